@@ -1,0 +1,1 @@
+"""The offline shell: simulated traffic, replay to the training matrix, training, bundles."""

@@ -1,0 +1,18 @@
+"""The one ordered list of model inputs: training and serving read it from here and nowhere else."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """Describe one column of the model matrix.
+
+    `family` groups columns that tell an analyst the same thing; reasons are summed by it.
+    A categorical column holds small non-negative integers, every other one a float; NaN is unknown.
+    """
+
+    name: str
+    unit: str
+    family: str
+    doc: str
+    categorical: bool = False

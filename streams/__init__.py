@@ -1,0 +1,1 @@
+"""The online shell: Faust, Kafka, HTTP, metrics, config and the command line."""
