@@ -1,0 +1,49 @@
+"""`alert.v1`: the few decisions a person should look at, deduplicated and explained."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from scoring.contract.decision import (
+    REASONS_MAX,
+    BandName,
+    ComplianceSummary,
+    Probability,
+    Reason,
+    Score,
+    ThreeDsSummary,
+    Versions,
+)
+from scoring.contract.types import AcquirerId, Count, EventId, Jpy, MerchantId, ShortText, TimeMs, Token
+
+SCHEMA = "alert.v1"
+
+AlertType = Literal["TXN", "CARD", "MERCHANT", "INCIDENT"]
+Severity = Literal["MEDIUM", "HIGH", "CRITICAL"]
+
+
+class Alert(Struct, frozen=True, kw_only=True, gc=False):
+    """One alert. `dedup_key` names what it is about: alerts with one key inside its window are one case."""
+
+    schema_version: Literal["alert.v1"]
+    alert_id: EventId
+    dedup_key: ShortText
+    type: AlertType
+    severity: Severity
+    event_id: EventId
+    acquirer_id: AcquirerId
+    merchant_id: MerchantId
+    pan_hmac: Token
+    entity: ShortText
+    score: Score
+    probability: Probability
+    band: BandName
+    action: ShortText
+    reasons: Annotated[list[Reason], Meta(max_length=REASONS_MAX)]
+    count: Count
+    first_seen_ms: TimeMs
+    last_seen_ms: TimeMs
+    amount_jpy: Jpy | None
+    tds: ThreeDsSummary
+    compliance: ComplianceSummary
+    versions: Versions

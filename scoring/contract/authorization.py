@@ -1,0 +1,233 @@
+"""`auth.event.v1`: one card authorization as an acquirer's switch publishes it, tokenised at the source.
+
+Field names follow ISO 8583 and EMV 3-D Secure 2.x. Everything below the required core is optional:
+what an acquirer does not send is unknown, never zero and never guilt.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from scoring.contract.types import (
+    AcquirerId,
+    AmountMinor,
+    Code,
+    Country,
+    Currency,
+    EventId,
+    Exponent,
+    Jpy,
+    Mcc,
+    MerchantId,
+    ShortText,
+    Text,
+    Timestamp,
+    Token,
+)
+
+SCHEMA = "auth.event.v1"
+
+Network = Literal["visa", "mastercard", "jcb", "amex", "diners", "discover", "unionpay", "other"]
+TxnType = Literal["purchase", "cash", "account_verification", "refund", "reversal"]
+Channel = Literal["ecom", "moto", "card_present", "other"]
+Initiator = Literal["CIT", "MIT"]
+Phase = Literal["PRE_AUTH", "POST_AUTH"]
+NormalisedOutcome = Literal[
+    "APPROVED",
+    "BAD_PAN",
+    "BAD_CRED",
+    "FUNDS",
+    "FRAUD",
+    "HARD",
+    "POLICY",
+    "TECH",
+    "GENERIC",
+    "STEP_UP",
+    "STOP",
+    "UNKNOWN",
+]
+Bin = Annotated[str, Meta(pattern=r"^[0-9]{6,8}$")]
+Last4 = Annotated[str, Meta(pattern=r"^[0-9]{4}$")]
+
+
+class Acquirer(Struct, frozen=True, kw_only=True, gc=False):
+    """The tenant: profiles and merchants are scoped by it."""
+
+    id: AcquirerId
+
+
+class Psp(Struct, frozen=True, kw_only=True, gc=False):
+    """The payment service provider in front of the merchant."""
+
+    id: AcquirerId
+
+
+class Merchant(Struct, frozen=True, kw_only=True, gc=False):
+    """Who sells: card acceptor id (DE 42), merchant category (DE 18), country (DE 19)."""
+
+    id: MerchantId
+    mcc: Mcc
+    country: Country
+    name: Text | None = None
+    goods_class: ShortText | None = None
+
+
+class Card(Struct, frozen=True, kw_only=True, gc=False):
+    """The instrument, as a keyed hash of the whole number (PCI DSS 4.0.1, 3.5.1.1) and what may be shown of it."""
+
+    pan_hmac: Token
+    network: Network
+    bin: Bin | None = None
+    last4: Last4 | None = None
+    issuer_country: Country | None = None
+    product: ShortText | None = None
+    funding: Literal["credit", "debit", "prepaid", "unknown"] | None = None
+
+
+class Txn(Struct, frozen=True, kw_only=True, gc=False):
+    """What was asked for, over which channel, by whom."""
+
+    type: TxnType
+    channel: Channel
+    initiator: Initiator
+    recurring: bool | None = None
+    instalment_plan: ShortText | None = None
+    order_ref_hmac: Token | None = None
+    wallet: ShortText | None = None
+
+
+class Amount(Struct, frozen=True, kw_only=True, gc=False):
+    """Money in minor units of its currency (ISO 4217); `jpy` is the whole-yen value where the currency is another."""
+
+    minor: AmountMinor
+    currency: Currency
+    exponent: Exponent
+    jpy: Jpy | None = None
+
+
+class Outcome(Struct, frozen=True, kw_only=True, gc=False):
+    """The issuer's answer, if the event was published after it. An event is never scored with its own answer."""
+
+    phase: Phase
+    approved: bool | None = None
+    response_code: Code | None = None
+    normalised: NormalisedOutcome | None = None
+
+
+class Ids(Struct, frozen=True, kw_only=True, gc=False):
+    """References that reports and disputes come back with (DE 11, 37, 62.2/63)."""
+
+    network_txn_id: ShortText | None = None
+    rrn: ShortText | None = None
+    stan: Code | None = None
+
+
+class Pos(Struct, frozen=True, kw_only=True, gc=False):
+    """Point of service: DE 22 and DE 25."""
+
+    entry_mode: Code | None = None
+    condition: Code | None = None
+
+
+class Checks(Struct, frozen=True, kw_only=True, gc=False):
+    """Results (never values) of address, security-code and cryptogram checks."""
+
+    avs: Code | None = None
+    cvv2: Code | None = None
+    cavv: Code | None = None
+
+
+class ThreeDs(Struct, frozen=True, kw_only=True, gc=False):
+    """What the merchant's 3-D Secure server says took place (EMV 3DS 2.x names, snake case)."""
+
+    performed: bool | None = None
+    version: Code | None = None
+    trans_status: Code | None = None
+    trans_status_reason: Code | None = None
+    eci: Code | None = None
+    cavv_hmac: Token | None = None
+    ds_trans_id: ShortText | None = None
+    acs_trans_id: ShortText | None = None
+    server_trans_id: ShortText | None = None
+    auth_type: Code | None = None
+    auth_method: Code | None = None
+    challenge_ind: Code | None = None
+    challenge_cancel: Code | None = None
+    acs_challenge_mandated: Code | None = None
+    device_channel: Code | None = None
+    exempt_reason: ShortText | None = None
+    trust_list: Code | None = None
+    auth_ts: Timestamp | None = None
+    purchase_amount: AmountMinor | None = None
+
+
+class Device(Struct, frozen=True, kw_only=True, gc=False):
+    """The shopper's device, as a keyed hash of its fingerprint."""
+
+    fp_hmac: Token | None = None
+    ua_hash: Token | None = None
+    tz: ShortText | None = None
+    lang: ShortText | None = None
+
+
+class Net(Struct, frozen=True, kw_only=True, gc=False):
+    """Where the request came from; addresses only as keyed hashes."""
+
+    ip_hmac: Token | None = None
+    ip_prefix24_hmac: Token | None = None
+    ip_country: Country | None = None
+    asn: Annotated[int, Meta(ge=0, le=2**32 - 1)] | None = None
+    proxy: bool | None = None
+
+
+class Shopper(Struct, frozen=True, kw_only=True, gc=False):
+    """The account at the merchant; `account_age_ind` is EMV 3DS chAccAgeInd (01 guest to 05 over 60 days)."""
+
+    account_hmac: Token | None = None
+    email_hmac: Token | None = None
+    email_domain: ShortText | None = None
+    phone_hmac: Token | None = None
+    account_age_ind: Code | None = None
+
+
+class Ship(Struct, frozen=True, kw_only=True, gc=False):
+    """Where the goods go."""
+
+    addr_hmac: Token | None = None
+    postal_prefix: Code | None = None
+    country: Country | None = None
+    method: ShortText | None = None
+    is_forwarder: bool | None = None
+
+
+class Credential(Struct, frozen=True, kw_only=True, gc=False):
+    """Card on file: whether it is one, and when it was stored."""
+
+    stored: bool | None = None
+    registered_at: Timestamp | None = None
+    registration_tds_ref: ShortText | None = None
+
+
+class Authorization(Struct, frozen=True, kw_only=True, gc=False):
+    """One authorization event."""
+
+    event_id: EventId
+    event_ts: Timestamp
+    acquirer: Acquirer
+    merchant: Merchant
+    card: Card
+    txn: Txn
+    amount: Amount
+    outcome: Outcome
+    schema_version: Literal["auth.event.v1"] = "auth.event.v1"
+    ingest_ts: Timestamp | None = None
+    psp: Psp | None = None
+    ids: Ids | None = None
+    pos: Pos | None = None
+    checks: Checks | None = None
+    tds: ThreeDs | None = None
+    device: Device | None = None
+    net: Net | None = None
+    shopper: Shopper | None = None
+    ship: Ship | None = None
+    credential: Credential | None = None

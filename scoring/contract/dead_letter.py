@@ -1,0 +1,57 @@
+"""`dead-letter.v1`: what could not be taken, by its coordinates and reason; never by its content.
+
+The record itself stays on its own topic under the named offset, so nothing is lost and nothing is copied.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from scoring.contract.types import TimeMs
+
+SCHEMA = "dead-letter.v1"
+
+DeadLetterReason = Literal[
+    "EMPTY",
+    "OVERSIZE",
+    "INVALID_UTF8",
+    "MALFORMED_JSON",
+    "NESTED_TOO_DEEP",
+    "MISSING_FIELD",
+    "WRONG_TYPE",
+    "OUT_OF_RANGE",
+    "INVALID_VALUE",
+    "WRONG_EXPONENT",
+    "KEY_MISMATCH",
+    "SENSITIVE_PAN",
+    "SENSITIVE_CVV",
+    "SENSITIVE_TRACK",
+    "SENSITIVE_PIN",
+]
+
+REASONS: tuple[DeadLetterReason, ...] = DeadLetterReason.__args__  # type: ignore[attr-defined]
+
+
+class Reject(Struct, frozen=True, kw_only=True, gc=False):
+    """Why one record was refused, and where in it.
+
+    `path` is a JSON path made of the contract's own field names; anything else in it reads `*`,
+    because a key can hide a card number as well as a value can.
+    """
+
+    reason: DeadLetterReason
+    path: str
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
+    """The envelope on the `dead-letters` topic."""
+
+    schema_version: Literal["dead-letter.v1"]
+    topic: Annotated[str, Meta(max_length=249)]
+    partition: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    offset: Annotated[int, Meta(ge=0)]
+    reason: DeadLetterReason
+    path: Annotated[str, Meta(max_length=256)]
+    size_bytes: Annotated[int, Meta(ge=0)]
+    record_ms: TimeMs
+    received_ms: TimeMs

@@ -1,0 +1,97 @@
+"""`decision.v1`: what Sekisho answers to one authorization, on the same partition as its input."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from scoring.contract.types import AcquirerId, EventId, MerchantId, ShortText, Text, TimeMs, Token
+
+SCHEMA = "decision.v1"
+REASONS_MAX = 5
+
+BandName = Literal["ALLOW", "REVIEW", "STEP_UP", "BLOCK"]
+ThreeDsName = Literal[
+    "UNKNOWN",
+    "ABSENT",
+    "AUTHENTICATED",
+    "ATTEMPTED",
+    "NOT_AUTHENTICATED",
+    "UNAVAILABLE",
+    "REJECTED",
+    "INFORMATIONAL",
+    "INCOMPLETE",
+]
+EciName = Literal[
+    "UNKNOWN", "AUTHENTICATED", "ATTEMPTED", "NONE", "DATA_ONLY", "EXEMPT", "RECURRING", "MOTO", "STORED", "IMPOSSIBLE"
+]
+LiabilityName = Literal["UNKNOWN", "SHIFT", "NO_SHIFT"]
+ExpectationName = Literal["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
+Score = Annotated[int, Meta(ge=0, le=999)]
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+
+class Reason(Struct, frozen=True, kw_only=True, gc=False):
+    """Why a score is high: a stable id, its texts, and how much of the margin it carries (log-odds)."""
+
+    id: ShortText
+    weight: float
+    en: Text
+    ja: Text
+
+
+class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
+    """EMV 3-D Secure, normalised by network and channel."""
+
+    status: ThreeDsName
+    eci: EciName
+    liability: LiabilityName
+    expected: ExpectationName
+
+
+class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
+    """What the merchant registry said at the moment of the decision; `known` false means UNKNOWN, not guilty."""
+
+    known: bool
+    tds_mode: ShortText
+    gaps: Annotated[list[ShortText], Meta(max_length=6)]
+    stale: bool
+    high_risk_goods: bool
+    fraud_status: ShortText
+
+
+class Versions(Struct, frozen=True, kw_only=True, gc=False):
+    """What produced the decision, so that it can be reproduced."""
+
+    model: ShortText
+    features: ShortText
+    policy: ShortText
+    code: ShortText
+
+
+class Times(Struct, frozen=True, kw_only=True, gc=False):
+    """Milliseconds since the epoch, UTC: of the payment, of the broker's record, of the poll, of the decision."""
+
+    event_ms: TimeMs
+    record_ms: TimeMs
+    received_ms: TimeMs
+    decided_ms: TimeMs
+
+
+class Decision(Struct, frozen=True, kw_only=True, gc=False):
+    """One decision; `decision_id` equals the event's id."""
+
+    schema_version: Literal["decision.v1"]
+    decision_id: EventId
+    acquirer_id: AcquirerId
+    merchant_id: MerchantId
+    pan_hmac: Token
+    status: Literal["SCORED", "SCORED_TIME_SUSPECT", "DEGRADED"]
+    score: Score
+    probability: Probability
+    band: BandName
+    action: ShortText
+    reasons: Annotated[list[Reason], Meta(max_length=REASONS_MAX)]
+    tds: ThreeDsSummary
+    compliance: ComplianceSummary
+    versions: Versions
+    times: Times

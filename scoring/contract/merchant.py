@@ -1,0 +1,65 @@
+"""`merchant.v1`: what the acquirer knows of a merchant: master data, 3-D Secure mode, Security Checklist.
+
+Kept on a compacted topic, key `acquirer_id/merchant_id`; a tombstone forgets the merchant.
+"""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from scoring.contract.types import AcquirerId, Country, Mcc, MerchantId, ShortText, Text, Timestamp
+
+SCHEMA = "merchant.v1"
+
+ItemStatus = Literal["IMPLEMENTED", "ALTERNATIVE", "NOT_IMPLEMENTED", "NOT_APPLICABLE", "UNKNOWN"]
+ItemCode = Literal["SC1_ADMIN", "SC2_DIR", "SC3_WEBAPP", "SC4_MALWARE", "SC5_CREDMASTER", "SC6_LOGIN"]
+ThreeDsMode = Literal["EVERY_PAYMENT", "CARD_REGISTRATION", "RECURRING_INITIAL", "RISK_BASED", "NONE", "UNKNOWN"]
+FraudStatus = Literal["NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED"]
+GoodsClass = Literal["DIGITAL", "APPLIANCES", "E_MONEY", "TICKETS", "LODGING", "OTHER"]
+"""High-risk goods of the Guidelines speak of goods, not industries: a merchant may name its own."""
+
+
+class ThreeDsProgramme(Struct, frozen=True, kw_only=True, gc=False):
+    """How and since when the merchant uses EMV 3-D Secure."""
+
+    mode: ThreeDsMode
+    introduced_on: date | None = None
+    plan_due: date | None = None
+
+
+class ChecklistItem(Struct, frozen=True, kw_only=True, gc=False):
+    """One item of the Security Checklist; an alternative measure is a legal answer."""
+
+    status: ItemStatus
+    measures: Annotated[list[ShortText], Meta(max_length=16)] = []
+    alternative_text: Text | None = None
+
+
+class Checklist(Struct, frozen=True, kw_only=True, gc=False):
+    """The merchant's declaration: who attested what, when, against which version."""
+
+    version: ShortText
+    attested_at: Timestamp | None = None
+    attested_by: ShortText | None = None
+    source: Literal["SELF_DECLARED", "PSP", "AUDIT"] = "SELF_DECLARED"
+    items: dict[ItemCode, ChecklistItem] = {}
+
+
+class MerchantRecord(Struct, frozen=True, kw_only=True, gc=False):
+    """One merchant of one acquirer."""
+
+    acquirer_id: AcquirerId
+    merchant_id: MerchantId
+    schema_version: Literal["merchant.v1"] = "merchant.v1"
+    mcc: Mcc | None = None
+    country: Country | None = None
+    contracted_on: date | None = None
+    goods_class: Annotated[list[GoodsClass], Meta(max_length=8)] = []
+    tds: ThreeDsProgramme | None = None
+    checklist: Checklist | None = None
+    fraud_status: FraudStatus = "NORMAL"
+    card_data_handling: Literal["non_retention", "pci_dss", "unknown"] = "unknown"
+    integration: Literal["redirect", "js_token", "server_side", "unknown"] = "unknown"
+    guideline_version: ShortText | None = None
+    updated_at: Timestamp | None = None
