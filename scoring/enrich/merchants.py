@@ -1,0 +1,176 @@
+"""The merchant directory: master data and Security Checklist of every merchant, as rows that kernels can read.
+
+Row 0 stands for a merchant nobody told us about: every column of it is unknown, and unknown is not guilt.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from enum import IntEnum
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from scoring.contract.authorization import Authorization
+from scoring.contract.codes import CHECKLIST_ITEMS
+from scoring.contract.decision import ComplianceSummary
+from scoring.contract.merchant import Checklist, MerchantRecord
+
+UNKNOWN_ROW = 0
+UNKNOWN = -1
+DAY_MS = 86_400_000
+STALE_AFTER_MS = 365 * DAY_MS
+"""An attestation older than a year is stale: acquirers renew the declaration yearly."""
+
+
+class MerchantCol(IntEnum):
+    """Columns of a directory row; -1 is unknown in every one of them."""
+
+    TDS_MODE = 0
+    TDS_INTRODUCED_MS = 1
+    CONTRACTED_MS = 2
+    GOODS = 3  # 0 none named as high-risk, 1 high-risk goods
+    FRAUD_STATUS = 4  # NORMAL 0, WATCH 1, WARNING 2, ACTUALISED 3, MONITORED 4
+    ATTESTED_MS = 5
+    SELF_DECLARED = 6
+    HANDLING = 7  # non_retention 0, pci_dss 1
+    INTEGRATION = 8  # redirect 0, js_token 1, server_side 2
+    ITEM_FIRST = 9  # six columns: 0 in place (or an alternative), 1 a gap, 2 not applicable
+
+
+MERCHANT_COLUMNS = MerchantCol.ITEM_FIRST + len(CHECKLIST_ITEMS)
+
+TDS_MODES = ("EVERY_PAYMENT", "CARD_REGISTRATION", "RECURRING_INITIAL", "RISK_BASED", "NONE")
+FRAUD_STATUSES = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
+_ITEM_STATE = {"IMPLEMENTED": 0, "ALTERNATIVE": 0, "NOT_IMPLEMENTED": 1, "NOT_APPLICABLE": 2, "UNKNOWN": UNKNOWN}
+_HANDLING = {"non_retention": 0, "pci_dss": 1, "unknown": UNKNOWN}
+_INTEGRATION = {"redirect": 0, "js_token": 1, "server_side": 2, "unknown": UNKNOWN}
+HIGH_RISK_GOODS = frozenset({"DIGITAL", "APPLIANCES", "E_MONEY", "TICKETS", "LODGING"})
+
+
+class DirectoryFullError(Exception):
+    """The directory holds as many merchants as its limit allows: raise `merchants_max` in the configuration."""
+
+
+def _day_ms(day: date | None) -> int:
+    return UNKNOWN if day is None else (day - date(1970, 1, 1)).days * DAY_MS
+
+
+def _stamp_ms(stamp: datetime | None) -> int:
+    return UNKNOWN if stamp is None else int(stamp.timestamp() * 1000)
+
+
+def _row_of(record: MerchantRecord) -> list[int]:
+    row = [UNKNOWN] * MERCHANT_COLUMNS
+    if record.tds is not None:
+        row[MerchantCol.TDS_MODE] = TDS_MODES.index(record.tds.mode) if record.tds.mode in TDS_MODES else UNKNOWN
+        row[MerchantCol.TDS_INTRODUCED_MS] = _day_ms(record.tds.introduced_on)
+    row[MerchantCol.CONTRACTED_MS] = _day_ms(record.contracted_on)
+    if record.goods_class:
+        row[MerchantCol.GOODS] = int(not HIGH_RISK_GOODS.isdisjoint(record.goods_class))
+    row[MerchantCol.FRAUD_STATUS] = FRAUD_STATUSES.index(record.fraud_status)
+    row[MerchantCol.HANDLING] = _HANDLING[record.card_data_handling]
+    row[MerchantCol.INTEGRATION] = _INTEGRATION[record.integration]
+    if record.checklist is not None:
+        _fill_checklist(row, record.checklist)
+    return row
+
+
+def _fill_checklist(row: list[int], checklist: Checklist) -> None:
+    row[MerchantCol.ATTESTED_MS] = _stamp_ms(checklist.attested_at)
+    row[MerchantCol.SELF_DECLARED] = int(checklist.source == "SELF_DECLARED")
+    for position, code in enumerate(CHECKLIST_ITEMS):
+        item = checklist.items.get(code)  # type: ignore[call-overload]  # the tuple holds exactly the literal's codes
+        if item is not None:
+            row[MerchantCol.ITEM_FIRST + position] = _ITEM_STATE[item.status]
+
+
+class MerchantDirectory:
+    """Hold the newest record of every merchant of every acquirer, up to `merchants_max` of them.
+
+    `table` is int64[capacity, MERCHANT_COLUMNS]; it is replaced when it grows, so read it anew for each batch.
+    """
+
+    def __init__(self, merchants_max: int = 1_000_000) -> None:
+        assert merchants_max > 0
+        self._limit = merchants_max
+        self._rows: dict[tuple[str, str], int] = {}
+        self._free: list[int] = []
+        self.table: NDArray[np.int64] = np.full((1024, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
+        self._fragments: list[tuple[orjson.Fragment, orjson.Fragment]] = [_fragments(self.table[UNKNOWN_ROW])]
+        self._gaps: list[tuple[str, ...]] = [()]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def upsert(self, record: MerchantRecord) -> None:
+        """Take a merchant's newest record. Raise DirectoryFullError beyond the limit."""
+        key = (record.acquirer_id, record.merchant_id)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._new_row()
+            self._rows[key] = row
+        self.table[row] = _row_of(record)
+        self._fragments[row] = _fragments(self.table[row])
+        self._gaps[row] = gaps_of(self.table[row])
+
+    def forget(self, acquirer_id: str, merchant_id: str) -> None:
+        """Drop a merchant (a tombstone on the topic); an unknown one is already forgotten."""
+        row = self._rows.pop((acquirer_id, merchant_id), None)
+        if row is not None:
+            self._free.append(row)
+
+    def rows(self, events: Sequence[Authorization]) -> NDArray[np.int64]:
+        """Find the row of each event's merchant: int64[n], 0 where the merchant is unknown."""
+        find = self._rows.get
+        return np.array([find((e.acquirer.id, e.merchant.id), UNKNOWN_ROW) for e in events], dtype=np.int64)
+
+    def summary(self, row: int, event_ms: int) -> orjson.Fragment:
+        """Give the encoded compliance summary of a row, as it reads at the time of an event."""
+        attested_ms = int(self.table[row, MerchantCol.ATTESTED_MS])
+        stale = attested_ms != UNKNOWN and event_ms - attested_ms > STALE_AFTER_MS
+        return self._fragments[row][stale]
+
+    def gaps(self, row: int) -> tuple[str, ...]:
+        """Name the checklist items that the merchant declares as not implemented."""
+        return self._gaps[row]
+
+    def _new_row(self) -> int:
+        if self._free:
+            return self._free.pop()
+        row = len(self._fragments)
+        if row > self._limit:
+            raise DirectoryFullError(f"more than {self._limit} merchants: raise merchants_max in the configuration")
+        if row == len(self.table):
+            grown = np.full((2 * row, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
+            grown[:row] = self.table
+            self.table = grown
+        self._fragments.append(self._fragments[UNKNOWN_ROW])
+        self._gaps.append(())
+        return row
+
+
+def gaps_of(row: NDArray[np.int64]) -> tuple[str, ...]:
+    """Name the items of a directory row (int64[MERCHANT_COLUMNS]) that are declared as not implemented."""
+    states = row[MerchantCol.ITEM_FIRST :]
+    return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == 1)
+
+
+def _fragments(row: NDArray[np.int64]) -> tuple[orjson.Fragment, orjson.Fragment]:
+    """Encode a row's compliance summary twice: as fresh and as stale."""
+    known = bool(row[MerchantCol.FRAUD_STATUS] != UNKNOWN)
+    mode = int(row[MerchantCol.TDS_MODE])
+    status = int(row[MerchantCol.FRAUD_STATUS])
+
+    def encode(*, stale: bool) -> orjson.Fragment:
+        summary = ComplianceSummary(
+            known=known,
+            tds_mode=TDS_MODES[mode] if mode != UNKNOWN else "UNKNOWN",
+            gaps=list(gaps_of(row)),
+            stale=stale,
+            high_risk_goods=bool(row[MerchantCol.GOODS] == 1),
+            fraud_status=FRAUD_STATUSES[status] if status != UNKNOWN else "UNKNOWN",
+        )
+        return orjson.Fragment(orjson.dumps({name: getattr(summary, name) for name in summary.__struct_fields__}))
+
+    return encode(stale=False), encode(stale=True)

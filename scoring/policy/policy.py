@@ -1,0 +1,146 @@
+"""The policy an analyst writes: thresholds per scope, and what each band asks for.
+
+Precedence is merchant, then merchant category, then acquirer, then global: the narrowest scope that names an
+event decides alone, so that one place explains every decision.
+"""
+
+import difflib
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from scoring.contract.types import AcquirerId, Mcc, MerchantId, ShortText, Text
+
+Threshold = Annotated[int, Meta(ge=1, le=1000)]
+"""A score from 0 to 999 reaches a band at or above its threshold; 1000 switches the band off."""
+
+ScopeList = Meta(max_length=100_000)
+
+
+class PolicyError(ValueError):
+    """A policy was refused; the text names the path and the way out."""
+
+
+class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Scores at which a decision turns from ALLOW to REVIEW, STEP_UP and BLOCK."""
+
+    review: Threshold
+    step_up: Threshold
+    block: Threshold
+
+    def __post_init__(self) -> None:
+        if not self.review <= self.step_up <= self.block:
+            raise ValueError(
+                f"thresholds must rise: review {self.review} <= step_up {self.step_up} <= block {self.block}"
+            )
+
+
+class AcquirerScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Thresholds of one acquirer."""
+
+    acquirer: AcquirerId
+    thresholds: Thresholds
+    reason: Text = ""
+    author: ShortText = ""
+
+
+class MccScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Thresholds of one merchant category; of one acquirer only where it names one, which then goes first."""
+
+    mcc: Mcc
+    thresholds: Thresholds
+    acquirer: AcquirerId | None = None
+    reason: Text = ""
+    author: ShortText = ""
+
+
+class MerchantScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Thresholds of one merchant of one acquirer."""
+
+    acquirer: AcquirerId
+    merchant: MerchantId
+    thresholds: Thresholds
+    reason: Text = ""
+    author: ShortText = ""
+
+
+class Actions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a decision recommends in each band; an acquirer can rarely decline for the issuer."""
+
+    ALLOW: ShortText = "none"
+    REVIEW: ShortText = "review"
+    STEP_UP: ShortText = "challenge_3ds"
+    BLOCK: ShortText = "recommend_decline"
+
+
+class AlertRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a decision becomes an alert, and for how long alerts about one thing are one case."""
+
+    minimum_band: Literal["REVIEW", "STEP_UP", "BLOCK"] = "REVIEW"
+    dedup_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
+    incident_quiet_minutes: Annotated[int, Meta(ge=1, le=1440)] = 30
+
+
+class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"everywhere": "global"}):
+    """A whole policy. `global` is the scope of every event that no narrower one names."""
+
+    version: ShortText
+    everywhere: Thresholds
+    acquirers: Annotated[list[AcquirerScope], ScopeList] = []
+    mccs: Annotated[list[MccScope], ScopeList] = []
+    merchants: Annotated[list[MerchantScope], ScopeList] = []
+    actions: Actions = Actions()
+    alerts: AlertRules = AlertRules()
+
+    def __post_init__(self) -> None:
+        _refuse_twice("acquirers", [scope.acquirer for scope in self.acquirers])
+        _refuse_twice("mccs", [f"{scope.acquirer or 'any acquirer'}/{scope.mcc}" for scope in self.mccs])
+        _refuse_twice("merchants", [f"{scope.acquirer}/{scope.merchant}" for scope in self.merchants])
+
+    @property
+    def identity(self) -> str:
+        """Name the policy and its exact content: the version and the first 12 hex digits of its SHA-256."""
+        return f"{self.version}+{hashlib.sha256(msgspec.json.encode(self, order='deterministic')).hexdigest()[:12]}"
+
+
+def _refuse_twice(section: str, names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{section} names {name} twice: keep one of the two")
+        seen.add(name)
+
+
+def policy_from(document: object) -> Policy:
+    """Check a policy as loaded from YAML.
+
+    Raise PolicyError with the JSON path, and the nearest known name where a key is misspelt.
+
+    >>> policy_from({"version": "1", "global": {"review": 600, "step_up": 800, "block": 900}}).everywhere.review
+    600
+    """
+    if not isinstance(document, Mapping):
+        raise PolicyError("a policy is a mapping with the keys version and global - at `$`")
+    try:
+        return msgspec.convert(document, Policy)
+    except msgspec.ValidationError as error:
+        raise PolicyError(with_suggestion(str(error), _KEYS)) from None
+
+
+def _field_names(*records: type[Struct]) -> list[str]:
+    return sorted({name for record in records for name in record.__struct_encode_fields__})
+
+
+_KEYS = _field_names(Policy, Thresholds, AcquirerScope, MccScope, MerchantScope, Actions, AlertRules)
+_UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
+
+
+def with_suggestion(message: str, known: list[str]) -> str:
+    """Add the nearest known name to msgspec's complaint about an unknown field."""
+    found = _UNKNOWN_KEY.search(message)
+    nearest = difflib.get_close_matches(found.group(1), known, n=1) if found else []
+    return f"{message}: did you mean `{nearest[0]}`?" if nearest else message
