@@ -1,0 +1,82 @@
+"""Files into settings and policy: the only place that opens them."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scoring.policy import Policy, PolicyError, policy_from
+from streams.config.document import DocumentError, parse
+from streams.config.settings import Settings
+from streams.config.strict import ConfigError, convert, phrase, suggestion, unknown_keys
+from streams.transport.settings import PROFILES
+
+__all__ = ["ConfigError", "load_policy", "load_settings", "settings_from"]
+
+
+def load_settings(file: Path) -> Settings:
+    """Read settings from a YAML file.
+
+    Relative paths inside are left as they are: relative to where the process runs.
+
+    Raises:
+        ConfigError: the file cannot be read, or is refused; the text says where and why, one line per fault.
+    """
+    return settings_from(_document(file), origin=file.name)
+
+
+def settings_from(document: dict[str, Any], *, origin: str) -> Settings:
+    """Check settings as loaded from YAML. `origin` names them in errors."""
+    return convert(_with_profile(document, origin), Settings, origin)
+
+
+def load_policy(settings: Settings, *, origin: str = "config") -> Policy:
+    """Find the policy that the settings point at: a file, their own `inline`, or the one inside the package.
+
+    Raises:
+        ConfigError: it cannot be read, or is refused.
+    """
+    if settings.policy.file is not None:
+        file = Path(settings.policy.file)
+        return _policy(_document(file), file.name)
+    if settings.policy.inline is not None:
+        return _policy(settings.policy.inline, f"{origin}: $.policy.inline")
+    return _policy(parse(default_policy()), "default policy")
+
+
+def default_policy() -> bytes:
+    """Return the text of the policy inside the package."""
+    return resources.files("streams.config").joinpath("policy.yaml").read_bytes()
+
+
+def _policy(document: object, origin: str) -> Policy:
+    unknown = unknown_keys(document, Policy, origin)
+    if unknown:
+        raise ConfigError("\n".join(unknown))
+    try:
+        return policy_from(document)
+    except PolicyError as error:
+        raise ConfigError(f"{origin}: {phrase(str(error))}") from None
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+    try:
+        return parse(text)
+    except DocumentError as error:
+        raise ConfigError(f"{file.name}: {error}") from None
+
+
+def _with_profile(document: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Replace the name of a broker profile by the profile, so that a file need not spell it out."""
+    kafka = document.get("kafka")
+    name = kafka.get("profile") if isinstance(kafka, dict) else None
+    if not isinstance(kafka, dict) or not isinstance(name, str):
+        return document
+    if name not in PROFILES:
+        raise ConfigError(f"{origin}: $.kafka.profile: unknown profile; {suggestion(name, list(PROFILES))}")
+    return {**document, "kafka": {**kafka, "profile": msgspec.to_builtins(PROFILES[name])}}

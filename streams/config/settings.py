@@ -1,0 +1,45 @@
+"""All settings of a deployment, composed from the records that each package owns."""
+
+from msgspec import Struct
+
+from streams.config.scoring import AmountsSettings, DecodeSettings, ModelSettings, PolicySettings
+from streams.telemetry.settings import HttpSettings, LoggingSettings
+from streams.topics import TopicsSettings
+from streams.transport.settings import Broker, Consume, Emit, PoisonLimit, Seconds, Watch, WorkerSettings
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One deployment. Every option has a default; `deploy/config/reference.yaml` shows and explains each."""
+
+    kafka: Broker = Broker()
+    topics: TopicsSettings = TopicsSettings()
+    consume: Consume = Consume()
+    emit: Emit = Emit()
+    poison: PoisonLimit = PoisonLimit()
+    watch: Watch = Watch()
+    reference_timeout_s: Seconds = 120.0
+    model: ModelSettings = ModelSettings()
+    policy: PolicySettings = PolicySettings()
+    decode: DecodeSettings = DecodeSettings()
+    amounts: AmountsSettings = AmountsSettings()
+    http: HttpSettings = HttpSettings()
+    logging: LoggingSettings = LoggingSettings()
+
+    @property
+    def worker(self) -> WorkerSettings:
+        """What the transport and the agents need of it."""
+        return WorkerSettings(
+            broker=self.kafka,
+            topics=self.topics.full,
+            consume=self.consume,
+            emit=self.emit,
+            poison=self.poison,
+            watch=self.watch,
+            reference_timeout_s=self.reference_timeout_s,
+        )
+
+    def __post_init__(self) -> None:
+        if self.watch.stall_s <= self.emit.ack_timeout_s:
+            raise ValueError("watch.stall_s must exceed emit.ack_timeout_s, or a slow produce looks like a stall")
+        if self.watch.drain_s < self.emit.ack_timeout_s:
+            raise ValueError("watch.drain_s must not be below emit.ack_timeout_s, or a drain gives up on its outputs")

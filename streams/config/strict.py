@@ -1,0 +1,86 @@
+"""Plain data into frozen records, with every misspelt key named by path and nearest right name."""
+
+import difflib
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import inspect
+
+T = TypeVar("T")
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at (?:key in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
+_KEY_LENGTH_MAX = 64
+
+
+class ConfigError(ValueError):
+    """A configuration was refused. One line per fault, each `file: path: what is wrong`; never a secret's value."""
+
+
+def convert(data: object, record: type[T], origin: str) -> T:
+    """Convert plain data to `record`. `origin` is the file's name, put before every message.
+
+    Raises:
+        ConfigError: unknown keys (all of them at once), or the first wrong value or broken rule.
+    """
+    unknown = unknown_keys(data, record, origin)
+    if unknown:
+        raise ConfigError("\n".join(unknown))
+    try:
+        return msgspec.convert(data, record)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{origin}: {phrase(str(error))}") from None
+
+
+def unknown_keys(data: object, record: type, origin: str) -> list[str]:
+    """List the keys of `data` that `record` does not know, as messages."""
+    return [f"{origin}: {fault}" for fault in _walk(data, inspect.type_info(record), "$")]
+
+
+def phrase(message: str) -> str:
+    """Put msgspec's complaint as `path: what is wrong`."""
+    found = _AT.match(message)
+    assert found is not None
+    what = found["what"].replace("`", "")
+    what = what[:1].lower() + what[1:]
+    if what.startswith("expected str, got int") or what.startswith("expected str, got float"):
+        what += "; put it in quotes"
+    elif what.startswith("expected object") and (found["path"] or "").endswith("password"):
+        what = "a secret is named, not written: {file: PATH} or {env: NAME}"
+    return f"{found['path'] or '$'}: {what}"
+
+
+def suggestion(key: str, known: list[str]) -> str:
+    """Word the nearest right name, or all of them where none is near."""
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    return f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
+
+
+def _walk(data: object, kind: inspect.Type, path: str) -> list[str]:
+    """Visit data and type together. Keys are quoted short: they are the operator's own words."""
+    faults: list[str] = []
+    if isinstance(kind, inspect.Metadata):
+        return _walk(data, kind.type, path)
+    if isinstance(kind, inspect.UnionType):
+        for member in kind.types:
+            faults += _walk(data, member, path) if _fits(data, member) else []
+    elif isinstance(kind, inspect.StructType) and isinstance(data, dict):
+        fields = {field.encode_name: field.type for field in kind.fields}
+        for key, value in data.items():
+            if key in fields:
+                faults += _walk(value, fields[key], f"{path}.{key}")
+            else:
+                faults.append(f"{path}.{str(key)[:_KEY_LENGTH_MAX]}: unknown key; {suggestion(str(key), list(fields))}")
+    elif isinstance(kind, inspect.DictType) and isinstance(data, dict):
+        for key, value in data.items():
+            faults += _walk(value, kind.value_type, f"{path}.{str(key)[:_KEY_LENGTH_MAX]}")
+    elif isinstance(kind, inspect.ListType | inspect.VarTupleType) and isinstance(data, list):
+        for index, value in enumerate(data):
+            faults += _walk(value, kind.item_type, f"{path}[{index}]")
+    return faults
+
+
+def _fits(data: Any, kind: inspect.Type) -> bool:
+    if isinstance(kind, inspect.StructType | inspect.DictType):
+        return isinstance(data, dict)
+    return isinstance(kind, inspect.ListType | inspect.VarTupleType) and isinstance(data, list)

@@ -1,0 +1,1 @@
+"""What the worker says of itself: metrics, health endpoints and one structured log line per fact."""

@@ -1,0 +1,22 @@
+"""Settings of the HTTP endpoints and of the log."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from streams.config.types import Host, Port
+
+
+class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where /metrics, /livez, /readyz and /version answer. They hold no secrets, but need no public either."""
+
+    enabled: bool = True
+    host: Host = "127.0.0.1"
+    port: Port = 9464
+
+
+class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much is said: one JSON object per line on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    repeat_interval_s: Annotated[float, Meta(ge=0, le=3600)] = 10.0
