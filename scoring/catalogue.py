@@ -1,0 +1,14 @@
+"""Every model input in the order of the matrix: first what the payment says, then what its history says."""
+
+import hashlib
+
+from scoring.enrich.features import PAYMENT_FEATURES
+from scoring.features import Feature
+from scoring.profile import PROFILE_FEATURES
+
+FEATURES: tuple[Feature, ...] = PAYMENT_FEATURES + PROFILE_FEATURES
+
+FEATURES_VERSION = hashlib.sha256(
+    "\n".join(f"{f.name} {f.unit} {f.categorical}" for f in FEATURES).encode()
+).hexdigest()[:12]
+"""Names, units and order of the inputs as one short hash: a model trained on others is refused."""
