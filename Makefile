@@ -1,0 +1,44 @@
+# Sekisho: every target explains itself in `make help`. A fresh machine needs Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DURATION ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench model lock docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.ready ## Make the environment in .venv from the hashed lock
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sekisho needs Python 3.11 or newer: set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Broker, worker, simulated traffic with fraud and a live view, for DURATION=60 seconds
+	$(BIN)/sekisho demo --duration $(DURATION)
+
+test: setup ## Every test that this machine can run; what it cannot is skipped with its reason
+	$(BIN)/python -m pytest
+
+check: setup ## Style, types, drift of generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup ## Figures of the README, measured beside their peers in one run; writes bench.json
+	$(BIN)/python -m tests.bench
+
+model: setup ## Rebuild the demonstration bundle from the seeded simulator
+	$(BIN)/python -m models.training --out models/bundles/demo
+
+lock: ## Renew requirements.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build *.egg-info
