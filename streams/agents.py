@@ -1,0 +1,103 @@
+"""The two agents: authorizations are scored, fraud reports are taken in.
+
+The order that makes the guarantee, for every batch:
+
+1. The consumer delivers the batch and opens a ticket at the end of its partition's window.
+2. The engine scores it: the profiles in memory are updated.
+3. The poison limit is checked. Passed: the worker halts here, with nothing emitted.
+4. Decisions, alerts and dead letters are handed to the producer; the next batch may begin.
+5. The brokers acknowledge every one of them (`acks=all`), batches in order.
+6. The ticket is finished; the watermark moves over the finished prefix of the window.
+7. Once a second the watermark, and nothing beyond it, is committed.
+
+An exception anywhere in 2 to 5 ends the process; the next one starts at the committed watermark and repeats what was in
+flight. No event is lost, and none is acknowledged by Faust on its own: both streams are `noack`.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import faust
+from faust.types import EventT, StreamT
+
+from scoring.outputs import Outputs, Source
+from streams.poison import PoisonState
+from streams.transport.batch import Batch
+from streams.transport.schema import RawBatchSchema
+
+if TYPE_CHECKING:
+    from streams.app import FraudApp
+
+
+def define_agents(app: "FraudApp") -> None:
+    """Register the agents with the app; they start when it does."""
+    topics, engine, telemetry = app.settings.topics, app.engine, app.telemetry
+    poison = PoisonState(app.settings.poison)
+
+    @app.agent(app.topic(topics.authorizations, schema=RawBatchSchema()), name="authorizations")
+    async def authorizations(stream: StreamT[Any]) -> None:
+        """Score every batch and emit what came of it."""
+        async for event, batch in batches(stream):
+            outputs = engine.score(
+                batch.values,
+                source_of(batch),
+                received_at_ms=batch.polled_at_ms,
+                decided_at_ms=now_ms,
+                mark=stage_marker(telemetry.stage),
+            )
+            poison.observe(len(batch), len(outputs.dead_letters))
+            telemetry.scored(batch, outputs)
+            await deliver(app, event, batch, outputs)
+
+    @app.agent(app.topic(topics.fraud_reports, schema=RawBatchSchema()), name="fraud-reports")
+    async def fraud_reports(stream: StreamT[Any]) -> None:
+        """Take in what issuers, schemes and analysts said was fraud."""
+        async for event, batch in batches(stream):
+            outputs = engine.report(batch.values, source_of(batch), received_at_ms=batch.polled_at_ms)
+            telemetry.reported(batch, outputs)
+            await deliver(app, event, batch, outputs)
+
+
+async def batches(stream: StreamT[Any]) -> AsyncIterator[tuple[EventT[Any], Batch]]:
+    """Yield the events of a stream with their batches; whoever takes one acknowledges it, Faust never does."""
+    async for event in cast(faust.Stream[Any], stream).noack().events():
+        batch = event.value
+        assert isinstance(batch, Batch), "the topic has a RawBatchSchema"
+        yield event, batch
+
+
+async def deliver(app: "FraudApp", event: EventT[Any], batch: Batch, outputs: Outputs) -> None:
+    """Emit the outputs of a batch; its event is acknowledged once all of them are durable, in order."""
+
+    def finish(acked_at_ms: int) -> None:
+        event.ack()
+        app.telemetry.delivered(batch, outputs, acked_at_ms)
+
+    acks = await app.emitter.emit(batch, outputs, now_ms())
+    await app.deliveries.add(acks, finish)
+
+
+def source_of(batch: Batch) -> Source:
+    """Return the Kafka coordinates of a batch in the form the engine takes."""
+    return Source(
+        topic=batch.topic, partition=batch.partition, offsets=batch.offsets, timestamps_ms=batch.timestamps_ms
+    )
+
+
+def now_ms() -> int:
+    """Return the time in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def stage_marker(report: Callable[[str, float], None]) -> Callable[[str], None]:
+    """Return a function that reports, at the end of each stage, its name and how many seconds it took."""
+    last_ns = time.monotonic_ns()
+
+    def mark(name: str) -> None:
+        nonlocal last_ns
+        now_ns = time.monotonic_ns()
+        report(name, (now_ns - last_ns) / 1e9)
+        last_ns = now_ns
+
+    return mark

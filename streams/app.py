@@ -1,0 +1,208 @@
+"""The worker: settings, engine and telemetry wired into a Faust app, and the process around it."""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+import aiokafka
+import faust
+import uvloop
+from faust.app.base import BootStrategy
+from faust.types import TP
+from mode.types import ServiceT
+from yarl import URL
+
+from streams.agents import define_agents
+from streams.deliveries import Deliveries
+from streams.emit import Emitter
+from streams.reference import ReferenceLoader
+from streams.seams import Engine, Telemetry
+from streams.transport.consumer import BatchConsumer, Progress
+from streams.transport.driver import BatchTransport, require_compiled_parts
+from streams.transport.producer import Producer
+from streams.transport.security import faust_credentials
+from streams.transport.settings import WorkerSettings
+from streams.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+EXIT_HALTED = 1
+
+SWITCH_INTERVAL_S = 0.0005  # two threads share the interpreter; 5 ms, the default, is a whole latency budget
+DELIVERIES_MAX = 64  # batches scored and not yet acknowledged, over all partitions
+
+
+class _Boot(BootStrategy):
+    """Start what events need before the consumer that brings them; services stop in the reverse order."""
+
+    def kafka_consumer(self) -> Iterable[ServiceT]:
+        app = cast("FraudApp", self.app)
+        return [app.outputs, app.reference, app.deliveries, *super().kafka_consumer()]
+
+
+class _Outputs(faust.Service):
+    """Check the output topics once the producer is connected."""
+
+    def __init__(self, emitter: Emitter, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._emitter = emitter
+
+    async def on_start(self) -> None:
+        await self._emitter.start()
+
+
+class FraudApp(faust.App):
+    """Faust with the batch transport, and with what the agents need at hand."""
+
+    BootStrategy = _Boot
+
+    def __init__(self, settings: WorkerSettings, engine: Engine, telemetry: Telemetry) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.telemetry = telemetry
+        super().__init__(settings.consume.group, **_options(settings))
+        self.emitter = Emitter(self._producer_client, settings.topics)
+        self.outputs = _Outputs(self.emitter, loop=self.loop)
+        self.reference = ReferenceLoader(settings, engine, self.emitter, telemetry, loop=self.loop)
+        self.deliveries = Deliveries(depth=DELIVERIES_MAX, timeout_s=settings.emit.ack_timeout_s, loop=self.loop)
+        define_agents(self)
+
+    def _new_transport(self) -> BatchTransport:
+        """Override the lookup by URL scheme."""
+        return BatchTransport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Override: there are no tables, so Faust need not make a data directory where the process happens to run."""
+
+    def _producer_client(self) -> aiokafka.AIOKafkaProducer:
+        return cast(Producer, self.producer).client
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether events flow: merchants loaded, partitions assigned, no rebalance, not stopping."""
+        consumer = self.watched
+        return consumer is not None and self.reference.loaded and not self.rebalancing and consumer.has_assignment
+
+    @property
+    def watched(self) -> BatchConsumer | None:
+        """Return the consumer once it is started."""
+        consumer = cast("BatchConsumer | None", self._consumer)
+        return consumer if consumer is not None and consumer.started and not self.should_stop else None
+
+    def on_committed(self, offsets: Mapping[TP, int]) -> None:
+        """Pass on which offsets were committed."""
+        self.telemetry.committed(offsets)
+
+
+def build_app(settings: WorkerSettings, engine: Engine, telemetry: Telemetry) -> FraudApp:
+    """Wire a worker. Call it inside the loop that will run it.
+
+    Raises:
+        MissingCompiledPartsError: Faust is running in pure Python.
+    """
+    require_compiled_parts()
+    return FraudApp(settings, engine, telemetry)
+
+
+def run(build: Callable[[], FraudApp]) -> int:
+    """Run a worker until SIGTERM or SIGINT, or until something fails, and return the exit status.
+
+    0 after a drain in which everything finished was committed; 1 when the worker halted (nothing unfinished is
+    committed). The watchdog ends the process itself, with 70, when it stands still.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(build))
+
+
+async def _serve(build: Callable[[], FraudApp]) -> int:
+    app = build()
+    stop_asked = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop_asked.set)
+    watchdog = Watchdog(app.settings.watch, lambda: app.watched, observe=_observer(app))
+    watchdog.start()
+    try:
+        await _until_stopped(app, stop_asked)
+        watchdog.draining()
+        app.telemetry.ready(False)
+        await app.stop()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the process ends and the next one replays
+        return _halted(error)
+    finally:
+        watchdog.stop()
+    if app.crash_reason is not None:
+        return _halted(app.crash_reason)
+    log.info("worker_stopped")
+    return 0
+
+
+async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
+    """Start the app and wait for a signal or a crash. Starting ends when the first partitions are assigned."""
+    asking = asyncio.create_task(stop_asked.wait())
+    starting = asyncio.create_task(app.start())
+    try:
+        await asyncio.wait({asking, starting}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            gc.collect()
+            gc.freeze()  # what is loaded now stays: no collection need look at it again
+            log.info("worker_started group=%s", app.settings.consume.group)
+            crashing = asyncio.create_task(app.wait_until_stopped())
+            await asyncio.wait({asking, crashing}, return_when=asyncio.FIRST_COMPLETED)
+            crashing.cancel()
+    finally:
+        asking.cancel()
+        if not starting.done():
+            starting.cancel()
+
+
+def _halted(reason: BaseException) -> int:
+    log.error("worker_halted reason=%s", type(reason).__name__)
+    return EXIT_HALTED
+
+
+def _observer(app: FraudApp) -> Callable[[Iterable[Progress]], None]:
+    def observe(rows: Iterable[Progress]) -> None:
+        app.telemetry.ready(app.is_ready)
+        for row in rows:
+            if row.lag is not None:
+                app.telemetry.lagging(row.tp, row.lag, 0.0)
+
+    return observe
+
+
+def _options(settings: WorkerSettings) -> dict[str, Any]:
+    """Return Faust's settings. What is not named keeps Faust's default."""
+    broker, consume, emit = settings.broker, settings.consume, settings.emit
+    return {
+        "broker": [URL(f"kafka://{address}") for address in broker.bootstrap],
+        "broker_client_id": "sekisho",
+        "broker_credentials": faust_credentials(broker),
+        "broker_commit_every": 10**9,  # the count would commit inside the drain loop; the timer does it beside
+        "broker_commit_interval": consume.commit_interval_s,
+        "broker_request_timeout": broker.request_timeout_s,
+        "broker_session_timeout": broker.profile.session_timeout_s,
+        "broker_heartbeat_interval": broker.profile.heartbeat_interval_s,
+        "broker_rebalance_timeout": consume.rebalance_timeout_s,
+        "consumer_group_instance_id": consume.instance_id,
+        "consumer_max_fetch_size": consume.fetch_max_partition_bytes,
+        "consumer_auto_offset_reset": "earliest",
+        "producer_acks": -1,
+        "producer_linger": 0,
+        "producer_max_batch_size": emit.batch_max_bytes,
+        "producer_max_request_size": 1 << 23,
+        "producer_request_timeout": emit.ack_timeout_s,
+        "agent_supervisor": "mode.CrashingSupervisor",
+        "cython_optimizations": True,
+        "stream_buffer_maxsize": 64,
+        "stream_wait_empty": True,
+        "topic_disable_leader": True,
+        "topic_allow_declare": False,
+        "web_enabled": False,
+        "worker_redirect_stdouts": False,
+    }

@@ -1,0 +1,102 @@
+"""Outputs to their topics: one produce per batch and partition, acknowledgements returned to be awaited in order."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+import aiokafka
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
+
+from scoring.outputs import Outputs, Record
+from streams.transport.batch import Batch
+from streams.transport.settings import Topics
+
+Ack = Awaitable[RecordMetadata]
+
+
+class TopicsMismatchError(Exception):
+    """Raised when an output topic is missing or `decisions` has too few partitions; nothing has been consumed yet."""
+
+
+class Emitter:
+    """Produce what the engine returned. `client` is asked for at each use: the producer starts after this is built."""
+
+    def __init__(self, client: Callable[[], aiokafka.AIOKafkaProducer], topics: Topics) -> None:
+        self._client = client
+        self._topics = topics
+        self._partitions: Mapping[str, int] = {}
+
+    async def start(self) -> None:
+        """Look up how many partitions the topics have.
+
+        Raises:
+            TopicsMismatchError: a topic is missing, or `decisions` differs from `authorizations` in partitions.
+        """
+        names = self._topics
+        counts = {}
+        for topic in (names.authorizations, names.decisions, names.alerts, names.dead_letters):
+            counts[topic] = await _partition_count(self._client(), topic)
+            if not counts[topic]:
+                raise TopicsMismatchError(f"topic {topic!r} does not exist")
+        if counts[names.decisions] != counts[names.authorizations]:
+            raise TopicsMismatchError(
+                f"{names.decisions!r} has {counts[names.decisions]} partitions, "
+                f"{names.authorizations!r} has {counts[names.authorizations]}: they must be equal"
+            )
+        self._partitions = counts
+
+    async def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
+        """Hand the outputs of a batch to the producer and return the acknowledgements still to come.
+
+        Decisions go to the partition their events came from, which keeps their order; alerts and dead letters by
+        key. Waits while the producer still holds an unsent batch for the same partition: that is back-pressure.
+
+        Raises:
+            aiokafka.errors.KafkaError: the producer is closed, or could not take the batch in time.
+        """
+        names = self._topics
+        acks = await self._produce(names.decisions, batch.partition, outputs.decisions, now_ms)
+        for topic, records in ((names.alerts, outputs.alerts), (names.dead_letters, outputs.dead_letters)):
+            acks += await self.by_key(topic, records, now_ms)
+        return acks
+
+    async def by_key(self, topic: str, records: Sequence[Record], now_ms: int) -> list[Ack]:
+        """Produce records to the partitions that their keys hash to (murmur2, as Java's default partitioner)."""
+        if not records:
+            return []
+        groups = defaultdict(list)
+        count = self._partitions[topic]
+        for record in records:
+            groups[(murmur2(record[0]) & 0x7FFFFFFF) % count].append(record)
+        acks: list[Ack] = []
+        for partition, group in groups.items():
+            acks += await self._produce(topic, partition, group, now_ms)
+        return acks
+
+    async def _produce(self, topic: str, partition: int, records: Sequence[Record], now_ms: int) -> list[Ack]:
+        client = self._client()
+        return [await client.send_batch(built, topic, partition=partition) for built in build(client, records, now_ms)]
+
+
+def build(client: aiokafka.AIOKafkaProducer, records: Iterable[Record], now_ms: int) -> list[BatchBuilder]:
+    """Pack records into as few producer batches as their size limit allows, in order.
+
+    A record bigger than the limit is packed alone: the broker decides, and its refusal halts the worker.
+    """
+    built: list[BatchBuilder] = []
+    builder: BatchBuilder | None = None
+    for key, value in records:
+        if builder is None or builder.append(timestamp=now_ms, key=key, value=value) is None:
+            builder = client.create_batch()
+            built.append(builder)
+            assert builder.append(timestamp=now_ms, key=key, value=value) is not None, "an empty batch takes any record"
+    return built
+
+
+async def _partition_count(client: aiokafka.AIOKafkaProducer, topic: str) -> int:
+    try:
+        return len(await asyncio.wait_for(client.partitions_for(topic), timeout=10.0))
+    except TimeoutError:
+        return 0

@@ -1,0 +1,89 @@
+"""What the agents ask of the rest: an engine that scores, and someone to tell about it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from faust.types import TP
+
+from scoring.outputs import Outputs, Source
+from streams.transport.batch import Batch
+
+
+class Engine(Protocol):
+    """Turn payloads into outputs. `events in = decisions + dead letters + repeats` for every call of `score`."""
+
+    def score(
+        self,
+        values: Sequence[bytes],
+        source: Source,
+        *,
+        received_at_ms: int,
+        decided_at_ms: Callable[[], int],
+        mark: Callable[[str], None],
+    ) -> Outputs:
+        """Score authorizations. `mark(name)` is called at the end of each stage."""
+        ...
+
+    def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int) -> Outputs:
+        """Take in fraud reports; only dead letters come out."""
+        ...
+
+    def merchant(self, key: bytes, value: bytes | None, source: Source, *, received_at_ms: int) -> Outputs:
+        """Apply one record of the registry; None removes the merchant. Only dead letters come out."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Hear what happened, once per batch and on the main loop unless said otherwise. Must neither block nor raise."""
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Hear how long a stage of one batch took."""
+
+    def scored(self, batch: Batch, outputs: Outputs) -> None:
+        """Hear that a batch of authorizations was scored; nothing is durable yet."""
+
+    def reported(self, batch: Batch, outputs: Outputs) -> None:
+        """Hear that a batch of fraud reports was taken in."""
+
+    def delivered(self, batch: Batch, outputs: Outputs, acked_at_ms: int) -> None:
+        """Hear that the brokers have everything that came out of a batch."""
+
+    def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
+        """Hear that so many merchant records were applied; outputs may hold dead letters."""
+
+    def committed(self, offsets: Mapping[TP, int]) -> None:
+        """Hear which offsets were committed."""
+
+    def lagging(self, tp: TP, events: int, seconds: float) -> None:
+        """Hear how far a partition is behind. Called from the watchdog's thread."""
+
+    def ready(self, is_ready: bool) -> None:
+        """Hear whether events flow: merchants are loaded and no rebalance is under way."""
+
+
+class NoTelemetry:
+    """Listen to nothing."""
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Do nothing."""
+
+    def scored(self, batch: Batch, outputs: Outputs) -> None:
+        """Do nothing."""
+
+    def reported(self, batch: Batch, outputs: Outputs) -> None:
+        """Do nothing."""
+
+    def delivered(self, batch: Batch, outputs: Outputs, acked_at_ms: int) -> None:
+        """Do nothing."""
+
+    def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
+        """Do nothing."""
+
+    def committed(self, offsets: Mapping[TP, int]) -> None:
+        """Do nothing."""
+
+    def lagging(self, tp: TP, events: int, seconds: float) -> None:
+        """Do nothing."""
+
+    def ready(self, is_ready: bool) -> None:
+        """Do nothing."""

@@ -1,0 +1,177 @@
+"""Faust's consumer with batches as messages and a strict watermark as commit rule."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ack_lock
+from mode.utils.futures import notify
+
+from streams.transport.batch import Batch, BatchMessage, Columns
+from streams.transport.thread import ConsumerThread
+from streams.transport.window import AckWindow
+
+POLL_S = 1.0
+FULL_POLL_S = 0.005  # while some partition is at its cap: look again soon, an ack may have made room
+
+
+class Progress(NamedTuple):
+    """Describe how far one partition is: `lag` in events (None before the first fetch), `head_ns` monotonic."""
+
+    tp: TP
+    watermark: int | None
+    lag: int | None
+    head_ns: int | None
+
+
+class BatchConsumer(driver.Consumer):
+    """Deliver one message per partition and poll, and commit only the contiguous prefix of finished batches."""
+
+    app: Any  # AppT does not know our settings
+    _thread: ConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._windows: dict[TP, AckWindow] = {}
+        self._settings = self.app.settings.consume
+        self._room = asyncio.Event()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        """Override the thread's class."""
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- delivery
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, BatchMessage]]:  # noqa: ASYNC109
+        """Yield one message per partition and at most `batch_max_events` records. Overrides Consumer.getmany.
+
+        The original yields record by record (100 to 175 us each on the way to an agent). It also seeks back when the
+        flow was stopped meanwhile; here `perform_seek` after the rebalance is the only one to move positions, and the
+        window asserts that what is delivered next continues what was delivered last.
+        """
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as in Consumer._wait_next_records
+        active = set(self._get_active_partitions())
+        roomy = {tp for tp in active if self._has_room(tp)}
+        if not roomy:
+            await self._wait_for_room(timeout)
+            return
+        polled = await self._thread.getmany(roomy, timeout if roomy == active else FULL_POLL_S)
+        generation = self.app.consumer_generation_id
+        for tp, columns in polled.items():
+            for message in self._messages(TP(tp.topic, tp.partition), columns, generation):
+                if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
+                    return  # never delivered: the rebalance forgets the window and seeks to the committed offset
+                yield message.tp, message
+
+    def _messages(self, tp: TP, columns: Columns, generation: int) -> Iterator[BatchMessage]:
+        window = self._windows.setdefault(tp, AckWindow())
+        if not columns.values:
+            window.skip(columns.start, columns.end)
+            return
+        polled_at_ms, polled_ns = time.time_ns() // 1_000_000, time.monotonic_ns()
+        for chunk in columns.chunks(self._settings.batch_max_events):
+            batch = Batch(
+                topic=tp.topic,
+                partition=tp.partition,
+                offsets=chunk.offsets,
+                timestamps_ms=chunk.timestamps_ms,
+                values=chunk.values,
+                polled_at_ms=polled_at_ms,
+                polled_ns=polled_ns,
+            )
+            yield BatchMessage(tp, batch, window.deliver(chunk.start, chunk.end, polled_ns), generation)
+
+    def _has_room(self, tp: TP) -> bool:
+        window = self._windows.get(tp)
+        return window is None or window.depth < self._settings.partition_max_batches
+
+    async def _wait_for_room(self, timeout: float) -> None:  # noqa: ASYNC109
+        """Wait until a batch is acknowledged. The original sleeps a whole second when nothing may be polled."""
+        self._room.clear()
+        wait_s = timeout if self._get_active_partitions() else FULL_POLL_S
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._room.wait(), wait_s)
+
+    # -- acknowledgement and commit
+
+    def ack(self, message: BatchMessage) -> bool:  # type: ignore[override]  # every message here is one
+        """Finish a batch and move its partition's watermark. Overrides Consumer.ack, whose list of offsets has holes.
+
+        A batch of an assignment that is gone finishes a ticket that no window holds: nothing happens.
+        """
+        with ack_lock:
+            if message.ticket.done:
+                return False
+            message.acked = True
+            self._unacked_messages.discard(message)
+            window = self._windows.get(message.tp)
+            if window is None:
+                message.ticket.done = True
+            else:
+                window.finish(message.ticket)
+            self._room.set()
+            notify(self._waiting_for_ack)
+            return True
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        """List the partitions that have a watermark. Overrides the list kept per acknowledged offset."""
+        return (tp for tp in list(self._windows) if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return the watermark. Overrides the search for a run of offsets, which is off by one across a gap (#606)."""
+        window = self._windows.get(tp)
+        return window.watermark if window is not None else None
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        """Commit, and remember only what was committed. Overrides Consumer._commit_offsets.
+
+        The original flushes the producer first (here every finished batch is already acknowledged by the broker),
+        draws a table for a log line that is off, and remembers the offsets even when the commit failed.
+        """
+        assignment = self.assignment()
+        offsets = {tp: offset for tp, offset in offsets.items() if tp in assignment}
+        if not offsets or not await self._commit(offsets):
+            return False
+        self._committed_offset.update(offsets)
+        self.app.on_committed(offsets)
+        return True
+
+    async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
+        """Commit what is finished, then forget the partitions. Overrides the order, which loses those acks (#502)."""
+        await super().on_partitions_revoked(set(revoked))
+        for tp in revoked:
+            self._windows.pop(tp, None)
+            self._committed_offset.pop(tp, None)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Do nothing: the original compares monotonic with epoch time (#629). The watchdog does its work."""
+
+    # -- what the watchdog and the metrics see
+
+    @property
+    def thread_alive(self) -> bool:
+        """Tell whether the consumer's thread runs. Callable from any thread."""
+        return bool(self._thread.is_alive)
+
+    @property
+    def has_assignment(self) -> bool:
+        """Tell whether the group has settled and events flow; a member may own no partition. Callable from any thread.
+
+        Faust stops the flow at the start of a rebalance and resumes it after the seek at its end.
+        """
+        return bool(self.flow_active and self.app.tables.recovery.completed.is_set())
+
+    def progress(self) -> list[Progress]:
+        """List every partition that has delivered something. Callable from any thread."""
+        rows = []
+        for tp, window in list(self._windows.items()):
+            highwater = self._thread.highwater_now(tp)
+            done = window.watermark if window.watermark is not None else self._committed_offset.get(tp)
+            lag = max(0, highwater - done) if highwater is not None and done is not None else None
+            rows.append(Progress(tp, window.watermark, lag, window.head_ns))
+        return rows

@@ -1,0 +1,130 @@
+"""What the transport needs to know, as frozen records. No file, environment or clock is read here."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Name = Annotated[str, Meta(min_length=1, max_length=249)]  # Kafka's limit on a topic name
+
+
+class BrokerProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """State what differs between brokers that speak Kafka's protocol, so that no code has to ask which one it is."""
+
+    name: Name
+    idempotent_producer: bool  # False where InitProducerId is refused
+    session_timeout_s: Seconds  # Apache Kafka accepts 6 s to 30 min
+    heartbeat_interval_s: Seconds
+
+
+APACHE_KAFKA = BrokerProfile(
+    name="apache-kafka", idempotent_producer=True, session_timeout_s=15.0, heartbeat_interval_s=3.0
+)
+# A group join waits here for half the session timeout, so it is short.
+EMBEDDED = BrokerProfile(name="embedded", idempotent_producer=False, session_timeout_s=6.0, heartbeat_interval_s=1.5)
+
+PROFILES = {profile.name: profile for profile in (APACHE_KAFKA, EMBEDDED)}
+
+
+class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name where a secret is kept: a file or an environment variable, exactly one. Never the secret itself."""
+
+    file: str | None = None
+    env: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.file is None) == (self.env is None):
+            raise ValueError("a secret names exactly one of `file` and `env`")
+
+
+class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Describe a TLS connection. Without `ca_file` the system's authorities are trusted."""
+
+    ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
+    key_password: Secret | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("`certificate_file` and `key_file` come together")
+
+
+class Sasl(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Describe a SASL login."""
+
+    username: Name
+    password: Secret
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+
+
+class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say where the brokers are and how to talk to them."""
+
+    bootstrap: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)] = field(  # host:port
+        default=("127.0.0.1:9092",), name="bootstrap_servers"
+    )
+    profile: BrokerProfile = APACHE_KAFKA
+    tls: Tls | None = None
+    sasl: Sasl | None = None
+    request_timeout_s: Seconds = 30.0
+
+
+class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the topics (design: authorizations, fraud-reports and decisions have the same number of partitions)."""
+
+    authorizations: Name = "authorizations"
+    fraud_reports: Name = "fraud-reports"
+    merchants: Name = "merchants"
+    decisions: Name = "decisions"
+    alerts: Name = "alerts"
+    dead_letters: Name = "dead-letters"
+
+
+class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bound what is fetched and what may be in flight."""
+
+    group: Name = "sekisho"
+    instance_id: str | None = None  # static membership: a restart within the session timeout moves no partition
+    isolation: Literal["read_uncommitted", "read_committed"] = "read_committed"
+    fetch_max_wait_ms: Annotated[int, Meta(ge=1, le=1000)] = 15  # Faust's 1,500 ms stall every quiet partition
+    fetch_max_partition_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 24)] = 1 << 20
+    batch_max_events: Annotated[int, Meta(ge=1, le=2048)] = 2048
+    partition_max_batches: Annotated[int, Meta(ge=1, le=64)] = 8  # in flight per partition; back-pressure beyond
+    commit_interval_s: Seconds = 1.0
+    rebalance_timeout_s: Seconds = 45.0
+
+
+class Emit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bound what is produced."""
+
+    batch_max_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 23)] = 900_000  # below the broker's message.max.bytes
+    ack_timeout_s: Seconds = 10.0
+
+
+class PoisonLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say when dead letters mean that the worker, not the data, is at fault: both bounds must be passed."""
+
+    window_events: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    max_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    max_letters: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
+
+
+class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say how long the worker may stand still before it ends itself."""
+
+    interval_s: Seconds = 1.0
+    stall_s: Seconds = 30.0  # lag and no progress, or a batch unfinished, for longer than this
+    drain_s: Seconds = 30.0  # from SIGTERM or a crash to the end of the process
+
+
+class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gather all that a worker's shell needs."""
+
+    broker: Broker = Broker()
+    topics: Topics = Topics()
+    consume: Consume = Consume()
+    emit: Emit = Emit()
+    poison: PoisonLimit = PoisonLimit()
+    watch: Watch = Watch()
+    reference_timeout_s: Seconds = 120.0  # to read `merchants` to its end before the first event

@@ -1,0 +1,61 @@
+"""The watermark of one partition: how far everything delivered has also been finished."""
+
+from collections import deque
+
+
+class Ticket:
+    """Stand for one delivered batch until it is acknowledged.
+
+    It holds no reference to the batch: after a rebalance Faust waits until forgotten messages are collected.
+    """
+
+    __slots__ = ("delivered_ns", "done", "end")
+
+    def __init__(self, end: int, delivered_ns: int) -> None:
+        self.end = end
+        self.delivered_ns = delivered_ns
+        self.done = False
+
+
+class AckWindow:
+    """Order the tickets of one partition and move the watermark over the finished prefix, never past a gap."""
+
+    __slots__ = ("_delivered", "_tickets", "watermark")
+
+    def __init__(self) -> None:
+        self._tickets: deque[Ticket] = deque()
+        self._delivered: int | None = None
+        self.watermark: int | None = None  # next offset to commit; None until a batch is finished
+
+    def deliver(self, start: int, end: int, now_ns: int) -> Ticket:
+        """Admit the batch [start, end) and return its ticket. It must begin where the last one ended.
+
+        A batch that was fetched but never delivered would otherwise be skipped for ever, so that is a bug: crash.
+        """
+        assert start < end, f"empty batch [{start}, {end})"
+        assert self._delivered is None or start == self._delivered, f"gap: [{self._delivered}, {start}) not delivered"
+        self._delivered = end
+        ticket = Ticket(end, now_ns)
+        self._tickets.append(ticket)
+        return ticket
+
+    def finish(self, ticket: Ticket) -> None:
+        """Mark a batch as finished; acknowledging out of order only delays the watermark. Stale tickets do nothing."""
+        ticket.done = True
+        tickets = self._tickets
+        while tickets and tickets[0].done:
+            self.watermark = tickets.popleft().end
+
+    def skip(self, start: int, end: int) -> None:
+        """Pass over [start, end), which holds nothing to deliver (transaction markers, aborted records)."""
+        self.finish(self.deliver(start, end, 0))
+
+    @property
+    def depth(self) -> int:
+        """Count the batches delivered and not passed by the watermark."""
+        return len(self._tickets)
+
+    @property
+    def head_ns(self) -> int | None:
+        """Return when the oldest unfinished batch was delivered (monotonic ns), or None."""
+        return self._tickets[0].delivered_ns if self._tickets else None

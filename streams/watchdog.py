@@ -1,0 +1,117 @@
+"""The last resort: a thread that ends the process when it stands still.
+
+Faust and aiokafka consumers have been seen to stop for ever without an error (faust-streaming issues 175, 523, 532,
+549, 640). A worker that does not move holds its partitions and tells nobody; a dead one is replaced, and replays.
+"""
+
+import faulthandler
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from faust.types import TP
+
+from streams.transport.consumer import Progress
+from streams.transport.settings import Watch
+
+log = logging.getLogger(__name__)
+
+EXIT_STALLED = 70  # EX_SOFTWARE
+
+
+class Watched(Protocol):
+    """Be looked at from another thread."""
+
+    @property
+    def thread_alive(self) -> bool:
+        """Tell whether the consumer's thread runs."""
+        ...
+
+    def progress(self) -> Iterable[Progress]:
+        """List how far every partition is."""
+        ...
+
+
+class StallDetector:
+    """Decide from successive looks whether the worker stands still. Time is an argument, in monotonic ns."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._stall_ns = int(watch.stall_s * 1e9)
+        self._moved: dict[TP, tuple[int | None, int]] = {}  # watermark, and when it was first seen
+
+    def fault(self, watched: Watched, now_ns: int) -> str | None:
+        """Return what is wrong, or None.
+
+        Three things are: the consumer's thread is dead; the oldest unfinished batch of a partition is older than
+        `stall_s`; a partition has lag and its watermark has not moved for `stall_s`.
+        """
+        if not watched.thread_alive:
+            return "consumer thread died"
+        seen = set()
+        for row in watched.progress():
+            seen.add(row.tp)
+            if row.head_ns is not None and now_ns - row.head_ns > self._stall_ns:
+                return f"{row.tp.topic}[{row.tp.partition}] has an unfinished batch"
+            watermark, since_ns = self._moved.get(row.tp, (None, now_ns))
+            if row.tp not in self._moved or watermark != row.watermark or not row.lag:
+                self._moved[row.tp] = (row.watermark, now_ns)
+            elif now_ns - since_ns > self._stall_ns:
+                return f"{row.tp.topic}[{row.tp.partition}] has lag and makes no progress"
+        for gone in self._moved.keys() - seen:
+            del self._moved[gone]
+        return None
+
+
+class Watchdog:
+    """Look once per interval; when something is wrong, say so, dump the stacks and end the process."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        watched: Callable[[], Watched | None],
+        *,
+        observe: Callable[[Iterable[Progress]], None] = lambda _: None,
+        end: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._watch = watch
+        self._watched = watched
+        self._observe = observe
+        self._end = end
+        self._detector = StallDetector(watch)
+        self._stopped = threading.Event()
+        self._deadline_ns: int | None = None
+
+    def start(self) -> None:
+        """Start looking, in a daemon thread."""
+        threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+
+    def draining(self) -> None:
+        """Stop judging progress; from now the process has `drain_s` to end by itself."""
+        if self._deadline_ns is None:
+            self._deadline_ns = time.monotonic_ns() + int(self._watch.drain_s * 1e9)
+
+    def stop(self) -> None:
+        """Stop looking: the process is about to end in order."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._watch.interval_s):
+            fault = self._look(time.monotonic_ns())
+            if fault is not None:
+                log.critical("worker_stalled reason=%r", fault)
+                faulthandler.dump_traceback(file=sys.stderr)
+                self._end(EXIT_STALLED)
+                return
+
+    def _look(self, now_ns: int) -> str | None:
+        if self._deadline_ns is not None:
+            return "did not end in time" if now_ns > self._deadline_ns else None
+        watched = self._watched()
+        if watched is None:
+            return None
+        self._observe(watched.progress())
+        return self._detector.fault(watched, now_ns)
