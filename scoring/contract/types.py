@@ -17,7 +17,7 @@ MerchantId = Annotated[str, Meta(min_length=1, max_length=32)]  # ISO 8583 DE 42
 Mcc = Annotated[str, Meta(pattern=r"^[0-9]{4}$")]  # ISO 18245
 Country = Annotated[str, Meta(min_length=2, max_length=2)]  # ISO 3166-1 alpha-2
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]  # ISO 4217 alphabetic
-Code = Annotated[str, Meta(min_length=1, max_length=8)]  # a short code of some protocol, kept raw and normalised later
+Code = Annotated[str, Meta(max_length=8)]  # a short code of some protocol, raw; an odd or empty one reads as unknown
 ShortText = Annotated[str, Meta(max_length=64)]
 Text = Annotated[str, Meta(max_length=256)]
 Timestamp = Annotated[datetime, Meta(tz=True)]  # RFC 3339 with an offset

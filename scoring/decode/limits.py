@@ -1,0 +1,32 @@
+"""Limits and settings of decoding."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NETWORK_TXN_ID_DIGITS = 15  # ISO 8583 DE 62.2 as Visa uses it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeLimits:
+    """Bound what is read, and say what differs from one installation to the next.
+
+    `event_ms_min` and `event_ms_max` bound the event's time (from 2000-01-01, before 2101-01-01).
+    `yen_per_unit` gives yen per major unit of a currency, for events that do not bring their own yen.
+    `joined` holds the entities (positions of the profile's Entity) that are one across acquirers, not one per acquirer.
+    `pan_allowed` names fields, by path and number of digits, that hold references which may look like a card number.
+    """
+
+    bytes_max: int = 64 * 1024
+    depth_max: int = 32
+    event_ms_min: int = 946_684_800_000
+    event_ms_max: int = 4_133_980_800_000
+    yen_per_unit: Mapping[str, float] = field(default_factory=dict)
+    joined: frozenset[int] = frozenset()
+    pan_allowed: frozenset[tuple[str, int]] = frozenset(
+        {("$.ids.network_txn_id", NETWORK_TXN_ID_DIGITS), ("$.network_txn_id", NETWORK_TXN_ID_DIGITS)}
+    )
+
+    def __post_init__(self) -> None:
+        assert 0 < self.bytes_max <= 16 * 2**20, "a record is at most 16 MiB"
+        assert 0 < self.depth_max <= 128, "the walker of the guard recurses once per level"
+        assert 0 <= self.event_ms_min < self.event_ms_max

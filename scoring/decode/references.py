@@ -1,0 +1,136 @@
+"""Decode what is not an authorization: fraud reports, and the merchants' records on their compacted topic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.dead_letter import Reject
+from scoring.contract.label import FraudReport
+from scoring.contract.merchant import MerchantRecord
+from scoring.decode.columns import ms_of
+from scoring.decode.guard import inspect
+from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY, PARTS, entity_keys
+from scoring.decode.limits import DecodeLimits
+from scoring.decode.rejects import ROOT, reject_of
+
+_COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})
+_ID_MAX: Final = 32
+_NO_PARTS: Final = ("",) * (PARTS - 4)
+_decode_report: Final = msgspec.json.Decoder(FraudReport).decode
+_decode_merchant: Final = msgspec.json.Decoder(MerchantRecord).decode
+_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedReports:
+    """A batch of fraud reports.
+
+    `labels` names the label of every accepted report, in order. Only FRAUD and MERCHANT_FRAUD count, so only those
+    are columns: `card` and `merchant` uint64[n] keys as an authorization's, `received_ms` int64[n],
+    `amount_jpy` int64[n] (-1 unknown). `rejects` pairs a position with its verdict.
+    """
+
+    labels: list[str]
+    rejects: list[tuple[int, Reject]]
+    card: NDArray[np.uint64]
+    merchant: NDArray[np.uint64]
+    received_ms: NDArray[np.int64]
+    amount_jpy: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedMerchants:
+    """A batch of merchant records: acquirer, merchant, and the record or None where it is to be forgotten."""
+
+    changes: list[tuple[str, str, MerchantRecord | None]]
+    rejects: list[tuple[int, Reject]]
+
+
+def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReports:
+    """Decode fraud reports behind the guard; never raises for what a value holds."""
+    refused = inspect(values, limits)
+    labels: list[str] = []
+    parts: list[str] = []
+    times: list[int] = []
+    amounts: list[int] = []
+    for position, value in enumerate(values):
+        if position in refused:
+            continue
+        report = _report(value, limits)
+        if isinstance(report, Reject):
+            refused[position] = report
+            continue
+        labels.append(report.label)
+        if report.label in _COUNTED:
+            parts += (report.event_id, report.acquirer_id, report.pan_hmac, report.merchant_id, *_NO_PARTS)
+            times.append(ms_of(report.received_ts))
+            amounts.append(-1 if report.amount_jpy is None else report.amount_jpy)
+    keys = entity_keys(parts, limits.joined)
+    return ParsedReports(
+        labels=labels,
+        rejects=sorted(refused.items()),
+        card=np.ascontiguousarray(keys[:, CARD_KEY]),
+        merchant=np.ascontiguousarray(keys[:, MERCHANT_KEY]),
+        received_ms=np.array(times, dtype=np.int64),
+        amount_jpy=np.array(amounts, dtype=np.int64),
+    )
+
+
+def _report(value: bytes, limits: DecodeLimits) -> FraudReport | Reject:
+    try:
+        report = _decode_report(value)
+        received_ms = ms_of(report.received_ts)
+    except _FAULTS as error:
+        return reject_of(error)
+    if not limits.event_ms_min <= received_ms < limits.event_ms_max:
+        return Reject(reason="OUT_OF_RANGE", path="$.received_ts")
+    return report
+
+
+def parse_merchants(keys: Sequence[bytes], values: Sequence[bytes | None], limits: DecodeLimits) -> ParsedMerchants:
+    """Decode merchant records by their topic keys, `acquirer_id/merchant_id`; None is a tombstone.
+
+    A key that does not name what its record names is refused as KEY_MISMATCH: on a compacted topic such a record
+    would shadow or outlive another merchant's.
+    """
+    assert len(keys) == len(values)
+    present = [position for position, value in enumerate(values) if value is not None]
+    found = inspect([values[position] or b"" for position in present], limits)
+    refused = {present[k]: reject for k, reject in found.items()}
+    changes: list[tuple[str, str, MerchantRecord | None]] = []
+    for position, (key, value) in enumerate(zip(keys, values, strict=True)):
+        if position in refused:
+            continue
+        change = parse_merchant(key, value)
+        if isinstance(change, Reject):
+            refused[position] = change
+        else:
+            changes.append(change)
+    return ParsedMerchants(changes=changes, rejects=sorted(refused.items()))
+
+
+def parse_merchant(key: bytes, value: bytes | None) -> tuple[str, str, MerchantRecord | None] | Reject:
+    """Decode one record that the guard has passed."""
+    if value is None:
+        return _tombstone(key)
+    try:
+        record = _decode_merchant(value)
+    except _FAULTS as error:
+        return reject_of(error)
+    if key != f"{record.acquirer_id}/{record.merchant_id}".encode():
+        return Reject(reason="KEY_MISMATCH", path=ROOT)
+    return record.acquirer_id, record.merchant_id, record
+
+
+def _tombstone(key: bytes) -> tuple[str, str, None] | Reject:
+    try:
+        acquirer_id, _, merchant_id = key.decode().partition("/")
+    except UnicodeDecodeError:
+        return Reject(reason="KEY_MISMATCH", path=ROOT)
+    if not (0 < len(acquirer_id) <= _ID_MAX and 0 < len(merchant_id) <= _ID_MAX):
+        return Reject(reason="KEY_MISMATCH", path=ROOT)
+    return acquirer_id, merchant_id, None

@@ -1,0 +1,125 @@
+"""Rejects: why a record was refused and where, in words that can hold nothing of the record itself.
+
+A decoder's message may quote what it read, so no message leaves this module: it is matched to a bounded reason, and
+its path is rebuilt from the names of the contract.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from scoring.contract.authorization import Authorization
+from scoring.contract.dead_letter import DeadLetter, DeadLetterReason, Reject
+from scoring.contract.label import FraudReport
+from scoring.contract.merchant import MerchantRecord
+
+PATH_MAX: Final = 256
+ROOT: Final = "$"
+
+
+def _structs(kind: object) -> Iterator[type[Struct]]:
+    """Walk to every record that a type speaks of."""
+    if isinstance(kind, type) and get_origin(kind) is None:
+        if issubclass(kind, Struct):
+            yield kind
+            for field in msgspec.structs.fields(kind):
+                yield from _structs(field.type)
+        return
+    for part in get_args(kind):
+        yield from _structs(part)
+
+
+def _names() -> frozenset[str]:
+    roots = (Authorization, MerchantRecord, FraudReport)
+    return frozenset(
+        field.encode_name for root in roots for kind in _structs(root) for field in msgspec.structs.fields(kind)
+    )
+
+
+NAMES: Final = _names()
+"""Field names of the input contracts: the only words a path may hold."""
+
+_FIELD: Final = re.compile(r"`([^`]*)`")
+_AT: Final = re.compile(r" - at (?:`key` in )?`(\$[^`]*)`\Z")
+_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[([^\]]*)\]")
+_REASONS: Final[tuple[tuple[str, DeadLetterReason], ...]] = (
+    ("Object missing required field", "MISSING_FIELD"),
+    ("Invalid", "INVALID_VALUE"),  # an enumeration or a time
+    ("Integer value out of range", "OUT_OF_RANGE"),
+    ("Number out of range", "OUT_OF_RANGE"),
+    ("Timestamp is out of range", "OUT_OF_RANGE"),
+)
+_LIMIT: Final = re.compile(r"Expected `\w+` (?:of length )?[<>]")
+_TIMEZONE: Final = re.compile(r"Expected `\w+` with")
+_PATTERN: Final = re.compile(r"Expected `\w+` matching")
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def path_of(steps: Sequence[str | int]) -> str:
+    """Write a JSON path: names of the contract as they are, every other key `*`, positions in lists as numbers.
+
+    At most 256 characters; a longer one ends at the last step that fits.
+    """
+    path = ROOT
+    for step in steps:
+        if isinstance(step, int):
+            longer = f"{path}[{step if step < 1000 else '*'}]"
+        else:
+            longer = f"{path}.{step if step in NAMES else '*'}"
+        if len(longer) > PATH_MAX:
+            break
+        path = longer
+    return path
+
+
+def _steps(path: str) -> list[str | int]:
+    steps: list[str | int] = []
+    for name, position in _STEP.findall(path):
+        steps.append(name or (int(position) if position.isdigit() else "*"))
+    return steps
+
+
+def reject_of(error: Exception) -> Reject:
+    """Turn a decoder's error into a reject; the text of the error is read and dropped."""
+    if isinstance(error, UnicodeDecodeError):
+        return Reject(reason="INVALID_UTF8", path=ROOT)
+    if isinstance(error, RecursionError):
+        return Reject(reason="NESTED_TOO_DEEP", path=ROOT)
+    if not isinstance(error, msgspec.ValidationError):
+        return Reject(reason="MALFORMED_JSON", path=ROOT)
+    text = str(error)
+    found = _AT.search(text)
+    steps = _steps(found[1]) if found else []
+    for start, reason in _REASONS:
+        if text.startswith(start):
+            missing = _FIELD.search(text) if reason == "MISSING_FIELD" else None
+            return Reject(reason=reason, path=path_of([*steps, missing[1]] if missing else steps))
+    if _LIMIT.match(text):
+        return Reject(reason="OUT_OF_RANGE", path=path_of(steps))
+    invalid = _PATTERN.match(text) or _TIMEZONE.match(text)
+    return Reject(reason="INVALID_VALUE" if invalid else "WRONG_TYPE", path=path_of(steps))
+
+
+def encode_dead_letter(
+    reject: Reject, topic: str, partition: int, offset: int, size: int, record_ms: int, received_ms: int
+) -> tuple[bytes, bytes]:
+    """Encode the envelope of one reject as (key, value); the key is `topic/partition/offset`, the source's coordinates.
+
+    `size` is the record's length in bytes; times are milliseconds since the epoch, a missing one (-1) reads 0.
+    """
+    letter = DeadLetter(
+        schema_version="dead-letter.v1",
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        reason=reject.reason,
+        path=reject.path,
+        size_bytes=size,
+        record_ms=max(record_ms, 0),
+        received_ms=max(received_ms, 0),
+    )
+    return f"{topic}/{partition}/{offset}".encode(), _encode(letter)
