@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from streams.config.scoring import AmountsSettings, DecodeSettings, ModelSettings, PolicySettings
+from streams.config.scoring import DecodeSettings, MerchantsSettings, ModelSettings, PolicySettings
 from streams.telemetry.settings import HttpSettings, LoggingSettings
 from streams.topics import TopicsSettings
-from streams.transport.settings import Broker, Consume, Emit, PoisonLimit, Seconds, Watch, WorkerSettings
+from streams.transport.settings import Broker, Consume, Emit, PoisonLimit, Watch, WorkerSettings
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -17,11 +17,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     emit: Emit = Emit()
     poison: PoisonLimit = PoisonLimit()
     watch: Watch = Watch()
-    reference_timeout_s: Seconds = 120.0
     model: ModelSettings = ModelSettings()
     policy: PolicySettings = PolicySettings()
     decode: DecodeSettings = DecodeSettings()
-    amounts: AmountsSettings = AmountsSettings()
+    merchants: MerchantsSettings = MerchantsSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
 
@@ -35,7 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             emit=self.emit,
             poison=self.poison,
             watch=self.watch,
-            reference_timeout_s=self.reference_timeout_s,
+            reference_timeout_s=self.merchants.load_timeout_s,
         )
 
     def __post_init__(self) -> None:
@@ -43,3 +42,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("watch.stall_s must exceed emit.ack_timeout_s, or a slow produce looks like a stall")
         if self.watch.drain_s < self.emit.ack_timeout_s:
             raise ValueError("watch.drain_s must not be below emit.ack_timeout_s, or a drain gives up on its outputs")
+        if self.kafka.profile.session_timeout_s > self.kafka.request_timeout_s:
+            raise ValueError("kafka.request_timeout_s must not be below the profile's session_timeout_s")
+        if self.kafka.profile.heartbeat_interval_s * 3 > self.kafka.profile.session_timeout_s:
+            raise ValueError("kafka.profile: heartbeat_interval_s must be at most a third of session_timeout_s")

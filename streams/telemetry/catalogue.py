@@ -1,0 +1,314 @@
+"""Every metric of a worker, once: name, kind, help, labels and what bounds them. The documentation is made of it.
+
+`python -m streams.telemetry.catalogue > deploy/docs/metrics.md` writes the page; a test compares the two.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from scoring.contract.codes import CHECKLIST_ITEMS, Band, ThreeDsStatus
+from scoring.contract.dead_letter import REASONS
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+LATENCY_BUCKETS_S = (
+    *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02),
+    *(0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
+)
+"""Latency as a client sees it; 5, 10, 20, 100 and 500 ms, 2 s and 5 s are objectives and stand exactly."""
+
+STAGE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
+"""Time of one stage over one batch of 1 to 2,048 events."""
+
+BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0)
+
+PARTITIONS_MAX = 1024
+"""Series of one partition label; the worker's assignment bounds them long before."""
+
+STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
+INPUTS = ("authorizations", "fraud-reports", "merchants")
+BANDS = tuple(band.name for band in Band)
+THREEDS = tuple(status.name for status in ThreeDsStatus)
+ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT")
+SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
+LABELS = ("FRAUD", "LEGIT", "FIRST_PARTY", "MERCHANT_FRAUD", "UNKNOWN")
+ENTITIES = ("CARD", "MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """Describe one metric.
+
+    `labels` maps each label to all its values; an empty tuple says that the values come with the worker
+    (its partitions, its versions) and `bound` says how many there can be.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    stage: str
+    help: str
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    buckets: tuple[float, ...] = ()
+    bound: str = ""
+
+    @property
+    def series_max(self) -> int | None:
+        """How many label combinations there can be; None where the worker's assignment or versions decide."""
+        count = 1
+        for values in self.labels.values():
+            if not values:
+                return None
+            count *= len(values)
+        return count
+
+
+_PARTITION: dict[str, tuple[str, ...]] = {"partition": ()}
+_PARTITION_BOUND = "partitions assigned to this worker"
+
+CATALOGUE: tuple[Metric, ...] = (
+    Metric(
+        name="sekisho_events_total",
+        kind="counter",
+        unit="events",
+        stage="decode",
+        help="Authorization events taken in: decisions + dead letters of authorizations + repeats.",
+    ),
+    Metric(
+        name="sekisho_decisions_total",
+        kind="counter",
+        unit="decisions",
+        stage="decide",
+        help="Decisions made, by band.",
+        labels={"band": BANDS},
+    ),
+    Metric(
+        name="sekisho_repeats_total",
+        kind="counter",
+        unit="events",
+        stage="profile",
+        help="Events whose id had been decided already: they change nothing and emit nothing.",
+    ),
+    Metric(
+        name="sekisho_time_suspects_total",
+        kind="counter",
+        unit="events",
+        stage="decode",
+        help="Events dated too far ahead of their receipt: scored, but they change no profile.",
+    ),
+    Metric(
+        name="sekisho_alerts_total",
+        kind="counter",
+        unit="alerts",
+        stage="decide",
+        help="Alerts raised, by what they are about and how grave it is.",
+        labels={"type": ALERT_TYPES, "severity": SEVERITIES},
+    ),
+    Metric(
+        name="sekisho_alerts_suppressed_total",
+        kind="counter",
+        unit="alerts",
+        stage="decide",
+        help="Alerts that joined an open case instead of being raised again.",
+    ),
+    Metric(
+        name="sekisho_dead_letters_total",
+        kind="counter",
+        unit="records",
+        stage="decode",
+        help="Records refused, by input and reason. Nothing else is ever lost.",
+        labels={"topic": INPUTS, "reason": REASONS},
+    ),
+    Metric(
+        name="sekisho_pan_guard_hits_total",
+        kind="counter",
+        unit="records",
+        stage="decode",
+        help="Records refused because they held a card number, security code, track or PIN data.",
+    ),
+    Metric(
+        name="sekisho_batch_events",
+        kind="histogram",
+        unit="events",
+        stage="transport",
+        help="Events that one poll brought for one partition.",
+        buckets=BATCH_BUCKETS,
+    ),
+    Metric(
+        name="sekisho_stage_seconds",
+        kind="histogram",
+        unit="seconds",
+        stage="all",
+        help="Time that one batch spent in one stage; emit runs from the produce to its acknowledgement.",
+        labels={"stage": STAGES},
+        buckets=STAGE_BUCKETS_S,
+    ),
+    Metric(
+        name="sekisho_decision_latency_seconds",
+        kind="histogram",
+        unit="seconds",
+        stage="emit",
+        help="From the broker's timestamp of an event to the acknowledgement of its decision.",
+        buckets=LATENCY_BUCKETS_S,
+    ),
+    Metric(
+        name="sekisho_lag_events",
+        kind="gauge",
+        unit="events",
+        stage="transport",
+        help="Authorizations on the broker that are not yet processed and acknowledged.",
+        labels=_PARTITION,
+        bound=_PARTITION_BOUND,
+    ),
+    Metric(
+        name="sekisho_lag_seconds",
+        kind="gauge",
+        unit="seconds",
+        stage="transport",
+        help="Age of the newest processed authorization where more are waiting; 0 where none is.",
+        labels=_PARTITION,
+        bound=_PARTITION_BOUND,
+    ),
+    Metric(
+        name="sekisho_threeds_total",
+        kind="counter",
+        unit="events",
+        stage="enrich",
+        help="Authorizations by normalised EMV 3-D Secure status.",
+        labels={"status": THREEDS},
+    ),
+    Metric(
+        name="sekisho_checklist_gaps_total",
+        kind="counter",
+        unit="events",
+        stage="enrich",
+        help="Authorizations at merchants that declare this Security Checklist item as not implemented.",
+        labels={"item": CHECKLIST_ITEMS},
+    ),
+    Metric(
+        name="sekisho_fraud_reports_total",
+        kind="counter",
+        unit="reports",
+        stage="profile",
+        help="Fraud reports taken in, by label.",
+        labels={"label": LABELS},
+    ),
+    Metric(
+        name="sekisho_merchants",
+        kind="gauge",
+        unit="merchants",
+        stage="enrich",
+        help="Merchants in the registry that this worker holds.",
+    ),
+    Metric(
+        name="sekisho_profile_rows",
+        kind="gauge",
+        unit="rows",
+        stage="profile",
+        help="Profiles held, by entity.",
+        labels={"entity": ENTITIES},
+    ),
+    Metric(
+        name="sekisho_profile_bytes",
+        kind="gauge",
+        unit="bytes",
+        stage="profile",
+        help="Memory reserved for profiles.",
+    ),
+    Metric(
+        name="sekisho_model_info",
+        kind="gauge",
+        unit="1",
+        stage="score",
+        help="The model in use: always 1.",
+        labels={"version": (), "features": ()},
+        bound="one",
+    ),
+    Metric(
+        name="sekisho_policy_info",
+        kind="gauge",
+        unit="1",
+        stage="decide",
+        help="The policy in use: always 1.",
+        labels={"version": ()},
+        bound="one",
+    ),
+    Metric(
+        name="sekisho_ready",
+        kind="gauge",
+        unit="1",
+        stage="transport",
+        help="1 when the worker takes events, 0 while it starts, rebalances or drains.",
+    ),
+    Metric(
+        name="sekisho_commits_total",
+        kind="counter",
+        unit="commits",
+        stage="transport",
+        help="Offset commits that the broker accepted.",
+    ),
+    Metric(
+        name="sekisho_committed_offset",
+        kind="gauge",
+        unit="offset",
+        stage="transport",
+        help="Next authorization to be read after a restart.",
+        labels=_PARTITION,
+        bound=_PARTITION_BOUND,
+    ),
+    Metric(
+        name="sekisho_last_commit_timestamp_seconds",
+        kind="gauge",
+        unit="seconds since the epoch",
+        stage="transport",
+        help="When the broker last accepted a commit of this worker; 0 before the first.",
+    ),
+    Metric(
+        name="sekisho_build_info",
+        kind="gauge",
+        unit="1",
+        stage="all",
+        help="The version of Sekisho: always 1.",
+        labels={"version": ()},
+        bound="one",
+    ),
+)
+
+
+def markdown() -> str:
+    """Write the catalogue as the page `deploy/docs/metrics.md`."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Metrics"
+    yield ""
+    yield "Made from `streams/telemetry/catalogue.py` by `python -m streams.telemetry.catalogue`; do not edit."
+    yield ""
+    yield "Every label comes from a closed set or from this worker's own partitions and versions: no card, merchant,"
+    yield "device or free text is ever a label. Counters start at 0 for every combination when the worker starts."
+    yield "The worker also shows the usual `process_*` metrics (CPU, memory, file descriptors, start time)."
+    yield ""
+    yield "| metric | kind | unit | stage | labels | meaning |"
+    yield "|---|---|---|---|---|---|"
+    for metric in CATALOGUE:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        yield f"| `{metric.name}` | {metric.kind} | {metric.unit} | {metric.stage} | {labels} | {metric.help} |"
+    yield ""
+    yield "## Label values"
+    yield ""
+    for metric in CATALOGUE:
+        for label, values in metric.labels.items():
+            shown = ", ".join(f"`{value}`" for value in values) if values else metric.bound
+            yield f"* `{metric.name}{{{label}}}`: {shown}"
+    yield ""
+    yield "## Buckets"
+    yield ""
+    for metric in CATALOGUE:
+        if metric.buckets:
+            yield f"* `{metric.name}` ({metric.unit}): {', '.join(f'{bound:g}' for bound in metric.buckets)}"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")  # noqa: T201

@@ -1,0 +1,204 @@
+"""One method per fact about the worker's work: the only way in which the shell counts anything.
+
+The agents call it once per batch, the watchdog's thread about once a second; the server's thread only reads.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from time import monotonic_ns, time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
+from scoring.outputs import Outputs, Tally
+from streams.telemetry.catalogue import CATALOGUE, STAGES
+from streams.telemetry.series import Series
+from streams.transport.settings import Topics
+
+if TYPE_CHECKING:
+    from faust.types import TP
+
+    from streams.transport.batch import Batch
+
+IN_FLIGHT_MAX = 4_096
+"""Batches scored and not yet delivered whose start is remembered; the transport keeps far fewer."""
+
+PER_PARTITION = ("sekisho_lag_events", "sekisho_lag_seconds", "sekisho_committed_offset")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """What the worker holds at one moment: merchants, profile rows by entity, bytes reserved for profiles."""
+
+    merchants: int
+    profile_rows: Mapping[str, int]
+    profile_bytes: int
+
+
+class Telemetry:
+    """The worker's counters and its state of health."""
+
+    def __init__(self, topics: Topics, *, clock_s: Callable[[], float] = time) -> None:
+        self._clock_s = clock_s
+        self._inputs = {
+            topics.authorizations: "authorizations",
+            topics.fraud_reports: "fraud-reports",
+            topics.merchants: "merchants",
+        }
+        self._authorizations = topics.authorizations
+        self._series = series = Series(CATALOGUE)
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(series)
+        ProcessCollector(registry=self._registry)
+        self._events = series.cell("sekisho_events_total")
+        self._bands = series.cells("sekisho_decisions_total")
+        self._repeats = series.cell("sekisho_repeats_total")
+        self._time_suspects = series.cell("sekisho_time_suspects_total")
+        self._alerts = series.cells("sekisho_alerts_total")
+        self._suppressed = series.cell("sekisho_alerts_suppressed_total")
+        self._dead_letters = series.cells("sekisho_dead_letters_total")
+        self._guard_hits = series.cell("sekisho_pan_guard_hits_total")
+        self._threeds = series.cells("sekisho_threeds_total")
+        self._gaps = series.cells("sekisho_checklist_gaps_total")
+        self._reports = series.cells("sekisho_fraud_reports_total")
+        self._batch_events = series.buckets("sekisho_batch_events")
+        self._latency = series.buckets("sekisho_decision_latency_seconds")
+        self._stages = {stage: series.buckets("sekisho_stage_seconds", stage) for stage in STAGES}
+        self._ready = series.cell("sekisho_ready")
+        self._commits = series.cell("sekisho_commits_total")
+        self._last_commit = series.cell("sekisho_last_commit_timestamp_seconds")
+        series.cell("sekisho_build_info", version("sekisho")).set(1)
+        self._not_ready_because = "starting"
+        self._in_flight: dict[tuple[int, int], int] = {}  # (partition, first offset) -> monotonic ns
+        self._done_ms: dict[int, int] = {}  # partition -> broker timestamp of the newest delivered event
+        self._looked_at: set[int] = set()
+        self._shown: set[int] = set()
+        self._inventory: Callable[[], Inventory] | None = None
+
+    # -- once per batch -------------------------------------------------------------------------------------------
+
+    def stage(self, name: str, seconds: float) -> None:
+        """Count the time that one batch spent in one stage."""
+        self._stages[name].observe(seconds)
+
+    def scored(self, batch: "Batch", outputs: Outputs) -> None:
+        """Count a batch of authorizations; nothing of it is durable yet."""
+        tally = outputs.tally
+        self._events.add(tally.events)
+        self._repeats.add(tally.repeats)
+        self._time_suspects.add(tally.time_suspects)
+        self._batch_events.observe(tally.events)
+        for band, count in tally.bands.items():
+            self._bands[band,].add(count)
+        for alert, count in tally.alerts.items():
+            self._alerts[alert].add(count)
+        self._suppressed.add(tally.alerts_suppressed)
+        for status, count in tally.threeds.items():
+            self._threeds[status,].add(count)
+        for item, count in tally.gaps.items():
+            self._gaps[item,].add(count)
+        self._count_dead_letters("authorizations", tally)
+        if len(self._in_flight) >= IN_FLIGHT_MAX:  # leftovers of revoked partitions: their time is of no interest
+            self._in_flight.clear()
+        self._in_flight[batch.partition, batch.offsets[0]] = monotonic_ns()
+
+    def reported(self, batch: "Batch", outputs: Outputs) -> None:
+        """Count a batch of fraud reports."""
+        for label, count in outputs.tally.reports.items():
+            self._reports[label,].add(count)
+        self._count_dead_letters("fraud-reports", outputs.tally)
+
+    def delivered(self, batch: "Batch", outputs: Outputs, acked_at_ms: int) -> None:
+        """Count the latency of a batch of authorizations: the broker has all that came of it.
+
+        Where the broker's clock runs ahead of this machine's, an event counts as 0 s old.
+        """
+        if batch.topic != self._authorizations or not batch.timestamps_ms:
+            return
+        waited_ms = acked_at_ms - np.array(batch.timestamps_ms, dtype=np.int64)
+        self._latency.observe_all(np.maximum(waited_ms, 0) / 1e3)
+        self._done_ms[batch.partition] = batch.timestamps_ms[-1]
+        began_ns = self._in_flight.pop((batch.partition, batch.offsets[0]), None)
+        if began_ns is not None:
+            self._stages["emit"].observe((monotonic_ns() - began_ns) / 1e9)
+
+    def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
+        """Count what was refused of a batch of merchant records; the registry's size is part of the inventory."""
+        for output in outputs:
+            self._count_dead_letters("merchants", output.tally)
+
+    def _count_dead_letters(self, source: str, tally: Tally) -> None:
+        for reason, count in tally.dead_letters.items():
+            self._dead_letters[source, reason].add(count)
+            if reason.startswith("SENSITIVE_"):
+                self._guard_hits.add(count)
+
+    # -- about once a second --------------------------------------------------------------------------------------
+
+    def committed(self, offsets: Mapping["TP", int]) -> None:
+        """Note an accepted commit: the next offset to be read, by partition."""
+        self._commits.add(1)
+        self._last_commit.set(self._clock_s())
+        for tp, offset in offsets.items():
+            if tp.topic == self._authorizations:
+                self._series.cell("sekisho_committed_offset", str(tp.partition)).set(offset)
+
+    def lagging(self, tp: "TP", events: int, seconds: float = 0.0) -> None:
+        """Note how far a partition of the authorizations is behind.
+
+        In seconds it is the age of the newest delivered event while others wait; `seconds` is the least it can be.
+        """
+        if tp.topic != self._authorizations:
+            return
+        done_ms = self._done_ms.get(tp.partition)
+        if events and done_ms is not None:
+            seconds = max(seconds, self._clock_s() - done_ms / 1e3)
+        self._series.cell("sekisho_lag_events", str(tp.partition)).set(events)
+        self._series.cell("sekisho_lag_seconds", str(tp.partition)).set(seconds if events else 0.0)
+        self._looked_at.add(tp.partition)
+
+    def ready(self, is_ready: bool) -> None:
+        """Note whether events flow. Called before each round of `lagging`: what the last round left out is dropped."""
+        self._forget(self._shown - self._looked_at)
+        self._shown, self._looked_at = self._looked_at, set()
+        self._ready.set(1 if is_ready else 0)
+        if is_ready:
+            self._not_ready_because = ""
+        elif not self._not_ready_because:
+            self._not_ready_because = "rebalancing or draining"
+
+    def _forget(self, partitions: Iterable[int]) -> None:
+        for partition in partitions:
+            self._done_ms.pop(partition, None)
+            for name in PER_PARTITION:
+                self._series.forget(name, str(partition))
+
+    # -- at start-up ----------------------------------------------------------------------------------------------
+
+    def decides_with(self, *, model: str, features: str, policy: str) -> None:
+        """Note the versions that go into every decision."""
+        self._series.cell("sekisho_model_info", model, features).set(1)
+        self._series.cell("sekisho_policy_info", policy).set(1)
+
+    def take_inventory(self, inventory: Callable[[], Inventory]) -> None:
+        """Ask `inventory` at every scrape, from the server's thread: it must only read."""
+        self._inventory = inventory
+
+    # -- for the server -------------------------------------------------------------------------------------------
+
+    @property
+    def not_ready_because(self) -> str:
+        """Why the worker takes no events; empty when it does."""
+        return self._not_ready_because
+
+    def exposition(self) -> bytes:
+        """Render all metrics in Prometheus's text format."""
+        if self._inventory is not None:
+            held = self._inventory()
+            self._series.cell("sekisho_merchants").set(held.merchants)
+            self._series.cell("sekisho_profile_bytes").set(held.profile_bytes)
+            for entity, rows in held.profile_rows.items():
+                self._series.cell("sekisho_profile_rows", entity).set(rows)
+        return generate_latest(self._registry)

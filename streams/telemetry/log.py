@@ -1,0 +1,131 @@
+"""Logs: one JSON object per line and fact on standard error.
+
+A record's message is the name of an event in the past tense, optionally followed by `name=value` pairs:
+`worker_started group=sekisho`. Nothing of a payload is ever passed to a log by our own code. Libraries may only speak
+from WARNING upwards, and of an exception the text is shown only where it cannot quote data: others show their type.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import monotonic
+from types import TracebackType
+from typing import TextIO
+
+import orjson
+
+from streams.telemetry.settings import LoggingSettings
+
+MESSAGE_LENGTH_MAX = 2_000
+REPEATS_TRACKED_MAX = 1_000
+LIBRARIES = ("faust", "mode", "aiokafka", "asyncio", "kafka", "numba", "lightgbm", "concurrent", "urllib3")
+OWN = ("streams", "scoring", "models")
+
+TELLING = ("aiokafka", *OWN)
+"""Packages whose errors name coordinates and settings and never quote a payload."""
+
+
+_EVENT = re.compile(r"(?P<event>[a-z0-9_]+)(?P<pairs>(?: [a-z0-9_]+=(?:'[^']*'|\"[^\"]*\"|\S*))*)")
+_PAIR = re.compile(r" ([a-z0-9_]+)=('[^']*'|\"[^\"]*\"|\S*)")
+
+
+class JsonLines(logging.Formatter):
+    """Write one record as one JSON object: `ts`, `level`, `event`, `logger`, then its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Encode the record. Text is cut at 2,000 characters; a traceback names places and never values."""
+        event, fields = _facts(_message(record))
+        line: dict[str, object] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "event": event[:MESSAGE_LENGTH_MAX],
+            "logger": record.name,
+            **fields,
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = told(record.exc_info[1])
+            line["at"] = _places(record.exc_info[2])
+        suppressed = getattr(record, "suppressed", 0)
+        if suppressed:
+            line["suppressed"] = suppressed
+        return orjson.dumps(line).decode()
+
+
+def told(error: BaseException) -> str:
+    """Word an exception: its type, and its text where that can only hold names of files, hosts and topics."""
+    kind = type(error)
+    tells = isinstance(error, OSError) or kind.__module__.split(".")[0] in TELLING
+    return f"{kind.__name__}: {error}"[:MESSAGE_LENGTH_MAX] if tells and str(error) else kind.__name__
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Format the message with exceptions among its arguments worded safely; never raises."""
+    if not isinstance(record.args, tuple) or not record.args:
+        return record.getMessage() if not record.args else str(record.msg)
+    safe = tuple(told(arg) if isinstance(arg, BaseException) else arg for arg in record.args)
+    return str(record.msg) % safe
+
+
+def _facts(message: str) -> tuple[str, dict[str, object]]:
+    """Split `worker_started group=x` into its event and fields; a library's sentence stays whole."""
+    found = _EVENT.fullmatch(message)
+    if found is None:
+        return message, {}
+    return found["event"], {name: value.strip("'\"") for name, value in _PAIR.findall(found["pairs"])}
+
+
+def _places(traceback: TracebackType | None) -> list[str]:
+    places = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        places.append(f"{code.co_filename}:{traceback.tb_lineno} {code.co_name}")
+        traceback = traceback.tb_next
+    return places[-20:]
+
+
+class RepeatLimit(logging.Filter):
+    """Let a repeating line through once per interval; the next one says how many were held back.
+
+    Lines repeat when logger, level and unformatted message are the same. Errors are limited too: a broken broker
+    would otherwise fill a disk.
+    """
+
+    def __init__(self, interval_s: float, clock: Callable[[], float] = monotonic) -> None:
+        super().__init__()
+        self._interval_s = interval_s
+        self._clock = clock
+        self._lines: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Decide, and count what is held back."""
+        key = (record.name, record.levelno, str(record.msg)[:200])
+        now = self._clock()
+        last, held_back = self._lines.get(key, (-self._interval_s - 1.0, 0))
+        if now - last < self._interval_s:
+            self._lines[key] = (last, held_back + 1)
+            return False
+        if len(self._lines) >= REPEATS_TRACKED_MAX:
+            self._lines.clear()
+        self._lines[key] = (now, 0)
+        record.suppressed = held_back
+        return True
+
+
+def configure(settings: LoggingSettings, stream: TextIO | None = None) -> None:
+    """Set up the process's log: our own at the configured level, libraries from WARNING upwards."""
+    handler = logging.StreamHandler(sys.stderr if stream is None else stream)
+    handler.setFormatter(JsonLines())
+    handler.addFilter(RepeatLimit(settings.repeat_interval_s))
+    logging.captureWarnings(capture=True)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in OWN:
+        logging.getLogger(name).setLevel(settings.level)
+    for name in LIBRARIES:
+        library = logging.getLogger(name)
+        library.setLevel(logging.WARNING)
+        library.handlers.clear()
+        library.propagate = True
