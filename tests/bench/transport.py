@@ -1,0 +1,116 @@
+"""The transport alone: an engine that echoes. `python -m tests.bench.transport [--broker kafka|embedded] [--help]`.
+
+Throughput: a topic is filled first, then one worker reads it and produces every event to `decisions`. Latency: an open
+loop sends one event every 1/rate s, whether or not the last has come back, and a consumer reads the decisions.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+import uuid
+
+from streams.embedded import embedded_broker
+from streams.topics import TopicPartitions, TopicsSettings, plan
+from streams.transport.admin import create_topics
+from streams.transport.settings import Broker, Consume, WorkerSettings
+from tests.brokers.kafka import kafka_broker
+from tests.brokers.load import load, producer, read, reader
+from tests.brokers.workers import cpu_seconds, terminate, worker_process
+
+EVENT_BYTES = 1_000
+WARM_UP_S = 2.0
+
+
+async def prepare(broker: Broker, partitions: int) -> WorkerSettings:
+    """Create a fresh set of topics and return the settings of a worker for them."""
+    name = uuid.uuid4().hex[:8]
+    topics = TopicsSettings(prefix=f"{name}-", partitions=TopicPartitions(events=partitions))
+    await create_topics(broker, plan(topics))
+    return WorkerSettings(broker=broker, topics=topics.full, consume=Consume(group=name))
+
+
+async def throughput(broker: Broker, events: int, partitions: int) -> None:
+    """Print events per second of wall time, and per second of the worker's processor time."""
+    settings = await prepare(broker, partitions)
+    value = b"e" * EVENT_BYTES
+    await load(broker, settings.topics.authorizations, {p: [value] * (events // partitions) for p in range(partitions)})
+    total = events // partitions * partitions
+    with worker_process(settings) as worker:
+        async with reader(broker, settings.topics.decisions) as client:
+            tps = list(client.assignment())
+            while not (done := sum((await client.end_offsets(tps)).values())):
+                await asyncio.sleep(0.01)
+            started, cpu, first = time.monotonic(), cpu_seconds(worker), done
+            while (done := sum((await client.end_offsets(tps)).values())) < total * 0.95:
+                await asyncio.sleep(0.05)
+            wall, cpu = time.monotonic() - started, cpu_seconds(worker) - cpu
+        await read(broker, settings.topics.decisions, total, 120)
+        assert terminate(worker) == 0
+    moved = done - first
+    print(f"throughput: {moved / wall:,.0f} events/s, {moved / cpu:,.0f} per core-second ({moved} events)")
+
+
+async def latency(broker: Broker, rate: int, seconds: float, partitions: int) -> None:
+    """Print percentiles of the time from produce to decision readable, in ms."""
+    settings = await prepare(broker, partitions)
+    with worker_process(settings) as worker:
+        await load(broker, settings.topics.authorizations, {p: [b"first"] for p in range(partitions)})
+        await read(broker, settings.topics.decisions, partitions)
+        async with reader(broker, settings.topics.decisions, wait_ms=500) as client:
+            receiving = asyncio.create_task(_receive(client, int(rate * seconds) + partitions))
+            await _send(broker, settings.topics.authorizations, rate, seconds, partitions)
+            times = await asyncio.wait_for(receiving, 30)
+        cpu = cpu_seconds(worker)
+        assert terminate(worker) == 0
+    times = sorted(times[int(WARM_UP_S * rate) :])
+    marks = " ".join(f"p{q:g}={times[int(len(times) * q / 100)] / 1e6:.2f}" for q in (1, 50, 90, 99, 99.9))
+    print(f"latency at {rate}/s: {marks} max={times[-1] / 1e6:.2f} ms ({len(times)} events, worker {cpu:.1f} s of cpu)")
+
+
+async def _send(broker: Broker, topic: str, rate: int, seconds: float, partitions: int) -> None:
+    async with producer(broker) as client:
+        start, acks = time.monotonic(), []
+        for number in range(int(rate * seconds)):
+            due = start + number / rate
+            if (wait := due - time.monotonic()) > 0:
+                await asyncio.sleep(wait)
+            stamp = b"%020d|" % time.monotonic_ns()
+            acks.append(await client.send(topic, stamp.ljust(EVENT_BYTES, b"e"), partition=number % partitions))
+        await asyncio.gather(*acks)
+
+
+async def _receive(client: object, expected: int) -> list[int]:
+    times: list[int] = []
+    seen = 0
+    while seen < expected:
+        polled = await client.getmany(timeout_ms=1000)  # type: ignore[attr-defined]
+        now = time.monotonic_ns()
+        for records in polled.values():
+            for record in records:
+                seen += 1
+                if (stamp := record.value[2:22]).isdigit():
+                    times.append(now - int(stamp))
+    return times
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--broker", choices=("kafka", "embedded"), default="kafka")
+    parser.add_argument("--events", type=int, default=400_000)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--rate", type=int, default=2_000)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--only", choices=("throughput", "latency"))
+    arguments = parser.parse_args()
+    with (kafka_broker if arguments.broker == "kafka" else embedded_broker)() as broker:
+        print(f"python {sys.version.split()[0]}, {arguments.broker}, {arguments.partitions} partitions")
+        if arguments.only != "latency":
+            asyncio.run(throughput(broker, arguments.events, arguments.partitions))
+        if arguments.only != "throughput":
+            asyncio.run(latency(broker, arguments.rate, arguments.seconds, arguments.partitions))
+
+
+if __name__ == "__main__":
+    main()
