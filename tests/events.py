@@ -1,0 +1,45 @@
+"""Events for tests: one plain authorization, and what a test wants different in it."""
+
+from copy import deepcopy
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+PLAIN: dict[str, Any] = {
+    "schema_version": "auth.event.v1",
+    "event_id": "e-1",
+    "event_ts": "2026-05-01T03:00:00.000Z",
+    "acquirer": {"id": "acq-1"},
+    "merchant": {"id": "m-1", "mcc": "5732", "country": "JP"},
+    "card": {"pan_hmac": "", "network": "visa", "bin": "453200", "issuer_country": "JP"},
+    "txn": {"type": "purchase", "channel": "ecom", "initiator": "CIT"},
+    "amount": {"minor": 12800, "currency": "JPY", "exponent": 0},
+    "outcome": {"phase": "POST_AUTH", "approved": True, "response_code": "00"},
+}
+
+
+def token(name: str) -> str:
+    """Make a keyed hash as an acquirer would send it."""
+    return blake2b(name.encode(), digest_size=32, key=b"tests").hexdigest()
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """Give the plain authorization with sections merged in, fields replaced, and None removing them."""
+    made = deepcopy(PLAIN)
+    made["card"]["pan_hmac"] = token("card-1")
+    for name, change in changes.items():
+        if change is None:
+            made.pop(name, None)
+        elif isinstance(change, dict):
+            section = made.setdefault(name, {})
+            section.update(change)
+            made[name] = {field: value for field, value in section.items() if value is not None}
+        else:
+            made[name] = change
+    return made
+
+
+def encoded(**changes: Any) -> bytes:
+    """Give the same as bytes."""
+    return orjson.dumps(event(**changes))
