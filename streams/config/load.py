@@ -12,7 +12,7 @@ from streams.config.settings import Settings
 from streams.config.strict import ConfigError, convert, phrase, suggestion, unknown_keys
 from streams.transport.settings import PROFILES
 
-__all__ = ["ConfigError", "load_policy", "load_settings", "settings_from"]
+__all__ = ["ConfigError", "default_policy", "load_policy", "load_policy_file", "load_settings", "settings_from"]
 
 
 def load_settings(file: Path) -> Settings:
@@ -38,11 +38,19 @@ def load_policy(settings: Settings, *, origin: str = "config") -> Policy:
         ConfigError: it cannot be read, or is refused.
     """
     if settings.policy.file is not None:
-        file = Path(settings.policy.file)
-        return _policy(_document(file), file.name)
+        return load_policy_file(Path(settings.policy.file))
     if settings.policy.inline is not None:
         return _policy(settings.policy.inline, f"{origin}: $.policy.inline")
     return _policy(parse(default_policy()), "default policy")
+
+
+def load_policy_file(file: Path) -> Policy:
+    """Read a policy that stands in a file of its own.
+
+    Raises:
+        ConfigError: it cannot be read, or is refused.
+    """
+    return _policy(_document(file), file.name)
 
 
 def default_policy() -> bytes:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from streams.config.types import Currency, FilePath, Rate, Rows
+from streams.config.types import Currency, FilePath, Rate, Rows, RowsPowerOfTwo
 
 EntityName = Literal["MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS"]
 """Entities that can be joined across acquirers; a card is always the acquirer's own."""
@@ -44,3 +44,33 @@ class MerchantsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     merchants_max: Rows = 1_000_000
     load_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 120.0
+
+
+class ProfileRows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many profiles of each entity are kept; a full store forgets the one that was idle longest."""
+
+    card: RowsPowerOfTwo = 1 << 20
+    merchant: RowsPowerOfTwo = 1 << 16
+    merchant_bin: RowsPowerOfTwo = 1 << 18
+    bin: RowsPowerOfTwo = 1 << 14
+    device: RowsPowerOfTwo = 1 << 19
+    ip: RowsPowerOfTwo = 1 << 19
+    account: RowsPowerOfTwo = 1 << 19
+    address: RowsPowerOfTwo = 1 << 19
+
+    def __post_init__(self) -> None:
+        for field in self.__struct_fields__:
+            rows = getattr(self, field)
+            if rows & (rows - 1):
+                raise ValueError(f"{field} must be a power of two: {1 << rows.bit_length()} is the next")
+
+
+class ProfilesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is remembered, and of which entities all acquirers share one profile."""
+
+    rows: ProfileRows = ProfileRows()
+    joined: Annotated[tuple[EntityName, ...], Meta(max_length=8)] = ()
+
+    def __post_init__(self) -> None:
+        if len(set(self.joined)) != len(self.joined):
+            raise ValueError("joined names an entity twice")

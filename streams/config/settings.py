@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from streams.config.scoring import DecodeSettings, MerchantsSettings, ModelSettings, PolicySettings
+from streams.config.scoring import DecodeSettings, MerchantsSettings, ModelSettings, PolicySettings, ProfilesSettings
 from streams.telemetry.settings import HttpSettings, LoggingSettings
 from streams.topics import TopicsSettings
 from streams.transport.settings import Broker, Consume, Emit, PoisonLimit, Watch, WorkerSettings
@@ -21,6 +21,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     policy: PolicySettings = PolicySettings()
     decode: DecodeSettings = DecodeSettings()
     merchants: MerchantsSettings = MerchantsSettings()
+    profiles: ProfilesSettings = ProfilesSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
 

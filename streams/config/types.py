@@ -11,6 +11,7 @@ Partitions = Annotated[int, Meta(ge=1, le=1024)]
 Replicas = Annotated[int, Meta(ge=1, le=16)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Rate = Annotated[float, Meta(gt=0.0, le=1e6)]
+RowsPowerOfTwo = Annotated[int, Meta(ge=1, le=1 << 26)]
 Rows = Annotated[int, Meta(ge=16, le=1 << 26)]
 
 TopicPrefix = Annotated[str, Meta(max_length=40, pattern=r"^[A-Za-z0-9._-]*$")]  # the characters Kafka allows

@@ -69,7 +69,8 @@ class Telemetry:
         self._ready = series.cell("sekisho_ready")
         self._commits = series.cell("sekisho_commits_total")
         self._last_commit = series.cell("sekisho_last_commit_timestamp_seconds")
-        series.cell("sekisho_build_info", version("sekisho")).set(1)
+        self._versions = {"code": version("sekisho")}
+        series.cell("sekisho_build_info", self._versions["code"]).set(1)
         self._not_ready_because = "starting"
         self._in_flight: dict[tuple[int, int], int] = {}  # (partition, first offset) -> monotonic ns
         self._done_ms: dict[int, int] = {}  # partition -> broker timestamp of the newest delivered event
@@ -181,6 +182,11 @@ class Telemetry:
         """Note the versions that go into every decision."""
         self._series.cell("sekisho_model_info", model, features).set(1)
         self._series.cell("sekisho_policy_info", policy).set(1)
+        self._versions |= {"model": model, "features": features, "policy": policy}
+
+    def starting(self, phase: str) -> None:
+        """Note what the worker is busy with before its first event, in words for people."""
+        self._not_ready_because = phase
 
     def take_inventory(self, inventory: Callable[[], Inventory]) -> None:
         """Ask `inventory` at every scrape, from the server's thread: it must only read."""
@@ -192,6 +198,11 @@ class Telemetry:
     def not_ready_because(self) -> str:
         """Why the worker takes no events; empty when it does."""
         return self._not_ready_because
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What decides: code, and once they are loaded model, features and policy."""
+        return self._versions
 
     def exposition(self) -> bytes:
         """Render all metrics in Prometheus's text format."""

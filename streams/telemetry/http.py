@@ -30,6 +30,10 @@ class Health(Protocol):
     def not_ready_because(self) -> str:
         """Why no events flow; empty when they do."""
 
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """What decides, by part."""
+
     def exposition(self) -> bytes:
         """Render the metrics."""
 
@@ -41,13 +45,12 @@ class HttpError(Exception):
 class HttpEndpoints:
     """Serve until closed. Valid from construction: the port is bound, the thread runs."""
 
-    def __init__(self, settings: HttpSettings, health: Health, versions: Mapping[str, str]) -> None:
+    def __init__(self, settings: HttpSettings, health: Health) -> None:
         try:
             self._server = _Server((settings.host, settings.port), _Handler)
         except OSError as error:
             raise HttpError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
         self._server.health = health
-        self._server.versions = orjson.dumps(dict(versions))
         self._thread = threading.Thread(target=self._serve, name="sekisho-http", daemon=True)
         self._thread.start()
 
@@ -70,7 +73,6 @@ class _Server(HTTPServer):
     allow_reuse_address = True
     request_queue_size = 16
     health: Health
-    versions: bytes
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that hangs up is no fact about the worker."""
@@ -95,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
                 status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
                 self._answer(status, "text/plain", f"not ready: {reason}\n".encode() if reason else b"ready\n")
             case "/version":
-                self._answer(HTTPStatus.OK, "application/json", self.server.versions)
+                self._answer(HTTPStatus.OK, "application/json", orjson.dumps(dict(self.server.health.versions)))
             case _:
                 self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
 

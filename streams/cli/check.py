@@ -1,0 +1,53 @@
+"""`sekisho check-config`: read a configuration as a worker would, and say what it means."""
+
+from argparse import Namespace
+from pathlib import Path
+
+from streams.cli.console import EXIT_OK, EXIT_USAGE, show, tell
+from streams.cli.failures import reported
+from streams.config.load import load_policy, load_policy_file, load_settings
+from streams.config.settings import Settings
+
+
+@reported("check-config")
+def run(arguments: Namespace) -> int:
+    """Check a configuration, a policy, or both."""
+    if arguments.file is None and arguments.policy is None:
+        tell("check-config", "nothing to check: name a FILE, or a policy with --policy FILE")
+        return EXIT_USAGE
+    if arguments.policy is not None:
+        show(f"{arguments.policy}: ok, policy {load_policy_file(arguments.policy).identity}")
+    if arguments.file is not None:
+        settings = load_settings(arguments.file)
+        policy = load_policy(settings, origin=arguments.file.name)
+        show("\n".join([f"{arguments.file}: ok", *summary(settings, policy.identity)]))
+        for warning in warnings(settings):
+            tell("check-config", f"warning: {warning}")
+    return EXIT_OK
+
+
+def summary(settings: Settings, policy: str) -> list[str]:
+    """Say in a few lines what the settings come to."""
+    kafka, topics = settings.kafka, settings.topics.full
+    security = ("SASL_" if kafka.sasl else "") + ("SSL" if kafka.tls else "PLAINTEXT")
+    return [
+        f"  brokers   {', '.join(kafka.bootstrap)} ({kafka.profile.name}, {security})",
+        f"  group     {settings.consume.group}",
+        f"  in        {topics.authorizations}, {topics.fraud_reports}, {topics.merchants}",
+        f"  out       {topics.decisions}, {topics.alerts}, {topics.dead_letters}",
+        f"  model     {settings.model.bundle_dir or 'the demonstration bundle'}",
+        f"  policy    {policy}",
+        f"  http      {f'{settings.http.host}:{settings.http.port}' if settings.http.enabled else 'off'}",
+    ]
+
+
+def warnings(settings: Settings) -> list[str]:
+    """Name what is allowed but seldom meant."""
+    found = []
+    if settings.kafka.sasl is not None and settings.kafka.tls is None:
+        found.append("kafka.sasl without kafka.tls: login and payments travel in the clear")
+    if settings.model.bundle_dir is None:
+        found.append("model.bundle_dir is not set: the demonstration bundle knows simulated fraud only")
+    elif not Path(settings.model.bundle_dir).is_dir():
+        found.append(f"model.bundle_dir {settings.model.bundle_dir} is not a directory on this machine")
+    return found

@@ -1,0 +1,20 @@
+"""What a command writes, and the statuses it may end with."""
+
+import sys
+
+EXIT_OK = 0
+EXIT_REFUSED = 1
+EXIT_USAGE = 2
+EXIT_INFRASTRUCTURE = 3
+
+
+def show(text: str) -> None:
+    """Write a result, with a line break after it."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def tell(command: str, text: object) -> None:
+    """Write each line of `text` to standard error under the command's name."""
+    for line in str(text).splitlines() or [""]:
+        sys.stderr.write(f"sekisho {command}: {line}\n")

@@ -1,0 +1,32 @@
+"""One way in which commands say that something is wrong: a line on standard error and an exit status."""
+
+import functools
+from argparse import Namespace
+from collections.abc import Callable
+
+from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_USAGE, tell
+from streams.config.strict import ConfigError
+
+Command = Callable[[Namespace], int]
+
+
+def reported(command: str) -> Callable[[Command], Command]:
+    """Turn the errors that a user can mend into a message and an exit status; bugs keep their traceback."""
+
+    def decorate(run: Command) -> Command:
+        @functools.wraps(run)
+        def guarded(arguments: Namespace) -> int:
+            try:
+                return run(arguments)
+            except ConfigError as error:
+                tell(command, error)
+                return EXIT_USAGE
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                tell(command, f"{error.filename or ''}: {error.strerror or error}".removeprefix(": "))
+                return EXIT_INFRASTRUCTURE
+
+        return guarded
+
+    return decorate

@@ -1,0 +1,49 @@
+"""`sekisho worker`: the service."""
+
+import logging
+from argparse import Namespace
+
+from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, tell
+from streams.cli.failures import reported
+from streams.config.load import load_settings
+from streams.config.settings import Settings
+from streams.telemetry.facts import Telemetry
+from streams.telemetry.http import HttpEndpoints, HttpError
+from streams.telemetry.log import configure
+from streams.transport.security import SecretError
+
+log = logging.getLogger(__name__)
+
+
+@reported("worker")
+def run(arguments: Namespace) -> int:
+    """Load everything, then score until a signal or a failure ends it."""
+    settings = load_settings(arguments.config)
+    configure(settings.logging)
+    telemetry = Telemetry(settings.topics.full)
+    try:
+        endpoints = HttpEndpoints(settings.http, telemetry) if settings.http.enabled else None
+    except HttpError as error:
+        tell("worker", error)
+        return EXIT_INFRASTRUCTURE
+    try:
+        return serve(settings, telemetry, origin=arguments.config.name)
+    except SecretError as error:
+        tell("worker", error)
+        return EXIT_INFRASTRUCTURE
+    finally:
+        if endpoints is not None:
+            endpoints.close()
+
+
+def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
+    """Build the engine, then run the app in this thread until it ends."""
+    from streams import app, wiring  # noqa: PLC0415 -- seconds of imports, during which /livez already answers
+
+    telemetry.starting("loading model and policy")
+    engine = wiring.build_engine(settings, origin=origin)
+    wiring.connect(telemetry, engine)
+    log.info("engine_built model=%s policy=%s", engine.versions.model, engine.versions.policy)
+    telemetry.starting("joining the group and reading the merchant registry")
+    halted = app.run(lambda: app.build_app(settings.worker, engine, telemetry))
+    return EXIT_INFRASTRUCTURE if halted else EXIT_OK

@@ -1,0 +1,76 @@
+"""Settings into the parts of a worker. Files are read here, so that the core opens none."""
+
+from importlib import resources
+from importlib.metadata import version
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import msgspec
+
+from scoring.catalogue import FEATURES
+from scoring.decode import DecodeLimits
+from scoring.engine import Engine
+from scoring.engine import Settings as EngineSettings
+from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
+from scoring.profile import Entity, ProfileLimits
+from streams.config.load import ConfigError, load_policy
+from streams.config.settings import Settings
+from streams.telemetry.facts import Inventory, Telemetry
+
+
+def build_engine(settings: Settings, *, origin: str = "config") -> Engine:
+    """Load policy and model bundle and put an engine together. Seconds when kernels are compiled for the first time.
+
+    Raises:
+        ConfigError: policy or bundle cannot be read, or is refused.
+    """
+    policy = load_policy(settings, origin=origin)
+    return Engine(load_bundle(settings), policy, engine_settings(settings), version("sekisho"))
+
+
+def load_bundle(settings: Settings) -> Bundle:
+    """Read and check the configured model bundle, or the demonstration bundle inside the package.
+
+    Raises:
+        ConfigError: a file is missing or does not match.
+    """
+    configured = settings.model.bundle_dir
+    place: Path | Traversable
+    place = resources.files("models") / "bundles" / "demo" if configured is None else Path(configured)
+    files: dict[str, bytes] = {}
+    for name in SIZE_MAX:
+        try:
+            files[name] = (place / name).read_bytes()
+        except OSError as error:
+            raise ConfigError(f"model bundle {place}: {name} cannot be read: {error.strerror}") from None
+    try:
+        return Bundle.load(files, FEATURES)
+    except BundleError as error:
+        raise ConfigError(f"model bundle {place}: {error}") from None
+
+
+def engine_settings(settings: Settings) -> EngineSettings:
+    """Put the core's limits together."""
+    return EngineSettings(
+        decode=DecodeLimits(
+            bytes_max=settings.decode.bytes_max,
+            depth_max=settings.decode.depth_max,
+            yen_per_unit=settings.decode.yen_per_unit,
+            joined=frozenset(int(Entity[name]) for name in settings.profiles.joined),
+        ),
+        profiles=ProfileLimits(**msgspec.structs.asdict(settings.profiles.rows)),
+        merchants_max=settings.merchants.merchants_max,
+    )
+
+
+def connect(telemetry: Telemetry, engine: Engine) -> None:
+    """Let the telemetry show what the engine decides with and what it holds."""
+    versions, observer = engine.versions, engine.observer
+    telemetry.decides_with(model=versions.model, features=versions.features, policy=versions.policy)
+    telemetry.take_inventory(
+        lambda: Inventory(
+            merchants=len(observer.merchants),
+            profile_rows={entity.name: rows for entity, rows in observer.profiles.sizes().items()},
+            profile_bytes=observer.profiles.nbytes,
+        )
+    )
