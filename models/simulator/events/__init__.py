@@ -1,0 +1,1 @@
+"""One event: integer rows, the draws that fill them, and JSON."""

@@ -1,0 +1,98 @@
+"""One event as integers: what draws fill in column by column and rendering turns into JSON one by one.
+
+-1 means the field is absent. Identities (device, ip, account, ...) are numbers that become tokens when rendered.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.simulator.world.draw import Ints
+
+Rows = NDArray[np.void]
+
+COLUMNS: tuple[str, ...] = (
+    "time_ms",  # when the payment happened
+    "at_ms",  # when it was published: later than time_ms for a repeat
+    "serial",  # becomes the event id
+    "card",
+    "issuer",
+    "last4",
+    "merchant",
+    "type",
+    "channel",
+    "mit",
+    "recurring",
+    "familiar",  # the cardholder shops here; not rendered
+    "minor",
+    "currency",
+    "jpy",
+    "answer",
+    "entry",
+    "cvv2",
+    "avs",
+    "cavv_result",
+    "tds",  # -1 nothing said, 0 not performed, 1 performed
+    "version",
+    "status",
+    "reason",
+    "eci",
+    "cavv",
+    "tds_ref",
+    "auth_type",
+    "challenge",  # 1 if the issuer mandated one
+    "cancel",
+    "tds_channel",
+    "exempt",
+    "tds_age_s",
+    "device",
+    "ip",
+    "ip_net",
+    "ip_country",
+    "asn",
+    "proxy",
+    "lang",
+    "zone",
+    "account",
+    "age_ind",
+    "email",
+    "domain",
+    "phone",
+    "address",
+    "postal",
+    "ship_country",
+    "method",
+    "forwarder",
+    "stored",
+    "stored_ms",
+    "order",
+    "wallet",
+    "fraud",
+    "typology",
+    "episode",
+)
+DTYPE = np.dtype([(name, np.int64) for name in COLUMNS])
+_ABSENT = np.array([(-1,) * len(COLUMNS)], DTYPE)
+_ZERO = ("type", "channel", "mit", "recurring", "familiar", "currency", "answer", "fraud", "typology", "proxy")
+
+
+def blank(n: int) -> Rows:
+    """Return n rows in which everything is absent and nobody is guilty."""
+    rows: Rows = np.repeat(_ABSENT, n)
+    for name in _ZERO:
+        rows[name] = 0
+    return rows
+
+
+def attempts(time_ms: Ints, card: Ints, merchant: Ints, jpy: Ints) -> Rows:
+    """Return rows with the four things every attempt starts from."""
+    rows = blank(time_ms.size)
+    rows["time_ms"] = time_ms
+    rows["card"] = card
+    rows["merchant"] = merchant
+    rows["jpy"] = jpy
+    return rows
+
+
+def joined(parts: list[Rows]) -> Rows:
+    """Concatenate rows; an empty list gives no rows."""
+    return np.concatenate(parts) if parts else blank(0)

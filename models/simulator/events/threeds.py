@@ -1,0 +1,107 @@
+"""EMV 3-D Secure of an attempt: performed or not, its verdict, and an ECI that agrees with both.
+
+ECI values by network: authenticated 05, attempted 06, none 07, and 02, 01, 00 for Mastercard.
+"""
+
+import numpy as np
+
+from models.simulator.events.rows import Rows
+from models.simulator.world import World
+from models.simulator.world import tables as t
+from models.simulator.world.draw import Ints, Mask, chance, mixed, new_ids
+from models.simulator.world.merchants import SHORT_ECI_PSP
+
+_ECI_CLASS = np.array([0, 1, 2, 2, 2, 2])  # by status: authenticated, attempted, none
+_WANTED = np.array([0.94, 0.90, 0.85, 0.15, 0.0, 0.3])  # by mode of the merchant
+
+
+def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
+    """Fill in place the 3-D Secure fields of genuine e-commerce attempts; others keep nothing."""
+    n = rows.size
+    mode = world.merchants.tds_mode[rows["merchant"]]
+    online = (rows["channel"] == t.ECOM) & (rows["type"] == t.PURCHASE)
+    wanted = _WANTED[mode]
+    wanted = np.where((mode == t.CARD_REGISTRATION) & (rows["stored"] == 1), 0.03, wanted)
+    wanted = np.where((mode == t.RISK_BASED) & (rows["jpy"] > 20_000), 0.7, wanted)
+    excused = (rows["wallet"] >= 0) | (rows["mit"] == 1)
+    performed = online & ~excused & chance(rng, n, wanted)
+    told = performed | (online & chance(rng, n, 0.8))
+    rows["tds"] = np.where(performed, 1, np.where(told, 0, -1))
+    said = told & ~performed & chance(rng, n, 0.5)
+    reason = np.select(
+        [rows["wallet"] >= 0, rows["mit"] == 1, rows["stored"] == 1],
+        [1, 4, 0],
+        mixed(rng, n, ((3, 80), (2, 20))),
+    )
+    rows["exempt"] = np.where(said, reason, -1)
+    authenticate(world, rng, rows, np.flatnonzero(performed), challenge=0.2)
+    lost = performed & world.merchants.sloppy_tds[rows["merchant"]] & chance(rng, n, 0.3)
+    rows["cavv"][lost] = -1
+    rows["cavv_result"][lost] = -1
+
+
+def authenticate(world: World, rng: np.random.Generator, rows: Rows, where: Ints, *, challenge: float) -> None:
+    """Let the issuers of `where` answer: in place, with their own enrolment, `challenge` of the enrolled stepped up.
+
+    Who fails mostly gives up before authorization, so N and R are rare here.
+    """
+    n = where.size
+    enrolled = chance(rng, n, world.issuers.enrolled[rows["issuer"][where]])
+    stepped = enrolled & chance(rng, n, challenge)
+    smooth = mixed(rng, n, ((t.STATUS_Y, 955), (t.STATUS_U, 18), (t.STATUS_A, 15), (t.STATUS_N, 8), (t.STATUS_R, 4)))
+    challenged = mixed(rng, n, ((t.STATUS_Y, 955), (t.STATUS_N, 25), (t.STATUS_U, 12), (t.STATUS_C, 8)))
+    without = mixed(rng, n, ((t.STATUS_A, 87), (t.STATUS_U, 10), (t.STATUS_N, 3)))
+    status = np.where(stepped, challenged, np.where(enrolled, smooth, without))
+    verdict(world, rng, rows, where, status, stepped)
+
+
+def verdict(world: World, rng: np.random.Generator, rows: Rows, where: Ints, status: Ints, stepped: Mask) -> None:
+    """Set in place one consistent 3-D Secure verdict per row of `where`."""
+    n = where.size
+    rows["tds"][where] = 1
+    rows["exempt"][where] = -1
+    rows["version"][where] = mixed(rng, n, ((0, 85), (1, 11), (2, 4)))
+    rows["status"][where] = status
+    reason = np.select(
+        [status == t.STATUS_N, status == t.STATUS_U, status == t.STATUS_R],
+        [
+            np.where(
+                stepped, mixed(rng, n, ((1, 50), (14, 20), (26, 30))), mixed(rng, n, ((13, 50), (8, 20), (11, 30)))
+            ),
+            mixed(rng, n, ((22, 60), (14, 40))),
+            mixed(rng, n, ((11, 60), (12, 25), (10, 15))),
+        ],
+        -1,
+    )
+    rows["reason"][where] = reason
+    rows["eci"][where] = eci(world, rows["issuer"][where], rows["merchant"][where], _ECI_CLASS[status])
+    proven = (status == t.STATUS_Y) | (status == t.STATUS_A)
+    rows["cavv"][where] = np.where(proven, new_ids(rng, n), -1)
+    network = world.issuers.network[rows["issuer"][where]]
+    checked = proven & ((network == t.VISA) | (network == t.AMEX)) & chance(rng, n, 0.7)
+    rows["cavv_result"][where] = np.where(checked, np.where(status == t.STATUS_Y, 0, 1), -1)
+    rows["tds_ref"][where] = new_ids(rng, n)
+    rows["auth_type"][where] = np.where(stepped, mixed(rng, n, ((2, 62), (3, 32), (1, 6))), -1)
+    rows["challenge"][where] = stepped
+    gave_up = stepped & (reason == 26)
+    rows["cancel"][where] = np.where(gave_up, mixed(rng, n, ((1, 70), (4, 30))), -1)
+    rows["tds_channel"][where] = np.where(chance(rng, n, 0.18), 1, 2)
+    rows["tds_age_s"][where] = rng.integers(3, 90, n) + np.where(stepped, 25, 0)
+
+
+def eci(world: World, issuer: Ints, merchant: Ints, eci_class: Ints) -> Ints:
+    """Return the indicator (index of ECIS) of a class (0 authenticated, 1 attempted, 2 none) on each card's network."""
+    mastercard = world.issuers.network[issuer] == t.MASTERCARD
+    short = world.merchants.psp[merchant] == SHORT_ECI_PSP
+    out: Ints = np.where(mastercard, 3 + eci_class, np.where(short, 6 + eci_class, eci_class))
+    return out
+
+
+def none(rows: Rows, where: Ints) -> None:
+    """Take every trace of 3-D Secure off `where`, in place: performed is now said to be false."""
+    for name in (
+        "version", "status", "reason", "eci", "cavv", "tds_ref", "auth_type", "challenge", "cancel", "tds_channel",
+        "tds_age_s", "exempt", "cavv_result",
+    ):  # fmt: skip
+        rows[name][where] = -1
+    rows["tds"][where] = 0

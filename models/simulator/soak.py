@@ -1,0 +1,77 @@
+"""Endless cheap traffic of a fixed population, for soak and load tests: real events with new ids and times.
+
+A few thousand events are drawn once. Each pass gives them new event ids and new times in place, in order, so
+that profiles stay the same size while event time goes on; nothing else about them changes.
+"""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.simulator.config import START_MS, EpisodeRates, SimulatorConfig
+from models.simulator.stream import Simulator
+
+_ID = b'"event_id":"'
+_TS = b'"event_ts":"'
+_AUTHENTICATED_AT = re.compile(rb'"auth_ts":"[^"]*",')  # optional, and wrong as soon as the event's own time moves
+_TEMPLATES_MAX = 20_000
+
+
+def soak_values(
+    n_events: int,
+    population: int,
+    seed: int,
+    *,
+    start_ms: int = START_MS,
+    gap_ms: int = 5,
+    batch: int = 1_000,
+) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Yield batches of (key, `auth.event.v1` JSON): `n_events` in all, of `population` cards at most.
+
+    Event ids are `soak` and twelve hexadecimal digits and never repeat; events are `gap_ms` apart in event time.
+    Well over 100,000 events a second once the templates are drawn. Raises `ValueError` if a size is out of range.
+    """
+    if n_events < 0 or batch < 1 or gap_ms < 0:
+        raise ValueError("n_events, batch and gap_ms must not be negative, and a batch holds at least one event")
+    templates = _templates(population, seed, start_ms)
+    for first in range(0, n_events, batch):
+        numbers = np.arange(first, min(first + batch, n_events))
+        times = _texts(start_ms + numbers * gap_ms)
+        out = []
+        for number, time in zip(numbers.tolist(), times, strict=True):
+            key, before, between, after = templates[number % len(templates)]
+            out.append((key, b"%bsoak%012x%b%b%b" % (before, number, between, time, after)))
+        yield out
+
+
+def _templates(population: int, seed: int, start_ms: int) -> list[tuple[bytes, bytes, bytes, bytes]]:
+    """Draw events and cut each around its id and its time: key, before the id, between, after."""
+    config = SimulatorConfig(
+        seed=seed,
+        start_ms=start_ms,
+        days=1,
+        cards=max(100, population),
+        merchants=max(60, min(2_000, population // 20)),
+        events_per_day=max(200, min(_TEMPLATES_MAX, 2 * population)),
+        episodes=EpisodeRates(t1=0.0),
+    )
+    out: list[tuple[bytes, bytes, bytes, bytes]] = []
+    for item in Simulator(config).traffic():
+        if item.topic == "authorizations" and len(out) < _TEMPLATES_MAX:
+            out.append((item.key, *_cut(_AUTHENTICATED_AT.sub(b"", item.value))))
+    return out
+
+
+def _cut(value: bytes) -> tuple[bytes, bytes, bytes]:
+    at_id = value.index(_ID) + len(_ID)
+    id_end = value.index(b'"', at_id)
+    at_time = value.index(_TS, id_end) + len(_TS)
+    time_end = value.index(b'Z"', at_time)
+    return value[:at_id], value[id_end:at_time], value[time_end:]
+
+
+def _texts(times_ms: NDArray[np.int64]) -> list[bytes]:
+    texts: list[bytes] = np.datetime_as_string(times_ms.astype("datetime64[ms]")).astype("S23").tolist()
+    return texts
