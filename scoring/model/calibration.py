@@ -20,6 +20,7 @@ SCORE_MAX: Final = 999
 SCORE_EVEN_ODDS: Final = 700
 POINTS_PER_DOUBLING: Final = 50
 KNOTS_MAX: Final = 256
+KNOT_GAP_MIN: Final = 1e-7  # nearer ones would make a slope that overflows
 
 # exp(-30) is 1e-13: beyond it a probability is 0 or 1 for every purpose here, and float64 still tells it from them
 _LOG_ODDS_MAX: Final = 30.0
@@ -35,8 +36,8 @@ Knot = tuple[
 class CalibrationTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hold a piecewise linear map from margin to the log-odds of fraud: two knots for Platt's line, more for isotonic.
 
-    `knots` are (margin, log-odds); margins rise strictly, log-odds never fall. Before the first and after the last knot
-    the end segments go on. `method` and `rows` say how the table was fitted, and on how many rows and frauds.
+    `knots` are (margin, log-odds); margins rise by 1e-7 or more, log-odds never fall. Before the first and after the
+    last knot the end segments go on. `method` says how the table was fitted, `rows` and `frauds` on how many of each.
     """
 
     method: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -46,8 +47,8 @@ class CalibrationTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     def __post_init__(self) -> None:
         pairs = list(zip(self.knots, self.knots[1:], strict=False))
-        if any(not near[0] < far[0] for near, far in pairs):
-            raise ValueError("margins of knots do not rise strictly")
+        if any(far[0] - near[0] < KNOT_GAP_MIN for near, far in pairs):
+            raise ValueError(f"margins of knots do not rise by {KNOT_GAP_MIN} or more")
         if any(not near[1] <= far[1] for near, far in pairs):
             raise ValueError("log-odds of knots fall")
 

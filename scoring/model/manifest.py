@@ -1,0 +1,103 @@
+"""The record that says what a model bundle holds, and where it comes from."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Annotated, Final, Self
+
+import msgspec
+
+from scoring.features import Feature
+from scoring.model.calibration import CalibrationTable
+
+FORMAT: Final = 1
+FEATURES_MAX: Final = 4096
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+_TimeMs = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]  # to the year 2100
+_Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
+_Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Refuse unknown fields: a misspelt one would be lost in silence."""
+
+
+class ManifestFeature(_Record, frozen=True, kw_only=True):
+    """One column of the matrix, as the model was trained on it."""
+
+    name: _Line
+    unit: _Line
+    categorical: bool = False
+
+
+class Part(_Record, frozen=True, kw_only=True):
+    """One part of the time split: events from `from_ms` until before `until_ms`, UTC event time."""
+
+    from_ms: _TimeMs
+    until_ms: _TimeMs
+    rows: _Count
+    frauds: _Count
+
+    def __post_init__(self) -> None:
+        if not self.from_ms <= self.until_ms:
+            raise ValueError("from_ms is after until_ms")
+        if not self.frauds <= self.rows:
+            raise ValueError("more frauds than rows")
+
+    @property
+    def fraud_rate(self) -> float:
+        """Return the share of frauds among the rows; 0 if there are none."""
+        return self.frauds / self.rows if self.rows else 0.0
+
+
+class Training(_Record, frozen=True, kw_only=True):
+    """Say what the model was trained, calibrated and tested on, and how: enough to train it again."""
+
+    train: Part
+    calibration: Part
+    test: Part
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+    parameters: dict[_Line, bool | int | float | str]
+    lightgbm_version: _Line
+
+
+class Manifest(_Record, frozen=True, kw_only=True):
+    """Describe a bundle: what is in its files, what the model expects, and how good it was when it was made.
+
+    `metrics` were measured on `training.test`; `data_card` says in words where the data comes from, what it lacks and
+    what the model must not be used for. `sample` is the file of rows the loader scores to check the model.
+    """
+
+    format: Annotated[int, msgspec.Meta(ge=FORMAT, le=FORMAT)]
+    name: _Name
+    model_sha256: _Sha256
+    sample_sha256: _Sha256
+    features_sha256: _Sha256
+    features: Annotated[tuple[ManifestFeature, ...], msgspec.Meta(min_length=1, max_length=FEATURES_MAX)]
+    calibration: CalibrationTable
+    training: Training
+    metrics: dict[_Line, float]
+    data_card: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
+
+    @classmethod
+    def of_features(cls, features: Sequence[Feature]) -> tuple[ManifestFeature, ...]:
+        """Return the columns as a manifest lists them."""
+        return tuple(
+            ManifestFeature(name=feature.name, unit=feature.unit, categorical=feature.categorical)
+            for feature in features
+        )
+
+    def encode(self) -> bytes:
+        """Return the bytes of `manifest.json`: the same record gives the same bytes."""
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=2) + b"\n"
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Parse `manifest.json`; raises `msgspec.ValidationError` with the path of what is wrong."""
+        return msgspec.json.decode(data, type=cls)
+
+
+def features_sha256(features: Sequence[ManifestFeature]) -> str:
+    """Return the hash of names, units, kinds and order: two lists with one hash are the same matrix."""
+    return sha256(msgspec.json.encode(features)).hexdigest()
