@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scoring.catalogue import FEATURES, FEATURES_VERSION
 from scoring.contract.authorization import Authorization
-from scoring.contract.codes import Band
+from scoring.contract.codes import Band, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
@@ -25,7 +25,7 @@ from scoring.decode import Col, Decoded, DecodeLimits, decode, encode_dead_lette
 from scoring.enrich import threeds
 from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
 from scoring.enrich.merchants import MerchantDirectory
-from scoring.model import Bundle
+from scoring.model.bundle import Bundle
 from scoring.outputs import Outputs, Record, Source, Tally
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.reasons import Reasons
@@ -41,9 +41,9 @@ STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 
 _PROFILE_FIRST = len(PAYMENT_FEATURES)
 _TDS_FAILED = (
-    int(threeds.ThreeDsStatus.NOT_AUTHENTICATED),
-    int(threeds.ThreeDsStatus.UNAVAILABLE),
-    int(threeds.ThreeDsStatus.REJECTED),
+    int(ThreeDsStatus.NOT_AUTHENTICATED),
+    int(ThreeDsStatus.UNAVAILABLE),
+    int(ThreeDsStatus.REJECTED),
 )
 
 
@@ -206,7 +206,7 @@ class Engine:
         return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=_by_reason(rejects)))
 
     def _judge(self, observed: Observed, margins: NDArray[np.float64]) -> _Judged:
-        probabilities, scores = self.bundle.calibration.judge(margins)
+        probabilities, scores = self.bundle.calibration.apply(margins)
         bands: list[int] = self._table.bands(observed.decoded.events, scores).tolist()
         reasons: dict[int, list[Reason]] = {}
         for i, band in enumerate(bands):

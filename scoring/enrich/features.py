@@ -132,9 +132,15 @@ def _known(value: int) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
+def _flag(condition: bool) -> float:
+    """Write a condition as 0 or 1: numba has no float of a bool."""
+    return 1.0 if condition else 0.0
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
 def _differs(left: int, right: int) -> float:
     """Compare two country codes; unknown where either is."""
-    return nan if left == 0 or right == 0 else float(left != right)
+    return nan if left == 0 or right == 0 else _flag(left != right)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -144,8 +150,8 @@ def _fill_payment(
     """Write what the event itself says; return the next column."""
     jpy, local_ms = row[_C_JPY], row[_C_EVENT] + _TOKYO_MS
     x[0] = log1p(jpy) if jpy >= 0 else nan
-    x[1] = float(jpy % 1000 == 0) if jpy > 0 else nan
-    x[2] = float(row[_C_CURRENCY] != _JPY)
+    x[1] = _flag(jpy % 1000 == 0) if jpy > 0 else nan
+    x[2] = _flag(row[_C_CURRENCY] != _JPY)
     x[3] = float((local_ms // 3_600_000) % 24)
     x[4] = float((local_ms // _DAY_MS + 3) % 7)  # 1970-01-01 was a Thursday
     x[5] = float(GROUP_OF_MCC[row[_C_MCC]])
@@ -154,7 +160,7 @@ def _fill_payment(
     x[8] = float(row[_C_FUNDING])
     x[9] = float(row[_C_CHANNEL])
     x[10] = float(row[_C_TYPE])
-    x[11] = float(row[_C_INITIATOR] == threeds.MIT)
+    x[11] = _flag(row[_C_INITIATOR] == threeds.MIT)
     x[12] = _known(row[_C_RECURRING])
     x[13] = _known(row[_C_WALLET])
     x[14] = _known(row[_C_ENTRY])
@@ -165,7 +171,7 @@ def _fill_payment(
     x[19] = _known(row[_C_PROXY])
     x[20] = _known(row[_C_FORWARDER])
     for k in range(4):  # device, address of the network, account, address of delivery: the last four entities
-        x[21 + k] = float(keys[4 + k] != 0)
+        x[21 + k] = _flag(keys[4 + k] != 0)
     x[25] = _known(row[_C_AGE])
     x[26] = _known(row[_C_STORED])
     x[27] = (row[_C_EVENT] - row[_C_REGISTERED]) / _DAY_MS if row[_C_REGISTERED] >= 0 else nan
@@ -187,21 +193,21 @@ def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int8], x: NDArray[
     x[c] = float(status)
     x[c + 1] = float(eci)
     x[c + 2] = float(verdict[threeds.LIABILITY])
-    x[c + 3] = float(row[_C_AUTH_TYPE] == 1) if row[_C_AUTH_TYPE] >= 0 else nan
-    x[c + 4] = float(row[_C_AUTH_TYPE] >= 0)
+    x[c + 3] = _flag(row[_C_AUTH_TYPE] == 1) if row[_C_AUTH_TYPE] >= 0 else nan
+    x[c + 4] = _flag(row[_C_AUTH_TYPE] >= 0)
     x[c + 5] = _known(row[_C_REASON])
     x[c + 6] = float(max(row[_C_DEVICE_CHANNEL], 0))
     x[c + 7] = (row[_C_EVENT] - row[_C_AUTH_MS]) / 1000.0 if row[_C_AUTH_MS] >= 0 else nan
     x[c + 8] = float(verdict[threeds.EXPECTED])
-    x[c + 9] = float(verdict[threeds.EXPECTED] == _REQUIRED and status <= _S_ABSENT)
-    x[c + 10] = float(
+    x[c + 9] = _flag(verdict[threeds.EXPECTED] == _REQUIRED and status <= _S_ABSENT)
+    x[c + 10] = _flag(
         (status == _S_AUTH and (eci == _E_ATT or eci == _E_NONE))
         or (status == _S_ATT and (eci == _E_AUTH or eci == _E_NONE))
         or (failed and (claims or eci == _E_RECURRING))
     )
-    x[c + 11] = float(claims and row[_C_HAS_CAVV] == 0 and row[_C_CAVV_RESULT] == 0)
+    x[c + 11] = _flag(claims and row[_C_HAS_CAVV] == 0 and row[_C_CAVV_RESULT] == 0)
     x[c + 12] = cavv_failed
-    x[c + 13] = float((status == _S_N or status == _S_R) and row[_C_CHANNEL] == threeds.ECOM)
+    x[c + 13] = _flag((status == _S_N or status == _S_R) and row[_C_CHANNEL] == threeds.ECOM)
     x[c + 14] = row[_C_MINOR] / row[_C_PURCHASE] if row[_C_PURCHASE] > 0 else nan
     return c + 15
 
@@ -213,12 +219,12 @@ def _fill_merchant(row: NDArray[np.int64], merchant: NDArray[np.int64], x: NDArr
     for k in range(6):
         known += merchant[_M_ITEMS + k] != UNKNOWN
         gaps += merchant[_M_ITEMS + k] == 1
-    x[c] = float(known > 0)
+    x[c] = _flag(known > 0)
     x[c + 1] = float(gaps) if known > 0 else nan
-    x[c + 2] = float(merchant[_M_ITEMS + 4] == 1) if merchant[_M_ITEMS + 4] != UNKNOWN else nan
-    x[c + 3] = float(merchant[_M_ITEMS + 5] == 1) if merchant[_M_ITEMS + 5] != UNKNOWN else nan
+    x[c + 2] = _flag(merchant[_M_ITEMS + 4] == 1) if merchant[_M_ITEMS + 4] != UNKNOWN else nan
+    x[c + 3] = _flag(merchant[_M_ITEMS + 5] == 1) if merchant[_M_ITEMS + 5] != UNKNOWN else nan
     attested = merchant[_M_ATTESTED]
-    x[c + 4] = float(row[_C_EVENT] - attested > STALE_AFTER_MS) if attested != UNKNOWN else nan
+    x[c + 4] = _flag(row[_C_EVENT] - attested > STALE_AFTER_MS) if attested != UNKNOWN else nan
     x[c + 5] = _known(merchant[_M_SELF])
     x[c + 6] = float(merchant[_M_MODE] + 1)
     contracted = merchant[_M_CONTRACTED]
