@@ -1,0 +1,254 @@
+"""Rows for those who judge risk and data: what is decided, refused, authenticated, declared, and with which model."""
+
+from deploy.grafana.panels import Panel, Query, Row
+from deploy.grafana.queries import WORKERS, rate, ratio, share
+
+DECISIONS_TOTAL = "sekisho_decisions_total"
+THREEDS_TOTAL = "sekisho_threeds_total"
+
+DECISIONS = Row(
+    title="Decisions and alerts",
+    panels=(
+        Panel(
+            title="Decision mix",
+            description="Share of decisions by band. A jump without a policy change is an attack, "
+            "a new kind of traffic or a broken field upstream.",
+            unit="percentunit",
+            queries=(Query(share(DECISIONS_TOTAL, "band"), "{{band}}"),),
+            stacked="percent",
+        ),
+        Panel(
+            title="Decisions above ALLOW",
+            description="The same without ALLOW, so that the small bands can be read.",
+            unit="percentunit",
+            queries=(
+                Query(ratio(rate(DECISIONS_TOTAL, 'band!="ALLOW"'), rate(DECISIONS_TOTAL), by="band"), "{{band}}"),
+            ),
+            stacked="normal",
+        ),
+        Panel(
+            title="Alerts raised",
+            description="Alerts per second, by what they are about and how grave it is.",
+            unit="ops",
+            queries=(Query(f"sum by (type, severity) ({rate('sekisho_alerts_total')})", "{{type}} {{severity}}"),),
+            stacked="normal",
+        ),
+        Panel(
+            title="Share of decisions that alert",
+            description="What analysts are asked to look at, over 10 minutes. "
+            "SekishoAlertStorm warns above 5 % (dashed). Whole deployment.",
+            unit="percentunit",
+            queries=(Query('job:sekisho_alerts:ratio_rate10m{job="$job"}', "alerts / decisions"),),
+            thresholds=((0.05, "red"),),
+        ),
+        Panel(
+            title="Share of alerts that join an open case",
+            description="Repeats of an open case are counted and not raised again. "
+            "Above 90 % (dashed), and many of them: SekishoAlertsMostlySuppressed. Whole deployment.",
+            unit="percentunit",
+            queries=(Query('job:sekisho_alerts_suppressed:ratio_rate10m{job="$job"}', "suppressed / all"),),
+            thresholds=((0.9, "red"),),
+            maximum=1,
+        ),
+        Panel(
+            title="Fraud reports",
+            description="Reports taken in per second (TC40, FLD, chargebacks, analysts' verdicts), by label. "
+            "None for days means that the feed is broken, and the features on reported fraud are blind.",
+            unit="ops",
+            queries=(Query(f"sum by (label) ({rate('sekisho_fraud_reports_total')})", "{{label}}"),),
+        ),
+    ),
+)
+
+REFUSED = Row(
+    title="Dead letters and guard",
+    panels=(
+        Panel(
+            title="Guard hits",
+            description="Records that held a card number, security code, track or PIN data, in the chosen time. "
+            "One is an incident: the runbook's SekishoPanGuardHit.",
+            kind="stat",
+            unit="short",
+            queries=(Query(f"sum(increase(sekisho_pan_guard_hits_total{{{WORKERS}}}[$__range]))", "records"),),
+            thresholds=((0.5, "red"),),
+            width=4,
+        ),
+        Panel(
+            title="Share of authorizations refused",
+            description="Refused authorizations get no decision. SekishoDeadLetterRatioHigh warns above 1 % (dashed). "
+            "Whole deployment.",
+            unit="percentunit",
+            queries=(Query('job:sekisho_dead_letters:ratio_rate5m{job="$job"}', "refused / events in"),),
+            thresholds=((0.01, "red"),),
+            width=6,
+        ),
+        Panel(
+            title="Records refused, by reason",
+            description="Dead letters per second over all inputs. "
+            "A new reason that rises at once is a sender's release.",
+            unit="ops",
+            queries=(Query(f"sum by (reason) ({rate('sekisho_dead_letters_total')})", "{{reason}}"),),
+            stacked="normal",
+            width=8,
+        ),
+        Panel(
+            title="Records refused, by input",
+            description="Refused merchants leave the registry as it was; refused fraud reports count for nothing.",
+            unit="ops",
+            queries=(Query(f"sum by (topic) ({rate('sekisho_dead_letters_total')})", "{{topic}}"),),
+            width=6,
+        ),
+        Panel(
+            title="Repeats",
+            description="Events whose id had been decided, per second: "
+            "senders that retry, or a replay after a restart.",
+            unit="ops",
+            queries=(Query(f"sum({rate('sekisho_repeats_total')})", "repeats"),),
+            width=12,
+        ),
+        Panel(
+            title="Events dated ahead",
+            description="Authorizations dated more than 5 minutes after their receipt, per second: "
+            "scored with a mark, but they move no profile. A sender's clock is wrong.",
+            unit="ops",
+            queries=(Query(f"sum({rate('sekisho_time_suspects_total')})", "dated ahead"),),
+            width=12,
+        ),
+    ),
+)
+
+THREEDS = Row(
+    title="EMV 3-D Secure",
+    panels=(
+        Panel(
+            title="3-D Secure mix",
+            description="Share of authorizations by normalised status. UNKNOWN: the event does not say. "
+            "ABSENT: it says that there was none.",
+            unit="percentunit",
+            queries=(Query(share(THREEDS_TOTAL, "status"), "{{status}}"),),
+            stacked="percent",
+            width=12,
+        ),
+        Panel(
+            title="Authenticated, of those attempted",
+            description="AUTHENTICATED (transStatus Y) of all authorizations with a 3-D Secure result. "
+            "A fall is an outage at a 3DS server or directory server, "
+            "or a card-testing attack that fails its challenges.",
+            unit="percentunit",
+            queries=(
+                Query(
+                    ratio(
+                        rate(THREEDS_TOTAL, 'status="AUTHENTICATED"'), rate(THREEDS_TOTAL, 'status!~"ABSENT|UNKNOWN"')
+                    ),
+                    "authenticated",
+                ),
+            ),
+            maximum=1,
+            width=6,
+        ),
+        Panel(
+            title="Without 3-D Secure",
+            description="ABSENT and UNKNOWN, of all authorizations: payments whose liability stays with the merchant.",
+            unit="percentunit",
+            queries=(Query(ratio(rate(THREEDS_TOTAL, 'status=~"ABSENT|UNKNOWN"'), rate(THREEDS_TOTAL)), "without"),),
+            maximum=1,
+            width=6,
+        ),
+    ),
+)
+
+CHECKLIST = Row(
+    title="Security Checklist",
+    panels=(
+        Panel(
+            title="Traffic at merchants with a gap",
+            description="Share of authorizations at merchants that declare a checklist item "
+            "as not implemented, by item. Traffic, not merchants: a gap at a large merchant weighs more.",
+            unit="percentunit",
+            queries=(
+                Query(ratio(rate("sekisho_checklist_gaps_total"), rate("sekisho_events_total"), by="item"), "{{item}}"),
+            ),
+            width=12,
+        ),
+        Panel(
+            title="Gaps over the chosen time",
+            description="Authorizations at merchants with each gap, over the whole time range of the page.",
+            kind="bargauge",
+            unit="short",
+            queries=(
+                Query(f"sum by (item) (increase(sekisho_checklist_gaps_total{{{WORKERS}}}[$__range]))", "{{item}}"),
+            ),
+            decimals=0,
+            width=8,
+        ),
+        Panel(
+            title="Merchants known",
+            description="Merchants in the registry of the worker that knows fewest. An event at an unknown merchant "
+            "is scored without checklist and 3DS duty: unknown, never guilty.",
+            kind="stat",
+            unit="short",
+            queries=(Query(f"min(sekisho_merchants{{{WORKERS}}})", "merchants"),),
+            thresholds=((0, "red"), (1, "green")),
+            width=4,
+        ),
+    ),
+)
+
+STATE = Row(
+    title="State and model",
+    panels=(
+        Panel(
+            title="Profiles held",
+            description="Rows in use by entity. "
+            "A line that is flat at its limit evicts by age: raise the limit or accept it.",
+            unit="short",
+            queries=(Query(f"sum by (entity) (sekisho_profile_rows{{{WORKERS}}})", "{{entity}}"),),
+        ),
+        Panel(
+            title="Memory",
+            description="Memory reserved for profiles, and the whole process. "
+            "The second may not grow once the first is set.",
+            unit="bytes",
+            queries=(
+                Query(f"sum by (instance) (sekisho_profile_bytes{{{WORKERS}}})", "profiles {{instance}}"),
+                Query(f"sum by (instance) (process_resident_memory_bytes{{{WORKERS}}})", "process {{instance}}"),
+            ),
+        ),
+        Panel(
+            title="CPU",
+            description="Cores in use by worker. One worker uses one core: near 1, add a worker.",
+            unit="short",
+            queries=(Query(f"sum by (instance) ({rate('process_cpu_seconds_total')})", "{{instance}}"),),
+            thresholds=((0.9, "red"),),
+        ),
+        Panel(
+            title="Model in use",
+            description="Model and feature version by worker. Two versions for long: SekishoVersionMismatch.",
+            kind="table",
+            unit="short",
+            queries=(Query(f"sum by (instance, version, features) (sekisho_model_info{{{WORKERS}}})"),),
+            height=6,
+        ),
+        Panel(
+            title="Policy in use",
+            description="Policy version by worker: it is in every decision as well.",
+            kind="table",
+            unit="short",
+            queries=(Query(f"sum by (instance, version) (sekisho_policy_info{{{WORKERS}}})"),),
+            height=6,
+        ),
+        Panel(
+            title="Release and uptime",
+            description="Sekisho's version by worker, and seconds since it started.",
+            unit="s",
+            queries=(
+                Query(
+                    f"(time() - process_start_time_seconds{{{WORKERS}}}) * on (job, instance) group_left (version)"
+                    f" sekisho_build_info{{{WORKERS}}}",
+                    "{{instance}} {{version}}",
+                ),
+            ),
+            height=6,
+        ),
+    ),
+)
