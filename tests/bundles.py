@@ -1,0 +1,45 @@
+"""A small model for tests: it has learned nothing, but it is a whole bundle that the loader accepts."""
+
+from functools import cache
+
+import lightgbm
+import numpy as np
+
+from scoring.catalogue import FEATURES
+from scoring.model.bundle import Bundle
+from scoring.model.calibration import CalibrationTable
+from scoring.model.manifest import Part, Training
+
+AMOUNT_LOG = 0
+
+
+@cache
+def bundle_files(trees: int = 12) -> dict[str, bytes]:
+    """Train on noise in which only large amounts are fraud, so that some decisions stand out."""
+    rng = np.random.default_rng(7)
+    matrix = rng.normal(size=(2_000, len(FEATURES)))
+    matrix[:, AMOUNT_LOG] = rng.uniform(3, 16, size=len(matrix))
+    frauds = (matrix[:, AMOUNT_LOG] > 13).astype(int)
+    parameters = {"objective": "binary", "num_leaves": 7, "verbose": -1, "num_threads": 1, "seed": 7}
+    names = [feature.name for feature in FEATURES]
+    booster = lightgbm.train(parameters, lightgbm.Dataset(matrix, frauds, feature_name=names), trees)
+    part = Part(from_ms=0, until_ms=1, rows=len(matrix), frauds=int(frauds.sum()))
+    return Bundle.dump(
+        name="tests",
+        model_text=booster.model_to_string(),
+        features=FEATURES,
+        calibration=CalibrationTable(method="none", rows=0, frauds=0, knots=((-1.0, -1.0), (1.0, 1.0))),
+        training=Training(
+            train=part, calibration=part, test=part, seed=7, parameters={}, lightgbm_version=lightgbm.__version__
+        ),
+        metrics={},
+        data_card="noise, for tests",
+        sample=matrix[:16],
+        margins=np.asarray(booster.predict(matrix[:16], raw_score=True)),
+    )
+
+
+@cache
+def small_bundle() -> Bundle:
+    """Load the small model."""
+    return Bundle.load(bundle_files(), FEATURES)

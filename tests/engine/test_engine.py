@@ -1,0 +1,244 @@
+"""The engine answers every authorization exactly once, the same however the stream is cut."""
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.simulator import Simulator, SimulatorConfig
+from scoring.contract.alert import Alert
+from scoring.contract.dead_letter import DeadLetter
+from scoring.contract.decision import Decision
+from scoring.decode import DecodeLimits
+from scoring.engine import AHEAD_MAX_MS, Engine, Observer, Settings
+from scoring.outputs import Outputs, Source
+from scoring.policy import policy_from
+from scoring.profile import ProfileLimits
+from tests.bundles import small_bundle
+from tests.events import encoded, event, token
+
+NOW_MS = 1_800_000_000_000
+POLICY = policy_from({"version": "t", "global": {"review": 400, "step_up": 600, "block": 800}})
+SETTINGS = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
+
+
+def new_engine() -> Engine:
+    return Engine(small_bundle(), POLICY, SETTINGS, "test")
+
+
+def source(n: int, *, first: int = 0, partition: int = 0, topic: str = "authorizations") -> Source:
+    return Source(topic=topic, partition=partition, offsets=range(first, first + n), timestamps_ms=[NOW_MS - 5] * n)
+
+
+def score(engine: Engine, values: Sequence[bytes], first: int = 0, partition: int = 0) -> Outputs:
+    return engine.score(
+        values,
+        source(len(values), first=first, partition=partition),
+        received_at_ms=NOW_MS,
+        decided_at_ms=lambda: NOW_MS + 1,
+    )
+
+
+def decisions(outputs: Outputs) -> list[Decision]:
+    return [msgspec.json.decode(value, type=Decision) for _, value in outputs.decisions]
+
+
+def traffic(n: int) -> list[bytes]:
+    config = SimulatorConfig(seed=5, days=1, events_per_day=2_000, cards=300, merchants=80, repeat_share=0.02)
+    values = [item.value for item in Simulator(config).traffic() if item.topic == "authorizations"]
+    assert len(values) >= n
+    return values[:n]
+
+
+TRAFFIC = traffic(600)
+
+
+def test_values_in_are_decisions_and_dead_letters_and_repeats() -> None:
+    values = [encoded(), b"{", encoded(), encoded(event_id="e-2"), encoded(amount={"exponent": 2}, event_id="e-3")]
+    outputs = score(new_engine(), values)
+    assert [decision.decision_id for decision in decisions(outputs)] == ["e-1", "e-2"]
+    letters = [msgspec.json.decode(value, type=DeadLetter) for _, value in outputs.dead_letters]
+    assert [(letter.offset, letter.reason) for letter in letters] == [(1, "MALFORMED_JSON"), (4, "WRONG_EXPONENT")]
+    assert outputs.repeats == 1
+    assert outputs.tally.events == 5
+    assert outputs.tally.dead_letters == {"MALFORMED_JSON": 1, "WRONG_EXPONENT": 1}
+    assert sum(outputs.tally.bands.values()) == 2
+
+
+def test_a_decision_says_what_produced_it_and_when() -> None:
+    (made,) = decisions(score(new_engine(), [encoded()]))
+    assert made.decision_id == event()["event_id"]
+    assert made.versions.policy == POLICY.identity
+    assert made.versions.model == small_bundle().version
+    assert made.times.record_ms == NOW_MS - 5
+    assert made.times.received_ms == NOW_MS
+    assert made.times.decided_ms == NOW_MS + 1
+    assert made.tds.status == "UNKNOWN"
+    assert made.compliance.known is False
+
+
+def test_decisions_carry_the_card_token_as_key() -> None:
+    ((key, _value),) = score(new_engine(), [encoded()]).decisions
+    assert key.decode() == token("card-1")
+
+
+def test_the_model_scores_an_event_as_lightgbm_would() -> None:
+    observer, engine = Observer(SETTINGS), new_engine()
+    for start in range(0, 300, 100):
+        values = TRAFFIC[start : start + 100]
+        observed = observer.observe(values, NOW_MS)
+        margins = np.empty(len(observed.matrix))
+        small_bundle().trees.margins(observed.matrix, margins)
+        probabilities, scores = small_bundle().calibration.apply(margins)
+        made = decisions(score(engine, values))
+        kept = ~observed.repeats
+        assert [decision.score for decision in made] == scores[kept].tolist()
+        assert [decision.probability for decision in made] == pytest.approx(probabilities[kept].tolist())
+
+
+@settings(max_examples=15)
+@given(cuts=st.lists(st.integers(1, 599), max_size=12), spread=st.booleans())
+def test_the_cut_into_batches_and_the_number_of_partitions_change_no_decision(cuts: list[int], spread: bool) -> None:
+    bounds = [0, *sorted(set(cuts)), 600]
+    engine = new_engine()
+    got: list[Any] = []
+    for batch, (start, end) in enumerate(itertools.pairwise(bounds)):
+        outputs = score(engine, TRAFFIC[start:end], first=start, partition=batch % 4 if spread else 0)
+        got += [*outputs.decisions]
+    assert got == WHOLE
+
+
+WHOLE = score(new_engine(), TRAFFIC).decisions
+
+
+def test_decisions_that_stand_out_have_reasons_and_raise_alerts_that_agree_with_them() -> None:
+    outputs = score(new_engine(), [encoded(amount={"minor": 9_000_000})])
+    (made,) = decisions(outputs)
+    ((_key, value),) = outputs.alerts
+    alert = msgspec.json.decode(value, type=Alert)
+    assert made.band in {"REVIEW", "STEP_UP", "BLOCK"}
+    assert next(reason.id for reason in made.reasons) == "AMT_HIGH"
+    assert (alert.event_id, alert.score, alert.reasons) == (made.decision_id, made.score, made.reasons)
+    assert outputs.tally.alerts == {("TXN", alert.severity): 1}
+
+
+def test_the_same_card_again_is_suppressed_and_counted() -> None:
+    values = [encoded(event_id=f"e-{n}", amount={"minor": 9_000_000}) for n in range(5)]
+    outputs = score(new_engine(), values)
+    assert len(outputs.alerts) + outputs.tally.alerts_suppressed == 5
+    assert outputs.tally.alerts_suppressed >= 3
+
+
+def test_an_event_from_the_future_is_scored_with_a_mark_and_moves_nothing() -> None:
+    ahead = "2100-01-01T00:00:00Z"
+    engine, untouched = new_engine(), new_engine()
+    (marked,) = decisions(score(engine, [encoded(event_id="future", event_ts=ahead)]))
+    assert marked.status == "SCORED_TIME_SUSPECT"
+    plain = [encoded(event_id=f"e-{n}") for n in range(3)]
+    assert score(engine, plain).decisions == score(untouched, plain).decisions
+    assert AHEAD_MAX_MS > 0
+
+
+def test_a_merchant_record_shows_in_the_decision_and_a_tombstone_takes_it_away() -> None:
+    engine = new_engine()
+    record = {
+        "acquirer_id": "acq-1",
+        "merchant_id": "m-1",
+        "tds": {"mode": "EVERY_PAYMENT"},
+        "checklist": {"version": "jp-6.0", "items": {"SC5_CREDMASTER": {"status": "NOT_IMPLEMENTED"}}},
+    }
+    where = source(1, topic="merchants")
+    assert not engine.merchant([b"acq-1/m-1"], [orjson.dumps(record)], where, received_at_ms=NOW_MS).dead_letters
+    outputs = score(engine, [encoded()])
+    (made,) = decisions(outputs)
+    assert made.compliance.gaps == ["SC5_CREDMASTER"]
+    assert made.tds.expected == "REQUIRED"
+    assert outputs.tally.gaps == {"SC5_CREDMASTER": 1}
+    engine.merchant([b"acq-1/m-1"], [None], where, received_at_ms=NOW_MS)
+    (made,) = decisions(score(engine, [encoded(event_id="e-2")]))
+    assert made.compliance.known is False
+
+
+def test_a_refused_merchant_record_is_a_dead_letter_and_changes_nothing() -> None:
+    engine = new_engine()
+    outputs = engine.merchant([b"acq-1/other"], [b'{"acquirer_id":"acq-1"}'], source(1), received_at_ms=NOW_MS)
+    (letter,) = [msgspec.json.decode(value, type=DeadLetter) for _, value in outputs.dead_letters]
+    assert letter.reason == "MISSING_FIELD"
+    assert len(engine.observer.merchants) == 0
+
+
+def report(event_id: str, received: str, **changes: Any) -> bytes:
+    return orjson.dumps(
+        {
+            "label_id": f"l-{event_id}",
+            "event_id": event_id,
+            "acquirer_id": "acq-1",
+            "merchant_id": "m-1",
+            "pan_hmac": token("card-1"),
+            "label": "FRAUD",
+            "source": "TC40",
+            "received_ts": received,
+            **changes,
+        }
+    )
+
+
+def test_a_fraud_report_is_seen_by_what_comes_after_its_receipt_only() -> None:
+    from scoring.catalogue import FEATURES
+
+    column = [feature.name for feature in FEATURES].index("card_reports_30d")
+    observer = Observer(SETTINGS)
+    observer.observe([encoded(event_id="e-0", event_ts="2026-05-01T00:00:00Z")], NOW_MS)
+    labels, rejects = observer.report([report("e-0", "2026-05-03T00:00:00Z")])
+    assert (labels, rejects) == (["FRAUD"], [])
+    before = observer.observe([encoded(event_id="e-1", event_ts="2026-05-02T00:00:00Z")], NOW_MS).matrix[0, column]
+    after = observer.observe([encoded(event_id="e-2", event_ts="2026-05-04T00:00:00Z")], NOW_MS).matrix[0, column]
+    assert (before, after) == (0.0, 1.0)
+
+
+def test_reports_that_clear_a_payment_count_against_nobody() -> None:
+    from scoring.catalogue import FEATURES
+
+    column = [feature.name for feature in FEATURES].index("card_reports_30d")
+    engine = new_engine()
+    outputs = engine.report(
+        [report("e-0", "2026-05-01T00:00:00Z", label="LEGIT"), b"{}"], source(2), received_at_ms=NOW_MS
+    )
+    assert outputs.tally.reports == {"LEGIT": 1}
+    assert len(outputs.dead_letters) == 1
+    observed = engine.observer.observe([encoded(event_id="e-2", event_ts="2026-05-04T00:00:00Z")], NOW_MS)
+    assert observed.matrix[0, column] == 0.0
+
+
+def test_an_empty_batch_is_nothing() -> None:
+    outputs = score(new_engine(), [])
+    assert outputs == Outputs(tally=outputs.tally)
+    assert outputs.tally.events == 0
+
+
+def test_no_card_number_leaves_in_any_output() -> None:
+    digits = "4" + "1" * 14
+    number = digits + next(d for d in "0123456789" if _luhn(digits + d))
+    poisoned = [
+        encoded(card={"pan_hmac": number}),
+        encoded(unknown={"deep": [number]}),
+        encoded().replace(b'"m-1"', f'"m-1", "{number}": 1'.encode()),
+        f'{{"broken": "{number}"'.encode(),
+    ]
+    outputs = score(new_engine(), poisoned)
+    assert len(outputs.dead_letters) == 4
+    for key, value in [*outputs.decisions, *outputs.alerts, *outputs.dead_letters]:
+        assert number.encode() not in key + value
+        assert json.loads(value)["reason"] == "SENSITIVE_PAN"
+
+
+def _luhn(digits: str) -> bool:
+    doubled = (sum(divmod(int(d) * (1 + i % 2), 10)) for i, d in enumerate(reversed(digits)))
+    return sum(doubled) % 10 == 0
