@@ -1,14 +1,13 @@
 """How fast a service works off a backlog: the slope of its output topic, while it has a core to itself."""
 
 import asyncio
-import subprocess
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.bench.kafka_io import Gauge
 from tests.bench.machine import WORKER_CORE, pin
+from tests.bench.processes import NotRunningError, Service, running
 
 STARTED_DEADLINE_S = 120.0
 SKIP_S = 1.0
@@ -24,39 +23,27 @@ class Contender:
     name: str
     command: Sequence[str]
     target: str
-
-
-class NoProgressError(Exception):
-    """The service wrote nothing in time; its output is in the message."""
+    port: int = 0
 
 
 async def drain_rate(contender: Contender, bootstrap: str, backlog: int) -> float:
     """Start a service on a filled topic, measure its events per second, end it."""
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(contender.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            async with Gauge(bootstrap, contender.target) as gauge:
-                await _until_started(process, gauge, contender, log)
-                pin(process.pid, WORKER_CORE)
-                await asyncio.sleep(SKIP_S)
-                return await _slope(gauge, int(backlog * TAIL_SHARE))
-        finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    with running(contender.command) as service:
+        async with Gauge(bootstrap, contender.target) as gauge:
+            await _until_started(service, gauge, contender.name)
+            pin(service.process.pid, WORKER_CORE)
+            await asyncio.sleep(SKIP_S)
+            rate = await _slope(gauge, int(backlog * TAIL_SHARE))
+            service.check("being measured")
+            return rate
 
 
-async def _until_started(
-    process: subprocess.Popen[bytes], gauge: Gauge, contender: Contender, log: tempfile._TemporaryFileWrapper[bytes]
-) -> None:
+async def _until_started(service: Service, gauge: Gauge, name: str) -> None:
     deadline = time.monotonic() + STARTED_DEADLINE_S
     while await gauge.read() == 0:
-        if process.poll() is not None or time.monotonic() > deadline:
-            log.seek(0)
-            raise NoProgressError(f"{contender.name} wrote nothing: {log.read()[-2000:].decode(errors='replace')}")
+        service.check("starting")
+        if time.monotonic() > deadline:
+            raise NotRunningError(f"{name} wrote nothing: {service.tail()}")
         await asyncio.sleep(0.02)
 
 
@@ -66,6 +53,5 @@ async def _slope(gauge: Gauge, end: int) -> float:
     while ended - started < WINDOW_S and last < end:
         await asyncio.sleep(0.05)
         last, ended = await gauge.read(), time.monotonic()
-    if last == first:
-        return 0.0
+    assert last > first, "nothing moved while it was measured: the backlog is too small"
     return (last - first) / (ended - started)

@@ -1,0 +1,67 @@
+"""A service under measurement: started, kept on its core, ended by its own handle."""
+
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+READY_DEADLINE_S = 120.0
+STOP_DEADLINE_S = 20.0
+
+
+class NotRunningError(Exception):
+    """The service ended or did not get ready in time; what it printed last is in the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running process and what it prints."""
+
+    process: subprocess.Popen[bytes]
+    log: IO[bytes]
+
+    def check(self, doing: str) -> None:
+        """Raise NotRunningError if the process has ended."""
+        if self.process.poll() is not None:
+            raise NotRunningError(f"ended with {self.process.returncode} while {doing}: {self.tail()}")
+
+    def tail(self) -> str:
+        """Read the end of what it printed."""
+        self.log.flush()
+        self.log.seek(0)
+        return self.log.read()[-3000:].decode(errors="replace")
+
+    def until_ready(self, port: int) -> None:
+        """Wait until `/readyz` on a loopback port answers 200."""
+        deadline = time.monotonic() + READY_DEADLINE_S
+        while time.monotonic() < deadline:
+            self.check("getting ready")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:  # noqa: S310
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                pass
+            time.sleep(0.1)
+        raise NotRunningError(f"not ready in {READY_DEADLINE_S:.0f} s: {self.tail()}")
+
+
+@contextmanager
+def running(command: Sequence[str]) -> Iterator[Service]:
+    """Run a command until the context is left; it is asked to stop, then made to."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            yield Service(process, log)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
