@@ -51,6 +51,11 @@ def _place(mark: yaml.error.Mark | None) -> str:
     return "line ?" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
 
 
+def _complaint(error: yaml.MarkedYAMLError) -> str:
+    """Word an error without the excerpt of the text that its own wording carries."""
+    return ", ".join(part for part in (error.context, error.problem) if part)
+
+
 def parse(text: bytes) -> dict[str, Any]:
     """Parse one YAML document whose top is a mapping; an empty one is an empty mapping.
 
@@ -68,7 +73,7 @@ def parse(text: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise DocumentError("not UTF-8") from None
     except yaml.MarkedYAMLError as error:
-        raise DocumentError(f"{_place(error.problem_mark)}: {error.problem or error.context}") from None
+        raise DocumentError(f"{_place(error.problem_mark)}: {_complaint(error)}") from None
     except yaml.YAMLError:  # a character that YAML forbids
         raise DocumentError("not YAML: it holds a character that YAML forbids") from None
     if document is None:

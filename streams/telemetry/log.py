@@ -61,11 +61,19 @@ def told(error: BaseException) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Format the message with exceptions among its arguments worded safely; never raises."""
-    if not isinstance(record.args, tuple) or not record.args:
-        return record.getMessage() if not record.args else str(record.msg)
-    safe = tuple(told(arg) if isinstance(arg, BaseException) else arg for arg in record.args)
-    return str(record.msg) % safe
+    """Format the message with exceptions among its arguments worded safely.
+
+    A message that does not fit its arguments is shown bare: logging's own complaint would print the arguments.
+    """
+    text = str(record.msg)
+    if not record.args:
+        return text
+    arguments = record.args if isinstance(record.args, tuple) else (record.args,)
+    safe = tuple(told(argument) if isinstance(argument, BaseException) else argument for argument in arguments)
+    try:
+        return text % (safe[0] if isinstance(record.args, dict) else safe)
+    except (TypeError, ValueError, KeyError):
+        return text
 
 
 def _facts(message: str) -> tuple[str, dict[str, object]]:

@@ -1,0 +1,77 @@
+"""YAML is read so that nothing can be misread."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.config.document import DOCUMENT_BYTES_MAX, DocumentError, parse
+
+
+def test_country_codes_stay_text_and_only_true_and_false_are_booleans() -> None:
+    assert parse(b"a: NO\nb: yes\nc: on\nd: true\ne: false") == {
+        "a": "NO",
+        "b": "yes",
+        "c": "on",
+        "d": True,
+        "e": False,
+    }
+
+
+def test_a_number_with_a_leading_zero_stays_text() -> None:
+    assert parse(b"mcc: 0742\nport: 742\nzero: 0\nnegative: -3") == {
+        "mcc": "0742",
+        "port": 742,
+        "zero": 0,
+        "negative": -3,
+    }
+
+
+def test_dates_times_and_sexagesimals_stay_text() -> None:
+    assert parse(b"day: 2026-05-01\nat: 12:30:45") == {"day": "2026-05-01", "at": "12:30:45"}
+
+
+def test_numbers_may_have_thousands_separators() -> None:
+    assert parse(b"a: 1_000_000\nb: 1.5\nc: 0.5e-3") == {"a": 1_000_000, "b": 1.5, "c": 0.0005}
+
+
+def test_keys_are_text_whatever_they_look_like() -> None:
+    assert parse(b"5732: {true: 1, null: 2}") == {"5732": {"true": 1, "null": 2}}
+
+
+def test_nothing_at_all_is_an_empty_mapping() -> None:
+    assert parse(b"") == parse(b"# only a comment\n") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (b"kafka: 1\nkafka: 2", "line 2, column 1: key 'kafka' comes twice"),
+        (b"a: {b: 1, b: 2}", "line 1, column 11: key 'b' comes twice"),
+        (b"a: &x 1\nb: *x", "line 2, column 4: aliases and tags are not read"),
+        (b"a: !!python/object/apply:os.system ['true']", "line 1, column 4: aliases and tags are not read"),
+        (b"a: [", "line 1, column 5"),
+        (b"- a\n- b", "the top must be a mapping of sections"),
+        (b"a: 1\n---\nb: 2", "expected a single document"),
+        (b"? [a, b]\n: 1", "a key must be plain text"),
+        (b"a: \xff", "not UTF-8"),
+        (b"a: \x00", "a character that YAML forbids"),
+        (b"#" * (DOCUMENT_BYTES_MAX + 1), "are too many"),
+    ],
+)
+def test_what_would_be_misread_is_an_error_with_its_place(text: bytes, complaint: str) -> None:
+    with pytest.raises(DocumentError, match=complaint.replace("[", r"\[")):
+        parse(text)
+
+
+def test_an_error_never_quotes_the_text_around_it() -> None:
+    with pytest.raises(DocumentError) as refusal:
+        parse(b"kafka:\n  sasl:\n    password: hunter2: oops\n")
+    assert "hunter2" not in str(refusal.value)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_a_mapping_or_a_document_error(text: bytes) -> None:
+    with suppress(DocumentError):
+        assert isinstance(parse(text), dict)

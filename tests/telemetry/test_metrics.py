@@ -1,0 +1,262 @@
+"""Metrics are what the catalogue says, and the catalogue is what the documentation says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from scoring.contract.alert import AlertType, Severity
+from scoring.contract.label import Label
+from scoring.engine import STAGES as ENGINE_STAGES
+from scoring.outputs import Outputs, Tally
+from scoring.profile import Entity
+from streams.telemetry import catalogue
+from streams.telemetry.catalogue import CATALOGUE, PARTITIONS_MAX
+from streams.telemetry.facts import Inventory, Telemetry
+from streams.telemetry.series import Buckets, Series
+from streams.transport.batch import Batch
+from streams.transport.settings import Topics
+
+ROOT = Path(__file__).parents[2]
+NOW_S = 1_800_000_000.0
+NOW_MS = int(NOW_S * 1000)
+
+
+def telemetry() -> Telemetry:
+    return Telemetry(Topics(), clock_s=lambda: NOW_S)
+
+
+def batch(topic: str = "authorizations", partition: int = 0, ages_ms: tuple[int, ...] = (3, 2, 1)) -> Batch:
+    return Batch(
+        topic=topic,
+        partition=partition,
+        offsets=range(10, 10 + len(ages_ms)),
+        timestamps_ms=[NOW_MS - age for age in ages_ms],
+        values=[b"{}"] * len(ages_ms),
+        polled_at_ms=NOW_MS,
+        polled_ns=0,
+    )
+
+
+def shown(of: Telemetry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """Scrape, and read what Prometheus would read."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(of.exposition().decode())
+        for sample in family.samples
+    }
+
+
+def value(of: Telemetry, name: str, **labels: str) -> float:
+    return shown(of)[name, frozenset(labels.items())]
+
+
+def test_the_documentation_is_made_from_the_catalogue() -> None:
+    assert (ROOT / "deploy" / "docs" / "metrics.md").read_text(encoding="utf-8") == catalogue.markdown()
+
+
+def test_every_metric_follows_the_rules_of_names_and_says_what_it_means() -> None:
+    names = [metric.name for metric in CATALOGUE]
+    assert len(set(names)) == len(names)
+    for metric in CATALOGUE:
+        assert metric.name.startswith("sekisho_")
+        assert metric.name.endswith("_total") == (metric.kind == "counter"), metric.name
+        assert metric.help.endswith(".")
+        assert metric.unit
+        assert metric.stage
+        assert bool(metric.buckets) == (metric.kind == "histogram")
+        assert list(metric.buckets) == sorted(set(metric.buckets))
+
+
+def test_every_label_is_closed_or_says_what_bounds_it() -> None:
+    for metric in CATALOGUE:
+        for label, values in metric.labels.items():
+            assert values or metric.bound, f"{metric.name}{{{label}}}"
+        assert metric.series_max is None or metric.series_max <= 64, metric.name
+        assert metric.series_max is not None or metric.kind == "gauge", metric.name
+
+
+def test_the_buckets_hold_the_objectives_exactly() -> None:
+    assert {0.00025, 0.005, 0.01, 0.02, 0.1, 0.5, 2.0, 5.0} <= set(catalogue.LATENCY_BUCKETS_S)
+
+
+def test_label_values_are_those_of_the_contract_and_the_core() -> None:
+    assert set(catalogue.ALERT_TYPES) == set(AlertType.__args__)  # type: ignore[attr-defined]
+    assert set(catalogue.SEVERITIES) == set(Severity.__args__)  # type: ignore[attr-defined]
+    assert set(catalogue.LABELS) == set(Label.__args__)  # type: ignore[attr-defined]
+    assert tuple(entity.name for entity in Entity) == catalogue.ENTITIES
+    assert (*ENGINE_STAGES, "emit") == catalogue.STAGES
+
+
+def test_a_worker_that_did_nothing_shows_every_closed_series_at_zero() -> None:
+    samples = shown(telemetry())
+    assert samples["sekisho_decisions_total", frozenset({("band", "BLOCK")})] == 0
+    reject = frozenset({("topic", "merchants"), ("reason", "SENSITIVE_PAN")})
+    assert samples["sekisho_dead_letters_total", reject] == 0
+    assert samples["sekisho_ready", frozenset()] == 0
+    assert any(name == "process_resident_memory_bytes" for name, _ in samples)
+    closed = [metric for metric in CATALOGUE if metric.series_max is not None]
+    assert {metric.name for metric in closed} <= {name.removesuffix("_bucket") for name, _ in samples}
+
+
+def test_two_workers_in_one_process_share_no_number() -> None:
+    one, other = telemetry(), telemetry()
+    one.scored(batch(), Outputs(tally=Tally(events=3)))
+    assert value(one, "sekisho_events_total") == 3
+    assert value(other, "sekisho_events_total") == 0
+
+
+def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
+    of = telemetry()
+    tally = Tally(
+        events=10,
+        repeats=2,
+        time_suspects=1,
+        bands={"ALLOW": 4, "BLOCK": 1},
+        alerts={("INCIDENT", "CRITICAL"): 1},
+        alerts_suppressed=3,
+        dead_letters={"SENSITIVE_PAN": 2, "MALFORMED_JSON": 1},
+        threeds={"AUTHENTICATED": 5},
+        gaps={"SC5_CREDMASTER": 4},
+    )
+    for _ in range(2):
+        of.scored(batch(), Outputs(tally=tally))
+    assert value(of, "sekisho_events_total") == 20
+    assert value(of, "sekisho_repeats_total") == 4
+    assert value(of, "sekisho_time_suspects_total") == 2
+    assert value(of, "sekisho_decisions_total", band="ALLOW") == 8
+    assert value(of, "sekisho_alerts_total", type="INCIDENT", severity="CRITICAL") == 2
+    assert value(of, "sekisho_alerts_suppressed_total") == 6
+    assert value(of, "sekisho_dead_letters_total", topic="authorizations", reason="SENSITIVE_PAN") == 4
+    assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="SENSITIVE_PAN") == 0
+    assert value(of, "sekisho_pan_guard_hits_total") == 4
+    assert value(of, "sekisho_threeds_total", status="AUTHENTICATED") == 10
+    assert value(of, "sekisho_checklist_gaps_total", item="SC5_CREDMASTER") == 8
+    assert value(of, "sekisho_batch_events_count") == 2
+    assert value(of, "sekisho_batch_events_bucket", le="16.0") == 2
+    assert value(of, "sekisho_batch_events_bucket", le="8.0") == 0
+
+
+def test_reports_and_merchants_count_under_their_own_topic() -> None:
+    of = telemetry()
+    refused = Tally(events=1, reports={"FRAUD": 5}, dead_letters={"WRONG_TYPE": 1})
+    of.reported(batch("fraud-reports"), Outputs(tally=refused))
+    of.merchants(7, [Outputs(tally=Tally(dead_letters={"EMPTY": 2}))])
+    assert value(of, "sekisho_fraud_reports_total", label="FRAUD") == 5
+    assert value(of, "sekisho_dead_letters_total", topic="fraud-reports", reason="WRONG_TYPE") == 1
+    assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="EMPTY") == 2
+    assert value(of, "sekisho_events_total") == 0
+
+
+def test_latency_runs_from_the_brokers_timestamp_to_the_acknowledgement() -> None:
+    of = telemetry()
+    given_batch = batch(ages_ms=(20, 5, 0, -4))
+    of.scored(given_batch, Outputs(tally=Tally(events=4)))
+    of.delivered(given_batch, Outputs(), NOW_MS)
+    assert value(of, "sekisho_decision_latency_seconds_count") == 4
+    assert value(of, "sekisho_decision_latency_seconds_bucket", le="0.00025") == 2  # the clock ahead counts as 0
+    assert value(of, "sekisho_decision_latency_seconds_bucket", le="0.005") == 3
+    assert value(of, "sekisho_decision_latency_seconds_bucket", le="0.02") == 4
+    assert value(of, "sekisho_decision_latency_seconds_sum") == pytest.approx(0.025)
+    assert value(of, "sekisho_stage_seconds_count", stage="emit") == 1
+
+
+def test_fraud_reports_have_no_decision_latency() -> None:
+    of = telemetry()
+    of.delivered(batch("fraud-reports"), Outputs(), NOW_MS)
+    assert value(of, "sekisho_decision_latency_seconds_count") == 0
+
+
+def test_a_stage_the_catalogue_does_not_know_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        telemetry().stage("dekode", 0.1)
+
+
+def test_lag_in_seconds_is_the_age_of_the_newest_delivered_event_while_others_wait() -> None:
+    of = telemetry()
+    of.delivered(batch(partition=2, ages_ms=(9_000, 7_000)), Outputs(), NOW_MS)
+    of.lagging(TP("authorizations", 2), 5)
+    assert value(of, "sekisho_lag_events", partition="2") == 5
+    assert value(of, "sekisho_lag_seconds", partition="2") == 7
+    of.lagging(TP("authorizations", 2), 0)
+    assert value(of, "sekisho_lag_seconds", partition="2") == 0
+
+
+def test_partitions_that_went_away_are_no_longer_shown() -> None:
+    of = telemetry()
+
+    def look(*partitions: int) -> None:
+        of.ready(True)
+        for partition in partitions:
+            of.lagging(TP("authorizations", partition), 1)
+            of.lagging(TP("fraud-reports", partition), 1)
+
+    look(0, 1)
+    of.committed({TP("authorizations", 0): 5, TP("authorizations", 1): 6, TP("fraud-reports", 1): 9})
+    look(0, 1)
+    assert value(of, "sekisho_committed_offset", partition="1") == 6
+    look(0)
+    look(0)
+    lagging = {labels for name, labels in shown(of) if name in {"sekisho_lag_events", "sekisho_committed_offset"}}
+    assert lagging == {frozenset({("partition", "0")})}
+
+
+def test_commits_are_counted_and_dated() -> None:
+    of = telemetry()
+    of.committed({TP("authorizations", 0): 5})
+    assert value(of, "sekisho_commits_total") == 1
+    assert value(of, "sekisho_last_commit_timestamp_seconds") == NOW_S
+
+
+def test_versions_and_inventory_are_shown() -> None:
+    of = telemetry()
+    of.decides_with(model="demo-1", features="abc", policy="1+def")
+    of.take_inventory(lambda: Inventory(merchants=7, profile_rows={"CARD": 5}, profile_bytes=99))
+    assert value(of, "sekisho_model_info", version="demo-1", features="abc") == 1
+    assert value(of, "sekisho_policy_info", version="1+def") == 1
+    assert value(of, "sekisho_merchants") == 7
+    assert value(of, "sekisho_profile_rows", entity="CARD") == 5
+    assert value(of, "sekisho_profile_bytes") == 99
+    assert set(of.versions) == {"code", "model", "features", "policy"}
+
+
+def test_a_worker_is_unready_for_a_reason_until_it_is_ready() -> None:
+    of = telemetry()
+    assert of.not_ready_because == "starting"
+    of.starting("loading")
+    of.ready(False)
+    assert of.not_ready_because == "loading"
+    of.ready(True)
+    assert of.not_ready_because == ""
+    assert value(of, "sekisho_ready") == 1
+    of.ready(False)
+    assert of.not_ready_because == "rebalancing or draining"
+    assert value(of, "sekisho_ready") == 0
+
+
+def test_a_label_value_outside_the_catalogue_is_refused() -> None:
+    series = Series(CATALOGUE)
+    with pytest.raises(KeyError):
+        series.cell("sekisho_decisions_total", "MAYBE")
+    with pytest.raises(KeyError):
+        series.cell("sekisho_lag_events")
+    for partition in range(PARTITIONS_MAX):
+        series.cell("sekisho_lag_events", str(partition))
+    with pytest.raises(KeyError):
+        series.cell("sekisho_lag_events", str(PARTITIONS_MAX))
+
+
+@given(st.lists(st.one_of(st.sampled_from([0.0, 0.005, 0.01, 30.0]), st.floats(0, 100)), max_size=50))
+def test_counting_many_at_once_equals_counting_each(values: list[float]) -> None:
+    together, each = Buckets(catalogue.LATENCY_BUCKETS_S), Buckets(catalogue.LATENCY_BUCKETS_S)
+    together.observe_all(np.array(values, dtype=np.float64))
+    for one in values:
+        each.observe(one)
+    assert together.counts == each.counts
+    assert together.total == pytest.approx(each.total)
+    for position, bound in enumerate(catalogue.LATENCY_BUCKETS_S):  # the oracle: at most the bound
+        assert sum(each.counts[: position + 1]) == sum(one <= bound for one in values)
