@@ -1,0 +1,123 @@
+"""`sekisho replay`: arguments, the worker if it is ours, and the exit status."""
+
+import argparse
+import signal
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import uvloop
+from aiokafka.errors import KafkaError
+
+from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
+from streams.config.load import ConfigError, load_settings
+from streams.config.settings import Settings
+from streams.replay.child import Child, ChildError, await_ready, running
+from streams.replay.lines import LinesSource
+from streams.replay.mapping import MAPPINGS, Renderer
+from streams.replay.report import describe
+from streams.replay.run import Pace, Replay, Result
+from streams.replay.sender import MissingTopicError
+from streams.replay.source import Source, SourceError
+
+READY_S = 180.0  # the first start compiles the kernels
+WITH_REPORTS_IN_FLIGHT = 20_000
+"""With fraud reports the events must not run far ahead: a report should reach the worker near its own time."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `sekisho replay`."""
+    p = argparse.ArgumentParser(
+        prog="sekisho replay",
+        description="Send a table of transactions, or a file of recorded events, through Kafka and a running worker, "
+        "read the decisions back, and account for every event. Exit status 0 only if each was decided exactly once.",
+    )
+    p.add_argument("--config", type=Path, required=True, metavar="FILE", help="the worker's configuration")
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--table", type=Path, metavar="FILE", help="Parquet or CSV, in order of time")
+    what.add_argument("--events", type=Path, metavar="FILE", help="JSON lines as written by `sekisho simulate --out`")
+    p.add_argument("--mapping", choices=sorted(MAPPINGS), default="handbook", help="what the table's columns mean")
+    p.add_argument("--id-prefix", default="", metavar="TEXT", help="goes before the row number in event ids")
+    p.add_argument("--jpy-per-unit", type=float, metavar="RATE", help="yen per unit of the table's currency; 0: none")
+    p.add_argument("--labels", action="store_true", help="report each fraud of the table a week after it took place")
+    p.add_argument("--limit", type=int, default=0, metavar="N", help="stop after N events")
+    p.add_argument("--rate", type=float, default=0.0, help="events per second; 0 is as fast as it goes (default)")
+    p.add_argument("--in-flight", type=int, metavar="N", help="events sent and unanswered at most (default 100000)")
+    p.add_argument(
+        "--patience", type=float, default=60.0, metavar="S", help="give up after S seconds without an answer"
+    )
+    p.add_argument("--start-worker", action="store_true", help="run a worker with the same configuration meanwhile")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Replay and return 0 if the account is exact, 1 if not, 2 for wrong usage, 3 if something cannot be reached."""
+    options = parser().parse_args(argv)
+    try:
+        settings = load_settings(options.config)
+        source = _source(options)
+        with ExitStack() as stack:
+            worker = _worker(stack, options.config, settings) if options.start_worker else None
+            result = uvloop.run(_replay(settings, source, _pace(options), worker))
+    except (ConfigError, SourceError) as error:
+        tell("replay", error)
+        return EXIT_USAGE
+    except (KafkaError, MissingTopicError, ChildError, OSError) as error:
+        tell("replay", f"{type(error).__name__}: {error}")
+        return EXIT_INFRASTRUCTURE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    show(describe(result))
+    return EXIT_OK if result.account.is_exact else EXIT_REFUSED
+
+
+def _source(options: argparse.Namespace) -> Source:
+    if options.events is not None:
+        if not options.events.is_file():
+            raise SourceError(f"{options.events}: no such file")
+        return LinesSource(options.events, limit=options.limit)
+    from streams.replay.table import TableSource  # noqa: PLC0415 -- pyarrow is an extra
+
+    if not options.table.is_file():
+        raise SourceError(f"{options.table}: no such file")
+    mapping = MAPPINGS[options.mapping]
+    renderer = Renderer(mapping, id_prefix=options.id_prefix, jpy_per_unit=options.jpy_per_unit)
+    return TableSource(
+        options.table, mapping, renderer, limit=options.limit, id_prefix=options.id_prefix, reports=options.labels
+    )
+
+
+def _pace(options: argparse.Namespace) -> Pace:
+    in_flight = options.in_flight or (WITH_REPORTS_IN_FLIGHT if options.labels else Pace().in_flight_max)
+    return Pace(rate=options.rate, in_flight_max=in_flight, patience_s=options.patience)
+
+
+def _worker(stack: ExitStack, config: Path, settings: Settings) -> Child:
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekisho-replay-")))
+    patience_s = settings.watch.drain_s + 5
+    return stack.enter_context(
+        running(("worker", "--config", str(config)), directory / "worker.log", patience_s=patience_s)
+    )
+
+
+async def _replay(settings: Settings, source: Source, pace: Pace, worker: Child | None) -> Result:
+    check: Callable[[], None] = _nothing if worker is None else worker.require_running
+    if worker is not None and settings.http.enabled and settings.http.port:
+        tell("replay", "waiting for the worker (the first start on a machine compiles its kernels)")
+        await await_ready(worker, settings.http, READY_S)
+    replay = Replay(settings, source, pace, check=check, tell=lambda text: tell("replay", text))
+    try:
+        return await replay.run()
+    except ExceptionGroup as group:
+        raise _only(group) from None
+
+
+def _only(group: ExceptionGroup) -> BaseException:
+    """Take the first cause out of a task group's bundle."""
+    first = group.exceptions[0]
+    return _only(first) if isinstance(first, ExceptionGroup) else first
+
+
+def _nothing() -> None:
+    """Check nothing: the worker is somebody else's."""

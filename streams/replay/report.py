@@ -1,0 +1,39 @@
+"""The result of a replay in words."""
+
+from collections.abc import Iterator
+
+from streams.replay.ranking import Ranking
+from streams.replay.run import Result
+
+
+def describe(result: Result) -> str:
+    """Write the account, the time and, where there are labels, the quality of the scores."""
+    return "\n".join([*_account(result), *([] if result.ranking is None else _quality(result.ranking))])
+
+
+def _account(result: Result) -> Iterator[str]:
+    account = result.account
+    yield f"events sent        {account.sent:>12,}"
+    yield f"decisions read     {account.decisions:>12,}"
+    yield f"distinct ids       {account.distinct:>12,}"
+    yield f"duplicates         {account.duplicates:>12,}"
+    yield f"missing            {account.missing:>12,}"
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(result.reasons.items()))
+    yield f"dead letters       {account.dead_letters:>12,}{f'   ({reasons})' if reasons else ''}"
+    yield f"repeats sent       {account.repeats:>12,}"
+    if account.strangers:
+        yield f"of other senders   {account.strangers:>12,}"
+    for field, count in result.other_records.items():
+        yield f"{field.replace('_', ' '):<18} {count:>12,}"
+    yield f"seconds            {result.seconds:>12,.1f}"
+    yield f"events per second  {result.events_per_second:>12,.0f}"
+    yield "exact: every event was decided once" if account.is_exact else "NOT exact: see the lines above"
+
+
+def _quality(ranking: Ranking) -> Iterator[str]:
+    yield ""
+    yield f"labelled {ranking.events:,}, of them fraud {ranking.frauds:,} ({ranking.frauds / ranking.events:.2%})"
+    yield f"AUC {ranking.auc:.4f}   average precision {ranking.average_precision:.4f}"
+    yield "alerts   recall  by value  false per fraud"
+    for at in ranking.at_rates:
+        yield f"{at.rate:>6.1%}  {at.recall:>6.1%}  {at.value_recall:>8.1%}  {at.false_per_fraud:>15.1f}"
