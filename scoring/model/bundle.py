@@ -39,7 +39,6 @@ class Bundle:
     """A checked model, ready to score. `version` names it in every decision: its name and a hash of all its bytes."""
 
     version: str
-    features_version: str
     manifest: Manifest
     trees: CompiledTrees
     calibration: Calibration
@@ -68,7 +67,6 @@ class Bundle:
         return cls(
             # the manifest holds the hashes of the other files
             version=f"{manifest.name}-{sha256(files[MANIFEST_FILE]).hexdigest()[:12]}",
-            features_version=manifest.features_sha256[:12],
             manifest=manifest,
             trees=trees,
             calibration=Calibration(manifest.calibration),

@@ -104,6 +104,19 @@ def test_infinite_margins_are_the_ends_of_the_scale_even_on_a_flat_segment() -> 
     assert line().apply(np.array([-inf, inf]))[1].tolist() == [0, 999]
 
 
+@pytest.mark.parametrize(
+    ("before", "at"),
+    [((-0.89, -5.134), (0.01, -3.2993805794653404)), ((-0.29, 0.241), (0.16, 1.774456782233459))],
+)
+def test_rounding_at_the_end_of_a_segment_lifts_no_score_above_the_next(
+    before: tuple[float, float], at: tuple[float, float]
+) -> None:
+    after = (at[0] + 1.0, at[1])  # flat from here on
+    calibration = Calibration(CalibrationTable(method="any", rows=1, frauds=1, knots=(before, at, after)))
+    _, scores = calibration.apply(np.array([np.nextafter(at[0], -inf), at[0]]))
+    assert scores[0] <= scores[1]
+
+
 def test_a_nan_margin_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="NaN"):
         line().apply(np.array([0.0, nan]))

@@ -105,6 +105,20 @@ def test_broken_text_is_refused_by_name(change: Callable[[str], str], message: s
         parse_forest(change(text))
 
 
+def test_nodes_that_are_each_others_children_are_refused() -> None:
+    ring = forests.Tree(
+        feature=[0, 0, 0],
+        threshold=[0.0] * 3,
+        decision=[0] * 3,
+        left=[-1, 2, 1],
+        right=[-2, -3, -4],
+        leaf_value=[1.0] * 4,
+        leaf_count=[1] * 4,
+    )
+    with pytest.raises(ModelError, match="do not make a tree"):
+        parse_forest(forests.write([ring], 1))
+
+
 def test_categories_beyond_the_tables_are_refused() -> None:
     tree = small()
     tree.sets = [[0] * 512 + [1]]
