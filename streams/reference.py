@@ -92,17 +92,15 @@ class ReferenceLoader(Service):
         applied, outputs = 0, []
         received_at_ms = time.time_ns() // 1_000_000
         for tp, records in polled.items():
-            for record in records:
-                source = Source(
-                    topic=tp.topic,
-                    partition=tp.partition,
-                    offsets=(record.offset,),
-                    timestamps_ms=(record.timestamp,),
-                )
-                outputs.append(
-                    self._engine.merchant(record.key or b"", record.value, source, received_at_ms=received_at_ms)
-                )
-                applied += 1
+            source = Source(
+                topic=tp.topic,
+                partition=tp.partition,
+                offsets=[record.offset for record in records],
+                timestamps_ms=[record.timestamp for record in records],
+            )
+            keys, values = [record.key or b"" for record in records], [record.value for record in records]
+            outputs.append(self._engine.merchant(keys, values, source, received_at_ms=received_at_ms))
+            applied += len(records)
         if applied:
             await self._bury(outputs, received_at_ms)
             self._telemetry.merchants(applied, outputs)

@@ -28,8 +28,10 @@ class Engine(Protocol):
         """Take in fraud reports; only dead letters come out."""
         ...
 
-    def merchant(self, key: bytes, value: bytes | None, source: Source, *, received_at_ms: int) -> Outputs:
-        """Apply one record of the registry; None removes the merchant. Only dead letters come out."""
+    def merchant(
+        self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
+    ) -> Outputs:
+        """Apply records of the registry; None removes the merchant of that key. Only dead letters come out."""
         ...
 
 

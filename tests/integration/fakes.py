@@ -46,9 +46,12 @@ class EchoEngine:
             outputs.dead_letters.append((str(offset).encode(), b"report|" + value))
         return outputs
 
-    def merchant(self, key: bytes, value: bytes | None, source: Source, *, received_at_ms: int) -> Outputs:
-        if value is None:
-            self.merchants.pop(key, None)
-        else:
-            self.merchants[key] = value
+    def merchant(
+        self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
+    ) -> Outputs:
+        for key, value in zip(keys, values, strict=True):
+            if value is None:
+                self.merchants.pop(key, None)
+            else:
+                self.merchants[key] = value
         return Outputs()
