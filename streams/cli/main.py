@@ -54,10 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
-    """Keep our line breaks, and room for the longest command's name."""
+    """Keep our line breaks, and room for the longest command's name: argparse forgets how far commands are indented."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=32)
+        super().__init__(prog)
+        self._action_max_length = 4 + len("check-config")
 
 
 def parser() -> argparse.ArgumentParser:
