@@ -21,6 +21,7 @@ def take(fetcher: Any, wanted: Collection[TopicPartition]) -> dict[TopicPartitio
     """Take all buffered records of the wanted partitions and move their positions on.
 
     Like `fetched_records(timeout=0)`: what belongs to unassigned partitions is dropped, the rest of the unwanted stays.
+    Unlike it, the fetcher is not told: it fetches again once `fetch_again` is called.
 
     Raises:
         aiokafka.errors.KafkaError: the broker's answer for a partition was an error and nothing else was buffered.
@@ -37,13 +38,18 @@ def take(fetcher: Any, wanted: Collection[TopicPartition]) -> dict[TopicPartitio
         if is_error and taken:
             break  # hand over what is good; the error comes up at the next call
         del buffered[tp]
-        fetcher._notify(fetcher._wait_consume_future)
         if is_error:
+            fetch_again(fetcher)
             result.check_raise()
         columns = unpack(result)
         if columns is not None:
             taken[tp] = columns
     return taken
+
+
+def fetch_again(fetcher: Any) -> None:
+    """Tell the fetcher that there is room: it sends the next fetch at once."""
+    fetcher._notify(fetcher._wait_consume_future)
 
 
 def unpack(result: Any) -> Columns | None:

@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.transport.batch import Columns
-from streams.transport.fetch import take
+from streams.transport.fetch import fetch_again, take
 
 Polled = dict[TopicPartition, Columns]
 
@@ -31,6 +31,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, thread_loop=uvloop.new_event_loop(), **kwargs)
         self._close_thread_loop_on_stop = True  # mode closes only loops that it made itself
+        self._spacing_s = self.app.settings.consume.fetch_spacing_ms / 1000
+        self._fetched_s = 0.0
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         """Override two literals of Faust: a 1,500 ms fetch wait and `read_uncommitted`. Neither has a setting.
@@ -122,7 +124,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         if not self.consumer.flow_active or fetcher._subscriptions.reassignment_in_progress:
             return {}
-        return take(fetcher, wanted)
+        taken = take(fetcher, wanted)
+        if taken:
+            self._space_fetches(fetcher)
+        return taken
+
+    def _space_fetches(self, fetcher: Any) -> None:
+        """Ask for the next fetch, but no sooner than the spacing after the last.
+
+        A fetch returns as soon as there is one record. At a few thousand events a second every record would make a
+        round of its own through consumer, agent and producer (about 0.3 ms of processor time here and as much on the
+        broker). Waiting 2 ms costs 1 ms on average; a record that comes after a pause waits for nothing.
+        """
+        now_s = time.monotonic()
+        wait_s = self._fetched_s + self._spacing_s - now_s
+        self._fetched_s = now_s + max(0.0, wait_s)
+        if wait_s > 0:
+            self.thread_loop.call_later(wait_s, fetch_again, fetcher)
+        else:
+            fetch_again(fetcher)
 
     def _settle(self, promise: asyncio.Future[Polled], polled: Polled | None, error: Exception | None) -> None:
         def settle() -> None:

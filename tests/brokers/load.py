@@ -1,0 +1,89 @@
+"""Producing and reading in bulk, for tests and benchmarks."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+import aiokafka
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from streams.transport.security import client_options
+from streams.transport.settings import Broker
+
+BATCH_BYTES = 900_000
+
+
+@asynccontextmanager
+async def producer(broker: Broker) -> AsyncIterator[aiokafka.AIOKafkaProducer]:
+    """Connect a producer that waits for all replicas and packs big batches."""
+    client = aiokafka.AIOKafkaProducer(**client_options(broker), acks="all", max_batch_size=BATCH_BYTES)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+async def load(broker: Broker, topic: str, partitions: dict[int, Iterable[bytes]]) -> int:
+    """Produce values to the partitions given, in order, and return how many there were once all are acknowledged."""
+    async with producer(broker) as client:
+        return sum(await asyncio.gather(*(_load(client, topic, p, values) for p, values in partitions.items())))
+
+
+async def _load(client: aiokafka.AIOKafkaProducer, topic: str, partition: int, values: Iterable[bytes]) -> int:
+    count, acks, batch = 0, [], client.create_batch()
+    now_ms = time.time_ns() // 1_000_000
+    for value in values:
+        if batch.append(timestamp=now_ms, key=None, value=value) is None:
+            acks.append(await client.send_batch(batch, topic, partition=partition))
+            batch, now_ms = client.create_batch(), time.time_ns() // 1_000_000
+            batch.append(timestamp=now_ms, key=None, value=value)
+        count += 1
+    if batch.record_count():
+        acks.append(await client.send_batch(batch, topic, partition=partition))
+    for ack in acks:
+        await ack
+    return count
+
+
+@asynccontextmanager
+async def reader(broker: Broker, topic: str, *, wait_ms: int = 100) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
+    """Connect a group-less consumer at the start of every partition of a topic."""
+    client = aiokafka.AIOKafkaConsumer(
+        **client_options(broker), auto_offset_reset="earliest", fetch_max_wait_ms=wait_ms, enable_auto_commit=False
+    )
+    await client.start()
+    try:
+        await client._client._wait_on_metadata(topic)
+        client.assign([TopicPartition(topic, partition) for partition in client.partitions_for_topic(topic) or ()])
+        yield client
+    finally:
+        await client.stop()
+
+
+async def read(broker: Broker, topic: str, at_least: int, timeout_s: float = 30.0) -> list[ConsumerRecord]:
+    """Read a topic from its start until it has given `at_least` records and then nothing for a moment.
+
+    Raises:
+        TimeoutError: it has not within `timeout_s`.
+    """
+    records: list[ConsumerRecord] = []
+    async with asyncio.timeout(timeout_s), reader(broker, topic) as client:
+        while True:
+            polled = await client.getmany(timeout_ms=300)
+            for part in polled.values():
+                records += part
+            if not polled and len(records) >= at_least:
+                return records
+
+
+async def committed(broker: Broker, group: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
+    """Return the committed offsets of a group; a partition without one is left out."""
+    client = aiokafka.AIOKafkaConsumer(**client_options(broker), group_id=group, enable_auto_commit=False)
+    await client.start()
+    try:
+        found = {number: await client.committed(TopicPartition(topic, number)) for number in partitions}
+    finally:
+        await client.stop()
+    return {number: offset for number, offset in found.items() if offset is not None}
