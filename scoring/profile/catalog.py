@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scoring.features import Feature
 from scoring.profile.entities import WINDOW_NAME, Entity, Statistic, Window
-from scoring.profile.layout import TABLES, Scratch
+from scoring.profile.layout import TABLES, Value
 
 _M1, _M10, _H1, _H24, _D7, _D30 = Window
 _CARD, _MERCHANT, _MERCHANT_BIN, _BIN, _DEVICE, _IP, _ACCOUNT, _ADDRESS = Entity
@@ -28,8 +28,8 @@ class _Recipe:
 
     feature: Feature
     a: int
-    b: int = Scratch.ONE
-    c: int = Scratch.ONE
+    b: int = Value.ONE
+    c: int = Value.ONE
     scale: float = 1.0
     plus: float = 0.0
     prior: float = 0.0
@@ -63,7 +63,10 @@ def _count(family: str, entity: Entity, statistic: Statistic, *windows: Window) 
     return [
         _Recipe(
             feature=_say(
-                f"{_low(entity)}_{name}_{WINDOW_NAME[window]}", unit, family, f"{doc} of this {_low(entity)} in {WINDOW_NAME[window]}."
+                f"{_low(entity)}_{name}_{WINDOW_NAME[window]}",
+                unit,
+                family,
+                f"{doc} of this {_low(entity)} in {WINDOW_NAME[window]}.",
             ),
             a=TABLES.ring_of[entity, (statistic, window)],
         )
@@ -99,7 +102,9 @@ def _read(family: str, name: str, unit: str, doc: str, scratch: int, scale: floa
     return _Recipe(feature=_say(name, unit, family, doc), a=scratch, scale=scale)
 
 
-def _ratio(family: str, name: str, unit: str, doc: str, a: int, c: int, b: int = Scratch.ONE, scale: float = 1.0) -> _Recipe:
+def _ratio(
+    family: str, name: str, unit: str, doc: str, a: int, c: int, b: int = Value.ONE, scale: float = 1.0
+) -> _Recipe:
     return _Recipe(feature=_say(name, unit, family, doc), a=a, b=b, c=c, scale=scale)
 
 
@@ -109,7 +114,7 @@ def _ring(entity: Entity, statistic: Statistic, window: Window) -> int:
 
 def _age(family: str, entity: Entity) -> _Recipe:
     doc = f"Days from the first event kept of this {_low(entity)}."
-    return _read(family, f"{_low(entity)}_age_days", "days", doc, Scratch.AGE + entity, 1.0 / SECONDS_A_DAY)
+    return _read(family, f"{_low(entity)}_age_days", "days", doc, Value.AGE + entity, 1.0 / SECONDS_A_DAY)
 
 
 def _report_rate(window: Window) -> _Recipe:
@@ -130,9 +135,21 @@ _S = Statistic
 _CARD_RECIPES: Final = (
     *_count("card_velocity", _CARD, _S.ATTEMPTS, *Window),
     *_count("card_velocity", _CARD, _S.APPROVED, _H1),
-    _read("card_velocity", "card_merchants_1h", "merchants", "Distinct merchants of this card in 1h, at most 8.", Scratch.MERCHANTS_1H),
-    _read("card_velocity", "card_merchants_24h", "merchants", "Distinct merchants of this card in 24h, at most 8.", Scratch.MERCHANTS_24H),
-    _read("card_velocity", "card_since_last_s", "s", "Seconds since this card's last event.", Scratch.SINCE + _CARD),
+    _read(
+        "card_velocity",
+        "card_merchants_1h",
+        "merchants",
+        "Distinct merchants of this card in 1h, at most 8.",
+        Value.MERCHANTS_1H,
+    ),
+    _read(
+        "card_velocity",
+        "card_merchants_24h",
+        "merchants",
+        "Distinct merchants of this card in 24h, at most 8.",
+        Value.MERCHANTS_24H,
+    ),
+    _read("card_velocity", "card_since_last_s", "s", "Seconds since this card's last event.", Value.SINCE + _CARD),
     _age("card_velocity", _CARD),
     *_count("card_amount", _CARD, _S.SPEND, _H1, _H24, _D7, _D30),
     _ratio(
@@ -148,24 +165,16 @@ _CARD_RECIPES: Final = (
         "card_amount_over_mean_30d",
         "ratio",
         "This amount over the card's mean approved amount in 30d.",
-        Scratch.AMOUNT,
+        Value.AMOUNT,
         _ring(_CARD, _S.SPEND, _D30),
         _ring(_CARD, _S.APPROVED, _D30),
-    ),
-    _ratio(
-        "card_amount",
-        "card_amount_over_last",
-        "ratio",
-        "This amount over the card's last one.",
-        Scratch.AMOUNT,
-        Scratch.LAST_AMOUNT,
     ),
     _read(
         "card_amount",
         "card_amount_zscore",
         "deviations",
         "This amount against the running mean and spread of the card's undeclined ones.",
-        Scratch.ZSCORE,
+        Value.ZSCORE,
     ),
     _ratio(
         "card_amount",
@@ -180,14 +189,19 @@ _CARD_RECIPES: Final = (
     *_count("prior_declines", _CARD, _S.FUNDS, _H1, _H24),
     *_count("prior_declines", _CARD, _S.RISK, _H24, _D7),
     _share(
-        "prior_declines", "card_approval_rate_24h", _CARD, _S.APPROVED, _H24, "Share of this card's attempts in 24h approved."
+        "prior_declines",
+        "card_approval_rate_24h",
+        _CARD,
+        _S.APPROVED,
+        _H24,
+        "Share of this card's attempts in 24h approved.",
     ),
     _read(
         "prior_declines",
         "card_funds_ladder",
         "attempts",
         "Length of the running series of funds declines at falling amounts.",
-        Scratch.LADDER,
+        Value.LADDER,
     ),
     *_count("small_amounts", _CARD, _S.SMALL, _H1, _H24),
     *_count("small_amounts", _CARD, _S.REVERSALS, _H24),
@@ -201,17 +215,41 @@ _CARD_RECIPES: Final = (
             scratch,
         )
         for what, scratch in (
-            ("merchant", Scratch.NEW_MERCHANT),
-            ("mcc", Scratch.NEW_MCC),
-            ("country", Scratch.NEW_COUNTRY),
-            ("device", Scratch.NEW_DEVICE),
-            ("address", Scratch.NEW_ADDRESS),
+            ("merchant", Value.NEW_MERCHANT),
+            ("mcc", Value.NEW_MCC),
+            ("country", Value.NEW_COUNTRY),
+            ("device", Value.NEW_DEVICE),
+            ("address", Value.NEW_ADDRESS),
         )
     ),
-    _read("fraud_reports", "card_reports_24h", "reports", "Fraud reports received on this card in 24h.", Scratch.CARD_REPORTS_24H),
-    _read("fraud_reports", "card_reports_30d", "reports", "Fraud reports received on this card in 30d.", Scratch.CARD_REPORTS_30D),
-    _read("fraud_reports", "card_reports_ever", "reports", "Fraud reports received on this card.", Scratch.CARD_REPORTS_EVER),
-    _read("fraud_reports", "card_reported_30d", "JPY", "Amounts of fraud reports received on this card in 30d.", Scratch.CARD_REPORTED),
+    _read(
+        "fraud_reports",
+        "card_reports_24h",
+        "reports",
+        "Fraud reports received on this card in 24h.",
+        Value.CARD_REPORTS_24H,
+    ),
+    _read(
+        "fraud_reports",
+        "card_reports_30d",
+        "reports",
+        "Fraud reports received on this card in 30d.",
+        Value.CARD_REPORTS_30D,
+    ),
+    _read(
+        "fraud_reports",
+        "card_reports_ever",
+        "reports",
+        "Fraud reports received on this card.",
+        Value.CARD_REPORTS_EVER,
+    ),
+    _read(
+        "fraud_reports",
+        "card_reported_30d",
+        "JPY",
+        "Amounts of fraud reports received on this card in 30d.",
+        Value.CARD_REPORTED,
+    ),
 )
 
 _MERCHANT_RECIPES: Final = (
@@ -232,23 +270,66 @@ _MERCHANT_RECIPES: Final = (
         "merchant_amount_over_mean_30d",
         "ratio",
         "This amount over the merchant's mean approved amount in 30d.",
-        Scratch.AMOUNT,
+        Value.AMOUNT,
         _ring(_MERCHANT, _S.SPEND, _D30),
         _ring(_MERCHANT, _S.APPROVED, _D30),
     ),
     _share(
-        "merchant_velocity", "merchant_refunds_over_attempts_7d", _MERCHANT, _S.REFUNDS, _D7, "Refunds over attempts in 7d."
+        "merchant_velocity",
+        "merchant_refunds_over_attempts_7d",
+        _MERCHANT,
+        _S.REFUNDS,
+        _D7,
+        "Refunds over attempts in 7d.",
     ),
-    _share("merchant_declines", "merchant_approval_rate_1h", _MERCHANT, _S.APPROVED, _H1, "Share of attempts in 1h approved."),
-    _share("merchant_declines", "merchant_approval_rate_24h", _MERCHANT, _S.APPROVED, _H24, "Share of attempts in 24h approved."),
     _share(
-        "merchant_declines", "merchant_risk_rate_24h", _MERCHANT, _S.RISK, _H24, "Share of attempts in 24h declined as risky."
+        "merchant_declines",
+        "merchant_approval_rate_1h",
+        _MERCHANT,
+        _S.APPROVED,
+        _H1,
+        "Share of attempts in 1h approved.",
     ),
     _share(
-        "merchant_declines", "merchant_cred_rate_1h", _MERCHANT, _S.CRED, _H1, "Share of attempts in 1h declined for card data."
+        "merchant_declines",
+        "merchant_approval_rate_24h",
+        _MERCHANT,
+        _S.APPROVED,
+        _H24,
+        "Share of attempts in 24h approved.",
     ),
-    _share("small_amounts", "merchant_small_rate_1h", _MERCHANT, _S.SMALL, _H1, "Share of attempts in 1h of at most 500 yen."),
-    _share("small_amounts", "merchant_small_rate_30d", _MERCHANT, _S.SMALL, _D30, "Share of attempts in 30d of at most 500 yen."),
+    _share(
+        "merchant_declines",
+        "merchant_risk_rate_24h",
+        _MERCHANT,
+        _S.RISK,
+        _H24,
+        "Share of attempts in 24h declined as risky.",
+    ),
+    _share(
+        "merchant_declines",
+        "merchant_cred_rate_1h",
+        _MERCHANT,
+        _S.CRED,
+        _H1,
+        "Share of attempts in 1h declined for card data.",
+    ),
+    _share(
+        "small_amounts",
+        "merchant_small_rate_1h",
+        _MERCHANT,
+        _S.SMALL,
+        _H1,
+        "Share of attempts in 1h of at most 500 yen.",
+    ),
+    _share(
+        "small_amounts",
+        "merchant_small_rate_30d",
+        _MERCHANT,
+        _S.SMALL,
+        _D30,
+        "Share of attempts in 30d of at most 500 yen.",
+    ),
     _share(
         "threeds_failures",
         "merchant_threeds_failed_rate_24h",
@@ -264,23 +345,42 @@ _MERCHANT_RECIPES: Final = (
 )
 
 _ENUMERATION_RECIPES: Final = (
-    *_count("enumeration", _MERCHANT, _S.CRED, _M10),
     *_distinct("enumeration", _MERCHANT, _CARD, _M10),
-    *_distinct("enumeration", _MERCHANT, _BIN, _H1),
     *_count("enumeration", _MERCHANT_BIN, _S.ATTEMPTS, _M10),
     *_count("enumeration", _MERCHANT_BIN, _S.CRED, _M10),
     *_distinct("enumeration", _MERCHANT_BIN, _CARD, _M10, _H1),
     *_distinct("enumeration", _MERCHANT_BIN, _IP, _H1),
-    _share("enumeration", "merchant_bin_cred_rate_1h", _MERCHANT_BIN, _S.CRED, _H1, "Share of attempts in 1h declined for card data."),
-    _share("enumeration", "merchant_bin_approval_rate_1h", _MERCHANT_BIN, _S.APPROVED, _H1, "Share of attempts in 1h approved."),
+    _share(
+        "enumeration",
+        "merchant_bin_cred_rate_1h",
+        _MERCHANT_BIN,
+        _S.CRED,
+        _H1,
+        "Share of attempts in 1h declined for card data.",
+    ),
+    _share(
+        "enumeration",
+        "merchant_bin_approval_rate_1h",
+        _MERCHANT_BIN,
+        _S.APPROVED,
+        _H1,
+        "Share of attempts in 1h approved.",
+    ),
     *_count("enumeration", _BIN, _S.CRED, _M10),
-    _share("enumeration", "bin_cred_rate_1h", _BIN, _S.CRED, _H1, "Share of this BIN's attempts in 1h declined for card data."),
+    _share(
+        "enumeration",
+        "bin_cred_rate_1h",
+        _BIN,
+        _S.CRED,
+        _H1,
+        "Share of this BIN's attempts in 1h declined for card data.",
+    ),
     *_distinct("enumeration", _BIN, _CARD, _H1),
     *_distinct("enumeration", _BIN, _MERCHANT, _H1),
 )
 
 _PARTY_RECIPES: Final = (
-    *_count("device_velocity", _DEVICE, _S.ATTEMPTS, _M10, _H1, _H24),
+    *_count("device_velocity", _DEVICE, _S.ATTEMPTS, _H1, _H24),
     *_count("device_velocity", _DEVICE, _S.CRED, _H24),
     *_distinct("device_velocity", _DEVICE, _CARD, _H1, _H24, _D7),
     *_distinct("device_velocity", _DEVICE, _MERCHANT, _H1),
@@ -292,7 +392,7 @@ _PARTY_RECIPES: Final = (
     *_distinct("ip_velocity", _IP, _CARD, _H1, _H24),
     *_distinct("ip_velocity", _IP, _MERCHANT, _H1),
     *_distinct("ip_velocity", _IP, _ACCOUNT, _H24),
-    *_count("account_velocity", _ACCOUNT, _S.ATTEMPTS, _H1, _H24),
+    *_count("account_velocity", _ACCOUNT, _S.ATTEMPTS, _H24),
     *_count("account_velocity", _ACCOUNT, _S.SPEND, _H24),
     *_distinct("account_velocity", _ACCOUNT, _CARD, _H24, _D30),
     *_distinct("account_velocity", _ACCOUNT, _DEVICE, _D30),

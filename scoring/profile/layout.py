@@ -74,7 +74,7 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
             Block.SUMS: _over(_S.SPEND, _H24, _D30),
             Block.COUNTS: _over(_S.ATTEMPTS, *Window)
             + _over(_S.APPROVED, _H1, _H24, _D30)
-            + _over(_S.CRED, _M10, _H1)
+            + _over(_S.CRED, _H1)
             + _over(_S.RISK, _H24)
             + _over(_S.SMALL, _H1, _D30)
             + _over(_S.TDS_FAILED, _H24)
@@ -82,10 +82,7 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
             Block.REPORT_SUMS: _over(_S.REPORTED, _D30),
             Block.REPORT_COUNTS: _over(_S.REPORTS, _H24, _D7, _D30),
         },
-        sketches=(
-            Sketch(element=Entity.CARD, slots=256, windows=(_M10, _H1, _H24)),
-            Sketch(element=Entity.BIN, slots=64, windows=(_H1,)),
-        ),
+        sketches=(Sketch(element=Entity.CARD, slots=256, windows=(_M10, _H1, _H24)),),
     ),
     Entity.MERCHANT_BIN: RowPlan(
         rings={Block.COUNTS: _over(_S.ATTEMPTS, _M10, _H1) + _over(_S.APPROVED, _H1) + _over(_S.CRED, _M10, _H1)},
@@ -102,7 +99,7 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
         ),
     ),
     Entity.DEVICE: RowPlan(
-        rings={Block.COUNTS: _over(_S.ATTEMPTS, _M10, _H1, _H24) + _over(_S.CRED, _H24) + _over(_S.TDS_FAILED, _H24)},
+        rings={Block.COUNTS: _over(_S.ATTEMPTS, _H1, _H24) + _over(_S.CRED, _H24) + _over(_S.TDS_FAILED, _H24)},
         sketches=(
             Sketch(element=Entity.CARD, slots=64, windows=(_H1, _H24, _D7)),
             Sketch(element=Entity.MERCHANT, slots=32, windows=(_H1,)),
@@ -118,7 +115,7 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
         ),
     ),
     Entity.ACCOUNT: RowPlan(
-        rings={Block.SUMS: _over(_S.SPEND, _H24), Block.COUNTS: _over(_S.ATTEMPTS, _H1, _H24)},
+        rings={Block.SUMS: _over(_S.SPEND, _H24), Block.COUNTS: _over(_S.ATTEMPTS, _H24)},
         sketches=(
             Sketch(element=Entity.CARD, slots=32, windows=(_H24, _D30)),
             Sketch(element=Entity.DEVICE, slots=32, windows=(_D30,)),
@@ -148,7 +145,6 @@ _OWN_FIELDS: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
         ("report_s", 4, CARD_REPORTS),
         ("report_jpy", 4, CARD_REPORTS),
         ("ladder_jpy", 4, 1),
-        ("last_jpy", 4, 1),
         ("mean_jpy", 4, 1),
         ("variance", 4, 1),
         ("merchants", 2, MERCHANTS),
@@ -213,7 +209,7 @@ def distinct_estimates(slots: int) -> list[float]:
     return [*inner, round(slots * log(2 * slots), 6)]
 
 
-class Scratch(IntEnum):
+class Value(IntEnum):
     """Name the values of one event that features are made of, ahead of those that the row plans list."""
 
     ONE = 0
@@ -221,7 +217,7 @@ class Scratch(IntEnum):
     SINCE = 2  # + entity: seconds since the row's last event
     AGE = 10  # + entity: seconds since its first
     ZSCORE = 18
-    LAST_AMOUNT = 19
+    MEAN_AMOUNT = 19
     LADDER = 20
     MERCHANTS_1H = 21
     MERCHANTS_24H = 22
@@ -234,81 +230,83 @@ class Scratch(IntEnum):
     CARD_REPORTS_30D = 29
     CARD_REPORTS_EVER = 30
     CARD_REPORTED = 31
-    MEAN_AMOUNT = 32
-    END = 33
-
-
-def _table(rows: Iterable[Iterable[int]]) -> NDArray[np.int64]:
-    return np.array([list(row) for row in rows], dtype=np.int64)
+    END = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """Hold the row plans as the kernels read them, and where each value goes in an event's scratch.
+    """Number all rings, queries and sketches of all entities, in the order of ROW_PLANS, as the kernels read them.
 
-    `blocks`: int64[8, 6, 2], the run of rings of each entity and block. `rings`: int64[3, R], offset, statistic, window;
-    ring r fills scratch `Scratch.END + r`. `sketches`: int64[K, 6], offset, slots, element entity, first query, end of
-    queries, start of its estimates; sketch k fills scratch `novelty + k` with 1.0 where the element is new to the row.
-    `sketch_runs` and `query_runs`: int64[8, 2], those of each entity. `queries`: int64[Q], window seconds; query q fills
-    `distinct + q`.
+    Ring r fills scratch `Value.END + r`, query q `distinct_at + q`, and sketch k `novelty_at + k`: 1.0 where the event's
+    element is new to the row. `blocks`: int64[8, 6, 2], the run of rings of each entity and block; `query_runs` and
+    `sketch_runs`: int64[8, 2]. All others: int64 by ring, query or sketch. `estimates`: float64, `distinct_estimates` of
+    each sketch, which begin at `estimates_at`. `*_of` find a scratch position by name.
     """
 
     blocks: NDArray[np.int64]
-    rings: NDArray[np.int64]
-    sketches: NDArray[np.int64]
-    sketch_runs: NDArray[np.int64]
-    queries: NDArray[np.int64]
-    estimates: NDArray[np.float64]
+    ring_offset: NDArray[np.int64]
+    ring_statistic: NDArray[np.int64]
+    ring_window: NDArray[np.int64]
     query_runs: NDArray[np.int64]
+    query_sketch: NDArray[np.int64]
+    query_s: NDArray[np.int64]
+    sketch_runs: NDArray[np.int64]
+    sketch_at: NDArray[np.int64]
+    sketch_slots: NDArray[np.int64]
+    sketch_element: NDArray[np.int64]
+    estimates_at: NDArray[np.int64]
+    estimates: NDArray[np.float64]
+    distinct_at: int
+    novelty_at: int
+    scratch_size: int
     ring_of: dict[tuple[Entity, Pair], int]
     distinct_of: dict[tuple[Entity, Entity, Window], int]
     novelty_of: dict[tuple[Entity, Entity], int]
-    scratch_size: int
+
+
+def _column(values: Iterable[int]) -> NDArray[np.int64]:
+    return np.array(list(values), dtype=np.int64)
+
+
+def _runs(names: Iterable[Entity]) -> NDArray[np.int64]:
+    """Return the run of each entity in a list ordered by entity: int64[8, 2]."""
+    ends = np.cumsum(np.bincount(_column(names), minlength=len(Entity)))
+    return np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1).astype(np.int64)
 
 
 def tables() -> Tables:
-    """Number every ring, sketch and query."""
-    rings: list[tuple[int, int, int]] = []
-    sketches: list[tuple[int, ...]] = []
-    queries: list[int] = []
-    estimates: list[float] = []
-    blocks = np.zeros((len(Entity), len(Block), 2), dtype=np.int64)
-    runs = np.zeros((len(Entity), 2), dtype=np.int64)
-    query_runs = np.zeros((len(Entity), 2), dtype=np.int64)
-    ring_of: dict[tuple[Entity, Pair], int] = {}
-    asked: list[tuple[Entity, Entity, Window]] = []
-    counted: list[tuple[Entity, Entity]] = []
-    for entity in Entity:
-        plan, layout = ROW_PLANS[entity], ROW_LAYOUTS[entity]
-        for block in Block:
-            start = len(rings)
-            for pair in plan.rings.get(block, ()):
-                ring_of[entity, pair] = Scratch.END + len(rings)
-                rings.append((layout.rings[block, pair], pair[0], pair[1]))
-            blocks[entity, block] = start, len(rings)
-        runs[entity] = len(sketches), len(sketches) + len(plan.sketches)
-        query_runs[entity] = len(queries), len(queries) + sum(len(sketch.windows) for sketch in plan.sketches)
-        for offset, sketch in zip(layout.sketches, plan.sketches, strict=True):
-            asked += [(entity, sketch.element, window) for window in sketch.windows]
-            counted.append((entity, sketch.element))
-            ends = len(queries), len(queries) + len(sketch.windows)
-            sketches.append((offset, sketch.slots, sketch.element, *ends, len(estimates)))
-            queries += [WINDOW_S[window] for window in sketch.windows]
-            estimates += distinct_estimates(sketch.slots)
-    distinct = Scratch.END + len(rings)
-    novelty = distinct + len(queries)
+    """Number every ring, query and sketch."""
+    rings = [
+        (entity, block, pair) for entity in Entity for block in Block for pair in ROW_PLANS[entity].rings.get(block, ())
+    ]
+    sketches = [(entity, sketch) for entity in Entity for sketch in ROW_PLANS[entity].sketches]
+    queries = [(entity, k, window) for k, (entity, sketch) in enumerate(sketches) for window in sketch.windows]
+    sizes = [len(ROW_PLANS[entity].rings.get(block, ())) for entity in Entity for block in Block]
+    ends = np.cumsum(sizes)
+    distinct_at = Value.END + len(rings)
+    novelty_at = distinct_at + len(queries)
     return Tables(
-        blocks=blocks,
-        rings=np.ascontiguousarray(_table(rings).T),
-        sketches=_table(sketches),
-        sketch_runs=runs,
-        queries=np.array(queries, dtype=np.int64),
-        estimates=np.array(estimates),
-        query_runs=query_runs,
-        ring_of=ring_of,
-        distinct_of={key: distinct + q for q, key in enumerate(asked)},
-        novelty_of={key: novelty + k for k, key in enumerate(counted)},
-        scratch_size=novelty + len(sketches),
+        blocks=np.stack([ends - sizes, ends], axis=1).astype(np.int64).reshape(len(Entity), len(Block), 2),
+        ring_offset=_column(ROW_LAYOUTS[entity].rings[block, pair] for entity, block, pair in rings),
+        ring_statistic=_column(pair[0] for _, _, pair in rings),
+        ring_window=_column(pair[1] for _, _, pair in rings),
+        query_runs=_runs(entity for entity, _, _ in queries),
+        query_sketch=_column(k for _, k, _ in queries),
+        query_s=_column(WINDOW_S[window] for _, _, window in queries),
+        sketch_runs=_runs(entity for entity, _ in sketches),
+        sketch_at=_column(offset for layout in ROW_LAYOUTS for offset in layout.sketches),
+        sketch_slots=_column(sketch.slots for _, sketch in sketches),
+        sketch_element=_column(sketch.element for _, sketch in sketches),
+        estimates_at=_column(np.cumsum([0, *(sketch.slots + 1 for _, sketch in sketches)])[:-1]),
+        estimates=np.concatenate([distinct_estimates(sketch.slots) for _, sketch in sketches]),
+        distinct_at=distinct_at,
+        novelty_at=novelty_at,
+        scratch_size=novelty_at + len(sketches),
+        ring_of={(entity, pair): Value.END + r for r, (entity, _, pair) in enumerate(rings)},
+        distinct_of={
+            (entity, sketches[k][1].element, window): distinct_at + q for q, (entity, k, window) in enumerate(queries)
+        },
+        novelty_of={(entity, sketch.element): novelty_at + k for k, (entity, sketch) in enumerate(sketches)},
     )
 
 

@@ -6,11 +6,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile import kernels, store
-from scoring.profile.catalog import PROFILE_FEATURES, PROGRAM, TERMS
+from scoring.profile.catalog import PROFILE_FEATURES
 from scoring.profile.entities import Entity
 from scoring.profile.facts import Facts, Reports
-from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS, TABLES
+from scoring.profile.kernels import entry, store
+from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
 
 _CAPACITY_MAX: Final = 2**28
 _INDEX_LOAD: Final = 2  # entries for each row: half full at most
@@ -18,7 +18,7 @@ _INDEX_LOAD: Final = 2  # entries for each row: half full at most
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileLimits:
-    """Bound the rows of each entity; powers of two. A full store evicts by age (`scoring.profile.store`)."""
+    """Bound the rows of each entity; powers of two. A full store evicts by age (`scoring.profile.kernels.store`)."""
 
     card: int = 1 << 20
     merchant: int = 1 << 16
@@ -73,25 +73,15 @@ class Profiles:
             )  # fmt: skip
             arena_words += rows * ROW_WORDS[entity]
             index_entries += entries
-        words = np.zeros(arena_words, dtype=np.uint64)
+        words = np.zeros(arena_words, dtype=np.int64)
         self._state = (
             self._stores,
             np.zeros(index_entries, dtype=np.uint64),
             words,
-            words.view(np.int64),
             words.view(np.uint32),
             words.view(np.float32),
             words.view(np.uint16),
             words.view(np.uint8),
-        )
-        self._plan = (
-            TABLES.blocks,
-            TABLES.rings,
-            TABLES.sketches,
-            TABLES.sketch_runs,
-            TABLES.queries,
-            TABLES.estimates,
-            TABLES.query_runs,
         )
 
     def read_then_update(self, facts: Facts, out: NDArray[np.float64], first_column: int) -> NDArray[np.bool_]:
@@ -117,15 +107,13 @@ class Profiles:
             facts.tds_failed,
             facts.trusted_time,
         )
-        kernels.read_then_update(
-            columns, out, first_column, repeats, self._state, self._plan, PROGRAM, TERMS, TABLES.scratch_size
-        )
+        entry.read_then_update(columns, out, first_column, repeats, self._state)
         return repeats
 
     def report(self, reports: Reports) -> None:
         """Count fraud reports. Events before a report's time of receipt do not see it, whenever they arrive."""
         columns = (reports.card, reports.merchant, reports.received_ms, reports.amount_jpy)
-        kernels.report(columns, self._state, self._plan)
+        entry.report(columns, self._state)
 
     def sizes(self) -> dict[Entity, int]:
         """Return the rows in use of each entity."""

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.profile.entities import Entity
-from scoring.profile.jit import helper
-from scoring.profile.layout import CARD_REPORTS, IDS, MERCHANTS, RECENT, ROW_LAYOUTS, Scratch
-from scoring.profile.store import mix
+from scoring.profile.kernels.jit import Floats, Octets, Scratch, Shorts, Singles, Words, helper, whole
+from scoring.profile.kernels.store import mix
+from scoring.profile.layout import CARD_REPORTS, IDS, MERCHANTS, RECENT, ROW_LAYOUTS, Value
 
 _FIELDS = ROW_LAYOUTS[Entity.CARD].fields
 _IDS: Final = _FIELDS["ids"]
@@ -17,7 +17,6 @@ _MERCHANT_S: Final = _FIELDS["merchant_s"]
 _REPORT_S: Final = _FIELDS["report_s"]
 _REPORT_JPY: Final = _FIELDS["report_jpy"]
 _LADDER_JPY: Final = _FIELDS["ladder_jpy"]
-_LAST_JPY: Final = _FIELDS["last_jpy"]
 _MEAN: Final = _FIELDS["mean_jpy"]
 _VARIANCE: Final = _FIELDS["variance"]
 _MERCHANTS: Final = _FIELDS["merchants"]
@@ -29,21 +28,20 @@ _REPORTS: Final = _FIELDS["reports"]
 _LADDER: Final = _FIELDS["ladder"]
 _AMOUNTS: Final = _FIELDS["amounts"]
 
-_ZSCORE: Final = int(Scratch.ZSCORE)
-_LAST_AMOUNT: Final = int(Scratch.LAST_AMOUNT)
-_MEAN_AMOUNT: Final = int(Scratch.MEAN_AMOUNT)
-_LADDER_RUN: Final = int(Scratch.LADDER)
-_MERCHANTS_1H: Final = int(Scratch.MERCHANTS_1H)
-_MERCHANTS_24H: Final = int(Scratch.MERCHANTS_24H)
-_NEW_MERCHANT: Final = int(Scratch.NEW_MERCHANT)
-_NEW_DEVICE: Final = int(Scratch.NEW_DEVICE)
-_NEW_ADDRESS: Final = int(Scratch.NEW_ADDRESS)
-_NEW_MCC: Final = int(Scratch.NEW_MCC)
-_NEW_COUNTRY: Final = int(Scratch.NEW_COUNTRY)
-_REPORTS_24H: Final = int(Scratch.CARD_REPORTS_24H)
-_REPORTS_30D: Final = int(Scratch.CARD_REPORTS_30D)
-_REPORTS_EVER: Final = int(Scratch.CARD_REPORTS_EVER)
-_REPORTED: Final = int(Scratch.CARD_REPORTED)
+_ZSCORE: Final = int(Value.ZSCORE)
+_MEAN_AMOUNT: Final = int(Value.MEAN_AMOUNT)
+_LADDER_RUN: Final = int(Value.LADDER)
+_MERCHANTS_1H: Final = int(Value.MERCHANTS_1H)
+_MERCHANTS_24H: Final = int(Value.MERCHANTS_24H)
+_NEW_MERCHANT: Final = int(Value.NEW_MERCHANT)
+_NEW_DEVICE: Final = int(Value.NEW_DEVICE)
+_NEW_ADDRESS: Final = int(Value.NEW_ADDRESS)
+_NEW_MCC: Final = int(Value.NEW_MCC)
+_NEW_COUNTRY: Final = int(Value.NEW_COUNTRY)
+_REPORTS_24H: Final = int(Value.CARD_REPORTS_24H)
+_REPORTS_30D: Final = int(Value.CARD_REPORTS_30D)
+_REPORTS_EVER: Final = int(Value.CARD_REPORTS_EVER)
+_REPORTED: Final = int(Value.CARD_REPORTED)
 
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
@@ -63,7 +61,7 @@ def fingerprint(value: np.uint64) -> np.uint16:
 
 
 @helper
-def is_repeat(words: NDArray[np.uint64], at: int, event_id: np.uint64) -> bool:
+def is_repeat(words: Words, at: int, event_id: int) -> bool:
     """Say whether the id is among the last IDS of this card."""
     for k in range(IDS):
         if words[at + _IDS + k] == event_id:
@@ -72,7 +70,7 @@ def is_repeat(words: NDArray[np.uint64], at: int, event_id: np.uint64) -> bool:
 
 
 @helper
-def remember_id(words: NDArray[np.uint64], at: int, event_id: np.uint64) -> None:
+def remember_id(words: Words, at: int, event_id: int) -> None:
     """Push an id; the oldest falls out."""
     for k in range(IDS - 1, 0, -1):
         words[at + _IDS + k] = words[at + _IDS + k - 1]
@@ -80,7 +78,7 @@ def remember_id(words: NDArray[np.uint64], at: int, event_id: np.uint64) -> None
 
 
 @helper
-def _novelty(shorts: NDArray[np.uint16], at: int, length: int, value: np.uint64) -> float:
+def _novelty(shorts: Shorts, at: int, length: int, value: np.uint64) -> float:
     """Return 1.0 if a short memory has others but not this value, 0.0 if it has it, NaN if value or memory is empty."""
     if value == np.uint64(0) or shorts[at] == 0:
         return nan
@@ -92,7 +90,7 @@ def _novelty(shorts: NDArray[np.uint16], at: int, length: int, value: np.uint64)
 
 
 @helper
-def _remember(shorts: NDArray[np.uint16], at: int, value: np.uint64) -> None:
+def _remember(shorts: Shorts, at: int, value: np.uint64) -> None:
     """Move a value to the front of a short memory; the one met least recently falls out."""
     if value == np.uint64(0):
         return
@@ -109,75 +107,73 @@ def _remember(shorts: NDArray[np.uint16], at: int, value: np.uint64) -> None:
 @helper
 def read_card(
     at: int,
-    singles: NDArray[np.uint32],
-    floats: NDArray[np.float32],
-    shorts: NDArray[np.uint16],
-    octets: NDArray[np.uint8],
-    key: NDArray[np.uint64],
+    singles: Singles,
+    floats: Floats,
+    shorts: Shorts,
+    octets: Octets,
+    keys: NDArray[np.uint64],
+    i: int,
     mcc: np.uint64,
     country: np.uint64,
     amount: int,
     second: int,
     idle_s: int,
-    values: NDArray[np.float64],
+    values: Scratch,
 ) -> None:
     """Read memories into the scratch. `at`: byte offset of the row; `second`: the row's clock after this event."""
     at4, at2 = at >> 2, at >> 1
     in_hour, in_day = 0, 0
     for k in range(MERCHANTS):
-        met = np.int64(singles[at4 + _MERCHANT_S + k])
+        met = whole(singles[at4 + _MERCHANT_S + k])
         in_hour += met >= max(second - _HOUR_S, 1)
         in_day += met >= max(second - _DAY_S, 1)
     values[_MERCHANTS_1H] = in_hour
     values[_MERCHANTS_24H] = in_day
-    values[_NEW_MERCHANT] = _novelty(shorts, at2 + _MERCHANTS, MERCHANTS, key[1])
-    values[_NEW_DEVICE] = _novelty(shorts, at2 + _DEVICES, RECENT, key[4])
-    values[_NEW_ADDRESS] = _novelty(shorts, at2 + _ADDRESSES, RECENT, key[7])
+    values[_NEW_MERCHANT] = _novelty(shorts, at2 + _MERCHANTS, MERCHANTS, keys[i, 1])
+    values[_NEW_DEVICE] = _novelty(shorts, at2 + _DEVICES, RECENT, keys[i, 4])
+    values[_NEW_ADDRESS] = _novelty(shorts, at2 + _ADDRESSES, RECENT, keys[i, 7])
     values[_NEW_MCC] = _novelty(shorts, at2 + _MCCS, RECENT, mcc)
     values[_NEW_COUNTRY] = _novelty(shorts, at2 + _COUNTRIES, RECENT, country)
     values[_LADDER_RUN] = octets[at + _LADDER] if idle_s <= _DAY_S else 0
-    last = singles[at4 + _LAST_JPY]
-    values[_LAST_AMOUNT] = np.float64(last) - 1.0 if last > 0 else nan
     values[_ZSCORE] = nan
     values[_MEAN_AMOUNT] = nan
     if octets[at + _AMOUNTS] >= _AMOUNTS_MIN:
-        mean = np.float64(floats[at4 + _MEAN])
+        mean = float(floats[at4 + _MEAN])
         values[_MEAN_AMOUNT] = mean
         if amount >= 0:
-            spread = sqrt(np.float64(floats[at4 + _VARIANCE]) + 0.01 * mean * mean + 1.0)
-            values[_ZSCORE] = (np.float64(amount) - mean) / spread
+            spread = sqrt(float(floats[at4 + _VARIANCE]) + 0.01 * mean * mean + 1.0)
+            values[_ZSCORE] = (float(amount) - mean) / spread
 
 
 @helper
-def read_card_reports(
-    at: int, singles: NDArray[np.uint32], shorts: NDArray[np.uint16], second: int, values: NDArray[np.float64]
-) -> None:
+def read_card_reports(at: int, singles: Singles, shorts: Shorts, second: int, values: Scratch) -> None:
     """Count the reports received up to `second`; later ones are not known yet, whatever order they arrived in."""
     at4 = at >> 2
     day, month, reported, unseen = 0, 0, 0, 0
     for k in range(CARD_REPORTS):
-        received = np.int64(singles[at4 + _REPORT_S + k])
+        received = whole(singles[at4 + _REPORT_S + k])
         if received > second:
             unseen += 1
         elif received > 0:
             day += received > second - _DAY_S
             if received > second - _MONTH_S:
                 month += 1
-                reported += np.int64(singles[at4 + _REPORT_JPY + k])
+                reported += whole(singles[at4 + _REPORT_JPY + k])
     values[_REPORTS_24H] = day
     values[_REPORTS_30D] = month
-    values[_REPORTS_EVER] = np.int64(shorts[(at >> 1) + _REPORTS]) - unseen
+    values[_REPORTS_EVER] = whole(shorts[(at >> 1) + _REPORTS]) - unseen
     values[_REPORTED] = reported
 
 
 @helper
 def update_card(
     at: int,
-    singles: NDArray[np.uint32],
-    floats: NDArray[np.float32],
-    shorts: NDArray[np.uint16],
-    octets: NDArray[np.uint8],
-    key: NDArray[np.uint64],
+    singles: Singles,
+    floats: Floats,
+    shorts: Shorts,
+    octets: Octets,
+    keys: NDArray[np.uint64],
+    i: int,
     mcc: np.uint64,
     country: np.uint64,
     amount: int,
@@ -187,62 +183,58 @@ def update_card(
 ) -> None:
     """Take an attempt at `second` into the memories of a row that stood at `last_s`."""
     at4, at2 = at >> 2, at >> 1
-    _remember(shorts, at2 + _DEVICES, key[4])
-    _remember(shorts, at2 + _ADDRESSES, key[7])
+    _remember(shorts, at2 + _DEVICES, keys[i, 4])
+    _remember(shorts, at2 + _ADDRESSES, keys[i, 7])
     _remember(shorts, at2 + _MCCS, mcc)
     _remember(shorts, at2 + _COUNTRIES, country)
-    if key[1] != np.uint64(0):
-        _meet(at4, at2, singles, shorts, fingerprint(key[1]), second)
-    if amount >= 0 and second >= last_s:
-        singles[at4 + _LAST_JPY] = min(amount + 1, _U32_MAX)
+    if keys[i, 1] != np.uint64(0):
+        _meet(at4, at2, singles, shorts, fingerprint(keys[i, 1]), second)
     if amount > 0 and outcome <= APPROVED:
-        _weigh(at, floats, octets, np.float64(amount))
+        _weigh(at, floats, octets, float(amount))
     if outcome == APPROVED:
         octets[at + _LADDER] = 0
         singles[at4 + _LADDER_JPY] = 0
     elif outcome == FUNDS and amount > 0:
-        above = np.int64(singles[at4 + _LADDER_JPY])
-        run = np.int64(octets[at + _LADDER]) if amount < above and second - last_s <= _DAY_S else 0
+        above = whole(singles[at4 + _LADDER_JPY])
+        run = whole(octets[at + _LADDER]) if amount < above and second - last_s <= _DAY_S else 0
         octets[at + _LADDER] = min(run + 1, 255)
         singles[at4 + _LADDER_JPY] = min(amount, _U32_MAX)
 
 
 @helper
-def _meet(
-    at4: int, at2: int, singles: NDArray[np.uint32], shorts: NDArray[np.uint16], merchant: np.uint16, second: int
-) -> None:
+def _meet(at4: int, at2: int, singles: Singles, shorts: Shorts, merchant: np.uint16, second: int) -> None:
     """Note when a merchant was met; the one met longest ago falls out."""
     oldest = 0
     for k in range(MERCHANTS):
         if shorts[at2 + _MERCHANTS + k] == merchant:
-            singles[at4 + _MERCHANT_S + k] = max(np.int64(singles[at4 + _MERCHANT_S + k]), second)
+            singles[at4 + _MERCHANT_S + k] = max(whole(singles[at4 + _MERCHANT_S + k]), second)
             return
         if singles[at4 + _MERCHANT_S + k] < singles[at4 + _MERCHANT_S + oldest]:
             oldest = k
-    if second > np.int64(singles[at4 + _MERCHANT_S + oldest]):
+    if second > whole(singles[at4 + _MERCHANT_S + oldest]):
         singles[at4 + _MERCHANT_S + oldest] = second
         shorts[at2 + _MERCHANTS + oldest] = merchant
 
 
 @helper
-def _weigh(at: int, floats: NDArray[np.float32], octets: NDArray[np.uint8], amount: float) -> None:
+def _weigh(at: int, floats: Floats, octets: Octets, amount: float) -> None:
     """Move mean and variance towards an amount: plain ones over the first 32, exponentially forgetting from there on."""
     at4 = at >> 2
-    seen = min(np.int64(octets[at + _AMOUNTS]) + 1, _AMOUNTS_MEMORY)
+    seen = min(whole(octets[at + _AMOUNTS]) + 1, _AMOUNTS_MEMORY)
     octets[at + _AMOUNTS] = seen
-    weight = 1.0 / np.float64(seen)
-    away = amount - np.float64(floats[at4 + _MEAN])
-    floats[at4 + _MEAN] = np.float64(floats[at4 + _MEAN]) + weight * away
-    floats[at4 + _VARIANCE] = (1.0 - weight) * (np.float64(floats[at4 + _VARIANCE]) + weight * away * away)
+    weight = 1.0 / float(seen)
+    away = amount - float(floats[at4 + _MEAN])
+    floats[at4 + _MEAN] = float(floats[at4 + _MEAN]) + weight * away
+    floats[at4 + _VARIANCE] = (1.0 - weight) * (float(floats[at4 + _VARIANCE]) + weight * away * away)
 
 
 @helper
-def report_card(at: int, singles: NDArray[np.uint32], shorts: NDArray[np.uint16], received_s: int, amount: int) -> None:
+def report_card(at: int, singles: Singles, shorts: Shorts, received_s: int, amount: int) -> None:
     """Count a fraud report and keep it among the last CARD_REPORTS by time of receipt, newest first."""
     at4, at2 = at >> 2, at >> 1
-    shorts[at2 + _REPORTS] = min(np.int64(shorts[at2 + _REPORTS]) + 1, 65_535)
+    shorts[at2 + _REPORTS] = min(whole(shorts[at2 + _REPORTS]) + 1, 65_535)
     k = CARD_REPORTS
-    while k > 0 and received_s > np.int64(singles[at4 + _REPORT_S + k - 1]):
+    while k > 0 and received_s > whole(singles[at4 + _REPORT_S + k - 1]):
         k -= 1
     if k == CARD_REPORTS:
         return

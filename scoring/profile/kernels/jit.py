@@ -1,0 +1,63 @@
+"""Compile kernels so that a cached one is never stale.
+
+numba caches a compiled function under its own file's time stamp and byte code, and does not look at what it calls or at
+the constants it read. So only the entry points are cached, and each closes over a revision: a digest of every helper
+and constant, which is part of the cache key.
+"""
+
+from collections.abc import Callable
+from typing import Final, SupportsInt, TypeVar, cast
+from zlib import crc32
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+Words = NDArray[np.int64]
+Singles = NDArray[np.uint32]
+Floats = NDArray[np.float32]
+Shorts = NDArray[np.uint16]
+Octets = NDArray[np.uint8]
+"""Views of one arena, all with the same bytes."""
+
+Scratch = NDArray[np.float64]
+
+_HELPERS: Final[list[Callable[..., object]]] = []
+
+
+def helper(function: _F) -> _F:
+    """Compile a function for use by entry points only; it keeps the GIL and is never cached by itself."""
+    _HELPERS.append(function)
+    compiled = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)  # type: ignore[call-overload]
+    return cast("_F", compiled)
+
+
+def entry(function: _F) -> _F:
+    """Compile an entry point and cache it on disk; it must close over `revision()` and keeps the GIL."""
+    assert function.__closure__, "an entry point closes over the revision of its helpers"
+    return cast("_F", njit(cache=True)(function))
+
+
+def revision() -> int:
+    """Digest the byte code of all helpers so far and the constants of their modules."""
+    parts: list[object] = []
+    for function in _HELPERS:
+        code = function.__code__
+        used = [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]
+        constants = [(name, value.tolist()) for name, value in used if isinstance(value, np.ndarray | np.generic)]
+        constants += [(name, value) for name, value in used if isinstance(value, int | float | tuple)]
+        parts.append((code.co_name, code.co_code, code.co_consts, code.co_names, constants))
+    return crc32(repr(parts).encode())
+
+
+def constant(value: int) -> int:
+    """Make a constant for use as an argument of a helper: of a plain int, numba would compile a copy for each value."""
+    return cast("int", np.int64(value))
+
+
+@helper
+def whole(value: SupportsInt) -> int:
+    """Widen any integer to int64: numba makes a float of uint64 and int64 together."""
+    return np.int64(value)  # type: ignore[call-overload, no-any-return]

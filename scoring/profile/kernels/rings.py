@@ -1,0 +1,123 @@
+"""Count in sliding windows: rings of sub-buckets for counts and sums, last-seen slots for distinct counts."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.profile.entities import RING, SUB_BUCKETS, WINDOW_S, Entity, Statistic
+from scoring.profile.kernels.jit import Scratch, Singles, Words, helper, whole
+from scoring.profile.kernels.store import mix
+from scoring.profile.layout import TABLES, Value
+
+WINDOWS: Final = len(WINDOW_S)
+
+# The int64 workspace of one call: where the event stands, what it adds, and where the rings of each of its rows stand.
+START: Final = 0  # + window: first second of the event's bucket
+SLOT: Final = WINDOWS  # + window: slot of that bucket; the same in all rows
+ADDS: Final = 2 * WINDOWS  # + statistic
+CLOCKS: Final = ADDS + len(Statistic)  # + CLOCK * row, one row for each entity and one for reports
+STEPS: Final = 0  # + window: buckets to clear before reading, as many as began since the row's last event
+HEAD: Final = WINDOWS  # + window: slot of the row's running bucket
+HOME: Final = 2 * WINDOWS  # + window: slot of the event's own bucket, -1 when it is held no more
+CLOCK: Final = 3 * WINDOWS
+WORK_SIZE: Final = CLOCKS + CLOCK * (len(Entity) + 1)
+
+_SUB_S: Final = np.array([width // SUB_BUCKETS for width in WINDOW_S], dtype=np.int64)
+_RINGS_AT: Final = int(Value.END)
+_DISTINCT_AT: Final = TABLES.distinct_at
+_OFFSET: Final = TABLES.ring_offset
+_STATISTIC: Final = TABLES.ring_statistic
+_WINDOW: Final = TABLES.ring_window
+_BLOCKS: Final = TABLES.blocks
+
+
+@helper
+def stand(work: Words, second: int) -> None:
+    """Find the bucket of each window that holds `second`."""
+    for window in range(WINDOWS):
+        number = second // _SUB_S[window]
+        work[START + window] = number * _SUB_S[window]
+        work[SLOT + window] = number % RING
+
+
+@helper
+def set_clock(work: Words, clock: int, last_s: int, moves: bool) -> None:
+    """Place the event that `stand` placed in rings that stand at `last_s`. `clock`: offset of the row's clock.
+
+    A later event moves the rings on. A late one never moves them back: it belongs to its own bucket while that is held.
+    """
+    for window in range(WINDOWS):
+        start, slot, width = work[START + window], work[SLOT + window], _SUB_S[window]
+        steps, head, home = 0, slot, slot
+        if not moves:
+            head, home = (last_s // width) % RING, -1
+        elif last_s < start:
+            steps = 1
+            while steps < RING and last_s < start - steps * width:
+                steps += 1
+        elif last_s >= start + width:
+            ahead = last_s // width - start // width
+            head, home = (slot + ahead) % RING, slot if ahead < RING else -1
+        work[clock + STEPS + window] = steps
+        work[clock + HEAD + window] = head
+        work[clock + HOME + window] = home
+
+
+@helper
+def read_rings(  # type: ignore[no-untyped-def]  # `cells` is an array of any integer type: one specialisation for each
+    cells, at: int, entity: int, block: int, work: Words, clock: int, values: Scratch
+) -> None:
+    """Clear what has left each ring of a block, then add up the rest into the scratch, a negative net as 0."""
+    for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
+        first = at + _OFFSET[ring]
+        window = _WINDOW[ring]
+        slot = work[clock + HEAD + window]
+        for _ in range(work[clock + STEPS + window]):
+            cells[first + slot] = 0
+            slot = slot - 1 if slot > 0 else RING - 1
+        total = whole(0)
+        for k in range(RING):
+            total += whole(cells[first + k])
+        values[_RINGS_AT + ring] = float(max(total, 0))
+
+
+@helper
+def add_rings(  # type: ignore[no-untyped-def]
+    cells, at: int, entity: int, block: int, work: Words, clock: int, top: int
+) -> None:
+    """Add an event's figures to its bucket of each ring of a block, saturating at `top` and, where signed, at `-top`."""
+    for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
+        add = work[ADDS + _STATISTIC[ring]]
+        slot = work[clock + HOME + _WINDOW[ring]]
+        if add != 0 and slot >= 0:
+            cell = at + _OFFSET[ring] + slot
+            cells[cell] = min(max(whole(cells[cell]) + add, -top), top)
+
+
+_SKETCH_AT: Final = TABLES.sketch_at
+_SLOTS: Final = TABLES.sketch_slots
+_ESTIMATES_AT: Final = TABLES.estimates_at
+_ESTIMATES: Final = TABLES.estimates
+_QUERY_RUNS: Final = TABLES.query_runs
+_QUERY_SKETCH: Final = TABLES.query_sketch
+_QUERY_S: Final = TABLES.query_s
+
+
+@helper
+def cell_of(at: int, sketch: int, element: np.uint64) -> int:
+    """Return the slot of an element in a row's sketch, chosen by other bits than the index uses."""
+    return at + _SKETCH_AT[sketch] + (whole(mix(element * np.uint64(3)) >> np.uint64(40)) & (_SLOTS[sketch] - 1))
+
+
+@helper
+def read_sketches(singles: Singles, at: int, entity: int, second: int, values: Scratch) -> None:
+    """Estimate the distinct elements seen in each queried window that ends at `second` into the scratch."""
+    for query in range(_QUERY_RUNS[entity, 0], _QUERY_RUNS[entity, 1]):
+        sketch = _QUERY_SKETCH[query]
+        first = at + _SKETCH_AT[sketch]
+        since = np.uint32(max(second - _QUERY_S[query], 1))
+        occupied = np.uint32(0)
+        for cell in range(first, first + _SLOTS[sketch]):
+            occupied += np.uint32(singles[np.uint64(cell)] >= since)
+        values[_DISTINCT_AT + query] = _ESTIMATES[_ESTIMATES_AT[sketch] + occupied]
