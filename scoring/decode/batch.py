@@ -1,6 +1,5 @@
 """Decode a batch of authorizations: bytes in, records, columns, keys and rejects out."""
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import Reject
-from scoring.decode.columns import Col, Refused, columns_of
+from scoring.decode.columns import Col, Refused, pack_columns
 from scoring.decode.guard import inspect
 from scoring.decode.hashing import entity_keys, parts_of
 from scoring.decode.limits import DecodeLimits
@@ -46,13 +45,13 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
     events: list[Authorization] = []
     index: list[int] = []
     parts: list[str] = []
-    flat = array("q")
+    rows: list[bytes] = []
     for position, value in enumerate(values):
         if position in refused:
             continue
         try:
             event = _decode(value)
-            row = columns_of(event, limits)
+            row = pack_columns(event, limits)
             names = parts_of(event)
         except Refused as refusal:
             refused[position] = refusal.reject
@@ -61,12 +60,12 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
         else:
             events.append(event)
             index.append(position)
-            flat.extend(row)
+            rows.append(row)
             parts.extend(names)
     return Decoded(
         events=events,
         index=np.array(index, dtype=np.int32),
         rejects=sorted(refused.items()),
-        ints=np.array(flat, dtype=np.int64).reshape(len(events), _COLUMNS),
+        ints=np.frombuffer(b"".join(rows), dtype=np.int64).reshape(len(events), _COLUMNS).copy(),
         hashes=entity_keys(parts, limits.joined),
     )

@@ -1,22 +1,197 @@
-"""placeholder until the scan exists."""
+"""The guard: nothing that looks like a card number, a security code, a track or a PIN goes further than this.
 
-from collections.abc import Sequence
+A compiled scan over the raw bytes marks suspects (`scan`); only those are walked here, slowly and exactly, as the
+JSON they are, repeated keys and all, to find the path or to clear them. What cannot be decided is refused.
+"""
 
-from scoring.contract.dead_letter import Reject
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Final, NoReturn
+
+import numpy as np
+
+from scoring.contract.dead_letter import DeadLetterReason, Reject
+from scoring.decode.digits import PAN, RUN_MIN, TRACK
 from scoring.decode.limits import DecodeLimits
+from scoring.decode.rejects import ROOT, path_of
+from scoring.decode.scan import DEEP, decimal_of, joins_digits, scan_batch, scan_text
+from scoring.decode.sensitive import could_be, kind_of
+
+_DOCUMENTS_MAX: Final = 3  # documents in strings of documents: deeper than this nobody nests them by accident
+_POINT_EXPONENT: Final = re.compile(r"\d+\.\d+[eE][+-]?\d{1,3}(?!\d)", re.ASCII)
+_NUMBER: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?[eE][+-]?\d{1,3}", re.ASCII)
+_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
+_NAMED_VALUE: Final = re.compile(r"\"([^\"]{2,40})\"\s*:\s*\"?([^\",}\]]{1,256})")
+
+_Steps = tuple[str | int, ...]
+
+
+class _Object(list[tuple[str, object]]):
+    """The members of a JSON object as they came, repeated keys included."""
+
+
+class _Number(str):
+    """A JSON number as it was spelt."""
+
+    __slots__ = ()
 
 
 def inspect(values: Sequence[bytes], limits: DecodeLimits) -> dict[int, Reject]:
-    """Return the rejects of a batch by position."""
-    found = {}
-    for i, v in enumerate(values):
-        if not v:
-            found[i] = Reject(reason="EMPTY", path="$")
-        elif len(v) > limits.bytes_max:
-            found[i] = Reject(reason="OVERSIZE", path="$")
-        else:
+    """Return the rejects of a batch by position: size, encoding, depth, and whatever is too sensitive to go on.
+
+    A record that is not among them holds nothing sensitive that the guard knows, is valid UTF-8 and nests within the
+    limit; whether it is JSON at all is the decoder's question.
+    """
+    sizes = [len(value) for value in values]
+    refused: dict[int, Reject] = {}
+    if not sizes:
+        return refused
+    if min(sizes) == 0 or max(sizes) > limits.bytes_max:
+        for position, size in enumerate(sizes):
+            if size == 0 or size > limits.bytes_max:
+                refused[position] = Reject(reason="OVERSIZE" if size else "EMPTY", path=ROOT)
+        values = [b"" if position in refused else value for position, value in enumerate(values)]
+        sizes = [len(value) for value in values]
+    joined = b"\n".join(values)
+    marks = scan_batch(joined, np.cumsum(np.array(sizes, dtype=np.int64) + 1) - 1, limits.depth_max)
+    if marks is not None:
+        for position in np.flatnonzero(marks).tolist():
+            reject = _examine(values[position], int(marks[position]), limits)
+            if reject is not None:
+                refused[position] = reject
+    if not joined.isascii() and not _is_utf8(joined):
+        for position, value in enumerate(values):
+            if position not in refused and not _is_utf8(value):
+                refused[position] = Reject(reason="INVALID_UTF8", path=ROOT)
+    return refused
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _examine(value: bytes, marks: int, limits: DecodeLimits) -> Reject | None:
+    """Decide one marked record: None clears it."""
+    if marks & DEEP:
+        return _examine_raw(value) or Reject(reason="NESTED_TOO_DEEP", path=ROOT)
+    try:
+        document = _read(value.decode())
+        return _walk(document, limits)
+    except UnicodeDecodeError:
+        return _examine_raw(value) or Reject(reason="INVALID_UTF8", path=ROOT)
+    except ValueError:
+        return _examine_raw(value) or Reject(reason="MALFORMED_JSON", path=ROOT)
+    except RecursionError:
+        return _examine_raw(value) or Reject(reason="NESTED_TOO_DEEP", path=ROOT)
+
+
+def _examine_raw(value: bytes) -> Reject | None:
+    """Look through a record that cannot be walked, as it is and with its escapes undone."""
+    text = _ESCAPE.sub(_unescaped, value.decode(errors="replace"))
+    reason = _verdict(scan_text(value)) or judge(text)
+    for name, named in _NAMED_VALUE.findall(text):
+        reason = reason or judge(named.strip(), kind_of(name))
+    return None if reason is None else Reject(reason=reason, path=ROOT)
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    if escape[1] is None:
+        return '"' if escape[2] == '"' else "~"
+    code = int(escape[1], 16)
+    return "~" if 0xD800 <= code <= 0xDFFF else chr(code)
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError
+
+
+_read: Final = json.JSONDecoder(
+    object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
+).decode
+"""Parse JSON without losing keys or digits; raises ValueError where it is none."""
+
+
+def _walk(document: object, limits: DecodeLimits) -> Reject | None:
+    """Find the first leaf or key, in the order of the text, that must not go further."""
+    for steps, text, kind in _leaves(document, (), None, 1):
+        reason = judge(text, kind)
+        if reason is None:
+            continue
+        path = path_of(steps)
+        if reason == "SENSITIVE_PAN" and text.isdigit() and (path, len(text)) in limits.pan_allowed:
+            continue
+        return Reject(reason=reason, path=path)
+    return None
+
+
+def _leaves(
+    node: object, steps: _Steps, kind: DeadLetterReason | None, documents: int
+) -> Iterator[tuple[_Steps, str, DeadLetterReason | None]]:
+    """Yield every key, string and number: its path, its text, and what the nearest sensitive name above it says."""
+    if isinstance(node, _Object):
+        for key, value in node:
+            yield (*steps, key), key, None
+            yield from _leaves(value, (*steps, key), kind_of(key) or kind, documents)
+    elif isinstance(node, list):
+        for position, value in enumerate(node):
+            yield from _leaves(value, (*steps, position), kind, documents)
+    elif isinstance(node, str):
+        yield steps, node, kind
+        if documents < _DOCUMENTS_MAX and '"' in node and ("{" in node or "[" in node):
             try:
-                v.decode()
-            except UnicodeDecodeError:
-                found[i] = Reject(reason="INVALID_UTF8", path="$")
-    return found
+                inner = _read(node)
+            except (ValueError, RecursionError):
+                return  # a text that only looks like a document
+            yield from _leaves(inner, steps, kind, documents + 1)
+
+
+def judge(text: str, kind: DeadLetterReason | None = None) -> DeadLetterReason | None:
+    """Judge one text, under a field whose name speaks of `kind` if of anything; None is harmless."""
+    ascii_text = text if text.isascii() else _in_ascii(text)
+    reason = None
+    if len(ascii_text) >= RUN_MIN:
+        reason = _verdict(scan_text(ascii_text.encode()))
+    if reason is None and ("e" in ascii_text or "E" in ascii_text):
+        spelt = [text] if isinstance(text, _Number) else _POINT_EXPONENT.findall(ascii_text)
+        reason = next((found for number in spelt if (found := _judge_exponent(number))), None)
+    if reason is None and kind is not None and could_be(kind, ascii_text):
+        return kind
+    return reason
+
+
+def _judge_exponent(number: str) -> DeadLetterReason | None:
+    """Judge a number with an exponent by writing it out."""
+    if not _NUMBER.fullmatch(number):
+        return None
+    value = Decimal(number)
+    return _verdict(scan_text(f"{value:f}".encode())) if -40 < value.adjusted() < 40 else None
+
+
+def _verdict(marks: int) -> DeadLetterReason | None:
+    if marks & TRACK:
+        return "SENSITIVE_TRACK"
+    return "SENSITIVE_PAN" if marks & PAN else None
+
+
+def _in_ascii(text: str) -> str:
+    """Rewrite a text for judging its digits.
+
+    Digits of every script become ASCII, what separates becomes a space, what cannot be seen goes, the rest reads `~`.
+    """
+    return "".join(character if character < "\x80" else _ascii_of(character) for character in text)
+
+
+def _ascii_of(character: str) -> str:
+    digit = decimal_of(character)
+    if digit >= 0:
+        return str(digit)
+    if joins_digits(character):
+        return " " if unicodedata.category(character) in {"Zs", "Pd", "Sm"} else ""
+    return "~"

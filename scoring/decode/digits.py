@@ -1,0 +1,249 @@
+"""Digits that could be a card number or a track: the one judgement that both stages of the guard apply.
+
+A card number is 13 to 19 digits with the prefix and length of a network (ISO/IEC 7812-1 and the networks' published
+ranges) that pass the Luhn check, single spaces or dashes between them allowed. Keyed hashes in hexadecimal hold such
+digits by chance; so a run of digits beside hexadecimal letters counts only where the letters cannot be a hash.
+"""
+
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+PAN, TRACK = 1, 2
+"""What digits can be: bits of a verdict."""
+
+RUN_MIN: Final = 13
+"""The shortest card number."""
+
+DIGITS_ROOM: Final = 32
+"""Length of the scratch array that the kernels take."""
+
+_ROOM: Final = 28  # the longest number with its expiry and security code behind it
+_REACH: Final = 160  # how far beside a run letters are looked at: bounds the work on hostile input
+
+
+@njit(cache=True)
+def _issued(four: int, size: int) -> bool:
+    """Tell whether a network issues numbers of that length that begin with these four digits."""
+    two, three = four // 100, four // 10
+    if two // 10 == 4:  # Visa
+        return size == 13 or size == 16 or size == 19
+    if 51 <= two <= 55 or 2221 <= four <= 2720 or 2200 <= four <= 2204:  # Mastercard, Mir
+        return size == 16
+    if two == 34 or two == 37:  # American Express
+        return size == 15
+    if two == 36 or two == 38 or two == 39 or 300 <= three <= 305 or four == 3095:  # Diners Club
+        return size >= 14
+    if four == 5018 or four == 5020 or four == 5038 or four == 5893 or four == 6304 or four == 6759:  # Maestro
+        return True
+    if 6761 <= four <= 6763:
+        return True
+    # JCB, then Discover, then UnionPay
+    known = 3528 <= four <= 3589 or four == 6011 or 644 <= three <= 649 or two == 65 or two == 62 or two == 81
+    return known and size >= 16
+
+
+@njit(cache=True)
+def _is_pan(digits: NDArray[np.uint8], size: int) -> bool:
+    """Check digits[:size] for a network's prefix and length, then for Luhn's sum."""
+    if size < 13 or size > 19:
+        return False
+    four = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3]
+    if not _issued(four, size):
+        return False
+    total = 0
+    for k in range(size):
+        digit = int(digits[size - 1 - k])
+        if k & 1:
+            digit = digit * 2 - 9 if digit > 4 else digit * 2
+        total += digit
+    return total % 10 == 0
+
+
+@njit(cache=True)
+def is_hex(byte: int) -> bool:
+    """Tell a hexadecimal digit of either case."""
+    return 48 <= byte <= 57 or 97 <= byte <= 102 or 65 <= byte <= 70
+
+
+@njit(cache=True)
+def _is_word(byte: int) -> bool:
+    return 48 <= byte <= 57 or 97 <= byte <= 122 or 65 <= byte <= 90
+
+
+@njit(cache=True)
+def _is_opaque(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bool:
+    """Tell whether the digits data[i:j] are a piece of a hexadecimal token, such as a keyed hash.
+
+    It is one of 24 characters or more, or a whole word of 16; but one letter repeated before or behind a single run
+    of digits is padding, not a hash.
+    """
+    a, z = i, j
+    while a > low and i - a < _REACH and is_hex(data[a - 1]):
+        a -= 1
+    while z < high and z - j < _REACH and is_hex(data[z]):
+        z += 1
+    if a == i and z == j:
+        return False
+    alone = (a == low or not _is_word(data[a - 1])) and (z == high or not _is_word(data[z]))
+    if z - a < 24 and not (alone and z - a == 16):
+        return False
+    for k in range(a, i):
+        if data[k] != data[a]:
+            return True
+    for k in range(j, z):  # noqa: SIM110 - numba compiles no generators
+        if data[k] != data[j]:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _in_uuid(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bool:
+    """Tell whether data[i:j] lies in a UUID (RFC 9562, 8-4-4-4-12) that has a letter, as nearly all have."""
+    for s in range(max(low, j - 36), min(i, high - 36) + 1):
+        if data[s + 8] != 45 or data[s + 13] != 45 or data[s + 18] != 45 or data[s + 23] != 45:
+            continue
+        if (s > low and _is_word(data[s - 1])) or (s + 36 < high and _is_word(data[s + 36])):
+            continue
+        letters, right = 0, True
+        for k in range(36):
+            byte = data[s + k]
+            if k == 8 or k == 13 or k == 18 or k == 23:
+                continue
+            if not is_hex(byte):
+                right = False
+            elif byte > 57:
+                letters += 1
+        if right and letters > 0:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _month_at(data: NDArray[np.uint8], high: int, at: int, digits: int) -> bool:
+    """Tell whether YYMM stands at `at`, the first four of at least `digits` digits."""
+    if at + digits > high:
+        return False
+    for k in range(digits):
+        if not 48 <= data[at + k] <= 57:
+            return False
+    month = int(data[at + 2]) * 10 + int(data[at + 3]) - 528
+    return 1 <= month <= 12
+
+
+@njit(cache=True)
+def _is_track(data: NDArray[np.uint8], low: int, high: int, i: int, end: int, digits: NDArray[np.uint8]) -> bool:
+    """Tell whether a track of ISO/IEC 7813 begins around data[i:end], with its sentinels or as bare `PAN=YYMM`."""
+    before = data[i - 1] if i > low else 0
+    after = data[end] if end < high else 0
+    if (before == 66 or before == 98) and i - 1 > low and data[i - 2] == 37:  # %B
+        return True
+    if end - i < 13 or end - i > 19:
+        return False
+    letter = after == 68 or after == 100  # D, as chips and hexadecimal dumps write the separator
+    if before == 59 and (after == 61 or letter):  # ;...=
+        return True
+    for k in range(end - i):
+        digits[k] = data[i + k] - 48
+    if not _is_pan(digits, end - i):
+        return False
+    if after == 61 or after == 94:  # = and ^
+        return _month_at(data, high, end + 1, 4)
+    return letter and not _is_word(before) and _month_at(data, high, end + 1, 7)
+
+
+@njit(cache=True)
+def _has_expiry(digits: NDArray[np.uint8], size: int) -> bool:
+    """Tell whether a card number with its expiry behind it (and a security code) fills digits[0:size]."""
+    for rest in (4, 7, 8):
+        at = size - rest
+        if at < 13 or at > 19:
+            continue
+        left, right = digits[at] * 10 + digits[at + 1], digits[at + 2] * 10 + digits[at + 3]
+        dated = (20 <= left <= 49 and 1 <= right <= 12) or (20 <= right <= 49 and 1 <= left <= 12)
+        if dated and _is_pan(digits, at):
+            return True
+    return False
+
+
+@njit(cache=True)
+def judge_run(data: NDArray[np.uint8], low: int, high: int, i: int, j: int, digits: NDArray[np.uint8]) -> int:
+    """Judge the digits (with single separators) data[i:j], 13 or more: 0, PAN or TRACK.
+
+    A number begins and ends where a group of digits does: at a separator, or at the ends of the run unless these lie
+    inside a hexadecimal token or a decimal fraction. Zeros in front are padding.
+    """
+    end = i
+    while end < j and 48 <= data[end] <= 57:
+        end += 1
+    last = j
+    while last > i and 48 <= data[last - 1] <= 57:
+        last -= 1
+    if _is_track(data, low, high, i, end, digits):
+        return TRACK
+    if _in_uuid(data, low, high, i, j):
+        return 0
+    fraction = i - 1 > low and data[i - 1] == 46 and 48 <= data[i - 2] <= 57
+    left_open = not fraction and not _is_opaque(data, low, high, i, end)
+    right_open = not _is_opaque(data, low, high, last, j)
+    at = i
+    while at < j:
+        size, q = 0, at
+        starts = left_open if at == i else True
+        while q < j and data[q] == 48:
+            q += 1
+        while starts and q <= j:
+            if q < j and 48 <= data[q] <= 57:
+                if size == _ROOM:
+                    break
+                digits[size] = data[q] - 48
+                size += 1
+            elif ((q < j or right_open) and _is_pan(digits, size)) or (
+                q == j and right_open and _has_expiry(digits, size)
+            ):
+                return PAN
+            q += 1
+        while at < j and 48 <= data[at] <= 57:
+            at += 1
+        at += 1
+    return 0
+
+
+@njit(cache=True)
+def run_end(data: NDArray[np.uint8], high: int, i: int) -> tuple[int, int]:
+    """Find the end of the digits at i, single spaces and dashes between digits included; count the digits."""
+    j, count = i + 1, 1
+    while j < high:
+        byte = data[j]
+        if 48 <= byte <= 57:
+            count += 1
+        elif not ((byte == 32 or byte == 45) and j + 1 < high and 48 <= data[j + 1] <= 57):
+            break
+        j += 1
+    return j, count
+
+
+def _revision() -> int:
+    """Digest the kernels: a cache of compiled code does not notice a change in what its functions call."""
+    kernels = (
+        _issued,
+        _is_pan,
+        is_hex,
+        _is_word,
+        _is_opaque,
+        _in_uuid,
+        _month_at,
+        _is_track,
+        _has_expiry,
+        judge_run,
+        run_end,
+    )
+    codes = [(kernel.py_func.__code__.co_code, kernel.py_func.__code__.co_consts) for kernel in kernels]
+    return crc32(repr((codes, _ROOM, _REACH, PAN, TRACK)).encode())
+
+
+REVISION: Final = _revision()
+"""A number for what is here; compiled callers in other modules close over it."""
