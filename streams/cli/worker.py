@@ -38,12 +38,15 @@ def run(arguments: Namespace) -> int:
 
 def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     """Build the engine, then run the app in this thread until it ends."""
-    from streams import app, wiring  # noqa: PLC0415 -- seconds of imports, during which /livez already answers
+    from streams import app, warmup, wiring  # noqa: PLC0415 -- seconds of imports, during which /livez answers
 
     telemetry.starting("loading model and policy")
     engine = wiring.build_engine(settings, origin=origin)
     wiring.connect(telemetry, engine)
-    log.info("engine_built model=%s policy=%s", engine.versions.model, engine.versions.policy)
+    telemetry.starting("compiling kernels")
+    seconds = warmup.warm_up(engine.bundle)
+    versions = engine.versions
+    log.info("engine_built model=%s policy=%s warm_up_s=%.1f", versions.model, versions.policy, seconds)
     telemetry.starting("joining the group and reading the merchant registry")
     halted = app.run(lambda: app.build_app(settings.worker, engine, telemetry))
     return EXIT_INFRASTRUCTURE if halted else EXIT_OK

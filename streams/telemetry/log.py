@@ -93,6 +93,14 @@ def _places(traceback: TracebackType | None) -> list[str]:
     return places[-20:]
 
 
+class EventsOnly(logging.Filter):
+    """Hold back what is no event below WARNING: our services inherit a running commentary from Faust's."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let warnings pass, and lines that read as an event."""
+        return record.levelno >= logging.WARNING or _EVENT.fullmatch(_message(record)) is not None
+
+
 class RepeatLimit(logging.Filter):
     """Let a repeating line through once per interval; the next one says how many were held back.
 
@@ -125,6 +133,7 @@ def configure(settings: LoggingSettings, stream: TextIO | None = None) -> None:
     """Set up the process's log: our own at the configured level, libraries from WARNING upwards."""
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
     handler.setFormatter(JsonLines())
+    handler.addFilter(EventsOnly())
     handler.addFilter(RepeatLimit(settings.repeat_interval_s))
     logging.captureWarnings(capture=True)
     root = logging.getLogger()
