@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 DURATION ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench model lock docs clean
+
+.PHONY: help setup demo test check bench soak model lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +33,9 @@ check: setup ## Style, types, drift of generated files
 
 bench: setup ## Figures of the README, measured beside their peers in one run; writes bench.json
 	$(BIN)/python -m tests.bench
+
+soak: setup ## Ten million events through one worker on Apache Kafka: its memory must stay flat
+	$(BIN)/python -m tests.bench.soak
 
 model: setup ## Rebuild the demonstration bundle from the seeded simulator
 	$(BIN)/python -m models.training --out models/bundles/demo

@@ -81,10 +81,10 @@ class Harness:
         path.write_text(yaml.safe_dump(config))
         return path
 
-    async def sekisho(self, name: str, source: str) -> Contender:
-        """Prepare a worker: its topics and its command."""
+    async def sekisho(self, name: str, source: str, configs: dict[str, str] | None = None) -> Contender:
+        """Prepare a worker: its topics, with Kafka's `configs`, and its command."""
         topics = [f"{name}-{kind}" for kind in ("fraud-reports", "decisions", "alerts", "dead-letters")]
-        await kafka_io.create_topics(self.bootstrap, topics)
+        await kafka_io.create_topics(self.bootstrap, topics, configs)
         await kafka_io.create_topics(self.bootstrap, [f"{name}-merchants"], {"cleanup.policy": "compact"})
         port = free_port()
         config = self.worker_config(name, source, port)
