@@ -1,0 +1,133 @@
+"""`sekisho train`: from recorded or simulated traffic to a bundle directory."""
+
+import argparse
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import lightgbm
+import msgspec
+import orjson
+
+from models.simulator.config import DAY_MS, START_MS, SimulatorConfig
+from models.simulator.stream import Simulator, Truth
+from models.simulator.writer import read_truth
+from models.training.matrix import Record, Samples, read_records, replay
+from models.training.metrics import report_lines
+from models.training.train import TREES_MAX, Plan, train_bundle
+
+DEMO_SEED = 20_260
+"""Of the demonstration bundle's traffic: another world than the one the demonstration shows."""
+
+_DEMO_DAYS = 12
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `sekisho train`."""
+    p = argparse.ArgumentParser(
+        prog="sekisho train",
+        description="Train a model and write its bundle: model.txt, manifest.json, sample.f64. Without --events the "
+        "traffic is simulated, and the same options always give the same bundle.",
+    )
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the bundle goes; made if need be")
+    p.add_argument("--name", default="demo", help="name of the model (default %(default)s)")
+    p.add_argument("--events", type=Path, metavar="FILE", help='JSON lines {"topic","key","at_ms","value"}, in order')
+    p.add_argument(
+        "--truth", type=Path, metavar="FILE", help="JSON lines of the truth, by event id; goes with --events"
+    )
+    p.add_argument("--days", type=int, default=_DEMO_DAYS, help="days to simulate (default %(default)s)")
+    p.add_argument("--events-per-day", type=int, default=60_000, help="authorizations a day (default %(default)s)")
+    p.add_argument("--cards", type=int, default=100_000, help="simulated cards (default %(default)s)")
+    p.add_argument("--merchants", type=int, default=2_000, help="simulated merchants (default %(default)s)")
+    p.add_argument("--seed", type=int, default=DEMO_SEED, help="of simulation and training (default %(default)s)")
+    p.add_argument("--trees", type=int, default=TREES_MAX, help="at most %(default)s, the default")
+    p.add_argument("--threads", type=int, default=1, help="of training; the result depends on it (default 1)")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `sekisho train`: 0 done, 1 the traffic cannot be learnt from, 2 wrong options or files."""
+    options = parser().parse_args(argv)
+    began = time.monotonic()
+    try:
+        plan = Plan(
+            name=options.name, source=_source(options), seed=options.seed, trees=options.trees, threads=options.threads
+        )
+        samples = _samples(options)
+    except (ValueError, OSError) as error:
+        return _fail(2, error)
+    _say(f"{len(samples.fraud)} authorizations, {int(samples.fraud.sum())} frauds ({time.monotonic() - began:.0f} s)")
+    try:
+        files, metrics = train_bundle(samples, plan)
+    except (ValueError, lightgbm.basic.LightGBMError) as error:
+        return _fail(1, error)
+    _write(options.out, files)
+    for line in report_lines(metrics):
+        _say(line)
+    _say(f"wrote {options.out} ({sum(map(len, files.values()))} bytes, {time.monotonic() - began:.0f} s)")
+    return 0
+
+
+def _samples(options: argparse.Namespace) -> Samples:
+    truths: dict[str, Truth] = {}
+    if options.events is None:
+        return replay(_simulated(_config(options), truths), truths)
+    with open(options.truth, "rb") as lines:
+        try:
+            truths = {truth.event_id: truth for truth in read_truth(lines) if truth.fraud}
+        except (orjson.JSONDecodeError, TypeError) as error:
+            raise ValueError(f"{options.truth}: {error}") from error
+    with open(options.events, "rb") as lines:
+        return replay(read_records(lines), truths)
+
+
+def _simulated(config: SimulatorConfig, truths: dict[str, Truth]) -> Iterator[Record]:
+    """Yield the simulator's records and file the truth of each fraud as it passes."""
+    for item in Simulator(config):
+        if item.truth is not None and item.truth.fraud:
+            truths[item.truth.event_id] = item.truth
+        yield Record(item.topic, item.key, item.value, item.at_ms)
+
+
+def _config(options: argparse.Namespace) -> SimulatorConfig:
+    # whole weeks before the demonstration's first day, so that both begin on a Sunday
+    weeks = -(-options.days // 7)
+    return SimulatorConfig(
+        seed=options.seed,
+        start_ms=START_MS - 7 * weeks * DAY_MS,
+        days=options.days,
+        events_per_day=options.events_per_day,
+        cards=options.cards,
+        merchants=options.merchants,
+        repeat_share=0.0005,
+    )
+
+
+def _source(options: argparse.Namespace) -> str:
+    if (options.events is None) != (options.truth is None):
+        raise ValueError("--events and --truth go together")
+    if options.events is not None:
+        return f"recorded traffic, {options.events.name} with the truth of {options.truth.name}"
+    return f"simulated traffic, {msgspec.json.encode(_config(options)).decode()}"
+
+
+def _write(directory: Path, files: dict[str, bytes]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    # the manifest last: it holds the hashes of the others, so a half-written bundle is refused
+    for name in sorted(files, key="manifest.json".__eq__):
+        partial = directory / f".{name}.partial"
+        partial.write_bytes(files[name])
+        partial.replace(directory / name)
+
+
+def _fail(status: int, error: Exception) -> int:
+    with contextlib.suppress(BrokenPipeError):
+        sys.stderr.write(f"sekisho train: {error}\n")
+    return status
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
