@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from streams.telemetry.settings import HttpSettings
 
@@ -23,14 +24,14 @@ class ChildError(Exception):
 class Child:
     """One running command. Its output goes to `log`; its session is its own, so that Ctrl-C reaches its owner only."""
 
-    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+    def __init__(self, arguments: Sequence[str], log: Path, *, piped: bool = False) -> None:
         self.name = arguments[0]
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and arguments of our own
                 [sys.executable, "-P", "-c", _MAIN, *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=subprocess.PIPE if piped else output,
                 stderr=output,
                 start_new_session=True,
             )
@@ -39,6 +40,12 @@ class Child:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    @property
+    def output(self) -> IO[bytes]:
+        """Its standard output, of a command started with `piped`."""
+        assert self._process.stdout is not None
+        return self._process.stdout
 
     @property
     def status(self) -> int | None:
@@ -66,13 +73,16 @@ class Child:
                 self._process.wait(patience_s)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-        return self._process.wait()
+        status = self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        return status
 
 
 @contextmanager
-def running(arguments: Sequence[str], log: Path, *, patience_s: float) -> Iterator[Child]:
+def running(arguments: Sequence[str], log: Path, *, patience_s: float, piped: bool = False) -> Iterator[Child]:
     """Run a command for as long as the context is entered."""
-    child = Child(arguments, log)
+    child = Child(arguments, log, piped=piped)
     try:
         yield child
     finally:

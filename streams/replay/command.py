@@ -110,13 +110,13 @@ async def _replay(settings: Settings, source: Source, pace: Pace, worker: Child 
     try:
         return await replay.run()
     except ExceptionGroup as group:
-        raise _only(group) from None
+        raise first_of(group) from None
 
 
-def _only(group: ExceptionGroup) -> BaseException:
+def first_of(group: ExceptionGroup) -> Exception:
     """Take the first cause out of a task group's bundle."""
     first = group.exceptions[0]
-    return _only(first) if isinstance(first, ExceptionGroup) else first
+    return first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _nothing() -> None:

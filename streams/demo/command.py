@@ -1,0 +1,93 @@
+"""`sekisho demo`: arguments, where to show it, and the exit status."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, show, tell
+from streams.demo.feed import FeedError
+from streams.demo.plain import Lines
+from streams.demo.run import Outcome, Plan, Screen, perform
+from streams.demo.state import State
+from streams.demo.summary import describe
+from streams.demo.view import Terminal
+from streams.embedded import EmbeddedBrokerError
+from streams.replay.child import ChildError
+from streams.replay.command import first_of
+from streams.replay.source import SourceError
+
+SHORT_S = 45.0
+"""A shorter demonstration has one day of history instead of two."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `sekisho demo`."""
+    p = argparse.ArgumentParser(
+        prog="sekisho demo",
+        description="Start a broker, a worker and simulated card traffic with fraud in it, watch it live, and account "
+        "for every event at the end. Needs nothing but this package; everything it starts it also ends.",
+    )
+    p.add_argument("--duration", type=_seconds, default=60.0, metavar="S", help="live seconds (default 60), 5 to 3600")
+    p.add_argument("--seed", type=int, default=7, help="of the simulated traffic (default %(default)s)")
+    p.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the reasons (default %(default)s)")
+    p.add_argument("--plain", action="store_true", help="plain lines, as where there is no terminal")
+    p.add_argument("--record", type=Path, metavar="FILE.svg", help="save the view at the end of the live part")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demonstration and return 0 if the balance holds, 1 if not, 3 if something failed to start or stopped."""
+    options = parser().parse_args(argv)
+    plan = Plan(
+        live_s=options.duration,
+        history_days=1 if options.duration < SHORT_S else 2,
+        seed=options.seed,
+        language=options.lang,
+        picture=options.record,
+    )
+    state = State(plan.live_s)
+    console = Console()
+    screen: Screen = Lines(show, state) if options.plain or not console.is_terminal else Terminal(console, state)
+    try:
+        with screen:
+            outcome = uvloop.run(_until_signalled(plan, state, screen))
+    except (EmbeddedBrokerError, ChildError, FeedError, SourceError, KafkaError, OSError) as error:
+        tell("demo", error)
+        return EXIT_INFRASTRUCTURE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
+    return _conclude(state, outcome)
+
+
+def _conclude(state: State, outcome: Outcome) -> int:
+    show(describe(state, outcome.assessment, outcome.audit, outcome.made))
+    if outcome.worker_status != 0:
+        tell("demo", f"the worker ended with status {outcome.worker_status} instead of 0")
+        return EXIT_INFRASTRUCTURE
+    return EXIT_OK if outcome.audit.holds else EXIT_REFUSED
+
+
+async def _until_signalled(plan: Plan, state: State, screen: Screen) -> Outcome:
+    """Perform; SIGTERM cancels as Ctrl-C does, so that everything is ended on the way out."""
+    performing = asyncio.current_task()
+    assert performing is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, performing.cancel)
+    try:
+        return await perform(plan, state, screen)
+    except ExceptionGroup as group:
+        raise first_of(group) from None
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 5 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("5 to 3600")
+    return seconds

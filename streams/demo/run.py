@@ -1,0 +1,181 @@
+"""The demonstration from the first process to the last: who starts when, and that everything ends."""
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from streams.config.load import load_settings
+from streams.config.settings import Settings
+from streams.demo.audit import Audit, audit
+from streams.demo.feed import Feed
+from streams.demo.state import State
+from streams.demo.truth import Assessment, assess, read_truth
+from streams.demo.view import save_picture
+from streams.demo.watch import Language, Watcher
+from streams.embedded import embedded_broker, free_port
+from streams.replay.child import Child, address_of, await_ready, fetch, running
+from streams.replay.sender import sending
+from streams.replay.tail import reading
+from streams.topics import ensure, plan
+from streams.transport.settings import Broker
+
+READY_S = 180.0  # the first start compiles the kernels
+WORKER_END_S = 20.0
+SIMULATOR_END_S = 5.0
+
+CONFIG = """\
+kafka:
+  bootstrap_servers: ["{address}"]
+  profile: embedded
+topics:
+  partitions: {{events: 4}}
+http:
+  port: {port}
+"""
+
+
+class Screen(Protocol):
+    """Where the demonstration is shown."""
+
+    period_s: float
+
+    def __enter__(self) -> "Screen": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+    def say(self, text: str) -> None:
+        """Show what is being waited for."""
+
+    def draw(self) -> None:
+        """Show the state as it is now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be shown: seconds of live traffic, days of history before it, words, and where a picture goes."""
+
+    live_s: float
+    history_days: int
+    seed: int
+    language: Language
+    picture: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of it. `worker_status` is how the worker ended when asked to."""
+
+    assessment: Assessment
+    audit: Audit
+    made: Sequence[str]
+    worker_status: int
+
+
+async def perform(plan_: Plan, state: State, screen: Screen) -> Outcome:
+    """Run the whole demonstration; leaving it, by whatever way, ends every process it started.
+
+    Raises:
+        EmbeddedBrokerError: the broker is not installed or does not start.
+        ChildError: the worker or the simulator ended when it should not have.
+        FeedError: the worker stopped answering.
+    """
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekisho-demo-")))
+        screen.say("starting the embedded broker")
+        broker = stack.enter_context(embedded_broker())
+        settings, config = _configure(directory, broker)
+        await ensure(settings.kafka, plan(settings.topics))
+        simulator = stack.enter_context(_simulator(plan_, directory))
+        worker = stack.enter_context(_worker(config, directory))
+        made = await _show(plan_, state, screen, settings, worker, simulator)
+        screen.say("reading the topics back")
+        exposition = (await asyncio.to_thread(fetch, f"{address_of(settings.http)}/metrics")).decode()
+        balance = await audit(settings, exposition)
+        screen.say("letting the worker drain")
+        status = await asyncio.to_thread(worker.end, WORKER_END_S)
+        return Outcome(
+            assessment=_judge(directory / "truth.jsonl", state), audit=balance, made=made, worker_status=status
+        )
+
+
+async def _show(
+    plan_: Plan, state: State, screen: Screen, settings: Settings, worker: Child, simulator: Child
+) -> Sequence[str]:
+    """Feed registry, history and the live day while decisions are watched and drawn; return the trouble made."""
+    topics = settings.topics.full
+    watched = (topics.decisions, topics.alerts, topics.dead_letters)
+    async with reading(settings.kafka, watched, from_start=True) as consumer, sending(settings.kafka) as sender:
+        feed = Feed(
+            simulator.output,
+            sender,
+            topics,
+            state,
+            history_days=plan_.history_days,
+            check=worker.require_running,
+        )
+        watcher = Watcher(consumer, topics, state, plan_.language)
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(work) for work in (feed.fetch(), watcher.run(), _drawn(screen))]
+            screen.say("drawing a population and loading the merchant registry")
+            merchants = await feed.registry()
+            screen.say(f"{merchants:,} merchants; starting the worker (the first start compiles its kernels: a minute)")
+            await await_ready(worker, settings.http, READY_S)
+            state.address = f"{address_of(settings.http)}/metrics"
+            days = plan_.history_days
+            screen.say(f"history at full speed: {days} {'day' if days == 1 else 'days'} to warm the profiles")
+            await feed.history()
+            screen.say(f"live: one day in {plan_.live_s:.0f} s, metrics at {state.address}")
+            await feed.live(plan_.live_s)
+            screen.draw()
+            if plan_.picture is not None:
+                save_picture(plan_.picture, state)
+            for task in beside:
+                task.cancel()
+    return feed.troublemaker.made
+
+
+async def _drawn(screen: Screen) -> None:
+    while True:
+        await asyncio.sleep(screen.period_s)
+        screen.draw()
+
+
+def _configure(directory: Path, broker: Broker) -> tuple[Settings, Path]:
+    config = directory / "config.yaml"
+    config.write_text(CONFIG.format(address=broker.bootstrap[0], port=free_port()), encoding="utf-8")
+    return load_settings(config), config
+
+
+def _simulator(plan_: Plan, directory: Path) -> AbstractContextManager[Child]:
+    return running(
+        (
+            "simulate",
+            "--demo",
+            "--days",
+            str(plan_.history_days + 1),
+            "--seed",
+            str(plan_.seed),
+            "--truth",
+            str(directory / "truth.jsonl"),
+        ),
+        directory / "simulator.log",
+        patience_s=SIMULATOR_END_S,
+        piped=True,
+    )
+
+
+def _worker(config: Path, directory: Path) -> AbstractContextManager[Child]:
+    return running(("worker", "--config", str(config)), directory / "worker.log", patience_s=WORKER_END_S)
+
+
+def _judge(truth: Path, state: State) -> Assessment:
+    """Judge the live day: what was first sent in it."""
+    live = (one for one in read_truth(truth) if state.is_live(one.event_id))
+    return assess(live, flagged=state.flagged, alerted=state.alerted, time_of=state.time_of)

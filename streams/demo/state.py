@@ -1,0 +1,122 @@
+"""What the demonstration has seen so far: counted by the watcher, shown by the screen, judged by the summary."""
+
+import time
+from array import array
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.replay.ledger import Ledger
+from streams.replay.lines import Places
+from streams.replay.source import NOT_OURS
+
+BANDS = ("ALLOW", "REVIEW", "STEP_UP", "BLOCK")
+SCORE_BINS = 20
+ALERTS_SHOWN = 10
+RECENT_S = 5.0
+LATENCY_MS_MAX = 60_000
+
+
+class Latency:
+    """Milliseconds from the broker's timestamp of an event to its decision in hand: of all, and of the last seconds."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(LATENCY_MS_MAX + 1, dtype=np.int64)
+        self._recent: deque[tuple[float, Sequence[int]]] = deque()
+
+    def add(self, values_ms: Sequence[int], now_s: float) -> None:
+        """Count values read at `now_s`."""
+        if not values_ms:
+            return
+        inside = np.clip(np.array(values_ms, dtype=np.int64), 0, LATENCY_MS_MAX)
+        self._counts += np.bincount(inside, minlength=LATENCY_MS_MAX + 1)
+        self._recent.append((now_s, values_ms))
+        while self._recent[0][0] < now_s - RECENT_S:
+            self._recent.popleft()
+
+    def overall(self, quantile: float) -> float | None:
+        """Return a quantile of all, in ms; None before the first."""
+        total = int(self._counts.sum())
+        if total == 0:
+            return None
+        return float(np.searchsorted(np.cumsum(self._counts), quantile * total))
+
+    def recent(self, quantile: float) -> float | None:
+        """Return a quantile of the last seconds, in ms; None where there is nothing."""
+        values = [value for _, values in self._recent for value in values]
+        return float(np.quantile(values, quantile)) if values else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertLine:
+    """One alert as it is shown. `reasons` are words in the language asked for; `at_ms` is event time."""
+
+    event_id: str
+    at_ms: int
+    severity: str
+    kind: str
+    merchant_id: str
+    amount_jpy: int | None
+    score: int
+    reasons: tuple[str, ...]
+
+
+class State:
+    """One demonstration. Written on one loop; nothing in it grows with time but the account of events."""
+
+    def __init__(self, live_s: float) -> None:
+        self.live_s = live_s
+        self.phase = "starting"
+        self.address = ""
+        self.places = Places()
+        self.ledger = Ledger()
+        self.event_ms = array("q")  # by position
+        self.live_from: int | None = None  # first position of the live part
+        self.live_began_s: float | None = None
+        self.clock_ms = 0
+        self.latency = Latency()
+        self.bands: Counter[str] = Counter()
+        self.scores = np.zeros(SCORE_BINS, dtype=np.int64)
+        self.severities: Counter[str] = Counter()
+        self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_SHOWN)
+        self.alerted: list[str] = []
+        self.flagged: set[str] = set()
+        self.reports = 0
+        self._read: deque[tuple[float, int]] = deque()
+
+    def sent(self, values: Sequence[bytes], times_ms: Sequence[int]) -> None:
+        """Note authorizations about to be sent."""
+        positions = [self.places.place(value) for value in values]
+        for position, time_ms in zip(positions, times_ms, strict=True):
+            if position == len(self.event_ms):
+                self.event_ms.append(time_ms)
+        self.ledger.sent(positions)
+
+    def go_live(self, now_s: float) -> None:
+        """Note that what is sent from now on is live; what came before was history."""
+        self.phase, self.live_from, self.live_began_s = "live", len(self.event_ms), now_s
+        self.bands.clear()
+        self.scores[:] = 0
+        self.severities.clear()
+        self.alerts.clear()
+
+    def is_live(self, event_id: str) -> bool:
+        """Tell whether an event belongs to the live part."""
+        position = self.places.find(event_id)
+        return self.live_from is not None and position != NOT_OURS and position >= self.live_from
+
+    def time_of(self, event_id: str) -> int:
+        """Return the event time of an event that was sent, in ms."""
+        return self.event_ms[self.places.find(event_id)]
+
+    def rate(self, now_s: float) -> float:
+        """Return decisions read per second over the last few seconds."""
+        while self._read and self._read[0][0] < now_s - 2.0:
+            self._read.popleft()
+        return sum(count for _, count in self._read) / 2.0
+
+    def read(self, count: int) -> None:
+        """Note that so many decisions were read just now."""
+        self._read.append((time.monotonic(), count))

@@ -1,0 +1,118 @@
+"""Decisions, alerts and dead letters as they come back, into the state."""
+
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import aiokafka
+import msgspec
+from aiokafka.structs import ConsumerRecord
+
+from streams.demo.state import SCORE_BINS, AlertLine, State
+from streams.transport.settings import Topics
+
+Language = Literal["en", "ja"]
+
+
+class _Times(msgspec.Struct, frozen=True, gc=False):
+    record_ms: int
+
+
+class _Decision(msgspec.Struct, frozen=True, gc=False):
+    decision_id: str
+    score: int
+    probability: float
+    band: str
+    times: _Times
+
+
+class _Reason(msgspec.Struct, frozen=True, gc=False):
+    en: str
+    ja: str
+
+
+class _Alert(msgspec.Struct, frozen=True, gc=False):
+    event_id: str
+    severity: str
+    entity: str
+    merchant_id: str
+    score: int
+    amount_jpy: int | None
+    last_seen_ms: int
+    reasons: list[_Reason]
+
+
+class _Letter(msgspec.Struct, frozen=True, gc=False):
+    topic: str
+    reason: str
+
+
+_decode_decision = msgspec.json.Decoder(_Decision).decode
+_decode_alert = msgspec.json.Decoder(_Alert).decode
+_decode_letter = msgspec.json.Decoder(_Letter).decode
+
+
+class Watcher:
+    """Read three topics into the state until cancelled."""
+
+    def __init__(self, consumer: aiokafka.AIOKafkaConsumer, topics: Topics, state: State, language: Language) -> None:
+        self._consumer = consumer
+        self._state = state
+        self._language = language
+        self._topics = topics
+        self._take = {
+            topics.decisions: self._decisions,
+            topics.alerts: self._alerts,
+            topics.dead_letters: self._dead_letters,
+        }
+
+    async def run(self) -> None:
+        """Watch."""
+        while True:
+            for tp, records in (await self._consumer.getmany(timeout_ms=100)).items():
+                self._take[tp.topic](records)
+
+    def _decisions(self, records: Sequence[ConsumerRecord]) -> None:
+        state, now_ms = self._state, time.time_ns() // 1_000_000
+        find, live_from = state.places.find, state.live_from
+        latencies = []
+        for record in records:
+            decision = _decode_decision(record.value)
+            position = find(decision.decision_id)
+            state.ledger.decided(position, decision.probability)
+            if (live_from is None) or position >= live_from:
+                state.bands[decision.band] += 1
+                state.scores[decision.score * SCORE_BINS // 1000] += 1
+                latencies.append(now_ms - decision.times.record_ms)
+                if decision.band != "ALLOW":
+                    state.flagged.add(decision.decision_id)
+        if live_from is not None:
+            state.latency.add(latencies, time.monotonic())
+        state.read(len(records))
+
+    def _alerts(self, records: Sequence[ConsumerRecord]) -> None:
+        state = self._state
+        for record in records:
+            alert = _decode_alert(record.value)
+            if state.live_from is not None and not state.is_live(alert.event_id):
+                continue
+            state.severities[alert.severity] += 1
+            state.alerted.append(alert.event_id)
+            state.alerts.append(
+                AlertLine(
+                    event_id=alert.event_id,
+                    at_ms=alert.last_seen_ms,
+                    severity=alert.severity,
+                    kind=alert.entity,
+                    merchant_id=alert.merchant_id,
+                    amount_jpy=alert.amount_jpy,
+                    score=alert.score,
+                    reasons=tuple(str(getattr(reason, self._language)) for reason in alert.reasons),
+                )
+            )
+
+    def _dead_letters(self, records: Sequence[ConsumerRecord]) -> None:
+        for record in records:
+            letter = _decode_letter(record.value)
+            if letter.topic == self._topics.authorizations:
+                self._state.ledger.refused(letter.reason)
