@@ -162,7 +162,7 @@ async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
 
 
 def _halted(reason: BaseException) -> int:
-    log.error("worker_halted reason=%s", type(reason).__name__)
+    log.error("worker_halted reason=%s", type(reason).__name__, exc_info=reason)
     return EXIT_HALTED
 
 
@@ -199,7 +199,7 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "producer_request_timeout": emit.ack_timeout_s,
         "agent_supervisor": "mode.CrashingSupervisor",
         "cython_optimizations": True,
-        "stream_buffer_maxsize": 64,
+        "stream_buffer_maxsize": 1 << 16,  # batches; `partition_max_batches` is the limit that works
         "stream_wait_empty": True,
         "topic_disable_leader": True,
         "topic_allow_declare": False,

@@ -6,6 +6,8 @@ EXIT_OK = 0
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
 EXIT_INFRASTRUCTURE = 3
+EXIT_BUG = 70  # EX_SOFTWARE of sysexits.h, as the watchdog's
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def show(text: str) -> None:

@@ -1,6 +1,7 @@
 """`sekisho topics create`: the topics of a deployment, made where they do not exist."""
 
 import asyncio
+import logging
 from argparse import Namespace
 
 from aiokafka.errors import KafkaError
@@ -16,10 +17,11 @@ def run(arguments: Namespace) -> int:
     """Create what is missing, print one line per topic, and complain of a topic with other partitions."""
     settings = load_settings(arguments.config)
     plans = plan(settings.topics)
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it would print is said below, once
     try:
         found = asyncio.run(ensure(settings.kafka, plans))
     except KafkaError as error:
-        tell("topics create", f"{', '.join(settings.kafka.bootstrap)}: {type(error).__name__}: {error}")
+        tell("topics create", f"{', '.join(settings.kafka.bootstrap)}: {error}")
         return EXIT_INFRASTRUCTURE
     status = EXIT_OK
     for wanted, topic in zip(plans, found, strict=True):

@@ -57,7 +57,8 @@ def told(error: BaseException) -> str:
     """Word an exception: its type, and its text where that can only hold names of files, hosts and topics."""
     kind = type(error)
     tells = isinstance(error, OSError) or kind.__module__.split(".")[0] in TELLING
-    return f"{kind.__name__}: {error}"[:MESSAGE_LENGTH_MAX] if tells and str(error) else kind.__name__
+    text = str(error).removeprefix(f"{kind.__name__}: ")  # aiokafka's errors begin with their own name
+    return f"{kind.__name__}: {text}"[:MESSAGE_LENGTH_MAX] if tells and text else kind.__name__
 
 
 def _message(record: logging.LogRecord) -> str:

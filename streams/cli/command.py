@@ -1,13 +1,15 @@
 """Arguments to commands, and errors to exit codes."""
 
 import argparse
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
-from streams.cli.console import EXIT_USAGE, tell
+from streams.cli.console import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, tell
 
 DESCRIPTION = """\
 Score card authorizations from Kafka: decisions and alerts out, with reasons.
@@ -24,7 +26,7 @@ exit status:
   1  the input was refused: an event, a merchant record
   2  wrong usage or configuration
   3  a broker, a port or a file could not be reached, or the worker halted (nothing unfinished was committed)
-  70 the watchdog ended a worker that stood still
+  70 a bug, with a traceback, or the watchdog ended a worker that stood still
 
 Options are explained in deploy/config/reference.yaml and in `sekisho COMMAND --help`.
 """
@@ -46,6 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write("sekisho: runs with its assertions, so not under python -O or PYTHONOPTIMIZE\n")
         return EXIT_USAGE
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception:  # noqa: BLE001 -- a bug, which must not look like a refused input (1)
+        traceback.print_exc()
+        return EXIT_BUG
+
+
+def _dispatch(words: list[str]) -> int:
     if words and words[0] in FORWARDED:
         return _forward(words[0], words[1:])
     arguments = parser().parse_args(words)
