@@ -27,8 +27,8 @@ class Watched(Protocol):
     """Be looked at from another thread."""
 
     @property
-    def thread_alive(self) -> bool:
-        """Tell whether the consumer's thread runs."""
+    def is_alive(self) -> bool:
+        """Tell whether the consumer still fetches and heartbeats."""
         ...
 
     def progress(self) -> Iterable[Progress]:
@@ -46,11 +46,11 @@ class StallDetector:
     def fault(self, watched: Watched, now_ns: int) -> str | None:
         """Return what is wrong, or None.
 
-        Three things are: the consumer's thread is dead; the oldest unfinished batch of a partition is older than
+        Three things are: the consumer's tasks are dead; the oldest unfinished batch of a partition is older than
         `stall_s`; a partition has lag and its watermark has not moved for `stall_s`.
         """
-        if not watched.thread_alive:
-            return "consumer thread died"
+        if not watched.is_alive:
+            return "consumer died"
         seen = set()
         for row in watched.progress():
             seen.add(row.tp)

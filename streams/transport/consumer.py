@@ -6,13 +6,14 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
 from streams.transport.batch import Batch, BatchMessage, Columns
-from streams.transport.thread import ConsumerThread
+from streams.transport.poller import Poller
 from streams.transport.window import AckWindow
 
 POLL_S = 1.0
@@ -32,7 +33,7 @@ class BatchConsumer(driver.Consumer):
     """Deliver one message per partition and poll, and commit only the contiguous prefix of finished batches."""
 
     app: Any  # AppT does not know our settings
-    _thread: ConsumerThread
+    _thread: Poller
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,11 +41,27 @@ class BatchConsumer(driver.Consumer):
         self._settings = self.app.settings.consume
         self._room = asyncio.Event()
 
-    def _new_consumer_thread(self) -> ConsumerThread:
-        """Override the thread's class."""
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> Poller:
+        """Override the class that polls."""
+        return Poller(self, loop=self.loop, beacon=self.beacon)
 
     # -- delivery
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Poll and hand over until stopped. Overrides Consumer._drain_messages.
+
+        The original makes seven tasks and timers per message, to be able to give up waiting for a full queue when a
+        rebalance begins. Here the handing over never waits: the cap on batches in flight keeps the queue far from
+        full, and while the flow is stopped nothing is handed over.
+        """
+        hand_over = self.callback
+        try:
+            while not (self.should_stop or fetcher.should_stop):
+                async for _, message in self.getmany(POLL_S):
+                    await hand_over(message)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not self.app.should_stop:
+                raise
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, BatchMessage]]:  # noqa: ASYNC109
         """Yield one message per partition and at most `batch_max_events` records. Overrides Consumer.getmany.
@@ -157,8 +174,8 @@ class BatchConsumer(driver.Consumer):
     # -- what the watchdog and the metrics see
 
     @property
-    def thread_alive(self) -> bool:
-        """Tell whether the consumer's thread runs. Callable from any thread."""
+    def is_alive(self) -> bool:
+        """Tell whether the consumer still fetches and heartbeats. Callable from any thread."""
         return bool(self._thread.is_alive)
 
     @property

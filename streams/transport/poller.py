@@ -1,0 +1,138 @@
+"""Faust's consumer thread without the thread: aiokafka on the main loop.
+
+Faust keeps heartbeats going in a thread of their own because an agent may block for minutes. Here a batch takes
+milliseconds, and the thread is dear: two wake-ups and two task switches per poll, and two threads that wait for each
+other's hold on the interpreter, which on a loaded machine was most of the latency (ADR 0002).
+"""
+
+import asyncio
+import time
+from collections.abc import Set as AbstractSet
+from typing import Any, cast
+
+import aiokafka
+from aiokafka.errors import ConsumerStoppedError
+from aiokafka.structs import TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams.transport.batch import Columns
+from streams.transport.fetch import fetch_again, take
+
+Polled = dict[TopicPartition, Columns]
+
+
+class Poller(driver.AIOKafkaConsumerThread):
+    """Poll by column, wait little, and read what the settings say is committed."""
+
+    app: Any  # AppT does not know our settings
+
+    def __init__(self, consumer: Any, *, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:
+        super().__init__(consumer, loop=loop, thread_loop=loop, **kwargs)
+        self._spacing_s = self.app.settings.consume.fetch_spacing_ms / 1000
+        self._fetched_s = 0.0
+
+    # -- a service like any other
+
+    async def start(self) -> None:
+        """Start on the running loop. Overrides `ServiceThread.start`, which makes a thread that does the same."""
+        assert not self._thread_started.is_set()
+        self._thread_started.set()
+        await self._default_start()
+        await self.on_thread_started()
+
+    async def stop(self) -> None:
+        """Leave the group and close. Overrides `ServiceThread.stop`, which waits for the thread to do the same."""
+        if self._started.is_set() and not self._stopped.is_set():
+            self._stopped.set()
+            await self._shutdown_thread()
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        """Override two literals of Faust: a 1,500 ms fetch wait and `read_uncommitted`. Neither has a setting.
+
+        Both are read by `AIOKafkaConsumer.start()`, which has not run yet.
+        """
+        consumer = super()._create_worker_consumer(transport)
+        settings = self.app.settings.consume
+        consumer._fetch_max_wait_ms = settings.fetch_max_wait_ms
+        consumer._isolation_level = settings.isolation
+        return consumer
+
+    # -- polling
+
+    async def getmany(  # type: ignore[override]  # columns in place of lists of records
+        self,
+        active_partitions: AbstractSet[TP] | None,
+        timeout: float,  # noqa: ASYNC109
+    ) -> Polled:
+        """Poll the active partitions for at most `timeout` seconds; empty when there is nothing or a rebalance began.
+
+        Overrides `getmany` and `_fetch_records`, and with them `Fetcher.fetched_records`.
+
+        Raises:
+            ConsumerStoppedError: the consumer is closed.
+            aiokafka.errors.KafkaError: the broker refused a fetch, or the group refused this member.
+        """
+        assert active_partitions is not None, "a worker always has an assignment"
+        fetcher = self._ensure_consumer()._fetcher
+        deadline = time.monotonic() + timeout
+        with fetcher._subscriptions.fetch_context():
+            while not (polled := self._take(active_partitions)):
+                left = deadline - time.monotonic()
+                if left <= 0 or not self.consumer.flow_active:
+                    break
+                if fetcher._subscriptions.reassignment_in_progress:
+                    await fetcher._subscriptions.wait_for_assignment()
+                    break  # the active partitions were those of the old assignment
+                waiter = fetcher._create_fetch_waiter()
+                done, _ = await asyncio.wait([waiter], timeout=left)
+                if not done:
+                    waiter.cancel()
+                    break
+                waiter.result()  # raises what the coordinator met: no authorization, for one
+        return polled
+
+    def _take(self, wanted: AbstractSet[TP]) -> Polled:
+        consumer = self._ensure_consumer()
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        if not self.consumer.flow_active or fetcher._subscriptions.reassignment_in_progress:
+            return {}  # records taken now would never be delivered
+        taken = take(fetcher, wanted)
+        if taken:
+            self._space_fetches(fetcher)
+        return taken
+
+    def _space_fetches(self, fetcher: Any) -> None:
+        """Ask for the next fetch, but no sooner than the spacing after the last.
+
+        A fetch returns as soon as there is one record. At a few thousand events a second every record would make a
+        round of its own through consumer, agent and producer, and as much work on the broker. Waiting 2 ms costs 1 ms
+        on average; a record that comes after a pause waits for nothing.
+        """
+        now_s = time.monotonic()
+        wait_s = self._fetched_s + self._spacing_s - now_s
+        self._fetched_s = now_s + max(0.0, wait_s)
+        if wait_s > 0:
+            self.thread_loop.call_later(wait_s, fetch_again, fetcher)
+        else:
+            fetch_again(fetcher)
+
+    # -- what the watchdog sees, from its own thread
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether aiokafka's fetching and group tasks run."""
+        consumer = self._consumer
+        if consumer is None or self._stopped.is_set():
+            return True  # not started, or stopped in order
+        tasks = (consumer._fetcher._fetch_task, consumer._coordinator._coordination_task)
+        return not any(task.done() for task in tasks)
+
+    def highwater_now(self, tp: TP) -> int | None:
+        """Return the end offset that the last fetch of a partition reported, or None."""
+        consumer = self._consumer
+        if consumer is None or tp not in consumer.assignment():
+            return None
+        return cast("int | None", consumer.highwater(tp))
