@@ -1,0 +1,110 @@
+"""What the transport overrides or leans on upstream is still what was read when it was written.
+
+A red line here after an upgrade means: read the new source, adapt the override, then record the new digest
+(`python -m tests.transport.test_upstream` prints the table).
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import aiokafka
+import faust
+import faust.app.base
+import mode.threads
+import pytest
+from aiokafka.consumer import fetcher
+from aiokafka.producer import message_accumulator
+from faust.tables.recovery import Recovery
+from faust.transport import consumer
+from faust.transport.drivers import aiokafka as driver
+
+PINNED: dict[str, tuple[Callable[..., Any], str]] = {
+    "consumer.Consumer.getmany": (consumer.Consumer.getmany, "4b168d84882a"),
+    "consumer.Consumer._wait_next_records": (consumer.Consumer._wait_next_records, "6218e1969a63"),
+    "consumer.Consumer._drain_messages": (consumer.Consumer._drain_messages, "44a2500309e8"),
+    "consumer.Consumer.ack": (consumer.Consumer.ack, "5fcf41cf4515"),
+    "consumer.Consumer._add_gap": (consumer.Consumer._add_gap, "4df2573ded7c"),
+    "consumer.Consumer._filter_tps_with_pending_acks": (
+        consumer.Consumer._filter_tps_with_pending_acks,
+        "f6f923977423",
+    ),
+    "consumer.Consumer._new_offset": (consumer.Consumer._new_offset, "1d2c7ea89a7a"),
+    "consumer.Consumer._should_commit": (consumer.Consumer._should_commit, "5ce941793947"),
+    "consumer.Consumer._filter_committable_offsets": (consumer.Consumer._filter_committable_offsets, "dc5e9baf5d99"),
+    "consumer.Consumer._commit_tps": (consumer.Consumer._commit_tps, "a20e230b05ae"),
+    "consumer.Consumer._commit_offsets": (consumer.Consumer._commit_offsets, "1a6979904118"),
+    "consumer.Consumer.on_partitions_revoked": (consumer.Consumer.on_partitions_revoked, "d04b7ae72c6f"),
+    "consumer.Consumer.perform_seek": (consumer.Consumer.perform_seek, "0e8c130ff4b0"),
+    "consumer.Consumer.wait_empty": (consumer.Consumer.wait_empty, "e4662fe24f09"),
+    "consumer.Consumer.on_stop": (consumer.Consumer.on_stop, "45b1d2210ce2"),
+    "consumer.ThreadDelegateConsumer.__init__": (consumer.ThreadDelegateConsumer.__init__, "7072ae80eac1"),
+    "driver.Consumer._new_consumer_thread": (driver.Consumer._new_consumer_thread, "0870ec53dea7"),
+    "driver.Consumer.verify_event_path": (driver.Consumer.verify_event_path, "a17e8f0610e1"),
+    "driver.AIOKafkaConsumerThread._create_worker_consumer": (
+        driver.AIOKafkaConsumerThread._create_worker_consumer,
+        "c2701bfc3e6f",
+    ),
+    "driver.AIOKafkaConsumerThread.getmany": (driver.AIOKafkaConsumerThread.getmany, "26fc5fc9f3b6"),
+    "driver.AIOKafkaConsumerThread._fetch_records": (driver.AIOKafkaConsumerThread._fetch_records, "39a2c6c79fc1"),
+    "driver.AIOKafkaConsumerThread._commit": (driver.AIOKafkaConsumerThread._commit, "932852ce7a23"),
+    "driver.AIOKafkaConsumerThread.on_start": (driver.AIOKafkaConsumerThread.on_start, "38b4e8bd1e10"),
+    "driver.AIOKafkaConsumerThread.on_thread_stop": (driver.AIOKafkaConsumerThread.on_thread_stop, "8dfc004e258b"),
+    "driver.Producer._settings_extra": (driver.Producer._settings_extra, "a4c7bc41b638"),
+    "driver.Producer._new_producer": (driver.Producer._new_producer, "e72355c3430e"),
+    "driver.Producer._ensure_producer": (driver.Producer._ensure_producer, "5592a4bbdf25"),
+    "mode.threads.ServiceThread.__init__": (mode.threads.ServiceThread.__init__, "82979878990c"),
+    "mode.threads.ServiceThread.start": (mode.threads.ServiceThread.start, "f11841038a03"),
+    "mode.threads.ServiceThread.stop": (mode.threads.ServiceThread.stop, "32d026539c36"),
+    "mode.threads.ServiceThread._serve": (mode.threads.ServiceThread._serve, "67809eae0957"),
+    "mode.threads.ServiceThread._shutdown_thread": (mode.threads.ServiceThread._shutdown_thread, "d7377862e734"),
+    "faust.App._new_transport": (faust.App._new_transport, "42db531312dd"),
+    "faust.App._create_directories": (faust.App._create_directories, "a9f571c3b04a"),
+    "faust.App._stop_consumer": (faust.App._stop_consumer, "55854a5de12c"),
+    "faust.App._on_partitions_revoked": (faust.App._on_partitions_revoked, "d5c895bbe57d"),
+    "faust.app.base.BootStrategy.server": (faust.app.base.BootStrategy.server, "97e47ea1dec3"),
+    "faust.Schema.compile": (faust.Schema.compile, "d46eec5ce319"),
+    "Recovery._resume_streams": (Recovery._resume_streams, "d986a6710c1a"),
+    "fetcher.Fetcher.fetched_records": (fetcher.Fetcher.fetched_records, "be4348896b9b"),
+    "fetcher.Fetcher._fetch_requests_routine": (fetcher.Fetcher._fetch_requests_routine, "2a8ec5932644"),
+    "fetcher.Fetcher._get_actions_per_node": (fetcher.Fetcher._get_actions_per_node, "1dab2cf937d1"),
+    "fetcher.FetchResult.getall": (fetcher.FetchResult.getall, "3e717e30de50"),
+    "fetcher.FetchResult.check_assignment": (fetcher.FetchResult.check_assignment, "b5340df67e3f"),
+    "fetcher.PartitionRecords.__init__": (fetcher.PartitionRecords.__init__, "8ec1c2ae6ea1"),
+    "fetcher.PartitionRecords._unpack_records": (fetcher.PartitionRecords._unpack_records, "b803e6d46480"),
+    "fetcher.PartitionRecords._consume_aborted_up_to": (
+        fetcher.PartitionRecords._consume_aborted_up_to,
+        "56876530cd64",
+    ),
+    "fetcher.PartitionRecords._contains_abort_marker": (
+        fetcher.PartitionRecords._contains_abort_marker,
+        "17e9ad2322ef",
+    ),
+    "aiokafka.AIOKafkaConsumer.start": (aiokafka.AIOKafkaConsumer.start, "2f1ba7044332"),
+    "aiokafka.AIOKafkaProducer.send_batch": (aiokafka.AIOKafkaProducer.send_batch, "bf42b0f0c5c0"),
+    "message_accumulator.BatchBuilder.append": (message_accumulator.BatchBuilder.append, "657d76f55157"),
+    "message_accumulator.MessageAccumulator.add_batch": (
+        message_accumulator.MessageAccumulator.add_batch,
+        "5ed1c5b1367a",
+    ),
+}
+
+
+def digest(function: Callable[..., Any]) -> str:
+    return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_upstream_source_is_the_one_that_was_read(name: str) -> None:
+    function, expected = PINNED[name]
+    assert digest(function) == expected, f"{name} changed upstream: review the override that relies on it"
+
+
+def main() -> None:
+    for name, (function, _) in PINNED.items():
+        print(f'    "{name}": ({name}, "{digest(function)}"),')
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The watchdog ends the process when it stands still, and only then."""
+
+import threading
+
+from faust.types import TP
+
+from streams.transport.consumer import Progress
+from streams.transport.settings import Watch
+from streams.watchdog import EXIT_STALLED, StallDetector, Watchdog
+
+WATCH = Watch(stall_s=10.0)
+SECOND = 1_000_000_000
+HERE = TP("authorizations", 0)
+
+
+class FakeConsumer:
+    def __init__(self, *rows: Progress, alive: bool = True) -> None:
+        self.rows = list(rows)
+        self.is_alive = alive
+
+    def progress(self) -> list[Progress]:
+        return self.rows
+
+
+def test_a_quiet_worker_is_fine() -> None:
+    detector, quiet = StallDetector(WATCH), FakeConsumer(Progress(HERE, 5, 0, None))
+    assert [detector.fault(quiet, second * SECOND) for second in range(0, 100, 5)] == [None] * 20
+
+
+def test_lag_without_progress_is_a_stall() -> None:
+    detector, stuck = StallDetector(WATCH), FakeConsumer(Progress(HERE, 5, 3, None))
+    assert detector.fault(stuck, 0) is None
+    assert detector.fault(stuck, 10 * SECOND) is None
+    assert detector.fault(stuck, 11 * SECOND) == "authorizations[0] has lag and makes no progress"
+
+
+def test_lag_with_progress_is_not() -> None:
+    detector = StallDetector(WATCH)
+    for second in range(100):
+        assert detector.fault(FakeConsumer(Progress(HERE, second // 5, 1_000, None)), second * SECOND) is None
+
+
+def test_lag_that_begins_after_a_pause_is_given_its_time() -> None:
+    detector = StallDetector(WATCH)
+    for second in range(100):
+        detector.fault(FakeConsumer(Progress(HERE, 5, 0, None)), second * SECOND)
+    behind = FakeConsumer(Progress(HERE, 5, 3, None))
+    assert detector.fault(behind, 105 * SECOND) is None
+    assert detector.fault(behind, 111 * SECOND) is not None
+
+
+def test_an_old_unfinished_batch_is_a_stall_even_without_known_lag() -> None:
+    detector, stuck = StallDetector(WATCH), FakeConsumer(Progress(HERE, None, None, 2 * SECOND))
+    assert detector.fault(stuck, 12 * SECOND) is None
+    assert detector.fault(stuck, 13 * SECOND) == "authorizations[0] has an unfinished batch"
+
+
+def test_a_partition_that_went_elsewhere_and_came_back_starts_anew() -> None:
+    detector, behind = StallDetector(WATCH), FakeConsumer(Progress(HERE, 5, 3, None))
+    detector.fault(behind, 0)
+    detector.fault(FakeConsumer(), 9 * SECOND)
+    assert detector.fault(behind, 15 * SECOND) is None
+
+
+def test_a_dead_consumer_is_a_fault_at_once() -> None:
+    assert StallDetector(WATCH).fault(FakeConsumer(alive=False), 0) == "consumer died"
+
+
+def test_the_process_is_ended_with_its_own_status() -> None:
+    ended, statuses = threading.Event(), []
+
+    def end(status: int) -> None:
+        statuses.append(status)
+        ended.set()
+
+    dead = FakeConsumer(alive=False)
+    Watchdog(Watch(interval_s=0.01), lambda: dead, end=end).start()
+    assert ended.wait(10)
+    assert statuses == [EXIT_STALLED]
+
+
+def test_a_drain_that_does_not_end_is_ended() -> None:
+    ended = threading.Event()
+    watchdog = Watchdog(Watch(interval_s=0.01, drain_s=0.02), lambda: None, end=lambda _: ended.set())
+    watchdog.start()
+    watchdog.draining()
+    assert ended.wait(10)
