@@ -41,7 +41,7 @@ def dashboard() -> Json:
 
 def render() -> str:
     """Render the file's text: stable order, one key per line, so that a change reads well in a diff."""
-    return json.dumps(dashboard(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _datasource() -> Json:

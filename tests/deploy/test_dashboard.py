@@ -1,0 +1,117 @@
+"""The dashboard's JSON: made from its rows, and of the form that Grafana provisions."""
+
+import json
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from deploy.grafana import build
+from tests.deploy.rules import DEPLOY, read
+
+FILE = DEPLOY / "grafana" / "dashboards" / "sekisho.json"
+MODEL: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+PANELS: list[dict[str, Any]] = [panel for panel in MODEL["panels"] if panel["type"] != "row"]
+
+# Grafana's own ids: https://grafana.com/docs names them "unit" in the field configuration.
+UNITS = {"short", "reqps", "ops", "s", "bytes", "percentunit"}
+
+
+def test_the_committed_file_is_what_the_rows_make() -> None:
+    assert FILE.read_text(encoding="utf-8") == build.render(), "run: python -m deploy.grafana.build"
+
+
+def test_links_and_bookmarks_keep_working() -> None:
+    assert MODEL["uid"] == "sekisho-operations-risk"
+    assert MODEL["title"] == "Sekisho: operations and risk"
+
+
+def test_the_model_is_of_a_schema_that_grafana_12_reads() -> None:
+    assert MODEL["schemaVersion"] == 41
+    assert "id" not in MODEL, "an id belongs to one Grafana; the uid is ours"
+    assert {panel["type"] for panel in MODEL["panels"]} <= {"row", "timeseries", "stat", "heatmap", "table", "bargauge"}
+
+
+def test_rows_come_in_the_order_in_which_questions_are_asked() -> None:
+    assert [panel["title"] for panel in MODEL["panels"] if panel["type"] == "row"] == [
+        "Flow and lag",
+        "Latency",
+        "Decisions and alerts",
+        "Dead letters and guard",
+        "EMV 3-D Secure",
+        "Security Checklist",
+        "State and model",
+    ]
+
+
+def test_panel_ids_and_titles_are_unique() -> None:
+    for key in ("id", "title"):
+        values = [panel[key] for panel in MODEL["panels"]]
+        assert len(values) == len(set(values))
+
+
+def test_panels_lie_on_the_grid_and_on_no_other() -> None:
+    cells = []
+    for panel in MODEL["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] >= 0
+        assert place["x"] + place["w"] <= 24
+        cells.append((panel["title"], place))
+    for (first, a), (second, b) in combinations(cells, 2):
+        apart = (
+            a["x"] + a["w"] <= b["x"]
+            or b["x"] + b["w"] <= a["x"]
+            or a["y"] + a["h"] <= b["y"]
+            or b["y"] + b["h"] <= a["y"]
+        )
+        assert apart, f"{first} lies on {second}"
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_panel_says_what_it_shows_in_which_unit_and_where_it_turns_red(panel: dict[str, Any]) -> None:
+    assert len(panel["description"]) > 40
+    assert panel["description"].endswith((".", "?"))
+    defaults = panel["fieldConfig"]["defaults"]
+    assert defaults["unit"] in UNITS
+    steps = defaults["thresholds"]["steps"]
+    assert steps[0]["value"] is None, "the base step comes first"
+    values = [step["value"] for step in steps[1:]]
+    assert values == sorted(values)
+    assert panel["targets"]
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_a_query_asks_the_chosen_data_source_for_the_chosen_deployment(panel: dict[str, Any]) -> None:
+    references = [target["refId"] for target in panel["targets"]]
+    assert len(references) == len(set(references))
+    assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    for target in panel["targets"]:
+        assert target["datasource"] == panel["datasource"]
+        assert 'job="$job"' in target["expr"] or "ALERTS{" in target["expr"]
+        assert target["expr"].count("(") == target["expr"].count(")")
+
+
+def test_variables_choose_data_source_deployment_and_workers() -> None:
+    variables = {variable["name"]: variable for variable in MODEL["templating"]["list"]}
+    assert list(variables) == ["datasource", "job", "instance"]
+    assert variables["datasource"]["query"] == "prometheus"
+    assert variables["instance"]["includeAll"]
+    assert variables["instance"]["multi"]
+
+
+def test_provisioning_points_at_folders_and_sources_that_the_stack_mounts() -> None:
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (source,) = read(provisioning / "datasources" / "prometheus.yaml")["datasources"]
+    (provider,) = read(provisioning / "dashboards" / "sekisho.yaml")["providers"]
+    services = read(DEPLOY / "compose.yaml")["services"]
+    assert source["url"] == "http://prometheus:9090"
+    assert source["type"] == "prometheus"
+    mounts = [volume.split(":") for volume in services["grafana"]["volumes"]]
+    assert ["./grafana/dashboards", provider["options"]["path"], "ro"] in mounts
+    assert ["./grafana/provisioning", "/etc/grafana/provisioning", "ro"] in mounts
+
+
+def test_the_rate_interval_is_made_of_the_scrape_interval_that_prometheus_has() -> None:
+    (source,) = read(DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml")["datasources"]
+    scraped = read(DEPLOY / "prometheus" / "prometheus.yml")["global"]["scrape_interval"]
+    assert source["jsonData"]["timeInterval"] == scraped
