@@ -27,8 +27,8 @@ class EpisodeRates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     t1: _Rate = 1.0  # enumeration, credit master
-    t2: _Rate = 3.0  # card testing
-    t3: _Rate = 30.0  # stolen card, burst or one quiet purchase
+    t2: _Rate = 2.5  # card testing
+    t3: _Rate = 24.0  # stolen card, burst or one quiet purchase
     t4: _Rate = 14.0  # account takeover
     t8: _Rate = 11.0  # cross-border
     t9: _Rate = 4.5  # phishing, one-time password passed, goods for resale
@@ -52,12 +52,12 @@ class Planned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything a stream depends on: the same record gives the same bytes, whatever the clock or the hash seed.
 
-    `start_ms` is milliseconds since the epoch, UTC; daily rhythm is Asia/Tokyo whatever it is. Bounds are checked
-    on construction and raise `ValueError`.
+    `start_ms` is milliseconds since the epoch, UTC, from 2000 to mid-2090; daily rhythm is Asia/Tokyo whatever it is.
+    Bounds are checked on construction; beyond them it raises `ValueError`.
     """
 
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
-    start_ms: Annotated[int, Meta(ge=0, le=2**42)] = START_MS
+    start_ms: Annotated[int, Meta(ge=946_684_800_000, le=3_800_000_000_000)] = START_MS
     days: Annotated[int, Meta(ge=1, le=3650)] = 7
     events_per_day: Annotated[int, Meta(ge=1, le=20_000_000)] = 20_000
     cards: Annotated[int, Meta(ge=100, le=5_000_000)] = 50_000

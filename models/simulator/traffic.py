@@ -181,7 +181,7 @@ def _desks(world: World, rng: np.random.Generator, rows: Rows) -> None:
 
 def _new_lives(world: World, rng: np.random.Generator, rows: Rows) -> None:
     """Let a few people change telephone, line and address at once and furnish a flat: as a thief would."""
-    moved = (rows["channel"] == t.ECOM) & (rows["stored"] != 1) & chance(rng, rows.size, 0.004)
+    moved = (rows["channel"] == t.ECOM) & (rows["stored"] != 1) & chance(rng, rows.size, 0.0015)
     where = np.flatnonzero(moved)
     for name in ("device", "ip", "account", "address"):
         rows[name][where] = np.where(rows[name][where] >= 0, new_ids(rng, where.size), -1)

@@ -28,11 +28,12 @@ _ANSWERS_LATE = ((t.BAD_PAN, 250), (t.EXPIRED, 420), (t.BAD_CVV, 230), (t.GENERI
 
 
 def attack(scene: Scene) -> Rows:
-    """Return one run: 40 to 1,500 attempts at 0.02 to 12 a second."""
+    """Return one run: 40 to 1,500 attempts at one in 90 s to ten a second."""
     rng, world = scene.rng, scene.world
-    n = min(3_000, 30 + scene.count(30, 1_000))
-    # 60 s apart when quiet, 100 ms when loud.
-    gap_ms = float(np.exp(np.log(45_000) + (np.log(120) - np.log(45_000)) * scene.severity**0.6))
+    n = min(3_000, 30 + scene.count(70, 1_000))
+    # 90 s apart when quiet, 120 ms when loud, evenly on a logarithmic scale.
+    slow, fast = np.log(90_000), np.log(120)
+    gap_ms = float(np.exp(slow + (fast - slow) * scene.severity**0.8))
     shop = scene.weak_shop(_CREDMASTER, _unprotected(scene))
     issuer = weighted(rng, world.issuers.domestic_cdf, 1)
     stranger = np.zeros(n, np.int64)

@@ -87,15 +87,17 @@ def _identity(world: World, rng: np.random.Generator, rows: Rows) -> None:
     rows["device"] = np.where(fresh, new_ids(rng, n), rows["device"])
     country = world.people.country[rows["card"]]
     rows["lang"] = np.array(_TOURIST_LANG)[country]
-    rows["lang"] = np.where(country == t.JP, 0, rows["lang"])
-    rows["zone"] = np.array(_ZONE)[country]
+    # One resident in sixteen reads another language, and a few keep their telephones on the clock of home.
+    at_home = np.where(person % 16 == 3, 1 + person // 16 % (len(t.LANGS) - 1), 0)
+    rows["lang"] = np.where(country == t.JP, at_home, rows["lang"])
+    rows["zone"] = np.where(person % 61 == 7, person // 61 % len(t.TIME_ZONES), np.array(_ZONE)[country])
     guest = ~(rows["stored"] == 1) & chance(rng, n, np.where(rows["familiar"] == 1, 0.12, 0.45))
     rows["account"] = np.where(guest, -1, person * len(world.merchants.ids) + rows["merchant"])
     old = np.where(rows["familiar"] == 1, 0.86, 0.25)
     member = np.where(chance(rng, n, old), 5, mixed(rng, n, ((2, 50), (3, 30), (4, 20))))
     rows["age_ind"] = np.where(guest, 1, member)
     rows["email"] = np.where(chance(rng, n, 0.05), new_ids(rng, n), person)
-    rows["domain"] = (person * 7 + person // 5) % 6
+    rows["domain"] = np.where(person % 29 == 5, 6, (person * 7 + person // 5) % 6)
     rows["phone"] = np.where(chance(rng, n, 0.7), person, -1)
 
 
@@ -107,27 +109,36 @@ def home_ip(person: Ints, day: Ints) -> Ints:
     return out
 
 
+def carrier_ip(world: World, rng: np.random.Generator, card: Ints) -> Ints:
+    """Draw one of the addresses that mobile carriers share among thousands of their customers."""
+    pool = max(16, world.people.cards // 600)
+    out: Ints = _SHARED_IP + (rng.integers(0, pool, card.size) + world.people.region[card] * 7) % pool
+    return out
+
+
 def _network(world: World, rng: np.random.Generator, rows: Rows) -> None:
     """Give each visit an IP address: the household's line, or one that a mobile carrier shares among thousands."""
     n = rows.size
     person = world.people.person[rows["card"]]
     day = rows["time_ms"] // DAY_MS
     home = home_ip(person, day)
-    pool = max(16, world.people.cards // 600)
-    mobile = _SHARED_IP + (rng.integers(0, pool, n) + world.people.region[rows["card"]] * 7) % pool
+    mobile = carrier_ip(world, rng, rows["card"])
     is_mobile = chance(rng, n, 0.38)
     office = _SHARED_IP + (1 << 20) + person // 40
     is_office = ~is_mobile & chance(rng, n, 0.08)
     rows["ip"] = np.where(is_mobile, mobile, np.where(is_office, office, home))
     rows["asn"] = np.where(is_mobile, ASN_MOBILE, np.array(_ASN_HOME)[person // 2 % len(_ASN_HOME)])
     country = world.people.country[rows["card"]]
-    travelling = (country == t.JP) & chance(rng, n, 0.012)
-    rows["ip_country"] = np.where(travelling, rng.integers(1, 11, n), country)
+    travelling = (country == t.JP) & chance(rng, n, 0.018)
+    away = rng.integers(1, 11, n)
+    rows["ip_country"] = np.where(travelling, away, country)
+    rows["zone"] = np.where(travelling & chance(rng, n, 0.6), np.array(_ZONE)[away], rows["zone"])
     rows["ip"] = np.where(travelling, new_ids(rng, n), rows["ip"])
     vpn = chance(rng, n, 0.015)
     rows["proxy"] = vpn
     rows["ip"] = np.where(vpn, _SHARED_IP + (1 << 24) + rng.integers(0, 200, n), rows["ip"])
     rows["asn"] = np.where(vpn, ASN_HOSTING, rows["asn"])
+    rows["ip_country"] = np.where(vpn & chance(rng, n, 0.4), rng.integers(1, 11, n), rows["ip_country"])
     rows["ip_net"] = rows["ip"] // 16
 
 

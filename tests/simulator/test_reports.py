@@ -1,0 +1,39 @@
+"""What becomes known of fraud: late, incomplete, sometimes wrong, and never before the payment."""
+
+import msgspec
+import pytest
+
+from models.simulator import Simulator, SimulatorConfig
+from scoring.contract.authorization import Authorization
+from scoring.contract.label import FraudReport
+
+
+def test_reports_follow_approved_payments_late_and_not_always() -> None:
+    config = SimulatorConfig(seed=4, days=40, events_per_day=1_200, cards=1_500, merchants=150, first_party_share=0.004)
+    decode = msgspec.json.Decoder(Authorization).decode
+    report = msgspec.json.Decoder(FraudReport).decode
+    events, truth, reports = {}, {}, []
+    for item in Simulator(config):
+        if item.truth is not None:
+            events[item.truth.event_id] = decode(item.value)
+            truth[item.truth.event_id] = item.truth
+        elif item.topic == "fraud-reports":
+            reports.append(report(item.value))
+            assert round(reports[-1].received_ts.timestamp() * 1000) == item.at_ms
+    assert len({r.label_id for r in reports}) == len(reports)
+    delays = []
+    for r in reports:
+        event = events[r.event_id]
+        assert event.outcome.approved
+        assert (r.pan_hmac, r.merchant_id, r.acquirer_id) == (event.card.pan_hmac, event.merchant.id, event.acquirer.id)
+        assert r.amount_jpy == truth[r.event_id].amount_jpy
+        delays.append((r.received_ts - event.event_ts).total_seconds() / 86_400)
+    assert min(delays) > 0
+    assert 3 < sorted(delays)[len(delays) // 2] < 7
+    early = {e for e, t in truth.items() if t.fraud and events[e].outcome.approved and events[e].txn.type == "purchase"}
+    reported = {r.event_id for r in reports}
+    old = {e for e in early if events[e].event_ts.timestamp() * 1000 < config.start_ms + 15 * 86_400_000}
+    assert len(old & reported) / len(old) == pytest.approx(0.85, abs=0.09)
+    wrong = [r for r in reports if not truth[r.event_id].fraud]
+    assert {r.label for r in wrong} == {"FRAUD", "FIRST_PARTY"}
+    assert {r.label for r in reports if truth[r.event_id].fraud} == {"FRAUD"}
