@@ -1,0 +1,193 @@
+"""The whole service from the outside: topics, worker, endpoints, signals, on the embedded broker."""
+
+import asyncio
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiokafka
+import pytest
+from aiokafka.structs import TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
+from streams.transport.settings import Broker
+from tests.bundles import bundle_files
+from tests.events import encoded, token
+
+pytestmark = pytest.mark.embedded
+
+ROOT = Path(__file__).parents[2]
+READY_S = 240  # kernels may have to be compiled
+ANSWER_S = 30
+COMMAND = [sys.executable, "-c", "from streams.cli import main; raise SystemExit(main())"]
+ENTITIES = ("card", "merchant", "merchant_bin", "bin", "device", "ip", "account", "address")
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[Broker]:
+    try:
+        find_binary()
+    except EmbeddedBrokerError as error:
+        pytest.skip(str(error))
+    with embedded_broker() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    for name, content in bundle_files().items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@dataclass
+class Deployment:
+    file: Path
+    port: int
+    bootstrap: str
+
+    def sekisho(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [*COMMAND, *words, "--config", str(self.file)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=READY_S)
+
+    def get(self, path: str) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except ConnectionRefusedError:
+            return 0, ""
+        finally:
+            connection.close()
+
+    def total(self, name: str) -> float:
+        families = text_string_to_metric_families(self.get("/metrics")[1])
+        return sum(sample.value for family in families for sample in family.samples if sample.name == name)
+
+
+@pytest.fixture
+def deployment(broker: Broker, bundle: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Deployment:
+    settings = {
+        "kafka": {"bootstrap_servers": list(broker.bootstrap), "profile": "embedded"},
+        "topics": {"prefix": f"{abs(hash(request.node.name))}.", "partitions": {"events": 3}},
+        "consume": {"group": f"group-{abs(hash(request.node.name))}"},
+        "model": {"bundle_dir": str(bundle)},
+        "profiles": {"rows": dict.fromkeys(ENTITIES, 1024)},
+        "http": {"port": free_port()},
+    }
+    file = tmp_path / "config.yaml"
+    file.write_text(json.dumps(settings))
+    return Deployment(file=file, port=settings["http"]["port"], bootstrap=broker.bootstrap[0])  # type: ignore[index]
+
+
+def until(reached: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+def test_topics_are_created_once_and_a_difference_is_told(deployment: Deployment) -> None:
+    created = deployment.sekisho("topics", "create")
+    assert created.returncode == 0, created.stderr
+    assert [line.split()[0] for line in created.stdout.splitlines()] == ["created"] * 6
+    again = deployment.sekisho("topics", "create")
+    assert again.returncode == 0, again.stderr
+    assert [line.split()[0] for line in again.stdout.splitlines()] == ["exists"] * 6
+    settings = json.loads(deployment.file.read_text())
+    settings["topics"]["partitions"]["events"] = 5
+    deployment.file.write_text(json.dumps(settings))
+    differs = deployment.sekisho("topics", "create")
+    assert differs.returncode == 2
+    assert "authorizations: 3 partitions, not the configured 5" in differs.stderr
+
+
+def test_a_broker_that_cannot_be_reached_is_infrastructure(deployment: Deployment) -> None:
+    settings = json.loads(deployment.file.read_text())
+    settings["kafka"]["bootstrap_servers"] = [f"127.0.0.1:{free_port()}"]
+    deployment.file.write_text(json.dumps(settings))
+    told = deployment.sekisho("topics", "create")
+    assert told.returncode == 3
+    assert told.stderr.startswith("sekisho topics create: 127.0.0.1:")
+    assert len(told.stderr.splitlines()) == 1
+    halted = deployment.sekisho("worker")
+    assert halted.returncode == 3
+    facts = [json.loads(line) for line in halted.stderr.splitlines()]
+    (halt,) = [fact for fact in facts if fact["event"] == "worker_halted"]
+    assert "Unable to bootstrap" in halt["error"]
+
+
+def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: Deployment, tmp_path: Path) -> None:
+    assert deployment.sekisho("topics", "create").returncode == 0
+    prefix = json.loads(deployment.file.read_text())["topics"]["prefix"]
+    log = tmp_path / "log"
+    command = [*COMMAND, "worker", "--config", str(deployment.file)]
+    with log.open("wb") as stderr, subprocess.Popen(command, cwd=ROOT, stderr=stderr) as worker:
+        try:
+            until(lambda: deployment.get("/livez")[0] == 200, READY_S, "alive")
+            assert deployment.get("/readyz")[0] in {200, 503}
+            until(lambda: deployment.get("/readyz")[0] == 200 or worker.poll() is not None, READY_S, "ready")
+            asyncio.run(produce(deployment.bootstrap, prefix))
+            until(lambda: deployment.total("sekisho_decision_latency_seconds_count") == 200, ANSWER_S, "delivered")
+            assert deployment.total("sekisho_events_total") == 200
+            assert deployment.total("sekisho_repeats_total") == 3
+            assert deployment.total("sekisho_pan_guard_hits_total") == 1
+            assert deployment.total("sekisho_decisions_total") == 193
+            versions = json.loads(deployment.get("/version")[1])
+            assert versions["model"].startswith("tests-")
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            status = worker.wait(READY_S)
+    text = log.read_text()
+    assert status == 0, text
+    assert [json.loads(line)["event"] for line in text.splitlines()] == [
+        "engine_built",
+        "merchants_loaded",
+        "worker_started",
+        "worker_stopped",
+    ]
+    assert token("card-1") not in text
+    decisions, committed = asyncio.run(outcome(deployment, prefix))
+    assert len(decisions) == 193
+    assert len({decision["decision_id"] for decision in decisions}) == 193
+    assert committed == 200
+
+
+async def produce(bootstrap: str, prefix: str) -> None:
+    """Send 200 values: 193 events, three of them again, three broken ones and one with a card number."""
+    number = "4000" + "0000" + "0000" + "0002"
+    values = [encoded(event_id=f"e-{i}") for i in range(193)]
+    values += [*values[-3:], b"{", b"[]", b"", encoded(event_id="x", merchant={"name": number})]
+    async with aiokafka.AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        for value in values:
+            await producer.send(f"{prefix}authorizations", value, key=b"one card, one partition")
+        await producer.flush()
+
+
+async def outcome(deployment: Deployment, prefix: str) -> tuple[list[dict[str, object]], int]:
+    """Read the decisions, and how many events the group's commits cover."""
+    decisions: list[dict[str, object]] = []
+    topic = f"{prefix}decisions"
+    async with aiokafka.AIOKafkaConsumer(
+        topic, bootstrap_servers=deployment.bootstrap, auto_offset_reset="earliest"
+    ) as consumer:
+        deadline = time.monotonic() + ANSWER_S
+        while len(decisions) < 193 and time.monotonic() < deadline:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                decisions += [json.loads(record.value) for record in records]
+    group = json.loads(deployment.file.read_text())["consume"]["group"]
+    async with aiokafka.AIOKafkaConsumer(
+        bootstrap_servers=deployment.bootstrap, group_id=group, enable_auto_commit=False
+    ) as member:
+        inputs = [TopicPartition(f"{prefix}authorizations", partition) for partition in range(3)]
+        member.assign(inputs)
+        return decisions, sum([await member.committed(partition) or 0 for partition in inputs])
