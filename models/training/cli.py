@@ -11,7 +11,7 @@ import lightgbm
 import msgspec
 import orjson
 
-from models.simulator.config import DAY_MS, START_MS, SimulatorConfig
+from models.simulator.config import DAY_MS, START_MS, EpisodeRates, SimulatorConfig
 from models.simulator.stream import Simulator, Truth
 from models.simulator.writer import read_truth
 from models.training.matrix import Record, Samples, read_records, replay
@@ -101,6 +101,7 @@ def _config(options: argparse.Namespace) -> SimulatorConfig:
         events_per_day=options.events_per_day,
         cards=options.cards,
         merchants=options.merchants,
+        episodes=EpisodeRates(t1=4.0),  # an enumeration is rare and long: at its usual rate a split would hold one
         repeat_share=0.0005,
     )
 
