@@ -1,5 +1,7 @@
 """An engine that needs no model: it answers with what it was given."""
 
+import os
+import time
 from collections.abc import Callable, Sequence
 
 from scoring.outputs import Outputs, Source
@@ -8,8 +10,8 @@ from scoring.outputs import Outputs, Source
 class EchoEngine:
     """Decide every payload with itself. Payloads that begin with `!` do something else.
 
-    `!letter` becomes a dead letter, `!alert` raises an alert as well, `!crash` makes the engine fail. A decision is
-    keyed by its source offset and prefixed by the number of merchants known when it was made.
+    `!letter` becomes a dead letter, `!alert` raises an alert as well, `!crash` makes the engine fail and `!hang` makes
+    it never return. The key of a decision is its source offset; its value is `merchants known|process|payload`.
     """
 
     def __init__(self) -> None:
@@ -24,31 +26,34 @@ class EchoEngine:
         decided_at_ms: Callable[[], int],
         mark: Callable[[str], None],
     ) -> Outputs:
+        """Echo."""
         assert len(values) == len(source.offsets) == len(source.timestamps_ms)
         outputs = Outputs()
-        known = str(len(self.merchants)).encode()
+        prefix = b"%d|%d|" % (len(self.merchants), os.getpid())
         for value, offset in zip(values, source.offsets, strict=True):
-            key = str(offset).encode()
-            if value.startswith(b"!crash"):
-                raise RuntimeError("the engine was told to fail")
+            key = b"%d" % offset
             if value.startswith(b"!letter"):
                 outputs.dead_letters.append((key, value))
                 continue
+            if value.startswith(b"!crash"):
+                raise RuntimeError("the engine was told to fail")
+            while value.startswith(b"!hang"):
+                time.sleep(0.1)
             if value.startswith(b"!alert"):
                 outputs.alerts.append((key, value))
-            outputs.decisions.append((key, known + b"|" + value))
+            outputs.decisions.append((key, prefix + value))
         mark("score")
         return outputs
 
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int) -> Outputs:
-        outputs = Outputs()
-        for value, offset in zip(values, source.offsets, strict=True):
-            outputs.dead_letters.append((str(offset).encode(), b"report|" + value))
-        return outputs
+        """Bury every report."""
+        letters = [(b"%d" % offset, b"report|" + value) for value, offset in zip(values, source.offsets, strict=True)]
+        return Outputs(dead_letters=letters)
 
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:
+        """Remember the last record of each key."""
         for key, value in zip(keys, values, strict=True):
             if value is None:
                 self.merchants.pop(key, None)

@@ -1,25 +1,48 @@
-"""A worker with the echo engine, as a process of its own: `python -m tests.integration.worker '<settings as JSON>'`."""
+"""A worker with the echo engine, as a process of its own: `python -m tests.integration.worker '<settings as JSON>'`.
 
+With `refuse` as second argument, outputs of a batch that holds a payload beginning with `!refuse` are never accepted.
+"""
+
+import asyncio
 import logging
 import sys
 
 import msgspec
+from aiokafka.errors import NotEnoughReplicasError
 
+from scoring.outputs import Outputs
 from streams.app import FraudApp, build_app, run
+from streams.emit import Ack, Emitter
 from streams.seams import NoTelemetry
+from streams.transport.batch import Batch
 from streams.transport.settings import WorkerSettings
 from tests.integration.fakes import EchoEngine
 
 
+class RefusingEmitter(Emitter):
+    """Fail as a broker does that has lost its replicas: the produce is taken, the acknowledgement is an error."""
+
+    async def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
+        """Produce nothing for a batch that is to be refused."""
+        if not any(value.startswith(b"!refuse") for value in batch.values):
+            return await super().emit(batch, outputs, now_ms)
+        refused: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        refused.set_exception(NotEnoughReplicasError())
+        return [refused]  # type: ignore[list-item]
+
+
 def main() -> int:
     """Run until SIGTERM; the exit status is the worker's."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
-    for name in ("faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
     settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
 
     def build() -> FraudApp:
-        return build_app(settings, EchoEngine(), NoTelemetry())
+        app = build_app(settings, EchoEngine(), NoTelemetry())
+        if "refuse" in sys.argv[2:]:
+            app.emitter = RefusingEmitter(app._producer_client, settings.topics)
+            app.outputs._emitter = app.emitter
+            app.reference._emitter = app.emitter
+        return app
 
     return run(build)
 
