@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
         type=_moment,
         default=START_MS,
         metavar="TIME",
-        help="RFC 3339, with a zone (default 2026-03-01T00:00+09:00)",
+        help="RFC 3339, with a zone (default 2025-06-01T00:00+09:00)",
     )
     p.add_argument("--days", type=int, default=default.days, help="length of the stream (default %(default)s)")
     p.add_argument("--cards", type=int, default=default.cards, help="cards in circulation (default %(default)s)")
@@ -108,5 +108,5 @@ def _moment(text: str) -> int:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not a time: {text!r}") from error
     if moment.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"no time zone in {text!r}: write it as 2026-03-01T00:00+09:00")
+        raise argparse.ArgumentTypeError(f"no time zone in {text!r}: write it as 2025-06-01T00:00+09:00")
     return int(moment.timestamp() * 1000)

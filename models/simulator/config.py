@@ -10,8 +10,8 @@ TYPOLOGIES: tuple[Typology, ...] = ("T1", "T2", "T3", "T4", "T8", "T9", "T11")
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-START_MS = 1_772_290_800_000
-"""2026-03-01T00:00:00+09:00, a Sunday: the default start, so that no default depends on a clock."""
+START_MS = 1_748_703_600_000
+"""2025-06-01T00:00:00+09:00, a Sunday: the default start, so that no default depends on a clock."""
 
 DEMO_EVENTS_PER_DAY = 60_000
 
@@ -29,7 +29,7 @@ class EpisodeRates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     t1: _Rate = 1.0  # enumeration, credit master
     t2: _Rate = 2.5  # card testing
     t3: _Rate = 24.0  # stolen card, burst or one quiet purchase
-    t4: _Rate = 14.0  # account takeover
+    t4: _Rate = 9.0  # account takeover
     t8: _Rate = 11.0  # cross-border
     t9: _Rate = 4.5  # phishing, one-time password passed, goods for resale
     t11: _Rate = 5.0  # 3-D Secure abuse
@@ -116,8 +116,8 @@ _DEMO_PLAN: tuple[tuple[Typology, int, float, str], ...] = (
     ("T8", 14 * 60 + 30, 0.5, "cross-border-2"),
     ("T8", 20 * 60 + 15, 0.6, "cross-border-3"),
     ("T9", 8 * 60 + 20, 0.9, "phishing-resale-ring-1"),
-    ("T9", 15 * 60 + 10, 0.6, "phishing-resale-ring-2"),
-    ("T9", 17 * 60 + 45, 0.4, "phishing-resale-ring-3"),
+    ("T9", 12 * 60 + 5, 0.75, "phishing-resale-ring-2"),
+    ("T9", 15 * 60 + 45, 0.85, "phishing-resale-ring-3"),
     ("T11", 7 * 60 + 10, 0.8, "eci-without-cavv"),
     ("T11", 10 * 60 + 35, 0.5, "attempts-steering"),
     ("T11", 18 * 60 + 50, 0.7, "authentication-reuse"),

@@ -13,11 +13,11 @@ _ANSWERS = ((t.OK, 86), (t.FUNDS, 5), (t.LIMIT, 3), (t.SUSPECTED, 4), (t.GENERIC
 
 
 def attack(scene: Scene) -> Rows:
-    """Return one to six purchases on each of one to three accounts at one shop, cards on file."""
+    """Return one to six purchases on each of one to four accounts at one shop, cards on file."""
     rng, world = scene.rng, scene.world
     shop = scene.weak_shop(_LOGIN, scene.resale() | world.merchants.ships)
-    accounts = int(rng.integers(1, 4)) if scene.severity > 0.4 else 1
-    card = np.repeat(_customers(scene, shop, accounts), rng.integers(1, 3 + int(3 * scene.severity), accounts))
+    accounts = int(rng.integers(1, 5)) if scene.severity > 0.3 else 1
+    card = np.repeat(_customers(scene, shop, accounts), rng.integers(1, 3 + int(4 * scene.severity), accounts))
     n = card.size
     time_ms = scene.times(n, scene.between(40 * MINUTE_MS, 5 * MINUTE_MS))
     median = max(float(world.merchants.median_jpy[shop]) * 1.5, 6_000) * scene.between(0.6, 2.0)

@@ -83,7 +83,8 @@ def _identity(world: World, rng: np.random.Generator, rows: Rows) -> None:
     generation = (day + person * 37) // 700 % 64
     kind = np.where(u < 0.80, 0, np.where(u < 0.95, 1, 2))
     rows["device"] = (person * 64 + generation) * 4 + kind
-    fresh = (u > 0.97) | (chance(rng, n, 0.02))  # private mode, cleared storage, a friend's tablet
+    # Private mode, cleared storage, a friend's tablet; rarer where one has logged in and kept a card.
+    fresh = chance(rng, n, np.where(rows["stored"] == 1, 0.02, 0.045))
     rows["device"] = np.where(fresh, new_ids(rng, n), rows["device"])
     country = world.people.country[rows["card"]]
     rows["lang"] = np.array(_TOURIST_LANG)[country]
