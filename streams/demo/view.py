@@ -65,9 +65,9 @@ def save_picture(file: Path, state: State) -> None:
 
 def render(state: State, now_s: float) -> RenderableType:
     """Draw the whole view."""
-    figures = Table.grid(expand=True, padding=(0, 1))
-    for _ in range(3):
-        figures.add_column(ratio=1)
+    figures = Table.grid(expand=True)
+    for ratio in (5, 7, 5):
+        figures.add_column(ratio=ratio)
     figures.add_row(_speed(state, now_s), _mix(state), _histogram(state))
     return Group(_headline(state, now_s), figures, _alerts(state), _foot(state))
 
@@ -108,34 +108,36 @@ def _speed(state: State, now_s: float) -> RenderableType:
 
 def _mix(state: State) -> RenderableType:
     rows = Table.grid(padding=(0, 1))
+    for width in (7, 6, 6):
+        rows.add_column(no_wrap=True, min_width=width)
+    rows.add_column(no_wrap=True, ratio=1)
     total = max(1, state.bands.total())
     for band in BANDS:
         share = state.bands[band] / total
-        bar = "█" * max(1 if share else 0, round(share * 12))
-        rows.add_row(band, f"{state.bands[band]:>8,}", f"{share:>7.2%}", Text(bar, style=_BAND_STYLE[band]))
+        bar = "█" * max(1 if share else 0, round(share * 10))
+        rows.add_row(band, f"{state.bands[band]:>6,}", f"{share:>6.2%}", Text(bar, style=_BAND_STYLE[band]))
     rows.add_row("", "", "", "")
     return Panel(rows, title="decisions", title_align="left", box=box.ROUNDED)
 
 
 def _histogram(state: State) -> RenderableType:
-    """Draw scores 0 to 999 in twenty bins, heights by the logarithm: few are high."""
+    """Draw scores 0 to 999 in bins of fifty, heights by the logarithm: few are high."""
     heights = np.log1p(state.scores.astype(np.float64))
     top = max(float(heights.max()), 1.0)
     rows = []
     for level in (2, 1, 0):
         cells = np.clip(heights / top * 24 - 8 * level, 0, 8)
-        rows.append(Text("".join(_BARS[round(cell)] * 2 for cell in cells.tolist()), style="cyan"))
-    rows.append(Text(f"0{'score':^{2 * SCORE_BINS - 4}}999", style="dim"))
+        rows.append(Text("".join(_BARS[round(cell)] for cell in cells.tolist()), style="cyan"))
+    rows.append(Text(f"0{'score':^{SCORE_BINS - 4}}999", style="dim"))
     rows.append(Text("log scale", style="dim"))
     return Panel(Group(*rows), title="scores", title_align="left", box=box.ROUNDED)
 
 
 def _alerts(state: State) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False)
+    table = Table(box=None, expand=True, pad_edge=False, header_style="dim")
     table.add_column("time", no_wrap=True)
     table.add_column("severity", no_wrap=True)
-    table.add_column("about", no_wrap=True)
-    table.add_column("merchant", no_wrap=True)
+    table.add_column("about at merchant", no_wrap=True)
     table.add_column("yen", justify="right", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("because", ratio=1, no_wrap=True, overflow="ellipsis")
@@ -153,16 +155,16 @@ def _cells(alert: AlertLine) -> tuple[str | Text, ...]:
     yen = "" if alert.amount_jpy is None else f"{alert.amount_jpy:,}"
     severity = Text(alert.severity, style=_SEVERITY_STYLE.get(alert.severity, ""))
     reasons = "; ".join(alert.reasons)
-    return (clock(alert.at_ms), severity, alert.kind, alert.merchant_id, yen, str(alert.score), Text(reasons))
+    return (clock(alert.at_ms), severity, f"{alert.kind} {alert.merchant_id}", yen, str(alert.score), Text(reasons))
 
 
 def _foot(state: State) -> RenderableType:
     ledger = state.ledger
     letters = ledger.dead_letters.total()
     return Text.assemble(
+        ("balance ", "dim"),
+        f"{ledger.events_sent:,} sent = {ledger.answered - letters:,} decided + {letters:,} refused "
+        f"+ {ledger.repeats:,} repeats + {ledger.outstanding:,} on the way\n",
         ("metrics ", "dim"),
         state.address or "-",
-        ("   balance ", "dim"),
-        f"{ledger.events_sent:,} sent = {ledger.answered - letters:,} decided + {letters:,} refused "
-        f"+ {ledger.repeats:,} repeats + {ledger.outstanding:,} on the way",
     )

@@ -1,0 +1,62 @@
+"""Recorded events come back as the bytes they were, and a repeat is known for what it is."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from models.simulator import Simulator, SimulatorConfig
+from models.simulator.writer import event_line
+from streams.replay.lines import LinesSource, read_lines
+from streams.replay.source import NOT_OURS, SourceError
+
+
+def recorded(file: Path) -> list[tuple[str, bytes, bytes]]:
+    config = SimulatorConfig(seed=3, days=1, events_per_day=3_000, cards=500, merchants=80, repeat_share=0.05)
+    items = list(Simulator(config))
+    file.write_bytes(b"".join(map(event_line, items)))
+    return [(item.topic, item.key, item.value) for item in items]
+
+
+def test_every_record_comes_back_byte_for_byte_on_its_topic(tmp_path: Path) -> None:
+    items = recorded(tmp_path / "e.jsonl")
+    chunks = list(LinesSource(tmp_path / "e.jsonl").chunks())
+    events = [record for chunk in chunks for record in chunk.events]
+    merchants = [record for chunk in chunks for record in chunk.others.get("merchants", ())]
+    assert events == [(key, value) for topic, key, value in items if topic == "authorizations"]
+    assert merchants == [(key, value) for topic, key, value in items if topic == "merchants"]
+
+
+def test_a_repeat_has_the_place_of_the_first(tmp_path: Path) -> None:
+    items = recorded(tmp_path / "e.jsonl")
+    source = LinesSource(tmp_path / "e.jsonl")
+    positions = [p for chunk in source.chunks() for p in chunk.positions]
+    values = [value for topic, _, value in items if topic == "authorizations"]
+    assert len(set(positions)) == len(set(values)) < len(values)
+    assert max(positions) == len(set(values)) - 1
+    assert source.position("nobody") == NOT_OURS
+
+
+def test_a_limit_counts_authorizations(tmp_path: Path) -> None:
+    recorded(tmp_path / "e.jsonl")
+    assert sum(len(chunk.events) for chunk in LinesSource(tmp_path / "e.jsonl", limit=17).chunks()) == 17
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"not JSON\n", "line 1: not a record"),
+        (b'{"topic":"authorizations","key":"k","at_ms":1}\n', "line 1: not a record"),
+        (b'{"topic":"elsewhere","key":"k","at_ms":1,"value":{}}\n', "line 1: unknown topic"),
+    ],
+)
+def test_a_line_of_another_kind_is_refused_without_being_quoted(text: bytes, told: str) -> None:
+    with pytest.raises(SourceError, match=told) as caught:
+        list(read_lines(io.BytesIO(text), "file"))
+    assert "elsewhere" not in str(caught.value)
+
+
+def test_a_malformed_event_has_a_place_of_its_own(tmp_path: Path) -> None:
+    line = b'{"topic":"authorizations","key":"k","at_ms":1,"value":{"event_id":7}}\n'
+    (tmp_path / "e.jsonl").write_bytes(line * 3)
+    assert [list(chunk.positions) for chunk in LinesSource(tmp_path / "e.jsonl").chunks()] == [[0, 1, 2]]

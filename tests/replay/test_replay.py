@@ -1,0 +1,85 @@
+"""A replay through a real worker on the embedded broker: exact when all is well, and not when it is not."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
+from streams.replay import main
+from streams.topics import TopicsSettings, ensure, plan
+from tests.bundles import bundle_files
+from tests.events import event
+from tests.replay.tables import write_table
+
+pytestmark = pytest.mark.embedded
+
+ROWS = 4_000
+
+CONFIG = """\
+kafka: {{bootstrap_servers: ["{address}"], profile: embedded}}
+topics: {{partitions: {{events: 3}}}}
+http: {{port: {port}}}
+model: {{bundle_dir: "{bundle}"}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Iterator[Path]:
+    """A configuration for a worker of its own broker, with topics and a small model."""
+    try:
+        find_binary()
+    except EmbeddedBrokerError as error:
+        pytest.skip(str(error))
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    for name, content in bundle_files().items():
+        (bundle / name).write_bytes(content)
+    with embedded_broker() as broker:
+        file = tmp_path / "config.yaml"
+        file.write_text(CONFIG.format(address=broker.bootstrap[0], port=free_port(), bundle=bundle))
+        asyncio.run(ensure(broker, plan(TopicsSettings())))
+        yield file
+
+
+def figures(text: str) -> dict[str, str]:
+    rows = (line.split("  ", 1) for line in text.splitlines() if "  " in line)
+    return {name: value.split("(")[0].strip() for name, value in rows}
+
+
+def test_every_row_of_a_table_is_decided_exactly_once(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = write_table(tmp_path / "t.parquet", ROWS, days=30)
+    status = main(["--config", str(config), "--table", str(tmp_path / "t.parquet"), "--start-worker", "--labels"])
+    out, err = capsys.readouterr()
+    assert status == 0, out + err
+    found = figures(out)
+    assert found["events sent"] == found["decisions read"] == found["distinct ids"] == f"{ROWS:,}"
+    assert found["duplicates"] == found["missing"] == found["dead letters"] == "0"
+    assert int(found["fraud reports"].replace(",", "")) > 0
+    assert f"of them fraud {sum(table['scenario'].to_pylist())}" in out
+    assert "exact: every event was decided once" in out
+
+
+def test_a_refused_event_is_accounted_for_and_the_status_says_so(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = [event(event_id=f"e-{i}") for i in range(50)]
+    bad = event(event_id="e-bad", amount={"minor": -1})
+    lines = [{"topic": "authorizations", "key": "k", "at_ms": 0, "value": value} for value in (*good, bad, good[-1])]
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    status = main(["--config", str(config), "--events", str(file), "--start-worker"])
+    out, err = capsys.readouterr()
+    assert status == 1, out + err
+    found = figures(out)
+    assert found["events sent"] == "52"
+    assert found["decisions read"] == "50"
+    assert found["repeats sent"] == "1"
+    assert found["missing"] == "0"
+    assert found["dead letters"] == "1"
+    assert "OUT_OF_RANGE 1" in out
+    assert "NOT exact" in out
