@@ -21,9 +21,19 @@ def run(arguments: Namespace) -> int:
         settings = load_settings(arguments.file)
         policy = load_policy(settings, origin=arguments.file.name)
         show("\n".join([f"{arguments.file}: ok", *summary(settings, policy.identity)]))
+        if arguments.load:
+            show(f"  loaded    {_load(settings)}")
         for warning in warnings(settings):
             tell("check-config", f"warning: {warning}")
     return EXIT_OK
+
+
+def _load(settings: Settings) -> str:
+    """Load the bundle and run every kernel once; say which model it is and how long that took."""
+    from streams import warmup, wiring  # noqa: PLC0415 -- seconds of imports that a plain check does without
+
+    bundle = wiring.load_bundle(settings)
+    return f"{bundle.version}, kernels ready in {warmup.warm_up(bundle):.1f} s"
 
 
 def summary(settings: Settings, policy: str) -> list[str]:

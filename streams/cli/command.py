@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
 
     check = _command(commands, "check-config", "read a configuration strictly and say what it means", "check")
     check.add_argument("file", metavar="FILE", type=Path, nargs="?", help="a worker's configuration")
+    check.add_argument("--load", action="store_true", help="load the model too, and compile what a worker compiles")
     check.add_argument("--policy", metavar="FILE", type=Path, help="a policy on its own")
 
     topics = _command(commands, "topics", "make the topics of a deployment", None)

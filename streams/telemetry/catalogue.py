@@ -214,7 +214,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="bytes",
         stage="profile",
-        help="Memory reserved for profiles.",
+        help="Memory of the profiles held, with their share of the index; profiles.rows bounds it.",
     ),
     Metric(
         name="sekisho_model_info",

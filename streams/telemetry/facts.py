@@ -30,7 +30,7 @@ PER_PARTITION = ("sekisho_lag_events", "sekisho_lag_seconds", "sekisho_committed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What the worker holds at one moment: merchants, profile rows by entity, bytes reserved for profiles."""
+    """What the worker holds at one moment: merchants, profile rows by entity, bytes they take."""
 
     merchants: int
     profile_rows: Mapping[str, int]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from streams.cli import main
+from tests.bundles import bundle_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,3 +83,14 @@ def test_every_shipped_schema_can_be_printed_with_its_example(capsys: pytest.Cap
 def test_a_schema_that_is_not_shipped_suggests_one_that_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", "auth.event"]) == 2
     assert "did you mean auth.event.v1?" in capsys.readouterr().err
+
+
+def test_the_model_can_be_loaded_with_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"model: {{bundle_dir: '{tmp_path}'}}\n")
+    assert main(["check-config", "--load", str(file)]) == 2
+    assert "model.txt cannot be read" in capsys.readouterr().err
+    for name, content in bundle_files().items():
+        (tmp_path / name).write_bytes(content)
+    assert main(["check-config", "--load", str(file)]) == 0
+    assert "  loaded    tests-" in capsys.readouterr().out
