@@ -66,7 +66,7 @@ def save_picture(file: Path, state: State) -> None:
 def render(state: State, now_s: float) -> RenderableType:
     """Draw the whole view."""
     figures = Table.grid(expand=True)
-    for ratio in (5, 7, 5):
+    for ratio in (5, 7, 6):
         figures.add_column(ratio=ratio)
     figures.add_row(_speed(state, now_s), _mix(state), _histogram(state))
     return Group(_headline(state, now_s), figures, _alerts(state), _foot(state))

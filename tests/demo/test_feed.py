@@ -1,0 +1,86 @@
+"""The feed sends the registry, then history, then the day, each whole and in order."""
+
+import asyncio
+import io
+from collections.abc import Sequence
+from typing import Any, cast
+
+import orjson
+
+from scoring.outputs import Record
+from streams.demo.feed import DAY_MS, Feed
+from streams.demo.state import State
+from streams.demo.trouble import TROUBLES
+from streams.transport.settings import Topics
+from tests.events import event
+
+START_MS = 1_772_290_800_000
+
+
+class Broker:
+    """Take what is sent and answer every event at once."""
+
+    def __init__(self, state: State) -> None:
+        self.sent: list[tuple[str, Record]] = []
+        self._state = state
+
+    async def send(self, topic: str, records: Sequence[Record]) -> None:
+        self.sent += [(topic, record) for record in records]
+        self._state.ledger.dead_letters["ANY"] = len(self._state.event_ms)  # everything is answered
+
+    async def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def stream() -> tuple[bytes, list[str], list[str]]:
+    """Lines of two merchants, a day of history and a live day of 40 events each with a report in between."""
+    lines: list[dict[str, Any]] = [
+        {"topic": "merchants", "key": f"a/m{i}", "at_ms": START_MS, "value": {"merchant_id": f"m{i}"}} for i in (1, 2)
+    ]
+    past, live = [f"p-{i}" for i in range(40)], [f"l-{i}" for i in range(40)]
+    for day, names in enumerate((past, live)):
+        for i, name in enumerate(names):
+            at_ms = START_MS + day * DAY_MS + i * DAY_MS // 40
+            lines.append({"topic": "authorizations", "key": "k", "at_ms": at_ms, "value": event(event_id=name)})
+        lines.append({"topic": "fraud-reports", "key": "k", "at_ms": at_ms, "value": {"label_id": f"r{day}"}})
+    return b"".join(orjson.dumps(line) + b"\n" for line in lines), past, live
+
+
+async def play() -> tuple[State, Broker, dict[str, int]]:
+    text, _, _ = stream()
+    state = State(1.0)
+    broker = Broker(state)
+    feed = Feed(io.BytesIO(text), cast(Any, broker), Topics(), state, history_days=1, check=lambda: None)
+    marks = {}
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(feed.fetch())
+        assert await feed.registry() == 2
+        marks["registry"] = len(broker.sent)
+        await feed.history()
+        marks["history"] = len(broker.sent)
+        await feed.live(0.5)
+    return state, broker, marks
+
+
+def test_everything_is_sent_once_in_order_and_the_day_after_history() -> None:
+    state, broker, marks = asyncio.run(play())
+    _, past, live = stream()
+    topics = [topic for topic, _ in broker.sent]
+    assert topics[: marks["registry"]] == ["merchants", "merchants"]
+    events = [
+        orjson.loads(value)["event_id"]
+        for topic, (_, value) in broker.sent
+        if topic == "authorizations" and value.endswith(b"}") and b"trouble-" not in value
+    ]
+    firsts = list(dict.fromkeys(events))
+    assert firsts == past + live
+    before = [value for topic, (_, value) in broker.sent[: marks["history"]] if topic == "authorizations"]
+    assert [orjson.loads(value)["event_id"] for value in before] == past
+    assert topics.count("fraud-reports") == state.reports == 2
+    assert [state.is_live(name) for name in ("p-39", "l-0")] == [False, True]
+
+
+def test_trouble_is_part_of_the_live_day() -> None:
+    _, broker, marks = asyncio.run(play())
+    assert len(broker.sent) == 2 + 40 + 40 + 2 + len(TROUBLES)
+    assert not any(b"trouble-" in value for _, (_, value) in broker.sent[: marks["history"]])
