@@ -1,9 +1,11 @@
 """A config is valid from construction."""
 
+import doctest
 from typing import Any
 
 import pytest
 
+import models.simulator
 from models.simulator import EpisodeRates, Planned, SimulatorConfig, demo
 
 
@@ -32,3 +34,9 @@ def test_the_presets_are_within_range() -> None:
     assert SimulatorConfig().end_ms > SimulatorConfig().start_ms
     assert demo(history_days=0).days == 1
     assert len({p.name for p in demo().planned}) == len(demo().planned)
+
+
+def test_the_example_of_the_package_holds() -> None:
+    result = doctest.testmod(models.simulator)
+    assert result.attempted > 0
+    assert result.failed == 0
