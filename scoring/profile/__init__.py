@@ -1,4 +1,37 @@
-"""Profiles."""
+"""Profiles: what was seen so far of every card, merchant, device, network address, account and delivery address.
+
+Each of the eight keys of an authorization (`Entity`) has one row in a bounded store. For each event, in order, all its
+rows are read into features and only then updated, so a feature never knows its own event or a later one, and how a
+stream is cut into batches changes nothing. `Reports` of fraud count from the second in which they were received.
+
+What the figures promise, for a window w that ends at T, the latest event time the row has seen (the event's own, unless
+it is late), in whole seconds:
+
+* **Counts and sums** are kept in rings of SUB_BUCKETS + 1 = 5 sub-buckets of w / 4 and read as the running one and the
+  four before it. So true(w) <= estimate <= true(w * (1 + 1/4)): a burst across an edge is never undercounted, and the
+  estimate is exact for the whole buckets it covers. Buckets begin at multiples of w / 4 since the epoch in every row
+  and hold integers, so rows of one key kept apart add up exactly. Spend is approved less reversed amounts; a reversal
+  counts in the bucket of its own time, and a net below zero reads as zero: there the bound holds for either part.
+  Saturation: card counters 65,535 (attempts, approved) or 255 (all others) in one sub-bucket, shared ones 2**32 - 1,
+  sums 2**60 yen; one amount counts as 10**15 yen at most.
+* **Distinct counts** of shared rows keep the last-seen second of the elements that hash to each of m slots; slots seen
+  within w give n by linear counting, with standard error sqrt(m (e^p - p - 1)) / n for p = n / m: at m = 32 (64, 128,
+  256) about 18 % (13 %, 9 %, 6 %) of n at n = m / 2 and 15 % (11 %, 7 %, 5 %) at n = m. All windows come from one
+  structure, slide to the second (elements up to one second too old may count) and unite slot by slot by their maximum.
+  With no slot empty the figure is "at least m ln(2m)". A card's distinct merchants are exact up to 8, which means "8 or
+  more", but for one chance in 65,535 that two share a fingerprint.
+* **New-to-card flags** compare 16-bit fingerprints of the last 8 merchants and the last 4 devices, addresses, MCCs and
+  countries; NaN where the card has none yet. New-to-account flags read the distinct counters: an element may seem known
+  with the share of occupied slots as probability.
+* **Reports** of a merchant have rings on their own clock, out of which a log of the last 8 seconds with reports takes
+  what an event is too early to see; a card keeps its last 4 reports, more of them count in "ever" only. Times of receipt
+  are rounded up to the second, so a report may stay hidden for its first second or two but is never seen too early.
+* **Repeats** are found among the last 6 event ids of the card.
+* **Late events** count in their own bucket while it is held and never move a row back. Events without trusted time are
+  scored against their rows as they stand; their ids are remembered, their windows are not touched.
+* **Memory** is bounded by `ProfileLimits`; a card takes at most 512 bytes with its share of the index. A full store
+  gives a new key the row that was idle longest among the next 8 under its hand.
+"""
 
 from scoring.profile.catalog import PROFILE_FEATURES
 from scoring.profile.entities import Entity

@@ -22,8 +22,8 @@ class Facts:
     `event_id` hashes the event id. `keys[:, Entity]` hashes each key; 0 means absent. `time_ms` is event time in
     milliseconds since the epoch. `amount_jpy` is whole yen, -1 unknown. `outcome` is an `OutcomeClass`, `kind` a `Kind`
     (both of `scoring.contract.codes`). `mcc` and `country` are the merchant's ISO 18245 and ISO 3166 codes, 0 unknown.
-    `tds_failed` says that EMV 3-D Secure ended in N, R or U, or was cancelled. Where `trusted_time` is False the event is
-    scored against its rows as they stand and moves no window.
+    `tds_failed` says that EMV 3-D Secure ended in N, R or U, or was cancelled. Where `trusted_time` is False the event
+    is scored against its rows as they stand and moves no window.
     """
 
     event_id: NDArray[np.uint64]

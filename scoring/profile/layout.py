@@ -1,7 +1,7 @@
-"""Where everything lies in a row: one table per entity, and from it the offsets that the kernels read.
+"""Where everything lies in a row, and the tables of offsets that the kernels read.
 
-A row is contiguous bytes: header (key, last second, first second), int64 sums, the entity's own fields, counters, sketches.
-Offsets count elements of the field's own type from the start of the row, so one arena serves typed views of itself.
+A row is contiguous bytes: header (key, last second, first second), then the widest fields first. Offsets count elements
+of the field's own type from the start of the row, so one arena serves typed views of itself.
 """
 
 from collections.abc import Iterable
@@ -13,161 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.entities import RING, WINDOW_S, Entity, Statistic, Window
-
-_M1, _M10, _H1, _H24, _D7, _D30 = Window
-
-
-class Block(IntEnum):
-    """Name the runs of rings in a row; each has one element type and one clock."""
-
-    SUMS = 0  # int64, saturating at 2**60 either way
-    COUNTS = 1  # uint32
-    SHORTS = 2  # uint16, cards only
-    BYTES = 3  # uint8, cards only
-    REPORT_SUMS = 4  # int64, merchants only, by time of receipt
-    REPORT_COUNTS = 5  # uint32, merchants only, by time of receipt
-
-
-BLOCK_WIDTH: Final = (8, 4, 2, 1, 8, 4)
-
-Pair = tuple[Statistic, Window]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sketch:
-    """Describe a distinct counter: `slots` last-seen seconds of the elements that hash to each, read at `windows`."""
-
-    element: Entity
-    slots: int
-    windows: tuple[Window, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowPlan:
-    """List what one entity keeps: rings by block, and distinct counters."""
-
-    rings: dict[Block, tuple[Pair, ...]]
-    sketches: tuple[Sketch, ...] = ()
-
-
-def _over(statistic: Statistic, *windows: Window) -> tuple[Pair, ...]:
-    return tuple((statistic, window) for window in windows)
-
-
-_S = Statistic
-ROW_PLANS: Final[dict[Entity, RowPlan]] = {
-    Entity.CARD: RowPlan(
-        rings={
-            Block.SUMS: _over(_S.SPEND, _H1, _H24, _D7, _D30),
-            Block.SHORTS: _over(_S.ATTEMPTS, *Window) + _over(_S.APPROVED, _H1, _H24, _D30),
-            Block.BYTES: _over(_S.CRED, _H1, _H24)
-            + _over(_S.FUNDS, _H1, _H24)
-            + _over(_S.RISK, _H24, _D7)
-            + _over(_S.SMALL, _H1, _H24)
-            + _over(_S.TDS_FAILED, _H24)
-            + _over(_S.REVERSALS, _H24),
-        }
-    ),
-    Entity.MERCHANT: RowPlan(
-        rings={
-            Block.SUMS: _over(_S.SPEND, _H24, _D30),
-            Block.COUNTS: _over(_S.ATTEMPTS, *Window)
-            + _over(_S.APPROVED, _H1, _H24, _D30)
-            + _over(_S.CRED, _H1)
-            + _over(_S.RISK, _H24)
-            + _over(_S.SMALL, _H1, _D30)
-            + _over(_S.TDS_FAILED, _H24)
-            + _over(_S.REFUNDS, _D7),
-            Block.REPORT_SUMS: _over(_S.REPORTED, _D30),
-            Block.REPORT_COUNTS: _over(_S.REPORTS, _H24, _D7, _D30),
-        },
-        sketches=(Sketch(element=Entity.CARD, slots=256, windows=(_M10, _H1, _H24)),),
-    ),
-    Entity.MERCHANT_BIN: RowPlan(
-        rings={Block.COUNTS: _over(_S.ATTEMPTS, _M10, _H1) + _over(_S.APPROVED, _H1) + _over(_S.CRED, _M10, _H1)},
-        sketches=(
-            Sketch(element=Entity.CARD, slots=128, windows=(_M10, _H1)),
-            Sketch(element=Entity.IP, slots=32, windows=(_H1,)),
-        ),
-    ),
-    Entity.BIN: RowPlan(
-        rings={Block.COUNTS: _over(_S.ATTEMPTS, _H1) + _over(_S.CRED, _M10, _H1)},
-        sketches=(
-            Sketch(element=Entity.CARD, slots=256, windows=(_H1,)),
-            Sketch(element=Entity.MERCHANT, slots=64, windows=(_H1,)),
-        ),
-    ),
-    Entity.DEVICE: RowPlan(
-        rings={Block.COUNTS: _over(_S.ATTEMPTS, _H1, _H24) + _over(_S.CRED, _H24) + _over(_S.TDS_FAILED, _H24)},
-        sketches=(
-            Sketch(element=Entity.CARD, slots=64, windows=(_H1, _H24, _D7)),
-            Sketch(element=Entity.MERCHANT, slots=32, windows=(_H1,)),
-            Sketch(element=Entity.ACCOUNT, slots=32, windows=(_H24,)),
-        ),
-    ),
-    Entity.IP: RowPlan(
-        rings={Block.COUNTS: _over(_S.ATTEMPTS, _M10, _H1) + _over(_S.CRED, _H1)},
-        sketches=(
-            Sketch(element=Entity.CARD, slots=64, windows=(_H1, _H24)),
-            Sketch(element=Entity.MERCHANT, slots=32, windows=(_H1,)),
-            Sketch(element=Entity.ACCOUNT, slots=32, windows=(_H24,)),
-        ),
-    ),
-    Entity.ACCOUNT: RowPlan(
-        rings={Block.SUMS: _over(_S.SPEND, _H24), Block.COUNTS: _over(_S.ATTEMPTS, _H24)},
-        sketches=(
-            Sketch(element=Entity.CARD, slots=32, windows=(_H24, _D30)),
-            Sketch(element=Entity.DEVICE, slots=32, windows=(_D30,)),
-            Sketch(element=Entity.ADDRESS, slots=32, windows=(_D30,)),
-        ),
-    ),
-    Entity.ADDRESS: RowPlan(
-        rings={Block.SUMS: _over(_S.SPEND, _D7), Block.COUNTS: _over(_S.ATTEMPTS, _H24)},
-        sketches=(
-            Sketch(element=Entity.CARD, slots=64, windows=(_H24, _D7, _D30)),
-            Sketch(element=Entity.ACCOUNT, slots=32, windows=(_D7,)),
-        ),
-    ),
-}
-
-# Lengths of the short memories of a row.
-IDS: Final = 6  # last event ids of a card, to know a repeat
-MERCHANTS: Final = 8  # last merchants of a card, with their times
-RECENT: Final = 4  # last devices, addresses, MCCs, countries of a card
-CARD_REPORTS: Final = 4  # last fraud reports on a card, with times and amounts
-REPORT_LOG: Final = 8  # last seconds in which a merchant was reported
-
-_OWN_FIELDS: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
-    Entity.CARD: (
-        ("ids", 8, IDS),
-        ("merchant_s", 4, MERCHANTS),
-        ("report_s", 4, CARD_REPORTS),
-        ("report_jpy", 4, CARD_REPORTS),
-        ("ladder_jpy", 4, 1),
-        ("mean_jpy", 4, 1),
-        ("variance", 4, 1),
-        ("merchants", 2, MERCHANTS),
-        ("devices", 2, RECENT),
-        ("addresses", 2, RECENT),
-        ("mccs", 2, RECENT),
-        ("countries", 2, RECENT),
-        ("reports", 2, 1),
-        ("ladder", 1, 1),
-        ("amounts", 1, 1),
-    ),
-    Entity.MERCHANT: (
-        ("log_jpy", 8, REPORT_LOG),
-        ("log_s", 4, REPORT_LOG),
-        ("log_n", 4, REPORT_LOG),
-        ("report_clock", 4, 1),
-    ),
-}
+from scoring.profile.entities import RING, WINDOW_S, Entity, Window
+from scoring.profile.row_plans import BLOCK_WIDTH, OWN_FIELDS, ROW_PLANS, Block, Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowLayout:
-    """Give the offset of every ring, field and sketch of one entity, in elements of their own type, and the row's size."""
+    """Give the offset of every ring, field and sketch of one entity, in elements of their own type, and its size."""
 
     rings: dict[tuple[Block, Pair], int]
     fields: dict[str, int]
@@ -183,7 +35,7 @@ def _lay_out(entity: Entity) -> RowLayout:
     sketches: tuple[int, ...] = ()
     cursor = 16  # key: uint64; last and first second: uint32
     for width in (8, 4, 2, 1):
-        for name, field_width, count in _OWN_FIELDS.get(entity, ()):
+        for name, field_width, count in OWN_FIELDS.get(entity, ()):
             if field_width == width:
                 fields[name], cursor = cursor // width, cursor + width * count
         for block, pairs in plan.rings.items():
@@ -199,7 +51,7 @@ ROW_WORDS: Final = tuple(layout.words for layout in ROW_LAYOUTS)
 
 
 def distinct_estimates(slots: int) -> list[float]:
-    """Tabulate linear counting: index is the number of occupied slots of `slots`, value the estimated distinct elements.
+    """Tabulate linear counting: index is the number of occupied slots of `slots`, value the estimate.
 
     m ln(m / empty) of Whang, Vander-Zanden and Taylor, "A linear-time probabilistic counting algorithm for database
     applications" (ACM TODS 15, 1990); its standard error is sqrt(m (e^p - p - 1)) / n for p = n / m. With no slot empty
@@ -237,10 +89,10 @@ class Value(IntEnum):
 class Tables:
     """Number all rings, queries and sketches of all entities, in the order of ROW_PLANS, as the kernels read them.
 
-    Ring r fills scratch `Value.END + r`, query q `distinct_at + q`, and sketch k `novelty_at + k`: 1.0 where the event's
-    element is new to the row. `blocks`: int64[8, 6, 2], the run of rings of each entity and block; `query_runs` and
-    `sketch_runs`: int64[8, 2]. All others: int64 by ring, query or sketch. `estimates`: float64, `distinct_estimates` of
-    each sketch, which begin at `estimates_at`. `*_of` find a scratch position by name.
+    Ring r fills scratch `Value.END + r`, query q `distinct_at + q`, and sketch k `novelty_at + k`: 1.0 where the
+    event's element is new to the row. `blocks`: int64[8, 6, 2], the run of rings of each entity and block; `query_runs`
+    and `sketch_runs`: int64[8, 2]. All others: int64 by ring, query or sketch. `estimates`: float64,
+    `distinct_estimates` of each sketch, which begin at `estimates_at`. `*_of` find a scratch position by name.
     """
 
     blocks: NDArray[np.int64]

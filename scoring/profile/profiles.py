@@ -10,6 +10,7 @@ from scoring.profile.catalog import PROFILE_FEATURES
 from scoring.profile.entities import Entity
 from scoring.profile.facts import Facts, Reports
 from scoring.profile.kernels import entry, store
+from scoring.profile.kernels.arrays import Arena, Columns, ReportColumns
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
 
 _CAPACITY_MAX: Final = 2**28
@@ -74,7 +75,7 @@ class Profiles:
             arena_words += rows * ROW_WORDS[entity]
             index_entries += entries
         words = np.zeros(arena_words, dtype=np.int64)
-        self._state = (
+        self._arena = Arena(
             self._stores,
             np.zeros(index_entries, dtype=np.uint64),
             words,
@@ -87,15 +88,17 @@ class Profiles:
     def read_then_update(self, facts: Facts, out: NDArray[np.float64], first_column: int) -> NDArray[np.bool_]:
         """Write the profile features of each event as its predecessors left them, then let it count.
 
-        `out`: float64[n, >= first_column + P], C-contiguous; columns first_column to first_column + P overwritten, NaN for
-        what is not known. Returns bool[n]: True for an event id among the last of its card. Such a repeat changes nothing
-        and its features are NaN.
+        `out`: float64[n, >= first_column + P], C-contiguous; columns first_column to first_column + P overwritten, NaN
+        for what is not known. Returns bool[n]: True for an event id among the last of its card. Such a repeat changes
+        nothing and its features are NaN.
         """
         n = len(facts)
-        assert out.dtype == np.float64 and out.flags.c_contiguous, "out must be C-contiguous float64"
-        assert out.shape[0] == n and out.shape[1] >= first_column + len(PROFILE_FEATURES) > first_column >= 0, out.shape
+        assert out.dtype == np.float64, f"out is {out.dtype}, not float64"
+        assert out.flags.c_contiguous, "out is not C-contiguous"
+        assert out.shape[0] == n, f"out has {out.shape[0]} rows for {n} events"
+        assert 0 <= first_column <= out.shape[1] - len(PROFILE_FEATURES), f"no room from column {first_column}"
         repeats = np.zeros(n, dtype=np.bool_)
-        columns = (
+        columns = Columns(
             facts.event_id,
             facts.keys,
             facts.time_ms,
@@ -107,13 +110,13 @@ class Profiles:
             facts.tds_failed,
             facts.trusted_time,
         )
-        entry.read_then_update(columns, out, first_column, repeats, self._state)
+        entry.read_then_update(columns, out, first_column, repeats, self._arena)
         return repeats
 
     def report(self, reports: Reports) -> None:
         """Count fraud reports. Events before a report's time of receipt do not see it, whenever they arrive."""
-        columns = (reports.card, reports.merchant, reports.received_ms, reports.amount_jpy)
-        entry.report(columns, self._state)
+        columns = ReportColumns(reports.card, reports.merchant, reports.received_ms, reports.amount_jpy)
+        entry.report(columns, self._arena)
 
     def sizes(self) -> dict[Entity, int]:
         """Return the rows in use of each entity."""

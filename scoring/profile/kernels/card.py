@@ -1,15 +1,16 @@
-"""Remember what only a card's row holds: its last event ids, merchants, devices, amounts, FUNDS ladder and fraud reports."""
+"""Remember what only a card's row holds: last event ids, merchants, devices, amounts, FUNDS ladder, fraud reports."""
 
 from math import nan, sqrt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.profile.entities import Entity
-from scoring.profile.kernels.jit import Floats, Octets, Scratch, Shorts, Singles, Words, helper, whole
+from scoring.profile.kernels.arrays import Arena, Columns, Scratch
+from scoring.profile.kernels.jit import helper, whole
 from scoring.profile.kernels.store import mix
-from scoring.profile.layout import CARD_REPORTS, IDS, MERCHANTS, RECENT, ROW_LAYOUTS, Value
+from scoring.profile.layout import ROW_LAYOUTS, Value
+from scoring.profile.row_plans import CARD_REPORTS, IDS, MERCHANTS, RECENT
 
 _FIELDS = ROW_LAYOUTS[Entity.CARD].fields
 _IDS: Final = _FIELDS["ids"]
@@ -28,6 +29,7 @@ _REPORTS: Final = _FIELDS["reports"]
 _LADDER: Final = _FIELDS["ladder"]
 _AMOUNTS: Final = _FIELDS["amounts"]
 
+_AMOUNT: Final = int(Value.AMOUNT)
 _ZSCORE: Final = int(Value.ZSCORE)
 _MEAN_AMOUNT: Final = int(Value.MEAN_AMOUNT)
 _LADDER_RUN: Final = int(Value.LADDER)
@@ -61,61 +63,60 @@ def fingerprint(value: np.uint64) -> np.uint16:
 
 
 @helper
-def is_repeat(words: Words, at: int, event_id: int) -> bool:
-    """Say whether the id is among the last IDS of this card."""
-    for k in range(IDS):
-        if words[at + _IDS + k] == event_id:
-            return True
-    return False
+def _code(value: int) -> np.uint64:
+    return np.uint64(max(value, 0))
 
 
 @helper
-def remember_id(words: Words, at: int, event_id: int) -> None:
+def is_repeat(arena: Arena, at: int, event_id: int) -> bool:
+    """Say whether the id is among the last IDS of this card."""
+    found = False
+    for k in range(IDS):
+        found |= arena.words[at + _IDS + k] == event_id
+    return found
+
+
+@helper
+def remember_id(arena: Arena, at: int, event_id: int) -> None:
     """Push an id; the oldest falls out."""
     for k in range(IDS - 1, 0, -1):
-        words[at + _IDS + k] = words[at + _IDS + k - 1]
-    words[at + _IDS] = event_id
+        arena.words[at + _IDS + k] = arena.words[at + _IDS + k - 1]
+    arena.words[at + _IDS] = event_id
 
 
 @helper
-def _novelty(shorts: Shorts, at: int, length: int, value: np.uint64) -> float:
+def _novelty(arena: Arena, at: int, length: int, value: np.uint64) -> float:
     """Return 1.0 if a short memory has others but not this value, 0.0 if it has it, NaN if value or memory is empty."""
-    if value == np.uint64(0) or shorts[at] == 0:
+    if value == np.uint64(0) or arena.shorts[at] == 0:
         return nan
     wanted = fingerprint(value)
     for k in range(length):
-        if shorts[at + k] == wanted:
+        if arena.shorts[at + k] == wanted:
             return 0.0
     return 1.0
 
 
 @helper
-def _remember(shorts: Shorts, at: int, value: np.uint64) -> None:
+def _remember(arena: Arena, at: int, value: np.uint64) -> None:
     """Move a value to the front of a short memory; the one met least recently falls out."""
     if value == np.uint64(0):
         return
     wanted = fingerprint(value)
     k = 0
-    while k < RECENT - 1 and shorts[at + k] != wanted:
+    while k < RECENT - 1 and arena.shorts[at + k] != wanted:
         k += 1
     while k > 0:
-        shorts[at + k] = shorts[at + k - 1]
+        arena.shorts[at + k] = arena.shorts[at + k - 1]
         k -= 1
-    shorts[at] = wanted
+    arena.shorts[at] = wanted
 
 
 @helper
 def read_card(
+    arena: Arena,
     at: int,
-    singles: Singles,
-    floats: Floats,
-    shorts: Shorts,
-    octets: Octets,
-    keys: NDArray[np.uint64],
+    columns: Columns,
     i: int,
-    mcc: np.uint64,
-    country: np.uint64,
-    amount: int,
     second: int,
     idle_s: int,
     values: Scratch,
@@ -124,122 +125,116 @@ def read_card(
     at4, at2 = at >> 2, at >> 1
     in_hour, in_day = 0, 0
     for k in range(MERCHANTS):
-        met = whole(singles[at4 + _MERCHANT_S + k])
+        met = whole(arena.singles[at4 + _MERCHANT_S + k])
         in_hour += met >= max(second - _HOUR_S, 1)
         in_day += met >= max(second - _DAY_S, 1)
     values[_MERCHANTS_1H] = in_hour
     values[_MERCHANTS_24H] = in_day
-    values[_NEW_MERCHANT] = _novelty(shorts, at2 + _MERCHANTS, MERCHANTS, keys[i, 1])
-    values[_NEW_DEVICE] = _novelty(shorts, at2 + _DEVICES, RECENT, keys[i, 4])
-    values[_NEW_ADDRESS] = _novelty(shorts, at2 + _ADDRESSES, RECENT, keys[i, 7])
-    values[_NEW_MCC] = _novelty(shorts, at2 + _MCCS, RECENT, mcc)
-    values[_NEW_COUNTRY] = _novelty(shorts, at2 + _COUNTRIES, RECENT, country)
-    values[_LADDER_RUN] = octets[at + _LADDER] if idle_s <= _DAY_S else 0
+    values[_NEW_MERCHANT] = _novelty(arena, at2 + _MERCHANTS, MERCHANTS, columns.keys[i, 1])
+    values[_NEW_DEVICE] = _novelty(arena, at2 + _DEVICES, RECENT, columns.keys[i, 4])
+    values[_NEW_ADDRESS] = _novelty(arena, at2 + _ADDRESSES, RECENT, columns.keys[i, 7])
+    values[_NEW_MCC] = _novelty(arena, at2 + _MCCS, RECENT, _code(columns.mcc[i]))
+    values[_NEW_COUNTRY] = _novelty(arena, at2 + _COUNTRIES, RECENT, _code(columns.country[i]))
+    values[_LADDER_RUN] = arena.octets[at + _LADDER] if idle_s <= _DAY_S else 0
     values[_ZSCORE] = nan
     values[_MEAN_AMOUNT] = nan
-    if octets[at + _AMOUNTS] >= _AMOUNTS_MIN:
-        mean = float(floats[at4 + _MEAN])
+    if arena.octets[at + _AMOUNTS] >= _AMOUNTS_MIN:
+        mean = float(arena.floats[at4 + _MEAN])
         values[_MEAN_AMOUNT] = mean
-        if amount >= 0:
-            spread = sqrt(float(floats[at4 + _VARIANCE]) + 0.01 * mean * mean + 1.0)
-            values[_ZSCORE] = (float(amount) - mean) / spread
+        spread = sqrt(float(arena.floats[at4 + _VARIANCE]) + 0.01 * mean * mean + 1.0)
+        values[_ZSCORE] = (values[_AMOUNT] - mean) / spread  # NaN for an unknown amount
 
 
 @helper
-def read_card_reports(at: int, singles: Singles, shorts: Shorts, second: int, values: Scratch) -> None:
+def read_card_reports(arena: Arena, at: int, second: int, values: Scratch) -> None:
     """Count the reports received up to `second`; later ones are not known yet, whatever order they arrived in."""
     at4 = at >> 2
     day, month, reported, unseen = 0, 0, 0, 0
     for k in range(CARD_REPORTS):
-        received = whole(singles[at4 + _REPORT_S + k])
+        received = whole(arena.singles[at4 + _REPORT_S + k])
         if received > second:
             unseen += 1
         elif received > 0:
             day += received > second - _DAY_S
             if received > second - _MONTH_S:
                 month += 1
-                reported += whole(singles[at4 + _REPORT_JPY + k])
+                reported += whole(arena.singles[at4 + _REPORT_JPY + k])
     values[_REPORTS_24H] = day
     values[_REPORTS_30D] = month
-    values[_REPORTS_EVER] = whole(shorts[(at >> 1) + _REPORTS]) - unseen
+    values[_REPORTS_EVER] = whole(arena.shorts[(at >> 1) + _REPORTS]) - unseen
     values[_REPORTED] = reported
 
 
 @helper
 def update_card(
+    arena: Arena,
     at: int,
-    singles: Singles,
-    floats: Floats,
-    shorts: Shorts,
-    octets: Octets,
-    keys: NDArray[np.uint64],
+    columns: Columns,
     i: int,
-    mcc: np.uint64,
-    country: np.uint64,
     amount: int,
-    outcome: int,
     second: int,
     last_s: int,
 ) -> None:
     """Take an attempt at `second` into the memories of a row that stood at `last_s`."""
     at4, at2 = at >> 2, at >> 1
-    _remember(shorts, at2 + _DEVICES, keys[i, 4])
-    _remember(shorts, at2 + _ADDRESSES, keys[i, 7])
-    _remember(shorts, at2 + _MCCS, mcc)
-    _remember(shorts, at2 + _COUNTRIES, country)
-    if keys[i, 1] != np.uint64(0):
-        _meet(at4, at2, singles, shorts, fingerprint(keys[i, 1]), second)
+    _remember(arena, at2 + _DEVICES, columns.keys[i, 4])
+    _remember(arena, at2 + _ADDRESSES, columns.keys[i, 7])
+    _remember(arena, at2 + _MCCS, _code(columns.mcc[i]))
+    _remember(arena, at2 + _COUNTRIES, _code(columns.country[i]))
+    if columns.keys[i, 1] != np.uint64(0):
+        _meet(arena, at4, at2, fingerprint(columns.keys[i, 1]), second)
+    outcome = columns.outcome[i]
     if amount > 0 and outcome <= APPROVED:
-        _weigh(at, floats, octets, float(amount))
+        _weigh(arena, at, float(amount))
     if outcome == APPROVED:
-        octets[at + _LADDER] = 0
-        singles[at4 + _LADDER_JPY] = 0
+        arena.octets[at + _LADDER] = 0
+        arena.singles[at4 + _LADDER_JPY] = 0
     elif outcome == FUNDS and amount > 0:
-        above = whole(singles[at4 + _LADDER_JPY])
-        run = whole(octets[at + _LADDER]) if amount < above and second - last_s <= _DAY_S else 0
-        octets[at + _LADDER] = min(run + 1, 255)
-        singles[at4 + _LADDER_JPY] = min(amount, _U32_MAX)
+        above = whole(arena.singles[at4 + _LADDER_JPY])
+        run = whole(arena.octets[at + _LADDER]) if amount < above and second - last_s <= _DAY_S else 0
+        arena.octets[at + _LADDER] = min(run + 1, 255)
+        arena.singles[at4 + _LADDER_JPY] = min(amount, _U32_MAX)
 
 
 @helper
-def _meet(at4: int, at2: int, singles: Singles, shorts: Shorts, merchant: np.uint16, second: int) -> None:
+def _meet(arena: Arena, at4: int, at2: int, merchant: np.uint16, second: int) -> None:
     """Note when a merchant was met; the one met longest ago falls out."""
     oldest = 0
     for k in range(MERCHANTS):
-        if shorts[at2 + _MERCHANTS + k] == merchant:
-            singles[at4 + _MERCHANT_S + k] = max(whole(singles[at4 + _MERCHANT_S + k]), second)
+        if arena.shorts[at2 + _MERCHANTS + k] == merchant:
+            arena.singles[at4 + _MERCHANT_S + k] = max(whole(arena.singles[at4 + _MERCHANT_S + k]), second)
             return
-        if singles[at4 + _MERCHANT_S + k] < singles[at4 + _MERCHANT_S + oldest]:
+        if arena.singles[at4 + _MERCHANT_S + k] < arena.singles[at4 + _MERCHANT_S + oldest]:
             oldest = k
-    if second > whole(singles[at4 + _MERCHANT_S + oldest]):
-        singles[at4 + _MERCHANT_S + oldest] = second
-        shorts[at2 + _MERCHANTS + oldest] = merchant
+    if second > whole(arena.singles[at4 + _MERCHANT_S + oldest]):
+        arena.singles[at4 + _MERCHANT_S + oldest] = second
+        arena.shorts[at2 + _MERCHANTS + oldest] = merchant
 
 
 @helper
-def _weigh(at: int, floats: Floats, octets: Octets, amount: float) -> None:
-    """Move mean and variance towards an amount: plain ones over the first 32, exponentially forgetting from there on."""
+def _weigh(arena: Arena, at: int, amount: float) -> None:
+    """Move mean and variance towards an amount: plain ones over the first 32, forgetting exponentially after that."""
     at4 = at >> 2
-    seen = min(whole(octets[at + _AMOUNTS]) + 1, _AMOUNTS_MEMORY)
-    octets[at + _AMOUNTS] = seen
+    seen = min(whole(arena.octets[at + _AMOUNTS]) + 1, _AMOUNTS_MEMORY)
+    arena.octets[at + _AMOUNTS] = seen
     weight = 1.0 / float(seen)
-    away = amount - float(floats[at4 + _MEAN])
-    floats[at4 + _MEAN] = float(floats[at4 + _MEAN]) + weight * away
-    floats[at4 + _VARIANCE] = (1.0 - weight) * (float(floats[at4 + _VARIANCE]) + weight * away * away)
+    away = amount - float(arena.floats[at4 + _MEAN])
+    arena.floats[at4 + _MEAN] = float(arena.floats[at4 + _MEAN]) + weight * away
+    arena.floats[at4 + _VARIANCE] = (1.0 - weight) * (float(arena.floats[at4 + _VARIANCE]) + weight * away * away)
 
 
 @helper
-def report_card(at: int, singles: Singles, shorts: Shorts, received_s: int, amount: int) -> None:
+def report_card(arena: Arena, at: int, received_s: int, amount: int) -> None:
     """Count a fraud report and keep it among the last CARD_REPORTS by time of receipt, newest first."""
     at4, at2 = at >> 2, at >> 1
-    shorts[at2 + _REPORTS] = min(whole(shorts[at2 + _REPORTS]) + 1, 65_535)
+    arena.shorts[at2 + _REPORTS] = min(whole(arena.shorts[at2 + _REPORTS]) + 1, 65_535)
     k = CARD_REPORTS
-    while k > 0 and received_s > whole(singles[at4 + _REPORT_S + k - 1]):
+    while k > 0 and received_s > whole(arena.singles[at4 + _REPORT_S + k - 1]):
         k -= 1
     if k == CARD_REPORTS:
         return
     for later in range(CARD_REPORTS - 1, k, -1):
-        singles[at4 + _REPORT_S + later] = singles[at4 + _REPORT_S + later - 1]
-        singles[at4 + _REPORT_JPY + later] = singles[at4 + _REPORT_JPY + later - 1]
-    singles[at4 + _REPORT_S + k] = received_s
-    singles[at4 + _REPORT_JPY + k] = min(max(amount, 0), _U32_MAX)
+        arena.singles[at4 + _REPORT_S + later] = arena.singles[at4 + _REPORT_S + later - 1]
+        arena.singles[at4 + _REPORT_JPY + later] = arena.singles[at4 + _REPORT_JPY + later - 1]
+    arena.singles[at4 + _REPORT_S + k] = received_s
+    arena.singles[at4 + _REPORT_JPY + k] = min(max(amount, 0), _U32_MAX)

@@ -1,5 +1,6 @@
-"""Read and update all rows of each event, in order: the two compiled entry points."""
+"""Read and update all rows of each event, in order: the two entry points, compiled on first use and cached."""
 
+from collections.abc import Callable
 from math import nan
 from typing import Final
 
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from scoring.profile.catalog import PROGRAM, TERMS
 from scoring.profile.entities import SMALL_JPY_MAX, TIME_S_MAX, WINDOW_S, Entity, Statistic
+from scoring.profile.kernels.arrays import Arena, Columns, Keys, ReportColumns, Scratch, Words
 from scoring.profile.kernels.card import is_repeat, read_card, read_card_reports, remember_id, report_card, update_card
-from scoring.profile.kernels.jit import Scratch, Words, constant, entry, helper, revision, whole
+from scoring.profile.kernels.jit import constant, entry, helper, revision, whole
 from scoring.profile.kernels.merchant_reports import read_merchant_reports, report_merchant
 from scoring.profile.kernels.rings import (
     ADDS,
@@ -24,9 +26,9 @@ from scoring.profile.kernels.rings import (
     stand,
 )
 from scoring.profile.kernels.store import FIRST_S, LAST_S, find_or_insert
-from scoring.profile.layout import TABLES, Block, Value
+from scoring.profile.layout import TABLES, Value
+from scoring.profile.row_plans import Block
 
-# Constants that helpers take as arguments are np.int64: of a plain int, numba would compile a copy for each value.
 _ENTITIES: Final = len(Entity)
 _CARD: Final = constant(Entity.CARD)
 _MERCHANT: Final = constant(Entity.MERCHANT)
@@ -51,6 +53,7 @@ _OF_OUTCOME: Final = np.array(
     [-1, _APPROVED, _CRED, _CRED, _FUNDS, _RISK, _RISK, _RISK, -1, -1, -1, _RISK], dtype=np.int64
 )
 
+_ABSENT: Final = np.uint64(0)
 _ONE: Final = int(Value.ONE)
 _AMOUNT: Final = int(Value.AMOUNT)
 _SINCE: Final = int(Value.SINCE)
@@ -113,54 +116,54 @@ def _blank(entity: int, values: Scratch) -> None:
 
 
 @helper
-def _read_row(  # type: ignore[no-untyped-def]
-    entity: int, at: int, keys, i: int, second: int, moves: bool, sums, singles, shorts, octets, work, values
+def _read_row(
+    arena: Arena, entity: int, at: int, keys: Keys, i: int, second: int, moves: bool, work: Words, values: Scratch
 ) -> None:
     """Bring one row's rings up to the event and read what every entity has. `at`: word offset of the row."""
     clock = CLOCKS + CLOCK * entity
-    last_s = whole(singles[2 * at + LAST_S])
+    last_s = whole(arena.singles[2 * at + LAST_S])
     set_clock(work, clock, last_s, moves)
-    read_rings(sums, at, entity, _SUMS, work, clock, values)
+    read_rings(arena.words, at, entity, _SUMS, work, clock, values)
     if entity == _CARD:
-        read_rings(shorts, 4 * at, entity, _SHORTS, work, clock, values)
-        read_rings(octets, 8 * at, entity, _BYTES, work, clock, values)
+        read_rings(arena.shorts, 4 * at, entity, _SHORTS, work, clock, values)
+        read_rings(arena.octets, 8 * at, entity, _BYTES, work, clock, values)
     else:
-        read_rings(singles, 2 * at, entity, _COUNTS, work, clock, values)
+        read_rings(arena.singles, 2 * at, entity, _COUNTS, work, clock, values)
     stands_s = max(second, last_s)
     fresh = last_s == 0
     values[_SINCE + entity] = nan if fresh or not moves else float(max(second - last_s, 0))
-    values[_AGE + entity] = nan if fresh else float(stands_s - whole(singles[2 * at + FIRST_S]))
-    read_sketches(singles, 2 * at, entity, stands_s, values)
+    values[_AGE + entity] = nan if fresh else float(stands_s - whole(arena.singles[2 * at + FIRST_S]))
+    read_sketches(arena, 2 * at, entity, stands_s, values)
     for sketch in range(_SKETCH_RUNS[entity, 0], _SKETCH_RUNS[entity, 1]):
         element = keys[i, _ELEMENT[sketch]]
         values[_NOVELTY_AT + sketch] = nan
-        if element != np.uint64(0) and not fresh:
-            seen_s = whole(singles[cell_of(2 * at, sketch, element)])
+        if element != _ABSENT and not fresh:
+            seen_s = whole(arena.singles[cell_of(2 * at, sketch, element)])
             values[_NOVELTY_AT + sketch] = 1.0 if seen_s < max(stands_s - _NOVEL_S, 1) else 0.0
 
 
 @helper
-def _update_row(  # type: ignore[no-untyped-def]
-    entity: int, at: int, keys, i: int, second: int, attempt: bool, sums, singles, shorts, octets, work
+def _update_row(
+    arena: Arena, entity: int, at: int, keys: Keys, i: int, second: int, attempt: bool, work: Words
 ) -> None:
     """Add an event to the rings and sketches of the row that `_read_row` brought up to it, and move the row's times."""
     clock = CLOCKS + CLOCK * entity
-    add_rings(sums, at, entity, _SUMS, work, clock, _SUM_TOP)
+    add_rings(arena.words, at, entity, _SUMS, work, clock, _SUM_TOP)
     if entity == _CARD:
-        add_rings(shorts, 4 * at, entity, _SHORTS, work, clock, _SHORT_TOP)
-        add_rings(octets, 8 * at, entity, _BYTES, work, clock, _BYTE_TOP)
+        add_rings(arena.shorts, 4 * at, entity, _SHORTS, work, clock, _SHORT_TOP)
+        add_rings(arena.octets, 8 * at, entity, _BYTES, work, clock, _BYTE_TOP)
     else:
-        add_rings(singles, 2 * at, entity, _COUNTS, work, clock, _COUNT_TOP)
-    last_s = whole(singles[2 * at + LAST_S])
-    singles[2 * at + LAST_S] = max(last_s, second)
-    if last_s == 0 or second < whole(singles[2 * at + FIRST_S]):
-        singles[2 * at + FIRST_S] = second
+        add_rings(arena.singles, 2 * at, entity, _COUNTS, work, clock, _COUNT_TOP)
+    last_s = whole(arena.singles[2 * at + LAST_S])
+    arena.singles[2 * at + LAST_S] = max(last_s, second)
+    if last_s == 0 or second < whole(arena.singles[2 * at + FIRST_S]):
+        arena.singles[2 * at + FIRST_S] = second
     if attempt:
         for sketch in range(_SKETCH_RUNS[entity, 0], _SKETCH_RUNS[entity, 1]):
             element = keys[i, _ELEMENT[sketch]]
-            if element != np.uint64(0):
+            if element != _ABSENT:
                 cell = cell_of(2 * at, sketch, element)
-                singles[cell] = max(whole(singles[cell]), second)
+                arena.singles[cell] = max(whole(arena.singles[cell]), second)
 
 
 @helper
@@ -176,121 +179,109 @@ def _write_features(values: Scratch, out: Scratch, i: int, first_column: int) ->
 
 
 @helper
-def _read_then_update(facts, out, first_column, repeats, state) -> None:  # type: ignore[no-untyped-def]
-    event_id, keys, time_ms, amount_jpy, outcome, kind, mcc, country, tds_failed, trusted_time = facts
-    stores, index, sums, singles, floats, shorts, octets = state
-    values = np.empty(_SCRATCH_SIZE)
-    work = np.zeros(WORK_SIZE, np.int64)
-    at = np.zeros(_ENTITIES, np.int64)
-    values[_ONE] = 1.0
-    for i in range(event_id.shape[0]):
-        event = whole(max(event_id[i], np.uint64(1)))
-        if keys[i, _CARD] != np.uint64(0):
-            at[_CARD] = find_or_insert(stores, _CARD, index, sums, singles, keys[i, _CARD])
-            repeats[i] = is_repeat(sums, at[_CARD], event)
-            if repeats[i]:
-                for k in range(len(_PROGRAM)):
-                    out[i, first_column + k] = nan
-                continue
-            remember_id(sums, at[_CARD], event)
-        event_s = time_ms[i] // 1000
-        moves = trusted_time[i] and 1 <= event_s <= TIME_S_MAX
-        amount = min(amount_jpy[i], _AMOUNT_TOP)
-        mcc_key, country_key = np.uint64(max(mcc[i], 0)), np.uint64(max(country[i], 0))
-        values[_AMOUNT] = float(amount) if amount >= 0 else nan
-        if moves:
-            stand(work, event_s)
-        for entity in range(_ENTITIES):
-            if keys[i, entity] == np.uint64(0):
-                _blank(entity, values)
-                continue
-            if entity != _CARD:
-                at[entity] = find_or_insert(stores, entity, index, sums, singles, keys[i, entity])
-            last_s = whole(singles[2 * at[entity] + LAST_S])
-            second = event_s if moves else last_s
-            _read_row(entity, at[entity], keys, i, second, moves, sums, singles, shorts, octets, work, values)
-            if entity == _CARD:
-                stands_s, idle_s = max(second, last_s), max(second - last_s, 0)
-                read_card(
-                    8 * at[_CARD],
-                    singles,
-                    floats,
-                    shorts,
-                    octets,
-                    keys,
-                    i,
-                    mcc_key,
-                    country_key,
-                    amount,
-                    stands_s,
-                    idle_s,
-                    values,
-                )
-                read_card_reports(8 * at[_CARD], singles, shorts, second, values)
-            elif entity == _MERCHANT:
-                read_merchant_reports(at[_MERCHANT], sums, singles, work, second, moves, values)
-        _write_features(values, out, i, first_column)
-        if not moves:
+def _read_event(
+    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, moves: bool, work: Words, values: Scratch
+) -> None:
+    """Find the rows of one event and read them all into the scratch; the card's row is found already."""
+    amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
+    values[_AMOUNT] = float(amount) if amount >= 0 else nan
+    for entity in range(_ENTITIES):
+        key = columns.keys[i, entity]
+        if key == _ABSENT:
+            _blank(entity, values)
             continue
-        attempt = kind[i] == 0
-        _figure(whole(outcome[i]), whole(kind[i]), amount, tds_failed[i], work)
-        for entity in range(_ENTITIES):
-            if keys[i, entity] == np.uint64(0):
-                continue
-            if entity == _CARD and attempt:
-                last_s = whole(singles[2 * at[_CARD] + LAST_S])
-                update_card(
-                    8 * at[_CARD],
-                    singles,
-                    floats,
-                    shorts,
-                    octets,
-                    keys,
-                    i,
-                    mcc_key,
-                    country_key,
-                    amount,
-                    whole(outcome[i]),
-                    event_s,
-                    last_s,
-                )
-            _update_row(entity, at[entity], keys, i, event_s, attempt, sums, singles, shorts, octets, work)
+        if entity != _CARD:
+            at[entity] = find_or_insert(arena, entity, key)
+        last_s = whole(arena.singles[2 * at[entity] + LAST_S])
+        second = event_s if moves else last_s
+        _read_row(arena, entity, at[entity], columns.keys, i, second, moves, work, values)
+        if entity == _CARD:
+            read_card(arena, 8 * at[_CARD], columns, i, max(second, last_s), max(second - last_s, 0), values)
+            read_card_reports(arena, 8 * at[_CARD], second, values)
+        elif entity == _MERCHANT:
+            read_merchant_reports(arena, at[_MERCHANT], work, second, moves, values)
 
 
 @helper
-def _report(reports, state) -> None:  # type: ignore[no-untyped-def]
-    card, merchant, received_ms, amount_jpy = reports
-    stores, index, sums, singles, _, shorts, _ = state
+def _update_rows(arena: Arena, columns: Columns, i: int, at: Words, event_s: int, work: Words) -> None:
+    """Let one event count in all of its rows."""
+    amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
+    attempt = columns.kind[i] == 0
+    _figure(whole(columns.outcome[i]), whole(columns.kind[i]), amount, columns.tds_failed[i], work)
+    for entity in range(_ENTITIES):
+        if columns.keys[i, entity] == _ABSENT:
+            continue
+        if entity == _CARD and attempt:
+            last_s = whole(arena.singles[2 * at[_CARD] + LAST_S])
+            update_card(arena, 8 * at[_CARD], columns, i, amount, event_s, last_s)
+        _update_row(arena, entity, at[entity], columns.keys, i, event_s, attempt, work)
+
+
+@helper
+def _read_then_update(
+    columns: Columns, out: Scratch, first_column: int, repeats: NDArray[np.bool_], arena: Arena
+) -> None:
+    values = np.empty(_SCRATCH_SIZE)
+    values[_ONE] = 1.0
+    work = np.zeros(WORK_SIZE, np.int64)
+    at = np.zeros(_ENTITIES, np.int64)
+    for i in range(len(columns.event_id)):
+        card = columns.keys[i, _CARD]
+        if card != _ABSENT:
+            at[_CARD] = find_or_insert(arena, _CARD, card)
+            event_id = whole(max(columns.event_id[i], np.uint64(1)))
+            repeats[i] = is_repeat(arena, at[_CARD], event_id)
+            if repeats[i]:
+                out[i, first_column : first_column + len(_PROGRAM)] = nan
+                continue
+            remember_id(arena, at[_CARD], event_id)
+        event_s = columns.time_ms[i] // 1000
+        moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
+        if moves:
+            stand(work, event_s)
+        _read_event(arena, columns, i, at, event_s, moves, work, values)
+        _write_features(values, out, i, first_column)
+        if moves:
+            _update_rows(arena, columns, i, at, event_s, work)
+
+
+@helper
+def _report(columns: ReportColumns, arena: Arena) -> None:
     work = np.zeros(WORK_SIZE, np.int64)
     values = np.empty(_SCRATCH_SIZE)
-    for i in range(card.shape[0]):
-        received_s = (received_ms[i] + 999) // 1000  # rounded up: never visible to an event before it
+    for i in range(len(columns.card)):
+        received_s = (columns.received_ms[i] + 999) // 1000  # rounded up: never visible to an event before it
         if not 1 <= received_s <= TIME_S_MAX:
             continue
-        amount = min(amount_jpy[i], _AMOUNT_TOP)
-        if card[i] != np.uint64(0):
-            at = find_or_insert(stores, _CARD, index, sums, singles, card[i])
-            report_card(8 * at, singles, shorts, received_s, amount)
-        if merchant[i] != np.uint64(0):
-            at = find_or_insert(stores, _MERCHANT, index, sums, singles, merchant[i])
-            report_merchant(at, sums, singles, work, received_s, amount, values)
+        amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
+        if columns.card[i] != _ABSENT:
+            at = find_or_insert(arena, _CARD, columns.card[i])
+            report_card(arena, 8 * at, received_s, amount)
+        if columns.merchant[i] != _ABSENT:
+            at = find_or_insert(arena, _MERCHANT, columns.merchant[i])
+            report_merchant(arena, at, work, received_s, amount, values)
 
 
-def _entry_points(built_from):  # type: ignore[no-untyped-def]
-    """Make the two functions that numba caches, keyed by the digest of all that they call."""
+ReadThenUpdate = Callable[[Columns, Scratch, int, NDArray[np.bool_], Arena], int]
+Report = Callable[[ReportColumns, Arena], int]
+
+
+def _entry_points(built_from: int) -> tuple[ReadThenUpdate, Report]:
+    """Make the two functions that numba caches, keyed by the digest of all that they call, which they return."""
 
     @entry
-    def read_then_update(facts, out, first_column, repeats, state):  # type: ignore[no-untyped-def]
-        _read_then_update(facts, out, first_column, repeats, state)
+    def read_then_update(
+        columns: Columns, out: Scratch, first_column: int, repeats: NDArray[np.bool_], arena: Arena
+    ) -> int:
+        _read_then_update(columns, out, first_column, repeats, arena)
         return built_from
 
     @entry
-    def report(reports, state):  # type: ignore[no-untyped-def]
-        _report(reports, state)
+    def report(columns: ReportColumns, arena: Arena) -> int:
+        _report(columns, arena)
         return built_from
 
     return read_then_update, report
 
 
 read_then_update, report = _entry_points(revision())
-"""Compiled on first use and cached. The first writes features and repeats of a batch, then updates; both return a digest."""

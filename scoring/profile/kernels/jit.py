@@ -6,23 +6,20 @@ and constant, which is part of the cache key.
 """
 
 from collections.abc import Callable
-from typing import Final, SupportsInt, TypeVar, cast
+from typing import Any, Final, SupportsInt, TypeVar, cast
 from zlib import crc32
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
-Words = NDArray[np.int64]
-Singles = NDArray[np.uint32]
-Floats = NDArray[np.float32]
-Shorts = NDArray[np.uint16]
-Octets = NDArray[np.uint8]
-"""Views of one arena, all with the same bytes."""
-
-Scratch = NDArray[np.float64]
+_OPTIONS: Final[dict[str, Any]] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "forceinline": True,
+    "error_model": "numpy",  # no branch for a division by zero: no divisor here can be one
+}
 
 _HELPERS: Final[list[Callable[..., object]]] = []
 
@@ -30,7 +27,7 @@ _HELPERS: Final[list[Callable[..., object]]] = []
 def helper(function: _F) -> _F:
     """Compile a function for use by entry points only; it keeps the GIL and is never cached by itself."""
     _HELPERS.append(function)
-    compiled = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)  # type: ignore[call-overload]
+    compiled = njit(**_OPTIONS)(function)
     return cast("_F", compiled)
 
 
@@ -42,7 +39,7 @@ def entry(function: _F) -> _F:
 
 def revision() -> int:
     """Digest the byte code of all helpers so far and the constants of their modules."""
-    parts: list[object] = []
+    parts: list[object] = [_OPTIONS]
     for function in _HELPERS:
         code = function.__code__
         used = [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]
@@ -60,4 +57,4 @@ def constant(value: int) -> int:
 @helper
 def whole(value: SupportsInt) -> int:
     """Widen any integer to int64: numba makes a float of uint64 and int64 together."""
-    return np.int64(value)  # type: ignore[call-overload, no-any-return]
+    return np.int64(value)  # type: ignore[return-value]

@@ -3,12 +3,13 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.profile.entities import RING, SUB_BUCKETS, WINDOW_S, Entity, Statistic
-from scoring.profile.kernels.jit import Scratch, Singles, Words, constant, helper, whole
+from scoring.profile.kernels.arrays import Arena, Scratch, Words
+from scoring.profile.kernels.jit import constant, helper, whole
 from scoring.profile.kernels.rings import ADDS, CLOCK, CLOCKS, add_rings, read_rings, set_clock, stand
-from scoring.profile.layout import REPORT_LOG, ROW_LAYOUTS, TABLES, Block, Value
+from scoring.profile.layout import ROW_LAYOUTS, TABLES, Value
+from scoring.profile.row_plans import REPORT_LOG, Block
 
 _FIELDS = ROW_LAYOUTS[Entity.MERCHANT].fields
 _LOG_JPY: Final = _FIELDS["log_jpy"]
@@ -34,9 +35,8 @@ _SUM_TOP: Final = constant(2**60)
 
 @helper
 def read_merchant_reports(
+    arena: Arena,
     at: int,
-    sums: Words,
-    singles: Singles,
     work: Words,
     second: int,
     moves: bool,
@@ -44,72 +44,71 @@ def read_merchant_reports(
 ) -> None:
     """Read what was received up to `second` into the scratch of the report rings. `at`: word offset of the row.
 
-    The rings run up to the last report or event. Reports newer than the event are taken out again by the log of the last
-    REPORT_LOG seconds in which any came.
+    The rings run up to the last report or event. Reports newer than the event are taken out again by the log of the
+    last REPORT_LOG seconds in which any came.
     """
-    stands_s = whole(singles[2 * at + _CLOCK])
+    stands_s = whole(arena.singles[2 * at + _CLOCK])
     if stands_s == 0:
         for ring in range(_FIRST, _END):
             values[_RINGS_AT + ring] = 0.0
         return
     set_clock(work, _OWN_CLOCK, stands_s, moves)
-    read_rings(sums, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, values)
-    read_rings(singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, values)
+    read_rings(arena.words, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, values)
+    read_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, values)
     if moves:
         stands_s = max(stands_s, second)
-        singles[2 * at + _CLOCK] = stands_s
+        arena.singles[2 * at + _CLOCK] = stands_s
     for k in range(REPORT_LOG):
-        received_s = whole(singles[2 * at + _LOG_S + k])
+        received_s = whole(arena.singles[2 * at + _LOG_S + k])
         if received_s > second:
             for ring in range(_FIRST, _END):
                 width = _SUB_S[_WINDOW[ring]]
                 if stands_s // width - received_s // width < RING:
                     of_count = _STATISTIC[ring] == _REPORTS
-                    unseen = whole(singles[2 * at + _LOG_N + k]) if of_count else sums[at + _LOG_JPY + k]
+                    unseen = whole(arena.singles[2 * at + _LOG_N + k]) if of_count else arena.words[at + _LOG_JPY + k]
                     values[_RINGS_AT + ring] = max(values[_RINGS_AT + ring] - float(unseen), 0.0)
 
 
 @helper
 def report_merchant(
+    arena: Arena,
     at: int,
-    sums: Words,
-    singles: Singles,
     work: Words,
     received_s: int,
     amount: int,
     values: Scratch,
 ) -> None:
     """Count one report. `work` and `values` are overwritten."""
-    stands_s = whole(singles[2 * at + _CLOCK])
+    stands_s = whole(arena.singles[2 * at + _CLOCK])
     work[ADDS + _REPORTS] = 1
     work[ADDS + _REPORTED] = max(amount, 0)
     stand(work, received_s)
     set_clock(work, _OWN_CLOCK, stands_s, True)
-    read_rings(sums, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, values)
-    read_rings(singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, values)
-    add_rings(sums, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, _SUM_TOP)
-    add_rings(singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, _COUNT_TOP)
-    singles[2 * at + _CLOCK] = max(stands_s, received_s)
-    _log(at, sums, singles, received_s, work[ADDS + _REPORTED])
+    read_rings(arena.words, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, values)
+    read_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, values)
+    add_rings(arena.words, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, _SUM_TOP)
+    add_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, _COUNT_TOP)
+    arena.singles[2 * at + _CLOCK] = max(stands_s, received_s)
+    _log(arena, at, received_s, work[ADDS + _REPORTED])
 
 
 @helper
-def _log(at: int, sums: Words, singles: Singles, received_s: int, amount: int) -> None:
+def _log(arena: Arena, at: int, received_s: int, amount: int) -> None:
     """Add a report to its second in the log; the oldest second falls out."""
     oldest = 0
     for k in range(REPORT_LOG):
-        logged_s = whole(singles[2 * at + _LOG_S + k])
+        logged_s = whole(arena.singles[2 * at + _LOG_S + k])
         if logged_s == received_s:
             oldest = k
             break
-        if logged_s < whole(singles[2 * at + _LOG_S + oldest]):
+        if logged_s < whole(arena.singles[2 * at + _LOG_S + oldest]):
             oldest = k
-    logged_s = whole(singles[2 * at + _LOG_S + oldest])
+    logged_s = whole(arena.singles[2 * at + _LOG_S + oldest])
     if received_s < logged_s:
         return
     if received_s > logged_s:
-        singles[2 * at + _LOG_S + oldest] = received_s
-        singles[2 * at + _LOG_N + oldest] = 0
-        sums[at + _LOG_JPY + oldest] = 0
-    singles[2 * at + _LOG_N + oldest] += np.uint32(1)
-    sums[at + _LOG_JPY + oldest] = min(sums[at + _LOG_JPY + oldest] + amount, _SUM_TOP)
+        arena.singles[2 * at + _LOG_S + oldest] = received_s
+        arena.singles[2 * at + _LOG_N + oldest] = 0
+        arena.words[at + _LOG_JPY + oldest] = 0
+    arena.singles[2 * at + _LOG_N + oldest] += np.uint32(1)
+    arena.words[at + _LOG_JPY + oldest] = min(arena.words[at + _LOG_JPY + oldest] + amount, _SUM_TOP)

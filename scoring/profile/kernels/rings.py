@@ -1,12 +1,13 @@
 """Count in sliding windows: rings of sub-buckets for counts and sums, last-seen slots for distinct counts."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.profile.entities import RING, SUB_BUCKETS, WINDOW_S, Entity, Statistic
-from scoring.profile.kernels.jit import Scratch, Singles, Words, helper, whole
+from scoring.profile.kernels.arrays import Arena, Scratch, Words
+from scoring.profile.kernels.jit import helper, whole
 from scoring.profile.kernels.store import mix
 from scoring.profile.layout import TABLES, Value
 
@@ -22,6 +23,9 @@ HEAD: Final = WINDOWS  # + window: slot of the row's running bucket
 HOME: Final = 2 * WINDOWS  # + window: slot of the event's own bucket, -1 when it is held no more
 CLOCK: Final = 3 * WINDOWS
 WORK_SIZE: Final = CLOCKS + CLOCK * (len(Entity) + 1)
+
+Cells = NDArray[np.integer[Any]]
+"""The view of the arena whose element type a block has; a helper that takes it is compiled once for each type."""
 
 _SUB_S: Final = np.array([width // SUB_BUCKETS for width in WINDOW_S], dtype=np.int64)
 _RINGS_AT: Final = int(Value.END)
@@ -65,9 +69,7 @@ def set_clock(work: Words, clock: int, last_s: int, moves: bool) -> None:
 
 
 @helper
-def read_rings(  # type: ignore[no-untyped-def]  # `cells` is an array of any integer type: one specialisation for each
-    cells, at: int, entity: int, block: int, work: Words, clock: int, values: Scratch
-) -> None:
+def read_rings(cells: Cells, at: int, entity: int, block: int, work: Words, clock: int, values: Scratch) -> None:
     """Clear what has left each ring of a block, then add up the rest into the scratch, a negative net as 0."""
     for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
         first = at + _OFFSET[ring]
@@ -83,10 +85,8 @@ def read_rings(  # type: ignore[no-untyped-def]  # `cells` is an array of any in
 
 
 @helper
-def add_rings(  # type: ignore[no-untyped-def]
-    cells, at: int, entity: int, block: int, work: Words, clock: int, top: int
-) -> None:
-    """Add an event's figures to its bucket of each ring of a block, saturating at `top` and, where signed, at `-top`."""
+def add_rings(cells: Cells, at: int, entity: int, block: int, work: Words, clock: int, top: int) -> None:
+    """Add an event's figures to its bucket of each ring of a block, saturating at `top` (where signed, `-top` too)."""
     for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
         add = work[ADDS + _STATISTIC[ring]]
         slot = work[clock + HOME + _WINDOW[ring]]
@@ -107,11 +107,12 @@ _QUERY_S: Final = TABLES.query_s
 @helper
 def cell_of(at: int, sketch: int, element: np.uint64) -> int:
     """Return the slot of an element in a row's sketch, chosen by other bits than the index uses."""
-    return at + _SKETCH_AT[sketch] + (whole(mix(element * np.uint64(3)) >> np.uint64(40)) & (_SLOTS[sketch] - 1))
+    slot = whole(mix(element * np.uint64(3)) >> np.uint64(40)) & (_SLOTS[sketch] - 1)
+    return whole(at + _SKETCH_AT[sketch] + slot)
 
 
 @helper
-def read_sketches(singles: Singles, at: int, entity: int, second: int, values: Scratch) -> None:
+def read_sketches(arena: Arena, at: int, entity: int, second: int, values: Scratch) -> None:
     """Estimate the distinct elements seen in each queried window that ends at `second` into the scratch."""
     for query in range(_QUERY_RUNS[entity, 0], _QUERY_RUNS[entity, 1]):
         sketch = _QUERY_SKETCH[query]
@@ -119,5 +120,5 @@ def read_sketches(singles: Singles, at: int, entity: int, second: int, values: S
         since = np.uint32(max(second - _QUERY_S[query], 1))
         occupied = np.uint32(0)
         for cell in range(first, first + _SLOTS[sketch]):
-            occupied += np.uint32(singles[np.uint64(cell)] >= since)
+            occupied += np.uint32(arena.singles[np.uint64(cell)] >= since)
         values[_DISTINCT_AT + query] = _ESTIMATES[_ESTIMATES_AT[sketch] + occupied]

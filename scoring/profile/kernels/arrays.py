@@ -1,0 +1,46 @@
+"""The arrays that kernels pass to each other, bundled: every array argument of a call costs time."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Words = NDArray[np.int64]
+Keys = NDArray[np.uint64]
+Scratch = NDArray[np.float64]
+
+
+class Arena(NamedTuple):
+    """Hold the rows of all entities as views of the same bytes by element type, the table of stores and the index."""
+
+    stores: Words
+    entries: Keys
+    words: Words
+    singles: NDArray[np.uint32]
+    floats: NDArray[np.float32]
+    shorts: NDArray[np.uint16]
+    octets: NDArray[np.uint8]
+
+
+class Columns(NamedTuple):
+    """Hold the columns of `scoring.profile.facts.Facts` in its order."""
+
+    event_id: Keys
+    keys: Keys
+    time_ms: Words
+    amount_jpy: Words
+    outcome: NDArray[np.int8]
+    kind: NDArray[np.int8]
+    mcc: NDArray[np.int32]
+    country: NDArray[np.int32]
+    tds_failed: NDArray[np.bool_]
+    trusted_time: NDArray[np.bool_]
+
+
+class ReportColumns(NamedTuple):
+    """Hold the columns of `scoring.profile.facts.Reports` in its order."""
+
+    card: Keys
+    merchant: Keys
+    received_ms: Words
+    amount_jpy: Words

@@ -1,0 +1,157 @@
+"""What each entity's row keeps: its rings, its distinct counters and its own fields, in one table."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from scoring.profile.entities import Entity, Statistic, Window
+
+_M1, _M10, _H1, _H24, _D7, _D30 = Window
+
+
+class Block(IntEnum):
+    """Name the runs of rings in a row; each has one element type and one clock."""
+
+    SUMS = 0  # int64, saturating at 2**60 either way
+    COUNTS = 1  # uint32
+    SHORTS = 2  # uint16, cards only
+    BYTES = 3  # uint8, cards only
+    REPORT_SUMS = 4  # int64, merchants only, by time of receipt
+    REPORT_COUNTS = 5  # uint32, merchants only, by time of receipt
+
+
+BLOCK_WIDTH: Final = (8, 4, 2, 1, 8, 4)
+
+Pair = tuple[Statistic, Window]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """Describe a distinct counter: `slots` last-seen seconds of the elements that hash to each, read at `windows`."""
+
+    element: Entity
+    slots: int
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPlan:
+    """List what one entity keeps: rings by block, and distinct counters."""
+
+    rings: dict[Block, tuple[Pair, ...]]
+    sketches: tuple[Sketch, ...] = ()
+
+
+def _over(statistic: Statistic, *windows: Window) -> tuple[Pair, ...]:
+    return tuple((statistic, window) for window in windows)
+
+
+_S = Statistic
+ROW_PLANS: Final[dict[Entity, RowPlan]] = {
+    Entity.CARD: RowPlan(
+        rings={
+            Block.SUMS: _over(_S.SPEND, _H1, _H24, _D7, _D30),
+            Block.SHORTS: _over(_S.ATTEMPTS, *Window) + _over(_S.APPROVED, _H1, _H24, _D30),
+            Block.BYTES: _over(_S.CRED, _H1, _H24)
+            + _over(_S.FUNDS, _H1, _H24)
+            + _over(_S.RISK, _H24, _D7)
+            + _over(_S.SMALL, _H1, _H24)
+            + _over(_S.TDS_FAILED, _H24)
+            + _over(_S.REVERSALS, _H24),
+        }
+    ),
+    Entity.MERCHANT: RowPlan(
+        rings={
+            Block.SUMS: _over(_S.SPEND, _H24, _D30),
+            Block.COUNTS: _over(_S.ATTEMPTS, *Window)
+            + _over(_S.APPROVED, _H1, _H24, _D30)
+            + _over(_S.CRED, _H1)
+            + _over(_S.RISK, _H24)
+            + _over(_S.SMALL, _H1, _D30)
+            + _over(_S.TDS_FAILED, _H24)
+            + _over(_S.REFUNDS, _D7),
+            Block.REPORT_SUMS: _over(_S.REPORTED, _D30),
+            Block.REPORT_COUNTS: _over(_S.REPORTS, _H24, _D7, _D30),
+        },
+        sketches=(Sketch(element=Entity.CARD, slots=256, windows=(_M10, _H1, _H24)),),
+    ),
+    Entity.MERCHANT_BIN: RowPlan(
+        rings={Block.COUNTS: _over(_S.ATTEMPTS, _M10, _H1) + _over(_S.APPROVED, _H1) + _over(_S.CRED, _M10, _H1)},
+        sketches=(
+            Sketch(element=Entity.CARD, slots=128, windows=(_M10, _H1)),
+            Sketch(element=Entity.IP, slots=32, windows=(_H1,)),
+        ),
+    ),
+    Entity.BIN: RowPlan(
+        rings={Block.COUNTS: _over(_S.ATTEMPTS, _H1) + _over(_S.CRED, _M10, _H1)},
+        sketches=(
+            Sketch(element=Entity.CARD, slots=256, windows=(_H1,)),
+            Sketch(element=Entity.MERCHANT, slots=64, windows=(_H1,)),
+        ),
+    ),
+    Entity.DEVICE: RowPlan(
+        rings={Block.COUNTS: _over(_S.ATTEMPTS, _H1, _H24) + _over(_S.CRED, _H24) + _over(_S.TDS_FAILED, _H24)},
+        sketches=(
+            Sketch(element=Entity.CARD, slots=64, windows=(_H1, _H24, _D7)),
+            Sketch(element=Entity.MERCHANT, slots=32, windows=(_H1,)),
+            Sketch(element=Entity.ACCOUNT, slots=32, windows=(_H24,)),
+        ),
+    ),
+    Entity.IP: RowPlan(
+        rings={Block.COUNTS: _over(_S.ATTEMPTS, _M10, _H1) + _over(_S.CRED, _H1)},
+        sketches=(
+            Sketch(element=Entity.CARD, slots=64, windows=(_H1, _H24)),
+            Sketch(element=Entity.MERCHANT, slots=32, windows=(_H1,)),
+            Sketch(element=Entity.ACCOUNT, slots=32, windows=(_H24,)),
+        ),
+    ),
+    Entity.ACCOUNT: RowPlan(
+        rings={Block.SUMS: _over(_S.SPEND, _H24), Block.COUNTS: _over(_S.ATTEMPTS, _H24)},
+        sketches=(
+            Sketch(element=Entity.CARD, slots=32, windows=(_H24, _D30)),
+            Sketch(element=Entity.DEVICE, slots=32, windows=(_D30,)),
+            Sketch(element=Entity.ADDRESS, slots=32, windows=(_D30,)),
+        ),
+    ),
+    Entity.ADDRESS: RowPlan(
+        rings={Block.SUMS: _over(_S.SPEND, _D7), Block.COUNTS: _over(_S.ATTEMPTS, _H24)},
+        sketches=(
+            Sketch(element=Entity.CARD, slots=64, windows=(_H24, _D7, _D30)),
+            Sketch(element=Entity.ACCOUNT, slots=32, windows=(_D7,)),
+        ),
+    ),
+}
+
+# Lengths of the short memories of a row.
+IDS: Final = 6  # last event ids of a card, to know a repeat
+MERCHANTS: Final = 8  # last merchants of a card, with their times
+RECENT: Final = 4  # last devices, addresses, MCCs, countries of a card
+CARD_REPORTS: Final = 4  # last fraud reports on a card, with times and amounts
+REPORT_LOG: Final = 8  # last seconds in which a merchant was reported
+
+OWN_FIELDS: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
+    Entity.CARD: (
+        ("ids", 8, IDS),
+        ("merchant_s", 4, MERCHANTS),
+        ("report_s", 4, CARD_REPORTS),
+        ("report_jpy", 4, CARD_REPORTS),
+        ("ladder_jpy", 4, 1),
+        ("mean_jpy", 4, 1),
+        ("variance", 4, 1),
+        ("merchants", 2, MERCHANTS),
+        ("devices", 2, RECENT),
+        ("addresses", 2, RECENT),
+        ("mccs", 2, RECENT),
+        ("countries", 2, RECENT),
+        ("reports", 2, 1),
+        ("ladder", 1, 1),
+        ("amounts", 1, 1),
+    ),
+    Entity.MERCHANT: (
+        ("log_jpy", 8, REPORT_LOG),
+        ("log_s", 4, REPORT_LOG),
+        ("log_n", 4, REPORT_LOG),
+        ("report_clock", 4, 1),
+    ),
+}
+"""Name, width in bytes and count of the fields that only one entity has."""
