@@ -45,7 +45,7 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
     events: list[Authorization] = []
     index: list[int] = []
     parts: list[str] = []
-    rows: list[bytes] = []
+    blocks: list[bytes] = []
     for position, value in enumerate(values):
         if position in refused:
             continue
@@ -60,12 +60,12 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
         else:
             events.append(event)
             index.append(position)
-            rows.append(row)
+            blocks.extend(row)
             parts.extend(names)
     return Decoded(
         events=events,
         index=np.array(index, dtype=np.int32),
         rejects=sorted(refused.items()),
-        ints=np.frombuffer(b"".join(rows), dtype=np.int64).reshape(len(events), _COLUMNS).copy(),
+        ints=np.frombuffer(b"".join(blocks), dtype=np.int64).reshape(len(events), _COLUMNS).copy(),
         hashes=entity_keys(parts, limits.joined),
     )

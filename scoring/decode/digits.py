@@ -70,7 +70,8 @@ def is_hex(byte: int) -> bool:
 
 
 @njit(cache=True)
-def _is_word(byte: int) -> bool:
+def is_word(byte: int) -> bool:
+    """Tell a letter or digit of ASCII."""
     return 48 <= byte <= 57 or 97 <= byte <= 122 or 65 <= byte <= 90
 
 
@@ -88,7 +89,7 @@ def _is_opaque(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> 
         z += 1
     if a == i and z == j:
         return False
-    alone = (a == low or not _is_word(data[a - 1])) and (z == high or not _is_word(data[z]))
+    alone = (a == low or not is_word(data[a - 1])) and (z == high or not is_word(data[z]))
     if z - a < 24 and not (alone and z - a == 16):
         return False
     for k in range(a, i):
@@ -106,7 +107,7 @@ def _in_uuid(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bo
     for s in range(max(low, j - 36), min(i, high - 36) + 1):
         if data[s + 8] != 45 or data[s + 13] != 45 or data[s + 18] != 45 or data[s + 23] != 45:
             continue
-        if (s > low and _is_word(data[s - 1])) or (s + 36 < high and _is_word(data[s + 36])):
+        if (s > low and is_word(data[s - 1])) or (s + 36 < high and is_word(data[s + 36])):
             continue
         letters, right = 0, True
         for k in range(36):
@@ -152,7 +153,7 @@ def _is_track(data: NDArray[np.uint8], low: int, high: int, i: int, end: int, di
         return False
     if after == 61 or after == 94:  # = and ^
         return _month_at(data, high, end + 1, 4)
-    return letter and not _is_word(before) and _month_at(data, high, end + 1, 7)
+    return letter and not is_word(before) and _month_at(data, high, end + 1, 7)
 
 
 @njit(cache=True)
@@ -226,24 +227,22 @@ def run_end(data: NDArray[np.uint8], high: int, i: int) -> tuple[int, int]:
     return j, count
 
 
-def _revision() -> int:
-    """Digest the kernels: a cache of compiled code does not notice a change in what its functions call."""
-    kernels = (
-        _issued,
-        _is_pan,
-        is_hex,
-        _is_word,
-        _is_opaque,
-        _in_uuid,
-        _month_at,
-        _is_track,
-        _has_expiry,
-        judge_run,
-        run_end,
-    )
-    codes = [(kernel.py_func.__code__.co_code, kernel.py_func.__code__.co_consts) for kernel in kernels]
-    return crc32(repr((codes, _ROOM, _REACH, PAN, TRACK)).encode())
+def revision_of(*kernels: object) -> int:
+    """Digest kernels: a cache of compiled code does not notice a change in what its functions call.
+
+    Compiled callers in other modules close over the digest of what they call.
+    """
+    parts: list[object] = []
+    for kernel in kernels:
+        function = kernel.py_func  # type: ignore[attr-defined]
+        code, known = function.__code__, function.__globals__
+        constants = [(name, known[name]) for name in code.co_names if isinstance(known.get(name), int | tuple)]
+        parts.append((code.co_code, code.co_consts, constants))
+    return crc32(repr(parts).encode())
 
 
-REVISION: Final = _revision()
-"""A number for what is here; compiled callers in other modules close over it."""
+KERNELS: Final = (
+    *(_issued, _is_pan, is_hex, is_word, _is_opaque, _in_uuid, _month_at, _is_track, _has_expiry),
+    *(judge_run, run_end),
+)
+"""All compiled functions of this module."""

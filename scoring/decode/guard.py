@@ -14,10 +14,11 @@ from typing import Final, NoReturn
 import numpy as np
 
 from scoring.contract.dead_letter import DeadLetterReason, Reject
+from scoring.decode.characters import decimal_of, joins_digits
 from scoring.decode.digits import PAN, RUN_MIN, TRACK
 from scoring.decode.limits import DecodeLimits
 from scoring.decode.rejects import ROOT, path_of
-from scoring.decode.scan import DEEP, decimal_of, joins_digits, scan_batch, scan_text
+from scoring.decode.scan import DEEP, scan_batch, scan_text
 from scoring.decode.sensitive import could_be, kind_of
 
 _DOCUMENTS_MAX: Final = 3  # documents in strings of documents: deeper than this nobody nests them by accident
@@ -45,18 +46,21 @@ def inspect(values: Sequence[bytes], limits: DecodeLimits) -> dict[int, Reject]:
     A record that is not among them holds nothing sensitive that the guard knows, is valid UTF-8 and nests within the
     limit; whether it is JSON at all is the decoder's question.
     """
-    sizes = [len(value) for value in values]
     refused: dict[int, Reject] = {}
-    if not sizes:
+    if not values:
         return refused
-    if min(sizes) == 0 or max(sizes) > limits.bytes_max:
+    sizes = list(map(len, values))
+    largest = max(sizes)
+    if min(sizes) == 0 or largest > limits.bytes_max:
         for position, size in enumerate(sizes):
             if size == 0 or size > limits.bytes_max:
                 refused[position] = Reject(reason="OVERSIZE" if size else "EMPTY", path=ROOT)
         values = [b"" if position in refused else value for position, value in enumerate(values)]
-        sizes = [len(value) for value in values]
+        sizes = list(map(len, values))
+        largest = limits.bytes_max
     joined = b"\n".join(values)
-    marks = scan_batch(joined, np.cumsum(np.array(sizes, dtype=np.int64) + 1) - 1, limits.depth_max)
+    stops = np.cumsum(np.array(sizes, dtype=np.int64) + 1) - 1
+    marks = scan_batch(joined, stops, largest, limits.depth_max)
     if marks is not None:
         for position in np.flatnonzero(marks).tolist():
             reject = _examine(values[position], int(marks[position]), limits)

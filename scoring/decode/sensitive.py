@@ -9,7 +9,12 @@ import unicodedata
 from collections.abc import Callable
 from typing import Final
 
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
 from scoring.contract.dead_letter import DeadLetterReason
+from scoring.decode.characters import ODD
 
 _NAMES: Final[dict[DeadLetterReason, str]] = {
     "SENSITIVE_PAN": "pan cardnumber cardno cardnum ccnumber ccnum creditcardnumber primaryaccountnumber fpan dpan",
@@ -78,3 +83,81 @@ _COULD_BE: Final[dict[DeadLetterReason, Callable[[str], bool]]] = {
 def could_be(kind: DeadLetterReason, text: str) -> bool:
     """Tell whether a value (digits in ASCII) under a name of that kind could be what the name says."""
     return _COULD_BE[kind](text)
+
+
+NAMED: Final = 8
+"""Mark of a record: a sensitive name has a value that could be one."""
+
+_FNV_OFFSET: Final = 0xCBF29CE484222325  # FNV-1a, 64 bits
+_FNV_PRIME: Final = 0x100000001B3
+_SLOT_SHIFT: Final = 55  # 512 slots for some sixty names
+
+
+def _name_ends() -> NDArray[np.bool_]:
+    table = np.zeros(32 * 32, dtype=np.bool_)
+    for name in KIND_OF_NAME:
+        table[(ord(name[0]) & 31) * 32 + (ord(name[-1]) & 31)] = True
+    return table
+
+
+def _name_slots() -> NDArray[np.uint64]:
+    table = np.zeros(1 << (64 - _SLOT_SHIFT), dtype=np.uint64)
+    for name in KIND_OF_NAME:
+        code = _FNV_OFFSET
+        for byte in name.encode():
+            code = ((code ^ byte) * _FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
+        slot = code >> _SLOT_SHIFT
+        while table[slot]:
+            slot = (slot + 1) % len(table)
+        table[slot] = code
+    return table
+
+
+NAME_ENDS: Final = _name_ends()
+"""bool[1024], by first and last letter (five bits each): whether a sensitive name begins and ends so."""
+
+NAME_SLOTS: Final = _name_slots()
+"""uint64[512]: hashes of the sensitive names, open-addressed by their top bits, 0 empty."""
+
+
+@njit(cache=True)
+def name_mark(data: NDArray[np.uint8], high: int, first: int, stop: int, found: int, slots: NDArray[np.uint64]) -> int:
+    """Check the string data[first:stop]: NAMED if it is a key, a sensitive name, and its value has more than letters.
+
+    `found` are the marks of the string itself.
+    """
+    k = stop + 1
+    while k < high and (data[k] == 32 or 9 <= data[k] <= 13):
+        k += 1
+    if k >= high or data[k] != 58:
+        return 0
+    if found:
+        return ODD  # nobody spells a field's name with escapes or beyond ASCII
+    if stop - first > NAME_MAX:
+        return 0
+    code = np.uint64(_FNV_OFFSET)
+    for c in range(first, stop):
+        byte = data[c]
+        if byte == 95 or byte == 45 or byte == 46 or byte == 32:
+            continue
+        if 65 <= byte <= 90:
+            byte += 32
+        code = (code ^ np.uint64(byte)) * np.uint64(_FNV_PRIME)
+    slot = np.int64(code >> np.uint64(_SLOT_SHIFT))
+    while slots[slot] != code:
+        if slots[slot] == 0:
+            return 0
+        slot = (slot + 1) % slots.shape[0]
+    k += 1
+    while k < high and (data[k] == 32 or 9 <= data[k] <= 13):
+        k += 1
+    if k >= high or data[k] == 110 or data[k] == 116 or data[k] == 102:  # null, true, false
+        return 0
+    if data[k] != 34:
+        return NAMED
+    k += 1
+    while k < high and data[k] != 34:
+        if 48 <= data[k] <= 57 or data[k] == 92 or data[k] >= 128:
+            return NAMED
+        k += 1
+    return 0

@@ -1,0 +1,129 @@
+"""Characters that may hide digits: escapes, other scripts, exponents, and what cannot be seen at all."""
+
+import unicodedata
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scoring.decode.digits import is_hex
+
+ODD, ESCAPED, FOREIGN = 4, 32, 64
+"""Marks of a text: something may hide digits in it, it has a backslash, it has a byte beyond ASCII."""
+
+SPECIAL, RUN = 1, 2
+"""Bits of a byte's class: it means something to JSON or hides something; it can stand in a run of digits."""
+
+DIGIT, JOINER = 1, 2
+"""Kinds of a character: a digit, or something that may stand between digits."""
+
+
+def decimal_of(character: str) -> int:
+    """Return the digit that a character of any script stands for (full-width, Arabic, superscript), or -1."""
+    return unicodedata.digit(character, -1)
+
+
+def joins_digits(character: str) -> bool:
+    """Tell whether a character may stand between digits as a space or a dash does, or cannot be seen at all."""
+    return unicodedata.category(character) in {"Zs", "Pd", "Cf", "Mn"} or character == "\u2212"
+
+
+def _byte_classes() -> NDArray[np.uint8]:
+    table = np.zeros(256, dtype=np.uint8)
+    for byte in b'"\\.{}[]':
+        table[byte] = SPECIAL
+    for byte in b"0123456789 -":
+        table[byte] = RUN
+    table[0x80:] = SPECIAL
+    return table
+
+
+def _character_kinds() -> NDArray[np.uint8]:
+    table = np.zeros(0x10000, dtype=np.uint8)
+    for code in range(0x10000):
+        if decimal_of(chr(code)) >= 0:
+            table[code] = DIGIT
+        elif code >= 0x80 and joins_digits(chr(code)):
+            table[code] = JOINER
+    for byte in b"%;=^?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz -":
+        table[byte] = DIGIT  # nobody escapes these without a reason
+    return table
+
+
+BYTE_CLASSES: Final = _byte_classes()
+"""uint8[256]."""
+
+CHARACTER_KINDS: Final = _character_kinds()
+"""uint8[65536], by code point of the basic plane."""
+
+
+@njit(cache=True)
+def is_exponent(data: NDArray[np.uint8], high: int, i: int) -> bool:
+    """Tell whether the point at i stands in a number with an exponent; without a point it would be a token's letter."""
+    k = i + 1
+    while k < high and 48 <= data[k] <= 57:
+        k += 1
+    if k == i + 1 or k + 1 >= high or (data[k] != 69 and data[k] != 101):
+        return False
+    byte = int(data[k + 1])
+    return 48 <= byte <= 57 or byte == 43 or byte == 45
+
+
+@njit(cache=True)
+def escaped(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]) -> int:
+    """Read the escape at i: ODD if what it stands for may hide something, else 0."""
+    if i + 1 >= high:
+        return 0
+    if data[i + 1] == 34:
+        return ODD  # a quote in a string: perhaps a document in a document
+    if data[i + 1] != 117:
+        return 0
+    code = 0
+    for k in range(i + 2, min(i + 6, high)):
+        byte = data[k]
+        if not is_hex(byte):
+            return ODD
+        code = code * 16 + (byte - 48 if byte <= 57 else (byte & 0xDF) - 55)
+    if 0xD800 <= code <= 0xDFFF:
+        return ODD if code <= 0xD83C or code >= 0xDFF0 else 0  # digits beyond the basic plane sit here
+    return ODD if kinds[code] else 0
+
+
+@njit(cache=True)
+def wide_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]) -> tuple[int, int]:
+    """Read the UTF-8 sequence at i: (its length, ODD if it is a digit of another script or may join digits)."""
+    byte = int(data[i])
+    size = 1 if byte < 0xC0 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+    if size == 1 or i + size > high:
+        return 1, 0
+    code = byte & (0x7F >> size)
+    for k in range(1, size):
+        code = code << 6 | (int(data[i + k]) & 0x3F)
+    if code >= 0x10000:  # digits beyond the basic plane: scripts and mathematics below the pictures, segments, tags
+        return 4, ODD if code < 0x1F200 or 0x1FBC0 <= code < 0x1FC00 or code >= 0xE0000 else 0
+    after_digit = 48 <= data[i - 1] <= 57
+    return size, ODD if kinds[code] == DIGIT or (kinds[code] == JOINER and after_digit) else 0
+
+
+@njit(cache=True)
+def outer_mark(data: NDArray[np.uint8], high: int, i: int) -> int:
+    """Read what is special outside of strings: a decimal point, if an exponent follows; nothing else belongs there."""
+    return ODD if data[i] != 46 or is_exponent(data, high, i) else 0
+
+
+@njit(cache=True)
+def inner_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]) -> tuple[int, int]:
+    """Read what is special inside a string at i: (where to go on, marks)."""
+    byte = data[i]
+    if byte == 92:
+        after = i + 6 if i + 1 < high and data[i + 1] == 117 else i + 2
+        return after, ESCAPED | escaped(data, high, i, kinds)
+    if byte >= 128:
+        size, mark = wide_mark(data, high, i, kinds)
+        return i + size, FOREIGN | mark
+    return i, ODD if byte == 46 and is_exponent(data, high, i) else 0
+
+
+KERNELS: Final = (is_exponent, escaped, wide_mark, outer_mark, inner_mark)
+"""All compiled functions of this module."""
