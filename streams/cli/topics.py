@@ -10,6 +10,7 @@ from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_USAGE, show, 
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.topics import ensure, plan
+from streams.transport.security import SecretError
 
 
 @reported("topics create")
@@ -20,6 +21,9 @@ def run(arguments: Namespace) -> int:
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it would print is said below, once
     try:
         found = asyncio.run(ensure(settings.kafka, plans))
+    except SecretError as error:
+        tell("topics create", error)
+        return EXIT_INFRASTRUCTURE
     except KafkaError as error:
         tell("topics create", f"{', '.join(settings.kafka.bootstrap)}: {error}")
         return EXIT_INFRASTRUCTURE

@@ -38,6 +38,9 @@ def read_secret(secret: Secret) -> str:
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
     """Build a client context that checks host names and speaks TLS 1.2 or newer (PCI DSS 4.0.1, 4.2.1)."""
+    for file in (tls.ca_file, tls.certificate_file, tls.key_file):
+        if file is not None:
+            Path(file).open("rb").close()  # the error of ssl itself does not say which file is missing
     context = ssl.create_default_context(cafile=tls.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.certificate_file is not None:

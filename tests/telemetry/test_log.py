@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -15,6 +16,12 @@ from streams.telemetry.settings import LoggingSettings
 
 @pytest.fixture
 def out() -> Iterator[io.StringIO]:
+    with configured() as stream:
+        yield stream
+
+
+@contextmanager
+def configured() -> Iterator[io.StringIO]:
     names = (None, *OWN, *LIBRARIES)
     before = {name: (logging.getLogger(name).level, logging.getLogger(name).handlers[:]) for name in names}
     stream = io.StringIO()
@@ -52,6 +59,29 @@ def test_libraries_speak_from_warning_upwards(out: io.StringIO) -> None:
         logging.getLogger(name).info("chatter")
         logging.getLogger(f"{name}.inner").info("chatter")
     assert lines(out) == []
+
+
+def test_a_library_that_had_set_itself_up_is_quietened() -> None:
+    library = logging.getLogger("aiokafka")
+    before = library.level, library.handlers[:], library.propagate
+    own = io.StringIO()
+    library.addHandler(logging.StreamHandler(own))
+    library.setLevel(logging.DEBUG)
+    library.propagate = False
+    with configured() as out:
+        library.debug("chatter")
+        library.warning("trouble")
+        assert [line["event"] for line in lines(out)] == ["trouble"]
+    assert own.getvalue() == ""
+    library.level, library.handlers[:], library.propagate = before
+
+
+def test_the_running_commentary_of_services_is_held_back(out: io.StringIO) -> None:
+    logger = logging.getLogger("streams.reference")
+    logger.info("[^-ReferenceLoader]: Starting...")
+    logger.info("merchants_loaded records=%d", 3)
+    logger.warning("[^-ReferenceLoader]: a sentence")
+    assert [line["event"] for line in lines(out)] == ["merchants_loaded", "[^-ReferenceLoader]: a sentence"]
 
 
 def test_the_text_of_an_exception_that_may_quote_data_is_not_told(out: io.StringIO) -> None:
