@@ -56,13 +56,17 @@ JAPAN_G: Final[Mapping[str, OutcomeClass]] = MappingProxyType(
 )
 """Codes of the Japanese domestic switches; they never collide with two-character codes of DE 39."""
 
+
+def answers_of(network: str) -> Mapping[str, OutcomeClass]:
+    """Return every response code of a network (contract names) with its class."""
+    own = {"visa": VISA, "mastercard": MASTERCARD}.get(network, {})
+    return MappingProxyType({**ISO_8583, **JAPAN_G, **own})
+
+
 _BY_NETWORK: Final[Mapping[str, Mapping[str, OutcomeClass]]] = MappingProxyType(
-    {
-        "visa": MappingProxyType({**ISO_8583, **JAPAN_G, **VISA}),
-        "mastercard": MappingProxyType({**ISO_8583, **JAPAN_G, **MASTERCARD}),
-    }
+    {network: answers_of(network) for network in ("visa", "mastercard")}
 )
-_ANY: Final[Mapping[str, OutcomeClass]] = MappingProxyType({**ISO_8583, **JAPAN_G})
+_ANY: Final = answers_of("other")
 
 
 def outcome_class(network: str, code: str) -> OutcomeClass:
