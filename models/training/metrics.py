@@ -19,11 +19,13 @@ def evaluate(samples: Samples, scores: NDArray[np.float64]) -> dict[str, float]:
     small attempts would otherwise outvote every other fraud. `..._at_0.5pct` means: if the half per cent of all rows
     with the highest scores raise alerts. Of frauds it counts rows (`recall`), yen (`value_recall`), episodes with any
     alert (`episode_recall`), and the first row of each card in an episode, before anything could be learnt from it
-    (`first_hit_recall`). `false_positives_per_fraud` is genuine rows alerted for each fraud alerted.
+    (`first_hit_recall`). `false_positives_per_fraud` is genuine rows alerted for each fraud alerted. Recall by typology
+    is at the threshold that one per cent of the rows without enumeration exceed.
     """
     metrics = _evaluate(samples, scores, np.ones(len(scores), np.bool_), "")
     metrics |= _evaluate(samples, scores, samples.typology != ENUMERATION, "no_t1_")
-    alerts = _alerted(scores, ALERT_SHARES[-1])
+    other = samples.typology != ENUMERATION
+    alerts = scores > _threshold(scores[other], ALERT_SHARES[-1])
     for typology in sorted({name for name in samples.typology if name is not None}):
         metrics[f"{_BY_TYPOLOGY}{typology[1:]}"] = _share(alerts[samples.typology == typology])
     return {name: round(value, 6) for name, value in metrics.items()}
@@ -80,13 +82,14 @@ def first_hits(fraud: NDArray[np.bool_], episode: NDArray[np.object_], card: NDA
 
 
 def _alerted(scores: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
-    """Mark at most `share` of the rows, the highest; a tie that does not fit is left out whole."""
-    budget = int(len(scores) * share)
-    if budget >= len(scores):
-        return np.ones(len(scores), np.bool_)
-    threshold = np.partition(scores, -(budget + 1))[-(budget + 1)]
-    alerts: NDArray[np.bool_] = scores > threshold
+    alerts: NDArray[np.bool_] = scores > _threshold(scores, share)
     return alerts
+
+
+def _threshold(scores: NDArray[np.float64], share: float) -> float:
+    """Return what at most `share` of the scores exceed; a tie that does not fit stays below whole."""
+    budget = int(len(scores) * share)
+    return float(np.partition(scores, -(budget + 1))[-(budget + 1)]) if budget < len(scores) else -np.inf
 
 
 def _share(flags: NDArray[np.bool_]) -> float:

@@ -67,7 +67,7 @@ def test_alert_volumes_count_rows_yen_episodes_and_first_hits() -> None:
     assert metrics["recall_at_0.2pct"] == 2 / 5
     assert metrics["no_t1_fraud_rate"] == pytest.approx(3 / 998, abs=1e-6)
     assert metrics["no_t1_recall_at_0.2pct"] == pytest.approx(1 / 3, abs=1e-6)  # one alert in 998 rows
-    assert metrics["recall_at_1pct_T1"] == 1 / 2
+    assert metrics["recall_at_1pct_T1"] == 1 / 2  # row 40 is above the line, row 50 below
     lines = report_lines(metrics)
     assert any("recall_at_1pct_T4" in line and line.endswith("1.0000") for line in lines)
 
