@@ -101,8 +101,8 @@ _DEMO_PLAN: tuple[tuple[Typology, int, float, str], ...] = (
     ("T1", 2 * 60 + 10, 0.9, "credit-master-night"),
     ("T1", 11 * 60 + 30, 0.5, "credit-master-noon"),
     ("T1", 19 * 60 + 5, 0.2, "credit-master-slow"),
-    ("T2", 3 * 60 + 20, 0.8, "card-testing-donations"),
-    ("T2", 13 * 60 + 15, 0.5, "card-testing-games"),
+    ("T2", 3 * 60 + 20, 0.8, "card-testing-night"),
+    ("T2", 13 * 60 + 15, 0.5, "card-testing-noon"),
     ("T2", 21 * 60, 0.3, "card-testing-quiet"),
     ("T3", 1 * 60 + 40, 0.9, "stolen-card-spree-1"),
     ("T3", 4 * 60 + 30, 0.7, "stolen-card-spree-2"),
@@ -118,9 +118,9 @@ _DEMO_PLAN: tuple[tuple[Typology, int, float, str], ...] = (
     ("T9", 8 * 60 + 20, 0.9, "phishing-resale-ring-1"),
     ("T9", 12 * 60 + 5, 0.75, "phishing-resale-ring-2"),
     ("T9", 15 * 60 + 45, 0.85, "phishing-resale-ring-3"),
-    ("T11", 7 * 60 + 10, 0.8, "eci-without-cavv"),
-    ("T11", 10 * 60 + 35, 0.5, "attempts-steering"),
-    ("T11", 18 * 60 + 50, 0.7, "authentication-reuse"),
+    ("T11", 7 * 60 + 10, 0.8, "threeds-abuse-morning"),
+    ("T11", 10 * 60 + 35, 0.5, "threeds-abuse-noon"),
+    ("T11", 18 * 60 + 50, 0.7, "threeds-abuse-evening"),
 )
 
 
