@@ -19,7 +19,7 @@ from streams.demo.summary import describe
 from streams.demo.view import Terminal
 from streams.embedded import EmbeddedBrokerError
 from streams.replay.child import ChildError
-from streams.replay.command import first_of
+from streams.replay.command import until_signalled
 from streams.replay.source import SourceError
 
 SHORT_S = 45.0
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     screen: Screen = Lines(show, state) if options.plain or not console.is_terminal else Terminal(console, state)
     try:
         with screen:
-            outcome = uvloop.run(_until_signalled(plan, state, screen))
+            outcome = uvloop.run(until_signalled(perform(plan, state, screen)))
     except (EmbeddedBrokerError, ChildError, FeedError, SourceError, KafkaError, OSError) as error:
         tell("demo", error)
         return EXIT_INFRASTRUCTURE
@@ -73,17 +73,6 @@ def _conclude(state: State, outcome: Outcome) -> int:
         tell("demo", f"the worker ended with status {outcome.worker_status} instead of 0")
         return EXIT_INFRASTRUCTURE
     return EXIT_OK if outcome.audit.holds else EXIT_REFUSED
-
-
-async def _until_signalled(plan: Plan, state: State, screen: Screen) -> Outcome:
-    """Perform; SIGTERM cancels as Ctrl-C does, so that everything is ended on the way out."""
-    performing = asyncio.current_task()
-    assert performing is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, performing.cancel)
-    try:
-        return await perform(plan, state, screen)
-    except ExceptionGroup as group:
-        raise first_of(group) from None
 
 
 def _seconds(text: str) -> float:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from scoring.profile.row_plans import IDS
 from streams.demo.audit import Audit, Balance
 from streams.demo.state import State
 from streams.demo.truth import Assessment, Catch, Episode
@@ -99,7 +100,9 @@ def _flow(state: State, audit: Audit, made: Sequence[str]) -> Iterator[str]:
     )
     yield f"Sent on purpose: {', '.join(f'{what} x{n}' if n > 1 else what for what, n in Counter(made).items())}"
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(audit.reasons.items()))
-    yield f"Dead letters: {reasons or 'none'}. Repeats: {audit.topics.repeats:,}, decided once each."
+    yield f"Dead letters: {reasons or 'none'}. Repeats: {audit.topics.repeats:,}, not decided again."
+    if audit.late:
+        yield f"Late repeats, decided again because a card remembers its last {IDS} events: {audit.late:,}."
 
 
 def _balance(audit: Audit) -> Iterator[str]:
@@ -107,7 +110,7 @@ def _balance(audit: Audit) -> Iterator[str]:
     yield f"  read from the topics      {_equation(audit.topics)}"
     yield f"  counted by the worker     {_equation(audit.worker)}"
     if audit.undecided or audit.duplicates:
-        yield f"  event ids never decided {audit.undecided:,}, decided more than once {audit.duplicates:,}"
+        yield f"  event ids never decided {audit.undecided:,}, too many decisions {audit.duplicates:,}"
     yield "  The balance holds." if audit.holds else "  THE BALANCE DOES NOT HOLD."
 
 

@@ -102,7 +102,7 @@ def _speed(state: State, now_s: float) -> RenderableType:
     rows.add_row("latency p50", milliseconds(state.latency.recent(0.5)))
     rows.add_row("latency p99", milliseconds(state.latency.recent(0.99)))
     rows.add_row("events sent", f"{state.ledger.events_sent:,}")
-    rows.add_row("fraud reports", f"{state.reports:,}")
+    rows.add_row("reports", f"{state.reports:,}")
     return Panel(rows, title="flow", title_align="left", box=box.ROUNDED)
 
 

@@ -1,11 +1,13 @@
 """`sekisho replay`: arguments, the worker if it is ours, and the exit status."""
 
 import argparse
+import asyncio
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TypeVar
 
 import uvloop
 from aiokafka.errors import KafkaError
@@ -20,6 +22,8 @@ from streams.replay.report import describe
 from streams.replay.run import Pace, Replay, Result
 from streams.replay.sender import MissingTopicError
 from streams.replay.source import Source, SourceError
+
+T = TypeVar("T")
 
 READY_S = 180.0  # the first start compiles the kernels
 WITH_REPORTS_IN_FLIGHT = 20_000
@@ -59,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = _source(options)
         with ExitStack() as stack:
             worker = _worker(stack, options.config, settings) if options.start_worker else None
-            result = uvloop.run(_replay(settings, source, _pace(options), worker))
+            result = uvloop.run(until_signalled(_replay(settings, source, _pace(options), worker)))
     except (ConfigError, SourceError) as error:
         tell("replay", error)
         return EXIT_USAGE
@@ -68,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INFRASTRUCTURE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except asyncio.CancelledError:
+        return 128 + signal.SIGTERM
     show(describe(result))
     return EXIT_OK if result.account.is_exact else EXIT_REFUSED
 
@@ -107,16 +113,27 @@ async def _replay(settings: Settings, source: Source, pace: Pace, worker: Child 
         tell("replay", "waiting for the worker (the first start on a machine compiles its kernels)")
         await await_ready(worker, settings.http, READY_S)
     replay = Replay(settings, source, pace, check=check, tell=lambda text: tell("replay", text))
+    return await replay.run()
+
+
+async def until_signalled(work: Coroutine[None, None, T]) -> T:
+    """Do the work; SIGTERM cancels it as Ctrl-C does, so that everything is ended on the way out.
+
+    Of what fails together in a task group, the first cause is raised alone.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
-        return await replay.run()
+        return await work
     except ExceptionGroup as group:
-        raise first_of(group) from None
+        raise _first_of(group) from None
 
 
-def first_of(group: ExceptionGroup) -> Exception:
+def _first_of(group: ExceptionGroup) -> Exception:
     """Take the first cause out of a task group's bundle."""
     first = group.exceptions[0]
-    return first_of(first) if isinstance(first, ExceptionGroup) else first
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _nothing() -> None:

@@ -4,14 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from scoring.decode import DecodeLimits
+from scoring.engine import Observer, Settings
 from scoring.outputs import Outputs, Tally
-from streams.demo.audit import Audit, Balance, counted
+from scoring.profile import ProfileLimits
+from scoring.profile.row_plans import IDS
+from streams.demo.audit import Audit, Balance, Inputs, counted
 from streams.telemetry.facts import Telemetry
 from streams.transport.batch import Batch
 from streams.transport.settings import Topics
+from tests.events import encoded
 
 GOOD = Balance(events=10, decisions=7, dead_letters=2, repeats=1)
-AUDIT = Audit(topics=GOOD, worker=GOOD, undecided=0, duplicates=0, reasons={})
+AUDIT = Audit(topics=GOOD, worker=GOOD, late=0, undecided=0, duplicates=0, reasons={})
 
 
 def test_it_holds_when_everything_adds_up_on_both_sides() -> None:
@@ -46,3 +51,39 @@ def test_the_workers_own_count_leaves_out_dead_letters_of_other_topics() -> None
     telemetry.scored(batch, Outputs(tally=scored))
     telemetry.reported(batch, Outputs(tally=Tally(events=4, dead_letters={"EMPTY": 4})))
     assert counted(telemetry.exposition().decode()) == GOOD
+
+
+def taken(*ids: str, acquirer: str = "acq-1") -> Inputs:
+    inputs = Inputs()
+    for event_id in ids:
+        inputs.take(b"card", encoded(event_id=event_id, acquirer={"id": acquirer}), is_refused=False)
+    return inputs
+
+
+def test_an_id_among_the_last_of_its_card_is_a_repeat() -> None:
+    others = [f"o-{i}" for i in range(IDS - 1)]
+    inputs = taken("e", *others, "e", "e")
+    assert inputs.repeats == 2
+    assert inputs.expected["e"] == 1
+    assert inputs.events == IDS + 2
+
+
+def test_an_id_that_its_card_has_forgotten_is_to_be_decided_again() -> None:
+    inputs = taken("e", *(f"o-{i}" for i in range(IDS)), "e")
+    assert inputs.repeats == 0
+    assert inputs.expected["e"] == 2
+
+
+def test_a_refused_record_is_not_even_looked_at() -> None:
+    inputs = Inputs()
+    inputs.take(b"card", b"not JSON", is_refused=True)
+    assert (inputs.events, inputs.refused, inputs.expected.total()) == (1, 1, 0)
+
+
+def test_the_engine_finds_the_same_repeats() -> None:
+    ids = ["e", *(f"o-{i}" for i in range(IDS - 1)), "e", "p", "e", *(f"q-{i}" for i in range(IDS)), "e"]
+    values = [encoded(event_id=event_id) for event_id in ids]
+    observer = Observer(Settings(decode=DecodeLimits(), profiles=ProfileLimits(card=64, merchant=64)))
+    observed = observer.observe(values, 2**41)
+    inputs = taken(*ids)
+    assert int(observed.repeats.sum()) == inputs.repeats > 0
