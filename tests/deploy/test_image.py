@@ -152,3 +152,24 @@ def test_a_worker_needs_no_lightgbm_and_so_the_image_no_openmp() -> None:
         "import streams.app, streams.wiring, streams.cli.worker, streams.cli.score, scoring.engine"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=LINT_S)
+
+
+def test_the_warm_up_of_the_image_scores_an_event(tmp_path: Path) -> None:
+    (warm_up,) = [run for run in of("RUN") if "sekisho score" in run]
+    config = (DEPLOY / "config" / "container.yaml").read_text(encoding="utf-8")
+    (tmp_path / "container.yaml").write_text(config.replace("/etc/sekisho/", f"{DEPLOY}/config/"))
+    program = tmp_path / "sekisho"
+    program.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from streams.cli import main; exit(main())' \"$@\"\n")
+    program.chmod(0o755)
+    script = warm_up.replace("/tmp/event.json", str(tmp_path / "event.json")).replace("/etc/sekisho", str(tmp_path))  # noqa: S108
+    environment = {"PATH": f"{tmp_path}:{os.defpath}", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    result = subprocess.run(
+        ["/bin/sh", "-ec", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr

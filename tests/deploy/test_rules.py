@@ -12,6 +12,7 @@ from tests.deploy.rules import CASES, DEPLOY, RULES, RUNBOOK, alerts, all_rules,
 
 PROMTOOL_S = 60
 FAILED = re.compile(r"alertname: *(\w+), time:")
+OPTION = re.compile(r"`([a-z]+)\.(?!yaml|md)([a-z_]+)`")
 NAMES = sorted({rule["alert"] for rule in alerts()})
 
 
@@ -98,6 +99,14 @@ def test_every_section_of_the_runbook_says_what_to_look_at_and_what_to_do() -> N
     sections = RUNBOOK.read_text(encoding="utf-8").split("\n## ")[1:]
     for section in sections:
         assert all(word in section for word in ("**Means.**", "**Look at.**", "**Do.**")), section.splitlines()[0]
+
+
+def test_every_option_that_the_runbook_names_exists() -> None:
+    documents = [read(DEPLOY / "config" / name) for name in ("reference.yaml", "policy.yaml")]
+    named = OPTION.findall(RUNBOOK.read_text(encoding="utf-8"))
+    assert named
+    for section, option in named:
+        assert any(option in document.get(section, ()) for document in documents), f"{section}.{option}"
 
 
 def test_recorded_names_follow_level_metric_operation_and_are_used() -> None:
