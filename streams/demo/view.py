@@ -18,7 +18,7 @@ from streams.demo.state import BANDS, SCORE_BINS, AlertLine, State
 
 TOKYO_MS = 9 * 3_600_000
 PICTURE_COLUMNS = 118
-REFRESH_S = 0.25
+REFRESH_S = 0.5
 
 _BAND_STYLE = {"ALLOW": "green", "REVIEW": "yellow", "STEP_UP": "dark_orange", "BLOCK": "red"}
 _SEVERITY_STYLE = {"MEDIUM": "yellow", "HIGH": "dark_orange", "CRITICAL": "bold red"}
