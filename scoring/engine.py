@@ -227,40 +227,36 @@ class Engine:
         decisions: list[Record] = []
         alerts: list[Record] = []
         decoded = observed.decoded
-        tally = Tally(events=len(values), dead_letters=_by_reason(decoded.rejects))
-        positions, event_times = decoded.index.tolist(), decoded.ints[:, Col.EVENT_MS].tolist()
-        rows, repeats, suspects = observed.rows.tolist(), observed.repeats.tolist(), observed.suspects.tolist()
-        merchants, encoder = self.observer.merchants, self._encoder
-        statuses: list[int] = observed.verdicts[:, threeds.STATUS].tolist()
+        tally = self._tally(len(values), observed, judged)
+        positions, event_ms = decoded.index.tolist(), decoded.ints[:, Col.EVENT_MS]
+        repeats, suspects, times_ms = observed.repeats.tolist(), observed.suspects.tolist(), event_ms.tolist()
+        threeds_of = self._encoder.threeds(observed.verdicts)
+        compliance_of = self.observer.merchants.summaries(observed.rows, event_ms)
         for i, event in enumerate(decoded.events):
             if repeats[i]:
                 continue
-            reasons = judged.reasons.get(i, ())
-            tds = encoder.threeds(observed.verdicts[i])
-            compliance = merchants.summary(rows[i], event_times[i])
+            band, reasons = judged.bands[i], judged.reasons.get(i, ())
             decisions.append(
-                encoder.encode(
-                    event=event,
+                self._encoder.encode(
+                    event,
                     status="SCORED_TIME_SUSPECT" if suspects[i] else "SCORED",
                     score=judged.scores[i],
                     probability=judged.probabilities[i],
-                    band=judged.bands[i],
+                    band=band,
                     reasons=reasons,
-                    threeds=tds,
-                    compliance=compliance,
+                    tds=threeds_of[i],
+                    compliance=compliance_of[i],
                     times={
-                        "event_ms": event_times[i],
+                        "event_ms": times_ms[i],
                         "record_ms": source.timestamps_ms[positions[i]],
                         "received_ms": received_at_ms,
                         "decided_ms": decided_at_ms,
                     },
                 )
             )
-            if self._desk.concerns(judged.bands[i]):
-                self._alert(event, i, observed, judged, tds, compliance, alerts, tally)
-        self._count(tally, observed, judged, statuses, rows)
-        sizes = [len(value) for value in values]
-        letters = _dead_letters(decoded.rejects, sizes, source, received_at_ms)
+            if self._desk.concerns(band):
+                self._alert(event, i, observed, judged, threeds_of[i], compliance_of[i], alerts, tally)
+        letters = _dead_letters(decoded.rejects, list(map(len, values)), source, received_at_ms)
         return Outputs(decisions=decisions, alerts=alerts, dead_letters=letters, repeats=tally.repeats, tally=tally)
 
     def _alert(
@@ -303,15 +299,23 @@ class Engine:
         kind = (subject.type, SEVERITIES[Band(case.band)])
         tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
 
-    def _count(self, tally: Tally, observed: Observed, judged: _Judged, statuses: list[int], rows: list[int]) -> None:
-        taken = [i for i, repeat in enumerate(observed.repeats.tolist()) if not repeat]
-        tally.repeats = len(statuses) - len(taken)
-        tally.time_suspects = int(observed.suspects.sum())
-        tally.bands = {BAND_NAMES[band]: n for band, n in Counter(judged.bands[i] for i in taken).items()}
-        tally.threeds = {STATUS_NAMES[status]: n for status, n in Counter(statuses[i] for i in taken).items()}
-        for row, n in Counter(rows[i] for i in taken).items():
-            for item in self.observer.merchants.gaps(row):
-                tally.gaps[item] = tally.gaps.get(item, 0) + n
+    def _tally(self, events: int, observed: Observed, judged: _Judged) -> Tally:
+        kept = np.flatnonzero(~observed.repeats).tolist()
+        statuses, rows = observed.verdicts[:, threeds.STATUS].tolist(), observed.rows.tolist()
+        merchants = self.observer.merchants
+        gaps: Counter[str] = Counter()
+        for row, n in Counter([rows[i] for i in kept]).items():
+            for item in merchants.gaps(row):
+                gaps[item] += n
+        return Tally(
+            events=events,
+            repeats=len(rows) - len(kept),
+            time_suspects=int(observed.suspects.sum()),
+            bands={BAND_NAMES[band]: n for band, n in Counter([judged.bands[i] for i in kept]).items()},
+            dead_letters=_by_reason(observed.decoded.rejects),
+            threeds={STATUS_NAMES[status]: n for status, n in Counter([statuses[i] for i in kept]).items()},
+            gaps=dict(gaps),
+        )
 
 
 def _by_reason(rejects: Sequence[tuple[int, Reject]]) -> dict[str, int]:

@@ -21,60 +21,69 @@ def as_dict(record: ThreeDsSummary | Versions | Reason) -> dict[str, object]:
     return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
+_VERDICT_RADIX = np.array([1000, 100, 10, 1], dtype=np.int64)
+"""A verdict (int8[4], each part below 10) as one number."""
+
+
 class DecisionEncoder:
     """Write `decision.v1` bytes for the events of one worker, whose versions and actions do not change."""
 
     def __init__(self, versions: Versions, actions: Actions) -> None:
         self.versions = orjson.Fragment(orjson.dumps(as_dict(versions)))
         self.actions = tuple(getattr(actions, name) for name in BAND_NAMES)
-        self._tds: dict[bytes, orjson.Fragment] = {}  # at most 9 x 10 x 3 x 3 verdicts exist
+        self._tds: dict[int, orjson.Fragment] = {}  # at most 9 x 10 x 3 x 3 verdicts exist
 
-    def threeds(self, verdict: NDArray[np.int8]) -> orjson.Fragment:
-        """Encode a 3-D Secure verdict (int8[4]) once."""
-        key = verdict.tobytes()
-        fragment = self._tds.get(key)
-        if fragment is None:
-            status, eci, liability, expected = (int(code) for code in verdict)
-            summary = ThreeDsSummary(
-                status=ThreeDsStatus(status).name,  # type: ignore[arg-type]  # the enum's names are the literal's values
-                eci=EciClass(eci).name,  # type: ignore[arg-type]
-                liability=Liability(liability).name,  # type: ignore[arg-type]
-                expected=Expectation(expected).name,  # type: ignore[arg-type]
-            )
-            fragment = self._tds[key] = orjson.Fragment(orjson.dumps(as_dict(summary)))
-        return fragment
+    def threeds(self, verdicts: NDArray[np.int8]) -> list[orjson.Fragment]:
+        """Give the encoded 3-D Secure summary of each verdict, int8[n, 4]."""
+        codes: list[int] = (verdicts @ _VERDICT_RADIX).tolist()
+        known = self._tds
+        for code in set(codes).difference(known):
+            known[code] = _encode_verdict(code)
+        return [known[code] for code in codes]
 
     def encode(
         self,
-        *,
         event: Authorization,
+        *,
         status: str,
         score: int,
         probability: float,
         band: int,
         reasons: Sequence[Reason],
-        threeds: orjson.Fragment,
+        tds: orjson.Fragment,
         compliance: orjson.Fragment,
         times: dict[str, int],
     ) -> Record:
         """Encode one decision; the key is the card's token, as on the input topic."""
+        token = event.card.pan_hmac
         value = orjson.dumps(
             {
                 "schema_version": "decision.v1",
                 "decision_id": event.event_id,
                 "acquirer_id": event.acquirer.id,
                 "merchant_id": event.merchant.id,
-                "pan_hmac": event.card.pan_hmac,
+                "pan_hmac": token,
                 "status": status,
                 "score": score,
                 "probability": probability,
                 "band": BAND_NAMES[band],
                 "action": self.actions[band],
-                "reasons": [as_dict(reason) for reason in reasons],
-                "tds": threeds,
+                "reasons": [as_dict(reason) for reason in reasons] if reasons else (),
+                "tds": tds,
                 "compliance": compliance,
                 "versions": self.versions,
                 "times": times,
             }
         )
-        return event.card.pan_hmac.encode(), value
+        return token.encode(), value
+
+
+def _encode_verdict(code: int) -> orjson.Fragment:
+    status, eci, liability, expected = (code // radix % 10 for radix in _VERDICT_RADIX.tolist())
+    summary = ThreeDsSummary(
+        status=ThreeDsStatus(status).name,  # type: ignore[arg-type]  # the enum's names are the literal's values
+        eci=EciClass(eci).name,  # type: ignore[arg-type]
+        liability=Liability(liability).name,  # type: ignore[arg-type]
+        expected=Expectation(expected).name,  # type: ignore[arg-type]
+    )
+    return orjson.Fragment(orjson.dumps(as_dict(summary)))

@@ -125,25 +125,25 @@ _CAVV_FAILED = tuple(ord(c) for c in "1479")
 assert int(Liability.UNKNOWN) == 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _known(value: int) -> float:
     """Read a column in which -1 is unknown."""
     return float(value) if value >= 0 else nan
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _flag(condition: bool) -> float:
     """Write a condition as 0 or 1: numba has no float of a bool."""
     return 1.0 if condition else 0.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _differs(left: int, right: int) -> float:
     """Compare two country codes; unknown where either is."""
     return nan if left == 0 or right == 0 else _flag(left != right)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fill_payment(
     row: NDArray[np.int64], keys: NDArray[np.uint64], merchant: NDArray[np.int64], x: NDArray[np.float64]
 ) -> int:
@@ -180,7 +180,7 @@ def _fill_payment(
     return 30
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int8], x: NDArray[np.float64], c: int) -> int:
     """Write what 3-D Secure says and where it contradicts itself; return the next column."""
     status, eci = verdict[threeds.STATUS], verdict[threeds.ECI]
@@ -212,7 +212,7 @@ def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int8], x: NDArray[
     return c + 15
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _fill_merchant(row: NDArray[np.int64], merchant: NDArray[np.int64], x: NDArray[np.float64], c: int) -> int:
     """Write what the directory says of the merchant; return the next column."""
     known, gaps = 0, 0
@@ -234,7 +234,7 @@ def _fill_merchant(row: NDArray[np.int64], merchant: NDArray[np.int64], x: NDArr
     return c + 10
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def fill_payment_features(
     ints: NDArray[np.int64],
     hashes: NDArray[np.uint64],

@@ -125,11 +125,12 @@ class MerchantDirectory:
         find = self._rows.get
         return np.array([find((e.acquirer.id, e.merchant.id), UNKNOWN_ROW) for e in events], dtype=np.int64)
 
-    def summary(self, row: int, event_ms: int) -> orjson.Fragment:
-        """Give the encoded compliance summary of a row, as it reads at the time of an event."""
-        attested_ms = int(self.table[row, MerchantCol.ATTESTED_MS])
-        stale = attested_ms != UNKNOWN and event_ms - attested_ms > STALE_AFTER_MS
-        return self._fragments[row][stale]
+    def summaries(self, rows: NDArray[np.int64], event_ms: NDArray[np.int64]) -> list[orjson.Fragment]:
+        """Give the encoded compliance summary of each row int64[n], as it reads at the time of its event int64[n]."""
+        attested_ms = self.table[rows, MerchantCol.ATTESTED_MS]
+        stale = (attested_ms != UNKNOWN) & (event_ms - attested_ms > STALE_AFTER_MS)
+        fragments = self._fragments
+        return [fragments[row][old] for row, old in zip(rows.tolist(), stale.tolist(), strict=True)]
 
     def gaps(self, row: int) -> tuple[str, ...]:
         """Name the checklist items that the merchant declares as not implemented."""

@@ -101,7 +101,7 @@ _ECI_TABLES = _eci_tables()
 _STATUS_TABLE = _status_table()
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _eci_class(row: NDArray[np.int64]) -> int:
     """Read an ECI by network, then by channel: mail-order and stored-credential values fit only such payments."""
     meaning = _ECI_TABLES[row[_NETWORK], min(row[_ECI], 96) + _ECI_SHIFT]
@@ -112,7 +112,7 @@ def _eci_class(row: NDArray[np.int64]) -> int:
     return meaning
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _status(row: NDArray[np.int64], eci_class: int) -> int:
     """Read transStatus; without one, what the ECI claims; without either, what `performed` says."""
     status = _STATUS_TABLE[row[_TRANS]]
@@ -127,7 +127,7 @@ def _status(row: NDArray[np.int64], eci_class: int) -> int:
     return 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _liability(row: NDArray[np.int64], status: int, eci_class: int) -> int:
     """Tell who is liable: the first rule that matches wins, and none matching is unknown."""
     own_authentication = row[_TRANS] != 0 or eci_class == _E_AUTH or eci_class == _E_RECURRING
@@ -149,7 +149,7 @@ def _liability(row: NDArray[np.int64], status: int, eci_class: int) -> int:
     return 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _expected(row: NDArray[np.int64], mode: int) -> int:
     """Tell whether 3DS was due, before anyone calls its absence a gap."""
     if row[_CHANNEL] != ECOM or row[_INITIATOR] == MIT or row[_EXEMPT] == 1 or row[_WALLET] == 1:
@@ -169,7 +169,7 @@ def _expected(row: NDArray[np.int64], mode: int) -> int:
     return 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def normalise(
     ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int8]
 ) -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import msgspec
+import numpy as np
 import orjson
 import pytest
 
@@ -31,8 +32,9 @@ def authorization(merchant: str, acquirer: str = "acq-1") -> Authorization:
 
 
 def summary(directory: MerchantDirectory, merchant: str = "m-1", at_ms: int = ATTESTED_MS) -> dict[str, object]:
-    (row,) = directory.rows([authorization(merchant)])
-    summarised: dict[str, object] = orjson.loads(orjson.dumps(directory.summary(int(row), at_ms)))
+    rows = directory.rows([authorization(merchant)])
+    (fragment,) = directory.summaries(rows, np.array([at_ms]))
+    summarised: dict[str, object] = orjson.loads(orjson.dumps(fragment))
     return summarised
 
 
