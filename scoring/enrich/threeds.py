@@ -109,7 +109,7 @@ def _eci_class(row: NDArray[np.int64]) -> int:
         return _E_IMPOSSIBLE
     if meaning == _E_STORED and not (row[_INITIATOR] == MIT or row[_RECURRING] == 1 or row[_STORED] == 1):
         return _E_IMPOSSIBLE
-    return meaning
+    return int(meaning)
 
 
 @njit(cache=True)
@@ -117,7 +117,7 @@ def _status(row: NDArray[np.int64], eci_class: int) -> int:
     """Read transStatus; without one, what the ECI claims; without either, what `performed` says."""
     status = _STATUS_TABLE[row[_TRANS]]
     if status != 0:
-        return status
+        return int(status)
     if eci_class == _E_AUTH or eci_class == _E_RECURRING:
         return _S_AUTH
     if eci_class == _E_ATT:
