@@ -117,40 +117,56 @@ def _scan_row(row: NDArray[np.float64], layout: Layout, words: NDArray[np.uint64
 
 
 @njit(cache=True)
+def _rule_out_list(
+    words: NDArray[np.uint64], layout: Layout, first: int, end: int, chosen: NDArray[np.float64]
+) -> None:
+    for at in range(first, end):  # entries of no threshold hold 0 there: lanes that hold 1 are above it
+        _rule_out(words, layout.tree[at], layout.mask[at], layout.threshold[at], chosen)
+
+
+@njit(cache=True)
 def _scan_block(
-    x: NDArray[np.float64], start: int, layout: Layout, words: NDArray[np.uint64], values: NDArray[np.float64]
+    x: NDArray[np.float64], start: int, layout: Layout, words: NDArray[np.uint64], lanes: NDArray[np.float64]
 ) -> None:
     """Do what `_scan_row` does for `LANES` rows from `start`; the last row stands in for rows past the end.
 
-    `words: uint64[trees, LANES]` is overwritten, `values: float64[LANES]` is scratch.
+    `words: uint64[trees, LANES]` is overwritten, `lanes: float64[3, LANES]` is scratch. What several lanes share is
+    ruled out for all of them at once.
     """
-    numeric, categorical, mask, tree = layout.numeric, layout.categorical, layout.mask, layout.tree
+    numeric, categorical = layout.numeric, layout.categorical
+    values, zero, nan = lanes[0], lanes[1], lanes[2]
     words[:] = _ALL_LEAVES
     last = len(x) - 1
     for i in range(len(numeric)):
-        largest = -np.inf
+        largest, zeros, nans = -np.inf, 0.0, 0.0
         for lane in range(LANES):
             value = x[min(start + lane, last), numeric[i, FEATURE]]
-            if np.isnan(value):
-                for at in range(numeric[i, NAN], numeric[i, NAN_END]):
-                    words[tree[at], lane] &= mask[at]
-                value = -np.inf  # above no threshold: the walk below rules out nothing more
-            elif abs(value) <= ZERO_MAX:
-                for at in range(numeric[i, ZERO], numeric[i, ZERO_END]):
-                    words[tree[at], lane] &= mask[at]
-                value = -np.inf
-            values[lane] = value
-            largest = max(largest, value)
+            nan[lane] = np.isnan(value)
+            zero[lane] = abs(value) <= ZERO_MAX
+            nans += nan[lane]
+            zeros += zero[lane]
+            values[lane] = value if nan[lane] + zero[lane] == 0.0 else -np.inf  # above no threshold in the walk below
+            largest = max(largest, values[lane])
+        if nans:
+            _rule_out_list(words, layout, numeric[i, NAN], numeric[i, NAN_END], nan)
+        if zeros:
+            _rule_out_list(words, layout, numeric[i, ZERO], numeric[i, ZERO_END], zero)
         for at in range(numeric[i, SPLITS], numeric[i, SPLITS_END]):
             if not layout.threshold[at] < largest:
                 break
-            _rule_out(words, tree[at], mask[at], layout.threshold[at], values)
+            _rule_out(words, layout.tree[at], layout.mask[at], layout.threshold[at], values)
     for i in range(len(categorical)):
         for lane in range(LANES):
-            value = x[min(start + lane, last), categorical[i, FEATURE]]
-            first, end = layout.lookup[_list_at(value, categorical[i])]
-            for at in range(first, end):
-                words[tree[at], lane] &= mask[at]
+            values[lane] = _list_at(x[min(start + lane, last), categorical[i, FEATURE]], categorical[i])
+        for lane in range(LANES):
+            at = values[lane]
+            if at >= 0.0:
+                for other in range(LANES):
+                    zero[other] = values[other] == at
+                    if zero[other]:
+                        values[other] = -1.0  # done
+                first, end = layout.lookup[int(at)]
+                _rule_out_list(words, layout, first, end, zero)
 
 
 @njit(cache=True)
@@ -161,15 +177,16 @@ def _margins(x: NDArray[np.float64], out: NDArray[np.float64], layout: Layout) -
     blocked = rows if rows % LANES >= _BLOCK_MIN else rows - rows % LANES
     if blocked:
         words = np.empty((trees, LANES), np.uint64)
-        values = np.empty(LANES, np.float64)
+        lanes = np.empty((3, LANES), np.float64)
+        margins = lanes[0]
         for start in range(0, blocked, LANES):
-            _scan_block(x, start, layout, words, values)
-            values[:] = 0.0
+            _scan_block(x, start, layout, words, lanes)
+            margins[:] = 0.0
             for t in range(trees):  # tree by tree, as LightGBM adds: another order gives other last bits
                 for lane in range(LANES):
-                    values[lane] += leaf_value[t, _lowest_bit(words[t, lane])]
+                    margins[lane] += leaf_value[t, _lowest_bit(words[t, lane])]
             for lane in range(min(LANES, rows - start)):
-                out[start + lane] = values[lane]
+                out[start + lane] = margins[lane]
     word = np.empty(trees, np.uint64)
     for row in range(blocked, rows):
         _scan_row(x[row], layout, word)
