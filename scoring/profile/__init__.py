@@ -15,17 +15,17 @@ it is late), in whole seconds:
   Saturation: card counters 65,535 (attempts, approved) or 255 (all others) in one sub-bucket, shared ones 2**32 - 1,
   sums 2**60 yen; one amount counts as 10**15 yen at most.
 * **Distinct counts** of shared rows keep the last-seen second of the elements that hash to each of m slots; slots seen
-  within w give n by linear counting, with standard error sqrt(m (e^p - p - 1)) / n for p = n / m: at m = 32 (64, 128,
-  256) about 18 % (13 %, 9 %, 6 %) of n at n = m / 2 and 15 % (11 %, 7 %, 5 %) at n = m. All windows come from one
-  structure, slide to the second (elements up to one second too old may count) and unite slot by slot by their maximum.
+  within w give n by linear counting, with standard error sqrt(m (e^p - p - 1)) / n for p = n / m: 15 % of n or less up
+  to n = m at m = 32 (11 % at 64, 8 % at 128, 6 % at 256). All windows come from one structure, slide to the second
+  (elements up to one second too old may count) and unite slot by slot by their maximum.
   With no slot empty the figure is "at least m ln(2m)". A card's distinct merchants are exact up to 8, which means "8 or
   more", but for one chance in 65,535 that two share a fingerprint.
 * **New-to-card flags** compare 16-bit fingerprints of the last 8 merchants and the last 4 devices, addresses, MCCs and
   countries; NaN where the card has none yet. New-to-account flags read the distinct counters: an element may seem known
   with the share of occupied slots as probability.
 * **Reports** of a merchant have rings on their own clock, out of which a log of the last 8 seconds with reports takes
-  what an event is too early to see; a card keeps its last 4 reports, more of them count in "ever" only. Times of receipt
-  are rounded up to the second, so a report may stay hidden for its first second or two but is never seen too early.
+  what an event is too early to see; a card keeps its last 4 reports, more of them count in "ever" only. Times of
+  receipt are rounded up to the second: a report may stay hidden for a second or two but is never seen too early.
 * **Repeats** are found among the last 6 event ids of the card.
 * **Late events** count in their own bucket while it is held and never move a row back. Events without trusted time are
   scored against their rows as they stand; their ids are remembered, their windows are not touched.

@@ -110,7 +110,7 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
         sketches=(
             Sketch(element=Entity.CARD, slots=32, windows=(_H24, _D30)),
             Sketch(element=Entity.DEVICE, slots=32, windows=(_D30,)),
-            Sketch(element=Entity.ADDRESS, slots=32, windows=(_D30,)),
+            Sketch(element=Entity.ADDRESS, slots=32, windows=()),
         ),
     ),
     Entity.ADDRESS: RowPlan(

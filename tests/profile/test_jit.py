@@ -1,0 +1,53 @@
+"""A cached kernel is never stale: its key digests everything it was built from."""
+
+import os
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+from scoring.profile.kernels import card, entry, jit, rings, store
+from scoring.profile.kernels.arrays import ReportColumns
+from tests.profile.events import Stream, reports
+
+
+def test_an_entry_point_returns_the_revision_of_the_helpers_that_are_loaded() -> None:
+    none = reports([])
+    columns = ReportColumns(none.card, none.merchant, none.received_ms, none.amount_jpy)
+    assert entry.report(columns, Stream().profiles._arena) == jit.revision()
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [(store, "SWEEP", 16), (rings, "RING", 6), (card, "_AMOUNTS_MEMORY", 64), (rings, "_SUB_S", (1,))],
+)
+def test_a_changed_constant_changes_the_revision(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: object
+) -> None:
+    before = jit.revision()
+    monkeypatch.setattr(module, name, value)
+    assert jit.revision() != before
+
+
+def test_another_helper_changes_the_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = jit.revision()
+    monkeypatch.setattr(jit, "_HELPERS", [*jit._HELPERS, _plain])
+    assert jit.revision() != before
+
+
+def test_the_revision_is_the_same_in_every_process() -> None:
+    """A digest of addresses or of randomly seeded hashes would compile anew at every start."""
+    code = "from scoring.profile.kernels import entry, jit; print(jit.revision())"
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert int(run.stdout) == jit.revision()
+
+
+def test_only_a_function_that_closes_over_the_revision_is_an_entry_point() -> None:
+    with pytest.raises(AssertionError, match="closes over"):
+        jit.entry(_plain)
+
+
+def _plain() -> int:
+    return 0

@@ -1,0 +1,124 @@
+"""Fraud reports: counted from receipt, never seen early, smoothed."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.profile.events import NOON, Report, Stream, at
+
+_TIMES = st.one_of(st.integers(0, 100_000), st.integers(0, 40 * 86_400_000), st.sampled_from([0, 999, 1_000, 1_001]))
+HOUR, DAY = 3_600, 86_400
+
+
+def received(second: float, **fields: int) -> Report:
+    return Report(received_ms=round((NOON + second) * 1000), **fields)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), _TIMES, st.integers(1, 2), st.integers(-1, 10**12)), min_size=1, max_size=40))
+def test_reports_lie_between_their_window_and_five_quarters_of_it_and_are_never_early(
+    steps: list[tuple[bool, int, int, int]],
+) -> None:
+    """Events in order; reports in any order, up to 8 seconds of them newer than the event."""
+    stream = Stream()
+    known: list[Report] = []
+    now_ms = NOON * 1000
+    for is_report, time_ms, merchant, amount in steps:
+        if is_report:
+            item = Report(received_ms=now_ms + time_ms % 4_000, card=0, merchant=merchant, amount=amount)
+            stream.report(item)
+            known.append(item)
+            continue
+        now_ms += time_ms
+        features = stream.last(at((now_ms - NOON * 1000) / 1000, merchant=merchant))
+        for window, width in (("24h", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY)):
+            of = [item for item in known if item.merchant == merchant]
+            least = [item for item in of if now_ms - width * 1000 < item.received_ms <= now_ms - 2_000]
+            most = [item for item in of if now_ms - width * 1250 - 1_000 < item.received_ms <= now_ms]
+            assert len(least) <= features[f"merchant_reports_{window}"] <= len(most)
+            if window == "30d":
+                assert sum(max(item.amount, 0) for item in least) <= features["merchant_reported_30d"]
+                assert features["merchant_reported_30d"] <= sum(max(item.amount, 0) for item in most)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_TIMES, max_size=4), _TIMES)
+def test_up_to_four_reports_of_a_card_are_exact_to_the_second(times_ms: list[int], now_ms: int) -> None:
+    stream = Stream()
+    stream.report(*(Report(received_ms=NOON * 1000 + t, merchant=0, amount=10) for t in times_ms))
+    features = stream.last(at(now_ms / 1000))
+    seen = [t for t in times_ms if math.ceil(t / 1000) <= now_ms // 1000]
+    for window, width in (("24h", DAY), ("30d", 30 * DAY)):
+        inside = [t for t in seen if math.ceil(t / 1000) > now_ms // 1000 - width]
+        assert features[f"card_reports_{window}"] == len(inside)
+    assert features["card_reports_ever"] == len(seen)
+    assert features["card_reported_30d"] == 10 * len(
+        [t for t in seen if math.ceil(t / 1000) > now_ms // 1000 - 30 * DAY]
+    )
+
+
+def test_an_event_does_not_see_a_report_received_after_it_even_when_it_arrives_later() -> None:
+    stream = Stream()
+    stream.report(received(10), received(500))
+    early = stream.last(at(9.9))
+    assert early["merchant_reports_24h"] == early["card_reports_ever"] == early["merchant_reported_30d"] == 0
+    between = stream.last(at(20))
+    assert between["merchant_reports_24h"] == between["card_reports_ever"] == 1
+    assert stream.last(at(500))["merchant_reports_30d"] == 2
+    late = stream.last(at(499))
+    assert late["merchant_reports_24h"] == late["card_reports_24h"] == 1
+
+
+def test_a_file_of_reports_received_at_once_stays_hidden_as_one() -> None:
+    stream = Stream()
+    stream.report(*(received(100) for _ in range(1_000)))
+    assert stream.last(at(99))["merchant_reports_24h"] == 0
+    assert stream.last(at(100))["merchant_reports_24h"] == 1_000
+
+
+def test_more_than_four_reports_of_a_card_count_in_ever_only() -> None:
+    stream = Stream()
+    stream.report(*(received(k) for k in range(7)))
+    features = stream.last(at(100))
+    assert features["card_reports_24h"] == 4
+    assert features["card_reports_ever"] == 7
+    assert features["merchant_reports_24h"] == 7
+
+
+def test_reports_on_unknown_keys_make_rows_and_absent_keys_none() -> None:
+    stream = Stream()
+    stream.report(received(0, card=9, merchant=0), received(0, card=0, merchant=8))
+    assert stream.last(at(1, card=9, merchant=0))["card_reports_ever"] == 1
+    features = stream.last(at(1, card=1, merchant=8))
+    assert features["merchant_reports_24h"] == 1
+    assert features["card_reports_ever"] == 0
+
+
+def test_the_report_rate_of_a_merchant_is_drawn_to_the_prior_while_attempts_are_few() -> None:
+    stream = Stream()
+    assert stream.last(at(0))["merchant_report_rate_30d"] == pytest.approx(0.001)
+    stream.report(received(1), received(1))
+    assert stream.last(at(2))["merchant_report_rate_30d"] == pytest.approx((2 + 0.02) / (1 + 20))
+    stream.feed(*(at(3) for _ in range(998)))
+    assert stream.last(at(4))["merchant_report_rate_7d"] == pytest.approx((2 + 0.02) / (1_000 + 20))
+
+
+def test_reports_without_a_usable_time_are_left_out_and_huge_amounts_add_up() -> None:
+    stream = Stream()
+    stream.report(Report(received_ms=-5), Report(received_ms=2**62))
+    stream.report(*(received(0, amount=10**12) for _ in range(3)))
+    features = stream.last(at(1))
+    assert features["merchant_reports_30d"] == features["card_reports_ever"] == 3
+    assert features["merchant_reported_30d"] == 3 * 10**12
+    assert features["card_reported_30d"] == 3 * (2**32 - 1)  # a card keeps uint32 yen for each
+
+
+def test_reports_age_out_after_five_quarters_of_a_window() -> None:
+    stream = Stream()
+    stream.report(received(0))
+    assert stream.last(at(DAY - 1))["merchant_reports_24h"] == 1
+    features = stream.last(at(1.25 * DAY))
+    assert features["merchant_reports_24h"] == 0
+    assert features["merchant_reports_7d"] == 1
