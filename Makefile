@@ -40,9 +40,11 @@ soak: setup ## Ten million events through one worker on Apache Kafka: its memory
 model: setup ## Rebuild the demonstration bundle from the seeded simulator
 	$(BIN)/python -m models.training --out models/bundles/demo
 
-lock: ## Renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
+LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate --quiet
+lock: ## Renew requirements.lock and the image's part of it from pyproject.toml (needs uv)
+	$(LOCK) --all-extras --python-version 3.11 --no-header --output-file requirements.lock
+	$(LOCK) --constraint requirements.lock --python-version 3.12 --no-header --output-file deploy/locks/runtime.txt
+	sed -i '1i # What the image runs: pyproject.toml without extras, a part of ../../requirements.lock. Renewed by `make lock`.' deploy/locks/runtime.txt
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build *.egg-info
