@@ -175,7 +175,7 @@ def unfold(key: int) -> int:
 
 @pytest.mark.parametrize("rows", [0, 3, 2**29, -4])
 def test_limits_are_powers_of_two_within_bounds(rows: int) -> None:
-    with pytest.raises(ValueError, match="device: .* not a power of two"):
+    with pytest.raises(ValueError, match=r"device: .* not a power of two"):
         ProfileLimits(device=rows)
 
 
