@@ -12,7 +12,7 @@ from streams.replay.sender import Sender
 from streams.transport.settings import Topics
 
 DAY_MS = 86_400_000
-TICK_S = 0.01
+TICK_S = 0.025  # the embedded broker pays per batch, and the more the longer it runs
 BATCH_LINES = 500
 BATCHES_AHEAD = 30  # about 15 MB: the simulator draws an hour at a time and rests in between
 HISTORY_IN_FLIGHT = 30_000

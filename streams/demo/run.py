@@ -33,7 +33,7 @@ kafka:
   bootstrap_servers: ["{address}"]
   profile: embedded
 topics:
-  partitions: {{events: 4}}
+  partitions: {{events: 3}}
 http:
   port: {port}
 """

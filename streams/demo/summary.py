@@ -48,6 +48,11 @@ def _detection(a: Assessment) -> Iterator[str]:
         f"  fraud {a.total.events:,} events: recall {percent(a.total.recall)}, "
         f"by value {percent(a.total.value_recall)} of {a.total.amount_jpy:,} yen"
     )
+    rest = a.besides("T1")
+    yield (
+        f"  without enumeration, whose attempts are many and alike: {rest.events:,} events, "
+        f"recall {percent(rest.recall)}, by value {percent(rest.value_recall)}"
+    )
     yield f"  alerts {a.alerts:,} (one per case), precision {percent(a.alert_precision)}"
 
 

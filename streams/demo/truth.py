@@ -75,6 +75,16 @@ class Assessment:
     typologies: dict[str, Catch] = field(default_factory=dict)
     episodes: dict[str, Episode] = field(default_factory=dict)
 
+    def besides(self, typology: str) -> Catch:
+        """Return the fraud of all other typologies."""
+        left_out = self.typologies.get(typology, Catch())
+        return Catch(
+            events=self.total.events - left_out.events,
+            caught=self.total.caught - left_out.caught,
+            amount_jpy=self.total.amount_jpy - left_out.amount_jpy,
+            caught_jpy=self.total.caught_jpy - left_out.caught_jpy,
+        )
+
     @property
     def precision(self) -> float | None:
         """Share of flagged events that were fraud."""

@@ -47,6 +47,12 @@ def test_typologies_are_counted_apart() -> None:
     }
 
 
+def test_one_typology_can_be_left_out_of_the_whole() -> None:
+    rest = RESULT.besides("T1")
+    assert (rest.events, rest.caught, rest.amount_jpy, rest.caught_jpy) == (3, 1, 4_700, 3_000)
+    assert RESULT.besides("T4") == RESULT.total
+
+
 def test_an_episode_says_when_it_was_first_flagged_and_what_went_before() -> None:
     night, spree, quiet = (RESULT.episodes[name] for name in ("night", "spree", "quiet"))
     assert (night.before, night.delay_ms) == (1, 2_000)
