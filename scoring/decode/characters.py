@@ -4,10 +4,10 @@ import unicodedata
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from scoring.decode.digits import is_hex
+from scoring.jit import helper
 
 ODD, ESCAPED, FOREIGN = 4, 32, 64
 """Marks of a text: something may hide digits in it, it has a backslash, it has a byte beyond ASCII."""
@@ -58,7 +58,7 @@ CHARACTER_KINDS: Final = _character_kinds()
 """uint8[65536], by code point of the basic plane."""
 
 
-@njit(cache=True)
+@helper
 def is_exponent(data: NDArray[np.uint8], high: int, i: int) -> bool:
     """Tell whether the point at i stands in a number with an exponent; without a point it would be a token's letter."""
     k = i + 1
@@ -70,7 +70,7 @@ def is_exponent(data: NDArray[np.uint8], high: int, i: int) -> bool:
     return 48 <= byte <= 57 or byte == 43 or byte == 45
 
 
-@njit(cache=True)
+@helper
 def escaped(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]) -> int:
     """Read the escape at i: ODD if what it stands for may hide something, else 0."""
     if i + 1 >= high:
@@ -90,7 +90,7 @@ def escaped(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]
     return ODD if kinds[code] else 0
 
 
-@njit(cache=True)
+@helper
 def wide_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]) -> tuple[int, int]:
     """Read the UTF-8 sequence at i: (its length, ODD if it is a digit of another script or may join digits)."""
     byte = int(data[i])
@@ -106,13 +106,13 @@ def wide_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint
     return size, ODD if kinds[code] == DIGIT or (kinds[code] == JOINER and after_digit) else 0
 
 
-@njit(cache=True)
+@helper
 def outer_mark(data: NDArray[np.uint8], high: int, i: int) -> int:
     """Read what is special outside of strings: a decimal point, if an exponent follows; nothing else belongs there."""
     return ODD if data[i] != 46 or is_exponent(data, high, i) else 0
 
 
-@njit(cache=True)
+@helper
 def inner_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]) -> tuple[int, int]:
     """Read what is special inside a string at i: (where to go on, marks)."""
     byte = data[i]
@@ -123,7 +123,3 @@ def inner_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uin
         size, mark = wide_mark(data, high, i, kinds)
         return i + size, FOREIGN | mark
     return i, ODD if byte == 46 and is_exponent(data, high, i) else 0
-
-
-KERNELS: Final = (is_exponent, escaped, wide_mark, outer_mark, inner_mark)
-"""All compiled functions of this module."""

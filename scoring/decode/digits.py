@@ -6,11 +6,11 @@ digits by chance; so a run of digits beside hexadecimal letters counts only wher
 """
 
 from typing import Final
-from zlib import crc32
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from scoring.jit import helper
 
 PAN, TRACK = 1, 2
 """What digits can be: bits of a verdict."""
@@ -25,7 +25,7 @@ _ROOM: Final = 28  # the longest number with its expiry and security code behind
 _REACH: Final = 160  # how far beside a run letters are looked at: bounds the work on hostile input
 
 
-@njit(cache=True)
+@helper
 def _issued(four: int, size: int) -> bool:
     """Tell whether a network issues numbers of that length that begin with these four digits."""
     two, three = four // 100, four // 10
@@ -46,7 +46,7 @@ def _issued(four: int, size: int) -> bool:
     return known and size >= 16
 
 
-@njit(cache=True)
+@helper
 def _is_pan(digits: NDArray[np.uint8], size: int) -> bool:
     """Check digits[:size] for a network's prefix and length, then for Luhn's sum."""
     if size < 13 or size > 19:
@@ -63,19 +63,19 @@ def _is_pan(digits: NDArray[np.uint8], size: int) -> bool:
     return total % 10 == 0
 
 
-@njit(cache=True)
+@helper
 def is_hex(byte: int) -> bool:
     """Tell a hexadecimal digit of either case."""
     return 48 <= byte <= 57 or 97 <= byte <= 102 or 65 <= byte <= 70
 
 
-@njit(cache=True)
+@helper
 def is_word(byte: int) -> bool:
     """Tell a letter or digit of ASCII."""
     return 48 <= byte <= 57 or 97 <= byte <= 122 or 65 <= byte <= 90
 
 
-@njit(cache=True)
+@helper
 def _is_opaque(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bool:
     """Tell whether the digits data[i:j] are a piece of a hexadecimal token, such as a keyed hash.
 
@@ -101,7 +101,7 @@ def _is_opaque(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> 
     return False
 
 
-@njit(cache=True)
+@helper
 def _in_uuid(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bool:
     """Tell whether data[i:j] lies in a UUID (RFC 9562, 8-4-4-4-12) that has a letter, as nearly all have."""
     for s in range(max(low, j - 36), min(i, high - 36) + 1):
@@ -123,7 +123,7 @@ def _in_uuid(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bo
     return False
 
 
-@njit(cache=True)
+@helper
 def _month_at(data: NDArray[np.uint8], high: int, at: int, digits: int) -> bool:
     """Tell whether YYMM stands at `at`, the first four of at least `digits` digits."""
     if at + digits > high:
@@ -135,7 +135,7 @@ def _month_at(data: NDArray[np.uint8], high: int, at: int, digits: int) -> bool:
     return 1 <= month <= 12
 
 
-@njit(cache=True)
+@helper
 def _is_track(data: NDArray[np.uint8], low: int, high: int, i: int, end: int, digits: NDArray[np.uint8]) -> bool:
     """Tell whether a track of ISO/IEC 7813 begins around data[i:end], with its sentinels or as bare `PAN=YYMM`."""
     before = data[i - 1] if i > low else 0
@@ -156,7 +156,7 @@ def _is_track(data: NDArray[np.uint8], low: int, high: int, i: int, end: int, di
     return letter and not is_word(before) and _month_at(data, high, end + 1, 7)
 
 
-@njit(cache=True)
+@helper
 def _has_expiry(digits: NDArray[np.uint8], size: int) -> bool:
     """Tell whether a card number with its expiry behind it (and a security code) fills digits[0:size]."""
     for rest in (4, 7, 8):
@@ -170,7 +170,7 @@ def _has_expiry(digits: NDArray[np.uint8], size: int) -> bool:
     return False
 
 
-@njit(cache=True)
+@helper
 def judge_run(data: NDArray[np.uint8], low: int, high: int, i: int, j: int, digits: NDArray[np.uint8]) -> int:
     """Judge the digits (with single separators) data[i:j], 13 or more: 0, PAN or TRACK.
 
@@ -213,7 +213,7 @@ def judge_run(data: NDArray[np.uint8], low: int, high: int, i: int, j: int, digi
     return 0
 
 
-@njit(cache=True)
+@helper
 def run_end(data: NDArray[np.uint8], high: int, i: int) -> tuple[int, int]:
     """Find the end of the digits at i, single spaces and dashes between digits included; count the digits."""
     j, count = i + 1, 1
@@ -225,24 +225,3 @@ def run_end(data: NDArray[np.uint8], high: int, i: int) -> tuple[int, int]:
             break
         j += 1
     return j, count
-
-
-def revision_of(*kernels: object) -> int:
-    """Digest kernels: a cache of compiled code does not notice a change in what its functions call.
-
-    Compiled callers in other modules close over the digest of what they call.
-    """
-    parts: list[object] = []
-    for kernel in kernels:
-        function = kernel.py_func  # type: ignore[attr-defined]
-        code, known = function.__code__, function.__globals__
-        constants = [(name, known[name]) for name in code.co_names if isinstance(known.get(name), int | tuple)]
-        parts.append((code.co_code, code.co_consts, constants))
-    return crc32(repr(parts).encode())
-
-
-KERNELS: Final = (
-    *(_issued, _is_pan, is_hex, is_word, _is_opaque, _in_uuid, _month_at, _is_track, _has_expiry),
-    *(judge_run, run_end),
-)
-"""All compiled functions of this module."""

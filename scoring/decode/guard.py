@@ -25,7 +25,7 @@ _DOCUMENTS_MAX: Final = 3  # documents in strings of documents: deeper than this
 _POINT_EXPONENT: Final = re.compile(r"\d+\.\d+[eE][+-]?\d{1,3}(?!\d)", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?[eE][+-]?\d{1,3}", re.ASCII)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
-_NAMED_VALUE: Final = re.compile(r"\"([^\"]{2,40})\"\s*:\s*\"?([^\",}\]]{1,256})")
+_NAMED_VALUE: Final = re.compile(r"\"([^\"]{2,64})\"\s*:\s*\"?([^\",}\]]{1,256})")
 
 _Steps = tuple[str | int, ...]
 

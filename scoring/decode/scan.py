@@ -8,10 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from scoring.decode import characters, digits
 from scoring.decode.characters import (
     BYTE_CLASSES,
     CHARACTER_KINDS,
@@ -22,8 +20,9 @@ from scoring.decode.characters import (
     inner_mark,
     outer_mark,
 )
-from scoring.decode.digits import DIGITS_ROOM, RUN_MIN, judge_run, revision_of, run_end
+from scoring.decode.digits import DIGITS_ROOM, RUN_MIN, judge_run, run_end
 from scoring.decode.sensitive import NAME_ENDS, NAME_SLOTS, name_mark
+from scoring.jit import entry, helper, revision
 
 DEEP: Final = 16
 """Mark of a record that nests too deep, beside PAN and TRACK (`digits`), ODD (`characters`), NAMED (`sensitive`)."""
@@ -31,7 +30,7 @@ DEEP: Final = 16
 _OWN_MARKS: Final = 31
 
 
-@njit(cache=True)
+@helper
 def _find_special(
     data: NDArray[np.uint8], start: int, high: int, classes: NDArray[np.uint8], places: NDArray[np.int64]
 ) -> int:
@@ -46,7 +45,7 @@ def _find_special(
     return count
 
 
-@njit(cache=True)
+@helper
 def _structure_marks(
     data: NDArray[np.uint8],
     high: int,
@@ -99,7 +98,7 @@ def _structure_marks(
     return marks
 
 
-@njit(cache=True)
+@helper
 def _digit_marks(
     data: NDArray[np.uint8], start: int, high: int, classes: NDArray[np.uint8], digits: NDArray[np.uint8]
 ) -> int:
@@ -124,7 +123,7 @@ def _digit_marks(
     return marks
 
 
-@njit(cache=True)
+@helper
 def _judge_runs(data: NDArray[np.uint8], low: int, high: int, a: int, z: int, digits: NDArray[np.uint8]) -> int:
     """Judge the runs that begin in data[a:z]; nothing before `low` or from `high` on belongs to the text."""
     marks = 0
@@ -139,7 +138,7 @@ def _judge_runs(data: NDArray[np.uint8], low: int, high: int, a: int, z: int, di
     return marks
 
 
-@njit(cache=True)
+@helper
 def _escaped_digit_marks(data: NDArray[np.uint8], start: int, high: int, digits: NDArray[np.uint8]) -> int:
     """Judge the runs of digits of a record with escapes: the text after one has nothing of it to its left."""
     marks, low, i = 0, start, start
@@ -153,10 +152,10 @@ def _escaped_digit_marks(data: NDArray[np.uint8], start: int, high: int, digits:
     return marks
 
 
-def _compile(revision: int) -> tuple[Callable[..., int], Callable[..., int]]:
-    """Compile the entry points; `revision` is part of the key under which numba keeps them."""
+def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
+    """Compile the entry points; `key` is part of that under which numba keeps them."""
 
-    @njit(cache=True)
+    @entry
     def batch(
         data: NDArray[np.uint8],
         stops: NDArray[np.int64],
@@ -171,7 +170,7 @@ def _compile(revision: int) -> tuple[Callable[..., int], Callable[..., int]]:
         """Mark every record of a batch, one byte apart; return how many are marked."""
         digits = np.zeros(DIGITS_ROOM, dtype=np.uint8)
         places = np.empty(size_max, dtype=np.int64)
-        start, found = 0, 0 * revision
+        start, found = 0, 0 * key
         for r in range(stops.shape[0]):
             stop = stops[r]
             count = _find_special(data, start, stop, classes, places)
@@ -185,17 +184,16 @@ def _compile(revision: int) -> tuple[Callable[..., int], Callable[..., int]]:
             start = stop + 1
         return found
 
-    @njit(cache=True)
+    @entry
     def text(data: NDArray[np.uint8]) -> int:
         """Judge every run of digits of a text."""
         digits = np.zeros(DIGITS_ROOM, dtype=np.uint8)
-        return _judge_runs(data, 0 * revision, data.shape[0], 0, data.shape[0], digits)
+        return _judge_runs(data, 0 * key, data.shape[0], 0, data.shape[0], digits)
 
     return batch, text
 
 
-_OWN: Final = (_find_special, _structure_marks, _digit_marks, _judge_runs, _escaped_digit_marks)
-_scan_batch, _scan_text = _compile(revision_of(*digits.KERNELS, *characters.KERNELS, name_mark, *_OWN))
+_scan_batch, _scan_text = _compile(revision("scoring.decode"))
 _TABLES: Final = (BYTE_CLASSES, CHARACTER_KINDS, NAME_ENDS, NAME_SLOTS)
 
 

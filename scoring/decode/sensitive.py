@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from scoring.contract.dead_letter import DeadLetterReason
 from scoring.decode.characters import ODD
+from scoring.jit import helper
 
 _NAMES: Final[dict[DeadLetterReason, str]] = {
     "SENSITIVE_PAN": "pan cardnumber cardno cardnum ccnumber ccnum creditcardnumber primaryaccountnumber fpan dpan",
@@ -30,7 +30,7 @@ KIND_OF_NAME: Final[dict[str, DeadLetterReason]] = {
 }
 """Names in lower case without underscores, dashes, dots and spaces."""
 
-NAME_MAX: Final = 40
+NAME_MAX: Final = 64
 """Longer keys are nobody's name for such data: the longest here has 20 letters."""
 
 _HEX_BLOCK: Final = re.compile(r"(?:[0-9A-Fa-f]{16}){1,2}\Z")
@@ -120,7 +120,7 @@ NAME_SLOTS: Final = _name_slots()
 """uint64[512]: hashes of the sensitive names, open-addressed by their top bits, 0 empty."""
 
 
-@njit(cache=True)
+@helper
 def name_mark(data: NDArray[np.uint8], high: int, first: int, stop: int, found: int, slots: NDArray[np.uint64]) -> int:
     """Check the string data[first:stop]: NAMED if it is a key, a sensitive name, and its value has more than letters.
 

@@ -1,0 +1,206 @@
+"""Columns say what the event says, and unknown where it says nothing that can be read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scoring.contract.codes import Kind, OutcomeClass
+from scoring.contract.currencies import CURRENCIES
+from scoring.contract.dead_letter import Reject
+from scoring.decode import Col, DecodeLimits, country_code, decode
+from tests.events import encoded, event
+
+LIMITS = DecodeLimits()
+EXAMPLE = Path(__file__).parents[2] / "scoring" / "contract" / "examples" / "auth.event.v1.json"
+
+
+def row(limits: DecodeLimits = LIMITS, **changes: Any) -> dict[str, int]:
+    decoded = decode([encoded(**changes)], limits)
+    assert decoded.rejects == []
+    return {column.name: int(decoded.ints[0, column]) for column in Col}
+
+
+def reject(**changes: Any) -> Reject:
+    (only,) = decode([encoded(**changes)], LIMITS).rejects
+    return only[1]
+
+
+def test_a_plain_event_is_unknown_wherever_it_is_silent() -> None:
+    silent = {"ENTRY_MODE", "TRANS_STATUS_REASON", "ECI", "AUTH_TYPE", "AUTH_METHOD", "CHALLENGE_IND", "AUTH_MS"}
+    silent |= {"CHALLENGE_CANCEL", "DEVICE_CHANNEL", "PURCHASE_AMOUNT", "PROXY", "ACCOUNT_AGE", "FORWARDER"}
+    silent |= {"REGISTERED_MS", "RECURRING", "STORED", "WALLET", "TDS_PERFORMED"}
+    found = row()
+    assert {name for name, value in found.items() if value == -1} == silent
+    zero = {"EXPONENT", "IP_COUNTRY", "SHIP_COUNTRY", "FUNDING", "KIND", "CVV2", "AVS", "CAVV_RESULT", "TDS_VERSION"}
+    zero |= {"TRANS_STATUS", "HAS_CAVV", "HAS_DS_TRANS_ID", "EXEMPT", "TRUST_LIST"}
+    assert {name for name, value in found.items() if value == 0} == zero
+
+
+def test_the_shipped_example_reads_as_it_is_written() -> None:
+    decoded = decode([EXAMPLE.read_bytes()], LIMITS)
+    found = {column.name: int(decoded.ints[0, column]) for column in Col}
+    japan = country_code("JP")
+    expected = {
+        "EVENT_MS": 1_782_875_742_317,
+        "AMOUNT_MINOR": 48_900,
+        "AMOUNT_JPY": 48_900,
+        "CURRENCY": 392,
+        "MCC": 5732,
+        "MERCHANT_COUNTRY": japan,
+        "ISSUER_COUNTRY": japan,
+        "IP_COUNTRY": japan,
+        "SHIP_COUNTRY": japan,
+        "NETWORK": 1,
+        "FUNDING": 1,
+        "CHANNEL": 1,
+        "INITIATOR": 1,
+        "PHASE": 2,
+        "OUTCOME": OutcomeClass.APPROVED,
+        "ENTRY_MODE": 81,
+        "CVV2": ord("M"),
+        "AVS": ord("U"),
+        "CAVV_RESULT": ord("2"),
+        "TDS_PERFORMED": 1,
+        "TDS_VERSION": 220,
+        "TRANS_STATUS": ord("Y"),
+        "ECI": 5,
+        "HAS_CAVV": 1,
+        "AUTH_TYPE": 2,
+        "DEVICE_CHANNEL": 2,
+        "HAS_DS_TRANS_ID": 1,
+        "AUTH_MS": 1_782_875_731_000,
+        "PURCHASE_AMOUNT": 48_900,
+        "PROXY": 0,
+        "ACCOUNT_AGE": 5,
+        "FORWARDER": 0,
+        "STORED": 0,
+        "RECURRING": 0,
+    }
+    assert {name: found[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "value"),
+    [
+        ({"tds": {"eci": "5"}}, "ECI", 5),
+        ({"tds": {"eci": "05"}}, "ECI", 5),
+        ({"tds": {"eci": "N0"}}, "ECI", -2),
+        ({"tds": {"eci": "N2"}}, "ECI", -3),
+        ({"tds": {"eci": "x"}}, "ECI", -1),
+        ({"tds": {"eci": ""}}, "ECI", -1),
+        ({"tds": {"version": "2.3.1"}}, "TDS_VERSION", 231),
+        ({"tds": {"version": "2.1.0"}}, "TDS_VERSION", 210),
+        ({"tds": {"version": "latest"}}, "TDS_VERSION", 0),
+        ({"tds": {"trans_status": "y"}}, "TRANS_STATUS", ord("Y")),
+        ({"tds": {"trans_status": "?"}}, "TRANS_STATUS", 0),
+        ({"tds": {"trans_status_reason": "13"}}, "TRANS_STATUS_REASON", 13),
+        ({"tds": {"challenge_ind": ["02", "09"]}}, "CHALLENGE_IND", 2),
+        ({"tds": {"challenge_ind": "04"}}, "CHALLENGE_IND", 4),
+        ({"tds": {"challenge_ind": []}}, "CHALLENGE_IND", -1),
+        ({"tds": {"auth_method": ["11"]}}, "AUTH_METHOD", 11),
+        ({"tds": {"auth_method": "02"}}, "AUTH_METHOD", 2),
+        ({"tds": {"exempt_reason": "LOW_VALUE"}}, "EXEMPT", 1),
+        ({"tds": {"exempt_reason": ""}}, "EXEMPT", 0),
+        ({"tds": {"trust_list": "E"}}, "TRUST_LIST", ord("E")),
+        ({"pos": {"entry_mode": "812"}}, "ENTRY_MODE", 81),
+        ({"pos": {"entry_mode": "ab"}}, "ENTRY_MODE", -1),
+        ({"checks": {"avs": "long"}}, "AVS", 0),
+        ({"checks": {"cvv2": "\u5408"}}, "CVV2", 0),
+        ({"txn": {"wallet": "apple_pay"}}, "WALLET", 1),
+        ({"txn": {"wallet": "none"}}, "WALLET", 0),
+        ({"txn": {"type": "reversal"}}, "KIND", Kind.REVERSAL),
+        ({"txn": {"type": "refund"}}, "KIND", Kind.REFUND),
+        ({"txn": {"type": "account_verification"}}, "KIND", Kind.ATTEMPT),
+        ({"card": {"funding": "unknown"}}, "FUNDING", 0),
+        ({"card": {"network": "other"}}, "NETWORK", 8),
+        ({"net": {"ip_country": "T1"}}, "IP_COUNTRY", 0),
+        ({"net": {"ip_country": "us"}}, "IP_COUNTRY", country_code("US")),
+        ({"shopper": {"account_age_ind": "1"}}, "ACCOUNT_AGE", 1),
+        ({"credential": {"registered_at": "2025-04-01T00:00:00+09:00"}}, "REGISTERED_MS", 1_743_433_200_000),
+        ({"outcome": {"response_code": "14", "approved": False}}, "OUTCOME", OutcomeClass.BAD_PAN),
+        ({"outcome": {"response_code": "14", "normalised": "STOP"}}, "OUTCOME", OutcomeClass.STOP),
+        ({"outcome": {"response_code": "??", "approved": False}}, "OUTCOME", OutcomeClass.GENERIC),
+        ({"outcome": {"response_code": None, "approved": True}}, "OUTCOME", OutcomeClass.APPROVED),
+        ({"outcome": {"response_code": None, "approved": None}}, "OUTCOME", OutcomeClass.UNKNOWN),
+        ({"outcome": {"response_code": None, "normalised": "UNKNOWN"}}, "OUTCOME", OutcomeClass.APPROVED),
+    ],
+)
+def test_codes_are_read_and_odd_ones_are_unknown(changes: dict[str, Any], column: str, value: int) -> None:
+    assert row(**changes)[column] == value
+
+
+def test_yen_come_from_the_currency_then_the_event_then_the_configured_rate() -> None:
+    dollars = {"minor": 1999, "currency": "USD", "exponent": 2}
+    rates = DecodeLimits(yen_per_unit={"USD": 150.0})
+    assert row()["AMOUNT_JPY"] == 12_800
+    assert row(amount=dollars)["AMOUNT_JPY"] == -1
+    assert row(rates, amount=dollars)["AMOUNT_JPY"] == 2999  # 2998.5 rounds up
+    assert row(rates, amount={**dollars, "jpy": 3050})["AMOUNT_JPY"] == 3050
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "path"),
+    [
+        ({"amount": {"exponent": 2}}, "WRONG_EXPONENT", "$.amount.exponent"),
+        ({"amount": {"currency": "KWD", "exponent": 2}}, "WRONG_EXPONENT", "$.amount.exponent"),
+        ({"amount": {"currency": "XXX"}}, "INVALID_VALUE", "$.amount.currency"),
+        ({"merchant": {"mcc": "57x2"}}, "INVALID_VALUE", "$.merchant.mcc"),
+        ({"merchant": {"mcc": "\uff15\uff17\uff13\uff12"}}, "INVALID_VALUE", "$.merchant.mcc"),
+        ({"merchant": {"mcc": "573"}}, "OUT_OF_RANGE", "$.merchant.mcc"),
+        ({"card": {"bin": "45320x"}}, "INVALID_VALUE", "$.card.bin"),
+        ({"card": {"last4": "04 7"}}, "INVALID_VALUE", "$.card.last4"),
+        ({"event_ts": "1999-12-31T23:59:59.999Z"}, "OUT_OF_RANGE", "$.event_ts"),
+        ({"event_ts": "2101-01-01T00:00:00Z"}, "OUT_OF_RANGE", "$.event_ts"),
+        ({"event_ts": "0001-01-01T00:00:00+09:00"}, "OUT_OF_RANGE", "$.event_ts"),
+        ({"event_ts": "9999-12-31T23:59:59-09:00"}, "OUT_OF_RANGE", "$.event_ts"),
+        ({"event_ts": "2026-05-01T03:00:00"}, "INVALID_VALUE", "$.event_ts"),
+        ({"event_ts": "yesterday"}, "INVALID_VALUE", "$.event_ts"),
+    ],
+)
+def test_what_breaks_the_contract_is_refused_with_its_path(changes: dict[str, Any], reason: str, path: str) -> None:
+    found = reject(**changes)
+    assert (found.reason, found.path) == (reason, path)
+
+
+@given(st.sampled_from(sorted(CURRENCIES)), st.integers(0, 4))
+def test_an_exponent_is_taken_only_if_it_is_the_currencys(currency: str, exponent: int) -> None:
+    rejects = decode([encoded(amount={"currency": currency, "exponent": exponent})], LIMITS).rejects
+    assert (rejects == []) == (CURRENCIES[currency][1] == exponent)
+
+
+@given(st.integers(946_684_800_000, 4_133_980_799_999))
+def test_every_millisecond_is_read_exactly(stamp_ms: int) -> None:
+    text = str(np.datetime64(stamp_ms, "ms")) + "Z"
+    assert row(event_ts=text)["EVENT_MS"] == stamp_ms
+
+
+def test_a_time_is_cut_and_not_rounded_to_its_millisecond() -> None:
+    assert row(event_ts="2026-05-01T03:00:00.123999Z")["EVENT_MS"] % 1000 == 123
+
+
+def test_the_matrix_is_contiguous_and_follows_the_order_of_the_accepted() -> None:
+    values = [encoded(amount={"minor": minor}) for minor in range(5)]
+    values[2] = b"{"
+    decoded = decode(values, LIMITS)
+    assert decoded.index.tolist() == [0, 1, 3, 4]
+    assert decoded.ints[:, Col.AMOUNT_MINOR].tolist() == [0, 1, 3, 4]
+    assert decoded.ints.flags.c_contiguous
+    assert decoded.ints.flags.writeable
+    assert (decoded.ints.dtype, decoded.hashes.dtype, decoded.index.dtype) == (np.int64, np.uint64, np.int32)
+    assert [json.loads(values[at])["event_id"] for at in decoded.index] == [e.event_id for e in decoded.events]
+
+
+def test_a_batch_of_nothing_has_the_right_shapes() -> None:
+    for values in ([], [b""]):
+        decoded = decode(values, LIMITS)
+        assert decoded.ints.shape == (0, len(Col))
+        assert decoded.hashes.shape == (0, 9)
+
+
+def test_unknown_fields_are_tolerated() -> None:
+    assert decode([json.dumps(event(terminal={"id": "T-1"}, new=[1, {"a": None}])).encode()], LIMITS).rejects == []
