@@ -62,7 +62,7 @@ def test_a_csv_gives_the_same_events(tmp_path: Path) -> None:
 
 
 def test_each_fraud_is_reported_once_and_never_before_its_week_is_over(tmp_path: Path) -> None:
-    table = write_table(tmp_path / "t.parquet", ROWS, days=30)
+    table = write_table(tmp_path / "t.parquet", ROWS, days=30, fraud=0.5)
     times, scenario = table["t"].to_pylist(), table["scenario"].to_pylist()
     reported: list[int] = []
     for chunk in source(tmp_path / "t.parquet").chunks():
