@@ -83,9 +83,13 @@ class FraudApp(faust.App):
 
     @property
     def is_ready(self) -> bool:
-        """Tell whether events flow: merchants loaded, partitions assigned, no rebalance, not stopping."""
+        """Tell whether events flow: merchants loaded, partitions assigned, no rebalance, not stopping.
+
+        Called from the watchdog's thread: it may read plain attributes only. Most of a Faust app's are made at first
+        use, and one made by two threads at once is two, of which one never starts.
+        """
         consumer = self.watched
-        return consumer is not None and self.reference.loaded and not self.rebalancing and consumer.has_assignment
+        return consumer is not None and self.reference.loaded and consumer.settled
 
     @property
     def watched(self) -> BatchConsumer | None:

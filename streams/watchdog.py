@@ -100,7 +100,11 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._watch.interval_s):
-            fault = self._look(time.monotonic_ns())
+            try:
+                fault = self._look(time.monotonic_ns())
+            except Exception:
+                log.exception("watchdog_failed")  # nobody would notice a watchdog that died
+                fault = "watchdog failed"
             if fault is not None:
                 log.critical("worker_stalled reason=%r", fault)
                 faulthandler.dump_traceback(file=sys.stderr)

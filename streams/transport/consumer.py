@@ -40,6 +40,7 @@ class BatchConsumer(driver.Consumer):
         self._windows: dict[TP, AckWindow] = {}
         self._settings = self.app.settings.consume
         self._room = asyncio.Event()
+        self.settled = False  # the group has assigned, positions are set and events flow; readable from any thread
 
     def _new_consumer_thread(self) -> Poller:
         """Override the class that polls."""
@@ -102,6 +103,16 @@ class BatchConsumer(driver.Consumer):
                 polled_ns=polled_ns,
             )
             yield BatchMessage(tp, batch, window.deliver(chunk.start, chunk.end, polled_ns), generation)
+
+    def resume_flow(self) -> None:
+        """Note that a rebalance is over: Faust resumes the flow after the seek at its end. Extends the original."""
+        super().resume_flow()
+        self.settled = True
+
+    def stop_flow(self) -> None:
+        """Note that a rebalance, or the end, has begun. Extends the original."""
+        self.settled = False
+        super().stop_flow()
 
     def _has_room(self, tp: TP) -> bool:
         window = self._windows.get(tp)
@@ -177,14 +188,6 @@ class BatchConsumer(driver.Consumer):
     def is_alive(self) -> bool:
         """Tell whether the consumer still fetches and heartbeats. Callable from any thread."""
         return bool(self._thread.is_alive)
-
-    @property
-    def has_assignment(self) -> bool:
-        """Tell whether the group has settled and events flow; a member may own no partition. Callable from any thread.
-
-        Faust stops the flow at the start of a rebalance and resumes it after the seek at its end.
-        """
-        return bool(self.flow_active and self.app.tables.recovery.completed.is_set())
 
     def progress(self) -> list[Progress]:
         """List every partition that has delivered something. Callable from any thread."""

@@ -125,8 +125,8 @@ class Poller(driver.AIOKafkaConsumerThread):
     def is_alive(self) -> bool:
         """Tell whether aiokafka's fetching and group tasks run."""
         consumer = self._consumer
-        if consumer is None or self._stopped.is_set():
-            return True  # not started, or stopped in order
+        if consumer is None or consumer._coordinator is None or self._stopped.is_set():
+            return True  # not started yet, or stopped in order
         tasks = (consumer._fetcher._fetch_task, consumer._coordinator._coordination_task)
         return not any(task.done() for task in tasks)
 

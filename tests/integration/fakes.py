@@ -14,8 +14,9 @@ class EchoEngine:
     it never return. The key of a decision is its source offset; its value is `merchants known|process|payload`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, batch_s: float = 0.0) -> None:
         self.merchants: dict[bytes, bytes] = {}
+        self.batch_s = batch_s
 
     def score(
         self,
@@ -26,7 +27,8 @@ class EchoEngine:
         decided_at_ms: Callable[[], int],
         mark: Callable[[str], None],
     ) -> Outputs:
-        """Echo."""
+        """Echo, taking `batch_s` for it."""
+        time.sleep(self.batch_s)
         assert len(values) == len(source.offsets) == len(source.timestamps_ms)
         outputs = Outputs()
         prefix = b"%d|%d|" % (len(self.merchants), os.getpid())

@@ -1,10 +1,12 @@
 """A worker with the echo engine, as a process of its own: `python -m tests.integration.worker '<settings as JSON>'`.
 
-With `refuse` as second argument, outputs of a batch that holds a payload beginning with `!refuse` are never accepted.
+With the argument `refuse`, outputs of a batch that holds a payload beginning with `!refuse` are never accepted; with
+`slow`, every batch takes 20 ms.
 """
 
 import asyncio
 import logging
+import os
 import sys
 
 import msgspec
@@ -33,11 +35,15 @@ class RefusingEmitter(Emitter):
 
 def main() -> int:
     """Run until SIGTERM; the exit status is the worker's."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+    logging.basicConfig(
+        level=os.environ.get("SEKISHO_TEST_LOG", "WARNING"),
+        stream=sys.stderr,
+        format="%(asctime)s %(name)s %(message)s",
+    )
     settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
 
     def build() -> FraudApp:
-        app = build_app(settings, EchoEngine(), NoTelemetry())
+        app = build_app(settings, EchoEngine(batch_s=0.02 if "slow" in sys.argv[2:] else 0.0), NoTelemetry())
         if "refuse" in sys.argv[2:]:
             app.emitter = RefusingEmitter(app._producer_client, settings.topics)
             app.outputs._emitter = app.emitter
