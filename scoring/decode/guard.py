@@ -22,7 +22,7 @@ from scoring.decode.scan import DEEP, scan_batch, scan_text
 from scoring.decode.sensitive import could_be, kind_of
 
 _DOCUMENTS_MAX: Final = 3  # documents in strings of documents: deeper than this nobody nests them by accident
-_POINT_EXPONENT: Final = re.compile(r"\d+\.\d+[eE][+-]?\d{1,3}(?!\d)", re.ASCII)
+_POINT_EXPONENT: Final = re.compile(r"(?<!\d)\d{1,40}\.\d{1,40}[eE][+-]?\d{1,3}(?!\d)", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?[eE][+-]?\d{1,3}", re.ASCII)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
 _NAMED_VALUE: Final = re.compile(r"\"([^\"]{2,64})\"\s*:\s*\"?([^\",}\]]{1,256})")
@@ -165,9 +165,21 @@ def judge(text: str, kind: DeadLetterReason | None = None) -> DeadLetterReason |
     if reason is None and ("e" in ascii_text or "E" in ascii_text):
         spelt = [text] if isinstance(text, _Number) else _POINT_EXPONENT.findall(ascii_text)
         reason = next((found for number in spelt if (found := _judge_exponent(number))), None)
-    if reason is None and kind is not None and could_be(kind, ascii_text):
+    if (
+        reason is None
+        and kind is not None
+        and could_be(kind, _whole(text) if isinstance(text, _Number) else ascii_text)
+    ):
         return kind
     return reason
+
+
+def _whole(number: str) -> str:
+    """Write a JSON number as its digits if it is a whole one: 123.0 and 1.23e2 are 123."""
+    if len(number) > 40:
+        return number
+    value = abs(Decimal(number))
+    return f"{value:.0f}" if value.adjusted() < 40 and value == value.to_integral_value() else number
 
 
 def _judge_exponent(number: str) -> DeadLetterReason | None:
