@@ -10,8 +10,9 @@ from scoring.profile.catalog import PROFILE_FEATURES
 from scoring.profile.entities import Entity
 from scoring.profile.facts import Facts, Reports
 from scoring.profile.kernels import entry, store
-from scoring.profile.kernels.arrays import Arena, Columns, ReportColumns
-from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
+from scoring.profile.kernels.arrays import Arena, Columns, Outputs, ReportColumns
+from scoring.profile.kernels.rings import WORK_SIZE
+from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS, TABLES
 
 _CAPACITY_MAX: Final = 2**28
 _INDEX_LOAD: Final = 2  # entries for each row: half full at most
@@ -83,6 +84,9 @@ class Profiles:
             words.view(np.float32),
             words.view(np.uint16),
             words.view(np.uint8),
+            np.zeros(TABLES.scratch_size),
+            np.zeros(WORK_SIZE, dtype=np.int64),
+            np.zeros(len(Entity), dtype=np.int64),
         )
 
     def read_then_update(self, facts: Facts, out: NDArray[np.float64], first_column: int) -> NDArray[np.bool_]:
@@ -110,7 +114,7 @@ class Profiles:
             facts.tds_failed,
             facts.trusted_time,
         )
-        entry.read_then_update(columns, out, first_column, repeats, self._arena)
+        entry.read_then_update(columns, Outputs(out, repeats), first_column, self._arena)
         return repeats
 
     def report(self, reports: Reports) -> None:

@@ -11,7 +11,11 @@ Scratch = NDArray[np.float64]
 
 
 class Arena(NamedTuple):
-    """Hold the rows of all entities as views of the same bytes by element type, the table of stores and the index."""
+    """Hold the table of stores, their index, and all rows as views of the same bytes by element type.
+
+    And what the kernels write for one event at a time: `values`, the scratch that features are made of; `work`, see
+    `scoring.profile.kernels.rings`; `at`, the first word of each of its rows.
+    """
 
     stores: Words
     entries: Keys
@@ -20,6 +24,9 @@ class Arena(NamedTuple):
     floats: NDArray[np.float32]
     shorts: NDArray[np.uint16]
     octets: NDArray[np.uint8]
+    values: Scratch
+    work: Words
+    at: Words
 
 
 class Columns(NamedTuple):
@@ -35,6 +42,13 @@ class Columns(NamedTuple):
     country: NDArray[np.int32]
     tds_failed: NDArray[np.bool_]
     trusted_time: NDArray[np.bool_]
+
+
+class Outputs(NamedTuple):
+    """Hold what a batch is answered with: the matrix of features and which events are repeats."""
+
+    features: Scratch
+    repeats: NDArray[np.bool_]
 
 
 class ReportColumns(NamedTuple):

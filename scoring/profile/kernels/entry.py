@@ -5,19 +5,17 @@ from math import nan
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.profile.catalog import PROGRAM, TERMS
 from scoring.profile.entities import SMALL_JPY_MAX, TIME_S_MAX, WINDOW_S, Entity, Statistic
-from scoring.profile.kernels.arrays import Arena, Columns, Keys, ReportColumns, Scratch, Words
+from scoring.profile.kernels.arrays import Arena, Columns, Keys, Outputs, ReportColumns, Scratch, Words
 from scoring.profile.kernels.card import is_repeat, read_card, read_card_reports, remember_id, report_card, update_card
-from scoring.profile.kernels.jit import constant, entry, helper, revision, whole
+from scoring.profile.kernels.jit import borrow, constant, entry, helper, revision, whole
 from scoring.profile.kernels.merchant_reports import read_merchant_reports, report_merchant
 from scoring.profile.kernels.rings import (
     ADDS,
     CLOCK,
     CLOCKS,
-    WORK_SIZE,
     add_rings,
     cell_of,
     read_rings,
@@ -63,7 +61,6 @@ _OF_CARD: Final = int(Value.ZSCORE)
 _RINGS_AT: Final = int(Value.END)
 _DISTINCT_AT: Final = TABLES.distinct_at
 _NOVELTY_AT: Final = TABLES.novelty_at
-_SCRATCH_SIZE: Final = TABLES.scratch_size
 _BLOCKS: Final = TABLES.blocks
 _QUERY_RUNS: Final = TABLES.query_runs
 _SKETCH_RUNS: Final = TABLES.sketch_runs
@@ -218,13 +215,10 @@ def _update_rows(arena: Arena, columns: Columns, i: int, at: Words, event_s: int
 
 
 @helper
-def _read_then_update(
-    columns: Columns, out: Scratch, first_column: int, repeats: NDArray[np.bool_], arena: Arena
-) -> None:
-    values = np.empty(_SCRATCH_SIZE)
+def _read_then_update(columns: Columns, outputs: Outputs, first_column: int, arena: Arena) -> None:
+    out, repeats = outputs.features, outputs.repeats
+    values, work, at = arena.values, arena.work, arena.at
     values[_ONE] = 1.0
-    work = np.zeros(WORK_SIZE, np.int64)
-    at = np.zeros(_ENTITIES, np.int64)
     for i in range(len(columns.event_id)):
         card = columns.keys[i, _CARD]
         if card != _ABSENT:
@@ -247,8 +241,7 @@ def _read_then_update(
 
 @helper
 def _report(columns: ReportColumns, arena: Arena) -> None:
-    work = np.zeros(WORK_SIZE, np.int64)
-    values = np.empty(_SCRATCH_SIZE)
+    values, work = arena.values, arena.work
     for i in range(len(columns.card)):
         received_s = (columns.received_ms[i] + 999) // 1000  # rounded up: never visible to an event before it
         if not 1 <= received_s <= TIME_S_MAX:
@@ -262,7 +255,7 @@ def _report(columns: ReportColumns, arena: Arena) -> None:
             report_merchant(arena, at, work, received_s, amount, values)
 
 
-ReadThenUpdate = Callable[[Columns, Scratch, int, NDArray[np.bool_], Arena], int]
+ReadThenUpdate = Callable[[Columns, Outputs, int, Arena], int]
 Report = Callable[[ReportColumns, Arena], int]
 
 
@@ -270,15 +263,13 @@ def _entry_points(built_from: int) -> tuple[ReadThenUpdate, Report]:
     """Make the two functions that numba caches, keyed by the digest of all that they call, which they return."""
 
     @entry
-    def read_then_update(
-        columns: Columns, out: Scratch, first_column: int, repeats: NDArray[np.bool_], arena: Arena
-    ) -> int:
-        _read_then_update(columns, out, first_column, repeats, arena)
+    def read_then_update(columns: Columns, outputs: Outputs, first_column: int, arena: Arena) -> int:
+        _read_then_update(borrow(columns), borrow(outputs), first_column, borrow(arena))
         return built_from
 
     @entry
     def report(columns: ReportColumns, arena: Arena) -> int:
-        _report(columns, arena)
+        _report(borrow(columns), borrow(arena))
         return built_from
 
     return read_then_update, report

@@ -1,0 +1,76 @@
+"""Time the profile kernels alone: `python -m tests.profile.bench`. CPU time, so that a busy machine disturbs less."""
+
+import platform
+import time
+
+import numba
+import numpy as np
+
+from scoring.profile import PROFILE_FEATURES, Facts, Profiles
+
+CARDS, EVENTS, BATCH = 100_000, 600_000, 256
+POPULATION = (CARDS, 5_000, 30_000, 500, 100_000, 80_000, 90_000, 90_000)
+
+
+def traffic(n: int, rng: np.random.Generator, start_ms: int) -> Facts:
+    """Draw events of cards at random: popular merchants, BINs by Zipf, everything else tied to its card."""
+    cards = rng.integers(0, CARDS, n)
+    keys = np.empty((n, 8), dtype=np.uint64)
+    for entity, size in enumerate(POPULATION):
+        key = rng.zipf(1.3, n) % size if entity in (1, 2, 3) else cards * size // CARDS
+        mixed = (key.astype(np.uint64) + np.uint64(1 + entity * 10**7)) * np.uint64(0xD6E8FEB86659FD93)
+        keys[:, entity] = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xD6E8FEB86659FD93)
+    return Facts(
+        event_id=rng.integers(1, 2**63, n).astype(np.uint64),
+        keys=keys,
+        time_ms=start_ms + np.arange(n, dtype=np.int64) * 2,
+        amount_jpy=rng.integers(1, 50_000, n),
+        outcome=rng.choice(np.array([1, 1, 1, 1, 1, 1, 2, 3, 4, 5], dtype=np.int8), n),
+        kind=np.zeros(n, dtype=np.int8),
+        mcc=rng.integers(1, 9_000, n).astype(np.int32),
+        country=rng.integers(1, 900, n).astype(np.int32),
+        tds_failed=rng.random(n) < 0.05,
+        trusted_time=np.ones(n, dtype=np.bool_),
+    )
+
+
+def cut(facts: Facts, size: int) -> list[Facts]:
+    columns = {name: getattr(facts, name) for name in Facts.__slots__}
+    return [
+        Facts(**{name: column[start : start + size] for name, column in columns.items()})
+        for start in range(0, len(facts), size)
+    ]
+
+
+def timed(profiles: Profiles, batches: list[Facts], out: np.ndarray) -> np.ndarray:
+    """Return CPU microseconds per event of each batch."""
+    spent = np.empty(len(batches))
+    for k, batch in enumerate(batches):
+        rows = out[: len(batch)]
+        begun = time.process_time_ns()
+        profiles.read_then_update(batch, rows, 0)
+        spent[k] = (time.process_time_ns() - begun) / 1_000 / len(batch)
+    return spent
+
+
+def main() -> None:
+    rng = np.random.default_rng(1)
+    profiles = Profiles()
+    out = np.empty((BATCH, len(PROFILE_FEATURES)))
+    print(
+        f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, numba {numba.__version__}"
+    )
+    begun = time.process_time()
+    timed(profiles, [traffic(1, rng, 1_699_999_999_000)], out)
+    print(f"first call {time.process_time() - begun:.1f} s CPU (compiles when nothing is cached)")
+    spent = timed(profiles, cut(traffic(EVENTS, rng, 1_700_000_000_000), BATCH), out)
+    warm = spent[len(spent) // 2 :]
+    print(f"{len(PROFILE_FEATURES)} features, 8 entities, {CARDS} cards, batches of {BATCH}, us per event:")
+    print(f"  p5 {np.percentile(warm, 5):.2f}  p50 {np.median(warm):.2f}  p95 {np.percentile(warm, 95):.2f}")
+    alone = timed(profiles, cut(traffic(20_000, rng, 1_700_001_300_000), 1), out)
+    print(f"one event a call: p50 {np.median(alone):.1f} us")
+    print(f"{profiles.nbytes / 1e6:.0f} MB in {sum(profiles.sizes().values())} rows")
+
+
+if __name__ == "__main__":
+    main()
