@@ -35,7 +35,13 @@ def embedded_broker() -> Iterator[Broker]:
     environment = {"STORAGE_ENGINE": "memory://tansu/", "CLUSTER_ID": "sekisho", "PATH": os.environ.get("PATH", "")}
     with tempfile.TemporaryFile() as output, tempfile.TemporaryDirectory(prefix="sekisho-broker-") as directory:
         process = subprocess.Popen(  # noqa: S603 - a path of our own and constants
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory, env=environment
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=directory,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for whoever uses the broker: it must outlive them
         )
         try:
             await_port(port, process, START_S)
