@@ -31,6 +31,11 @@ class Watched(Protocol):
         """Tell whether the consumer still fetches and heartbeats."""
         ...
 
+    @property
+    def settled(self) -> bool:
+        """Tell whether the group has assigned partitions and no rebalance is under way."""
+        ...
+
     def progress(self) -> Iterable[Progress]:
         """List how far every partition is."""
         ...
@@ -41,16 +46,22 @@ class StallDetector:
 
     def __init__(self, watch: Watch) -> None:
         self._stall_ns = int(watch.stall_s * 1e9)
+        self._settle_ns = int(watch.settle_s * 1e9)
+        self._settled_ns: int | None = None
         self._moved: dict[TP, tuple[int | None, int]] = {}  # watermark, and when it was first seen
 
     def fault(self, watched: Watched, now_ns: int) -> str | None:
         """Return what is wrong, or None.
 
-        Three things are: the consumer's tasks are dead; the oldest unfinished batch of a partition is older than
-        `stall_s`; a partition has lag and its watermark has not moved for `stall_s`.
+        Four things are: the consumer's tasks are dead; the group has not settled for `settle_s`; the oldest unfinished
+        batch of a partition is older than `stall_s`; a partition has lag and its watermark has not moved for `stall_s`.
         """
         if not watched.is_alive:
             return "consumer died"
+        if watched.settled or self._settled_ns is None:
+            self._settled_ns = now_ns
+        elif now_ns - self._settled_ns > self._settle_ns:
+            return "no partitions were assigned"
         seen = set()
         for row in watched.progress():
             seen.add(row.tp)

@@ -116,6 +116,7 @@ class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     interval_s: Seconds = 1.0
     stall_s: Seconds = 30.0  # lag and no progress, or a batch unfinished, for longer than this
+    settle_s: Seconds = 300.0  # a group that has not assigned partitions for longer than this never will
     drain_s: Seconds = 30.0  # from SIGTERM or a crash to the end of the process
 
 

@@ -28,9 +28,10 @@ def test_good_events_long_ago_do_not_excuse_bad_ones_now() -> None:
     state = PoisonState(PoisonLimit(window_events=100, max_ratio=0.5, max_letters=10))
     for _ in range(1_000):
         state.observe(10, 0)
-    with pytest.raises(PoisonedError):
-        for _ in range(7):
-            state.observe(10, 10)
+    for _ in range(5):
+        state.observe(10, 10)
+    with pytest.raises(PoisonedError, match="60 of the last 100"):
+        state.observe(10, 10)
 
 
 @given(

@@ -23,7 +23,7 @@ def test_a_secret_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("secret", [Secret(env="NOT_SET_ANYWHERE"), Secret(file="/no/such/file")])
 def test_a_missing_secret_is_an_error_that_names_the_place(secret: Secret) -> None:
-    with pytest.raises(SecretError, match="NOT_SET_ANYWHERE|/no/such/file"):
+    with pytest.raises(SecretError, match=r"NOT_SET_ANYWHERE|/no/such/file"):
         read_secret(secret)
 
 

@@ -14,9 +14,10 @@ HERE = TP("authorizations", 0)
 
 
 class FakeConsumer:
-    def __init__(self, *rows: Progress, alive: bool = True) -> None:
+    def __init__(self, *rows: Progress, alive: bool = True, settled: bool = True) -> None:
         self.rows = list(rows)
         self.is_alive = alive
+        self.settled = settled
 
     def progress(self) -> list[Progress]:
         return self.rows
@@ -64,6 +65,19 @@ def test_a_partition_that_went_elsewhere_and_came_back_starts_anew() -> None:
 
 def test_a_dead_consumer_is_a_fault_at_once() -> None:
     assert StallDetector(WATCH).fault(FakeConsumer(alive=False), 0) == "consumer died"
+
+
+def test_a_group_that_never_settles_is_a_stall() -> None:
+    detector, joining = StallDetector(WATCH), FakeConsumer(settled=False)
+    assert detector.fault(joining, 0) is None
+    assert detector.fault(joining, 300 * SECOND) is None
+    assert detector.fault(joining, 301 * SECOND) == "no partitions were assigned"
+
+
+def test_every_rebalance_is_given_its_own_time() -> None:
+    detector = StallDetector(WATCH)
+    for second in range(0, 1_000, 100):
+        assert detector.fault(FakeConsumer(settled=second % 200 == 0), second * SECOND) is None
 
 
 def test_the_process_is_ended_with_its_own_status() -> None:

@@ -1,0 +1,186 @@
+"""What the consumer commits is the finished prefix of what it delivered, whatever Faust's own bookkeeping would say."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+from weakref import WeakSet
+
+import pytest
+from faust.transport import consumer as upstream
+from faust.types import TP
+
+from streams.transport.batch import BatchMessage, Columns
+from streams.transport.consumer import BatchConsumer
+from streams.transport.settings import Consume
+
+HERE, THERE = TP("authorizations", 0), TP("authorizations", 1)
+
+
+class FakePoller:
+    def __init__(self) -> None:
+        self.polls: list[set[TP]] = []
+        self.answers: list[dict[TP, Columns]] = []
+        self.commits: list[dict[TP, int]] = []
+        self.accepts = True
+
+    async def getmany(self, active: set[TP], timeout: float) -> dict[TP, Columns]:  # noqa: ASYNC109
+        self.polls.append(set(active))
+        return self.answers.pop(0) if self.answers else {}
+
+    async def commit(self, offsets: dict[TP, int]) -> bool:
+        self.commits.append(offsets)
+        return self.accepts
+
+    def assignment(self) -> set[TP]:
+        return {HERE, THERE}
+
+
+@pytest.fixture
+def consumer() -> Any:
+    """A consumer without its app, loop and broker."""
+    bare = BatchConsumer.__new__(BatchConsumer)
+    committed: list[dict[TP, int]] = []
+    bare.app = SimpleNamespace(consumer_generation_id=1, on_committed=committed.append, told=committed)
+    bare._windows = {}
+    bare._settings = Consume(batch_max_events=10, partition_max_batches=2)
+    bare._room = asyncio.Event()
+    bare._unacked_messages = WeakSet()
+    bare._committed_offset = dict.fromkeys((HERE, THERE))
+    bare._waiting_for_ack = None
+    bare._active_partitions = {HERE, THERE}
+    bare._paused_partitions = set()
+    bare._thread = FakePoller()
+    bare._stopped = bare._crashed = SimpleNamespace(is_set=lambda: False)
+    bare.flow_active = True
+    return bare
+
+
+def columns(start: int, count: int, end: int | None = None) -> Columns:
+    return Columns(
+        start=start,
+        end=start + count if end is None else end,
+        offsets=range(start, start + count),
+        timestamps_ms=[1_000] * count,
+        values=[b"event"] * count,
+    )
+
+
+def poll(consumer: Any, *answers: dict[TP, Columns]) -> list[BatchMessage]:
+    async def play() -> list[BatchMessage]:
+        messages = []
+        for answer in answers:
+            consumer._thread.answers.append(answer)
+            messages += [message async for _, message in consumer.getmany(0.01)]
+        return messages
+
+    return asyncio.run(play())
+
+
+def committable(consumer: Any) -> dict[TP, int]:
+    tps = list(consumer._filter_tps_with_pending_acks())
+    return dict(consumer._filter_committable_offsets(tps))
+
+
+def test_one_message_per_partition_and_poll(consumer: Any) -> None:
+    messages = poll(consumer, {HERE: columns(5, 7), THERE: columns(0, 3)})
+    assert [(message.tp, len(message.value)) for message in messages] == [(HERE, 7), (THERE, 3)]
+    assert messages[0].offset == 11
+    assert "event" not in repr(messages[0]) + repr(messages[0].value)
+
+
+def test_a_long_fetch_becomes_several_batches(consumer: Any) -> None:
+    assert [len(message.value) for message in poll(consumer, {HERE: columns(0, 25)})] == [10, 10, 5]
+
+
+def test_acknowledgements_out_of_order_commit_nothing_early(consumer: Any) -> None:
+    first, second, third = poll(consumer, {HERE: columns(0, 30)})
+    consumer.ack(third)
+    consumer.ack(second)
+    assert committable(consumer) == {}
+    consumer.ack(first)
+    assert committable(consumer) == {HERE: 30}
+
+
+def test_gaps_left_by_compaction_and_transactions_are_passed_in_one_commit(consumer: Any) -> None:
+    messages = poll(consumer, {HERE: columns(0, 4, end=9)}, {HERE: columns(9, 0, end=12)}, {HERE: columns(12, 1)})
+    for message in messages:
+        consumer.ack(message)
+    assert committable(consumer) == {HERE: 13}
+
+
+def test_a_batch_of_a_lost_partition_commits_nothing(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def revoked(self: Any, tps: set[TP]) -> None:
+        assert committable(self) == {HERE: 5}, "Faust commits in here, so what is finished must still be known"
+
+    monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", revoked)
+    done, late = poll(consumer, {HERE: columns(0, 5)}, {HERE: columns(5, 5)})
+    consumer.ack(done)
+    asyncio.run(consumer.on_partitions_revoked({HERE}))
+    assert consumer.ack(late)
+    assert committable(consumer) == {}
+
+
+def test_after_a_rebalance_delivery_starts_where_the_broker_says(consumer: Any) -> None:
+    poll(consumer, {HERE: columns(0, 5)})
+    consumer._windows.clear()
+    (again,) = poll(consumer, {HERE: columns(0, 5)})
+    consumer.ack(again)
+    assert committable(consumer) == {HERE: 5}
+
+
+def test_records_that_were_polled_and_not_delivered_can_not_be_skipped(consumer: Any) -> None:
+    poll(consumer, {HERE: columns(0, 5)})
+    with pytest.raises(AssertionError, match="not delivered"):
+        poll(consumer, {HERE: columns(6, 5)})
+
+
+def test_a_partition_with_too_much_in_flight_is_not_polled(consumer: Any) -> None:
+    first, _ = poll(consumer, {HERE: columns(0, 20)})
+    poll(consumer, {})
+    assert consumer._thread.polls[-1] == {THERE}
+    consumer.ack(first)
+    poll(consumer, {})
+    assert consumer._thread.polls[-1] == {HERE, THERE}
+
+
+def test_an_acknowledgement_makes_room_at_once(consumer: Any) -> None:
+    (first, _, *_) = poll(consumer, {HERE: columns(0, 20), THERE: columns(0, 20)})
+
+    async def play() -> None:
+        async with asyncio.timeout(10):
+            waiting = asyncio.create_task(consumer._wait_for_room(1_000.0))
+            await asyncio.sleep(0)
+            consumer.ack(first)
+            await waiting
+
+    asyncio.run(play())
+
+
+def test_nothing_is_delivered_once_a_rebalance_has_begun(consumer: Any) -> None:
+    async def play() -> list[BatchMessage]:
+        consumer._thread.answers.append({HERE: columns(0, 5), THERE: columns(0, 5)})
+        messages = []
+        async for _, message in consumer.getmany(0.01):
+            messages.append(message)
+            consumer.app.consumer_generation_id += 1
+        return messages
+
+    assert len(asyncio.run(play())) == 1
+
+
+def test_a_commit_that_failed_is_tried_again(consumer: Any) -> None:
+    (message,) = poll(consumer, {HERE: columns(0, 5)})
+    consumer.ack(message)
+    consumer._thread.accepts = False
+    assert not asyncio.run(consumer._commit_offsets(committable(consumer)))
+    assert committable(consumer) == {HERE: 5}
+    consumer._thread.accepts = True
+    assert asyncio.run(consumer._commit_offsets(committable(consumer)))
+    assert committable(consumer) == {}
+    assert consumer.app.told == [{HERE: 5}]
+
+
+def test_acknowledging_twice_is_acknowledging_once(consumer: Any) -> None:
+    (message,) = poll(consumer, {HERE: columns(0, 5)})
+    assert consumer.ack(message)
+    assert not consumer.ack(message)
