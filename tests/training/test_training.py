@@ -1,6 +1,7 @@
 """From simulated traffic to a bundle: one feature path, no look into the future, the same bytes every time."""
 
 import io
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -157,6 +158,20 @@ def test_a_bundle_comes_out_and_ranks_fraud_it_has_never_seen() -> None:
     probabilities, _ = bundle.calibration.apply(margins)
     rows = split(samples(), PLAN).calibration
     assert probabilities[rows].mean() == pytest.approx(samples().fraud[rows].mean(), rel=0.25)
+
+
+def test_what_comes_later_teaches_nothing_to_what_comes_before() -> None:
+    found, parts = samples(), split(samples(), PLAN)
+    files, metrics = train_bundle(found, PLAN)
+    table = Bundle.load(files, FEATURES).manifest.calibration
+    for rows, same_table in ((parts.test, True), (parts.calibration, False)):
+        fraud = found.fraud.copy()
+        genuine = np.flatnonzero(~fraud[rows])[:200] + rows.start
+        fraud[genuine] = True
+        other_files, other_metrics = train_bundle(replace(found, fraud=fraud), PLAN)
+        assert other_files["model.txt"] == files["model.txt"]
+        assert (Bundle.load(other_files, FEATURES).manifest.calibration == table) == same_table
+        assert (other_metrics == metrics) != same_table
 
 
 def test_the_same_samples_and_plan_give_the_same_bytes() -> None:
