@@ -73,6 +73,7 @@ SPELLINGS = {
     "zero-width spaces": "\u200b".join(PAN),
     "a soft hyphen": PAN[:8] + "\u00ad" + PAN[8:],
     "behind kanji": "\u5730" + PAN,
+    "between kana and hexadecimal letters": "\u30a2" + PAN + "cafe",
     "with an exponent, as spreadsheets write it": f"{PAN[0]}.{PAN[1:]}E+15",
     "in a document in the text": json.dumps({"a": [PAN]}),
 }
@@ -188,6 +189,22 @@ def test_tokens_times_and_references_pass(kind: str) -> None:
     make, generator = HARMLESS[kind], random.Random(2026)  # noqa: S311 - repeatable on purpose
     values = [with_text(make(generator)) for _ in range(3000)]
     assert decode(values, LIMITS).rejects == []
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "3fa9c" + PAN + "b7e" * 14 + "d",  # 64 characters
+        "ab" * 4 + PAN + "cd" * 4,
+        "ABCD1" * 2 + "E" + PAN + "F0A1B",
+        "tok" + "e1f" * 9 + PAN,
+        "c0de" * 3 + "-" + PAN[:8] + "-" + PAN[8:12] + "-4abc-8abc-abcdefabcdef",
+        f"{PAN[:8]}-{PAN[8:12]}-{PAN[12:]}-8abc-abcdefabcdef",
+        "0." + PAN,
+    ],
+)
+def test_digits_inside_a_token_a_uuid_or_a_fraction_do_not_count(token: str) -> None:
+    assert verdict(with_text(token)) is None
 
 
 @given(st.sampled_from(sorted(NETWORKS)), st.text(max_size=12), st.text(max_size=12))
