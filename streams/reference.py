@@ -17,6 +17,7 @@ from streams.transport.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
+METADATA_S = 10.0  # for a broker to know the topic, if there is one
 POLL_MAX_RECORDS = 256  # applied in one go on the main loop: a few ms
 
 
@@ -67,7 +68,7 @@ class ReferenceLoader(Service):
 
     async def _load(self, consumer: aiokafka.AIOKafkaConsumer) -> int:
         topic = self._settings.topics.merchants
-        await consumer._client._wait_on_metadata(topic)
+        await asyncio.wait_for(consumer._client._wait_on_metadata(topic), METADATA_S)
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
         if not partitions:
             raise RegistryError(f"topic {topic!r} does not exist")

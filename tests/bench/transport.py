@@ -93,7 +93,7 @@ async def _receive(client: object, expected: int) -> list[int]:
         for records in polled.values():
             for record in records:
                 seen += 1
-                if (stamp := record.value[2:22]).isdigit():
+                if (stamp := record.value.split(b"|", 3)[2]).isdigit():  # known|process|stamp|filler
                     times.append(now - int(stamp))
     return times
 
