@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-NETWORK_TXN_ID_DIGITS = 15  # ISO 8583 DE 62.2 as Visa uses it
+REFERENCES = (
+    ("$.ids.network_txn_id", 15),  # ISO 8583 DE 62.2 as Visa uses it
+    ("$.network_txn_id", 15),
+    ("$.merchant.id", 15),  # DE 42 is 15 places and often all digits: 0.6 % of such ids pass for American Express
+    ("$.merchant_id", 15),
+)
+"""Fields of the contract whose digits, at exactly that length, are references although some pass for a card number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +28,7 @@ class DecodeLimits:
     event_ms_max: int = 4_133_980_800_000
     yen_per_unit: Mapping[str, float] = field(default_factory=dict)
     joined: frozenset[int] = frozenset()
-    pan_allowed: frozenset[tuple[str, int]] = frozenset(
-        {("$.ids.network_txn_id", NETWORK_TXN_ID_DIGITS), ("$.network_txn_id", NETWORK_TXN_ID_DIGITS)}
-    )
+    pan_allowed: frozenset[tuple[str, int]] = frozenset(REFERENCES)
 
     def __post_init__(self) -> None:
         assert 0 < self.bytes_max <= 16 * 2**20, "a record is at most 16 MiB"

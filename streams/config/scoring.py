@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from scoring.decode.limits import REFERENCES
 from streams.config.types import Currency, FilePath, Rate, Rows, RowsPowerOfTwo
 
 EntityName = Literal["MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS"]
@@ -27,12 +28,22 @@ class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("file and inline exclude each other")
 
 
+class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A field whose digits, at exactly this length, are a reference although some would pass for a card number."""
+
+    path: Annotated[str, Meta(pattern=r"^\$(\.[a-z0-9_]{1,64}){1,4}$")]
+    digits: Annotated[int, Meta(ge=13, le=19)]
+
+
 class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is refused before it is read, and yen per unit of other currencies for events without their yen value."""
 
     bytes_max: Annotated[int, Meta(ge=1_024, le=1 << 20)] = 65_536
     depth_max: Annotated[int, Meta(ge=4, le=128)] = 32
     yen_per_unit: Annotated[dict[Currency, Rate], Meta(max_length=200)] = {}
+    references: Annotated[tuple[Reference, ...], Meta(max_length=32)] = tuple(
+        Reference(path=path, digits=digits) for path, digits in REFERENCES
+    )
 
     def __post_init__(self) -> None:
         if "JPY" in self.yen_per_unit:

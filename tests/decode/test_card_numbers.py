@@ -159,8 +159,10 @@ def test_a_reference_of_the_network_may_look_like_a_number_where_the_contract_ha
         reason="SENSITIVE_PAN", path="$.ids.network_txn_id"
     )
     assert verdict(encoded(ids={"rrn": reference})) == Reject(reason="SENSITIVE_PAN", path="$.ids.rrn")
-    own_ids = DecodeLimits(pan_allowed=frozenset({("$.merchant.id", 15)}))
-    assert decode([encoded(merchant={"id": reference})], own_ids).rejects == []
+    assert verdict(encoded(merchant={"id": reference})) is None
+    assert verdict(encoded(merchant={"id": PAN})) == Reject(reason="SENSITIVE_PAN", path="$.merchant.id")
+    none_allowed = DecodeLimits(pan_allowed=frozenset())
+    assert len(decode([encoded(merchant={"id": reference})], none_allowed).rejects) == 1
 
 
 HARMLESS: dict[str, Callable[[random.Random], str]] = {
