@@ -175,7 +175,8 @@ async def load_keyed(broker: Broker, topic: str, count: int) -> None:
 
 
 def test_two_workers_share_the_partitions_and_one_takes_over(broker: Broker, new_worker: NewWorker) -> None:
-    settings = new_worker(broker)
+    """With no timed commit: what a rebalance or a stop does not commit itself would be decided twice."""
+    settings = new_worker(broker, consume=Consume(group=f"group-{uuid.uuid4().hex[:8]}", commit_interval_s=600.0))
     sent = 0
 
     def decide_more() -> dict[int, int]:
