@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.profile.entities import RING, SUB_BUCKETS, WINDOW_S, Entity, Statistic
+from scoring.profile.entities import Entity, Statistic
 from scoring.profile.kernels.arrays import Arena, Scratch, Words
 from scoring.profile.kernels.jit import constant, helper, whole
 from scoring.profile.kernels.rings import ADDS, CLOCK, CLOCKS, add_rings, read_rings, set_clock, stand
@@ -22,9 +22,7 @@ _SUMS: Final = constant(Block.REPORT_SUMS)
 _COUNTS: Final = constant(Block.REPORT_COUNTS)
 _REPORTS: Final = int(Statistic.REPORTS)
 _REPORTED: Final = int(Statistic.REPORTED)
-_SUB_S: Final = np.array([width // SUB_BUCKETS for width in WINDOW_S], dtype=np.int64)
 _STATISTIC: Final = TABLES.ring_statistic
-_WINDOW: Final = TABLES.ring_window
 _FIRST: Final = int(TABLES.blocks[_MERCHANT, _SUMS, 0])
 _END: Final = int(TABLES.blocks[_MERCHANT, _COUNTS, 1])
 _RINGS_AT: Final = int(Value.END)
@@ -59,14 +57,11 @@ def read_merchant_reports(
         stands_s = max(stands_s, second)
         arena.singles[2 * at + _CLOCK] = stands_s
     for k in range(REPORT_LOG):
-        received_s = whole(arena.singles[2 * at + _LOG_S + k])
-        if received_s > second:
+        if whole(arena.singles[2 * at + _LOG_S + k]) > second:  # in the ring too, or all in the ring is newer still
             for ring in range(_FIRST, _END):
-                width = _SUB_S[_WINDOW[ring]]
-                if stands_s // width - received_s // width < RING:
-                    of_count = _STATISTIC[ring] == _REPORTS
-                    unseen = whole(arena.singles[2 * at + _LOG_N + k]) if of_count else arena.words[at + _LOG_JPY + k]
-                    values[_RINGS_AT + ring] = max(values[_RINGS_AT + ring] - float(unseen), 0.0)
+                of_count = _STATISTIC[ring] == _REPORTS
+                unseen = whole(arena.singles[2 * at + _LOG_N + k]) if of_count else arena.words[at + _LOG_JPY + k]
+                values[_RINGS_AT + ring] = max(values[_RINGS_AT + ring] - float(unseen), 0.0)
 
 
 @helper
