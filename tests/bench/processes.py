@@ -1,5 +1,6 @@
 """A service under measurement: started, kept on its core, ended by its own handle."""
 
+import os
 import subprocess
 import tempfile
 import time
@@ -55,7 +56,8 @@ class Service:
 def running(command: Sequence[str]) -> Iterator[Service]:
     """Run a command until the context is left; it is asked to stop, then made to."""
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}  # one core each: two OpenMP threads on it would only spin
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         try:
             yield Service(process, log)
         finally:

@@ -41,7 +41,7 @@ class SameJob:
         card[0] += 1.0
         card[1] += row[0, 0]
         card[2] = max(card[2], row[0, 0])
-        probability = float(self._booster.predict(row)[0])
+        probability = float(self._booster.predict(row, num_threads=1)[0])  # two threads on one core would spin
         decision = {
             "schema_version": "decision.v1",
             "decision_id": event["event_id"],
