@@ -74,7 +74,7 @@ async def deliver(app: "FraudApp", event: EventT[Any], batch: Batch, outputs: Ou
         event.ack()
         app.telemetry.delivered(batch, outputs, acked_at_ms)
 
-    acks = await app.emitter.emit(batch, outputs, now_ms())
+    acks = app.emitter.emit(batch, outputs, now_ms())
     await app.deliveries.add(acks, finish)
 
 

@@ -1,13 +1,16 @@
-"""Outputs to their topics: one produce per batch and partition, acknowledgements returned to be awaited in order."""
+"""Outputs to their topics, in as few produces as the broker lets pile up; acknowledgements to be awaited in order."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from copy import copy
+from typing import Any
 
 import aiokafka
+from aiokafka.errors import ProducerClosed
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.structs import RecordMetadata
+from aiokafka.structs import RecordMetadata, TopicPartition
 
 from scoring.outputs import Outputs, Record
 from streams.transport.batch import Batch
@@ -47,22 +50,22 @@ class Emitter:
             )
         self._partitions = counts
 
-    async def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
+    def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
         """Hand the outputs of a batch to the producer and return the acknowledgements still to come.
 
         Decisions go to the partition their events came from, which keeps their order; alerts and dead letters by
-        key. Waits while the producer still holds an unsent batch for the same partition: that is back-pressure.
+        key. Nothing waits here: how much may be under way is bounded where batches are fetched and delivered.
 
         Raises:
-            aiokafka.errors.KafkaError: the producer is closed, or could not take the batch in time.
+            aiokafka.errors.KafkaError: the producer is closed or has failed for good.
         """
         names = self._topics
-        acks = await self._produce(names.decisions, batch.partition, outputs.decisions, now_ms)
+        acks = self._append(names.decisions, batch.partition, outputs.decisions, now_ms)
         for topic, records in ((names.alerts, outputs.alerts), (names.dead_letters, outputs.dead_letters)):
-            acks += await self.by_key(topic, records, now_ms)
+            acks += self.by_key(topic, records, now_ms)
         return acks
 
-    async def by_key(self, topic: str, records: Sequence[Record], now_ms: int) -> list[Ack]:
+    def by_key(self, topic: str, records: Sequence[Record], now_ms: int) -> list[Ack]:
         """Produce records to the partitions that their keys hash to (murmur2, as Java's default partitioner)."""
         if not records:
             return []
@@ -72,18 +75,48 @@ class Emitter:
             groups[(murmur2(record[0]) & 0x7FFFFFFF) % count].append(record)
         acks: list[Ack] = []
         for partition, group in groups.items():
-            acks += await self._produce(topic, partition, group, now_ms)
+            acks += self._append(topic, partition, group, now_ms)
         return acks
 
-    async def _produce(self, topic: str, partition: int, records: Sequence[Record], now_ms: int) -> list[Ack]:
-        client = self._client()
-        return [await client.send_batch(built, topic, partition=partition) for built in build(client, records, now_ms)]
+    def _append(self, topic: str, partition: int, records: Sequence[Record], now_ms: int) -> list[Ack]:
+        if not records:
+            return []
+        return append(self._client()._message_accumulator, TopicPartition(topic, partition), records, now_ms)
+
+
+def append(accumulator: Any, tp: TopicPartition, records: Sequence[Record], now_ms: int) -> list[Ack]:
+    """Append records to what a producer has not sent yet for a partition; return one future per batch they went into.
+
+    This is aiokafka's `MessageAccumulator.add_batch` without its wait: a producer has one request per broker under way,
+    and `add_batch` holds up the caller until the last batch for the same partition is on the wire. Here what comes
+    meanwhile joins that batch, so a busy broker sees fewer and fuller ones. A record bigger than the size limit
+    becomes a batch of its own: the broker decides, and its refusal halts the worker.
+
+    Raises:
+        aiokafka.errors.KafkaError: the producer is closed or has failed for good.
+    """
+    if accumulator._closed:
+        raise ProducerClosed
+    if accumulator._exception is not None:
+        raise copy(accumulator._exception)
+    waiting = accumulator._batches.get(tp)
+    batch = waiting[-1] if waiting else None
+    acks: list[Ack] = []
+    for key, value in records:
+        if batch is None or batch._builder.append(timestamp=now_ms, key=key, value=value) is None:
+            batch = accumulator._append_batch(accumulator.create_builder(), tp)
+            fits = batch._builder.append(timestamp=now_ms, key=key, value=value)
+            assert fits is not None, "an empty batch takes any record"
+            acks.append(asyncio.shield(batch.future))
+        elif not acks:
+            acks.append(asyncio.shield(batch.future))
+    return acks
 
 
 def build(client: aiokafka.AIOKafkaProducer, records: Iterable[Record], now_ms: int) -> list[BatchBuilder]:
-    """Pack records into as few producer batches as their size limit allows, in order.
+    """Pack records into as few batches for `send_batch` as their size limit allows, in order.
 
-    A record bigger than the limit is packed alone: the broker decides, and its refusal halts the worker.
+    A record bigger than the limit is packed alone.
     """
     built: list[BatchBuilder] = []
     builder: BatchBuilder | None = None

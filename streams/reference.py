@@ -110,7 +110,7 @@ class ReferenceLoader(Service):
     async def _bury(self, outputs: list[Outputs], now_ms: int) -> None:
         """Produce the dead letters. Nothing is committed here, so a failure is seen only by waiting for it."""
         letters = [letter for output in outputs for letter in output.dead_letters]
-        acks = await self._emitter.by_key(self._settings.topics.dead_letters, letters, now_ms)
+        acks = self._emitter.by_key(self._settings.topics.dead_letters, letters, now_ms)
         async with asyncio.timeout(self._settings.emit.ack_timeout_s):
             for ack in acks:
                 await ack

@@ -24,10 +24,10 @@ from tests.integration.fakes import EchoEngine
 class RefusingEmitter(Emitter):
     """Fail as a broker does that has lost its replicas: the produce is taken, the acknowledgement is an error."""
 
-    async def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
+    def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
         """Produce nothing for a batch that is to be refused."""
         if not any(value.startswith(b"!refuse") for value in batch.values):
-            return await super().emit(batch, outputs, now_ms)
+            return super().emit(batch, outputs, now_ms)
         refused: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         refused.set_exception(NotEnoughReplicasError())
         return [refused]  # type: ignore[list-item]

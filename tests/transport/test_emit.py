@@ -1,38 +1,52 @@
 """Outputs keep their order and their partition, in as few produces as fit."""
 
 import asyncio
-from collections import defaultdict
 from typing import Any
 
 import pytest
+from aiokafka.errors import NotEnoughReplicasError
 from aiokafka.partitioner import DefaultPartitioner
-from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.outputs import Outputs
-from streams.emit import Emitter, TopicsMismatchError, build
+from streams.emit import Emitter, TopicsMismatchError, append, build
 from streams.transport.batch import Batch
 from streams.transport.settings import Topics
 
 LIMIT = 500
 
 
+class FakeCluster:
+    def leader_for_partition(self, tp: TopicPartition) -> int:
+        return 1
+
+
 class FakeClient:
+    """A producer whose broker is this test: a real accumulator that nobody drains unless told to."""
+
     def __init__(self, **partitions: int) -> None:
         self.partitions = {"authorizations": 6, "decisions": 6, "alerts": 3, "dead-letters": 1, **partitions}
-        self.sent: dict[tuple[str, int], list[list[tuple[bytes, bytes]]]] = defaultdict(list)
-
-    def create_batch(self) -> BatchBuilder:
-        return BatchBuilder(LIMIT, 0)
+        self._message_accumulator = MessageAccumulator(FakeCluster(), LIMIT, 0, 30)
 
     async def partitions_for(self, topic: str) -> set[int]:
         return set(range(self.partitions[topic]))
 
-    async def send_batch(self, built: BatchBuilder, topic: str, *, partition: int) -> str:
-        self.sent[topic, partition].append(unpack(built))
-        return f"{topic}[{partition}]"
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(LIMIT, 0)
+
+    def drain(self) -> dict[tuple[str, int], list[tuple[bytes, bytes]]]:
+        """Take one batch per partition, as a produce request does, acknowledge it and return what was in it."""
+        nodes, _ = self._message_accumulator.drain_by_nodes(ignore_nodes=set())
+        taken = {}
+        for batches in nodes.values():
+            for tp, batch in batches.items():
+                taken[tp.topic, tp.partition] = unpack(batch._builder)
+                batch.done(0, 0)
+        return taken
 
 
 def unpack(built: BatchBuilder) -> list[tuple[bytes, bytes]]:
@@ -40,13 +54,15 @@ def unpack(built: BatchBuilder) -> list[tuple[bytes, bytes]]:
     return [(record.key, record.value) for record in batch]
 
 
-def emitted(client: FakeClient, outputs: Outputs, partition: int = 4) -> list[Any]:
-    async def play() -> list[Any]:
-        emitter = Emitter(lambda: client, Topics())
-        await emitter.start()
-        return await emitter.emit(batch, outputs, 1_000)
+async def start(**partitions: int) -> tuple[Emitter, FakeClient]:
+    client = FakeClient(**partitions)
+    emitter = Emitter(lambda: client, Topics())
+    await emitter.start()
+    return emitter, client
 
-    batch = Batch(
+
+def batch_of(partition: int) -> Batch:
+    return Batch(
         topic="authorizations",
         partition=partition,
         offsets=range(3),
@@ -55,49 +71,110 @@ def emitted(client: FakeClient, outputs: Outputs, partition: int = 4) -> list[An
         polled_at_ms=0,
         polled_ns=0,
     )
-    return asyncio.run(play())
 
 
-def test_decisions_go_to_the_partition_of_their_events_in_one_produce() -> None:
-    client = FakeClient()
-    acks = emitted(client, Outputs(decisions=[(b"a", b"1"), (b"b", b"2")]))
-    assert client.sent == {("decisions", 4): [[(b"a", b"1"), (b"b", b"2")]]}
-    assert acks == ["decisions[4]"]
+async def settled(acks: list[Any]) -> list[bool]:
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return [ack.done() for ack in acks]
 
 
-def test_alerts_go_where_java_would_put_their_keys() -> None:
-    client = FakeClient()
-    alerts = [(b"key %d" % number, b"alert") for number in range(20)]
-    emitted(client, Outputs(alerts=alerts))
-    partitioner = DefaultPartitioner()
-    for (topic, partition), batches in client.sent.items():
+@pytest.mark.asyncio
+async def test_decisions_go_to_the_partition_of_their_events() -> None:
+    emitter, client = await start()
+    acks = emitter.emit(batch_of(4), Outputs(decisions=[(b"a", b"1"), (b"b", b"2")]), 1_000)
+    assert await settled(acks) == [False]
+    assert client.drain() == {("decisions", 4): [(b"a", b"1"), (b"b", b"2")]}
+    assert await settled(acks) == [True]
+
+
+@pytest.mark.asyncio
+async def test_what_comes_before_the_producer_is_ready_joins_one_produce() -> None:
+    emitter, client = await start()
+    first = emitter.emit(batch_of(4), Outputs(decisions=[(b"a", b"1")]), 1_000)
+    second = emitter.emit(batch_of(4), Outputs(decisions=[(b"b", b"2")]), 1_001)
+    assert client.drain() == {("decisions", 4): [(b"a", b"1"), (b"b", b"2")]}
+    assert await settled(first + second) == [True, True]
+
+
+@pytest.mark.asyncio
+async def test_alerts_go_where_java_would_put_their_keys() -> None:
+    emitter, client = await start()
+    emitter.emit(batch_of(0), Outputs(alerts=[(b"key %d" % number, b"alert") for number in range(20)]), 1_000)
+    partitioner, sent = DefaultPartitioner(), client.drain()
+    for (topic, partition), records in sent.items():
         assert topic == "alerts"
-        assert {partitioner(key, [0, 1, 2], [0, 1, 2]) for batch in batches for key, _ in batch} == {partition}
-    assert sum(len(batch) for batches in client.sent.values() for batch in batches) == 20
+        assert {partitioner(key, [0, 1, 2], [0, 1, 2]) for key, _ in records} == {partition}
+    assert sum(map(len, sent.values())) == 20
 
 
-def test_every_acknowledgement_to_come_is_returned() -> None:
-    client = FakeClient()
+@pytest.mark.asyncio
+async def test_every_acknowledgement_to_come_is_returned() -> None:
+    emitter, client = await start()
     big = [(b"k", bytes(300))] * 3
-    acks = emitted(client, Outputs(decisions=big, alerts=[(b"a", b"1")], dead_letters=[(b"d", b"2")]))
-    assert len(acks) == 3 + 1 + 1
+    acks = emitter.emit(batch_of(1), Outputs(decisions=big, alerts=[(b"a", b"1")], dead_letters=[(b"d", b"2")]), 1_000)
+    assert await settled(acks) == [False] * 5
+    client.drain()
+    assert await settled(acks) == [True, False, False, True, True]
+    client.drain()
+    client.drain()
+    assert await settled(acks) == [True] * 5
 
 
-def test_nothing_out_means_nothing_produced() -> None:
-    client = FakeClient()
-    assert emitted(client, Outputs(repeats=3)) == []
-    assert client.sent == {}
+@pytest.mark.asyncio
+async def test_a_failed_batch_fails_everything_that_went_into_it() -> None:
+    emitter, client = await start()
+    acks = emitter.emit(batch_of(4), Outputs(decisions=[(b"a", b"1")]), 1_000)
+    acks += emitter.emit(batch_of(4), Outputs(decisions=[(b"b", b"2")]), 1_000)
+    client._message_accumulator.fail_all(NotEnoughReplicasError())
+    for ack in acks:
+        with pytest.raises(NotEnoughReplicasError):
+            await ack
+    with pytest.raises(NotEnoughReplicasError):
+        emitter.emit(batch_of(4), Outputs(decisions=[(b"c", b"3")]), 1_000)
 
 
-@given(st.lists(st.tuples(st.binary(max_size=10), st.binary(max_size=700)), max_size=30))
-def test_packing_keeps_every_record_in_order_and_under_the_limit(records: list[tuple[bytes, bytes]]) -> None:
-    built = build(FakeClient(), records, 1_000)
-    packed = [unpack(builder) for builder in built]
-    assert [record for batch in packed for record in batch] == records
+@pytest.mark.asyncio
+async def test_nothing_out_means_nothing_produced() -> None:
+    emitter, client = await start()
+    assert emitter.emit(batch_of(4), Outputs(repeats=3), 1_000) == []
+    assert client.drain() == {}
+
+
+records = st.lists(st.tuples(st.binary(max_size=10), st.binary(max_size=700)), max_size=30)
+
+
+@given(st.lists(records, max_size=5))
+def test_appending_keeps_every_record_in_order_and_under_the_limit(emissions: list[list[tuple[bytes, bytes]]]) -> None:
+    async def play() -> None:
+        tp, client = TopicPartition("decisions", 0), FakeClient()
+        acks = [ack for part in emissions for ack in append(client._message_accumulator, tp, part, 1_000)]
+        batches = list(client._message_accumulator._batches.get(tp, ()))
+        assert all(batch._builder.size() <= LIMIT or batch.record_count == 1 for batch in batches)
+        sent = []
+        while drained := client.drain():
+            sent += drained["decisions", 0]
+        assert sent == [record for part in emissions for record in part]
+        assert all(await settled(acks))
+        assert len(acks) >= sum(map(bool, emissions))
+
+    asyncio.run(play())
+
+
+@given(records)
+def test_packing_keeps_every_record_in_order_and_under_the_limit(packed: list[tuple[bytes, bytes]]) -> None:
+    built = build(FakeBuilderClient(), packed, 1_000)
+    assert [record for builder in built for record in unpack(builder)] == packed
     assert all(builder.size() <= LIMIT or builder.record_count() == 1 for builder in built)
 
 
+class FakeBuilderClient:
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(LIMIT, 0)
+
+
 @pytest.mark.parametrize("counts", [{"decisions": 5}, {"decisions": 0}, {"alerts": 0}])
-def test_topics_that_do_not_fit_are_found_at_the_start(counts: dict[str, int]) -> None:
+@pytest.mark.asyncio
+async def test_topics_that_do_not_fit_are_found_at_the_start(counts: dict[str, int]) -> None:
     with pytest.raises(TopicsMismatchError):
-        emitted(FakeClient(**counts), Outputs())
+        await start(**counts)

@@ -64,7 +64,7 @@ class FakeEmitter:
     def __init__(self) -> None:
         self.buried: list[tuple[bytes, bytes]] = []
 
-    async def by_key(self, topic: str, records: list[tuple[bytes, bytes]], now_ms: int) -> list[Any]:
+    def by_key(self, topic: str, records: list[tuple[bytes, bytes]], now_ms: int) -> list[Any]:
         self.buried += records
         return []
 

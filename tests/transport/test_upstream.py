@@ -82,7 +82,20 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
         "17e9ad2322ef",
     ),
     "aiokafka.AIOKafkaConsumer.start": (aiokafka.AIOKafkaConsumer.start, "2f1ba7044332"),
-    "aiokafka.AIOKafkaProducer.send_batch": (aiokafka.AIOKafkaProducer.send_batch, "bf42b0f0c5c0"),
+    "message_accumulator.MessageAccumulator._append_batch": (
+        message_accumulator.MessageAccumulator._append_batch,
+        "4762abfc42cb",
+    ),
+    "message_accumulator.MessageAccumulator.drain_by_nodes": (
+        message_accumulator.MessageAccumulator.drain_by_nodes,
+        "fc995afbfc57",
+    ),
+    "message_accumulator.MessageAccumulator._pop_batch": (
+        message_accumulator.MessageAccumulator._pop_batch,
+        "41cc98a298ef",
+    ),
+    "message_accumulator.MessageBatch.failure": (message_accumulator.MessageBatch.failure, "719b2122c318"),
+    "message_accumulator.MessageBatch.done": (message_accumulator.MessageBatch.done, "2d765e5c2dc8"),
     "message_accumulator.BatchBuilder.append": (message_accumulator.BatchBuilder.append, "657d76f55157"),
     "message_accumulator.MessageAccumulator.add_batch": (
         message_accumulator.MessageAccumulator.add_batch,
