@@ -40,11 +40,13 @@ BATCH_MAX = 4096
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 
 _PROFILE_FIRST = len(PAYMENT_FEATURES)
-_TDS_FAILED = (
-    int(ThreeDsStatus.NOT_AUTHENTICATED),
-    int(ThreeDsStatus.UNAVAILABLE),
-    int(ThreeDsStatus.REJECTED),
+_TDS_FAILED = np.array(
+    [
+        status in {ThreeDsStatus.NOT_AUTHENTICATED, ThreeDsStatus.UNAVAILABLE, ThreeDsStatus.REJECTED}
+        for status in ThreeDsStatus
+    ]
 )
+"""bool[9], by status."""
 
 
 def _ignore(_stage: str) -> None:
@@ -65,13 +67,13 @@ class Observed:
     """A batch after enrichment and profiles: n accepted events in order and their model inputs.
 
     `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant directory;
-    `verdicts` int8[n, 4]; `repeats` and `suspects` bool[n].
+    `verdicts` int16[n, 5]; `repeats` and `suspects` bool[n].
     """
 
     decoded: Decoded
     matrix: NDArray[np.float64]
     rows: NDArray[np.int64]
-    verdicts: NDArray[np.int8]
+    verdicts: NDArray[np.int16]
     repeats: NDArray[np.bool_]
     suspects: NDArray[np.bool_]
 
@@ -104,7 +106,7 @@ class Observer:
         n = len(decoded.events)
         matrix = self._matrix[:n]
         rows = self.merchants.rows(decoded.events)
-        verdicts = np.zeros((n, threeds.VERDICT_COLUMNS), dtype=np.int8)
+        verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int16)
         threeds.normalise(ints, self.merchants.table, rows, verdicts)
         fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
         mark("enrich")
@@ -137,7 +139,7 @@ class Observer:
         return parsed.rejects
 
 
-def _facts(decoded: Decoded, verdicts: NDArray[np.int8], trusted: NDArray[np.bool_]) -> Facts:
+def _facts(decoded: Decoded, verdicts: NDArray[np.int16], trusted: NDArray[np.bool_]) -> Facts:
     ints = decoded.ints
     return Facts(
         event_id=np.ascontiguousarray(decoded.hashes[:, 0]),
@@ -148,7 +150,7 @@ def _facts(decoded: Decoded, verdicts: NDArray[np.int8], trusted: NDArray[np.boo
         kind=ints[:, Col.KIND].astype(np.int8),
         mcc=ints[:, Col.MCC].astype(np.int32),
         country=ints[:, Col.MERCHANT_COUNTRY].astype(np.int32),
-        tds_failed=np.isin(verdicts[:, threeds.STATUS], _TDS_FAILED) | (ints[:, Col.CHALLENGE_CANCEL] >= 0),
+        tds_failed=_TDS_FAILED[verdicts[:, threeds.STATUS]] | (ints[:, Col.CHALLENGE_CANCEL] >= 0),
         trusted_time=trusted,
     )
 
@@ -207,13 +209,14 @@ class Engine:
 
     def _judge(self, observed: Observed, margins: NDArray[np.float64]) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)
-        bands: list[int] = self._table.bands(observed.decoded.events, scores).tolist()
+        scored: list[int] = scores.tolist()
+        bands = self._table.bands(observed.decoded.events, scored)
         reasons: dict[int, list[Reason]] = {}
         for i, band in enumerate(bands):
             if band and not observed.repeats[i]:
                 self.bundle.trees.contributions(observed.matrix[i], self._contributions)
                 reasons[i] = self._reasons.top(self._contributions)
-        return _Judged(probabilities.tolist(), scores.tolist(), bands, reasons)
+        return _Judged(probabilities.tolist(), scored, bands, reasons)
 
     def _encode(
         self,
@@ -228,10 +231,10 @@ class Engine:
         alerts: list[Record] = []
         decoded = observed.decoded
         tally = self._tally(len(values), observed, judged)
-        positions, event_ms = decoded.index.tolist(), decoded.ints[:, Col.EVENT_MS]
-        repeats, suspects, times_ms = observed.repeats.tolist(), observed.suspects.tolist(), event_ms.tolist()
-        threeds_of = self._encoder.threeds(observed.verdicts)
-        compliance_of = self.observer.merchants.summaries(observed.rows, event_ms)
+        positions, times_ms = decoded.index.tolist(), decoded.ints[:, Col.EVENT_MS].tolist()
+        repeats, suspects = observed.repeats.tolist(), observed.suspects.tolist()
+        threeds_of = self._encoder.threeds(observed.verdicts[:, threeds.CODE].tolist())
+        compliance_of = self.observer.merchants.summaries(observed.rows.tolist(), times_ms)
         for i, event in enumerate(decoded.events):
             if repeats[i]:
                 continue
@@ -300,26 +303,30 @@ class Engine:
         tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
 
     def _tally(self, events: int, observed: Observed, judged: _Judged) -> Tally:
-        kept = np.flatnonzero(~observed.repeats).tolist()
-        statuses, rows = observed.verdicts[:, threeds.STATUS].tolist(), observed.rows.tolist()
-        merchants = self.observer.merchants
-        gaps: Counter[str] = Counter()
-        for row, n in Counter([rows[i] for i in kept]).items():
-            for item in merchants.gaps(row):
-                gaps[item] += n
+        bands, rows = np.array(judged.bands, dtype=np.int64), observed.rows
+        statuses = observed.verdicts[:, threeds.STATUS]
+        repeats = int(np.count_nonzero(observed.repeats))
+        if repeats:
+            kept = ~observed.repeats
+            bands, rows, statuses = bands[kept], rows[kept], statuses[kept]
         return Tally(
             events=events,
-            repeats=len(rows) - len(kept),
-            time_suspects=int(observed.suspects.sum()),
-            bands={BAND_NAMES[band]: n for band, n in Counter([judged.bands[i] for i in kept]).items()},
+            repeats=repeats,
+            time_suspects=int(np.count_nonzero(observed.suspects)),
+            bands=_by_name(BAND_NAMES, bands),
             dead_letters=_by_reason(observed.decoded.rejects),
-            threeds={STATUS_NAMES[status]: n for status, n in Counter([statuses[i] for i in kept]).items()},
-            gaps=dict(gaps),
+            threeds=_by_name(STATUS_NAMES, statuses),
+            gaps=self.observer.merchants.gap_counts(rows),
         )
 
 
+def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger]) -> dict[str, int]:
+    counts = np.bincount(codes, minlength=len(names)).tolist()
+    return {name: count for name, count in zip(names, counts, strict=True) if count}
+
+
 def _by_reason(rejects: Sequence[tuple[int, Reject]]) -> dict[str, int]:
-    return dict(Counter(reject.reason for _, reject in rejects))
+    return dict(Counter(reject.reason for _, reject in rejects)) if rejects else {}
 
 
 def _dead_letters(

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
 from scoring.contract.codes import Band, EciClass, Expectation, Liability, ThreeDsStatus
@@ -21,10 +19,6 @@ def as_dict(record: ThreeDsSummary | Versions | Reason) -> dict[str, object]:
     return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
-_VERDICT_RADIX = np.array([1000, 100, 10, 1], dtype=np.int64)
-"""A verdict (int8[4], each part below 10) as one number."""
-
-
 class DecisionEncoder:
     """Write `decision.v1` bytes for the events of one worker, whose versions and actions do not change."""
 
@@ -33,9 +27,8 @@ class DecisionEncoder:
         self.actions = tuple(getattr(actions, name) for name in BAND_NAMES)
         self._tds: dict[int, orjson.Fragment] = {}  # at most 9 x 10 x 3 x 3 verdicts exist
 
-    def threeds(self, verdicts: NDArray[np.int8]) -> list[orjson.Fragment]:
-        """Give the encoded 3-D Secure summary of each verdict, int8[n, 4]."""
-        codes: list[int] = (verdicts @ _VERDICT_RADIX).tolist()
+    def threeds(self, codes: Sequence[int]) -> list[orjson.Fragment]:
+        """Give the encoded 3-D Secure summary of each verdict, by its code."""
         known = self._tds
         for code in set(codes).difference(known):
             known[code] = _encode_verdict(code)
@@ -79,7 +72,7 @@ class DecisionEncoder:
 
 
 def _encode_verdict(code: int) -> orjson.Fragment:
-    status, eci, liability, expected = (code // radix % 10 for radix in _VERDICT_RADIX.tolist())
+    status, eci, liability, expected = (code // radix % 10 for radix in (1000, 100, 10, 1))
     summary = ThreeDsSummary(
         status=ThreeDsStatus(status).name,  # type: ignore[arg-type]  # the enum's names are the literal's values
         eci=EciClass(eci).name,  # type: ignore[arg-type]

@@ -181,7 +181,7 @@ def _fill_payment(
 
 
 @njit(cache=True)
-def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int8], x: NDArray[np.float64], c: int) -> int:
+def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int16], x: NDArray[np.float64], c: int) -> int:
     """Write what 3-D Secure says and where it contradicts itself; return the next column."""
     status, eci = verdict[threeds.STATUS], verdict[threeds.ECI]
     claims = eci == _E_AUTH or eci == _E_ATT
@@ -240,13 +240,13 @@ def fill_payment_features(
     hashes: NDArray[np.uint64],
     merchants: NDArray[np.int64],
     rows: NDArray[np.int64],
-    verdicts: NDArray[np.int8],
+    verdicts: NDArray[np.int16],
     out: NDArray[np.float64],
 ) -> None:
     """Write PAYMENT_FEATURES into the first columns of `out`, float64[n, >= len(PAYMENT_FEATURES)].
 
     `ints` int64[n, Col] and `hashes` uint64[n, 9] as decoded, `merchants` the directory's table with `rows` int64[n]
-    into it, `verdicts` int8[n, 4] as `threeds.normalise` wrote them.
+    into it, `verdicts` int16[n, 5] as `threeds.normalise` wrote them.
     """
     for i in range(ints.shape[0]):
         merchant = merchants[rows[i]]

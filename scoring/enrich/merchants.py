@@ -6,6 +6,7 @@ Row 0 stands for a merchant nobody told us about: every column of it is unknown,
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import IntEnum
+from math import inf
 
 import numpy as np
 import orjson
@@ -98,7 +99,7 @@ class MerchantDirectory:
         self._free: list[int] = []
         self.table: NDArray[np.int64] = np.full((1024, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
         self._fragments: list[tuple[orjson.Fragment, orjson.Fragment]] = [_fragments(self.table[UNKNOWN_ROW])]
-        self._gaps: list[tuple[str, ...]] = [()]
+        self._stale_from_ms: list[float] = [inf]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -112,7 +113,8 @@ class MerchantDirectory:
             self._rows[key] = row
         self.table[row] = _row_of(record)
         self._fragments[row] = _fragments(self.table[row])
-        self._gaps[row] = gaps_of(self.table[row])
+        attested_ms = int(self.table[row, MerchantCol.ATTESTED_MS])
+        self._stale_from_ms[row] = inf if attested_ms == UNKNOWN else attested_ms + STALE_AFTER_MS + 1
 
     def forget(self, acquirer_id: str, merchant_id: str) -> None:
         """Drop a merchant (a tombstone on the topic); an unknown one is already forgotten."""
@@ -125,16 +127,15 @@ class MerchantDirectory:
         find = self._rows.get
         return np.array([find((e.acquirer.id, e.merchant.id), UNKNOWN_ROW) for e in events], dtype=np.int64)
 
-    def summaries(self, rows: NDArray[np.int64], event_ms: NDArray[np.int64]) -> list[orjson.Fragment]:
-        """Give the encoded compliance summary of each row int64[n], as it reads at the time of its event int64[n]."""
-        attested_ms = self.table[rows, MerchantCol.ATTESTED_MS]
-        stale = (attested_ms != UNKNOWN) & (event_ms - attested_ms > STALE_AFTER_MS)
-        fragments = self._fragments
-        return [fragments[row][old] for row, old in zip(rows.tolist(), stale.tolist(), strict=True)]
+    def summaries(self, rows: Sequence[int], event_ms: Sequence[int]) -> list[orjson.Fragment]:
+        """Give the encoded compliance summary of each row, as it reads at the time of its event."""
+        fragments, stale_from = self._fragments, self._stale_from_ms
+        return [fragments[row][at >= stale_from[row]] for row, at in zip(rows, event_ms, strict=True)]
 
-    def gaps(self, row: int) -> tuple[str, ...]:
-        """Name the checklist items that the merchant declares as not implemented."""
-        return self._gaps[row]
+    def gap_counts(self, rows: NDArray[np.int64]) -> dict[str, int]:
+        """Count, for int64[n] rows, how often each checklist item is declared as not implemented."""
+        counts: list[int] = (self.table[rows, MerchantCol.ITEM_FIRST :] == 1).sum(axis=0).tolist()
+        return {code: count for code, count in zip(CHECKLIST_ITEMS, counts, strict=True) if count}
 
     def _new_row(self) -> int:
         if self._free:
@@ -147,7 +148,7 @@ class MerchantDirectory:
             grown[:row] = self.table
             self.table = grown
         self._fragments.append(self._fragments[UNKNOWN_ROW])
-        self._gaps.append(())
+        self._stale_from_ms.append(inf)
         return row
 
 

@@ -15,8 +15,9 @@ from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStat
 from scoring.decode.columns import Col
 from scoring.enrich.merchants import MerchantCol
 
-STATUS, ECI, LIABILITY, EXPECTED = 0, 1, 2, 3
-VERDICT_COLUMNS = 4
+STATUS, ECI, LIABILITY, EXPECTED, CODE = 0, 1, 2, 3, 4
+VERDICT_COLUMNS = 5
+"""The four parts of a verdict, each below 10, and all of them as one decimal number: `CODE` 2312 is 2, 3, 1, 2."""
 
 VISA, MASTERCARD, OTHER = 1, 2, 8  # codes of Col.NETWORK: position in the contract's literal, from 1
 ECOM, MOTO_CHANNEL = 1, 2
@@ -171,9 +172,9 @@ def _expected(row: NDArray[np.int64], mode: int) -> int:
 
 @njit(cache=True)
 def normalise(
-    ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int8]
+    ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int16]
 ) -> None:
-    """Write the verdict of each event: out int8[n, 4] = status, ECI class, liability, expectation.
+    """Write the verdict of each event: out int16[n, 5] = status, ECI class, liability, expectation, code.
 
     `ints` is the decoded int64[n, Col], `merchants` the directory's table, `rows` int64[n] into it.
     """
@@ -181,7 +182,10 @@ def normalise(
         row = ints[i]
         eci_class = _eci_class(row)
         status = _status(row, eci_class)
+        liability = _liability(row, status, eci_class)
+        expected = _expected(row, merchants[rows[i], _MODE])
         out[i, STATUS] = status
         out[i, ECI] = eci_class
-        out[i, LIABILITY] = _liability(row, status, eci_class)
-        out[i, EXPECTED] = _expected(row, merchants[rows[i], _MODE])
+        out[i, LIABILITY] = liability
+        out[i, EXPECTED] = expected
+        out[i, CODE] = status * 1000 + eci_class * 100 + liability * 10 + expected

@@ -1,9 +1,7 @@
 """The policy compiled for the hot path: one look-up per event gives its three thresholds."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
 from scoring.policy.policy import Policy, Thresholds
@@ -23,7 +21,7 @@ class PolicyTable:
         self._mccs = {(s.acquirer, s.mcc): row(s.thresholds) for s in policy.mccs}
         self._acquirers = {s.acquirer: row(s.thresholds) for s in policy.acquirers}
         self._scoped = len(rows) > 1
-        self._thresholds: NDArray[np.int16] = np.array([(t.review, t.step_up, t.block) for t in rows], dtype=np.int16)
+        self._thresholds = [(t.review, t.step_up, t.block) for t in rows]
         self.policy = policy
 
     def resolve(self, event: Authorization) -> int:
@@ -39,11 +37,12 @@ class PolicyTable:
                 return row
         return 0
 
-    def bands(self, events: Sequence[Authorization], scores: NDArray[np.int16]) -> NDArray[np.int64]:
-        """Give each event its band: int64[n], 0 ALLOW to 3 BLOCK, for scores int16[n] from 0 to 999."""
-        if self._scoped:
-            limits = self._thresholds[np.array([self.resolve(event) for event in events], dtype=np.int64)]
-        else:
-            limits = self._thresholds
-        bands: NDArray[np.int64] = (scores[:, None] >= limits).sum(axis=1, dtype=np.int64)
-        return bands
+    def bands(self, events: Sequence[Authorization], scores: Sequence[int]) -> list[int]:
+        """Give each event its band, 0 ALLOW to 3 BLOCK, for its score from 0 to 999: how many thresholds it reaches."""
+        if not self._scoped:
+            everywhere = self._thresholds[0]
+            return [bisect_right(everywhere, score) for score in scores]
+        return [
+            bisect_right(self._thresholds[self.resolve(event)], score)
+            for event, score in zip(events, scores, strict=True)
+        ]

@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime
 
 import msgspec
-import numpy as np
 import orjson
 import pytest
 
@@ -33,7 +32,7 @@ def authorization(merchant: str, acquirer: str = "acq-1") -> Authorization:
 
 def summary(directory: MerchantDirectory, merchant: str = "m-1", at_ms: int = ATTESTED_MS) -> dict[str, object]:
     rows = directory.rows([authorization(merchant)])
-    (fragment,) = directory.summaries(rows, np.array([at_ms]))
+    (fragment,) = directory.summaries(rows.tolist(), [at_ms])
     summarised: dict[str, object] = orjson.loads(orjson.dumps(fragment))
     return summarised
 

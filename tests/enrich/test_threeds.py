@@ -25,9 +25,10 @@ def verdict(mode: str | None = None, **changes: Any) -> tuple[ThreeDsStatus, Eci
         directory.upsert(MerchantRecord(acquirer_id="acq-1", merchant_id="m-1", tds=programme))
     decoded = decode([encoded(**changes)], DecodeLimits())
     assert not decoded.rejects, decoded.rejects
-    out = np.zeros((1, 4), dtype=np.int8)
+    out = np.zeros((1, threeds.VERDICT_COLUMNS), dtype=np.int16)
     threeds.normalise(decoded.ints, directory.table, directory.rows(decoded.events), out)
-    status, eci, liability, expected = (int(code) for code in out[0])
+    status, eci, liability, expected, code = (int(part) for part in out[0])
+    assert code == int(f"{status}{eci}{liability}{expected}")
     return ThreeDsStatus(status), EciClass(eci), Liability(liability), Expectation(expected)
 
 
