@@ -7,7 +7,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import murmur2
 
-PARTITIONS = 4
+PARTITIONS = 2
+"""As many as one worker should have at least: twice the number of workers."""
 
 
 def partition_of(key: bytes, partitions: int = PARTITIONS) -> int:

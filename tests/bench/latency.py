@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from tests.bench.kafka_io import PARTITIONS, partition_of
 
-WARM_UP_S = 8.0
+WARM_UP_S = 15.0
 GRACE_S = 5.0
 TICK_S = 0.002
 

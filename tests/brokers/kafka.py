@@ -104,7 +104,8 @@ def kafka_broker() -> Iterator[Broker]:
         port, controller = free_port(), free_port()
         config = Path(directory) / "server.properties"
         config.write_text(PROPERTIES.format(port=port, controller=controller, directory=directory))
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # a leading dash, one id in 64, would be read as an option
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         output = Path(directory) / "output"
         with output.open("wb") as sink:
             subprocess.run(
