@@ -21,7 +21,7 @@ from tests.brokers.load import load, producer, read, reader
 from tests.brokers.workers import cpu_seconds, terminate, worker_process
 
 EVENT_BYTES = 1_000
-WARM_UP_S = 2.0
+WARM_UP_S = 25.0  # the broker compiles itself meanwhile
 
 
 async def prepare(broker: Broker, partitions: int) -> WorkerSettings:
@@ -60,7 +60,7 @@ async def latency(broker: Broker, rate: int, seconds: float, partitions: int) ->
         own = time.process_time()
         await load(broker, settings.topics.authorizations, {p: [b"first"] for p in range(partitions)})
         await read(broker, settings.topics.decisions, partitions)
-        async with reader(broker, settings.topics.decisions, wait_ms=500) as client:
+        async with reader(broker, settings.topics.decisions, wait_ms=15) as client:
             receiving = asyncio.create_task(_receive(client, int(rate * seconds) + partitions))
             await _send(broker, settings.topics.authorizations, rate, seconds, partitions)
             times = await asyncio.wait_for(receiving, 30)
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=400_000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--rate", type=int, default=2_000)
-    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--only", choices=("throughput", "latency"))
     arguments = parser.parse_args()
     with (kafka_broker if arguments.broker == "kafka" else embedded_broker)() as broker:
