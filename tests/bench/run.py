@@ -7,9 +7,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+import orjson
 import yaml
 
 from models.simulator.soak import soak_values
+from scoring.engine import Engine, Observer
 from streams.config.settings import Settings
 from streams.embedded import free_port
 from streams.transport.settings import Broker
@@ -20,6 +23,7 @@ from tests.bench.inference import compare
 from tests.bench.latency import measure
 from tests.bench.machine import WORKER_CORE, pin
 from tests.bench.processes import running
+from tests.bench.same_job import NOTHING, payment_row, verdict
 from tests.bench.stages import stage_us
 
 POPULATION = 20_000
@@ -39,8 +43,8 @@ class Plan:
 
 
 def traffic(n: int, seed: int = SEED) -> Iterator[tuple[bytes, bytes]]:
-    """Give keyed authorizations of a fixed population, each with an id of its own."""
-    for batch in soak_values(n, POPULATION, seed):
+    """Give keyed authorizations of about 1 KB, of a fixed population, each with an id of its own."""
+    for batch in soak_values(n, POPULATION, seed, lean=True):
         yield from batch
 
 
@@ -133,8 +137,18 @@ class Harness:
         """Time the stages and the model without Kafka."""
         engine = build_engine(Settings())
         values = [value for _, value in traffic(self.plan.stage_events)]
+        check_same_enrichment(engine, values[:1_000])
         stages, rows = stage_us(engine, values)
         return stages, asdict(compare(engine.bundle, model.read_text(), rows))
+
+
+def check_same_enrichment(engine: Engine, values: Sequence[bytes]) -> None:
+    """Hold the peers to the job: their features of the payment equal ours on these events."""
+    ours = Observer(engine.observer.settings).observe(values, 2**43).matrix
+    for value, row in zip(values, ours, strict=True):
+        event = orjson.loads(value)
+        theirs = payment_row(event, NOTHING, verdict(event, NOTHING))
+        np.testing.assert_allclose(theirs, row[: len(theirs)], rtol=1e-9)
 
 
 def medians(rates: dict[str, list[float]]) -> dict[str, float]:
