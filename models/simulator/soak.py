@@ -45,7 +45,7 @@ def soak_values(
     """
     if n_events < 0 or batch < 1 or gap_ms < 0:
         raise ValueError("n_events, batch and gap_ms must not be negative, and a batch holds at least one event")
-    templates = _templates(population, seed, start_ms)
+    templates = _templates(population, seed, start_ms, lean=lean)
     for first in range(0, n_events, batch):
         numbers = np.arange(first, min(first + batch, n_events))
         times = _texts(start_ms + numbers * gap_ms)
@@ -56,7 +56,7 @@ def soak_values(
         yield out
 
 
-def _templates(population: int, seed: int, start_ms: int) -> list[tuple[bytes, bytes, bytes, bytes]]:
+def _templates(population: int, seed: int, start_ms: int, *, lean: bool) -> list[tuple[bytes, bytes, bytes, bytes]]:
     """Draw events and cut each around its id and its time: key, before the id, between, after."""
     config = SimulatorConfig(
         seed=seed,
@@ -70,7 +70,8 @@ def _templates(population: int, seed: int, start_ms: int) -> list[tuple[bytes, b
     out: list[tuple[bytes, bytes, bytes, bytes]] = []
     for item in Simulator(config).traffic():
         if item.topic == "authorizations" and len(out) < _TEMPLATES_MAX:
-            out.append((item.key, *_cut(_AUTHENTICATED_AT.sub(b"", item.value))))
+            value = _slim(item.value) if lean else item.value
+            out.append((item.key, *_cut(_AUTHENTICATED_AT.sub(b"", value))))
     return out
 
 

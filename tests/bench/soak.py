@@ -29,30 +29,30 @@ SAMPLE_EVERY_S = 1.0
 SMALL_LOG = {"retention.bytes": str(256 << 20), "segment.bytes": str(64 << 20)}
 
 
-async def feed(bootstrap: str, topic: str, records: Iterator[tuple[bytes, bytes]], gauge: Gauge, total: int) -> None:
+async def feed(bootstrap: str, topic: str, records: Iterator[tuple[bytes, bytes]], gauge: Gauge) -> None:
     """Produce records in batches, never more than LEAD_MAX ahead of what was decided."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks=1, max_batch_size=1 << 19)
     await producer.start()
-    sent = 0
+    batches = [producer.create_batch() for _ in range(PARTITIONS)]
+
+    async def flush() -> None:
+        pending = [
+            await producer.send_batch(batch, topic, partition=p)
+            for p, batch in enumerate(batches)
+            if batch.record_count()
+        ]
+        await asyncio.gather(*pending)
+        batches[:] = [producer.create_batch() for _ in range(PARTITIONS)]
+
     try:
-        while sent < total:
-            while sent - await gauge.read() > LEAD_MAX:
-                await asyncio.sleep(0.02)
-            batches = [producer.create_batch() for _ in range(PARTITIONS)]
-            while sent < total:
-                key, value = next(records)
-                partition = partition_of(key)
-                sent += 1
-                if batches[partition].append(timestamp=None, key=key, value=value) is None:
-                    pending = [await producer.send_batch(b, topic, partition=p) for p, b in enumerate(batches)]
-                    await asyncio.gather(*pending)
-                    batches = [producer.create_batch() for _ in range(PARTITIONS)]
-                    batches[partition].append(timestamp=None, key=key, value=value)
-                    break
-            else:
-                for p, batch in enumerate(batches):
-                    if batch.record_count():
-                        await (await producer.send_batch(batch, topic, partition=p))
+        for sent, (key, value) in enumerate(records, start=1):
+            partition = partition_of(key)
+            if batches[partition].append(timestamp=None, key=key, value=value) is None:
+                await flush()
+                batches[partition].append(timestamp=None, key=key, value=value)
+                while sent - await gauge.read() > LEAD_MAX:
+                    await asyncio.sleep(0.02)
+        await flush()
     finally:
         await producer.stop()
 
@@ -67,7 +67,7 @@ async def soak(harness: Harness, events: int) -> list[tuple[int, float]]:
         service.until_ready(worker.port)
         pin(service.process.pid, WORKER_CORE)
         async with Gauge(harness.bootstrap, worker.target) as watch, Gauge(harness.bootstrap, worker.target) as lead:
-            feeding = asyncio.create_task(feed(harness.bootstrap, source, iter(traffic(events)), lead, events))
+            feeding = asyncio.create_task(feed(harness.bootstrap, source, traffic(events), lead))
             moved = time.monotonic()
             while not samples or samples[-1][0] < events:
                 await asyncio.sleep(SAMPLE_EVERY_S)
