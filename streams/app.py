@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 EXIT_HALTED = 1
 
 SWITCH_INTERVAL_S = 0.0005  # two threads share the interpreter; 5 ms, the default, is a whole latency budget
-GC_THRESHOLDS = (50_000, 20, 50)  # a batch makes thousands of tuples and no cycle: the default looks after each 700
 DELIVERIES_MAX = 64  # batches scored and not yet acknowledged, over all partitions
 
 
@@ -156,7 +155,6 @@ async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
             starting.result()
             gc.collect()
             gc.freeze()  # what is loaded now stays: no collection need look at it again
-            gc.set_threshold(*GC_THRESHOLDS)
             log.info("worker_started group=%s", app.settings.consume.group)
             crashing = asyncio.create_task(app.wait_until_stopped())
             await asyncio.wait({asking, crashing}, return_when=asyncio.FIRST_COMPLETED)
