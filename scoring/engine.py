@@ -15,12 +15,11 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.catalogue import FEATURES, FEATURES_VERSION
-from scoring.contract.authorization import Authorization
 from scoring.contract.codes import Band, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
-from scoring.decide.decisions import BAND_NAMES, STATUS_NAMES, DecisionEncoder
+from scoring.decide.decisions import BAND_NAMES, STATUS_NAMES, Decided, DecisionEncoder
 from scoring.decode import Col, Decoded, DecodeLimits, decode, encode_dead_letter, parse_merchants, parse_reports
 from scoring.enrich import threeds
 from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
@@ -80,11 +79,11 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A batch after the model and the policy: all arrays of length n."""
+    """A batch after the model and the policy: arrays of length n, and the reasons of those that may alert."""
 
-    probabilities: list[float]
-    scores: list[int]
-    bands: list[int]
+    probabilities: NDArray[np.float64]
+    scores: NDArray[np.int16]
+    bands: NDArray[np.int64]
     reasons: dict[int, list[Reason]]
 
 
@@ -103,9 +102,9 @@ class Observer:
         decoded = decode(values, self.settings.decode)
         mark("decode")
         ints, hashes = decoded.ints, decoded.hashes
-        n = len(decoded.events)
+        n = len(decoded)
         matrix = self._matrix[:n]
-        rows = self.merchants.rows(decoded.events)
+        rows = self.merchants.rows(decoded.names)
         verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int16)
         threeds.normalise(ints, self.merchants.table, rows, verdicts)
         fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
@@ -194,7 +193,7 @@ class Engine:
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int) -> Outputs:
         """Count a batch of fraud reports; refused ones become dead letters."""
         labels, rejects = self.observer.report(values)
-        letters = _dead_letters(rejects, [len(value) for value in values], source, received_at_ms)
+        letters = _dead_letters(rejects, values, source, received_at_ms)
         tally = Tally(events=len(values), reports=dict(Counter(labels)), dead_letters=_by_reason(rejects))
         return Outputs(dead_letters=letters, tally=tally)
 
@@ -203,20 +202,17 @@ class Engine:
     ) -> Outputs:
         """Take a batch of merchant records and tombstones; refused ones become dead letters."""
         rejects = self.observer.merchant(keys, values)
-        sizes = [0 if value is None else len(value) for value in values]
-        letters = _dead_letters(rejects, sizes, source, received_at_ms)
+        letters = _dead_letters(rejects, values, source, received_at_ms)
         return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=_by_reason(rejects)))
 
     def _judge(self, observed: Observed, margins: NDArray[np.float64]) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)
-        scored: list[int] = scores.tolist()
-        bands = self._table.bands(observed.decoded.events, scored)
+        bands = self._table.bands(observed.decoded.names, observed.decoded.ints[:, Col.MCC], scores)
         reasons: dict[int, list[Reason]] = {}
-        for i, band in enumerate(bands):
-            if band and not observed.repeats[i]:
-                self.bundle.trees.contributions(observed.matrix[i], self._contributions)
-                reasons[i] = self._reasons.top(self._contributions)
-        return _Judged(probabilities.tolist(), scored, bands, reasons)
+        for row in np.flatnonzero((bands > 0) & ~observed.repeats).tolist():
+            self.bundle.trees.contributions(observed.matrix[row], self._contributions)
+            reasons[row] = self._reasons.top(self._contributions)
+        return _Judged(probabilities, scores, bands, reasons)
 
     def _encode(
         self,
@@ -227,83 +223,68 @@ class Engine:
         received_at_ms: int,
         decided_at_ms: int,
     ) -> Outputs:
-        decisions: list[Record] = []
-        alerts: list[Record] = []
-        decoded = observed.decoded
+        decoded, positions = observed.decoded, observed.decoded.index.tolist()
+        event_ms = decoded.ints[:, Col.EVENT_MS]
+        decided = Decided(
+            names=decoded.names,
+            spelt=decoded.spelt,
+            scores=judged.scores,
+            probabilities=judged.probabilities,
+            bands=judged.bands,
+            reasons=judged.reasons,
+            tds=self._encoder.threeds(observed.verdicts[:, threeds.CODE].tolist()),
+            compliance=self.observer.merchants.summaries(observed.rows.tolist(), event_ms.tolist()),
+            suspects=observed.suspects,
+            event_ms=event_ms,
+            record_ms=[source.timestamps_ms[position] for position in positions],
+        )
+        decisions = self._encoder.encode(decided, received_at_ms, decided_at_ms)
+        if observed.repeats.any():
+            decisions = [made for made, again in zip(decisions, observed.repeats.tolist(), strict=True) if not again]
         tally = self._tally(len(values), observed, judged)
-        positions, times_ms = decoded.index.tolist(), decoded.ints[:, Col.EVENT_MS].tolist()
-        repeats, suspects = observed.repeats.tolist(), observed.suspects.tolist()
-        threeds_of = self._encoder.threeds(observed.verdicts[:, threeds.CODE].tolist())
-        compliance_of = self.observer.merchants.summaries(observed.rows.tolist(), times_ms)
-        for i, event in enumerate(decoded.events):
-            if repeats[i]:
+        letters = _dead_letters(decoded.rejects, values, source, received_at_ms) if decoded.rejects else []
+        return Outputs(
+            decisions=decisions,
+            alerts=self._alerts(decoded, decided, observed.repeats, tally),
+            dead_letters=letters,
+            repeats=tally.repeats,
+            tally=tally,
+        )
+
+    def _alerts(self, decoded: Decoded, decided: Decided, repeats: NDArray[np.bool_], tally: Tally) -> list[Record]:
+        alerts: list[Record] = []
+        for row in np.flatnonzero((decided.bands >= self._desk.minimum) & ~repeats).tolist():
+            event, band, reasons = decoded.event(row), int(decided.bands[row]), decided.reasons[row]
+            subject = subject_of(event, reasons)
+            case, fires = self._desk.admit(subject, int(decided.event_ms[row]), band)
+            if not fires:
+                tally.alerts_suppressed += 1
                 continue
-            band, reasons = judged.bands[i], judged.reasons.get(i, ())
-            decisions.append(
-                self._encoder.encode(
-                    event,
-                    status="SCORED_TIME_SUSPECT" if suspects[i] else "SCORED",
-                    score=judged.scores[i],
-                    probability=judged.probabilities[i],
-                    band=band,
+            amount = int(decoded.ints[row, Col.AMOUNT_JPY])
+            shared: dict[str, object] = {
+                "score": int(decided.scores[row]),
+                "probability": float(decided.probabilities[row]),
+                "action": self._encoder.actions[band],
+                "tds": orjson.Fragment(decided.tds[row]),
+                "compliance": orjson.Fragment(decided.compliance[row]),
+                "versions": self._encoder.versions,
+            }
+            alerts.append(
+                encode_alert(
+                    event=event,
+                    subject=subject,
+                    case=case,
+                    decision=shared,
+                    amount_jpy=amount if amount >= 0 else None,
                     reasons=reasons,
-                    tds=threeds_of[i],
-                    compliance=compliance_of[i],
-                    times={
-                        "event_ms": times_ms[i],
-                        "record_ms": source.timestamps_ms[positions[i]],
-                        "received_ms": received_at_ms,
-                        "decided_ms": decided_at_ms,
-                    },
                 )
             )
-            if self._desk.concerns(band):
-                self._alert(event, i, observed, judged, threeds_of[i], compliance_of[i], alerts, tally)
-        letters = _dead_letters(decoded.rejects, list(map(len, values)), source, received_at_ms)
-        return Outputs(decisions=decisions, alerts=alerts, dead_letters=letters, repeats=tally.repeats, tally=tally)
-
-    def _alert(
-        self,
-        event: Authorization,
-        i: int,
-        observed: Observed,
-        judged: _Judged,
-        tds: orjson.Fragment,
-        compliance: orjson.Fragment,
-        alerts: list[Record],
-        tally: Tally,
-    ) -> None:
-        reasons = judged.reasons.get(i, [])
-        subject = subject_of(event, reasons)
-        event_ms = int(observed.decoded.ints[i, Col.EVENT_MS])
-        case, fires = self._desk.admit(subject, event_ms, judged.bands[i])
-        if not fires:
-            tally.alerts_suppressed += 1
-            return
-        amount = int(observed.decoded.ints[i, Col.AMOUNT_JPY])
-        shared: dict[str, object] = {
-            "score": judged.scores[i],
-            "probability": judged.probabilities[i],
-            "action": self._encoder.actions[judged.bands[i]],
-            "tds": tds,
-            "compliance": compliance,
-            "versions": self._encoder.versions,
-        }
-        alerts.append(
-            encode_alert(
-                event=event,
-                subject=subject,
-                case=case,
-                decision=shared,
-                amount_jpy=amount if amount >= 0 else None,
-                reasons=reasons,
-            )
-        )
-        kind = (subject.type, SEVERITIES[Band(case.band)])
-        tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
+            kind = (subject.type, SEVERITIES[Band(case.band)])
+            tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
+        return alerts
 
     def _tally(self, events: int, observed: Observed, judged: _Judged) -> Tally:
-        bands, rows = np.array(judged.bands, dtype=np.int64), observed.rows
+        bands, rows = judged.bands, observed.rows
         statuses = observed.verdicts[:, threeds.STATUS]
         repeats = int(np.count_nonzero(observed.repeats))
         if repeats:
@@ -330,7 +311,7 @@ def _by_reason(rejects: Sequence[tuple[int, Reject]]) -> dict[str, int]:
 
 
 def _dead_letters(
-    rejects: Sequence[tuple[int, Reject]], sizes: Sequence[int], source: Source, received_at_ms: int
+    rejects: Sequence[tuple[int, Reject]], values: Sequence[bytes | None], source: Source, received_at_ms: int
 ) -> list[Record]:
     return [
         encode_dead_letter(
@@ -338,7 +319,7 @@ def _dead_letters(
             topic=source.topic,
             partition=source.partition,
             offset=source.offsets[position],
-            size=sizes[position],
+            size=len(values[position] or b""),
             record_ms=source.timestamps_ms[position],
             received_ms=received_at_ms,
         )

@@ -1,25 +1,38 @@
 """Compile kernels so that a cached one is never stale.
 
-numba caches a compiled function under its own file's time stamp and its own byte code; it does not look at what the
-function calls or at the constants it read, and a cached caller holds them compiled in. So helpers are never cached by
-themselves, and an entry point closes over a revision, which is part of the key it is cached under.
+numba caches a compiled function under its own file's time stamp and byte code, and does not look at what it calls or at
+the constants it read. So only the entry points are cached, and each closes over a revision: a digest of every helper
+and constant of its package, which is part of the cache key.
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar, cast
+from typing import Any, Final, SupportsInt, TypeVar, cast
 from zlib import crc32
 
-from numba import njit
+import numpy as np
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 _F = TypeVar("_F", bound=Callable[..., object])
+_T = TypeVar("_T")
+
+_OPTIONS: Final[dict[str, Any]] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "forceinline": True,
+    "error_model": "numpy",  # no branch for a division by zero: no divisor here can be one
+}
 
 _HELPERS: Final[list[Callable[..., object]]] = []
 
 
 def helper(function: _F) -> _F:
-    """Compile a function for use by other compiled ones of its package; it keeps the GIL."""
+    """Compile a function for use by entry points only; it keeps the GIL and is never cached by itself."""
     _HELPERS.append(function)
-    return cast("_F", njit(function))
+    compiled = njit(**_OPTIONS)(function)
+    return cast("_F", compiled)
 
 
 def entry(function: _F) -> _F:
@@ -30,13 +43,47 @@ def entry(function: _F) -> _F:
 
 def revision(package: str) -> int:
     """Digest the byte code of a package's helpers, as far as imported, and the constants they read."""
-    parts: list[object] = []
-    for function in _HELPERS:
-        if function.__module__.startswith(package + "."):
-            code = function.__code__
-            known = function.__globals__
-            constants = [
-                (name, known[name]) for name in code.co_names if isinstance(known.get(name), int | float | tuple)
-            ]
-            parts.append((code.co_name, code.co_code, code.co_consts, constants))
+    parts: list[object] = [_OPTIONS]
+    ours = [function for function in _HELPERS if function.__module__.startswith((package + ".", __name__))]
+    for function in (*ours, _disown):
+        code = function.__code__
+        used = [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]
+        constants = [(name, value.tolist()) for name, value in used if isinstance(value, np.ndarray | np.generic)]
+        constants += [(name, value) for name, value in used if isinstance(value, int | float | tuple)]
+        parts.append((code.co_name, code.co_code, code.co_consts, code.co_names, constants))
     return crc32(repr(parts).encode())
+
+
+def constant(value: int) -> int:
+    """Make a constant for use as an argument of a helper: of a plain int, numba would compile a copy for each value."""
+    return cast("int", np.int64(value))
+
+
+@helper
+def whole(value: SupportsInt) -> int:
+    """Widen any integer to int64: numba makes a float of uint64 and int64 together."""
+    return np.int64(value)  # type: ignore[return-value]
+
+
+def _disown(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Emit a tuple of arrays with the same data and no owner."""
+    result = arguments[0]
+    for k, array in enumerate(signature.args[0].types):
+        view = make_array(array)(context, builder, value=builder.extract_value(arguments[0], k))  # type: ignore[no-untyped-call]
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)  # type: ignore[no-untyped-call]
+        view.parent = cgutils.get_null_value(view.parent.type)  # type: ignore[no-untyped-call]
+        result = builder.insert_value(result, view._getvalue(), k)
+    return result
+
+
+def _borrow(_: Any, arrays: Any) -> Any:
+    """View a tuple of arrays without owning them: the caller must keep them alive.
+
+    numba counts references with atomic operations wherever it cannot prove them needless, which in these kernels is at
+    every use of an array: a quarter of their time.
+    """
+    assert all(isinstance(array, types.Array) for array in arrays.types), arrays
+    return arrays(arrays), _disown
+
+
+borrow: Callable[[_T], _T] = cast("Any", intrinsic)(_borrow)

@@ -124,7 +124,7 @@ class _Collector:
         self._skipped["time_suspect"] += int((observed.suspects & ~observed.repeats).sum())
         kept = np.flatnonzero(~(observed.repeats | observed.suspects))
         self._append(observed.matrix[kept])
-        self._ids.extend(decoded.events[i].event_id for i in kept.tolist())
+        self._ids.extend(decoded.names[i][0].decode() for i in kept.tolist())
         self._columns.append(decoded.ints[kept][:, [Col.EVENT_MS, Col.AMOUNT_JPY]])
         self._cards.append(decoded.hashes[kept, _CARD])
 

@@ -87,15 +87,12 @@ class AlertDesk:
     """Keep the open cases of one worker and decide what fires. Event time is the only clock."""
 
     def __init__(self, rules: AlertRules, cases_max: int = CASES_MAX) -> None:
-        self._minimum = int(Band[rules.minimum_band])
+        self.minimum = int(Band[rules.minimum_band])
+        """The lowest band whose decisions can raise alerts at all."""
         self._window_ms = rules.dedup_minutes * 60_000
         self._quiet_ms = rules.incident_quiet_minutes * 60_000
         self._cases: OrderedDict[str, _Case] = OrderedDict()
         self._cases_max = cases_max
-
-    def concerns(self, band: int) -> bool:
-        """Tell whether decisions of this band can raise alerts at all."""
-        return band >= self._minimum
 
     def admit(self, subject: Subject, event_ms: int, band: int) -> tuple[_Case, bool]:
         """Count an alert-worthy decision towards its case; return the case and whether it fires."""

@@ -1,17 +1,26 @@
-"""Encode decisions. What many decisions share is encoded once and pasted in."""
+"""Encode decisions: a batch at a time, around what its decisions share."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from scoring.contract.authorization import Authorization
 from scoring.contract.codes import Band, EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.contract.decision import Reason, ThreeDsSummary, Versions
+from scoring.decode import Name
 from scoring.outputs import Record
 from scoring.policy.policy import Actions
 
 BAND_NAMES = tuple(band.name for band in Band)
 STATUS_NAMES = tuple(status.name for status in ThreeDsStatus)
+
+_START = b'{"schema_version":"decision.v1","decision_id":"%b","acquirer_id":"%b","merchant_id":"%b","pan_hmac":"%b",'
+_MIDDLE = b'"status":"%b","score":%d,"probability":%b,%b"reasons":%b,"tds":%b,"compliance":%b,"versions":'
+_END = b',"times":{"event_ms":%d,"record_ms":%d,%b'
+_TIMES = b'"received_ms":%d,"decided_ms":%d}}'
+_NO_REASONS = b"[]"
 
 
 def as_dict(record: ThreeDsSummary | Versions | Reason) -> dict[str, object]:
@@ -19,59 +28,91 @@ def as_dict(record: ThreeDsSummary | Versions | Reason) -> dict[str, object]:
     return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What was decided on a batch of n events, row by row.
+
+    `scores` int16[n], `probabilities` float64[n], `bands` int64[n]; `tds` and `compliance` are in JSON; `reasons` and
+    `spelt` speak of rows; `suspects` bool[n]; `event_ms` int64[n]; `record_ms` of the broker.
+    """
+
+    names: Sequence[Name]
+    spelt: Collection[int]
+    scores: NDArray[np.int16]
+    probabilities: NDArray[np.float64]
+    bands: NDArray[np.int64]
+    reasons: Mapping[int, Sequence[Reason]]
+    tds: Sequence[bytes]
+    compliance: Sequence[bytes]
+    suspects: NDArray[np.bool_]
+    event_ms: NDArray[np.int64]
+    record_ms: Sequence[int]
+
+
 class DecisionEncoder:
     """Write `decision.v1` bytes for the events of one worker, whose versions and actions do not change."""
 
     def __init__(self, versions: Versions, actions: Actions) -> None:
-        self.versions = orjson.Fragment(orjson.dumps(as_dict(versions)))
+        shared = orjson.dumps(as_dict(versions))
+        self.versions = orjson.Fragment(shared)
         self.actions = tuple(getattr(actions, name) for name in BAND_NAMES)
-        self._tds: dict[int, orjson.Fragment] = {}  # at most 9 x 10 x 3 x 3 verdicts exist
+        self._template = _START + _MIDDLE + shared.replace(b"%", b"%%") + _END
+        self._bands = [
+            orjson.dumps({"band": name, "action": action})[1:-1] + b","
+            for name, action in zip(BAND_NAMES, self.actions, strict=True)
+        ]
+        self._tds: dict[int, bytes] = {}  # at most 9 x 10 x 3 x 3 verdicts exist
 
-    def threeds(self, codes: Sequence[int]) -> list[orjson.Fragment]:
-        """Give the encoded 3-D Secure summary of each verdict, by its code."""
+    def threeds(self, codes: Sequence[int]) -> list[bytes]:
+        """Give the 3-D Secure summary of each verdict in JSON, by its code."""
         known = self._tds
         for code in set(codes).difference(known):
             known[code] = _encode_verdict(code)
         return [known[code] for code in codes]
 
-    def encode(
-        self,
-        event: Authorization,
-        *,
-        status: str,
-        score: int,
-        probability: float,
-        band: int,
-        reasons: Sequence[Reason],
-        tds: orjson.Fragment,
-        compliance: orjson.Fragment,
-        times: dict[str, int],
-    ) -> Record:
-        """Encode one decision; the key is the card's token, as on the input topic."""
-        token = event.card.pan_hmac
-        value = orjson.dumps(
-            {
-                "schema_version": "decision.v1",
-                "decision_id": event.event_id,
-                "acquirer_id": event.acquirer.id,
-                "merchant_id": event.merchant.id,
-                "pan_hmac": token,
-                "status": status,
-                "score": score,
-                "probability": probability,
-                "band": BAND_NAMES[band],
-                "action": self.actions[band],
-                "reasons": [as_dict(reason) for reason in reasons] if reasons else (),
-                "tds": tds,
-                "compliance": compliance,
-                "versions": self.versions,
-                "times": times,
-            }
-        )
-        return token.encode(), value
+    def encode(self, decided: Decided, received_ms: int, decided_ms: int) -> list[Record]:
+        """Encode a decision for every row; the key is the card's token, as on the input topic."""
+        template, band_of, times = self._template, self._bands, _TIMES % (received_ms, decided_ms)
+        reasons = [_NO_REASONS] * len(decided.names)
+        for row, found in decided.reasons.items():
+            reasons[row] = orjson.dumps([as_dict(reason) for reason in found])
+        statuses = [b"SCORED_TIME_SUSPECT" if suspect else b"SCORED" for suspect in decided.suspects.tolist()]
+        return [
+            (card, template % (event_id, acquirer, merchant, token, *rest, times))
+            for (_, _, card, _), (event_id, acquirer, token, merchant), *rest in zip(
+                decided.names,
+                _in_json(decided.names, decided.spelt),
+                statuses,
+                decided.scores.tolist(),
+                _in_text(decided.probabilities),
+                [band_of[band] for band in decided.bands.tolist()],
+                reasons,
+                decided.tds,
+                decided.compliance,
+                decided.event_ms.tolist(),
+                decided.record_ms,
+                strict=True,
+            )
+        ]
 
 
-def _encode_verdict(code: int) -> orjson.Fragment:
+def _in_json(names: Sequence[Name], spelt: Collection[int]) -> Sequence[Name]:
+    """Write names as they stand between the quotes of JSON: only those spelt otherwise than they read can differ."""
+    if not spelt:
+        return names
+    written = list(names)
+    for row in spelt:
+        event_id, acquirer, card, merchant = (orjson.dumps(text.decode())[1:-1] for text in names[row])
+        written[row] = (event_id, acquirer, card, merchant)
+    return written
+
+
+def _in_text(values: NDArray[np.float64]) -> list[bytes]:
+    """Write floats as JSON has them, the shortest text that reads back as the same."""
+    return orjson.dumps(values.tolist())[1:-1].split(b",") if len(values) else []
+
+
+def _encode_verdict(code: int) -> bytes:
     status, eci, liability, expected = (code // radix % 10 for radix in (1000, 100, 10, 1))
     summary = ThreeDsSummary(
         status=ThreeDsStatus(status).name,  # type: ignore[arg-type]  # the enum's names are the literal's values
@@ -79,4 +120,4 @@ def _encode_verdict(code: int) -> orjson.Fragment:
         liability=Liability(liability).name,  # type: ignore[arg-type]
         expected=Expectation(expected).name,  # type: ignore[arg-type]
     )
-    return orjson.Fragment(orjson.dumps(as_dict(summary)))
+    return orjson.dumps(as_dict(summary))

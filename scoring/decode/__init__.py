@@ -1,6 +1,6 @@
 """Bytes to columns: guard, decoder, columns and keys of a batch, and a reject for whatever is refused."""
 
-from scoring.decode.batch import Decoded, decode
+from scoring.decode.batch import Decoded, Name, decode
 from scoring.decode.columns import Col, country_code
 from scoring.decode.limits import DecodeLimits
 from scoring.decode.references import ParsedMerchants, ParsedReports, parse_merchants, parse_reports
@@ -10,6 +10,7 @@ __all__ = [
     "Col",
     "DecodeLimits",
     "Decoded",
+    "Name",
     "ParsedMerchants",
     "ParsedReports",
     "country_code",

@@ -1,39 +1,46 @@
-"""Decode a batch of authorizations: bytes in, records, columns, keys and rejects out."""
+"""Decode a batch of authorizations: bytes in, columns, keys, names and rejects out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import Reject
-from scoring.decode.columns import Col, Refused, pack_columns
 from scoring.decode.guard import inspect
-from scoring.decode.hashing import entity_keys, parts_of
 from scoring.decode.limits import DecodeLimits
+from scoring.decode.page import Page, lay_out
+from scoring.decode.read import FAULTS, NAMES, READ, UNREAD, Reading, decode_event, read_batch, read_event, reject_for
 from scoring.decode.rejects import reject_of
 
-_COLUMNS: Final = len(Col)
-_decode: Final = msgspec.json.Decoder(Authorization).decode
+Name = tuple[bytes, bytes, bytes, bytes]
+"""What identifies an event, in UTF-8: its id, its acquirer, the card's token, its merchant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
     """A batch, decoded: every value is either an event or a reject.
 
-    `events` are the accepted ones in order; `index` int32[n] their positions among the values; `ints` int64[n, Col]
-    and `hashes` uint64[n, 9] (event id, then the entities; 0 absent) are C-contiguous and owned by this object.
-    `rejects` pairs a position with its verdict, in order.
+    `index` int32[n] are the positions of the accepted values; `names` what identifies each; `ints` int64[n, Col] and
+    `hashes` uint64[n, 9] (event id, then the entities; 0 absent) are C-contiguous and owned by this object.
+    `spelt` holds the rows whose names may need escapes in JSON. `rejects` pairs a position with its verdict, in order.
     """
 
-    events: list[Authorization]
+    values: Sequence[bytes]
     index: NDArray[np.int32]
+    names: list[Name]
+    spelt: frozenset[int]
     rejects: list[tuple[int, Reject]]
     ints: NDArray[np.int64]
     hashes: NDArray[np.uint64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def event(self, row: int) -> Authorization:
+        """Decode one accepted event whole: for the few of which more is asked than columns say."""
+        return decode_event(self.values[self.index[row]])
 
 
 def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
@@ -41,31 +48,59 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
 
     The result for a value does not depend on its neighbours. Cost: see `make bench`, stage `decode`.
     """
-    refused = inspect(values, limits)
-    events: list[Authorization] = []
-    index: list[int] = []
-    parts: list[str] = []
-    blocks: list[bytes] = []
-    for position, value in enumerate(values):
+    page, refused = lay_out(values, limits)
+    inspect(values, page, refused, limits)
+    reading = read_batch(page, limits)
+    names = _names(page, reading)
+    if not refused and not reading.verdicts.any():
+        index = np.arange(len(values), dtype=np.int32)
+        return Decoded(
+            values=values,
+            index=index,
+            names=names,
+            spelt=frozenset(),
+            rejects=[],
+            ints=reading.ints,
+            hashes=reading.hashes,
+        )
+    exact = _read_exactly(values, limits, reading, names, refused)
+    kept = [position for position in range(len(values)) if position not in refused]
+    index = np.array(kept, dtype=np.int32)
+    return Decoded(
+        values=values,
+        index=index,
+        names=[names[position] for position in kept],
+        spelt=frozenset(row for row, position in enumerate(kept) if position in exact),
+        rejects=sorted(refused.items()),
+        ints=reading.ints[index],
+        hashes=reading.hashes[index],
+    )
+
+
+def _names(page: Page, reading: Reading) -> list[Name]:
+    data, places = page.data, reading.names.reshape(-1, 2 * NAMES)
+    return [(data[a:b], data[c:d], data[e:f], data[g:h]) for a, b, c, d, e, f, g, h in places.tolist()]
+
+
+def _read_exactly(
+    values: Sequence[bytes], limits: DecodeLimits, reading: Reading, names: list[Name], refused: dict[int, Reject]
+) -> set[int]:
+    """Read what the kernel left, and say what is wrong with what it refused; return the positions read here."""
+    done: set[int] = set()
+    for position in np.flatnonzero(reading.verdicts != READ).tolist():
         if position in refused:
             continue
-        try:
-            event = _decode(value)
-            row = pack_columns(event, limits)
-            names = parts_of(event)
-        except Refused as refusal:
-            refused[position] = refusal.reject
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            refused[position] = reject_of(error)
-        else:
-            events.append(event)
-            index.append(position)
-            blocks.extend(row)
-            parts.extend(names)
-    return Decoded(
-        events=events,
-        index=np.array(index, dtype=np.int32),
-        rejects=sorted(refused.items()),
-        ints=np.frombuffer(b"".join(blocks), dtype=np.int64).reshape(len(events), _COLUMNS).copy(),
-        hashes=entity_keys(parts, limits.joined),
-    )
+        if reading.verdicts[position] == UNREAD:
+            try:
+                event = decode_event(values[position])
+            except FAULTS as error:
+                refused[position] = reject_of(error)
+                continue
+            read_event(event, limits, reading, position)
+            texts = (event.event_id, event.acquirer.id, event.card.pan_hmac, event.merchant.id)
+            names[position] = tuple(text.encode() for text in texts)  # type: ignore[assignment]  # there are four
+            done.add(position)
+        reject = reject_for(int(reading.verdicts[position]))
+        if reject is not None:
+            refused[position] = reject
+    return done

@@ -17,6 +17,7 @@ from scoring.contract.dead_letter import DeadLetterReason, Reject
 from scoring.decode.characters import decimal_of, joins_digits
 from scoring.decode.digits import PAN, RUN_MIN, TRACK
 from scoring.decode.limits import DecodeLimits
+from scoring.decode.page import Page
 from scoring.decode.rejects import ROOT, path_of
 from scoring.decode.scan import DEEP, scan_batch, scan_text
 from scoring.decode.sensitive import could_be, kind_of
@@ -40,37 +41,24 @@ class _Number(str):
     __slots__ = ()
 
 
-def inspect(values: Sequence[bytes], limits: DecodeLimits) -> dict[int, Reject]:
-    """Return the rejects of a batch by position: size, encoding, depth, and whatever is too sensitive to go on.
+def inspect(values: Sequence[bytes], page: Page, refused: dict[int, Reject], limits: DecodeLimits) -> None:
+    """Add to `refused` what of a batch must not go on: encoding, depth, and whatever is too sensitive.
 
-    A record that is not among them holds nothing sensitive that the guard knows, is valid UTF-8 and nests within the
-    limit; whether it is JSON at all is the decoder's question.
+    `page` lays out the values. A record that is not refused then holds nothing sensitive that the guard knows, is valid
+    UTF-8 and nests within the limit; whether it is JSON at all is the decoder's question.
     """
-    refused: dict[int, Reject] = {}
     if not values:
-        return refused
-    sizes = list(map(len, values))
-    largest = max(sizes)
-    if min(sizes) == 0 or largest > limits.bytes_max:
-        for position, size in enumerate(sizes):
-            if size == 0 or size > limits.bytes_max:
-                refused[position] = Reject(reason="OVERSIZE" if size else "EMPTY", path=ROOT)
-        values = [b"" if position in refused else value for position, value in enumerate(values)]
-        sizes = list(map(len, values))
-        largest = limits.bytes_max
-    joined = b"\n".join(values)
-    stops = np.cumsum(np.array(sizes, dtype=np.int64) + 1) - 1
-    marks = scan_batch(joined, stops, largest, limits.depth_max)
+        return
+    marks = scan_batch(page.data, page.stops, page.longest, limits.depth_max)
     if marks is not None:
         for position in np.flatnonzero(marks).tolist():
             reject = _examine(values[position], int(marks[position]), limits)
             if reject is not None:
                 refused[position] = reject
-    if not joined.isascii() and not _is_utf8(joined):
+    if not page.data.isascii() and not _is_utf8(page.data):
         for position, value in enumerate(values):
             if position not in refused and not _is_utf8(value):
                 refused[position] = Reject(reason="INVALID_UTF8", path=ROOT)
-    return refused
 
 
 def _is_utf8(value: bytes) -> bool:

@@ -15,6 +15,8 @@ from scoring.decode.columns import ms_of
 from scoring.decode.guard import inspect
 from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY, PARTS, entity_keys
 from scoring.decode.limits import DecodeLimits
+from scoring.decode.page import lay_out
+from scoring.decode.read.exact import FAULTS
 from scoring.decode.rejects import ROOT, reject_of
 
 _COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})
@@ -22,7 +24,6 @@ _ID_MAX: Final = 32
 _NO_PARTS: Final = ("",) * (PARTS - 4)
 _decode_report: Final = msgspec.json.Decoder(FraudReport).decode
 _decode_merchant: Final = msgspec.json.Decoder(MerchantRecord).decode
-_FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ class ParsedMerchants:
 
 def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReports:
     """Decode fraud reports behind the guard; never raises for what a value holds."""
-    refused = inspect(values, limits)
+    page, refused = lay_out(values, limits)
+    inspect(values, page, refused, limits)
     labels: list[str] = []
     parts: list[str] = []
     times: list[int] = []
@@ -84,7 +86,7 @@ def _report(value: bytes, limits: DecodeLimits) -> FraudReport | Reject:
     try:
         report = _decode_report(value)
         received_ms = ms_of(report.received_ts)
-    except _FAULTS as error:
+    except FAULTS as error:
         return reject_of(error)
     if not limits.event_ms_min <= received_ms < limits.event_ms_max:
         return Reject(reason="OUT_OF_RANGE", path="$.received_ts")
@@ -99,7 +101,9 @@ def parse_merchants(keys: Sequence[bytes], values: Sequence[bytes | None], limit
     """
     assert len(keys) == len(values)
     present = [position for position, value in enumerate(values) if value is not None]
-    found = inspect([values[position] or b"" for position in present], limits)
+    texts = [values[position] or b"" for position in present]
+    page, found = lay_out(texts, limits)
+    inspect(texts, page, found, limits)
     refused = {present[k]: reject for k, reject in found.items()}
     changes: list[tuple[str, str, MerchantRecord | None]] = []
     for position, (key, value) in enumerate(zip(keys, values, strict=True)):
@@ -119,7 +123,7 @@ def parse_merchant(key: bytes, value: bytes | None) -> tuple[str, str, MerchantR
         return _tombstone(key)
     try:
         record = _decode_merchant(value)
-    except _FAULTS as error:
+    except FAULTS as error:
         return reject_of(error)
     if key != f"{record.acquirer_id}/{record.merchant_id}".encode():
         return Reject(reason="KEY_MISMATCH", path=ROOT)

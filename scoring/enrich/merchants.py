@@ -12,10 +12,10 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from scoring.contract.authorization import Authorization
 from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.decision import ComplianceSummary
 from scoring.contract.merchant import Checklist, MerchantRecord
+from scoring.decode import Name
 
 UNKNOWN_ROW = 0
 UNKNOWN = -1
@@ -95,10 +95,10 @@ class MerchantDirectory:
     def __init__(self, merchants_max: int = 1_000_000) -> None:
         assert merchants_max > 0
         self._limit = merchants_max
-        self._rows: dict[tuple[str, str], int] = {}
+        self._rows: dict[tuple[bytes, bytes], int] = {}
         self._free: list[int] = []
         self.table: NDArray[np.int64] = np.full((1024, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
-        self._fragments: list[tuple[orjson.Fragment, orjson.Fragment]] = [_fragments(self.table[UNKNOWN_ROW])]
+        self._summaries: list[tuple[bytes, bytes]] = [_summaries(self.table[UNKNOWN_ROW])]
         self._stale_from_ms: list[float] = [inf]
 
     def __len__(self) -> int:
@@ -106,31 +106,31 @@ class MerchantDirectory:
 
     def upsert(self, record: MerchantRecord) -> None:
         """Take a merchant's newest record. Raise DirectoryFullError beyond the limit."""
-        key = (record.acquirer_id, record.merchant_id)
+        key = (record.acquirer_id.encode(), record.merchant_id.encode())
         row = self._rows.get(key)
         if row is None:
             row = self._new_row()
             self._rows[key] = row
         self.table[row] = _row_of(record)
-        self._fragments[row] = _fragments(self.table[row])
+        self._summaries[row] = _summaries(self.table[row])
         attested_ms = int(self.table[row, MerchantCol.ATTESTED_MS])
         self._stale_from_ms[row] = inf if attested_ms == UNKNOWN else attested_ms + STALE_AFTER_MS + 1
 
     def forget(self, acquirer_id: str, merchant_id: str) -> None:
         """Drop a merchant (a tombstone on the topic); an unknown one is already forgotten."""
-        row = self._rows.pop((acquirer_id, merchant_id), None)
+        row = self._rows.pop((acquirer_id.encode(), merchant_id.encode()), None)
         if row is not None:
             self._free.append(row)
 
-    def rows(self, events: Sequence[Authorization]) -> NDArray[np.int64]:
+    def rows(self, names: Sequence[Name]) -> NDArray[np.int64]:
         """Find the row of each event's merchant: int64[n], 0 where the merchant is unknown."""
         find = self._rows.get
-        return np.array([find((e.acquirer.id, e.merchant.id), UNKNOWN_ROW) for e in events], dtype=np.int64)
+        return np.array([find((acquirer, merchant), UNKNOWN_ROW) for _, acquirer, _, merchant in names], dtype=np.int64)
 
-    def summaries(self, rows: Sequence[int], event_ms: Sequence[int]) -> list[orjson.Fragment]:
-        """Give the encoded compliance summary of each row, as it reads at the time of its event."""
-        fragments, stale_from = self._fragments, self._stale_from_ms
-        return [fragments[row][at >= stale_from[row]] for row, at in zip(rows, event_ms, strict=True)]
+    def summaries(self, rows: Sequence[int], event_ms: Sequence[int]) -> list[bytes]:
+        """Give the compliance summary of each row in JSON, as it reads at the time of its event."""
+        summaries, stale_from = self._summaries, self._stale_from_ms
+        return [summaries[row][at >= stale_from[row]] for row, at in zip(rows, event_ms, strict=True)]
 
     def gap_counts(self, rows: NDArray[np.int64]) -> dict[str, int]:
         """Count, for int64[n] rows, how often each checklist item is declared as not implemented."""
@@ -140,14 +140,14 @@ class MerchantDirectory:
     def _new_row(self) -> int:
         if self._free:
             return self._free.pop()
-        row = len(self._fragments)
+        row = len(self._summaries)
         if row > self._limit:
             raise DirectoryFullError(f"more than {self._limit} merchants: raise merchants_max in the configuration")
         if row == len(self.table):
             grown = np.full((2 * row, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
             grown[:row] = self.table
             self.table = grown
-        self._fragments.append(self._fragments[UNKNOWN_ROW])
+        self._summaries.append(self._summaries[UNKNOWN_ROW])
         self._stale_from_ms.append(inf)
         return row
 
@@ -158,13 +158,13 @@ def gaps_of(row: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == 1)
 
 
-def _fragments(row: NDArray[np.int64]) -> tuple[orjson.Fragment, orjson.Fragment]:
+def _summaries(row: NDArray[np.int64]) -> tuple[bytes, bytes]:
     """Encode a row's compliance summary twice: as fresh and as stale."""
     known = bool(row[MerchantCol.FRAUD_STATUS] != UNKNOWN)
     mode = int(row[MerchantCol.TDS_MODE])
     status = int(row[MerchantCol.FRAUD_STATUS])
 
-    def encode(*, stale: bool) -> orjson.Fragment:
+    def encode(*, stale: bool) -> bytes:
         summary = ComplianceSummary(
             known=known,
             tds_mode=TDS_MODES[mode] if mode != UNKNOWN else "UNKNOWN",
@@ -173,6 +173,6 @@ def _fragments(row: NDArray[np.int64]) -> tuple[orjson.Fragment, orjson.Fragment
             high_risk_goods=bool(row[MerchantCol.GOODS] == 1),
             fraud_status=FRAUD_STATUSES[status] if status != UNKNOWN else "UNKNOWN",
         )
-        return orjson.Fragment(orjson.dumps({name: getattr(summary, name) for name in summary.__struct_fields__}))
+        return orjson.dumps({name: getattr(summary, name) for name in summary.__struct_fields__})
 
     return encode(stale=False), encode(stale=True)

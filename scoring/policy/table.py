@@ -1,9 +1,11 @@
 """The policy compiled for the hot path: one look-up per event gives its three thresholds."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 
-from scoring.contract.authorization import Authorization
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.decode import Name
 from scoring.policy.policy import Policy, Thresholds
 
 
@@ -17,18 +19,23 @@ class PolicyTable:
             rows.append(thresholds)
             return len(rows) - 1
 
-        self._merchants = {(s.acquirer, s.merchant): row(s.thresholds) for s in policy.merchants}
-        self._mccs = {(s.acquirer, s.mcc): row(s.thresholds) for s in policy.mccs}
-        self._acquirers = {s.acquirer: row(s.thresholds) for s in policy.acquirers}
+        self._merchants = {
+            (scope.acquirer.encode(), scope.merchant.encode()): row(scope.thresholds) for scope in policy.merchants
+        }
+        self._mccs = {
+            (None if scope.acquirer is None else scope.acquirer.encode(), int(scope.mcc)): row(scope.thresholds)
+            for scope in policy.mccs
+        }
+        self._acquirers = {scope.acquirer.encode(): row(scope.thresholds) for scope in policy.acquirers}
         self._scoped = len(rows) > 1
-        self._thresholds = [(t.review, t.step_up, t.block) for t in rows]
+        self._thresholds = np.array([(t.review, t.step_up, t.block) for t in rows], dtype=np.int64)
         self.policy = policy
 
-    def resolve(self, event: Authorization) -> int:
+    def resolve(self, name: Name, mcc: int) -> int:
         """Find the row of the narrowest scope that names this event."""
-        acquirer, mcc = event.acquirer.id, event.merchant.mcc
+        _, acquirer, _, merchant = name
         for row in (
-            self._merchants.get((acquirer, event.merchant.id)),
+            self._merchants.get((acquirer, merchant)),
             self._mccs.get((acquirer, mcc)),
             self._mccs.get((None, mcc)),
             self._acquirers.get(acquirer),
@@ -37,12 +44,13 @@ class PolicyTable:
                 return row
         return 0
 
-    def bands(self, events: Sequence[Authorization], scores: Sequence[int]) -> list[int]:
-        """Give each event its band, 0 ALLOW to 3 BLOCK, for its score from 0 to 999: how many thresholds it reaches."""
+    def bands(self, names: Sequence[Name], mccs: NDArray[np.int64], scores: NDArray[np.int16]) -> NDArray[np.int64]:
+        """Give each event its band, 0 ALLOW to 3 BLOCK, for its score from 0 to 999: how many thresholds it reaches.
+
+        All of length n; the result int64[n].
+        """
         if not self._scoped:
-            everywhere = self._thresholds[0]
-            return [bisect_right(everywhere, score) for score in scores]
-        return [
-            bisect_right(self._thresholds[self.resolve(event)], score)
-            for event, score in zip(events, scores, strict=True)
-        ]
+            return np.searchsorted(self._thresholds[0], scores, side="right")
+        rows = [self.resolve(name, mcc) for name, mcc in zip(names, mccs.tolist(), strict=True)]
+        bands: NDArray[np.int64] = (self._thresholds[rows] <= scores[:, None]).sum(axis=1)
+        return bands

@@ -21,7 +21,7 @@ GROUPED = " ".join(PAN[at : at + 4] for at in range(0, 16, 4))
 
 def verdict(value: bytes) -> Reject | None:
     decoded = decode([value], LIMITS)
-    assert len(decoded.events) + len(decoded.rejects) == 1
+    assert len(decoded) + len(decoded.rejects) == 1
     return decoded.rejects[0][1] if decoded.rejects else None
 
 

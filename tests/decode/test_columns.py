@@ -192,7 +192,7 @@ def test_the_matrix_is_contiguous_and_follows_the_order_of_the_accepted() -> Non
     assert decoded.ints.flags.c_contiguous
     assert decoded.ints.flags.writeable
     assert (decoded.ints.dtype, decoded.hashes.dtype, decoded.index.dtype) == (np.int64, np.uint64, np.int32)
-    assert [json.loads(values[at])["event_id"] for at in decoded.index] == [e.event_id for e in decoded.events]
+    assert [decoded.event(row).amount.minor for row in range(len(decoded))] == [0, 1, 3, 4]
 
 
 def test_a_batch_of_nothing_has_the_right_shapes() -> None:

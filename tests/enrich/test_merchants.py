@@ -2,12 +2,11 @@
 
 from datetime import UTC, date, datetime
 
-import msgspec
 import orjson
 import pytest
 
-from scoring.contract.authorization import Authorization
 from scoring.contract.merchant import Checklist, ChecklistItem, MerchantRecord, ThreeDsProgramme
+from scoring.decode import Name
 from scoring.enrich.merchants import (
     STALE_AFTER_MS,
     UNKNOWN,
@@ -16,7 +15,6 @@ from scoring.enrich.merchants import (
     MerchantCol,
     MerchantDirectory,
 )
-from tests.events import encoded
 
 ATTESTED = datetime(2026, 1, 1, tzinfo=UTC)
 ATTESTED_MS = int(ATTESTED.timestamp() * 1000)
@@ -26,14 +24,14 @@ def record(merchant: str = "m-1", acquirer: str = "acq-1", **changes: object) ->
     return MerchantRecord(acquirer_id=acquirer, merchant_id=merchant, **changes)  # type: ignore[arg-type]
 
 
-def authorization(merchant: str, acquirer: str = "acq-1") -> Authorization:
-    return msgspec.json.decode(encoded(merchant={"id": merchant}, acquirer={"id": acquirer}), type=Authorization)
+def name(merchant: str, acquirer: str = "acq-1") -> Name:
+    return b"e-1", acquirer.encode(), b"card", merchant.encode()
 
 
 def summary(directory: MerchantDirectory, merchant: str = "m-1", at_ms: int = ATTESTED_MS) -> dict[str, object]:
-    rows = directory.rows([authorization(merchant)])
-    (fragment,) = directory.summaries(rows.tolist(), [at_ms])
-    summarised: dict[str, object] = orjson.loads(orjson.dumps(fragment))
+    rows = directory.rows([name(merchant)])
+    (text,) = directory.summaries(rows.tolist(), [at_ms])
+    summarised: dict[str, object] = orjson.loads(text)
     return summarised
 
 
@@ -94,7 +92,7 @@ def test_merchants_of_two_acquirers_with_one_id_are_two_merchants() -> None:
     directory = MerchantDirectory()
     directory.upsert(record(acquirer="acq-1", fraud_status="ACTUALISED"))
     directory.upsert(record(acquirer="acq-2"))
-    rows = directory.rows([authorization("m-1", "acq-1"), authorization("m-1", "acq-2"), authorization("m-1", "acq-3")])
+    rows = directory.rows([name("m-1", "acq-1"), name("m-1", "acq-2"), name("m-1", "acq-3")])
     statuses = directory.table[rows, MerchantCol.FRAUD_STATUS].tolist()
     assert statuses == [3, 0, UNKNOWN]
 

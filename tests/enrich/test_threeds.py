@@ -26,7 +26,7 @@ def verdict(mode: str | None = None, **changes: Any) -> tuple[ThreeDsStatus, Eci
     decoded = decode([encoded(**changes)], DecodeLimits())
     assert not decoded.rejects, decoded.rejects
     out = np.zeros((1, threeds.VERDICT_COLUMNS), dtype=np.int16)
-    threeds.normalise(decoded.ints, directory.table, directory.rows(decoded.events), out)
+    threeds.normalise(decoded.ints, directory.table, directory.rows(decoded.names), out)
     status, eci, liability, expected, code = (int(part) for part in out[0])
     assert code == int(f"{status}{eci}{liability}{expected}")
     return ThreeDsStatus(status), EciClass(eci), Liability(liability), Expectation(expected)

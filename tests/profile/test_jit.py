@@ -7,7 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from scoring.profile.kernels import card, entry, jit, rings, store
+from scoring import jit
+from scoring.profile.kernels import card, entry, rings, store
 from scoring.profile.kernels.arrays import ReportColumns
 from tests.profile.events import Stream, reports
 
@@ -15,7 +16,7 @@ from tests.profile.events import Stream, reports
 def test_an_entry_point_returns_the_revision_of_the_helpers_that_are_loaded() -> None:
     none = reports([])
     columns = ReportColumns(none.card, none.merchant, none.received_ms, none.amount_jpy)
-    assert entry.report(columns, Stream().profiles._arena) == jit.revision()
+    assert entry.report(columns, Stream().profiles._arena) == jit.revision("scoring.profile")
 
 
 @pytest.mark.parametrize(
@@ -25,23 +26,24 @@ def test_an_entry_point_returns_the_revision_of_the_helpers_that_are_loaded() ->
 def test_a_changed_constant_changes_the_revision(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: object
 ) -> None:
-    before = jit.revision()
+    before = jit.revision("scoring.profile")
     monkeypatch.setattr(module, name, value)
-    assert jit.revision() != before
+    assert jit.revision("scoring.profile") != before
 
 
 def test_another_helper_changes_the_revision(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = jit.revision()
+    before = jit.revision("scoring.profile")
+    monkeypatch.setattr(_plain, "__module__", store.__name__)
     monkeypatch.setattr(jit, "_HELPERS", [*jit._HELPERS, _plain])
-    assert jit.revision() != before
+    assert jit.revision("scoring.profile") != before
 
 
 def test_the_revision_is_the_same_in_every_process() -> None:
     """A digest of addresses or of randomly seeded hashes would compile anew at every start."""
-    code = "from scoring.profile.kernels import entry, jit; print(jit.revision())"
+    code = "from scoring import jit; from scoring.profile.kernels import entry; print(jit.revision('scoring.profile'))"
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert int(run.stdout) == jit.revision()
+    assert int(run.stdout) == jit.revision("scoring.profile")
 
 
 def test_only_a_function_that_closes_over_the_revision_is_an_entry_point() -> None:

@@ -33,9 +33,9 @@ def test_every_row_decodes_to_what_the_table_says(rows: list[tuple[int, int, int
     decoded = decode([value for _, value in events], DecodeLimits())
     assert decoded.rejects == []
     epoch_ms = int(datetime(2018, 4, 1, tzinfo=UTC).timestamp()) * 1000
-    for i, (event, (time, _, _, amount)) in enumerate(zip(decoded.events, rows, strict=True)):
-        assert event.event_id == f"h-{first + i}"
-        assert event.card.pan_hmac.encode() == events[i][0]
+    for i, ((event_id, _, card, _), (time, _, _, amount)) in enumerate(zip(decoded.names, rows, strict=True)):
+        assert event_id.decode() == f"h-{first + i}"
+        assert card == events[i][0]
         assert decoded.ints[i, Col.EVENT_MS] == epoch_ms + 1000 * time
         assert decoded.ints[i, Col.AMOUNT_MINOR] == amount
         assert decoded.ints[i, Col.AMOUNT_JPY] == int(amount * 1.3 + 0.5)

@@ -5,9 +5,9 @@ from typing import Final
 
 import numpy as np
 
+from scoring.jit import helper, whole
 from scoring.profile.entities import Entity
 from scoring.profile.kernels.arrays import Arena, Columns, Scratch
-from scoring.profile.kernels.jit import helper, whole
 from scoring.profile.kernels.store import mix
 from scoring.profile.layout import ROW_LAYOUTS, Value
 from scoring.profile.row_plans import CARD_REPORTS, IDS, MERCHANTS, RECENT

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from scoring.jit import borrow, constant, entry, helper, revision, whole
 from scoring.profile.catalog import PROGRAM, TERMS
 from scoring.profile.entities import SMALL_JPY_MAX, TIME_S_MAX, WINDOW_S, Entity, Statistic
 from scoring.profile.kernels.arrays import Arena, Columns, Keys, Outputs, ReportColumns, Scratch, Words
 from scoring.profile.kernels.card import is_repeat, read_card, read_card_reports, remember_id, report_card, update_card
-from scoring.profile.kernels.jit import borrow, constant, entry, helper, revision, whole
 from scoring.profile.kernels.merchant_reports import read_merchant_reports, report_merchant
 from scoring.profile.kernels.rings import (
     ADDS,
@@ -275,4 +275,4 @@ def _entry_points(built_from: int) -> tuple[ReadThenUpdate, Report]:
     return read_then_update, report
 
 
-read_then_update, report = _entry_points(revision())
+read_then_update, report = _entry_points(revision("scoring.profile"))

@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 
+from scoring.jit import constant, helper, whole
 from scoring.profile.entities import Entity, Statistic
 from scoring.profile.kernels.arrays import Arena, Scratch, Words
-from scoring.profile.kernels.jit import constant, helper, whole
 from scoring.profile.kernels.rings import ADDS, CLOCK, CLOCKS, add_rings, read_rings, set_clock, stand
 from scoring.profile.layout import ROW_LAYOUTS, TABLES, Value
 from scoring.profile.row_plans import REPORT_LOG, Block

@@ -5,9 +5,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.jit import helper, whole
 from scoring.profile.entities import RING, SUB_BUCKETS, WINDOW_S, Entity, Statistic
 from scoring.profile.kernels.arrays import Arena, Scratch, Words
-from scoring.profile.kernels.jit import helper, whole
 from scoring.profile.kernels.store import mix
 from scoring.profile.layout import TABLES, Value
 

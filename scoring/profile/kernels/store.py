@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from scoring.jit import helper, whole
 from scoring.profile.kernels.arrays import Arena
-from scoring.profile.kernels.jit import helper, whole
 
 SWEEP: Final = 8
 

@@ -1,0 +1,36 @@
+"""A batch's values laid out one after the other, as the kernels want them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.dead_letter import Reject
+from scoring.decode.limits import DecodeLimits
+from scoring.decode.rejects import ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`data` holds the values, a line feed after each; `stops` int64[n] where each ends; `longest` the most bytes."""
+
+    data: bytes
+    stops: NDArray[np.int64]
+    longest: int
+
+
+def lay_out(values: Sequence[bytes], limits: DecodeLimits) -> tuple[Page, dict[int, Reject]]:
+    """Lay out values; one that is empty or too long is refused and takes no room."""
+    refused: dict[int, Reject] = {}
+    sizes = list(map(len, values))
+    longest = max(sizes, default=0)
+    if longest > limits.bytes_max or 0 in sizes:
+        for position, size in enumerate(sizes):
+            if size == 0 or size > limits.bytes_max:
+                refused[position] = Reject(reason="OVERSIZE" if size else "EMPTY", path=ROOT)
+        values = [b"" if position in refused else value for position, value in enumerate(values)]
+        sizes = list(map(len, values))
+        longest = max(sizes)
+    stops = np.cumsum(np.array(sizes, dtype=np.int64) + 1) - 1
+    return Page(b"\n".join((*values, b"")), stops, longest), refused

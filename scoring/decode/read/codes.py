@@ -1,0 +1,119 @@
+"""Vocabularies: what the texts of the contract and of the protocols mean, in one table that kernels read."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.authorization import SCHEMA, Channel, Initiator, Network, Phase, TxnType
+from scoring.contract.codes import OutcomeClass
+from scoring.contract.currencies import CURRENCIES
+from scoring.contract.response_codes import answers_of
+from scoring.decode.columns import COUNTRIES
+
+MISSING: Final = -(2**62)
+STRICT: Final = MISSING
+"""Default of a vocabulary that is closed: another word breaks the contract."""
+
+
+class Vocabulary(IntEnum):
+    """Which words a text is looked up among."""
+
+    NONE = 0
+    SCHEMA = 1
+    COUNTRY = 2
+    CURRENCY = 3  # the number by 8, and the exponent
+    NETWORK = 4
+    FUNDING = 5
+    TXN_TYPE = 6
+    CHANNEL = 7
+    INITIATOR = 8
+    PHASE = 9
+    OUTCOME = 10
+    NUMBER = 11  # two-digit codes, with or without the leading zero
+    ECI = 12
+    CHARACTER = 13  # one printable character: its code, in upper case
+    TRANS_STATUS = 14
+    TDS_VERSION = 15
+    NO_WALLET = 16
+    ANSWER = 17  # response codes: of the network in column NETWORK this plus that
+
+
+def _positions(*names: str) -> dict[str, int]:
+    return {name: position for position, name in enumerate(names, start=1)}
+
+
+_NUMBERS: Final = {str(n): n for n in range(10)} | {f"{n:02d}": n for n in range(100)}
+_CHARACTERS: Final = {c: ord(c.upper()) for c in map(chr, range(33, 127))}
+_VERSIONS: Final = {
+    **{f"{a}.{b}.{c}": 100 * a + 10 * b + c for a in (1, 2, 3) for b in range(10) for c in range(10)},
+    **{f"{a}.{b}": 100 * a + 10 * b for a in (1, 2, 3) for b in range(10)},
+    **{f"{a}": 100 * a for a in (1, 2, 3)},
+}
+_WORDS: Final[Mapping[int, Mapping[str, int]]] = {
+    Vocabulary.SCHEMA: {SCHEMA: 0},
+    Vocabulary.COUNTRY: COUNTRIES,
+    Vocabulary.CURRENCY: {name: number * 8 + exponent for name, (number, exponent) in CURRENCIES.items()},
+    Vocabulary.NETWORK: _positions(*get_args(Network)),
+    Vocabulary.FUNDING: _positions("credit", "debit", "prepaid") | {"unknown": 0},
+    Vocabulary.TXN_TYPE: _positions(*get_args(TxnType)),
+    Vocabulary.CHANNEL: _positions(*get_args(Channel)),
+    Vocabulary.INITIATOR: _positions(*get_args(Initiator)),
+    Vocabulary.PHASE: _positions(*get_args(Phase)),
+    Vocabulary.OUTCOME: {outcome.name: int(outcome) for outcome in OutcomeClass},
+    Vocabulary.NUMBER: _NUMBERS,
+    Vocabulary.ECI: _NUMBERS | {"N0": -2, "n0": -2, "N2": -3, "n2": -3},
+    Vocabulary.CHARACTER: _CHARACTERS,
+    Vocabulary.TRANS_STATUS: {c: code for c, code in _CHARACTERS.items() if c in "YNUARICDSynuaricds"},
+    Vocabulary.TDS_VERSION: _VERSIONS,
+    Vocabulary.NO_WALLET: dict.fromkeys(("", "none", "NONE", "None"), 0),
+    **{
+        Vocabulary.ANSWER + position: {code: int(answer) for code, answer in answers_of(network).items()}
+        for network, position in _positions(*get_args(Network)).items()
+    },
+}
+
+_BITS: Final = 13
+WORD_SHIFT: Final = 64 - _BITS
+WORD_MIX: Final = 0xFF51AFD7ED558CCD
+WORD_PRIME: Final = 0x100000001B3
+
+
+class Words(NamedTuple):
+    """All vocabularies: `slots` int64[2**13] (entry + 1, 0 empty), `entries` int64[n, 4], `letters` uint8[...].
+
+    An entry is (vocabulary, first letter, length, meaning).
+    """
+
+    slots: NDArray[np.int64]
+    entries: NDArray[np.int64]
+    letters: NDArray[np.uint8]
+
+
+def _slot_of(vocabulary: int, text: bytes) -> int:
+    code = vocabulary
+    for byte in text:
+        code = ((code ^ byte) * WORD_PRIME) & 0xFFFFFFFFFFFFFFFF
+    return (code * WORD_MIX & 0xFFFFFFFFFFFFFFFF) >> WORD_SHIFT
+
+
+def _words() -> Words:
+    slots = np.zeros(1 << _BITS, dtype=np.int64)
+    entries: list[tuple[int, int, int, int]] = []
+    letters = bytearray()
+    for vocabulary, words in _WORDS.items():
+        for word, meaning in words.items():
+            text = word.encode()
+            slot = _slot_of(vocabulary, text)
+            while slots[slot]:
+                slot = (slot + 1) % len(slots)
+            entries.append((vocabulary, len(letters), len(text), meaning))
+            letters += text
+            slots[slot] = len(entries)
+    assert len(entries) < len(slots) // 2, "the table of words is too full to be fast"
+    return Words(slots, np.array(entries, dtype=np.int64), np.frombuffer(bytes(letters), dtype=np.uint8))
+
+
+WORDS: Final = _words()

@@ -1,0 +1,65 @@
+"""The exact way, for a record that the kernel leaves: msgspec reads it or says what is wrong with it.
+
+What msgspec has read is spelt out again as plain values, one for each field, which go the kernel's way from there.
+So there is one place that says what is valid, and one that says what a value means.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.authorization import Authorization
+from scoring.decode.columns import ms_of
+from scoring.decode.read.fields import FIELDS, OBJECT
+
+decode_event: Final = msgspec.json.Decoder(Authorization).decode
+"""Decode one event; raises msgspec.DecodeError, UnicodeDecodeError or RecursionError where it is none."""
+
+FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_SECTIONS: Final = {
+    section: tuple((number, field.path[-1]) for number, field in enumerate(FIELDS) if field.path[:-1] == section)
+    for section in dict.fromkeys(field.path[:-1] for field in FIELDS)
+}
+_LEAVES: Final = {
+    section: tuple((number, attrgetter(name)) for number, name in names if FIELDS[number].kind != OBJECT)
+    for section, names in _SECTIONS.items()
+}
+
+
+def spell(event: Authorization) -> tuple[bytes, NDArray[np.int64]]:
+    """Write out what an event says: its texts, and int64[n, 3] rows of (field, start, stop).
+
+    A row whose start is negative is no text: its stop is the whole number, the flag, or the time in ms.
+    """
+    texts: list[bytes] = []
+    rows: list[tuple[int, int, int]] = []
+    at = 0
+    for number, value in _values(event):
+        if isinstance(value, str):
+            texts.append(value.encode())
+            rows.append((number, at, at + len(texts[-1])))
+            at += len(texts[-1])
+        else:
+            assert isinstance(value, int | datetime), "a leaf of the contract"
+            rows.append((number, -1, ms_of(value) if isinstance(value, datetime) else int(value)))
+    return b"".join(texts), np.array(rows, dtype=np.int64)
+
+
+def _values(event: Authorization) -> Iterator[tuple[int, object]]:
+    """Give the leaves that are there, a list by its first: EMV 3DS 2.3.1 sends lists where 2.1 and 2.2 send one."""
+    for section, leaves in _LEAVES.items():
+        node = event if not section else getattr(event, section[0])
+        if node is None:
+            continue
+        for number, get in leaves:
+            value = get(node)
+            if isinstance(value, list):
+                value = value[0] if value else None
+            if value is not None:
+                yield number, value

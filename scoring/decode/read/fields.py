@@ -1,0 +1,324 @@
+"""The contract as tables that a kernel reads: every key, its type and bounds, and what becomes of its value.
+
+Types and bounds come from the records themselves (`scoring.contract.authorization`); only what a field means is
+written here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import inspect
+from numpy.typing import NDArray
+
+from scoring.contract.authorization import Authorization
+from scoring.decode.columns import Col
+from scoring.decode.read.codes import STRICT, WORDS, Vocabulary
+
+TEXT: Final = 0
+WHOLE: Final = 1
+FLAG: Final = 2
+TIME: Final = 3
+OBJECT: Final = 4
+
+NOTHING: Final = 0  # forms: what a text says
+CODE: Final = 1  # a word of a vocabulary
+PREFIX: Final = 2  # its first two characters are such a word
+GIVEN: Final = 3  # 1 unless it is empty
+DIGITS: Final = 4  # digits, marked 1 where it is anything else
+CATEGORY: Final = 5  # four digits, -1 where it is anything else
+
+KIND: Final = 0  # columns of `TABLE`
+CHILD: Final = 1  # node of an object
+LEAST: Final = 2  # characters of a text, or value of a whole number
+MOST: Final = 3
+NULLABLE: Final = 4
+REQUIRED: Final = 5
+FORM: Final = 6
+COLUMN: Final = 7  # of the row, -1 for none
+VOCABULARY: Final = 8
+DEFAULT: Final = 9  # for a word that the vocabulary lacks
+SPAN: Final = 10  # of `Span`, -1 for none
+_TABLE_COLUMNS: Final = 11
+
+DEPTH: Final = 4
+"""Levels of objects that the contract has, and room to spare."""
+
+
+class Scratch(IntEnum):
+    """Columns of a row after those of `Col`: what is needed of an event only until its row is finished."""
+
+    JPY = len(Col)  # -1 unknown
+    MONEY = len(Col) + 1  # currency's number by 8, and its exponent; -1 unknown
+    NORMALISED = len(Col) + 2  # OutcomeClass, 0 unknown
+    APPROVED = len(Col) + 3  # tri-state
+    BIN_ODD = len(Col) + 4
+    LAST4_ODD = len(Col) + 5
+
+
+ROOM: Final = len(Col) + len(Scratch)
+"""Columns of a row while it is made."""
+
+
+class Span(IntEnum):
+    """Texts that are needed as they are: first those that identify the event and its entities, in their order."""
+
+    EVENT_ID = 0
+    ACQUIRER = 1
+    CARD = 2
+    MERCHANT = 3
+    BIN = 4
+    DEVICE = 5
+    NET = 6
+    ACCOUNT = 7
+    ADDRESS = 8
+    RESPONSE_CODE = 9
+
+
+SPANS: Final = len(Span)
+
+
+class Meaning(NamedTuple):
+    """What becomes of a field."""
+
+    column: int = -1
+    form: int = NOTHING
+    vocabulary: Vocabulary = Vocabulary.NONE
+    default: int = 0
+    span: int = -1
+
+
+def _code(column: int, vocabulary: Vocabulary, default: int = 0) -> Meaning:
+    return Meaning(column, CODE, vocabulary, default)
+
+
+_MEANINGS: Final[dict[str, Meaning]] = {
+    "schema_version": _code(-1, Vocabulary.SCHEMA, STRICT),
+    "event_id": Meaning(span=Span.EVENT_ID),
+    "event_ts": Meaning(Col.EVENT_MS),
+    "acquirer.id": Meaning(span=Span.ACQUIRER),
+    "merchant.id": Meaning(span=Span.MERCHANT),
+    "merchant.mcc": Meaning(Col.MCC, CATEGORY),
+    "merchant.country": _code(Col.MERCHANT_COUNTRY, Vocabulary.COUNTRY),
+    "card.pan_hmac": Meaning(span=Span.CARD),
+    "card.network": _code(Col.NETWORK, Vocabulary.NETWORK, STRICT),
+    "card.bin": Meaning(Scratch.BIN_ODD, DIGITS, span=Span.BIN),
+    "card.last4": Meaning(Scratch.LAST4_ODD, DIGITS),
+    "card.issuer_country": _code(Col.ISSUER_COUNTRY, Vocabulary.COUNTRY),
+    "card.funding": _code(Col.FUNDING, Vocabulary.FUNDING, STRICT),
+    "txn.type": _code(Col.TXN_TYPE, Vocabulary.TXN_TYPE, STRICT),
+    "txn.channel": _code(Col.CHANNEL, Vocabulary.CHANNEL, STRICT),
+    "txn.initiator": _code(Col.INITIATOR, Vocabulary.INITIATOR, STRICT),
+    "txn.recurring": Meaning(Col.RECURRING),
+    "txn.wallet": _code(Col.WALLET, Vocabulary.NO_WALLET, 1),
+    "amount.minor": Meaning(Col.AMOUNT_MINOR),
+    "amount.currency": _code(Scratch.MONEY, Vocabulary.CURRENCY, -1),
+    "amount.exponent": Meaning(Col.EXPONENT),
+    "amount.jpy": Meaning(Scratch.JPY),
+    "outcome.phase": _code(Col.PHASE, Vocabulary.PHASE, STRICT),
+    "outcome.approved": Meaning(Scratch.APPROVED),
+    "outcome.response_code": Meaning(span=Span.RESPONSE_CODE),
+    "outcome.normalised": _code(Scratch.NORMALISED, Vocabulary.OUTCOME, STRICT),
+    "pos.entry_mode": Meaning(Col.ENTRY_MODE, PREFIX, Vocabulary.NUMBER, -1),
+    "checks.avs": _code(Col.AVS, Vocabulary.CHARACTER),
+    "checks.cvv2": _code(Col.CVV2, Vocabulary.CHARACTER),
+    "checks.cavv": _code(Col.CAVV_RESULT, Vocabulary.CHARACTER),
+    "tds.performed": Meaning(Col.TDS_PERFORMED),
+    "tds.version": _code(Col.TDS_VERSION, Vocabulary.TDS_VERSION),
+    "tds.trans_status": _code(Col.TRANS_STATUS, Vocabulary.TRANS_STATUS),
+    "tds.trans_status_reason": _code(Col.TRANS_STATUS_REASON, Vocabulary.NUMBER, -1),
+    "tds.eci": _code(Col.ECI, Vocabulary.ECI, -1),
+    "tds.cavv_hmac": Meaning(Col.HAS_CAVV, GIVEN),
+    "tds.ds_trans_id": Meaning(Col.HAS_DS_TRANS_ID, GIVEN),
+    "tds.auth_type": _code(Col.AUTH_TYPE, Vocabulary.NUMBER, -1),
+    "tds.auth_method": _code(Col.AUTH_METHOD, Vocabulary.NUMBER, -1),
+    "tds.challenge_ind": _code(Col.CHALLENGE_IND, Vocabulary.NUMBER, -1),
+    "tds.challenge_cancel": _code(Col.CHALLENGE_CANCEL, Vocabulary.NUMBER, -1),
+    "tds.device_channel": _code(Col.DEVICE_CHANNEL, Vocabulary.NUMBER, -1),
+    "tds.exempt_reason": Meaning(Col.EXEMPT, GIVEN),
+    "tds.trust_list": _code(Col.TRUST_LIST, Vocabulary.CHARACTER),
+    "tds.auth_ts": Meaning(Col.AUTH_MS),
+    "tds.purchase_amount": Meaning(Col.PURCHASE_AMOUNT),
+    "device.fp_hmac": Meaning(span=Span.DEVICE),
+    "net.ip_hmac": Meaning(span=Span.NET),
+    "net.ip_country": _code(Col.IP_COUNTRY, Vocabulary.COUNTRY),
+    "net.proxy": Meaning(Col.PROXY),
+    "shopper.account_hmac": Meaning(span=Span.ACCOUNT),
+    "shopper.account_age_ind": _code(Col.ACCOUNT_AGE, Vocabulary.NUMBER, -1),
+    "ship.addr_hmac": Meaning(span=Span.ADDRESS),
+    "ship.country": _code(Col.SHIP_COUNTRY, Vocabulary.COUNTRY),
+    "ship.is_forwarder": Meaning(Col.FORWARDER),
+    "credential.stored": Meaning(Col.STORED),
+    "credential.registered_at": Meaning(Col.REGISTERED_MS),
+}
+
+_ABSENT: Final = (
+    Col.RECURRING,
+    Col.STORED,
+    Col.WALLET,
+    Col.ENTRY_MODE,
+    Col.TDS_PERFORMED,
+    Col.TRANS_STATUS_REASON,
+    Col.ECI,
+    Col.AUTH_TYPE,
+    Col.AUTH_METHOD,
+    Col.CHALLENGE_IND,
+    Col.CHALLENGE_CANCEL,
+    Col.DEVICE_CHANNEL,
+    Col.AUTH_MS,
+    Col.PURCHASE_AMOUNT,
+    Col.PROXY,
+    Col.ACCOUNT_AGE,
+    Col.FORWARDER,
+    Col.REGISTERED_MS,
+    Scratch.JPY,
+    Scratch.MONEY,
+    Scratch.APPROVED,
+)
+"""Columns that read -1 where the event is silent; all others read 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the contract: `path` from the root, `node` the object it stands in."""
+
+    path: tuple[str, ...]
+    node: int
+    kind: int
+    child: int
+    least: int
+    most: int
+    nullable: bool
+    required: bool
+
+
+def _walk(struct: inspect.StructType, path: tuple[str, ...], nodes: list[int]) -> Iterator[Field]:
+    node = len(nodes)
+    nodes.append(sum(field.required for field in struct.fields))
+    for field in struct.fields:
+        types = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+        here, nullable = (*path, field.encode_name), any(isinstance(kind, inspect.NoneType) for kind in types)
+        kind, least, most = _bounds(types[0])
+        child = len(nodes) if kind == OBJECT else -1
+        yield Field(here, node, kind, child, least, most, nullable, field.required)
+        if isinstance(types[0], inspect.StructType):
+            yield from _walk(types[0], here, nodes)
+
+
+def _bounds(kind: inspect.Type) -> tuple[int, int, int]:
+    match kind:
+        case inspect.StructType():
+            return OBJECT, 0, 0
+        case inspect.StrType(min_length=least, max_length=most) if most is not None:
+            return TEXT, least or 0, most
+        case inspect.LiteralType():
+            return TEXT, 0, 64  # the vocabulary decides
+        case inspect.IntType(ge=least, le=most) if least is not None and most is not None:
+            return WHOLE, least, most
+        case inspect.BoolType():
+            return FLAG, 0, 0
+        case inspect.DateTimeType(tz=True):
+            return TIME, 0, 0
+    raise AssertionError(f"the kernels do not know {kind}")
+
+
+def _fields() -> tuple[tuple[Field, ...], NDArray[np.int64]]:
+    root = msgspec.inspect.type_info(Authorization)
+    assert isinstance(root, inspect.StructType)
+    nodes: list[int] = []
+    return tuple(_walk(root, (), nodes)), np.array(nodes, dtype=np.int64)
+
+
+FIELDS, REQUIRED_OF = _fields()
+"""Every field of the contract; and int64[nodes], how many fields of an object must be there."""
+
+
+def _table() -> NDArray[np.int64]:
+    known = {".".join(field.path) for field in FIELDS}
+    assert known >= set(_MEANINGS), set(_MEANINGS) - known
+    table = np.empty((len(FIELDS), _TABLE_COLUMNS), dtype=np.int64)
+    for row, field in zip(table, FIELDS, strict=True):
+        means = _MEANINGS.get(".".join(field.path), Meaning())
+        row[[KIND, CHILD, LEAST, MOST]] = field.kind, field.child, field.least, field.most
+        row[[NULLABLE, REQUIRED]] = field.nullable, field.required
+        row[[FORM, COLUMN, VOCABULARY, DEFAULT, SPAN]] = (
+            means.form,
+            means.column,
+            means.vocabulary,
+            means.default,
+            means.span,
+        )
+    return table
+
+
+def _blank() -> NDArray[np.int64]:
+    row = np.zeros(ROOM, dtype=np.int64)
+    row[list(_ABSENT)] = -1
+    return row
+
+
+TABLE: Final = _table()
+"""int64[fields, 11]."""
+BLANK: Final = _blank()
+"""int64[ROOM]: the row of an event that says nothing."""
+
+_KEY_BITS: Final = 9
+KEY_SHIFT: Final = 64 - _KEY_BITS
+KEY_MIX: Final = 0x9E3779B97F4A7C15
+
+
+def _key_slots() -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
+    """Lay out the keys: slots (field + 1, 0 empty), their letters, and for each field (node, first letter, length)."""
+    letters = bytearray()
+    places = np.zeros((len(FIELDS), 3), dtype=np.int64)
+    slots = np.zeros(1 << _KEY_BITS, dtype=np.int64)
+    for number, field in enumerate(FIELDS):
+        name = field.path[-1].encode()
+        places[number] = field.node, len(letters), len(name)
+        letters += name
+        word = name[0] | name[len(name) // 2] << 8 | name[-1] << 16 | len(name) << 24 | field.node << 32
+        slot = (word * KEY_MIX & 0xFFFFFFFFFFFFFFFF) >> KEY_SHIFT
+        while slots[slot]:
+            slot = (slot + 1) % len(slots)
+        slots[slot] = number + 1
+    return slots, np.frombuffer(bytes(letters), dtype=np.uint8), places
+
+
+KEY_SLOTS, KEY_LETTERS, KEY_PLACES = _key_slots()
+"""The keys, hashed by node, length, first, middle and last letter: open addressing by the top bits."""
+
+PLAIN: Final = np.array([32 <= byte < 127 and byte not in (34, 92) for byte in range(256)])
+"""bool[256]: bytes of a string that stand for themselves."""
+
+
+class Grammar(NamedTuple):
+    """All tables: of fields, of keys, of characters and of words."""
+
+    table: NDArray[np.int64]
+    required: NDArray[np.int64]
+    key_slots: NDArray[np.int64]
+    key_letters: NDArray[np.uint8]
+    key_places: NDArray[np.int64]
+    plain: NDArray[np.bool_]
+    word_slots: NDArray[np.int64]
+    word_entries: NDArray[np.int64]
+    word_letters: NDArray[np.uint8]
+
+
+GRAMMAR: Final = Grammar(TABLE, REQUIRED_OF, KEY_SLOTS, KEY_LETTERS, KEY_PLACES, PLAIN, *WORDS)
+
+
+class Slate(NamedTuple):
+    """What the kernels read, and what they write of the record at hand.
+
+    `data` uint8[...]; `row` int64[ROOM]; `spans` int64[SPANS, 2], -1 absent; `seen` int64[fields], the number of the
+    record in which a field was met last.
+    """
+
+    data: NDArray[np.uint8]
+    row: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    seen: NDArray[np.int64]

@@ -1,0 +1,194 @@
+"""The entry points: a batch of records, and one record that msgspec has read."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.authorization import Authorization
+from scoring.contract.currencies import CURRENCIES
+from scoring.contract.dead_letter import Reject
+from scoring.decode.columns import Col
+from scoring.decode.hashing import KEYS, joined_mask, keys_of
+from scoring.decode.limits import DecodeLimits
+from scoring.decode.page import Page
+from scoring.decode.read.exact import spell
+from scoring.decode.read.fields import BLANK, COLUMN, DEPTH, GRAMMAR, ROOM, SPANS, TABLE, Grammar, Slate
+from scoring.decode.read.meaning import (
+    LATE_OR_EARLY,
+    NO_BIN,
+    NO_CATEGORY,
+    NO_CURRENCY,
+    NO_LAST4,
+    READ,
+    UNREAD,
+    WRONG_EXPONENT,
+    finish,
+    take_text,
+)
+from scoring.decode.read.walk import walk
+from scoring.jit import borrow, entry, helper, revision
+
+NAMES: Final = 4
+"""Texts of an event that go on as they are: event id, acquirer, card, merchant, as the first of `Span`."""
+
+_COLUMNS: Final = len(Col)
+_CURRENCIES: Final = 1000
+
+
+class Reading(NamedTuple):
+    """What a batch of n records says, one row each: only rows whose verdict is READ mean anything.
+
+    `verdicts` int8[n]; `ints` int64[n, Col]; `hashes` uint64[n, 9]; `names` int64[n, 4, 2], where in the data the texts
+    of `NAMES` begin and end.
+    """
+
+    verdicts: NDArray[np.int8]
+    ints: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
+    names: NDArray[np.int64]
+
+
+class _Limits(NamedTuple):
+    """`clock` int64[3]: the earliest ms, the first ms too late, the entities that leave out the acquirer, as bits.
+
+    `rates` float64[1000]: yen per major unit by currency number, -1 unknown. `blank` int64[ROOM].
+    """
+
+    clock: NDArray[np.int64]
+    rates: NDArray[np.float64]
+    blank: NDArray[np.int64]
+
+
+@helper
+def _close(slate: Slate, grammar: Grammar, limits: _Limits, out: Reading, r: int) -> int:
+    """Finish the record on the slate and write it out as row r, unless it breaks the contract; return the verdict."""
+    verdict = finish(slate, grammar, limits.clock[0], limits.clock[1], limits.rates)
+    if verdict == READ:
+        for column in range(_COLUMNS):
+            out.ints[r, column] = slate.row[column]
+        keys_of(slate.data, slate.spans, limits.clock[2], out.hashes, r)
+    return verdict
+
+
+@helper
+def _read_batch(stops: NDArray[np.int64], slate: Slate, grammar: Grammar, limits: _Limits, out: Reading) -> None:
+    levels = np.zeros((2, DEPTH), dtype=np.int64)
+    start = 0
+    for r in range(len(stops)):
+        _wipe(slate, limits)
+        verdict = UNREAD
+        if walk(start, stops[r], r, slate, grammar, levels):
+            verdict = _close(slate, grammar, limits, out, r)
+            for name in range(NAMES):
+                out.names[r, name, 0] = slate.spans[name, 0]
+                out.names[r, name, 1] = slate.spans[name, 1]
+        out.verdicts[r] = verdict
+        start = stops[r] + 1
+
+
+@helper
+def _wipe(slate: Slate, limits: _Limits) -> None:
+    for column in range(len(slate.row)):
+        slate.row[column] = limits.blank[column]
+    for span in range(len(slate.spans)):
+        slate.spans[span, 0] = -1
+        slate.spans[span, 1] = -1
+
+
+@helper
+def _read_leaves(
+    leaves: NDArray[np.int64], r: int, slate: Slate, grammar: Grammar, limits: _Limits, out: Reading
+) -> None:
+    _wipe(slate, limits)
+    verdict = READ
+    for k in range(len(leaves)):
+        field, start, stop = leaves[k, 0], leaves[k, 1], leaves[k, 2]
+        if start >= 0:
+            if not take_text(field, start, stop, slate, grammar):
+                verdict = UNREAD
+        elif grammar.table[field, COLUMN] >= 0:
+            slate.row[grammar.table[field, COLUMN]] = stop
+    out.verdicts[r] = _close(slate, grammar, limits, out, r) if verdict == READ else verdict
+
+
+def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
+    """Compile the entry points; `key` is part of that under which numba keeps them."""
+
+    @entry
+    def batch(stops: NDArray[np.int64], slate: Slate, grammar: Grammar, limits: _Limits, out: Reading) -> int:
+        """Read every record of a batch."""
+        _read_batch(borrow((stops,))[0], borrow(slate), borrow(grammar), borrow(limits), borrow(out))
+        return key
+
+    @entry
+    def single(
+        leaves: NDArray[np.int64], row: int, slate: Slate, grammar: Grammar, limits: _Limits, out: Reading
+    ) -> int:
+        """Read one spelt event into a row."""
+        _read_leaves(leaves, row, slate, grammar, limits, out)
+        return key
+
+    return batch, single
+
+
+_batch, _single = _compile(revision("scoring.decode"))
+_REJECTS: Final = {
+    LATE_OR_EARLY: Reject(reason="OUT_OF_RANGE", path="$.event_ts"),
+    NO_CURRENCY: Reject(reason="INVALID_VALUE", path="$.amount.currency"),
+    WRONG_EXPONENT: Reject(reason="WRONG_EXPONENT", path="$.amount.exponent"),
+    NO_CATEGORY: Reject(reason="INVALID_VALUE", path="$.merchant.mcc"),
+    NO_BIN: Reject(reason="INVALID_VALUE", path="$.card.bin"),
+    NO_LAST4: Reject(reason="INVALID_VALUE", path="$.card.last4"),
+}
+
+
+def read_batch(page: Page, limits: DecodeLimits) -> Reading:
+    """Read a batch; what the kernel leaves is UNREAD."""
+    n = len(page.stops)
+    reading = Reading(
+        np.empty(n, dtype=np.int8),
+        np.empty((n, _COLUMNS), dtype=np.int64),
+        np.empty((n, KEYS), dtype=np.uint64),
+        np.zeros((n, NAMES, 2), dtype=np.int64),  # of what is left the names are empty, not anywhere
+    )
+    _batch(page.stops, _slate(page.data), GRAMMAR, _limits_of(limits), reading)
+    return reading
+
+
+def read_event(event: Authorization, limits: DecodeLimits, reading: Reading, row: int) -> None:
+    """Read an event that msgspec has decoded into a row of `reading`: verdict, ints and hashes."""
+    texts, leaves = spell(event)
+    _single(leaves, row, _slate(texts), GRAMMAR, _limits_of(limits), reading)
+    assert reading.verdicts[row] != UNREAD, "a word that msgspec knows and the vocabulary does not"
+
+
+def _slate(data: bytes) -> Slate:
+    return Slate(
+        np.frombuffer(data, dtype=np.uint8),
+        np.empty(ROOM, dtype=np.int64),
+        np.empty((SPANS, 2), dtype=np.int64),
+        np.full(len(TABLE), -1, dtype=np.int64),
+    )
+
+
+def reject_for(verdict: int) -> Reject | None:
+    """Give the reject of a verdict; None for READ."""
+    return _REJECTS.get(verdict)
+
+
+def _limits_of(limits: DecodeLimits) -> _Limits:
+    clock = (limits.event_ms_min, limits.event_ms_max, joined_mask(limits.joined))
+    return _Limits(np.array(clock, dtype=np.int64), _rates(tuple(limits.yen_per_unit.items())), BLANK)
+
+
+@lru_cache(maxsize=8)
+def _rates(yen_per_unit: tuple[tuple[str, float], ...]) -> NDArray[np.float64]:
+    """Lay out yen per major unit by the currency's number, -1 where unknown."""
+    rates = np.full(_CURRENCIES, -1.0)
+    for currency, rate in yen_per_unit:
+        if currency in CURRENCIES:
+            rates[CURRENCIES[currency][0]] = rate
+    return rates

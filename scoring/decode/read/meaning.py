@@ -1,0 +1,157 @@
+"""What a value means: a field's text, number or flag to its column, and what only the whole event tells."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.codes import Kind, OutcomeClass
+from scoring.decode.columns import Col
+from scoring.decode.read.codes import MISSING, WORD_MIX, WORD_PRIME, WORD_SHIFT, Vocabulary
+from scoring.decode.read.fields import (
+    CATEGORY,
+    CODE,
+    COLUMN,
+    DEFAULT,
+    FORM,
+    GIVEN,
+    NOTHING,
+    PREFIX,
+    SPAN,
+    VOCABULARY,
+    Grammar,
+    Scratch,
+    Slate,
+    Span,
+)
+from scoring.jit import helper, whole
+
+READ: Final = 0  # verdicts of a record
+UNREAD: Final = 1  # not what the kernel knows: msgspec decides
+LATE_OR_EARLY: Final = 2
+NO_CURRENCY: Final = 3
+WRONG_EXPONENT: Final = 4
+NO_CATEGORY: Final = 5
+NO_BIN: Final = 6
+NO_LAST4: Final = 7
+
+_EVENT_MS: Final = int(Col.EVENT_MS)
+_MINOR: Final = int(Col.AMOUNT_MINOR)
+_AMOUNT_JPY: Final = int(Col.AMOUNT_JPY)
+_CURRENCY: Final = int(Col.CURRENCY)
+_EXPONENT: Final = int(Col.EXPONENT)
+_MCC: Final = int(Col.MCC)
+_NETWORK: Final = int(Col.NETWORK)
+_TXN_TYPE: Final = int(Col.TXN_TYPE)
+_OUTCOME: Final = int(Col.OUTCOME)
+_KIND: Final = int(Col.KIND)
+_JPY: Final = int(Scratch.JPY)
+_MONEY: Final = int(Scratch.MONEY)
+_NORMALISED: Final = int(Scratch.NORMALISED)
+_APPROVED_FLAG: Final = int(Scratch.APPROVED)
+_BIN_ODD: Final = int(Scratch.BIN_ODD)
+_LAST4_ODD: Final = int(Scratch.LAST4_ODD)
+_RESPONSE: Final = int(Span.RESPONSE_CODE)
+_ANSWER: Final = int(Vocabulary.ANSWER)
+_APPROVED: Final = int(OutcomeClass.APPROVED)
+_GENERIC: Final = int(OutcomeClass.GENERIC)
+_KINDS: Final = (0, 0, 0, 0, int(Kind.REFUND), int(Kind.REVERSAL))
+_YEN: Final = 392
+_TENS: Final = (1.0, 10.0, 100.0, 1000.0, 10000.0)
+_ZERO: Final = 48
+
+
+@helper
+def _meaning_of(data: NDArray[np.uint8], start: int, stop: int, vocabulary: int, grammar: Grammar) -> int:
+    """Look data[start:stop] up in a vocabulary; MISSING where it is not there."""
+    code = np.uint64(vocabulary)
+    for i in range(start, stop):
+        code = (code ^ np.uint64(data[i])) * np.uint64(WORD_PRIME)
+    slot = np.int64((code * np.uint64(WORD_MIX)) >> np.uint64(WORD_SHIFT))
+    length = stop - start
+    while True:
+        number = grammar.word_slots[slot]
+        if number == 0:
+            return MISSING
+        entry = number - 1
+        if grammar.word_entries[entry, 0] == vocabulary and grammar.word_entries[entry, 2] == length:
+            first, k = grammar.word_entries[entry, 1], 0
+            while k < length and grammar.word_letters[first + k] == data[start + k]:
+                k += 1
+            if k == length:
+                return whole(grammar.word_entries[entry, 3])
+        slot = (slot + 1) & (len(grammar.word_slots) - 1)
+
+
+@helper
+def take_text(field: int, start: int, stop: int, slate: Slate, grammar: Grammar) -> bool:
+    """Note what the text data[start:stop] of a field says; False where the contract does not have this word."""
+    data, row, spans, table = slate.data, slate.row, slate.spans, grammar.table
+    if table[field, SPAN] >= 0:
+        spans[table[field, SPAN], 0] = start
+        spans[table[field, SPAN], 1] = stop
+    form = table[field, FORM]
+    if form == NOTHING:
+        return True
+    column = table[field, COLUMN]
+    if form == CODE or form == PREFIX:
+        if form == PREFIX:
+            stop = min(stop, start + 2)
+        meaning = _meaning_of(data, start, stop, table[field, VOCABULARY], grammar)
+        if meaning == MISSING:
+            meaning = table[field, DEFAULT]
+            if meaning == MISSING:
+                return False
+        if column >= 0:
+            row[column] = meaning
+    elif form == GIVEN:
+        row[column] = 1 if stop > start else 0
+    else:
+        value = 0
+        for i in range(start, stop):
+            digit = whole(data[i]) - _ZERO
+            value = value * 10 + digit if 0 <= digit <= 9 and value >= 0 else -1
+        if form == CATEGORY:
+            row[column] = value
+        else:  # DIGITS
+            row[column] = 1 if value < 0 else 0
+    return True
+
+
+@helper
+def finish(slate: Slate, grammar: Grammar, earliest_ms: int, latest_ms: int, rates: NDArray[np.float64]) -> int:
+    """Fill in what follows from several fields, and say whether the event keeps what types cannot tell.
+
+    `rates` float64[1000] are yen per major unit by currency number, negative where unknown.
+    """
+    row, spans = slate.row, slate.spans
+    if not earliest_ms <= row[_EVENT_MS] < latest_ms:
+        return LATE_OR_EARLY
+    if row[_MONEY] < 0:
+        return NO_CURRENCY
+    exponent = row[_MONEY] & 7
+    if exponent != row[_EXPONENT]:
+        return WRONG_EXPONENT
+    if row[_MCC] < 0:
+        return NO_CATEGORY
+    if row[_BIN_ODD]:
+        return NO_BIN
+    if row[_LAST4_ODD]:
+        return NO_LAST4
+    row[_CURRENCY] = row[_MONEY] >> 3
+    if row[_CURRENCY] == _YEN:
+        row[_AMOUNT_JPY] = row[_MINOR]
+    elif row[_JPY] >= 0:
+        row[_AMOUNT_JPY] = row[_JPY]
+    else:
+        rate = rates[row[_CURRENCY]]
+        row[_AMOUNT_JPY] = np.int64(row[_MINOR] * rate / _TENS[exponent] + 0.5) if rate >= 0.0 else -1
+    row[_KIND] = _KINDS[row[_TXN_TYPE]]
+    outcome = row[_NORMALISED]
+    if outcome == 0 and spans[_RESPONSE, 0] >= 0:
+        answer = _meaning_of(slate.data, spans[_RESPONSE, 0], spans[_RESPONSE, 1], _ANSWER + row[_NETWORK], grammar)
+        outcome = max(answer, 0)
+    if outcome == 0 and row[_APPROVED_FLAG] >= 0:
+        outcome = _APPROVED if row[_APPROVED_FLAG] else _GENERIC
+    row[_OUTCOME] = outcome
+    return READ

@@ -1,0 +1,355 @@
+"""One record, walked strictly as JSON of the contract.
+
+Whatever is not the plain case ends the walk: a repeated key, an escape in a text that matters, a number with a
+fraction, a type or a bound that the contract does not have. msgspec then reads the record again and decides. So this
+walk need not be complete, but what it accepts must be what msgspec accepts, and mean the same.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.decode.read.fields import (
+    CHILD,
+    COLUMN,
+    FLAG,
+    FORM,
+    KEY_MIX,
+    KEY_SHIFT,
+    KIND,
+    LEAST,
+    MOST,
+    NOTHING,
+    NULLABLE,
+    OBJECT,
+    REQUIRED,
+    SPAN,
+    TEXT,
+    TIME,
+    WHOLE,
+    Grammar,
+    Slate,
+)
+from scoring.decode.read.meaning import take_text
+from scoring.decode.read.times import time_of
+from scoring.jit import helper, whole
+
+_NONE: Final = -1
+_SKIP_DEPTH_MAX: Final = 32
+_DIGITS_MAX: Final = 17
+_ESCAPES: Final = (34, 92, 47, 98, 102, 110, 114, 116)  # quote, backslash, slash, b f n r t
+
+
+@helper
+def _after_blanks(data: NDArray[np.uint8], i: int, stop: int) -> int:
+    while i < stop and (data[i] == 32 or data[i] == 10 or data[i] == 13 or data[i] == 9):
+        i += 1
+    return i
+
+
+@helper
+def _is_word(data: NDArray[np.uint8], i: int, stop: int, a: int, b: int, c: int, d: int) -> bool:
+    return i + 4 <= stop and data[i] == a and data[i + 1] == b and data[i + 2] == c and data[i + 3] == d
+
+
+@helper
+def _characters(data: NDArray[np.uint8], start: int, stop: int) -> tuple[int, int]:
+    """Find the end of a string with escapes or beyond ASCII: (place of its quote, characters), (-1, 0) if it is odd."""
+    i, count = start, 0
+    while i < stop:
+        byte = data[i]
+        if byte == 34:
+            return i, count
+        if byte < 32 or byte == 127:
+            return _NONE, 0
+        if byte == 92:
+            if i + 1 >= stop:
+                return _NONE, 0
+            kind = data[i + 1]
+            if kind == 117:
+                if i + 6 > stop:
+                    return _NONE, 0
+                for k in range(i + 2, i + 6):
+                    low = data[k] | 32
+                    if not (48 <= data[k] <= 57 or 97 <= low <= 102):
+                        return _NONE, 0
+                if (data[i + 2] | 32) == 100 and data[i + 3] > 55:  # half of a pair
+                    return _NONE, 0
+                i += 6
+            elif (
+                kind == 34
+                or kind == 92
+                or kind == 47
+                or kind == 98
+                or kind == 102
+                or kind == 110
+                or kind == 114
+                or kind == 116
+            ):
+                i += 2
+            else:
+                return _NONE, 0
+            count += 1
+        else:
+            count += 1 if byte & 192 != 128 else 0
+            i += 1
+    return _NONE, 0
+
+
+@helper
+def _number_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
+    """Find the end of a plain number, at most 17 digits before the point and after it; -1 if it is another."""
+    if i < stop and data[i] == 45:
+        i += 1
+    first = i
+    while i < stop and 48 <= data[i] <= 57:
+        i += 1
+    if i == first or i - first > _DIGITS_MAX or (data[first] == 48 and i - first > 1):
+        return _NONE
+    if i < stop and data[i] == 46:
+        first = i + 1
+        i += 1
+        while i < stop and 48 <= data[i] <= 57:
+            i += 1
+        if i == first or i - first > _DIGITS_MAX:
+            return _NONE
+    if i < stop and (data[i] == 101 or data[i] == 69):
+        return _NONE
+    return i
+
+
+@helper
+def _leaf_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
+    """Find the end of a string, number, true, false or null that begins at i; -1 if it is odd."""
+    if i >= stop:
+        return _NONE
+    if data[i] == 34:
+        end, _ = _characters(data, i + 1, stop)
+        return _NONE if end < 0 else end + 1
+    if _is_word(data, i, stop, 110, 117, 108, 108) or _is_word(data, i, stop, 116, 114, 117, 101):
+        return i + 4
+    if _is_word(data, i, stop, 102, 97, 108, 115) and i + 4 < stop and data[i + 4] == 101:
+        return i + 5
+    return _number_end(data, i, stop)
+
+
+@helper
+def _skip(data: NDArray[np.uint8], i: int, stop: int) -> int:
+    """Find the end of any value; -1 if it is odd. `inside` has a bit per level, 1 for an object."""
+    depth, inside = 0, 0
+    while i < stop:
+        if data[i] == 123 or data[i] == 91:
+            is_object = data[i] == 123
+            closing = 125 if is_object else 93
+            i = _after_blanks(data, i + 1, stop)
+            if i >= stop:
+                return _NONE
+            if data[i] == closing:
+                i += 1
+            else:
+                depth += 1
+                if depth > _SKIP_DEPTH_MAX:
+                    return _NONE
+                inside = inside << 1 | (1 if is_object else 0)
+                if is_object:
+                    i = _after_key(data, i, stop)
+                    if i < 0:
+                        return _NONE
+                continue
+        else:
+            i = _leaf_end(data, i, stop)
+            if i < 0:
+                return _NONE
+        while depth > 0:
+            i = _after_blanks(data, i, stop)
+            if i >= stop:
+                return _NONE
+            if data[i] == 44:
+                i = _after_blanks(data, i + 1, stop)
+                if inside & 1:
+                    i = _after_key(data, i, stop)
+                    if i < 0:
+                        return _NONE
+                break
+            if data[i] != (125 if inside & 1 else 93):
+                return _NONE
+            depth -= 1
+            inside >>= 1
+            i += 1
+        if depth == 0:
+            return i
+    return _NONE
+
+
+@helper
+def _after_key(data: NDArray[np.uint8], i: int, stop: int) -> int:
+    """Go from the quote of a key to its value; -1 if there is no key."""
+    if i >= stop or data[i] != 34:
+        return _NONE
+    end, _ = _characters(data, i + 1, stop)
+    if end < 0:
+        return _NONE
+    i = _after_blanks(data, end + 1, stop)
+    if i >= stop or data[i] != 58:
+        return _NONE
+    return _after_blanks(data, i + 1, stop)
+
+
+@helper
+def _field_of(data: NDArray[np.uint8], start: int, stop: int, node: int, grammar: Grammar) -> int:
+    """Find the field of a key in an object; -1 if the contract has none."""
+    length = stop - start
+    if length == 0:
+        return _NONE
+    word = np.uint64(data[start]) | np.uint64(data[start + length // 2]) << np.uint64(8)
+    word |= np.uint64(data[stop - 1]) << np.uint64(16) | np.uint64(length) << np.uint64(24)
+    word |= np.uint64(node) << np.uint64(32)
+    slot = np.int64((word * np.uint64(KEY_MIX)) >> np.uint64(KEY_SHIFT))
+    while True:
+        number = grammar.key_slots[slot]
+        if number == 0:
+            return _NONE
+        field = number - 1
+        if grammar.key_places[field, 0] == node and grammar.key_places[field, 2] == length:
+            first, k = grammar.key_places[field, 1], 0
+            while k < length and grammar.key_letters[first + k] == data[start + k]:
+                k += 1
+            if k == length:
+                return whole(field)
+        slot = (slot + 1) & (grammar.key_slots.shape[0] - 1)
+
+
+@helper
+def _take_string(field: int, start: int, stop: int, slate: Slate, grammar: Grammar) -> int:
+    """Take the string that begins at `start`; return the place after its quote, -1 if it is not for the kernel."""
+    data, table = slate.data, grammar.table
+    end = start
+    while end < stop and grammar.plain[data[end]]:
+        end += 1
+    if end >= stop:
+        return _NONE
+    count = end - start
+    if data[end] != 34:
+        end, count = _characters(data, start, stop)
+        if end < 0 or table[field, FORM] != NOTHING or table[field, SPAN] >= 0:
+            return _NONE
+    if table[field, KIND] == TEXT:
+        if count < table[field, LEAST] or count > table[field, MOST]:
+            return _NONE
+        if not take_text(field, start, end, slate, grammar):
+            return _NONE
+        return end + 1
+    if table[field, KIND] != TIME:
+        return _NONE
+    at_ms = time_of(data, start, end)
+    if at_ms < 0:
+        return _NONE
+    if table[field, COLUMN] >= 0:
+        slate.row[table[field, COLUMN]] = at_ms
+    return end + 1
+
+
+@helper
+def _take_whole(
+    field: int, data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.int64], row: NDArray[np.int64]
+) -> int:
+    """Take the whole number that begins at `start`; return the place after it, -1 if it is not for the kernel."""
+    i, value = start, 0
+    while i < stop and 48 <= data[i] <= 57 and i - start <= _DIGITS_MAX:
+        value = value * 10 + whole(data[i]) - 48
+        i += 1
+    if i == start or i - start > _DIGITS_MAX or (data[start] == 48 and i - start > 1) or table[field, KIND] != WHOLE:
+        return _NONE
+    if i < stop and (data[i] == 46 or data[i] == 101 or data[i] == 69):
+        return _NONE
+    if value < table[field, LEAST] or value > table[field, MOST]:
+        return _NONE
+    if table[field, COLUMN] >= 0:
+        row[table[field, COLUMN]] = value
+    return i
+
+
+@helper
+def _take_leaf(field: int, i: int, stop: int, slate: Slate, grammar: Grammar) -> int:
+    """Take a value that is no object; return the place after it, -1 if it is not for the kernel."""
+    data, row, table = slate.data, slate.row, grammar.table
+    byte = data[i]
+    if byte == 34:
+        return _take_string(field, i + 1, stop, slate, grammar)
+    if byte == 116 and table[field, KIND] == FLAG and _is_word(data, i, stop, 116, 114, 117, 101):
+        if table[field, COLUMN] >= 0:
+            row[table[field, COLUMN]] = 1
+        return i + 4
+    if byte == 102 and table[field, KIND] == FLAG and i + 5 <= stop and data[i + 4] == 101:
+        if not _is_word(data, i, stop, 102, 97, 108, 115):
+            return _NONE
+        if table[field, COLUMN] >= 0:
+            row[table[field, COLUMN]] = 0
+        return i + 5
+    if byte == 110 and table[field, NULLABLE] and _is_word(data, i, stop, 110, 117, 108, 108):
+        return i + 4
+    return _take_whole(field, data, i, stop, table, row)
+
+
+@helper
+def walk(start: int, stop: int, record: int, slate: Slate, grammar: Grammar, levels: NDArray[np.int64]) -> bool:
+    """Walk data[start:stop], which is that record; True if all of it keeps the contract's types and bounds.
+
+    `levels` int64[2, DEPTH] is room to work in.
+    """
+    data, seen = slate.data, slate.seen
+    nodes, missing = levels[0], levels[1]
+    level = 0
+    nodes[0] = 0
+    missing[0] = grammar.required[0]
+    i = _after_blanks(data, start, stop)
+    if i >= stop or data[i] != 123:
+        return False
+    i = _after_blanks(data, i + 1, stop)
+    while True:
+        if i >= stop or data[i] != 34:
+            return False
+        end = i + 1
+        while end < stop and grammar.plain[data[end]]:
+            end += 1
+        if end >= stop or data[end] != 34:
+            return False
+        field = _field_of(data, i + 1, end, nodes[level], grammar)
+        i = _after_blanks(data, end + 1, stop)
+        if i >= stop or data[i] != 58:
+            return False
+        i = _after_blanks(data, i + 1, stop)
+        if i >= stop:
+            return False
+        if field < 0:
+            i = _skip(data, i, stop)
+        else:
+            if seen[field] == record:
+                return False
+            seen[field] = record
+            missing[level] -= grammar.table[field, REQUIRED]
+            if data[i] == 123 and grammar.table[field, KIND] == OBJECT:
+                level += 1
+                nodes[level] = grammar.table[field, CHILD]
+                missing[level] = grammar.required[nodes[level]]
+                i = _after_blanks(data, i + 1, stop)
+                if i >= stop or data[i] != 125:
+                    continue
+            else:
+                i = _take_leaf(field, i, stop, slate, grammar)
+        if i < 0:
+            return False
+        while True:
+            i = _after_blanks(data, i, stop)
+            if i >= stop:
+                return False
+            if data[i] == 44:
+                i = _after_blanks(data, i + 1, stop)
+                break
+            if data[i] != 125 or missing[level] != 0:
+                return False
+            i += 1
+            if level == 0:
+                return _after_blanks(data, i, stop) == stop
+            level -= 1
