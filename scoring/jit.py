@@ -45,7 +45,7 @@ def revision(package: str) -> int:
     """Digest the byte code of a package's helpers, as far as imported, and the constants they read."""
     parts: list[object] = [_OPTIONS]
     ours = [function for function in _HELPERS if function.__module__.startswith((package + ".", __name__))]
-    for function in (*ours, _disown):
+    for function in (*ours, _disown, _count_zeros):
         code = function.__code__
         used = [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]
         constants = [(name, value.tolist()) for name, value in used if isinstance(value, np.ndarray | np.generic)]
@@ -87,3 +87,17 @@ def _borrow(_: Any, arrays: Any) -> Any:
 
 
 borrow: Callable[[_T], _T] = cast("Any", intrinsic)(_borrow)
+
+
+def _count_zeros(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    """Emit the machine's own instruction."""
+    return builder.cttz(arguments[0], cgutils.true_bit)
+
+
+def _trailing_zeros(_: Any, word: Any) -> Any:
+    """Count the zero bits below the lowest set bit of a uint64, of which there must be one."""
+    assert word == types.uint64, word
+    return types.int64(word), _count_zeros
+
+
+trailing_zeros: Callable[[Any], int] = cast("Any", intrinsic)(_trailing_zeros)

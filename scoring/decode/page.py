@@ -10,10 +10,16 @@ from scoring.contract.dead_letter import Reject
 from scoring.decode.limits import DecodeLimits
 from scoring.decode.rejects import ROOT
 
+PADDING = b"\n" * 32
+"""Must follow what kernels read, since they read eight bytes at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`data` holds the values, a line feed after each; `stops` int64[n] where each ends; `longest` the most bytes."""
+    """`data` holds the values, a line feed after each and padding at the end.
+
+    `stops` int64[n] says where each ends, `longest` how many bytes the longest has.
+    """
 
     data: bytes
     stops: NDArray[np.int64]
@@ -33,4 +39,4 @@ def lay_out(values: Sequence[bytes], limits: DecodeLimits) -> tuple[Page, dict[i
         sizes = list(map(len, values))
         longest = max(sizes)
     stops = np.cumsum(np.array(sizes, dtype=np.int64) + 1) - 1
-    return Page(b"\n".join((*values, b"")), stops, longest), refused
+    return Page(b"\n".join((*values, PADDING)), stops, longest), refused

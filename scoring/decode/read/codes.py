@@ -1,19 +1,16 @@
-"""Vocabularies: what the texts of the contract and of the protocols mean, in one table that kernels read."""
+"""Vocabularies: what the texts of the contract and of the protocols mean."""
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Final, NamedTuple, get_args
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final, get_args
 
 from scoring.contract.authorization import SCHEMA, Channel, Initiator, Network, Phase, TxnType
 from scoring.contract.codes import OutcomeClass
 from scoring.contract.currencies import CURRENCIES
 from scoring.contract.response_codes import answers_of
 from scoring.decode.columns import COUNTRIES
+from scoring.decode.read.lexicon import MISSING
 
-MISSING: Final = -(2**62)
 STRICT: Final = MISSING
 """Default of a vocabulary that is closed: another word breaks the contract."""
 
@@ -52,7 +49,7 @@ _VERSIONS: Final = {
     **{f"{a}.{b}": 100 * a + 10 * b for a in (1, 2, 3) for b in range(10)},
     **{f"{a}": 100 * a for a in (1, 2, 3)},
 }
-_WORDS: Final[Mapping[int, Mapping[str, int]]] = {
+WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.SCHEMA: {SCHEMA: 0},
     Vocabulary.COUNTRY: COUNTRIES,
     Vocabulary.CURRENCY: {name: number * 8 + exponent for name, (number, exponent) in CURRENCIES.items()},
@@ -74,46 +71,4 @@ _WORDS: Final[Mapping[int, Mapping[str, int]]] = {
         for network, position in _positions(*get_args(Network)).items()
     },
 }
-
-_BITS: Final = 13
-WORD_SHIFT: Final = 64 - _BITS
-WORD_MIX: Final = 0xFF51AFD7ED558CCD
-WORD_PRIME: Final = 0x100000001B3
-
-
-class Words(NamedTuple):
-    """All vocabularies: `slots` int64[2**13] (entry + 1, 0 empty), `entries` int64[n, 4], `letters` uint8[...].
-
-    An entry is (vocabulary, first letter, length, meaning).
-    """
-
-    slots: NDArray[np.int64]
-    entries: NDArray[np.int64]
-    letters: NDArray[np.uint8]
-
-
-def _slot_of(vocabulary: int, text: bytes) -> int:
-    code = vocabulary
-    for byte in text:
-        code = ((code ^ byte) * WORD_PRIME) & 0xFFFFFFFFFFFFFFFF
-    return (code * WORD_MIX & 0xFFFFFFFFFFFFFFFF) >> WORD_SHIFT
-
-
-def _words() -> Words:
-    slots = np.zeros(1 << _BITS, dtype=np.int64)
-    entries: list[tuple[int, int, int, int]] = []
-    letters = bytearray()
-    for vocabulary, words in _WORDS.items():
-        for word, meaning in words.items():
-            text = word.encode()
-            slot = _slot_of(vocabulary, text)
-            while slots[slot]:
-                slot = (slot + 1) % len(slots)
-            entries.append((vocabulary, len(letters), len(text), meaning))
-            letters += text
-            slots[slot] = len(entries)
-    assert len(entries) < len(slots) // 2, "the table of words is too full to be fast"
-    return Words(slots, np.array(entries, dtype=np.int64), np.frombuffer(bytes(letters), dtype=np.uint8))
-
-
-WORDS: Final = _words()
+"""The words of every vocabulary, with what they mean."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
 from scoring.decode.columns import ms_of
+from scoring.decode.page import PADDING
 from scoring.decode.read.fields import FIELDS, OBJECT
 
 decode_event: Final = msgspec.json.Decoder(Authorization).decode
@@ -33,7 +34,7 @@ _LEAVES: Final = {
 
 
 def spell(event: Authorization) -> tuple[bytes, NDArray[np.int64]]:
-    """Write out what an event says: its texts, and int64[n, 3] rows of (field, start, stop).
+    """Write out what an event says: its texts and the padding, and int64[n, 3] rows of (field, start, stop).
 
     A row whose start is negative is no text: its stop is the whole number, the flag, or the time in ms.
     """
@@ -48,7 +49,7 @@ def spell(event: Authorization) -> tuple[bytes, NDArray[np.int64]]:
         else:
             assert isinstance(value, int | datetime), "a leaf of the contract"
             rows.append((number, -1, ms_of(value) if isinstance(value, datetime) else int(value)))
-    return b"".join(texts), np.array(rows, dtype=np.int64)
+    return b"".join((*texts, PADDING)), np.array(rows, dtype=np.int64)
 
 
 def _values(event: Authorization) -> Iterator[tuple[int, object]]:

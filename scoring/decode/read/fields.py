@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scoring.contract.authorization import Authorization
 from scoring.decode.columns import Col
 from scoring.decode.read.codes import STRICT, WORDS, Vocabulary
+from scoring.decode.read.lexicon import Lexicon, lexicon_of
 
 TEXT: Final = 0
 WHOLE: Final = 1
@@ -265,50 +266,25 @@ TABLE: Final = _table()
 BLANK: Final = _blank()
 """int64[ROOM]: the row of an event that says nothing."""
 
-_KEY_BITS: Final = 9
-KEY_SHIFT: Final = 64 - _KEY_BITS
-KEY_MIX: Final = 0x9E3779B97F4A7C15
+KEYS_FROM: Final = 32
+"""Space of the keys of node 0 in the lexicon, those of the next one after it; the vocabularies come before."""
 
 
-def _key_slots() -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]:
-    """Lay out the keys: slots (field + 1, 0 empty), their letters, and for each field (node, first letter, length)."""
-    letters = bytearray()
-    places = np.zeros((len(FIELDS), 3), dtype=np.int64)
-    slots = np.zeros(1 << _KEY_BITS, dtype=np.int64)
-    for number, field in enumerate(FIELDS):
-        name = field.path[-1].encode()
-        places[number] = field.node, len(letters), len(name)
-        letters += name
-        word = name[0] | name[len(name) // 2] << 8 | name[-1] << 16 | len(name) << 24 | field.node << 32
-        slot = (word * KEY_MIX & 0xFFFFFFFFFFFFFFFF) >> KEY_SHIFT
-        while slots[slot]:
-            slot = (slot + 1) % len(slots)
-        slots[slot] = number + 1
-    return slots, np.frombuffer(bytes(letters), dtype=np.uint8), places
-
-
-KEY_SLOTS, KEY_LETTERS, KEY_PLACES = _key_slots()
-"""The keys, hashed by node, length, first, middle and last letter: open addressing by the top bits."""
-
-PLAIN: Final = np.array([32 <= byte < 127 and byte not in (34, 92) for byte in range(256)])
-"""bool[256]: bytes of a string that stand for themselves."""
+def _lexicon() -> Lexicon:
+    words = [(space, word, meaning) for space, known in WORDS.items() for word, meaning in known.items()]
+    assert max(WORDS) < KEYS_FROM
+    return lexicon_of([*words, *((KEYS_FROM + f.node, f.path[-1], number) for number, f in enumerate(FIELDS))])
 
 
 class Grammar(NamedTuple):
-    """All tables: of fields, of keys, of characters and of words."""
+    """`table` int64[fields, 11] of the fields; `required` int64[nodes], how many fields of an object must be there."""
 
     table: NDArray[np.int64]
     required: NDArray[np.int64]
-    key_slots: NDArray[np.int64]
-    key_letters: NDArray[np.uint8]
-    key_places: NDArray[np.int64]
-    plain: NDArray[np.bool_]
-    word_slots: NDArray[np.int64]
-    word_entries: NDArray[np.int64]
-    word_letters: NDArray[np.uint8]
 
 
-GRAMMAR: Final = Grammar(TABLE, REQUIRED_OF, KEY_SLOTS, KEY_LETTERS, KEY_PLACES, PLAIN, *WORDS)
+GRAMMAR: Final = Grammar(TABLE, REQUIRED_OF)
+LEXICON: Final = _lexicon()
 
 
 class Slate(NamedTuple):

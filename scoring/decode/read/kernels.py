@@ -15,7 +15,8 @@ from scoring.decode.hashing import KEYS, joined_mask, keys_of
 from scoring.decode.limits import DecodeLimits
 from scoring.decode.page import Page
 from scoring.decode.read.exact import spell
-from scoring.decode.read.fields import BLANK, COLUMN, DEPTH, GRAMMAR, ROOM, SPANS, TABLE, Grammar, Slate
+from scoring.decode.read.fields import BLANK, COLUMN, DEPTH, GRAMMAR, LEXICON, ROOM, SPANS, TABLE, Grammar, Slate
+from scoring.decode.read.lexicon import Lexicon
 from scoring.decode.read.meaning import (
     LATE_OR_EARLY,
     NO_BIN,
@@ -63,9 +64,9 @@ class _Limits(NamedTuple):
 
 
 @helper
-def _close(slate: Slate, grammar: Grammar, limits: _Limits, out: Reading, r: int) -> int:
+def _close(slate: Slate, lexicon: Lexicon, limits: _Limits, out: Reading, r: int) -> int:
     """Finish the record on the slate and write it out as row r, unless it breaks the contract; return the verdict."""
-    verdict = finish(slate, grammar, limits.clock[0], limits.clock[1], limits.rates)
+    verdict = finish(slate, lexicon, limits.clock[0], limits.clock[1], limits.rates)
     if verdict == READ:
         for column in range(_COLUMNS):
             out.ints[r, column] = slate.row[column]
@@ -74,14 +75,16 @@ def _close(slate: Slate, grammar: Grammar, limits: _Limits, out: Reading, r: int
 
 
 @helper
-def _read_batch(stops: NDArray[np.int64], slate: Slate, grammar: Grammar, limits: _Limits, out: Reading) -> None:
+def _read_batch(
+    stops: NDArray[np.int64], slate: Slate, grammar: Grammar, lexicon: Lexicon, limits: _Limits, out: Reading
+) -> None:
     levels = np.zeros((2, DEPTH), dtype=np.int64)
     start = 0
     for r in range(len(stops)):
         _wipe(slate, limits)
         verdict = UNREAD
-        if walk(start, stops[r], r, slate, grammar, levels):
-            verdict = _close(slate, grammar, limits, out, r)
+        if walk(start, stops[r], r, slate, grammar, lexicon, levels):
+            verdict = _close(slate, lexicon, limits, out, r)
             for name in range(NAMES):
                 out.names[r, name, 0] = slate.spans[name, 0]
                 out.names[r, name, 1] = slate.spans[name, 1]
@@ -100,35 +103,43 @@ def _wipe(slate: Slate, limits: _Limits) -> None:
 
 @helper
 def _read_leaves(
-    leaves: NDArray[np.int64], r: int, slate: Slate, grammar: Grammar, limits: _Limits, out: Reading
+    leaves: NDArray[np.int64], r: int, slate: Slate, grammar: Grammar, lexicon: Lexicon, limits: _Limits, out: Reading
 ) -> None:
     _wipe(slate, limits)
     verdict = READ
     for k in range(len(leaves)):
         field, start, stop = leaves[k, 0], leaves[k, 1], leaves[k, 2]
         if start >= 0:
-            if not take_text(field, start, stop, slate, grammar):
+            if not take_text(field, start, stop, slate, grammar, lexicon):
                 verdict = UNREAD
         elif grammar.table[field, COLUMN] >= 0:
             slate.row[grammar.table[field, COLUMN]] = stop
-    out.verdicts[r] = _close(slate, grammar, limits, out, r) if verdict == READ else verdict
+    out.verdicts[r] = _close(slate, lexicon, limits, out, r) if verdict == READ else verdict
 
 
 def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
     """Compile the entry points; `key` is part of that under which numba keeps them."""
 
     @entry
-    def batch(stops: NDArray[np.int64], slate: Slate, grammar: Grammar, limits: _Limits, out: Reading) -> int:
+    def batch(
+        stops: NDArray[np.int64], slate: Slate, grammar: Grammar, lexicon: Lexicon, limits: _Limits, out: Reading
+    ) -> int:
         """Read every record of a batch."""
-        _read_batch(borrow((stops,))[0], borrow(slate), borrow(grammar), borrow(limits), borrow(out))
+        _read_batch(borrow((stops,))[0], borrow(slate), borrow(grammar), borrow(lexicon), borrow(limits), borrow(out))
         return key
 
     @entry
     def single(
-        leaves: NDArray[np.int64], row: int, slate: Slate, grammar: Grammar, limits: _Limits, out: Reading
+        leaves: NDArray[np.int64],
+        row: int,
+        slate: Slate,
+        grammar: Grammar,
+        lexicon: Lexicon,
+        limits: _Limits,
+        out: Reading,
     ) -> int:
         """Read one spelt event into a row."""
-        _read_leaves(leaves, row, slate, grammar, limits, out)
+        _read_leaves(leaves, row, slate, grammar, lexicon, limits, out)
         return key
 
     return batch, single
@@ -154,14 +165,14 @@ def read_batch(page: Page, limits: DecodeLimits) -> Reading:
         np.empty((n, KEYS), dtype=np.uint64),
         np.zeros((n, NAMES, 2), dtype=np.int64),  # of what is left the names are empty, not anywhere
     )
-    _batch(page.stops, _slate(page.data), GRAMMAR, _limits_of(limits), reading)
+    _batch(page.stops, _slate(page.data), GRAMMAR, LEXICON, _limits_of(limits), reading)
     return reading
 
 
 def read_event(event: Authorization, limits: DecodeLimits, reading: Reading, row: int) -> None:
     """Read an event that msgspec has decoded into a row of `reading`: verdict, ints and hashes."""
     texts, leaves = spell(event)
-    _single(leaves, row, _slate(texts), GRAMMAR, _limits_of(limits), reading)
+    _single(leaves, row, _slate(texts), GRAMMAR, LEXICON, _limits_of(limits), reading)
     assert reading.verdicts[row] != UNREAD, "a word that msgspec knows and the vocabulary does not"
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from scoring.contract.codes import Kind, OutcomeClass
 from scoring.decode.columns import Col
-from scoring.decode.read.codes import MISSING, WORD_MIX, WORD_PRIME, WORD_SHIFT, Vocabulary
+from scoring.decode.read.codes import Vocabulary
 from scoring.decode.read.fields import (
     CATEGORY,
     CODE,
@@ -24,6 +24,7 @@ from scoring.decode.read.fields import (
     Slate,
     Span,
 )
+from scoring.decode.read.lexicon import MISSING, Lexicon, look_up
 from scoring.jit import helper, whole
 
 READ: Final = 0  # verdicts of a record
@@ -62,29 +63,7 @@ _ZERO: Final = 48
 
 
 @helper
-def _meaning_of(data: NDArray[np.uint8], start: int, stop: int, vocabulary: int, grammar: Grammar) -> int:
-    """Look data[start:stop] up in a vocabulary; MISSING where it is not there."""
-    code = np.uint64(vocabulary)
-    for i in range(start, stop):
-        code = (code ^ np.uint64(data[i])) * np.uint64(WORD_PRIME)
-    slot = np.int64((code * np.uint64(WORD_MIX)) >> np.uint64(WORD_SHIFT))
-    length = stop - start
-    while True:
-        number = grammar.word_slots[slot]
-        if number == 0:
-            return MISSING
-        entry = number - 1
-        if grammar.word_entries[entry, 0] == vocabulary and grammar.word_entries[entry, 2] == length:
-            first, k = grammar.word_entries[entry, 1], 0
-            while k < length and grammar.word_letters[first + k] == data[start + k]:
-                k += 1
-            if k == length:
-                return whole(grammar.word_entries[entry, 3])
-        slot = (slot + 1) & (len(grammar.word_slots) - 1)
-
-
-@helper
-def take_text(field: int, start: int, stop: int, slate: Slate, grammar: Grammar) -> bool:
+def take_text(field: int, start: int, stop: int, slate: Slate, grammar: Grammar, lexicon: Lexicon) -> bool:
     """Note what the text data[start:stop] of a field says; False where the contract does not have this word."""
     data, row, spans, table = slate.data, slate.row, slate.spans, grammar.table
     if table[field, SPAN] >= 0:
@@ -97,7 +76,7 @@ def take_text(field: int, start: int, stop: int, slate: Slate, grammar: Grammar)
     if form == CODE or form == PREFIX:
         if form == PREFIX:
             stop = min(stop, start + 2)
-        meaning = _meaning_of(data, start, stop, table[field, VOCABULARY], grammar)
+        meaning = look_up(data, start, stop, table[field, VOCABULARY], lexicon)
         if meaning == MISSING:
             meaning = table[field, DEFAULT]
             if meaning == MISSING:
@@ -119,7 +98,7 @@ def take_text(field: int, start: int, stop: int, slate: Slate, grammar: Grammar)
 
 
 @helper
-def finish(slate: Slate, grammar: Grammar, earliest_ms: int, latest_ms: int, rates: NDArray[np.float64]) -> int:
+def finish(slate: Slate, lexicon: Lexicon, earliest_ms: int, latest_ms: int, rates: NDArray[np.float64]) -> int:
     """Fill in what follows from several fields, and say whether the event keeps what types cannot tell.
 
     `rates` float64[1000] are yen per major unit by currency number, negative where unknown.
@@ -149,7 +128,7 @@ def finish(slate: Slate, grammar: Grammar, earliest_ms: int, latest_ms: int, rat
     row[_KIND] = _KINDS[row[_TXN_TYPE]]
     outcome = row[_NORMALISED]
     if outcome == 0 and spans[_RESPONSE, 0] >= 0:
-        answer = _meaning_of(slate.data, spans[_RESPONSE, 0], spans[_RESPONSE, 1], _ANSWER + row[_NETWORK], grammar)
+        answer = look_up(slate.data, spans[_RESPONSE, 0], spans[_RESPONSE, 1], _ANSWER + row[_NETWORK], lexicon)
         outcome = max(answer, 0)
     if outcome == 0 and row[_APPROVED_FLAG] >= 0:
         outcome = _APPROVED if row[_APPROVED_FLAG] else _GENERIC

@@ -15,8 +15,7 @@ from scoring.decode.read.fields import (
     COLUMN,
     FLAG,
     FORM,
-    KEY_MIX,
-    KEY_SHIFT,
+    KEYS_FROM,
     KIND,
     LEAST,
     MOST,
@@ -31,13 +30,19 @@ from scoring.decode.read.fields import (
     Grammar,
     Slate,
 )
+from scoring.decode.read.lexicon import Lexicon, eight_bytes, look_up
 from scoring.decode.read.meaning import take_text
 from scoring.decode.read.times import time_of
-from scoring.jit import helper, whole
+from scoring.jit import helper, trailing_zeros, whole
 
 _NONE: Final = -1
 _SKIP_DEPTH_MAX: Final = 32
 _DIGITS_MAX: Final = 17
+_ONES: Final = np.uint64(0x0101010101010101)
+_SPACES: Final = np.uint64(0x2020202020202020)
+_QUOTES: Final = np.uint64(0x2222222222222222)
+_BACKSLASHES: Final = np.uint64(0x5C5C5C5C5C5C5C5C)
+_TOPS: Final = np.uint64(0x8080808080808080)
 _ESCAPES: Final = (34, 92, 47, 98, 102, 110, 114, 116)  # quote, backslash, slash, b f n r t
 
 
@@ -45,6 +50,24 @@ _ESCAPES: Final = (34, 92, 47, 98, 102, 110, 114, 116)  # quote, backslash, slas
 def _after_blanks(data: NDArray[np.uint8], i: int, stop: int) -> int:
     while i < stop and (data[i] == 32 or data[i] == 10 or data[i] == 13 or data[i] == 9):
         i += 1
+    return i
+
+
+@helper
+def _plain_end(data: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Find the first byte from `start` on that does not stand for itself in a string; `stop` or later if there is none.
+
+    Eight bytes a step: the top bit of each byte of `odd` is set where it is beyond ASCII, DEL, a control character, a
+    quote or a backslash. A carry or borrow can only come out of a byte that is odd itself, so the first is exact.
+    """
+    i = start
+    while i < stop:
+        word = np.uint64(eight_bytes(data, i))
+        odd = word | (word + _ONES) | (word - _SPACES)
+        odd = (odd | ((word ^ _QUOTES) - _ONES) | ((word ^ _BACKSLASHES) - _ONES)) & _TOPS
+        if odd:
+            return i + (trailing_zeros(odd) >> 3)
+        i += 8
     return i
 
 
@@ -197,36 +220,10 @@ def _after_key(data: NDArray[np.uint8], i: int, stop: int) -> int:
 
 
 @helper
-def _field_of(data: NDArray[np.uint8], start: int, stop: int, node: int, grammar: Grammar) -> int:
-    """Find the field of a key in an object; -1 if the contract has none."""
-    length = stop - start
-    if length == 0:
-        return _NONE
-    word = np.uint64(data[start]) | np.uint64(data[start + length // 2]) << np.uint64(8)
-    word |= np.uint64(data[stop - 1]) << np.uint64(16) | np.uint64(length) << np.uint64(24)
-    word |= np.uint64(node) << np.uint64(32)
-    slot = np.int64((word * np.uint64(KEY_MIX)) >> np.uint64(KEY_SHIFT))
-    while True:
-        number = grammar.key_slots[slot]
-        if number == 0:
-            return _NONE
-        field = number - 1
-        if grammar.key_places[field, 0] == node and grammar.key_places[field, 2] == length:
-            first, k = grammar.key_places[field, 1], 0
-            while k < length and grammar.key_letters[first + k] == data[start + k]:
-                k += 1
-            if k == length:
-                return whole(field)
-        slot = (slot + 1) & (grammar.key_slots.shape[0] - 1)
-
-
-@helper
-def _take_string(field: int, start: int, stop: int, slate: Slate, grammar: Grammar) -> int:
+def _take_string(field: int, start: int, stop: int, slate: Slate, grammar: Grammar, lexicon: Lexicon) -> int:
     """Take the string that begins at `start`; return the place after its quote, -1 if it is not for the kernel."""
     data, table = slate.data, grammar.table
-    end = start
-    while end < stop and grammar.plain[data[end]]:
-        end += 1
+    end = _plain_end(data, start, stop)
     if end >= stop:
         return _NONE
     count = end - start
@@ -237,7 +234,7 @@ def _take_string(field: int, start: int, stop: int, slate: Slate, grammar: Gramm
     if table[field, KIND] == TEXT:
         if count < table[field, LEAST] or count > table[field, MOST]:
             return _NONE
-        if not take_text(field, start, end, slate, grammar):
+        if not take_text(field, start, end, slate, grammar, lexicon):
             return _NONE
         return end + 1
     if table[field, KIND] != TIME:
@@ -271,12 +268,12 @@ def _take_whole(
 
 
 @helper
-def _take_leaf(field: int, i: int, stop: int, slate: Slate, grammar: Grammar) -> int:
+def _take_leaf(field: int, i: int, stop: int, slate: Slate, grammar: Grammar, lexicon: Lexicon) -> int:
     """Take a value that is no object; return the place after it, -1 if it is not for the kernel."""
     data, row, table = slate.data, slate.row, grammar.table
     byte = data[i]
     if byte == 34:
-        return _take_string(field, i + 1, stop, slate, grammar)
+        return _take_string(field, i + 1, stop, slate, grammar, lexicon)
     if byte == 116 and table[field, KIND] == FLAG and _is_word(data, i, stop, 116, 114, 117, 101):
         if table[field, COLUMN] >= 0:
             row[table[field, COLUMN]] = 1
@@ -293,7 +290,9 @@ def _take_leaf(field: int, i: int, stop: int, slate: Slate, grammar: Grammar) ->
 
 
 @helper
-def walk(start: int, stop: int, record: int, slate: Slate, grammar: Grammar, levels: NDArray[np.int64]) -> bool:
+def walk(
+    start: int, stop: int, record: int, slate: Slate, grammar: Grammar, lexicon: Lexicon, levels: NDArray[np.int64]
+) -> bool:
     """Walk data[start:stop], which is that record; True if all of it keeps the contract's types and bounds.
 
     `levels` int64[2, DEPTH] is room to work in.
@@ -310,12 +309,10 @@ def walk(start: int, stop: int, record: int, slate: Slate, grammar: Grammar, lev
     while True:
         if i >= stop or data[i] != 34:
             return False
-        end = i + 1
-        while end < stop and grammar.plain[data[end]]:
-            end += 1
+        end = _plain_end(data, i + 1, stop)
         if end >= stop or data[end] != 34:
             return False
-        field = _field_of(data, i + 1, end, nodes[level], grammar)
+        field = look_up(data, i + 1, end, KEYS_FROM + nodes[level], lexicon)
         i = _after_blanks(data, end + 1, stop)
         if i >= stop or data[i] != 58:
             return False
@@ -337,7 +334,7 @@ def walk(start: int, stop: int, record: int, slate: Slate, grammar: Grammar, lev
                 if i >= stop or data[i] != 125:
                     continue
             else:
-                i = _take_leaf(field, i, stop, slate, grammar)
+                i = _take_leaf(field, i, stop, slate, grammar, lexicon)
         if i < 0:
             return False
         while True:
