@@ -36,8 +36,15 @@ def helper(function: _F) -> _F:
 
 
 def entry(function: _F) -> _F:
-    """Compile an entry point and cache it on disk; it must close over its package's `revision` and keeps the GIL."""
+    """Compile an entry point and cache it on disk; it must close over its package's `revision` and keeps the GIL.
+
+    Its name carries the revision and its signature, and so does its file of the cache: numba opens an older version's
+    file before it asks whether it is stale, and fails on a class of a signature that is no longer there.
+    """
     assert function.__closure__, "an entry point closes over the revision of its helpers"
+    built_from = [cell.cell_contents for cell in function.__closure__ if isinstance(cell.cell_contents, int)]
+    digest = crc32(repr((built_from, function.__annotations__)).encode())
+    function.__qualname__ = f"{function.__qualname__}_{digest:08x}"
     return cast("_F", njit(cache=True)(function))
 
 

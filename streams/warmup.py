@@ -11,8 +11,9 @@ import orjson
 
 from scoring.catalogue import FEATURES
 from scoring.decode import DecodeLimits
-from scoring.engine import Engine, Settings
+from scoring.engine import Engine
 from scoring.model.bundle import Bundle
+from scoring.observer import Settings
 from scoring.outputs import Source
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits

@@ -10,8 +10,8 @@ import msgspec
 from scoring.catalogue import FEATURES
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
-from scoring.engine import Settings as EngineSettings
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
+from scoring.observer import Settings as EngineSettings
 from scoring.profile import Entity, ProfileLimits
 from streams.config.load import ConfigError, load_policy
 from streams.config.settings import Settings

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.simulator.stream import Truth
 from scoring.catalogue import FEATURES
 from scoring.decode import Col, DecodeLimits
-from scoring.engine import BATCH_MAX, Observer, Settings
+from scoring.observer import BATCH_MAX, Observer, Settings
 from scoring.profile import ProfileLimits
 
 Topic = Literal["authorizations", "fraud-reports", "merchants"]

@@ -126,11 +126,6 @@ def _compile(key: int) -> Callable[..., None]:
 _entity_keys = _compile(revision("scoring.decode"))
 
 
-def joined_mask(joined: frozenset[int]) -> int:
-    """Write a set of entities as bits."""
-    return sum(1 << int(entity) for entity in joined)
-
-
 def entity_keys(parts: Sequence[str], joined: frozenset[int]) -> NDArray[np.uint64]:
     """Hash nine strings per event, in the order of `PARTS`, into uint64[n, 9]; an empty string is absent, which is 0.
 
@@ -144,5 +139,7 @@ def entity_keys(parts: Sequence[str], joined: frozenset[int]) -> NDArray[np.uint
     flat[1:, 0] = stops[:-1]
     flat[:1, 0] = 0
     out = np.empty((len(spans), KEYS), dtype=np.uint64)
-    _entity_keys(np.frombuffer(b"".join(encoded), dtype=np.uint8), spans, joined_mask(joined), out)
+    _entity_keys(
+        np.frombuffer(b"".join(encoded), dtype=np.uint8), spans, sum(1 << int(entity) for entity in joined), out
+    )
     return out

@@ -2,6 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.currencies import CURRENCIES
 
 REFERENCES = (
     ("$.ids.network_txn_id", 15),  # ISO 8583 DE 62.2 as Visa uses it
@@ -10,6 +16,20 @@ REFERENCES = (
     ("$.merchant_id", 15),
 )
 """Fields of the contract whose digits, at exactly that length, are references although some pass for a card number."""
+
+
+_CURRENCIES = 1000
+
+
+class KernelLimits(NamedTuple):
+    """What the kernels are told of the limits.
+
+    `clock` int64[3]: the earliest ms, the first ms too late, the entities that leave out the acquirer, as bits.
+    `rates` float64[1000]: yen per major unit by currency number, -1 unknown.
+    """
+
+    clock: NDArray[np.int64]
+    rates: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +49,20 @@ class DecodeLimits:
     yen_per_unit: Mapping[str, float] = field(default_factory=dict)
     joined: frozenset[int] = frozenset()
     pan_allowed: frozenset[tuple[str, int]] = frozenset(REFERENCES)
+    kernel: KernelLimits = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         assert 0 < self.bytes_max <= 16 * 2**20, "a record is at most 16 MiB"
         assert 0 < self.depth_max <= 128, "the walker of the guard recurses once per level"
         assert 0 <= self.event_ms_min < self.event_ms_max
+        rates = np.full(_CURRENCIES, -1.0)
+        for currency, rate in self.yen_per_unit.items():
+            if currency in CURRENCIES:
+                rates[CURRENCIES[currency][0]] = rate
+        clock = np.array((self.event_ms_min, self.event_ms_max, self.joined_mask), dtype=np.int64)
+        object.__setattr__(self, "kernel", KernelLimits(clock, rates))
+
+    @property
+    def joined_mask(self) -> int:
+        """Give `joined` as bits."""
+        return sum(1 << int(entity) for entity in self.joined)

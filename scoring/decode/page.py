@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,5 +39,6 @@ def lay_out(values: Sequence[bytes], limits: DecodeLimits) -> tuple[Page, dict[i
         values = [b"" if position in refused else value for position, value in enumerate(values)]
         sizes = list(map(len, values))
         longest = max(sizes)
-    stops = np.cumsum(np.array(sizes, dtype=np.int64) + 1) - 1
+    stops = np.fromiter(accumulate(sizes), dtype=np.int64, count=len(sizes))
+    stops += np.arange(len(sizes))  # a line feed for each before
     return Page(b"\n".join((*values, PADDING)), stops, longest), refused

@@ -88,7 +88,7 @@ class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     instance_id: str | None = None  # static membership: a restart within the session timeout moves no partition
     isolation: Literal["read_uncommitted", "read_committed"] = "read_committed"
     fetch_max_wait_ms: Annotated[int, Meta(ge=1, le=1000)] = 15  # Faust's 1,500 ms stall every quiet partition
-    fetch_spacing_ms: Annotated[int, Meta(ge=0, le=100)] = 2  # least time between fetches: fewer, fuller batches
+    fetch_spacing_ms: Annotated[int, Meta(ge=0, le=100)] = 1  # least time between fetches: fewer, fuller batches
     fetch_max_partition_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 24)] = 1 << 20
     batch_max_events: Annotated[int, Meta(ge=1, le=2048)] = 2048
     partition_max_batches: Annotated[int, Meta(ge=1, le=64)] = 8  # in flight per partition; back-pressure beyond

@@ -12,7 +12,8 @@ import orjson
 import yaml
 
 from models.simulator.soak import soak_values
-from scoring.engine import Engine, Observer
+from scoring.engine import Engine
+from scoring.observer import Observer
 from streams.config.settings import Settings
 from streams.embedded import free_port
 from streams.transport.settings import Broker

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from scoring.decode import DecodeLimits
-from scoring.engine import Observer, Settings
+from scoring.observer import Observer, Settings
 from scoring.outputs import Outputs, Tally
 from scoring.profile import ProfileLimits
 from scoring.profile.row_plans import IDS

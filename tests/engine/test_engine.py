@@ -17,7 +17,8 @@ from scoring.contract.alert import Alert
 from scoring.contract.dead_letter import DeadLetter
 from scoring.contract.decision import Decision
 from scoring.decode import DecodeLimits
-from scoring.engine import AHEAD_MAX_MS, Engine, Observer, Settings
+from scoring.engine import Engine
+from scoring.observer import AHEAD_MAX_MS, Observer, Settings
 from scoring.outputs import Outputs, Source
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits

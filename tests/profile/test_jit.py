@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from scoring import jit
+from scoring.profile import Reports
 from scoring.profile.kernels import card, entry, rings, store
 from scoring.profile.kernels.arrays import ReportColumns
 from tests.profile.events import Stream, reports
@@ -49,6 +51,21 @@ def test_the_revision_is_the_same_in_every_process() -> None:
 def test_only_a_function_that_closes_over_the_revision_is_an_entry_point() -> None:
     with pytest.raises(AssertionError, match="closes over"):
         jit.entry(_plain)
+
+
+def test_a_cached_version_with_another_signature_is_not_even_opened() -> None:
+    """numba unpickles the signatures of a cache file before it compares stamps; a class that is gone would be fatal."""
+
+    def made(key: int, kind: type) -> str:
+        def kernel(argument: Any) -> int:
+            return key
+
+        kernel.__annotations__["argument"] = kind
+        return jit.entry(kernel).__qualname__
+
+    names = {made(1, ReportColumns), made(2, ReportColumns), made(1, Reports)}
+    assert len(names) == 3
+    assert made(1, ReportColumns) in names
 
 
 def _plain() -> int:

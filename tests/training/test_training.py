@@ -16,8 +16,8 @@ from models.training.matrix import Record, Samples, read_records, replay
 from models.training.train import EPISODE_WEIGHT_MAX, Plan, row_weights, split, take, train_bundle
 from scoring.catalogue import FEATURES
 from scoring.decode import DecodeLimits
-from scoring.engine import Observer, Settings
 from scoring.model.bundle import Bundle
+from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 
 CONFIG = SimulatorConfig(

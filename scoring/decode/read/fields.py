@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
 from scoring.decode.columns import Col
-from scoring.decode.read.codes import STRICT, WORDS, Vocabulary
-from scoring.decode.read.lexicon import Lexicon, lexicon_of
+from scoring.decode.read.codes import STRICT, Vocabulary
 
 TEXT: Final = 0
 WHOLE: Final = 1
@@ -268,23 +267,6 @@ BLANK: Final = _blank()
 
 KEYS_FROM: Final = 32
 """Space of the keys of node 0 in the lexicon, those of the next one after it; the vocabularies come before."""
-
-
-def _lexicon() -> Lexicon:
-    words = [(space, word, meaning) for space, known in WORDS.items() for word, meaning in known.items()]
-    assert max(WORDS) < KEYS_FROM
-    return lexicon_of([*words, *((KEYS_FROM + f.node, f.path[-1], number) for number, f in enumerate(FIELDS))])
-
-
-class Grammar(NamedTuple):
-    """`table` int64[fields, 11] of the fields; `required` int64[nodes], how many fields of an object must be there."""
-
-    table: NDArray[np.int64]
-    required: NDArray[np.int64]
-
-
-GRAMMAR: Final = Grammar(TABLE, REQUIRED_OF)
-LEXICON: Final = _lexicon()
 
 
 class Slate(NamedTuple):

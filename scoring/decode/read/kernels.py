@@ -1,22 +1,19 @@
 """The entry points: a batch of records, and one record that msgspec has read."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
-from scoring.contract.currencies import CURRENCIES
 from scoring.contract.dead_letter import Reject
 from scoring.decode.columns import Col
-from scoring.decode.hashing import KEYS, joined_mask, keys_of
-from scoring.decode.limits import DecodeLimits
+from scoring.decode.hashing import KEYS, keys_of
+from scoring.decode.limits import DecodeLimits, KernelLimits
 from scoring.decode.page import Page
 from scoring.decode.read.exact import spell
-from scoring.decode.read.fields import BLANK, COLUMN, DEPTH, GRAMMAR, LEXICON, ROOM, SPANS, TABLE, Grammar, Slate
-from scoring.decode.read.lexicon import Lexicon
+from scoring.decode.read.fields import BLANK, COLUMN, DEPTH, ROOM, SPANS, TABLE, Slate
 from scoring.decode.read.meaning import (
     LATE_OR_EARLY,
     NO_BIN,
@@ -36,7 +33,8 @@ NAMES: Final = 4
 """Texts of an event that go on as they are: event id, acquirer, card, merchant, as the first of `Span`."""
 
 _COLUMNS: Final = len(Col)
-_CURRENCIES: Final = 1000
+
+Bytes = NDArray[np.uint8]
 
 
 class Reading(NamedTuple):
@@ -52,21 +50,17 @@ class Reading(NamedTuple):
     names: NDArray[np.int64]
 
 
-class _Limits(NamedTuple):
-    """`clock` int64[3]: the earliest ms, the first ms too late, the entities that leave out the acquirer, as bits.
-
-    `rates` float64[1000]: yen per major unit by currency number, -1 unknown. `blank` int64[ROOM].
-    """
-
-    clock: NDArray[np.int64]
-    rates: NDArray[np.float64]
-    blank: NDArray[np.int64]
+@helper
+def _slate(data: Bytes) -> Slate:
+    """Make room for one record."""
+    row, spans = np.empty(ROOM, dtype=np.int64), np.empty((SPANS, 2), dtype=np.int64)
+    return Slate(data, row, spans, np.full(len(TABLE), -1, dtype=np.int64))
 
 
 @helper
-def _close(slate: Slate, lexicon: Lexicon, limits: _Limits, out: Reading, r: int) -> int:
+def _close(slate: Slate, limits: KernelLimits, out: Reading, r: int) -> int:
     """Finish the record on the slate and write it out as row r, unless it breaks the contract; return the verdict."""
-    verdict = finish(slate, lexicon, limits.clock[0], limits.clock[1], limits.rates)
+    verdict = finish(slate, limits.clock[0], limits.clock[1], limits.rates)
     if verdict == READ:
         for column in range(_COLUMNS):
             out.ints[r, column] = slate.row[column]
@@ -75,16 +69,14 @@ def _close(slate: Slate, lexicon: Lexicon, limits: _Limits, out: Reading, r: int
 
 
 @helper
-def _read_batch(
-    stops: NDArray[np.int64], slate: Slate, grammar: Grammar, lexicon: Lexicon, limits: _Limits, out: Reading
-) -> None:
+def _read_batch(stops: NDArray[np.int64], slate: Slate, limits: KernelLimits, out: Reading) -> None:
     levels = np.zeros((2, DEPTH), dtype=np.int64)
     start = 0
     for r in range(len(stops)):
-        _wipe(slate, limits)
+        _wipe(slate)
         verdict = UNREAD
-        if walk(start, stops[r], r, slate, grammar, lexicon, levels):
-            verdict = _close(slate, lexicon, limits, out, r)
+        if walk(start, stops[r], r, slate, levels):
+            verdict = _close(slate, limits, out, r)
             for name in range(NAMES):
                 out.names[r, name, 0] = slate.spans[name, 0]
                 out.names[r, name, 1] = slate.spans[name, 1]
@@ -93,9 +85,9 @@ def _read_batch(
 
 
 @helper
-def _wipe(slate: Slate, limits: _Limits) -> None:
+def _wipe(slate: Slate) -> None:
     for column in range(len(slate.row)):
-        slate.row[column] = limits.blank[column]
+        slate.row[column] = BLANK[column]
     for span in range(len(slate.spans)):
         slate.spans[span, 0] = -1
         slate.spans[span, 1] = -1
@@ -103,43 +95,45 @@ def _wipe(slate: Slate, limits: _Limits) -> None:
 
 @helper
 def _read_leaves(
-    leaves: NDArray[np.int64], r: int, slate: Slate, grammar: Grammar, lexicon: Lexicon, limits: _Limits, out: Reading
+    leaves: NDArray[np.int64],
+    r: int,
+    slate: Slate,
+    limits: KernelLimits,
+    out: Reading,
 ) -> None:
-    _wipe(slate, limits)
+    _wipe(slate)
     verdict = READ
     for k in range(len(leaves)):
         field, start, stop = leaves[k, 0], leaves[k, 1], leaves[k, 2]
         if start >= 0:
-            if not take_text(field, start, stop, slate, grammar, lexicon):
+            if not take_text(field, start, stop, slate):
                 verdict = UNREAD
-        elif grammar.table[field, COLUMN] >= 0:
-            slate.row[grammar.table[field, COLUMN]] = stop
-    out.verdicts[r] = _close(slate, lexicon, limits, out, r) if verdict == READ else verdict
+        elif TABLE[field, COLUMN] >= 0:
+            slate.row[TABLE[field, COLUMN]] = stop
+    out.verdicts[r] = _close(slate, limits, out, r) if verdict == READ else verdict
 
 
 def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
     """Compile the entry points; `key` is part of that under which numba keeps them."""
 
     @entry
-    def batch(
-        stops: NDArray[np.int64], slate: Slate, grammar: Grammar, lexicon: Lexicon, limits: _Limits, out: Reading
-    ) -> int:
+    def batch(stops: NDArray[np.int64], data: Bytes, limits: KernelLimits, out: Reading) -> int:
         """Read every record of a batch."""
-        _read_batch(borrow((stops,))[0], borrow(slate), borrow(grammar), borrow(lexicon), borrow(limits), borrow(out))
+        slate = _slate(data)
+        _read_batch(borrow((stops,))[0], borrow(slate), borrow(limits), borrow(out))
         return key
 
     @entry
     def single(
         leaves: NDArray[np.int64],
         row: int,
-        slate: Slate,
-        grammar: Grammar,
-        lexicon: Lexicon,
-        limits: _Limits,
+        data: Bytes,
+        limits: KernelLimits,
         out: Reading,
     ) -> int:
         """Read one spelt event into a row."""
-        _read_leaves(leaves, row, slate, grammar, lexicon, limits, out)
+        slate = _slate(data)
+        _read_leaves(leaves, row, slate, limits, out)
         return key
 
     return batch, single
@@ -165,41 +159,17 @@ def read_batch(page: Page, limits: DecodeLimits) -> Reading:
         np.empty((n, KEYS), dtype=np.uint64),
         np.zeros((n, NAMES, 2), dtype=np.int64),  # of what is left the names are empty, not anywhere
     )
-    _batch(page.stops, _slate(page.data), GRAMMAR, LEXICON, _limits_of(limits), reading)
+    _batch(page.stops, np.frombuffer(page.data, dtype=np.uint8), limits.kernel, reading)
     return reading
 
 
 def read_event(event: Authorization, limits: DecodeLimits, reading: Reading, row: int) -> None:
     """Read an event that msgspec has decoded into a row of `reading`: verdict, ints and hashes."""
     texts, leaves = spell(event)
-    _single(leaves, row, _slate(texts), GRAMMAR, LEXICON, _limits_of(limits), reading)
+    _single(leaves, row, np.frombuffer(texts, dtype=np.uint8), limits.kernel, reading)
     assert reading.verdicts[row] != UNREAD, "a word that msgspec knows and the vocabulary does not"
-
-
-def _slate(data: bytes) -> Slate:
-    return Slate(
-        np.frombuffer(data, dtype=np.uint8),
-        np.empty(ROOM, dtype=np.int64),
-        np.empty((SPANS, 2), dtype=np.int64),
-        np.full(len(TABLE), -1, dtype=np.int64),
-    )
 
 
 def reject_for(verdict: int) -> Reject | None:
     """Give the reject of a verdict; None for READ."""
     return _REJECTS.get(verdict)
-
-
-def _limits_of(limits: DecodeLimits) -> _Limits:
-    clock = (limits.event_ms_min, limits.event_ms_max, joined_mask(limits.joined))
-    return _Limits(np.array(clock, dtype=np.int64), _rates(tuple(limits.yen_per_unit.items())), BLANK)
-
-
-@lru_cache(maxsize=8)
-def _rates(yen_per_unit: tuple[tuple[str, float], ...]) -> NDArray[np.float64]:
-    """Lay out yen per major unit by the currency's number, -1 where unknown."""
-    rates = np.full(_CURRENCIES, -1.0)
-    for currency, rate in yen_per_unit:
-        if currency in CURRENCIES:
-            rates[CURRENCIES[currency][0]] = rate
-    return rates

@@ -9,14 +9,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.jit import helper, whole
+from scoring.jit import helper
 
 MISSING: Final = -(2**62)
 WORD_MAX: Final = 24
 
 _BITS: Final = 13
-_SHIFT: Final = 64 - _BITS
-_MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xFF51AFD7ED558CCD)
+SHIFT: Final = 64 - _BITS
+MIX: Final = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xFF51AFD7ED558CCD)
 _ALL: Final = 0xFFFFFFFFFFFFFFFF
 
 
@@ -38,7 +38,7 @@ def lexicon_of(items: Iterable[tuple[int, str, int]]) -> Lexicon:
         assert len(text) <= WORD_MAX, f"{word!r} is too long to be looked up"
         first, second, third = (int.from_bytes(text[k : k + 8], "little") for k in (0, 8, 16))
         tag = space << 8 | len(text)
-        slot = _mixed(first, second, third, tag) >> _SHIFT
+        slot = _mixed(first, second, third, tag) >> SHIFT
         while slots[slot]:
             slot = (slot + 1) % len(slots)
         entries.append((first, second, third, tag))
@@ -49,8 +49,8 @@ def lexicon_of(items: Iterable[tuple[int, str, int]]) -> Lexicon:
 
 
 def _mixed(first: int, second: int, third: int, tag: int) -> int:
-    sum_ = first * _MIX[0] + second * _MIX[1] + third * _MIX[2] + tag * _MIX[3] & _ALL
-    return (sum_ ^ sum_ >> 29) * _MIX[1] & _ALL
+    sum_ = first * MIX[0] + second * MIX[1] + third * MIX[2] + tag * MIX[3] & _ALL
+    return (sum_ ^ sum_ >> 29) * MIX[1] & _ALL
 
 
 @helper
@@ -63,34 +63,9 @@ def eight_bytes(data: NDArray[np.uint8], start: int) -> int:
 
 
 @helper
-def _cut(word: int, length: int) -> int:
+def cut(word: int, length: int) -> int:
     """Keep the first `length` bytes of a word, none where it is negative."""
     if length >= 8:
         return word
     bits = np.uint64(8 * max(length, 0))
     return np.uint64(word) & ((np.uint64(1) << bits) - np.uint64(1))  # type: ignore[return-value]
-
-
-@helper
-def look_up(data: NDArray[np.uint8], start: int, stop: int, space: int, lexicon: Lexicon) -> int:
-    """Give the meaning of data[start:stop] in a space; MISSING where it has none. Reads up to 24 bytes from start."""
-    length = stop - start
-    if length > WORD_MAX:
-        return MISSING
-    first = np.uint64(_cut(eight_bytes(data, start), length))
-    second = np.uint64(_cut(eight_bytes(data, start + 8), length - 8))
-    third = np.uint64(_cut(eight_bytes(data, start + 16), length - 16))
-    tag = np.uint64(space << 8 | length)
-    mixed = first * np.uint64(_MIX[0]) + second * np.uint64(_MIX[1])
-    mixed += third * np.uint64(_MIX[2]) + tag * np.uint64(_MIX[3])
-    mixed = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(_MIX[1])
-    slot = np.int64(mixed >> np.uint64(_SHIFT))
-    while True:
-        entry = whole(lexicon.slots[slot]) - 1
-        if entry < 0:
-            return MISSING
-        words = lexicon.entries
-        differs = (words[entry, 0] ^ first) | (words[entry, 1] ^ second) | (words[entry, 2] ^ third)
-        if differs | (words[entry, 3] ^ tag) == 0:
-            return whole(lexicon.meanings[entry])
-        slot = (slot + 1) & ((1 << _BITS) - 1)

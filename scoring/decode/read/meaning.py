@@ -18,13 +18,14 @@ from scoring.decode.read.fields import (
     NOTHING,
     PREFIX,
     SPAN,
+    TABLE,
     VOCABULARY,
-    Grammar,
     Scratch,
     Slate,
     Span,
 )
-from scoring.decode.read.lexicon import MISSING, Lexicon, look_up
+from scoring.decode.read.lexicon import MISSING
+from scoring.decode.read.words import look_up
 from scoring.jit import helper, whole
 
 READ: Final = 0  # verdicts of a record
@@ -63,22 +64,22 @@ _ZERO: Final = 48
 
 
 @helper
-def take_text(field: int, start: int, stop: int, slate: Slate, grammar: Grammar, lexicon: Lexicon) -> bool:
+def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
     """Note what the text data[start:stop] of a field says; False where the contract does not have this word."""
-    data, row, spans, table = slate.data, slate.row, slate.spans, grammar.table
-    if table[field, SPAN] >= 0:
-        spans[table[field, SPAN], 0] = start
-        spans[table[field, SPAN], 1] = stop
-    form = table[field, FORM]
+    data, row, spans = slate.data, slate.row, slate.spans
+    if TABLE[field, SPAN] >= 0:
+        spans[TABLE[field, SPAN], 0] = start
+        spans[TABLE[field, SPAN], 1] = stop
+    form = TABLE[field, FORM]
     if form == NOTHING:
         return True
-    column = table[field, COLUMN]
+    column = TABLE[field, COLUMN]
     if form == CODE or form == PREFIX:
         if form == PREFIX:
             stop = min(stop, start + 2)
-        meaning = look_up(data, start, stop, table[field, VOCABULARY], lexicon)
+        meaning = look_up(data, start, stop, TABLE[field, VOCABULARY])
         if meaning == MISSING:
-            meaning = table[field, DEFAULT]
+            meaning = TABLE[field, DEFAULT]
             if meaning == MISSING:
                 return False
         if column >= 0:
@@ -98,7 +99,7 @@ def take_text(field: int, start: int, stop: int, slate: Slate, grammar: Grammar,
 
 
 @helper
-def finish(slate: Slate, lexicon: Lexicon, earliest_ms: int, latest_ms: int, rates: NDArray[np.float64]) -> int:
+def finish(slate: Slate, earliest_ms: int, latest_ms: int, rates: NDArray[np.float64]) -> int:
     """Fill in what follows from several fields, and say whether the event keeps what types cannot tell.
 
     `rates` float64[1000] are yen per major unit by currency number, negative where unknown.
@@ -128,7 +129,7 @@ def finish(slate: Slate, lexicon: Lexicon, earliest_ms: int, latest_ms: int, rat
     row[_KIND] = _KINDS[row[_TXN_TYPE]]
     outcome = row[_NORMALISED]
     if outcome == 0 and spans[_RESPONSE, 0] >= 0:
-        answer = look_up(slate.data, spans[_RESPONSE, 0], spans[_RESPONSE, 1], _ANSWER + row[_NETWORK], lexicon)
+        answer = look_up(slate.data, spans[_RESPONSE, 0], spans[_RESPONSE, 1], _ANSWER + row[_NETWORK])
         outcome = max(answer, 0)
     if outcome == 0 and row[_APPROVED_FLAG] >= 0:
         outcome = _APPROVED if row[_APPROVED_FLAG] else _GENERIC

@@ -23,16 +23,18 @@ from scoring.decode.read.fields import (
     NULLABLE,
     OBJECT,
     REQUIRED,
+    REQUIRED_OF,
     SPAN,
+    TABLE,
     TEXT,
     TIME,
     WHOLE,
-    Grammar,
     Slate,
 )
-from scoring.decode.read.lexicon import Lexicon, eight_bytes, look_up
+from scoring.decode.read.lexicon import eight_bytes
 from scoring.decode.read.meaning import take_text
 from scoring.decode.read.times import time_of
+from scoring.decode.read.words import look_up
 from scoring.jit import helper, trailing_zeros, whole
 
 _NONE: Final = -1
@@ -220,30 +222,30 @@ def _after_key(data: NDArray[np.uint8], i: int, stop: int) -> int:
 
 
 @helper
-def _take_string(field: int, start: int, stop: int, slate: Slate, grammar: Grammar, lexicon: Lexicon) -> int:
+def _take_string(field: int, start: int, stop: int, slate: Slate) -> int:
     """Take the string that begins at `start`; return the place after its quote, -1 if it is not for the kernel."""
-    data, table = slate.data, grammar.table
+    data = slate.data
     end = _plain_end(data, start, stop)
     if end >= stop:
         return _NONE
     count = end - start
     if data[end] != 34:
         end, count = _characters(data, start, stop)
-        if end < 0 or table[field, FORM] != NOTHING or table[field, SPAN] >= 0:
+        if end < 0 or TABLE[field, FORM] != NOTHING or TABLE[field, SPAN] >= 0:
             return _NONE
-    if table[field, KIND] == TEXT:
-        if count < table[field, LEAST] or count > table[field, MOST]:
+    if TABLE[field, KIND] == TEXT:
+        if count < TABLE[field, LEAST] or count > TABLE[field, MOST]:
             return _NONE
-        if not take_text(field, start, end, slate, grammar, lexicon):
+        if not take_text(field, start, end, slate):
             return _NONE
         return end + 1
-    if table[field, KIND] != TIME:
+    if TABLE[field, KIND] != TIME:
         return _NONE
     at_ms = time_of(data, start, end)
     if at_ms < 0:
         return _NONE
-    if table[field, COLUMN] >= 0:
-        slate.row[table[field, COLUMN]] = at_ms
+    if TABLE[field, COLUMN] >= 0:
+        slate.row[TABLE[field, COLUMN]] = at_ms
     return end + 1
 
 
@@ -256,43 +258,41 @@ def _take_whole(
     while i < stop and 48 <= data[i] <= 57 and i - start <= _DIGITS_MAX:
         value = value * 10 + whole(data[i]) - 48
         i += 1
-    if i == start or i - start > _DIGITS_MAX or (data[start] == 48 and i - start > 1) or table[field, KIND] != WHOLE:
+    if i == start or i - start > _DIGITS_MAX or (data[start] == 48 and i - start > 1) or TABLE[field, KIND] != WHOLE:
         return _NONE
     if i < stop and (data[i] == 46 or data[i] == 101 or data[i] == 69):
         return _NONE
-    if value < table[field, LEAST] or value > table[field, MOST]:
+    if value < TABLE[field, LEAST] or value > TABLE[field, MOST]:
         return _NONE
-    if table[field, COLUMN] >= 0:
-        row[table[field, COLUMN]] = value
+    if TABLE[field, COLUMN] >= 0:
+        row[TABLE[field, COLUMN]] = value
     return i
 
 
 @helper
-def _take_leaf(field: int, i: int, stop: int, slate: Slate, grammar: Grammar, lexicon: Lexicon) -> int:
+def _take_leaf(field: int, i: int, stop: int, slate: Slate) -> int:
     """Take a value that is no object; return the place after it, -1 if it is not for the kernel."""
-    data, row, table = slate.data, slate.row, grammar.table
+    data, row, table = slate.data, slate.row, TABLE
     byte = data[i]
     if byte == 34:
-        return _take_string(field, i + 1, stop, slate, grammar, lexicon)
-    if byte == 116 and table[field, KIND] == FLAG and _is_word(data, i, stop, 116, 114, 117, 101):
-        if table[field, COLUMN] >= 0:
-            row[table[field, COLUMN]] = 1
+        return _take_string(field, i + 1, stop, slate)
+    if byte == 116 and TABLE[field, KIND] == FLAG and _is_word(data, i, stop, 116, 114, 117, 101):
+        if TABLE[field, COLUMN] >= 0:
+            row[TABLE[field, COLUMN]] = 1
         return i + 4
-    if byte == 102 and table[field, KIND] == FLAG and i + 5 <= stop and data[i + 4] == 101:
+    if byte == 102 and TABLE[field, KIND] == FLAG and i + 5 <= stop and data[i + 4] == 101:
         if not _is_word(data, i, stop, 102, 97, 108, 115):
             return _NONE
-        if table[field, COLUMN] >= 0:
-            row[table[field, COLUMN]] = 0
+        if TABLE[field, COLUMN] >= 0:
+            row[TABLE[field, COLUMN]] = 0
         return i + 5
-    if byte == 110 and table[field, NULLABLE] and _is_word(data, i, stop, 110, 117, 108, 108):
+    if byte == 110 and TABLE[field, NULLABLE] and _is_word(data, i, stop, 110, 117, 108, 108):
         return i + 4
     return _take_whole(field, data, i, stop, table, row)
 
 
 @helper
-def walk(
-    start: int, stop: int, record: int, slate: Slate, grammar: Grammar, lexicon: Lexicon, levels: NDArray[np.int64]
-) -> bool:
+def walk(start: int, stop: int, record: int, slate: Slate, levels: NDArray[np.int64]) -> bool:
     """Walk data[start:stop], which is that record; True if all of it keeps the contract's types and bounds.
 
     `levels` int64[2, DEPTH] is room to work in.
@@ -301,7 +301,7 @@ def walk(
     nodes, missing = levels[0], levels[1]
     level = 0
     nodes[0] = 0
-    missing[0] = grammar.required[0]
+    missing[0] = REQUIRED_OF[0]
     i = _after_blanks(data, start, stop)
     if i >= stop or data[i] != 123:
         return False
@@ -312,7 +312,7 @@ def walk(
         end = _plain_end(data, i + 1, stop)
         if end >= stop or data[end] != 34:
             return False
-        field = look_up(data, i + 1, end, KEYS_FROM + nodes[level], lexicon)
+        field = look_up(data, i + 1, end, KEYS_FROM + nodes[level])
         i = _after_blanks(data, end + 1, stop)
         if i >= stop or data[i] != 58:
             return False
@@ -325,16 +325,16 @@ def walk(
             if seen[field] == record:
                 return False
             seen[field] = record
-            missing[level] -= grammar.table[field, REQUIRED]
-            if data[i] == 123 and grammar.table[field, KIND] == OBJECT:
+            missing[level] -= TABLE[field, REQUIRED]
+            if data[i] == 123 and TABLE[field, KIND] == OBJECT:
                 level += 1
-                nodes[level] = grammar.table[field, CHILD]
-                missing[level] = grammar.required[nodes[level]]
+                nodes[level] = TABLE[field, CHILD]
+                missing[level] = REQUIRED_OF[nodes[level]]
                 i = _after_blanks(data, i + 1, stop)
                 if i >= stop or data[i] != 125:
                     continue
             else:
-                i = _take_leaf(field, i, stop, slate, grammar, lexicon)
+                i = _take_leaf(field, i, stop, slate)
         if i < 0:
             return False
         while True:

@@ -1,0 +1,176 @@
+"""The first half of the way: raw values into model inputs. Live scoring, replay and training all take it.
+
+bytes -> decode and guard -> enrich -> profile
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from scoring.catalogue import FEATURES
+from scoring.contract.codes import ThreeDsStatus
+from scoring.contract.dead_letter import Reject
+from scoring.decode import Col, Decoded, DecodeLimits, decode, parse_merchants, parse_reports
+from scoring.enrich import threeds
+from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
+from scoring.enrich.merchants import MerchantDirectory
+from scoring.profile import Facts, ProfileLimits, Profiles, Reports
+
+AHEAD_MAX_MS = 5 * 60_000
+"""An event dated further than this after its receipt is scored with a mark and moves no window."""
+
+BATCH_MAX = 4096
+"""Values per call: the shell cuts its polls smaller, and the matrix is allocated once for this many rows."""
+
+_PROFILE_FIRST = len(PAYMENT_FEATURES)
+# numba wants plain ints: an IntEnum member inside a kernel would be boxed
+_EVENT_MS, _AMOUNT_JPY, _OUTCOME, _KIND = int(Col.EVENT_MS), int(Col.AMOUNT_JPY), int(Col.OUTCOME), int(Col.KIND)
+_MCC, _COUNTRY, _CHALLENGE_CANCEL = int(Col.MCC), int(Col.MERCHANT_COUNTRY), int(Col.CHALLENGE_CANCEL)
+_STATUS = threeds.STATUS
+_NOT_AUTHENTICATED, _UNAVAILABLE = int(ThreeDsStatus.NOT_AUTHENTICATED), int(ThreeDsStatus.UNAVAILABLE)
+_REJECTED = int(ThreeDsStatus.REJECTED)
+
+
+def ignore(_stage: str) -> None:
+    """Stand in where nobody times the stages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a worker decides by, apart from model and policy."""
+
+    decode: DecodeLimits
+    profiles: ProfileLimits
+    merchants_max: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A batch after enrichment and profiles: n accepted events in order and their model inputs.
+
+    `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant directory;
+    `verdicts` int16[n, 5]; `repeats` and `suspects` bool[n].
+    """
+
+    decoded: Decoded
+    matrix: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    verdicts: NDArray[np.int16]
+    repeats: NDArray[np.bool_]
+    suspects: NDArray[np.bool_]
+
+
+class Observer:
+    """Turn raw values into model inputs: the one feature path, with or without a model behind it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.merchants = MerchantDirectory(settings.merchants_max)
+        self.profiles = Profiles(settings.profiles)
+        self._matrix = np.empty((BATCH_MAX, len(FEATURES)), dtype=np.float64)
+
+    def observe(self, values: Sequence[bytes], received_at_ms: int, mark: Callable[[str], None] = ignore) -> Observed:
+        """Decode, enrich and profile a batch of at most BATCH_MAX values; profiles move on by it."""
+        assert len(values) <= BATCH_MAX
+        decoded = decode(values, self.settings.decode)
+        mark("decode")
+        ints, hashes = decoded.ints, decoded.hashes
+        n = len(decoded)
+        matrix = self._matrix[:n]
+        rows = self.merchants.rows(decoded.names)
+        verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int16)
+        threeds.normalise(ints, self.merchants.table, rows, verdicts)
+        fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
+        mark("enrich")
+        suspects = ints[:, Col.EVENT_MS] > received_at_ms + AHEAD_MAX_MS
+        repeats = self.profiles.read_then_update(_facts(decoded, verdicts, ~suspects), matrix, _PROFILE_FIRST)
+        mark("profile")
+        return Observed(decoded, matrix, rows, verdicts, repeats, suspects)
+
+    def report(self, values: Sequence[bytes]) -> tuple[list[str], list[tuple[int, Reject]]]:
+        """Count a batch of fraud reports; return the label of each accepted one, and the rejects."""
+        parsed = parse_reports(values, self.settings.decode)
+        self.profiles.report(
+            Reports(
+                card=parsed.card,
+                merchant=parsed.merchant,
+                received_ms=parsed.received_ms,
+                amount_jpy=parsed.amount_jpy,
+            )
+        )
+        return parsed.labels, parsed.rejects
+
+    def merchant(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> list[tuple[int, Reject]]:
+        """Take merchant records (None forgets the merchant of that key); return the rejects."""
+        parsed = parse_merchants(keys, values, self.settings.decode)
+        for acquirer_id, merchant_id, record in parsed.changes:
+            if record is None:
+                self.merchants.forget(acquirer_id, merchant_id)
+            else:
+                self.merchants.upsert(record)
+        return parsed.rejects
+
+
+def _facts(decoded: Decoded, verdicts: NDArray[np.int16], trusted: NDArray[np.bool_]) -> Facts:
+    n = len(decoded)
+    facts = Facts(
+        event_id=np.empty(n, dtype=np.uint64),
+        keys=np.empty((n, decoded.hashes.shape[1] - 1), dtype=np.uint64),
+        time_ms=np.empty(n, dtype=np.int64),
+        amount_jpy=np.empty(n, dtype=np.int64),
+        outcome=np.empty(n, dtype=np.int8),
+        kind=np.empty(n, dtype=np.int8),
+        mcc=np.empty(n, dtype=np.int32),
+        country=np.empty(n, dtype=np.int32),
+        tds_failed=np.empty(n, dtype=np.bool_),
+        trusted_time=trusted,
+    )
+    _cut(
+        decoded.ints,
+        decoded.hashes,
+        verdicts,
+        facts.event_id,
+        facts.keys,
+        facts.time_ms,
+        facts.amount_jpy,
+        facts.outcome,
+        facts.kind,
+        facts.mcc,
+        facts.country,
+        facts.tds_failed,
+    )
+    return facts
+
+
+@njit(cache=True)
+def _cut(
+    ints: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    verdicts: NDArray[np.int16],
+    event_id: NDArray[np.uint64],
+    keys: NDArray[np.uint64],
+    time_ms: NDArray[np.int64],
+    amount_jpy: NDArray[np.int64],
+    outcome: NDArray[np.int8],
+    kind: NDArray[np.int8],
+    mcc: NDArray[np.int32],
+    country: NDArray[np.int32],
+    tds_failed: NDArray[np.bool_],
+) -> None:
+    """Cut the columns of Facts out of the matrices, in one pass: numpy would take a call for each."""
+    for i in range(len(ints)):
+        event_id[i] = hashes[i, 0]
+        for entity in range(keys.shape[1]):
+            keys[i, entity] = hashes[i, 1 + entity]
+        time_ms[i] = ints[i, _EVENT_MS]
+        amount_jpy[i] = ints[i, _AMOUNT_JPY]
+        outcome[i] = ints[i, _OUTCOME]
+        kind[i] = ints[i, _KIND]
+        mcc[i] = ints[i, _MCC]
+        country[i] = ints[i, _COUNTRY]
+        status = verdicts[i, _STATUS]
+        failed = status == _NOT_AUTHENTICATED or status == _UNAVAILABLE or status == _REJECTED
+        tds_failed[i] = failed or ints[i, _CHALLENGE_CANCEL] >= 0
