@@ -96,7 +96,7 @@ class Engine:
         probabilities, scores = self.bundle.calibration.apply(margins)
         bands = self._table.bands(observed.decoded.names, observed.decoded.ints[:, Col.MCC], scores)
         reasons: dict[int, list[Reason]] = {}
-        for row in np.flatnonzero((bands > 0) & ~observed.repeats).tolist() if bands.any() else ():
+        for row in np.flatnonzero((bands > 0) & ~observed.repeats).tolist() if np.count_nonzero(bands) else ():
             self.bundle.trees.contributions(observed.matrix[row], self._contributions)
             reasons[row] = self._reasons.top(self._contributions)
         return _Judged(probabilities, scores, bands, reasons)
@@ -126,7 +126,7 @@ class Engine:
             record_ms=[source.timestamps_ms[position] for position in positions],
         )
         decisions = self._encoder.encode(decided, received_at_ms, decided_at_ms)
-        if observed.repeats.any():
+        if np.count_nonzero(observed.repeats):
             decisions = [made for made, again in zip(decisions, observed.repeats.tolist(), strict=True) if not again]
         tally = self._tally(len(values), observed, judged)
         letters = _dead_letters(decoded.rejects, values, source, received_at_ms) if decoded.rejects else []

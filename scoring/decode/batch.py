@@ -52,7 +52,7 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
     inspect(values, page, refused, limits)
     reading = read_batch(page, limits)
     names = _names(page, reading)
-    if not refused and not reading.verdicts.any():
+    if not refused and not np.count_nonzero(reading.verdicts != READ):
         index = np.arange(len(values), dtype=np.int32)
         return Decoded(
             values=values,

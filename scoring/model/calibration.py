@@ -67,10 +67,9 @@ class Calibration:
         `margins: float64[n]`, which hold no NaN (an infinity is fine); both results have its length and never fall as
         the margin rises.
         """
-        assert not np.isnan(margins).any(), "a margin is NaN"
         probabilities = np.empty(len(margins), np.float64)
         scores = np.empty(len(margins), np.int16)
-        _apply(margins, self._margin, self._log_odds, probabilities, scores)
+        assert _apply(margins, self._margin, self._log_odds, probabilities, scores), "a margin is NaN"
         return probabilities, scores
 
 
@@ -81,9 +80,12 @@ def _apply(
     knot_log_odds: NDArray[np.float64],
     probabilities: NDArray[np.float64],
     scores: NDArray[np.int16],
-) -> None:
+) -> bool:
+    """Fill in probabilities and scores; False if a margin is NaN."""
     inner = knot_margin[1:-1]  # what is before the first knot belongs to the first segment, what is after to the last
     for row in range(len(margins)):
+        if margins[row] != margins[row]:
+            return False
         margin = min(max(margins[row], -_MARGIN_MAX), _MARGIN_MAX)
         segment = np.searchsorted(inner, margin, side="right")
         low, high = knot_log_odds[segment], knot_log_odds[segment + 1]
@@ -95,6 +97,7 @@ def _apply(
         probabilities[row] = 1.0 / (1.0 + exp(-log_odds))
         points = floor(SCORE_EVEN_ODDS + log_odds * _POINTS_PER_NAT)
         scores[row] = min(max(points, 0), SCORE_MAX)
+    return True
 
 
 def probability_of(score: int) -> float:

@@ -50,7 +50,8 @@ class PolicyTable:
         All of length n; the result int64[n].
         """
         if not self._scoped:
-            return np.searchsorted(self._thresholds[0], scores, side="right")
+            reached: NDArray[np.int64] = self._thresholds[0].searchsorted(scores, side="right")
+            return reached
         rows = [self.resolve(name, mcc) for name, mcc in zip(names, mccs.tolist(), strict=True)]
         bands: NDArray[np.int64] = (self._thresholds[rows] <= scores[:, None]).sum(axis=1)
         return bands

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from time import monotonic_ns, time
 from typing import TYPE_CHECKING
 
-import numpy as np
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from scoring.outputs import Outputs, Tally
@@ -118,8 +117,7 @@ class Telemetry:
         """
         if batch.topic != self._authorizations or not batch.timestamps_ms:
             return
-        waited_ms = acked_at_ms - np.array(batch.timestamps_ms, dtype=np.int64)
-        self._latency.observe_all(np.maximum(waited_ms, 0) / 1e3)
+        self._latency.observe_all([max(acked_at_ms - sent_ms, 0) / 1e3 for sent_ms in batch.timestamps_ms])
         self._done_ms[batch.partition] = batch.timestamps_ms[-1]
         began_ns = self._in_flight.pop((batch.partition, batch.offsets[0]), None)
         if began_ns is not None:

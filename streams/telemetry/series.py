@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike
 from prometheus_client import Metric as Exposed
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
@@ -35,6 +34,10 @@ class Cell:
         self.value = value
 
 
+_FEW = 16
+"""Up to so many values the fixed costs of numpy are more than a loop."""
+
+
 class Buckets:
     """One distribution over fixed upper bounds, the last of them infinite."""
 
@@ -51,8 +54,12 @@ class Buckets:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
-    def observe_all(self, values: ArrayLike) -> None:
-        """Count many values in one pass: float64[n]."""
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count many values in one pass."""
+        if len(values) <= _FEW:
+            for value in values:
+                self.observe(value)
+            return
         array = np.asarray(values, dtype=np.float64)
         found = np.bincount(np.searchsorted(self._edges, array, side="left"), minlength=len(self.counts))
         for index in np.flatnonzero(found).tolist():
