@@ -6,6 +6,7 @@ and constant of its package, which is part of the cache key.
 """
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Final, SupportsInt, TypeVar, cast
 from zlib import crc32
 
@@ -51,10 +52,12 @@ def entry(function: _F) -> _F:
 def revision(package: str) -> int:
     """Digest the byte code of a package's helpers, as far as imported, and the constants they read."""
     parts: list[object] = [_OPTIONS]
-    ours = [function for function in _HELPERS if function.__module__.startswith((package + ".", __name__))]
+    ours = [f for f in _HELPERS if f.__module__ == package or f.__module__.startswith((package + ".", __name__))]
     for function in (*ours, _disown, _count_zeros):
         code = function.__code__
         used = [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]
+        modules = [value for _, value in used if isinstance(value, ModuleType)]
+        used += [(name, vars(module)[name]) for module in modules for name in code.co_names if name in vars(module)]
         constants = [(name, value.tolist()) for name, value in used if isinstance(value, np.ndarray | np.generic)]
         constants += [(name, value) for name, value in used if isinstance(value, int | float | tuple)]
         parts.append((code.co_name, code.co_code, code.co_consts, code.co_names, constants))

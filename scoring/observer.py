@@ -5,9 +5,9 @@ bytes -> decode and guard -> enrich -> profile
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from scoring.catalogue import FEATURES
@@ -17,6 +17,7 @@ from scoring.decode import Col, Decoded, DecodeLimits, decode, parse_merchants, 
 from scoring.enrich import threeds
 from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
 from scoring.enrich.merchants import MerchantDirectory
+from scoring.jit import borrow, entry, helper, revision
 from scoring.profile import Facts, ProfileLimits, Profiles, Reports
 
 AHEAD_MAX_MS = 5 * 60_000
@@ -116,61 +117,62 @@ class Observer:
 
 def _facts(decoded: Decoded, verdicts: NDArray[np.int16], trusted: NDArray[np.bool_]) -> Facts:
     n = len(decoded)
-    facts = Facts(
-        event_id=np.empty(n, dtype=np.uint64),
-        keys=np.empty((n, decoded.hashes.shape[1] - 1), dtype=np.uint64),
-        time_ms=np.empty(n, dtype=np.int64),
-        amount_jpy=np.empty(n, dtype=np.int64),
-        outcome=np.empty(n, dtype=np.int8),
-        kind=np.empty(n, dtype=np.int8),
-        mcc=np.empty(n, dtype=np.int32),
-        country=np.empty(n, dtype=np.int32),
-        tds_failed=np.empty(n, dtype=np.bool_),
-        trusted_time=trusted,
+    columns = _Cut(
+        np.empty(n, dtype=np.uint64),
+        np.empty((n, decoded.hashes.shape[1] - 1), dtype=np.uint64),
+        np.empty(n, dtype=np.int64),
+        np.empty(n, dtype=np.int64),
+        np.empty(n, dtype=np.int8),
+        np.empty(n, dtype=np.int8),
+        np.empty(n, dtype=np.int32),
+        np.empty(n, dtype=np.int32),
+        np.empty(n, dtype=np.bool_),
     )
-    _cut(
-        decoded.ints,
-        decoded.hashes,
-        verdicts,
-        facts.event_id,
-        facts.keys,
-        facts.time_ms,
-        facts.amount_jpy,
-        facts.outcome,
-        facts.kind,
-        facts.mcc,
-        facts.country,
-        facts.tds_failed,
-    )
-    return facts
+    _cut_columns(decoded.ints, decoded.hashes, verdicts, columns)
+    return Facts(**columns._asdict(), trusted_time=trusted)
 
 
-@njit(cache=True)
-def _cut(
-    ints: NDArray[np.int64],
-    hashes: NDArray[np.uint64],
-    verdicts: NDArray[np.int16],
-    event_id: NDArray[np.uint64],
-    keys: NDArray[np.uint64],
-    time_ms: NDArray[np.int64],
-    amount_jpy: NDArray[np.int64],
-    outcome: NDArray[np.int8],
-    kind: NDArray[np.int8],
-    mcc: NDArray[np.int32],
-    country: NDArray[np.int32],
-    tds_failed: NDArray[np.bool_],
-) -> None:
-    """Cut the columns of Facts out of the matrices, in one pass: numpy would take a call for each."""
+class _Cut(NamedTuple):
+    """What is cut out, as columns of Facts."""
+
+    event_id: NDArray[np.uint64]
+    keys: NDArray[np.uint64]
+    time_ms: NDArray[np.int64]
+    amount_jpy: NDArray[np.int64]
+    outcome: NDArray[np.int8]
+    kind: NDArray[np.int8]
+    mcc: NDArray[np.int32]
+    country: NDArray[np.int32]
+    tds_failed: NDArray[np.bool_]
+
+
+@helper
+def _cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int16], to: _Cut) -> None:
     for i in range(len(ints)):
-        event_id[i] = hashes[i, 0]
-        for entity in range(keys.shape[1]):
-            keys[i, entity] = hashes[i, 1 + entity]
-        time_ms[i] = ints[i, _EVENT_MS]
-        amount_jpy[i] = ints[i, _AMOUNT_JPY]
-        outcome[i] = ints[i, _OUTCOME]
-        kind[i] = ints[i, _KIND]
-        mcc[i] = ints[i, _MCC]
-        country[i] = ints[i, _COUNTRY]
+        to.event_id[i] = hashes[i, 0]
+        for entity in range(to.keys.shape[1]):
+            to.keys[i, entity] = hashes[i, 1 + entity]
+        to.time_ms[i] = ints[i, _EVENT_MS]
+        to.amount_jpy[i] = ints[i, _AMOUNT_JPY]
+        to.outcome[i] = ints[i, _OUTCOME]
+        to.kind[i] = ints[i, _KIND]
+        to.mcc[i] = ints[i, _MCC]
+        to.country[i] = ints[i, _COUNTRY]
         status = verdicts[i, _STATUS]
         failed = status == _NOT_AUTHENTICATED or status == _UNAVAILABLE or status == _REJECTED
-        tds_failed[i] = failed or ints[i, _CHALLENGE_CANCEL] >= 0
+        to.tds_failed[i] = failed or ints[i, _CHALLENGE_CANCEL] >= 0
+
+
+def _compile(key: int) -> Callable[..., int]:
+    """Compile the entry point; `key` is part of that under which numba keeps it."""
+
+    @entry
+    def cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int16], to: _Cut) -> int:
+        """Cut the columns of Facts out of the matrices, in one pass: numpy would take a call for each."""
+        _cut(*borrow((ints, hashes, verdicts)), borrow(to))
+        return key
+
+    return cut
+
+
+_cut_columns = _compile(revision("scoring.observer"))

@@ -1,9 +1,9 @@
 """Model inputs that one authorization and its enrichment give without any history."""
 
+from collections.abc import Callable
 from math import log1p, nan
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
@@ -12,6 +12,7 @@ from scoring.enrich import threeds
 from scoring.enrich.goods import GROUP_OF_MCC, HIGH_RISK_MCC
 from scoring.enrich.merchants import STALE_AFTER_MS, UNKNOWN, MerchantCol
 from scoring.features import Feature
+from scoring.jit import borrow, entry, helper, revision
 
 
 def _f(name: str, unit: str, family: str, doc: str, *, categorical: bool = False) -> Feature:
@@ -125,25 +126,25 @@ _CAVV_FAILED = tuple(ord(c) for c in "1479")
 assert int(Liability.UNKNOWN) == 0
 
 
-@njit(cache=True)
+@helper
 def _known(value: int) -> float:
     """Read a column in which -1 is unknown."""
     return float(value) if value >= 0 else nan
 
 
-@njit(cache=True)
+@helper
 def _flag(condition: bool) -> float:
     """Write a condition as 0 or 1: numba has no float of a bool."""
     return 1.0 if condition else 0.0
 
 
-@njit(cache=True)
+@helper
 def _differs(left: int, right: int) -> float:
     """Compare two country codes; unknown where either is."""
     return nan if left == 0 or right == 0 else _flag(left != right)
 
 
-@njit(cache=True)
+@helper
 def _fill_payment(
     row: NDArray[np.int64], keys: NDArray[np.uint64], merchant: NDArray[np.int64], x: NDArray[np.float64]
 ) -> int:
@@ -180,7 +181,7 @@ def _fill_payment(
     return 30
 
 
-@njit(cache=True)
+@helper
 def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int16], x: NDArray[np.float64], c: int) -> int:
     """Write what 3-D Secure says and where it contradicts itself; return the next column."""
     status, eci = verdict[threeds.STATUS], verdict[threeds.ECI]
@@ -212,7 +213,7 @@ def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int16], x: NDArray
     return c + 15
 
 
-@njit(cache=True)
+@helper
 def _fill_merchant(row: NDArray[np.int64], merchant: NDArray[np.int64], x: NDArray[np.float64], c: int) -> int:
     """Write what the directory says of the merchant; return the next column."""
     known, gaps = 0, 0
@@ -234,7 +235,44 @@ def _fill_merchant(row: NDArray[np.int64], merchant: NDArray[np.int64], x: NDArr
     return c + 10
 
 
-@njit(cache=True)
+@helper
+def _fill(
+    ints: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    merchants: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    verdicts: NDArray[np.int16],
+    out: NDArray[np.float64],
+) -> None:
+    for i in range(ints.shape[0]):
+        merchant = merchants[rows[i]]
+        c = _fill_payment(ints[i], hashes[i, 1:], merchant, out[i])
+        c = _fill_threeds(ints[i], verdicts[i], out[i], c)
+        c = _fill_merchant(ints[i], merchant, out[i], c)
+        assert c == _P
+
+
+def _compile(key: int) -> Callable[..., int]:
+    """Compile the entry point; `key` is part of that under which numba keeps it."""
+
+    @entry
+    def fill(
+        ints: NDArray[np.int64],
+        hashes: NDArray[np.uint64],
+        merchants: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        verdicts: NDArray[np.int16],
+        out: NDArray[np.float64],
+    ) -> int:
+        _fill(*borrow((ints, hashes, merchants, rows, verdicts, out)))
+        return key
+
+    return fill
+
+
+_entry = _compile(revision("scoring.enrich"))
+
+
 def fill_payment_features(
     ints: NDArray[np.int64],
     hashes: NDArray[np.uint64],
@@ -248,9 +286,4 @@ def fill_payment_features(
     `ints` int64[n, Col] and `hashes` uint64[n, 9] as decoded, `merchants` the directory's table with `rows` int64[n]
     into it, `verdicts` int16[n, 5] as `threeds.normalise` wrote them.
     """
-    for i in range(ints.shape[0]):
-        merchant = merchants[rows[i]]
-        c = _fill_payment(ints[i], hashes[i, 1:], merchant, out[i])
-        c = _fill_threeds(ints[i], verdicts[i], out[i], c)
-        c = _fill_merchant(ints[i], merchant, out[i], c)
-        assert c == _P
+    _entry(ints, hashes, merchants, rows, verdicts, out)

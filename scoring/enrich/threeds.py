@@ -5,15 +5,16 @@ Visa's CAVV result codes (field 44.13), the Credit Card Security Guidelines 5.0 
 due in Japan).
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.decode.columns import Col
 from scoring.enrich.merchants import MerchantCol
+from scoring.jit import borrow, entry, helper, revision
 
 STATUS, ECI, LIABILITY, EXPECTED, CODE = 0, 1, 2, 3, 4
 VERDICT_COLUMNS = 5
@@ -102,7 +103,7 @@ _ECI_TABLES = _eci_tables()
 _STATUS_TABLE = _status_table()
 
 
-@njit(cache=True)
+@helper
 def _eci_class(row: NDArray[np.int64]) -> int:
     """Read an ECI by network, then by channel: mail-order and stored-credential values fit only such payments."""
     meaning = _ECI_TABLES[row[_NETWORK], min(row[_ECI], 96) + _ECI_SHIFT]
@@ -113,7 +114,7 @@ def _eci_class(row: NDArray[np.int64]) -> int:
     return int(meaning)
 
 
-@njit(cache=True)
+@helper
 def _status(row: NDArray[np.int64], eci_class: int) -> int:
     """Read transStatus; without one, what the ECI claims; without either, what `performed` says."""
     status = _STATUS_TABLE[row[_TRANS]]
@@ -128,7 +129,7 @@ def _status(row: NDArray[np.int64], eci_class: int) -> int:
     return 0
 
 
-@njit(cache=True)
+@helper
 def _liability(row: NDArray[np.int64], status: int, eci_class: int) -> int:
     """Tell who is liable: the first rule that matches wins, and none matching is unknown."""
     own_authentication = row[_TRANS] != 0 or eci_class == _E_AUTH or eci_class == _E_RECURRING
@@ -150,7 +151,7 @@ def _liability(row: NDArray[np.int64], status: int, eci_class: int) -> int:
     return 0
 
 
-@njit(cache=True)
+@helper
 def _expected(row: NDArray[np.int64], mode: int) -> int:
     """Tell whether 3DS was due, before anyone calls its absence a gap."""
     if row[_CHANNEL] != ECOM or row[_INITIATOR] == MIT or row[_EXEMPT] == 1 or row[_WALLET] == 1:
@@ -170,14 +171,10 @@ def _expected(row: NDArray[np.int64], mode: int) -> int:
     return 0
 
 
-@njit(cache=True)
-def normalise(
+@helper
+def _normalise(
     ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int16]
 ) -> None:
-    """Write the verdict of each event: out int16[n, 5] = status, ECI class, liability, expectation, code.
-
-    `ints` is the decoded int64[n, Col], `merchants` the directory's table, `rows` int64[n] into it.
-    """
     for i in range(ints.shape[0]):
         row = ints[i]
         eci_class = _eci_class(row)
@@ -189,3 +186,29 @@ def normalise(
         out[i, LIABILITY] = liability
         out[i, EXPECTED] = expected
         out[i, CODE] = status * 1000 + eci_class * 100 + liability * 10 + expected
+
+
+def _compile(key: int) -> Callable[..., int]:
+    """Compile the entry point; `key` is part of that under which numba keeps it."""
+
+    @entry
+    def normalise(
+        ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int16]
+    ) -> int:
+        _normalise(*borrow((ints, merchants, rows, out)))
+        return key
+
+    return normalise
+
+
+_entry = _compile(revision("scoring.enrich"))
+
+
+def normalise(
+    ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int16]
+) -> None:
+    """Write the verdict of each event: out int16[n, 5] = status, ECI class, liability, expectation, code.
+
+    `ints` is the decoded int64[n, Col], `merchants` the directory's table, `rows` int64[n] into it.
+    """
+    _entry(ints, merchants, rows, out)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from faust.types import TP
 from hypothesis import given
@@ -253,7 +252,7 @@ def test_a_label_value_outside_the_catalogue_is_refused() -> None:
 @given(st.lists(st.one_of(st.sampled_from([0.0, 0.005, 0.01, 30.0]), st.floats(0, 100)), max_size=50))
 def test_counting_many_at_once_equals_counting_each(values: list[float]) -> None:
     together, each = Buckets(catalogue.LATENCY_BUCKETS_S), Buckets(catalogue.LATENCY_BUCKETS_S)
-    together.observe_all(np.array(values, dtype=np.float64))
+    together.observe_all(values)
     for one in values:
         each.observe(one)
     assert together.counts == each.counts
