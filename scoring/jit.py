@@ -72,16 +72,16 @@ def constant(value: int) -> int:
 @helper
 def whole(value: SupportsInt) -> int:
     """Widen any integer to int64: numba makes a float of uint64 and int64 together."""
-    return np.int64(value)  # type: ignore[return-value]
+    return np.int64(value)  # type: ignore[return-value]  # an int to its users
 
 
 def _disown(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     """Emit a tuple of arrays with the same data and no owner."""
     result = arguments[0]
     for k, array in enumerate(signature.args[0].types):
-        view = make_array(array)(context, builder, value=builder.extract_value(arguments[0], k))  # type: ignore[no-untyped-call]
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)  # type: ignore[no-untyped-call]
-        view.parent = cgutils.get_null_value(view.parent.type)  # type: ignore[no-untyped-call]
+        view = make_array(array)(context, builder, value=builder.extract_value(arguments[0], k))  # type: ignore[no-untyped-call]  # numba
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)  # type: ignore[no-untyped-call]  # numba
+        view.parent = cgutils.get_null_value(view.parent.type)  # type: ignore[no-untyped-call]  # numba
         result = builder.insert_value(result, view._getvalue(), k)
     return result
 

@@ -1,7 +1,7 @@
 """Compile what is compiled on first use, before the first event waits for it.
 
 Kernels are cached on disk where the installation may write there; elsewhere every start compiles them, for about a
-minute. A throw-away engine walks one made-up event, report and merchant through every stage.
+minute. A throw-away engine walks made-up events, a report and a merchant through every stage.
 """
 
 import time
@@ -51,15 +51,17 @@ def warm_up(bundle: Bundle) -> float:
     engine = Engine(bundle, policy, Settings(decode=DecodeLimits(), profiles=_ROWS, merchants_max=16), "warm-up")
     engine.merchant([b"a/m"], [orjson.dumps(_MERCHANT)], _source("merchants"), received_at_ms=_TIME_MS)
     report = engine.report([orjson.dumps(_REPORT)], _source("fraud-reports"), received_at_ms=_TIME_MS)
+    plain = orjson.dumps(_EVENT)
+    odd = plain.replace(b'"warm-up"', b'"warm\\u002dup, spelt oddly"')  # the guard's second stage, msgspec's way
     scored = engine.score(
-        [orjson.dumps(_EVENT)], _source("authorizations"), received_at_ms=_TIME_MS, decided_at_ms=lambda: _TIME_MS
+        [plain, odd], _source("authorizations", 2), received_at_ms=_TIME_MS, decided_at_ms=lambda: _TIME_MS
     )
     assert not report.dead_letters, "the made-up report fits the contract"
-    assert len(scored.decisions) == 1, "the made-up event fits the contract"
+    assert len(scored.decisions) == 2, "the made-up events fit the contract"
     row = np.zeros(len(FEATURES))
     bundle.trees.contributions(row, np.empty(len(FEATURES) + 1))  # else only the first alert would compile it
     return time.monotonic() - began
 
 
-def _source(topic: str) -> Source:
-    return Source(topic=topic, partition=0, offsets=(0,), timestamps_ms=(_TIME_MS,))
+def _source(topic: str, values: int = 1) -> Source:
+    return Source(topic=topic, partition=0, offsets=range(values), timestamps_ms=(_TIME_MS,) * values)

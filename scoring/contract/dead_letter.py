@@ -29,7 +29,7 @@ DeadLetterReason = Literal[
     "SENSITIVE_PIN",
 ]
 
-REASONS: tuple[DeadLetterReason, ...] = DeadLetterReason.__args__  # type: ignore[attr-defined]
+REASONS: tuple[DeadLetterReason, ...] = DeadLetterReason.__args__  # type: ignore[attr-defined]  # of a Literal
 
 
 class Reject(Struct, frozen=True, kw_only=True, gc=False):

@@ -116,8 +116,8 @@ def _encode_verdict(code: int) -> bytes:
     status, eci, liability, expected = (code // radix % 10 for radix in (1000, 100, 10, 1))
     summary = ThreeDsSummary(
         status=ThreeDsStatus(status).name,  # type: ignore[arg-type]  # the enum's names are the literal's values
-        eci=EciClass(eci).name,  # type: ignore[arg-type]
-        liability=Liability(liability).name,  # type: ignore[arg-type]
-        expected=Expectation(expected).name,  # type: ignore[arg-type]
+        eci=EciClass(eci).name,  # type: ignore[arg-type]  # the same
+        liability=Liability(liability).name,  # type: ignore[arg-type]  # the same
+        expected=Expectation(expected).name,  # type: ignore[arg-type]  # the same
     )
     return orjson.dumps(as_dict(summary))

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from scoring.decode.limits import REFERENCES
+from scoring.profile import ProfileLimits
 from streams.config.types import Currency, FilePath, Rate, Rows, RowsPowerOfTwo
 
 EntityName = Literal["MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS"]
@@ -57,17 +58,20 @@ class MerchantsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     load_timeout_s: Annotated[float, Meta(gt=0, le=3600)] = 120.0
 
 
+_ROWS = ProfileLimits()
+
+
 class ProfileRows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many profiles of each entity are kept; a full store forgets the one that was idle longest."""
 
-    card: RowsPowerOfTwo = 1 << 20
-    merchant: RowsPowerOfTwo = 1 << 16
-    merchant_bin: RowsPowerOfTwo = 1 << 18
-    bin: RowsPowerOfTwo = 1 << 14
-    device: RowsPowerOfTwo = 1 << 19
-    ip: RowsPowerOfTwo = 1 << 19
-    account: RowsPowerOfTwo = 1 << 19
-    address: RowsPowerOfTwo = 1 << 19
+    card: RowsPowerOfTwo = _ROWS.card
+    merchant: RowsPowerOfTwo = _ROWS.merchant
+    merchant_bin: RowsPowerOfTwo = _ROWS.merchant_bin
+    bin: RowsPowerOfTwo = _ROWS.bin
+    device: RowsPowerOfTwo = _ROWS.device
+    ip: RowsPowerOfTwo = _ROWS.ip
+    account: RowsPowerOfTwo = _ROWS.account
+    address: RowsPowerOfTwo = _ROWS.address
 
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:

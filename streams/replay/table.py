@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.csv  # type: ignore[import-untyped]
-import pyarrow.parquet  # type: ignore[import-untyped]
+import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow.csv  # type: ignore[import-untyped]  # the same
+import pyarrow.parquet  # type: ignore[import-untyped]  # the same
 from numpy.typing import NDArray
 
 from scoring.outputs import Record

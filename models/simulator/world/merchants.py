@@ -150,7 +150,7 @@ def snapshot(config: SimulatorConfig, merchants: Merchants) -> Iterator[tuple[by
                     checklist=_checklist(merchants, row, start - timedelta(days=int(attested)), float(draw[1]))
                     if is_online and draw[2] > 0.04
                     else None,
-                    fraud_status=t.FRAUD_STATUSES[merchants.fraud_status[row]],  # type: ignore[arg-type]
+                    fraud_status=t.FRAUD_STATUSES[merchants.fraud_status[row]],  # type: ignore[arg-type]  # the literal's words
                     card_data_handling="non_retention" if draw[3] < 0.8 else "pci_dss",
                     integration="js_token" if draw[3] < 0.5 else "redirect",
                     guideline_version="jp-6.0",
@@ -164,7 +164,7 @@ def _programme(merchants: Merchants, row: int, today: date, draw: float) -> Thre
     mode = t.TDS_MODES[merchants.tds_mode[row]]
     introduced = None if mode in {"NONE", "UNKNOWN"} else today - timedelta(days=30 + int(draw * 900))
     due = today + timedelta(days=int(draw * 120) - 60) if mode == "NONE" else None
-    return ThreeDsProgramme(mode=mode, introduced_on=introduced, plan_due=due)  # type: ignore[arg-type]
+    return ThreeDsProgramme(mode=mode, introduced_on=introduced, plan_due=due)  # type: ignore[arg-type]  # one of the modes
 
 
 def _checklist(merchants: Merchants, row: int, attested_at: datetime, draw: float) -> Checklist:
@@ -174,7 +174,7 @@ def _checklist(merchants: Merchants, row: int, attested_at: datetime, draw: floa
         attested_by="merchant",
         source="SELF_DECLARED" if draw < 0.75 else "PSP" if draw < 0.95 else "AUDIT",
         items={
-            code: ChecklistItem(status=t.ITEM_STATUSES[status])  # type: ignore[misc, arg-type]
+            code: ChecklistItem(status=t.ITEM_STATUSES[status])  # type: ignore[misc, arg-type]  # the literals
             for code, status in zip(CHECKLIST_ITEMS, merchants.items[row].tolist(), strict=True)
         },
     )

@@ -59,7 +59,7 @@ def eight_bytes(data: NDArray[np.uint8], start: int) -> int:
     at, word = np.uint64(start), np.uint64(0)
     for k in range(8):
         word |= np.uint64(data[at + np.uint64(k)]) << np.uint64(8 * k)
-    return word  # type: ignore[return-value]
+    return word  # type: ignore[return-value]  # uint64, an int to its users
 
 
 @helper
@@ -68,4 +68,4 @@ def cut(word: int, length: int) -> int:
     if length >= 8:
         return word
     bits = np.uint64(8 * max(length, 0))
-    return np.uint64(word) & ((np.uint64(1) << bits) - np.uint64(1))  # type: ignore[return-value]
+    return np.uint64(word) & ((np.uint64(1) << bits) - np.uint64(1))  # type: ignore[return-value]  # the same
