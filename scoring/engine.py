@@ -141,9 +141,10 @@ class Engine:
     def _alerts(self, decoded: Decoded, decided: Decided, tally: Tally) -> list[Record]:
         alerts: list[Record] = []
         for row, reasons in decided.reasons.items():  # every row above ALLOW that is no repeat, in order
-            event, band = decoded.event(row), int(decided.bands[row])
+            band = int(decided.bands[row])
             if band < self._desk.minimum:
                 continue
+            event = decoded.event(row)
             subject = subject_of(event, reasons)
             case, fires = self._desk.admit(subject, int(decided.event_ms[row]), band)
             if not fires:

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from streams.emit import append
 from tests.bench.kafka_io import PARTITIONS, partition_of
 
-WARM_UP_S = 15.0
+WARM_UP_S = 30.0  # the broker compiles what small requests need: until then it takes twice the time
 GRACE_S = 5.0
 TICK_S = 0.002
 SIGNATURE = b'"decision_id":"'

@@ -8,8 +8,8 @@ from pathlib import Path
 
 PARTS = ("faust-streaming", "aiokafka", "lightgbm", "numba", "numpy", "msgspec", "orjson", "uvloop")
 
-WORKER_CORE, REST_CORE = 1, 0
-"""The worker, or the peer in its place, has one core to itself; broker, generator and reader share the other."""
+WORKER_CORE = 1
+"""The worker, or the peer in its place, may use this core only; broker, generator and reader go where there is room."""
 
 
 def describe() -> dict[str, str]:

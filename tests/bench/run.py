@@ -39,7 +39,7 @@ class Plan:
     backlog: int = 400_000
     rounds: int = 3
     latency_rate: float = 2_000.0
-    latency_s: float = 40.0
+    latency_s: float = 70.0
     stage_events: int = 60_000
 
 

@@ -102,16 +102,7 @@ def _characters(data: NDArray[np.uint8], start: int, stop: int) -> tuple[int, in
                 if (data[i + 2] | 32) == 100 and data[i + 3] > 55:  # half of a pair
                     return _NONE, 0
                 i += 6
-            elif (
-                kind == 34
-                or kind == 92
-                or kind == 47
-                or kind == 98
-                or kind == 102
-                or kind == 110
-                or kind == 114
-                or kind == 116
-            ):
+            elif kind in _ESCAPES:
                 i += 2
             else:
                 return _NONE, 0
@@ -250,11 +241,9 @@ def _take_string(field: int, start: int, stop: int, slate: Slate) -> int:
 
 
 @helper
-def _take_whole(
-    field: int, data: NDArray[np.uint8], start: int, stop: int, table: NDArray[np.int64], row: NDArray[np.int64]
-) -> int:
+def _take_whole(field: int, start: int, stop: int, slate: Slate) -> int:
     """Take the whole number that begins at `start`; return the place after it, -1 if it is not for the kernel."""
-    i, value = start, 0
+    data, i, value = slate.data, start, 0
     while i < stop and 48 <= data[i] <= 57 and i - start <= _DIGITS_MAX:
         value = value * 10 + whole(data[i]) - 48
         i += 1
@@ -265,14 +254,14 @@ def _take_whole(
     if value < TABLE[field, LEAST] or value > TABLE[field, MOST]:
         return _NONE
     if TABLE[field, COLUMN] >= 0:
-        row[TABLE[field, COLUMN]] = value
+        slate.row[TABLE[field, COLUMN]] = value
     return i
 
 
 @helper
 def _take_leaf(field: int, i: int, stop: int, slate: Slate) -> int:
     """Take a value that is no object; return the place after it, -1 if it is not for the kernel."""
-    data, row, table = slate.data, slate.row, TABLE
+    data, row = slate.data, slate.row
     byte = data[i]
     if byte == 34:
         return _take_string(field, i + 1, stop, slate)
@@ -288,7 +277,7 @@ def _take_leaf(field: int, i: int, stop: int, slate: Slate) -> int:
         return i + 5
     if byte == 110 and TABLE[field, NULLABLE] and _is_word(data, i, stop, 110, 117, 108, 108):
         return i + 4
-    return _take_whole(field, data, i, stop, table, row)
+    return _take_whole(field, i, stop, slate)
 
 
 @helper
