@@ -1,8 +1,8 @@
 """Read authorizations: JSON to columns in compiled kernels, with msgspec for whatever is out of the ordinary.
 
-`fields` holds the contract as tables, `codes` what words mean, `lexicon` and `words` how they are looked up; `walk` goes
-through one record as JSON, `times` reads its times, `meaning` takes a value to its column; `exact` is msgspec's way, and
-`kernels` are the entry points.
+`fields` holds the contract as tables, `codes` what words mean, `lexicon` and `words` how they are looked up.
+`walk` goes through one record as JSON, `times` reads its times, `meaning` takes a value to its column.
+`exact` is msgspec's way, and `kernels` are the entry points.
 """
 
 from scoring.decode.read.exact import FAULTS, decode_event
