@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.entities import RING, WINDOW_S, Entity, Window
+from scoring.profile.entities import RING, SUB_BUCKETS, WINDOW_S, Entity, Window
 from scoring.profile.row_plans import BLOCK_WIDTH, OWN_FIELDS, ROW_PLANS, Block, Pair
 
 
@@ -163,3 +163,5 @@ def tables() -> Tables:
 
 
 TABLES: Final = tables()
+SUB_S: Final = np.array([width // SUB_BUCKETS for width in WINDOW_S], dtype=np.int64)
+"""Width of a sub-bucket of each window in seconds."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.profile.catalog import PROFILE_FEATURES
+from scoring.profile.changelog import Changelog
 from scoring.profile.entities import Entity
 from scoring.profile.facts import Facts, Reports
 from scoring.profile.kernels import entry, store
@@ -16,6 +17,8 @@ from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS, TABLES
 
 _CAPACITY_MAX: Final = 2**28
 _INDEX_LOAD: Final = 2  # entries for each row: half full at most
+_OWN_WIDE_MAX: Final = 8
+_OWN_NARROW: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,22 +59,26 @@ def row_nbytes(entity: Entity) -> int:
 class Profiles:
     """Read and update windows event by event, in order. Not thread-safe; one worker owns it.
 
-    Memory is reserved at construction and touched as rows are used; it never exceeds `limits.nbytes`.
-    The same order of events gives the same features however it is cut into batches.
+    Memory is reserved at construction and touched as rows are used; it never exceeds `limits.nbytes` where the input
+    has one partition, else what the partitions keep apart comes on top (`own_rows`).
+    The same order of events gives the same features however it is cut into batches and spread over partitions.
     """
 
-    def __init__(self, limits: ProfileLimits | None = None) -> None:
+    def __init__(self, limits: ProfileLimits | None = None, partitions: int = 1) -> None:
         self.limits = limits or ProfileLimits()
-        self._stores = np.zeros((len(Entity), 8), dtype=np.int64)
+        self.partitions = partitions
+        self._stores = np.zeros((store.STORES, store.COLUMNS), dtype=np.int64)
         arena_words = 0
         index_entries = 0
-        for entity in Entity:
-            rows = self.limits.rows(entity)
+        for number in range(store.STORES):
+            entity = Entity(number if number < len(Entity) else number - store.OWN)
+            rows = self.limits.rows(entity) if number < len(Entity) else self._own_rows(entity)
             entries = _INDEX_LOAD * rows
-            age = ROW_LAYOUTS[entity].fields
-            age_field = age.get("report_s", age.get("report_clock", store.LAST_S))
-            self._stores[entity] = (
-                arena_words, ROW_WORDS[entity], rows, index_entries, entries.bit_length() - 1, 0, 0, age_field
+            fields = ROW_LAYOUTS[entity].fields
+            age_field = fields.get("report_s", fields.get("report_clock", store.LAST_S))
+            self._stores[number] = (
+                arena_words, ROW_WORDS[entity], rows, index_entries, entries.bit_length() - 1, 0, 0, age_field,
+                0, 0, fields["home"], fields["dirty"], fields.get("seen_by", 0), partitions,
             )  # fmt: skip
             arena_words += rows * ROW_WORDS[entity]
             index_entries += entries
@@ -88,9 +95,20 @@ class Profiles:
             np.zeros(WORK_SIZE, dtype=np.int64),
             np.zeros(len(Entity), dtype=np.int64),
         )
+        self.changelog = Changelog(self._arena, partitions)
 
-    def read_then_update(self, facts: Facts, out: NDArray[np.float64], first_column: int) -> NDArray[np.bool_]:
-        """Write the profile features of each event as its predecessors left them, then let it count.
+    def _own_rows(self, entity: Entity) -> int:
+        """Return how many rows partitions keep apart: every one sees a merchant or BIN, few see the same device."""
+        if self.partitions == 1:
+            return 1
+        wide = entity in {Entity.MERCHANT, Entity.MERCHANT_BIN, Entity.BIN}
+        rows = self.limits.rows(entity) * (min(self.partitions, _OWN_WIDE_MAX) if wide else _OWN_NARROW)
+        return max(1 << (rows - 1).bit_length(), 2 << self.partitions.bit_length())
+
+    def read_then_update(
+        self, facts: Facts, out: NDArray[np.float64], first_column: int, partition: int = 0
+    ) -> NDArray[np.bool_]:
+        """Write the profile features of each event of a partition as its predecessors left them, then let it count.
 
         `out`: float64[n, >= first_column + P], C-contiguous; columns first_column to first_column + P overwritten, NaN
         for what is not known. Returns bool[n]: True for an event id among the last of its card. Such a repeat changes
@@ -114,19 +132,30 @@ class Profiles:
             facts.tds_failed,
             facts.trusted_time,
         )
-        entry.read_then_update(columns, Outputs(out, repeats), first_column, self._arena)
+        home = self._home(partition)
+        journal = self.changelog.journal(home, n)
+        entry.read_then_update(columns, Outputs(out, repeats), first_column, home, self._arena, journal)
         return repeats
 
-    def report(self, reports: Reports) -> None:
-        """Count fraud reports. Events before a report's time of receipt do not see it, whenever they arrive."""
+    def report(self, reports: Reports, partition: int = 0) -> None:
+        """Count fraud reports of a partition. Events from before its receipt do not see one, whenever they arrive."""
         columns = ReportColumns(reports.card, reports.merchant, reports.received_ms, reports.amount_jpy)
-        entry.report(columns, self._arena)
+        home = self._home(partition)
+        entry.report(columns, home, self._arena, self.changelog.journal(home, len(reports)))
+
+    def _home(self, partition: int) -> int:
+        assert partition >= 0, partition
+        if self.partitions == 1:  # all in one: how the input was spread is not known, or it is not spread
+            return 0
+        assert partition < self.partitions, f"partition {partition} of {self.partitions}"
+        return partition
 
     def sizes(self) -> dict[Entity, int]:
-        """Return the rows in use of each entity."""
-        return {entity: int(self._stores[entity, store.USED]) for entity in Entity}
+        """Return the rows in use of each entity, what partitions keep apart not counted."""
+        return {entity: int(self._stores[entity, store.LIVE]) for entity in Entity}
 
     @property
     def nbytes(self) -> int:
         """Return the bytes of rows in use and their share of the index."""
-        return sum(rows * row_nbytes(entity) for entity, rows in self.sizes().items())
+        own = sum(int(self._stores[store.OWN + e, store.LIVE]) * row_nbytes(e) for e in Entity if e != Entity.CARD)
+        return own + sum(rows * row_nbytes(entity) for entity, rows in self.sizes().items())

@@ -18,7 +18,9 @@ from tests.profile.events import Stream, reports
 def test_an_entry_point_returns_the_revision_of_the_helpers_that_are_loaded() -> None:
     none = reports([])
     columns = ReportColumns(none.card, none.merchant, none.received_ms, none.amount_jpy)
-    assert entry.report(columns, Stream().profiles._arena) == jit.revision("scoring.profile")
+    profiles = Stream().profiles
+    journal = profiles.changelog.journal(0, 0)
+    assert entry.report(columns, 0, profiles._arena, journal) == jit.revision("scoring.profile")
 
 
 @pytest.mark.parametrize(

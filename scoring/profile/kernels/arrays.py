@@ -29,6 +29,19 @@ class Arena(NamedTuple):
     at: Words
 
 
+class Journal(NamedTuple):
+    """Hold what a partition's next flush must write, and what all partitions must bury.
+
+    `dirty`: the rows that changed, `dirty_n` how many; `gone`: uint64[., 2], entity and partition above key of each row
+    that was evicted, `gone_n` how many. Whoever calls a kernel makes room first.
+    """
+
+    dirty: Words
+    dirty_n: Words
+    gone: Keys
+    gone_n: Words
+
+
 class Columns(NamedTuple):
     """Hold the columns of `scoring.profile.facts.Facts` in its order."""
 

@@ -1,30 +1,35 @@
-"""Read and update all rows of each event, in order: the two entry points, compiled on first use and cached."""
+"""Read and update all rows of each event, in order; and all entry points, compiled on first use and cached."""
 
 from collections.abc import Callable
 from math import nan
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.jit import borrow, constant, entry, helper, revision, whole
 from scoring.profile.catalog import PROGRAM, TERMS
 from scoring.profile.entities import SMALL_JPY_MAX, TIME_S_MAX, WINDOW_S, Entity, Statistic
-from scoring.profile.kernels.arrays import Arena, Columns, Keys, Outputs, ReportColumns, Scratch, Words
+from scoring.profile.kernels import rows
+from scoring.profile.kernels.arrays import Arena, Columns, Journal, Keys, Outputs, ReportColumns, Scratch, Words
 from scoring.profile.kernels.card import is_repeat, read_card, read_card_reports, remember_id, report_card, update_card
-from scoring.profile.kernels.merchant_reports import read_merchant_reports, report_merchant
+from scoring.profile.kernels.merchant_reports import read_merchant_reports, report_merchant, stand_with
 from scoring.profile.kernels.rings import (
     ADDS,
     CLOCK,
     CLOCKS,
+    OWN_CLOCK,
     add_rings,
     cell_of,
+    clear_rings,
     read_rings,
     read_sketches,
     set_clock,
     stand,
 )
-from scoring.profile.kernels.store import FIRST_S, LAST_S, find_or_insert
+from scoring.profile.kernels.store import BITS, FIRST_S, LAST_S, OWN, PARTITIONS, SEEN_BY, find_or_insert, touch
 from scoring.profile.layout import TABLES, Value
+from scoring.profile.packed import Packed
 from scoring.profile.row_plans import Block
 
 _ENTITIES: Final = len(Entity)
@@ -35,6 +40,7 @@ _COUNTS: Final = constant(Block.COUNTS)
 _SHORTS: Final = constant(Block.SHORTS)
 _BYTES: Final = constant(Block.BYTES)
 _LAST_BLOCK: Final = int(Block.REPORT_COUNTS)
+_OWN_CLOCK: Final = constant(OWN_CLOCK)
 _STATISTICS: Final = len(Statistic)
 
 _ATTEMPTS: Final = int(Statistic.ATTEMPTS)
@@ -141,10 +147,9 @@ def _read_row(
 
 @helper
 def _update_row(
-    arena: Arena, entity: int, at: int, keys: Keys, i: int, second: int, attempt: bool, work: Words
+    arena: Arena, entity: int, at: int, keys: Keys, i: int, second: int, attempt: bool, work: Words, clock: int
 ) -> None:
-    """Add an event to the rings and sketches of the row that `_read_row` brought up to it, and move the row's times."""
-    clock = CLOCKS + CLOCK * entity
+    """Add an event to the rings and sketches of a row that was brought up to it, and move the row's times."""
     add_rings(arena.words, at, entity, _SUMS, work, clock, _SUM_TOP)
     if entity == _CARD:
         add_rings(arena.shorts, 4 * at, entity, _SHORTS, work, clock, _SHORT_TOP)
@@ -164,6 +169,37 @@ def _update_row(
 
 
 @helper
+def _own_row(arena: Arena, entity: int, at: int, key: np.uint64, partition: int, journal: Journal) -> int:
+    """Return the row that keeps what one partition saw of what the row at `at` sums up, noted for the next flush."""
+    arena.words[at + arena.stores[entity, SEEN_BY]] |= whole(np.uint64(1) << np.uint64(partition % BITS))
+    own = find_or_insert(arena, OWN + entity, key, partition, journal)
+    touch(arena, OWN + entity, own, journal)
+    return own
+
+
+@helper
+def _update_own(
+    arena: Arena,
+    columns: Columns,
+    i: int,
+    entity: int,
+    at: int,
+    partition: int,
+    second: int,
+    work: Words,
+    journal: Journal,
+) -> None:
+    """Count an event in what its partition alone saw of an entity, as in the row at `at` that sums up all."""
+    own = _own_row(arena, entity, at, columns.keys[i, entity], partition, journal)
+    set_clock(work, _OWN_CLOCK, whole(arena.singles[2 * own + LAST_S]), True)
+    clear_rings(arena.words, own, entity, _SUMS, work, _OWN_CLOCK)
+    clear_rings(arena.singles, 2 * own, entity, _COUNTS, work, _OWN_CLOCK)
+    _update_row(arena, entity, own, columns.keys, i, second, columns.kind[i] == 0, work, _OWN_CLOCK)
+    if entity == _MERCHANT:
+        stand_with(arena, own, at, second, work)
+
+
+@helper
 def _write_features(values: Scratch, out: Scratch, i: int, first_column: int) -> None:
     """Make each feature: (a * b * scale + plus) / (c + prior), NaN where the denominator is not positive."""
     for k in range(len(_PROGRAM)):
@@ -176,10 +212,9 @@ def _write_features(values: Scratch, out: Scratch, i: int, first_column: int) ->
 
 
 @helper
-def _read_event(
-    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, moves: bool, work: Words, values: Scratch
-) -> None:
+def _read_event(arena: Arena, columns: Columns, i: int, at: Words, event_s: int, moves: bool, journal: Journal) -> None:
     """Find the rows of one event and read them all into the scratch; the card's row is found already."""
+    work, values = arena.work, arena.values
     amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
     values[_AMOUNT] = float(amount) if amount >= 0 else nan
     for entity in range(_ENTITIES):
@@ -188,7 +223,7 @@ def _read_event(
             _blank(entity, values)
             continue
         if entity != _CARD:
-            at[entity] = find_or_insert(arena, entity, key)
+            at[entity] = find_or_insert(arena, entity, key, 0, journal)
         last_s = whole(arena.singles[2 * at[entity] + LAST_S])
         second = event_s if moves else last_s
         _read_row(arena, entity, at[entity], columns.keys, i, second, moves, work, values)
@@ -200,10 +235,14 @@ def _read_event(
 
 
 @helper
-def _update_rows(arena: Arena, columns: Columns, i: int, at: Words, event_s: int, work: Words) -> None:
+def _update_rows(
+    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, partition: int, journal: Journal
+) -> None:
     """Let one event count in all of its rows."""
+    work = arena.work
     amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
     attempt = columns.kind[i] == 0
+    alone = arena.stores[_CARD, PARTITIONS] == 1
     _figure(whole(columns.outcome[i]), whole(columns.kind[i]), amount, columns.tds_failed[i], work)
     for entity in range(_ENTITIES):
         if columns.keys[i, entity] == _ABSENT:
@@ -211,18 +250,30 @@ def _update_rows(arena: Arena, columns: Columns, i: int, at: Words, event_s: int
         if entity == _CARD and attempt:
             last_s = whole(arena.singles[2 * at[_CARD] + LAST_S])
             update_card(arena, 8 * at[_CARD], columns, i, amount, event_s, last_s)
-        _update_row(arena, entity, at[entity], columns.keys, i, event_s, attempt, work)
+        _update_row(arena, entity, at[entity], columns.keys, i, event_s, attempt, work, CLOCKS + CLOCK * entity)
+        if not alone and entity != _CARD:
+            _update_own(arena, columns, i, entity, at[entity], partition, event_s, work, journal)
 
 
 @helper
-def _read_then_update(columns: Columns, outputs: Outputs, first_column: int, arena: Arena) -> None:
+def _note_rows(arena: Arena, columns: Columns, i: int, at: Words, journal: Journal) -> None:
+    """Note the rows of an event that are logged themselves, which with one partition is all of them."""
+    for entity in range(_ENTITIES if arena.stores[_CARD, PARTITIONS] == 1 else 1):
+        if columns.keys[i, entity] != _ABSENT:
+            touch(arena, entity, at[entity], journal)
+
+
+@helper
+def _read_then_update(
+    columns: Columns, outputs: Outputs, first_column: int, partition: int, arena: Arena, journal: Journal
+) -> None:
     out, repeats = outputs.features, outputs.repeats
-    values, work, at = arena.values, arena.work, arena.at
+    values, at = arena.values, arena.at
     values[_ONE] = 1.0
     for i in range(len(columns.event_id)):
         card = columns.keys[i, _CARD]
         if card != _ABSENT:
-            at[_CARD] = find_or_insert(arena, _CARD, card)
+            at[_CARD] = find_or_insert(arena, _CARD, card, partition, journal)
             event_id = whole(max(columns.event_id[i], np.uint64(1)))
             repeats[i] = is_repeat(arena, at[_CARD], event_id)
             if repeats[i]:
@@ -232,15 +283,16 @@ def _read_then_update(columns: Columns, outputs: Outputs, first_column: int, are
         event_s = columns.time_ms[i] // 1000
         moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
         if moves:
-            stand(work, event_s)
-        _read_event(arena, columns, i, at, event_s, moves, work, values)
+            stand(arena.work, event_s)
+        _read_event(arena, columns, i, at, event_s, moves, journal)
         _write_features(values, out, i, first_column)
         if moves:
-            _update_rows(arena, columns, i, at, event_s, work)
+            _update_rows(arena, columns, i, at, event_s, partition, journal)
+        _note_rows(arena, columns, i, at, journal)
 
 
 @helper
-def _report(columns: ReportColumns, arena: Arena) -> None:
+def _report(columns: ReportColumns, partition: int, arena: Arena, journal: Journal) -> None:
     values, work = arena.values, arena.work
     for i in range(len(columns.card)):
         received_s = (columns.received_ms[i] + 999) // 1000  # rounded up: never visible to an event before it
@@ -248,31 +300,69 @@ def _report(columns: ReportColumns, arena: Arena) -> None:
             continue
         amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
         if columns.card[i] != _ABSENT:
-            at = find_or_insert(arena, _CARD, columns.card[i])
+            at = find_or_insert(arena, _CARD, columns.card[i], partition, journal)
             report_card(arena, 8 * at, received_s, amount)
+            touch(arena, _CARD, at, journal)
         if columns.merchant[i] != _ABSENT:
-            at = find_or_insert(arena, _MERCHANT, columns.merchant[i])
+            at = find_or_insert(arena, _MERCHANT, columns.merchant[i], 0, journal)
             report_merchant(arena, at, work, received_s, amount, values)
+            if arena.stores[_CARD, PARTITIONS] == 1:
+                touch(arena, _MERCHANT, at, journal)
+            else:
+                own = _own_row(arena, _MERCHANT, at, columns.merchant[i], partition, journal)
+                report_merchant(arena, own, work, received_s, amount, values)
 
 
-ReadThenUpdate = Callable[[Columns, Outputs, int, Arena], int]
-Report = Callable[[ReportColumns, Arena], int]
+Entries = tuple[
+    Callable[[Columns, Outputs, int, int, Arena, Journal], int],
+    Callable[[ReportColumns, int, Arena, Journal], int],
+    Callable[[int, bool, Arena, Journal, Packed], int],
+    Callable[[Packed, int, bool, Arena, Journal], int],
+    Callable[[int, bool, Arena, Journal], int],
+    Callable[[NDArray[np.uint32], int, Arena, Journal], int],
+    Callable[[Arena], int],
+]
 
 
-def _entry_points(built_from: int) -> tuple[ReadThenUpdate, Report]:
-    """Make the two functions that numba caches, keyed by the digest of all that they call, which they return."""
+def _entry_points(built_from: int) -> Entries:
+    """Make the functions that numba caches, keyed by the digest of all that they call; most return it."""
 
     @entry
-    def read_then_update(columns: Columns, outputs: Outputs, first_column: int, arena: Arena) -> int:
-        _read_then_update(borrow(columns), borrow(outputs), first_column, borrow(arena))
+    def read_then_update(
+        columns: Columns, outputs: Outputs, first_column: int, partition: int, arena: Arena, journal: Journal
+    ) -> int:
+        _read_then_update(borrow(columns), borrow(outputs), first_column, partition, borrow(arena), borrow(journal))
         return built_from
 
     @entry
-    def report(columns: ReportColumns, arena: Arena) -> int:
-        _report(borrow(columns), borrow(arena))
+    def report(columns: ReportColumns, partition: int, arena: Arena, journal: Journal) -> int:
+        _report(borrow(columns), partition, borrow(arena), borrow(journal))
         return built_from
 
-    return read_then_update, report
+    @entry
+    def pack(partition: int, cards: bool, arena: Arena, journal: Journal, to: Packed) -> int:
+        return rows.pack(partition, cards, borrow(arena), borrow(journal), borrow(to)) + 0 * built_from
+
+    @entry
+    def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journal: Journal) -> int:
+        return rows.restore(borrow(packed), partition, in_place, borrow(arena), borrow(journal)) + 0 * built_from
+
+    @entry
+    def leave(partition: int, cards: bool, arena: Arena, journal: Journal) -> int:
+        rows.leave(partition, cards, borrow(arena), borrow(journal))
+        return built_from
+
+    @entry
+    def mark(keys: NDArray[np.uint32], partition: int, arena: Arena, journal: Journal) -> int:
+        rows.mark(keys, partition, borrow(arena), borrow(journal))
+        return built_from
+
+    @entry
+    def collect(arena: Arena) -> int:
+        rows.collect(borrow(arena))
+        return built_from
+
+    return read_then_update, report, pack, restore, leave, mark, collect
 
 
-read_then_update, report = _entry_points(revision("scoring.profile"))
+read_then_update, report, pack, restore, leave, mark, collect = _entry_points(revision("scoring.profile"))

@@ -7,7 +7,16 @@ import numpy as np
 from scoring.jit import constant, helper, whole
 from scoring.profile.entities import Entity, Statistic
 from scoring.profile.kernels.arrays import Arena, Scratch, Words
-from scoring.profile.kernels.rings import ADDS, CLOCK, CLOCKS, add_rings, read_rings, set_clock, stand
+from scoring.profile.kernels.rings import (
+    ADDS,
+    OWN_CLOCK,
+    REPORT_CLOCK,
+    add_rings,
+    clear_rings,
+    read_rings,
+    set_clock,
+    stand,
+)
 from scoring.profile.layout import ROW_LAYOUTS, TABLES, Value
 from scoring.profile.row_plans import REPORT_LOG, Block
 
@@ -26,7 +35,8 @@ _STATISTIC: Final = TABLES.ring_statistic
 _FIRST: Final = int(TABLES.blocks[_MERCHANT, _SUMS, 0])
 _END: Final = int(TABLES.blocks[_MERCHANT, _COUNTS, 1])
 _RINGS_AT: Final = int(Value.END)
-_OWN_CLOCK: Final = constant(CLOCKS + CLOCK * len(Entity))
+_REPORT_CLOCK: Final = constant(REPORT_CLOCK)
+_OWN_CLOCK: Final = constant(OWN_CLOCK)
 _COUNT_TOP: Final = constant(2**32 - 1)
 _SUM_TOP: Final = constant(2**60)
 
@@ -50,9 +60,9 @@ def read_merchant_reports(
         for ring in range(_FIRST, _END):
             values[_RINGS_AT + ring] = 0.0
         return
-    set_clock(work, _OWN_CLOCK, stands_s, moves)
-    read_rings(arena.words, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, values)
-    read_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, values)
+    set_clock(work, _REPORT_CLOCK, stands_s, moves)
+    read_rings(arena.words, at, _MERCHANT, _SUMS, work, _REPORT_CLOCK, values)
+    read_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _REPORT_CLOCK, values)
     if moves:
         stands_s = max(stands_s, second)
         arena.singles[2 * at + _CLOCK] = stands_s
@@ -62,6 +72,21 @@ def read_merchant_reports(
                 of_count = _STATISTIC[ring] == _REPORTS
                 unseen = whole(arena.singles[2 * at + _LOG_N + k]) if of_count else arena.words[at + _LOG_JPY + k]
                 values[_RINGS_AT + ring] = max(values[_RINGS_AT + ring] - float(unseen), 0.0)
+
+
+@helper
+def stand_with(arena: Arena, own: int, at: int, second: int, work: Words) -> None:
+    """Bring the report rings of a partition's own row to an event that moved those of the row that sums up all.
+
+    Their clock has to be the latest of the parts', or what a restart adds up again would stand elsewhere.
+    """
+    if arena.singles[2 * at + _CLOCK] == 0:
+        return
+    stands_s = whole(arena.singles[2 * own + _CLOCK])
+    set_clock(work, _OWN_CLOCK, stands_s, True)
+    clear_rings(arena.words, own, _MERCHANT, _SUMS, work, _OWN_CLOCK)
+    clear_rings(arena.singles, 2 * own, _MERCHANT, _COUNTS, work, _OWN_CLOCK)
+    arena.singles[2 * own + _CLOCK] = max(stands_s, second)
 
 
 @helper
@@ -78,11 +103,11 @@ def report_merchant(
     work[ADDS + _REPORTS] = 1
     work[ADDS + _REPORTED] = max(amount, 0)
     stand(work, received_s)
-    set_clock(work, _OWN_CLOCK, stands_s, True)
-    read_rings(arena.words, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, values)
-    read_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, values)
-    add_rings(arena.words, at, _MERCHANT, _SUMS, work, _OWN_CLOCK, _SUM_TOP)
-    add_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _OWN_CLOCK, _COUNT_TOP)
+    set_clock(work, _REPORT_CLOCK, stands_s, True)
+    read_rings(arena.words, at, _MERCHANT, _SUMS, work, _REPORT_CLOCK, values)
+    read_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _REPORT_CLOCK, values)
+    add_rings(arena.words, at, _MERCHANT, _SUMS, work, _REPORT_CLOCK, _SUM_TOP)
+    add_rings(arena.singles, 2 * at, _MERCHANT, _COUNTS, work, _REPORT_CLOCK, _COUNT_TOP)
     arena.singles[2 * at + _CLOCK] = max(stands_s, received_s)
     _log(arena, at, received_s, work[ADDS + _REPORTED])
 

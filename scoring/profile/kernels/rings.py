@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.jit import helper, whole
-from scoring.profile.entities import RING, SUB_BUCKETS, WINDOW_S, Entity, Statistic
+from scoring.profile.entities import RING, WINDOW_S, Entity, Statistic
 from scoring.profile.kernels.arrays import Arena, Scratch, Words
 from scoring.profile.kernels.store import mix
-from scoring.profile.layout import TABLES, Value
+from scoring.profile.layout import SUB_S, TABLES, Value
 
 WINDOWS: Final = len(WINDOW_S)
 
@@ -17,17 +17,19 @@ WINDOWS: Final = len(WINDOW_S)
 START: Final = 0  # + window: first second of the event's bucket
 SLOT: Final = WINDOWS  # + window: slot of that bucket; the same in all rows
 ADDS: Final = 2 * WINDOWS  # + statistic
-CLOCKS: Final = ADDS + len(Statistic)  # + CLOCK * row, one row for each entity and one for reports
+CLOCKS: Final = ADDS + len(Statistic)  # + CLOCK * row: one for each entity, one for reports, one for a partition's own
 STEPS: Final = 0  # + window: buckets to clear before reading, as many as began since the row's last event
 HEAD: Final = WINDOWS  # + window: slot of the row's running bucket
 HOME: Final = 2 * WINDOWS  # + window: slot of the event's own bucket, -1 when it is held no more
 CLOCK: Final = 3 * WINDOWS
-WORK_SIZE: Final = CLOCKS + CLOCK * (len(Entity) + 1)
+REPORT_CLOCK: Final = CLOCKS + CLOCK * len(Entity)
+OWN_CLOCK: Final = REPORT_CLOCK + CLOCK
+WORK_SIZE: Final = OWN_CLOCK + CLOCK
 
 Cells = NDArray[np.integer[Any]]
 """The view of the arena whose element type a block has; a helper that takes it is compiled once for each type."""
 
-_SUB_S: Final = np.array([width // SUB_BUCKETS for width in WINDOW_S], dtype=np.int64)
+_SUB_S: Final = SUB_S
 _RINGS_AT: Final = int(Value.END)
 _DISTINCT_AT: Final = TABLES.distinct_at
 _OFFSET: Final = TABLES.ring_offset
@@ -82,6 +84,17 @@ def read_rings(cells: Cells, at: int, entity: int, block: int, work: Words, cloc
         for k in range(RING):
             total += whole(cells[first + k])
         values[_RINGS_AT + ring] = float(max(total, 0))
+
+
+@helper
+def clear_rings(cells: Cells, at: int, entity: int, block: int, work: Words, clock: int) -> None:
+    """Clear what has left each ring of a block, without reading it."""
+    for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
+        first, window = at + _OFFSET[ring], _WINDOW[ring]
+        slot = work[clock + HEAD + window]
+        for _ in range(work[clock + STEPS + window]):
+            cells[first + slot] = 0
+            slot = slot - 1 if slot > 0 else RING - 1
 
 
 @helper

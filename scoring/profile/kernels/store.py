@@ -4,6 +4,11 @@ An index entry is the upper 32 bits of the mixed key and, below them, the row nu
 probing, at most half full; a deletion shifts its cluster back, so there are no tombstones and a store does not slow
 with age. Rows are handed out in order until the store is full. After that each new key takes the row that was idle
 longest among the next SWEEP rows under a clock hand: bounded work, and a function of the order of events alone.
+
+There are fifteen stores. The first eight, one for each entity, are what features are read from. A card's row belongs to
+one partition; a row of any other entity sums up what all partitions saw, so the other seven keep beside it what each
+partition saw alone: that is what is logged, moved and followed. With one partition the two are the same and the seven
+stay empty. A row that belongs to a partition is found under its key with that partition's salt.
 """
 
 from typing import Final
@@ -11,24 +16,39 @@ from typing import Final
 import numpy as np
 
 from scoring.jit import helper, whole
-from scoring.profile.kernels.arrays import Arena
+from scoring.profile.entities import Entity
+from scoring.profile.kernels.arrays import Arena, Journal
 
 SWEEP: Final = 8
+ENTITIES: Final = len(Entity)
+STORES: Final = 2 * ENTITIES - 1
+OWN: Final = ENTITIES - 1  # store of what a partition saw of an entity alone: the entity's number plus this
 
-# Columns of the int64[8, 8] table of stores, one line for each entity.
-ARENA_AT: Final = 0  # first word of the entity's rows
+# Columns of the int64[STORES, 14] table of stores.
+ARENA_AT: Final = 0  # first word of the store's rows
 WORDS: Final = 1  # words of a row
 CAPACITY: Final = 2  # rows
 INDEX_AT: Final = 3  # first entry of its index
 INDEX_BITS: Final = 4  # log2 of the entries of its index
-USED: Final = 5  # rows handed out
+USED: Final = 5  # rows ever handed out
 HAND: Final = 6  # next row that an eviction looks at
 SECOND_CLOCK: Final = 7  # offset in uint32 of another time that counts as activity: the last report
+FREE: Final = 8  # a row that was given back, plus one; each names the next in its second word
+LIVE: Final = 9  # rows in use
+HOME: Final = 10  # offset in uint16 of the partition that a row belongs to
+DIRTY: Final = 11  # offset in uint8: whether the row awaits the next flush
+SEEN_BY: Final = 12  # offset in words: which partitions have a row of their own, one bit for each (modulo 64)
+PARTITIONS: Final = 13  # the same in every line
+COLUMNS: Final = 14
 
 LAST_S: Final = 2  # offsets in uint32 of the header's two times
 FIRST_S: Final = 3
 
+BITS: Final = 64  # of the word at SEEN_BY
+AT_BITS: Final = 48  # a dirty row is noted as its entity above its place in the arena
+
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio, odd: Knuth's multiplicative hashing
+_SALT: Final = np.uint64(0xD1B54A32D192ED03)  # odd: no two partitions have the same
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _FREE: Final = np.uint64(0)
 _32: Final = np.uint64(32)
@@ -42,14 +62,32 @@ def mix(key: np.uint64) -> np.uint64:
 
 
 @helper
-def _row_at(arena: Arena, entity: int, row: int) -> int:
-    return whole(arena.stores[entity, ARENA_AT] + row * arena.stores[entity, WORDS])
+def salted(key: np.uint64, partition: int) -> np.uint64:
+    """Make of an entity's key that of its row in a partition, and the other way round."""
+    return key ^ (np.uint64(partition) * _SALT)
 
 
 @helper
-def _probe(arena: Arena, entity: int, key: np.uint64) -> int:
+def _row_at(arena: Arena, store: int, row: int) -> int:
+    return whole(arena.stores[store, ARENA_AT] + row * arena.stores[store, WORDS])
+
+
+@helper
+def row_of(arena: Arena, store: int, at: int) -> int:
+    """Return the number of the row that begins at a word."""
+    return whole((at - arena.stores[store, ARENA_AT]) // arena.stores[store, WORDS])
+
+
+@helper
+def home_of(arena: Arena, store: int, at: int) -> int:
+    """Return the partition that a row belongs to; 0 for one that sums up several."""
+    return whole(arena.shorts[4 * at + arena.stores[store, HOME]])
+
+
+@helper
+def _probe(arena: Arena, store: int, key: np.uint64) -> int:
     """Return the entry that holds the key, or else ~entry of the free one where it belongs."""
-    first, bits = arena.stores[entity, INDEX_AT], arena.stores[entity, INDEX_BITS]
+    first, bits = arena.stores[store, INDEX_AT], arena.stores[store, INDEX_BITS]
     tag = mix(key) >> _32
     mask = (1 << bits) - 1
     position = whole(tag >> np.uint64(32 - bits))
@@ -57,15 +95,15 @@ def _probe(arena: Arena, entity: int, key: np.uint64) -> int:
         entry = arena.entries[first + position]
         if entry == _FREE:
             return ~position
-        if entry >> _32 == tag and arena.words[_row_at(arena, entity, whole(entry & _LOW) - 1)] == whole(key):
+        if entry >> _32 == tag and arena.words[_row_at(arena, store, whole(entry & _LOW) - 1)] == whole(key):
             return position
         position = (position + 1) & mask
 
 
 @helper
-def _unlink(arena: Arena, entity: int, position: int) -> None:
+def _unlink(arena: Arena, store: int, position: int) -> None:
     """Free an entry and shift back those behind it that would no longer be found."""
-    first, bits = arena.stores[entity, INDEX_AT], arena.stores[entity, INDEX_BITS]
+    first, bits = arena.stores[store, INDEX_AT], arena.stores[store, INDEX_BITS]
     mask = (1 << bits) - 1
     shift = np.uint64(64 - bits)
     hole = position
@@ -82,38 +120,150 @@ def _unlink(arena: Arena, entity: int, position: int) -> None:
 
 
 @helper
-def _evict(arena: Arena, entity: int) -> int:
-    """Empty the row that was idle longest among the next SWEEP under the hand, and return it."""
-    capacity, hand = arena.stores[entity, CAPACITY], arena.stores[entity, HAND]
-    second_clock = arena.stores[entity, SECOND_CLOCK]
-    oldest, oldest_s = whole(-1), whole(0)
-    for step in range(min(SWEEP, capacity)):
-        row = (hand + step) % capacity
-        at = 2 * _row_at(arena, entity, row)
-        seen_s = max(whole(arena.singles[at + LAST_S]), whole(arena.singles[at + second_clock]))
-        if oldest < 0 or seen_s < oldest_s:
-            oldest, oldest_s = row, seen_s
-    arena.stores[entity, HAND] = (hand + SWEEP) % capacity
-    at = _row_at(arena, entity, oldest)
-    _unlink(arena, entity, _probe(arena, entity, np.uint64(arena.words[at])))
-    for word in range(at, at + arena.stores[entity, WORDS]):
-        arena.words[word] = 0
-    return oldest
+def find(arena: Arena, store: int, key: np.uint64) -> int:
+    """Return the first word of the key's row, or -1."""
+    position = _probe(arena, store, key)
+    if position < 0:
+        return -1
+    return _row_at(arena, store, whole(arena.entries[arena.stores[store, INDEX_AT] + position] & _LOW) - 1)
 
 
 @helper
-def find_or_insert(arena: Arena, entity: int, key: np.uint64) -> int:
-    """Return the first word of the key's row, an empty one if it is new; evict when the store is full."""
-    position = _probe(arena, entity, key)
-    if position >= 0:
-        return _row_at(arena, entity, whole(arena.entries[arena.stores[entity, INDEX_AT] + position] & _LOW) - 1)
-    if arena.stores[entity, USED] < arena.stores[entity, CAPACITY]:
-        row = whole(arena.stores[entity, USED])
-        arena.stores[entity, USED] += 1
+def remove(arena: Arena, store: int, key: np.uint64) -> bool:
+    """Empty the key's row and give it back; say whether there was one."""
+    position = _probe(arena, store, key)
+    if position < 0:
+        return False
+    row = whole(arena.entries[arena.stores[store, INDEX_AT] + position] & _LOW) - 1
+    _unlink(arena, store, position)
+    at = _row_at(arena, store, row)
+    for word in range(at, at + arena.stores[store, WORDS]):
+        arena.words[word] = 0
+    arena.words[at + 1] = arena.stores[store, FREE]
+    arena.stores[store, FREE] = row + 1
+    arena.stores[store, LIVE] -= 1
+    return True
+
+
+@helper
+def _bury(arena: Arena, store: int, entity: int, key: np.uint64, partition: int, journal: Journal) -> None:
+    """Remove a row that is logged, and note that its log wants a tombstone."""
+    if remove(arena, store, salted(key, partition)):
+        n = journal.gone_n[0]
+        journal.gone[n, 0] = np.uint64(entity << 32 | partition)
+        journal.gone[n, 1] = key
+        journal.gone_n[0] = n + 1
+
+
+@helper
+def forget(arena: Arena, entity: int, key: np.uint64, home: int, journal: Journal) -> None:
+    """Remove all that is known of an entity: the row that is read, and what each partition keeps of it."""
+    partitions = arena.stores[0, PARTITIONS]
+    if entity == 0 or partitions == 1:
+        _bury(arena, entity, entity, key, home, journal)
+        return
+    at = find(arena, entity, key)
+    if at < 0:
+        return
+    seen_by = np.uint64(arena.words[at + arena.stores[entity, SEEN_BY]])
+    for partition in range(partitions):
+        if seen_by >> np.uint64(partition % BITS) & np.uint64(1):
+            _bury(arena, OWN + entity, entity, key, partition, journal)
+    remove(arena, entity, key)
+
+
+@helper
+def _make_room(arena: Arena, store: int, keep: np.uint64, journal: Journal) -> None:
+    """Forget the entity that was idle longest among the next SWEEP rows under the hand, but not `keep`."""
+    capacity, second_clock = arena.stores[store, CAPACITY], arena.stores[store, SECOND_CLOCK]
+    entity = store if store < ENTITIES else store - OWN
+    oldest, oldest_s = whole(-1), whole(0)
+    looked = whole(0)
+    while oldest < 0 or looked % min(SWEEP, capacity) != 0:
+        at = _row_at(arena, store, (arena.stores[store, HAND] + looked) % capacity)
+        looked += 1
+        if salted(np.uint64(arena.words[at]), home_of(arena, store, at)) == keep:
+            continue
+        seen_s = max(whole(arena.singles[2 * at + LAST_S]), whole(arena.singles[2 * at + second_clock]))
+        if oldest < 0 or seen_s < oldest_s:
+            oldest, oldest_s = at, seen_s
+    arena.stores[store, HAND] = (arena.stores[store, HAND] + max(looked, SWEEP)) % capacity
+    home = home_of(arena, store, oldest)
+    forget(arena, entity, salted(np.uint64(arena.words[oldest]), home), home, journal)
+
+
+@helper
+def _take_row(arena: Arena, store: int) -> int:
+    row = whole(arena.stores[store, FREE]) - 1
+    if row >= 0:
+        at = _row_at(arena, store, row)
+        arena.stores[store, FREE] = arena.words[at + 1]
+        arena.words[at + 1] = 0
     else:
-        row = _evict(arena, entity)
-        position = _probe(arena, entity, key)  # the eviction may have shifted the cluster
-    at = _row_at(arena, entity, row)
+        row = whole(arena.stores[store, USED])
+        arena.stores[store, USED] += 1
+    return row
+
+
+@helper
+def link(arena: Arena, store: int, position: int, row: int, key: np.uint64) -> int:
+    """Put a key that is not there into an empty row and the free entry ~position; return the row's first word."""
+    at = _row_at(arena, store, row)
     arena.words[at] = whole(key)
-    arena.entries[arena.stores[entity, INDEX_AT] + ~position] = (mix(key) >> _32) << _32 | np.uint64(row + 1)
+    arena.entries[arena.stores[store, INDEX_AT] + ~position] = (mix(key) >> _32) << _32 | np.uint64(row + 1)
+    arena.stores[store, LIVE] += 1
     return at
+
+
+@helper
+def find_or_insert(arena: Arena, store: int, key: np.uint64, partition: int, journal: Journal) -> int:
+    """Return the first word of a key's row in a partition, an empty one if it is new; evict when the store is full.
+
+    `partition` is 0 for a row that sums up several.
+    """
+    own = salted(key, partition)
+    position = _probe(arena, store, own)
+    if position >= 0:
+        return _row_at(arena, store, whole(arena.entries[arena.stores[store, INDEX_AT] + position] & _LOW) - 1)
+    if arena.stores[store, FREE] == 0 and arena.stores[store, USED] == arena.stores[store, CAPACITY]:
+        _make_room(arena, store, key, journal)
+        position = _probe(arena, store, own)  # the eviction may have shifted the cluster
+    at = link(arena, store, position, _take_row(arena, store), own)
+    arena.shorts[4 * at + arena.stores[store, HOME]] = partition
+    return at
+
+
+@helper
+def insert_at(arena: Arena, store: int, key: np.uint64, row: int) -> int:
+    """Put a key of partition 0 where it was before a restart, if the row is untouched; return its first word or -1.
+
+    Only while an empty store is being filled: rows that this leaves empty are not given out until `collect_free`.
+    """
+    position = _probe(arena, store, key)
+    if position >= 0 or row >= arena.stores[store, CAPACITY] or arena.words[_row_at(arena, store, row)] != 0:
+        return -1
+    arena.stores[store, USED] = max(arena.stores[store, USED], row + 1)
+    return link(arena, store, position, row, key)
+
+
+@helper
+def collect_free(arena: Arena, store: int) -> None:
+    """Chain all empty rows, so that they are given out, lowest first."""
+    arena.stores[store, FREE] = 0
+    for row in range(arena.stores[store, USED] - 1, -1, -1):
+        at = _row_at(arena, store, row)
+        if arena.words[at] == 0:
+            arena.words[at + 1] = arena.stores[store, FREE]
+            arena.stores[store, FREE] = row + 1
+
+
+@helper
+def touch(arena: Arena, store: int, at: int, journal: Journal) -> None:
+    """Note once that a row changed since its partition's last flush."""
+    dirty = 8 * at + arena.stores[store, DIRTY]
+    if arena.octets[dirty] == 0:
+        arena.octets[dirty] = 1
+        entity = store if store < ENTITIES else store - OWN
+        n = journal.dirty_n[0]
+        journal.dirty[n] = entity << AT_BITS | at
+        journal.dirty_n[0] = n + 1

@@ -1,0 +1,205 @@
+"""Pack rows for their log, and put them back.
+
+A packed row is uint32 words: format version and the row's number in its store, a bitmap of the cells that are not zero,
+then those cells. A cell is a uint32 of the row after its key; most of a row is zero, so a fresh one packs to a tenth.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.jit import constant, helper, trailing_zeros, whole
+from scoring.profile.entities import Entity
+from scoring.profile.kernels import store as s
+from scoring.profile.kernels.arrays import Arena, Journal
+from scoring.profile.kernels.union import add_up
+from scoring.profile.packed import PARTITION_BITS, ROW_FORMAT, Packed
+
+Singles = NDArray[np.uint32]
+
+HEADER: Final = 2  # words before the bitmap
+KEY_CELLS: Final = 2  # cells of a row that its key takes
+
+DONE: Final = -1
+"""What `restore` returns when it took all rows; else the number of the first that it could not read."""
+
+_ENTITIES: Final = len(Entity)
+_CARD: Final = constant(Entity.CARD)
+_FORMAT: Final = np.uint32(ROW_FORMAT)
+_PARTITION_BITS: Final = PARTITION_BITS
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_32: Final = np.uint64(32)
+_AT_MASK: Final = constant((1 << s.AT_BITS) - 1)
+
+
+@helper
+def _put_key(keys: Singles, n: int, entity: int, partition: int, key: np.uint64) -> None:
+    keys[n, 0] = np.uint32(entity << _PARTITION_BITS | partition)
+    keys[n, 1] = np.uint32(key & _LOW)
+    keys[n, 2] = np.uint32(key >> _32)
+
+
+@helper
+def _put_row(arena: Arena, store: int, at: int, values: Singles, cursor: int) -> int:
+    """Write one row's value; return where it ends."""
+    home, dirty = 4 * at + arena.stores[store, s.HOME], 8 * at + arena.stores[store, s.DIRTY]
+    partition = arena.shorts[home]
+    arena.shorts[home] = 0  # neither is part of the value: they say where it is kept
+    arena.octets[dirty] = 0
+    values[cursor] = _FORMAT
+    values[cursor + 1] = np.uint32(s.row_of(arena, store, at))
+    cells = 2 * arena.stores[store, s.WORDS] - KEY_CELLS
+    bitmap = cursor + HEADER
+    cursor = bitmap + (cells + 31) // 32
+    for word in range(bitmap, cursor):
+        values[word] = 0
+    first = 2 * at + KEY_CELLS
+    for cell in range(cells):
+        value = arena.singles[first + cell]
+        if value != 0:
+            values[bitmap + (cell >> 5)] |= np.uint32(1) << np.uint32(cell & 31)
+            values[cursor] = value
+            cursor += 1
+    arena.shorts[home] = partition
+    return cursor
+
+
+@helper
+def pack(partition: int, cards: bool, arena: Arena, journal: Journal, to: Packed) -> int:
+    """Write the rows of a partition that changed, those of cards or all others; return how many."""
+    n, cursor = whole(0), whole(0)
+    for k in range(journal.gone_n[0]):
+        entity, home = whole(journal.gone[k, 0] >> _32), whole(journal.gone[k, 0] & _LOW)
+        if home == partition and (entity == _CARD) == cards:
+            _put_key(to.keys, n, entity, partition, journal.gone[k, 1])
+            to.ends[n] = cursor
+            n += 1
+    for k in range(journal.dirty_n[0]):
+        entity, at = journal.dirty[k] >> s.AT_BITS, journal.dirty[k] & _AT_MASK
+        store = entity if entity == _CARD or arena.stores[0, s.PARTITIONS] == 1 else entity + s.OWN
+        if (entity == _CARD) != cards or arena.octets[8 * at + arena.stores[store, s.DIRTY]] == 0:
+            continue
+        if s.home_of(arena, store, at) == partition:  # else it was given to another partition's key since
+            _put_key(to.keys, n, entity, partition, s.salted(np.uint64(arena.words[at]), partition))
+            cursor = _put_row(arena, store, at, to.values, cursor)
+            to.ends[n] = cursor
+            n += 1
+    return n
+
+
+@helper
+def _is_whole(values: Singles, begin: int, end: int, cells: int) -> bool:
+    """Say whether a value has as many cells as its bitmap names, and none beyond the row."""
+    bitmap = begin + HEADER
+    first = bitmap + (cells + 31) // 32
+    if first > end:
+        return False
+    named = whole(0)
+    for word in range(bitmap, first):
+        bits = np.uint64(values[word])
+        while bits != np.uint64(0):
+            named += 1
+            bits &= bits - np.uint64(1)
+    spare = np.uint32(cells & 31)
+    return first + named == end and (spare == 0 or values[first - 1] >> spare == 0)
+
+
+@helper
+def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles, begin: int) -> None:
+    """Overwrite a row, but for its key, by a value that is whole."""
+    for word in range(at + 1, at + arena.stores[store, s.WORDS]):
+        arena.words[word] = 0
+    bitmap = begin + HEADER
+    cells = 2 * arena.stores[store, s.WORDS] - KEY_CELLS
+    cursor = bitmap + (cells + 31) // 32
+    for word in range(bitmap, bitmap + (cells + 31) // 32):
+        bits = np.uint64(values[word])
+        while bits != np.uint64(0):
+            cell = 32 * (word - bitmap) + trailing_zeros(bits)
+            arena.singles[2 * at + KEY_CELLS + cell] = values[cursor]
+            cursor += 1
+            bits &= bits - np.uint64(1)
+    arena.shorts[4 * at + arena.stores[store, s.HOME]] = partition
+
+
+@helper
+def _sum_again(arena: Arena, entity: int, key: np.uint64, partition: int, journal: Journal) -> None:
+    at = s.find_or_insert(arena, entity, key, 0, journal)
+    arena.words[at + arena.stores[entity, s.SEEN_BY]] |= whole(np.uint64(1) << np.uint64(partition % s.BITS))
+    if not add_up(arena, entity, at):
+        s.remove(arena, entity, key)
+
+
+@helper
+def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journal: Journal) -> int:
+    """Put packed rows of a partition back in order; return DONE, or the number of the first that cannot be read."""
+    partitions = arena.stores[0, s.PARTITIONS]
+    begin = whole(0)
+    for n in range(len(packed.ends)):
+        end = packed.ends[n]
+        entity = whole(packed.keys[n, 0] >> np.uint32(_PARTITION_BITS))
+        home = whole(packed.keys[n, 0] & np.uint32((1 << _PARTITION_BITS) - 1))
+        key = np.uint64(packed.keys[n, 2]) << _32 | np.uint64(packed.keys[n, 1])
+        if entity >= _ENTITIES or home != partition:
+            return n
+        store = entity if entity == _CARD or partitions == 1 else entity + s.OWN
+        if end == begin:
+            s.remove(arena, store, s.salted(key, partition))
+            if in_place:
+                arena.stores[store, s.FREE] = 0
+        else:
+            cells = 2 * arena.stores[store, s.WORDS] - KEY_CELLS
+            if packed.values[begin] != _FORMAT or not _is_whole(packed.values, begin, end, cells):
+                return n
+            at = s.insert_at(arena, store, key, whole(packed.values[begin + 1])) if in_place else whole(-1)
+            if at < 0:
+                at = s.find_or_insert(arena, store, key, partition, journal)
+            _get_row(arena, store, at, partition, packed.values, begin)
+        if store != entity:
+            _sum_again(arena, entity, key, partition, journal)
+        begin = end
+    return DONE
+
+
+@helper
+def leave(partition: int, cards: bool, arena: Arena, journal: Journal) -> None:
+    """Remove all rows of a partition, without tombstones: they live on in its log."""
+    alone = arena.stores[0, s.PARTITIONS] == 1
+    for entity in range(0 if cards else 1, 1 if cards else _ENTITIES):
+        store = entity if cards or alone else entity + s.OWN
+        at = whole(arena.stores[store, s.ARENA_AT])
+        for _ in range(arena.stores[store, s.USED]):
+            if arena.words[at] != 0 and s.home_of(arena, store, at) == partition:
+                own = np.uint64(arena.words[at])
+                key = s.salted(own, partition)
+                s.remove(arena, store, own)
+                if store != entity:
+                    _sum_again(arena, entity, key, partition, journal)
+            at += arena.stores[store, s.WORDS]
+
+
+@helper
+def mark(keys: Singles, partition: int, arena: Arena, journal: Journal) -> None:
+    """Note rows for the next flush, and bury those that do not exist."""
+    for n in range(len(keys)):
+        entity = whole(keys[n, 0] >> np.uint32(_PARTITION_BITS))
+        if entity >= _ENTITIES:
+            continue
+        key = np.uint64(keys[n, 2]) << _32 | np.uint64(keys[n, 1])
+        store = entity if entity == _CARD or arena.stores[0, s.PARTITIONS] == 1 else entity + s.OWN
+        at = s.find(arena, store, s.salted(key, partition))
+        if at >= 0:
+            s.touch(arena, store, at, journal)
+        else:
+            gone = journal.gone_n[0]
+            journal.gone[gone, 0] = np.uint64(entity << 32 | partition)
+            journal.gone[gone, 1] = key
+            journal.gone_n[0] = gone + 1
+
+
+@helper
+def collect(arena: Arena) -> None:
+    """Chain the empty rows of all stores."""
+    for store in range(s.STORES):
+        s.collect_free(arena, store)

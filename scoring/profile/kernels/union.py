@@ -1,0 +1,126 @@
+"""Add up what each partition saw of an entity, exactly as if one row had seen it all.
+
+Buckets lie on absolute time and hold integers, distinct counters unite by maximum, and a row's clock is the latest of
+its parts': the sum of the parts, brought to that clock, is the row that all of their events would have made in any
+order. Held by a test.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from scoring.jit import constant, helper, whole
+from scoring.profile.entities import RING, Entity
+from scoring.profile.kernels.arrays import Arena
+from scoring.profile.kernels.rings import Cells
+from scoring.profile.kernels.store import BITS, FIRST_S, LAST_S, OWN, PARTITIONS, SEEN_BY, find, salted
+from scoring.profile.layout import ROW_LAYOUTS, SUB_S, TABLES
+from scoring.profile.row_plans import REPORT_LOG, Block
+
+_FIELDS = ROW_LAYOUTS[Entity.MERCHANT].fields
+_LOG_JPY: Final = _FIELDS["log_jpy"]
+_LOG_S: Final = _FIELDS["log_s"]
+_LOG_N: Final = _FIELDS["log_n"]
+_REPORT_CLOCK: Final = _FIELDS["report_clock"]
+_MERCHANT: Final = int(Entity.MERCHANT)
+_SUMS: Final = constant(Block.SUMS)
+_COUNTS: Final = constant(Block.COUNTS)
+_REPORT_SUMS: Final = constant(Block.REPORT_SUMS)
+_REPORT_COUNTS: Final = constant(Block.REPORT_COUNTS)
+_SUM_TOP: Final = constant(2**60)
+_COUNT_TOP: Final = constant(2**32 - 1)
+
+_BLOCKS: Final = TABLES.blocks
+_OFFSET: Final = TABLES.ring_offset
+_WINDOW: Final = TABLES.ring_window
+_SUB_S: Final = SUB_S
+_SKETCH_RUNS: Final = TABLES.sketch_runs
+_SKETCH_AT: Final = TABLES.sketch_at
+_SLOTS: Final = TABLES.sketch_slots
+
+
+@helper
+def add_up(arena: Arena, entity: int, at: int) -> bool:
+    """Make the row at `at` the sum of what the partitions that it names keep; False if none keeps anything."""
+    key = np.uint64(arena.words[at])
+    seen_by = np.uint64(arena.words[at + arena.stores[entity, SEEN_BY]])
+    still = np.uint64(0)
+    for word in range(at + 1, at + arena.stores[entity, 1]):
+        arena.words[word] = 0
+    for pass_ in range(2):  # the clocks first: a bucket is kept or not by where the sum stands
+        for partition in range(arena.stores[0, PARTITIONS]):
+            bit = np.uint64(1) << np.uint64(partition % BITS)
+            own = find(arena, OWN + entity, salted(key, partition)) if seen_by & bit else -1
+            if own >= 0 and pass_ == 0:
+                still |= bit
+                _set_clocks(arena, entity, at, own)
+            elif own >= 0:
+                _add(arena, entity, at, own)
+    arena.words[at + arena.stores[entity, SEEN_BY]] = whole(still)
+    return bool(still != np.uint64(0))
+
+
+@helper
+def _set_clocks(arena: Arena, entity: int, at: int, own: int) -> None:
+    first_s, own_s = arena.singles[2 * at + FIRST_S], arena.singles[2 * own + FIRST_S]
+    if own_s != 0 and (first_s == 0 or own_s < first_s):
+        arena.singles[2 * at + FIRST_S] = own_s
+    arena.singles[2 * at + LAST_S] = max(arena.singles[2 * at + LAST_S], arena.singles[2 * own + LAST_S])
+    if entity == _MERCHANT:
+        clock = max(arena.singles[2 * at + _REPORT_CLOCK], arena.singles[2 * own + _REPORT_CLOCK])
+        arena.singles[2 * at + _REPORT_CLOCK] = clock
+
+
+@helper
+def _add(arena: Arena, entity: int, at: int, own: int) -> None:
+    stands_s, own_s = whole(arena.singles[2 * at + LAST_S]), whole(arena.singles[2 * own + LAST_S])
+    _add_block(arena.words, at, own, entity, _SUMS, stands_s, own_s, _SUM_TOP)
+    _add_block(arena.singles, 2 * at, 2 * own, entity, _COUNTS, stands_s, own_s, _COUNT_TOP)
+    for sketch in range(_SKETCH_RUNS[entity, 0], _SKETCH_RUNS[entity, 1]):
+        for cell in range(_SKETCH_AT[sketch], _SKETCH_AT[sketch] + _SLOTS[sketch]):
+            arena.singles[2 * at + cell] = max(arena.singles[2 * at + cell], arena.singles[2 * own + cell])
+    if entity == _MERCHANT:
+        stands_s = whole(arena.singles[2 * at + _REPORT_CLOCK])
+        own_s = whole(arena.singles[2 * own + _REPORT_CLOCK])
+        _add_block(arena.words, at, own, entity, _REPORT_SUMS, stands_s, own_s, _SUM_TOP)
+        _add_block(arena.singles, 2 * at, 2 * own, entity, _REPORT_COUNTS, stands_s, own_s, _COUNT_TOP)
+        _add_log(arena, at, own)
+
+
+@helper
+def _add_block(cells: Cells, at: int, own: int, entity: int, block: int, stands_s: int, own_s: int, top: int) -> None:
+    """Add the buckets of a part that a sum at `stands_s` still holds; the part stands at `own_s`."""
+    for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
+        width = _SUB_S[_WINDOW[ring]]
+        head, own_head = stands_s // width, own_s // width
+        for bucket in range(max(head, own_head) - RING + 1, own_head + 1):
+            cell = at + _OFFSET[ring] + bucket % RING
+            total = whole(cells[cell]) + whole(cells[own + _OFFSET[ring] + bucket % RING])
+            cells[cell] = min(max(total, -top), top)
+
+
+@helper
+def _add_log(arena: Arena, at: int, own: int) -> None:
+    """Unite two logs of seconds with reports and keep the latest seconds."""
+    for k in range(REPORT_LOG):
+        second = arena.singles[2 * own + _LOG_S + k]
+        if second == 0:
+            continue
+        place = 0
+        for j in range(REPORT_LOG):
+            logged = arena.singles[2 * at + _LOG_S + j]
+            if logged == second:
+                place = j
+                break
+            if logged < arena.singles[2 * at + _LOG_S + place]:
+                place = j
+        logged = arena.singles[2 * at + _LOG_S + place]
+        if logged > second:
+            continue
+        if logged < second:
+            arena.singles[2 * at + _LOG_S + place] = second
+            arena.singles[2 * at + _LOG_N + place] = 0
+            arena.words[at + _LOG_JPY + place] = 0
+        arena.singles[2 * at + _LOG_N + place] += arena.singles[2 * own + _LOG_N + k]
+        total = arena.words[at + _LOG_JPY + place] + arena.words[own + _LOG_JPY + k]
+        arena.words[at + _LOG_JPY + place] = min(total, _SUM_TOP)

@@ -1,0 +1,32 @@
+"""Rows as they are logged: the form of a batch of them, and what can be wrong with one."""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROW_FORMAT: Final = 1
+"""Version of the bytes of a row: a new one for each `LAYOUT` of `scoring.profile.changelog`. A test holds that."""
+
+KEY_WORDS: Final = 3
+"""uint32 words of a row's key: entity << 24 | partition, then the key's lower and upper half."""
+
+PARTITION_BITS: Final = 24
+
+
+class RowFormatError(Exception):
+    """Raised when a logged row cannot be read: it is of another version, or damaged."""
+
+
+class Packed(NamedTuple):
+    """Hold n rows: `keys` uint32[n, KEY_WORDS], `values` uint32[m] back to back, `ends` int64[n] of each value in them.
+
+    A value of no words is a tombstone. In bytes all of it is little-endian, on every machine.
+    """
+
+    keys: NDArray[np.uint32]
+    values: NDArray[np.uint32]
+    ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ends)

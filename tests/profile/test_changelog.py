@@ -1,0 +1,231 @@
+"""The durable side of profiles: what comes back from a log is what was there, bit for bit, wherever it ran."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoring.profile import PROFILE_FEATURES, ProfileLimits, Profiles
+from scoring.profile.changelog import LAYOUT
+from scoring.profile.kernels import store
+from scoring.profile.packed import ROW_FORMAT, Packed, RowFormatError
+from tests.profile.events import SMALL, Event, Report, at, facts, ids, reports
+from tests.profile.strategies import streams
+from tests.profile.test_rows import TINY
+
+PARTITIONS = 3
+Log = dict[int, list[Packed]]
+
+
+def partition_of(event: Event, partitions: int = PARTITIONS) -> int:
+    """Key the stream by card, as an acquirer does; what names no card goes anywhere."""
+    return event.card % partitions
+
+
+def feed(profiles: Profiles, event: Event, event_id: int, partition: int = 0) -> bytes:
+    """Score one event; return its features and whether it is a repeat."""
+    out = np.full((1, len(PROFILE_FEATURES)), -1.0)
+    repeats = profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
+    return out.tobytes() + repeats.tobytes()
+
+
+def append(log: Log, profiles: Profiles, partitions: Sequence[int]) -> None:
+    """Flush partitions into a log that keeps copies, as a broker does."""
+    for partition in partitions:
+        for packed in profiles.changelog.flush(partition):
+            log.setdefault(partition, []).append(Packed(*(array.copy() for array in packed)))
+
+
+def restored(log: Log, limits: ProfileLimits, partitions: int = PARTITIONS) -> Profiles:
+    profiles = Profiles(limits, partitions)
+    for partition, flushes in log.items():
+        for packed in flushes:
+            profiles.changelog.restore(partition, packed, in_place=partitions == 1)
+    if partitions == 1:
+        profiles.changelog.settle()
+    return profiles
+
+
+def one_row(packed: Packed, n: int) -> Packed:
+    begin = int(packed.ends[n - 1]) if n else 0
+    values = packed.values[begin : packed.ends[n]]
+    return Packed(packed.keys[n : n + 1], values, np.array([len(values)], dtype=np.int64))
+
+
+@settings(max_examples=80, deadline=None)
+@given(streams(), st.data(), st.sampled_from([TINY, SMALL]))
+def test_a_restart_changes_no_bit_of_what_follows(
+    events: list[Event], data: st.DataObject, limits: ProfileLimits
+) -> None:
+    names = ids(events)
+    flushes = data.draw(st.sets(st.integers(0, len(events))))
+    restarts = data.draw(st.sets(st.sampled_from(sorted(flushes)))) if flushes else set()
+    plain, durable = Profiles(limits), Profiles(limits)
+    log: Log = {}
+    for number, (event, name) in enumerate(zip(events, names, strict=True)):
+        if number in flushes:
+            append(log, durable, [0])
+        if number in restarts:
+            hands = durable.changelog.hands
+            durable = restored(log, limits, 1)
+            durable.changelog.hands = hands
+        assert feed(durable, event, name) == feed(plain, event, name)
+    assert durable.sizes() == plain.sizes()
+
+
+@settings(max_examples=80, deadline=None)
+@given(streams(), st.integers(2, 70))
+def test_one_worker_is_exact_whatever_the_number_of_partitions(events: list[Event], partitions: int) -> None:
+    names = ids(events)
+    whole, split = Profiles(SMALL), Profiles(SMALL, partitions)
+    for event, name in zip(events, names, strict=True):
+        assert feed(split, event, name, partition_of(event, partitions)) == feed(whole, event, name)
+
+
+@settings(max_examples=80, deadline=None)
+@given(streams(), st.data())
+def test_what_partitions_keep_apart_adds_up_to_what_one_row_saw(events: list[Event], data: st.DataObject) -> None:
+    names = ids(events)
+    at_once = data.draw(st.sets(st.integers(0, len(events)), max_size=4))
+    plain, durable = Profiles(SMALL), Profiles(SMALL, PARTITIONS)
+    log: Log = {}
+    for number, (event, name) in enumerate(zip(events, names, strict=True)):
+        if number in at_once:
+            append(log, durable, range(PARTITIONS))
+            durable = restored(log, SMALL)
+        if data.draw(st.integers(0, 5)) == 0:
+            report = reports([Report(received_ms=event.time_ms, card=event.card, merchant=event.merchant)])
+            plain.report(report)
+            durable.report(report, partition_of(event))
+        assert feed(durable, event, name, partition_of(event)) == feed(plain, event, name)
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams(), st.data())
+def test_workers_that_follow_each_other_see_the_whole_traffic(events: list[Event], data: st.DataObject) -> None:
+    names = ids(events)
+    plain, workers = Profiles(SMALL), [Profiles(SMALL, PARTITIONS) for _ in range(2)]
+    for event, name in zip(events, names, strict=True):
+        partition = partition_of(event)
+        owner, other = workers[partition % 2], workers[1 - partition % 2]
+        assert feed(owner, event, name, partition) == feed(plain, event, name)
+        other.changelog.restore(partition, owner.changelog.flush(partition)[1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams(), st.data())
+def test_a_partition_moves_to_another_worker(events: list[Event], data: st.DataObject) -> None:
+    names = ids(events)
+    moves = data.draw(st.sets(st.integers(0, len(events)), max_size=4))
+    plain = Profiles(SMALL)
+    log: Log = {}
+    home, away = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)
+    for number, (event, name) in enumerate(zip(events, names, strict=True)):
+        if number in moves:  # everything goes to the other worker, which may remember an older time
+            append(log, home, range(PARTITIONS))
+            for partition in range(PARTITIONS):
+                home.changelog.forget_cards(partition)
+            home, away = away, home
+            for partition in range(PARTITIONS):
+                home.changelog.forget_cards(partition)
+                home.changelog.forget_shared(partition)
+            for partition, flushes in log.items():
+                for packed in flushes:
+                    home.changelog.restore(partition, packed)
+        assert feed(home, event, name, partition_of(event)) == feed(plain, event, name)
+
+
+def test_a_row_is_flushed_once_however_often_it_changed() -> None:
+    profiles = Profiles(SMALL)
+    for name in range(5):
+        feed(profiles, at(name), name + 1)
+    cards, shared = profiles.changelog.flush(0)
+    assert (len(cards), len(shared)) == (1, 7)
+    assert [len(packed) for packed in profiles.changelog.flush(0)] == [0, 0]
+    assert profiles.changelog.pending(0) == 0
+
+
+def test_a_fresh_row_packs_to_a_fraction_of_its_size() -> None:
+    profiles = Profiles(SMALL)
+    feed(profiles, at(0), 1)
+    cards, shared = profiles.changelog.flush(0)
+    assert cards.values.nbytes < 250
+    assert shared.values.nbytes < 7 * 250
+
+
+@pytest.mark.parametrize("partitions", [1, PARTITIONS])
+def test_what_was_evicted_gets_a_tombstone_and_does_not_come_back(partitions: int) -> None:
+    profiles = Profiles(TINY, partitions)
+    log: Log = {}
+    events = [at(n, card=n + 1, device=n + 1) for n in range(40)]
+    for name, event in enumerate(events):
+        feed(profiles, event, name + 1, partition_of(event, partitions))
+        append(log, profiles, range(partitions))
+    written = [packed for flushes in log.values() for packed in flushes]
+    assert sum(int((np.diff(packed.ends, prepend=0) == 0).sum()) for packed in written) > 40
+    live: set[bytes] = set()
+    for packed in written:
+        for key, words in zip(packed.keys, np.diff(packed.ends, prepend=0).tolist(), strict=True):
+            (live.add if words else live.discard)(bytes(key))
+    logged = range(store.ENTITIES) if partitions == 1 else (0, *range(store.ENTITIES, store.STORES))
+    assert len(live) == sum(int(profiles._arena.stores[number, store.LIVE]) for number in logged)
+    if partitions == 1:
+        assert restored(log, TINY, 1).sizes() == profiles.sizes()
+
+
+def test_rows_behind_the_last_marker_are_written_again_or_buried() -> None:
+    profiles = Profiles(SMALL)
+    feed(profiles, at(0, card=1), 1)
+    kept = profiles.changelog.flush(0)
+    behind = Profiles(SMALL)
+    feed(behind, at(0, card=1), 1)
+    feed(behind, at(1, card=2), 2)
+    lost = behind.changelog.flush(0)
+    again = Profiles(SMALL)
+    for packed in kept:
+        again.changelog.restore(0, packed)
+    again.changelog.rewrite(0, np.concatenate([lost[0].keys, lost[1].keys]))
+    cards, shared = again.changelog.flush(0)
+    assert sorted(np.diff(cards.ends, prepend=0) == 0) == [False, True], "card 1 again, card 2 buried"
+    assert {bytes(key) for key in shared.keys} == {bytes(key) for key in kept[1].keys}
+    assert shared.values.tobytes() != b""
+
+
+def test_a_row_of_another_format_is_refused_with_its_number() -> None:
+    profiles = Profiles(SMALL)
+    feed(profiles, at(0), 1)
+    cards, shared = profiles.changelog.flush(0)
+    cards.values[0] = ROW_FORMAT + 1
+    with pytest.raises(RowFormatError, match=f"row 0 has format {ROW_FORMAT + 1}; this version reads format"):
+        Profiles(SMALL).changelog.restore(0, cards)
+    with pytest.raises(RowFormatError, match="partition 0, in the log of partition 1"):
+        Profiles(SMALL, 2).changelog.restore(1, shared)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_row_is_refused_or_stays_within_its_row(data: st.DataObject) -> None:
+    profiles = Profiles(SMALL)
+    feed(profiles, at(0), 1)
+    _, shared = profiles.changelog.flush(0)
+    row = one_row(shared, data.draw(st.integers(0, len(shared) - 1)))
+    values = row.values.copy()
+    for _ in range(data.draw(st.integers(1, 3))):
+        values[data.draw(st.integers(0, len(values) - 1))] ^= np.uint32(1 << data.draw(st.integers(0, 31)))
+    cut = values[: data.draw(st.integers(1, len(values)))]
+    damaged = Packed(row.keys, np.ascontiguousarray(cut), np.array([len(cut)], dtype=np.int64))
+    target = Profiles(TINY)
+    before = target._arena.words.copy()
+    try:
+        target.changelog.restore(0, damaged)
+    except RowFormatError:
+        assert (target._arena.words == before).all()
+    assert sum(target.sizes().values()) <= 1
+
+
+def test_the_layout_of_rows_changes_with_their_format_only() -> None:
+    assert (ROW_FORMAT, LAYOUT) == (1, "b2aeedcf"), (
+        "a new layout: raise ROW_FORMAT, say so in the changelog, and note it here"
+    )
