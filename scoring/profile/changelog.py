@@ -53,8 +53,9 @@ class Changelog:
     def flush(self, partition: int) -> tuple[Packed, Packed]:
         """Pack what changed in a partition, card rows and shared rows apart, and begin anew."""
         journal = self.journal(partition, 0)
-        dirty = journal.dirty[: journal.dirty_n[0]] >> store.AT_BITS
-        counts = np.bincount(dirty, minlength=len(Entity)).tolist()
+        stores = journal.dirty[: journal.dirty_n[0]] >> store.AT_BITS
+        entities = np.where(stores < store.ENTITIES, stores, stores - store.OWN)
+        counts = np.bincount(entities, minlength=len(Entity)).tolist()
         gone = int(self._gone_n[0])
         cards = self._pack(partition, True, counts[:1], gone, journal)
         shared = self._pack(partition, False, [0, *counts[1:]], gone, journal)

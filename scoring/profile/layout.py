@@ -1,7 +1,8 @@
 """Where everything lies in a row, and the tables of offsets that the kernels read.
 
-A row is contiguous bytes: header (key, last second, first second), then the widest fields first. Offsets count elements
-of the field's own type from the start of the row, so one arena serves typed views of itself.
+A row is contiguous bytes: header (key, last second, first second; and to whom the row belongs, which a card has at its
+end), then the widest fields first. Offsets count elements of the field's own type from the start of the row, so one
+arena serves typed views of itself.
 """
 
 from collections.abc import Iterable
@@ -34,6 +35,8 @@ def _lay_out(entity: Entity) -> RowLayout:
     fields: dict[str, int] = {}
     sketches: tuple[int, ...] = ()
     cursor = 16  # key: uint64; last and first second: uint32
+    if entity != Entity.CARD:  # a card has no room for it there
+        fields, cursor = {"seen_by": cursor // 4, "home": cursor // 2 + 2, "dirty": cursor + 6}, cursor + 8
     for width in (8, 4, 2, 1):
         for name, field_width, count in OWN_FIELDS.get(entity, ()):
             if field_width == width:

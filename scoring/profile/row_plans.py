@@ -129,7 +129,7 @@ RECENT: Final = 4  # last devices, addresses, MCCs, countries of a card
 CARD_REPORTS: Final = 4  # last fraud reports on a card, with times and amounts
 REPORT_LOG: Final = 8  # last seconds in which a merchant was reported
 
-_MEMORIES: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
+OWN_FIELDS: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
     Entity.CARD: (
         ("ids", 8, IDS),
         ("merchant_s", 4, MERCHANTS),
@@ -146,6 +146,8 @@ _MEMORIES: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
         ("reports", 2, 1),
         ("ladder", 1, 1),
         ("amounts", 1, 1),
+        ("home", 2, 1),
+        ("dirty", 1, 1),
     ),
     Entity.MERCHANT: (
         ("log_jpy", 8, REPORT_LOG),
@@ -154,10 +156,4 @@ _MEMORIES: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
         ("report_clock", 4, 1),
     ),
 }
-_LOGGED: Final = (("home", 2, 1), ("dirty", 1, 1))  # the partition a row belongs to; whether it awaits a flush
-_SUMMED: Final = (("seen_by", 8, 1),)  # which partitions keep a row of their own beside this one
-
-OWN_FIELDS: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
-    entity: (*_MEMORIES.get(entity, ()), *(() if entity == Entity.CARD else _SUMMED), *_LOGGED) for entity in Entity
-}
-"""Name, width in bytes and count of the fields of each entity that are neither rings nor sketches."""
+"""Name, width in bytes and count of the fields that only one entity has."""

@@ -12,9 +12,13 @@ CARDS, EVENTS, BATCH = 100_000, 600_000, 256
 POPULATION = (CARDS, 5_000, 30_000, 500, 100_000, 80_000, 90_000, 90_000)
 
 
-def traffic(n: int, rng: np.random.Generator, start_ms: int) -> Facts:
-    """Draw events of cards at random: popular merchants, BINs by Zipf, everything else tied to its card."""
-    cards = rng.integers(0, CARDS, n)
+def traffic(n: int, rng: np.random.Generator, start_ms: int, partitions: int = 1) -> Facts:
+    """Draw events of cards at random: popular merchants, BINs by Zipf, everything else tied to its card.
+
+    Batch k of BATCH events holds cards of partition k modulo `partitions` only.
+    """
+    partition = np.arange(n) // BATCH % partitions
+    cards = rng.integers(0, CARDS // partitions, n) * partitions + partition
     keys = np.empty((n, 8), dtype=np.uint64)
     for entity, size in enumerate(POPULATION):
         key = rng.zipf(1.3, n) % size if entity in (1, 2, 3) else cards * size // CARDS
@@ -48,28 +52,49 @@ def timed(profiles: Profiles, batches: list[Facts], out: np.ndarray) -> np.ndarr
     for k, batch in enumerate(batches):
         rows = out[: len(batch)]
         begun = time.process_time_ns()
-        profiles.read_then_update(batch, rows, 0)
+        profiles.read_then_update(batch, rows, 0, k % profiles.partitions)
         spent[k] = (time.process_time_ns() - begun) / 1_000 / len(batch)
     return spent
 
 
+def durability(profiles: Profiles, rng: np.random.Generator, out: np.ndarray) -> None:
+    """Time a flush of a second's worth of changes, and putting the rows back."""
+    for partition in range(profiles.partitions):
+        profiles.changelog.flush(partition)
+    timed(profiles, cut(traffic(40_000, rng, 1_700_001_400_000, profiles.partitions), BATCH), out)
+    begun = time.process_time()
+    flushed = [profiles.changelog.flush(partition) for partition in range(profiles.partitions)]
+    took, rows = time.process_time() - begun, sum(len(packed) for both in flushed for packed in both)
+    size = sum(packed.values.nbytes for both in flushed for packed in both)
+    print(f"flush after 40,000 events: {rows} rows, {took / rows * 1e6:.2f} us and {size / rows:.0f} bytes each")
+    again = Profiles(partitions=profiles.partitions)
+    begun = time.process_time()
+    for partition, both in enumerate(flushed):
+        for packed in both:
+            again.changelog.restore(partition, packed)
+    took = time.process_time() - begun
+    print(f"restored: {took / rows * 1e6:.2f} us a row")
+
+
 def main() -> None:
-    rng = np.random.default_rng(1)
-    profiles = Profiles()
-    out = np.empty((BATCH, len(PROFILE_FEATURES)))
     print(
         f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, numba {numba.__version__}"
     )
-    begun = time.process_time()
-    timed(profiles, [traffic(1, rng, 1_699_999_999_000)], out)
-    print(f"first call {time.process_time() - begun:.1f} s CPU (compiles when nothing is cached)")
-    spent = timed(profiles, cut(traffic(EVENTS, rng, 1_700_000_000_000), BATCH), out)
-    warm = spent[len(spent) // 2 :]
-    print(f"{len(PROFILE_FEATURES)} features, 8 entities, {CARDS} cards, batches of {BATCH}, us per event:")
-    print(f"  p5 {np.percentile(warm, 5):.2f}  p50 {np.median(warm):.2f}  p95 {np.percentile(warm, 95):.2f}")
-    alone = timed(profiles, cut(traffic(20_000, rng, 1_700_001_300_000), 1), out)
-    print(f"one event a call: p50 {np.median(alone):.1f} us")
-    print(f"{profiles.nbytes / 1e6:.0f} MB in {sum(profiles.sizes().values())} rows")
+    for partitions in (1, 2, 6):
+        rng = np.random.default_rng(1)
+        profiles = Profiles(partitions=partitions)
+        out = np.empty((BATCH, len(PROFILE_FEATURES)))
+        begun = time.process_time()
+        timed(profiles, [traffic(1, rng, 1_699_999_999_000)], out)
+        print(f"{partitions} partitions; first call {time.process_time() - begun:.1f} s CPU (compiles once)")
+        spent = timed(profiles, cut(traffic(EVENTS, rng, 1_700_000_000_000, partitions), BATCH), out)
+        warm = spent[len(spent) // 2 :]
+        print(f"{len(PROFILE_FEATURES)} features, 8 entities, {CARDS} cards, batches of {BATCH}, us per event:")
+        print(f"  p5 {np.percentile(warm, 5):.2f}  p50 {np.median(warm):.2f}  p95 {np.percentile(warm, 95):.2f}")
+        alone = timed(profiles, cut(traffic(20_000, rng, 1_700_001_300_000), 1), out)
+        print(f"one event a call: p50 {np.median(alone):.1f} us")
+        print(f"{profiles.nbytes / 1e6:.0f} MB in {sum(profiles.sizes().values())} rows")
+        durability(profiles, rng, out)
 
 
 if __name__ == "__main__":

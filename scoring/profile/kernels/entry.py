@@ -27,7 +27,7 @@ from scoring.profile.kernels.rings import (
     set_clock,
     stand,
 )
-from scoring.profile.kernels.store import BITS, FIRST_S, LAST_S, OWN, PARTITIONS, SEEN_BY, find_or_insert, touch
+from scoring.profile.kernels.store import FIRST_S, LAST_S, OWN, find_or_insert, home_of, part_of, touch
 from scoring.profile.layout import TABLES, Value
 from scoring.profile.packed import Packed
 from scoring.profile.row_plans import Block
@@ -169,34 +169,16 @@ def _update_row(
 
 
 @helper
-def _own_row(arena: Arena, entity: int, at: int, key: np.uint64, partition: int, journal: Journal) -> int:
-    """Return the row that keeps what one partition saw of what the row at `at` sums up, noted for the next flush."""
-    arena.words[at + arena.stores[entity, SEEN_BY]] |= whole(np.uint64(1) << np.uint64(partition % BITS))
-    own = find_or_insert(arena, OWN + entity, key, partition, journal)
-    touch(arena, OWN + entity, own, journal)
-    return own
-
-
-@helper
-def _update_own(
-    arena: Arena,
-    columns: Columns,
-    i: int,
-    entity: int,
-    at: int,
-    partition: int,
-    second: int,
-    work: Words,
-    journal: Journal,
+def _update_part(
+    arena: Arena, columns: Columns, i: int, entity: int, part: int, at: int, second: int, work: Words
 ) -> None:
     """Count an event in what its partition alone saw of an entity, as in the row at `at` that sums up all."""
-    own = _own_row(arena, entity, at, columns.keys[i, entity], partition, journal)
-    set_clock(work, _OWN_CLOCK, whole(arena.singles[2 * own + LAST_S]), True)
-    clear_rings(arena.words, own, entity, _SUMS, work, _OWN_CLOCK)
-    clear_rings(arena.singles, 2 * own, entity, _COUNTS, work, _OWN_CLOCK)
-    _update_row(arena, entity, own, columns.keys, i, second, columns.kind[i] == 0, work, _OWN_CLOCK)
+    set_clock(work, _OWN_CLOCK, whole(arena.singles[2 * part + LAST_S]), True)
+    clear_rings(arena.words, part, entity, _SUMS, work, _OWN_CLOCK)
+    clear_rings(arena.singles, 2 * part, entity, _COUNTS, work, _OWN_CLOCK)
+    _update_row(arena, entity, part, columns.keys, i, second, columns.kind[i] == 0, work, _OWN_CLOCK)
     if entity == _MERCHANT:
-        stand_with(arena, own, at, second, work)
+        stand_with(arena, part, at, second, work)
 
 
 @helper
@@ -212,7 +194,9 @@ def _write_features(values: Scratch, out: Scratch, i: int, first_column: int) ->
 
 
 @helper
-def _read_event(arena: Arena, columns: Columns, i: int, at: Words, event_s: int, moves: bool, journal: Journal) -> None:
+def _read_event(
+    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, moves: bool, partition: int, journal: Journal
+) -> None:
     """Find the rows of one event and read them all into the scratch; the card's row is found already."""
     work, values = arena.work, arena.values
     amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
@@ -223,7 +207,7 @@ def _read_event(arena: Arena, columns: Columns, i: int, at: Words, event_s: int,
             _blank(entity, values)
             continue
         if entity != _CARD:
-            at[entity] = find_or_insert(arena, entity, key, 0, journal)
+            at[entity] = find_or_insert(arena, entity, key, partition, journal)
         last_s = whole(arena.singles[2 * at[entity] + LAST_S])
         second = event_s if moves else last_s
         _read_row(arena, entity, at[entity], columns.keys, i, second, moves, work, values)
@@ -242,24 +226,28 @@ def _update_rows(
     work = arena.work
     amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
     attempt = columns.kind[i] == 0
-    alone = arena.stores[_CARD, PARTITIONS] == 1
     _figure(whole(columns.outcome[i]), whole(columns.kind[i]), amount, columns.tds_failed[i], work)
     for entity in range(_ENTITIES):
         if columns.keys[i, entity] == _ABSENT:
             continue
-        if entity == _CARD and attempt:
-            last_s = whole(arena.singles[2 * at[_CARD] + LAST_S])
-            update_card(arena, 8 * at[_CARD], columns, i, amount, event_s, last_s)
-        _update_row(arena, entity, at[entity], columns.keys, i, event_s, attempt, work, CLOCKS + CLOCK * entity)
-        if not alone and entity != _CARD:
-            _update_own(arena, columns, i, entity, at[entity], partition, event_s, work, journal)
+        row = at[entity]
+        if entity == _CARD:
+            part = row
+            if attempt:
+                update_card(arena, 8 * row, columns, i, amount, event_s, whole(arena.singles[2 * row + LAST_S]))
+        else:
+            part = part_of(arena, entity, row, columns.keys[i, entity], partition, journal)
+        touch(arena, entity if part == row else OWN + entity, part, journal)
+        _update_row(arena, entity, row, columns.keys, i, event_s, attempt, work, CLOCKS + CLOCK * entity)
+        if part != row:
+            _update_part(arena, columns, i, entity, part, row, event_s, work)
 
 
 @helper
-def _note_rows(arena: Arena, columns: Columns, i: int, at: Words, journal: Journal) -> None:
-    """Note the rows of an event that are logged themselves, which with one partition is all of them."""
-    for entity in range(_ENTITIES if arena.stores[_CARD, PARTITIONS] == 1 else 1):
-        if columns.keys[i, entity] != _ABSENT:
+def _note_rows(arena: Arena, columns: Columns, i: int, at: Words, partition: int, journal: Journal) -> None:
+    """Note the rows of an event that moves no window: it left its id, and rows where there were none."""
+    for entity in range(_ENTITIES):
+        if columns.keys[i, entity] != _ABSENT and home_of(arena, entity, at[entity]) == partition:
             touch(arena, entity, at[entity], journal)
 
 
@@ -284,11 +272,12 @@ def _read_then_update(
         moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
         if moves:
             stand(arena.work, event_s)
-        _read_event(arena, columns, i, at, event_s, moves, journal)
+        _read_event(arena, columns, i, at, event_s, moves, partition, journal)
         _write_features(values, out, i, first_column)
         if moves:
             _update_rows(arena, columns, i, at, event_s, partition, journal)
-        _note_rows(arena, columns, i, at, journal)
+        else:
+            _note_rows(arena, columns, i, at, partition, journal)
 
 
 @helper
@@ -304,13 +293,13 @@ def _report(columns: ReportColumns, partition: int, arena: Arena, journal: Journ
             report_card(arena, 8 * at, received_s, amount)
             touch(arena, _CARD, at, journal)
         if columns.merchant[i] != _ABSENT:
-            at = find_or_insert(arena, _MERCHANT, columns.merchant[i], 0, journal)
+            merchant = columns.merchant[i]
+            at = find_or_insert(arena, _MERCHANT, merchant, partition, journal)
+            part = part_of(arena, _MERCHANT, at, merchant, partition, journal)
+            touch(arena, _MERCHANT if part == at else OWN + _MERCHANT, part, journal)
             report_merchant(arena, at, work, received_s, amount, values)
-            if arena.stores[_CARD, PARTITIONS] == 1:
-                touch(arena, _MERCHANT, at, journal)
-            else:
-                own = _own_row(arena, _MERCHANT, at, columns.merchant[i], partition, journal)
-                report_merchant(arena, own, work, received_s, amount, values)
+            if part != at:
+                report_merchant(arena, part, work, received_s, amount, values)
 
 
 Entries = tuple[

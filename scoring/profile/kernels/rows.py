@@ -49,18 +49,26 @@ def _put_row(arena: Arena, store: int, at: int, values: Singles, cursor: int) ->
     arena.octets[dirty] = 0
     values[cursor] = _FORMAT
     values[cursor + 1] = np.uint32(s.row_of(arena, store, at))
-    cells = 2 * arena.stores[store, s.WORDS] - KEY_CELLS
+    words = arena.stores[store, s.WORDS] - 1
     bitmap = cursor + HEADER
-    cursor = bitmap + (cells + 31) // 32
+    cursor = bitmap + (2 * words + 31) // 32
     for word in range(bitmap, cursor):
         values[word] = 0
-    first = 2 * at + KEY_CELLS
-    for cell in range(cells):
-        value = arena.singles[first + cell]
-        if value != 0:
-            values[bitmap + (cell >> 5)] |= np.uint32(1) << np.uint32(cell & 31)
-            values[cursor] = value
-            cursor += 1
+    for word in range(words):
+        both = np.uint64(arena.words[at + 1 + word])
+        if both != np.uint64(0):
+            named = np.uint32(0)
+            low = np.uint32(both & _LOW)
+            if low != np.uint32(0):
+                named |= np.uint32(1)
+                values[cursor] = low
+                cursor += 1
+            high = np.uint32(both >> _32)
+            if high != np.uint32(0):
+                named |= np.uint32(2)
+                values[cursor] = high
+                cursor += 1
+            values[bitmap + (word >> 4)] |= named << np.uint32(2 * (word & 15))
     arena.shorts[home] = partition
     return cursor
 
@@ -76,12 +84,17 @@ def pack(partition: int, cards: bool, arena: Arena, journal: Journal, to: Packed
             to.ends[n] = cursor
             n += 1
     for k in range(journal.dirty_n[0]):
-        entity, at = journal.dirty[k] >> s.AT_BITS, journal.dirty[k] & _AT_MASK
-        store = entity if entity == _CARD or arena.stores[0, s.PARTITIONS] == 1 else entity + s.OWN
-        if (entity == _CARD) != cards or arena.octets[8 * at + arena.stores[store, s.DIRTY]] == 0:
+        store, at = journal.dirty[k] >> s.AT_BITS, journal.dirty[k] & _AT_MASK
+        if (store == _CARD) != cards:
             continue
-        if s.home_of(arena, store, at) == partition:  # else it was given to another partition's key since
-            _put_key(to.keys, n, entity, partition, s.salted(np.uint64(arena.words[at]), partition))
+        if s.is_sum_store(store) and s.home_of(arena, store, at) < 0:  # split since: the copy has what was noted
+            at = s.find(arena, store + s.OWN, s.salted(np.uint64(arena.words[at]), partition))
+            store += s.OWN
+        # else the row was given to another key since, perhaps of another partition
+        if at < 0 or arena.octets[8 * at + arena.stores[store, s.DIRTY]] == 0:
+            continue
+        if s.home_of(arena, store, at) == partition:
+            _put_key(to.keys, n, s.entity_of(store), partition, s.key_of(arena, store, at))
             cursor = _put_row(arena, store, at, to.values, cursor)
             to.ends[n] = cursor
             n += 1
@@ -120,21 +133,42 @@ def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles,
             arena.singles[2 * at + KEY_CELLS + cell] = values[cursor]
             cursor += 1
             bits &= bits - np.uint64(1)
-    arena.shorts[4 * at + arena.stores[store, s.HOME]] = partition
+    arena.shorts[4 * at + arena.stores[store, s.HOME]] = partition + 1
 
 
 @helper
-def _sum_again(arena: Arena, entity: int, key: np.uint64, partition: int, journal: Journal) -> None:
-    at = s.find_or_insert(arena, entity, key, 0, journal)
-    arena.words[at + arena.stores[entity, s.SEEN_BY]] |= whole(np.uint64(1) << np.uint64(partition % s.BITS))
-    if not add_up(arena, entity, at):
+def _add_again(arena: Arena, entity: int, key: np.uint64) -> None:
+    if not add_up(arena, entity, s.find(arena, entity, key)):
         s.remove(arena, entity, key)
+
+
+@helper
+def _restore_tombstone(arena: Arena, entity: int, key: np.uint64, partition: int) -> None:
+    at = s.find(arena, entity, s.salted(key, partition) if entity == _CARD else key)
+    if at < 0:
+        return
+    if s.home_of(arena, entity, at) == partition:
+        s.remove(arena, entity, np.uint64(arena.words[at]))
+    elif s.remove(arena, entity + s.OWN, s.salted(key, partition)):
+        _add_again(arena, entity, key)
+
+
+@helper
+def _restore_row(
+    arena: Arena, entity: int, key: np.uint64, partition: int, packed: Packed, begin: int, journal: Journal
+) -> None:
+    at = s.find_or_insert(arena, entity, key, partition, journal)
+    if entity == _CARD or s.home_of(arena, entity, at) == partition:
+        _get_row(arena, entity, at, partition, packed.values, begin)
+    else:
+        part = s.part_of(arena, entity, at, key, partition, journal)
+        _get_row(arena, entity + s.OWN, part, partition, packed.values, begin)
+        _add_again(arena, entity, key)
 
 
 @helper
 def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journal: Journal) -> int:
     """Put packed rows of a partition back in order; return DONE, or the number of the first that cannot be read."""
-    partitions = arena.stores[0, s.PARTITIONS]
     begin = whole(0)
     for n in range(len(packed.ends)):
         end = packed.ends[n]
@@ -143,21 +177,19 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
         key = np.uint64(packed.keys[n, 2]) << _32 | np.uint64(packed.keys[n, 1])
         if entity >= _ENTITIES or home != partition:
             return n
-        store = entity if entity == _CARD or partitions == 1 else entity + s.OWN
         if end == begin:
-            s.remove(arena, store, s.salted(key, partition))
+            _restore_tombstone(arena, entity, key, partition)
             if in_place:
-                arena.stores[store, s.FREE] = 0
-        else:
-            cells = 2 * arena.stores[store, s.WORDS] - KEY_CELLS
-            if packed.values[begin] != _FORMAT or not _is_whole(packed.values, begin, end, cells):
-                return n
-            at = s.insert_at(arena, store, key, whole(packed.values[begin + 1])) if in_place else whole(-1)
-            if at < 0:
-                at = s.find_or_insert(arena, store, key, partition, journal)
-            _get_row(arena, store, at, partition, packed.values, begin)
-        if store != entity:
-            _sum_again(arena, entity, key, partition, journal)
+                arena.stores[entity, s.FREE] = 0
+            continue
+        cells = 2 * arena.stores[entity, s.WORDS] - KEY_CELLS
+        if packed.values[begin] != _FORMAT or not _is_whole(packed.values, begin, end, cells):
+            return n
+        if in_place:
+            at = s.insert_at(arena, entity, key, whole(packed.values[begin + 1]))
+            if at >= 0:
+                arena.shorts[4 * at + arena.stores[entity, s.HOME]] = 1
+        _restore_row(arena, entity, key, partition, packed, begin, journal)
         begin = end
     return DONE
 
@@ -165,17 +197,16 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
 @helper
 def leave(partition: int, cards: bool, arena: Arena, journal: Journal) -> None:
     """Remove all rows of a partition, without tombstones: they live on in its log."""
-    alone = arena.stores[0, s.PARTITIONS] == 1
-    for entity in range(0 if cards else 1, 1 if cards else _ENTITIES):
-        store = entity if cards or alone else entity + s.OWN
+    for store in range(s.STORES):
+        if (store == _CARD) != cards:
+            continue
         at = whole(arena.stores[store, s.ARENA_AT])
         for _ in range(arena.stores[store, s.USED]):
             if arena.words[at] != 0 and s.home_of(arena, store, at) == partition:
-                own = np.uint64(arena.words[at])
-                key = s.salted(own, partition)
-                s.remove(arena, store, own)
-                if store != entity:
-                    _sum_again(arena, entity, key, partition, journal)
+                key = s.key_of(arena, store, at)
+                s.remove(arena, store, np.uint64(arena.words[at]))
+                if store >= s.ENTITIES:
+                    _add_again(arena, s.entity_of(store), key)
             at += arena.stores[store, s.WORDS]
 
 
@@ -187,15 +218,14 @@ def mark(keys: Singles, partition: int, arena: Arena, journal: Journal) -> None:
         if entity >= _ENTITIES:
             continue
         key = np.uint64(keys[n, 2]) << _32 | np.uint64(keys[n, 1])
-        store = entity if entity == _CARD or arena.stores[0, s.PARTITIONS] == 1 else entity + s.OWN
-        at = s.find(arena, store, s.salted(key, partition))
+        store, at = entity, s.find(arena, entity, s.salted(key, partition) if entity == _CARD else key)
+        if at >= 0 and s.home_of(arena, store, at) != partition:
+            store = entity + s.OWN
+            at = s.find(arena, store, s.salted(key, partition))
         if at >= 0:
             s.touch(arena, store, at, journal)
         else:
-            gone = journal.gone_n[0]
-            journal.gone[gone, 0] = np.uint64(entity << 32 | partition)
-            journal.gone[gone, 1] = key
-            journal.gone_n[0] = gone + 1
+            s.note_gone(entity, key, partition, journal)
 
 
 @helper

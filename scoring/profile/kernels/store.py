@@ -5,10 +5,11 @@ probing, at most half full; a deletion shifts its cluster back, so there are no 
 with age. Rows are handed out in order until the store is full. After that each new key takes the row that was idle
 longest among the next SWEEP rows under a clock hand: bounded work, and a function of the order of events alone.
 
-There are fifteen stores. The first eight, one for each entity, are what features are read from. A card's row belongs to
-one partition; a row of any other entity sums up what all partitions saw, so the other seven keep beside it what each
-partition saw alone: that is what is logged, moved and followed. With one partition the two are the same and the seven
-stay empty. A row that belongs to a partition is found under its key with that partition's salt.
+There are fifteen stores. The first eight, one for each entity, are what features are read from. What a partition saw of
+an entity belongs to that partition: it is logged, moved and followed with it. A card's row belongs to one partition
+alone, and so does any other row until a second partition sees the same key. Then it is split: the row in the first
+eight becomes the sum, which belongs to none, and the other seven stores keep beside it what each partition saw. There,
+as with cards, a row is found under its key with the partition's salt.
 """
 
 from typing import Final
@@ -35,17 +36,17 @@ HAND: Final = 6  # next row that an eviction looks at
 SECOND_CLOCK: Final = 7  # offset in uint32 of another time that counts as activity: the last report
 FREE: Final = 8  # a row that was given back, plus one; each names the next in its second word
 LIVE: Final = 9  # rows in use
-HOME: Final = 10  # offset in uint16 of the partition that a row belongs to
+HOME: Final = 10  # offset in uint16 of the partition that a row belongs to, plus one; 0 for a sum
 DIRTY: Final = 11  # offset in uint8: whether the row awaits the next flush
-SEEN_BY: Final = 12  # offset in words: which partitions have a row of their own, one bit for each (modulo 64)
+SEEN_BY: Final = 12  # offset in uint32: of which partitions it is the sum, one bit for each (modulo 32)
 PARTITIONS: Final = 13  # the same in every line
 COLUMNS: Final = 14
 
 LAST_S: Final = 2  # offsets in uint32 of the header's two times
 FIRST_S: Final = 3
 
-BITS: Final = 64  # of the word at SEEN_BY
-AT_BITS: Final = 48  # a dirty row is noted as its entity above its place in the arena
+BITS: Final = 32  # of what is at SEEN_BY
+AT_BITS: Final = 48  # a dirty row is noted as its store above its place in the arena
 
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio, odd: Knuth's multiplicative hashing
 _SALT: Final = np.uint64(0xD1B54A32D192ED03)  # odd: no two partitions have the same
@@ -68,6 +69,18 @@ def salted(key: np.uint64, partition: int) -> np.uint64:
 
 
 @helper
+def is_sum_store(store: int) -> bool:
+    """Say whether a store has one row for a key, whoever saw it: no salt there."""
+    return 0 < store < ENTITIES
+
+
+@helper
+def entity_of(store: int) -> int:
+    """Return whose rows a store has."""
+    return store if store < ENTITIES else store - OWN
+
+
+@helper
 def _row_at(arena: Arena, store: int, row: int) -> int:
     return whole(arena.stores[store, ARENA_AT] + row * arena.stores[store, WORDS])
 
@@ -80,8 +93,15 @@ def row_of(arena: Arena, store: int, at: int) -> int:
 
 @helper
 def home_of(arena: Arena, store: int, at: int) -> int:
-    """Return the partition that a row belongs to; 0 for one that sums up several."""
-    return whole(arena.shorts[4 * at + arena.stores[store, HOME]])
+    """Return the partition that a row belongs to, or -1 for a sum."""
+    return whole(arena.shorts[4 * at + arena.stores[store, HOME]]) - 1
+
+
+@helper
+def key_of(arena: Arena, store: int, at: int) -> np.uint64:
+    """Return the key of the entity that a row is about."""
+    key = np.uint64(arena.words[at])
+    return key if is_sum_store(store) else salted(key, home_of(arena, store, at))
 
 
 @helper
@@ -146,50 +166,54 @@ def remove(arena: Arena, store: int, key: np.uint64) -> bool:
 
 
 @helper
-def _bury(arena: Arena, store: int, entity: int, key: np.uint64, partition: int, journal: Journal) -> None:
+def _bury(arena: Arena, store: int, key: np.uint64, partition: int, journal: Journal) -> None:
     """Remove a row that is logged, and note that its log wants a tombstone."""
-    if remove(arena, store, salted(key, partition)):
-        n = journal.gone_n[0]
-        journal.gone[n, 0] = np.uint64(entity << 32 | partition)
-        journal.gone[n, 1] = key
-        journal.gone_n[0] = n + 1
+    if remove(arena, store, key if is_sum_store(store) else salted(key, partition)):
+        note_gone(entity_of(store), key, partition, journal)
 
 
 @helper
-def forget(arena: Arena, entity: int, key: np.uint64, home: int, journal: Journal) -> None:
+def note_gone(entity: int, key: np.uint64, partition: int, journal: Journal) -> None:
+    """Note that a log wants a tombstone."""
+    n = journal.gone_n[0]
+    journal.gone[n, 0] = np.uint64(entity << 32 | partition)
+    journal.gone[n, 1] = key
+    journal.gone_n[0] = n + 1
+
+
+@helper
+def _forget(arena: Arena, store: int, key: np.uint64, home: int, journal: Journal) -> None:
     """Remove all that is known of an entity: the row that is read, and what each partition keeps of it."""
-    partitions = arena.stores[0, PARTITIONS]
-    if entity == 0 or partitions == 1:
-        _bury(arena, entity, entity, key, home, journal)
-        return
-    at = find(arena, entity, key)
-    if at < 0:
-        return
-    seen_by = np.uint64(arena.words[at + arena.stores[entity, SEEN_BY]])
-    for partition in range(partitions):
-        if seen_by >> np.uint64(partition % BITS) & np.uint64(1):
-            _bury(arena, OWN + entity, entity, key, partition, journal)
-    remove(arena, entity, key)
+    entity = entity_of(store)
+    if entity != 0:
+        at = find(arena, entity, key)
+        home = home_of(arena, entity, at)
+        if home < 0:
+            seen_by = arena.singles[2 * at + arena.stores[entity, SEEN_BY]]
+            for partition in range(arena.stores[0, PARTITIONS]):
+                if seen_by >> np.uint32(partition % BITS) & np.uint32(1):
+                    _bury(arena, OWN + entity, key, partition, journal)
+            remove(arena, entity, key)
+            return
+    _bury(arena, entity, key, home, journal)
 
 
 @helper
 def _make_room(arena: Arena, store: int, keep: np.uint64, journal: Journal) -> None:
     """Forget the entity that was idle longest among the next SWEEP rows under the hand, but not `keep`."""
     capacity, second_clock = arena.stores[store, CAPACITY], arena.stores[store, SECOND_CLOCK]
-    entity = store if store < ENTITIES else store - OWN
     oldest, oldest_s = whole(-1), whole(0)
     looked = whole(0)
     while oldest < 0 or looked % min(SWEEP, capacity) != 0:
         at = _row_at(arena, store, (arena.stores[store, HAND] + looked) % capacity)
         looked += 1
-        if salted(np.uint64(arena.words[at]), home_of(arena, store, at)) == keep:
+        if key_of(arena, store, at) == keep:
             continue
         seen_s = max(whole(arena.singles[2 * at + LAST_S]), whole(arena.singles[2 * at + second_clock]))
         if oldest < 0 or seen_s < oldest_s:
             oldest, oldest_s = at, seen_s
     arena.stores[store, HAND] = (arena.stores[store, HAND] + max(looked, SWEEP)) % capacity
-    home = home_of(arena, store, oldest)
-    forget(arena, entity, salted(np.uint64(arena.words[oldest]), home), home, journal)
+    _forget(arena, store, key_of(arena, store, oldest), home_of(arena, store, oldest), journal)
 
 
 @helper
@@ -217,11 +241,8 @@ def link(arena: Arena, store: int, position: int, row: int, key: np.uint64) -> i
 
 @helper
 def find_or_insert(arena: Arena, store: int, key: np.uint64, partition: int, journal: Journal) -> int:
-    """Return the first word of a key's row in a partition, an empty one if it is new; evict when the store is full.
-
-    `partition` is 0 for a row that sums up several.
-    """
-    own = salted(key, partition)
+    """Return the first word of a key's row, the partition's if it is new; evict when the store is full."""
+    own = key if is_sum_store(store) else salted(key, partition)
     position = _probe(arena, store, own)
     if position >= 0:
         return _row_at(arena, store, whole(arena.entries[arena.stores[store, INDEX_AT] + position] & _LOW) - 1)
@@ -229,8 +250,32 @@ def find_or_insert(arena: Arena, store: int, key: np.uint64, partition: int, jou
         _make_room(arena, store, key, journal)
         position = _probe(arena, store, own)  # the eviction may have shifted the cluster
     at = link(arena, store, position, _take_row(arena, store), own)
-    arena.shorts[4 * at + arena.stores[store, HOME]] = partition
+    arena.shorts[4 * at + arena.stores[store, HOME]] = partition + 1
     return at
+
+
+@helper
+def part_of(arena: Arena, entity: int, at: int, key: np.uint64, partition: int, journal: Journal) -> int:
+    """Return the row that keeps what one partition saw of the row at `at`: that one itself while no other saw it.
+
+    The second partition to come splits it: the first gets a copy of its own.
+    """
+    home = home_of(arena, entity, at)
+    if home == partition:
+        return at
+    mine = find_or_insert(arena, OWN + entity, key, partition, journal)
+    seen_by = 2 * at + arena.stores[entity, SEEN_BY]
+    if home >= 0:
+        theirs = find_or_insert(arena, OWN + entity, key, home, journal)
+        for word in range(
+            1, arena.stores[entity, WORDS]
+        ):  # its note for the next flush, if any, now speaks of the copy
+            arena.words[theirs + word] = arena.words[at + word]
+        arena.octets[8 * at + arena.stores[entity, DIRTY]] = 0
+        arena.shorts[4 * at + arena.stores[entity, HOME]] = 0
+        arena.singles[seen_by] = np.uint32(1) << np.uint32(home % BITS)
+    arena.singles[seen_by] |= np.uint32(1) << np.uint32(partition % BITS)
+    return mine
 
 
 @helper
@@ -263,7 +308,6 @@ def touch(arena: Arena, store: int, at: int, journal: Journal) -> None:
     dirty = 8 * at + arena.stores[store, DIRTY]
     if arena.octets[dirty] == 0:
         arena.octets[dirty] = 1
-        entity = store if store < ENTITIES else store - OWN
         n = journal.dirty_n[0]
-        journal.dirty[n] = entity << AT_BITS | at
+        journal.dirty[n] = store << AT_BITS | at
         journal.dirty_n[0] = n + 1

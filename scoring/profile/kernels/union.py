@@ -13,7 +13,7 @@ from scoring.jit import constant, helper, whole
 from scoring.profile.entities import RING, Entity
 from scoring.profile.kernels.arrays import Arena
 from scoring.profile.kernels.rings import Cells
-from scoring.profile.kernels.store import BITS, FIRST_S, LAST_S, OWN, PARTITIONS, SEEN_BY, find, salted
+from scoring.profile.kernels.store import BITS, FIRST_S, LAST_S, OWN, PARTITIONS, SEEN_BY, WORDS, find, salted
 from scoring.profile.layout import ROW_LAYOUTS, SUB_S, TABLES
 from scoring.profile.row_plans import REPORT_LOG, Block
 
@@ -43,21 +43,21 @@ _SLOTS: Final = TABLES.sketch_slots
 def add_up(arena: Arena, entity: int, at: int) -> bool:
     """Make the row at `at` the sum of what the partitions that it names keep; False if none keeps anything."""
     key = np.uint64(arena.words[at])
-    seen_by = np.uint64(arena.words[at + arena.stores[entity, SEEN_BY]])
-    still = np.uint64(0)
-    for word in range(at + 1, at + arena.stores[entity, 1]):
+    seen_by = arena.singles[2 * at + arena.stores[entity, SEEN_BY]]
+    still = np.uint32(0)
+    for word in range(at + 1, at + arena.stores[entity, WORDS]):
         arena.words[word] = 0
-    for pass_ in range(2):  # the clocks first: a bucket is kept or not by where the sum stands
+    for turn in range(2):  # the clocks first: a bucket is kept or not by where the sum stands
         for partition in range(arena.stores[0, PARTITIONS]):
-            bit = np.uint64(1) << np.uint64(partition % BITS)
-            own = find(arena, OWN + entity, salted(key, partition)) if seen_by & bit else -1
-            if own >= 0 and pass_ == 0:
+            bit = np.uint32(1) << np.uint32(partition % BITS)
+            part = find(arena, OWN + entity, salted(key, partition)) if seen_by & bit else -1
+            if part >= 0 and turn == 0:
                 still |= bit
-                _set_clocks(arena, entity, at, own)
-            elif own >= 0:
-                _add(arena, entity, at, own)
-    arena.words[at + arena.stores[entity, SEEN_BY]] = whole(still)
-    return bool(still != np.uint64(0))
+                _set_clocks(arena, entity, at, part)
+            elif part >= 0:
+                _add(arena, entity, at, part)
+    arena.singles[2 * at + arena.stores[entity, SEEN_BY]] = still
+    return bool(still != np.uint32(0))
 
 
 @helper
