@@ -24,7 +24,7 @@ from scoring.decode import Col, Decoded, encode_dead_letter
 from scoring.enrich import threeds
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
-from scoring.outputs import Outputs, Record, Source, Tally
+from scoring.outputs import NOTHING, Emitted, Outputs, Record, Source, Tally
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.reasons import Reasons
 
@@ -33,12 +33,16 @@ STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A batch after the model and the policy: arrays of length n, and the reasons of those that may alert."""
+    """A batch after the model and the policy: arrays of length n, and the reasons of those that may alert.
+
+    `silent` rows are not answered: repeats, and what was answered before a restart.
+    """
 
     probabilities: NDArray[np.float64]
     scores: NDArray[np.int16]
     bands: NDArray[np.int64]
     reasons: dict[int, list[Reason]]
+    silent: NDArray[np.bool_]
 
 
 class Engine:
@@ -65,21 +69,25 @@ class Engine:
         received_at_ms: int,
         decided_at_ms: Callable[[], int],
         mark: Callable[[str], None] = ignore,
+        emitted: Emitted = NOTHING,
     ) -> Outputs:
-        """Decide a batch of authorizations: one decision for each value that is neither refused nor a repeat."""
-        observed = self.observer.observe(values, received_at_ms, mark)
+        """Decide a batch of authorizations: one decision for each value that is neither refused nor a repeat.
+
+        What stands in `emitted` moves the profiles on and comes out no second time.
+        """
+        observed = self.observer.observe(values, received_at_ms, mark, source.partition)
         margins = self._margins[: len(observed.matrix)]
         self.bundle.trees.margins(observed.matrix, margins)
         mark("score")
-        judged = self._judge(observed, margins)
+        judged = self._judge(observed, margins, _silent(observed, emitted))
         mark("decide")
-        outputs = self._encode(values, source, observed, judged, received_at_ms, decided_at_ms())
+        outputs = self._encode(values, source, observed, judged, emitted, received_at_ms, decided_at_ms())
         mark("encode")
         return outputs
 
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int) -> Outputs:
         """Count a batch of fraud reports; refused ones become dead letters."""
-        labels, rejects = self.observer.report(values)
+        labels, rejects = self.observer.report(values, source.partition)
         letters = _dead_letters(rejects, values, source, received_at_ms)
         tally = Tally(events=len(values), reports=dict(Counter(labels)), dead_letters=_by_reason(rejects))
         return Outputs(dead_letters=letters, tally=tally)
@@ -92,14 +100,19 @@ class Engine:
         letters = _dead_letters(rejects, values, source, received_at_ms)
         return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=_by_reason(rejects)))
 
-    def _judge(self, observed: Observed, margins: NDArray[np.float64]) -> _Judged:
+    def recall(self, alerts: Sequence[bytes]) -> None:
+        """Open the cases of alerts that were published before, oldest first, so that they do not fire again."""
+        for alert in alerts:
+            self._desk.recall(alert)
+
+    def _judge(self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_]) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)
         bands = self._table.bands(observed.decoded.names, observed.decoded.ints[:, Col.MCC], scores)
         reasons: dict[int, list[Reason]] = {}
         for row in np.flatnonzero((bands > 0) & ~observed.repeats).tolist() if np.count_nonzero(bands) else ():
             self.bundle.trees.contributions(observed.matrix[row], self._contributions)
             reasons[row] = self._reasons.top(self._contributions)
-        return _Judged(probabilities, scores, bands, reasons)
+        return _Judged(probabilities, scores, bands, reasons, silent)
 
     def _encode(
         self,
@@ -107,6 +120,7 @@ class Engine:
         source: Source,
         observed: Observed,
         judged: _Judged,
+        emitted: Emitted,
         received_at_ms: int,
         decided_at_ms: int,
     ) -> Outputs:
@@ -126,19 +140,22 @@ class Engine:
             record_ms=[source.timestamps_ms[position] for position in positions],
         )
         decisions = self._encoder.encode(decided, received_at_ms, decided_at_ms)
-        if np.count_nonzero(observed.repeats):
-            decisions = [made for made, again in zip(decisions, observed.repeats.tolist(), strict=True) if not again]
+        if np.count_nonzero(judged.silent):
+            decisions = [made for made, not_so in zip(decisions, judged.silent.tolist(), strict=True) if not not_so]
         tally = self._tally(len(values), observed, judged)
-        letters = _dead_letters(decoded.rejects, values, source, received_at_ms) if decoded.rejects else []
+        rejects = decoded.rejects
+        if emitted.dead_letters:
+            rejects = [reject for reject in rejects if source.offsets[reject[0]] not in emitted.dead_letters]
+        letters = _dead_letters(rejects, values, source, received_at_ms) if rejects else []
         return Outputs(
             decisions=decisions,
-            alerts=self._alerts(decoded, decided, tally),
+            alerts=self._alerts(decoded, decided, emitted, tally),
             dead_letters=letters,
             repeats=tally.repeats,
             tally=tally,
         )
 
-    def _alerts(self, decoded: Decoded, decided: Decided, tally: Tally) -> list[Record]:
+    def _alerts(self, decoded: Decoded, decided: Decided, emitted: Emitted, tally: Tally) -> list[Record]:
         alerts: list[Record] = []
         for row, reasons in decided.reasons.items():  # every row above ALLOW that is no repeat, in order
             band = int(decided.bands[row])
@@ -149,6 +166,8 @@ class Engine:
             case, fires = self._desk.admit(subject, int(decided.event_ms[row]), band)
             if not fires:
                 tally.alerts_suppressed += 1
+                continue
+            if decoded.names[row][0] in emitted.alerts:
                 continue
             amount = int(decoded.ints[row, Col.AMOUNT_JPY])
             shared: dict[str, object] = {
@@ -176,19 +195,27 @@ class Engine:
     def _tally(self, events: int, observed: Observed, judged: _Judged) -> Tally:
         bands, rows = judged.bands, observed.rows
         statuses = observed.verdicts[:, threeds.STATUS]
-        repeats = int(np.count_nonzero(observed.repeats))
-        if repeats:
-            kept = ~observed.repeats
+        repeats, silent = int(np.count_nonzero(observed.repeats)), int(np.count_nonzero(judged.silent))
+        if silent:
+            kept = ~judged.silent
             bands, rows, statuses = bands[kept], rows[kept], statuses[kept]
         return Tally(
             events=events,
             repeats=repeats,
+            replayed=silent - repeats,
             time_suspects=int(np.count_nonzero(observed.suspects)),
             bands=_by_name(BAND_NAMES, bands),
             dead_letters=_by_reason(observed.decoded.rejects),
             threeds=_by_name(STATUS_NAMES, statuses),
             gaps=self.observer.merchants.gap_counts(rows.tolist()),
         )
+
+
+def _silent(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:
+    if not emitted.decisions:
+        return observed.repeats
+    known = (name[0] in emitted.decisions for name in observed.decoded.names)
+    return observed.repeats | np.fromiter(known, dtype=np.bool_, count=len(observed.decoded))
 
 
 def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger]) -> dict[str, int]:

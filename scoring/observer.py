@@ -73,8 +73,19 @@ class Observer:
         self.profiles = Profiles(settings.profiles)
         self._matrix = np.empty((BATCH_MAX, len(FEATURES)), dtype=np.float64)
 
-    def observe(self, values: Sequence[bytes], received_at_ms: int, mark: Callable[[str], None] = ignore) -> Observed:
-        """Decode, enrich and profile a batch of at most BATCH_MAX values; profiles move on by it."""
+    def spread(self, partitions: int) -> None:
+        """Keep what each of so many partitions sees apart, so that it can be moved. Before the first event only."""
+        assert not any(self.profiles.sizes().values()), "profiles hold rows already"
+        self.profiles = Profiles(self.settings.profiles, partitions)
+
+    def observe(
+        self,
+        values: Sequence[bytes],
+        received_at_ms: int,
+        mark: Callable[[str], None] = ignore,
+        partition: int = 0,
+    ) -> Observed:
+        """Decode, enrich and profile a batch of at most BATCH_MAX values of a partition; profiles move on by it."""
         assert len(values) <= BATCH_MAX
         decoded = decode(values, self.settings.decode)
         mark("decode")
@@ -87,12 +98,13 @@ class Observer:
         fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
         mark("enrich")
         suspects = ints[:, Col.EVENT_MS] > received_at_ms + AHEAD_MAX_MS
-        repeats = self.profiles.read_then_update(_facts(decoded, verdicts, ~suspects), matrix, _PROFILE_FIRST)
+        facts = _facts(decoded, verdicts, ~suspects)
+        repeats = self.profiles.read_then_update(facts, matrix, _PROFILE_FIRST, partition)
         mark("profile")
         return Observed(decoded, matrix, rows, verdicts, repeats, suspects)
 
-    def report(self, values: Sequence[bytes]) -> tuple[list[str], list[tuple[int, Reject]]]:
-        """Count a batch of fraud reports; return the label of each accepted one, and the rejects."""
+    def report(self, values: Sequence[bytes], partition: int = 0) -> tuple[list[str], list[tuple[int, Reject]]]:
+        """Count a batch of fraud reports of a partition; return the label of each accepted one, and the rejects."""
         parsed = parse_reports(values, self.settings.decode)
         self.profiles.report(
             Reports(
@@ -100,7 +112,8 @@ class Observer:
                 merchant=parsed.merchant,
                 received_ms=parsed.received_ms,
                 amount_jpy=parsed.amount_jpy,
-            )
+            ),
+            partition,
         )
         return parsed.labels, parsed.rejects
 

@@ -1,6 +1,7 @@
 """What the core hands back for one batch: encoded records for each topic, and plain counts of what it saw."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 Record = tuple[bytes, bytes]
@@ -17,6 +18,22 @@ class Source:
     timestamps_ms: Sequence[int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emitted:
+    """What a partition's earlier worker had emitted on events that the restored state has not seen.
+
+    Such an event counts in the state as any other, and is not answered again. `decisions` and `alerts` are event ids,
+    `dead_letters` offsets of the input.
+    """
+
+    decisions: AbstractSet[bytes] = frozenset()
+    alerts: AbstractSet[bytes] = frozenset()
+    dead_letters: AbstractSet[int] = frozenset()
+
+
+NOTHING = Emitted()
+
+
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """Counts of one batch, for whoever keeps metrics; every key comes from a closed set.
@@ -26,6 +43,7 @@ class Tally:
 
     events: int = 0
     repeats: int = 0
+    replayed: int = 0  # counted in the state after a restart, and answered before it
     time_suspects: int = 0
     bands: dict[str, int] = field(default_factory=dict)
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)
@@ -38,7 +56,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """Records to produce. For a batch of authorizations: values in = decisions + dead letters + repeats."""
+    """Records to produce. For a batch of authorizations: values in = decisions + dead letters + repeats + replayed."""
 
     decisions: list[Record] = field(default_factory=list)
     alerts: list[Record] = field(default_factory=list)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import orjson
+from msgspec import Struct
+from msgspec.json import decode
 
 from scoring.contract.authorization import Authorization
 from scoring.contract.codes import Band
@@ -83,6 +85,16 @@ def _token(event: Authorization, kind: str) -> str | None:
             return event.card.pan_hmac
 
 
+class _Published(Struct):
+    """What of a published alert says how its case stood."""
+
+    dedup_key: str
+    band: str
+    count: int
+    first_seen_ms: int
+    last_seen_ms: int
+
+
 class AlertDesk:
     """Keep the open cases of one worker and decide what fires. Event time is the only clock."""
 
@@ -111,6 +123,22 @@ class AlertDesk:
             case.band = band
             case.serial += 1
         return case, rises
+
+    def recall(self, value: bytes) -> None:
+        """Open the case of an alert that was published before, as it stood then: what was suppressed since is lost."""
+        alert = decode(value, type=_Published)
+        case = self._cases.get(alert.dedup_key)
+        serial = 0 if case is None else case.serial + 1
+        self._cases[alert.dedup_key] = _Case(
+            first_ms=alert.first_seen_ms,
+            last_ms=alert.last_seen_ms,
+            count=alert.count,
+            band=int(Band[alert.band]),
+            serial=serial,
+        )
+        self._cases.move_to_end(alert.dedup_key)
+        if len(self._cases) > self._cases_max:
+            self._cases.popitem(last=False)
 
     def _is_over(self, case: _Case, subject: Subject, event_ms: int) -> bool:
         if subject.type == "INCIDENT":  # an incident lasts until it has been quiet for a while

@@ -29,13 +29,16 @@ it is late), in whole seconds:
 * **Repeats** are found among the last 6 event ids of the card.
 * **Late events** count in their own bucket while it is held and never move a row back. Events without trusted time are
   scored against their rows as they stand; their ids are remembered, their windows are not touched.
+* **Partitions:** with one or several on one worker the figures are the same for the same order of events. Rows that a
+  second partition has seen are kept apart and added up; rows come back from their log bit by bit (`changelog`).
 * **Memory** is bounded by `ProfileLimits`; a card takes at most 512 bytes with its share of the index. A full store
   gives a new key the row that was idle longest among the next 8 under its hand.
 """
 
 from scoring.profile.catalog import PROFILE_FEATURES
+from scoring.profile.changelog import Changelog
 from scoring.profile.entities import Entity
 from scoring.profile.facts import Facts, Reports
 from scoring.profile.profiles import ProfileLimits, Profiles
 
-__all__ = ["PROFILE_FEATURES", "Entity", "Facts", "ProfileLimits", "Profiles", "Reports"]
+__all__ = ["PROFILE_FEATURES", "Changelog", "Entity", "Facts", "ProfileLimits", "Profiles", "Reports"]

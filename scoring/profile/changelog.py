@@ -20,6 +20,7 @@ LAYOUT: Final = f"{crc32(repr(ROW_LAYOUTS).encode()):08x}"
 """Digest of where everything lies in a row. Rows of another layout cannot be read, whatever their version says."""
 
 _T = TypeVar("_T", bound=np.generic)
+_FORM: Final = ("C", "W")
 _ROOM_MIN: Final = 4_096
 
 
@@ -84,6 +85,7 @@ class Changelog:
         Raises:
             RowFormatError: a row is of another version, of another partition, or damaged.
         """
+        packed = _writable(packed)
         n = entry.restore(packed, partition, in_place, self._arena, self.journal(partition, len(packed)))
         if n != rows.DONE:
             raise RowFormatError(_what_is_wrong(packed, n, partition))
@@ -97,7 +99,7 @@ class Changelog:
 
         For what a crash left behind the last marker: rows that do not count must not outlive the ones that do.
         """
-        entry.mark(np.ascontiguousarray(keys), partition, self._arena, self.journal(partition, len(keys)))
+        entry.mark(np.require(keys, np.uint32, _FORM), partition, self._arena, self.journal(partition, len(keys)))
 
     def forget_cards(self, partition: int) -> None:
         """Let go of a partition's cards: they are another worker's now."""
@@ -121,6 +123,12 @@ class Changelog:
     @hands.setter
     def hands(self, hands: list[int]) -> None:
         self._arena.stores[:, store.HAND] = hands
+
+
+def _writable(packed: Packed) -> Packed:
+    """Copy what is read-only, as bytes of a log are: for it a kernel would be compiled again."""
+    keys, values = np.require(packed.keys, np.uint32, _FORM), np.require(packed.values, np.uint32, _FORM)
+    return Packed(keys, values, np.require(packed.ends, np.int64, _FORM))
 
 
 def _packed_words(row_words: int) -> int:
