@@ -27,6 +27,7 @@ from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
 from scoring.outputs import NOTHING, Emitted, Outputs, Record, Source, Tally
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.reasons import Reasons
+from scoring.profile import Changelog
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 
@@ -85,9 +86,12 @@ class Engine:
         mark("encode")
         return outputs
 
-    def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int) -> Outputs:
-        """Count a batch of fraud reports; refused ones become dead letters."""
+    def report(
+        self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING
+    ) -> Outputs:
+        """Count a batch of fraud reports; refused ones become dead letters, but for those `emitted` before."""
         labels, rejects = self.observer.report(values, source.partition)
+        rejects = _unburied(rejects, source, emitted)
         letters = _dead_letters(rejects, values, source, received_at_ms)
         tally = Tally(events=len(values), reports=dict(Counter(labels)), dead_letters=_by_reason(rejects))
         return Outputs(dead_letters=letters, tally=tally)
@@ -99,6 +103,20 @@ class Engine:
         rejects = self.observer.merchant(keys, values)
         letters = _dead_letters(rejects, values, source, received_at_ms)
         return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=_by_reason(rejects)))
+
+    def spread(self, partitions: int) -> None:
+        """Keep what each of so many partitions sees apart, so that it can be moved. Before the first event only."""
+        self.observer.spread(partitions)
+
+    @property
+    def changelog(self) -> Changelog:
+        """What changed in the profiles since it was flushed, and how it comes back."""
+        return self.observer.profiles.changelog
+
+    @property
+    def recall_ms(self) -> int:
+        """How far back in time a published alert can belong to an open case."""
+        return self._desk.recall_ms
 
     def recall(self, alerts: Sequence[bytes]) -> None:
         """Open the cases of alerts that were published before, oldest first, so that they do not fire again."""
@@ -143,9 +161,7 @@ class Engine:
         if np.count_nonzero(judged.silent):
             decisions = [made for made, not_so in zip(decisions, judged.silent.tolist(), strict=True) if not not_so]
         tally = self._tally(len(values), observed, judged)
-        rejects = decoded.rejects
-        if emitted.dead_letters:
-            rejects = [reject for reject in rejects if source.offsets[reject[0]] not in emitted.dead_letters]
+        rejects = _unburied(decoded.rejects, source, emitted)
         letters = _dead_letters(rejects, values, source, received_at_ms) if rejects else []
         return Outputs(
             decisions=decisions,
@@ -216,6 +232,12 @@ def _silent(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:
         return observed.repeats
     known = (name[0] in emitted.decisions for name in observed.decoded.names)
     return observed.repeats | np.fromiter(known, dtype=np.bool_, count=len(observed.decoded))
+
+
+def _unburied(rejects: list[tuple[int, Reject]], source: Source, emitted: Emitted) -> list[tuple[int, Reject]]:
+    if not emitted.dead_letters:
+        return rejects
+    return [reject for reject in rejects if source.offsets[reject[0]] not in emitted.dead_letters]
 
 
 def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger]) -> dict[str, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka.structs import RecordMetadata
 from mode import Service
 
 from streams.emit import Ack
@@ -27,8 +28,11 @@ class Deliveries(Service):
     A failure crashes the service and with it the app; nothing after the failed batch is finished.
     """
 
-    def __init__(self, *, depth: int, timeout_s: float, **kwargs: Any) -> None:
+    def __init__(
+        self, *, depth: int, timeout_s: float, note: Callable[[RecordMetadata], None] = lambda _: None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        self._note = note
         self._queue: asyncio.Queue[_Delivery] = asyncio.Queue(depth)
         self._timeout_s = timeout_s
 
@@ -43,7 +47,7 @@ class Deliveries(Service):
             try:
                 async with asyncio.timeout(self._timeout_s):
                     for ack in delivery.acks:
-                        await ack
+                        self._note(await ack)
             except Exception as error:
                 raise UndeliveredError(f"output not acknowledged: {type(error).__name__}") from error
             delivery.finish(time.time_ns() // 1_000_000)

@@ -26,28 +26,51 @@ class TopicsMismatchError(Exception):
 class Emitter:
     """Produce what the engine returned. `client` is asked for at each use: the producer starts after this is built."""
 
-    def __init__(self, client: Callable[[], aiokafka.AIOKafkaProducer], topics: Topics) -> None:
+    def __init__(
+        self, client: Callable[[], aiokafka.AIOKafkaProducer], topics: Topics, *, is_durable: bool = False
+    ) -> None:
         self._client = client
+        self._is_durable = is_durable
         self._topics = topics
         self._partitions: Mapping[str, int] = {}
+        self.ends: dict[TopicPartition, int] = {}
+        """Where the last acknowledged batch of each output begins: what is emitted from now on stands behind it."""
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the input has; known once started."""
+        return self._partitions[self._topics.authorizations]
+
+    def partitions_of(self, topic: str) -> int:
+        """How many partitions an input or output has; known once started."""
+        return self._partitions[topic]
+
+    def acknowledged(self, batch: RecordMetadata) -> None:
+        """Note that the brokers have a batch."""
+        if batch.offset >= 0:  # else they had it already, and no longer know where
+            self.ends[batch.topic_partition] = batch.offset
 
     async def start(self) -> None:
         """Look up how many partitions the topics have.
 
         Raises:
-            TopicsMismatchError: a topic is missing, or `decisions` differs from `authorizations` in partitions.
+            TopicsMismatchError: a topic is missing, or differs from `authorizations` in partitions where it must not.
         """
         names = self._topics
+        alike = [names.decisions]
+        if self._is_durable:
+            alike += [names.fraud_reports, names.card_profiles, names.shared_profiles]
         counts = {}
-        for topic in (names.authorizations, names.decisions, names.alerts, names.dead_letters):
+        for topic in (names.authorizations, names.alerts, names.dead_letters, *alike):
             counts[topic] = await _partition_count(self._client(), topic)
             if not counts[topic]:
-                raise TopicsMismatchError(f"topic {topic!r} does not exist")
-        if counts[names.decisions] != counts[names.authorizations]:
-            raise TopicsMismatchError(
-                f"{names.decisions!r} has {counts[names.decisions]} partitions, "
-                f"{names.authorizations!r} has {counts[names.authorizations]}: they must be equal"
-            )
+                raise TopicsMismatchError(f"topic {topic!r} does not exist: see `sekisho topics create`")
+        for topic in alike:
+            if counts[topic] != counts[names.authorizations]:
+                raise TopicsMismatchError(
+                    f"{topic!r} has {counts[topic]} partitions, "
+                    f"{names.authorizations!r} has {counts[names.authorizations]}: they must be equal"
+                )
         self._partitions = counts
 
     def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:

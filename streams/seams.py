@@ -5,7 +5,8 @@ from typing import Protocol
 
 from faust.types import TP
 
-from scoring.outputs import Outputs, Source
+from scoring.outputs import Emitted, Outputs, Source
+from scoring.profile import Changelog
 from streams.transport.batch import Batch
 
 
@@ -20,18 +21,37 @@ class Engine(Protocol):
         received_at_ms: int,
         decided_at_ms: Callable[[], int],
         mark: Callable[[str], None],
+        emitted: Emitted,
     ) -> Outputs:
-        """Score authorizations. `mark(name)` is called at the end of each stage."""
+        """Score authorizations. `mark(name)` is called at the end of each stage; `emitted` comes out no second time."""
         ...
 
-    def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int) -> Outputs:
-        """Take in fraud reports; only dead letters come out."""
+    def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
+        """Take in fraud reports; only dead letters come out, and none of those that are `emitted`."""
         ...
 
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:
         """Apply records of the registry; None removes the merchant of that key. Only dead letters come out."""
+        ...
+
+    def spread(self, partitions: int) -> None:
+        """Keep profiles so that each of so many partitions can be made durable and moved. Before the first event."""
+        ...
+
+    @property
+    def changelog(self) -> Changelog:
+        """What changed in the profiles, and how it comes back."""
+        ...
+
+    def recall(self, alerts: Sequence[bytes]) -> None:
+        """Open the cases of published alerts, oldest first."""
+        ...
+
+    @property
+    def recall_ms(self) -> int:
+        """How far back in time a published alert can belong to an open case."""
         ...
 
 
@@ -62,6 +82,18 @@ class Telemetry(Protocol):
     def ready(self, is_ready: bool) -> None:
         """Hear whether events flow: merchants are loaded and no rebalance is under way."""
 
+    def restoring(self, done: int, total: int) -> None:
+        """Hear how many records of the logs of profiles have been read back, and how many there are to read."""
+
+    def restored(self, partition: int, records: int, answered: int, seconds: float) -> None:
+        """Hear that a partition's profiles are back, and how many answers to later input were found published."""
+
+    def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
+        """Hear that a flush of a partition is durable."""
+
+    def followed(self, lags_s: Mapping[int, float]) -> None:
+        """Hear how far behind other workers' partitions are seen, for every partition that is followed."""
+
 
 class NoTelemetry:
     """Listen to nothing."""
@@ -88,4 +120,16 @@ class NoTelemetry:
         """Do nothing."""
 
     def ready(self, is_ready: bool) -> None:
+        """Do nothing."""
+
+    def restoring(self, done: int, total: int) -> None:
+        """Do nothing."""
+
+    def restored(self, partition: int, records: int, answered: int, seconds: float) -> None:
+        """Do nothing."""
+
+    def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
+        """Do nothing."""
+
+    def followed(self, lags_s: Mapping[int, float]) -> None:
         """Do nothing."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import Struct
 
@@ -16,8 +17,8 @@ _NAME_LENGTH_MAX = 249  # Kafka's limit
 class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many partitions each topic gets.
 
-    `events` holds for authorizations, fraud-reports and decisions alike: a card's reports and decisions
-    live on the partition of its authorizations.
+    `events` holds for authorizations, fraud-reports, decisions and profiles alike: what belongs to a card lives on the
+    partition of its authorizations.
     """
 
     events: Partitions = 6
@@ -27,7 +28,7 @@ class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long records live, in milliseconds. `merchants` is compacted instead and keeps the last of each key."""
+    """How long records live, in milliseconds. `merchants` and profiles are compacted and keep the last of each key."""
 
     authorizations: RetentionMs = 7 * DAY_MS
     fraud_reports: RetentionMs = 30 * DAY_MS
@@ -74,8 +75,22 @@ class TopicPlan:
     configs: dict[str, str]
 
 
+PROFILE_CONFIGS: Final = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": str(DAY_MS // 24),  # a crashed flush must not cost the rows that it wrote over
+    "max.compaction.lag.ms": str(DAY_MS),
+    "segment.bytes": str(128 << 20),  # the head is never compacted: small ones bound what a restore reads twice
+    "segment.ms": str(DAY_MS // 4),
+    "min.cleanable.dirty.ratio": "0.3",
+    "delete.retention.ms": str(DAY_MS),  # tombstones outlive the slowest reader
+    "max.message.bytes": str(1 << 20),
+    "message.timestamp.type": "CreateTime",
+}
+"""How the topics of profiles are kept. The first line is part of the guarantee, and checked when a worker starts."""
+
+
 def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
-    """Lay out every topic: inputs and outputs by retention, `merchants` compacted."""
+    """Lay out every topic: inputs and outputs by retention, `merchants` and profiles compacted."""
     full, counts, retention = topics.full, topics.partitions, topics.retention_ms
     partitions = {
         "authorizations": counts.events,
@@ -84,10 +99,14 @@ def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
         "decisions": counts.events,
         "alerts": counts.alerts,
         "dead_letters": counts.dead_letters,
+        "card_profiles": counts.events,
+        "shared_profiles": counts.events,
     }
     plans = []
     for field, count in partitions.items():
-        if field == "merchants":
+        if field in {"card_profiles", "shared_profiles"}:
+            configs = dict(PROFILE_CONFIGS)
+        elif field == "merchants":
             configs = {"cleanup.policy": "compact"}
         else:
             configs = {"cleanup.policy": "delete", "retention.ms": str(getattr(retention, field))}

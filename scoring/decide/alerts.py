@@ -124,6 +124,11 @@ class AlertDesk:
             case.serial += 1
         return case, rises
 
+    @property
+    def recall_ms(self) -> int:
+        """How far back in event time an alert can belong to an open case."""
+        return max(self._window_ms, self._quiet_ms)
+
     def recall(self, value: bytes) -> None:
         """Open the case of an alert that was published before, as it stood then: what was suppressed since is lost."""
         alert = decode(value, type=_Published)

@@ -5,7 +5,7 @@ from msgspec import Struct
 from streams.config.scoring import DecodeSettings, MerchantsSettings, ModelSettings, PolicySettings, ProfilesSettings
 from streams.telemetry.settings import HttpSettings, LoggingSettings
 from streams.topics import TopicsSettings
-from streams.transport.settings import Broker, Consume, Emit, PoisonLimit, Watch, WorkerSettings
+from streams.transport.settings import Broker, Consume, Emit, PoisonLimit, State, Watch, WorkerSettings
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -15,6 +15,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     topics: TopicsSettings = TopicsSettings()
     consume: Consume = Consume()
     emit: Emit = Emit()
+    state: State = State()
     poison: PoisonLimit = PoisonLimit()
     watch: Watch = Watch()
     model: ModelSettings = ModelSettings()
@@ -33,6 +34,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             topics=self.topics.full,
             consume=self.consume,
             emit=self.emit,
+            state=self.state,
             poison=self.poison,
             watch=self.watch,
             reference_timeout_s=self.merchants.load_timeout_s,

@@ -71,7 +71,7 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name the topics (design: authorizations, fraud-reports and decisions have the same number of partitions)."""
+    """Name the topics; all but merchants, alerts and dead letters have the same number of partitions."""
 
     authorizations: Name = "authorizations"
     fraud_reports: Name = "fraud-reports"
@@ -79,6 +79,8 @@ class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decisions: Name = "decisions"
     alerts: Name = "alerts"
     dead_letters: Name = "dead-letters"
+    card_profiles: Name = "card-profiles"
+    shared_profiles: Name = "shared-profiles"
 
 
 class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,6 +103,16 @@ class Emit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     batch_max_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 23)] = 900_000  # below the broker's message.max.bytes
     ack_timeout_s: Seconds = 10.0
+
+
+class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say how profiles survive. Without it a restart begins with empty ones and may answer an event a second time."""
+
+    enabled: bool = True
+    flush_interval_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0  # what a crash replays, and others lag behind
+    batch_max_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 23)] = 262_144  # of one produce of rows
+    follow_interval_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.1  # how often to look for what other workers saw
+    read_timeout_s: Seconds = 30.0  # a restore that brings nothing for so long has failed
 
 
 class PoisonLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +139,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     topics: Topics = Topics()
     consume: Consume = Consume()
     emit: Emit = Emit()
+    state: State = State()
     poison: PoisonLimit = PoisonLimit()
     watch: Watch = Watch()
     reference_timeout_s: Seconds = 120.0  # to read `merchants` to its end before the first event

@@ -1,0 +1,216 @@
+"""Profiles, made durable partition by partition: the order that lets a crash lose nothing and repeat nothing.
+
+A flush of one partition, taken between two batches:
+
+1. The rows that changed since the last flush are packed, and with them how far the input is applied.
+2. They are written to `card-profiles` and `shared-profiles`; meanwhile the next batches are scored.
+3. Every output of the input applied is acknowledged, and so are the rows.
+4. A marker is written behind the shared rows, which tells other workers that they count.
+5. A marker is written behind the card rows. From here on the flush has happened, and before it has not.
+6. The input up to there may be committed.
+
+Rows behind the last marker do not count. Whoever restores the partition writes them again, or buries them, in its first
+flush: else they would outlive, once the log is compacted, the rows that did count.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+from mode import Service
+from msgspec.structs import replace
+
+from scoring.outputs import NOTHING, Emitted
+from scoring.profile.changelog import LAYOUT
+from scoring.profile.packed import ROW_FORMAT, Packed
+from streams.emit import Ack, Emitter
+from streams.seams import Engine, Telemetry
+from streams.state.answered import Answered, Since
+from streams.state.marker import KEY, Marker, encode
+from streams.state.writer import StateProducer
+from streams.transport.settings import WorkerSettings
+
+log = logging.getLogger(__name__)
+
+IDLE_S: Final = 0.05
+
+
+class FlushError(Exception):
+    """Raised when profiles could not be made durable: nothing of that flush counts, and the worker halts."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A partition whose profiles are restored and live here.
+
+    `authorizations` and `fraud_reports` are the next offsets that its last marker, or the start, speaks of.
+    """
+
+    partition: int
+    authorizations: int
+    fraud_reports: int
+    shared: int
+    since: Since
+    answered: Answered
+    answered_until: int
+    answered_until_reports: int
+    unflushed: bool = False  # rows of a crashed flush have to be written again
+
+
+class Keeper(Service):
+    """Flush every partition held, one after the other, once per interval; a failure crashes the worker."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        engine: Engine,
+        emitter: Emitter,
+        telemetry: Telemetry,
+        consumer: Callable[[], Any],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._settings = settings
+        self._topics = settings.topics
+        self._engine = engine
+        self._emitter = emitter
+        self._telemetry = telemetry
+        self._consumer = consumer
+        self._code = version("sekisho")
+        self._lock = asyncio.Lock()
+        self.held: dict[int, Held] = {}
+        self.producer = StateProducer(
+            settings.broker,
+            [settings.topics.card_profiles, settings.topics.shared_profiles],
+            client_id="sekisho-profiles",
+            batch_max_bytes=settings.state.batch_max_bytes,
+            ack_timeout_s=settings.emit.ack_timeout_s,
+        )
+
+    async def on_start(self) -> None:
+        """Connect the producer of rows."""
+        await self.producer.start()
+
+    async def on_stop(self) -> None:
+        """Disconnect it."""
+        await self.producer.stop()
+
+    # -- what agents ask
+
+    def emitted(self, topic: str, partition: int, offset: int) -> Emitted:
+        """Return what had been published, before this worker took over, on input from `offset` on."""
+        held = self.held.get(partition)
+        if held is None or held.answered is _NONE:
+            return NOTHING
+        past = offset >= held.answered_until and topic == self._topics.authorizations
+        if past and self._applied(self._topics.fraud_reports, held) >= held.answered_until_reports:
+            held.answered = _NONE
+            return NOTHING
+        return held.answered.authorizations if topic == self._topics.authorizations else held.answered.reports
+
+    # -- flushing
+
+    @Service.task
+    async def _flush_in_turn(self) -> None:
+        interval_s = self._settings.state.flush_interval_s
+        while not self.should_stop:
+            partitions = sorted(self.held)
+            if not partitions:
+                await self.sleep(IDLE_S)
+            for turn, partition in enumerate(partitions):
+                began_s = time.monotonic()
+                await self.flush([partition])
+                left_s = interval_s / len(partitions) - (time.monotonic() - began_s)
+                await self.sleep(max(left_s, IDLE_S / 10 if turn else 0.0))
+
+    async def flush(self, partitions: Iterable[int] | None = None) -> None:
+        """Make what is applied of partitions (of all) durable and let it be committed.
+
+        Raises:
+            FlushError: an output or a row was refused or not acknowledged in time.
+        """
+        async with self._lock:
+            for partition in sorted(self.held) if partitions is None else partitions:
+                held = self.held.get(partition)
+                if held is not None:
+                    await self._flush(held)
+
+    async def _flush(self, held: Held) -> None:
+        events = self._applied(self._topics.authorizations, held)
+        reports = self._applied(self._topics.fraud_reports, held)
+        if (events, reports) == (held.authorizations, held.fraud_reports) and not held.unflushed:
+            return
+        began_s = time.monotonic()
+        changelog, partition = self._engine.changelog, held.partition
+        cards, shared = changelog.flush(partition)
+        marker = Marker(
+            format=ROW_FORMAT,
+            layout=LAYOUT,
+            partitions=self._emitter.partitions,
+            authorizations=events,
+            fraud_reports=reports,
+            decisions=self._emitter.ends.get(TP(self._topics.decisions, partition), held.since.decisions),
+            alerts=self._ends(self._topics.alerts, held.since.alerts),
+            dead_letters=self._ends(self._topics.dead_letters, held.since.dead_letters),
+            shared=held.shared,
+            hands=changelog.hands,
+            time_ms=_now_ms(),
+            code=self._code,
+        )
+        try:
+            async with asyncio.timeout(self._settings.emit.ack_timeout_s):
+                marker = await self._write(held, marker, cards, shared)
+        except (TimeoutError, KafkaError) as error:
+            raise FlushError(f"profiles of partition {partition} not durable: {type(error).__name__}") from error
+        held.authorizations, held.fraud_reports, held.shared = events, reports, marker.shared
+        held.since = Since(decisions=marker.decisions, alerts=marker.alerts, dead_letters=marker.dead_letters)
+        held.unflushed = False
+        consumer = self._consumer()
+        consumer.make_durable(TP(self._topics.authorizations, partition), events)
+        consumer.make_durable(TP(self._topics.fraud_reports, partition), reports)
+        sizes = cards.values.nbytes + shared.values.nbytes
+        self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
+
+    async def _write(self, held: Held, marker: Marker, cards: Packed, shared: Packed) -> Marker:
+        """Write rows, wait for what they rest on, then both markers; return the marker that was written."""
+        partition, now_ms = held.partition, marker.time_ms
+        card_tp = TopicPartition(self._topics.card_profiles, partition)
+        shared_tp = TopicPartition(self._topics.shared_profiles, partition)
+        rows = [*self.producer.write(card_tp, cards, now_ms), *self.producer.write(shared_tp, shared, now_ms)]
+        consumer = self._consumer()
+        await consumer.finished(TP(self._topics.authorizations, partition), marker.authorizations)
+        await consumer.finished(TP(self._topics.fraud_reports, partition), marker.fraud_reports)
+        for ack in rows:
+            await ack
+        if len(shared):
+            offset = await self._offset_of(self.producer.write_one(shared_tp, KEY, encode(marker), now_ms))
+            marker = replace(marker, shared=offset + 1)
+        await self.producer.write_one(card_tp, KEY, encode(marker), now_ms)
+        return marker
+
+    async def _offset_of(self, ack: Ack) -> int:
+        offset: int = (await ack).offset
+        if offset < 0:  # it was sent twice, and the broker has forgotten where it put the first
+            raise FlushError("the broker does not say where it put a marker")
+        return offset
+
+    def _applied(self, topic: str, held: Held) -> int:
+        start = held.authorizations if topic == self._topics.authorizations else held.fraud_reports
+        return max(start, self._consumer().applied(TP(topic, held.partition)) or 0)
+
+    def _ends(self, topic: str, since: Mapping[int, int]) -> dict[int, int]:
+        return {number: self._emitter.ends.get(TP(topic, number), begin) for number, begin in since.items()}
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+_NONE = Answered(authorizations=NOTHING, reports=NOTHING)

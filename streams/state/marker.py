@@ -1,0 +1,80 @@
+"""The marker that closes a flush: of which exact input the rows before it are the state."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from scoring.profile.changelog import LAYOUT
+from scoring.profile.packed import ROW_FORMAT
+
+KEY: Final = b"marker"
+"""Of a record in both topics of profiles. Rows have keys of twelve bytes."""
+
+WAY_OUT: Final = (
+    "begin anew: stop all workers, delete and create both topics of profiles (`sekisho topics create`), and let the "
+    "group start over at the oldest input that profiles should know"
+)
+
+Offset = Annotated[int, Meta(ge=0)]
+
+
+class StateFormatError(Exception):
+    """Raised when profiles were written by another version, or for another input. Nothing has been consumed."""
+
+
+class Marker(Struct, frozen=True, kw_only=True):
+    """Say how far everything was when a flush of one partition was taken. All are the next offsets, not the last.
+
+    `authorizations`, `fraud_reports`: the input that the rows know. `decisions` of the same partition, `alerts` and
+    `dead_letters` by partition: before these stands nothing that answers later input. `shared`: the rows of
+    `shared-profiles` that count. `hands`: where the next evictions look.
+    """
+
+    format: int
+    layout: str
+    partitions: int
+    authorizations: Offset
+    fraud_reports: Offset
+    decisions: Offset
+    alerts: dict[int, Offset]
+    dead_letters: dict[int, Offset]
+    shared: Offset
+    hands: list[int]
+    time_ms: int
+    code: str
+
+
+class _Format(Struct):
+    format: int
+    layout: str = ""
+    partitions: int = 0
+    code: str = "?"
+
+
+def encode(marker: Marker) -> bytes:
+    """Write a marker."""
+    return msgspec.json.encode(marker)
+
+
+def decode(value: bytes | None, where: str, partitions: int) -> Marker:
+    """Read a marker of an input of so many partitions.
+
+    Raises:
+        StateFormatError: rows before it are of another format or layout, or of another number of partitions.
+    """
+    try:
+        found = msgspec.json.decode(value or b"", type=_Format)
+    except msgspec.DecodeError as error:
+        raise StateFormatError(f"{where}: its marker cannot be read ({error}); {WAY_OUT}") from None
+    if (found.format, found.layout) != (ROW_FORMAT, LAYOUT):
+        raise StateFormatError(
+            f"{where}: rows have format {found.format}-{found.layout}, written by version {found.code}; this version "
+            f"reads {ROW_FORMAT}-{LAYOUT}. Run that version again, or {WAY_OUT}"
+        )
+    if found.partitions != partitions:
+        raise StateFormatError(
+            f"{where}: written when the input had {found.partitions} partitions, and now it has {partitions}: cards "
+            f"have moved. {WAY_OUT.capitalize()}"
+        )
+    return msgspec.json.decode(value or b"", type=Marker)

@@ -1,0 +1,131 @@
+"""Profiles of a partition read back from their log: the state of the exact input that the last marker names."""
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from aiokafka.structs import TopicPartition
+
+from scoring.profile import Changelog
+from scoring.profile.packed import RowFormatError
+from streams.state.answered import Since, scan
+from streams.state.keeper import Held
+from streams.state.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
+from streams.state.reader import KEY_SIZE, LogReader, pack
+from streams.transport.settings import Topics
+
+log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Hear how a restore goes; both counts are of records in the log."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """Hear that so many of so many have been read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """Where the input of a partition stands: what the group has committed (None: nothing), and where it ends."""
+
+    authorizations: int | None
+    fraud_reports: int | None
+    authorizations_end: int
+    fraud_reports_end: int
+
+
+class Restorer:
+    """Restore partitions, one at a time, with one reader."""
+
+    def __init__(self, reader: LogReader, topics: Topics, changelog: Changelog, partitions: int) -> None:
+        self._reader = reader
+        self._topics = topics
+        self._changelog = changelog
+        self._partitions = partitions
+
+    async def restore(self, partition: int, at: Input, outputs: Since, progress: Progress) -> Held:
+        """Read a partition's rows up to its last marker and find out what was published after it.
+
+        `outputs` is where the outputs end now: from there a first flush counts where there is no marker.
+
+        Raises:
+            StateFormatError: the rows are of another version of Sekisho or of another input.
+            StateReadError: a log cannot be read.
+        """
+        cards = TopicPartition(self._topics.card_profiles, partition)
+        shared = TopicPartition(self._topics.shared_profiles, partition)
+        bounds = await self._reader.bounds([cards, shared])
+        tail = await self._reader.last(cards, KEY, *bounds[cards])
+        name = f"{cards.topic}[{partition}]"
+        marker = None if tail is None else decode(tail.value, name, self._partitions)
+        card_end = bounds[cards][0] if tail is None else tail.offset
+        shared_end = bounds[shared][0] if marker is None else max(marker.shared, bounds[shared][0])
+        parts = [(cards, bounds[cards][0], card_end), (shared, bounds[shared][0], shared_end)]
+        total, done = sum(end - begin for _, begin, end in parts), 0
+        self._changelog.forget_shared(partition)  # of one that was followed, as others saw it: perhaps too new
+        is_alone = self._partitions == 1
+        for tp, begin, end in parts:
+            async for rows in self._reader.read(tp, begin, end):
+                try:
+                    self._changelog.restore(partition, pack(rows.keys, rows.values), in_place=is_alone)
+                except RowFormatError as error:
+                    raise StateFormatError(f"{tp.topic}[{partition}] at {rows.offsets[0]} and later: {error}") from None
+                progress(done + rows.offsets[-1] + 1 - begin, total)
+            done += end - begin
+        progress(total, total)
+        if is_alone:
+            self._changelog.settle()
+            if marker is not None:
+                self._changelog.hands = marker.hands
+        behind = (cards, card_end, bounds[cards][1]), (shared, shared_end, bounds[shared][1])
+        unflushed = await self._rewrite(partition, *behind)
+        return await self._held(partition, marker, at, outputs, shared_end, unflushed)
+
+    async def _rewrite(self, partition: int, *behind: tuple[TopicPartition, int, int]) -> bool:
+        """Note the rows that a crash left behind the last marker for the first flush; say whether there are any."""
+        found = False
+        for tp, begin, end in behind:
+            async for rows in self._reader.read(tp, begin, end):
+                keys = b"".join(key for key in rows.keys if len(key) == KEY_SIZE)
+                if keys:
+                    found = True
+                    self._changelog.rewrite(partition, np.frombuffer(keys, dtype="<u4").reshape(-1, 3))
+        return found
+
+    async def _held(
+        self, partition: int, marker: Marker | None, at: Input, outputs: Since, shared: int, unflushed: bool
+    ) -> Held:
+        authorizations, reports, since = at.authorizations or 0, at.fraud_reports or 0, outputs
+        if marker is None:
+            unflushed = True  # a first marker, before the first event, so that there always is one after it
+            if at.authorizations is None:  # nobody knows what was answered: look at everything
+                since = Since(decisions=0, alerts=outputs.alerts, dead_letters=outputs.dead_letters)
+            else:
+                log.warning("profiles_missing partition=%d committed=%d", partition, authorizations)
+        else:
+            self._refuse_other_input(partition, marker, at)
+            authorizations, reports = marker.authorizations, marker.fraud_reports
+            since = Since(decisions=marker.decisions, alerts=marker.alerts, dead_letters=marker.dead_letters)
+        answered = await scan(self._reader, self._topics, partition, since)
+        return Held(
+            partition=partition,
+            authorizations=authorizations,
+            fraud_reports=reports,
+            shared=shared,
+            since=since,
+            answered=answered,
+            answered_until=at.authorizations_end,
+            answered_until_reports=at.fraud_reports_end,
+            unflushed=unflushed,
+        )
+
+    def _refuse_other_input(self, partition: int, marker: Marker, at: Input) -> None:
+        where = f"{self._topics.card_profiles}[{partition}]: profiles know the input up to {marker.authorizations}"
+        if (at.authorizations or 0) > marker.authorizations or (at.fraud_reports or 0) > marker.fraud_reports:
+            raise StateFormatError(
+                f"{where} and {marker.fraud_reports} (reports), but the group has committed {at.authorizations} and "
+                f"{at.fraud_reports}. Set it back to those while no worker runs (kafka-consumer-groups --reset-offsets)"
+            )
+        if at.authorizations_end < marker.authorizations or at.fraud_reports_end < marker.fraud_reports:
+            raise StateFormatError(f"{where}, which ends at {at.authorizations_end}: is it another topic? {WAY_OUT}")
