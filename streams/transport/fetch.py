@@ -94,7 +94,7 @@ def _read_batches(source: Any, parts: list[list[Any]]) -> None:
             if parts:
                 return  # hand over what is good; the broken batch is fetched again and raises then
             raise CorruptRecordException(f"Invalid CRC - {source._tp}")
-        if not (_aborted(source, batch) or batch.is_control_batch):
+        if not (aborted(source, batch) or batch.is_control_batch):
             rows = list(batch)
             if rows and rows[0].offset < source.next_fetch_offset:  # the fetch began inside a stored batch
                 rows = [row for row in rows if row.offset >= source.next_fetch_offset]
@@ -102,7 +102,7 @@ def _read_batches(source: Any, parts: list[list[Any]]) -> None:
         source.next_fetch_offset = batch.next_offset
 
 
-def _aborted(source: Any, batch: Any) -> bool:
+def aborted(source: Any, batch: Any) -> bool:
     """Tell whether a transaction of this batch was rolled back, keeping aiokafka's list of aborted producers."""
     if source._isolation_level != READ_COMMITTED or batch.producer_id is None:
         return False

@@ -14,8 +14,8 @@ import faust
 import faust.app.base
 import mode.threads
 import pytest
-from aiokafka.consumer import fetcher
-from aiokafka.producer import message_accumulator
+from aiokafka.consumer import fetcher, subscription_state
+from aiokafka.producer import message_accumulator, sender
 from faust.tables.recovery import Recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
@@ -101,6 +101,51 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
         message_accumulator.MessageAccumulator.add_batch,
         "5ed1c5b1367a",
     ),
+    "fetcher.Fetcher._proc_fetch_request": (fetcher.Fetcher._proc_fetch_request, "59bf948fff47"),
+    "fetcher.Fetcher.seek_to": (fetcher.Fetcher.seek_to, "f0ba6aba6c22"),
+    "subscription_state.SubscriptionState.assign_from_user": (
+        subscription_state.SubscriptionState.assign_from_user,
+        "0a6bd14f1ff6",
+    ),
+    "subscription_state.SubscriptionState.unsubscribe": (
+        subscription_state.SubscriptionState.unsubscribe,
+        "3a0f7d08449a",
+    ),
+    "subscription_state.TopicPartitionState.consumed_to": (
+        subscription_state.TopicPartitionState.consumed_to,
+        "c7b8f0f99ce9",
+    ),
+    "aiokafka.AIOKafkaConsumer.assign": (aiokafka.AIOKafkaConsumer.assign, "284d8843e221"),
+    "aiokafka.AIOKafkaProducer.stop": (aiokafka.AIOKafkaProducer.stop, "43ef97147111"),
+    "message_accumulator.BatchBuilder._set_producer_state": (
+        message_accumulator.BatchBuilder._set_producer_state,
+        "ab6b10c5329a",
+    ),
+    "message_accumulator.BatchBuilder._build": (message_accumulator.BatchBuilder._build, "2ea37ea86320"),
+    "message_accumulator.BatchBuilder.size": (message_accumulator.BatchBuilder.size, "2f29cefafa91"),
+    "message_accumulator.BatchBuilder.record_count": (message_accumulator.BatchBuilder.record_count, "3a3d4948a3b7"),
+    "message_accumulator.BatchBuilder.closed": (message_accumulator.BatchBuilder.closed, "16b9c254eeec"),
+    "message_accumulator.MessageBatch.set_producer_state": (
+        message_accumulator.MessageBatch.set_producer_state,
+        "3ae8627bb3db",
+    ),
+    "message_accumulator.MessageBatch.remaining_linger": (
+        message_accumulator.MessageBatch.remaining_linger,
+        "6f296891237b",
+    ),
+    "message_accumulator.MessageBatch.get_data_buffer": (
+        message_accumulator.MessageBatch.get_data_buffer,
+        "81c4aaef84b0",
+    ),
+    "message_accumulator.MessageAccumulator.reenqueue": (
+        message_accumulator.MessageAccumulator.reenqueue,
+        "f75f518a1ae2",
+    ),
+    "message_accumulator.MessageAccumulator.fail_all": (
+        message_accumulator.MessageAccumulator.fail_all,
+        "f1e12e8100bf",
+    ),
+    "sender.SendProduceReqHandler.create_request": (sender.SendProduceReqHandler.create_request, "807639a95205"),
 }
 
 

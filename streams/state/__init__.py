@@ -1,0 +1,1 @@
+"""State that survives: rows of profiles to and from compacted topics, in bulk."""

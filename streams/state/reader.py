@@ -1,0 +1,313 @@
+"""Ranges of a log in bulk, without a group: rows of state to restore, outputs to scan."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Any, Final, Literal
+
+import aiokafka
+import numpy as np
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from scoring.profile.packed import Packed
+from streams.transport.fetch import READ_COMMITTED, aborted, fetch_again
+from streams.transport.security import client_options
+from streams.transport.settings import Broker
+
+ROWS_MAX: Final = 4_096
+"""Rows of one step: 2 to 4 ms of the main loop."""
+
+PIECE: Final = 256
+"""Records of aiokafka's alive at a time: more of them set off the garbage collector, at thrice the time."""
+
+TAIL_STEP: Final = 4_096
+KEY_SIZE: Final = 12  # of rows; whatever has another key is no row
+LOOK_S: Final = 0.01  # aiokafka wakes no one for an empty answer: how often to look for it
+
+Bounds = tuple[int, int]
+
+
+class StateReadError(Exception):
+    """Raised when a range of a log cannot be read: it is not there, the broker does not give it, or it is broken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Hold 1 to 4,096 records that follow each other in one partition, column by column."""
+
+    offsets: list[int] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)  # b"" where there is none
+    values: list[bytes | None] = field(default_factory=list)  # None is a tombstone
+    timestamps_ms: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def extend(self, records: Sequence[Any]) -> None:
+        """Append aiokafka's records."""
+        self.offsets.extend([record.offset for record in records])
+        self.keys.extend([record.key or b"" for record in records])
+        self.values.extend([record.value for record in records])
+        self.timestamps_ms.extend([record.timestamp for record in records])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tail:
+    """Hold the last record of a key, and the keys of all records after it in their order."""
+
+    offset: int
+    value: bytes | None
+    later_keys: list[bytes]
+
+
+class LogReader:
+    """Read ranges of partitions, one at a time, on the main loop beside heartbeats.
+
+    The next fetch is under way while what the last one brought is unpacked, and the loop is given back every 4,096
+    rows. Memory: about three fetches of at most `fetch_max_bytes`, and the rows handed out. `timeout_s` is how long the
+    broker may bring nothing, of what must be there, before a read fails.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        client_id: str,
+        isolation: Literal["read_uncommitted", "read_committed"],
+        timeout_s: float = 30.0,
+        fetch_max_bytes: int = 4 << 20,  # taken in at once: of 8 MiB the main loop would be held for 20 ms
+        fetch_max_wait_ms: int = 50,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._is_reading = False
+        self._started: aiokafka.AIOKafkaConsumer | None = None
+        self._options: dict[str, Any] = {
+            **client_options(broker),
+            "client_id": client_id,
+            "isolation_level": isolation,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",  # a range that is gone must not become another one
+            "check_crcs": True,
+            "fetch_max_bytes": fetch_max_bytes,
+            "max_partition_fetch_bytes": fetch_max_bytes,
+            "fetch_max_wait_ms": fetch_max_wait_ms,
+        }
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            aiokafka.errors.KafkaError: the broker cannot be reached.
+        """
+        assert self._started is None
+        consumer = aiokafka.AIOKafkaConsumer(**self._options)
+        try:
+            await consumer.start()
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._started = consumer
+
+    async def stop(self) -> None:
+        """Disconnect; a read under way fails."""
+        consumer, self._started = self._started, None
+        if consumer is not None:
+            await consumer.stop()
+
+    @property
+    def _consumer(self) -> aiokafka.AIOKafkaConsumer:
+        if self._started is None:
+            raise StateReadError("the reader is closed")
+        return self._started
+
+    async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Bounds]:
+        """Return the first offset of each partition and the one after its last record.
+
+        ListOffsets of the embedded broker gives an end that lies inside the last batch, so every partition that is not
+        empty is fetched from its end as well: that answer is right everywhere.
+
+        Raises:
+            StateReadError: a partition does not exist, or the broker did not answer within `timeout_s`.
+        """
+        consumer, deadline = self._consumer, time.monotonic() + self._timeout_s
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for topic in {tp.topic for tp in tps}:
+                    await consumer._client._wait_on_metadata(topic)
+                begins = await consumer.beginning_offsets(tps)
+                ends = await consumer.end_offsets(tps)
+        except (KafkaError, TimeoutError) as error:
+            raise StateReadError(f"no offsets of {', '.join(map(_name, tps))}: {type(error).__name__}") from error
+        with self._assigned({tp: ends[tp] - 1 for tp in tps if ends[tp] > begins[tp]}) as states:
+            for tp, state in states.items():
+                await self._next(tp, state, ends[tp], deadline)
+                ends[tp] = max(ends[tp], self._end_of(state))
+        return {tp: (begins[tp], ends[tp]) for tp in tps}
+
+    async def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncIterator[Rows]:
+        """Read every record of [begin, end) in order; leave early only through `contextlib.aclosing`.
+
+        Positions say when the end is reached: compaction and the markers of transactions leave gaps, at the end too.
+
+        Raises:
+            StateReadError: the range is not in the log, `timeout_s` passed without progress, or a checksum is wrong.
+        """
+        if begin >= end:
+            return
+        with self._assigned({tp: begin}) as states:
+            position, state = begin, states[tp]
+            deadline = time.monotonic() + self._timeout_s
+            while position < end and (fetched := await self._next(tp, state, end, deadline)) is not None:
+                batches = _batches(fetched, end)
+                state.timestamp = None  # of the last answer, and so to the last position
+                if not batches or batches[-1].next_offset <= position:
+                    continue
+                position = batches[-1].next_offset
+                state.consumed_to(position)
+                if position < end:
+                    fetch_again(self._consumer._fetcher)
+                for rows in _rows(tp, fetched, batches, begin, end):
+                    yield rows
+                    await asyncio.sleep(0)
+                deadline = time.monotonic() + self._timeout_s
+
+    async def last(self, tp: TopicPartition, key: bytes, begin: int, end: int) -> Tail | None:
+        """Find the last record of a key in [begin, end), reading back from the end in ever longer steps, or None.
+
+        Absence is known only once all has been read, and the keys of all of it are held until then.
+
+        Raises:
+            StateReadError: as `read`.
+        """
+        later: list[list[bytes]] = []
+        step, high = TAIL_STEP, end
+        while high > begin:
+            low = max(begin, end - step)
+            found: tuple[int, bytes | None] | None = None
+            keys: list[bytes] = []
+            async for rows in self.read(tp, low, high):
+                if key in rows.keys:
+                    at = len(rows) - 1 - rows.keys[::-1].index(key)
+                    found, keys = (rows.offsets[at], rows.values[at]), rows.keys[at + 1 :]
+                else:
+                    keys += rows.keys
+            later.append(keys)
+            if found is not None:
+                return Tail(offset=found[0], value=found[1], later_keys=list(chain.from_iterable(reversed(later))))
+            high = low
+            step *= 2
+        return None
+
+    @contextmanager
+    def _assigned(self, positions: Mapping[TopicPartition, int]) -> Iterator[dict[TopicPartition, Any]]:
+        """Fetch these partitions from these positions; give aiokafka's state of each."""
+        assert not self._is_reading, "one read at a time"
+        consumer = self._consumer
+        subscriptions = consumer._subscription
+        self._is_reading = True
+        try:
+            if positions:
+                consumer.assign(list(positions))
+            for tp, position in positions.items():
+                consumer.seek(tp, position)
+            yield {tp: subscriptions.subscription.assignment.state_value(tp) for tp in positions}
+        finally:
+            self._is_reading = False
+            subscriptions.unsubscribe()  # the consumer's own would ask for the metadata of every topic
+            consumer._fetcher._records.clear()
+
+    async def _next(self, tp: TopicPartition, state: Any, end: int, deadline: float) -> Any:
+        """Wait for the next fetch that brings something; None if the log has nothing more before `end`.
+
+        That is so when the broker answers with nothing although it knows the log up to `end`. After a change of leader
+        it may know less for a moment.
+        """
+        while True:
+            fetched = self._consumer._fetcher._records.pop(tp, None)
+            if hasattr(fetched, "getall"):
+                return fetched
+            if fetched is not None:  # FetchError
+                kind = type(fetched._error).__name__
+                raise StateReadError(f"{_name(tp)} at {state.position}: {kind}") from fetched._error
+            if state.timestamp is not None:
+                if self._end_of(state) >= end:
+                    return None
+                state.timestamp = None
+            await self._look(tp, deadline)
+
+    async def _look(self, tp: TopicPartition, deadline: float) -> None:
+        """Wait a moment, or until something has been fetched."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise StateReadError(f"{_name(tp)}: nothing in {self._timeout_s:g} s of what must be there")
+        waiter = self._consumer._fetcher._create_fetch_waiter()
+        done, _ = await asyncio.wait([waiter], timeout=min(left, LOOK_S))
+        if not done:
+            waiter.cancel()
+
+    def _end_of(self, state: Any) -> int:
+        """Return the end of what the last answer could have brought."""
+        is_committed = self._consumer._fetcher._isolation_level == READ_COMMITTED and state.lso is not None
+        end: int = state.lso if is_committed and state.lso >= 0 else state.highwater
+        return end
+
+
+def _batches(fetched: Any, end: int) -> list[Any]:
+    """Cut what was fetched into batches, up to the one that reaches `end`; nothing is unpacked yet."""
+    source = fetched._partition_records._records
+    batches: list[Any] = []
+    while source.has_next():
+        batches.append(source.next_batch())
+        if batches[-1].next_offset >= end:
+            break
+    return batches
+
+
+def _rows(tp: TopicPartition, fetched: Any, batches: list[Any], begin: int, end: int) -> Iterator[Rows]:
+    """Unpack batches, as `streams.transport.fetch` does, into rows of at most `ROWS_MAX` records of the range."""
+    source = fetched._partition_records
+    rows = Rows()
+    for batch in batches:
+        if not batch.validate_crc():
+            raise StateReadError(f"{_name(tp)}: wrong checksum before offset {batch.next_offset}")
+        if aborted(source, batch) or batch.is_control_batch:
+            continue
+        records = chain(batch)  # aiokafka's iterator may be begun, and told to go past its end, only once
+        while piece := list(islice(records, PIECE)):
+            if piece[0].offset < begin or piece[-1].offset >= end:  # a stored batch may reach over either edge
+                piece = [record for record in piece if begin <= record.offset < end]
+            rows.extend(piece)
+            if len(rows) > ROWS_MAX - PIECE:
+                yield rows
+                rows = Rows()
+    if len(rows):
+        yield rows
+
+
+def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
+    """Pack the records whose keys have 12 bytes, in order; leave out all others, which are no rows.
+
+    Raises:
+        StateReadError: a value is not made of whole words.
+    """
+    sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
+    if (sizes != KEY_SIZE).any():
+        rows = [row for row, key in enumerate(keys) if len(key) == KEY_SIZE]
+        keys, values = [keys[row] for row in rows], [values[row] for row in rows]
+    filled = [b"" if value is None else value for value in values]
+    ends = np.cumsum(np.fromiter(map(len, filled), dtype=np.int64, count=len(filled)))
+    if (ends & 3).any():
+        raise StateReadError(f"the value of row {(ends & 3).argmax()} of {len(ends)} is not made of words of 4 bytes")
+    return Packed(
+        np.frombuffer(bytearray().join(keys), dtype="<u4").reshape(-1, 3),  # of a bytearray, to be written to
+        np.frombuffer(bytearray().join(filled), dtype="<u4"),
+        ends >> 2,
+    )
+
+
+def _name(tp: TopicPartition) -> str:
+    return f"{tp.topic}[{tp.partition}]"

@@ -1,0 +1,148 @@
+"""Rows to their topics, over a connection of their own: megabytes of them never stand in the way of a decision."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from copy import copy
+from typing import Any
+
+import aiokafka
+from aiokafka.errors import KafkaError, ProducerClosed, UnknownTopicOrPartitionError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import TopicPartition
+
+from scoring.profile.packed import Packed
+from streams.emit import Ack, TopicsMismatchError
+from streams.state.blocks import BlockBuilder, blocks
+from streams.transport.security import client_options
+from streams.transport.settings import Broker
+
+LET_GO_S = 5.0  # for connections to close and the sender to end, once all that was under way has failed
+
+
+def append_blocks(accumulator: Any, tp: TopicPartition, builders: Iterable[BatchBuilder | BlockBuilder]) -> list[Ack]:
+    """Put closed batches behind what a producer has not sent yet for a partition; return one future for each.
+
+    As `streams.emit.append`, this does not wait, and what is appended later comes after it: a closed batch takes no
+    record, so the next one opens a batch of its own.
+
+    Raises:
+        aiokafka.errors.KafkaError: the producer is closed or has failed for good.
+    """
+    if accumulator._closed:
+        raise ProducerClosed
+    if accumulator._exception is not None:
+        raise copy(accumulator._exception)
+    acks: list[Ack] = []
+    for builder in builders:
+        assert builder.closed(), "an open batch would take records of others"
+        batch = accumulator._append_batch(builder, tp)
+        batch._drain_waiter.add_done_callback(_heed)
+        acks.append(asyncio.shield(batch.future))
+    return acks
+
+
+def _heed(drained: "asyncio.Future[None]") -> None:
+    """Take note of a failure that nobody waits for here, or asyncio logs a traceback for each batch."""
+    if not drained.cancelled():
+        drained.exception()
+
+
+class StateProducer:
+    """Produce rows and markers. How much may be under way is for the caller to bound, and how long to wait for it.
+
+    `batch_max_bytes` bounds a batch with its header, below the broker's `max.message.bytes`; `ack_timeout_s` is how
+    long one request may take, and `stop` twice that. aiokafka sends one batch of a partition at a time, and an
+    idempotent producer sends it again until it is acknowledged or the producer is stopped.
+    """
+
+    def __init__(
+        self, broker: Broker, topics: Sequence[str], *, client_id: str, batch_max_bytes: int, ack_timeout_s: float
+    ) -> None:
+        self._broker = broker
+        self._topics = topics
+        self._client_id = client_id
+        self._batch_max_bytes = batch_max_bytes
+        self._ack_timeout_s = ack_timeout_s
+        self._started: aiokafka.AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect, and look the topics up: the sender asks the cluster for no others.
+
+        Raises:
+            aiokafka.errors.KafkaError: the broker cannot be reached.
+            streams.emit.TopicsMismatchError: a topic does not exist.
+        """
+        assert self._started is None
+        options = client_options(self._broker) | {"request_timeout_ms": int(self._ack_timeout_s * 1000)}
+        client = aiokafka.AIOKafkaProducer(
+            **options,
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=self._broker.profile.idempotent_producer,
+            linger_ms=0,
+            max_batch_size=self._batch_max_bytes,
+            max_request_size=self._batch_max_bytes,
+        )
+        try:
+            await client.start()
+            for topic in self._topics:
+                await self._find(client, topic)
+        except BaseException:
+            await client.stop()
+            raise
+        self._started = client
+
+    async def _find(self, client: aiokafka.AIOKafkaProducer, topic: str) -> None:
+        try:
+            async with asyncio.timeout(self._ack_timeout_s):
+                await client.partitions_for(topic)
+        except (TimeoutError, UnknownTopicOrPartitionError):
+            raise TopicsMismatchError(f"topic {topic!r} does not exist") from None
+
+    @property
+    def _client(self) -> aiokafka.AIOKafkaProducer:
+        if self._started is None:
+            raise ProducerClosed
+        return self._started
+
+    def write(self, tp: TopicPartition, packed: Packed, now_ms: int) -> list[Ack]:
+        """Hand rows to the producer, in order, and return the acknowledgements still to come: one for each batch.
+
+        Each resolves to the metadata of its batch, whose offset is that of its first record (-1 where the broker had
+        the batch already and no longer knows where).
+
+        Raises:
+            aiokafka.errors.KafkaError: the producer is closed or has failed for good.
+        """
+        return append_blocks(self._client._message_accumulator, tp, blocks(packed, now_ms, self._batch_max_bytes))
+
+    def write_one(self, tp: TopicPartition, key: bytes, value: bytes | None, now_ms: int) -> Ack:
+        """Hand one record to the producer, in a batch of its own, so that the offset of its metadata is the record's.
+
+        Raises:
+            aiokafka.errors.KafkaError: the producer is closed or has failed for good.
+        """
+        client = self._client
+        builder = client.create_batch()
+        appended = builder.append(timestamp=now_ms, key=key, value=value)
+        assert appended is not None, "an empty batch takes any record"
+        builder.close()
+        (ack,) = append_blocks(client._message_accumulator, tp, [builder])
+        return ack
+
+    async def stop(self) -> None:
+        """Wait for what is under way and disconnect. What is not acknowledged within `ack_timeout_s` fails."""
+        client, self._started = self._started, None
+        if client is None:
+            return
+        stopping = asyncio.create_task(client.stop())
+        done, _ = await asyncio.wait([stopping], timeout=self._ack_timeout_s)
+        if not done:
+            client._message_accumulator.fail_all(ProducerClosed())
+            await client.client.close()  # ends the request that the sender waits for
+            done, _ = await asyncio.wait([stopping], timeout=LET_GO_S)
+            stopping.cancel()
+        with suppress(KafkaError, KeyError):  # the sender may find a batch gone that it wants to send again
+            for task in done:
+                task.result()

@@ -1,0 +1,250 @@
+"""Rows of state to a real broker and back: blocks from an idempotent producer, ranges from a reader without a group."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiokafka
+import pytest
+from aiokafka.errors import ProducerClosed, RequestTimedOutError
+from aiokafka.structs import TopicPartition
+
+from streams.emit import TopicsMismatchError
+from streams.state.reader import LogReader, Rows, StateReadError, pack
+from streams.state.writer import StateProducer
+from streams.topics import TopicPlan
+from streams.transport.admin import create_topics
+from streams.transport.security import client_options
+from streams.transport.settings import Broker
+from tests.state.rows import Row, pairs, rows_of
+
+NOW_MS = time.time_ns() // 1_000_000
+BATCH_MAX = 4_000
+
+
+async def new_topic(broker: Broker) -> TopicPartition:
+    topic = f"{uuid.uuid4().hex[:8]}-card-profiles"
+    configs = {"cleanup.policy": "compact"}
+    await create_topics(broker, [TopicPlan(name=topic, partitions=2, replication_factor=1, configs=configs)])
+    return TopicPartition(topic, 1)
+
+
+@asynccontextmanager
+async def writing(broker: Broker, tp: TopicPartition, **changes: Any) -> AsyncIterator[StateProducer]:
+    options = {"client_id": "test-writer", "batch_max_bytes": BATCH_MAX, "ack_timeout_s": 10.0, **changes}
+    producer = StateProducer(broker, [tp.topic], **options)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def reading(broker: Broker, **changes: Any) -> AsyncIterator[LogReader]:
+    options = {"client_id": "test-reader", "isolation": "read_committed", "timeout_s": 20.0, **changes}
+    reader = LogReader(broker, **options)
+    await reader.start()
+    try:
+        yield reader
+    finally:
+        await reader.stop()
+
+
+async def collect(reader: LogReader, tp: TopicPartition, begin: int, end: int) -> list[tuple[int, bytes, bytes | None]]:
+    found = []
+    async for rows in reader.read(tp, begin, end):
+        assert 0 < len(rows) == len(rows.offsets) == len(rows.values) == len(rows.timestamps_ms)
+        found += list(zip(rows.offsets, rows.keys, rows.values, strict=True))
+    return found
+
+
+def numbered(rows: list[Row], first: int = 0) -> list[tuple[int, bytes, bytes | None]]:
+    return [(first + number, key, value) for number, (key, value) in enumerate(rows)]
+
+
+async def written(broker: Broker, sizes: list[int]) -> tuple[TopicPartition, list[tuple[int, bytes, bytes | None]]]:
+    tp, packed = await new_topic(broker), rows_of(sizes)
+    async with writing(broker, tp) as producer:
+        for ack in producer.write(tp, packed, NOW_MS):
+            await ack
+    return tp, numbered(pairs(packed))
+
+
+def test_rows_come_back_as_they_were_written(broker: Broker) -> None:
+    async def play() -> None:
+        tp = await new_topic(broker)
+        first, second = rows_of([3, 0, 50, 7] * 100), rows_of([0, 9] * 50, seed=1)
+        async with writing(broker, tp) as producer:
+            acks = producer.write(tp, first, NOW_MS)  # many blocks in a row, none awaited
+            acks.append(producer.write_one(tp, b"marker", b"one", NOW_MS + 1))
+            acks += producer.write(tp, second, NOW_MS + 2)
+            acks.append(producer.write_one(tp, b"marker", None, NOW_MS + 3))
+            offsets = [(await ack).offset for ack in acks]
+        expected = [*pairs(first), (b"marker", b"one"), *pairs(second), (b"marker", None)]
+        assert len(acks) > 10
+        assert offsets == sorted(offsets)
+        assert offsets[0] == 0
+        assert {400, 501} <= set(offsets)  # of the markers: each in a batch of its own
+        async with reading(broker) as reader:
+            bounds = await reader.bounds([tp])
+            assert bounds == {tp: (0, 502)}
+            assert await collect(reader, tp, 0, 502) == numbered(expected)
+            times = [ms async for rows in reader.read(tp, 399, 502) for ms in rows.timestamps_ms]
+            assert times == [NOW_MS, NOW_MS + 1, *[NOW_MS + 2] * 100, NOW_MS + 3]
+
+    asyncio.run(play())
+
+
+def test_any_range_is_read_exactly(broker: Broker) -> None:
+    async def play() -> None:
+        tp, rows = await written(broker, [20] * 1_000)
+        async with reading(broker, fetch_max_bytes=BATCH_MAX) as reader:
+            assert await reader.bounds([tp]) == {tp: (0, 1_000)}  # ListOffsets of the embedded broker says less
+            for begin, end in ((0, 1_000), (1, 999), (40, 41), (500, 500), (700, 600), (0, 1), (999, 1_000)):
+                assert await collect(reader, tp, begin, end) == rows[begin:end]
+
+    asyncio.run(play())
+
+
+def test_an_empty_partition_has_nothing_to_read(broker: Broker) -> None:
+    async def play() -> None:
+        tp = await new_topic(broker)
+        async with reading(broker) as reader:
+            assert await reader.bounds([tp]) == {tp: (0, 0)}
+            assert await collect(reader, tp, 0, 0) == []
+            assert await reader.last(tp, b"marker", 0, 0) is None
+
+    asyncio.run(play())
+
+
+async def in_transactions(broker: Broker, tp: TopicPartition, parts: list[tuple[list[bytes], bool]]) -> None:
+    """Produce each part in a transaction of its own, committed or rolled back."""
+    client = aiokafka.AIOKafkaProducer(**client_options(broker), transactional_id=uuid.uuid4().hex, acks="all")
+    await client.start()
+    try:
+        for keys, commits in parts:
+            await client.begin_transaction()
+            for key in keys:
+                await client.send_and_wait(tp.topic, b"data", key, partition=tp.partition)
+            await (client.commit_transaction() if commits else client.abort_transaction())
+    finally:
+        await client.stop()
+
+
+@pytest.mark.kafka
+def test_gaps_of_transactions_are_passed_even_at_the_end(apache: Broker) -> None:
+    async def play() -> None:
+        tp = await new_topic(apache)
+        await in_transactions(
+            apache, tp, [([b"a", b"b"], True), ([b"no"] * 3, False), ([b"c"], True), ([b"no"], False)]
+        )
+        async with reading(apache) as reader:
+            assert await reader.bounds([tp]) == {tp: (0, 11)}  # a b commit, no no no abort, c commit, no abort
+            expected = [(0, b"a", b"data"), (1, b"b", b"data"), (7, b"c", b"data")]
+            assert await collect(reader, tp, 0, 11) == expected
+            assert await collect(reader, tp, 1, 7) == expected[1:2]
+            assert await collect(reader, tp, 3, 6) == []
+            assert await collect(reader, tp, 8, 11) == []
+        async with reading(apache, isolation="read_uncommitted") as reader:
+            assert [offset for offset, _, _ in await collect(reader, tp, 0, 11)] == [0, 1, 3, 4, 5, 7, 9]
+
+    asyncio.run(play())
+
+
+def test_the_last_of_a_key_is_found_with_the_keys_after_it(broker: Broker) -> None:
+    async def play() -> None:
+        tp, packed = await new_topic(broker), rows_of([1] * 10_000)
+        async with writing(broker, tp, batch_max_bytes=100_000) as producer:
+            acks = [producer.write_one(tp, b"far", b"1", NOW_MS), producer.write_one(tp, b"near", b"2", NOW_MS)]
+            acks += producer.write(tp, packed, NOW_MS)
+            acks += [producer.write_one(tp, b"near", value, NOW_MS) for value in (b"3", b"4", None)]
+            for ack in acks:
+                await ack
+        keys = [key for key, _ in pairs(packed)]
+        async with reading(broker) as reader:
+            near = await reader.last(tp, b"near", 0, 10_005)
+            assert near is not None
+            assert (near.offset, near.value, near.later_keys) == (10_004, None, [])
+            before = await reader.last(tp, b"near", 0, 10_004)
+            assert before is not None
+            assert (before.offset, before.value) == (10_003, b"4")
+            far = await reader.last(tp, b"far", 0, 10_005)
+            assert far is not None
+            assert (far.offset, far.value, far.later_keys) == (0, b"1", [b"near", *keys, *[b"near"] * 3])
+            middle = await reader.last(tp, keys[5_000], 0, 10_005)
+            assert middle is not None
+            assert (middle.offset, middle.later_keys) == (5_002, [*keys[5_001:], *[b"near"] * 3])
+            assert await reader.last(tp, b"absent", 0, 10_005) is None
+            assert await reader.last(tp, b"far", 1, 10_005) is None
+
+    asyncio.run(play())
+
+
+def test_rows_that_were_read_are_packed_as_they_were_written(broker: Broker) -> None:
+    async def play() -> Rows:
+        tp, packed = await new_topic(broker), rows_of([3, 0, 5])
+        async with writing(broker, tp) as producer:
+            for ack in [*producer.write(tp, packed, NOW_MS), producer.write_one(tp, b"marker", b"odd", NOW_MS)]:
+                await ack
+        async with reading(broker) as reader:
+            (rows,) = [rows async for rows in reader.read(tp, 0, 4)]
+        assert pairs(pack(rows.keys, rows.values)) == pairs(packed)
+        return rows
+
+    assert len(asyncio.run(play())) == 4
+
+
+@pytest.mark.kafka
+def test_a_range_that_is_not_there_is_an_error_and_not_another_range(apache: Broker) -> None:
+    async def play() -> None:
+        tp, _ = await written(apache, [1] * 10)
+        async with reading(apache, timeout_s=1.0) as reader:
+            with pytest.raises(StateReadError, match="nothing in 1 s"):
+                await collect(reader, tp, 5, 20)  # the log ends at 10
+            with pytest.raises(StateReadError, match="OffsetOutOfRange"):
+                await collect(reader, tp, 12, 20)
+            with pytest.raises(StateReadError, match="no offsets of nowhere"):
+                await reader.bounds([TopicPartition("nowhere", 0)])
+            assert len(await collect(reader, tp, 0, 10)) == 10  # and the reader goes on
+
+    asyncio.run(play())
+
+
+@pytest.mark.kafka
+def test_a_missing_topic_is_found_at_the_start(apache: Broker) -> None:
+    async def play() -> None:
+        with pytest.raises(TopicsMismatchError, match="nowhere"):
+            async with writing(apache, TopicPartition("nowhere", 0), ack_timeout_s=1.0):
+                pass
+
+    asyncio.run(play())
+
+
+async def time_out(*_: object, **__: object) -> None:
+    """Be a broker that does not answer, as aiokafka sees it."""
+    await asyncio.sleep(0.2)
+    raise RequestTimedOutError
+
+
+@pytest.mark.kafka
+def test_what_is_not_acknowledged_fails_when_the_producer_stops(apache: Broker) -> None:
+    async def play() -> list[Awaitable[Any]]:
+        tp = await new_topic(apache)
+        producer = StateProducer(apache, [tp.topic], client_id="t", batch_max_bytes=BATCH_MAX, ack_timeout_s=0.5)
+        await producer.start()
+        producer._client.client.send = time_out
+        acks = producer.write(tp, rows_of([20] * 200), NOW_MS)
+        async with asyncio.timeout(15):
+            await producer.stop()
+        for ack in acks:
+            with pytest.raises(ProducerClosed):
+                await ack
+        with pytest.raises(ProducerClosed):
+            producer.write(tp, rows_of([1]), NOW_MS)
+        return list(acks)
+
+    assert len(asyncio.run(play())) > 1

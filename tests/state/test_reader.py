@@ -1,0 +1,187 @@
+"""What a read hands over, and when it ends, whatever the log looks like."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import NotLeaderForPartitionError
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.state import reader as module
+from streams.state.reader import LogReader, StateReadError, pack
+from streams.transport.settings import Broker
+from tests.state.rows import pairs, rows_of
+
+TP = TopicPartition("card-profiles", 3)
+
+Found = list[tuple[int, bytes, bytes | None, int]]
+
+
+def encode(base: int, kept: list[int], last: int) -> bytes:
+    """Build a stored batch from offset `base` to `last` of which compaction has kept some offsets."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 24)
+    for offset in sorted({*kept, last}):
+        builder.append(offset - base, 1_000 + offset, b"key %d" % offset, None if offset % 7 == 0 else b"data", [])
+    raw = bytearray(builder.build())
+    raw[0:8] = base.to_bytes(8, "big")  # not covered by the checksum
+    return bytes(raw)
+
+
+def record(offset: int) -> tuple[int, bytes, bytes | None, int]:
+    return offset, b"key %d" % offset, None if offset % 7 == 0 else b"data", 1_000 + offset
+
+
+class FakeFetcher:
+    """Answer as told, one answer for each time that the reader waits; then not at all."""
+
+    _isolation_level = 1
+    _wait_consume_future = None
+
+    def __init__(self, subscription: SubscriptionState, answers: list[tuple[bytes | Exception, int]]) -> None:
+        self._records: dict[TopicPartition, Any] = {}
+        self._subscription = subscription
+        self._answers = answers
+
+    def _notify(self, _: object) -> None:
+        pass
+
+    def _create_fetch_waiter(self) -> Awaitable[None]:
+        waiter = asyncio.get_running_loop().create_future()
+        if not self._answers:
+            return waiter
+        raw, highwater = self._answers.pop(0)
+        assignment = self._subscription.subscription.assignment
+        state = assignment.state_value(TP)
+        if isinstance(raw, Exception):
+            self._records[TP] = FetchError(error=raw, backoff=0)
+        else:
+            state.highwater, state.lso, state.timestamp = highwater, -1, 1
+            if raw:
+                records = PartitionRecords(TP, MemoryRecords(raw), None, state.position, None, None, True, 1)
+                self._records[TP] = FetchResult(TP, assignment=assignment, partition_records=records, backoff=0)
+        waiter.set_result(None)
+        return waiter
+
+
+class FakeConsumer:
+    def __init__(self, answers: list[tuple[bytes | Exception, int]]) -> None:
+        self._subscription = SubscriptionState()
+        self._fetcher = FakeFetcher(self._subscription, answers)
+
+    def assign(self, tps: list[TopicPartition]) -> None:
+        self._subscription.assign_from_user(tps)
+
+    def seek(self, tp: TopicPartition, position: int) -> None:
+        self._subscription.seek(tp, position)
+
+
+def read(begin: int, end: int, answers: list[tuple[bytes | Exception, int]], timeout_s: float = 20.0) -> Found:
+    async def play() -> Found:
+        reader = LogReader(Broker(), client_id="test", isolation="read_committed", timeout_s=timeout_s)
+        reader._started = FakeConsumer(answers)
+        found: Found = []
+        async for rows in reader.read(TP, begin, end):
+            assert 0 < len(rows) <= module.ROWS_MAX
+            found += zip(rows.offsets, rows.keys, rows.values, rows.timestamps_ms, strict=True)
+        return found
+
+    return asyncio.run(play())
+
+
+batches = st.lists(
+    st.tuples(st.integers(0, 5), st.sets(st.integers(0, 700)), st.integers(0, 700)), min_size=1, max_size=8
+)
+
+
+@given(batches=batches, first=st.integers(0, 50), edges=st.tuples(st.floats(0, 1), st.floats(0, 1)))
+def test_every_record_of_the_range_is_read_whatever_is_gone(
+    batches: list[tuple[int, set[int], int]], first: int, edges: tuple[float, float]
+) -> None:
+    answers: list[tuple[bytes | Exception, int]] = []
+    stored, base = [], first
+    for gap, kept, last in batches:
+        base += gap
+        offsets = sorted({base + number for number in kept if number < last} | {base + last})
+        stored.append((encode(base, offsets, offsets[-1]), offsets))
+        base = offsets[-1] + 1
+    begin, end = sorted(first + round(edge * (base - first)) for edge in edges)
+    ahead = [raw for raw, offsets in stored if offsets[-1] >= begin]
+    answers = [(b"".join(ahead[at : at + 3]), base) for at in range(0, len(ahead), 3)]  # three batches a fetch
+    every = [offset for _, offsets in stored for offset in offsets]
+    assert read(begin, end, answers) == [record(offset) for offset in every if begin <= offset < end]
+
+
+def test_a_big_batch_is_handed_over_in_pieces() -> None:
+    kept = list(range(3 * module.ROWS_MAX + 17))
+    assert read(0, kept[-1] + 1, [(encode(0, kept, kept[-1]), kept[-1] + 1)]) == [record(offset) for offset in kept]
+
+
+def test_a_read_ends_where_the_log_has_nothing_more_before_the_end() -> None:
+    """As where compaction took the last records before the end."""
+    assert read(0, 50, [(encode(0, [1], 9), 60), (b"", 60)]) == [record(1), record(9)]
+
+
+def test_a_read_goes_on_where_the_broker_knows_less_than_it_did() -> None:
+    """As after a change of leader: its answers are empty up to a high watermark that lags."""
+    answers: list[tuple[bytes | Exception, int]] = [(b"", 5), (b"", 5), (encode(5, [], 9), 10)]
+    assert read(5, 10, answers) == [record(9)]
+
+
+def test_a_broker_that_brings_nothing_ends_the_read_with_an_error() -> None:
+    with pytest.raises(StateReadError, match=r"card-profiles\[3\]: nothing in 0\.05 s"):
+        read(5, 10, [(b"", 5)], timeout_s=0.05)
+    with pytest.raises(StateReadError, match=r"nothing in 0\.05 s"):
+        read(5, 10, [], timeout_s=0.05)
+    with pytest.raises(StateReadError, match=r"nothing in 0\.05 s"):
+        read(5, 10, [(encode(0, [], 3), 10)] * 1_000, timeout_s=0.05)  # again and again what lies before
+
+
+def test_an_error_of_the_broker_ends_the_read_with_its_name() -> None:
+    with pytest.raises(StateReadError, match=r"card-profiles\[3\] at 5: NotLeaderForPartitionError"):
+        read(5, 10, [(NotLeaderForPartitionError(), 0)])
+
+
+def test_a_wrong_checksum_is_an_error() -> None:
+    broken = bytearray(encode(3, [], 5))
+    broken[-1] ^= 1
+    with pytest.raises(StateReadError, match="wrong checksum before offset 6"):
+        read(0, 6, [(encode(0, [], 2) + bytes(broken), 6)])
+
+
+def test_a_reader_that_is_closed_reads_nothing() -> None:
+    async def play() -> None:
+        reader = LogReader(Broker(), client_id="test", isolation="read_committed")
+        await reader.stop()
+        with pytest.raises(StateReadError, match="closed"):
+            async for _ in reader.read(TP, 0, 1):
+                pass
+
+    asyncio.run(play())
+
+
+@given(st.lists(st.integers(0, 40), max_size=50), st.data())
+def test_packing_keeps_rows_and_leaves_out_what_is_none(sizes: list[int], data: st.DataObject) -> None:
+    packed = rows_of(sizes)
+    records = pairs(packed)
+    for key in data.draw(st.lists(st.binary(max_size=20).filter(lambda key: len(key) != 12), max_size=5)):
+        records.insert(data.draw(st.integers(0, len(records))), (key, b"odd"))
+    again = pack([key for key, _ in records], [value for _, value in records])
+    for ours, theirs in zip(again, packed, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert ours.shape == theirs.shape
+        assert ours.flags.c_contiguous
+        assert ours.flags.writeable
+        assert (ours == theirs).all()
+
+
+def test_a_value_that_is_not_made_of_words_is_an_error_that_shows_nothing_of_it() -> None:
+    with pytest.raises(StateReadError, match="the value of row 1 of 3 is not made of words") as caught:
+        pack([b"k" * 12] * 3, [b"abcd", b"secret", b"ab"])
+    assert "secret" not in str(caught.value)
