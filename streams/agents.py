@@ -23,7 +23,8 @@ from faust.types import EventT, StreamT
 
 from scoring.outputs import Outputs, Source
 from streams.poison import PoisonState
-from streams.transport.batch import Batch
+from streams.transport.batch import Batch, BatchMessage
+from streams.transport.consumer import BatchConsumer
 from streams.transport.schema import RawBatchSchema
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def define_agents(app: "FraudApp") -> None:
                 received_at_ms=batch.polled_at_ms,
                 decided_at_ms=now_ms,
                 mark=stage_marker(telemetry.stage),
+                emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
             )
+            cast(BatchConsumer, app.consumer).scored(cast(BatchMessage, event.message))
             poison.observe(len(batch), len(outputs.dead_letters))
             telemetry.scored(batch, outputs)
             await deliver(app, event, batch, outputs)
@@ -54,7 +57,13 @@ def define_agents(app: "FraudApp") -> None:
     async def fraud_reports(stream: StreamT[Any]) -> None:
         """Take in what issuers, schemes and analysts said was fraud."""
         async for event, batch in batches(stream):
-            outputs = engine.report(batch.values, source_of(batch), received_at_ms=batch.polled_at_ms)
+            outputs = engine.report(
+                batch.values,
+                source_of(batch),
+                received_at_ms=batch.polled_at_ms,
+                emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
+            )
+            cast(BatchConsumer, app.consumer).scored(cast(BatchMessage, event.message))
             telemetry.reported(batch, outputs)
             await deliver(app, event, batch, outputs)
 
@@ -74,6 +83,7 @@ async def deliver(app: "FraudApp", event: EventT[Any], batch: Batch, outputs: Ou
         event.ack()
         app.telemetry.delivered(batch, outputs, acked_at_ms)
 
+    cast(BatchConsumer, app.consumer).check_lease()
     acks = app.emitter.emit(batch, outputs, now_ms())
     await app.deliveries.add(acks, finish)
 

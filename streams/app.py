@@ -21,6 +21,10 @@ from streams.deliveries import Deliveries
 from streams.emit import Emitter
 from streams.reference import ReferenceLoader
 from streams.seams import Engine, Telemetry
+from streams.state.assignment import Assignment
+from streams.state.check import check_topics
+from streams.state.follow import Follower
+from streams.state.keeper import Keeper
 from streams.transport.consumer import BatchConsumer, Progress
 from streams.transport.driver import BatchTransport, require_compiled_parts
 from streams.transport.producer import Producer
@@ -41,18 +45,24 @@ class _Boot(BootStrategy):
 
     def kafka_consumer(self) -> Iterable[ServiceT]:
         app = cast("FraudApp", self.app)
-        return [app.outputs, app.reference, app.deliveries, *super().kafka_consumer()]
+        profiles = [app.keeper, app.follower] if app.settings.state.enabled else []
+        return [app.outputs, app.reference, app.deliveries, *profiles, *super().kafka_consumer()]
 
 
 class _Outputs(faust.Service):
-    """Check the output topics once the producer is connected."""
+    """Check the topics once the producer is connected, and tell the engine how the input is spread."""
 
-    def __init__(self, emitter: Emitter, **kwargs: Any) -> None:
+    def __init__(self, settings: WorkerSettings, emitter: Emitter, engine: Engine, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._settings = settings
         self._emitter = emitter
+        self._engine = engine
 
     async def on_start(self) -> None:
         await self._emitter.start()
+        if self._settings.state.enabled:
+            await check_topics(self._settings)
+            self._engine.spread(self._emitter.partitions)
 
 
 class FraudApp(faust.App):
@@ -65,11 +75,36 @@ class FraudApp(faust.App):
         self.engine = engine
         self.telemetry = telemetry
         super().__init__(settings.consume.group, **_options(settings))
-        self.emitter = Emitter(self._producer_client, settings.topics)
-        self.outputs = _Outputs(self.emitter, loop=self.loop)
+        self.emitter = Emitter(self._producer_client, settings.topics, is_durable=settings.state.enabled)
+        self.outputs = _Outputs(settings, self.emitter, engine, loop=self.loop)
         self.reference = ReferenceLoader(settings, engine, self.emitter, telemetry, loop=self.loop)
-        self.deliveries = Deliveries(depth=DELIVERIES_MAX, timeout_s=settings.emit.ack_timeout_s, loop=self.loop)
+        self.deliveries = Deliveries(
+            depth=DELIVERIES_MAX,
+            timeout_s=settings.emit.ack_timeout_s,
+            note=self.emitter.acknowledged,
+            loop=self.loop,
+        )
+        self.keeper = Keeper(settings, engine, self.emitter, telemetry, lambda: self.consumer, loop=self.loop)
+        self.follower = Follower(settings, engine, telemetry, loop=self.loop)
+        self.assignment = Assignment(settings, engine, self.emitter, telemetry, self.keeper, self.follower)
+        if settings.state.enabled:
+            self.on_rebalance_complete.connect(self._settle)
         define_agents(self)
+
+    async def _settle(self, *_: Any, **__: Any) -> None:
+        """Bring profiles in line with a new assignment; Faust awaits it before it seeks and lets events flow."""
+        generation, consumer = self.consumer_generation_id, cast(BatchConsumer, self.consumer)
+        consumer.restoring = True
+        try:
+            await self.assignment.settle(
+                consumer.assignment(), consumer, lambda: self.consumer_generation_id == generation
+            )
+        finally:
+            consumer.restoring = False
+
+    async def drain(self) -> None:
+        """Make all that is scored durable: the partitions go, or the process."""
+        await self.keeper.flush()
 
     def _new_transport(self) -> BatchTransport:
         """Override the lookup by URL scheme."""

@@ -36,6 +36,11 @@ class Watched(Protocol):
         """Tell whether the group has assigned partitions and no rebalance is under way."""
         ...
 
+    @property
+    def restoring(self) -> bool:
+        """Tell whether profiles are being read back, which has its own limits."""
+        ...
+
     def progress(self) -> Iterable[Progress]:
         """List how far every partition is."""
         ...
@@ -58,7 +63,7 @@ class StallDetector:
         """
         if not watched.is_alive:
             return "consumer died"
-        if watched.settled or self._settled_ns is None:
+        if watched.settled or watched.restoring or self._settled_ns is None:
             self._settled_ns = now_ns
         elif now_ns - self._settled_ns > self._settle_ns:
             return "no partitions were assigned"

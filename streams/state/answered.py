@@ -76,7 +76,7 @@ async def published_alerts(reader: LogReader, topics: Topics, partitions: int, s
     found: list[tuple[int, bytes]] = []
     tps = [TopicPartition(topics.alerts, number) for number in range(partitions)]
     for tp, (begin, end) in (await reader.bounds(tps)).items():
-        async for rows in reader.read(tp, await reader.offset_at(tp, since_ms, begin, end), end):
+        async for rows in reader.read(tp, max(begin, await reader.offset_at(tp, since_ms, end)), end):
             found += [(at, value) for at, value in zip(rows.timestamps_ms, rows.values, strict=True) if value]
     return [value for _, value in sorted(found, key=lambda pair: pair[0])]
 

@@ -16,7 +16,7 @@ flush: else they would outlive, once the log is compacted, the rows that did cou
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
@@ -148,7 +148,10 @@ class Keeper(Service):
         if (events, reports) == (held.authorizations, held.fraud_reports) and not held.unflushed:
             return
         began_s = time.monotonic()
-        changelog, partition = self._engine.changelog, held.partition
+        changelog, partition, consumer = self._engine.changelog, held.partition, self._consumer()
+        consumer.check_lease()
+        inputs = TP(self._topics.authorizations, partition), TP(self._topics.fraud_reports, partition)
+        barriers = [consumer.barrier(tp) for tp in inputs]
         cards, shared = changelog.flush(partition)
         marker = Marker(
             format=ROW_FORMAT,
@@ -166,29 +169,30 @@ class Keeper(Service):
         )
         try:
             async with asyncio.timeout(self._settings.emit.ack_timeout_s):
-                marker = await self._write(held, marker, cards, shared)
+                marker = await self._write(held, marker, cards, shared, barriers)
         except (TimeoutError, KafkaError) as error:
             raise FlushError(f"profiles of partition {partition} not durable: {type(error).__name__}") from error
         held.authorizations, held.fraud_reports, held.shared = events, reports, marker.shared
         held.since = Since(decisions=marker.decisions, alerts=marker.alerts, dead_letters=marker.dead_letters)
         held.unflushed = False
-        consumer = self._consumer()
-        consumer.make_durable(TP(self._topics.authorizations, partition), events)
-        consumer.make_durable(TP(self._topics.fraud_reports, partition), reports)
+        for tp, offset in zip(inputs, (events, reports), strict=True):
+            consumer.make_durable(tp, offset)
         sizes = cards.values.nbytes + shared.values.nbytes
         self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
 
-    async def _write(self, held: Held, marker: Marker, cards: Packed, shared: Packed) -> Marker:
+    async def _write(
+        self, held: Held, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Awaitable[None]]
+    ) -> Marker:
         """Write rows, wait for what they rest on, then both markers; return the marker that was written."""
         partition, now_ms = held.partition, marker.time_ms
         card_tp = TopicPartition(self._topics.card_profiles, partition)
         shared_tp = TopicPartition(self._topics.shared_profiles, partition)
         rows = [*self.producer.write(card_tp, cards, now_ms), *self.producer.write(shared_tp, shared, now_ms)]
-        consumer = self._consumer()
-        await consumer.finished(TP(self._topics.authorizations, partition), marker.authorizations)
-        await consumer.finished(TP(self._topics.fraud_reports, partition), marker.fraud_reports)
+        for barrier in barriers:
+            await barrier
         for ack in rows:
             await ack
+        self._consumer().check_lease()
         if len(shared):
             offset = await self._offset_of(self.producer.write_one(shared_tp, KEY, encode(marker), now_ms))
             marker = replace(marker, shared=offset + 1)

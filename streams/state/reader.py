@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -148,7 +148,20 @@ class LogReader:
                 ends[tp] = max(ends[tp], self._end_of(state))
         return {tp: (begins[tp], ends[tp]) for tp in tps}
 
-    async def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncIterator[Rows]:
+    async def offset_at(self, tp: TopicPartition, time_ms: int, end: int) -> int:
+        """Return the first offset whose record is of that time or later; `end` if there is none.
+
+        Raises:
+            StateReadError: the broker did not answer within `timeout_s`.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                found = (await self._consumer.offsets_for_times({tp: time_ms}))[tp]
+        except (KafkaError, TimeoutError) as error:
+            raise StateReadError(f"{_name(tp)}: no offset of a time: {type(error).__name__}") from error
+        return end if found is None else int(found.offset)
+
+    async def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncGenerator[Rows, None]:
         """Read every record of [begin, end) in order; leave early only through `contextlib.aclosing`.
 
         Positions say when the end is reached: compaction and the markers of transactions leave gaps, at the end too.

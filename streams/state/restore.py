@@ -27,10 +27,12 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """Where the input of a partition stands: what the group has committed (None: nothing), and where it ends."""
+    """Where the input of a partition stands: what the group has committed (None: nothing), and its bounds."""
 
     authorizations: int | None
     fraud_reports: int | None
+    authorizations_begin: int
+    fraud_reports_begin: int
     authorizations_end: int
     fraud_reports_end: int
 
@@ -96,7 +98,9 @@ class Restorer:
     async def _held(
         self, partition: int, marker: Marker | None, at: Input, outputs: Since, shared: int, unflushed: bool
     ) -> Held:
-        authorizations, reports, since = at.authorizations or 0, at.fraud_reports or 0, outputs
+        authorizations = at.authorizations_begin if at.authorizations is None else at.authorizations
+        reports = at.fraud_reports_begin if at.fraud_reports is None else at.fraud_reports
+        since = outputs
         if marker is None:
             unflushed = True  # a first marker, before the first event, so that there always is one after it
             if at.authorizations is None:  # nobody knows what was answered: look at everything
@@ -106,6 +110,8 @@ class Restorer:
         else:
             self._refuse_other_input(partition, marker, at)
             authorizations, reports = marker.authorizations, marker.fraud_reports
+            if authorizations < at.authorizations_begin:
+                log.error("input_lost partition=%d from=%d to=%d", partition, authorizations, at.authorizations_begin)
             since = Since(decisions=marker.decisions, alerts=marker.alerts, dead_letters=marker.dead_letters)
         answered = await scan(self._reader, self._topics, partition, since)
         return Held(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka.errors import ConsumerStoppedError
@@ -29,6 +29,10 @@ class Progress(NamedTuple):
     head_ns: int | None
 
 
+class ExpelledError(Exception):
+    """Raised when the group has excluded this worker: whatever it was doing, another may be doing by now."""
+
+
 class BatchConsumer(driver.Consumer):
     """Deliver one message per partition and poll, and commit only the contiguous prefix of finished batches."""
 
@@ -38,8 +42,11 @@ class BatchConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._windows: dict[TP, AckWindow] = {}
+        self._durable: dict[TP, int] | None = {} if self.app.settings.state.enabled else None
+        self._moved = asyncio.Event()
         self._settings = self.app.settings.consume
         self._room = asyncio.Event()
+        self.restoring = False  # partitions are assigned, and their profiles are being read back
         self.settled = False  # the group has assigned, positions are set and events flow; readable from any thread
 
     def _new_consumer_thread(self) -> Poller:
@@ -109,6 +116,15 @@ class BatchConsumer(driver.Consumer):
         super().resume_flow()
         self.settled = True
 
+    def check_lease(self) -> None:
+        """Refuse to go on when the group may have given this worker's partitions to another.
+
+        Raises:
+            ExpelledError: no heartbeat was answered for a session timeout; the process was held up, or the broker gone.
+        """
+        if self._thread.lease_left_s < 0:
+            raise ExpelledError("no heartbeat was answered for a session timeout")
+
     def stop_flow(self) -> None:
         """Note that a rebalance, or the end, has begun. Extends the original."""
         self.settled = False
@@ -143,6 +159,7 @@ class BatchConsumer(driver.Consumer):
             else:
                 window.finish(message.ticket)
             self._room.set()
+            self._moved.set()
             notify(self._waiting_for_ack)
             return True
 
@@ -151,12 +168,68 @@ class BatchConsumer(driver.Consumer):
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         """List the partitions that have a watermark. Overrides the list kept per acknowledged offset."""
-        return (tp for tp in list(self._windows) if topics is None or tp in topics or tp.topic in topics)
+        known = list(self._windows if self._durable is None else self._durable)
+        return (tp for tp in known if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        """Return the watermark. Overrides the search for a run of offsets, which is off by one across a gap (#606)."""
+        """Return up to where all is done: the watermark, or of that what is durable where profiles are kept.
+
+        Overrides the search for a run of offsets, which is off by one across a gap (#606).
+        """
+        if self._durable is not None:
+            return self._durable.get(tp)
         window = self._windows.get(tp)
         return window.watermark if window is not None else None
+
+    # -- what makes profiles durable
+
+    def scored(self, message: BatchMessage) -> None:
+        """Note that the engine has taken a batch in."""
+        window = self._windows.get(message.tp)
+        if window is not None:
+            window.applied = message.ticket.end
+
+    def applied(self, tp: TP) -> int | None:
+        """Return up to where the engine has taken a partition in; None before the first batch of an assignment."""
+        window = self._windows.get(tp)
+        return window.applied if window is not None else None
+
+    def barrier(self, tp: TP) -> Awaitable[None]:
+        """Wait until all that is applied of a partition now has been acknowledged, of this assignment or never."""
+        window = self._windows.get(tp)
+        return self._reached(window, window.applied if window is not None else None)
+
+    async def _reached(self, window: AckWindow | None, offset: int | None) -> None:
+        while window is not None and offset is not None and (window.watermark is None or window.watermark < offset):
+            self._moved.clear()
+            await self._moved.wait()
+
+    def make_durable(self, tp: TP, offset: int) -> None:
+        """Let a partition be committed up to an offset."""
+        assert self._durable is not None
+        self._durable[tp] = offset
+
+    async def committed(self, tp: TP) -> int | None:
+        """Return what the group has committed of a partition."""
+        return await self._thread.committed(tp)
+
+    def start_from(self, positions: Mapping[TP, int]) -> None:
+        """Say where partitions begin once the rebalance is over: what profiles know is not taken in again."""
+        assert self._durable is not None
+        self._durable = dict(positions)
+
+    async def perform_seek(self) -> None:
+        """Seek to what is committed, then to what profiles know, which may be more. Extends the original."""
+        await super().perform_seek()
+        if self._durable:
+            await self.seek_wait({tp: offset for tp, offset in self._durable.items() if tp in self.assignment()})
+
+    async def wait_empty(self) -> None:
+        """Wait until what was delivered is acknowledged, make it durable, and commit. Extends the original."""
+        await super().wait_empty()
+        if self._durable is not None and not self.should_stop and self.app.crash_reason is None:
+            await self.app.drain()
+            await self.commit()
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         """Commit, and remember only what was committed. Overrides Consumer._commit_offsets.
@@ -173,11 +246,20 @@ class BatchConsumer(driver.Consumer):
         return True
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
-        """Commit what is finished, then forget the partitions. Overrides the order, which loses those acks (#502)."""
+        """Commit what is finished, then forget the partitions. Overrides the order, which loses those acks (#502).
+
+        A worker that the group has given up may already have a successor: it must not write another byte.
+        """
+        if self._thread.is_expelled and (self._windows or self._durable):
+            await self.app.crash(
+                ExpelledError("the group gave this worker's partitions away: it was not heard of in time")
+            )
         await super().on_partitions_revoked(set(revoked))
         for tp in revoked:
             self._windows.pop(tp, None)
             self._committed_offset.pop(tp, None)
+            if self._durable is not None:
+                self._durable.pop(tp, None)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: the original compares monotonic with epoch time (#629). The watchdog does its work."""

@@ -31,6 +31,7 @@ class Poller(driver.AIOKafkaConsumerThread):
         super().__init__(consumer, loop=loop, thread_loop=loop, **kwargs)
         self._spacing_s = self.app.settings.consume.fetch_spacing_ms / 1000
         self._fetched_s = 0.0
+        self._heard_s = time.monotonic()
 
     # -- a service like any other
 
@@ -40,6 +41,37 @@ class Poller(driver.AIOKafkaConsumerThread):
         self._thread_started.set()
         await self._default_start()
         await self.on_thread_started()
+
+    async def on_start(self) -> None:
+        """Note when the group last answered a heartbeat. Extends the original, which starts aiokafka's consumer."""
+        await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        heartbeat = coordinator._do_heartbeat
+
+        async def noted() -> bool:
+            is_member: bool = await heartbeat()
+            if is_member:
+                self._heard_s = time.monotonic()
+            return is_member
+
+        coordinator._do_heartbeat = noted
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Note that the group has answered. Extends the original."""
+        self._heard_s = time.monotonic()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    @property
+    def lease_left_s(self) -> float:
+        """Return for how long the group cannot have given this worker's partitions to another."""
+        timeout_s: float = self.app.settings.broker.profile.session_timeout_s
+        return self._heard_s + timeout_s - time.monotonic()
+
+    @property
+    def is_expelled(self) -> bool:
+        """Tell whether the group has forgotten this member, which aiokafka then makes join again as a new one."""
+        coordinator = self._ensure_consumer()._coordinator
+        return bool(coordinator.generation < 0)
 
     async def stop(self) -> None:
         """Leave the group and close. Overrides `ServiceThread.stop`, which waits for the thread to do the same."""
@@ -118,6 +150,10 @@ class Poller(driver.AIOKafkaConsumerThread):
             self.thread_loop.call_later(wait_s, fetch_again, fetcher)
         else:
             fetch_again(fetcher)
+
+    async def committed(self, tp: TP) -> int | None:
+        """Ask the group what it has committed of a partition."""
+        return cast("int | None", await self._ensure_consumer().committed(tp))
 
     # -- what the watchdog sees, from its own thread
 

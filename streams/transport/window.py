@@ -20,12 +20,13 @@ class Ticket:
 class AckWindow:
     """Order the tickets of one partition and move the watermark over the finished prefix, never past a gap."""
 
-    __slots__ = ("_delivered", "_tickets", "watermark")
+    __slots__ = ("_delivered", "_tickets", "applied", "watermark")
 
     def __init__(self) -> None:
         self._tickets: deque[Ticket] = deque()
         self._delivered: int | None = None
-        self.watermark: int | None = None  # next offset to commit; None until a batch is finished
+        self.applied: int | None = None  # end of the last batch that the engine has taken in, in order
+        self.watermark: int | None = None  # end of the finished prefix; None until a batch is finished
 
     def deliver(self, start: int, end: int, now_ns: int) -> Ticket:
         """Admit the batch [start, end) and return its ticket. It must begin where the last one ended.
@@ -45,6 +46,8 @@ class AckWindow:
         tickets = self._tickets
         while tickets and tickets[0].done:
             self.watermark = tickets.popleft().end
+            if self.applied is None or self.applied < self.watermark:  # a gap, which nobody takes in
+                self.applied = self.watermark
 
     def skip(self, start: int, end: int) -> None:
         """Pass over [start, end), which holds nothing to deliver (transaction markers, aborted records)."""

@@ -1,0 +1,62 @@
+"""The topics of profiles, as they are kept: what the guarantee rests on is looked at before the first event."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from streams.emit import TopicsMismatchError
+from streams.transport.security import client_options
+from streams.transport.settings import WorkerSettings
+
+COMPACTION_LAG_MIN_MS = 10 * 60_000
+"""A crashed flush must be restored, and written over, before the rows that it wrote over are compacted away."""
+
+
+async def check_topics(settings: WorkerSettings) -> None:
+    """Refuse topics of profiles that would lose rows.
+
+    Raises:
+        TopicsMismatchError: a topic is not compacted, is compacted too soon, or takes batches that are too small.
+        aiokafka.errors.KafkaError: the broker cannot be reached.
+    """
+    names = [settings.topics.card_profiles, settings.topics.shared_profiles]
+    admin = AIOKafkaAdminClient(**client_options(settings.broker))
+    await admin.start()
+    try:
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    finally:
+        await admin.close()
+    for answer in answers:
+        for code, message, _, name, entries, *_ in answer.resources:
+            if code:
+                raise KafkaError(f"settings of topic {name!r}: {message}")
+            refuse(name, {entry[0]: entry[1] for entry in entries}, settings)
+
+
+def refuse(name: str, configs: Mapping[str, Any], settings: WorkerSettings) -> None:
+    """Complain of the first setting that is wrong. What a broker does not tell is not judged.
+
+    Raises:
+        TopicsMismatchError: as `check_topics`.
+    """
+    policy = configs.get("cleanup.policy")
+    if policy is not None and policy != "compact":
+        _complain(name, "cleanup.policy", policy, "compact: profiles of quiet cards would be deleted by age")
+    lag_ms = configs.get("min.compaction.lag.ms")
+    if lag_ms is not None and int(lag_ms) < COMPACTION_LAG_MIN_MS:
+        _complain(
+            name, "min.compaction.lag.ms", lag_ms, f"at least {COMPACTION_LAG_MIN_MS}: a crashed flush would cost rows"
+        )
+    room = configs.get("max.message.bytes")
+    if room is not None and int(room) < settings.state.batch_max_bytes:
+        _complain(name, "max.message.bytes", room, f"at least state.batch_max_bytes, {settings.state.batch_max_bytes}")
+
+
+def _complain(name: str, key: str, value: object, wanted: str) -> None:
+    raise TopicsMismatchError(
+        f"topic {name!r} has {key}={value}, but needs {wanted}. "
+        f"`kafka-configs --alter --topic {name} --add-config {key}=...`, or see `sekisho topics create`"
+    )

@@ -1,0 +1,163 @@
+"""What other workers saw of merchants, BINs, devices and addresses: their partitions of `shared-profiles`, followed.
+
+A partition's rows count from the marker behind them, so what is read is held back until one comes: others' features are
+never seen half updated. A worker is behind by one flush interval of the owner and one look of its own.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka.structs import TopicPartition
+from mode import Service
+
+from scoring.profile.packed import RowFormatError
+from streams.seams import Engine, Telemetry
+from streams.state.marker import KEY, StateFormatError, decode
+from streams.state.reader import LogReader, Rows, pack
+from streams.transport.settings import WorkerSettings
+
+ROWS_HELD_MAX: Final = 4_000_000
+"""Rows that may wait for their marker; more is a log without markers."""
+
+APPLY_ROWS: Final = 8_192  # of one step: some 20 ms of the main loop
+REPORT_S: Final = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class _Followed:
+    """A partition that another worker owns, and the rows read of it that no marker has closed yet."""
+
+    position: int
+    counts_until: int = 0  # offsets below have been closed by a marker that is known to come
+    keys: list[bytes] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+    oldest_ms: int | None = None
+
+
+class Follower(Service):
+    """Follow the partitions that this worker does not own; between batches, on the main loop."""
+
+    def __init__(self, settings: WorkerSettings, engine: Engine, telemetry: Telemetry, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._settings = settings
+        self._topic = settings.topics.shared_profiles
+        self._engine = engine
+        self._telemetry = telemetry
+        self._followed: dict[int, _Followed] = {}
+        self._reader = LogReader(
+            settings.broker,
+            client_id="sekisho-follower",
+            isolation=settings.consume.isolation,
+            timeout_s=settings.state.read_timeout_s,
+        )
+        self._partitions = 0
+        self._looking = asyncio.Lock()
+        self._looked_ns = time.monotonic_ns()
+
+    async def on_start(self) -> None:
+        """Connect."""
+        await self._reader.start()
+
+    async def on_stop(self) -> None:
+        """Disconnect."""
+        await self._reader.stop()
+
+    def leave_out(self, partitions: Iterable[int]) -> None:
+        """Stop following partitions that are about to be this worker's own."""
+        for partition in partitions:
+            self._followed.pop(partition, None)
+
+    def take_up(self, partition: int, position: int) -> None:
+        """Follow a partition that was this worker's own, from where its last marker stands."""
+        self._followed[partition] = _Followed(position=position)
+
+    async def catch_up(self, own: Iterable[int], partitions: int) -> None:
+        """Follow all partitions but `own`, and return once what they hold now has been seen.
+
+        Raises:
+            StateReadError, StateFormatError: a log cannot be read.
+        """
+        self._partitions = partitions
+        async with self._looking:
+            for partition in sorted(set(range(partitions)).difference(own, self._followed)):
+                tp = TopicPartition(self._topic, partition)
+                begin, end = (await self._reader.bounds([tp]))[tp]
+                tail = await self._reader.last(tp, KEY, begin, end)
+                self._followed[partition] = _Followed(position=begin, counts_until=0 if tail is None else tail.offset)
+            await self._look()
+
+    @Service.task
+    async def _follow(self) -> None:
+        interval_s = self._settings.state.follow_interval_s
+        while not self.should_stop:
+            began_s = time.monotonic()
+            async with self._looking:
+                await self._look()
+            await self.sleep(max(interval_s - (time.monotonic() - began_s), interval_s / 10))
+
+    @Service.task
+    async def _report(self) -> None:
+        while not self.should_stop:
+            self._telemetry.followed(self._lags_s())
+            await self.sleep(REPORT_S)
+
+    async def _look(self) -> None:
+        """Read every partition followed to its present end."""
+        tps = [TopicPartition(self._topic, partition) for partition in sorted(self._followed)]
+        for tp, (begin, end) in (await self._reader.bounds(tps) if tps else {}).items():
+            followed = self._followed.get(tp.partition)
+            if followed is None:
+                continue
+            async with aclosing(self._reader.read(tp, max(begin, followed.position), end)) as log_rows:
+                async for rows in log_rows:
+                    if self._followed.get(tp.partition) is not followed:  # it became this worker's own meanwhile
+                        break
+                    await self._take(tp.partition, followed, rows)
+            followed.position = max(end, followed.position)
+        self._looked_ns = time.monotonic_ns()
+
+    async def _take(self, partition: int, followed: _Followed, rows: Rows) -> None:
+        """Hold rows back up to the last marker among them, then let all before it count."""
+        followed.position = rows.offsets[-1] + 1
+        if followed.position <= followed.counts_until:
+            await self._apply(partition, rows.keys, rows.values)
+            return
+        marker = _last_index(rows.keys, KEY)
+        if marker >= 0:
+            decode(rows.values[marker], f"{self._topic}[{partition}]", self._partitions)
+            await self._apply(partition, followed.keys + rows.keys[:marker], followed.values + rows.values[:marker])
+            followed.keys, followed.values, followed.oldest_ms = [], [], None
+        followed.keys += rows.keys[marker + 1 :]
+        followed.values += rows.values[marker + 1 :]
+        if followed.oldest_ms is None and followed.keys:
+            followed.oldest_ms = rows.timestamps_ms[marker + 1]
+        if len(followed.keys) > ROWS_HELD_MAX:
+            raise StateFormatError(f"{self._topic}[{partition}]: {len(followed.keys)} rows without a marker")
+
+    async def _apply(self, partition: int, keys: list[bytes], values: list[bytes | None]) -> None:
+        for begin in range(0, len(keys), APPLY_ROWS):
+            end = begin + APPLY_ROWS
+            if partition not in self._followed:
+                return
+            try:
+                self._engine.changelog.restore(partition, pack(keys[begin:end], values[begin:end]))
+            except RowFormatError as error:
+                raise StateFormatError(f"{self._topic}[{partition}]: {error}") from None
+            if end < len(keys):
+                await asyncio.sleep(0)
+
+    def _lags_s(self) -> dict[int, float]:
+        """Say for each partition since when at least one row that another worker wrote does not count here."""
+        now_ms, unseen_s = time.time_ns() // 1_000_000, (time.monotonic_ns() - self._looked_ns) / 1e9
+        return {
+            partition: max(unseen_s, 0.0 if followed.oldest_ms is None else (now_ms - followed.oldest_ms) / 1e3)
+            for partition, followed in self._followed.items()
+        }
+
+
+def _last_index(keys: list[bytes], key: bytes) -> int:
+    return len(keys) - 1 - keys[::-1].index(key) if key in keys else -1
