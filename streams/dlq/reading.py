@@ -140,7 +140,7 @@ class _Patience:
 
 
 @asynccontextmanager
-async def reading(broker: Broker, isolation: str) -> AsyncIterator[Reader]:
+async def reading(broker: Broker) -> AsyncIterator[Reader]:
     """Connect a reader that belongs to no group and commits nothing.
 
     Raises:
@@ -151,7 +151,9 @@ async def reading(broker: Broker, isolation: str) -> AsyncIterator[Reader]:
         client_id="sekisho-dlq",
         enable_auto_commit=False,
         auto_offset_reset="earliest",  # retention may take what is asked for while we ask
-        isolation_level=isolation,
+        # What is asked for was seen by a worker, so it is committed; and a copy that was put back must be seen even
+        # while an upstream transaction is open before it, or it is put back again.
+        isolation_level="read_uncommitted",
         fetch_max_wait_ms=100,
         max_partition_fetch_bytes=1 << 21,
     )

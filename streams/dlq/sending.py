@@ -82,7 +82,7 @@ class Sender:
                     key=record.key,
                     partition=record.partition,
                     timestamp_ms=record.timestamp_ms,
-                    headers=record.headers,
+                    headers=list(record.headers),  # its compiled parts take nothing else
                 )
             except KafkaError as error:
                 failures.append(type(error).__name__)

@@ -46,11 +46,11 @@ def test_records_go_to_their_partition_in_order() -> None:
         "key": b"k",
         "partition": 2,
         "timestamp_ms": 1_001,
-        "headers": (
+        "headers": [
             ("sekisho-redrive-topic", b"t"),
             ("sekisho-redrive-partition", b"2"),
             ("sekisho-redrive-offset", b"1"),
-        ),
+        ],
     }
 
 
