@@ -24,7 +24,7 @@ from scoring.decode import Col, Decoded, encode_dead_letter
 from scoring.enrich import threeds
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
-from scoring.outputs import NOTHING, Emitted, Outputs, Record, Source, Tally
+from scoring.outputs import NOTHING, Emitted, LetterRuns, Outputs, Record, Source, Tally, letter_runs
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog
@@ -93,7 +93,12 @@ class Engine:
         labels, rejects = self.observer.report(values, source.partition)
         rejects = _unburied(rejects, source, emitted)
         letters = _dead_letters(rejects, values, source, received_at_ms)
-        tally = Tally(events=len(values), reports=dict(Counter(labels)), dead_letters=_by_reason(rejects))
+        tally = Tally(
+            events=len(values),
+            reports=dict(Counter(labels)),
+            dead_letters=_by_reason(rejects),
+            letter_runs=_runs(len(values), rejects),
+        )
         return Outputs(dead_letters=letters, tally=tally)
 
     def merchant(
@@ -222,6 +227,7 @@ class Engine:
             time_suspects=int(np.count_nonzero(observed.suspects)),
             bands=_by_name(BAND_NAMES, bands),
             dead_letters=_by_reason(observed.decoded.rejects),
+            letter_runs=_runs(events, observed.decoded.rejects),
             threeds=_by_name(STATUS_NAMES, statuses),
             gaps=self.observer.merchants.gap_counts(rows.tolist()),
         )
@@ -246,6 +252,10 @@ def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger]) -> dict[str
 
 def _by_reason(rejects: Sequence[tuple[int, Reject]]) -> dict[str, int]:
     return dict(Counter(reject.reason for _, reject in rejects)) if rejects else {}
+
+
+def _runs(events: int, rejects: Sequence[tuple[int, Reject]]) -> LetterRuns:
+    return letter_runs(events, [position for position, _ in rejects])
 
 
 def _dead_letters(

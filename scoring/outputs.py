@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Record = tuple[bytes, bytes]
 """Key and value of one record to be produced."""
@@ -34,6 +35,36 @@ class Emitted:
 NOTHING = Emitted()
 
 
+class LetterRuns(NamedTuple):
+    """How many dead letters of a batch followed each other: at its start, at its end, and at most anywhere."""
+
+    leading: int = 0
+    trailing: int = 0
+    longest: int = 0
+
+
+NO_LETTERS = LetterRuns()
+
+
+def letter_runs(events: int, refused: Sequence[int]) -> LetterRuns:
+    """Measure the runs of dead letters in a batch of `events`.
+
+    `refused` are the positions of the dead letters, ascending. Anything else, a repeat too, ends a run.
+    """
+    if not refused:
+        return NO_LETTERS
+    leading = longest = run = 0
+    before = -1
+    for position in refused:
+        assert before < position < events, "positions ascend within the batch"
+        run = run + 1 if position == before + 1 else 1
+        if run == position + 1:
+            leading = run
+        longest = max(longest, run)
+        before = position
+    return LetterRuns(leading=leading, trailing=run if before == events - 1 else 0, longest=longest)
+
+
 @dataclass(slots=True, kw_only=True)
 class Tally:
     """Counts of one batch, for whoever keeps metrics; every key comes from a closed set.
@@ -49,6 +80,7 @@ class Tally:
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)
     alerts_suppressed: int = 0
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason
+    letter_runs: LetterRuns = NO_LETTERS
     threeds: dict[str, int] = field(default_factory=dict)  # by normalised status
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label

@@ -4,7 +4,7 @@ The order that makes the guarantee, for every batch:
 
 1. The consumer delivers the batch and opens a ticket at the end of its partition's window.
 2. The engine scores it: the profiles in memory are updated.
-3. The poison limit is checked. Passed: the worker halts here, with nothing emitted.
+3. The partition's limit on dead letters is checked. Passed: the worker halts here, with nothing emitted.
 4. Decisions, alerts and dead letters are handed to the producer; the next batch may begin.
 5. The brokers acknowledge every one of them (`acks=all`), batches in order.
 6. The ticket is finished; the watermark moves over the finished prefix of the window.
@@ -22,7 +22,7 @@ import faust
 from faust.types import EventT, StreamT
 
 from scoring.outputs import Outputs, Source
-from streams.poison import PoisonState
+from streams.poison import PoisonGuard
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
 from streams.transport.schema import RawBatchSchema
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def define_agents(app: "FraudApp") -> None:
     """Register the agents with the app; they start when it does."""
     topics, engine, telemetry = app.settings.topics, app.engine, app.telemetry
-    poison = PoisonState(app.settings.poison)
+    poison = PoisonGuard(app.settings.poison)
 
     @app.agent(app.topic(topics.authorizations, schema=RawBatchSchema()), name="authorizations")
     async def authorizations(stream: StreamT[Any]) -> None:
@@ -48,8 +48,8 @@ def define_agents(app: "FraudApp") -> None:
                 mark=stage_marker(telemetry.stage),
                 emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
             )
+            poison.observe(batch.topic, batch.partition, outputs.tally)
             cast(BatchConsumer, app.consumer).scored(cast(BatchMessage, event.message))
-            poison.observe(len(batch), len(outputs.dead_letters))
             telemetry.scored(batch, outputs)
             await deliver(app, event, batch, outputs)
 
@@ -63,9 +63,16 @@ def define_agents(app: "FraudApp") -> None:
                 received_at_ms=batch.polled_at_ms,
                 emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
             )
+            poison.observe(batch.topic, batch.partition, outputs.tally)
             cast(BatchConsumer, app.consumer).scored(cast(BatchMessage, event.message))
             telemetry.reported(batch, outputs)
             await deliver(app, event, batch, outputs)
+
+    @app.on_partitions_revoked.connect
+    async def forget(_app: Any, /, *revoked: Any, **_: Any) -> None:
+        """Begin to count anew when a partition comes back: its events may have been taken elsewhere meanwhile."""
+        for partitions in revoked:
+            poison.forget(partitions)
 
 
 async def batches(stream: StreamT[Any]) -> AsyncIterator[tuple[EventT[Any], Batch]]:

@@ -1,35 +1,90 @@
-"""The limit on dead letters: a policy, which is frozen, and its running state."""
+"""The limit on dead letters: a policy, which is frozen, and its running state for each partition."""
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 
+from scoring.outputs import Tally
 from streams.transport.settings import PoisonLimit
+
+_REASONS_TOLD = 4
+
+Partition = tuple[str, int]
+"""Topic and number; Faust's TP and aiokafka's TopicPartition are such tuples."""
 
 
 class PoisonedError(Exception):
-    """Raised when most of the recent events were dead letters: the worker stops instead of draining the topic."""
+    """Raised when too many of a partition's events were dead letters: the worker stops instead of draining it."""
 
 
-class PoisonState:
-    """Count dead letters over the last `window_events` events, to the precision of a batch."""
+class PoisonGuard:
+    """Hold the limit for every partition by itself: one bad sender does not hide among the good ones of others."""
 
     def __init__(self, limit: PoisonLimit) -> None:
         self._limit = limit
-        self._batches: deque[tuple[int, int]] = deque()
-        self._events = 0
-        self._letters = 0
+        self._states: dict[Partition, PoisonState] = {}
 
-    def observe(self, events: int, letters: int) -> None:
-        """Add one batch of `events`, `letters` of which became dead letters.
+    def observe(self, topic: str, partition: int, tally: Tally) -> None:
+        """Add what came of one batch of a partition.
 
         Raises:
-            PoisonedError: both bounds of the limit are passed, this batch included. It must not be acknowledged.
+            PoisonedError: the limit is passed, this batch included. It must not be acknowledged.
         """
-        self._batches.append((events, letters))
-        self._events += events
-        self._letters += letters
+        state = self._states.get((topic, partition))
+        if state is None:
+            state = self._states[topic, partition] = PoisonState(self._limit)
+        fault = state.observe(tally)
+        if fault is not None:
+            raise PoisonedError(
+                f"{topic} partition {partition}: {fault}. This batch was not committed, so nothing is lost. "
+                "`sekisho dlq list` shows which events were refused before it and why; mend or stop their producer, "
+                "or raise the limit if so many are right to be refused, and restart."
+            )
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """Drop the state of partitions that are no longer ours."""
+        for partition in partitions:
+            self._states.pop((partition[0], partition[1]), None)
+
+
+class PoisonState:
+    """Watch the dead letters of one partition.
+
+    Those of the last `window_events` events are counted to the precision of a batch, those in a row exactly.
+    """
+
+    def __init__(self, limit: PoisonLimit) -> None:
+        self._limit = limit
+        self._batches: deque[tuple[int, Mapping[str, int]]] = deque()  # events, and letters by reason
+        self._events = 0
+        self._letters: Counter[str] = Counter()
+        self._run = 0  # dead letters since the last event that was none
+
+    def observe(self, tally: Tally) -> str | None:
+        """Add one batch; return what is wrong if the limit is passed."""
+        self._batches.append((tally.events, tally.dead_letters))
+        self._events += tally.events
+        self._letters.update(tally.dead_letters)
         while self._events - self._batches[0][0] >= self._limit.window_events:
-            old_events, old_letters = self._batches.popleft()
-            self._events -= old_events
-            self._letters -= old_letters
-        if self._letters > self._limit.max_letters and self._letters > self._limit.max_ratio * self._events:
-            raise PoisonedError(f"{self._letters} of the last {self._events} events were dead letters")
+            events, letters = self._batches.popleft()
+            self._events -= events
+            self._letters.subtract(letters)
+        run = self._longest_run(tally)
+        if run > self._limit.max_consecutive:
+            return f"{run:,} dead letters in a row (poison.max_consecutive {self._limit.max_consecutive:,}); {self}"
+        total = self._letters.total()
+        if total > self._limit.max_letters and total > self._limit.max_ratio * self._events:
+            limits = f"poison.max_ratio {self._limit.max_ratio:g}, poison.max_letters {self._limit.max_letters:,}"
+            return f"{self} ({limits})"
+        return None
+
+    def _longest_run(self, tally: Tally) -> int:
+        """Return the longest run that this batch extends or holds."""
+        runs = tally.letter_runs
+        joined = self._run + runs.leading
+        self._run = joined if runs.leading == tally.events else runs.trailing
+        return max(joined, runs.longest)
+
+    def __str__(self) -> str:
+        told = [f"{reason} {count:,}" for reason, count in self._letters.most_common(_REASONS_TOLD) if count]
+        reasons = f": {', '.join(told)}" if told else ""
+        return f"{self._letters.total():,} of the last {self._events:,} events were dead letters{reasons}"

@@ -23,7 +23,7 @@ Score card authorizations from Kafka: decisions and alerts out, with reasons.
 EPILOG = """\
 exit status:
   0  done
-  1  the input was refused: an event, a merchant record
+  1  the input was refused: an event, a merchant record, a dead letter again
   2  wrong usage or configuration
   3  a broker, a port or a file could not be reached, or the worker halted (nothing unfinished was committed)
   70 a bug, with a traceback, or the watchdog ended a worker that stood still
@@ -101,6 +101,8 @@ def parser() -> argparse.ArgumentParser:
     create = _command(verbs, "create", "create the topics that do not exist yet; change none that do", "topics")
     _config(create)
 
+    _dlq(commands)
+
     score = _command(commands, "score", "decide one event from standard input, without Kafka", "score")
     score.add_argument("--config", metavar="FILE", type=Path, help="model and policy of a worker (default: the demo's)")
     score.add_argument("--merchant", metavar="FILE", type=Path, help="the merchant's record (merchant.v1 JSON)")
@@ -113,6 +115,27 @@ def parser() -> argparse.ArgumentParser:
     for name, (_, summary) in FORWARDED.items():
         commands.add_parser(name, help=summary, add_help=False)
     return top
+
+
+def _dlq(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    dlq = _command(commands, "dlq", "list refused records, and put back what is mended or taken by now", None)
+    verbs = dlq.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="verb")
+    listing = _command(verbs, "list", "count dead letters by topic, reason and field", "dlq")
+    redrive = _command(verbs, "redrive", "put records back that would be taken today; says what it would do", "dlq")
+    for verb in (listing, redrive):
+        _config(verb)
+        verb.add_argument("--topic", metavar="TOPIC", action="append", default=[], help="of this topic; repeatable")
+        verb.add_argument("--partition", metavar="N", action="append", default=[], type=int, help="repeatable")
+        verb.add_argument("--reason", metavar="REASON", action="append", default=[], help="repeatable")
+        verb.add_argument("--since", metavar="WHEN", help="received in the last 90s, 15m, 2h, 7d, or since a UTC time")
+    listing.add_argument("--each", action="store_true", help="one line for each letter, with its coordinates")
+    listing.add_argument("--json", action="store_true", help="lines of JSON, for machines")
+    redrive.add_argument("--yes", action="store_true", help="send; without it nothing is sent")
+    redrive.add_argument(
+        "--mended", metavar="FILE", type=Path, help="JSON lines with topic, partition, offset and the value to send"
+    )
+    redrive.add_argument("--again", action="store_true", help="send even what was redriven before")
+    redrive.add_argument("--limit", metavar="N", type=int, default=100_000, help="letters at most (default 100000)")
 
 
 def _command(

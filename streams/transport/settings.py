@@ -116,11 +116,15 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class PoisonLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Say when dead letters mean that the worker, not the data, is at fault: both bounds must be passed."""
+    """Say when dead letters of one partition mean that more than single events is at fault.
+
+    Either the share and the number of the last `window_events` are both passed, or so many came in a row.
+    """
 
     window_events: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     max_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
     max_letters: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
+    max_consecutive: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000  # without an accepted event or a repeat between
 
 
 class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,6 +17,7 @@ commands:
     worker        score authorizations until SIGTERM, then drain and commit
     check-config  read a configuration strictly and say what it means
     topics        make the topics of a deployment
+    dlq           list refused records, and put back what is mended or taken by now
     score         decide one event from standard input, without Kafka
     schema        print a JSON Schema of the topics, or list them
     demo          run broker, worker and simulated fraud here, with a live view
@@ -26,7 +27,7 @@ commands:
 
 exit status:
   0  done
-  1  the input was refused: an event, a merchant record
+  1  the input was refused: an event, a merchant record, a dead letter again
   2  wrong usage or configuration
   3  a broker, a port or a file could not be reached, or the worker halted (nothing unfinished was committed)
   70 a bug, with a traceback, or the watchdog ended a worker that stood still
@@ -48,7 +49,18 @@ def test_help_lists_every_command_and_exit_status(
     assert HELP in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [("worker",), ("check-config",), ("topics", "create"), ("score",), ("schema",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("worker",),
+        ("check-config",),
+        ("topics", "create"),
+        ("dlq", "list"),
+        ("dlq", "redrive"),
+        ("score",),
+        ("schema",),
+    ],
+)
 def test_every_command_explains_itself(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([*words, "--help"])
@@ -80,7 +92,8 @@ def test_it_refuses_to_run_without_assertions(flag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("wroker",), ("worker",), ("topics",), ("topics", "delete"), ("score", "--conf")]
+    "words",
+    [(), ("wroker",), ("worker",), ("topics",), ("topics", "delete"), ("dlq",), ("dlq", "list"), ("score", "--conf")],
 )
 def test_wrong_usage_exits_with_2(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -19,7 +19,7 @@ from scoring.contract.decision import Decision
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
 from scoring.observer import AHEAD_MAX_MS, Observer, Settings
-from scoring.outputs import Outputs, Source
+from scoring.outputs import LetterRuns, Outputs, Source
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
 from tests.bundles import small_bundle
@@ -70,7 +70,14 @@ def test_values_in_are_decisions_and_dead_letters_and_repeats() -> None:
     assert outputs.repeats == 1
     assert outputs.tally.events == 5
     assert outputs.tally.dead_letters == {"MALFORMED_JSON": 1, "WRONG_EXPONENT": 1}
+    assert outputs.tally.letter_runs == LetterRuns(leading=0, trailing=1, longest=1)
     assert sum(outputs.tally.bands.values()) == 2
+
+
+def test_a_repeat_ends_a_row_of_dead_letters() -> None:
+    outputs = score(new_engine(), [encoded(), b"{", b"{", encoded(), b"{", b"{", b"{"])
+    assert outputs.repeats == 1
+    assert outputs.tally.letter_runs == LetterRuns(leading=0, trailing=3, longest=3)
 
 
 def test_a_decision_says_what_produced_it_and_when() -> None:
@@ -214,6 +221,7 @@ def test_reports_that_clear_a_payment_count_against_nobody() -> None:
     )
     assert outputs.tally.reports == {"LEGIT": 1}
     assert len(outputs.dead_letters) == 1
+    assert outputs.tally.letter_runs == LetterRuns(leading=0, trailing=1, longest=1)
     observed = engine.observer.observe([encoded(event_id="e-2", event_ts="2026-05-04T00:00:00Z")], NOW_MS)
     assert observed.matrix[0, column] == 0.0
 

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from scoring.outputs import Outputs, Source
+from scoring.outputs import Outputs, Source, Tally, letter_runs
 
 
 class EchoEngine:
@@ -30,7 +30,8 @@ class EchoEngine:
         """Echo, taking `batch_s` for it."""
         time.sleep(self.batch_s)
         assert len(values) == len(source.offsets) == len(source.timestamps_ms)
-        outputs = Outputs()
+        bad = [position for position, value in enumerate(values) if value.startswith(b"!letter")]
+        outputs = Outputs(tally=refused(len(values), bad))
         prefix = b"%d|%d|" % (len(self.merchants), os.getpid())
         for value, offset in zip(values, source.offsets, strict=True):
             key = b"%d" % offset
@@ -50,7 +51,7 @@ class EchoEngine:
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int) -> Outputs:
         """Bury every report."""
         letters = [(b"%d" % offset, b"report|" + value) for value, offset in zip(values, source.offsets, strict=True)]
-        return Outputs(dead_letters=letters)
+        return Outputs(dead_letters=letters, tally=refused(len(values), range(len(values))))
 
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
@@ -62,3 +63,9 @@ class EchoEngine:
             else:
                 self.merchants[key] = value
         return Outputs()
+
+
+def refused(events: int, positions: Sequence[int]) -> Tally:
+    """Count what was buried as an engine does."""
+    letters = {"EMPTY": len(positions)} if positions else {}
+    return Tally(events=events, dead_letters=letters, letter_runs=letter_runs(events, positions))

@@ -136,6 +136,27 @@ def test_mostly_poison_stops_the_worker_instead_of_draining_the_topic(broker: Br
     assert offsets(settings) == {0: 110}
 
 
+def test_dead_letters_in_a_row_stop_the_worker_however_many_good_events_went_before(
+    broker: Broker, new_worker: NewWorker
+) -> None:
+    settings = new_worker(broker, poison=PoisonLimit(max_consecutive=20))
+    fill(settings, [*numbered(5_000), *[b"!letter"] * 20, *numbered(1), *[b"!letter"] * 20])
+    with worker_process(settings) as worker:
+        await_offsets(settings, {0: 5_041})
+        fill(settings, [b"!letter"] * 10)
+        assert worker.wait(END_S) == 1
+    assert offsets(settings) == {0: 5_041}
+
+
+def test_fraud_reports_have_the_limit_too(broker: Broker, new_worker: NewWorker) -> None:
+    settings = new_worker(broker, poison=PoisonLimit(max_consecutive=20))
+    asyncio.run(load(broker, settings.topics.fraud_reports, {1: numbered(21)}))
+    with worker_process(settings) as worker:
+        assert worker.wait(END_S) == 1
+    group, topic = settings.consume.group, settings.topics.fraud_reports
+    assert asyncio.run(committed(broker, group, topic, [1])) == {}
+
+
 def test_a_worker_that_hangs_is_ended_by_its_watchdog(broker: Broker, new_worker: NewWorker) -> None:
     settings = new_worker(broker, watch=Watch(interval_s=0.1, stall_s=2.0, drain_s=5.0))
     fill(settings, [b"!hang"])

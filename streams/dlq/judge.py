@@ -1,0 +1,43 @@
+"""Whether a worker of today's configuration would take a record."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from scoring.contract.dead_letter import Reject
+from scoring.contract.label import FraudReport
+from scoring.decode import DecodeLimits, decode, parse_reports
+from streams.transport.settings import Topics
+
+BATCH_MAX = 2_048
+
+Verdict = Reject | bytes
+"""Why a record would be refused, or the card token of one that would be taken."""
+
+_decode_report = msgspec.json.Decoder(FraudReport).decode
+
+
+class Judge:
+    """Guard and decode records as the worker does."""
+
+    def __init__(self, topics: Topics, limits: DecodeLimits) -> None:
+        self._reports = topics.fraud_reports
+        self._limits = limits
+
+    def verdicts(self, topic: str, values: Sequence[bytes]) -> list[Verdict]:
+        """Judge records of one topic, one verdict for each, in order."""
+        assert len(values) <= BATCH_MAX
+        return self._of_reports(values) if topic == self._reports else self._of_authorizations(values)
+
+    def _of_authorizations(self, values: Sequence[bytes]) -> list[Verdict]:
+        decoded = decode(values, self._limits)
+        found: dict[int, Verdict] = dict(decoded.rejects)
+        for position, name in zip(decoded.index.tolist(), decoded.names, strict=True):
+            found[position] = name[2]
+        return [found[position] for position in range(len(values))]
+
+    def _of_reports(self, values: Sequence[bytes]) -> list[Verdict]:
+        rejects = dict(parse_reports(values, self._limits).rejects)
+        return [
+            rejects.get(position) or _decode_report(value).pan_hmac.encode() for position, value in enumerate(values)
+        ]

@@ -1,0 +1,151 @@
+"""A file of mended events: JSON lines, each with the coordinates of the record that it takes the place of.
+
+Only places in the file are kept in memory; a value is read again when it is sent. No message quotes the file.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from streams.dlq.letters import Coordinates, DlqError
+
+LINE_BYTES_MAX = 1 << 21
+FAULTS_TOLD = 20
+SHAPE = '{"topic": ..., "partition": ..., "offset": ..., "value": {...}}'
+
+_PARTITION_MAX, _OFFSET_MAX = 2**31 - 1, 2**63 - 1
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Line(NamedTuple):
+    """Where a line stands: its number from 1, the byte it begins at and its length."""
+
+    number: int
+    start: int
+    size: int
+
+
+class LineError(ValueError):
+    """A line is wrong; the text says how, and nothing of what it holds."""
+
+
+class Mended:
+    """The lines of a file, by the coordinates they name."""
+
+    def __init__(self, name: str, stream: BinaryIO, topics: tuple[str, ...], limit: int) -> None:
+        """Read the whole file once.
+
+        Raises:
+            DlqError: a line is not as it must be, or there are too many; every wrong line is named, up to 20.
+        """
+        self.name = name
+        self._stream = stream
+        self.lines: dict[Coordinates, Line] = {}
+        faults: list[str] = []
+        for line, text in _lines(stream):
+            if len(faults) == FAULTS_TOLD:
+                faults.append(f"{name}: more lines are wrong; mend these first")
+                break
+            try:
+                place = parse_line(text, topics)[0]
+                if place in self.lines:
+                    raise LineError(f"{place} stands in line {self.lines[place].number} already: keep one of them")
+            except LineError as error:
+                faults.append(f"{name}:{line.number}: {error}")
+                continue
+            if len(self.lines) == limit:
+                raise DlqError(f"{name}: more than {limit:,} lines: cut the file in pieces, or raise --limit")
+            self.lines[place] = line
+        if faults:
+            raise DlqError("\n".join(faults))
+
+    def value(self, place: Coordinates) -> bytes:
+        """Read the mended value for a record again."""
+        line = self.lines[place]
+        self._stream.seek(line.start)
+        try:
+            found, value = parse_line(self._stream.read(line.size), (place.topic,))
+        except LineError:
+            found, value = None, b""
+        if found != place:
+            raise DlqError(f"{self.name}:{line.number}: the file was changed while it was read: run this again")
+        return value
+
+    def at(self, place: Coordinates) -> str:
+        """Say in which line of the file a record is mended."""
+        return f"{self.name}:{self.lines[place].number}"
+
+
+@contextmanager
+def mended_file(file: Path, topics: tuple[str, ...], limit: int) -> Iterator[Mended]:
+    """Open a file of mended events of some topics.
+
+    Raises:
+        DlqError: see Mended.
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        yield Mended(file.name, stream, topics, limit)
+
+
+def parse_line(text: bytes, topics: tuple[str, ...]) -> tuple[Coordinates, bytes]:
+    """Read the coordinates and the value of one line.
+
+    Raises:
+        LineError: it is not of the one shape.
+    """
+    if len(text) > LINE_BYTES_MAX:
+        raise LineError(f"longer than {LINE_BYTES_MAX:,} bytes")
+    try:
+        fields = _decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise LineError(f"not a JSON object on one line; it must read {SHAPE}") from None
+    missing = [name for name in ("topic", "partition", "offset", "value") if name not in fields]
+    if missing:
+        raise LineError(f"lacks {' and '.join(missing)}; it must read {SHAPE}")
+    if len(fields) > 4:
+        raise LineError(f"has more than topic, partition, offset and value; it must read {SHAPE}")
+    topic = _text(fields["topic"])
+    if topic not in topics:
+        raise LineError(f"topic must be {' or '.join(topics)}")
+    place = Coordinates(
+        topic,
+        _whole(fields["partition"], "partition", _PARTITION_MAX),
+        _whole(fields["offset"], "offset", _OFFSET_MAX),
+    )
+    return place, bytes(fields["value"])
+
+
+def _text(raw: msgspec.Raw) -> str:
+    try:
+        return msgspec.json.decode(raw, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+
+
+def _whole(raw: msgspec.Raw, name: str, maximum: int) -> int:
+    try:
+        number = msgspec.json.decode(raw, type=int)
+    except msgspec.DecodeError:
+        number = -1
+    if not 0 <= number <= maximum:
+        raise LineError(f"{name} must be a whole number of 0 or more, without quotes")
+    return number
+
+
+def _lines(stream: BinaryIO) -> Iterator[tuple[Line, bytes]]:
+    """Yield the lines that hold something, a line too long as far as that can be told."""
+    number, start = 0, 0
+    while text := stream.readline(LINE_BYTES_MAX + 1):
+        number += 1
+        size = len(text)
+        while not text.endswith(b"\n") and (rest := stream.readline(LINE_BYTES_MAX)):
+            size += len(rest)
+            if rest.endswith(b"\n"):
+                break
+        if text.strip():
+            yield Line(number, start, size), text
+        start += size

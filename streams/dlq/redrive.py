@@ -1,0 +1,225 @@
+"""`sekisho dlq redrive`: refused records that would be taken today, put back on the partition they came from.
+
+The order of things: choose letters; look which of their records are still there and which were put back before;
+read the others again, judge them as a worker of today's configuration would, and send those that pass. What is sent
+carries the coordinates of the record whose place it takes, which is how the next run knows.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiokafka.structs import ConsumerRecord
+
+from scoring.contract.dead_letter import Reject
+from streams.dlq.judge import Judge, Verdict
+from streams.dlq.letters import Coordinates, Filter, Selection, coordinates_of
+from streams.dlq.listing import Listing, Sources, letters
+from streams.dlq.mended import Mended
+from streams.dlq.reading import Reader, Span
+from streams.dlq.sending import Outgoing, outgoing, redriven_from
+
+Partition = tuple[str, int]
+
+LOG_APPEND_TIME = 1
+"""Kafka's timestamp type of a topic whose broker dates the records."""
+
+
+class Sends(Protocol):
+    """Where records go."""
+
+    async def send(self, records: Sequence[Outgoing]) -> list[str]:
+        """Send in order and wait; name the error of each that failed."""
+        ...
+
+
+@dataclass(slots=True)
+class Row:
+    """What became of the letters of one partition. `ready` would be sent, or was handed to the sender."""
+
+    chosen: int = 0
+    ready: int = 0
+    refused: int = 0
+    redriven: int = 0
+    gone: int = 0
+    failed: int = 0
+
+    @property
+    def sent(self) -> int:
+        """How many are on the topic for certain."""
+        return self.ready - self.failed
+
+    @property
+    def untried(self) -> int:
+        """How many were not looked at any more, because sending failed before."""
+        return self.chosen - self.ready - self.refused - self.redriven - self.gone
+
+
+@dataclass(slots=True)
+class Account:
+    """What a run did, or would do. `elsewhere` counts letters by topics that cannot be redriven."""
+
+    rows: dict[Partition, Row] = field(default_factory=dict)
+    refusals: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by topic, reason and path
+    faults: list[str] = field(default_factory=list)  # of the mended file, line by line
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)  # of the broker, by name
+    dated_by_broker: set[str] = field(default_factory=set)  # topics on which no timestamp can be kept
+    foreign: int = 0
+    is_dry: bool = True
+
+    def total(self, name: str) -> int:
+        """Add up one figure over all partitions."""
+        return sum(getattr(row, name) for row in self.rows.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is to be put back: of the letters on `letters_topic` those of `topics` that `chosen` admits.
+
+    `sends` None only looks. `mended` gives other values, and chooses by itself.
+    """
+
+    letters_topic: str
+    topics: tuple[str, ...]
+    chosen: Filter
+    limit: int
+    judge: Judge
+    sends: Sends | None = None
+    mended: Mended | None = None
+    again: bool = False
+
+
+async def redrive(reader: Reader, request: Request, tell: Callable[[str], None]) -> Account:
+    """Do what was asked and account for every letter chosen.
+
+    Raises:
+        DlqError: more letters are meant than the limit allows; nothing was sent.
+        UnreadableError: a topic cannot be read.
+        aiokafka.errors.KafkaError: the broker cannot be reached; what was sent before stays sent.
+    """
+    account = Account(is_dry=request.sends is None)
+    selection = await _select(reader, request, account)
+    there = await _still_there(reader, selection, account)
+    before = {} if request.again else await _redriven_before(reader, there, tell)
+    for partition, offsets in there.items():
+        row, done = account.rows[partition], before.get(partition, set())
+        row.redriven = len(done)
+        wanted = sorted(offsets - done)
+        found = 0
+        async for polled in reader.pick(partition, wanted):
+            records = [record for record in polled if _is_meant(record, selection)]
+            found += len(records)
+            if records and not await _put_back(records, request, account, row):
+                return account
+        row.gone += len(wanted) - found  # taken by retention meanwhile, or of a topic that was made anew
+    return account
+
+
+async def _select(reader: Reader, request: Request, account: Account) -> Selection:
+    selection, listing, mended = Selection(request.limit), Listing(), request.mended
+    async for letter in letters(reader, request.letters_topic, request.chosen, listing):
+        place = coordinates_of(letter)
+        if mended is not None and place not in mended.lines:
+            continue
+        if letter.topic in request.topics:
+            selection.add(letter)
+        else:
+            account.elsewhere[letter.topic] += 1
+    account.foreign = listing.foreign
+    for partition in selection.partitions():
+        account.rows[partition] = Row(chosen=len(selection.offsets(partition)))
+    if mended is not None:
+        for place in mended.lines:
+            if place.offset not in selection.offsets(place[:2]):
+                account.faults.append(
+                    f"{mended.at(place)}: {place}: no such dead letter; `sekisho dlq list --each` shows them"
+                )
+    return selection
+
+
+def _is_meant(record: ConsumerRecord, selection: Selection) -> bool:
+    place = Coordinates(record.topic, record.partition, record.offset)
+    return selection.means(place, len(record.value or b""), record.timestamp)
+
+
+async def _still_there(reader: Reader, selection: Selection, account: Account) -> dict[Partition, set[int]]:
+    sources, there = Sources(reader), {}
+    for partition in selection.partitions():
+        span, offsets = await sources.span(*partition), selection.offsets(partition)
+        there[partition] = {offset for offset in offsets if span.holds(offset)}
+        account.rows[partition].gone = len(offsets) - len(there[partition])
+    return there
+
+
+async def _redriven_before(
+    reader: Reader, there: dict[Partition, set[int]], tell: Callable[[str], None]
+) -> dict[Partition, set[int]]:
+    """Look through what came after the first chosen record: a copy has its headers, and is later than the original."""
+    sources = Sources(reader)
+    spans = {
+        partition: Span(min(offsets), (await sources.span(*partition)).end)
+        for partition, offsets in there.items()
+        if offsets
+    }
+    if spans:
+        records = sum(span.end - span.begin for span in spans.values())
+        tell(f"looking through {records:,} records for what was redriven before")
+    before: dict[Partition, set[int]] = {}
+    async for polled in reader.records(spans):
+        for record in polled:
+            place = redriven_from(record.headers) if record.headers else None
+            partition = (record.topic, record.partition)
+            if place is not None and place[:2] == partition and place.offset in there[partition]:
+                before.setdefault(partition, set()).add(place.offset)
+    return before
+
+
+async def _put_back(records: Sequence[ConsumerRecord], request: Request, account: Account, row: Row) -> bool:
+    """Judge records of one partition and send what passes; False when sending failed, and so would the next."""
+    mended = request.mended
+    places = [Coordinates(record.topic, record.partition, record.offset) for record in records]
+    values = (
+        [record.value or b"" for record in records] if mended is None else [mended.value(place) for place in places]
+    )
+    ready: list[Outgoing] = []
+    verdicts = request.judge.verdicts(records[0].topic, values)
+    for record, place, value, verdict in zip(records, places, values, verdicts, strict=True):
+        if isinstance(verdict, Reject):
+            row.refused += 1
+            account.refusals[place.topic, verdict.reason, verdict.path] += 1
+            if mended is not None:
+                account.faults.append(f"{mended.at(place)}: {place}: still refused: {verdict.reason} at {verdict.path}")
+            continue
+        fault = None if mended is None else _misplaced(record.key, verdict)
+        if fault is not None:
+            assert mended is not None
+            row.refused += 1
+            account.faults.append(f"{mended.at(place)}: {place}: {fault}")
+            continue
+        if record.timestamp_type == LOG_APPEND_TIME:
+            account.dated_by_broker.add(record.topic)
+        ready.append(outgoing(record, value))
+    row.ready += len(ready)
+    if request.sends is None or not ready:
+        return True
+    errors = await request.sends.send(ready)
+    row.failed += len(errors)
+    account.errors.update(errors)
+    return not errors
+
+
+def _misplaced(key: bytes | None, token: Verdict) -> str | None:
+    """Say why a mended event cannot go to the partition of its original, if so."""
+    if not key:
+        return (
+            "the original has no key, so nothing says that this is its card's partition: "
+            "have its producer send the mended event"
+        )
+    if key != token:
+        return (
+            "its card token is not the key of the original, and a card's events stay on one partition: "
+            "mend the token, or have its producer send the event"
+        )
+    return None

@@ -1,0 +1,98 @@
+"""Topics in memory, and someone who takes what is sent."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
+
+from aiokafka.structs import ConsumerRecord
+
+from scoring.contract.dead_letter import Reject
+from scoring.decode import encode_dead_letter
+from streams.dlq.reading import Span
+from streams.dlq.sending import Outgoing
+
+RECEIVED_MS = 1_777_777_777_000
+
+
+def record(
+    topic: str, partition: int, offset: int, value: bytes | None, key: bytes | None = b"k", **changes: Any
+) -> ConsumerRecord:
+    """A record as a consumer gives it; its time is 1000 + offset."""
+    fields: dict[str, Any] = {"timestamp": 1_000 + offset, "timestamp_type": 0, "headers": (), **changes}
+    return ConsumerRecord(
+        topic,
+        partition,
+        offset,
+        fields["timestamp"],
+        fields["timestamp_type"],
+        key,
+        value,
+        None,
+        0,
+        0,
+        fields["headers"],
+    )
+
+
+class FakeReader:
+    """Partitions that hold what was put on them, a poll at a time of two records."""
+
+    def __init__(self) -> None:
+        self.parts: dict[tuple[str, int], list[ConsumerRecord]] = {}
+        self.begins: dict[tuple[str, int], int] = {}
+        self.scanned: list[Mapping[tuple[str, int], Span]] = []
+
+    def put(self, topic: str, partition: int, value: bytes | None, key: bytes | None = b"k", **changes: Any) -> int:
+        part = self.parts.setdefault((topic, partition), [])
+        part.append(record(topic, partition, len(part), value, key, **changes))
+        return len(part) - 1
+
+    def bury(self, topic: str, partition: int, offset: int, reason: Any = "EMPTY", path: str = "$", **at: int) -> None:
+        """Put a dead letter for a record, as the core writes it; for one that is gone its size and time are 0."""
+        part = self.parts.get((topic, partition), [])
+        original = part[offset] if offset < len(part) else record(topic, partition, offset, b"", timestamp=0)
+        key, value = encode_dead_letter(
+            Reject(reason=reason, path=path),
+            topic,
+            partition,
+            offset,
+            len(original.value or b""),
+            original.timestamp,
+            at.get("received_ms", RECEIVED_MS),
+        )
+        self.put("dead-letters", 0, value, key)
+
+    async def spans(self, topics: Iterable[str]) -> dict[tuple[str, int], Span]:
+        return {at: Span(self.begins.get(at, 0), len(part)) for at, part in self.parts.items() if at[0] in set(topics)}
+
+    async def records(self, spans: Mapping[tuple[str, int], Span]) -> AsyncIterator[list[ConsumerRecord]]:
+        self.scanned.append(spans)
+        for at, span in spans.items():
+            part = self.parts[at][span.begin : span.end]
+            for start in range(0, len(part), 2):
+                yield part[start : start + 2]
+
+    async def pick(self, partition: tuple[str, int], offsets: Sequence[int]) -> AsyncIterator[list[ConsumerRecord]]:
+        for offset in offsets:
+            yield [self.parts[partition][offset]]
+
+
+class FakeSends:
+    """Append what is sent to the fake topics, or refuse it."""
+
+    def __init__(self, reader: FakeReader, errors: Sequence[str] = ()) -> None:
+        self.reader, self.errors, self.sent = reader, list(errors), list[Outgoing]()
+
+    async def send(self, records: Sequence[Outgoing]) -> list[str]:
+        if self.errors:
+            return [self.errors.pop(0)] * len(records)
+        for one in records:
+            self.sent.append(one)
+            self.reader.put(
+                one.topic,
+                one.partition,
+                one.value,
+                one.key,
+                timestamp=one.timestamp_ms or RECEIVED_MS,
+                headers=one.headers,
+            )
+        return []

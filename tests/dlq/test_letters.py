@@ -1,0 +1,95 @@
+"""Which letters are meant."""
+
+import pytest
+
+from scoring.contract.dead_letter import DeadLetter
+from streams.dlq.letters import Coordinates, DlqError, Filter, Selection, letter_of, since
+
+NOW_MS = 1_777_777_777_000
+
+
+def letter(**changes: object) -> DeadLetter:
+    fields = {
+        "schema_version": "dead-letter.v1",
+        "topic": "authorizations",
+        "partition": 3,
+        "offset": 17,
+        "reason": "EMPTY",
+        "path": "$",
+        "size_bytes": 0,
+        "record_ms": 5,
+        "received_ms": NOW_MS,
+    }
+    return DeadLetter(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_meant"),
+    [
+        (Filter(), True),
+        (Filter(topics=frozenset({"authorizations", "x"}), partitions=frozenset({3})), True),
+        (Filter(topics=frozenset({"fraud-reports"})), False),
+        (Filter(partitions=frozenset({0})), False),
+        (Filter(reasons=frozenset({"EMPTY"})), True),
+        (Filter(reasons=frozenset({"OVERSIZE"})), False),
+        (Filter(since_ms=NOW_MS), True),
+        (Filter(since_ms=NOW_MS + 1), False),
+    ],
+)
+def test_every_condition_must_hold(chosen: Filter, is_meant: bool) -> None:
+    assert chosen.admits(letter()) is is_meant
+
+
+def test_a_misspelt_reason_names_the_right_one() -> None:
+    with pytest.raises(DlqError, match=r"--reason MISING_FIELD: unknown; did you mean MISSING_FIELD\?"):
+        Filter(reasons=frozenset({"MISING_FIELD"}))
+
+
+@pytest.mark.parametrize(
+    ("text", "time_ms"),
+    [
+        ("90s", NOW_MS - 90_000),
+        ("2h", NOW_MS - 7_200_000),
+        ("7d", NOW_MS - 7 * 86_400_000),
+        ("999999d", 0),
+        ("2026-05-01T03:00:00Z", 1_777_604_400_000),
+        ("2026-05-01T12:00:00+09:00", 1_777_604_400_000),
+        ("2026-05-01T03:00", 1_777_604_400_000),
+        ("2026-05-01", 1_777_593_600_000),
+    ],
+)
+def test_since_is_a_duration_or_a_time(text: str, time_ms: int) -> None:
+    assert since(text, NOW_MS) == time_ms
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2", "2w", "-2h", "", "2026-13-01"])
+def test_since_says_what_it_can_be(text: str) -> None:
+    with pytest.raises(DlqError, match=r"neither a duration \(90s, 15m, 2h, 7d\) nor a time"):
+        since(text, NOW_MS)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", b"not json", b"\xff", b'{"schema_version": "alert.v1"}'])
+def test_what_is_no_letter_is_none(value: bytes | None) -> None:
+    assert letter_of(value) is None
+
+
+def test_a_record_is_chosen_once_and_the_limit_names_the_way_out() -> None:
+    selection = Selection(2)
+    for offset in (5, 7, 5, 7):
+        selection.add(letter(offset=offset))
+    assert len(selection) == 2
+    assert sorted(selection.offsets(("authorizations", 3))) == [5, 7]
+    assert list(selection.offsets(("authorizations", 4))) == []
+    with pytest.raises(DlqError, match=r"more than 2 dead letters match: narrow them with --since.* or raise --limit"):
+        selection.add(letter(offset=9))
+
+
+def test_a_letter_means_one_record_not_another_at_its_place() -> None:
+    selection = Selection(2)
+    selection.add(letter(size_bytes=9, record_ms=4))
+    selection.add(letter(size_bytes=10, record_ms=5))
+    here = Coordinates("authorizations", 3, 17)
+    assert selection.means(here, 10, 5)
+    assert not selection.means(here, 9, 4)
+    assert not selection.means(here, 10, 6)
+    assert not selection.means(here._replace(offset=18), 10, 5)

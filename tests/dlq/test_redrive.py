@@ -1,0 +1,229 @@
+"""Records go back to their partition once each, if a worker would take them, and every letter is accounted for."""
+
+import asyncio
+import json
+from io import BytesIO
+from typing import Any
+
+import orjson
+import pytest
+
+from scoring.decode import DecodeLimits
+from streams.dlq.judge import Judge
+from streams.dlq.letters import DlqError, Filter
+from streams.dlq.mended import Mended
+from streams.dlq.redrive import Account, Request, redrive
+from streams.dlq.report import describe, remarks
+from streams.transport.settings import Topics
+from tests.dlq.fakes import FakeReader, FakeSends
+from tests.events import encoded, event, token
+
+TOPICS = ("authorizations", "fraud-reports")
+KEY = token("card-1").encode()
+REPORT = {
+    "label_id": "l-1",
+    "event_id": "e-1",
+    "acquirer_id": "acq-1",
+    "merchant_id": "m-1",
+    "pan_hmac": token("card-1"),
+    "label": "FRAUD",
+    "source": "TC40",
+    "received_ts": "2026-05-01T03:00:00Z",
+}
+
+
+def run(reader: FakeReader, sends: FakeSends | None = None, **changes: Any) -> Account:
+    limits = changes.pop("limits", DecodeLimits())
+    fields = {"chosen": Filter(), "limit": 100, **changes}
+    request = Request(letters_topic="dead-letters", topics=TOPICS, judge=Judge(Topics(), limits), sends=sends, **fields)
+    account = asyncio.run(redrive(reader, request, lambda _: None))  # type: ignore[arg-type]  # what is used of it
+    text = "\n".join([describe(account), *remarks(account)])
+    assert token("card-1") not in text
+    assert "acq-1" not in text
+    return account
+
+
+def figures(account: Account) -> dict[str, int]:
+    names = ("chosen", "sent", "refused", "redriven", "gone", "failed", "untried")
+    return {name: account.total(name) for name in names if account.total(name)}
+
+
+@pytest.fixture
+def reader() -> FakeReader:
+    """Authorizations on two partitions: good ones that were refused once, a bad one, and one that is gone."""
+    made = FakeReader()
+    made.put("authorizations", 0, b"gone")
+    made.put("authorizations", 0, encoded(event_id="e-1"), KEY, headers=(("trace", b"t-1"),))
+    made.put("authorizations", 0, encoded(event_id="e-never-buried"), KEY)
+    made.put("authorizations", 0, b"{", KEY)
+    made.put("authorizations", 1, encoded(event_id="e-2"), None, timestamp=-1)
+    made.begins["authorizations", 0] = 1
+    for partition, offset in ((0, 0), (0, 1), (0, 3), (1, 0)):
+        made.bury("authorizations", partition, offset, "OVERSIZE")
+    return made
+
+
+def mended(*lines: dict[str, Any]) -> Mended:
+    return Mended("m.jsonl", BytesIO(b"\n".join(orjson.dumps(line) for line in lines)), TOPICS, 100)
+
+
+def line(offset: int, value: object, partition: int = 0, topic: str = "authorizations") -> dict[str, Any]:
+    return {"topic": topic, "partition": partition, "offset": offset, "value": value}
+
+
+def test_without_yes_nothing_is_sent_and_it_says_what_would_be(reader: FakeReader) -> None:
+    before = {at: list(part) for at, part in reader.parts.items()}
+    account = run(reader)
+    assert reader.parts == before
+    assert describe(account).splitlines() == [
+        "topic           partition  letters  to send  refused  redriven  gone",
+        "authorizations          0        3        1        1         0     1",
+        "authorizations          1        1        1        0         0     0",
+        "",
+        "still refused:",
+        "topic           reason          path  letters",
+        "authorizations  MALFORMED_JSON  $           1",
+        "",
+        "2 to send, 1 still refused, 0 already redriven, 1 gone by retention; nothing was sent: add --yes to send",
+    ]
+
+
+def test_what_would_be_taken_goes_back_with_key_time_headers_and_coordinates(reader: FakeReader) -> None:
+    sends = FakeSends(reader)
+    account = run(reader, sends)
+    assert figures(account) == {"chosen": 4, "sent": 2, "refused": 1, "gone": 1}
+    first, second = sends.sent
+    assert (first.topic, first.partition, first.key, first.timestamp_ms) == ("authorizations", 0, KEY, 1_001)
+    assert first.value == encoded(event_id="e-1")
+    assert first.headers == (
+        ("trace", b"t-1"),
+        ("sekisho-redrive-topic", b"authorizations"),
+        ("sekisho-redrive-partition", b"0"),
+        ("sekisho-redrive-offset", b"1"),
+    )
+    assert (second.partition, second.key, second.timestamp_ms) == (1, None, None)
+    assert describe(account).endswith("2 sent, 1 still refused, 0 already redriven, 1 gone by retention")
+
+
+def test_nothing_is_sent_twice_unless_asked(reader: FakeReader) -> None:
+    run(reader, FakeSends(reader))
+    again = FakeSends(reader)
+    account = run(reader, again)
+    assert again.sent == []
+    assert figures(account) == {"chosen": 4, "refused": 1, "redriven": 2, "gone": 1}
+    assert reader.scanned[-1] == {("authorizations", 0): (1, 5), ("authorizations", 1): (0, 2)}
+    run(reader, again, again=True)
+    assert len(again.sent) == 2
+
+
+def test_a_copy_that_is_refused_in_its_turn_can_be_redriven_itself(reader: FakeReader) -> None:
+    run(reader, FakeSends(reader))
+    reader.bury("authorizations", 1, 1, "OVERSIZE")
+    sends = FakeSends(reader)
+    run(reader, sends, chosen=Filter(partitions=frozenset({1})))
+    assert [dict(one.headers)["sekisho-redrive-offset"] for one in sends.sent] == [b"1"]
+    assert len(sends.sent[0].headers) == 3
+
+
+def test_headers_of_another_partition_or_of_nonsense_prove_nothing(reader: FakeReader) -> None:
+    names = ("sekisho-redrive-topic", "sekisho-redrive-partition", "sekisho-redrive-offset")
+    for values in ((b"authorizations", b"0", b"0"), (b"authorizations", b"1", b"x"), (b"\xff", b"1", b"0")):
+        reader.put("authorizations", 1, b"", headers=tuple(zip(names, values, strict=True)))
+    reader.put("authorizations", 1, b"", headers=((names[0], b"authorizations"),))
+    assert figures(run(reader, chosen=Filter(partitions=frozenset({1})))) == {"chosen": 1, "sent": 1}
+
+
+def test_only_the_letters_that_are_meant_are_redriven(reader: FakeReader) -> None:
+    assert figures(run(reader, chosen=Filter(partitions=frozenset({1})))) == {"chosen": 1, "sent": 1}
+    assert describe(run(reader, chosen=Filter(reasons=frozenset({"EMPTY"})))) == "no dead letter to redrive"
+    with pytest.raises(DlqError, match="more than 3 dead letters match"):
+        run(reader, limit=3)
+
+
+def test_todays_configuration_decides(reader: FakeReader) -> None:
+    assert run(reader, limits=DecodeLimits(bytes_max=10)).refusals == {
+        ("authorizations", "OVERSIZE", "$"): 2,
+        ("authorizations", "MALFORMED_JSON", "$"): 1,
+    }
+
+
+def test_fraud_reports_go_back_too_and_merchants_do_not() -> None:
+    reader = FakeReader()
+    reader.put("fraud-reports", 0, orjson.dumps(REPORT), KEY)
+    reader.put("fraud-reports", 0, orjson.dumps({**REPORT, "label": "?"}), KEY)
+    reader.put("merchants", 0, b"{}")
+    reader.put("dead-letters", 0, b"nonsense")
+    for topic, offset in (("fraud-reports", 0), ("fraud-reports", 1), ("merchants", 0)):
+        reader.bury(topic, 0, offset)
+    sends = FakeSends(reader)
+    account = run(reader, sends)
+    assert [one.value for one in sends.sent] == [orjson.dumps(REPORT)]
+    assert figures(account) == {"chosen": 2, "sent": 1, "refused": 1}
+    assert remarks(account) == [
+        "left alone: 1 of merchants, because only authorizations and fraud reports are redriven",
+        "passed over: 1 on the dead-letters topic that are no dead letters",
+    ]
+
+
+def test_another_record_at_the_same_place_is_not_meant() -> None:
+    reader = FakeReader()
+    reader.put("authorizations", 0, encoded(), KEY)
+    reader.bury("authorizations", 0, 0)
+    reader.parts["authorizations", 0] = []
+    reader.put("authorizations", 0, encoded(event_id="e-decided"), KEY)
+    assert figures(run(reader)) == {"chosen": 1, "gone": 1}
+
+
+def test_a_failed_send_stops_the_run_and_says_how_to_go_on(reader: FakeReader) -> None:
+    account = run(reader, FakeSends(reader, errors=["NotEnoughReplicasError"]))
+    assert figures(account) == {"chosen": 4, "gone": 1, "failed": 1, "untried": 2}
+    assert "1 failed, 2 not tried" in describe(account)
+    assert remarks(account) == [
+        "not acknowledged: 1 (NotEnoughReplicasError); run the same again, what was sent is not sent twice"
+    ]
+
+
+def test_a_topic_that_dates_its_records_itself_is_named(reader: FakeReader) -> None:
+    reader.parts["authorizations", 1][0] = reader.parts["authorizations", 1][0].__class__(
+        **{**vars(reader.parts["authorizations", 1][0]), "timestamp_type": 1}
+    )
+    (remark,) = remarks(run(reader, FakeSends(reader)))
+    assert remark.startswith("authorizations dates its records on arrival (LogAppendTime)")
+
+
+def test_a_mended_event_takes_the_place_of_the_broken_one(reader: FakeReader) -> None:
+    sends = FakeSends(reader)
+    account = run(reader, sends, mended=mended(line(3, event(event_id="e-3"))))
+    (one,) = sends.sent
+    assert json.loads(one.value)["event_id"] == "e-3"
+    assert (one.partition, one.key, one.timestamp_ms) == (0, KEY, 1_003)
+    assert dict(one.headers)["sekisho-redrive-offset"] == b"3"
+    assert figures(account) == {"chosen": 1, "sent": 1}
+    assert figures(run(reader, sends, mended=mended(line(3, event(event_id="e-3"))))) == {"chosen": 1, "redriven": 1}
+
+
+def test_a_mended_report_is_checked_by_its_own_token() -> None:
+    reader = FakeReader()
+    for key in (KEY, b"other"):
+        reader.put("fraud-reports", 0, b"{", key)
+    reader.bury("fraud-reports", 0, 0)
+    reader.bury("fraud-reports", 0, 1)
+    lines = [line(offset, REPORT, topic="fraud-reports") for offset in (0, 1)]
+    account = run(reader, FakeSends(reader), mended=mended(*lines))
+    assert figures(account) == {"chosen": 2, "sent": 1, "refused": 1}
+
+
+def test_a_mended_line_that_cannot_be_sent_is_named_with_the_reason(reader: FakeReader) -> None:
+    other = event(card={"pan_hmac": token("card-2")})
+    lines = [line(3, other), line(1, {**event(), "amount": {"minor": -1}}), line(0, event(), partition=1), line(2, {})]
+    account = run(reader, FakeSends(reader), mended=mended(*lines, line(0, event())))
+    assert figures(account) == {"chosen": 4, "refused": 3, "gone": 1}
+    assert sorted(account.faults) == [
+        "m.jsonl:1: authorizations/0/3: its card token is not the key of the original, and a card's events stay on one "
+        "partition: mend the token, or have its producer send the event",
+        "m.jsonl:2: authorizations/0/1: still refused: OUT_OF_RANGE at $.amount.minor",
+        "m.jsonl:3: authorizations/1/0: the original has no key, so nothing says that this is its card's partition: "
+        "have its producer send the mended event",
+        "m.jsonl:4: authorizations/0/2: no such dead letter; `sekisho dlq list --each` shows them",
+    ]
+    assert remarks(account) == account.faults
