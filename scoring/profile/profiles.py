@@ -1,7 +1,7 @@
 """Hold the profiles of one worker: what was seen of every card, merchant, device and address so far."""
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,17 @@ def row_nbytes(entity: Entity) -> int:
     return ROW_WORDS[entity] * 8 + _INDEX_LOAD * 8
 
 
+class Seen(NamedTuple):
+    """What the profiles say of the events of a batch themselves: bool[n] each.
+
+    `repeats` have an id among the last of their card; `disordered` move windows and are earlier, in whole seconds, than
+    the latest event of their card that did.
+    """
+
+    repeats: NDArray[np.bool_]
+    disordered: NDArray[np.bool_]
+
+
 class Profiles:
     """Read and update windows event by event, in order. Not thread-safe; one worker owns it.
 
@@ -89,19 +100,18 @@ class Profiles:
             np.zeros(len(Entity), dtype=np.int64),
         )
 
-    def read_then_update(self, facts: Facts, out: NDArray[np.float64], first_column: int) -> NDArray[np.bool_]:
+    def read_then_update(self, facts: Facts, out: NDArray[np.float64], first_column: int) -> Seen:
         """Write the profile features of each event as its predecessors left them, then let it count.
 
         `out`: float64[n, >= first_column + P], C-contiguous; columns first_column to first_column + P overwritten, NaN
-        for what is not known. Returns bool[n]: True for an event id among the last of its card. Such a repeat changes
-        nothing and its features are NaN.
+        for what is not known. A repeat changes nothing and its features are NaN.
         """
         n = len(facts)
         assert out.dtype == np.float64, f"out is {out.dtype}, not float64"
         assert out.flags.c_contiguous, "out is not C-contiguous"
         assert out.shape[0] == n, f"out has {out.shape[0]} rows for {n} events"
         assert 0 <= first_column <= out.shape[1] - len(PROFILE_FEATURES), f"no room from column {first_column}"
-        repeats = np.zeros(n, dtype=np.bool_)
+        seen = Seen(np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_))
         columns = Columns(
             facts.event_id,
             facts.keys,
@@ -114,8 +124,8 @@ class Profiles:
             facts.tds_failed,
             facts.trusted_time,
         )
-        entry.read_then_update(columns, Outputs(out, repeats), first_column, self._arena)
-        return repeats
+        entry.read_then_update(columns, Outputs(out, *seen), first_column, self._arena)
+        return seen
 
     def report(self, reports: Reports) -> None:
         """Count fraud reports. Events before a report's time of receipt do not see it, whenever they arrive."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from scoring.contract.codes import CHECKLIST_ITEMS, Band, ThreeDsStatus
+from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -29,6 +29,7 @@ PARTITIONS_MAX = 1024
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
 INPUTS = ("authorizations", "fraud-reports", "merchants")
 BANDS = tuple(band.name for band in Band)
+CLOCKS = tuple(clock.name for clock in Clock)
 THREEDS = tuple(status.name for status in ThreeDsStatus)
 ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT")
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
@@ -91,11 +92,12 @@ CATALOGUE: tuple[Metric, ...] = (
         help="Events whose id had been decided already: they change nothing and emit nothing.",
     ),
     Metric(
-        name="sekisho_time_suspects_total",
+        name="sekisho_event_times_total",
         kind="counter",
-        unit="events",
-        stage="decode",
-        help="Events dated too far ahead of their receipt: scored, but they change no profile.",
+        unit="decisions",
+        stage="profile",
+        help="Decisions by how the event's time stood to its record's; LATE and EARLY ones changed no profile.",
+        labels={"clock": CLOCKS},
     ),
     Metric(
         name="sekisho_alerts_total",

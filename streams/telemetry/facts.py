@@ -54,7 +54,7 @@ class Telemetry:
         self._events = series.cell("sekisho_events_total")
         self._bands = series.cells("sekisho_decisions_total")
         self._repeats = series.cell("sekisho_repeats_total")
-        self._time_suspects = series.cell("sekisho_time_suspects_total")
+        self._clocks = series.cells("sekisho_event_times_total")
         self._alerts = series.cells("sekisho_alerts_total")
         self._suppressed = series.cell("sekisho_alerts_suppressed_total")
         self._dead_letters = series.cells("sekisho_dead_letters_total")
@@ -88,10 +88,11 @@ class Telemetry:
         tally = outputs.tally
         self._events.add(tally.events)
         self._repeats.add(tally.repeats)
-        self._time_suspects.add(tally.time_suspects)
         self._batch_events.observe(tally.events)
         for band, count in tally.bands.items():
             self._bands[band,].add(count)
+        for clock, count in tally.clocks.items():
+            self._clocks[clock,].add(count)
         for alert, count in tally.alerts.items():
             self._alerts[alert].add(count)
         self._suppressed.add(tally.alerts_suppressed)
@@ -113,12 +114,15 @@ class Telemetry:
     def delivered(self, batch: "Batch", outputs: Outputs, acked_at_ms: int) -> None:
         """Count the latency of a batch of authorizations: the broker has all that came of it.
 
-        Where the broker's clock runs ahead of this machine's, an event counts as 0 s old.
+        Where the broker's clock runs ahead of this machine's, an event counts as 0 s old; one without a timestamp does
+        not count.
         """
         if batch.topic != self._authorizations or not batch.timestamps_ms:
             return
-        self._latency.observe_all([max(acked_at_ms - sent_ms, 0) / 1e3 for sent_ms in batch.timestamps_ms])
-        self._done_ms[batch.partition] = batch.timestamps_ms[-1]
+        sent = [sent_ms for sent_ms in batch.timestamps_ms if sent_ms >= 0]
+        self._latency.observe_all([max(acked_at_ms - sent_ms, 0) / 1e3 for sent_ms in sent])
+        if sent:
+            self._done_ms[batch.partition] = sent[-1]
         began_ns = self._in_flight.pop((batch.partition, batch.offsets[0]), None)
         if began_ns is not None:
             self._stages["emit"].observe((monotonic_ns() - began_ns) / 1e9)

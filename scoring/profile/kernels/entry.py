@@ -233,6 +233,8 @@ def _read_then_update(columns: Columns, outputs: Outputs, first_column: int, are
         moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
         if moves:
             stand(work, event_s)
+            if card != _ABSENT:
+                outputs.disordered[i] = event_s < whole(arena.singles[2 * at[_CARD] + LAST_S])
         _read_event(arena, columns, i, at, event_s, moves, work, values)
         _write_features(values, out, i, first_column)
         if moves:
