@@ -74,6 +74,16 @@ def test_an_event_is_judged_to_the_millisecond(ahead_ms: int, clock: str, status
     assert outputs.tally.clocks == {clock: 1}
 
 
+def test_each_event_is_judged_by_its_own_record_also_behind_one_that_is_refused() -> None:
+    values = [b"{", value("e-1", RECORD_MS), b"", value("e-2", RECORD_MS)]
+    outputs = score(new_engine(), values, [RECORD_MS, RECORD_MS + 2 * DAY_MS, RECORD_MS, RECORD_MS + 7])
+    made = decisions(outputs)
+    assert [(decision.clock, decision.times.record_ms - RECORD_MS) for decision in made] == [
+        ("LATE", 2 * DAY_MS),
+        ("ON_TIME", 7),
+    ]
+
+
 def test_the_time_of_the_poll_changes_no_verdict() -> None:
     for polled_at_ms in (0, RECORD_MS, RECORD_MS + 400 * DAY_MS):
         (made,) = decisions(score(new_engine(), [value("e-1", RECORD_MS)], [RECORD_MS], polled_at_ms))
@@ -98,10 +108,13 @@ def test_the_verdict_is_the_difference_and_nothing_else(ahead_ms: int, record_ms
 @pytest.mark.parametrize("ahead_ms", [6 * MINUTE_MS, -DAY_MS - 1])
 def test_a_late_or_early_event_moves_no_window_and_its_id_is_remembered(ahead_ms: int) -> None:
     engine, untouched = new_engine(), new_engine()
-    odd = value("odd", RECORD_MS + ahead_ms)
+    first, odd = value("e-0", RECORD_MS - 3 * DAY_MS), value("odd", RECORD_MS + ahead_ms)
+    for one in (engine, untouched):
+        assert len(score(one, [first], [RECORD_MS - 3 * DAY_MS]).decisions) == 1
     assert len(score(engine, [odd], [RECORD_MS]).decisions) == 1
-    later = [value(f"e-{n}", RECORD_MS + n * 1000) for n in range(3)]
-    assert score(engine, later, [RECORD_MS] * 3).decisions == score(untouched, later, [RECORD_MS] * 3).decisions
+    later = [value(f"e-{n}", RECORD_MS + n * 1000) for n in range(1, 4)]
+    seen, expected = (one.observer.observe(later, [RECORD_MS] * 3).matrix for one in (engine, untouched))
+    assert seen.tobytes() == expected.tobytes()
     again = score(engine, [odd], [RECORD_MS + 2 * DAY_MS])
     assert (again.decisions, again.repeats, again.tally.repeats) == ([], 1, 1)
     assert again.tally.clocks == {}
