@@ -1,7 +1,8 @@
 """Publish simulated traffic: `sekisho simulate ... | python feed.py --config FILE`.
 
 A line is what `sekisho simulate` writes: {"topic", "key", "at_ms", "value"}. Each record is held back until the
-clock shows its `at_ms`, so that a stream that starts now flows in real time and one from the past as fast as it goes.
+clock shows its `at_ms`, so that a stream that starts now flows in real time and one from the past as fast as it goes;
+`at_ms` is its timestamp too, so that the past is not late.
 It serves the compose stack and the tests; a real acquirer's switch publishes by itself.
 """
 
@@ -43,7 +44,8 @@ async def feed(settings: Settings, lines: Iterator[Line]) -> int:
         acknowledgements = []
         async for line in due(lines):
             key, value = line.record
-            acknowledgements.append(await producer.send(getattr(topics, FIELDS[line.topic]), value=value, key=key))
+            topic = getattr(topics, FIELDS[line.topic])
+            acknowledgements.append(await producer.send(topic, value=value, key=key, timestamp_ms=line.at_ms))
             sent += 1
             if len(acknowledgements) >= IN_FLIGHT_MAX:
                 await asyncio.gather(*acknowledgements)

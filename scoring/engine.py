@@ -15,11 +15,11 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.catalogue import FEATURES, FEATURES_VERSION
-from scoring.contract.codes import Band
+from scoring.contract.codes import Band, Clock
 from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
-from scoring.decide.decisions import BAND_NAMES, STATUS_NAMES, Decided, DecisionEncoder
+from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, STATUS_NAMES, Decided, DecisionEncoder
 from scoring.decode import Col, Decoded, encode_dead_letter
 from scoring.enrich import threeds
 from scoring.model.bundle import Bundle
@@ -76,7 +76,7 @@ class Engine:
 
         What stands in `emitted` moves the profiles on and comes out no second time.
         """
-        observed = self.observer.observe(values, received_at_ms, mark, source.partition)
+        observed = self.observer.observe(values, source.timestamps_ms, mark, source.partition)
         margins = self._margins[: len(observed.matrix)]
         self.bundle.trees.margins(observed.matrix, margins)
         mark("score")
@@ -147,7 +147,7 @@ class Engine:
         received_at_ms: int,
         decided_at_ms: int,
     ) -> Outputs:
-        decoded, positions = observed.decoded, observed.decoded.index.tolist()
+        decoded = observed.decoded
         event_ms = decoded.ints[:, Col.EVENT_MS]
         decided = Decided(
             names=decoded.names,
@@ -158,9 +158,9 @@ class Engine:
             reasons=judged.reasons,
             tds=self._encoder.threeds(observed.verdicts[:, threeds.CODE].tolist()),
             compliance=self.observer.merchants.summaries(observed.rows.tolist(), event_ms.tolist()),
-            suspects=observed.suspects,
+            clocks=observed.clocks,
             event_ms=event_ms,
-            record_ms=[source.timestamps_ms[position] for position in positions],
+            record_ms=np.maximum(observed.record_ms, 0),
         )
         decisions = self._encoder.encode(decided, received_at_ms, decided_at_ms)
         if np.count_nonzero(judged.silent):
@@ -184,7 +184,9 @@ class Engine:
                 continue
             event = decoded.event(row)
             subject = subject_of(event, reasons)
-            case, fires = self._desk.admit(subject, int(decided.event_ms[row]), band)
+            is_trusted = decided.clocks[row] < Clock.LATE  # a wrong clock must not close a case, or keep it open
+            at_ms = decided.event_ms[row] if is_trusted else decided.record_ms[row]
+            case, fires = self._desk.admit(subject, int(at_ms), band)
             if not fires:
                 tally.alerts_suppressed += 1
                 continue
@@ -214,17 +216,17 @@ class Engine:
         return alerts
 
     def _tally(self, events: int, observed: Observed, judged: _Judged) -> Tally:
-        bands, rows = judged.bands, observed.rows
+        bands, rows, clocks = judged.bands, observed.rows, observed.clocks
         statuses = observed.verdicts[:, threeds.STATUS]
         repeats, silent = int(np.count_nonzero(observed.repeats)), int(np.count_nonzero(judged.silent))
         if silent:
             kept = ~judged.silent
-            bands, rows, statuses = bands[kept], rows[kept], statuses[kept]
+            bands, rows, clocks, statuses = bands[kept], rows[kept], clocks[kept], statuses[kept]
         return Tally(
             events=events,
             repeats=repeats,
             replayed=silent - repeats,
-            time_suspects=int(np.count_nonzero(observed.suspects)),
+            clocks=_by_name(CLOCK_NAMES, clocks),
             bands=_by_name(BAND_NAMES, bands),
             dead_letters=_by_reason(observed.decoded.rejects),
             letter_runs=_runs(events, observed.decoded.rejects),

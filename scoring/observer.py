@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import clock
 from scoring.catalogue import FEATURES
-from scoring.contract.codes import ThreeDsStatus
+from scoring.contract.codes import Clock, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, Decoded, DecodeLimits, decode, parse_merchants, parse_reports
 from scoring.enrich import threeds
@@ -19,9 +20,6 @@ from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
 from scoring.enrich.merchants import MerchantDirectory
 from scoring.jit import borrow, entry, helper, revision
 from scoring.profile import Facts, ProfileLimits, Profiles, Reports
-
-AHEAD_MAX_MS = 5 * 60_000
-"""An event dated further than this after its receipt is scored with a mark and moves no window."""
 
 BATCH_MAX = 4096
 """Values per call: the shell cuts its polls smaller, and the matrix is allocated once for this many rows."""
@@ -53,7 +51,7 @@ class Observed:
     """A batch after enrichment and profiles: n accepted events in order and their model inputs.
 
     `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant directory;
-    `verdicts` int16[n, 5]; `repeats` and `suspects` bool[n].
+    `verdicts` int16[n, 5]; `repeats` bool[n]; `clocks` int8[n] of `Clock`; `record_ms` int64[n], UNDATED where unknown.
     """
 
     decoded: Decoded
@@ -61,7 +59,8 @@ class Observed:
     rows: NDArray[np.int64]
     verdicts: NDArray[np.int16]
     repeats: NDArray[np.bool_]
-    suspects: NDArray[np.bool_]
+    clocks: NDArray[np.int8]
+    record_ms: NDArray[np.int64]
 
 
 class Observer:
@@ -81,12 +80,16 @@ class Observer:
     def observe(
         self,
         values: Sequence[bytes],
-        received_at_ms: int,
+        record_ms: Sequence[int],
         mark: Callable[[str], None] = ignore,
         partition: int = 0,
     ) -> Observed:
-        """Decode, enrich and profile a batch of at most BATCH_MAX values of a partition; profiles move on by it."""
+        """Decode, enrich and profile a batch of at most BATCH_MAX values of a partition; profiles move on by it.
+
+        `record_ms` are the timestamps of the values' Kafka records, in milliseconds since the epoch, or UNDATED.
+        """
         assert len(values) <= BATCH_MAX
+        assert len(record_ms) == len(values), f"{len(record_ms)} timestamps for {len(values)} values"
         decoded = decode(values, self.settings.decode)
         mark("decode")
         ints, hashes = decoded.ints, decoded.hashes
@@ -97,11 +100,13 @@ class Observer:
         threeds.normalise(ints, self.merchants.table, rows, verdicts)
         fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
         mark("enrich")
-        suspects = ints[:, Col.EVENT_MS] > received_at_ms + AHEAD_MAX_MS
-        facts = _facts(decoded, verdicts, ~suspects)
-        repeats = self.profiles.read_then_update(facts, matrix, _PROFILE_FIRST, partition)
+        stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
+        clocks = clock.judge(ints[:, Col.EVENT_MS], stamps)
+        facts = _facts(decoded, verdicts, clock.trusted(clocks))
+        seen = self.profiles.read_then_update(facts, matrix, _PROFILE_FIRST, partition)
+        clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")
-        return Observed(decoded, matrix, rows, verdicts, repeats, suspects)
+        return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps)
 
     def report(self, values: Sequence[bytes], partition: int = 0) -> tuple[list[str], list[tuple[int, Reject]]]:
         """Count a batch of fraud reports of a partition; return the label of each accepted one, and the rejects."""

@@ -11,7 +11,10 @@ Record = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a batch came from: one offset and one broker timestamp (ms) per value, in the order of the values."""
+    """Where a batch came from: one offset and one record timestamp per value, in the order of the values.
+
+    Timestamps are in milliseconds since the epoch, -1 where the producer gave none.
+    """
 
     topic: str
     partition: int
@@ -75,7 +78,8 @@ class Tally:
     events: int = 0
     repeats: int = 0
     replayed: int = 0  # counted in the state after a restart, and answered before it
-    time_suspects: int = 0
+    card_conflicts: int = 0  # sampled cards that another partition had seen
+    clocks: dict[str, int] = field(default_factory=dict)  # decisions by how the event's time stood
     bands: dict[str, int] = field(default_factory=dict)
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)
     alerts_suppressed: int = 0

@@ -136,18 +136,19 @@ def append(accumulator: Any, tp: TopicPartition, records: Sequence[Record], now_
     return acks
 
 
-def build(client: aiokafka.AIOKafkaProducer, records: Iterable[Record], now_ms: int) -> list[BatchBuilder]:
+def build(client: aiokafka.AIOKafkaProducer, records: Iterable[Record], times_ms: Iterable[int]) -> list[BatchBuilder]:
     """Pack records into as few batches for `send_batch` as their size limit allows, in order.
 
-    A record bigger than the limit is packed alone.
+    Each record gets its timestamp of `times_ms`, which holds at least as many. A record bigger than the limit is packed
+    alone.
     """
     built: list[BatchBuilder] = []
     builder: BatchBuilder | None = None
-    for key, value in records:
-        if builder is None or builder.append(timestamp=now_ms, key=key, value=value) is None:
+    for (key, value), at_ms in zip(records, times_ms, strict=False):
+        if builder is None or builder.append(timestamp=at_ms, key=key, value=value) is None:
             builder = client.create_batch()
             built.append(builder)
-            assert builder.append(timestamp=now_ms, key=key, value=value) is not None, "an empty batch takes any record"
+            assert builder.append(timestamp=at_ms, key=key, value=value) is not None, "an empty batch takes any record"
     return built
 
 

@@ -5,6 +5,7 @@ from deploy.grafana.queries import WORKERS, rate, ratio, share
 
 DECISIONS_TOTAL = "sekisho_decisions_total"
 THREEDS_TOTAL = "sekisho_threeds_total"
+NOT_ON_TIME = 'clock!="ON_TIME"'
 
 DECISIONS = Row(
     title="Decisions and alerts",
@@ -107,11 +108,12 @@ REFUSED = Row(
             width=12,
         ),
         Panel(
-            title="Events dated ahead",
-            description="Authorizations dated more than 5 minutes after their receipt, per second: "
-            "scored with a mark, but they move no profile. A sender's clock is wrong.",
+            title="Events not on time",
+            description="Decisions per second by how the event's time stood to its record's. "
+            "EARLY (over 5 minutes ahead) and LATE (over 24 hours behind) moved no profile: a sender's clock or queue. "
+            "OUT_OF_ORDER ones counted where they belong.",
             unit="ops",
-            queries=(Query(f"sum({rate('sekisho_time_suspects_total')})", "dated ahead"),),
+            queries=(Query(f"sum by (clock) ({rate('sekisho_event_times_total', NOT_ON_TIME)})", "{{clock}}"),),
             width=12,
         ),
     ),

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from models.simulator.stream import Truth
 from scoring.catalogue import FEATURES
+from scoring.clock import trusted
+from scoring.contract.codes import Clock
 from scoring.decode import Col, DecodeLimits
 from scoring.observer import BATCH_MAX, Observer, Settings
 from scoring.profile import ProfileLimits
@@ -24,7 +26,7 @@ _CARD: Final = 1  # column of `Decoded.hashes`: the card, after the event id
 
 
 class Record(NamedTuple):
-    """One record of a topic as it was published; `value` None forgets a merchant, `at_ms` is when it was received."""
+    """One record of a topic as it was published; `value` None forgets a merchant, `at_ms` is its timestamp."""
 
     topic: Topic
     key: bytes
@@ -45,7 +47,7 @@ class Samples:
 
     `matrix` is float64[n, F] as the engine scores it; `event_ms` and `amount_jpy` (-1 unknown) int64[n]; `card`
     uint64[n] hashes; `fraud` bool[n]; `typology` and `episode` object[n], None for genuine events.
-    `skipped` counts repeats, events dated too far ahead, and refused records by reason.
+    `skipped` counts repeats, events dated too far behind or ahead, and refused records by reason.
     """
 
     matrix: NDArray[np.float64]
@@ -111,18 +113,19 @@ class _Collector:
         else:
             present = [b"" if value is None else value for value in values]
             if topic == "authorizations":
-                self._observe(present, batch[-1].at_ms)
+                self._observe(present, [record.at_ms for record in batch])
                 return
             _, rejects = self._observer.report(present)
         self._skipped.update(reject.reason for _, reject in rejects)
 
-    def _observe(self, values: list[bytes], received_at_ms: int) -> None:
-        observed = self._observer.observe(values, received_at_ms)
+    def _observe(self, values: list[bytes], record_ms: list[int]) -> None:
+        observed = self._observer.observe(values, record_ms)
         decoded = observed.decoded
         self._skipped.update(reject.reason for _, reject in decoded.rejects)
         self._skipped["repeat"] += int(observed.repeats.sum())
-        self._skipped["time_suspect"] += int((observed.suspects & ~observed.repeats).sum())
-        kept = np.flatnonzero(~(observed.repeats | observed.suspects))
+        for kind in (Clock.LATE, Clock.EARLY):
+            self._skipped[kind.name.lower()] += int(((observed.clocks == kind) & ~observed.repeats).sum())
+        kept = np.flatnonzero(trusted(observed.clocks) & ~observed.repeats)
         self._append(observed.matrix[kept])
         self._ids.extend(decoded.names[i][0].decode() for i in kept.tolist())
         self._columns.append(decoded.ints[kept][:, [Col.EVENT_MS, Col.AMOUNT_JPY]])

@@ -85,6 +85,15 @@ class Band(IntEnum):
     BLOCK = 3
 
 
+class Clock(IntEnum):
+    """How an event's time stands to its record's, and to what its card has seen; from LATE on it moves no window."""
+
+    ON_TIME = 0
+    OUT_OF_ORDER = 1  # trusted, and earlier than the latest event of its card: it counts where it belongs
+    LATE = 2  # too far behind its record
+    EARLY = 3  # too far ahead of its record
+
+
 CHECKLIST_ITEMS = ("SC1_ADMIN", "SC2_DIR", "SC3_WEBAPP", "SC4_MALWARE", "SC5_CREDMASTER", "SC6_LOGIN")
 """The six items of the Security Checklist: administration access, exposed directories, web application
 weaknesses, malware, validity-check attacks (credit master), illegal login."""

@@ -9,6 +9,7 @@ from scoring.contract.types import AcquirerId, EventId, MerchantId, ShortText, T
 SCHEMA = "decision.v1"
 REASONS_MAX = 5
 
+ClockName = Literal["ON_TIME", "OUT_OF_ORDER", "LATE", "EARLY"]
 BandName = Literal["ALLOW", "REVIEW", "STEP_UP", "BLOCK"]
 ThreeDsName = Literal[
     "UNKNOWN",
@@ -69,7 +70,7 @@ class Versions(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Times(Struct, frozen=True, kw_only=True, gc=False):
-    """Milliseconds since the epoch, UTC: of the payment, of the broker's record, of the poll, of the decision."""
+    """Milliseconds since the epoch, UTC: of the payment, of the broker's record, 0 if unknown, of poll and decision."""
 
     event_ms: TimeMs
     record_ms: TimeMs
@@ -86,6 +87,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     merchant_id: MerchantId
     pan_hmac: Token
     status: Literal["SCORED", "SCORED_TIME_SUSPECT", "DEGRADED"]
+    clock: ClockName
     score: Score
     probability: Probability
     band: BandName

@@ -7,20 +7,25 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from scoring.contract.codes import Band, EciClass, Expectation, Liability, ThreeDsStatus
+from scoring.contract.codes import Band, Clock, EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.contract.decision import Reason, ThreeDsSummary, Versions
 from scoring.decode import Name
 from scoring.outputs import Record
 from scoring.policy.policy import Actions
 
 BAND_NAMES = tuple(band.name for band in Band)
+CLOCK_NAMES = tuple(clock.name for clock in Clock)
 STATUS_NAMES = tuple(status.name for status in ThreeDsStatus)
 
 _START = b'{"schema_version":"decision.v1","decision_id":"%b","acquirer_id":"%b","merchant_id":"%b","pan_hmac":"%b",'
-_MIDDLE = b'"status":"%b","score":%d,"probability":%b,%b"reasons":%b,"tds":%b,"compliance":%b,"versions":'
+_MIDDLE = b'%b"score":%d,"probability":%b,%b"reasons":%b,"tds":%b,"compliance":%b,"versions":'
 _END = b',"times":{"event_ms":%d,"record_ms":%d,%b'
 _TIMES = b'"received_ms":%d,"decided_ms":%d}}'
 _NO_REASONS = b"[]"
+_STATUS_OF_CLOCK = tuple(
+    b'"status":"%b","clock":"%b",' % (b"SCORED" if clock < Clock.LATE else b"SCORED_TIME_SUSPECT", clock.name.encode())
+    for clock in Clock
+)
 
 
 def as_dict(record: ThreeDsSummary | Versions | Reason) -> dict[str, object]:
@@ -33,7 +38,7 @@ class Decided:
     """What was decided on a batch of n events, row by row.
 
     `scores` int16[n], `probabilities` float64[n], `bands` int64[n]; `tds` and `compliance` are in JSON; `reasons` and
-    `spelt` speak of rows; `suspects` bool[n]; `event_ms` int64[n]; `record_ms` of the broker.
+    `spelt` speak of rows; `clocks` int8[n] of `Clock`; `event_ms` and `record_ms`, of the broker, 0 unknown, int64[n].
     """
 
     names: Sequence[Name]
@@ -44,9 +49,9 @@ class Decided:
     reasons: Mapping[int, Sequence[Reason]]
     tds: Sequence[bytes]
     compliance: Sequence[bytes]
-    suspects: NDArray[np.bool_]
+    clocks: NDArray[np.int8]
     event_ms: NDArray[np.int64]
-    record_ms: Sequence[int]
+    record_ms: NDArray[np.int64]
 
 
 class DecisionEncoder:
@@ -76,13 +81,12 @@ class DecisionEncoder:
         reasons = [_NO_REASONS] * len(decided.names)
         for row, found in decided.reasons.items():
             reasons[row] = orjson.dumps([as_dict(reason) for reason in found])
-        statuses = [b"SCORED_TIME_SUSPECT" if suspect else b"SCORED" for suspect in decided.suspects.tolist()]
         return [
             (card, template % (event_id, acquirer, merchant, token, *rest, times))
             for (_, _, card, _), (event_id, acquirer, token, merchant), *rest in zip(
                 decided.names,
                 _in_json(decided.names, decided.spelt),
-                statuses,
+                [_STATUS_OF_CLOCK[clock] for clock in decided.clocks.tolist()],
                 decided.scores.tolist(),
                 _in_text(decided.probabilities),
                 [band_of[band] for band in decided.bands.tolist()],
@@ -90,7 +94,7 @@ class DecisionEncoder:
                 decided.tds,
                 decided.compliance,
                 decided.event_ms.tolist(),
-                decided.record_ms,
+                decided.record_ms.tolist(),
                 strict=True,
             )
         ]

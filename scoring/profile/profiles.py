@@ -1,7 +1,7 @@
 """Hold the profiles of one worker: what was seen of every card, merchant, device and address so far."""
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,17 @@ def row_nbytes(entity: Entity) -> int:
     return ROW_WORDS[entity] * 8 + _INDEX_LOAD * 8
 
 
+class Seen(NamedTuple):
+    """What the profiles say of the events of a batch themselves: bool[n] each.
+
+    `repeats` have an id among the last of their card; `disordered` move windows and are earlier, in whole seconds, than
+    the latest event of their card that did.
+    """
+
+    repeats: NDArray[np.bool_]
+    disordered: NDArray[np.bool_]
+
+
 class Profiles:
     """Read and update windows event by event, in order. Not thread-safe; one worker owns it.
 
@@ -105,21 +116,18 @@ class Profiles:
         rows = self.limits.rows(entity) * (min(self.partitions, _OWN_WIDE_MAX) if wide else _OWN_NARROW)
         return max(1 << (rows - 1).bit_length(), 2 << self.partitions.bit_length())
 
-    def read_then_update(
-        self, facts: Facts, out: NDArray[np.float64], first_column: int, partition: int = 0
-    ) -> NDArray[np.bool_]:
+    def read_then_update(self, facts: Facts, out: NDArray[np.float64], first_column: int, partition: int = 0) -> Seen:
         """Write the profile features of each event of a partition as its predecessors left them, then let it count.
 
         `out`: float64[n, >= first_column + P], C-contiguous; columns first_column to first_column + P overwritten, NaN
-        for what is not known. Returns bool[n]: True for an event id among the last of its card. Such a repeat changes
-        nothing and its features are NaN.
+        for what is not known. A repeat changes nothing and its features are NaN.
         """
         n = len(facts)
         assert out.dtype == np.float64, f"out is {out.dtype}, not float64"
         assert out.flags.c_contiguous, "out is not C-contiguous"
         assert out.shape[0] == n, f"out has {out.shape[0]} rows for {n} events"
         assert 0 <= first_column <= out.shape[1] - len(PROFILE_FEATURES), f"no room from column {first_column}"
-        repeats = np.zeros(n, dtype=np.bool_)
+        seen = Seen(np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_))
         columns = Columns(
             facts.event_id,
             facts.keys,
@@ -134,8 +142,8 @@ class Profiles:
         )
         home = self._home(partition)
         journal = self.changelog.journal(home, n)
-        entry.read_then_update(columns, Outputs(out, repeats), first_column, home, self._arena, journal)
-        return repeats
+        entry.read_then_update(columns, Outputs(out, *seen), first_column, home, self._arena, journal)
+        return seen
 
     def report(self, reports: Reports, partition: int = 0) -> None:
         """Count fraud reports of a partition. Events from before its receipt do not see one, whenever they arrive."""

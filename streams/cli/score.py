@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from scoring.clock import UNDATED
 from scoring.outputs import Outputs, Source
 from streams.cli.console import EXIT_OK, EXIT_REFUSED, tell
 from streams.cli.failures import reported
@@ -27,12 +28,11 @@ def run(arguments: Namespace) -> int:
     engine = build_engine(settings)
     now_ms = _now_ms()
     if merchant is not None:
-        taken = engine.merchant([_key(merchant)], [merchant], _source("merchants", now_ms), received_at_ms=now_ms)
+        taken = engine.merchant([_key(merchant)], [merchant], _source("merchants"), received_at_ms=now_ms)
         if refused := _refusal(taken):
             tell("score", f"merchant refused: {refused}")
             return EXIT_REFUSED
-    source = _source("authorizations", now_ms)
-    outputs = engine.score([event], source, received_at_ms=now_ms, decided_at_ms=_now_ms)
+    outputs = engine.score([event], _source("authorizations"), received_at_ms=now_ms, decided_at_ms=_now_ms)
     if refused := _refusal(outputs):
         tell("score", f"refused: {refused}")
         return EXIT_REFUSED
@@ -66,8 +66,9 @@ def _read(file: Path) -> bytes:
         return stream.read(READ_BYTES_MAX).strip()
 
 
-def _source(topic: str, now_ms: int) -> Source:
-    return Source(topic=topic, partition=0, offsets=(0,), timestamps_ms=(now_ms,))
+def _source(topic: str) -> Source:
+    """Name no record: there is none, so an event of whatever date is on time."""
+    return Source(topic=topic, partition=0, offsets=(0,), timestamps_ms=(UNDATED,))
 
 
 def _now_ms() -> int:

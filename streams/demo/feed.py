@@ -132,21 +132,22 @@ class Feed:
     async def _make_trouble(self, share: float, good: Line) -> None:
         records = self.troublemaker.due(share, good.record)
         if records:
-            self._state.sent([value for _, value in records], [good.at_ms] * len(records))
-            await self._sender.send(self._topics.authorizations, records)
+            times_ms = [good.at_ms] * len(records)
+            self._state.sent([value for _, value in records], times_ms, time.monotonic())
+            await self._sender.send(self._topics.authorizations, records, times_ms)
 
     async def _send(self, lines: Sequence[Line]) -> None:
-        """Send each topic's lines in their order."""
+        """Send each topic's lines in their order, each record with the time of the simulated day as its timestamp."""
         for topic, field in FIELDS.items():
             chosen = [line for line in lines if line.topic == topic]
             if not chosen:
                 continue
-            records = [line.record for line in chosen]
+            records, times_ms = [line.record for line in chosen], [line.at_ms for line in chosen]
             if topic == "authorizations":
-                self._state.sent([value for _, value in records], [line.at_ms for line in chosen])
+                self._state.sent([value for _, value in records], times_ms, time.monotonic())
             elif topic == "fraud-reports":
                 self._state.reports += len(records)
-            await self._sender.send(getattr(self._topics, field), records)
+            await self._sender.send(getattr(self._topics, field), records, times_ms)
 
     async def _next(self) -> list[Line]:
         return await self._queue.get()

@@ -34,6 +34,7 @@ kafka:
   profile: embedded
 topics:
   partitions: {{events: 3}}
+  retention_ms: {{authorizations: 315360000000, fraud_reports: 315360000000}} # records carry simulated time
 http:
   port: {port}
 """

@@ -20,7 +20,7 @@ LATENCY_MS_MAX = 60_000
 
 
 class Latency:
-    """Milliseconds from the broker's timestamp of an event to its decision in hand: of all, and of the last seconds."""
+    """Milliseconds from the sending of an event to its decision in hand: of all, and of the last seconds."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(LATENCY_MS_MAX + 1, dtype=np.int64)
@@ -73,6 +73,7 @@ class State:
         self.places = Places()
         self.ledger = Ledger()
         self.event_ms = array("q")  # by position
+        self._sent_s = array("d")  # by position: when it was sent last
         self.live_from: int | None = None  # first position of the live part
         self.live_began_s: float | None = None
         self.clock_ms = 0
@@ -86,12 +87,15 @@ class State:
         self.reports = 0
         self._read: deque[tuple[float, int]] = deque()
 
-    def sent(self, values: Sequence[bytes], times_ms: Sequence[int]) -> None:
-        """Note authorizations about to be sent."""
+    def sent(self, values: Sequence[bytes], times_ms: Sequence[int], now_s: float) -> None:
+        """Note authorizations about to be sent. `now_s` is monotonic: their records carry simulated time."""
         positions = [self.places.place(value) for value in values]
         for position, time_ms in zip(positions, times_ms, strict=True):
             if position == len(self.event_ms):
                 self.event_ms.append(time_ms)
+                self._sent_s.append(now_s)
+            else:
+                self._sent_s[position] = now_s
         self.ledger.sent(positions)
 
     def go_live(self, now_s: float) -> None:
@@ -106,6 +110,10 @@ class State:
         """Tell whether an event belongs to the live part."""
         position = self.places.find(event_id)
         return self.live_from is not None and position != NOT_OURS and position >= self.live_from
+
+    def latency_ms(self, position: int, now_s: float) -> int:
+        """Return how long ago an event was sent, in ms."""
+        return int((now_s - self._sent_s[position]) * 1000)
 
     def time_of(self, event_id: str) -> int:
         """Return the event time of an event that was sent, in ms."""

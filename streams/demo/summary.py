@@ -100,7 +100,7 @@ def _duration(ms: int) -> str:
 def _flow(state: State, audit: Audit, made: Sequence[str]) -> Iterator[str]:
     latency = state.latency
     yield (
-        f"Latency, record timestamp to decision in hand: p50 {milliseconds(latency.overall(0.5))}, "
+        f"Latency, event sent to decision in hand: p50 {milliseconds(latency.overall(0.5))}, "
         f"p99 {milliseconds(latency.overall(0.99))} (this machine also ran broker, simulator and view)"
     )
     yield f"Sent on purpose: {', '.join(f'{what} x{n}' if n > 1 else what for what, n in Counter(made).items())}"

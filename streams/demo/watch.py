@@ -14,16 +14,11 @@ from streams.transport.settings import Topics
 Language = Literal["en", "ja"]
 
 
-class _Times(msgspec.Struct, frozen=True, gc=False):
-    record_ms: int
-
-
 class _Decision(msgspec.Struct, frozen=True, gc=False):
     decision_id: str
     score: int
     probability: float
     band: str
-    times: _Times
 
 
 class _Reason(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +68,7 @@ class Watcher:
                 self._take[tp.topic](records)
 
     def _decisions(self, records: Sequence[ConsumerRecord]) -> None:
-        state, now_ms = self._state, time.time_ns() // 1_000_000
+        state, now_s = self._state, time.monotonic()
         find, live_from = state.places.find, state.live_from
         latencies = []
         for record in records:
@@ -83,11 +78,11 @@ class Watcher:
             if (live_from is None) or position >= live_from:
                 state.bands[decision.band] += 1
                 state.scores[decision.score * SCORE_BINS // 1000] += 1
-                latencies.append(now_ms - decision.times.record_ms)
                 if decision.band != "ALLOW":
                     state.flagged.add(decision.decision_id)
-        if live_from is not None:
-            state.latency.add(latencies, time.monotonic())
+                if live_from is not None:
+                    latencies.append(state.latency_ms(position, now_s))
+        state.latency.add(latencies, now_s)
         state.read(len(records))
 
     def _alerts(self, records: Sequence[ConsumerRecord]) -> None:

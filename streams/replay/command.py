@@ -16,6 +16,7 @@ from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT
 from streams.config.load import ConfigError, load_settings
 from streams.config.settings import Settings
 from streams.replay.child import Child, ChildError, await_ready, running
+from streams.replay.keeping import ForgetfulTopicError
 from streams.replay.lines import LinesSource
 from streams.replay.mapping import MAPPINGS, Renderer
 from streams.replay.report import describe
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with ExitStack() as stack:
             worker = _worker(stack, options.config, settings) if options.start_worker else None
             result = uvloop.run(until_signalled(_replay(settings, source, _pace(options), worker)))
-    except (ConfigError, SourceError) as error:
+    except (ConfigError, SourceError, ForgetfulTopicError) as error:
         tell("replay", error)
         return EXIT_USAGE
     except (KafkaError, MissingTopicError, ChildError, OSError) as error:

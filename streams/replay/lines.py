@@ -16,7 +16,7 @@ FIELDS = {"authorizations": "authorizations", "fraud-reports": "fraud_reports", 
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One record: where it goes, its key, its time (ms; of receipt for a report), and its bytes as they were."""
+    """One record: where it goes, its key, its time (ms), which is when it came, and its bytes as they were."""
 
     topic: str
     key: str
@@ -105,6 +105,7 @@ class LinesSource:
         """Yield the records; an id that came before has its old position, so that repeats are known."""
         events: list[Record] = []
         positions: list[int] = []
+        times_ms: list[int] = []
         others: dict[str, list[Record]] = {}
         sent = 0
         with self._file.open("rb") as stream:
@@ -115,14 +116,15 @@ class LinesSource:
                     continue
                 events.append(line.record)
                 positions.append(self._places.place(events[-1][1]))
+                times_ms.append(line.at_ms)
                 sent += 1
                 if len(events) == CHUNK_EVENTS or sent == self._limit:
-                    yield Chunk(events=events, positions=positions, others=others)
-                    events, positions, others = [], [], {}
+                    yield Chunk(events=events, positions=positions, times_ms=times_ms, others=others)
+                    events, positions, times_ms, others = [], [], [], {}
                 if sent == self._limit:
                     return
         if events or others:
-            yield Chunk(events=events, positions=positions, others=others)
+            yield Chunk(events=events, positions=positions, times_ms=times_ms, others=others)
 
     def position(self, event_id: str) -> int:
         """Look an event up."""

@@ -99,6 +99,11 @@ class Renderer:
             out.append((key, text.encode()))
         return out
 
+    def times_ms(self, columns: dict[str, NDArray[np.int64]]) -> list[int]:
+        """Return the time of each row's event, in milliseconds since the Unix epoch."""
+        times: list[int] = (self._epoch.astype(np.int64) * 1000 + columns[self._mapping.time_s] * 1000).tolist()
+        return times
+
     def report(self, row: int, card: int, merchant: int, received_s: int) -> Record:
         """Return (card token, fraud report) of one row, received at `received_s`."""
         key, token = self._token(card)

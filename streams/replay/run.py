@@ -11,6 +11,7 @@ import numpy as np
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.config.settings import Settings
+from streams.replay.keeping import keeping_of
 from streams.replay.ledger import Account, Ledger
 from streams.replay.ranking import Ranking, rank
 from streams.replay.sender import Sender, sending
@@ -92,6 +93,7 @@ class Replay:
         Raises:
             SourceError: the source cannot be read on.
             MissingTopicError: a topic does not exist.
+            ForgetfulTopicError: the broker would delete the events again, or not keep their times.
             aiokafka.errors.KafkaError: the broker cannot be reached, or refused something.
         """
         topics, broker = self._topics, self._settings.kafka
@@ -115,7 +117,10 @@ class Replay:
         return self._result()
 
     async def _send(self, sender: Sender) -> None:
+        keeping = await keeping_of(self._settings.kafka, self._topics.authorizations)
         for chunk in self._source.chunks():
+            if chunk.times_ms:
+                keeping.require(min(chunk.times_ms), time.time_ns() // 1_000_000)
             for field, records in chunk.others.items():
                 await sender.send(getattr(self._topics, field), records)
                 self._others[field] = self._others.get(field, 0) + len(records)
@@ -131,7 +136,7 @@ class Replay:
         if self._pace.rate > 0:
             await asyncio.sleep(max(0.0, self._began + self.ledger.events_sent / self._pace.rate - time.monotonic()))
         self.ledger.sent(chunk.positions[part])
-        await sender.send(self._topics.authorizations, chunk.events[part])
+        await sender.send(self._topics.authorizations, chunk.events[part], chunk.times_ms[part])
         await asyncio.sleep(0)
         while self.ledger.outstanding > self._pace.in_flight_max and not self._is_hopeless:
             await self._next_answer()

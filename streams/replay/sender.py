@@ -33,20 +33,24 @@ class Sender:
         self._pending: deque[Awaitable[RecordMetadata]] = deque()
         self.acknowledged = 0
 
-    async def send(self, topic: str, records: Sequence[Record]) -> None:
+    async def send(self, topic: str, records: Sequence[Record], times_ms: Sequence[int] | None = None) -> None:
         """Hand over records of one topic; those of one key keep their order.
+
+        `times_ms` are their timestamps, as many; without them all are of now.
 
         Raises:
             aiokafka.errors.KafkaError: the broker refused a batch, now or earlier.
             MissingTopicError: there is no such topic.
         """
         count = await self._partition_count(topic)
-        groups: dict[int, list[Record]] = {}
-        for record in records:
-            groups.setdefault(self._partition(record[0], count), []).append(record)
-        now_ms = time.time_ns() // 1_000_000
-        for partition, group in groups.items():
-            for built in build(self._client, group, now_ms):
+        stamps = [time.time_ns() // 1_000_000] * len(records) if times_ms is None else times_ms
+        groups: dict[int, tuple[list[Record], list[int]]] = {}
+        for record, at_ms in zip(records, stamps, strict=True):
+            group, times = groups.setdefault(self._partition(record[0], count), ([], []))
+            group.append(record)
+            times.append(at_ms)
+        for partition, (group, times) in groups.items():
+            for built in build(self._client, group, times):
                 self._pending.append(await self._client.send_batch(built, topic, partition=partition))
         while len(self._pending) > UNACKNOWLEDGED_MAX:
             await self._pending.popleft()

@@ -21,12 +21,14 @@ class SourceError(Exception):
 class Chunk:
     """A stretch of the stream.
 
-    `events` are (key, value) of authorizations in order and `positions` their places in the account, as many.
+    `events` are (key, value) of authorizations in order, `positions` their places in the account and `times_ms` the
+    timestamps of their records, as many: of what is old, the time at which it came then, so that it is on time again.
     `others` are records of other topics, by the field of `Topics`; they go out before the events.
     """
 
     events: Sequence[Record]
     positions: Sequence[int]
+    times_ms: Sequence[int]
     others: Mapping[str, Sequence[Record]] = field(default_factory=dict)
 
 

@@ -78,7 +78,12 @@ class TableSource:
         self._sent += len(events)
         due = self._reports_until(int(piece[self._mapping.time_s][-1]))
         self._note(first, piece)
-        return Chunk(events=events, positions=range(first, self._sent), others={"fraud_reports": due} if due else {})
+        return Chunk(
+            events=events,
+            positions=range(first, self._sent),
+            times_ms=self._renderer.times_ms(piece),
+            others={"fraud_reports": due} if due else {},
+        )
 
     def _note(self, first: int, piece: Columns) -> None:
         """Remember which rows are fraud, and which of them will be reported when."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from scoring.contract.codes import CHECKLIST_ITEMS, Band, ThreeDsStatus
+from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -17,6 +17,9 @@ LATENCY_BUCKETS_S = (
     *(0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
 )
 """Latency as a client sees it; 5, 10, 20, 100 and 500 ms, 2 s and 5 s are objectives and stand exactly."""
+
+FLUSH_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Time of making one partition's profiles durable; emit.ack_timeout_s is where the worker halts."""
 
 STAGE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
 """Time of one stage over one batch of 1 to 2,048 events."""
@@ -29,6 +32,7 @@ PARTITIONS_MAX = 1024
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
 INPUTS = ("authorizations", "fraud-reports", "merchants")
 BANDS = tuple(band.name for band in Band)
+CLOCKS = tuple(clock.name for clock in Clock)
 THREEDS = tuple(status.name for status in ThreeDsStatus)
 ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT")
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
@@ -91,11 +95,12 @@ CATALOGUE: tuple[Metric, ...] = (
         help="Events whose id had been decided already: they change nothing and emit nothing.",
     ),
     Metric(
-        name="sekisho_time_suspects_total",
+        name="sekisho_event_times_total",
         kind="counter",
-        unit="events",
-        stage="decode",
-        help="Events dated too far ahead of their receipt: scored, but they change no profile.",
+        unit="decisions",
+        stage="profile",
+        help="Decisions by how the event's time stood to its record's; LATE and EARLY ones changed no profile.",
+        labels={"clock": CLOCKS},
     ),
     Metric(
         name="sekisho_alerts_total",
@@ -215,6 +220,72 @@ CATALOGUE: tuple[Metric, ...] = (
         unit="bytes",
         stage="profile",
         help="Memory of the profiles held, with their share of the index; profiles.rows bounds it.",
+    ),
+    Metric(
+        name="sekisho_replayed_total",
+        kind="counter",
+        unit="events",
+        stage="profile",
+        help="Events taken into the profiles after a restart that had been answered before it.",
+    ),
+    Metric(
+        name="sekisho_restore_ratio",
+        kind="gauge",
+        unit="1",
+        stage="profile",
+        help="How much of the profiles of the partition that is being restored has been read; 1 when none is.",
+    ),
+    Metric(
+        name="sekisho_restored_records_total",
+        kind="counter",
+        unit="records",
+        stage="profile",
+        help="Records of the logs of profiles read back when partitions were assigned.",
+    ),
+    Metric(
+        name="sekisho_restore_seconds_total",
+        kind="counter",
+        unit="seconds",
+        stage="profile",
+        help="Time spent in restoring partitions; their events wait meanwhile.",
+    ),
+    Metric(
+        name="sekisho_flush_seconds",
+        kind="histogram",
+        unit="seconds",
+        stage="profile",
+        help="Time to make one partition's changed profiles durable, up to the acknowledgement of the marker.",
+        buckets=FLUSH_BUCKETS_S,
+    ),
+    Metric(
+        name="sekisho_flushed_rows_total",
+        kind="counter",
+        unit="rows",
+        stage="profile",
+        help="Rows of profiles written, tombstones included.",
+    ),
+    Metric(
+        name="sekisho_flushed_bytes_total",
+        kind="counter",
+        unit="bytes",
+        stage="profile",
+        help="Bytes of rows of profiles written.",
+    ),
+    Metric(
+        name="sekisho_follow_lag_seconds",
+        kind="gauge",
+        unit="seconds",
+        stage="profile",
+        help="How long another worker's rows have been waiting to count in this worker's features.",
+        labels=_PARTITION,
+        bound="partitions assigned to other workers",
+    ),
+    Metric(
+        name="sekisho_card_conflicts_total",
+        kind="counter",
+        unit="cards",
+        stage="profile",
+        help="Sampled cards seen on a second partition: a producer keys events by something other than the card.",
     ),
     Metric(
         name="sekisho_model_info",

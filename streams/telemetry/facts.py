@@ -54,7 +54,7 @@ class Telemetry:
         self._events = series.cell("sekisho_events_total")
         self._bands = series.cells("sekisho_decisions_total")
         self._repeats = series.cell("sekisho_repeats_total")
-        self._time_suspects = series.cell("sekisho_time_suspects_total")
+        self._clocks = series.cells("sekisho_event_times_total")
         self._alerts = series.cells("sekisho_alerts_total")
         self._suppressed = series.cell("sekisho_alerts_suppressed_total")
         self._dead_letters = series.cells("sekisho_dead_letters_total")
@@ -65,6 +65,16 @@ class Telemetry:
         self._batch_events = series.buckets("sekisho_batch_events")
         self._latency = series.buckets("sekisho_decision_latency_seconds")
         self._stages = {stage: series.buckets("sekisho_stage_seconds", stage) for stage in STAGES}
+        self._replayed = series.cell("sekisho_replayed_total")
+        self._restore_ratio = series.cell("sekisho_restore_ratio")
+        self._restore_ratio.set(1.0)
+        self._restored_records = series.cell("sekisho_restored_records_total")
+        self._restore_seconds = series.cell("sekisho_restore_seconds_total")
+        self._flushes = series.buckets("sekisho_flush_seconds")
+        self._flushed_rows = series.cell("sekisho_flushed_rows_total")
+        self._flushed_bytes = series.cell("sekisho_flushed_bytes_total")
+        self._card_conflicts = series.cell("sekisho_card_conflicts_total")
+        self._followed: set[int] = set()
         self._ready = series.cell("sekisho_ready")
         self._commits = series.cell("sekisho_commits_total")
         self._last_commit = series.cell("sekisho_last_commit_timestamp_seconds")
@@ -88,10 +98,13 @@ class Telemetry:
         tally = outputs.tally
         self._events.add(tally.events)
         self._repeats.add(tally.repeats)
-        self._time_suspects.add(tally.time_suspects)
+        self._replayed.add(tally.replayed)
+        self._card_conflicts.add(tally.card_conflicts)
         self._batch_events.observe(tally.events)
         for band, count in tally.bands.items():
             self._bands[band,].add(count)
+        for clock, count in tally.clocks.items():
+            self._clocks[clock,].add(count)
         for alert, count in tally.alerts.items():
             self._alerts[alert].add(count)
         self._suppressed.add(tally.alerts_suppressed)
@@ -113,12 +126,15 @@ class Telemetry:
     def delivered(self, batch: "Batch", outputs: Outputs, acked_at_ms: int) -> None:
         """Count the latency of a batch of authorizations: the broker has all that came of it.
 
-        Where the broker's clock runs ahead of this machine's, an event counts as 0 s old.
+        Where the broker's clock runs ahead of this machine's, an event counts as 0 s old; one without a timestamp does
+        not count.
         """
         if batch.topic != self._authorizations or not batch.timestamps_ms:
             return
-        self._latency.observe_all([max(acked_at_ms - sent_ms, 0) / 1e3 for sent_ms in batch.timestamps_ms])
-        self._done_ms[batch.partition] = batch.timestamps_ms[-1]
+        sent = [sent_ms for sent_ms in batch.timestamps_ms if sent_ms >= 0]
+        self._latency.observe_all([max(acked_at_ms - sent_ms, 0) / 1e3 for sent_ms in sent])
+        if sent:
+            self._done_ms[batch.partition] = sent[-1]
         began_ns = self._in_flight.pop((batch.partition, batch.offsets[0]), None)
         if began_ns is not None:
             self._stages["emit"].observe((monotonic_ns() - began_ns) / 1e9)
@@ -173,6 +189,34 @@ class Telemetry:
             self._done_ms.pop(partition, None)
             for name in PER_PARTITION:
                 self._series.forget(name, str(partition))
+
+    # -- profiles -------------------------------------------------------------------------------------------------
+
+    def restoring(self, done: int, total: int) -> None:
+        """Note how far the restore of a partition is."""
+        self._restore_ratio.set(done / total if total else 1.0)
+        self._not_ready_because = f"restoring profiles: {done} of {total} records"
+
+    def restored(self, partition: int, records: int, answered: int, seconds: float) -> None:
+        """Count a restore."""
+        self._restore_ratio.set(1.0)
+        self._restored_records.add(records)
+        self._restore_seconds.add(seconds)
+        self._not_ready_because = "rebalancing or draining"
+
+    def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
+        """Count a flush."""
+        self._flushes.observe(seconds)
+        self._flushed_rows.add(rows)
+        self._flushed_bytes.add(size_bytes)
+
+    def followed(self, lags_s: Mapping[int, float]) -> None:
+        """Note how far behind other workers' partitions are seen."""
+        for partition in self._followed.difference(lags_s):
+            self._series.forget("sekisho_follow_lag_seconds", str(partition))
+        for partition, lag_s in lags_s.items():
+            self._series.cell("sekisho_follow_lag_seconds", str(partition)).set(lag_s)
+        self._followed = set(lags_s)
 
     # -- at start-up ----------------------------------------------------------------------------------------------
 

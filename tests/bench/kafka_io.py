@@ -1,11 +1,14 @@
 """What the harness itself does with a broker: fill a topic, watch another grow."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.partitioner import murmur2
+
+from tests.brokers.load import KEEP_ALL, stamp_ms
 
 PARTITIONS = 2
 """As many as one worker should have at least: twice the number of workers."""
@@ -17,22 +20,23 @@ def partition_of(key: bytes, partitions: int = PARTITIONS) -> int:
 
 
 async def create_topics(bootstrap: str, names: Sequence[str], configs: dict[str, str] | None = None) -> None:
-    """Create topics of PARTITIONS partitions."""
+    """Create topics of PARTITIONS partitions, which keep records of whatever date unless `configs` say otherwise."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=configs or {}) for name in names])
+        topic_configs = {**KEEP_ALL, **(configs or {})}
+        await admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=topic_configs) for name in names])
     finally:
         await admin.close()
 
 
 async def fill(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]]) -> int:
-    """Produce keyed records in large batches; return how many."""
+    """Produce keyed authorizations in large batches, each stamped with its own time; return how many."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks=1, max_batch_size=1 << 19)
     await producer.start()
     batches = [producer.create_batch() for _ in range(PARTITIONS)]
     pending: set[asyncio.Future[object]] = set()
-    count = 0
+    count, now_ms = 0, time.time_ns() // 1_000_000
 
     async def flush(partition: int) -> None:
         nonlocal pending
@@ -44,9 +48,10 @@ async def fill(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]
     try:
         for key, value in records:
             partition = partition_of(key)
-            if batches[partition].append(timestamp=None, key=key, value=value) is None:
+            at_ms = stamp_ms(value, now_ms)
+            if batches[partition].append(timestamp=at_ms, key=key, value=value) is None:
                 await flush(partition)
-                batches[partition].append(timestamp=None, key=key, value=value)
+                batches[partition].append(timestamp=at_ms, key=key, value=value)
             count += 1
         for partition in range(PARTITIONS):
             if batches[partition].record_count():

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.emit import append
 from tests.bench.kafka_io import PARTITIONS, partition_of
+from tests.brokers.load import stamp_ms
 
 WARM_UP_S = 30.0  # the broker compiles what small requests need: until then it takes twice the time
 GRACE_S = 5.0
@@ -83,11 +84,13 @@ async def _send(
     sent: dict[str, float],
 ) -> list[float]:
     late: list[float] = []
+    now_ms = time.time_ns() // 1_000_000
+    stamps = [stamp_ms(value, now_ms) for _, _, value in events]
     begun = time.perf_counter()
     position = 0
     while position < len(events):
         due = int((time.perf_counter() - begun) * rate) + 1
-        for event_id, key, value in events[position:due]:
+        for (event_id, key, value), at_ms in zip(events[position:due], stamps[position:due], strict=True):
             now = time.perf_counter()
             late.append(now - begun - len(late) / rate)
             sent[event_id] = now
@@ -95,7 +98,7 @@ async def _send(
                 producer._message_accumulator,
                 TopicPartition(source, partition_of(key)),
                 [(key, value)],
-                time.time_ns() // 1_000_000,
+                at_ms,
             )
         position = max(position, min(due, len(events)))
         await asyncio.sleep(TICK_S)

@@ -12,6 +12,7 @@ import orjson
 import yaml
 
 from models.simulator.soak import soak_values
+from scoring.clock import UNDATED
 from scoring.engine import Engine
 from scoring.observer import Observer
 from streams.config.settings import Settings
@@ -145,7 +146,7 @@ class Harness:
 
 def check_same_enrichment(engine: Engine, values: Sequence[bytes]) -> None:
     """Hold the peers to the job: their features of the payment equal ours on these events."""
-    ours = Observer(engine.observer.settings).observe(values, 2**43).matrix
+    ours = Observer(engine.observer.settings).observe(values, [UNDATED] * len(values)).matrix
     for value, row in zip(values, ours, strict=True):
         event = orjson.loads(value)
         theirs = payment_row(event, NOTHING, verdict(event, NOTHING))

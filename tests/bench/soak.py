@@ -18,6 +18,7 @@ from tests.bench.machine import WORKER_CORE, pin, resident_mib
 from tests.bench.processes import running
 from tests.bench.run import Harness, Plan, traffic
 from tests.brokers import kafka
+from tests.brokers.load import stamp_ms
 
 LEAD_MAX = 150_000
 """Events that may wait for the worker: the feeder pauses beyond, so that the broker's disk stays small."""
@@ -47,9 +48,10 @@ async def feed(bootstrap: str, topic: str, records: Iterator[tuple[bytes, bytes]
     try:
         for sent, (key, value) in enumerate(records, start=1):
             partition = partition_of(key)
-            if batches[partition].append(timestamp=None, key=key, value=value) is None:
+            at_ms = stamp_ms(value, time.time_ns() // 1_000_000)
+            if batches[partition].append(timestamp=at_ms, key=key, value=value) is None:
                 await flush()
-                batches[partition].append(timestamp=None, key=key, value=value)
+                batches[partition].append(timestamp=at_ms, key=key, value=value)
                 while sent - await gauge.read() > LEAD_MAX:
                     await asyncio.sleep(0.02)
         await flush()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.clock import UNDATED
 from scoring.engine import STAGES, Engine
 from scoring.outputs import Source
 
@@ -31,10 +32,10 @@ def stage_us(engine: Engine, values: Sequence[bytes]) -> tuple[dict[str, float],
     gc.freeze()
     for start in range(0, len(values) - BATCH + 1, BATCH):
         batch = values[start : start + BATCH]
-        source = Source(topic="authorizations", partition=0, offsets=range(BATCH), timestamps_ms=[0] * BATCH)
+        source = Source(topic="authorizations", partition=0, offsets=range(BATCH), timestamps_ms=[UNDATED] * BATCH)
         last = time.perf_counter()
         engine.score(batch, source, received_at_ms=2**43, decided_at_ms=lambda: 0, mark=mark)
     warm = int(len(took["decode"]) * WARM_SHARE)
-    observed = engine.observer.observe(values[:BATCH], 2**43)
+    observed = engine.observer.observe(values[:BATCH], [UNDATED] * BATCH)
     rows.append(observed.matrix.copy())
     return {stage: float(np.median(took[stage][warm:])) for stage in STAGES}, np.concatenate(rows)

@@ -15,6 +15,8 @@ from streams.embedded import free_port
 from tests.brokers import kafka
 
 PARTITIONS = 4
+KEPT_MS = 3650 * 86_400_000
+"""Records carry the times of the table's events; the broker is to keep them whatever their age."""
 
 
 def main() -> int:
@@ -28,7 +30,7 @@ def main() -> int:
         config = Path(folder) / "worker.yaml"
         document = {
             "kafka": {"bootstrap_servers": list(broker.bootstrap)},
-            "topics": {"partitions": {"events": PARTITIONS}},
+            "topics": {"partitions": {"events": PARTITIONS}, "retention_ms": {"authorizations": KEPT_MS}},
             "http": {"port": free_port()},
         }
         config.write_text(yaml.safe_dump(document))

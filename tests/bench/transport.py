@@ -15,7 +15,7 @@ import uvloop
 from streams.embedded import embedded_broker
 from streams.topics import TopicPartitions, TopicsSettings, plan
 from streams.transport.admin import create_topics
-from streams.transport.settings import Broker, Consume, WorkerSettings
+from streams.transport.settings import Broker, Consume, State, WorkerSettings
 from tests.brokers.kafka import kafka_broker
 from tests.brokers.load import load, producer, read, reader
 from tests.brokers.workers import cpu_seconds, terminate, worker_process
@@ -29,7 +29,7 @@ async def prepare(broker: Broker, partitions: int) -> WorkerSettings:
     name = uuid.uuid4().hex[:8]
     topics = TopicsSettings(prefix=f"{name}-", partitions=TopicPartitions(events=partitions))
     await create_topics(broker, plan(topics))
-    return WorkerSettings(broker=broker, topics=topics.full, consume=Consume(group=name))
+    return WorkerSettings(broker=broker, topics=topics.full, consume=Consume(group=name), state=State(enabled=False))
 
 
 async def throughput(broker: Broker, events: int, partitions: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 import aiokafka
 from aiokafka.structs import ConsumerRecord, TopicPartition
@@ -12,6 +13,20 @@ from streams.transport.security import client_options
 from streams.transport.settings import Broker
 
 BATCH_BYTES = 900_000
+EVENT_TS = b'"event_ts":"'
+KEEP_ALL = {"retention.ms": "-1"}
+"""For topics of events of the past: a record that is stamped with their time is old the moment it is written."""
+
+
+def stamp_ms(value: bytes, otherwise_ms: int) -> int:
+    """Give an authorization its own time as its record's, so that it is on time however old; anything else another."""
+    start = value.find(EVENT_TS) + len(EVENT_TS)
+    if start < len(EVENT_TS):
+        return otherwise_ms
+    try:
+        return round(datetime.fromisoformat(value[start : value.index(b'"', start)].decode()).timestamp() * 1000)
+    except ValueError:
+        return otherwise_ms
 
 
 @asynccontextmanager
@@ -26,7 +41,10 @@ async def producer(broker: Broker) -> AsyncIterator[aiokafka.AIOKafkaProducer]:
 
 
 async def load(broker: Broker, topic: str, partitions: dict[int, Iterable[bytes]]) -> int:
-    """Produce values to the partitions given, in order, and return how many there were once all are acknowledged."""
+    """Produce values to the partitions given, in order, and return how many there were once all are acknowledged.
+
+    Authorizations are stamped with their own time: see KEEP_ALL.
+    """
     async with producer(broker) as client:
         return sum(await asyncio.gather(*(_load(client, topic, p, values) for p, values in partitions.items())))
 
@@ -35,10 +53,11 @@ async def _load(client: aiokafka.AIOKafkaProducer, topic: str, partition: int, v
     count, acks, batch = 0, [], client.create_batch()
     now_ms = time.time_ns() // 1_000_000
     for value in values:
-        if batch.append(timestamp=now_ms, key=None, value=value) is None:
+        at_ms = stamp_ms(value, now_ms)
+        if batch.append(timestamp=at_ms, key=None, value=value) is None:
             acks.append(await client.send_batch(batch, topic, partition=partition))
             batch, now_ms = client.create_batch(), time.time_ns() // 1_000_000
-            batch.append(timestamp=now_ms, key=None, value=value)
+            batch.append(timestamp=at_ms, key=None, value=value)
         count += 1
     if batch.record_count():
         acks.append(await client.send_batch(batch, topic, partition=partition))

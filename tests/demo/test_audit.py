@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from scoring.clock import UNDATED
 from scoring.decode import DecodeLimits
 from scoring.observer import Observer, Settings
 from scoring.outputs import Outputs, Tally
@@ -84,6 +85,6 @@ def test_the_engine_finds_the_same_repeats() -> None:
     ids = ["e", *(f"o-{i}" for i in range(IDS - 1)), "e", "p", "e", *(f"q-{i}" for i in range(IDS)), "e"]
     values = [encoded(event_id=event_id) for event_id in ids]
     observer = Observer(Settings(decode=DecodeLimits(), profiles=ProfileLimits(card=64, merchant=64)))
-    observed = observer.observe(values, 2**41)
+    observed = observer.observe(values, [UNDATED] * len(values))
     inputs = taken(*ids)
     assert int(observed.repeats.sum()) == inputs.repeats > 0

@@ -22,10 +22,13 @@ class Broker:
 
     def __init__(self, state: State) -> None:
         self.sent: list[tuple[str, Record]] = []
+        self.stamps: list[int] = []
         self._state = state
 
-    async def send(self, topic: str, records: Sequence[Record]) -> None:
+    async def send(self, topic: str, records: Sequence[Record], times_ms: Sequence[int]) -> None:
         self.sent += [(topic, record) for record in records]
+        if topic == "authorizations":
+            self.stamps += times_ms
         self._state.ledger.dead_letters["ANY"] = len(self._state.event_ms)  # everything is answered
 
     async def flush(self) -> None:
@@ -78,6 +81,13 @@ def test_everything_is_sent_once_in_order_and_the_day_after_history() -> None:
     assert [orjson.loads(value)["event_id"] for value in before] == past
     assert topics.count("fraud-reports") == state.reports == 2
     assert [state.is_live(name) for name in ("p-39", "l-0")] == [False, True]
+
+
+def test_records_carry_the_time_of_the_simulated_days() -> None:
+    _, broker, _ = asyncio.run(play())
+    stamps = sorted(set(broker.stamps))
+    assert len(broker.stamps) == 80 + len(TROUBLES)
+    assert stamps == [START_MS + i * DAY_MS // 40 for i in range(80)]
 
 
 def test_trouble_is_part_of_the_live_day() -> None:

@@ -17,7 +17,7 @@ from streams.demo.view import render, save_picture
 def state() -> State:
     state = State(60.0)
     state.address = "http://127.0.0.1:9464/metrics"
-    state.sent([b'{"event_id":"a"}'], [0])
+    state.sent([b'{"event_id":"a"}'], [0], 0.0)
     state.go_live(time.monotonic())
     state.clock_ms = 1_772_290_800_000 + 90 * 60_000
     state.bands.update({"ALLOW": 990, "BLOCK": 10})

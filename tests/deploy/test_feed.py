@@ -21,6 +21,7 @@ class FakeProducer:
 
     def __init__(self, **_options: object) -> None:
         self.sent: list[tuple[str, bytes, bytes]] = []
+        self.times_ms: list[int] = []
         self.acknowledged = 0
 
     async def __aenter__(self) -> "FakeProducer":
@@ -29,8 +30,9 @@ class FakeProducer:
     async def __aexit__(self, *_exc: object) -> None:
         assert self.acknowledged == len(self.sent), "left before all was acknowledged"
 
-    async def send(self, topic: str, *, value: bytes, key: bytes) -> "asyncio.Future[None]":
+    async def send(self, topic: str, *, value: bytes, key: bytes, timestamp_ms: int) -> "asyncio.Future[None]":
         self.sent.append((topic, key, value))
+        self.times_ms.append(timestamp_ms)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(self._acknowledge, future)
         return future
@@ -60,6 +62,7 @@ def test_records_go_byte_for_byte_to_the_topics_of_the_configuration(producer: F
     assert sent == 3
     assert [topic for topic, _, _ in producer.sent] == ["t-shops", "t-authorizations", "t-fraud-reports"]
     assert producer.sent[1] == ("t-authorizations", b"k", odd)
+    assert producer.times_ms == [0, 1, 2]
 
 
 def test_everything_is_acknowledged_before_the_feed_ends(producer: FakeProducer) -> None:

@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.simulator import Simulator, SimulatorConfig
+from scoring.clock import UNDATED
 from scoring.contract.alert import Alert
 from scoring.contract.dead_letter import DeadLetter
 from scoring.contract.decision import Decision
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
-from scoring.observer import AHEAD_MAX_MS, Observer, Settings
+from scoring.observer import Observer, Settings
 from scoring.outputs import LetterRuns, Outputs, Source
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
@@ -34,14 +35,18 @@ def new_engine() -> Engine:
     return Engine(small_bundle(), POLICY, SETTINGS, "test")
 
 
-def source(n: int, *, first: int = 0, partition: int = 0, topic: str = "authorizations") -> Source:
-    return Source(topic=topic, partition=partition, offsets=range(first, first + n), timestamps_ms=[NOW_MS - 5] * n)
+def source(
+    n: int, *, first: int = 0, partition: int = 0, topic: str = "authorizations", stamp_ms: int = UNDATED
+) -> Source:
+    return Source(topic=topic, partition=partition, offsets=range(first, first + n), timestamps_ms=[stamp_ms] * n)
 
 
-def score(engine: Engine, values: Sequence[bytes], first: int = 0, partition: int = 0) -> Outputs:
+def score(
+    engine: Engine, values: Sequence[bytes], first: int = 0, partition: int = 0, stamp_ms: int = UNDATED
+) -> Outputs:
     return engine.score(
         values,
-        source(len(values), first=first, partition=partition),
+        source(len(values), first=first, partition=partition, stamp_ms=stamp_ms),
         received_at_ms=NOW_MS,
         decided_at_ms=lambda: NOW_MS + 1,
     )
@@ -81,7 +86,7 @@ def test_a_repeat_ends_a_row_of_dead_letters() -> None:
 
 
 def test_a_decision_says_what_produced_it_and_when() -> None:
-    (made,) = decisions(score(new_engine(), [encoded()]))
+    (made,) = decisions(score(new_engine(), [encoded()], stamp_ms=NOW_MS - 5))
     assert made.decision_id == event()["event_id"]
     assert made.versions.policy == POLICY.identity
     assert made.versions.model == small_bundle().version
@@ -101,7 +106,7 @@ def test_the_model_scores_an_event_as_lightgbm_would() -> None:
     observer, engine = Observer(SETTINGS), new_engine()
     for start in range(0, 300, 100):
         values = TRAFFIC[start : start + 100]
-        observed = observer.observe(values, NOW_MS)
+        observed = observer.observe(values, [UNDATED] * len(values))
         margins = np.empty(len(observed.matrix))
         small_bundle().trees.margins(observed.matrix, margins)
         probabilities, scores = small_bundle().calibration.apply(margins)
@@ -142,16 +147,6 @@ def test_the_same_card_again_is_suppressed_and_counted() -> None:
     outputs = score(new_engine(), values)
     assert len(outputs.alerts) + outputs.tally.alerts_suppressed == 5
     assert outputs.tally.alerts_suppressed >= 3
-
-
-def test_an_event_from_the_future_is_scored_with_a_mark_and_moves_nothing() -> None:
-    ahead = "2100-01-01T00:00:00Z"
-    engine, untouched = new_engine(), new_engine()
-    (marked,) = decisions(score(engine, [encoded(event_id="future", event_ts=ahead)]))
-    assert marked.status == "SCORED_TIME_SUSPECT"
-    plain = [encoded(event_id=f"e-{n}") for n in range(3)]
-    assert score(engine, plain).decisions == score(untouched, plain).decisions
-    assert AHEAD_MAX_MS > 0
 
 
 def test_a_merchant_record_shows_in_the_decision_and_a_tombstone_takes_it_away() -> None:
@@ -203,11 +198,11 @@ def test_a_fraud_report_is_seen_by_what_comes_after_its_receipt_only() -> None:
 
     column = [feature.name for feature in FEATURES].index("card_reports_30d")
     observer = Observer(SETTINGS)
-    observer.observe([encoded(event_id="e-0", event_ts="2026-05-01T00:00:00Z")], NOW_MS)
+    observer.observe([encoded(event_id="e-0", event_ts="2026-05-01T00:00:00Z")], [UNDATED])
     labels, rejects = observer.report([report("e-0", "2026-05-03T00:00:00Z")])
     assert (labels, rejects) == (["FRAUD"], [])
-    before = observer.observe([encoded(event_id="e-1", event_ts="2026-05-02T00:00:00Z")], NOW_MS).matrix[0, column]
-    after = observer.observe([encoded(event_id="e-2", event_ts="2026-05-04T00:00:00Z")], NOW_MS).matrix[0, column]
+    before = observer.observe([encoded(event_id="e-1", event_ts="2026-05-02T00:00:00Z")], [UNDATED]).matrix[0, column]
+    after = observer.observe([encoded(event_id="e-2", event_ts="2026-05-04T00:00:00Z")], [UNDATED]).matrix[0, column]
     assert (before, after) == (0.0, 1.0)
 
 
@@ -222,7 +217,7 @@ def test_reports_that_clear_a_payment_count_against_nobody() -> None:
     assert outputs.tally.reports == {"LEGIT": 1}
     assert len(outputs.dead_letters) == 1
     assert outputs.tally.letter_runs == LetterRuns(leading=0, trailing=1, longest=1)
-    observed = engine.observer.observe([encoded(event_id="e-2", event_ts="2026-05-04T00:00:00Z")], NOW_MS)
+    observed = engine.observer.observe([encoded(event_id="e-2", event_ts="2026-05-04T00:00:00Z")], [UNDATED])
     assert observed.matrix[0, column] == 0.0
 
 

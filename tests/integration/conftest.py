@@ -10,7 +10,7 @@ import pytest
 from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary
 from streams.topics import TopicPartitions, TopicsSettings, plan
 from streams.transport.admin import create_topics
-from streams.transport.settings import Broker, Consume, Emit, Watch, WorkerSettings
+from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
 from tests.brokers.kafka import kafka_broker, missing
 
 PARTITIONS = 2
@@ -67,6 +67,7 @@ def new_worker() -> NewWorker:
         defaults = {
             "consume": Consume(group=f"group-{name}", commit_interval_s=0.1),
             "emit": Emit(ack_timeout_s=5.0),
+            "state": State(enabled=False),  # the echo engine has no profiles; tests/chaos has a real one
             "watch": Watch(interval_s=0.2, stall_s=20.0, drain_s=20.0),
         }
         return WorkerSettings(broker=broker, topics=topics.full, **{**defaults, **changes})  # type: ignore[arg-type]

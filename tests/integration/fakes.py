@@ -4,7 +4,8 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from scoring.outputs import Outputs, Source, Tally, letter_runs
+from scoring.outputs import Emitted, Outputs, Source, Tally, letter_runs
+from scoring.profile import Changelog
 
 
 class EchoEngine:
@@ -26,6 +27,7 @@ class EchoEngine:
         received_at_ms: int,
         decided_at_ms: Callable[[], int],
         mark: Callable[[str], None],
+        emitted: Emitted,
     ) -> Outputs:
         """Echo, taking `batch_s` for it."""
         time.sleep(self.batch_s)
@@ -48,7 +50,7 @@ class EchoEngine:
         mark("score")
         return outputs
 
-    def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int) -> Outputs:
+    def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
         """Bury every report."""
         letters = [(b"%d" % offset, b"report|" + value) for value, offset in zip(values, source.offsets, strict=True)]
         return Outputs(dead_letters=letters, tally=refused(len(values), range(len(values))))
@@ -63,6 +65,22 @@ class EchoEngine:
             else:
                 self.merchants[key] = value
         return Outputs()
+
+    def spread(self, partitions: int) -> None:
+        """Keep nothing of any."""
+
+    @property
+    def changelog(self) -> Changelog:
+        """Have none: the tests that use this engine run without durable profiles."""
+        raise AssertionError("no profiles here")
+
+    def recall(self, alerts: Sequence[bytes]) -> None:
+        """Remember nothing."""
+
+    @property
+    def recall_ms(self) -> int:
+        """Look back at nothing."""
+        return 0
 
 
 def refused(events: int, positions: Sequence[int]) -> Tally:

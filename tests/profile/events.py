@@ -102,15 +102,17 @@ class Stream:
     def __init__(self, limits: ProfileLimits = SMALL) -> None:
         self.profiles = Profiles(limits)
         self.repeats: list[bool] = []
+        self.disordered: list[bool] = []
         self._fed = 0
 
     def feed(self, *events: Event) -> list[dict[str, float]]:
         """Score one batch; return the features of each event by name."""
         out = np.full((len(events), len(NAMES) + 3), -7.0)
-        repeats = self.profiles.read_then_update(facts(events, ids(events, self._fed)), out, 2)
+        seen = self.profiles.read_then_update(facts(events, ids(events, self._fed)), out, 2)
         assert (out[:, [0, 1, -1]] == -7.0).all(), "columns of others were overwritten"
         self._fed += len(events)
-        self.repeats += repeats.tolist()
+        self.repeats += seen.repeats.tolist()
+        self.disordered += seen.disordered.tolist()
         return [dict(zip(NAMES, row[2:-1].tolist(), strict=True)) for row in out]
 
     def last(self, *events: Event) -> dict[str, float]:

@@ -27,8 +27,8 @@ def partition_of(event: Event, partitions: int = PARTITIONS) -> int:
 def feed(profiles: Profiles, event: Event, event_id: int, partition: int = 0) -> bytes:
     """Score one event; return its features and whether it is a repeat."""
     out = np.full((1, len(PROFILE_FEATURES)), -1.0)
-    repeats = profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
-    return out.tobytes() + repeats.tobytes()
+    seen = profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
+    return b"".join([out.tobytes(), *(column.tobytes() for column in seen)])
 
 
 def append(log: Log, profiles: Profiles, partitions: Sequence[int]) -> None:

@@ -20,7 +20,7 @@ def run(events: list[Event], cuts: list[int], limits: ProfileLimits) -> tuple[np
     rows, repeats = [], []
     for start, stop in zip([0, *cuts], [*cuts, len(events)], strict=True):
         out = np.full((stop - start, len(PROFILE_FEATURES)), -1.0)
-        repeats += profiles.read_then_update(facts(events[start:stop], event_ids[start:stop]), out, 0).tolist()
+        repeats += profiles.read_then_update(facts(events[start:stop], event_ids[start:stop]), out, 0).repeats.tolist()
         rows.append(out)
     return np.concatenate(rows), repeats
 

@@ -170,3 +170,12 @@ def test_shares_divide_by_the_attempts_of_their_window_and_are_unknown_without_a
 
 def test_noon_is_an_edge_of_every_bucket_up_to_a_day() -> None:
     assert NOON % 21_600 == 0
+
+
+def test_an_event_behind_the_latest_of_its_card_is_disordered_and_counts_where_it_belongs() -> None:
+    stream = Stream()
+    stream.feed(at(1_000), at(400), at(1_000), at(999, card=2), at(5_000, trusted=False), at(1_001), at(0, card=0))
+    assert stream.disordered == [False, True, False, False, False, False, False]
+    stream.feed(at(1_000, trusted=False), at(1_000, id=7), at(1_000, id=7))
+    assert stream.disordered[7:] == [False, True, False]
+    assert stream.repeats[7:] == [False, False, True]

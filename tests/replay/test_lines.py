@@ -24,6 +24,9 @@ def test_every_record_comes_back_byte_for_byte_on_its_topic(tmp_path: Path) -> N
     events = [record for chunk in chunks for record in chunk.events]
     merchants = [record for chunk in chunks for record in chunk.others.get("merchants", ())]
     assert events == [(key, value) for topic, key, value in items if topic == "authorizations"]
+    with (tmp_path / "e.jsonl").open("rb") as stream:
+        at = [line.at_ms for line in read_lines(stream, "e") if line.topic == "authorizations"]
+    assert [time_ms for chunk in chunks for time_ms in chunk.times_ms] == at
     assert merchants == [(key, value) for topic, key, value in items if topic == "merchants"]
 
 

@@ -1,15 +1,19 @@
 """A replay through a real worker on the embedded broker: exact when all is well, and not when it is not."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 
+from streams.config.load import load_settings
+from streams.config.settings import Settings
 from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
 from streams.replay import main
-from streams.topics import TopicsSettings, ensure, plan
+from streams.topics import ensure, plan
+from tests.brokers.load import read
 from tests.bundles import bundle_files
 from tests.events import event
 from tests.replay.tables import write_table
@@ -17,10 +21,12 @@ from tests.replay.tables import write_table
 pytestmark = pytest.mark.embedded
 
 ROWS = 4_000
+KEPT_MS = 3650 * 86_400_000
+AT_MS = 1_777_604_400_000
 
 CONFIG = """\
 kafka: {{bootstrap_servers: ["{address}"], profile: embedded}}
-topics: {{partitions: {{events: 3}}}}
+topics: {{partitions: {{events: 3}}, retention_ms: {{authorizations: {retention_ms}}}}}
 http: {{port: {port}}}
 model: {{bundle_dir: "{bundle}"}}
 """
@@ -39,8 +45,9 @@ def config(tmp_path: Path) -> Iterator[Path]:
         (bundle / name).write_bytes(content)
     with embedded_broker() as broker:
         file = tmp_path / "config.yaml"
-        file.write_text(CONFIG.format(address=broker.bootstrap[0], port=free_port(), bundle=bundle))
-        asyncio.run(ensure(broker, plan(TopicsSettings())))
+        text = CONFIG.format(address=broker.bootstrap[0], port=free_port(), bundle=bundle, retention_ms=KEPT_MS)
+        file.write_text(text)
+        asyncio.run(ensure(broker, plan(load_settings(file).topics)))
         yield file
 
 
@@ -62,6 +69,31 @@ def test_every_row_of_a_table_is_decided_exactly_once(
     assert int(found["fraud reports"].replace(",", "")) > 0
     assert f"of them fraud {sum(table['scenario'].to_pylist())}" in out
     assert "exact: every event was decided once" in out
+    clocks = asyncio.run(clocks_of(load_settings(config)))
+    assert clocks.keys() <= {"ON_TIME", "OUT_OF_ORDER"}, "old events are as on time as they were"
+    assert clocks["ON_TIME"] == ROWS
+
+
+async def clocks_of(settings: Settings) -> Counter[str]:
+    """Count the decisions on the topic by what they say of their event's time."""
+    decisions = await read(settings.kafka, settings.topics.full.decisions, ROWS)
+    return Counter(orjson.loads(record.value)["clock"] for record in decisions)
+
+
+def test_a_topic_that_would_delete_old_events_is_refused_before_any_is_sent(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(config)
+    short = config.with_name("short.yaml")
+    week = "prefix: short., " + "retention_ms: {authorizations: 604800000}"
+    short.write_text(config.read_text().replace(f"retention_ms: {{authorizations: {KEPT_MS}}}", week))
+    asyncio.run(ensure(settings.kafka, plan(load_settings(short).topics)))
+    write_table(tmp_path / "t.parquet", 10)
+    assert main(["--config", str(short), "--table", str(tmp_path / "t.parquet")]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("sekisho replay: topic 'short.authorizations' deletes records older than 604800000 ms")
+    with pytest.raises(TimeoutError):
+        asyncio.run(read(settings.kafka, "short.authorizations", 1, timeout_s=2))
 
 
 def test_a_refused_event_is_accounted_for_and_the_status_says_so(
@@ -69,7 +101,9 @@ def test_a_refused_event_is_accounted_for_and_the_status_says_so(
 ) -> None:
     good = [event(event_id=f"e-{i}") for i in range(50)]
     bad = event(event_id="e-bad", amount={"minor": -1})
-    lines = [{"topic": "authorizations", "key": "k", "at_ms": 0, "value": value} for value in (*good, bad, good[-1])]
+    lines = [
+        {"topic": "authorizations", "key": "k", "at_ms": AT_MS, "value": value} for value in (*good, bad, good[-1])
+    ]
     file = tmp_path / "events.jsonl"
     file.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
     status = main(["--config", str(config), "--events", str(file), "--start-worker"])

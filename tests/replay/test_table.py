@@ -1,5 +1,6 @@
 """Tables are read piece by piece, in order, with reports in their time."""
 
+from datetime import datetime
 from pathlib import Path
 
 import orjson
@@ -32,6 +33,8 @@ def test_every_row_comes_once_in_order_and_finds_its_way_back(tmp_path: Path) ->
     assert ids(chunks) == [f"h-{row}" for row in range(ROWS)]
     assert [p for chunk in chunks for p in chunk.positions] == list(range(ROWS))
     assert [rows.position(f"h-{row}") for row in (0, ROWS - 1)] == [0, ROWS - 1]
+    times = [datetime.fromisoformat(orjson.loads(value)["event_ts"]) for chunk in chunks for _, value in chunk.events]
+    assert [ms for chunk in chunks for ms in chunk.times_ms] == [int(time.timestamp() * 1000) for time in times]
     labels = rows.labels
     assert labels is not None
     assert list(labels.fraud) == table["scenario"].to_pylist()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.contract.alert import AlertType, Severity
+from scoring.contract.decision import ClockName
 from scoring.contract.label import Label
 from scoring.engine import STAGES as ENGINE_STAGES
 from scoring.outputs import Outputs, Tally
@@ -89,6 +90,7 @@ def test_label_values_are_those_of_the_contract_and_the_core() -> None:
     assert set(catalogue.LABELS) == set(Label.__args__)  # type: ignore[attr-defined]
     assert tuple(entity.name for entity in Entity) == catalogue.ENTITIES
     assert (*ENGINE_STAGES, "emit") == catalogue.STAGES
+    assert set(catalogue.CLOCKS) == set(ClockName.__args__)  # type: ignore[attr-defined]
 
 
 def test_a_worker_that_did_nothing_shows_every_closed_series_at_zero() -> None:
@@ -114,7 +116,7 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
     tally = Tally(
         events=10,
         repeats=2,
-        time_suspects=1,
+        clocks={"ON_TIME": 3, "OUT_OF_ORDER": 1, "EARLY": 1},
         bands={"ALLOW": 4, "BLOCK": 1},
         alerts={("INCIDENT", "CRITICAL"): 1},
         alerts_suppressed=3,
@@ -126,7 +128,9 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
         of.scored(batch(), Outputs(tally=tally))
     assert value(of, "sekisho_events_total") == 20
     assert value(of, "sekisho_repeats_total") == 4
-    assert value(of, "sekisho_time_suspects_total") == 2
+    assert value(of, "sekisho_event_times_total", clock="ON_TIME") == 6
+    assert value(of, "sekisho_event_times_total", clock="EARLY") == 2
+    assert value(of, "sekisho_event_times_total", clock="LATE") == 0
     assert value(of, "sekisho_decisions_total", band="ALLOW") == 8
     assert value(of, "sekisho_alerts_total", type="INCIDENT", severity="CRITICAL") == 2
     assert value(of, "sekisho_alerts_suppressed_total") == 6
@@ -162,6 +166,19 @@ def test_latency_runs_from_the_brokers_timestamp_to_the_acknowledgement() -> Non
     assert value(of, "sekisho_decision_latency_seconds_bucket", le="0.02") == 4
     assert value(of, "sekisho_decision_latency_seconds_sum") == pytest.approx(0.025)
     assert value(of, "sekisho_stage_seconds_count", stage="emit") == 1
+
+
+def test_a_record_without_a_timestamp_has_no_latency_and_no_age() -> None:
+    of = telemetry()
+    undated = batch(ages_ms=(5, NOW_MS + 1))
+    assert undated.timestamps_ms[1] == -1
+    of.delivered(undated, Outputs(), NOW_MS)
+    assert value(of, "sekisho_decision_latency_seconds_count") == 1
+    of.delivered(batch(partition=1, ages_ms=(NOW_MS + 1,)), Outputs(), NOW_MS)
+    of.lagging(TP("authorizations", 0), 1)
+    of.lagging(TP("authorizations", 1), 1, 0.5)
+    assert value(of, "sekisho_lag_seconds", partition="0") == pytest.approx(0.005, abs=1e-5)
+    assert value(of, "sekisho_lag_seconds", partition="1") == 0.5
 
 
 def test_fraud_reports_have_no_decision_latency() -> None:

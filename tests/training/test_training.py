@@ -79,7 +79,7 @@ def test_the_matrix_is_what_live_scoring_sees_event_by_event() -> None:
         elif record.topic == "fraud-reports":
             observer.report([record.value or b""])
         else:
-            observed = observer.observe([record.value or b""], record.at_ms)
+            observed = observer.observe([record.value or b""], [record.at_ms])
             if not observed.repeats[0]:
                 assert observed.matrix[0].tobytes() == found.matrix[row].tobytes()
                 row += 1

@@ -13,7 +13,7 @@ from streams import agents
 from streams.app import build_app
 from streams.poison import PoisonedError, PoisonGuard
 from streams.seams import NoTelemetry
-from streams.transport.settings import PoisonLimit, WorkerSettings
+from streams.transport.settings import PoisonLimit, State, WorkerSettings
 from tests.integration.fakes import EchoEngine
 
 IN_A_ROW = 1_000_000
@@ -111,7 +111,7 @@ def test_the_worker_forgets_what_a_rebalance_takes_away(monkeypatch: pytest.Monk
     monkeypatch.setattr(agents.PoisonGuard, "forget", lambda _, partitions: forgotten.append(partitions))
 
     async def rebalance() -> None:
-        app = build_app(WorkerSettings(), EchoEngine(), NoTelemetry())
+        app = build_app(WorkerSettings(state=State(enabled=False)), EchoEngine(), NoTelemetry())
         await app.on_partitions_revoked.send({TP("authorizations", 1)})
 
     asyncio.run(rebalance())

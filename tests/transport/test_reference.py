@@ -13,7 +13,7 @@ from streams.app import build_app
 from streams.reference import ReferenceLoader, RegistryError
 from streams.seams import NoTelemetry
 from streams.transport.consumer import BatchConsumer
-from streams.transport.settings import WorkerSettings
+from streams.transport.settings import State, WorkerSettings
 from tests.integration.fakes import EchoEngine
 
 
@@ -129,7 +129,7 @@ def test_an_end_that_is_never_reached_is_an_error(monkeypatch: pytest.MonkeyPatc
 
 def test_the_group_is_joined_only_after_the_registry_is_loaded() -> None:
     async def play() -> list[str]:
-        app = build_app(WorkerSettings(), EchoEngine(), NoTelemetry())
+        app = build_app(WorkerSettings(state=State(enabled=False)), EchoEngine(), NoTelemetry())
         return [type(service).__name__ for service in app.boot_strategy.server()]
 
     order = asyncio.run(play())

@@ -58,10 +58,11 @@ class Columns(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """Hold what a batch is answered with: the matrix of features and which events are repeats."""
+    """Hold what a batch is answered with: the matrix of features, which events are repeats, which came out of order."""
 
     features: Scratch
     repeats: NDArray[np.bool_]
+    disordered: NDArray[np.bool_]
 
 
 class ReportColumns(NamedTuple):

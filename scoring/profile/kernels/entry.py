@@ -272,6 +272,8 @@ def _read_then_update(
         moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
         if moves:
             stand(arena.work, event_s)
+            if card != _ABSENT:
+                outputs.disordered[i] = event_s < whole(arena.singles[2 * at[_CARD] + LAST_S])
         _read_event(arena, columns, i, at, event_s, moves, partition, journal)
         _write_features(values, out, i, first_column)
         if moves:

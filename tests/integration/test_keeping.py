@@ -1,0 +1,33 @@
+"""What a broker says of how it keeps a topic is what a replay of old events goes by."""
+
+import asyncio
+import uuid
+
+import pytest
+
+from streams.replay.keeping import Keeping, keeping_of
+from streams.topics import TopicPlan
+from streams.transport.admin import create_topics
+from streams.transport.settings import Broker
+
+
+def kept(broker: Broker, **configs: str) -> tuple[str, Keeping]:
+    """Create a topic with Kafka's configs, their dots written as underscores, and ask about it."""
+    name = f"keeping-{uuid.uuid4().hex[:8]}"
+    written = {config.replace("_", "."): value for config, value in configs.items()}
+    plan = TopicPlan(name=name, partitions=1, replication_factor=1, configs=written)
+    asyncio.run(create_topics(broker, [plan]))
+    return name, asyncio.run(keeping_of(broker, name))
+
+
+def test_a_broker_tells_how_long_it_keeps_records(broker: Broker) -> None:
+    name, found = kept(broker, retention_ms="60000")
+    assert found == Keeping(topic=name, retention_ms=60_000, stamps_itself=False)
+    name, found = kept(broker, retention_ms="-1")
+    assert found == Keeping(topic=name, retention_ms=-1, stamps_itself=False)
+
+
+@pytest.mark.kafka
+def test_apache_kafka_tells_its_defaults_too_and_whose_the_timestamps_are(apache: Broker) -> None:
+    assert kept(apache)[1].retention_ms == 7 * 86_400_000
+    assert kept(apache, message_timestamp_type="LogAppendTime")[1].stamps_itself
