@@ -44,6 +44,8 @@ def consumer() -> Any:
     bare._windows = {}
     bare._settings = Consume(batch_max_events=10, partition_max_batches=2)
     bare._room = asyncio.Event()
+    bare._moved = asyncio.Event()
+    bare._durable = None
     bare._unacked_messages = WeakSet()
     bare._committed_offset = dict.fromkeys((HERE, THERE))
     bare._waiting_for_ack = None
