@@ -85,8 +85,8 @@ class Telemetry(Protocol):
     def restoring(self, done: int, total: int) -> None:
         """Hear how many records of the logs of profiles have been read back, and how many there are to read."""
 
-    def restored(self, partition: int, records: int, answered: int, seconds: float) -> None:
-        """Hear that a partition's profiles are back, and how many answers to later input were found published."""
+    def restored(self, records: int, answered: int, seconds: float) -> None:
+        """Hear that profiles are back, and how many answers to later input were found published."""
 
     def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
         """Hear that a flush of a partition is durable."""
@@ -125,7 +125,7 @@ class NoTelemetry:
     def restoring(self, done: int, total: int) -> None:
         """Do nothing."""
 
-    def restored(self, partition: int, records: int, answered: int, seconds: float) -> None:
+    def restored(self, records: int, answered: int, seconds: float) -> None:
         """Do nothing."""
 
     def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:

@@ -92,28 +92,24 @@ class Assignment:
         try:
             await self._recall(reader)
             restorer = Restorer(reader, self._topics, self._engine.changelog, self._emitter.partitions)
+            began_s, records, answered = time.monotonic(), 0, 0
             for number, partition in enumerate(partitions):
-                began_s = time.monotonic()
                 with _Bar(f"partition {partition}, {number + 1} of {len(partitions)}", self._telemetry) as progress:
                     at, outputs = await self._input(reader, consumer, partition), await self._outputs(reader, partition)
                     held = await restorer.restore(partition, at, outputs, progress)
                 if not is_current():
                     return
                 self._keeper.held[partition] = held
+                records, answered = records + progress.total, answered + held.answered.size
                 consumer.start_from(self._positions(self._keeper.held.values()))
                 await self._keeper.flush([partition])  # what a crash left is dealt with, and there is a marker
-                seconds = time.monotonic() - began_s
-                self._telemetry.restored(partition, progress.total, held.answered.size, seconds)
-                log.info(
-                    "profiles_restored partition=%d records=%d answered=%d from=%d s=%.2f",
-                    partition,
-                    progress.total,
-                    held.answered.size,
-                    held.authorizations,
-                    seconds,
-                )
         finally:
             await reader.stop()
+        seconds = time.monotonic() - began_s
+        self._telemetry.restored(records, answered, seconds)
+        log.info(
+            "profiles_restored partitions=%d records=%d answered=%d s=%.2f", len(partitions), records, answered, seconds
+        )
 
     async def _recall(self, reader: LogReader) -> None:
         """Once: learn from the alerts of all workers which cases are open."""

@@ -197,7 +197,7 @@ class Telemetry:
         self._restore_ratio.set(done / total if total else 1.0)
         self._not_ready_because = f"restoring profiles: {done} of {total} records"
 
-    def restored(self, partition: int, records: int, answered: int, seconds: float) -> None:
+    def restored(self, records: int, answered: int, seconds: float) -> None:
         """Count a restore."""
         self._restore_ratio.set(1.0)
         self._restored_records.add(records)

@@ -99,10 +99,10 @@ def until(reached: Callable[[], bool], seconds: float, what: str) -> None:
 def test_topics_are_created_once_and_a_difference_is_told(deployment: Deployment) -> None:
     created = deployment.sekisho("topics", "create")
     assert created.returncode == 0, created.stderr
-    assert [line.split()[0] for line in created.stdout.splitlines()] == ["created"] * 6
+    assert [line.split()[0] for line in created.stdout.splitlines()] == ["created"] * 8
     again = deployment.sekisho("topics", "create")
     assert again.returncode == 0, again.stderr
-    assert [line.split()[0] for line in again.stdout.splitlines()] == ["exists"] * 6
+    assert [line.split()[0] for line in again.stdout.splitlines()] == ["exists"] * 8
     settings = json.loads(deployment.file.read_text())
     settings["topics"]["partitions"]["events"] = 5
     deployment.file.write_text(json.dumps(settings))
@@ -152,6 +152,7 @@ def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: 
     assert [json.loads(line)["event"] for line in text.splitlines()] == [
         "engine_built",
         "merchants_loaded",
+        "profiles_restored",
         "worker_started",
         "worker_stopped",
     ]

@@ -16,8 +16,9 @@ from streams.config.document import parse
 from streams.config.load import ConfigError, default_policy, load_policy, load_settings, settings_from
 from streams.config.scoring import PolicySettings, ProfileRows
 from streams.config.settings import Settings
+from streams.state.check import COMPACTION_LAG_MIN_MS
 from streams.topics import plan
-from streams.transport.settings import APACHE_KAFKA, EMBEDDED, WorkerSettings
+from streams.transport.settings import APACHE_KAFKA, EMBEDDED, State, WorkerSettings
 from streams.wiring import engine_settings
 
 ROOT = Path(__file__).parents[2]
@@ -162,6 +163,8 @@ def test_a_prefix_goes_before_every_topic() -> None:
         "eu.decisions",
         "eu.cases",
         "eu.dead-letters",
+        "eu.card-profiles",
+        "eu.shared-profiles",
     }
 
 
@@ -171,7 +174,13 @@ def test_topics_that_belong_together_have_equal_partitions_and_the_registry_is_c
         "authorizations",
         "fraud-reports",
         "decisions",
+        "card-profiles",
+        "shared-profiles",
     }
+    for name in ("card-profiles", "shared-profiles"):
+        assert plans[name].configs["cleanup.policy"] == "compact"
+        assert int(plans[name].configs["min.compaction.lag.ms"]) >= COMPACTION_LAG_MIN_MS
+        assert int(plans[name].configs["max.message.bytes"]) >= State().batch_max_bytes
     assert plans["merchants"].configs["cleanup.policy"] == "compact"
     assert "retention.ms" not in plans["merchants"].configs
     assert plans["authorizations"].configs["retention.ms"] == str(7 * 86_400_000)

@@ -22,6 +22,7 @@ class FakePoller:
         self.answers: list[dict[TP, Columns]] = []
         self.commits: list[dict[TP, int]] = []
         self.accepts = True
+        self.is_expelled = False
 
     async def getmany(self, active: set[TP], timeout: float) -> dict[TP, Columns]:  # noqa: ASYNC109
         self.polls.append(set(active))

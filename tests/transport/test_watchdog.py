@@ -18,6 +18,7 @@ class FakeConsumer:
         self.rows = list(rows)
         self.is_alive = alive
         self.settled = settled
+        self.restoring = False
 
     def progress(self) -> list[Progress]:
         return self.rows
