@@ -182,14 +182,14 @@ async def _serve(build: Callable[[], FraudApp]) -> int:
 
 async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
     """Start the app and wait for a signal or a crash. Starting ends when the first partitions are assigned."""
+    _settle_memory()  # before profiles are read back, which makes millions of objects that live for a moment
     asking = asyncio.create_task(stop_asked.wait())
     starting = asyncio.create_task(app.start())
     try:
         await asyncio.wait({asking, starting}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            gc.collect()
-            gc.freeze()  # what is loaded now stays: no collection need look at it again
+            _settle_memory()
             log.info("worker_started group=%s", app.settings.consume.group)
             crashing = asyncio.create_task(app.wait_until_stopped())
             await asyncio.wait({asking, crashing}, return_when=asyncio.FIRST_COMPLETED)
@@ -198,6 +198,12 @@ async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
         asking.cancel()
         if not starting.done():
             starting.cancel()
+
+
+def _settle_memory() -> None:
+    """Let no garbage collection look again at what is loaded now: it stays."""
+    gc.collect()
+    gc.freeze()
 
 
 def _halted(reason: BaseException) -> int:
