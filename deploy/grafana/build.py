@@ -6,6 +6,7 @@
 import json
 from pathlib import Path
 
+from deploy.grafana.durable import DURABLE
 from deploy.grafana.operations import FLOW, LATENCY
 from deploy.grafana.panels import DATASOURCE, SCHEMA_VERSION, Json, layout
 from deploy.grafana.risk import CHECKLIST, DECISIONS, REFUSED, STATE, THREEDS
@@ -14,7 +15,7 @@ UID = "sekisho-operations-risk"
 """Links and bookmarks hold on to this: it never changes."""
 
 FILE = Path(__file__).parent / "dashboards" / "sekisho.json"
-ROWS = (FLOW, LATENCY, DECISIONS, REFUSED, THREEDS, CHECKLIST, STATE)
+ROWS = (FLOW, LATENCY, DURABLE, DECISIONS, REFUSED, THREEDS, CHECKLIST, STATE)
 
 
 def dashboard() -> Json:

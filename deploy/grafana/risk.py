@@ -101,8 +101,8 @@ REFUSED = Row(
         ),
         Panel(
             title="Repeats",
-            description="Events whose id had been decided, per second: "
-            "senders that retry, or a replay after a restart.",
+            description="Events whose id is among the last six of their card, per second: senders that retry. "
+            "They change nothing and are not answered.",
             unit="ops",
             queries=(Query(f"sum({rate('sekisho_repeats_total')})", "repeats"),),
             width=12,

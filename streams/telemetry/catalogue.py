@@ -77,7 +77,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="events",
         stage="decode",
-        help="Authorization events taken in: decisions + dead letters of authorizations + repeats.",
+        help="Authorization events taken in: decisions + dead letters of authorizations + repeats + replayed.",
     ),
     Metric(
         name="sekisho_decisions_total",

@@ -14,7 +14,7 @@ MODEL: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 PANELS: list[dict[str, Any]] = [panel for panel in MODEL["panels"] if panel["type"] != "row"]
 
 # Grafana's own ids: https://grafana.com/docs names them "unit" in the field configuration.
-UNITS = {"short", "reqps", "ops", "s", "bytes", "percentunit"}
+UNITS = {"short", "reqps", "ops", "s", "bytes", "Bps", "percentunit"}
 
 
 def test_the_committed_file_is_what_the_rows_make() -> None:
@@ -36,6 +36,7 @@ def test_rows_come_in_the_order_in_which_questions_are_asked() -> None:
     assert [panel["title"] for panel in MODEL["panels"] if panel["type"] == "row"] == [
         "Flow and lag",
         "Latency",
+        "Durable profiles",
         "Decisions and alerts",
         "Dead letters and guard",
         "EMV 3-D Secure",

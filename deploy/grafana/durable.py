@@ -1,0 +1,93 @@
+"""A row for those who run Sekisho: what would a crash cost, and how does a worker come back?
+
+Limits are those of the rules in ../prometheus/rules.
+"""
+
+from deploy.grafana.panels import Panel, Query, Row
+from deploy.grafana.queries import WORKERS, quantile, rate
+
+DURABLE = Row(
+    title="Durable profiles",
+    panels=(
+        Panel(
+            title="Time of a flush",
+            description="From taking what changed in a partition to the acknowledgement of its marker. What was "
+            "decided since the last marker is what a crash replays. SekishoFlushSlow warns above 5 s (dashed); at "
+            "emit.ack_timeout_s, 10 s, the worker halts.",
+            unit="s",
+            queries=(
+                Query(quantile(0.5, "sekisho_flush_seconds"), "p50"),
+                Query(quantile(0.99, "sekisho_flush_seconds"), "p99"),
+            ),
+            thresholds=((5, "red"),),
+        ),
+        Panel(
+            title="Rows flushed per second",
+            description="Changed rows of profiles written, tombstones of forgotten ones included: "
+            "each row once per flush, however many events changed it.",
+            unit="ops",
+            queries=(Query(f"sum by (instance) ({rate('sekisho_flushed_rows_total')})", "{{instance}}"),),
+        ),
+        Panel(
+            title="Bytes flushed per second",
+            description="What those rows take in card-profiles and shared-profiles, before replication and without "
+            "the 20 bytes of key and frame that each has on the broker.",
+            unit="Bps",
+            queries=(Query(f"sum by (instance) ({rate('sekisho_flushed_bytes_total')})", "{{instance}}"),),
+        ),
+        Panel(
+            title="Restore progress",
+            description="How much of the log of the partition that is being restored has been read; 1 when none is. "
+            "Its events wait meanwhile. SekishoRestoreSlow warns after 10 minutes.",
+            unit="percentunit",
+            queries=(Query(f"min by (instance) (sekisho_restore_ratio{{{WORKERS}}})", "{{instance}}"),),
+            maximum=1,
+        ),
+        Panel(
+            title="Records restored",
+            description="Records of profiles read back in the chosen time: when workers started, or partitions moved.",
+            kind="stat",
+            unit="short",
+            queries=(Query(f"sum(increase(sekisho_restored_records_total{{{WORKERS}}}[$__range]))", "records"),),
+            decimals=0,
+            width=4,
+        ),
+        Panel(
+            title="Time in restores",
+            description="Seconds that workers spent in restoring in the chosen time. "
+            "Records divided by it is the speed on these machines: size the topics of profiles by it.",
+            kind="stat",
+            unit="s",
+            queries=(Query(f"sum(increase(sekisho_restore_seconds_total{{{WORKERS}}}[$__range]))", "seconds"),),
+            width=4,
+        ),
+        Panel(
+            title="Follow lag by partition",
+            description="How long what another worker saw of merchants, BINs, devices and addresses has been waiting "
+            "to count here; the worst worker of each partition. Empty with one worker. SekishoFollowLagHigh warns "
+            "above 5 s (dashed).",
+            unit="s",
+            queries=(
+                Query(f"max by (partition) (sekisho_follow_lag_seconds{{{WORKERS}}})", "partition {{partition}}"),
+            ),
+            thresholds=((5, "red"),),
+        ),
+        Panel(
+            title="Replayed events",
+            description="Events per second that had been answered before a restart: they count in the profiles again "
+            "and are not answered again. A burst at each restart that was no SIGTERM, and nothing else.",
+            unit="ops",
+            queries=(Query(f"sum by (instance) ({rate('sekisho_replayed_total')})", "{{instance}}"),),
+            width=16,
+        ),
+        Panel(
+            title="Cards in two partitions",
+            description="Sampled cards that turned up on a second partition in the chosen time: a producer keys by "
+            "something other than the card, and tears profiles apart (SekishoCardConflicts).",
+            kind="stat",
+            unit="short",
+            queries=(Query(f"sum(increase(sekisho_card_conflicts_total{{{WORKERS}}}[$__range]))", "cards"),),
+            thresholds=((0.5, "red"),),
+        ),
+    ),
+)
