@@ -27,6 +27,7 @@ from streams.state.follow import Follower
 from streams.state.keeper import Keeper
 from streams.transport.consumer import BatchConsumer, Progress
 from streams.transport.driver import BatchTransport, require_compiled_parts
+from streams.transport.membership import instance_id
 from streams.transport.producer import Producer
 from streams.transport.security import faust_credentials
 from streams.transport.settings import WorkerSettings
@@ -142,6 +143,7 @@ def build_app(settings: WorkerSettings, engine: Engine, telemetry: Telemetry) ->
 
     Raises:
         MissingCompiledPartsError: Faust is running in pure Python.
+        InstanceIdError: the environment does not name this worker, as the settings say it does.
     """
     require_compiled_parts()
     return FraudApp(settings, engine, telemetry)
@@ -234,7 +236,7 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "broker_session_timeout": broker.profile.session_timeout_s,
         "broker_heartbeat_interval": broker.profile.heartbeat_interval_s,
         "broker_rebalance_timeout": consume.rebalance_timeout_s,
-        "consumer_group_instance_id": consume.instance_id,
+        "consumer_group_instance_id": instance_id(consume),
         "consumer_max_fetch_size": consume.fetch_max_partition_bytes,
         "consumer_auto_offset_reset": "earliest",
         "producer_acks": -1,

@@ -10,6 +10,7 @@ from streams.config.settings import Settings
 from streams.telemetry.facts import Telemetry
 from streams.telemetry.http import HttpEndpoints, HttpError
 from streams.telemetry.log import configure
+from streams.transport.membership import InstanceIdError
 from streams.transport.security import SecretError
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ def run(arguments: Namespace) -> int:
         return EXIT_INFRASTRUCTURE
     try:
         return serve(settings, telemetry, origin=arguments.config.name)
-    except SecretError as error:
+    except (SecretError, InstanceIdError) as error:
         tell("worker", error)
         return EXIT_INFRASTRUCTURE
     finally:

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct, field
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Name = Annotated[str, Meta(min_length=1, max_length=249)]  # Kafka's limit on a topic name
+InstanceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]  # the characters Kafka allows
 
 
 class BrokerProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,11 +84,17 @@ class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shared_profiles: Name = "shared-profiles"
 
 
+class FromEnv(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Name the environment variable whose value a worker takes when it starts: what differs between its replicas."""
+
+    env: Name
+
+
 class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bound what is fetched and what may be in flight."""
 
     group: Name = "sekisho"
-    instance_id: str | None = None  # static membership: a restart within the session timeout moves no partition
+    instance_id: InstanceId | FromEnv | None = None  # static: a restart within the session timeout moves no partition
     isolation: Literal["read_uncommitted", "read_committed"] = "read_committed"
     fetch_max_wait_ms: Annotated[int, Meta(ge=1, le=1000)] = 15  # Faust's 1,500 ms stall every quiet partition
     fetch_spacing_ms: Annotated[int, Meta(ge=0, le=100)] = 1  # least time between fetches: fewer, fuller batches

@@ -7,6 +7,7 @@ import pytest
 
 from streams.cli.command import FORWARDED, parser
 from streams.config.load import load_policy, load_settings
+from streams.transport.settings import FromEnv
 from tests.deploy.rules import DEPLOY, ROOT, read
 
 MODEL: dict[str, Any] = read(DEPLOY / "compose.yaml")
@@ -121,6 +122,13 @@ def test_the_configuration_is_valid_and_finds_the_broker_of_the_stack() -> None:
     assert ["./config/policy.yaml", settings.policy.file] in mounts
     assert SERVICES["worker"]["stop_grace_period"] == "40s"
     assert settings.watch.drain_s < 40
+
+
+def test_every_worker_of_the_stack_is_a_member_by_a_name_of_its_own() -> None:
+    settings = load_settings(DEPLOY / "config" / "container.yaml")
+    assert settings.consume.instance_id == FromEnv(env="HOSTNAME")  # which the engine sets, to the container's name
+    assert "hostname" not in SERVICES["worker"], "one name for all would have them end each other"
+    assert SERVICES["worker"]["restart"] == "unless-stopped"
 
 
 def test_the_policy_that_is_mounted_is_valid() -> None:
