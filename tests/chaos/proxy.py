@@ -39,6 +39,7 @@ class Fault(Enum):
 class Rule:
     """What to do with the next `times` requests of a kind (None: with all) that name a topic, until it is lifted.
 
+    The first `skip` of them pass.
     `asked` is called when such a request has come, before it is forwarded; `answered` when the broker has answered
     and nobody knows it yet. Both are called in the proxy's thread: what they do has happened before anything moves on.
     """
@@ -50,6 +51,7 @@ class Rule:
         *,
         fault: Fault = Fault.NONE,
         times: int | None = 1,
+        skip: int = 0,
         asked: Callable[[], object] = lambda: None,
         answered: Callable[[], object] = lambda: None,
     ) -> None:
@@ -60,10 +62,14 @@ class Rule:
         self.applied = threading.Event()
         self._topics = tuple(topic.encode() for topic in topics)
         self._left = times
+        self._skip = skip
 
     def takes(self, api: int, request: bytes) -> bool:
         """Tell whether this request is one for the rule, and count it."""
         if api != self.api or self._left == 0 or not self._named(request):
+            return False
+        if self._skip:
+            self._skip -= 1
             return False
         if self._left is not None:
             self._left -= 1

@@ -111,6 +111,11 @@ def test_a_rule_takes_its_kind_and_topic_as_often_as_it_says(proxy: Proxy, link:
     assert calls == ["?", "!", "?", "!"]
 
 
+def test_a_rule_can_let_some_pass_first(proxy: Proxy, link: socket.socket) -> None:
+    proxy.add(Rule(Api.PRODUCE, ("rows",), fault=Fault.CUT, skip=2))
+    assert [ask(link, Api.PRODUCE, b"rows") for _ in range(3)] == [b"rows", b"rows", b""]
+
+
 def test_a_lifted_rule_takes_nothing(proxy: Proxy, link: socket.socket) -> None:
     rule = proxy.add(Rule(Api.PRODUCE, fault=Fault.CUT, times=None))
     proxy.lift(rule)
