@@ -43,6 +43,16 @@ def await_committed(deployment: Deployment, timeout_s: float) -> dict[int, int]:
     return asyncio.run(_await_committed(deployment, timeout_s))
 
 
+def uncommitted(deployment: Deployment) -> dict[int, int]:
+    """Return how many offsets of each partition the group has not committed; what is committed to its end is absent."""
+
+    async def look() -> dict[int, int]:
+        async with _consumer(deployment.site.bootstrap, deployment.name) as client:
+            return await _uncommitted(client, deployment.topics.authorizations)
+
+    return asyncio.run(look())
+
+
 @asynccontextmanager
 async def _consumer(bootstrap: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
     client = AIOKafkaConsumer(
@@ -81,14 +91,15 @@ async def _partitions(client: AIOKafkaConsumer, topic: str) -> list[TopicPartiti
 async def _await_committed(deployment: Deployment, timeout_s: float) -> dict[int, int]:
     deadline = time.monotonic() + timeout_s
     async with _consumer(deployment.site.bootstrap, deployment.name) as client:
-        partitions = await _partitions(client, deployment.topics.authorizations)
-        ends = await client.end_offsets(partitions)
         while True:
-            missing = {}
-            for tp in partitions:
-                committed = await client.committed(tp) or 0
-                if committed != ends[tp]:
-                    missing[tp.partition] = ends[tp] - committed
+            missing = await _uncommitted(client, deployment.topics.authorizations)
             if not missing or time.monotonic() > deadline:
                 return missing
             await asyncio.sleep(LOOK_S)
+
+
+async def _uncommitted(client: AIOKafkaConsumer, topic: str) -> dict[int, int]:
+    partitions = await _partitions(client, topic)
+    ends = await client.end_offsets(partitions)
+    committed = {tp: await client.committed(tp) or 0 for tp in partitions}
+    return {tp.partition: ends[tp] - committed[tp] for tp in partitions if committed[tp] != ends[tp]}

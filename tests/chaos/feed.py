@@ -1,9 +1,10 @@
 """The upstream: a producer in a thread of its own, at a steady rate and never further than it is let."""
 
 import asyncio
+import itertools
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Self
 
 import aiokafka
@@ -57,6 +58,10 @@ class Feed:
         if self._error is not None:
             raise self._error
 
+    def take(self, count: int) -> list[Event]:
+        """Take the next events; fewer only at the end."""
+        return list(itertools.islice(self._events, count))
+
     def _run(self) -> None:
         try:
             asyncio.run(self._produce())
@@ -80,7 +85,7 @@ class Feed:
                 allowance = min(allowance + (now - ticked) * self._rate, self._rate * 10 * TICK_S)
                 ticked = now
                 count = int(min(allowance, self._limit - self.sent))
-                chunk = list(_first(self._events, count))
+                chunk = self.take(count)
                 if count and not chunk:
                     return
                 if chunk:
@@ -106,11 +111,3 @@ class Feed:
 
 def _append(batch: aiokafka.producer.message_accumulator.BatchBuilder, event: Event) -> bool:
     return batch.append(timestamp=event.at_ms, key=event.key, value=event.value) is not None
-
-
-def _first(events: Iterator[Event], count: int) -> Iterator[Event]:
-    for _ in range(count):
-        try:
-            yield next(events)
-        except StopIteration:
-            return

@@ -69,7 +69,7 @@ def kills_several_partitions(place: Site, scale: Scale) -> Finding:
 def sigterm(place: Site, scale: Scale) -> Finding:
     """Ask the worker to go in the middle, again and again: it goes with status 0 in its time, and leaves no trace."""
     traffic = traffic_of(scale)
-    grace_s = 12.0  # drain_s of the settings, and the time that the process takes to end
+    grace_s = 8.0  # drain_s of the settings, and the time that the process takes to end
     with staged(place, "sigterm", traffic, scale) as stage:
         took = []
         for _ in stage.each_fault():
@@ -131,10 +131,10 @@ def _kill_at(stage: Stage, name: str, kills: Counter[str], number: int) -> None:
     )
     stage.proxy.add(rule)
     try:
-        came = stage.crew.await_end(number, before, MOMENT_S)
+        came = stage.flowing_until(lambda: len(stage.crew.workers[number].ends) > before, MOMENT_S)
     finally:
         stage.proxy.lift(rule)
-    if came is not None:
+    if came:
         kills[name] += 1
         return
     missed = f"the moment `{name}` never came"

@@ -34,8 +34,8 @@ BASE: dict[str, Any] = {
     },
     "topics": {"retention_ms": dict.fromkeys(TopicRetention.__struct_fields__, RETENTION_MS)},
     "consume": {"commit_interval_s": 0.5},
-    "emit": {"ack_timeout_s": 4.0},
-    "watch": {"interval_s": 0.5, "stall_s": 15.0, "settle_s": 60.0, "drain_s": 10.0},
+    "emit": {"ack_timeout_s": 3.0},
+    "watch": {"interval_s": 0.5, "stall_s": 15.0, "settle_s": 60.0, "drain_s": 6.0},
     "profiles": {"rows": ROWS},
 }
 
@@ -102,6 +102,7 @@ class Deployment:
         self.partitions = partitions
         self.topics = Topics(**names)
         self._changes = dict(changes or {})
+        self._ports: dict[int, int] = {}
         sekisho("topics", "create", "--config", str(self.config(0)[0]))
 
     def topic(self, field: str) -> str:
@@ -110,7 +111,8 @@ class Deployment:
 
     def config(self, number: int) -> tuple[Path, int]:
         """Write the configuration of a worker; return the file and the port of its endpoints."""
-        port = steady_ports(1)[0]
+        port = self._ports.get(number) or steady_ports(1)[0]
+        self._ports[number] = port
         own: dict[str, Any] = {
             "kafka": {"bootstrap_servers": [f"127.0.0.1:{self.site.proxy.port}"]},
             "topics": {
@@ -123,6 +125,12 @@ class Deployment:
         path = self.site.folder / f"{self.name}-{number}.yaml"
         path.write_text(yaml.safe_dump(merged(merged(BASE, own), self._changes)))
         return path, port
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Put other `changes` over the settings; workers that start from now on have them."""
+        self._changes = dict(changes)
+        for number in self._ports:
+            self.config(number)
 
     def crew(self, workers: int = 1, *, telling: bool = False) -> Crew:
         """Prepare workers: `telling` ones add the features they saw to each decision."""

@@ -25,6 +25,9 @@ FLOW_S = 30.0
 BACKLOG = 1 / 3
 """Of what the feed brings between two faults: this much while the worker is down, the rest when it is back."""
 
+TRICKLE, TRICKLE_S = 10, 0.05
+"""While a fault takes its time: so many events, so often."""
+
 HALTED = ("worker_halted", "worker_stalled")
 """What the last line of a worker names that ended itself."""
 
@@ -62,8 +65,9 @@ class Upstream(Protocol):
 class Stage:
     """What a scenario has at hand while its traffic flows."""
 
-    def __init__(self, deployment: Deployment, crew: Crew, feed: Feed, scale: Scale) -> None:
+    def __init__(self, deployment: Deployment, traffic: Traffic, crew: Crew, feed: Feed, scale: Scale) -> None:
         self.deployment = deployment
+        self.traffic = traffic
         self.site = deployment.site
         self.proxy = deployment.site.proxy
         self.crew = crew
@@ -78,7 +82,7 @@ class Stage:
         The feed waits for the faults, so that they are spread over the whole of the input.
         """
         faults = self.scale.faults if count is None else count
-        share = self.scale.events / (faults + 1)
+        share = self.traffic.events / (faults + 1)
         for number in range(faults):
             self.feed.allow(share * (number + BACKLOG))
             for worker in self.crew.workers:
@@ -88,6 +92,16 @@ class Stage:
             self.await_flow()
             yield number
 
+    def flowing_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for something with a trickle of traffic, so that there is always a next batch; False when it is late."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            self.feed.allow(self.feed.sent + TRICKLE)
+            time.sleep(TRICKLE_S)
+        return True
+
     def await_flow(self) -> None:
         """Wait until a worker produces decisions.
 
@@ -96,11 +110,8 @@ class Stage:
         """
         topic = self.deployment.topics.decisions
         before = self.proxy.seen[Api.PRODUCE, topic]
-        deadline = time.monotonic() + FLOW_S
-        while self.proxy.seen[Api.PRODUCE, topic] == before:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"no decision was produced for {FLOW_S:.0f} s; {self._last_end()}")
-            time.sleep(0.01)
+        if not self.flowing_until(lambda: self.proxy.seen[Api.PRODUCE, topic] > before, FLOW_S):
+            raise TimeoutError(f"no decision was produced for {FLOW_S:.0f} s; {self._last_end()}")
 
     def finish(self) -> None:
         """Let the rest of the traffic through, wait until all of it is committed and dismiss the workers in order."""
@@ -159,7 +170,7 @@ def staged(
     place.proxy.watch(deployment.topics.decisions, *rows)
     feed = upstream(place.bootstrap, deployment.topics.authorizations, traffic, scale.rate)
     with deployment.crew(workers, telling=telling) as crew, feed:
-        stage = Stage(deployment, crew, feed, scale)
+        stage = Stage(deployment, traffic, crew, feed, scale)
         try:
             crew.hire()
             yield stage
@@ -183,12 +194,16 @@ def unique(name: str) -> str:
     return f"{name}-{next(_numbers)}"
 
 
-def uninterrupted(stage: Stage, traffic: Traffic, *, telling: bool = False) -> Output:
+def uninterrupted(
+    stage: Stage, traffic: Traffic, *, telling: bool = False, changes: Mapping[str, Any] | None = None
+) -> Output:
     """Run one worker over the same input without a fault, once for each traffic, and return what came out."""
     key = (stage.site, traffic, telling)
     if key not in _calm:
         source = stage.deployment.topics.authorizations
-        deployment = Deployment(stage.site, unique("calm"), partitions=traffic.partitions, source=source)
+        deployment = Deployment(
+            stage.site, unique("calm"), partitions=traffic.partitions, source=source, changes=changes
+        )
         with deployment.crew(telling=telling) as crew:
             crew.hire()
             missing = await_committed(deployment, DRAIN_S)
