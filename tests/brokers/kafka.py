@@ -60,15 +60,21 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 num.network.threads=2
 num.io.threads=2
+broker.session.timeout.ms={session_ms}
+broker.heartbeat.interval.ms={heartbeat_ms}
 """
 
 
 def missing() -> str | None:
     """Say in one line why Apache Kafka cannot be had here, or return None."""
-    if os.environ.get(BOOTSTRAP_VARIABLE):
-        return None
+    reason = None if os.environ.get(BOOTSTRAP_VARIABLE) else missing_tools()
+    return f"{reason}, or {BOOTSTRAP_VARIABLE}=host:port" if reason else None
+
+
+def missing_tools() -> str | None:
+    """Say in one line why a broker cannot be started here, whatever others there are, or return None."""
     absent = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
-    return f"needs {' and '.join(absent)}, or {BOOTSTRAP_VARIABLE}=host:port" if absent else None
+    return f"needs {' and '.join(absent)}" if absent else None
 
 
 def jars() -> Path:
@@ -108,11 +114,19 @@ class KafkaServer:
     """One KRaft process on loopback. Its data in `directory` outlive it: started again, it goes on on the same port.
 
     With `proxy_port` it listens a second time, on `inner_port`, and tells whoever comes that way to come to
-    `proxy_port` for everything else: a proxy from there to `inner_port` sees all that its clients do.
+    `proxy_port` for everything else: a proxy from there to `inner_port` sees all that its clients do. A broker that
+    was killed serves again when its old session is over, by default Kafka's 9 s.
     """
 
     def __init__(
-        self, directory: Path, *, port: int, controller: int, inner_port: int | None = None, proxy_port: int = 0
+        self,
+        directory: Path,
+        *,
+        port: int,
+        controller: int,
+        inner_port: int | None = None,
+        proxy_port: int = 0,
+        session_ms: int = 9_000,
     ) -> None:
         self.port = port
         self._directory = directory
@@ -125,6 +139,8 @@ class KafkaServer:
                 port=port,
                 controller=controller,
                 directory=directory,
+                session_ms=session_ms,
+                heartbeat_ms=session_ms // 5,
                 behind_proxy=f",PROXIED://127.0.0.1:{inner_port}" if proxied else "",
                 through_proxy=f",PROXIED://127.0.0.1:{proxy_port}" if proxied else "",
             )

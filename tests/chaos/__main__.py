@@ -1,6 +1,7 @@
 """`python -m tests.chaos`: every scenario, a table, chaos.json; the status says whether the guarantee held."""
 
 import argparse
+import logging
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=FULL.seed)
     options = parser.parse_args()
     scale = replace(SHORT if options.short else FULL, seed=options.seed)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the broker goes away on purpose
     begun = time.monotonic()
     results: list[Result] = []
     with site() as place:

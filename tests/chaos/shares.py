@@ -31,11 +31,12 @@ def three_workers(place: Site, scale: Scale) -> Finding:
     with staged(place, "three", traffic, scale, workers=WORKERS, telling=True) as stage:
         kills: Counter[str] = Counter()
         course = itertools.cycle(COURSE)
-        for number in stage.each_fault(max(3, scale.faults // 2)):
+        for number in stage.each_fault(max(len(COURSE), scale.faults // 2)):
             begun_ms = time.time() * 1000
             _disturb(stage, next(course), number % WORKERS, kills)
             settle(stage)
-            unsettled.append((begun_ms, (time.time() + BEHIND_S) * 1000))
+            time.sleep(BEHIND_S)
+            unsettled.append((begun_ms, time.time() * 1000))
         stage.finish()
         stage.none_ended_by_itself()
         stage.finding.numbers |= {"kills": kills.total(), "disturbances": len(unsettled)}

@@ -1,6 +1,7 @@
 """Where a scenario takes place: a broker behind a proxy, and deployments with topics and workers of their own."""
 
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.chaos.workers import COMMAND, KERNELS_S, TELLING, Crew, Worker, sekis
 
 RETENTION_MS = 3_650 * 86_400_000
 """The traffic is stamped with times of its own, long ago."""
+
+BROKER_SESSION_MS = 4_000
 
 ROWS = {"card": 1 << 14, "merchant": 1 << 12, "merchant_bin": 1 << 15, "bin": 1 << 12}
 ROWS |= dict.fromkeys(("device", "ip", "account", "address"), 1 << 15)
@@ -49,13 +52,14 @@ class Site:
         self.bootstrap = f"127.0.0.1:{server.port}"
         self._server = server
 
-    def restart_broker(self, *, kill: bool) -> None:
-        """End the broker, in order or not, and start it again; meanwhile its port refuses."""
+    def restart_broker(self, *, kill: bool, outage_s: float = 0.0) -> None:
+        """End the broker, in order or not, and start it again after a while; meanwhile its port refuses."""
         if kill:
             self._server.kill()
         else:
             self._server.stop()
         self.proxy.shut()
+        time.sleep(outage_s)
         self._server.start()
         self.proxy.open()
 
@@ -66,7 +70,9 @@ def site() -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="sekisho-chaos-") as name:
         folder = Path(name)
         port, controller, inner, outer = steady_ports(4)
-        server = KafkaServer(folder, port=port, controller=controller, inner_port=inner, proxy_port=outer)
+        server = KafkaServer(
+            folder, port=port, controller=controller, inner_port=inner, proxy_port=outer, session_ms=BROKER_SESSION_MS
+        )
         server.format()
         try:
             server.start()

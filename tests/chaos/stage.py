@@ -34,16 +34,17 @@ HALTED = ("worker_halted", "worker_stalled")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How large: `events` at `rate` per second and `faults` among them."""
+    """How large: `events` at `rate` per second, so many `faults` among them, and whether each kind has to come."""
 
     events: int
     rate: float
     faults: int
+    every_kind: bool
     seed: int = 23
 
 
-FULL = Scale(events=200_000, rate=2_500.0, faults=24)
-SHORT = Scale(events=20_000, rate=1_500.0, faults=5)
+FULL = Scale(events=200_000, rate=2_500.0, faults=24, every_kind=True)
+SHORT = Scale(events=16_000, rate=1_500.0, faults=4, every_kind=False)
 
 
 @dataclass(slots=True)
