@@ -72,7 +72,7 @@ def sigterm(place: Site, scale: Scale) -> Finding:
     grace_s = 8.0  # drain_s of the settings, and the time that the process takes to end
     with staged(place, "sigterm", traffic, scale) as stage:
         took = []
-        for _ in stage.each_fault():
+        for _ in stage.each_fault(max(2, scale.faults // 2)):
             time.sleep(stage.choose.uniform(0.0, 1.0))
             begun = time.monotonic()
             end = stage.crew.dismiss(timeout_s=grace_s, replaced=True)

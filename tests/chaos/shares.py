@@ -31,7 +31,7 @@ def three_workers(place: Site, scale: Scale) -> Finding:
     with staged(place, "three", traffic, scale, workers=WORKERS, telling=True) as stage:
         kills: Counter[str] = Counter()
         course = itertools.cycle(COURSE)
-        for number in stage.each_fault(max(len(COURSE), scale.faults // 2)):
+        for number in stage.each_fault(max(2, scale.faults // 2)):
             begun_ms = time.time() * 1000
             _disturb(stage, next(course), number % WORKERS, kills)
             settle(stage)

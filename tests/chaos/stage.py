@@ -44,7 +44,7 @@ class Scale:
 
 
 FULL = Scale(events=200_000, rate=2_500.0, faults=24, every_kind=True)
-SHORT = Scale(events=16_000, rate=1_500.0, faults=4, every_kind=False)
+SHORT = Scale(events=12_000, rate=2_000.0, faults=4, every_kind=False)
 
 
 @dataclass(slots=True)
