@@ -16,6 +16,9 @@ PARTITIONS = 6
 BEHIND_S = 2.5
 """How old what another worker decided may be before it counts here: a flush each second, and following it."""
 
+CALM = 0.8
+"""Of the traffic: counts are only judged while nobody is gone."""
+
 SETTLE_S = 60.0
 CAUGHT_UP_S = 1.5
 """A worker whose commits are no further behind than this, at the rate of the feed, has caught up."""
@@ -31,7 +34,7 @@ def three_workers(place: Site, scale: Scale) -> Finding:
     with staged(place, "three", traffic, scale, workers=WORKERS, telling=True) as stage:
         kills: Counter[str] = Counter()
         course = itertools.cycle(COURSE)
-        for number in stage.each_fault(max(2, scale.faults // 2)):
+        for number in stage.each_fault(max(2, scale.faults // 2), calm=CALM):
             begun_ms = time.time() * 1000
             _disturb(stage, next(course), number % WORKERS, kills)
             settle(stage)

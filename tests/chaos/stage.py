@@ -77,10 +77,11 @@ class Stage:
         self.finding = Finding()
         self.choose = random.Random(scale.seed)  # noqa: S311 - a seed, no secret
 
-    def each_fault(self, count: int | None = None) -> Iterator[int]:
+    def each_fault(self, count: int | None = None, *, calm: float = BACKLOG) -> Iterator[int]:
         """Number the faults, each in the middle of the traffic: before each one, workers are ready and decide.
 
-        The feed waits for the faults, so that they are spread over the whole of the input.
+        The feed waits for the faults, so that they are spread over the whole of the input. `calm` is how much of what
+        it brings between two faults comes before the next, as a share.
         """
         faults = self.scale.faults if count is None else count
         share = self.traffic.events / (faults + 1)
@@ -91,6 +92,7 @@ class Stage:
                     self.crew.await_ready(worker.number)
             self.feed.allow(share * (number + 1))
             self.await_flow()
+            self.flowing_until(lambda due=share * (number + calm): self.feed.sent >= due, FLOW_S)
             yield number
 
     def flowing_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
