@@ -223,7 +223,9 @@ def _settle_memory() -> None:
 
 
 def _halted(reason: BaseException) -> int:
+    """Say why, as the last line: what services log while their tasks are cancelled would come after it."""
     log.error("worker_halted reason=%s", type(reason).__name__, exc_info=reason)
+    logging.disable(logging.ERROR)  # not the watchdog's word, should the process fail to end
     return EXIT_HALTED
 
 
