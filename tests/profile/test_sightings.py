@@ -274,13 +274,28 @@ def test_memory_is_bounded() -> None:
 
 def test_others_partitions_fill_no_notes_of_this_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sightings, "CARDS_MAX", 3)
-    other, this = Sightings(PARTITIONS), Sightings(PARTITIONS)
-    this.take(3)
+    other, this = Sightings(PARTITIONS), Profiles(SMALL, PARTITIONS).changelog
+    for partition in (1, 3):
+        this.forget_shared(partition)
+    this.forget_cards(1)
     for number in range(20):
         other.observe(cards(number), number % 2)
         this.restore(number % 2, other.flush(number % 2))
-    assert this.observe(cards(19), 3) == 1
-    assert set(this._notes) == {3}
+    assert this.sightings.observe(cards(19), 3) == 1
+    assert set(this.sightings._notes) == {3}
+
+
+def test_what_was_heard_of_a_partition_and_is_not_in_its_log_goes_when_it_is_taken() -> None:
+    """Its last worker may have died between the two markers of a flush."""
+    other, this = Sightings(PARTITIONS), Profiles(SMALL, PARTITIONS).changelog
+    other.observe(cards(1, 2), 1)
+    this.restore(1, other.flush(1))
+    this.sightings.observe(cards(2), 0)
+    this.flush(0)
+    this.forget_shared(1)
+    assert this.sightings.observe(cards(1), 0) == 0
+    assert this.sightings.observe(cards(1, 2), 1) == 2
+    assert len(this.flush(1)[1]) == 2
 
 
 def test_a_tombstone_takes_one_partition_away() -> None:
