@@ -5,9 +5,9 @@ in a partition, a sighting, is logged once in `shared-profiles`; so it survives,
 
 A card seen in k partitions makes k - 1 conflicts, whoever has those partitions and in whatever order they hear of each
 other. One sighting of a card is its first; every other is a conflict, reported by the one that has its partition: at
-once if another was known before, else when the rows of two that nobody has reported meet. Of those the lowest partition
-counts as the first. The row says whether its sighting was reported, so that no restart and no other worker reports it
-again.
+once if another was known before, else with the next batch after the rows of two that nobody has reported have met. Of
+those the lowest partition counts as the first. The row says whether its sighting was reported, so that no restart and
+no other worker reports it again.
 """
 
 from collections.abc import Iterable
@@ -46,20 +46,24 @@ class Sightings:
     def __init__(self, partitions: int) -> None:
         self._n = partitions
         self._where: dict[int, int] = {}  # by card, in the order in which cards were first seen
-        self._met: dict[int, None] = {}  # cards that rows show in two partitions
-        self._conflicts: dict[int, int] = {}  # partition -> conflicts that its next batch reports
-        self._notes: dict[int, dict[int, None]] = {}  # partition of this worker -> cards that its next flush writes
+        self._notes: dict[int, dict[int, None]] = {}  # by partition of this worker: cards that its next flush writes
+        self._met: dict[int, dict[int, None]] = {}  # the same: cards that a row shows in another partition too
 
     def observe(self, cards: NDArray[np.uint64], partition: int) -> int:
         """Take the cards of a batch, uint64[n] and 0 for none; return the conflicts of its partition to be reported."""
         if self._n == 1:
             return 0
         sampled = cards[cards & _CHOSEN == _CHOSEN]
-        if not len(sampled) and not self._met and not self._conflicts:
+        if not len(sampled) and not self._met.get(partition):
             return 0
-        notes = self._notes.setdefault(partition, {})
-        self._settle()
-        conflicts = self._conflicts.pop(partition, 0)
+        notes, conflicts = self._notes.setdefault(partition, {}), 0
+        for card in self._met.get(partition, ()):  # only now: a later row may have said that it was reported
+            where = self._where.get(card, 0)
+            if self._surplus(where) >> partition & 1:
+                conflicts += 1
+                self._where[card] = where | self._bits(partition, is_reported=True)
+                notes[card] = None
+        self._met[partition] = {}
         for card in sampled.tolist():
             where = self._where.get(card, 0)
             if where >> partition & 1:
@@ -100,10 +104,14 @@ class Sightings:
         for card, is_known, is_reported in zip(
             _cards(packed.keys[rows]), known.tolist(), reported.tolist(), strict=True
         ):
-            others = self._where.get(card, 0) & ~both
-            self._put(card, others | (self._bits(partition, is_reported=is_reported) if is_known else 0))
-            if others and is_known:
-                self._met[card] = None
+            where = self._where.get(card, 0) & ~both
+            if is_known:
+                where |= self._bits(partition, is_reported=is_reported)
+            self._put(card, where)
+            if self._surplus(where):
+                for own, met in self._met.items():
+                    if where >> own & 1:
+                        met[card] = None
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
         """Note the sightings among rows by their keys, so that the next flush writes or buries them."""
@@ -118,31 +126,20 @@ class Sightings:
         for card, where in list(self._where.items()):
             if where & both:
                 self._put(card, where & ~both)
-        self._notes[partition] = {}
+        self._notes[partition], self._met[partition] = {}, {}
 
     def leave(self, partition: int) -> None:
         """Write and report nothing more of a partition: it is another worker's now."""
         self._notes.pop(partition, None)
-        self._conflicts.pop(partition, None)
+        self._met.pop(partition, None)
 
     def _bits(self, partition: int, *, is_reported: bool) -> int:
         return (1 | is_reported << self._n) << partition
 
-    def _settle(self) -> None:
-        """Report all but one of the sightings that met unreported.
-
-        Not while rows are read: a later one of the same key may say that it was reported.
-        """
-        for card in self._met:
-            where = self._where[card]
-            surplus = where & ~(where >> self._n) & (1 << self._n) - 1
-            surplus &= surplus - 1  # all but the lowest
-            self._where[card] = where | surplus << self._n
-            for partition, notes in self._notes.items():
-                if surplus >> partition & 1:
-                    notes[card] = None
-                    self._conflicts[partition] = self._conflicts.get(partition, 0) + 1
-        self._met.clear()
+    def _surplus(self, where: int) -> int:
+        """Return the partitions where a card is one too many and nobody has said so: all unreported but the lowest."""
+        unreported = where & ~(where >> self._n) & (1 << self._n) - 1
+        return unreported & unreported - 1
 
     def _put(self, card: int, where: int) -> None:
         """Remember where a card was seen, or that it was nowhere. A full table forgets its oldest card."""
@@ -154,9 +151,9 @@ class Sightings:
             self._put(oldest, 0)
         if where:
             self._where[card] = where
-        else:
-            self._where.pop(card, None)
-            self._met.pop(card, None)
+        elif self._where.pop(card, 0):
+            for met in self._met.values():
+                met.pop(card, None)
 
 
 def _rows(keys: NDArray[np.uint32]) -> NDArray[np.int64]:

@@ -216,6 +216,18 @@ def test_a_conflict_that_nobody_lived_to_report_is_found_when_both_logs_are_rest
     assert two.reported == 1
 
 
+def test_a_conflict_is_not_written_as_reported_before_it_was() -> None:
+    some = group(1, 0, 0, 0)
+    some.see(3, 1)
+    some.see(0, 1)
+    some.move(3, 1)
+    some.see(0, 2)  # a batch of another partition, after the rows have met
+    some.restart(1)
+    assert some.reported == 0
+    some.see(3)
+    assert some.reported == 1
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_card_in_k_partitions_makes_k_minus_1_reports_whatever_happens(data: st.DataObject) -> None:
@@ -296,6 +308,20 @@ def test_what_was_heard_of_a_partition_and_is_not_in_its_log_goes_when_it_is_tak
     assert this.sightings.observe(cards(1), 0) == 0
     assert this.sightings.observe(cards(1, 2), 1) == 2
     assert len(this.flush(1)[1]) == 2
+
+
+def test_cards_that_met_are_forgotten_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sightings, "CARDS_MAX", 3)
+    other, this = Sightings(PARTITIONS), Sightings(PARTITIONS)
+    for number in range(20):
+        this.observe(cards(number), 3)
+        other.observe(cards(number), 1)
+        this.restore(1, other.flush(1))
+        assert this._met[3] == {card(number): None}
+    for number in range(30, 40):
+        this.restore(1, other.flush(1))
+        other.observe(cards(number), 1)
+    assert this._met[3] == {}
 
 
 def test_a_tombstone_takes_one_partition_away() -> None:
