@@ -21,6 +21,7 @@ LAYOUT: Final = f"{crc32(repr(ROW_LAYOUTS).encode()):08x}"
 """Digest of where everything lies in a row. Rows of another layout cannot be read, whatever their version says."""
 
 _T = TypeVar("_T", bound=np.generic)
+_PARTITION_MASK: Final = np.uint64(0xFFFFFFFF)
 _FORM: Final = ("C", "W")
 _ROOM_MIN: Final = 4_096
 
@@ -34,7 +35,13 @@ class Changelog:
         self._dirty: dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
         self._gone = np.empty((0, 2), dtype=np.uint64)
         self._gone_n = np.zeros(1, dtype=np.int64)
+        self._owned: set[int] = set()
         self.sightings = Sightings(partitions)
+
+    def own(self, partition: int) -> None:
+        """Keep note of what is evicted of a partition: it will be flushed. Of all others nobody here may write."""
+        self._owned.add(partition)
+        self.sightings.own(partition)
 
     def journal(self, partition: int, events: int) -> Journal:
         """Return the notes of a partition with room for what so many events can change."""
@@ -44,9 +51,11 @@ class Changelog:
             dirty = _grown(dirty, int(dirty_n[0]), needed)
             self._dirty[partition] = dirty, dirty_n
         evictions = events * len(Entity) * (self._partitions + 1)  # an entity takes its rows in all partitions with it
-        needed = int(self._gone_n[0]) + evictions * (2 if self._partitions > 1 else 1)
-        if needed > len(self._gone):
-            self._gone = _grown(self._gone, int(self._gone_n[0]), needed)
+        evictions *= 2 if self._partitions > 1 else 1
+        if self._gone_n[0] + evictions > len(self._gone):
+            self._forget_gone(self._owned)
+            if self._gone_n[0] + evictions > len(self._gone):
+                self._gone = _grown(self._gone, int(self._gone_n[0]), int(self._gone_n[0]) + evictions)
         return Journal(dirty, dirty_n, self._gone, self._gone_n)
 
     def pending(self, partition: int) -> int:
@@ -66,10 +75,15 @@ class Changelog:
         cards = self._pack(partition, True, counts[:1], gone, journal, NO_ROWS)
         shared = self._pack(partition, False, [0, *counts[1:]], gone, journal, self.sightings.flush(partition))
         journal.dirty_n[0] = 0
-        left = self._gone[:gone][(self._gone[:gone, 0] & np.uint64(0xFFFFFFFF)) != partition]
+        self._forget_gone(self._owned - {partition})
+        return cards, shared
+
+    def _forget_gone(self, but: set[int]) -> None:
+        """Drop the notes of evictions of all partitions `but` these."""
+        noted = self._gone[: self._gone_n[0]]
+        left = noted[np.isin(noted[:, 0] & _PARTITION_MASK, np.array(sorted(but), dtype=np.uint64))]
         self._gone[: len(left)] = left
         self._gone_n[0] = len(left)
-        return cards, shared
 
     def _pack(
         self, partition: int, cards: bool, counts: list[int], gone: int, journal: Journal, last: Packed
@@ -116,17 +130,18 @@ class Changelog:
         """Let go of a partition's cards: they are another worker's now."""
         entry.leave(partition, True, self._arena, self.journal(partition, 0))
         self._drop_notes(partition)
-        self.sightings.leave(partition)
 
     def forget_shared(self, partition: int) -> None:
         """Let go of what a partition saw of all other entities, to restore it from its log."""
         entry.leave(partition, False, self._arena, self.journal(partition, 1 << 10))
         self._drop_notes(partition)
-        self.sightings.take(partition)
+        self.sightings.forget(partition)
 
     def _drop_notes(self, partition: int) -> None:
-        journal = self.journal(partition, 0)
-        journal.dirty_n[0] = 0
+        self.journal(partition, 0).dirty_n[0] = 0
+        self._owned.discard(partition)
+        self.sightings.leave(partition)
+        self._forget_gone(self._owned)
 
     @property
     def hands(self) -> list[int]:

@@ -119,17 +119,20 @@ class Sightings:
         if len(rows):
             self._notes.setdefault(partition, {}).update(dict.fromkeys(_cards(keys[rows])))
 
-    def take(self, partition: int) -> None:
-        """Forget what was seen in a partition and have it from now on: what it saw comes back from its log."""
-        self.leave(partition)
+    def forget(self, partition: int) -> None:
+        """Forget what was seen in a partition, to restore it from its log."""
         both = self._bits(partition, is_reported=True)
         for card, where in list(self._where.items()):
             if where & both:
                 self._put(card, where & ~both)
-        self._notes[partition], self._met[partition] = {}, {}
+
+    def own(self, partition: int) -> None:
+        """Keep note of what is to be written and reported of a partition, also before its first batch."""
+        self._notes.setdefault(partition, {})
+        self._met.setdefault(partition, {})
 
     def leave(self, partition: int) -> None:
-        """Write and report nothing more of a partition: it is another worker's now."""
+        """Write and report nothing more of a partition: it is another worker's now, or about to be restored."""
         self._notes.pop(partition, None)
         self._met.pop(partition, None)
 

@@ -97,7 +97,8 @@ class Assignment:
                 with _Bar(f"partition {partition}, {number + 1} of {len(partitions)}", self._telemetry) as progress:
                     at, outputs = await self._input(reader, consumer, partition), await self._outputs(reader, partition)
                     held = await restorer.restore(partition, at, outputs, progress)
-                if not is_current():
+                if not is_current():  # it may be another's by now
+                    self._engine.changelog.forget_cards(partition)
                     return
                 self._keeper.held[partition] = held
                 records, answered = records + progress.total, answered + held.answered.size

@@ -66,6 +66,7 @@ class Restorer:
         parts = [(cards, bounds[cards][0], card_end), (shared, bounds[shared][0], shared_end)]
         total, done = sum(end - begin for _, begin, end in parts), 0
         self._changelog.forget_shared(partition)  # of one that was followed, as others saw it: perhaps too new
+        self._changelog.own(partition)
         is_alone = self._partitions == 1
         for tp, begin, end in parts:
             async for rows in self._reader.read(tp, begin, end):

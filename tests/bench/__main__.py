@@ -9,6 +9,7 @@ from typing import Any
 
 from streams.embedded import embedded_broker
 from tests.bench.machine import describe
+from tests.bench.restore import restore_rate
 from tests.bench.run import Harness, Plan, median_ratio, medians
 from tests.brokers import kafka
 
@@ -16,6 +17,8 @@ BARS = {
     "vs_vanilla_faust": ("at least", 20.0),
     "vs_plain_aiokafka": ("at least", 4.0),
     "share_of_floor": ("at least", 0.35),
+    "share_of_not_durable": ("at least", 0.75),
+    "restored_records_per_second": ("at least", 200_000.0),
     "latency_ms_p50": ("at most", 5.0),
     "latency_ms_p99": ("at most", 20.0),
     "inference_vs_booster": ("at least", 4.0),
@@ -48,6 +51,7 @@ async def measure_all(harness: Harness) -> dict[str, Any]:
     stages, inference = harness.core(MODEL)
     print("throughput: one backlog, every contender in turn", flush=True)
     rates = await harness.throughput(MODEL)
+    restored = await restore_rate(harness.folder / "bench-sekisho-0.yaml")
     print("latency: open loop", flush=True)  # after it: a broker that has just started still compiles its own code
     latency = await harness.latency()
     return {
@@ -55,6 +59,8 @@ async def measure_all(harness: Harness) -> dict[str, Any]:
         "vs_vanilla_faust": median_ratio(rates, "vanilla-faust"),
         "vs_plain_aiokafka": median_ratio(rates, "plain-aiokafka"),
         "share_of_floor": median_ratio(rates, "floor"),
+        "share_of_not_durable": median_ratio(rates, "not-durable"),
+        "restored_records_per_second": restored,
         "latency_ms_p50": latency["p50_ms"],
         "latency_ms_p99": latency["p99_ms"],
         "inference_vs_booster": inference["ratio"],

@@ -17,6 +17,7 @@ from scoring.engine import Engine
 from scoring.observer import Observer
 from streams.config.settings import Settings
 from streams.embedded import free_port
+from streams.topics import PROFILE_CONFIGS
 from streams.transport.settings import Broker
 from streams.wiring import build_engine
 from tests.bench import kafka_io
@@ -66,7 +67,7 @@ class Harness:
         self.plan = plan
         self.source = "bench-authorizations"
 
-    def worker_config(self, name: str, source: str, port: int) -> Path:
+    def worker_config(self, name: str, source: str, port: int, *, durable: bool = True) -> Path:
         """Write the configuration of a worker with topics and group of its own."""
         config = {
             "kafka": {"bootstrap_servers": [self.bootstrap], "profile": self.profile},
@@ -78,8 +79,11 @@ class Harness:
                     "decisions": f"{name}-decisions",
                     "alerts": f"{name}-alerts",
                     "dead_letters": f"{name}-dead-letters",
+                    "card_profiles": f"{name}-card-profiles",
+                    "shared_profiles": f"{name}-shared-profiles",
                 }
             },
+            "state": {"enabled": durable},
             "consume": {"group": name},
             "http": {"port": port},
         }
@@ -87,15 +91,21 @@ class Harness:
         path.write_text(yaml.safe_dump(config))
         return path
 
-    async def sekisho(self, name: str, source: str, configs: dict[str, str] | None = None) -> Contender:
+    async def sekisho(
+        self, name: str, source: str, configs: dict[str, str] | None = None, *, durable: bool = True
+    ) -> Contender:
         """Prepare a worker: its topics, with Kafka's `configs`, and its command."""
         topics = [f"{name}-{kind}" for kind in ("fraud-reports", "decisions", "alerts", "dead-letters")]
         await kafka_io.create_topics(self.bootstrap, topics, configs)
         await kafka_io.create_topics(self.bootstrap, [f"{name}-merchants"], {"cleanup.policy": "compact"})
+        await kafka_io.create_topics(
+            self.bootstrap, [f"{name}-card-profiles", f"{name}-shared-profiles"], dict(PROFILE_CONFIGS)
+        )
         port = free_port()
-        config = self.worker_config(name, source, port)
+        config = self.worker_config(name, source, port, durable=durable)
         command = [str(Path(sys.executable).with_name("sekisho")), "worker", "--config", str(config)]
-        return Contender(name="sekisho", command=command, target=f"{name}-decisions", port=port)
+        kind = "sekisho" if durable else "not-durable"
+        return Contender(name=kind, command=command, target=f"{name}-decisions", port=port)
 
     async def peer(self, peer: str, name: str, model: Path) -> Contender:
         """Prepare one of the peers."""
@@ -112,6 +122,7 @@ class Harness:
         for number in range(self.plan.rounds):
             contenders: Sequence[Contender] = [
                 await self.sekisho(f"bench-sekisho-{number}", self.source),
+                await self.sekisho(f"bench-not-durable-{number}", self.source, durable=False),
                 await self.peer("floor", f"bench-floor-{number}", model),
                 await self.peer("plain-aiokafka", f"bench-plain-{number}", model),
                 await self.peer("vanilla-faust", f"bench-faust-{number}", model),

@@ -72,7 +72,7 @@ def test_a_restart_reports_what_is_new_and_nothing_twice() -> None:
     score(engine, FIRST)
     conflicts = score(engine, SECOND[: CARDS // 2], partition=1).tally.card_conflicts
     for partition in (0, 1):
-        again.changelog.forget_shared(partition)
+        again.changelog.own(partition)
         for packed in engine.changelog.flush(partition):
             again.changelog.restore(partition, packed)
     assert score(again, SECOND, partition=1).tally.card_conflicts == len(sampled(FIRST)) - conflicts

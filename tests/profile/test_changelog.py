@@ -167,6 +167,8 @@ def test_a_fresh_row_packs_to_a_fraction_of_its_size() -> None:
 @pytest.mark.parametrize("partitions", [1, PARTITIONS])
 def test_what_was_evicted_gets_a_tombstone_and_does_not_come_back(partitions: int) -> None:
     profiles = Profiles(TINY, partitions)
+    for partition in range(partitions):
+        profiles.changelog.own(partition)
     log: Log = {}
     events = [at(n, card=n + 1, device=n + 1) for n in range(40)]
     for name, event in enumerate(events):
@@ -181,6 +183,19 @@ def test_what_was_evicted_gets_a_tombstone_and_does_not_come_back(partitions: in
     assert len(live) == rows_that_belong_to_a_partition(profiles)
     if partitions == 1:
         assert restored(log, TINY, 1).sizes() == profiles.sizes()
+
+
+def test_evictions_of_partitions_that_are_not_ours_are_not_kept() -> None:
+    profiles = Profiles(TINY, PARTITIONS)
+    profiles.changelog.own(1)
+    for name in range(4_000):
+        event = at(name, card=name + 1, device=name + 1)
+        feed(profiles, event, name + 1, partition_of(event))
+        if name % 100 == 0:
+            profiles.changelog.flush(1)
+    assert len(profiles.changelog._gone) <= 4_096 + 400
+    profiles.changelog.forget_cards(1)
+    assert profiles.changelog._gone_n[0] == 0
 
 
 def test_rows_behind_the_last_marker_are_written_again_or_buried() -> None:
