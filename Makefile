@@ -6,7 +6,7 @@ DURATION ?= 60
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check bench soak model lock docs clean
+.PHONY: help setup demo test check bench chaos soak model lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ check: setup ## Style, types, drift of generated files
 
 bench: setup ## Figures of the README, measured beside their peers in one run; writes bench.json
 	$(BIN)/python -m tests.bench
+
+chaos: setup ## Kill workers and brokers, break produces: the books must balance to the byte; writes chaos.json
+	$(BIN)/python -m tests.chaos
 
 soak: setup ## Ten million events through one worker on Apache Kafka: its memory must stay flat
 	$(BIN)/python -m tests.bench.soak

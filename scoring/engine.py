@@ -21,6 +21,7 @@ from scoring.contract.decision import Reason, Versions
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, STATUS_NAMES, Decided, DecisionEncoder
 from scoring.decode import Col, Decoded, encode_dead_letter
+from scoring.decode.hashing import CARD_KEY
 from scoring.enrich import threeds
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
@@ -77,12 +78,14 @@ class Engine:
         What stands in `emitted` moves the profiles on and comes out no second time.
         """
         observed = self.observer.observe(values, source.timestamps_ms, mark, source.partition)
+        conflicts = self.changelog.sightings.observe(observed.decoded.hashes[:, CARD_KEY], source.partition)
         margins = self._margins[: len(observed.matrix)]
         self.bundle.trees.margins(observed.matrix, margins)
         mark("score")
         judged = self._judge(observed, margins, _silent(observed, emitted))
         mark("decide")
         outputs = self._encode(values, source, observed, judged, emitted, received_at_ms, decided_at_ms())
+        outputs.tally.card_conflicts = conflicts
         mark("encode")
         return outputs
 

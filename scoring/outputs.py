@@ -78,7 +78,7 @@ class Tally:
     events: int = 0
     repeats: int = 0
     replayed: int = 0  # counted in the state after a restart, and answered before it
-    card_conflicts: int = 0  # sampled cards that another partition had seen
+    card_conflicts: int = 0  # sampled cards that another partition had seen too, each once
     clocks: dict[str, int] = field(default_factory=dict)  # decisions by how the event's time stood
     bands: dict[str, int] = field(default_factory=dict)
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)

@@ -23,6 +23,7 @@ from faust.types import EventT, StreamT
 
 from scoring.outputs import Outputs, Source
 from streams.poison import PoisonGuard
+from streams.telemetry.conflicts import CardConflicts
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
 from streams.transport.schema import RawBatchSchema
@@ -35,6 +36,7 @@ def define_agents(app: "FraudApp") -> None:
     """Register the agents with the app; they start when it does."""
     topics, engine, telemetry = app.settings.topics, app.engine, app.telemetry
     poison = PoisonGuard(app.settings.poison)
+    conflicts = CardConflicts()
 
     @app.agent(app.topic(topics.authorizations, schema=RawBatchSchema()), name="authorizations")
     async def authorizations(stream: StreamT[Any]) -> None:
@@ -51,6 +53,7 @@ def define_agents(app: "FraudApp") -> None:
             poison.observe(batch.topic, batch.partition, outputs.tally)
             cast(BatchConsumer, app.consumer).scored(cast(BatchMessage, event.message))
             telemetry.scored(batch, outputs)
+            conflicts.note(batch.partition, outputs.tally.card_conflicts)
             await deliver(app, event, batch, outputs)
 
     @app.agent(app.topic(topics.fraud_reports, schema=RawBatchSchema()), name="fraud-reports")

@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from typing import Any, cast
 
 import aiokafka
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 EXIT_HALTED = 1
 
 SWITCH_INTERVAL_S = 0.0005  # two threads share the interpreter; 5 ms, the default, is a whole latency budget
+CRASH_STOP_S = 5.0
 DELIVERIES_MAX = 64  # batches scored and not yet acknowledged, over all partitions
 
 
@@ -156,30 +158,44 @@ def run(build: Callable[[], FraudApp]) -> int:
     committed). The watchdog ends the process itself, with 70, when it stands still.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(build))
+    with ExitStack() as until_the_loop_is_closed, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(build, until_the_loop_is_closed))
 
 
-async def _serve(build: Callable[[], FraudApp]) -> int:
+async def _serve(build: Callable[[], FraudApp], until_the_loop_is_closed: ExitStack) -> int:
     app = build()
     stop_asked = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop_asked.set)
     watchdog = Watchdog(app.settings.watch, lambda: app.watched, observe=_observer(app))
     watchdog.start()
+    until_the_loop_is_closed.callback(watchdog.stop)
     try:
         await _until_stopped(app, stop_asked)
         watchdog.draining()
         app.telemetry.ready(False)
-        await app.stop()
+        await _stop(app)
     except Exception as error:  # noqa: BLE001 - whatever it is, the process ends and the next one replays
-        return _halted(error)
+        return _halted(app.crash_reason or error)
     finally:
-        watchdog.stop()
+        watchdog.draining()
     if app.crash_reason is not None:
         return _halted(app.crash_reason)
     log.info("worker_stopped")
     return 0
+
+
+async def _stop(app: FraudApp) -> None:
+    """Stop the app: in order, or, when it has crashed, within moments. Nothing is left then that may become durable.
+
+    A producer whose broker is silent would wait for ever for what nobody will acknowledge.
+    """
+    if app.crash_reason is None:
+        await app.stop()
+        return
+    stopping = asyncio.create_task(app.stop())
+    await asyncio.wait([stopping], timeout=CRASH_STOP_S)
+    stopping.cancel()
 
 
 async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
@@ -209,7 +225,9 @@ def _settle_memory() -> None:
 
 
 def _halted(reason: BaseException) -> int:
+    """Say why, as the last line: what services log while their tasks are cancelled would come after it."""
     log.error("worker_halted reason=%s", type(reason).__name__, exc_info=reason)
+    logging.disable(logging.ERROR)  # not the watchdog's word, should the process fail to end
     return EXIT_HALTED
 
 

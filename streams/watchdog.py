@@ -122,8 +122,8 @@ class Watchdog:
                 log.exception("watchdog_failed")  # nobody would notice a watchdog that died
                 fault = "watchdog failed"
             if fault is not None:
-                log.critical("worker_stalled reason=%r", fault)
                 faulthandler.dump_traceback(file=sys.stderr)
+                log.critical("worker_stalled reason=%r", fault)  # the last line says why
                 self._end(EXIT_STALLED)
                 return
 

@@ -14,7 +14,8 @@ from scoring.profile.entities import Entity
 from scoring.profile.kernels import entry, rows, store
 from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
-from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, Packed, RowFormatError
+from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIGHTING, Packed, RowFormatError
+from scoring.profile.sightings import NO_ROWS, Sightings
 
 LAYOUT: Final = f"{crc32(repr(ROW_LAYOUTS).encode()):08x}"
 """Digest of where everything lies in a row. Rows of another layout cannot be read, whatever their version says."""
@@ -35,10 +36,12 @@ class Changelog:
         self._gone = np.empty((0, 2), dtype=np.uint64)
         self._gone_n = np.zeros(1, dtype=np.int64)
         self._owned: set[int] = set()
+        self.sightings = Sightings(partitions)
 
     def own(self, partition: int) -> None:
         """Keep note of what is evicted of a partition: it will be flushed. Of all others nobody here may write."""
         self._owned.add(partition)
+        self.sightings.own(partition)
 
     def journal(self, partition: int, events: int) -> Journal:
         """Return the notes of a partition with room for what so many events can change."""
@@ -60,14 +63,17 @@ class Changelog:
         return int(self._dirty[partition][1][0]) if partition in self._dirty else 0
 
     def flush(self, partition: int) -> tuple[Packed, Packed]:
-        """Pack what changed in a partition, card rows and shared rows apart, and begin anew."""
+        """Pack what changed in a partition, card rows and shared rows apart, and begin anew.
+
+        New sightings of cards come last among the shared rows.
+        """
         journal = self.journal(partition, 0)
         stores = journal.dirty[: journal.dirty_n[0]] >> store.AT_BITS
         entities = np.where(stores < store.ENTITIES, stores, stores - store.OWN)
         counts = np.bincount(entities, minlength=len(Entity)).tolist()
         gone = int(self._gone_n[0])
-        cards = self._pack(partition, True, counts[:1], gone, journal)
-        shared = self._pack(partition, False, [0, *counts[1:]], gone, journal)
+        cards = self._pack(partition, True, counts[:1], gone, journal, NO_ROWS)
+        shared = self._pack(partition, False, [0, *counts[1:]], gone, journal, self.sightings.flush(partition))
         journal.dirty_n[0] = 0
         self._forget_gone(self._owned - {partition})
         return cards, shared
@@ -79,15 +85,19 @@ class Changelog:
         self._gone[: len(left)] = left
         self._gone_n[0] = len(left)
 
-    def _pack(self, partition: int, cards: bool, counts: list[int], gone: int, journal: Journal) -> Packed:
-        n = sum(counts) + gone
-        words = sum(count * _packed_words(ROW_WORDS[entity]) for entity, count in enumerate(counts))
+    def _pack(
+        self, partition: int, cards: bool, counts: list[int], gone: int, journal: Journal, last: Packed
+    ) -> Packed:
+        n = sum(counts) + gone + len(last)
+        words = sum(count * _packed_words(ROW_WORDS[entity]) for entity, count in enumerate(counts)) + len(last.values)
         to = Packed(
             np.empty((n, KEY_WORDS), dtype=np.uint32), np.empty(words, dtype=np.uint32), np.empty(n, dtype=np.int64)
         )
         n = entry.pack(partition, cards, self._arena, journal, to)
-        ends = to.ends[:n]
-        return Packed(to.keys[:n], to.values[: ends[-1] if n else 0], ends)
+        words = int(to.ends[n - 1]) if n else 0
+        rows_end, words_end = n + len(last), words + len(last.values)
+        to.keys[n:rows_end], to.values[words:words_end], to.ends[n:rows_end] = last.keys, last.values, last.ends + words
+        return Packed(to.keys[:rows_end], to.values[:words_end], to.ends[:rows_end])
 
     def restore(self, partition: int, packed: Packed, *, in_place: bool = False) -> None:
         """Put rows of a partition back, the later of two with one key prevailing; nothing is noted for a flush.
@@ -102,6 +112,7 @@ class Changelog:
         n = entry.restore(packed, partition, in_place, self._arena, self.journal(partition, len(packed)))
         if n != rows.DONE:
             raise RowFormatError(_what_is_wrong(packed, n, partition))
+        self.sightings.restore(partition, packed)
 
     def settle(self) -> None:
         """Close a restore in place."""
@@ -113,6 +124,7 @@ class Changelog:
         For what a crash left behind the last marker: rows that do not count must not outlive the ones that do.
         """
         entry.mark(np.require(keys, np.uint32, _FORM), partition, self._arena, self.journal(partition, len(keys)))
+        self.sightings.rewrite(partition, keys)
 
     def forget_cards(self, partition: int) -> None:
         """Let go of a partition's cards: they are another worker's now."""
@@ -123,10 +135,12 @@ class Changelog:
         """Let go of what a partition saw of all other entities, to restore it from its log."""
         entry.leave(partition, False, self._arena, self.journal(partition, 1 << 10))
         self._drop_notes(partition)
+        self.sightings.forget(partition)
 
     def _drop_notes(self, partition: int) -> None:
         self.journal(partition, 0).dirty_n[0] = 0
         self._owned.discard(partition)
+        self.sightings.leave(partition)
         self._forget_gone(self._owned)
 
     @property
@@ -160,8 +174,8 @@ def _what_is_wrong(packed: Packed, n: int, partition: int) -> str:
     """Say what is wrong with row n. Keys are digests, so none is shown."""
     begin, end = int(packed.ends[n - 1]) if n else 0, int(packed.ends[n])
     entity, home = int(packed.keys[n, 0]) >> PARTITION_BITS, int(packed.keys[n, 0]) & ((1 << PARTITION_BITS) - 1)
-    if home != partition or entity >= len(Entity):
+    if home != partition or (entity >= len(Entity) and entity != SIGHTING):
         return f"row {n} is of entity {entity} and partition {home}, in the log of partition {partition}"
     if end > begin and packed.values[begin] != ROW_FORMAT:
         return f"row {n} has format {int(packed.values[begin])}; this version reads format {ROW_FORMAT}"
-    return f"row {n} of {Entity(entity).name} is damaged"
+    return f"row {n} of {'SIGHTING' if entity == SIGHTING else Entity(entity).name} is damaged"

@@ -13,6 +13,12 @@ KEY_WORDS: Final = 3
 
 PARTITION_BITS: Final = 24
 
+SIGHTING: Final = 255
+"""Stands for the entity in the key of a row that says that a card was seen in a partition: `profile.sightings`."""
+
+SIGHTING_WORDS: Final = 2
+"""uint32 words of the value of such a row: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""
+
 
 class RowFormatError(Exception):
     """Raised when a logged row cannot be read: it is of another version, or damaged."""

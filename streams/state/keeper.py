@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 IDLE_S: Final = 0.05
 
+Barrier = Callable[[], Awaitable[None]]
+
 
 class FlushError(Exception):
     """Raised when profiles could not be made durable: nothing of that flush counts, and the worker halts."""
@@ -181,7 +183,7 @@ class Keeper(Service):
         self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
 
     async def _write(
-        self, held: Held, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Awaitable[None]]
+        self, held: Held, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Barrier]
     ) -> Marker:
         """Write rows, wait for what they rest on, then both markers; return the marker that was written."""
         partition, now_ms = held.partition, marker.time_ms
@@ -189,7 +191,7 @@ class Keeper(Service):
         shared_tp = TopicPartition(self._topics.shared_profiles, partition)
         rows = [*self.producer.write(card_tp, cards, now_ms), *self.producer.write(shared_tp, shared, now_ms)]
         for barrier in barriers:
-            await barrier
+            await barrier()
         for ack in rows:
             await ack
         self._consumer().check_lease()

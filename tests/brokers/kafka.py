@@ -22,6 +22,7 @@ BOOTSTRAP_VARIABLE = "SEKISHO_TEST_KAFKA"
 MAVEN_S = 600
 FORMAT_S = 60
 START_S = 60
+END_S = 10
 
 # The shortest session that a broker accepts by default: a member that was killed is missed soonest.
 TEST_PROFILE = type(APACHE_KAFKA)(
@@ -41,9 +42,9 @@ PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{behind_proxy}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}{through_proxy}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={directory}/data
@@ -59,15 +60,21 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 num.network.threads=2
 num.io.threads=2
+broker.session.timeout.ms={session_ms}
+broker.heartbeat.interval.ms={heartbeat_ms}
 """
 
 
 def missing() -> str | None:
     """Say in one line why Apache Kafka cannot be had here, or return None."""
-    if os.environ.get(BOOTSTRAP_VARIABLE):
-        return None
+    reason = None if os.environ.get(BOOTSTRAP_VARIABLE) else missing_tools()
+    return f"{reason}, or {BOOTSTRAP_VARIABLE}=host:port" if reason else None
+
+
+def missing_tools() -> str | None:
+    """Say in one line why a broker cannot be started here, whatever others there are, or return None."""
     absent = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
-    return f"needs {' and '.join(absent)}, or {BOOTSTRAP_VARIABLE}=host:port" if absent else None
+    return f"needs {' and '.join(absent)}" if absent else None
 
 
 def jars() -> Path:
@@ -103,6 +110,91 @@ JVM = (
 """As Kafka's own scripts start it: with less memory it collects all the time, and every client waits."""
 
 
+class KafkaServer:
+    """One KRaft process on loopback. Its data in `directory` outlive it: started again, it goes on on the same port.
+
+    With `proxy_port` it listens a second time, on `inner_port`, and tells whoever comes that way to come to
+    `proxy_port` for everything else: a proxy from there to `inner_port` sees all that its clients do. A broker that
+    was killed serves again when its old session is over, by default Kafka's 9 s.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int,
+        controller: int,
+        inner_port: int | None = None,
+        proxy_port: int = 0,
+        session_ms: int = 9_000,
+    ) -> None:
+        self.port = port
+        self._directory = directory
+        self._java = ["java", *JVM, "-cp", f"{jars()}/*"]
+        self._config = directory / "server.properties"
+        self._process: subprocess.Popen[bytes] | None = None
+        proxied = inner_port is not None
+        self._config.write_text(
+            PROPERTIES.format(
+                port=port,
+                controller=controller,
+                directory=directory,
+                session_ms=session_ms,
+                heartbeat_ms=session_ms // 5,
+                behind_proxy=f",PROXIED://127.0.0.1:{inner_port}" if proxied else "",
+                through_proxy=f",PROXIED://127.0.0.1:{proxy_port}" if proxied else "",
+            )
+        )
+
+    def format(self) -> None:
+        """Prepare the storage, once.
+
+        Raises:
+            subprocess.CalledProcessError: the tool failed; what it said is in `output`.
+        """
+        # a leading dash, one id in 64, would be read as an option
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        with (self._directory / "output").open("ab") as sink:
+            subprocess.run(
+                [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)],
+                check=True,
+                timeout=FORMAT_S,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+            )
+
+    def start(self) -> None:
+        """Start the process and wait until it listens.
+
+        Raises:
+            EmbeddedBrokerError: it ended, or did not listen in time.
+        """
+        assert self._process is None, "the broker runs already"
+        with (self._directory / "output").open("ab") as sink:
+            self._process = subprocess.Popen(
+                [*self._java, "kafka.Kafka", str(self._config)],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                cwd=self._directory,
+            )
+        await_port(self.port, self._process, START_S)
+
+    def stop(self) -> None:
+        """End the process in order if it runs; after a while by force."""
+        if self._process is not None:
+            end(self._process)
+            self._process = None
+
+    def kill(self) -> None:
+        """End the process at once, as `kill -9` does."""
+        assert self._process is not None, "the broker does not run"
+        self._process.kill()
+        self._process.wait(END_S)
+        self._process = None
+
+
 @contextmanager
 def kafka_broker() -> Iterator[Broker]:
     """Run Apache Kafka until the context is left, or yield the one that SEKISHO_TEST_KAFKA names."""
@@ -110,28 +202,11 @@ def kafka_broker() -> Iterator[Broker]:
     if given:
         yield Broker(bootstrap=tuple(given.split(",")), profile=TEST_PROFILE)
         return
-    java = ["java", *JVM, "-cp", f"{jars()}/*"]
     with tempfile.TemporaryDirectory(prefix="sekisho-kafka-") as directory:
-        port, controller = free_port(), free_port()
-        config = Path(directory) / "server.properties"
-        config.write_text(PROPERTIES.format(port=port, controller=controller, directory=directory))
-        # a leading dash, one id in 64, would be read as an option
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
-        output = Path(directory) / "output"
-        with output.open("wb") as sink:
-            subprocess.run(
-                [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)],
-                check=True,
-                timeout=FORMAT_S,
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-            )
-            process = subprocess.Popen(
-                [*java, "kafka.Kafka", str(config)], stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd=directory
-            )
-            try:
-                await_port(port, process, START_S)
-                yield Broker(bootstrap=(f"127.0.0.1:{port}",), profile=TEST_PROFILE)
-            finally:
-                end(process)
+        server = KafkaServer(Path(directory), port=free_port(), controller=free_port())
+        server.format()
+        try:
+            server.start()
+            yield Broker(bootstrap=(f"127.0.0.1:{server.port}",), profile=TEST_PROFILE)
+        finally:
+            server.stop()

@@ -14,7 +14,7 @@ from scoring.profile.entities import Entity
 from scoring.profile.kernels import store as s
 from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.kernels.union import add_up
-from scoring.profile.packed import PARTITION_BITS, ROW_FORMAT, Packed
+from scoring.profile.packed import PARTITION_BITS, ROW_FORMAT, SIGHTING, SIGHTING_WORDS, Packed
 
 Singles = NDArray[np.uint32]
 
@@ -28,6 +28,8 @@ _ENTITIES: Final = len(Entity)
 _CARD: Final = constant(Entity.CARD)
 _FORMAT: Final = np.uint32(ROW_FORMAT)
 _PARTITION_BITS: Final = PARTITION_BITS
+_SIGHTING: Final = SIGHTING
+_SIGHTING_WORDS: Final = SIGHTING_WORDS
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)
 _AT_MASK: Final = constant((1 << s.AT_BITS) - 1)
@@ -175,6 +177,11 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
         entity = whole(packed.keys[n, 0] >> np.uint32(_PARTITION_BITS))
         home = whole(packed.keys[n, 0] & np.uint32((1 << _PARTITION_BITS) - 1))
         key = np.uint64(packed.keys[n, 2]) << _32 | np.uint64(packed.keys[n, 1])
+        if entity == _SIGHTING and home == partition:  # looked at only: it is no row of a store
+            if end > begin and (packed.values[begin] != _FORMAT or end - begin != _SIGHTING_WORDS):
+                return n
+            begin = end
+            continue
         if entity >= _ENTITIES or home != partition:
             return n
         if end == begin:

@@ -1,0 +1,168 @@
+"""In which partitions cards turn up: a producer that keys by something else tears their profiles apart, unseen.
+
+A sample of cards is watched, chosen by their hashes, so that every worker watches the same ones. That a card was seen
+in a partition, a sighting, is logged once in `shared-profiles`; so it survives, and other workers learn of it.
+
+A card seen in k partitions makes k - 1 conflicts, whoever has those partitions and in whatever order they hear of each
+other. One sighting of a card is its first; every other is a conflict, reported by the one that has its partition: at
+once if another was known before, else with the next batch after the rows of two that nobody has reported have met. Of
+those the lowest partition counts as the first. The row says whether its sighting was reported, so that no restart and
+no other worker reports it again.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIGHTING, SIGHTING_WORDS, Packed
+
+SAMPLED_BITS: Final = 8
+"""One card in 256: wrong keys concern most cards of a producer, so a few thousand of its events betray it.
+
+These are the lowest bits of the hash as it is. Stores, sketches and fingerprints take the upper bits of its product
+(`scoring.profile.kernels.store.mix`), which depend on all of it. All ones are chosen, so 0, an absent card, is not.
+"""
+
+CARDS_MAX: Final = 1 << 16
+"""Cards remembered, some 7 MB: a sample of 16 million. The one first seen longest ago is forgotten."""
+
+NO_ROWS: Final = Packed(
+    np.empty((0, KEY_WORDS), dtype=np.uint32), np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
+)
+
+_CHOSEN: Final = np.uint64((1 << SAMPLED_BITS) - 1)
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_32: Final = np.uint64(32)
+
+
+class Sightings:
+    """Remember where sampled cards were seen, by this worker and by others. With one partition there is nothing to do.
+
+    Where is an int with a bit for each of n partitions, and above them one for each where that was reported.
+    """
+
+    def __init__(self, partitions: int) -> None:
+        self._n = partitions
+        self._where: dict[int, int] = {}  # by card, in the order in which cards were first seen
+        self._notes: dict[int, dict[int, None]] = {}  # by partition of this worker: cards that its next flush writes
+        self._met: dict[int, dict[int, None]] = {}  # the same: cards that a row shows in another partition too
+
+    def observe(self, cards: NDArray[np.uint64], partition: int) -> int:
+        """Take the cards of a batch, uint64[n] and 0 for none; return the conflicts of its partition to be reported."""
+        if self._n == 1:
+            return 0
+        sampled = cards[cards & _CHOSEN == _CHOSEN]
+        if not len(sampled) and not self._met.get(partition):
+            return 0
+        notes, conflicts = self._notes.setdefault(partition, {}), 0
+        for card in self._met.get(partition, ()):  # only now: a later row may have said that it was reported
+            where = self._where.get(card, 0)
+            if self._surplus(where) >> partition & 1:
+                conflicts += 1
+                self._where[card] = where | self._bits(partition, is_reported=True)
+                notes[card] = None
+        self._met[partition] = {}
+        for card in sampled.tolist():
+            where = self._where.get(card, 0)
+            if where >> partition & 1:
+                continue
+            conflicts += where != 0
+            self._put(card, where | self._bits(partition, is_reported=where != 0))
+            notes[card] = None
+        return conflicts
+
+    def flush(self, partition: int) -> Packed:
+        """Pack what is new of a partition: sightings, and tombstones of those that were forgotten."""
+        noted = self._notes.get(partition)
+        if not noted:
+            return NO_ROWS
+        self._notes[partition] = {}
+        where = [self._where.get(card, 0) >> partition for card in noted]
+        known = np.array([bits & 1 for bits in where], dtype=np.bool_)
+        cards = np.fromiter(noted, dtype=np.uint64, count=len(noted))
+        keys = np.empty((len(cards), KEY_WORDS), dtype=np.uint32)
+        keys[:, 0] = SIGHTING << PARTITION_BITS | partition
+        keys[:, 1] = cards & _LOW
+        keys[:, 2] = cards >> _32
+        values = np.empty((np.count_nonzero(known), SIGHTING_WORDS), dtype=np.uint32)
+        values[:, 0] = ROW_FORMAT
+        values[:, 1] = [bits >> self._n & 1 for bits in where if bits & 1]
+        return Packed(keys, values.reshape(-1), np.cumsum(known, dtype=np.int64) * SIGHTING_WORDS)
+
+    def restore(self, partition: int, packed: Packed) -> None:
+        """Take the sightings among logged rows, which have been checked; the later of two with one key prevails."""
+        rows = _rows(packed.keys)
+        if not len(rows):
+            return
+        ends = packed.ends[rows]
+        known = ends > np.where(rows > 0, packed.ends[rows - 1], 0)
+        reported = np.zeros(len(rows), dtype=np.bool_)
+        reported[known] = packed.values[ends[known] - 1] != 0
+        both = self._bits(partition, is_reported=True)
+        for card, is_known, is_reported in zip(
+            _cards(packed.keys[rows]), known.tolist(), reported.tolist(), strict=True
+        ):
+            where = self._where.get(card, 0) & ~both
+            if is_known:
+                where |= self._bits(partition, is_reported=is_reported)
+            self._put(card, where)
+            if self._surplus(where):
+                for own, met in self._met.items():
+                    if where >> own & 1:
+                        met[card] = None
+
+    def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
+        """Note the sightings among rows by their keys, so that the next flush writes or buries them."""
+        rows = _rows(keys)
+        if len(rows):
+            self._notes.setdefault(partition, {}).update(dict.fromkeys(_cards(keys[rows])))
+
+    def forget(self, partition: int) -> None:
+        """Forget what was seen in a partition, to restore it from its log."""
+        both = self._bits(partition, is_reported=True)
+        for card, where in list(self._where.items()):
+            if where & both:
+                self._put(card, where & ~both)
+
+    def own(self, partition: int) -> None:
+        """Keep note of what is to be written and reported of a partition, also before its first batch."""
+        self._notes.setdefault(partition, {})
+        self._met.setdefault(partition, {})
+
+    def leave(self, partition: int) -> None:
+        """Write and report nothing more of a partition: it is another worker's now, or about to be restored."""
+        self._notes.pop(partition, None)
+        self._met.pop(partition, None)
+
+    def _bits(self, partition: int, *, is_reported: bool) -> int:
+        return (1 | is_reported << self._n) << partition
+
+    def _surplus(self, where: int) -> int:
+        """Return the partitions where a card is one too many and nobody has said so: all unreported but the lowest."""
+        unreported = where & ~(where >> self._n) & (1 << self._n) - 1
+        return unreported & unreported - 1
+
+    def _put(self, card: int, where: int) -> None:
+        """Remember where a card was seen, or that it was nowhere. A full table forgets its oldest card."""
+        if where and card not in self._where and len(self._where) >= CARDS_MAX:
+            oldest = next(iter(self._where))
+            for partition, notes in self._notes.items():
+                if self._where[oldest] >> partition & 1:
+                    notes[oldest] = None
+            self._put(oldest, 0)
+        if where:
+            self._where[card] = where
+        elif self._where.pop(card, 0):
+            for met in self._met.values():
+                met.pop(card, None)
+
+
+def _rows(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
+    return np.flatnonzero(keys[:, 0] >> PARTITION_BITS == SIGHTING)
+
+
+def _cards(keys: NDArray[np.uint32]) -> Iterable[int]:
+    cards: list[int] = (keys[:, 2].astype(np.uint64) << _32 | keys[:, 1]).tolist()
+    return cards

@@ -1,0 +1,105 @@
+"""Read topics to their end, and where a group stands in them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.chaos.oracle import Input, Output, Record, take_decision, take_input, take_letters
+from tests.chaos.site import Deployment
+
+READ_S = 120.0
+LOOK_S = 0.1
+
+
+def read_input(deployment: Deployment) -> Input:
+    """Read what was asked, as a consumer of committed records sees it."""
+    return take_input(read_topic(deployment.site.bootstrap, deployment.topics.authorizations))
+
+
+def read_output(deployment: Deployment) -> Output:
+    """Read all that came out."""
+    bootstrap, topics = deployment.site.bootstrap, deployment.topics
+    return Output(
+        decisions=[take_decision(record) for record in read_topic(bootstrap, topics.decisions)],
+        letters=take_letters(read_topic(bootstrap, topics.dead_letters)),
+        alerts=len(read_topic(bootstrap, topics.alerts)),
+    )
+
+
+def read_topic(bootstrap: str, topic: str) -> list[Record]:
+    """Read a topic from its start to its end, each partition in order.
+
+    Raises:
+        TimeoutError: it takes longer than READ_S.
+    """
+    return asyncio.run(_read(bootstrap, topic))
+
+
+def await_committed(deployment: Deployment, timeout_s: float) -> dict[int, int]:
+    """Wait until the group has committed the end of every partition; return what is missing after `timeout_s`."""
+    return asyncio.run(_await_committed(deployment, timeout_s))
+
+
+def uncommitted(deployment: Deployment) -> dict[int, int]:
+    """Return how many offsets of each partition the group has not committed; what is committed to its end is absent."""
+
+    async def look() -> dict[int, int]:
+        async with _consumer(deployment.site.bootstrap, deployment.name) as client:
+            return await _uncommitted(client, deployment.topics.authorizations)
+
+    return asyncio.run(look())
+
+
+@asynccontextmanager
+async def _consumer(bootstrap: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    client = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        group_id=group,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        fetch_max_wait_ms=50,
+        max_partition_fetch_bytes=1 << 23,
+    )
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.stop()
+
+
+async def _read(bootstrap: str, topic: str) -> list[Record]:
+    records: list[Record] = []
+    async with asyncio.timeout(READ_S), _consumer(bootstrap) as client:
+        left = await _partitions(client, topic)
+        client.assign(left)
+        await client.seek_to_beginning()
+        ends = await client.end_offsets(left)
+        while left := [tp for tp in left if await client.position(tp) < ends[tp]]:
+            for polled in (await client.getmany(timeout_ms=200)).values():
+                records += [Record(record.partition, record.offset, record.value) for record in polled]
+    return records
+
+
+async def _partitions(client: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+    await client._client._wait_on_metadata(topic)
+    return [TopicPartition(topic, partition) for partition in client.partitions_for_topic(topic) or ()]
+
+
+async def _await_committed(deployment: Deployment, timeout_s: float) -> dict[int, int]:
+    deadline = time.monotonic() + timeout_s
+    async with _consumer(deployment.site.bootstrap, deployment.name) as client:
+        while True:
+            missing = await _uncommitted(client, deployment.topics.authorizations)
+            if not missing or time.monotonic() > deadline:
+                return missing
+            await asyncio.sleep(LOOK_S)
+
+
+async def _uncommitted(client: AIOKafkaConsumer, topic: str) -> dict[int, int]:
+    partitions = await _partitions(client, topic)
+    ends = await client.end_offsets(partitions)
+    committed = {tp: await client.committed(tp) or 0 for tp in partitions}
+    return {tp.partition: ends[tp] - committed[tp] for tp in partitions if committed[tp] != ends[tp]}

@@ -1,0 +1,143 @@
+"""Workers that are killed, at random and at the worst moments, and workers that are asked to go."""
+
+import itertools
+import statistics
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from tests.chaos.oracle import Finding, same_bytes, same_cards
+from tests.chaos.proxy import Api, Fault, Rule
+from tests.chaos.site import Site
+from tests.chaos.stage import Scale, Stage, reckon, scenario, staged, traffic_of, uninterrupted
+
+MOMENT_S = 12.0
+"""For how long to wait for a moment, with traffic flowing: flushes and commits come every second or so."""
+
+SKIP_MAX = 3
+"""Requests of the kind that may pass before the one that the kill meets: the first of a flush, or a later one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A moment at which a request is under way: `done` when the broker has done it and the worker does not know."""
+
+    api: Api
+    topics: tuple[str, ...] = ()
+    done: bool
+
+
+ROWS = ("card_profiles", "shared_profiles")
+MOMENTS = {
+    "flushing": Moment(api=Api.PRODUCE, topics=ROWS, done=False),
+    "flushed": Moment(api=Api.PRODUCE, topics=ROWS, done=True),
+    "emitting": Moment(api=Api.PRODUCE, topics=("decisions",), done=False),
+    "emitted": Moment(api=Api.PRODUCE, topics=("decisions",), done=True),
+    "committing": Moment(api=Api.OFFSET_COMMIT, done=False),
+    "committed": Moment(api=Api.OFFSET_COMMIT, done=True),
+    "restoring": Moment(api=Api.FETCH, topics=("card_profiles",), done=True),
+}
+COURSE = ("random", "flushed", "emitted", "restoring", "committing", "flushing", "starting", "committed", "emitting")
+"""Moments in turn. Two of them begin with a kill at a random moment: `restoring` and `starting` need a new worker."""
+
+
+@scenario
+def kills_one_partition(place: Site, scale: Scale) -> Finding:
+    """Kill the worker of one partition again and again: every byte as if nothing had happened."""
+    traffic = traffic_of(scale)
+    with staged(place, "kills-one", traffic, scale) as stage:
+        _kill_all_along(stage)
+        stage.finish()
+    _, out = reckon(stage)
+    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
+    return stage.finding
+
+
+@scenario
+def kills_several_partitions(place: Site, scale: Scale) -> Finding:
+    """Kill the worker of four partitions again and again: every card as if nothing had happened."""
+    traffic = traffic_of(scale, partitions=4)
+    with staged(place, "kills-several", traffic, scale, telling=True) as stage:
+        _kill_all_along(stage, first=len(COURSE) // 2)
+        stage.finish()
+    _, out = reckon(stage)
+    stage.finding.add(same_cards(uninterrupted(stage, traffic, telling=True), out))
+    return stage.finding
+
+
+@scenario
+def sigterm(place: Site, scale: Scale) -> Finding:
+    """Ask the worker to go in the middle, again and again: it goes with status 0 in its time, and leaves no trace."""
+    traffic = traffic_of(scale)
+    grace_s = 8.0  # drain_s of the settings, and the time that the process takes to end
+    with staged(place, "sigterm", traffic, scale) as stage:
+        took = []
+        for _ in stage.each_fault(max(2, scale.faults // 2)):
+            time.sleep(stage.choose.uniform(0.0, 1.0))
+            begun = time.monotonic()
+            end = stage.crew.dismiss(timeout_s=grace_s, replaced=True)
+            took.append(time.monotonic() - begun)
+            if end.status != 0:
+                stage.finding.failures.append(f"SIGTERM: status {end.status}, {end.line}")
+        stage.finish()
+        stage.none_ended_by_itself()
+        stage.finding.numbers |= {"stops": len(took), "stop_s_max": round(max(took, default=0.0), 2)}
+    _, out = reckon(stage)
+    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
+    return stage.finding
+
+
+def _kill_all_along(stage: Stage, *, first: int = 0) -> None:
+    kills: Counter[str] = Counter()
+    course = itertools.islice(itertools.cycle(COURSE), first, None)
+    for _ in stage.each_fault():
+        kill(stage, next(course), kills)
+    stage.none_ended_by_itself()
+    asked = [end for end in stage.crew.ends if end.asked]
+    stage.finding.numbers |= {"kills": len(asked), **{f"kills_{name}": count for name, count in sorted(kills.items())}}
+    if asked:
+        stage.finding.numbers["lived_s_median"] = round(statistics.median(end.lived_s for end in asked), 2)
+
+
+def kill(stage: Stage, name: str, kills: Counter[str], number: int = 0) -> None:
+    """Kill a worker at a moment; if the moment does not come, say so and kill it all the same."""
+    if name in {"random", "restoring", "starting"}:
+        time.sleep(stage.choose.uniform(0.0, 1.0))
+        _end(stage, number, kills, "random")
+    if name == "starting":
+        time.sleep(stage.choose.uniform(0.1, 3.0))
+        _end(stage, number, kills, "starting")
+    elif name in MOMENTS:
+        _kill_at(stage, name, kills, number)
+
+
+def _end(stage: Stage, number: int, kills: Counter[str], name: str) -> None:
+    before = len(stage.crew.workers[number].ends)
+    stage.crew.kill(number)
+    stage.crew.await_end(number, before, MOMENT_S)
+    kills[name] += 1
+
+
+def _kill_at(stage: Stage, name: str, kills: Counter[str], number: int) -> None:
+    moment = MOMENTS[name]
+    before = len(stage.crew.workers[number].ends)
+    strike = {"answered" if moment.done else "asked": lambda: stage.crew.kill(number)}
+    rule = Rule(
+        moment.api,
+        tuple(stage.deployment.topic(field) for field in moment.topics),
+        fault=Fault.LOSE_ANSWER if moment.done else Fault.CUT,
+        skip=stage.choose.randint(0, 0 if name == "restoring" else SKIP_MAX),
+        **strike,
+    )
+    stage.proxy.add(rule)
+    try:
+        came = stage.flowing_until(lambda: len(stage.crew.workers[number].ends) > before, MOMENT_S)
+    finally:
+        stage.proxy.lift(rule)
+    if came:
+        kills[name] += 1
+        return
+    missed = f"the moment `{name}` never came"
+    if missed not in stage.finding.failures:
+        stage.finding.failures.append(missed)
+    _end(stage, number, kills, "random")

@@ -1,0 +1,178 @@
+"""What must have come out of what went in. Pure: records in, findings out; `books` reads them from the broker."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from tests.chaos.traffic import event_id, is_bad
+
+EXAMPLES = 3
+TIMES = b',"times":'
+ID = b'"decision_id":"'
+EXTRA = b',"chaos":'
+
+
+class Record(NamedTuple):
+    """A record of any topic."""
+
+    partition: int
+    offset: int
+    value: bytes
+
+
+class Decision(NamedTuple):
+    """A decision, taken apart: `body` is all but its times, and but what a telling worker added, which is `extra`."""
+
+    name: bytes
+    partition: int
+    offset: int
+    body: bytes
+    times: dict[str, int]
+    extra: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Finding:
+    """What a check saw: figures, and in a sentence each what is wrong."""
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    def miss(self, what: str, examples: Iterable[object]) -> None:
+        """Note a failure if there are examples of it."""
+        found = list(examples)
+        if found:
+            shown = ", ".join(str(one) for one in found[:EXAMPLES])
+            self.failures.append(f"{len(found)} {what}: {shown}{', ...' if len(found) > EXAMPLES else ''}")
+
+    def add(self, other: "Finding") -> None:
+        """Take over what another check saw."""
+        self.numbers |= other.numbers
+        self.failures += other.failures
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What the input topic asks for: the first of each good id, with its place; and where the bad events are."""
+
+    good: Mapping[bytes, tuple[int, int]]  # (partition, offset) by id
+    bad: frozenset[tuple[int, int]]
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What came out."""
+
+    decisions: Sequence[Decision]
+    letters: Counter[tuple[str, int, int]]  # by (topic, partition, offset)
+    alerts: int
+
+
+def take_input(records: Iterable[Record]) -> Input:
+    """Read the input as it stands in its topic, each partition in order."""
+    good: dict[bytes, tuple[int, int]] = {}
+    bad = set()
+    repeats = 0
+    for partition, offset, value in records:
+        if is_bad(value):
+            bad.add((partition, offset))
+        elif good.setdefault(event_id(value), (partition, offset)) != (partition, offset):
+            repeats += 1
+    return Input(good, frozenset(bad), repeats)
+
+
+def take_decision(record: Record) -> Decision:
+    """Take a decision apart."""
+    value, mark, extra = record.value.partition(EXTRA)
+    start = value.index(TIMES)
+    end = value.index(b"}", start) + 1
+    rest = value[end:] + (b"}" if mark else b"")
+    at = value.index(ID) + len(ID)
+    return Decision(
+        name=value[at : value.index(b'"', at)],
+        partition=record.partition,
+        offset=record.offset,
+        body=value[:start] + rest,
+        times=orjson.loads(value[start + len(TIMES) : end]),
+        extra=orjson.loads(extra[:-1]) if mark else {},
+    )
+
+
+def take_letters(records: Iterable[Record]) -> Counter[tuple[str, int, int]]:
+    """Count dead letters by the coordinates that they name."""
+    letters = (orjson.loads(record.value) for record in records)
+    return Counter((letter["topic"], letter["partition"], letter["offset"]) for letter in letters)
+
+
+def exactly_once(asked: Input, out: Output, topic: str) -> Finding:
+    """Hold that each good id is decided once, where it came in, in order; and that each bad event is a dead letter."""
+    finding = Finding()
+    times = Counter(decision.name for decision in out.decisions)
+    finding.miss("ids without a decision", sorted(name.decode() for name in asked.good.keys() - times.keys()))
+    finding.miss("ids decided more than once", sorted(n.decode() for n, count in times.items() if count > 1))
+    finding.miss("decisions on what nobody sent", sorted(n.decode() for n in times.keys() - asked.good.keys()))
+    wrong, disorder, last = [], [], defaultdict(lambda: -1)
+    for decision in out.decisions:
+        place = asked.good.get(decision.name)
+        if place is None:
+            continue
+        if place[0] != decision.partition:
+            wrong.append(decision.name.decode())
+        elif place[1] < last[place[0]]:
+            disorder.append(decision.name.decode())
+        last[place[0]] = max(last[place[0]], place[1])
+    finding.miss("decisions on another partition than their event", wrong)
+    letters = {(partition, offset) for source, partition, offset in out.letters if source == topic}
+    finding.miss("bad events without a dead letter", sorted(asked.bad - letters))
+    finding.miss("dead letters of no bad event", sorted(letters - asked.bad))
+    finding.numbers = {
+        "events": len(asked.good),
+        "decisions": len(out.decisions),
+        "decided_again": sum(times.values()) - len(times),
+        "out_of_order": len(disorder),
+        "repeats": asked.repeats,
+        "bad": len(asked.bad),
+        "letters_again": sum(out.letters.values()) - len(out.letters),
+        "alerts": out.alerts,
+    }
+    return finding
+
+
+def same_bytes(calm: Output, out: Output) -> Finding:
+    """Hold that every decision equals that of the uninterrupted run in every byte apart from its times."""
+    return _same(
+        calm, out, "decisions that differ from the uninterrupted run", _difference, lambda d: (d.body, d.extra)
+    )
+
+
+def same_cards(calm: Output, out: Output) -> Finding:
+    """Hold that every decision saw the same features of its card as in the uninterrupted run."""
+    finding = _same(calm, out, "decisions with other card features", lambda _, __: "", lambda d: d.extra["card"])
+    finding.numbers["cards_compared"] = len(out.decisions)
+    return finding
+
+
+def _same(
+    calm: Output,
+    out: Output,
+    what: str,
+    difference: Callable[[Decision, Decision], str],
+    part: Callable[[Decision], object],
+) -> Finding:
+    finding = Finding()
+    expected = {decision.name: decision for decision in calm.decisions}
+    pairs = ((expected[made.name], made) for made in out.decisions if made.name in expected)
+    other = [(was, made) for was, made in pairs if part(was) != part(made)]
+    finding.miss(what, [f"{made.name.decode()} {difference(was, made)}".strip() for was, made in other])
+    finding.numbers["different"] = len(other)
+    return finding
+
+
+def _difference(was: Decision, made: Decision) -> str:
+    """Name the fields in which two decisions differ."""
+    left, right = ({**orjson.loads(one.body), "chaos": one.extra} for one in (was, made))
+    return "(" + " ".join(sorted(key for key in left.keys() | right.keys() if left.get(key) != right.get(key))) + ")"

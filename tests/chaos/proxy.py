@@ -1,0 +1,238 @@
+"""A proxy on loopback before a broker, which sees every request and can hold it up, lose it or lose its answer.
+
+It knows of Kafka's protocol what every version has in common: a message is its size and so many bytes; a request begins
+with its kind, version and correlation id, an answer with the correlation id. A topic is found by its name in the bytes.
+"""
+
+import asyncio
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum, IntEnum, auto
+
+READY_S = 10.0
+BUFFER_BYTES = 1 << 22
+SIZE = struct.Struct(">i")
+REQUEST = struct.Struct(">hhi")
+"""Kind, version, correlation id."""
+
+
+class Api(IntEnum):
+    """Name the kinds of request that scenarios wait for."""
+
+    PRODUCE = 0
+    FETCH = 1
+    OFFSET_COMMIT = 8
+
+
+class Fault(Enum):
+    """Say what becomes of a request."""
+
+    NONE = auto()
+    HANG = auto()  # swallowed, and so is whatever else comes on its connection: no answer ever
+    CUT = auto()  # its connection is closed before the broker sees it
+    LOSE_ANSWER = auto()  # the broker does it; instead of an answer its connection is closed
+
+
+class Rule:
+    """What to do with the next `times` requests of a kind (None: with all) that name a topic, until it is lifted.
+
+    The first `skip` of them pass.
+    `asked` is called when such a request has come, before it is forwarded; `answered` when the broker has answered
+    and nobody knows it yet. Both are called in the proxy's thread: what they do has happened before anything moves on.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        topics: tuple[str, ...] = (),
+        *,
+        fault: Fault = Fault.NONE,
+        times: int | None = 1,
+        skip: int = 0,
+        asked: Callable[[], object] = lambda: None,
+        answered: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.api = api
+        self.fault = fault
+        self.asked = asked
+        self.answered = answered
+        self.applied = threading.Event()
+        self._topics = tuple(topic.encode() for topic in topics)
+        self._left = times
+        self._skip = skip
+
+    def takes(self, api: int, request: bytes) -> bool:
+        """Tell whether this request is one for the rule, and count it."""
+        if api != self.api or self._left == 0 or not self._named(request):
+            return False
+        if self._skip:
+            self._skip -= 1
+            return False
+        if self._left is not None:
+            self._left -= 1
+        return True
+
+    def _named(self, request: bytes) -> bool:
+        return not self._topics or any(topic in request for topic in self._topics)
+
+
+class Proxy:
+    """Relay from `port` to `inner_port` until closed, in a thread of its own. Valid from construction."""
+
+    def __init__(self, port: int, inner_port: int) -> None:
+        self.port = port
+        self.seen: Counter[tuple[int, str]] = Counter()  # requests by kind and by the topics of `watch`
+        self._inner_port = inner_port
+        self._rules: tuple[Rule, ...] = ()
+        self._watched: tuple[tuple[str, bytes], ...] = ()
+        self._lock = threading.Lock()
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name=f"proxy-{port}")
+        self._thread.start()
+        try:
+            self.open()
+        except BaseException:
+            self.close()
+            raise
+
+    def add(self, rule: Rule) -> Rule:
+        """Apply a rule from now on; the first that takes a request decides."""
+        with self._lock:
+            self._rules = (*self._rules, rule)
+        return rule
+
+    def lift(self, rule: Rule) -> None:
+        """Apply a rule no longer."""
+        with self._lock:
+            self._rules = tuple(other for other in self._rules if other is not rule)
+
+    def watch(self, *topics: str) -> None:
+        """Count the requests that name these topics, from now on, and forget other counts."""
+        self.seen.clear()
+        self._watched = tuple((topic, topic.encode()) for topic in topics)
+
+    def open(self) -> None:
+        """Take connections."""
+        self._call(self._open())
+
+    def shut(self) -> None:
+        """Refuse connections and drop those there are, as a broker that is gone."""
+        self._call(self._shut())
+
+    def close(self) -> None:
+        """Shut and end the thread."""
+        self.shut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(READY_S)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
+
+    def _call(self, work: "asyncio._CoroutineLike[None]") -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(READY_S)
+
+    async def _open(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=BUFFER_BYTES)
+
+    async def _shut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        connections = list(self._connections)
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.ensure_future(self._serve(reader, writer))
+        self._connections.add(connection)
+        connection.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Relay one connection both ways until either side, or a rule, ends it."""
+        writers = [writer]
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                inner = await asyncio.open_connection("127.0.0.1", self._inner_port, limit=BUFFER_BYTES)
+                writers.append(inner[1])
+                connection = _Connection(self, (reader, writer), inner)
+                ways = [asyncio.ensure_future(way) for way in (connection.requests(), connection.answers())]
+                try:
+                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for way in ways:
+                        way.cancel()
+                    await asyncio.gather(*ways, return_exceptions=True)
+        finally:
+            for end in writers:
+                end.transport.abort()
+                with suppress(ConnectionError):
+                    await end.wait_closed()
+
+    def rule_for(self, api: int, request: bytes) -> Rule | None:
+        """Return the rule that takes a request, if one does."""
+        for name, topic in self._watched:
+            if topic in request:
+                self.seen[api, name] += 1
+        with self._lock:
+            return next((rule for rule in self._rules if rule.takes(api, request)), None)
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Connection:
+    """The two directions of one connection and the rules for requests still to be answered."""
+
+    def __init__(self, proxy: Proxy, outer: Streams, inner: Streams) -> None:
+        self._proxy = proxy
+        self._outer = outer
+        self._inner = inner
+        self._open: dict[int, Rule] = {}  # by correlation id
+
+    async def requests(self) -> None:
+        """Relay requests until the end, or until one is to be cut off or to hang."""
+        while True:
+            request = await _message(self._outer[0])
+            api, _, correlation = REQUEST.unpack_from(request, SIZE.size)
+            rule = self._proxy.rule_for(api, request)
+            if rule is not None:
+                rule.asked()
+                rule.applied.set()
+                if rule.fault is Fault.CUT:
+                    return
+                if rule.fault is Fault.HANG:
+                    await self._swallow()
+                    return
+                self._open[correlation] = rule
+            self._inner[1].write(request)
+            await self._inner[1].drain()
+
+    async def answers(self) -> None:
+        """Relay answers until the end, or until one is to be lost."""
+        while True:
+            answer = await _message(self._inner[0])
+            rule = self._open.pop(SIZE.unpack_from(answer, SIZE.size)[0], None)
+            if rule is not None:
+                rule.answered()
+                if rule.fault is Fault.LOSE_ANSWER:
+                    return
+            self._outer[1].write(answer)
+            await self._outer[1].drain()
+
+    async def _swallow(self) -> None:
+        while await self._outer[0].read(BUFFER_BYTES):
+            pass
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes:
+    size = await reader.readexactly(SIZE.size)
+    return size + await reader.readexactly(SIZE.unpack(size)[0])

@@ -1,0 +1,19 @@
+"""All scenarios, in the order in which they run."""
+
+from tests.chaos.faults import broker_restarts, produce_fails, produce_hangs
+from tests.chaos.inputs import poison_above_limit, poison_below_limit, transactional_upstream
+from tests.chaos.kills import kills_one_partition, kills_several_partitions, sigterm
+from tests.chaos.shares import three_workers
+
+SCENARIOS = (
+    kills_one_partition,
+    kills_several_partitions,
+    sigterm,
+    produce_fails,
+    produce_hangs,
+    broker_restarts,
+    three_workers,
+    transactional_upstream,
+    poison_below_limit,
+    poison_above_limit,
+)

@@ -1,0 +1,75 @@
+"""Several workers that share the partitions, come and go, and follow each other's state."""
+
+import itertools
+import time
+from collections import Counter
+
+from tests.chaos.books import uncommitted
+from tests.chaos.kills import kill
+from tests.chaos.oracle import Finding, same_cards
+from tests.chaos.sharing import shared_counts
+from tests.chaos.site import Site
+from tests.chaos.stage import Scale, Stage, reckon, scenario, staged, traffic_of, uninterrupted
+
+WORKERS = 3
+PARTITIONS = 6
+BEHIND_S = 2.5
+"""How old what another worker decided may be before it counts here: a flush each second, and following it."""
+
+CALM = 0.8
+"""Of the traffic: counts are only judged while nobody is gone."""
+
+SETTLE_S = 60.0
+CAUGHT_UP_S = 1.5
+"""A worker whose commits are no further behind than this, at the rate of the feed, has caught up."""
+
+COURSE = ("kill", "leave", "replace")
+
+
+@scenario
+def three_workers(place: Site, scale: Scale) -> Finding:
+    """Let three workers share six partitions, die, leave and come back: cards are exact, the rest is fresh."""
+    traffic = traffic_of(scale, partitions=PARTITIONS)
+    unsettled: list[tuple[float, float]] = []
+    with staged(place, "three", traffic, scale, workers=WORKERS, telling=True) as stage:
+        kills: Counter[str] = Counter()
+        course = itertools.cycle(COURSE)
+        for number in stage.each_fault(max(2, scale.faults // 2), calm=CALM):
+            begun_ms = time.time() * 1000
+            _disturb(stage, next(course), number % WORKERS, kills)
+            settle(stage)
+            time.sleep(BEHIND_S)
+            unsettled.append((begun_ms, time.time() * 1000))
+        stage.finish()
+        stage.none_ended_by_itself()
+        stage.finding.numbers |= {"kills": kills.total(), "disturbances": len(unsettled)}
+    asked, out = reckon(stage)
+    stage.finding.add(same_cards(uninterrupted(stage, traffic, telling=True), out))
+    stage.finding.add(shared_counts(asked, out, behind_s=BEHIND_S, unsettled=unsettled))
+    return stage.finding
+
+
+def _disturb(stage: Stage, what: str, worker: int, kills: Counter[str]) -> None:
+    if what == "kill":
+        kill(stage, "random", kills, worker)
+    elif what == "replace":
+        stage.crew.dismiss(worker, replaced=True)
+    else:
+        stage.crew.dismiss(worker)
+        settle(stage)  # the session of who left has to end before the others have its partitions
+        stage.crew.hire(worker)
+
+
+def settle(stage: Stage) -> None:
+    """Wait until the workers that are wanted are ready and have caught up.
+
+    Raises:
+        TimeoutError: they do not within SETTLE_S.
+    """
+    deadline = time.monotonic() + SETTLE_S
+    for worker in stage.crew.workers:
+        if worker.wanted:
+            stage.crew.await_ready(worker.number)
+    while sum(uncommitted(stage.deployment).values()) > CAUGHT_UP_S * stage.scale.rate:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the workers did not catch up within {SETTLE_S:.0f} s")

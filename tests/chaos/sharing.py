@@ -1,0 +1,96 @@
+"""How fresh the counts were that span partitions. Pure: decisions of telling workers in, findings out."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.chaos.oracle import Finding, Input, Output
+
+ATTEMPT = 0
+ENTITIES = ("merchant", "device", "ip", "account", "address")
+"""In the order of `tests.chaos.worker.COUNTS`."""
+
+Spans = Sequence[tuple[float, float]]
+"""From, to, in ms since the epoch."""
+
+
+class _Rows(NamedTuple):
+    """Events that named one key, in the order of their partitions: columns of equal length."""
+
+    partition: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    attempt: NDArray[np.bool_]
+    decided_ms: NDArray[np.int64]
+    polled_ms: NDArray[np.int64]
+    told: NDArray[np.int64]
+    judged: NDArray[np.bool_]
+
+
+def shared_counts(asked: Input, out: Output, *, behind_s: float, unsettled: Spans = ()) -> Finding:
+    """Hold that counts over all partitions were never too high, and too low by what is younger than `behind_s` only.
+
+    Each event was told how many attempts its merchant, device, IP address, account and address had seen. That is all
+    of its own partition before it, and of the others at most what had been decided by then and at least what had been
+    decided `behind_s` before its poll. The last does not hold in `unsettled` spans, in which a worker was gone and had
+    not caught up. Windows are longer than the traffic, so that nothing leaves them.
+    """
+    finding = Finding()
+    rows = [made for made in out.decisions if made.name in asked.good]
+    place = np.array([asked.good[made.name] for made in rows], dtype=np.int64).reshape(-1, 2)
+    times = np.array([(made.times["decided_ms"], made.times["received_ms"]) for made in rows]).reshape(-1, 2)
+    attempt = np.array([made.extra["kind"] == ATTEMPT for made in rows], dtype=np.bool_)
+    judged = np.ones(len(rows), dtype=np.bool_)
+    for begin, end in unsettled:
+        judged &= (times[:, 1] < begin) | (times[:, 1] > end)
+    behind_ms = 0
+    high, short, late = 0, 0, 0
+    for entity in range(len(ENTITIES)):
+        members = defaultdict(list)
+        for row, made in enumerate(rows):
+            key, told = made.extra["shared"][entity]
+            if key:
+                members[key].append((*place[row], attempt[row], *times[row], told, judged[row]))
+        for found in members.values():
+            columns = np.array(sorted(found), dtype=np.int64).T
+            of_key = _Rows(*columns)._replace(attempt=columns[2] == 1, judged=columns[6] == 1)
+            over, own_missing, ages = _compare(of_key)
+            high += over
+            short += own_missing
+            late += int(np.count_nonzero(ages > behind_s * 1000))
+            behind_ms = max(behind_ms, int(ages.max(initial=0)))
+    for count, what in (
+        (high, "shared counts above what had been decided"),
+        (short, "shared counts that lack events of their own partition"),
+        (late, f"shared counts that lack what had been decided {behind_s} s before"),
+    ):
+        if count:
+            finding.failures.append(f"{count} {what}")
+    finding.numbers = {
+        "shared_judged": int(judged.sum()),
+        "shared_too_high": high,
+        "shared_too_low": short + late,
+        "shared_behind_s_max": round(behind_ms / 1000, 2),
+    }
+    return finding
+
+
+def _compare(rows: _Rows) -> tuple[int, int, NDArray[np.int64]]:
+    """Return how many were told too much, how many lack some of their own partition, and for judged rows an age.
+
+    The age is for how long the oldest event of another partition that was not yet counted had been decided, in ms.
+    """
+    high = short = 0
+    ages = []
+    for partition in set(rows.partition.tolist()):
+        here = rows.partition == partition
+        own = np.cumsum(rows.attempt[here]) - rows.attempt[here]
+        elsewhere = np.sort(rows.decided_ms[~here & rows.attempt])
+        counted = rows.told[here] - own
+        high += int(np.count_nonzero(counted > np.searchsorted(elsewhere, rows.decided_ms[here], side="right")))
+        short += int(np.count_nonzero(counted < 0))
+        unseen_ms = np.append(elsewhere, np.iinfo(np.int64).max)[np.clip(counted, 0, len(elsewhere))]
+        ages.append(np.maximum(rows.polled_ms[here] - unseen_ms, 0)[rows.judged[here]])
+    return high, short, np.concatenate(ages)

@@ -1,0 +1,238 @@
+"""One scenario under way: a feed, a crew, the faults that befall them, and the reckoning at the end."""
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from tests.chaos.books import await_committed, read_input, read_output
+from tests.chaos.feed import Feed
+from tests.chaos.oracle import Finding, Input, Output, exactly_once
+from tests.chaos.proxy import Api
+from tests.chaos.site import Deployment, Site
+from tests.chaos.traffic import Traffic
+from tests.chaos.workers import Crew, End
+
+DRAIN_S = 90.0
+"""From the end of the feed to the last commit."""
+
+FLOW_S = 30.0
+"""From readiness to the next decision, while there is something to decide."""
+
+BACKLOG = 1 / 3
+"""Of what the feed brings between two faults: this much while the worker is down, the rest when it is back."""
+
+TRICKLE, TRICKLE_S = 10, 0.05
+"""While a fault takes its time: so many events, so often."""
+
+HALTED = ("worker_halted", "worker_stalled")
+"""What the last line of a worker names that ended itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How large: `events` at `rate` per second, so many `faults` among them, and whether each kind has to come."""
+
+    events: int
+    rate: float
+    faults: int
+    every_kind: bool
+    seed: int = 23
+
+
+FULL = Scale(events=200_000, rate=2_500.0, faults=24, every_kind=True)
+SHORT = Scale(events=12_000, rate=2_000.0, faults=4, every_kind=False)
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a scenario."""
+
+    name: str
+    finding: Finding = field(default_factory=Finding)
+    seconds: float = 0.0
+
+
+class Upstream(Protocol):
+    """Start the producer of a scenario."""
+
+    def __call__(self, bootstrap: str, topic: str, events: Traffic, rate: float) -> Feed:
+        """Prepare a feed."""
+
+
+class Stage:
+    """What a scenario has at hand while its traffic flows."""
+
+    def __init__(self, deployment: Deployment, traffic: Traffic, crew: Crew, feed: Feed, scale: Scale) -> None:
+        self.deployment = deployment
+        self.traffic = traffic
+        self.site = deployment.site
+        self.proxy = deployment.site.proxy
+        self.crew = crew
+        self.feed = feed
+        self.scale = scale
+        self.finding = Finding()
+        self.choose = random.Random(scale.seed)  # noqa: S311 - a seed, no secret
+
+    def each_fault(self, count: int | None = None, *, calm: float = BACKLOG) -> Iterator[int]:
+        """Number the faults, each in the middle of the traffic: before each one, workers are ready and decide.
+
+        The feed waits for the faults, so that they are spread over the whole of the input. `calm` is how much of what
+        it brings between two faults comes before the next, as a share.
+        """
+        faults = self.scale.faults if count is None else count
+        share = self.traffic.events / (faults + 1)
+        for number in range(faults):
+            self.feed.allow(share * (number + BACKLOG))
+            for worker in self.crew.workers:
+                if worker.wanted:
+                    self.crew.await_ready(worker.number)
+            self.feed.allow(share * (number + 1))
+            self.await_flow()
+            self.flowing_until(lambda due=share * (number + calm): self.feed.sent >= due, FLOW_S)
+            yield number
+
+    def flowing_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for something with a trickle of traffic, so that there is always a next batch; False when it is late."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            self.feed.allow(self.feed.sent + TRICKLE)
+            time.sleep(TRICKLE_S)
+        return True
+
+    def await_flow(self) -> None:
+        """Wait until a worker produces decisions.
+
+        Raises:
+            TimeoutError: none does.
+        """
+        topic = self.deployment.topics.decisions
+        before = self.proxy.seen[Api.PRODUCE, topic]
+        if not self.flowing_until(lambda: self.proxy.seen[Api.PRODUCE, topic] > before, FLOW_S):
+            raise TimeoutError(f"no decision was produced for {FLOW_S:.0f} s; {self._last_end()}")
+
+    def finish(self) -> None:
+        """Let the rest of the traffic through, wait until all of it is committed and dismiss the workers in order."""
+        self.feed.join()
+        missing = await_committed(self.deployment, DRAIN_S)
+        if missing:
+            self.finding.failures.append(f"not committed {DRAIN_S:.0f} s after the end: {missing}; {self._last_end()}")
+        for worker in self.crew.workers:
+            if worker.wanted:
+                end = self.crew.dismiss(worker.number)
+                if end.status != 0:
+                    self.finding.failures.append(f"SIGTERM at the end: status {end.status}, {end.line}")
+
+    def none_ended_by_itself(self) -> None:
+        """Hold that every end was our doing."""
+        self.finding.miss(
+            "workers that ended by themselves", [f"{e.status}: {e.line}" for e in self.crew.ends if not e.asked]
+        )
+
+    def ended_clearly(self) -> None:
+        """Hold that whoever ended by itself said so, and with a status that is not 0."""
+        own = [end for end in self.crew.ends if not end.asked]
+        self.finding.numbers["halts"] = len(own)
+        self.finding.miss(
+            "ends without a clear status and last line", [f"{e.status}: {e.line}" for e in own if not clear(e)]
+        )
+
+    def _last_end(self) -> str:
+        ends = self.crew.ends
+        return f"last line of an ended worker: {ends[-1].line}" if ends else "no worker has ended"
+
+
+def clear(end: End) -> bool:
+    """Tell whether a worker that ended itself told the orchestrator and the operator."""
+    return end.status > 0 and any(word in end.line for word in HALTED)
+
+
+@contextmanager
+def staged(
+    place: Site,
+    name: str,
+    traffic: Traffic,
+    scale: Scale,
+    *,
+    workers: int = 1,
+    telling: bool = False,
+    changes: Mapping[str, Any] | None = None,
+    upstream: Upstream = Feed,
+) -> Iterator[Stage]:
+    """Set a scenario up; on the way out its feed and workers are ended.
+
+    A TimeoutError inside becomes a failure of the scenario: what is on the topics by then is still reckoned up.
+    """
+    deployment = Deployment(place, unique(name), partitions=traffic.partitions, changes=changes)
+    rows = (deployment.topic("card_profiles"), deployment.topic("shared_profiles"))
+    place.proxy.watch(deployment.topics.decisions, *rows)
+    feed = upstream(place.bootstrap, deployment.topics.authorizations, traffic, scale.rate)
+    with deployment.crew(workers, telling=telling) as crew, feed:
+        stage = Stage(deployment, traffic, crew, feed, scale)
+        try:
+            crew.hire()
+            yield stage
+        except TimeoutError as error:
+            stage.finding.failures.append(str(error))
+
+
+def reckon(stage: Stage) -> tuple[Input, Output]:
+    """Read the books once everything has ended, and hold them to exactly one decision for each event."""
+    asked, out = read_input(stage.deployment), read_output(stage.deployment)
+    stage.finding.add(exactly_once(asked, out, stage.deployment.topics.authorizations))
+    return asked, out
+
+
+_calm: dict[tuple[Site, Traffic, bool], Output] = {}
+_numbers = itertools.count(1)
+
+
+def unique(name: str) -> str:
+    """Give a deployment a name that no other has."""
+    return f"{name}-{next(_numbers)}"
+
+
+def uninterrupted(
+    stage: Stage, traffic: Traffic, *, telling: bool = False, changes: Mapping[str, Any] | None = None
+) -> Output:
+    """Run one worker over the same input without a fault, once for each traffic, and return what came out."""
+    key = (stage.site, traffic, telling)
+    if key not in _calm:
+        source = stage.deployment.topics.authorizations
+        deployment = Deployment(
+            stage.site, unique("calm"), partitions=traffic.partitions, source=source, changes=changes
+        )
+        with deployment.crew(telling=telling) as crew:
+            crew.hire()
+            missing = await_committed(deployment, DRAIN_S)
+            end = crew.dismiss()
+        out = read_output(deployment)
+        finding = exactly_once(read_input(deployment), out, source)
+        assert not missing, f"the uninterrupted run did not commit everything: {missing}"
+        assert end.status == 0, f"the uninterrupted run ended with {end.status}: {end.line}"
+        assert not finding.failures, f"the uninterrupted run does not balance: {finding.failures}"
+        _calm[key] = out
+    return _calm[key]
+
+
+def scenario(play: Callable[[Site, Scale], Finding]) -> Callable[[Site, Scale], Result]:
+    """Time a scenario and name its result after its function."""
+
+    def timed(place: Site, scale: Scale) -> Result:
+        begun = time.monotonic()
+        finding = play(place, scale)
+        return Result(play.__name__, finding, round(time.monotonic() - begun, 1))
+
+    timed.__name__ = play.__name__
+    timed.__doc__ = play.__doc__
+    return timed
+
+
+def traffic_of(scale: Scale, **changes: Any) -> Traffic:
+    """Give the traffic of a scale."""
+    return replace(Traffic(events=scale.events, seed=scale.seed), **changes)

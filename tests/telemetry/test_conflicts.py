@@ -1,0 +1,50 @@
+"""Cards in two partitions are told once a minute, by number."""
+
+import json
+import logging
+
+import pytest
+
+from streams.telemetry import conflicts
+from streams.telemetry.conflicts import INTERVAL_S, CardConflicts
+from tests.telemetry.test_log import configured
+
+
+class Clock:
+    now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_the_first_conflict_is_told_at_once_and_later_ones_with_the_next_line(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    told = CardConflicts(clock)
+    with caplog.at_level(logging.WARNING, logger=conflicts.__name__):
+        for partition, cards in ((3, 0), (3, 2), (3, 1), (11, 4), (3, 0)):
+            told.note(partition, cards)
+        assert caplog.messages == ["card_in_two_partitions partition=3 cards=2"]
+        clock.now_s += INTERVAL_S - 1
+        told.note(3, 1)
+        assert len(caplog.messages) == 1
+        clock.now_s += 1
+        told.note(0, 0)
+        assert caplog.messages[1:] == ["card_in_two_partitions partition=3,11 cards=6"]
+        clock.now_s += 10 * INTERVAL_S
+        told.note(0, 0)
+    assert len(caplog.messages) == 2
+
+
+def test_it_is_a_warning_with_two_fields() -> None:
+    with configured() as out:
+        told = CardConflicts()
+        told.note(0, 0)
+        told.note(1, 5)
+    line = json.loads(out.getvalue())
+    assert (line["level"], line["event"], line["partition"], line["cards"]) == (
+        "WARNING",
+        "card_in_two_partitions",
+        "1",
+        "5",
+    )
+    assert set(line) == {"ts", "level", "event", "logger", "partition", "cards"}
