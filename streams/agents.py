@@ -8,10 +8,12 @@ The order that makes the guarantee, for every batch:
 4. Decisions, alerts and dead letters are handed to the producer; the next batch may begin.
 5. The brokers acknowledge every one of them (`acks=all`), batches in order.
 6. The ticket is finished; the watermark moves over the finished prefix of the window.
-7. Once a second the watermark, and nothing beyond it, is committed.
+7. Once a second the changed profiles are flushed and closed by a marker, which names the input they know
+   (`streams.state.keeper`); up to there, and not beyond, is committed.
 
-An exception anywhere in 2 to 5 ends the process; the next one starts at the committed watermark and repeats what was in
-flight. No event is lost, and none is acknowledged by Faust on its own: both streams are `noack`.
+An exception anywhere in 2 to 7 ends the process; the next one restores profiles to the last marker and takes in again
+what came after it: what had been answered is not answered again. No event is lost, and none is acknowledged by Faust on
+its own: both streams are `noack`.
 """
 
 import time

@@ -19,6 +19,7 @@ TARGET_LABELS = {"job", "instance", "le"}
 
 PAGES = [
     DEPLOY / "docs" / "runbook.md",
+    DEPLOY / "docs" / "durability.md",
     DEPLOY / "README.md",
     DEPLOY / "docs" / "adr" / "0010-monitoring-as-code.md",
 ]
