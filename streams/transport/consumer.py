@@ -183,8 +183,12 @@ class BatchConsumer(driver.Consumer):
 
     # -- what makes profiles durable
 
-    def scored(self, message: BatchMessage) -> None:
-        """Note that the engine has taken a batch in."""
+    def taken_in(self, message: BatchMessage) -> None:
+        """Note that the engine takes a batch in; before it does.
+
+        Should it fail half way, or the batch be refused after it, the profiles are ahead of what was answered: now
+        they cannot become durable, for the batch is never acknowledged.
+        """
         window = self._windows.get(message.tp)
         if window is not None:
             window.applied = message.ticket.end
