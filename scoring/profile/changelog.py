@@ -4,6 +4,7 @@ Every row that is logged belongs to one partition of the input. `flush` packs th
 once, and the tombstones of those that were evicted; `restore` puts rows back, in the order of their log.
 """
 
+from collections.abc import Iterable
 from typing import Final, TypeVar
 from zlib import crc32
 
@@ -61,10 +62,18 @@ class Changelog:
         cards = self._pack(partition, True, counts[:1], gone, journal)
         shared = self._pack(partition, False, [0, *counts[1:]], gone, journal)
         journal.dirty_n[0] = 0
-        left = self._gone[:gone][(self._gone[:gone, 0] & np.uint64(0xFFFFFFFF)) != partition]
+        self.drop_burials([partition])
+        return cards, shared
+
+    def drop_burials(self, partitions: Iterable[int]) -> None:
+        """Forget what was evicted of partitions: it is written, or not to be.
+
+        Evictions take rows of all partitions. In the log of one that another worker flushes they live on.
+        """
+        gone = self._gone[: self._gone_n[0]]
+        left = gone[~np.isin(gone[:, 0] & np.uint64(0xFFFFFFFF), np.fromiter(partitions, dtype=np.uint64))]
         self._gone[: len(left)] = left
         self._gone_n[0] = len(left)
-        return cards, shared
 
     def _pack(self, partition: int, cards: bool, counts: list[int], gone: int, journal: Journal) -> Packed:
         n = sum(counts) + gone
@@ -114,6 +123,7 @@ class Changelog:
     def _drop_notes(self, partition: int) -> None:
         journal = self.journal(partition, 0)
         journal.dirty_n[0] = 0
+        self.drop_burials([partition])
 
     @property
     def hands(self) -> list[int]:

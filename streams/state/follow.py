@@ -118,6 +118,7 @@ class Follower(Service):
                         break
                     await self._take(tp.partition, followed, rows)
             followed.position = max(end, followed.position)
+        self._engine.changelog.drop_burials(self._followed)  # their owners know better what they keep
         self._looked_ns = time.monotonic_ns()
 
     async def _take(self, partition: int, followed: _Followed, rows: Rows) -> None:
