@@ -159,7 +159,7 @@ class Keeper(Service):
             partitions=self._emitter.partitions,
             authorizations=events,
             fraud_reports=reports,
-            decisions=self._emitter.ends.get(TP(self._topics.decisions, partition), held.since.decisions),
+            decisions=self._end(TP(self._topics.decisions, partition), held.since.decisions),
             alerts=self._ends(self._topics.alerts, held.since.alerts),
             dead_letters=self._ends(self._topics.dead_letters, held.since.dead_letters),
             shared=held.shared,
@@ -181,7 +181,12 @@ class Keeper(Service):
         self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
 
     async def _write(
-        self, held: Held, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Awaitable[None]]
+        self,
+        held: Held,
+        marker: Marker,
+        cards: Packed,
+        shared: Packed,
+        barriers: Sequence[Callable[[], Awaitable[None]]],
     ) -> Marker:
         """Write rows, wait for what they rest on, then both markers; return the marker that was written."""
         partition, now_ms = held.partition, marker.time_ms
@@ -189,7 +194,7 @@ class Keeper(Service):
         shared_tp = TopicPartition(self._topics.shared_profiles, partition)
         rows = [*self.producer.write(card_tp, cards, now_ms), *self.producer.write(shared_tp, shared, now_ms)]
         for barrier in barriers:
-            await barrier
+            await barrier()
         for ack in rows:
             await ack
         self._consumer().check_lease()
@@ -210,7 +215,11 @@ class Keeper(Service):
         return max(start, self._consumer().applied(TP(topic, held.partition)) or 0)
 
     def _ends(self, topic: str, since: Mapping[int, int]) -> dict[int, int]:
-        return {number: self._emitter.ends.get(TP(topic, number), begin) for number, begin in since.items()}
+        return {number: self._end(TP(topic, number), begin) for number, begin in since.items()}
+
+    def _end(self, tp: TP, since: int) -> int:
+        """Return where an output stood, which may be long ago if its partition was another worker's since."""
+        return max(self._emitter.ends.get(tp, since), since)
 
 
 def _now_ms() -> int:

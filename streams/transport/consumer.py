@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from aiokafka.errors import ConsumerStoppedError
@@ -198,10 +199,10 @@ class BatchConsumer(driver.Consumer):
         window = self._windows.get(tp)
         return window.applied if window is not None else None
 
-    def barrier(self, tp: TP) -> Awaitable[None]:
-        """Wait until all that is applied of a partition now has been acknowledged, of this assignment or never."""
+    def barrier(self, tp: TP) -> Callable[[], Awaitable[None]]:
+        """Return a wait until all that is applied of a partition now is acknowledged: in this assignment or never."""
         window = self._windows.get(tp)
-        return self._reached(window, window.applied if window is not None else None)
+        return partial(self._reached, window, window.applied if window is not None else None)
 
     async def _reached(self, window: AckWindow | None, offset: int | None) -> None:
         while window is not None and offset is not None and (window.watermark is None or window.watermark < offset):
