@@ -44,6 +44,7 @@ def define_agents(app: "FraudApp") -> None:
     async def authorizations(stream: StreamT[Any]) -> None:
         """Score every batch and emit what came of it."""
         async for event, batch in batches(stream):
+            cast(BatchConsumer, app.consumer).taken_in(cast(BatchMessage, event.message))
             outputs = engine.score(
                 batch.values,
                 source_of(batch),
@@ -53,7 +54,6 @@ def define_agents(app: "FraudApp") -> None:
                 emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
             )
             poison.observe(batch.topic, batch.partition, outputs.tally)
-            cast(BatchConsumer, app.consumer).scored(cast(BatchMessage, event.message))
             telemetry.scored(batch, outputs)
             conflicts.note(batch.partition, outputs.tally.card_conflicts)
             await deliver(app, event, batch, outputs)
@@ -62,6 +62,7 @@ def define_agents(app: "FraudApp") -> None:
     async def fraud_reports(stream: StreamT[Any]) -> None:
         """Take in what issuers, schemes and analysts said was fraud."""
         async for event, batch in batches(stream):
+            cast(BatchConsumer, app.consumer).taken_in(cast(BatchMessage, event.message))
             outputs = engine.report(
                 batch.values,
                 source_of(batch),
@@ -69,7 +70,6 @@ def define_agents(app: "FraudApp") -> None:
                 emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
             )
             poison.observe(batch.topic, batch.partition, outputs.tally)
-            cast(BatchConsumer, app.consumer).scored(cast(BatchMessage, event.message))
             telemetry.reported(batch, outputs)
             await deliver(app, event, batch, outputs)
 

@@ -13,6 +13,7 @@ import aiokafka
 import faust
 import uvloop
 from faust.app.base import BootStrategy
+from faust.tables.recovery import RebalanceAgain
 from faust.types import TP
 from mode.types import ServiceT
 from yarl import URL
@@ -96,14 +97,14 @@ class FraudApp(faust.App):
 
     async def _settle(self, *_: Any, **__: Any) -> None:
         """Bring profiles in line with a new assignment; Faust awaits it before it seeks and lets events flow."""
-        generation, consumer = self.consumer_generation_id, cast(BatchConsumer, self.consumer)
+        consumer = cast(BatchConsumer, self.consumer)
         consumer.restoring = True
         try:
-            await self.assignment.settle(
-                consumer.assignment(), consumer, lambda: self.consumer_generation_id == generation
-            )
+            is_settled = await self.assignment.settle(consumer)
         finally:
             consumer.restoring = False
+        if not is_settled:
+            raise RebalanceAgain  # which Faust waits for, in place of letting events flow
 
     async def drain(self) -> None:
         """Make all that is scored durable: the partitions go, or the process."""

@@ -1,4 +1,8 @@
-"""What a change of assignment asks: let go of what went, restore what came, follow what others own."""
+"""What a change of assignment asks: let go of what went, restore what came, follow what others own.
+
+The group tells of its changes while a restore may still be under way for an assignment before. So each is noted at once
+(`interrupted`, `assigned`), and acted upon in turn (`settle`).
+"""
 
 import logging
 import sys
@@ -28,6 +32,10 @@ class SplitAssignmentError(Exception):
     """Raised when a partition of the authorizations came without the one of the fraud reports: cards would be torn."""
 
 
+class InterruptedRestoreError(Exception):
+    """Raised when another rebalance has begun: what is being restored may be another worker's by now."""
+
+
 class Assignment:
     """Bring profiles in line with the partitions that the group assigns, before their events flow."""
 
@@ -42,37 +50,69 @@ class Assignment:
     ) -> None:
         self._settings = settings
         self._topics = settings.topics
+        self._inputs = (settings.topics.authorizations, settings.topics.fraud_reports)
         self._engine = engine
         self._emitter = emitter
         self._telemetry = telemetry
         self._keeper = keeper
         self._follower = follower
         self._recalled = False
+        self._assigned: frozenset[TP] | None = None  # None while the group gives them out anew
+        self._generation = 0
+        self._stale: set[int] = set()  # held, and since then another worker's, if only for a moment
 
-    async def settle(self, assigned: set[TP], consumer: Any, is_current: Callable[[], bool]) -> None:
-        """Hold exactly the assigned partitions. Returns early when another rebalance has begun meanwhile.
+    def interrupted(self) -> None:
+        """Note that a rebalance has begun: from here on nothing is restored, or flushed, that was not yet held."""
+        self._assigned = None
+
+    def assigned(self, assigned: Iterable[TP], generation: int) -> None:
+        """Note what the group has assigned, before anything is done about it.
+
+        A partition that comes back later was another's meanwhile. In a generation that this worker did not see, all may
+        have been.
+        """
+        self._assigned = frozenset(assigned)
+        is_next = 0 <= generation - self._generation <= 1
+        kept = self._numbers(self._topics.authorizations, self._assigned) if is_next else set()
+        self._stale.update(set(self._keeper.held).difference(kept))
+        self._generation = generation
+
+    async def settle(self, consumer: Any) -> bool:
+        """Hold exactly the assigned partitions, and say whether it is so: no if another rebalance began meanwhile.
 
         Raises:
             SplitAssignmentError: the group's assignor does not keep partitions together.
             StateFormatError, StateReadError: profiles cannot be read back.
+            FlushError: profiles that were read back cannot be made durable.
         """
-        mine = {tp.partition for tp in assigned if tp.topic == self._topics.authorizations}
-        reports = {tp.partition for tp in assigned if tp.topic == self._topics.fraud_reports}
+        assigned = self._assigned
+        if assigned is None:
+            return False
+        mine, reports = (self._numbers(topic, assigned) for topic in self._inputs)
         if mine != reports:
             raise SplitAssignmentError(
                 f"authorizations {sorted(mine)} and fraud reports {sorted(reports)} were assigned"
             )
-        for partition in set(self._keeper.held).difference(mine):
+        for partition in self._stale:
             held = self._keeper.held.pop(partition)
             self._engine.changelog.forget_cards(partition)
             self._follower.take_up(partition, held.shared)
+        self._stale.clear()
         self._follower.leave_out(mine)
-        new = sorted(mine.difference(self._keeper.held))
-        if new:
-            await self._restore(new, consumer, is_current)
-        if is_current():
-            await self._follower.catch_up(self._keeper.held, self._emitter.partitions)
-            consumer.start_from(self._positions(self._keeper.held.values()))
+        try:
+            new = sorted(mine.difference(self._keeper.held))
+            if new:
+                await self._restore(new, consumer, lambda: self._assigned is assigned)
+        except InterruptedRestoreError:
+            return False
+        await self._follower.catch_up(self._keeper.held, self._emitter.partitions)
+        if self._assigned is not assigned:
+            return False
+        consumer.start_from(self._positions(self._keeper.held.values()))
+        return True
+
+    def _numbers(self, topic: str, tps: Iterable[TP]) -> set[int]:
+        return {tp.partition for tp in tps if tp.topic == topic}
 
     def _positions(self, held: Iterable[Any]) -> dict[TP, int]:
         positions = {}
@@ -94,15 +134,18 @@ class Assignment:
             restorer = Restorer(reader, self._topics, self._engine.changelog, self._emitter.partitions)
             began_s, records, answered = time.monotonic(), 0, 0
             for number, partition in enumerate(partitions):
-                with _Bar(f"partition {partition}, {number + 1} of {len(partitions)}", self._telemetry) as progress:
-                    at, outputs = await self._input(reader, consumer, partition), await self._outputs(reader, partition)
-                    held = await restorer.restore(partition, at, outputs, progress)
-                if not is_current():  # it may be another's by now
+                at, outputs = await self._input(reader, consumer, partition), await self._outputs(reader, partition)
+                label = f"partition {partition}, {number + 1} of {len(partitions)}"
+                try:
+                    with _Bar(label, self._telemetry, is_current) as progress:
+                        held = await restorer.restore(partition, at, outputs, progress)
+                    if not is_current():
+                        raise InterruptedRestoreError
+                except InterruptedRestoreError:
                     self._engine.changelog.forget_cards(partition)
-                    return
+                    raise
                 self._keeper.held[partition] = held
                 records, answered = records + progress.total, answered + held.answered.size
-                consumer.start_from(self._positions(self._keeper.held.values()))
                 await self._keeper.flush([partition])  # what a crash left is dealt with, and there is a marker
         finally:
             await reader.stop()
@@ -121,7 +164,7 @@ class Assignment:
             self._recalled = True
 
     async def _input(self, reader: LogReader, consumer: Any, partition: int) -> Input:
-        tps = [TopicPartition(topic, partition) for topic in (self._topics.authorizations, self._topics.fraud_reports)]
+        tps = [TopicPartition(topic, partition) for topic in self._inputs]
         bounds = await reader.bounds(tps)
         committed = [await consumer.committed(TP(tp.topic, partition)) for tp in tps]
         return Input(
@@ -152,9 +195,10 @@ class Assignment:
 class _Bar:
     """Show the progress of a restore: as a metric always, as a bar where standard error is a terminal."""
 
-    def __init__(self, label: str, telemetry: Telemetry) -> None:
+    def __init__(self, label: str, telemetry: Telemetry, is_current: Callable[[], bool]) -> None:
         self._label = label
         self._telemetry = telemetry
+        self._is_current = is_current
         self._bar: Any = None
         self.total = 0
 
@@ -162,7 +206,13 @@ class _Bar:
         return self
 
     def __call__(self, done: int, total: int) -> None:
-        """Note that so many of so many records have been read."""
+        """Note that so many of so many records have been read.
+
+        Raises:
+            InterruptedRestoreError: it is for nothing.
+        """
+        if not self._is_current():
+            raise InterruptedRestoreError
         self._telemetry.restoring(done, total)
         self.total = total
         if self._bar is None and total and sys.stderr.isatty():

@@ -161,7 +161,7 @@ class Keeper(Service):
             partitions=self._emitter.partitions,
             authorizations=events,
             fraud_reports=reports,
-            decisions=self._emitter.ends.get(TP(self._topics.decisions, partition), held.since.decisions),
+            decisions=self._end(TP(self._topics.decisions, partition), held.since.decisions),
             alerts=self._ends(self._topics.alerts, held.since.alerts),
             dead_letters=self._ends(self._topics.dead_letters, held.since.dead_letters),
             shared=held.shared,
@@ -212,7 +212,11 @@ class Keeper(Service):
         return max(start, self._consumer().applied(TP(topic, held.partition)) or 0)
 
     def _ends(self, topic: str, since: Mapping[int, int]) -> dict[int, int]:
-        return {number: self._emitter.ends.get(TP(topic, number), begin) for number, begin in since.items()}
+        return {number: self._end(TP(topic, number), begin) for number, begin in since.items()}
+
+    def _end(self, tp: TP, since: int) -> int:
+        """Return where an output stood, which may be long ago if its partition was another worker's since."""
+        return max(self._emitter.ends.get(tp, since), since)
 
 
 def _now_ms() -> int:

@@ -47,6 +47,7 @@ class BatchConsumer(driver.Consumer):
         self._moved = asyncio.Event()
         self._settings = self.app.settings.consume
         self._room = asyncio.Event()
+        self._is_between = False  # assignments: the group has taken partitions back and not given any out yet
         self.restoring = False  # partitions are assigned, and their profiles are being read back
         self.settled = False  # the group has assigned, positions are set and events flow; readable from any thread
 
@@ -113,18 +114,25 @@ class BatchConsumer(driver.Consumer):
             yield BatchMessage(tp, batch, window.deliver(chunk.start, chunk.end, polled_ns), generation)
 
     def resume_flow(self) -> None:
-        """Note that a rebalance is over: Faust resumes the flow after the seek at its end. Extends the original."""
-        super().resume_flow()
-        self.settled = True
+        """Note that a rebalance is over: Faust resumes the flow after the seek at its end. Extends the original.
+
+        It does so, too, when the next one has begun during that seek: then nothing must flow.
+        """
+        if not self._is_between:
+            super().resume_flow()
+            self.settled = True
 
     def check_lease(self) -> None:
         """Refuse to go on when the group may have given this worker's partitions to another.
 
         Raises:
-            ExpelledError: no heartbeat was answered for a session timeout; the process was held up, or the broker gone.
+            ExpelledError: no heartbeat was answered for a session timeout, as the process was held up or the broker
+                gone; or the group has said that it did not wait for this worker.
         """
         if self._thread.lease_left_s < 0:
             raise ExpelledError("no heartbeat was answered for a session timeout")
+        if self._thread.is_expelled:
+            raise ExpelledError("the group does not know this worker any more")
 
     def stop_flow(self) -> None:
         """Note that a rebalance, or the end, has begun. Extends the original."""
@@ -184,8 +192,12 @@ class BatchConsumer(driver.Consumer):
 
     # -- what makes profiles durable
 
-    def scored(self, message: BatchMessage) -> None:
-        """Note that the engine has taken a batch in."""
+    def taken_in(self, message: BatchMessage) -> None:
+        """Note that the engine takes a batch in; before it does.
+
+        Should it fail half way, or the batch be refused after it, the profiles are ahead of what was answered: now
+        they cannot become durable, for the batch is never acknowledged.
+        """
         window = self._windows.get(message.tp)
         if window is not None:
             window.applied = message.ticket.end
@@ -196,7 +208,7 @@ class BatchConsumer(driver.Consumer):
         return window.applied if window is not None else None
 
     def barrier(self, tp: TP) -> Callable[[], Awaitable[None]]:
-        """Return how to wait until what is applied of a partition now is acknowledged, in this assignment or never."""
+        """Return a wait until all that is applied of a partition now is acknowledged: in this assignment or never."""
         window = self._windows.get(tp)
         return partial(self._reached, window, window.applied if window is not None else None)
 
@@ -249,8 +261,14 @@ class BatchConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         """Commit what is finished, then forget the partitions. Overrides the order, which loses those acks (#502).
 
-        A worker that the group has given up may already have a successor: it must not write another byte.
+        A worker that the group has given up may already have a successor: it must not write another byte. The flow is
+        stopped in any case, where Faust leaves it on if there was no partition: of those that come next, events could
+        be taken before their profiles are back.
         """
+        self._is_between = True
+        self.stop_flow()
+        if self._durable is not None:
+            self.app.assignment.interrupted()
         if self._thread.is_expelled and (self._windows or self._durable):
             await self.app.crash(
                 ExpelledError("the group gave this worker's partitions away: it was not heard of in time")
@@ -261,6 +279,13 @@ class BatchConsumer(driver.Consumer):
             self._committed_offset.pop(tp, None)
             if self._durable is not None:
                 self._durable.pop(tp, None)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Note what is assigned before anything waits. Extends the original."""
+        self._is_between = False
+        if self._durable is not None:
+            self.app.assignment.assigned(assigned, generation_id)
+        await super().on_partitions_assigned(assigned, generation_id)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: the original compares monotonic with epoch time (#629). The watchdog does its work."""

@@ -43,15 +43,19 @@ class Poller(driver.AIOKafkaConsumerThread):
         await self.on_thread_started()
 
     async def on_start(self) -> None:
-        """Note when the group last answered a heartbeat. Extends the original, which starts aiokafka's consumer."""
+        """Note when the last heartbeat was sent that the group answered. Extends the original, which starts aiokafka.
+
+        Not when the answer was read: a process that was held up reads it first thing, as old as it may be.
+        """
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator
         heartbeat = coordinator._do_heartbeat
 
         async def noted() -> bool:
+            sent_s = time.monotonic()
             is_member: bool = await heartbeat()
             if is_member:
-                self._heard_s = time.monotonic()
+                self._heard_s = sent_s
             return is_member
 
         coordinator._do_heartbeat = noted

@@ -57,6 +57,19 @@ def rows_that_belong_to_a_partition(profiles: Profiles) -> int:
     return found
 
 
+def compacted(flushes: list[Packed]) -> list[Packed]:
+    """Keep the last row of each key, as a broker does in the end, and no tombstone."""
+    seen: set[bytes] = set()
+    kept: list[Packed] = []
+    for packed in reversed(flushes):
+        for n in reversed(range(len(packed))):
+            row = one_row(packed, n)
+            if bytes(row.keys) not in seen and row.ends[0]:
+                kept.append(row)
+            seen.add(bytes(row.keys))
+    return kept[::-1]
+
+
 def one_row(packed: Packed, n: int) -> Packed:
     begin = int(packed.ends[n - 1]) if n else 0
     values = packed.values[begin : packed.ends[n]]
@@ -252,3 +265,45 @@ def test_the_layout_of_rows_changes_with_their_format_only() -> None:
     assert (ROW_FORMAT, LAYOUT) == (1, "a102e3c0"), (
         "a new layout: raise ROW_FORMAT, say so in the changelog, and note it here"
     )
+
+
+def test_what_was_evicted_of_a_partition_that_another_worker_flushes_is_not_buried_later() -> None:
+    owner, other = Profiles(TINY, PARTITIONS), Profiles(TINY, PARTITIONS)
+    log: Log = {}
+    for name in range(3):
+        feed(owner, at(name, device=name + 1, merchant=7), name + 1, 0)
+    append(log, owner, [0])
+    for packed in log[0][1::2]:
+        other.changelog.restore(0, packed)
+    for name in range(40):  # of partition 1, until nothing that was followed is left
+        feed(other, at(100 + name, device=100 + name, merchant=100 + name), 100 + name, 1)
+    other.changelog.flush(1)
+    for partition in (1, 0):  # partition 1 goes, and partition 0 comes over
+        other.changelog.forget_shared(partition)
+    for packed in log[0]:
+        other.changelog.restore(0, packed)
+    assert [len(packed) for packed in other.changelog.flush(0)] == [0, 0], "nothing has changed in partition 0"
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams(), st.data(), st.sampled_from([TINY, SMALL]))
+def test_the_only_partition_goes_away_and_comes_back(
+    events: list[Event], data: st.DataObject, limits: ProfileLimits
+) -> None:
+    names = ids(events)
+    moves = data.draw(st.sets(st.integers(0, len(events)), max_size=4))
+    plain, home, away = Profiles(limits), Profiles(limits), Profiles(limits)
+    log: Log = {}
+    for number, (event, name) in enumerate(zip(events, names, strict=True)):
+        if number in moves:
+            append(log, home, [0])
+            hands = home.changelog.hands
+            home.changelog.forget_cards(0)
+            home, away = away, home
+            home.changelog.forget_shared(0)
+            for packed in compacted(log[0]):
+                home.changelog.restore(0, packed, in_place=True)
+            home.changelog.settle()
+            home.changelog.hands = hands
+        assert feed(home, event, name) == feed(plain, event, name)
+    assert home.sizes() == plain.sizes()

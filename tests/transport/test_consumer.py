@@ -1,6 +1,7 @@
 """What the consumer commits is the finished prefix of what it delivered, whatever Faust's own bookkeeping would say."""
 
 import asyncio
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 from weakref import WeakSet
@@ -23,6 +24,7 @@ class FakePoller:
         self.commits: list[dict[TP, int]] = []
         self.accepts = True
         self.is_expelled = False
+        self.lease_left_s = 9.0
 
     async def getmany(self, active: set[TP], timeout: float) -> dict[TP, Columns]:  # noqa: ASYNC109
         self.polls.append(set(active))
@@ -38,6 +40,10 @@ class FakePoller:
 
 @pytest.fixture
 def consumer() -> Any:
+    return bare_consumer()
+
+
+def bare_consumer() -> Any:
     """A consumer without its app, loop and broker."""
     bare = BatchConsumer.__new__(BatchConsumer)
     committed: list[dict[TP, int]] = []
@@ -47,8 +53,10 @@ def consumer() -> Any:
     bare._room = asyncio.Event()
     bare._moved = asyncio.Event()
     bare._durable = None
+    bare._is_between = bare.settled = False
+    bare.can_resume_flow, bare.suspend_flow = asyncio.Event(), asyncio.Event()
     bare._unacked_messages = WeakSet()
-    bare._committed_offset = dict.fromkeys((HERE, THERE))
+    bare._committed_offset = defaultdict(lambda: None)  # as Faust's
     bare._waiting_for_ack = None
     bare._active_partitions = {HERE, THERE}
     bare._paused_partitions = set()

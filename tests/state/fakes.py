@@ -1,0 +1,306 @@
+"""A broker of one process for what keeps and restores profiles: logs in memory that can fail, stop or end it all."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+from aiokafka.structs import RecordMetadata, TopicPartition
+from faust.types import TP
+
+from scoring.outputs import NOTHING
+from scoring.profile import PROFILE_FEATURES, Changelog, ProfileLimits, Profiles
+from scoring.profile.packed import Packed
+from streams.seams import NoTelemetry
+from streams.state.answered import Answered, Since
+from streams.state.keeper import Held, Keeper
+from streams.state.reader import Bounds, Rows, StateReadError, Tail
+from streams.transport.settings import Emit, State, Topics, WorkerSettings
+from tests.profile.events import SMALL, Event, facts
+from tests.state.rows import pairs
+
+TOPICS = Topics()
+STEP = 3  # records of one read or one produce: small, so that much can come in between
+
+
+class Crashed(BaseException):
+    """The process is gone. No `except Exception` sees it."""
+
+
+class Record(NamedTuple):
+    offset: int
+    key: bytes
+    value: bytes | None
+    at_ms: int
+
+
+class FakeBroker:
+    """Keep records by partition. `fuse` is how many more of its answers come before the process is gone."""
+
+    def __init__(self) -> None:
+        self.logs: dict[TopicPartition, list[Record]] = defaultdict(list)
+        self.begins: dict[TopicPartition, int] = defaultdict(int)
+        self.skipped: dict[TopicPartition, int] = defaultdict(int)  # offsets without records, behind the last one
+        self.fuse: int | None = None
+        self.written: list[tuple[TopicPartition, bytes]] = []
+
+    def burn(self) -> None:
+        """Count one answer."""
+        if self.fuse is not None:
+            self.fuse -= 1
+            if self.fuse < 0:
+                raise Crashed
+
+    def end(self, tp: TopicPartition) -> int:
+        log = self.logs[tp]
+        return (log[-1].offset + 1 if log else self.begins[tp]) + self.skipped[tp]
+
+    def append(self, tp: TopicPartition, key: bytes, value: bytes | None, at_ms: int = 1_000) -> int:
+        offset = self.end(tp)
+        self.skipped[tp] = 0
+        self.logs[tp].append(Record(offset, key, value, at_ms))
+        self.written.append((tp, key))
+        return offset
+
+    def compact(self, tp: TopicPartition) -> None:
+        """Keep the last record of each key, and their offsets."""
+        last = {record.key: record.offset for record in self.logs[tp]}
+        end = self.end(tp)
+        self.logs[tp] = [record for record in self.logs[tp] if last[record.key] == record.offset]
+        self.skipped[tp] = end - (self.logs[tp][-1].offset + 1 if self.logs[tp] else self.begins[tp])
+
+    def values(self, topic: str, partition: int = 0) -> list[bytes]:
+        return [record.value for record in self.logs[TopicPartition(topic, partition)] if record.value is not None]
+
+    def keys(self, topic: str, partition: int = 0) -> list[bytes]:
+        return [record.key for record in self.logs[TopicPartition(topic, partition)]]
+
+
+class FakeReader:
+    """Be a LogReader of a FakeBroker."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._broker = broker
+        self._is_reading = False
+        self.fails = False
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Bounds]:
+        self._broker.burn()
+        await asyncio.sleep(0)
+        if self.fails:
+            raise StateReadError("no offsets")
+        return {tp: (self._broker.begins[tp], self._broker.end(tp)) for tp in tps}
+
+    async def offset_at(self, tp: TopicPartition, time_ms: int, end: int) -> int:
+        return next((record.offset for record in self._broker.logs[tp] if record.at_ms >= time_ms), end)
+
+    async def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncIterator[Rows]:
+        assert not self._is_reading, "one read at a time"
+        if begin < self._broker.begins[tp] or end > self._broker.end(tp):
+            raise StateReadError(f"{tp.topic}[{tp.partition}]: the range is not there")
+        self._is_reading = True
+        try:
+            found = [record for record in self._broker.logs[tp] if begin <= record.offset < end]
+            for at in range(0, len(found), STEP):
+                self._broker.burn()
+                rows = Rows()
+                for record in found[at : at + STEP]:
+                    rows.offsets.append(record.offset)
+                    rows.keys.append(record.key)
+                    rows.values.append(record.value)
+                    rows.timestamps_ms.append(record.at_ms)
+                yield rows
+                await asyncio.sleep(0)
+        finally:
+            self._is_reading = False
+
+    async def last(self, tp: TopicPartition, key: bytes, begin: int, end: int) -> Tail | None:
+        self._broker.burn()
+        await asyncio.sleep(0)
+        found = [record for record in self._broker.logs[tp] if begin <= record.offset < end]
+        for at in reversed(range(len(found))):
+            if found[at].key == key:
+                later = [record.key for record in found[at + 1 :]]
+                return Tail(offset=found[at].offset, value=found[at].value, later_keys=later)
+        return None
+
+
+class FakeProducer:
+    """Be a StateProducer for a FakeBroker: what is written lands when it is let, in the order of its partition.
+
+    `holds` and `fails` name topics, or `marker`, whose records are not acknowledged, or refused.
+    """
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._broker = broker
+        self.holds: set[str] = set()
+        self.fails: dict[str, Exception] = {}
+        self.held: list[tuple[TopicPartition, list[tuple[bytes, bytes | None]], asyncio.Future[Any]]] = []
+        self.handed: list[tuple[str, str]] = []  # what was handed over, acknowledged or not: topic, rows or marker
+
+    def write(self, tp: TopicPartition, packed: Packed, now_ms: int) -> list[Awaitable[RecordMetadata]]:
+        rows = pairs(packed)
+        return [self._hand(tp, rows[at : at + STEP], "rows") for at in range(0, len(rows), STEP)]
+
+    def write_one(self, tp: TopicPartition, key: bytes, value: bytes | None, now_ms: int) -> Awaitable[RecordMetadata]:
+        return self._hand(tp, [(key, value)], "marker")
+
+    def _hand(self, tp: TopicPartition, rows: list[tuple[bytes, bytes | None]], kind: str) -> Any:
+        self.handed.append((tp.topic, kind))
+        ack: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        for name in (tp.topic, kind, f"{tp.topic} {kind}"):
+            if name in self.fails:
+                ack.set_exception(self.fails[name])
+                return ack
+        if {tp.topic, kind, f"{tp.topic} {kind}"} & self.holds or any(held[0] == tp for held in self.held):
+            self.held.append((tp, rows, ack))
+        else:
+            self._land(tp, rows, ack)
+        return ack
+
+    def _land(self, tp: TopicPartition, rows: list[tuple[bytes, bytes | None]], ack: "asyncio.Future[Any]") -> None:
+        self._broker.burn()
+        offsets = [self._broker.append(tp, key, value) for key, value in rows]
+        if not ack.done():
+            ack.set_result(SimpleNamespace(topic_partition=tp, offset=offsets[0]))
+
+    def release(self, name: str) -> None:
+        """Let what was held land."""
+        self.holds.discard(name)
+        held, self.held = self.held, []
+        for one in held:
+            self._land(*one)
+
+
+class FakeConsumer:
+    """Know how far each input is applied and acknowledged, and what may be committed."""
+
+    def __init__(self) -> None:
+        self.applied_to: dict[TP, int] = {}
+        self.acked_to: dict[TP, int] = defaultdict(int)
+        self.durable: dict[TP, int] = {}
+        self.committed_to: dict[TP, int] = {}
+        self.lease_error: Exception | None = None
+        self.leases = 0
+        self._moved = asyncio.Event()
+
+    def applied(self, tp: TP) -> int | None:
+        return self.applied_to.get(tp)
+
+    def apply(self, topic: str, partition: int, offset: int, *, acked: bool = True) -> None:
+        self.applied_to[TP(topic, partition)] = offset
+        if acked:
+            self.ack(topic, partition, offset)
+
+    def ack(self, topic: str, partition: int, offset: int) -> None:
+        self.acked_to[TP(topic, partition)] = offset
+        self._moved.set()
+
+    def barrier(self, tp: TP) -> Callable[[], Awaitable[None]]:
+        return partial(self._reached, tp, self.applied_to.get(tp, 0))
+
+    async def _reached(self, tp: TP, offset: int) -> None:
+        while self.acked_to[tp] < offset:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def check_lease(self) -> None:
+        self.leases += 1
+        if self.lease_error is not None:
+            raise self.lease_error
+
+    def make_durable(self, tp: TP, offset: int) -> None:
+        self.durable[tp] = offset
+
+    def start_from(self, positions: dict[TP, int]) -> None:
+        self.durable = dict(positions)
+
+    async def committed(self, tp: TP) -> int | None:
+        return self.committed_to.get(tp)
+
+
+class FakeEmitter:
+    def __init__(self, partitions: int) -> None:
+        self.partitions = partitions
+        self.ends: dict[TopicPartition, int] = {}
+
+    def partitions_of(self, _topic: str) -> int:
+        return 1
+
+
+class ProfileEngine:
+    """Profiles, and nothing around them."""
+
+    recall_ms = 60_000
+
+    def __init__(self, partitions: int = 1, limits: ProfileLimits = SMALL) -> None:
+        self.profiles = Profiles(limits, partitions)
+        self.recalled: list[bytes] = []
+
+    @property
+    def changelog(self) -> Changelog:
+        return self.profiles.changelog
+
+    def feed(self, event: Event, event_id: int, partition: int = 0) -> tuple[bytes, bool]:
+        """Score one event; return its features and whether it is a repeat."""
+        out = np.full((1, len(PROFILE_FEATURES)), -1.0)
+        seen = self.profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
+        return out.tobytes(), bool(seen.repeats[0])
+
+    def recall(self, alerts: Iterable[bytes]) -> None:
+        self.recalled += alerts
+
+
+def worker_settings(**state: Any) -> WorkerSettings:
+    return WorkerSettings(emit=Emit(ack_timeout_s=0.2), state=State(flush_interval_s=0.05, **state))
+
+
+class FlushTelemetry(NoTelemetry):
+    def __init__(self) -> None:
+        self.flushes: list[tuple[int, int]] = []
+        self.lags_s: dict[int, float] = {}
+
+    def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
+        self.flushes.append((partition, rows))
+
+    def followed(self, lags_s: Any) -> None:
+        self.lags_s = dict(lags_s)
+
+
+def new_keeper(broker: FakeBroker, engine: ProfileEngine, consumer: FakeConsumer, partitions: int = 1) -> Keeper:
+    """Make a keeper that is not started: nothing is flushed but on demand."""
+    keeper = Keeper(
+        worker_settings(),
+        engine,  # type: ignore[arg-type]
+        FakeEmitter(partitions),  # type: ignore[arg-type]
+        FlushTelemetry(),
+        lambda: consumer,
+    )
+    keeper.producer = FakeProducer(broker)  # type: ignore[assignment]
+    return keeper
+
+
+def held_at(partition: int, offset: int = 0, **changes: Any) -> Held:
+    """Hold a partition that nobody had before."""
+    return Held(
+        **{
+            "partition": partition,
+            "authorizations": offset,
+            "fraud_reports": 0,
+            "shared": 0,
+            "since": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
+            "answered": Answered(authorizations=NOTHING, reports=NOTHING),
+            "answered_until": 0,
+            "answered_until_reports": 0,
+            **changes,
+        }
+    )

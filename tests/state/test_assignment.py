@@ -1,0 +1,284 @@
+"""Whatever the group does in between, what is held is this worker's, and of the last offset that anyone kept."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+
+from streams.state import assignment as module
+from streams.state import follow
+from streams.state.assignment import Assignment, SplitAssignmentError
+from streams.state.follow import Follower
+from streams.state.marker import KEY, decode
+from tests.profile.events import at
+from tests.state.fakes import (
+    TOPICS,
+    FakeBroker,
+    FakeConsumer,
+    FakeReader,
+    FlushTelemetry,
+    ProfileEngine,
+    new_keeper,
+    worker_settings,
+)
+
+PARTITIONS = 3
+
+
+def inputs(*partitions: int) -> set[TP]:
+    return {TP(topic, number) for topic in (TOPICS.authorizations, TOPICS.fraud_reports) for number in partitions}
+
+
+class Worker:
+    """A worker without agents, one of several on one broker."""
+
+    def __init__(self, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "LogReader", lambda *_, **__: FakeReader(broker))
+        monkeypatch.setattr(follow, "LogReader", lambda *_, **__: FakeReader(broker))
+        self.broker, self.consumer, self.engine = broker, FakeConsumer(), ProfileEngine(PARTITIONS)
+        self.keeper = new_keeper(broker, self.engine, self.consumer, PARTITIONS)
+        settings = worker_settings()
+        self.follower = Follower(settings, self.engine, FlushTelemetry())  # type: ignore[arg-type]
+        self.assignment = Assignment(
+            settings,
+            self.engine,  # type: ignore[arg-type]
+            self.keeper._emitter,
+            FlushTelemetry(),
+            self.keeper,
+            self.follower,
+        )
+
+    async def take(self, generation: int, *partitions: int) -> bool:
+        """Go through a whole rebalance."""
+        await self.leave()
+        self.assignment.assigned(inputs(*partitions), generation)
+        return await self.assignment.settle(self.consumer)
+
+    async def leave(self) -> None:
+        self.assignment.interrupted()
+        await self.keeper.flush()
+        self.consumer.applied_to.clear()  # its windows are gone
+        self.consumer.durable.clear()
+
+    def feed(self, number: int, partition: int, **keys: int) -> bytes:
+        """Score the event of an offset and have its answer acknowledged."""
+        tp = TopicPartition(TOPICS.authorizations, partition)
+        while self.broker.end(tp) <= number:
+            self.broker.append(tp, b"", b"event")
+        features, _ = self.engine.feed(at(number, card=partition + 1, **keys), 1 + number, partition)
+        self.consumer.apply(TOPICS.authorizations, partition, number + 1)
+        return features
+
+    @property
+    def cards(self) -> int:
+        return next(iter(self.engine.profiles.sizes().values()))
+
+
+Play = Callable[[FakeBroker, Callable[[], Worker]], Awaitable[None]]
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
+    def run(scenario: Play) -> None:
+        broker = FakeBroker()
+
+        async def bounded() -> None:
+            async with asyncio.timeout(20):
+                await scenario(broker, lambda: Worker(broker, monkeypatch))
+
+        asyncio.run(bounded())
+
+    return run
+
+
+def marker_of(broker: FakeBroker, partition: int) -> int:
+    log = broker.logs[TopicPartition(TOPICS.card_profiles, partition)]
+    return [decode(record.value, "", PARTITIONS).authorizations for record in log if record.key == KEY][-1]
+
+
+def test_a_partition_that_stays_is_not_restored_again(play: Callable[[Play], None]) -> None:
+    async def scenario(_: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker = new()
+        assert await worker.take(1, 0, 1)
+        worker.feed(0, 0)
+        held = worker.keeper.held[0]
+        assert await worker.take(2, 0)
+        assert worker.keeper.held == {0: held}
+        assert held.authorizations == 1
+        assert worker.consumer.durable == {TP(TOPICS.authorizations, 0): 1, TP(TOPICS.fraud_reports, 0): 0}
+
+    play(scenario)
+
+
+def test_what_moves_is_the_same_there(play: Callable[[Play], None]) -> None:
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        one, other, alone = new(), new(), ProfileEngine(PARTITIONS)
+        await one.take(1, 0, 1, 2)
+        await other.take(1)
+        for number in range(30):
+            if number % 5 == 4:
+                await one.leave()
+                one, other = other, one
+                assert await one.take(2 + number, 0, 1, 2)
+                assert await other.take(2 + number)
+                assert (len(one.keeper.held), len(other.keeper.held)) == (3, 0)
+            partition = number % 3
+            expected, _ = alone.feed(at(number, card=partition + 1), 1 + number, partition)
+            assert one.feed(number, partition) == expected
+        assert other.cards == 0, "cards are of one worker"
+
+    play(scenario)
+
+
+def test_a_partition_that_was_anothers_for_a_moment_is_restored(play: Callable[[Play], None]) -> None:
+    """The group gave it away and back while this worker was still busy with an assignment before both."""
+
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        slow, quick = new(), new()
+        await slow.take(1, 0, 1)
+        slow.feed(0, 0)
+        await slow.leave()
+        slow.assignment.assigned(inputs(1), 2)  # is never settled
+        await quick.take(2, 0)
+        expected = [quick.feed(number, 0) for number in (1, 2)][-1]
+        await quick.leave()
+        assert await slow.take(3, 0, 1)
+        assert slow.keeper.held[0].authorizations == 3
+        assert slow.feed(3, 0) == quick.feed(3, 0)
+        assert expected
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("generation", [4, 1, 9])
+def test_a_worker_that_missed_a_generation_trusts_nothing_that_it_holds(
+    play: Callable[[Play], None], generation: int
+) -> None:
+    """The group went on without it, and it was taken back without ever being told that it had lost anything."""
+
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        away, present = new(), new()
+        await away.take(2, 0, 1)
+        away.feed(0, 0)
+        await away.leave()
+        await present.take(3, 0, 1)
+        present.feed(1, 0)
+        await present.leave()
+        assert await away.take(generation, 0, 1)
+        assert away.keeper.held[0].authorizations == 2
+
+    play(scenario)
+
+
+def test_a_restore_that_another_rebalance_interrupts_leaves_nothing_and_writes_nothing(
+    play: Callable[[Play], None],
+) -> None:
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        before = new()
+        await before.take(1, 0, 1)
+        for number in range(20):
+            before.feed(number, number % 2, device=number + 1)
+        await before.leave()
+        whole = len(broker.written)
+        for cut in range(1, 200):
+            after = new()
+            after.assignment.assigned(inputs(0), 2)
+            settling = asyncio.create_task(after.assignment.settle(after.consumer))
+            for _ in range(cut):
+                await asyncio.sleep(0)
+            if settling.done():
+                break
+            await after.leave()
+            written = len(broker.written)
+            assert not await settling
+            assert len(broker.written) == written, "the partition may be another's by now"
+            assert after.consumer.durable == {}
+            if not after.keeper.held:
+                assert after.cards == 0
+            assert await after.take(3, 0, 1)
+            assert after.feed(40, 0) == before.feed(40, 0)
+            before = new()
+            await after.leave()
+            await before.take(4, 0, 1)
+        assert cut > 10
+        assert whole
+
+    play(scenario)
+
+
+def test_nothing_is_settled_before_the_group_has_assigned(play: Callable[[Play], None]) -> None:
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker = new()
+        assert not await worker.assignment.settle(worker.consumer)
+        worker.assignment.assigned(inputs(0), 1)
+        worker.assignment.interrupted()
+        assert not await worker.assignment.settle(worker.consumer)
+        assert broker.written == []
+        assert worker.keeper.held == {}
+
+    play(scenario)
+
+
+def test_a_first_marker_is_there_before_the_first_event(play: Callable[[Play], None]) -> None:
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker = new()
+        assert await worker.take(1, 0, 1, 2)
+        assert [marker_of(broker, number) for number in range(PARTITIONS)] == [0, 0, 0]
+
+    play(scenario)
+
+
+def test_nothing_may_be_committed_before_there_is_a_marker(play: Callable[[Play], None]) -> None:
+    """Else, after a crash, it would look as if nothing had been answered before the first marker."""
+
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker = new()
+        worker.keeper.producer.holds.add("marker")  # type: ignore[attr-defined]
+        worker.assignment.assigned(inputs(0), 1)
+        settling = asyncio.create_task(worker.assignment.settle(worker.consumer))
+        while not worker.keeper.producer.held:  # type: ignore[attr-defined]
+            await asyncio.sleep(0)
+        assert worker.consumer.durable == {}
+        worker.keeper.producer.release("marker")  # type: ignore[attr-defined]
+        assert await settling
+        assert set(worker.consumer.durable) == inputs(0)
+
+    play(scenario)
+
+
+def test_a_torn_assignment_is_refused(play: Callable[[Play], None]) -> None:
+    async def scenario(_: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker = new()
+        worker.assignment.assigned(inputs(0) | {TP(TOPICS.authorizations, 1)}, 1)
+        with pytest.raises(SplitAssignmentError, match=r"authorizations \[0, 1\] and fraud reports \[0\]"):
+            await worker.assignment.settle(worker.consumer)
+
+    play(scenario)
+
+
+def test_open_cases_are_recalled_once_before_the_first_event(play: Callable[[Play], None]) -> None:
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        for number in range(3):
+            broker.append(TopicPartition(TOPICS.alerts, 0), b"case", b"alert %d" % number, at_ms=2**45 + number)
+        broker.append(TopicPartition(TOPICS.alerts, 0), b"case", None, at_ms=2**45)
+        worker = new()
+        await worker.take(1, 0)
+        await worker.take(2, 0, 1)
+        assert worker.engine.recalled == [b"alert 0", b"alert 1", b"alert 2"]
+
+    play(scenario)
+
+
+def test_what_others_own_is_followed_and_what_comes_over_is_not(play: Callable[[Play], None]) -> None:
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker = new()
+        await worker.take(1, 0, 2)
+        assert set(worker.follower._followed) == {1}
+        await worker.take(2, 1)
+        assert set(worker.follower._followed) == {0, 2}
+        await worker.take(3)
+        assert set(worker.follower._followed) == {0, 1, 2}
+
+    play(scenario)

@@ -1,0 +1,101 @@
+"""What agents tell the consumer, and when: profiles are never durable ahead of the answers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from scoring.outputs import NOTHING, Outputs, Tally
+from streams.agents import define_agents
+from streams.poison import PoisonedError
+from streams.seams import NoTelemetry
+from streams.transport.batch import Batch
+from streams.transport.settings import PoisonLimit, Topics
+from streams.transport.window import AckWindow
+
+TOPICS = {"authorizations": TP("authorizations", 0), "fraud-reports": TP("fraud-reports", 0)}
+
+
+class EngineError(Exception):
+    pass
+
+
+class FailingEngine:
+    """Take a batch half in and fail, or find nothing in it but dead letters."""
+
+    def __init__(self, *, fails: bool) -> None:
+        self._fails = fails
+        self.taken = 0
+
+    def score(self, values: list[bytes], *_: Any, **__: Any) -> Outputs:
+        self.taken += 1
+        if self._fails:
+            raise EngineError
+        return Outputs(tally=Tally(events=len(values), dead_letters={"EMPTY": len(values)}))
+
+    report = score
+
+
+class FakeConsumer:
+    def __init__(self) -> None:
+        self.windows = {tp: AckWindow() for tp in TOPICS.values()}
+
+    def taken_in(self, message: Any) -> None:
+        self.windows[message.tp].applied = message.ticket.end
+
+
+class FakeStream:
+    def __init__(self, events: list[Any]) -> None:
+        self._events = events
+
+    def noack(self) -> "FakeStream":
+        return self
+
+    async def events(self) -> AsyncIterator[Any]:
+        for event in self._events:
+            yield event
+
+
+def agents_of(engine: FailingEngine, consumer: FakeConsumer) -> dict[str, Callable[..., Any]]:
+    found: dict[str, Callable[..., Any]] = {}
+    app = SimpleNamespace(
+        settings=SimpleNamespace(
+            topics=Topics(), poison=PoisonLimit(window_events=1, max_letters=0, max_ratio=0.1, max_consecutive=1)
+        ),
+        engine=engine,
+        telemetry=NoTelemetry(),
+        consumer=consumer,
+        keeper=SimpleNamespace(emitted=lambda *_: NOTHING),
+        topic=lambda name, **_: name,
+        agent=lambda _, name: lambda agent: found.setdefault(name, agent),
+        on_partitions_revoked=SimpleNamespace(connect=lambda handler: handler),
+    )
+    define_agents(app)  # type: ignore[arg-type]
+    return found
+
+
+@pytest.mark.parametrize("name", list(TOPICS))
+@pytest.mark.parametrize("error", [EngineError, PoisonedError])
+def test_a_batch_that_fails_holds_up_whatever_would_make_it_durable(name: str, error: type[Exception]) -> None:
+    consumer = FakeConsumer()
+    engine = FailingEngine(fails=error is EngineError)
+    window = consumer.windows[TOPICS[name]]
+    ticket = window.deliver(40, 43, 0)
+    batch = Batch(
+        topic=name,
+        partition=0,
+        offsets=range(40, 43),
+        timestamps_ms=[1] * 3,
+        values=[b""] * 3,
+        polled_at_ms=1,
+        polled_ns=1,
+    )
+    event = SimpleNamespace(value=batch, message=SimpleNamespace(tp=TOPICS[name], ticket=ticket))
+    with pytest.raises(error):
+        asyncio.run(agents_of(engine, consumer)[name](FakeStream([event])))
+    assert engine.taken == 1
+    assert window.applied == 43, "a flush that begins now would take the batch to be unknown to the profiles"
+    assert window.watermark is None, "and one that knows waits for its answers, which never come"

@@ -1,0 +1,300 @@
+"""Where profiles are kept: what is committed is what they know, and nothing flows before they are back."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.transport import consumer as upstream
+from faust.types import TP
+
+from streams.transport.consumer import BatchConsumer, ExpelledError
+from streams.transport.poller import Poller
+from tests.transport.test_consumer import HERE, THERE, bare_consumer, columns, committable, poll
+
+
+class FakeAssignment:
+    def __init__(self) -> None:
+        self.heard: list[Any] = []
+
+    def interrupted(self) -> None:
+        self.heard.append("interrupted")
+
+    def assigned(self, assigned: set[TP], generation: int) -> None:
+        self.heard.append((assigned, generation))
+
+
+@pytest.fixture
+def consumer() -> Any:
+    bare = bare_consumer()
+    bare._durable = {}
+    bare.app.assignment = FakeAssignment()
+    bare.app.crash_reason = None
+    return bare
+
+
+async def settle() -> None:
+    """Let everything run that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_what_is_acknowledged_is_committed_only_once_it_is_durable(consumer: Any) -> None:
+    first, second = poll(consumer, {HERE: columns(0, 15)})
+    for message in (first, second):
+        consumer.taken_in(message)
+        consumer.ack(message)
+    assert committable(consumer) == {}
+    consumer.make_durable(HERE, 10)
+    assert committable(consumer) == {HERE: 10}
+    consumer.make_durable(HERE, 15)
+    assert committable(consumer) == {HERE: 15}
+
+
+def test_applied_is_what_was_taken_in_and_gaps_behind_it(consumer: Any) -> None:
+    assert consumer.applied(HERE) is None
+    first, second = poll(consumer, {HERE: columns(0, 5, end=8)}, {HERE: columns(8, 2)})
+    assert consumer.applied(HERE) is None
+    consumer.taken_in(first)
+    assert consumer.applied(HERE) == 8, "with the end of the transaction behind it"
+    consumer.taken_in(second)
+    assert consumer.applied(HERE) == 10
+    consumer.ack(first)
+    assert consumer.applied(HERE) == 10
+
+
+def test_a_gap_that_nobody_takes_in_moves_applied_once_what_is_before_it_is_done(consumer: Any) -> None:
+    (first,) = poll(consumer, {HERE: columns(0, 5)}, {HERE: columns(5, 0, end=9)}, {THERE: columns(3, 0, end=7)})
+    assert consumer.applied(THERE) == 7
+    consumer.taken_in(first)
+    assert consumer.applied(HERE) == 5
+    consumer.ack(first)
+    assert consumer.applied(HERE) == 9
+    consumer.make_durable(HERE, 9)
+    assert committable(consumer) == {HERE: 9}
+
+
+def test_the_barrier_falls_when_all_that_was_applied_is_acknowledged(consumer: Any) -> None:
+    async def play() -> None:
+        reached = asyncio.create_task(consumer.barrier(HERE)())
+        await settle()
+        assert not reached.done()
+        consumer.ack(second)
+        consumer.ack(third)
+        await settle()
+        assert not reached.done(), "the first is still out"
+        consumer.ack(first)
+        await reached
+
+    first, second, third = poll(consumer, {HERE: columns(0, 25)})
+    consumer.taken_in(first)
+    consumer.taken_in(second)
+    asyncio.run(asyncio.wait_for(play(), 10))
+
+
+def test_what_is_taken_in_later_is_behind_the_barrier(consumer: Any) -> None:
+    async def play() -> None:
+        barrier = consumer.barrier(HERE)
+        consumer.taken_in(second)
+        consumer.ack(first)
+        await barrier()
+
+    first, second = poll(consumer, {HERE: columns(0, 15)})
+    consumer.taken_in(first)
+    asyncio.run(asyncio.wait_for(play(), 10))
+
+
+def test_nothing_applied_is_no_barrier(consumer: Any) -> None:
+    poll(consumer, {HERE: columns(0, 15)})
+    asyncio.run(asyncio.wait_for(consumer.barrier(HERE)(), 10))
+    asyncio.run(asyncio.wait_for(consumer.barrier(THERE)(), 10))
+
+
+def test_the_barrier_of_a_partition_that_was_taken_away_never_falls(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: Any) -> None:
+        pass
+
+    async def play() -> None:
+        reached = asyncio.create_task(consumer.barrier(HERE)())
+        await settle()
+        await consumer.on_partitions_revoked({HERE})
+        consumer.ack(first)
+        again = [message async for _, message in consumer.getmany(0.01)]
+        consumer.taken_in(again[0])
+        consumer.ack(again[0])
+        await settle()
+        assert not reached.done(), "what another assignment acknowledges says nothing of this one"
+        reached.cancel()
+
+    monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", nothing)
+    (first,) = poll(consumer, {HERE: columns(0, 5)})
+    consumer.taken_in(first)
+    consumer._thread.answers.append({HERE: columns(0, 5)})
+    consumer.wait = lambda _: asyncio.sleep(0, setattr(consumer, "flow_active", True))
+    asyncio.run(asyncio.wait_for(play(), 10))
+
+
+def test_positions_are_what_profiles_know_even_beyond_what_is_committed(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sought: list[Any] = []
+
+    async def to_committed(self: Any) -> None:
+        sought.append("committed")
+
+    async def seek_wait(positions: dict[TP, int]) -> None:
+        sought.append(positions)
+
+    monkeypatch.setattr(upstream.Consumer, "perform_seek", to_committed)
+    consumer.seek_wait = seek_wait
+    consumer.start_from({HERE: 40, THERE: 7, TP("authorizations", 9): 1})
+    asyncio.run(consumer.perform_seek())
+    assert sought == ["committed", {HERE: 40, THERE: 7}], "and of what is assigned only"
+    assert committable(consumer)[HERE] == 40
+
+
+def test_a_worker_that_the_group_has_expelled_ends_and_writes_nothing(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashes: list[BaseException] = []
+    flushed: list[bool] = []
+
+    async def crash(reason: BaseException) -> None:
+        crashes.append(reason)
+        consumer.app.crash_reason = reason
+
+    async def drain() -> None:
+        flushed.append(True)
+
+    async def revoked(self: Any, _: set[TP]) -> None:
+        assert crashes, "before anything is waited for"
+        await consumer.wait_empty()
+
+    async def empty(self: Any) -> None:
+        pass
+
+    monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", revoked)
+    monkeypatch.setattr(upstream.Consumer, "wait_empty", empty)
+    consumer.app.crash, consumer.app.drain = crash, drain
+    poll(consumer, {HERE: columns(0, 5)})
+    consumer._thread.is_expelled = True
+    asyncio.run(consumer.on_partitions_revoked({HERE}))
+    assert [type(reason) for reason in crashes] == [ExpelledError]
+    assert not flushed
+    assert not consumer._thread.commits
+
+
+@pytest.mark.parametrize("change", [{"is_expelled": True}, {"lease_left_s": -0.1}])
+def test_a_worker_that_may_have_a_successor_is_told_so(consumer: Any, change: dict[str, Any]) -> None:
+    consumer.check_lease()
+    for name, value in change.items():
+        setattr(consumer._thread, name, value)
+    with pytest.raises(ExpelledError):
+        consumer.check_lease()
+
+
+def test_at_a_revocation_what_is_scored_becomes_durable_and_is_committed(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    async def revoked(self: Any, _: set[TP]) -> None:
+        await consumer.wait_empty()
+
+    async def empty(self: Any) -> None:
+        order.append("acknowledged")
+
+    async def drain() -> None:
+        order.append("durable")
+        consumer.make_durable(HERE, 5)
+
+    async def commit() -> None:
+        order.append("committed")
+        assert committable(consumer) == {HERE: 5}
+
+    monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", revoked)
+    monkeypatch.setattr(upstream.Consumer, "wait_empty", empty)
+    consumer.app.drain, consumer.commit = drain, commit
+    asyncio.run(consumer.on_partitions_revoked({HERE}))
+    assert order == ["acknowledged", "durable", "committed"]
+    assert committable(consumer) == {}
+
+
+def test_nothing_flows_from_a_revocation_to_the_end_of_the_restore(
+    consumer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a worker that had no partition, whose flow Faust leaves on; and however late a seek before it ends."""
+
+    async def nothing(*_: Any) -> None:
+        pass
+
+    async def play() -> None:
+        consumer.resume_flow()
+        assert consumer.settled
+        await consumer.on_partitions_revoked(set())
+        assert (consumer.flow_active, consumer.settled) == (False, False)
+        consumer.resume_flow()  # at the end of the assignment before
+        assert (consumer.flow_active, consumer.settled) == (False, False)
+        await consumer.on_partitions_assigned({HERE}, 7)
+        assert (consumer.flow_active, consumer.settled) == (False, False)
+        consumer.resume_flow()
+        assert (consumer.flow_active, consumer.settled) == (True, True)
+
+    monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", nothing)
+    monkeypatch.setattr(upstream.Consumer, "on_partitions_assigned", nothing)
+    asyncio.run(play())
+    assert consumer.app.assignment.heard == ["interrupted", ({HERE}, 7)]
+
+
+def test_the_assignment_hears_of_a_change_before_anything_waits(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[int] = []
+
+    async def count(*_: Any) -> None:
+        heard.append(len(consumer.app.assignment.heard))
+
+    monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", count)
+    monkeypatch.setattr(upstream.Consumer, "on_partitions_assigned", count)
+    asyncio.run(consumer.on_partitions_revoked({HERE}))
+    asyncio.run(consumer.on_partitions_assigned({THERE}, 1))
+    assert heard == [1, 2]
+
+
+def test_the_lease_runs_from_when_a_heartbeat_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was held up for a minute finds an answer waiting, and with it nothing that is true any more."""
+    now_s = 100.0
+    monkeypatch.setattr("streams.transport.poller.time", SimpleNamespace(monotonic=lambda: now_s))
+
+    async def heartbeat() -> bool:
+        nonlocal now_s
+        now_s += 60.0
+        return True
+
+    async def started(self: Any) -> None:
+        pass
+
+    monkeypatch.setattr(Poller.__mro__[1], "on_start", started)
+    coordinator = SimpleNamespace(_do_heartbeat=heartbeat, generation=3)
+    poller = Poller.__new__(Poller)
+    poller.app = SimpleNamespace(
+        settings=SimpleNamespace(broker=SimpleNamespace(profile=SimpleNamespace(session_timeout_s=15.0)))
+    )
+    poller._heard_s = now_s
+    poller._ensure_consumer = lambda: SimpleNamespace(_coordinator=coordinator)  # type: ignore[method-assign]
+
+    async def play() -> None:
+        await poller.on_start()
+        assert poller.lease_left_s == 15.0
+        assert await coordinator._do_heartbeat()
+
+    asyncio.run(play())
+    assert poller.lease_left_s == -45.0
+
+
+def test_without_kept_profiles_the_watermark_is_committed() -> None:
+    bare = bare_consumer()
+    (message,) = poll(bare, {HERE: columns(0, 5)})
+    bare.ack(message)
+    assert committable(bare) == {HERE: 5}
+    assert isinstance(bare, BatchConsumer)
