@@ -14,6 +14,9 @@ from streams.transport.settings import WorkerSettings
 COMPACTION_LAG_MIN_MS = 10 * 60_000
 """A crashed flush must be restored, and written over, before the rows that it wrote over are compacted away."""
 
+SEGMENT_MAX_BYTES = 512 << 20
+"""The segment that is being written is never compacted, so every version of every row in it is read back."""
+
 
 async def check_topics(settings: WorkerSettings) -> None:
     """Refuse topics of profiles that would lose rows.
@@ -50,6 +53,9 @@ def refuse(name: str, configs: Mapping[str, Any], settings: WorkerSettings) -> N
         _complain(
             name, "min.compaction.lag.ms", lag_ms, f"at least {COMPACTION_LAG_MIN_MS}: a crashed flush would cost rows"
         )
+    segment = configs.get("segment.bytes")
+    if segment is not None and int(segment) > SEGMENT_MAX_BYTES:
+        _complain(name, "segment.bytes", segment, f"at most {SEGMENT_MAX_BYTES}: a restore reads all of the last one")
     room = configs.get("max.message.bytes")
     if room is not None and int(room) < settings.state.batch_max_bytes:
         _complain(name, "max.message.bytes", room, f"at least state.batch_max_bytes, {settings.state.batch_max_bytes}")
