@@ -93,14 +93,15 @@ class Engine:
         self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING
     ) -> Outputs:
         """Count a batch of fraud reports; refused ones become dead letters, but for those `emitted` before."""
-        labels, rejects = self.observer.report(values, source.partition)
-        rejects = _unburied(rejects, source, emitted)
+        labels, refused = self.observer.report(values, source.partition)
+        rejects = _unburied(refused, source, emitted)
         letters = _dead_letters(rejects, values, source, received_at_ms)
         tally = Tally(
             events=len(values),
+            replayed=len(refused) - len(rejects),
             reports=dict(Counter(labels)),
             dead_letters=_by_reason(rejects),
-            letter_runs=_runs(len(values), rejects),
+            letter_runs=_runs(len(values), refused),
         )
         return Outputs(dead_letters=letters, tally=tally)
 
@@ -168,8 +169,8 @@ class Engine:
         decisions = self._encoder.encode(decided, received_at_ms, decided_at_ms)
         if np.count_nonzero(judged.silent):
             decisions = [made for made, not_so in zip(decisions, judged.silent.tolist(), strict=True) if not not_so]
-        tally = self._tally(len(values), observed, judged)
         rejects = _unburied(decoded.rejects, source, emitted)
+        tally = self._tally(len(values), observed, judged, rejects)
         letters = _dead_letters(rejects, values, source, received_at_ms) if rejects else []
         return Outputs(
             decisions=decisions,
@@ -218,7 +219,7 @@ class Engine:
             tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
         return alerts
 
-    def _tally(self, events: int, observed: Observed, judged: _Judged) -> Tally:
+    def _tally(self, events: int, observed: Observed, judged: _Judged, rejects: list[tuple[int, Reject]]) -> Tally:
         bands, rows, clocks = judged.bands, observed.rows, observed.clocks
         statuses = observed.verdicts[:, threeds.STATUS]
         repeats, silent = int(np.count_nonzero(observed.repeats)), int(np.count_nonzero(judged.silent))
@@ -228,10 +229,10 @@ class Engine:
         return Tally(
             events=events,
             repeats=repeats,
-            replayed=silent - repeats,
+            replayed=silent - repeats + len(observed.decoded.rejects) - len(rejects),
             clocks=_by_name(CLOCK_NAMES, clocks),
             bands=_by_name(BAND_NAMES, bands),
-            dead_letters=_by_reason(observed.decoded.rejects),
+            dead_letters=_by_reason(rejects),
             letter_runs=_runs(events, observed.decoded.rejects),
             threeds=_by_name(STATUS_NAMES, statuses),
             gaps=self.observer.merchants.gap_counts(rows.tolist()),

@@ -72,12 +72,13 @@ def letter_runs(events: int, refused: Sequence[int]) -> LetterRuns:
 class Tally:
     """Counts of one batch, for whoever keeps metrics; every key comes from a closed set.
 
-    `gaps` counts events at merchants that declare that checklist item as not implemented.
+    `gaps` counts events at merchants that declare that checklist item as not implemented. `letter_runs` are of all that
+    was refused, `dead_letters` of what comes out of it.
     """
 
     events: int = 0
     repeats: int = 0
-    replayed: int = 0  # counted in the state after a restart, and answered before it
+    replayed: int = 0  # taken in again after a restart, and answered before it: decisions and dead letters
     card_conflicts: int = 0  # sampled cards that another partition had seen too, each once
     clocks: dict[str, int] = field(default_factory=dict)  # decisions by how the event's time stood
     bands: dict[str, int] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from scoring.observer import Settings
 from scoring.outputs import Source
 from scoring.policy import policy_from
 from scoring.profile import Changelog, ProfileLimits
+from streams.state.blocks import blocks
 
 _TIME = "2026-01-01T00:00:00Z"
 _TIME_MS = 1_767_225_600_000
@@ -67,6 +68,7 @@ def warm_up(bundle: Bundle) -> float:
 def _keep_and_restore(changelog: Changelog) -> None:
     """Take the rows out and put them back, as a flush and a restart do."""
     for rows in changelog.flush(0):
+        blocks(rows, _TIME_MS, 1 << 20)
         changelog.restore(0, rows)
         changelog.rewrite(0, rows.keys)
     changelog.settle()
