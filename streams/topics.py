@@ -77,7 +77,7 @@ class TopicPlan:
 
 PROFILE_CONFIGS: Final = {
     "cleanup.policy": "compact",
-    "min.compaction.lag.ms": str(DAY_MS // 24),  # a crashed flush must not cost the rows that it wrote over
+    "min.compaction.lag.ms": str(DAY_MS // 96),  # a crashed flush must not cost the rows that it wrote over
     "max.compaction.lag.ms": str(DAY_MS),
     "segment.bytes": str(128 << 20),  # the head is never compacted: small ones bound what a restore reads twice
     "segment.ms": str(DAY_MS // 4),
