@@ -181,6 +181,7 @@ class Telemetry:
         self._ready.set(1 if is_ready else 0)
         if is_ready:
             self._not_ready_because = ""
+            self._restore_ratio.set(1.0)  # of a restore that a rebalance ended there is no other word
         elif not self._not_ready_because:
             self._not_ready_because = "rebalancing or draining"
 

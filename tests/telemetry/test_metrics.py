@@ -240,6 +240,15 @@ def test_versions_and_inventory_are_shown() -> None:
     assert set(of.versions) == {"code", "model", "features", "policy"}
 
 
+def test_a_restore_that_a_rebalance_ended_is_forgotten_once_events_flow() -> None:
+    of = telemetry()
+    of.restoring(30, 100)
+    of.ready(False)
+    assert value(of, "sekisho_restore_ratio") == 0.3
+    of.ready(True)
+    assert value(of, "sekisho_restore_ratio") == 1.0
+
+
 def test_a_worker_is_unready_for_a_reason_until_it_is_ready() -> None:
     of = telemetry()
     assert of.not_ready_because == "starting"
