@@ -1,6 +1,6 @@
 """The marker that closes a flush: of which exact input the rows before it are the state."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,6 +15,8 @@ WAY_OUT: Final = (
     "begin anew: stop all workers, delete and create both topics of profiles (`sekisho topics create`), and let the "
     "group start over at the oldest input that profiles should know"
 )
+
+_T = TypeVar("_T")
 
 Offset = Annotated[int, Meta(ge=0)]
 
@@ -63,10 +65,7 @@ def decode(value: bytes | None, where: str, partitions: int) -> Marker:
     Raises:
         StateFormatError: rows before it are of another format or layout, or of another number of partitions.
     """
-    try:
-        found = msgspec.json.decode(value or b"", type=_Format)
-    except msgspec.DecodeError as error:
-        raise StateFormatError(f"{where}: its marker cannot be read ({error}); {WAY_OUT}") from None
+    found = _read(value, where, _Format)
     if (found.format, found.layout) != (ROW_FORMAT, LAYOUT):
         raise StateFormatError(
             f"{where}: rows have format {found.format}-{found.layout}, written by version {found.code}; this version "
@@ -77,4 +76,11 @@ def decode(value: bytes | None, where: str, partitions: int) -> Marker:
             f"{where}: written when the input had {found.partitions} partitions, and now it has {partitions}: cards "
             f"have moved. {WAY_OUT.capitalize()}"
         )
-    return msgspec.json.decode(value or b"", type=Marker)
+    return _read(value, where, Marker)
+
+
+def _read(value: bytes | None, where: str, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(value or b"", type=kind)
+    except msgspec.DecodeError as error:
+        raise StateFormatError(f"{where}: its marker cannot be read ({error}); {WAY_OUT}") from None

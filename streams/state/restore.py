@@ -61,6 +61,8 @@ class Restorer:
         tail = await self._reader.last(cards, KEY, *bounds[cards])
         name = f"{cards.topic}[{partition}]"
         marker = None if tail is None else decode(tail.value, name, self._partitions)
+        if marker is not None:
+            self._refuse_other_input(partition, marker, at, bounds[shared][1])
         card_end = bounds[cards][0] if tail is None else tail.offset
         shared_end = bounds[shared][0] if marker is None else max(marker.shared, bounds[shared][0])
         parts = [(cards, bounds[cards][0], card_end), (shared, bounds[shared][0], shared_end)]
@@ -109,7 +111,6 @@ class Restorer:
             else:
                 log.warning("profiles_missing partition=%d committed=%d", partition, authorizations)
         else:
-            self._refuse_other_input(partition, marker, at)
             authorizations, reports = marker.authorizations, marker.fraud_reports
             if authorizations < at.authorizations_begin:
                 log.error("input_lost partition=%d from=%d to=%d", partition, authorizations, at.authorizations_begin)
@@ -127,12 +128,19 @@ class Restorer:
             unflushed=unflushed,
         )
 
-    def _refuse_other_input(self, partition: int, marker: Marker, at: Input) -> None:
+    def _refuse_other_input(self, partition: int, marker: Marker, at: Input, shared_end: int) -> None:
         where = f"{self._topics.card_profiles}[{partition}]: profiles know the input up to {marker.authorizations}"
+        where = f"{where} and {marker.fraud_reports} (reports)"
         if (at.authorizations or 0) > marker.authorizations or (at.fraud_reports or 0) > marker.fraud_reports:
             raise StateFormatError(
-                f"{where} and {marker.fraud_reports} (reports), but the group has committed {at.authorizations} and "
-                f"{at.fraud_reports}. Set it back to those while no worker runs (kafka-consumer-groups --reset-offsets)"
+                f"{where}, but the group has committed {at.authorizations} and {at.fraud_reports}. Set it back to "
+                "those while no worker runs (kafka-consumer-groups --reset-offsets)"
             )
         if at.authorizations_end < marker.authorizations or at.fraud_reports_end < marker.fraud_reports:
-            raise StateFormatError(f"{where}, which ends at {at.authorizations_end}: is it another topic? {WAY_OUT}")
+            ends = f"{at.authorizations_end} and {at.fraud_reports_end}"
+            raise StateFormatError(f"{where}, which ends at {ends}: is it another topic? {WAY_OUT.capitalize()}")
+        if shared_end < marker.shared:
+            raise StateFormatError(
+                f"{where}, and {self._topics.shared_profiles}[{partition}] up to {marker.shared}, which ends at "
+                f"{shared_end}: is it another topic? {WAY_OUT.capitalize()}"
+            )

@@ -1,0 +1,60 @@
+"""A worker with a real engine and kept profiles: `python -m tests.integration.deciding '<settings as JSON>'`.
+
+Every batch takes 10 ms, so that the worker can be met in the middle of its work.
+"""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import msgspec
+
+from scoring.decode import DecodeLimits
+from scoring.engine import Engine
+from scoring.observer import Settings
+from scoring.outputs import Outputs
+from scoring.policy import policy_from
+from scoring.profile import ProfileLimits
+from streams.app import FraudApp, build_app, run
+from streams.seams import NoTelemetry
+from streams.transport.settings import WorkerSettings
+from tests.bundles import small_bundle
+
+POLICY = {"version": "t", "global": {"review": 400, "step_up": 600, "block": 800}}
+BATCH_S = 0.01
+
+
+def new_engine() -> Engine:
+    return Engine(
+        small_bundle(), policy_from(POLICY), Settings(decode=DecodeLimits(), profiles=ProfileLimits()), "test"
+    )
+
+
+class SlowEngine:
+    """An engine that takes its time."""
+
+    def __init__(self) -> None:
+        self._engine = new_engine()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def score(self, *args: Any, **kwargs: Any) -> Outputs:
+        time.sleep(BATCH_S)
+        return self._engine.score(*args, **kwargs)
+
+
+def main() -> int:
+    """Run until SIGTERM; the exit status is the worker's."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+    settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
+
+    def build() -> FraudApp:
+        return build_app(settings, SlowEngine(), NoTelemetry())  # type: ignore[arg-type]
+
+    return run(build)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

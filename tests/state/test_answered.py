@@ -1,0 +1,79 @@
+"""What a partition's last worker had published is found, of this partition and from where its marker says."""
+
+import asyncio
+
+import msgspec
+from aiokafka.structs import TopicPartition
+
+from streams.state.answered import Answered, Since, published_alerts, scan
+from tests.state.fakes import TOPICS, FakeBroker, FakeReader
+
+
+def encoded(**fields: object) -> bytes:
+    return msgspec.json.encode({**fields, "something": ["else"]})
+
+
+def letter(topic: str, partition: int, offset: int) -> bytes:
+    return encoded(topic=topic, partition=partition, offset=offset)
+
+
+def found(broker: FakeBroker, since: Since, partition: int = 1) -> Answered:
+    return asyncio.run(scan(FakeReader(broker), TOPICS, partition, since))
+
+
+def a_broker() -> FakeBroker:
+    broker = FakeBroker()
+    for partition in range(3):
+        for number in range(10):
+            name = f"e-{partition}-{number}"
+            broker.append(TopicPartition(TOPICS.decisions, partition), b"card", encoded(decision_id=name))
+    for number in range(8):
+        alert = encoded(event_id=f"e-1-{number}", alert_id="other")
+        broker.append(TopicPartition(TOPICS.alerts, number % 2), b"case", alert)
+    for number in range(6):
+        value = letter(TOPICS.authorizations if number % 2 else TOPICS.fraud_reports, 1 + number // 4, 100 + number)
+        broker.append(TopicPartition(TOPICS.dead_letters, 0), b"place", value)
+    return broker
+
+
+START = Since(decisions=0, alerts={0: 0, 1: 0}, dead_letters={0: 0})
+
+
+def test_everything_of_the_partition_is_found_and_nothing_of_others() -> None:
+    answered = found(a_broker(), START)
+    assert answered.authorizations.decisions == {b"e-1-%d" % number for number in range(10)}
+    assert answered.authorizations.alerts == {b"e-1-%d" % number for number in range(8)}
+    assert answered.authorizations.dead_letters == {101, 103}
+    assert answered.reports.dead_letters == {100, 102}
+    assert not answered.reports.decisions | answered.reports.alerts
+    assert answered.size == 10 + 8 + 2 + 2
+
+
+def test_only_what_stands_behind_the_marker_is_looked_at() -> None:
+    answered = found(a_broker(), Since(decisions=7, alerts={0: 3, 1: 4}, dead_letters={0: 2}))
+    assert answered.authorizations.decisions == {b"e-1-7", b"e-1-8", b"e-1-9"}
+    assert answered.authorizations.alerts == {b"e-1-6"}
+    assert answered.authorizations.dead_letters == {103}
+    assert answered.reports.dead_letters == {102}
+
+
+def test_outputs_that_retention_took_are_not_asked_for() -> None:
+    broker = a_broker()
+    tp = TopicPartition(TOPICS.decisions, 1)
+    broker.begins[tp], broker.logs[tp] = 8, broker.logs[tp][8:]
+    assert found(broker, START).authorizations.decisions == {b"e-1-8", b"e-1-9"}
+
+
+def test_a_topic_that_was_emptied_since_says_nothing() -> None:
+    far = Since(decisions=99, alerts={0: 99}, dead_letters={0: 99})
+    assert found(a_broker(), far).size == 0
+    assert found(FakeBroker(), START).size == 0
+
+
+def test_published_alerts_are_those_of_a_while_oldest_first() -> None:
+    broker = FakeBroker()
+    for number in range(10):
+        tp = TopicPartition(TOPICS.alerts, number % 3)
+        broker.append(tp, b"case", b"%d" % number if number != 8 else None, at_ms=1_000 + number)
+    alerts = asyncio.run(published_alerts(FakeReader(broker), TOPICS, 3, 1_004))
+    assert alerts == [b"4", b"5", b"6", b"7", b"9"]

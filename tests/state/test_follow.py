@@ -1,0 +1,300 @@
+"""What other workers saw counts flush by flush, and how far behind it is seen is known."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiokafka.structs import TopicPartition
+
+from streams.state import follow
+from streams.state.follow import Follower
+from streams.state.marker import KEY, StateFormatError
+from streams.state.reader import StateReadError
+from tests.profile.events import at
+from tests.state.fakes import (
+    TOPICS,
+    FakeBroker,
+    FakeConsumer,
+    FakeReader,
+    FlushTelemetry,
+    ProfileEngine,
+    held_at,
+    new_keeper,
+    worker_settings,
+)
+from tests.state.test_restore import marker
+
+PARTITIONS = 3
+SHARED = TOPICS.shared_profiles
+
+
+class Pair:
+    """An owner of partition 0, and a worker of partition 1 that follows the others."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.broker = FakeBroker()
+        self.owner, self.consumer = ProfileEngine(PARTITIONS), FakeConsumer()
+        self.keeper = new_keeper(self.broker, self.owner, self.consumer, PARTITIONS)
+        self.keeper.held[0] = held_at(0)
+        self.engine, self.telemetry = ProfileEngine(PARTITIONS), FlushTelemetry()
+        self.reader = FakeReader(self.broker)
+        monkeypatch.setattr(follow, "LogReader", lambda *_, **__: self.reader)
+        self.follower = Follower(worker_settings(), self.engine, self.telemetry)  # type: ignore[arg-type]
+        self.fed = 0
+
+    def feed(self, count: int = 10) -> None:
+        """Let the owner see devices that are new."""
+        for _ in range(count):
+            self.fed += 1
+            self.owner.feed(at(self.fed, device=self.fed), self.fed, 0)
+        self.consumer.apply(TOPICS.authorizations, 0, self.fed)
+
+    async def flush(self) -> None:
+        await self.keeper.flush()
+
+    @property
+    def seen(self) -> int:
+        """How many devices the follower has seen of."""
+        return {entity.name: size for entity, size in self.engine.profiles.sizes().items()}["DEVICE"]
+
+    async def look(self) -> None:
+        async with self.follower._looking:
+            await self.follower._look()
+
+    async def catch_up(self, *own: int) -> None:
+        await self.follower.catch_up(own or (1,), PARTITIONS)
+
+    def lags_s(self) -> dict[int, float]:
+        return self.follower._lags_s()
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Pair], Awaitable[None]]], None]:
+    def run(scenario: Callable[[Pair], Awaitable[None]]) -> None:
+        async def bounded() -> None:
+            async with asyncio.timeout(20):
+                await scenario(Pair(monkeypatch))
+
+        asyncio.run(bounded())
+
+    return run
+
+
+Runs = Callable[[Callable[[Pair], Awaitable[None]]], None]
+
+
+def cut_off(pair: Pair) -> None:
+    """Let the owner die between its rows and their marker."""
+    pair.keeper.producer.fails["marker"] = TimeoutError()  # type: ignore[attr-defined]
+
+
+async def died(pair: Pair) -> None:
+    cut_off(pair)
+    with pytest.raises(Exception, match="not durable"):
+        await pair.flush()
+    pair.keeper.producer.fails.clear()  # type: ignore[attr-defined]
+
+
+def test_rows_count_once_their_marker_is_there(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        pair.feed()
+        await pair.flush()
+        await pair.look()
+        assert pair.seen == 10
+        pair.feed()
+        await died(pair)
+        await pair.look()
+        await pair.look()
+        assert pair.seen == 10
+        pair.broker.append(TopicPartition(SHARED, 0), KEY, marker(partitions=PARTITIONS))
+        await pair.look()
+        assert pair.seen == 20
+        assert pair.follower._followed[0].keys == []
+
+    play(scenario)
+
+
+def test_a_partial_flush_at_catch_up_is_held_back_too(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.feed()
+        await pair.flush()
+        pair.feed()
+        await died(pair)
+        await pair.catch_up()
+        assert pair.seen == 10
+        assert pair.lags_s()[0] > 1e6, "the rows have the time 1,000 ms since the epoch"
+        pair.broker.append(TopicPartition(SHARED, 0), KEY, marker(partitions=PARTITIONS))
+        await pair.look()
+        assert pair.seen == 20
+
+    play(scenario)
+
+
+def test_markers_that_compaction_took_are_not_waited_for(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        for _ in range(4):
+            pair.feed()
+            await pair.flush()
+        tp = TopicPartition(SHARED, 0)
+        pair.broker.compact(tp)
+        assert pair.broker.keys(SHARED).count(KEY) == 1
+        await pair.catch_up()
+        assert pair.seen == 40
+
+    play(scenario)
+
+
+def test_a_log_without_rows_or_markers_is_followed_from_its_beginning(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        assert sorted(pair.follower._followed) == [0, 2]
+        pair.feed()
+        await pair.flush()
+        await pair.look()
+        assert pair.seen == 10
+
+    play(scenario)
+
+
+def test_what_a_worker_owned_is_followed_from_where_its_marker_stands(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.feed()
+        await pair.flush()
+        await pair.catch_up()
+        pair.follower.leave_out([0])
+        read = pair.broker.end(TopicPartition(SHARED, 0))
+        pair.follower.take_up(0, read)
+        pair.feed()
+        await pair.flush()
+        pair.broker.begins[TopicPartition(SHARED, 0)] = 0
+        del pair.broker.logs[TopicPartition(SHARED, 0)][:read]  # it must not be read again
+        await pair.look()
+        assert pair.seen == 20
+
+    play(scenario)
+
+
+def test_what_becomes_this_workers_own_in_the_middle_of_a_look_is_not_touched(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        pair.feed(40)
+        await pair.flush()
+        looking = asyncio.create_task(pair.look())
+        while not pair.follower._followed[0].position:
+            await asyncio.sleep(0)
+        pair.follower.leave_out([0])
+        pair.engine.changelog.forget_shared(0)  # as a restore does first
+        await looking
+        assert pair.seen == 0
+        assert 0 not in pair.follower._followed
+
+    play(scenario)
+
+
+def test_rows_are_applied_in_slices_that_let_others_run(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "APPLY_ROWS", 5)
+
+    async def scenario(pair: Pair) -> None:
+        pair.feed(40)
+        await pair.flush()
+        sizes, restore = [], pair.engine.changelog.restore
+
+        def noted(partition: int, packed: Any) -> None:
+            sizes.append(len(packed))
+            restore(partition, packed)
+
+        monkeypatch.setattr(pair.engine.changelog, "restore", noted)
+        await pair.catch_up(1)
+        assert max(sizes) <= 5
+        assert sum(sizes) == pair.broker.keys(SHARED).__len__() - 1
+        assert pair.seen == 40
+
+    play(scenario)
+
+
+def test_a_missing_marker_shows_as_lag_and_goes_with_it(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        pair.feed()
+        await pair.flush()
+        await pair.look()
+        assert max(pair.lags_s().values()) < 60
+        assert sorted(pair.lags_s()) == [0, 2]
+        pair.feed()
+        await died(pair)
+        await pair.look()
+        lags_s = pair.lags_s()
+        assert lags_s[0] > 1e6
+        assert lags_s[2] < 60
+        pair.broker.append(TopicPartition(SHARED, 0), KEY, marker(partitions=PARTITIONS))
+        await pair.look()
+        assert max(pair.lags_s().values()) < 60
+
+    play(scenario)
+
+
+def test_looks_that_bring_nothing_show_as_lag(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        pair.reader.fails = True
+        with pytest.raises(StateReadError):
+            await pair.look()
+        pair.follower._looked_ns -= 90 * 10**9
+        assert min(pair.lags_s().values()) >= 90
+
+    play(scenario)
+
+
+def test_what_is_followed_and_cannot_be_read_ends_the_worker(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        tp = TopicPartition(SHARED, 2)
+        pair.broker.append(tp, KEY, marker(partitions=PARTITIONS, layout="other"))
+        with pytest.raises(StateFormatError, match=r"shared-profiles\[2\]: rows have format .*-other"):
+            await pair.look()
+
+    play(scenario)
+
+
+def test_rows_of_another_format_are_refused_with_their_place(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        pair.feed(1)
+        await pair.flush()
+        log = pair.broker.logs[TopicPartition(SHARED, 0)]
+        log[0] = log[0]._replace(value=b"\x63\0\0\0" + (log[0].value or b"")[4:])
+        with pytest.raises(StateFormatError, match=r"shared-profiles\[0\]: row 0 has format 99"):
+            await pair.look()
+
+    play(scenario)
+
+
+def test_rows_without_end_and_without_a_marker_end_the_worker(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "ROWS_HELD_MAX", 12)
+
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        pair.feed(20)
+        await died(pair)
+        with pytest.raises(StateFormatError, match=r"shared-profiles\[0\]: 1\d rows without a marker"):
+            await pair.look()
+
+    play(scenario)
+
+
+def test_what_was_evicted_of_others_is_not_remembered(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        await pair.catch_up()
+        pair.feed(60)
+        await pair.flush()
+        await pair.look()
+        for number in range(200):
+            pair.engine.feed(at(100 + number, card=2, device=1_000 + number), 1_000 + number, 1)
+        pair.engine.changelog.flush(1)
+        assert int(pair.engine.changelog._gone_n[0]) > 0
+        await pair.look()
+        assert int(pair.engine.changelog._gone_n[0]) == 0
+
+    play(scenario)

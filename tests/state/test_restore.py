@@ -1,0 +1,314 @@
+"""A restored partition is that of one exact input: rows up to the last marker, and nothing of a flush that was cut."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from aiokafka.structs import TopicPartition
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import json
+
+from scoring.profile.changelog import LAYOUT
+from scoring.profile.packed import ROW_FORMAT
+from streams.state.answered import Since
+from streams.state.keeper import FlushError, Held
+from streams.state.marker import KEY, StateFormatError
+from streams.state.restore import Input, Restorer
+from tests.profile.events import Event, ids
+from tests.profile.strategies import streams
+from tests.state.fakes import (
+    TOPICS,
+    Crashed,
+    FakeBroker,
+    FakeConsumer,
+    FakeReader,
+    ProfileEngine,
+    held_at,
+    new_keeper,
+)
+
+ENDS = Since(decisions=40, alerts={0: 4}, dead_letters={0: 6})
+CARDS, SHARED = TOPICS.card_profiles, TOPICS.shared_profiles
+
+
+def an_input(end: int = 1_000, **changes: Any) -> Input:
+    return Input(
+        **{
+            "authorizations": None,
+            "fraud_reports": None,
+            "authorizations_begin": 0,
+            "fraud_reports_begin": 0,
+            "authorizations_end": end,
+            "fraud_reports_end": end,
+            **changes,
+        }
+    )
+
+
+async def restore(
+    broker: FakeBroker, engine: ProfileEngine, at: Input | None = None, partition: int = 0
+) -> tuple[Held, list[tuple[int, int]]]:
+    heard: list[tuple[int, int]] = []
+    restorer = Restorer(FakeReader(broker), TOPICS, engine.changelog, engine.profiles.partitions)  # type: ignore[arg-type]
+    held = await restorer.restore(partition, at or an_input(), ENDS, lambda done, total: heard.append((done, total)))
+    return held, heard
+
+
+class Run:
+    """A worker of partition 0, that may die, on a broker that does not."""
+
+    def __init__(self, partitions: int = 1) -> None:
+        self.partitions = partitions
+        self.broker = FakeBroker()
+        self.start(held_at(0))
+
+    def start(self, held: Held, engine: ProfileEngine | None = None) -> None:
+        self.engine, self.consumer = engine or ProfileEngine(self.partitions), FakeConsumer()
+        self.keeper = new_keeper(self.broker, self.engine, self.consumer, self.partitions)
+        self.keeper.held[0] = held
+
+    def feed(self, events: Sequence[Event], names: Sequence[int], first: int = 0) -> list[bytes]:
+        found = [self.engine.feed(event, name)[0] for event, name in zip(events, names, strict=True)]
+        self.consumer.apply(TOPICS.authorizations, 0, first + len(events))
+        return found
+
+    async def restart(self, at: Input | None = None) -> Held:
+        engine = ProfileEngine(self.partitions)
+        held, _ = await restore(self.broker, engine, at)
+        self.start(held, engine)
+        return held
+
+
+def test_without_a_marker_there_is_nothing_and_everything_has_to_be_looked_at() -> None:
+    held, heard = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, authorizations_begin=7)))
+    assert (held.authorizations, held.fraud_reports, held.shared) == (7, 0, 0)
+    assert held.since == Since(decisions=0, alerts=ENDS.alerts, dead_letters=ENDS.dead_letters)
+    assert (held.answered_until, held.answered_until_reports) == (50, 50)
+    assert held.unflushed, "there is a marker before the first event"
+    assert heard == [(0, 0)]
+
+
+def test_a_group_that_has_committed_without_profiles_goes_on_there(caplog: pytest.LogCaptureFixture) -> None:
+    held, _ = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, authorizations=30, fraud_reports=2)))
+    assert (held.authorizations, held.fraud_reports, held.since) == (30, 2, ENDS)
+    assert "profiles_missing partition=0 committed=30" in caplog.text
+
+
+async def flushed(run: Run, events: Sequence[Event], names: Sequence[int]) -> None:
+    run.feed(events, names)
+    await run.keeper.flush()
+
+
+@settings(max_examples=30)
+@given(streams(), st.data(), st.sampled_from([1, 3]))
+def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
+    events: list[Event], data: st.DataObject, partitions: int
+) -> None:
+    """The events of an input of one partition, again from where the last marker stands, after each crash."""
+    names = ids(events)
+    alone = ProfileEngine(partitions)
+    expected = [alone.feed(event, name) for event, name in zip(events, names, strict=True)]
+
+    async def play() -> None:
+        run, at = Run(partitions), 0
+        while at < len(events):
+            some = data.draw(st.integers(1, 8), label="events")
+            until = min(at + some, len(events))
+            for number in range(at, until):
+                assert run.engine.feed(events[number], names[number]) == expected[number]
+            run.consumer.apply(TOPICS.authorizations, 0, until)
+            run.broker.fuse = data.draw(st.one_of(st.none(), st.integers(0, 25)), label="flush")
+            try:
+                await run.keeper.flush()
+                at = until
+            except Crashed:
+                run.broker.fuse = data.draw(st.integers(0, 25), label="restore")
+                while True:
+                    try:
+                        held = await run.restart()
+                        await run.keeper.flush([0])
+                        break
+                    except Crashed:
+                        run.broker.fuse = data.draw(st.integers(5, 60), label="restore again")
+                assert held.authorizations <= until
+                at = held.authorizations
+            if data.draw(st.booleans(), label="compaction"):
+                for topic in (CARDS, SHARED):
+                    run.broker.compact(TopicPartition(topic, 0))
+
+    asyncio.run(play())
+
+
+def test_rows_behind_the_marker_are_written_again_or_buried() -> None:
+    async def play() -> None:
+        run = Run()
+        await flushed(run, EVENTS[:10], NAMES[:10])
+        run.keeper.producer.fails["marker"] = TimeoutError()  # type: ignore[attr-defined]
+        run.feed(EVENTS[10:], NAMES[10:], 10)
+        with pytest.raises(FlushError):
+            await run.keeper.flush()
+        cut = {key for topic in (CARDS, SHARED) for key in run.broker.keys(topic) if key != KEY}
+        held = await run.restart()
+        assert (held.authorizations, held.unflushed) == (10, True)
+        before = len(run.broker.written)
+        await run.keeper.flush()
+        again = {key for _, key in run.broker.written[before:]}
+        behind = {key for key in cut if key in again}
+        assert behind
+        for topic in (CARDS, SHARED):
+            run.broker.compact(TopicPartition(topic, 0))
+        once_more, whole = ProfileEngine(), ProfileEngine()
+        await restore(run.broker, once_more)
+        for event, name in zip(EVENTS[:10], NAMES[:10], strict=True):
+            whole.feed(event, name)
+        assert once_more.profiles.sizes() == whole.profiles.sizes()
+        assert [once_more.feed(event, name) for event, name in zip(EVENTS[10:], NAMES[10:], strict=True)] == [
+            whole.feed(event, name) for event, name in zip(EVENTS[10:], NAMES[10:], strict=True)
+        ]
+
+    asyncio.run(play())
+
+
+def some_events(count: int) -> list[Event]:
+    random = np.random.default_rng(3)
+    return [
+        Event(time_ms=1_700_006_400_000 + 1_000 * number, card=1 + int(random.integers(5)), device=1 + number % 7)
+        for number in range(count)
+    ]
+
+
+EVENTS = some_events(30)
+NAMES = ids(EVENTS)
+
+
+def test_shared_rows_behind_the_ones_that_count_are_left_out() -> None:
+    """A flush that died between its two markers: the shared rows look closed, and are not."""
+
+    async def play() -> None:
+        run = Run()
+        await flushed(run, EVENTS[:10], NAMES[:10])
+        shared_end = run.broker.end(TopicPartition(SHARED, 0))
+        run.keeper.producer.fails[f"{CARDS} marker"] = TimeoutError()  # type: ignore[attr-defined]
+        run.feed(EVENTS[10:], NAMES[10:], 10)
+        with pytest.raises(FlushError):
+            await run.keeper.flush()
+        assert run.broker.keys(SHARED).count(KEY) == 2
+        held = await run.restart()
+        assert (held.authorizations, held.shared) == (10, shared_end)
+        alone = ProfileEngine()
+        for event, name in zip(EVENTS[:10], NAMES[:10], strict=True):
+            alone.feed(event, name)
+        assert run.engine.feed(EVENTS[10], NAMES[10]) == alone.feed(EVENTS[10], NAMES[10])
+
+    asyncio.run(play())
+
+
+def test_what_was_published_after_the_marker_is_known() -> None:
+    async def play() -> None:
+        run = Run()
+        await flushed(run, EVENTS[:10], NAMES[:10])
+        for number in range(60):
+            tp = TopicPartition(TOPICS.decisions, 0)
+            run.broker.append(tp, b"card", json.encode({"decision_id": f"e-{number}"}))
+        held = await run.restart()
+        assert len(held.answered.authorizations.decisions) == 60
+        assert held.since == Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
+
+    asyncio.run(play())
+
+
+def test_progress_is_told_in_records_up_to_the_end() -> None:
+    async def play() -> None:
+        run = Run()
+        await flushed(run, EVENTS, NAMES)
+        _, heard = await restore(run.broker, ProfileEngine())
+        total = run.broker.end(TopicPartition(CARDS, 0)) - 1 + run.broker.end(TopicPartition(SHARED, 0))
+        assert heard[-1] == (total, total)
+        assert heard == sorted(heard)
+        assert len(heard) > 5
+
+    asyncio.run(play())
+
+
+def test_only_one_partition_is_put_back_in_place_with_its_hands() -> None:
+    async def play(partitions: int) -> list[int]:
+        run = Run(partitions)
+        run.feed(EVENTS, NAMES)
+        hands = [number % 3 for number in range(len(run.engine.changelog.hands))]
+        run.engine.changelog.hands = hands
+        await run.keeper.flush()
+        await run.restart()
+        return run.engine.changelog.hands
+
+    assert asyncio.run(play(1)) == [number % 3 for number in range(15)]
+    assert asyncio.run(play(3)) == [0] * 15
+
+
+def test_a_partition_that_was_followed_is_restored_from_nothing() -> None:
+    """What was seen of it may be ahead of its last marker."""
+
+    async def play() -> None:
+        run = Run(3)
+        await flushed(run, EVENTS[:10], NAMES[:10])
+        other, alone = ProfileEngine(3), ProfileEngine(3)
+        ahead = ProfileEngine(3)
+        for event, name in zip(EVENTS, NAMES, strict=True):
+            ahead.feed(event, name)
+        other.changelog.restore(0, ahead.changelog.flush(0)[1])
+        await restore(run.broker, other)
+        for event, name in zip(EVENTS[:10], NAMES[:10], strict=True):
+            alone.feed(event, name)
+        assert other.profiles.sizes() == alone.profiles.sizes()
+        assert other.feed(EVENTS[10], NAMES[10]) == alone.feed(EVENTS[10], NAMES[10])
+
+    asyncio.run(play())
+
+
+def marker(**changes: Any) -> bytes:
+    fields: dict[str, Any] = {"format": ROW_FORMAT, "layout": LAYOUT, "partitions": 1, "code": "9.9"}
+    fields |= {"authorizations": 10, "fraud_reports": 3, "decisions": 0, "alerts": {}, "dead_letters": {}}
+    return json.encode({**fields, "shared": 0, "hands": [0] * 15, "time_ms": 1, **changes})
+
+
+REFUSED = [
+    ({"format": 99}, {}, ["rows have format 99", "version 9.9", "sekisho topics create"]),
+    ({"layout": "x"}, {}, [f"rows have format {ROW_FORMAT}-x", "sekisho topics create"]),
+    ({"partitions": 7}, {}, ["7 partitions", "now it has 1", "sekisho topics create"]),
+    ({}, {"authorizations": 11}, ["up to 10", "committed 11", "--reset-offsets"]),
+    ({}, {"fraud_reports": 4}, ["and 3 (reports)", "committed None and 4", "--reset-offsets"]),
+    ({}, {"authorizations_end": 9}, ["up to 10", "ends at 9 and 1000", "sekisho topics create"]),
+    ({}, {"fraud_reports_end": 2}, ["3 (reports)", "ends at 1000 and 2", "sekisho topics create"]),
+    ({"shared": 5}, {}, ["shared-profiles[0]", "ends at 0", "up to 5", "sekisho topics create"]),
+]
+
+
+@pytest.mark.parametrize(("written", "found", "words"), REFUSED)
+def test_what_does_not_fit_is_refused_with_the_place_and_the_way_out(
+    written: dict[str, Any], found: dict[str, Any], words: list[str]
+) -> None:
+    broker = FakeBroker()
+    broker.append(TopicPartition(CARDS, 0), KEY, marker(**written))
+    with pytest.raises(StateFormatError) as caught:
+        asyncio.run(restore(broker, ProfileEngine(), an_input(**found)))
+    for word in ("card-profiles[0]", *words):
+        assert word in str(caught.value)
+
+
+def test_a_row_of_another_format_is_refused_with_its_place() -> None:
+    broker = FakeBroker()
+    key = np.array([0, 5, 6], dtype="<u4").tobytes()
+    broker.append(TopicPartition(CARDS, 0), key, np.array([99, 0, 0], dtype="<u4").tobytes())
+    broker.append(TopicPartition(CARDS, 0), KEY, marker())
+    with pytest.raises(StateFormatError, match=r"card-profiles\[0\] at 0 and later: row 0 has format 99"):
+        asyncio.run(restore(broker, ProfileEngine()))
+
+
+def test_input_that_retention_took_is_said_to_be_lost(caplog: pytest.LogCaptureFixture) -> None:
+    broker = FakeBroker()
+    broker.append(TopicPartition(CARDS, 0), KEY, marker())
+    held, _ = asyncio.run(restore(broker, ProfileEngine(), an_input(authorizations_begin=25)))
+    assert held.authorizations == 10
+    assert "input_lost partition=0 from=10 to=25" in caplog.text
