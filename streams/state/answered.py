@@ -1,6 +1,6 @@
 """What a partition's last worker had published after its last marker, so that nothing is published a second time."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from aiokafka.structs import TopicPartition
@@ -55,14 +55,17 @@ async def scan(reader: LogReader, topics: Topics, partition: int, since: Since) 
     Raises:
         StateReadError: an output cannot be read.
     """
-    decisions = await _values(reader, topics.decisions, {partition: since.decisions})
-    alerts = await _values(reader, topics.alerts, since.alerts)
-    letters = [_LETTER.decode(value) for value in await _values(reader, topics.dead_letters, since.dead_letters)]
+    made = _values(reader, topics.decisions, {partition: since.decisions})
+    decisions = frozenset([_DECISION.decode(value).decision_id.encode() async for value in made])
+    alerts = frozenset(
+        [_ALERT.decode(value).event_id.encode() async for value in _values(reader, topics.alerts, since.alerts)]
+    )
+    letters = [_LETTER.decode(value) async for value in _values(reader, topics.dead_letters, since.dead_letters)]
     ours = [letter for letter in letters if letter.partition == partition]
     return Answered(
         authorizations=Emitted(
-            decisions=frozenset(_DECISION.decode(value).decision_id.encode() for value in decisions),
-            alerts=frozenset(_ALERT.decode(value).event_id.encode() for value in alerts),
+            decisions=decisions,
+            alerts=alerts,
             dead_letters=frozenset(letter.offset for letter in ours if letter.topic == topics.authorizations),
         ),
         reports=Emitted(
@@ -84,10 +87,11 @@ async def published_alerts(reader: LogReader, topics: Topics, partitions: int, s
 _DECISION, _ALERT, _LETTER = Decoder(_Decision), Decoder(_Alert), Decoder(_Letter)
 
 
-async def _values(reader: LogReader, topic: str, since: Mapping[int, int]) -> list[bytes]:
+async def _values(reader: LogReader, topic: str, since: Mapping[int, int]) -> AsyncIterator[bytes]:
+    """Give what stands in a topic, record by record: of each only a name is kept."""
     tps = {TopicPartition(topic, number): begin for number, begin in since.items()}
-    values: list[bytes] = []
     for tp, (begin, end) in (await reader.bounds(list(tps))).items():
         async for rows in reader.read(tp, max(begin, tps[tp]), end):
-            values += [value for value in rows.values if value]
-    return values
+            for value in rows.values:
+                if value:
+                    yield value

@@ -12,8 +12,8 @@ KEY: Final = b"marker"
 """Of a record in both topics of profiles. Rows have keys of twelve bytes."""
 
 WAY_OUT: Final = (
-    "begin anew: stop all workers, delete and create both topics of profiles (`sekisho topics create`), and let the "
-    "group start over at the oldest input that profiles should know"
+    "begin anew: stop all workers, delete and create both topics of profiles (`sekisho topics create`), and delete the "
+    "group (`kafka-consumer-groups --delete`): it starts over at the oldest input, and decides nothing a second time"
 )
 
 _T = TypeVar("_T")
