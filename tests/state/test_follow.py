@@ -282,19 +282,3 @@ def test_rows_without_end_and_without_a_marker_end_the_worker(play: Runs, monkey
             await pair.look()
 
     play(scenario)
-
-
-def test_what_was_evicted_of_others_is_not_remembered(play: Runs) -> None:
-    async def scenario(pair: Pair) -> None:
-        await pair.catch_up()
-        pair.feed(60)
-        await pair.flush()
-        await pair.look()
-        for number in range(200):
-            pair.engine.feed(at(100 + number, card=2, device=1_000 + number), 1_000 + number, 1)
-        pair.engine.changelog.flush(1)
-        assert int(pair.engine.changelog._gone_n[0]) > 0
-        await pair.look()
-        assert int(pair.engine.changelog._gone_n[0]) == 0
-
-    play(scenario)
