@@ -208,6 +208,42 @@ def test_a_restore_that_another_rebalance_interrupts_leaves_nothing_and_writes_n
     play(scenario)
 
 
+def test_a_partition_that_went_away_during_its_restore_is_neither_held_nor_written(
+    play: Callable[[Play], None],
+) -> None:
+    """Also where a crash left rows behind, which whoever restores it has to write again: then it is another's to do."""
+
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        before = new()
+        await before.take(1, 0)
+        for number in range(8):
+            before.feed(number, 0, device=number + 1)
+        await before.leave()
+        for topic in (TOPICS.card_profiles, TOPICS.shared_profiles):
+            log = broker.logs[TopicPartition(topic, 0)]
+            broker.append(TopicPartition(topic, 0), log[0].key, log[0].value)
+        whole, cut = len(broker.written), 0
+        while True:
+            cut += 1
+            after = new()
+            after.assignment.assigned(inputs(0), 2)
+            settling = asyncio.create_task(after.assignment.settle(after.consumer))
+            for _ in range(cut):
+                await asyncio.sleep(0)
+            if len(broker.written) > whole:
+                break  # it is held, and has begun to write what the crash left
+            after.assignment.interrupted()
+            after.assignment.assigned(inputs(), 3)
+            assert not await settling
+            assert after.keeper.held == {}
+            assert after.cards == 0
+            assert len(broker.written) == whole
+        assert await settling
+        assert cut > 10
+
+    play(scenario)
+
+
 def test_nothing_is_settled_before_the_group_has_assigned(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()

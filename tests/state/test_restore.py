@@ -255,7 +255,7 @@ def test_a_partition_that_was_followed_is_restored_from_nothing() -> None:
         await flushed(run, EVENTS[:10], NAMES[:10])
         other, alone = ProfileEngine(3), ProfileEngine(3)
         ahead = ProfileEngine(3)
-        for event, name in zip(EVENTS, NAMES, strict=True):
+        for event, name in zip([*EVENTS, Event(device=99)], [*NAMES, 7], strict=True):
             ahead.feed(event, name)
         other.changelog.restore(0, ahead.changelog.flush(0)[1])
         await restore(run.broker, other)
