@@ -19,6 +19,7 @@ from scoring.profile import ProfileLimits
 from streams.app import FraudApp, build_app, run
 from streams.seams import NoTelemetry
 from streams.transport.settings import WorkerSettings
+from streams.warmup import warm_up
 from tests.bundles import small_bundle
 
 POLICY = {"version": "t", "global": {"review": 400, "step_up": 600, "block": 800}}
@@ -48,6 +49,7 @@ class SlowEngine:
 def main() -> int:
     """Run until SIGTERM; the exit status is the worker's."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
+    warm_up(small_bundle())  # as the real one does
     settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
 
     def build() -> FraudApp:

@@ -20,8 +20,10 @@ from streams.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
 from streams.transport.admin import create_topics
 from streams.transport.security import client_options
 from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
+from streams.warmup import warm_up
 from tests.brokers.load import committed, load, read, stamp_ms
 from tests.brokers.workers import terminate, worker_process
+from tests.bundles import small_bundle
 from tests.integration.deciding import new_engine
 
 pytestmark = pytest.mark.kafka
@@ -43,6 +45,12 @@ def traffic(count: int) -> list[bytes]:
 
 
 TRAFFIC = traffic(6_000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm() -> None:
+    """Compile the kernels once: a worker that did so between two heartbeats would be expelled, and rightly."""
+    warm_up(small_bundle())
 
 
 def new_worker(broker: Broker, partitions: int, instance: str | None = "one") -> WorkerSettings:
