@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from streams.config.types import DAY_MS
 from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary
-from streams.topics import TopicPartitions, TopicsSettings, plan
+from streams.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
 from streams.transport.admin import create_topics
 from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
 from tests.brokers.kafka import kafka_broker, missing
 
 PARTITIONS = 2
+
+KEEP = TopicRetention(authorizations=3_650 * DAY_MS, fraud_reports=3_650 * DAY_MS)
+"""Tests stamp events with times of their own, and the broker looks every five minutes for what is too old."""
 
 NewWorker = Callable[..., WorkerSettings]
 
@@ -62,7 +66,7 @@ def new_worker() -> NewWorker:
 
     def create(broker: Broker, **changes: object) -> WorkerSettings:
         name = uuid.uuid4().hex[:8]
-        topics = TopicsSettings(prefix=f"{name}-", partitions=TopicPartitions(events=PARTITIONS))
+        topics = TopicsSettings(prefix=f"{name}-", partitions=TopicPartitions(events=PARTITIONS), retention_ms=KEEP)
         asyncio.run(create_topics(broker, plan(topics)))
         defaults = {
             "consume": Consume(group=f"group-{name}", commit_interval_s=0.1),
