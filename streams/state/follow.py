@@ -1,7 +1,8 @@
 """What other workers saw of merchants, BINs, devices and addresses: their partitions of `shared-profiles`, followed.
 
-A partition's rows count from the marker behind them, so what is read is held back until one comes: others' features are
-never seen half updated. A worker is behind by one flush interval of the owner and one look of its own.
+A partition's rows count from the marker behind them, so what is read is held back until one comes, and then counts at
+once, or where it is many rows in a few steps. A worker is behind by one flush interval of the owner and one look of its
+own.
 """
 
 import asyncio
