@@ -57,12 +57,12 @@ async def _redrive(arguments: Namespace, settings: Settings) -> int:
     if arguments.mended is not None and chosen != Filter():
         raise DlqError("--mended names its dead letters itself: leave out --topic, --partition, --reason and --since")
     # seconds of imports, after what can be refused without them
-    from streams.dlq.judge import Judge  # noqa: PLC0415
-    from streams.dlq.mended import mended_file  # noqa: PLC0415
-    from streams.dlq.redrive import Request, redrive  # noqa: PLC0415
-    from streams.dlq.report import describe, remarks  # noqa: PLC0415
-    from streams.dlq.sending import sending  # noqa: PLC0415
-    from streams.wiring import engine_settings  # noqa: PLC0415
+    from streams.dlq.judge import Judge  # noqa: PLC0415 -- only this command needs it
+    from streams.dlq.mended import mended_file  # noqa: PLC0415 -- only this command needs it
+    from streams.dlq.redrive import Request, redrive  # noqa: PLC0415 -- only this command needs it
+    from streams.dlq.report import describe, remarks  # noqa: PLC0415 -- only this command needs it
+    from streams.dlq.sending import sending  # noqa: PLC0415 -- only this command needs it
+    from streams.wiring import engine_settings  # noqa: PLC0415 -- only this command needs it
 
     topics = settings.topics.full
     async with AsyncExitStack() as stack:
