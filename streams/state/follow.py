@@ -63,8 +63,8 @@ class Follower(Service):
         """Connect."""
         await self._reader.start()
 
-    async def on_stop(self) -> None:
-        """Disconnect."""
+    async def on_shutdown(self) -> None:
+        """Disconnect. Not in `on_stop`, which comes while a look is still under way and would fail it."""
         await self._reader.stop()
 
     def leave_out(self, partitions: Iterable[int]) -> None:

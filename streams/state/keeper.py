@@ -100,8 +100,8 @@ class Keeper(Service):
         """Connect the producer of rows."""
         await self.producer.start()
 
-    async def on_stop(self) -> None:
-        """Disconnect it."""
+    async def on_shutdown(self) -> None:
+        """Disconnect it. Not in `on_stop`, which comes while a flush may still be under way and would fail it."""
         await self.producer.stop()
 
     # -- what agents ask

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+from aiokafka.errors import ProducerClosed
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
@@ -86,16 +87,22 @@ class FakeReader:
         self._broker = broker
         self._is_reading = False
         self.fails = False
+        self.is_closed = False
+        self.answering = asyncio.Event()
+        self.answering.set()
 
     async def start(self) -> None:
         pass
 
     async def stop(self) -> None:
-        pass
+        self.is_closed = True
 
     async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Bounds]:
         self._broker.burn()
         await asyncio.sleep(0)
+        await self.answering.wait()
+        if self.is_closed:
+            raise StateReadError("the reader is closed")
         if self.fails:
             raise StateReadError("no offsets")
         return {tp: (self._broker.begins[tp], self._broker.end(tp)) for tp in tps}
@@ -146,6 +153,15 @@ class FakeProducer:
         self.fails: dict[str, Exception] = {}
         self.held: list[tuple[TopicPartition, list[tuple[bytes, bytes | None]], asyncio.Future[Any]]] = []
         self.handed: list[tuple[str, str]] = []  # what was handed over, acknowledged or not: topic, rows or marker
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        """Fail what is not acknowledged, as aiokafka does."""
+        for _, _, ack in self.held:
+            if not ack.done():
+                ack.set_exception(ProducerClosed())
 
     def write(self, tp: TopicPartition, packed: Packed, now_ms: int) -> list[Awaitable[RecordMetadata]]:
         rows = pairs(packed)

@@ -282,3 +282,22 @@ def test_rows_without_end_and_without_a_marker_end_the_worker(play: Runs, monkey
             await pair.look()
 
     play(scenario)
+
+
+def test_a_look_under_way_does_not_fail_a_worker_that_stops(play: Runs) -> None:
+    """The reader is closed when nothing reads any more: a closed one would fail the look, and a stop in order."""
+
+    async def scenario(pair: Pair) -> None:
+        await pair.follower.start()
+        await pair.catch_up()
+        pair.reader.answering.clear()
+        while not pair.follower._looking.locked():
+            await asyncio.sleep(0)
+        stopping = asyncio.create_task(pair.follower.stop())
+        await asyncio.sleep(0)
+        pair.reader.answering.set()
+        await stopping
+        assert pair.follower.crash_reason is None
+        assert pair.reader.is_closed
+
+    play(scenario)
