@@ -35,11 +35,14 @@ from streams.seams import Engine, Telemetry
 from streams.state.answered import Answered, Since
 from streams.state.marker import KEY, Marker, encode
 from streams.state.writer import StateProducer
-from streams.transport.settings import WorkerSettings
+from streams.transport.settings import State, WorkerSettings
 
 log = logging.getLogger(__name__)
 
 IDLE_S: Final = 0.05
+
+FORGOTTEN: Final = 0.9
+"""Of how long a slow flush took, what is still reckoned with at the next."""
 
 Barrier = Callable[[], Awaitable[None]]
 
@@ -66,8 +69,18 @@ class Held:
     unflushed: bool = False  # rows of a crashed flush have to be written again
 
 
+def period_s(state: State, flush_s: float) -> float:
+    """Return how long after a flush to begin the next, when flushes of a partition take up to `flush_s`.
+
+    `flush_interval_s` bounds how old a change may be when other workers see it: it waits for its flush, for the marker
+    behind it, and for a worker to look. So flushes begin earlier than once per interval, by the other two; at worst
+    twice per interval, as a broker that is slow would only be slower for more.
+    """
+    return max(state.flush_interval_s - state.follow_interval_s - 2 * flush_s, state.flush_interval_s / 2)
+
+
 class Keeper(Service):
-    """Flush every partition held, one after the other, once per interval; a failure crashes the worker."""
+    """Flush every partition held, one after the other, within each interval; a failure crashes the worker."""
 
     def __init__(
         self,
@@ -121,7 +134,7 @@ class Keeper(Service):
 
     @Service.task
     async def _flush_in_turn(self) -> None:
-        interval_s = self._settings.state.flush_interval_s
+        flush_s = 0.0
         while not self.should_stop:
             partitions = sorted(self.held)
             if not partitions:
@@ -129,7 +142,9 @@ class Keeper(Service):
             for turn, partition in enumerate(partitions):
                 began_s = time.monotonic()
                 await self.flush([partition])
-                left_s = interval_s / len(partitions) - (time.monotonic() - began_s)
+                took_s = time.monotonic() - began_s
+                flush_s = max(took_s, flush_s * FORGOTTEN)
+                left_s = period_s(self._settings.state, flush_s) / len(partitions) - took_s
                 await self.sleep(max(left_s, IDLE_S / 10 if turn else 0.0))
 
     async def flush(self, partitions: Iterable[int] | None = None) -> None:

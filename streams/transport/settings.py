@@ -116,7 +116,7 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Say how profiles survive. Without it a restart begins with empty ones and may answer an event a second time."""
 
     enabled: bool = True
-    flush_interval_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0  # what a crash replays, and others lag behind
+    flush_interval_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0  # within it changes are durable and seen
     batch_max_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 23)] = 262_144  # of one produce of rows
     follow_interval_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.1  # how often to look for what other workers saw
     read_timeout_s: Seconds = 30.0  # a restore that brings nothing for so long has failed

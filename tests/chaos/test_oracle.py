@@ -184,4 +184,6 @@ def test_a_shared_count_that_lags_is_seen_but_in_unsettled_spans(parted: tuple[I
     assert any(told > own for told, own in found.values())
     assert "lack what had been decided" in shared_counts(asked, lagging, behind_s=0.1).failures[0]
     assert shared_counts(asked, lagging, behind_s=10.0).failures == []
+    assert "1 in 100" in shared_counts(asked, lagging, behind_s=10.0, usually_s=0.1).failures[0]
+    assert shared_counts(asked, lagging, behind_s=10.0, usually_s=10.0).failures == []
     assert shared_counts(asked, lagging, behind_s=0.1, unsettled=[(2**41 + 2_400, 2**42)]).failures == []
