@@ -113,10 +113,18 @@ class LogReader:
         self._started = consumer
 
     async def stop(self) -> None:
-        """Disconnect; a read under way fails."""
+        """Disconnect; a read under way fails.
+
+        aiokafka's fetcher is told to end by one cancellation, and forgets it while it cancels the fetches of an
+        assignment that is gone: just what happens when a read is left and the reader closed. So it is told again.
+        """
         consumer, self._started = self._started, None
-        if consumer is not None:
-            await consumer.stop()
+        if consumer is None:
+            return
+        stopping = asyncio.create_task(consumer.stop())
+        while not (await asyncio.wait([stopping], timeout=LOOK_S))[0]:
+            consumer._fetcher._fetch_task.cancel()
+        stopping.result()
 
     @property
     def _consumer(self) -> aiokafka.AIOKafkaConsumer:

@@ -1,6 +1,7 @@
 """Profiles of a partition read back from their log: the state of the exact input that the last marker names."""
 
 import logging
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from scoring.profile.packed import RowFormatError
 from streams.state.answered import Since, scan
 from streams.state.keeper import Held
 from streams.state.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
-from streams.state.reader import KEY_SIZE, LogReader, pack
+from streams.state.reader import KEY_SIZE, LogReader, Rows, pack
 from streams.transport.settings import Topics
 
 log = logging.getLogger(__name__)
@@ -71,12 +72,10 @@ class Restorer:
         self._changelog.own(partition)
         is_alone = self._partitions == 1
         for tp, begin, end in parts:
-            async for rows in self._reader.read(tp, begin, end):
-                try:
-                    self._changelog.restore(partition, pack(rows.keys, rows.values), in_place=is_alone)
-                except RowFormatError as error:
-                    raise StateFormatError(f"{tp.topic}[{partition}] at {rows.offsets[0]} and later: {error}") from None
-                progress(done + rows.offsets[-1] + 1 - begin, total)
+            async with aclosing(self._reader.read(tp, begin, end)) as log_rows:
+                async for rows in log_rows:
+                    self._apply(tp, rows, in_place=is_alone)
+                    progress(done + rows.offsets[-1] + 1 - begin, total)
             done += end - begin
         progress(total, total)
         if is_alone:
@@ -86,6 +85,12 @@ class Restorer:
         behind = (cards, card_end, bounds[cards][1]), (shared, shared_end, bounds[shared][1])
         unflushed = await self._rewrite(partition, *behind)
         return await self._held(partition, marker, at, outputs, shared_end, unflushed)
+
+    def _apply(self, tp: TopicPartition, rows: Rows, *, in_place: bool) -> None:
+        try:
+            self._changelog.restore(tp.partition, pack(rows.keys, rows.values), in_place=in_place)
+        except RowFormatError as error:
+            raise StateFormatError(f"{tp.topic}[{tp.partition}] at {rows.offsets[0]} and later: {error}") from None
 
     async def _rewrite(self, partition: int, *behind: tuple[TopicPartition, int, int]) -> bool:
         """Note the rows that a crash left behind the last marker for the first flush; say whether there are any."""

@@ -1,6 +1,7 @@
 """Workers that are killed, at random and at the worst moments, and workers that are asked to go."""
 
 import itertools
+import signal
 import statistics
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from tests.chaos.oracle import Finding, same_bytes, same_cards
 from tests.chaos.proxy import Api, Fault, Rule
 from tests.chaos.site import Site
 from tests.chaos.stage import Scale, Stage, reckon, scenario, staged, traffic_of, uninterrupted
+from tests.chaos.workers import READY_S, End
 
 MOMENT_S = 12.0
 """For how long to wait for a moment, with traffic flowing: flushes and commits come every second or so."""
@@ -26,6 +28,12 @@ class Moment:
     topics: tuple[str, ...] = ()
     done: bool
 
+
+RESTORE_SKIP_MAX = 2
+"""Requests that a restore makes in any case before the one that hangs."""
+
+GRACE_S = 8.0
+"""`watch.drain_s` of the settings, and the time that the process takes to end."""
 
 ROWS = ("card_profiles", "shared_profiles")
 MOMENTS = {
@@ -69,22 +77,58 @@ def kills_several_partitions(place: Site, scale: Scale) -> Finding:
 def sigterm(place: Site, scale: Scale) -> Finding:
     """Ask the worker to go in the middle, again and again: it goes with status 0 in its time, and leaves no trace."""
     traffic = traffic_of(scale)
-    grace_s = 8.0  # drain_s of the settings, and the time that the process takes to end
     with staged(place, "sigterm", traffic, scale) as stage:
-        took = []
-        for _ in stage.each_fault(max(2, scale.faults // 2)):
+        took: dict[str, list[float]] = {"flowing": [], "restoring": []}
+        for number in stage.each_fault(max(2, scale.faults // 2)):
             time.sleep(stage.choose.uniform(0.0, 1.0))
-            begun = time.monotonic()
-            end = stage.crew.dismiss(timeout_s=grace_s, replaced=True)
-            took.append(time.monotonic() - begun)
-            if end.status != 0:
-                stage.finding.failures.append(f"SIGTERM: status {end.status}, {end.line}")
+            if number % 2:
+                took["restoring"].append(_stop_in_restore(stage))
+            else:
+                begun = time.monotonic()
+                _went_well(stage, stage.crew.dismiss(timeout_s=GRACE_S, replaced=True))
+                took["flowing"].append(time.monotonic() - begun)
         stage.finish()
         stage.none_ended_by_itself()
-        stage.finding.numbers |= {"stops": len(took), "stop_s_max": round(max(took, default=0.0), 2)}
+        for when, times in took.items():
+            stage.finding.numbers |= {f"stops_{when}": len(times), f"stop_{when}_s_max": round(max(times), 2)}
     _, out = reckon(stage)
     stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
     return stage.finding
+
+
+def _stop_in_restore(stage: Stage) -> float:
+    """Kill the worker, ask the next one to go while it waits for what a restore reads, and return how long it took.
+
+    Raises:
+        TimeoutError: it did not restore, or did not end within its time.
+    """
+    worker = stage.crew.workers[0]
+    before = len(worker.ends)
+    rule = Rule(
+        Api.FETCH,
+        (stage.deployment.topic("card_profiles"),),
+        fault=Fault.HANG,
+        skip=stage.choose.randint(0, RESTORE_SKIP_MAX),
+        asked=lambda: worker.signal(signal.SIGTERM),
+    )
+    stage.proxy.add(rule)
+    try:
+        stage.crew.kill()
+        if not rule.applied.wait(READY_S):
+            raise TimeoutError(f"a new worker did not restore within {READY_S:.0f} s")
+        begun = time.monotonic()
+        end = stage.crew.await_end(0, before + 1, GRACE_S)
+        if end is None:
+            raise TimeoutError(f"a worker that restored did not end within {GRACE_S:.0f} s of SIGTERM")
+        _went_well(stage, end)
+        return time.monotonic() - begun
+    finally:
+        stage.proxy.lift(rule)
+
+
+def _went_well(stage: Stage, end: End) -> None:
+    if end.status != 0:
+        stage.finding.failures.append(f"SIGTERM: status {end.status}, {end.line}")
 
 
 def _kill_all_along(stage: Stage, *, first: int = 0) -> None:

@@ -110,6 +110,34 @@ def test_any_range_is_read_exactly(broker: Broker) -> None:
     asyncio.run(play())
 
 
+def test_a_reader_whose_fetch_is_under_way_is_closed_at_once(broker: Broker) -> None:
+    """As at SIGTERM during a restore from a slow broker, or when another rebalance interrupts it."""
+
+    async def play() -> None:
+        tp, _ = await written(broker, [20])
+        for turns in range(4):
+            reader = LogReader(broker, client_id="test", isolation="read_committed", fetch_max_wait_ms=60_000)
+            await reader.start()
+
+            async def wait_for_more(reader: LogReader = reader, turns: int = turns) -> None:
+                try:
+                    await collect(reader, tp, 0, 2)  # there is one record
+                finally:
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    await reader.stop()
+
+            waiting = asyncio.create_task(wait_for_more())
+            while not reader._consumer._fetcher._in_flight:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)  # past the fetch that brings the record
+            waiting.cancel()
+            done, _ = await asyncio.wait([waiting], timeout=5)
+            assert done
+
+    asyncio.run(play())
+
+
 def test_an_empty_partition_has_nothing_to_read(broker: Broker) -> None:
     async def play() -> None:
         tp = await new_topic(broker)
