@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
+from tests.brokers.topic_settings import changed
 from tests.chaos.oracle import Finding, same_bytes
 from tests.chaos.proxy import Api, Fault, Rule
 from tests.chaos.site import BASE, Site
 from tests.chaos.stage import Scale, Stage, clear, reckon, scenario, staged, traffic_of, uninterrupted
-from tests.chaos.topic_settings import changed
 
 DEADLINE_S = BASE["emit"]["ack_timeout_s"] + BASE["watch"]["drain_s"] + 5.0
 """From a produce that is never acknowledged to the end of the process: the two deadlines of the settings, and slack."""

@@ -5,12 +5,11 @@ import json
 import time
 import uuid
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 import aiokafka
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from models.simulator import Simulator, SimulatorConfig
@@ -22,6 +21,7 @@ from streams.transport.security import client_options
 from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
 from streams.warmup import warm_up
 from tests.brokers.load import committed, load, read, stamp_ms
+from tests.brokers.topic_settings import changed
 from tests.brokers.workers import terminate, worker_process
 from tests.bundles import small_bundle
 from tests.integration.deciding import new_engine
@@ -31,6 +31,8 @@ pytestmark = pytest.mark.kafka
 MODULE = "tests.integration.deciding"
 END_S = 60.0
 YEARS_MS = 10 * 365 * 86_400_000
+SHORT_SEGMENTS = {"segment.ms": "200"}
+CLEANED_AT_ONCE = {"min.compaction.lag.ms": "0", "min.cleanable.dirty.ratio": "0.01"}
 
 
 def traffic(count: int) -> list[bytes]:
@@ -189,22 +191,55 @@ def test_workers_that_come_and_go_decide_each_event_once(apache: Broker) -> None
     assert set(letters(settings).values()) == {1}
 
 
-async def alter(broker: Broker, topic: str, **configs: str) -> None:
-    admin = AIOKafkaAdminClient(**client_options(broker))
-    await admin.start()
-    try:
-        written = {name.replace("_", "."): value for name, value in configs.items()}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, written)])
-    finally:
-        await admin.close()
+def records(settings: WorkerSettings) -> dict[str, int]:
+    """Count what stands in the logs of profiles."""
+    topics = (settings.topics.card_profiles, settings.topics.shared_profiles)
+    return {topic: len(asyncio.run(read(settings.broker, topic, 1, END_S))) for topic in topics}
+
+
+def await_compaction(settings: WorkerSettings) -> None:
+    """Let the broker's cleaner pass over all but the newest segments of the logs of profiles."""
+    before = records(settings)
+    with ExitStack() as changes:
+        for topic in before:
+            changes.enter_context(changed(settings.broker.bootstrap[0], topic, CLEANED_AT_ONCE))
+        deadline = time.monotonic() + END_S
+        while any(count > before[topic] * 2 // 3 for topic, count in records(settings).items()):
+            assert time.monotonic() < deadline, (before, records(settings))
+            time.sleep(0.2)
+
+
+def test_profiles_outlive_the_cleaner_of_the_broker(apache: Broker) -> None:
+    """Workers die in the middle, the next one writes what the crash left again, and the broker compacts all that."""
+    settings = new_worker(apache, 1)
+    fill(settings, TRAFFIC)
+    with ExitStack() as changes:
+        for topic in (settings.topics.card_profiles, settings.topics.shared_profiles):
+            changes.enter_context(changed(apache.bootstrap[0], topic, SHORT_SEGMENTS))
+        for least in (1_000, 2_000):
+            with worker_process(settings, module=MODULE) as worker:
+                await_committed(settings, least, 1, worker)
+                worker.kill()
+        with worker_process(settings, module=MODULE) as worker:
+            await_committed(settings, 3_500, 1, worker)
+            assert terminate(worker) == 0
+    await_compaction(settings)
+    with worker_process(settings, module=MODULE) as worker:
+        await_committed(settings, len(TRAFFIC), 1, worker)
+        assert terminate(worker) == 0
+    found = answers(settings)
+    assert {name: len(made) for name, made in found.items() if len(made) > 1} == {}
+    assert {name: made[0] for name, made in found.items()} == uninterrupted(TRAFFIC)
 
 
 @pytest.mark.parametrize("topic", ["card_profiles", "shared_profiles"])
 def test_a_topic_that_would_lose_rows_ends_the_worker_before_the_first_event(apache: Broker, topic: str) -> None:
     settings = new_worker(apache, 1)
     fill(settings, TRAFFIC[:10])
-    asyncio.run(alter(apache, getattr(settings.topics, topic), cleanup_policy="delete"))
-    with worker_process(settings, module=MODULE) as worker:
+    with (
+        changed(apache.bootstrap[0], getattr(settings.topics, topic), {"cleanup.policy": "delete"}),
+        worker_process(settings, module=MODULE) as worker,
+    ):
         assert worker.wait(END_S) == 1
     assert offsets(settings, 1) == {}
 
