@@ -5,6 +5,7 @@ import gc
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, cast
@@ -41,6 +42,7 @@ EXIT_HALTED = 1
 
 SWITCH_INTERVAL_S = 0.0005  # two threads share the interpreter; 5 ms, the default, is a whole latency budget
 CRASH_STOP_S = 5.0
+CANCEL_S = 1.0
 DELIVERIES_MAX = 64  # batches scored and not yet acknowledged, over all partitions
 
 
@@ -196,7 +198,20 @@ async def _stop(app: FraudApp) -> None:
         return
     stopping = asyncio.create_task(app.stop())
     await asyncio.wait([stopping], timeout=CRASH_STOP_S)
-    stopping.cancel()
+    await _cancel_all()
+
+
+async def _cancel_all() -> None:
+    """Cancel all that still runs, again and again for a moment.
+
+    Who forgets that it was cancelled, as aiokafka's fetcher does in a rebalance, would hold up the end.
+    """
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    deadline = time.monotonic() + CANCEL_S
+    while others and time.monotonic() < deadline:
+        for task in others:
+            task.cancel()
+        _, others = await asyncio.wait(others, timeout=CANCEL_S / 20)
 
 
 async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:

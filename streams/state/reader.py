@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from scoring.profile.packed import Packed
+from streams.transport.closing import close
 from streams.transport.fetch import READ_COMMITTED, aborted, fetch_again
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
@@ -113,18 +114,10 @@ class LogReader:
         self._started = consumer
 
     async def stop(self) -> None:
-        """Disconnect; a read under way fails.
-
-        aiokafka's fetcher is told to end by one cancellation, and forgets it while it cancels the fetches of an
-        assignment that is gone: just what happens when a read is left and the reader closed. So it is told again.
-        """
+        """Disconnect; a read under way fails."""
         consumer, self._started = self._started, None
-        if consumer is None:
-            return
-        stopping = asyncio.create_task(consumer.stop())
-        while not (await asyncio.wait([stopping], timeout=LOOK_S))[0]:
-            consumer._fetcher._fetch_task.cancel()
-        stopping.result()
+        if consumer is not None:
+            await close(consumer)
 
     @property
     def _consumer(self) -> aiokafka.AIOKafkaConsumer:

@@ -245,11 +245,14 @@ class BatchConsumer(driver.Consumer):
             await self.commit()
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
-        """Commit, and remember only what was committed. Overrides Consumer._commit_offsets.
+        """Commit, and remember only what was committed; after a crash nothing. Overrides Consumer._commit_offsets.
 
-        The original flushes the producer first (here every finished batch is already acknowledged by the broker),
+        A crashed worker may have a successor, and a commit to a group that is gone would be tried for ever. The
+        original flushes the producer first (here every finished batch is already acknowledged by the broker),
         draws a table for a log line that is off, and remembers the offsets even when the commit failed.
         """
+        if self.app.crash_reason is not None:
+            return False
         assignment = self.assignment()
         offsets = {tp: offset for tp, offset in offsets.items() if tp in assignment}
         if not offsets or not await self._commit(offsets):

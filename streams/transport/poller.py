@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.transport.batch import Columns
+from streams.transport.closing import close
 from streams.transport.fetch import fetch_again, take
 
 Polled = dict[TopicPartition, Columns]
@@ -82,6 +83,12 @@ class Poller(driver.AIOKafkaConsumerThread):
         if self._started.is_set() and not self._stopped.is_set():
             self._stopped.set()
             await self._shutdown_thread()
+
+    async def on_thread_stop(self) -> None:
+        """Leave the group and close. Overrides the original, whose last step may wait for ever in a rebalance."""
+        await super(driver.AIOKafkaConsumerThread, self).on_thread_stop()  # the queue of calls
+        if self._consumer is not None:
+            await close(self._consumer)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         """Override two literals of Faust: a 1,500 ms fetch wait and `read_uncommitted`. Neither has a setting.

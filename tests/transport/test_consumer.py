@@ -47,13 +47,16 @@ def bare_consumer() -> Any:
     """A consumer without its app, loop and broker."""
     bare = BatchConsumer.__new__(BatchConsumer)
     committed: list[dict[TP, int]] = []
-    bare.app = SimpleNamespace(consumer_generation_id=1, on_committed=committed.append, told=committed)
+    bare.app = SimpleNamespace(
+        consumer_generation_id=1, crash_reason=None, on_committed=committed.append, told=committed
+    )
     bare._windows = {}
     bare._settings = Consume(batch_max_events=10, partition_max_batches=2)
     bare._room = asyncio.Event()
     bare._moved = asyncio.Event()
     bare._durable = None
     bare._is_between = bare.settled = False
+    bare._lost = None
     bare.can_resume_flow, bare.suspend_flow = asyncio.Event(), asyncio.Event()
     bare._unacked_messages = WeakSet()
     bare._committed_offset = defaultdict(lambda: None)  # as Faust's
