@@ -90,7 +90,9 @@ class FraudApp(faust.App):
             note=self.emitter.acknowledged,
             loop=self.loop,
         )
-        self.keeper = Keeper(settings, engine, self.emitter, telemetry, lambda: self.consumer, loop=self.loop)
+        self.keeper = Keeper(
+            settings, engine, self.emitter, telemetry, lambda: self.consumer, self.check_produce, loop=self.loop
+        )
         self.follower = Follower(settings, engine, telemetry, loop=self.loop)
         self.assignment = Assignment(settings, engine, self.emitter, telemetry, self.keeper, self.follower)
         if settings.state.enabled:
@@ -137,6 +139,15 @@ class FraudApp(faust.App):
         """Return the consumer once it is started."""
         consumer = cast("BatchConsumer | None", self._consumer)
         return consumer if consumer is not None and consumer.started and not self.should_stop else None
+
+    def check_produce(self) -> None:
+        """Refuse a produce that a successor may make too; whatever comes before there is a consumer is welcome.
+
+        Raises:
+            ExpelledError: another worker may have this one's partitions.
+        """
+        if self._consumer is not None:
+            cast(BatchConsumer, self._consumer).check_produce()
 
     def on_committed(self, offsets: Mapping[TP, int]) -> None:
         """Pass on which offsets were committed."""

@@ -10,6 +10,7 @@ from aiokafka.structs import RecordMetadata
 from mode import Service
 
 from streams.emit import Ack
+from streams.transport.lease import ExpelledError
 
 
 class UndeliveredError(Exception):
@@ -48,6 +49,8 @@ class Deliveries(Service):
                 async with asyncio.timeout(self._timeout_s):
                     for ack in delivery.acks:
                         self._note(await ack)
+            except ExpelledError:
+                raise
             except Exception as error:
                 raise UndeliveredError(f"output not acknowledged: {type(error).__name__}") from error
             delivery.finish(time.time_ns() // 1_000_000)

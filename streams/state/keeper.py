@@ -35,6 +35,7 @@ from streams.seams import Engine, Telemetry
 from streams.state.answered import Answered, Since
 from streams.state.marker import KEY, Marker, encode
 from streams.state.writer import StateProducer
+from streams.transport.lease import ExpelledError
 from streams.transport.settings import State, WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Keeper(Service):
         emitter: Emitter,
         telemetry: Telemetry,
         consumer: Callable[[], Any],
+        check_produce: Callable[[], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -107,6 +109,7 @@ class Keeper(Service):
             client_id="sekisho-profiles",
             batch_max_bytes=settings.state.batch_max_bytes,
             ack_timeout_s=settings.emit.ack_timeout_s,
+            check=check_produce,
         )
 
     async def on_start(self) -> None:
@@ -152,6 +155,7 @@ class Keeper(Service):
 
         Raises:
             FlushError: an output or a row was refused or not acknowledged in time.
+            ExpelledError: another worker may have the partition.
         """
         async with self._lock:
             for partition in sorted(self.held) if partitions is None else partitions:
@@ -187,6 +191,8 @@ class Keeper(Service):
         try:
             async with asyncio.timeout(self._settings.emit.ack_timeout_s):
                 marker = await self._write(held, marker, cards, shared, barriers)
+        except ExpelledError:
+            raise
         except (TimeoutError, KafkaError) as error:
             raise FlushError(f"profiles of partition {partition} not durable: {type(error).__name__}") from error
         held.authorizations, held.fraud_reports, held.shared = events, reports, marker.shared

@@ -1,7 +1,7 @@
 """Rows to their topics, over a connection of their own: megabytes of them never stand in the way of a decision."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -14,6 +14,7 @@ from aiokafka.structs import TopicPartition
 from scoring.profile.packed import Packed
 from streams.emit import Ack, TopicsMismatchError
 from streams.state.blocks import BlockBuilder, blocks
+from streams.transport.lease import guard
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 
@@ -53,17 +54,26 @@ class StateProducer:
 
     `batch_max_bytes` bounds a batch with its header, below the broker's `max.message.bytes`; `ack_timeout_s` is how
     long one request may take, and `stop` twice that. aiokafka sends one batch of a partition at a time, and an
-    idempotent producer sends it again until it is acknowledged or the producer is stopped.
+    idempotent producer sends it again until it is acknowledged or the producer is stopped. `check` is asked before each
+    produce leaves, and fails it by raising a KafkaError.
     """
 
     def __init__(
-        self, broker: Broker, topics: Sequence[str], *, client_id: str, batch_max_bytes: int, ack_timeout_s: float
+        self,
+        broker: Broker,
+        topics: Sequence[str],
+        *,
+        client_id: str,
+        batch_max_bytes: int,
+        ack_timeout_s: float,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._broker = broker
         self._topics = topics
         self._client_id = client_id
         self._batch_max_bytes = batch_max_bytes
         self._ack_timeout_s = ack_timeout_s
+        self._check = check
         self._started: aiokafka.AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -86,6 +96,7 @@ class StateProducer:
         )
         try:
             await client.start()
+            guard(client.client, self._check)
             for topic in self._topics:
                 await self._find(client, topic)
         except BaseException:

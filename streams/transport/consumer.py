@@ -14,6 +14,7 @@ from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
 from streams.transport.batch import Batch, BatchMessage, Columns
+from streams.transport.lease import ExpelledError
 from streams.transport.poller import Poller
 from streams.transport.window import AckWindow
 
@@ -28,10 +29,6 @@ class Progress(NamedTuple):
     watermark: int | None
     lag: int | None
     head_ns: int | None
-
-
-class ExpelledError(Exception):
-    """Raised when the group has excluded this worker: whatever it was doing, another may be doing by now."""
 
 
 class BatchConsumer(driver.Consumer):
@@ -49,6 +46,7 @@ class BatchConsumer(driver.Consumer):
         self._room = asyncio.Event()
         self._is_between = False  # assignments: the group has taken partitions back and not given any out yet
         self.restoring = False  # partitions are assigned, and their profiles are being read back
+        self._lost: str | None = None  # why partitions may be another worker's by now; there is no way back
         self.settled = False  # the group has assigned, positions are set and events flow; readable from any thread
 
     def _new_consumer_thread(self) -> Poller:
@@ -129,10 +127,21 @@ class BatchConsumer(driver.Consumer):
             ExpelledError: no heartbeat was answered for a session timeout, as the process was held up or the broker
                 gone; or the group has said that it did not wait for this worker.
         """
-        if self._thread.lease_left_s < 0:
-            raise ExpelledError("no heartbeat was answered for a session timeout")
-        if self._thread.is_expelled:
-            raise ExpelledError("the group does not know this worker any more")
+        if self._lost is None and self._thread.lease_left_s < 0:
+            self._lost = "no heartbeat was answered for a session timeout"
+        if self._lost is None and self._thread.is_expelled:
+            self._lost = "the group does not know this worker any more"
+        if self._lost is not None:
+            raise ExpelledError(self._lost)
+
+    def check_produce(self) -> None:
+        """Refuse, as `check_lease`, what is about to leave for the broker. Without partitions it meets nobody's.
+
+        Raises:
+            ExpelledError: as `check_lease`.
+        """
+        if self._lost is not None or (self.started and self._thread.lease_left_s < 0 and self.assignment()):
+            self.check_lease()
 
     def stop_flow(self) -> None:
         """Note that a rebalance, or the end, has begun. Extends the original."""
@@ -273,9 +282,8 @@ class BatchConsumer(driver.Consumer):
         if self._durable is not None:
             self.app.assignment.interrupted()
         if self._thread.is_expelled and (self._windows or self._durable):
-            await self.app.crash(
-                ExpelledError("the group gave this worker's partitions away: it was not heard of in time")
-            )
+            self._lost = "the group gave this worker's partitions away: it was not heard of in time"
+            await self.app.crash(ExpelledError(self._lost))
         await super().on_partitions_revoked(set(revoked))
         for tp in revoked:
             self._windows.pop(tp, None)

@@ -6,6 +6,8 @@ from typing import Any
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 
+from streams.transport.lease import guard
+
 
 class Producer(driver.Producer):
     """Ask for the acknowledgement of all in-sync replicas, and for idempotence where the broker has it."""
@@ -15,6 +17,11 @@ class Producer(driver.Producer):
     def _settings_extra(self) -> Mapping[str, Any]:
         """Override: Faust turns idempotence on only inside its transactions."""
         return {"acks": "all", "enable_idempotence": self.app.settings.broker.profile.idempotent_producer}
+
+    async def on_start(self) -> None:
+        """Check the lease before every produce. Extends the original, which connects."""
+        await super().on_start()
+        guard(self.client.client, self.app.check_produce)
 
     @property
     def client(self) -> aiokafka.AIOKafkaProducer:

@@ -6,7 +6,8 @@ from collections import Counter
 
 from tests.chaos.books import uncommitted
 from tests.chaos.kills import kill
-from tests.chaos.oracle import Finding, same_cards
+from tests.chaos.oracle import Finding, same_bytes, same_cards
+from tests.chaos.proxy import Api, Rule
 from tests.chaos.sharing import shared_counts
 from tests.chaos.site import Site
 from tests.chaos.stage import Scale, Stage, reckon, scenario, staged, traffic_of, uninterrupted
@@ -25,6 +26,12 @@ CALM = 0.8
 SETTLE_S = 60.0
 CAUGHT_UP_S = 1.5
 """A worker whose commits are no further behind than this, at the rate of the feed, has caught up."""
+
+FROZEN_S = 15.0
+FLOOD_S = 0.5
+"""Of traffic at full rate while a worker freezes, so that it has more in hand than what is under way."""
+
+FLOOD_SKIP = 20
 
 COURSE = ("kill", "leave", "replace")
 
@@ -50,6 +57,50 @@ def three_workers(place: Site, scale: Scale) -> Finding:
     stage.finding.add(same_cards(uninterrupted(stage, traffic, telling=True), out))
     stage.finding.add(shared_counts(asked, out, behind_s=BEHIND_S, usually_s=USUALLY_S, unsettled=unsettled))
     return stage.finding
+
+
+@scenario
+def frozen_worker(place: Site, scale: Scale) -> Finding:
+    """Freeze the worker that has the partition, let another take it over, and wake the first: it writes nothing.
+
+    It freezes when the broker has taken a batch of its decisions and it does not know: what came after waits in its
+    memory, checked and ready to go.
+    """
+    traffic = traffic_of(scale)
+    with staged(place, "frozen", traffic, scale, workers=2, hired=(0,)) as stage:
+        faults = max(2, scale.faults // 4)
+        for number in stage.each_fault(faults):
+            _freeze(stage, number % 2, 1 - number % 2)
+        stage.finish()
+        stage.ended_clearly()
+        stage.finding.numbers["frozen"] = faults
+    _, out = reckon(stage)
+    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
+    return stage.finding
+
+
+def _freeze(stage: Stage, number: int, heir: int) -> None:
+    worker = stage.crew.workers[number]
+    before = len(worker.ends)
+    rule = Rule(
+        Api.PRODUCE,
+        (stage.deployment.topics.decisions,),
+        skip=FLOOD_SKIP,
+        answered=lambda: stage.crew.freeze(number),
+    )
+    stage.feed.allow(stage.feed.sent + FLOOD_S * stage.scale.rate)
+    stage.proxy.add(rule)
+    try:
+        if not stage.flowing_until(rule.applied.is_set, FROZEN_S):
+            raise TimeoutError("nothing was produced to freeze at")
+        stage.crew.hire(heir)  # ready once the session of the frozen one is over, and its partition restored
+        stage.await_flow()
+    finally:
+        stage.proxy.lift(rule)
+        worker.wanted = False
+        stage.crew.thaw(number)
+    if stage.crew.await_end(number, before, FROZEN_S) is None:
+        raise TimeoutError(f"a worker that was frozen had not ended {FROZEN_S:.0f} s after it woke")
 
 
 def _disturb(stage: Stage, what: str, worker: int, kills: Counter[str]) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -160,11 +160,12 @@ def staged(
     scale: Scale,
     *,
     workers: int = 1,
+    hired: Sequence[int] = (),
     telling: bool = False,
     changes: Mapping[str, Any] | None = None,
     upstream: Upstream = Feed,
 ) -> Iterator[Stage]:
-    """Set a scenario up; on the way out its feed and workers are ended.
+    """Set a scenario up; on the way out its feed and workers are ended. `hired` are those to begin with, else all.
 
     A TimeoutError inside becomes a failure of the scenario: what is on the topics by then is still reckoned up.
     """
@@ -175,7 +176,7 @@ def staged(
     with deployment.crew(workers, telling=telling) as crew, feed:
         stage = Stage(deployment, traffic, crew, feed, scale)
         try:
-            crew.hire()
+            crew.hire(*hired)
             yield stage
         except TimeoutError as error:
             stage.finding.failures.append(str(error))

@@ -91,11 +91,11 @@ class Worker:
                 self._command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
             )
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process, if it still runs."""
+    def signal(self, number: signal.Signals, *, ends: bool = True) -> None:
+        """Send a signal to the process, if it still runs; if it `ends` the process, that was asked for."""
         process = self._process
         if process is not None and process.poll() is None:
-            self._asked = True
+            self._asked |= ends
             process.send_signal(number)
 
     def reap(self) -> End | None:
@@ -170,6 +170,14 @@ class Crew:
             self.workers[number].wanted = True
         for number in numbers or range(len(self.workers)):
             self.await_ready(number)
+
+    def freeze(self, number: int = 0) -> None:
+        """Hold a worker up, as a machine that is moved or short of memory does. Callable from any thread."""
+        self.workers[number].signal(signal.SIGSTOP, ends=False)
+
+    def thaw(self, number: int = 0) -> None:
+        """Let a frozen worker go on."""
+        self.workers[number].signal(signal.SIGCONT, ends=False)
 
     def kill(self, number: int = 0) -> None:
         """End a worker as `kill -9` does. Callable from any thread."""

@@ -17,6 +17,7 @@ from streams.state.reader import LogReader, Rows, StateReadError, pack
 from streams.state.writer import StateProducer
 from streams.topics import TopicPlan
 from streams.transport.admin import create_topics
+from streams.transport.lease import ExpelledError
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 from tests.state.rows import Row, pairs, rows_of
@@ -248,6 +249,31 @@ def test_a_missing_topic_is_found_at_the_start(apache: Broker) -> None:
         with pytest.raises(TopicsMismatchError, match="nowhere"):
             async with writing(apache, TopicPartition("nowhere", 0), ack_timeout_s=1.0):
                 pass
+
+    asyncio.run(play())
+
+
+def test_what_waits_in_a_producer_does_not_leave_once_it_is_refused(broker: Broker) -> None:
+    """The first batch is on its way, the second waits for its answer, as in a process that freezes and wakes up."""
+
+    async def play() -> None:
+        tp, may = await new_topic(broker), [True]
+
+        def check() -> None:
+            if not may.pop():
+                raise ExpelledError("too late")
+
+        async with writing(broker, tp, check=check) as producer:
+            first = producer.write_one(tp, b"marker", b"first", NOW_MS)
+            second = producer.write_one(tp, b"marker", b"second", NOW_MS)
+            while may:
+                await asyncio.sleep(0)
+            may += [False, False]
+            assert (await first).offset == 0
+            with pytest.raises(ExpelledError):
+                await second
+        async with reading(broker) as reader:
+            assert await reader.bounds([tp]) == {tp: (0, 1)}
 
     asyncio.run(play())
 

@@ -300,6 +300,7 @@ def new_keeper(broker: FakeBroker, engine: ProfileEngine, consumer: FakeConsumer
         FakeEmitter(partitions),  # type: ignore[arg-type]
         FlushTelemetry(),
         lambda: consumer,
+        lambda: None,
     )
     keeper.producer = FakeProducer(broker)  # type: ignore[assignment]
     return keeper

@@ -13,7 +13,7 @@ from scoring.outputs import NOTHING, Emitted
 from streams.state.answered import Answered
 from streams.state.keeper import FlushError, Keeper, period_s
 from streams.state.marker import KEY, Marker, decode
-from streams.transport.consumer import ExpelledError
+from streams.transport.lease import ExpelledError
 from streams.transport.settings import State
 from tests.profile.events import at
 from tests.state.fakes import FakeBroker, FakeConsumer, FakeProducer, ProfileEngine, held_at, new_keeper
@@ -318,6 +318,16 @@ def test_a_worker_that_may_have_a_successor_writes_no_marker(when: str) -> None:
     bench = run(scenario)
     assert not bench.is_durable
     assert "marker" not in {kind for _, kind in bench.producer.handed}
+
+
+def test_rows_that_are_refused_on_their_way_out_end_the_flush_as_what_they_are() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.feed()
+        bench.producer.fails[f"{CARDS} rows"] = ExpelledError("too late")
+        with pytest.raises(ExpelledError):
+            await bench.keeper.flush()
+
+    assert not run(scenario).is_durable
 
 
 def test_a_marker_whose_place_is_not_known_fails_the_flush() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from streams.deliveries import Deliveries, UndeliveredError
+from streams.transport.lease import ExpelledError
 
 
 def run(scenario: Callable[[Deliveries], Awaitable[None]], *, depth: int = 8, timeout_s: float = 30.0) -> Deliveries:
@@ -71,6 +72,16 @@ def test_a_refused_output_crashes_the_service_and_finishes_nothing_more() -> Non
     deliveries = run(scenario)
     assert finished == []
     assert isinstance(deliveries.crash_reason, UndeliveredError)
+
+
+def test_outputs_that_a_successor_may_have_made_are_told_from_others() -> None:
+    async def scenario(deliveries: Deliveries) -> None:
+        refused = asyncio.Future[None]()
+        await deliveries.add([refused], lambda _: None)
+        refused.set_exception(ExpelledError("too late"))
+        await settle()
+
+    assert isinstance(run(scenario).crash_reason, ExpelledError)
 
 
 def test_an_output_that_is_never_acknowledged_is_a_failure() -> None:

@@ -8,7 +8,8 @@ import pytest
 from faust.transport import consumer as upstream
 from faust.types import TP
 
-from streams.transport.consumer import BatchConsumer, ExpelledError
+from streams.transport.consumer import BatchConsumer
+from streams.transport.lease import ExpelledError
 from streams.transport.poller import Poller
 from tests.transport.test_consumer import HERE, THERE, bare_consumer, columns, committable, poll
 
@@ -29,7 +30,6 @@ def consumer() -> Any:
     bare = bare_consumer()
     bare._durable = {}
     bare.app.assignment = FakeAssignment()
-    bare.app.crash_reason = None
     return bare
 
 
@@ -182,6 +182,8 @@ def test_a_worker_that_the_group_has_expelled_ends_and_writes_nothing(
     consumer._thread.is_expelled = True
     asyncio.run(consumer.on_partitions_revoked({HERE}))
     assert [type(reason) for reason in crashes] == [ExpelledError]
+    with pytest.raises(ExpelledError, match="gave this worker's partitions away"):
+        consumer.check_produce()
     assert not flushed
     assert not consumer._thread.commits
 
@@ -193,6 +195,51 @@ def test_a_worker_that_may_have_a_successor_is_told_so(consumer: Any, change: di
         setattr(consumer._thread, name, value)
     with pytest.raises(ExpelledError):
         consumer.check_lease()
+
+
+def test_a_produce_is_refused_while_partitions_are_held_and_the_lease_is_over(consumer: Any) -> None:
+    held = {HERE}
+    consumer.assignment, consumer._started = lambda: held, SimpleNamespace(is_set=lambda: True)
+    consumer.check_produce()
+    consumer._thread.lease_left_s = -0.1
+    held.clear()
+    consumer.check_produce()  # waiting for the group: what merchants leave as dead letters is nobody else's
+    held.add(HERE)
+    with pytest.raises(ExpelledError):
+        consumer.check_produce()
+
+
+def test_what_was_refused_once_is_refused_for_ever(consumer: Any) -> None:
+    """A worker that has joined the group again still holds what it scored before."""
+    consumer.assignment, consumer._started = lambda: {HERE}, SimpleNamespace(is_set=lambda: True)
+    consumer._thread.lease_left_s = -0.1
+    with pytest.raises(ExpelledError, match="no heartbeat"):
+        consumer.check_produce()
+    consumer._thread.lease_left_s = 15.0
+    consumer.assignment = frozenset
+    for check in (consumer.check_produce, consumer.check_lease):
+        with pytest.raises(ExpelledError, match="no heartbeat"):
+            check()
+
+
+def test_before_there_is_a_group_every_produce_may_leave(consumer: Any) -> None:
+    def not_started() -> None:
+        raise AssertionError
+
+    consumer.assignment, consumer._started = not_started, SimpleNamespace(is_set=lambda: False)
+    consumer._thread.lease_left_s = -0.1
+    consumer.check_produce()
+
+
+def test_after_a_crash_nothing_is_committed(consumer: Any) -> None:
+    """Or a worker whose group has gone on would try for ever, and one that was frozen speak for its successor."""
+    (message,) = poll(consumer, {HERE: columns(0, 5)})
+    consumer.ack(message)
+    consumer.make_durable(HERE, 5)
+    consumer.assignment = lambda: {HERE}
+    consumer.app.crash_reason = ExpelledError("too late")
+    assert not asyncio.run(consumer._commit_offsets({HERE: 5}))
+    assert not consumer._thread.commits
 
 
 def test_at_a_revocation_what_is_scored_becomes_durable_and_is_committed(

@@ -14,6 +14,7 @@ import faust
 import faust.app.base
 import mode.threads
 import pytest
+from aiokafka import client
 from aiokafka.consumer import fetcher, subscription_state
 from aiokafka.producer import message_accumulator, sender
 from faust.tables.recovery import Recovery
@@ -149,6 +150,12 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
         message_accumulator.MessageAccumulator.fail_all,
         "f1e12e8100bf",
     ),
+    "fetcher.Fetcher.close": (fetcher.Fetcher.close, "1cd24bc1c442"),
+    "aiokafka.AIOKafkaConsumer.stop": (aiokafka.AIOKafkaConsumer.stop, "bc5da9c98595"),
+    "client.AIOKafkaClient.send": (client.AIOKafkaClient.send, "246b277687d7"),
+    "client.AIOKafkaClient.ready": (client.AIOKafkaClient.ready, "79d9637f40fc"),
+    "sender.SendProduceReqHandler.do": (sender.SendProduceReqHandler.do, "2dccd3d56b16"),
+    "sender.SendProduceReqHandler._can_retry": (sender.SendProduceReqHandler._can_retry, "7ff5d491d977"),
     "sender.SendProduceReqHandler.create_request": (sender.SendProduceReqHandler.create_request, "807639a95205"),
 }
 
