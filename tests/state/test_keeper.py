@@ -11,10 +11,9 @@ from faust.types import TP
 
 from scoring.outputs import NOTHING, Emitted
 from streams.state.answered import Answered
-from streams.state.keeper import FlushError, Keeper, period_s
+from streams.state.keeper import FlushError, Keeper
 from streams.state.marker import KEY, Marker, decode
 from streams.transport.lease import ExpelledError
-from streams.transport.settings import State
 from tests.profile.events import at
 from tests.state.fakes import FakeBroker, FakeConsumer, FakeProducer, ProfileEngine, held_at, new_keeper
 
@@ -137,18 +136,6 @@ def test_a_flush_under_way_does_not_fail_a_worker_that_stops() -> None:
         assert not bench.is_durable
 
     run(scenario)
-
-
-@pytest.mark.parametrize(("flush_s", "period"), [(0.0, 0.9), (0.02, 0.86), (0.1, 0.7), (0.3, 0.5), (5.0, 0.5)], ids=str)
-def test_flushes_come_so_early_that_others_see_a_change_within_the_interval(flush_s: float, period: float) -> None:
-    state = State(flush_interval_s=1.0, follow_interval_s=0.1)
-    assert period_s(state, flush_s) == pytest.approx(period)
-    if period > 0.5:
-        assert period_s(state, flush_s) + flush_s + state.follow_interval_s + flush_s <= state.flush_interval_s + 1e-9
-
-
-def test_a_follow_interval_beyond_the_flush_interval_does_not_make_flushes_endless() -> None:
-    assert period_s(State(flush_interval_s=0.05, follow_interval_s=10), 0.0) == pytest.approx(0.025)
 
 
 PARTS = [f"{CARDS} rows", f"{SHARED} rows", f"{SHARED} marker", f"{CARDS} marker"]
