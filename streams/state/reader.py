@@ -14,8 +14,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from scoring.profile.packed import Packed
-from streams.transport.closing import close
-from streams.transport.fetch import READ_COMMITTED, aborted, fetch_again
+from streams.transport.fetch import READ_COMMITTED, aborted, close, fetch_again
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 

@@ -1,20 +1,24 @@
-"""Records out of aiokafka's fetcher by column, without its per-record dataclass.
+"""aiokafka's fetcher: records out of it by column, without its per-record dataclass, and its end.
 
 aiokafka builds a `ConsumerRecord` of eleven fields for each record (3.4 us); the compiled iterator below it needs 0.4.
-These functions do what `Fetcher.fetched_records`, `FetchResult.getall` and `PartitionRecords._unpack_records` do
-together, on the same private objects; tests pin the source of all three.
+The first functions do what `Fetcher.fetched_records`, `FetchResult.getall` and `PartitionRecords._unpack_records` do
+together, on the same private objects; tests pin the source of all three, and of what `close` works around.
 """
 
+import asyncio
 from collections.abc import Collection
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
+import aiokafka
 from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 
 from streams.transport.batch import Columns
 
 READ_COMMITTED = 1  # aiokafka.consumer.fetcher.READ_COMMITTED
+
+CLOSE_AGAIN_S: Final = 0.01
 
 
 def take(fetcher: Any, wanted: Collection[TopicPartition]) -> dict[TopicPartition, Columns]:
@@ -110,3 +114,16 @@ def aborted(source: Any, batch: Any) -> bool:
     if batch.is_control_batch and source._contains_abort_marker(batch):
         source._aborted_producers.discard(batch.producer_id)
     return bool(batch.is_transactional and batch.producer_id in source._aborted_producers)
+
+
+async def close(consumer: aiokafka.AIOKafkaConsumer) -> None:
+    """Stop a consumer, and wait until it has.
+
+    aiokafka tells its fetcher to end by one cancellation. The fetcher forgets it if it comes while it cancels fetches
+    itself, those of an assignment that is gone: at the end of a read or in a rebalance. So it is told again.
+    """
+    stopping = asyncio.create_task(consumer.stop())
+    while not (await asyncio.wait([stopping], timeout=CLOSE_AGAIN_S))[0]:
+        if consumer._fetcher is not None and consumer._fetcher._closed:
+            consumer._fetcher._fetch_task.cancel()
+    stopping.result()

@@ -17,8 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.transport.batch import Columns
-from streams.transport.closing import close
-from streams.transport.fetch import fetch_again, take
+from streams.transport.fetch import close, fetch_again, take
 
 Polled = dict[TopicPartition, Columns]
 
