@@ -14,6 +14,9 @@ from enum import Enum, IntEnum, auto
 
 READY_S = 10.0
 BUFFER_BYTES = 1 << 22
+TURNS = 8
+"""Of the loop: more than asyncio needs from accepting a connection to handing it over."""
+
 SIZE = struct.Struct(">i")
 REQUEST = struct.Struct(">hhi")
 """Kind, version, correlation id."""
@@ -143,7 +146,12 @@ class Proxy:
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=BUFFER_BYTES)
 
     async def _shut(self) -> None:
+        """Close the server once all that it has accepted has come to `_accept`: asyncio would forget it, still open."""
         if self._server is not None:
+            for listening in self._server.sockets:
+                self._loop.remove_reader(listening.fileno())
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
             self._server.close()
             self._server = None
         connections = list(self._connections)
