@@ -184,17 +184,20 @@ async def _serve(build: Callable[[], FraudApp], until_the_loop_is_closed: ExitSt
     watchdog = Watchdog(app.settings.watch, lambda: app.watched, observe=_observer(app))
     watchdog.start()
     until_the_loop_is_closed.callback(watchdog.stop)
+    reason: BaseException | None = None  # the first: stopping what has crashed may bring others
     try:
         await _until_stopped(app, stop_asked)
+        reason = app.crash_reason
         watchdog.draining()
         app.telemetry.ready(False)
         await _stop(app)
     except Exception as error:  # noqa: BLE001 - whatever it is, the process ends and the next one replays
-        return _halted(app.crash_reason or error)
+        return await _halted(reason or app.crash_reason or error)
     finally:
         watchdog.draining()
-    if app.crash_reason is not None:
-        return _halted(app.crash_reason)
+    reason = reason or app.crash_reason
+    if reason is not None:
+        return await _halted(reason)
     log.info("worker_stopped")
     return 0
 
@@ -209,20 +212,6 @@ async def _stop(app: FraudApp) -> None:
         return
     stopping = asyncio.create_task(app.stop())
     await asyncio.wait([stopping], timeout=CRASH_STOP_S)
-    await _cancel_all()
-
-
-async def _cancel_all() -> None:
-    """Cancel all that still runs, again and again for a moment.
-
-    Who forgets that it was cancelled, as aiokafka's fetcher does in a rebalance, would hold up the end.
-    """
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    deadline = time.monotonic() + CANCEL_S
-    while others and time.monotonic() < deadline:
-        for task in others:
-            task.cancel()
-        _, others = await asyncio.wait(others, timeout=CANCEL_S / 20)
 
 
 async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
@@ -251,11 +240,25 @@ def _settle_memory() -> None:
     gc.freeze()
 
 
-def _halted(reason: BaseException) -> int:
+async def _halted(reason: BaseException) -> int:
     """Say why, as the last line: what services log while their tasks are cancelled would come after it."""
     log.error("worker_halted reason=%s", type(reason).__name__, exc_info=reason)
     logging.disable(logging.ERROR)  # not the watchdog's word, should the process fail to end
+    await _cancel_all()
     return EXIT_HALTED
+
+
+async def _cancel_all() -> None:
+    """Cancel all that still runs, again and again for a moment.
+
+    Who forgets that it was cancelled, as aiokafka's fetcher does in a rebalance, would hold up the end.
+    """
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    deadline = time.monotonic() + CANCEL_S
+    while others and time.monotonic() < deadline:
+        for task in others:
+            task.cancel()
+        _, others = await asyncio.wait(others, timeout=CANCEL_S / 20)
 
 
 def _observer(app: FraudApp) -> Callable[[Iterable[Progress]], None]:

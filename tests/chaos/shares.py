@@ -79,6 +79,23 @@ def frozen_worker(place: Site, scale: Scale) -> Finding:
     return stage.finding
 
 
+@scenario
+def broker_restarts_two_workers(place: Site, scale: Scale) -> Finding:
+    """Kill and stop the broker under two workers that follow each other: both end or go on, and cards are exact."""
+    traffic = traffic_of(scale, partitions=4)
+    with staged(place, "broker-two", traffic, scale, workers=2, telling=True) as stage:
+        restarts = max(2, scale.faults // 8)
+        for number in stage.each_fault(restarts):
+            place.restart_broker(kill=number % 2 == 0)
+            settle(stage)
+        stage.finish()
+        stage.ended_clearly()
+        stage.finding.numbers["restarts"] = restarts
+    _, out = reckon(stage)
+    stage.finding.add(same_cards(uninterrupted(stage, traffic, telling=True), out))
+    return stage.finding
+
+
 def _freeze(stage: Stage, number: int, heir: int) -> None:
     worker = stage.crew.workers[number]
     before = len(worker.ends)
