@@ -135,12 +135,17 @@ class BatchConsumer(driver.Consumer):
             raise ExpelledError(self._lost)
 
     def check_produce(self) -> None:
-        """Refuse, as `check_lease`, what is about to leave for the broker. Without partitions it meets nobody's.
+        """Refuse, as `check_lease`, what is about to leave for the broker.
+
+        A worker that has no partitions, or has given them back and waits for others to do so, without heartbeats, may
+        write what it likes: that is dead letters of merchants.
 
         Raises:
             ExpelledError: as `check_lease`.
         """
-        if self._lost is not None or (self.started and self._thread.lease_left_s < 0 and self.assignment()):
+        if self._lost is None and (not self.started or self._thread.lease_left_s >= 0):
+            return
+        if self._lost is not None or self._windows or self._durable or (self.assignment() and not self._is_between):
             self.check_lease()
 
     def stop_flow(self) -> None:

@@ -205,6 +205,16 @@ def test_a_produce_is_refused_while_partitions_are_held_and_the_lease_is_over(co
     held.clear()
     consumer.check_produce()  # waiting for the group: what merchants leave as dead letters is nobody else's
     held.add(HERE)
+    consumer._is_between = True
+    consumer.check_produce()  # given back, and others take their time to do so
+    consumer._durable[HERE] = 5
+    with pytest.raises(ExpelledError):
+        consumer.check_produce()  # about to be given back: what was scored is being made durable
+
+
+def test_a_produce_is_refused_during_a_restore_when_the_lease_is_over(consumer: Any) -> None:
+    consumer.assignment, consumer._started = lambda: {HERE}, SimpleNamespace(is_set=lambda: True)
+    consumer._thread.lease_left_s = -0.1
     with pytest.raises(ExpelledError):
         consumer.check_produce()
 
