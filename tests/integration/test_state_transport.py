@@ -266,8 +266,9 @@ def test_what_waits_in_a_producer_does_not_leave_once_it_is_refused(broker: Brok
         async with writing(broker, tp, check=check) as producer:
             first = producer.write_one(tp, b"marker", b"first", NOW_MS)
             second = producer.write_one(tp, b"marker", b"second", NOW_MS)
-            while may:
-                await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                while may:
+                    await asyncio.sleep(0)
             may += [False, False]
             assert (await first).offset == 0
             with pytest.raises(ExpelledError):
