@@ -89,17 +89,24 @@ class BatchConsumer(driver.Consumer):
         generation = self.app.consumer_generation_id
         for tp, columns in polled.items():
             for message in self._messages(TP(tp.topic, tp.partition), columns, generation):
-                if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
-                    return  # never delivered: the rebalance forgets the window and seeks to the committed offset
                 yield message.tp, message
 
     def _messages(self, tp: TP, columns: Columns, generation: int) -> Iterator[BatchMessage]:
+        """Make messages of what was polled, and none once a rebalance has begun: it seeks to what is committed.
+
+        Each is asked for when the one before has been handed over, which may have taken until the rebalance was over.
+        What is not handed over must not be known to a window, which may be that of the next assignment.
+        """
+        if not self._is_current(generation):
+            return
         window = self._windows.setdefault(tp, AckWindow())
         if not columns.values:
             window.skip(columns.start, columns.end)
             return
         polled_at_ms, polled_ns = time.time_ns() // 1_000_000, time.monotonic_ns()
         for chunk in columns.chunks(self._settings.batch_max_events):
+            if not self._is_current(generation):
+                return
             batch = Batch(
                 topic=tp.topic,
                 partition=tp.partition,
@@ -110,6 +117,9 @@ class BatchConsumer(driver.Consumer):
                 polled_ns=polled_ns,
             )
             yield BatchMessage(tp, batch, window.deliver(chunk.start, chunk.end, polled_ns), generation)
+
+    def _is_current(self, generation: int) -> bool:
+        return not self.should_stop and self.flow_active and self.app.consumer_generation_id == generation
 
     def resume_flow(self) -> None:
         """Note that a rebalance is over: Faust resumes the flow after the seek at its end. Extends the original.

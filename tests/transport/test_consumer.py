@@ -182,6 +182,24 @@ def test_nothing_is_delivered_once_a_rebalance_has_begun(consumer: Any) -> None:
     assert len(asyncio.run(play())) == 1
 
 
+@pytest.mark.parametrize("count", [3, 0], ids=["records", "gap"])
+def test_what_was_polled_before_a_rebalance_leaves_no_trace_after_it(consumer: Any, count: int) -> None:
+    """Handing over one partition's batch can wait for the flow, that is for the end of a rebalance."""
+
+    async def play() -> list[BatchMessage]:
+        consumer._thread.answers.append({HERE: columns(0, 5), THERE: columns(1_400, count, end=1_417)})
+        polled = consumer.getmany(0.01)
+        await anext(polled)
+        consumer._windows.clear()
+        consumer.app.consumer_generation_id += 1
+        return [message async for _, message in polled]
+
+    assert asyncio.run(play()) == []
+    (message,) = poll(consumer, {THERE: columns(1_128, 3)})
+    consumer.ack(message)
+    assert committable(consumer) == {THERE: 1_131}
+
+
 def test_a_commit_that_failed_is_tried_again(consumer: Any) -> None:
     (message,) = poll(consumer, {HERE: columns(0, 5)})
     consumer.ack(message)
