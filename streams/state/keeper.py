@@ -70,13 +70,15 @@ class Held:
     unflushed: bool = False  # rows of a crashed flush have to be written again
 
 
-def period_s(state: State, flush_s: float) -> float:
+def period_s(state: State, flush_s: float, *, is_alone: bool) -> float:
     """Return how long after a flush to begin the next, when flushes of a partition take up to `flush_s`.
 
-    `flush_interval_s` bounds how old a change may be when other workers see it: it waits for its flush, for the marker
-    behind it, and for a worker to look. So flushes begin earlier than once per interval, by the other two; at worst
-    twice per interval, as a broker that is slow would only be slower for more.
+    `flush_interval_s` bounds how old a change may be when other workers see it, if there are others: it waits for its
+    flush, for the marker behind it, and for a worker to look. So flushes begin earlier than once per interval, by the
+    other two; at worst twice per interval, as a broker that is slow would only be slower for more.
     """
+    if is_alone:
+        return state.flush_interval_s
     return max(state.flush_interval_s - state.follow_interval_s - 2 * flush_s, state.flush_interval_s / 2)
 
 
@@ -147,7 +149,8 @@ class Keeper(Service):
                 await self.flush([partition])
                 took_s = time.monotonic() - began_s
                 flush_s = max(took_s, flush_s * FORGOTTEN)
-                left_s = period_s(self._settings.state, flush_s) / len(partitions) - took_s
+                is_alone = len(self.held) == self._emitter.partitions
+                left_s = period_s(self._settings.state, flush_s, is_alone=is_alone) / len(partitions) - took_s
                 await self.sleep(max(left_s, IDLE_S / 10 if turn else 0.0))
 
     async def flush(self, partitions: Iterable[int] | None = None) -> None:

@@ -162,6 +162,7 @@ class FakeProducer:
         for _, _, ack in self.held:
             if not ack.done():
                 ack.set_exception(ProducerClosed())
+                ack.exception()  # or asyncio complains of what nobody waits for any more
 
     def write(self, tp: TopicPartition, packed: Packed, now_ms: int) -> list[Awaitable[RecordMetadata]]:
         rows = pairs(packed)

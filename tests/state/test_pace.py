@@ -9,10 +9,15 @@ from streams.transport.settings import State
 @pytest.mark.parametrize(("flush_s", "period"), [(0.0, 0.9), (0.02, 0.86), (0.1, 0.7), (0.3, 0.5), (5.0, 0.5)], ids=str)
 def test_flushes_come_so_early_that_others_see_a_change_within_the_interval(flush_s: float, period: float) -> None:
     state = State(flush_interval_s=1.0, follow_interval_s=0.1)
-    assert period_s(state, flush_s) == pytest.approx(period)
+    found_s = period_s(state, flush_s, is_alone=False)
+    assert found_s == pytest.approx(period)
     if period > 0.5:
-        assert period_s(state, flush_s) + flush_s + state.follow_interval_s + flush_s <= state.flush_interval_s + 1e-9
+        assert found_s + flush_s + state.follow_interval_s + flush_s <= state.flush_interval_s + 1e-9
 
 
 def test_a_follow_interval_beyond_the_flush_interval_does_not_make_flushes_endless() -> None:
-    assert period_s(State(flush_interval_s=0.05, follow_interval_s=10), 0.0) == pytest.approx(0.025)
+    assert period_s(State(flush_interval_s=0.05, follow_interval_s=10), 0.0, is_alone=False) == pytest.approx(0.025)
+
+
+def test_a_worker_that_has_all_partitions_hurries_for_nobody() -> None:
+    assert period_s(State(flush_interval_s=1.0, follow_interval_s=0.1), 0.3, is_alone=True) == 1.0
