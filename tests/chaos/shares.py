@@ -28,10 +28,13 @@ CAUGHT_UP_S = 1.5
 """A worker whose commits are no further behind than this, at the rate of the feed, has caught up."""
 
 FROZEN_S = 15.0
+"""For a moment to freeze at, and for the end of a worker that wakes."""
+
 FLOOD_S = 0.5
 """Of traffic at full rate while a worker freezes, so that it has more in hand than what is under way."""
 
 FLOOD_SKIP = 20
+"""Produces of that flood before the one at which it freezes: by then more wait behind each."""
 
 COURSE = ("kill", "leave", "replace")
 

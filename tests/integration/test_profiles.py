@@ -206,7 +206,6 @@ def await_compaction(settings: WorkerSettings) -> None:
         deadline = time.monotonic() + END_S
         while any(count > before[topic] * 2 // 3 for topic, count in records(settings).items()):
             assert time.monotonic() < deadline, (before, records(settings))
-            time.sleep(0.2)
 
 
 def test_profiles_outlive_the_cleaner_of_the_broker(apache: Broker) -> None:

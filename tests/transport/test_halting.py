@@ -4,11 +4,11 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import Any
+from typing import cast
 
 import pytest
 
-from streams.app import EXIT_HALTED, _serve
+from streams.app import EXIT_HALTED, FraudApp, _serve
 from streams.seams import NoTelemetry
 from streams.transport.settings import WorkerSettings
 
@@ -58,9 +58,8 @@ def test_the_first_reason_is_the_last_line_and_nothing_holds_up_the_end(logs: py
 
     async def play() -> int:
         with ExitStack() as stack:
-            build: Any = lambda: app  # noqa: E731 - of a FraudApp, says the signature
             async with asyncio.timeout(20):
-                return await _serve(build, stack)
+                return await _serve(lambda: cast(FraudApp, app), stack)
 
     assert asyncio.run(play()) == EXIT_HALTED
     assert logs.records[-1].getMessage() == "worker_halted reason=FirstError"
