@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import aiokafka
 from aiokafka.errors import ConsumerStoppedError
+from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -43,9 +44,10 @@ class Poller(driver.AIOKafkaConsumerThread):
         await self.on_thread_started()
 
     async def on_start(self) -> None:
-        """Note when the last heartbeat was sent that the group answered. Extends the original, which starts aiokafka.
+        """Note when the last request was sent that the group answered. Extends the original, which starts aiokafka.
 
-        Not when the answer was read: a process that was held up reads it first thing, as old as it may be.
+        Not when the answer was read: an answer may lie in the network, or before a process that is held up, for longer
+        than the session that the coordinator counts from when it sent it.
         """
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator
@@ -59,15 +61,20 @@ class Poller(driver.AIOKafkaConsumerThread):
             return is_member
 
         coordinator._do_heartbeat = noted
+        send = coordinator._send_req
 
-    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Note that the group has answered. Extends the original."""
-        self._heard_s = time.monotonic()
-        await super().on_partitions_assigned(assigned, generation_id)
+        async def sent(request: Any) -> Any:
+            sent_s = time.monotonic()
+            answer = await send(request)
+            if isinstance(request, SyncGroupRequest) and not answer.error_code:
+                self._heard_s = sent_s
+            return answer
+
+        coordinator._send_req = sent
 
     @property
     def lease_left_s(self) -> float:
-        """Return for how long the group cannot have given this worker's partitions to another."""
+        """Seconds until the broker may expire this member."""
         timeout_s: float = self.app.settings.broker.profile.session_timeout_s
         return self._heard_s + timeout_s - time.monotonic()
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 from faust.transport import consumer as upstream
 from faust.types import TP
 
@@ -318,7 +319,7 @@ def test_the_assignment_hears_of_a_change_before_anything_waits(consumer: Any, m
     assert heard == [1, 2]
 
 
-def test_the_lease_runs_from_when_a_heartbeat_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_lease_runs_from_when_the_request_was_sent_that_the_group_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that was held up for a minute finds an answer waiting, and with it nothing that is true any more."""
     now_s = 100.0
     monkeypatch.setattr("streams.transport.poller.time", SimpleNamespace(monotonic=lambda: now_s))
@@ -332,7 +333,14 @@ def test_the_lease_runs_from_when_a_heartbeat_was_sent(monkeypatch: pytest.Monke
         pass
 
     monkeypatch.setattr(Poller.__mro__[1], "on_start", started)
-    coordinator = SimpleNamespace(_do_heartbeat=heartbeat, generation=3)
+
+    async def send(_request: Any) -> Any:
+        nonlocal now_s
+        now_s += 20.0
+        return SimpleNamespace(error_code=code)
+
+    code = 0
+    coordinator = SimpleNamespace(_do_heartbeat=heartbeat, _send_req=send, generation=3)
     poller = Poller.__new__(Poller)
     poller.app = SimpleNamespace(
         settings=SimpleNamespace(broker=SimpleNamespace(profile=SimpleNamespace(session_timeout_s=15.0)))
@@ -344,9 +352,17 @@ def test_the_lease_runs_from_when_a_heartbeat_was_sent(monkeypatch: pytest.Monke
         await poller.on_start()
         assert poller.lease_left_s == 15.0
         assert await coordinator._do_heartbeat()
+        assert poller.lease_left_s == -45.0
+        await coordinator._send_req(SyncGroupRequest("sekisho", 3, "member", None, []))
+        assert poller.lease_left_s == -5.0, "the session began when the group had the request, not with its answer"
+        await coordinator._send_req(JoinGroupRequest("sekisho", 1, 1, "member", None, "consumer", []))
+        assert poller.lease_left_s == -25.0, "a member that joins waits for the others, perhaps for long"
+        nonlocal code
+        code = 25
+        await coordinator._send_req(SyncGroupRequest("sekisho", 3, "member", None, []))
+        assert poller.lease_left_s == -45.0, "the group refused it"
 
     asyncio.run(play())
-    assert poller.lease_left_s == -45.0
 
 
 def test_without_kept_profiles_the_watermark_is_committed() -> None:
