@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka.errors import ProducerFenced
 from aiokafka.structs import RecordMetadata
 from mode import Service
 
 from streams.emit import Ack
-from streams.transport.lease import ExpelledError
+from streams.transport.lease import FENCED, ExpelledError
 
 
 class UndeliveredError(Exception):
@@ -51,6 +52,8 @@ class Deliveries(Service):
                         self._note(await ack)
             except ExpelledError:
                 raise
+            except ProducerFenced:
+                raise ExpelledError(FENCED) from None
             except Exception as error:
                 raise UndeliveredError(f"output not acknowledged: {type(error).__name__}") from error
             delivery.finish(time.time_ns() // 1_000_000)

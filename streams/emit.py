@@ -14,6 +14,7 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 
 from scoring.outputs import Outputs, Record
 from streams.transport.batch import Batch
+from streams.transport.fence import IdentifiedBatch, ProducerIdentity
 from streams.transport.settings import Topics
 
 Ack = Awaitable[RecordMetadata]
@@ -33,6 +34,9 @@ class Emitter:
         self._is_durable = is_durable
         self._topics = topics
         self._partitions: Mapping[str, int] = {}
+        self._own: ProducerIdentity | None = None
+        self.identities: dict[int, ProducerIdentity] = {}
+        """By input partition: under which identity its outputs are written. Empty where the broker does not fence."""
         self.ends: dict[TopicPartition, int] = {}
         """Where the last acknowledged batch of each output begins: what is emitted from now on stands behind it."""
 
@@ -72,6 +76,14 @@ class Emitter:
                     f"{names.authorizations!r} has {counts[names.authorizations]}: they must be equal"
                 )
         self._partitions = counts
+        manager = self._client()._txn_manager
+        self._own = ProducerIdentity(manager.producer_id, manager.producer_epoch) if manager is not None else None
+
+    def outputs_of(self, partition: int) -> list[TopicPartition]:
+        """List every log that outputs of an input partition may go to."""
+        names = self._topics
+        shared = [TopicPartition(t, k) for t in (names.alerts, names.dead_letters) for k in range(self._partitions[t])]
+        return [TopicPartition(names.decisions, partition), *shared]
 
     def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
         """Hand the outputs of a batch to the producer and return the acknowledgements still to come.
@@ -82,14 +94,19 @@ class Emitter:
         Raises:
             aiokafka.errors.KafkaError: the producer is closed or has failed for good.
         """
-        names = self._topics
-        acks = self._append(names.decisions, batch.partition, outputs.decisions, now_ms)
+        names, identity = self._topics, self.identities.get(batch.partition)
+        acks = self._append(names.decisions, batch.partition, outputs.decisions, now_ms, identity)
         for topic, records in ((names.alerts, outputs.alerts), (names.dead_letters, outputs.dead_letters)):
-            acks += self.by_key(topic, records, now_ms)
+            acks += self.by_key(topic, records, now_ms, identity)
         return acks
 
-    def by_key(self, topic: str, records: Sequence[Record], now_ms: int) -> list[Ack]:
-        """Produce records to the partitions that their keys hash to (murmur2, as Java's default partitioner)."""
+    def by_key(
+        self, topic: str, records: Sequence[Record], now_ms: int, identity: ProducerIdentity | None = None
+    ) -> list[Ack]:
+        """Produce records to the partitions that their keys hash to (murmur2, as Java's default partitioner).
+
+        Without an identity they go out under the producer's own, which nobody fences.
+        """
         if not records:
             return []
         groups = defaultdict(list)
@@ -98,22 +115,37 @@ class Emitter:
             groups[(murmur2(record[0]) & 0x7FFFFFFF) % count].append(record)
         acks: list[Ack] = []
         for partition, group in groups.items():
-            acks += self._append(topic, partition, group, now_ms)
+            acks += self._append(topic, partition, group, now_ms, identity)
         return acks
 
-    def _append(self, topic: str, partition: int, records: Sequence[Record], now_ms: int) -> list[Ack]:
+    def _append(
+        self,
+        topic: str,
+        partition: int,
+        records: Sequence[Record],
+        now_ms: int,
+        identity: ProducerIdentity | None,
+    ) -> list[Ack]:
         if not records:
             return []
-        return append(self._client()._message_accumulator, TopicPartition(topic, partition), records, now_ms)
+        tp, accumulator = TopicPartition(topic, partition), self._client()._message_accumulator
+        return append(accumulator, tp, records, now_ms, identity or self._own)
 
 
-def append(accumulator: Any, tp: TopicPartition, records: Sequence[Record], now_ms: int) -> list[Ack]:
+def append(
+    accumulator: Any,
+    tp: TopicPartition,
+    records: Sequence[Record],
+    now_ms: int,
+    identity: ProducerIdentity | None = None,
+) -> list[Ack]:
     """Append records to what a producer has not sent yet for a partition; return one future per batch they went into.
 
     This is aiokafka's `MessageAccumulator.add_batch` without its wait: a producer has one request per broker under way,
     and `add_batch` holds up the caller until the last batch for the same partition is on the wire. Here what comes
     meanwhile joins that batch, so a busy broker sees fewer and fuller ones. A record bigger than the size limit
-    becomes a batch of its own: the broker decides, and its refusal halts the worker.
+    becomes a batch of its own: the broker decides, and its refusal halts the worker. A batch holds records of one
+    identity; without one, aiokafka writes that of the producer (none where the broker has no idempotence).
 
     Raises:
         aiokafka.errors.KafkaError: the producer is closed or has failed for good.
@@ -124,16 +156,24 @@ def append(accumulator: Any, tp: TopicPartition, records: Sequence[Record], now_
         raise copy(accumulator._exception)
     waiting = accumulator._batches.get(tp)
     batch = waiting[-1] if waiting else None
+    if batch is not None and getattr(batch._builder, "identity", None) is not identity:
+        batch = None
     acks: list[Ack] = []
     for key, value in records:
         if batch is None or batch._builder.append(timestamp=now_ms, key=key, value=value) is None:
-            batch = accumulator._append_batch(accumulator.create_builder(), tp)
+            batch = accumulator._append_batch(_builder(accumulator, tp, identity), tp)
             fits = batch._builder.append(timestamp=now_ms, key=key, value=value)
             assert fits is not None, "an empty batch takes any record"
             acks.append(asyncio.shield(batch.future))
         elif not acks:
             acks.append(asyncio.shield(batch.future))
     return acks
+
+
+def _builder(accumulator: Any, tp: TopicPartition, identity: ProducerIdentity | None) -> BatchBuilder:
+    if identity is None:
+        return accumulator.create_builder()
+    return IdentifiedBatch(identity, tp, accumulator._batch_size, accumulator._compression_type)
 
 
 def build(client: aiokafka.AIOKafkaProducer, records: Iterable[Record], times_ms: Iterable[int]) -> list[BatchBuilder]:

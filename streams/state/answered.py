@@ -1,15 +1,21 @@
 """What a partition's last worker had published after its last marker, so that nothing is published a second time."""
 
+import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
+import msgspec
 from aiokafka.structs import TopicPartition
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from scoring.outputs import Emitted
+from scoring.outputs import NOTHING, Emitted
 from streams.state.reader import LogReader
 from streams.transport.settings import Topics
+
+log = logging.getLogger(__name__)
 
 
 class _Decision(Struct):
@@ -34,6 +40,13 @@ class Since:
     alerts: Mapping[int, int]
     dead_letters: Mapping[int, int]
 
+    def beyond(self, other: "Since") -> int:
+        """Count the records by which this is ahead of another, in the log where it is most."""
+        pairs = [(self.decisions, other.decisions)]
+        for mine, others in ((self.alerts, other.alerts), (self.dead_letters, other.dead_letters)):
+            pairs += [(end, others.get(number, 0)) for number, end in mine.items()]
+        return max(end - begin for end, begin in pairs)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
@@ -41,6 +54,7 @@ class Answered:
 
     authorizations: Emitted
     reports: Emitted
+    foreign: int = 0  # records that no worker wrote: skipped
 
     @property
     def size(self) -> int:
@@ -49,28 +63,43 @@ class Answered:
         return len(of.decisions) + len(of.alerts) + len(of.dead_letters) + len(self.reports.dead_letters)
 
 
-async def scan(reader: LogReader, topics: Topics, partition: int, since: Since) -> Answered:
-    """Read the outputs of a partition from `since` to their ends.
+async def scan(
+    reader: LogReader,
+    topics: Topics,
+    partition: int,
+    since: Since,
+    *,
+    authorizations: int = 0,
+    fraud_reports: int = 0,
+) -> Answered:
+    """Read the outputs of a partition from `since` to their ends, as far as they answer input from these offsets on.
+
+    A record that is none of ours is skipped and counted: whoever may write to an output must not stop every restore.
 
     Raises:
         StateReadError: an output cannot be read.
     """
-    made = _values(reader, topics.decisions, {partition: since.decisions})
-    decisions = frozenset([_DECISION.decode(value).decision_id.encode() async for value in made])
-    alerts = frozenset(
-        [_ALERT.decode(value).event_id.encode() async for value in _values(reader, topics.alerts, since.alerts)]
-    )
-    letters = [_LETTER.decode(value) async for value in _values(reader, topics.dead_letters, since.dead_letters)]
-    ours = [letter for letter in letters if letter.partition == partition]
+    foreign: Counter[str] = Counter()
+    decided = [
+        found.decision_id.encode()
+        async for found in _records(reader, topics.decisions, {partition: since.decisions}, _DECISION, foreign)
+    ]
+    alerts = [found.event_id.encode() async for found in _records(reader, topics.alerts, since.alerts, _ALERT, foreign)]
+    begins = {topics.authorizations: authorizations, topics.fraud_reports: fraud_reports}
+    letters: dict[str, set[int]] = {topic: set() for topic in begins}
+    async for letter in _records(reader, topics.dead_letters, since.dead_letters, _LETTER, foreign):
+        if letter.partition == partition and letter.topic in begins and letter.offset >= begins[letter.topic]:
+            letters[letter.topic].add(letter.offset)
+    for topic, count in foreign.items():
+        log.warning("foreign_records_skipped topic=%s records=%d", topic, count)
     return Answered(
         authorizations=Emitted(
-            decisions=decisions,
-            alerts=alerts,
-            dead_letters=frozenset(letter.offset for letter in ours if letter.topic == topics.authorizations),
+            decisions=frozenset(decided),
+            alerts=frozenset(alerts),
+            dead_letters=frozenset(letters[topics.authorizations]),
         ),
-        reports=Emitted(
-            dead_letters=frozenset(letter.offset for letter in ours if letter.topic == topics.fraud_reports)
-        ),
+        reports=Emitted(dead_letters=frozenset(letters[topics.fraud_reports])),
+        foreign=foreign.total(),
     )
 
 
@@ -84,14 +113,24 @@ async def published_alerts(reader: LogReader, topics: Topics, partitions: int, s
     return [value for _, value in sorted(found, key=lambda pair: pair[0])]
 
 
+NONE_ANSWERED: Final = Answered(authorizations=NOTHING, reports=NOTHING)
+
 _DECISION, _ALERT, _LETTER = Decoder(_Decision), Decoder(_Alert), Decoder(_Letter)
 
+_T = TypeVar("_T")
 
-async def _values(reader: LogReader, topic: str, since: Mapping[int, int]) -> AsyncIterator[bytes]:
-    """Give what stands in a topic, record by record: of each only a name is kept."""
+
+async def _records(
+    reader: LogReader, topic: str, since: Mapping[int, int], decoder: Decoder[_T], foreign: Counter[str]
+) -> AsyncIterator[_T]:
+    """Decode what stands in a topic, record by record: of each only a name is kept."""
     tps = {TopicPartition(topic, number): begin for number, begin in since.items()}
     for tp, (begin, end) in (await reader.bounds(list(tps))).items():
         async for rows in reader.read(tp, max(begin, tps[tp]), end):
             for value in rows.values:
-                if value:
-                    yield value
+                try:
+                    found = decoder.decode(value or b"")
+                except (msgspec.DecodeError, UnicodeDecodeError):
+                    foreign[topic] += 1
+                else:
+                    yield found

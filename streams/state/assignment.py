@@ -4,6 +4,7 @@ The group tells of its changes while a restore may still be under way for an ass
 (`interrupted`, `assigned`), and acted upon in turn (`settle`).
 """
 
+import asyncio
 import logging
 import sys
 import time
@@ -21,6 +22,7 @@ from streams.state.follow import Follower
 from streams.state.keeper import Keeper
 from streams.state.reader import LogReader
 from streams.state.restore import Input, Restorer
+from streams.transport.fence import ProducerIdentity
 from streams.transport.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -95,6 +97,7 @@ class Assignment:
             )
         for partition in self._stale:
             held = self._keeper.held.pop(partition)
+            self._emitter.identities.pop(partition, None)
             self._engine.changelog.forget_cards(partition)
             self._follower.take_up(partition, held.shared)
         self._stale.clear()
@@ -130,6 +133,9 @@ class Assignment:
         )
         await reader.start()
         try:
+            identities = await self._fence(partitions)
+            if not is_current():
+                raise InterruptedRestoreError
             await self._recall(reader)
             restorer = Restorer(reader, self._topics, self._engine.changelog, self._emitter.partitions)
             began_s, records, answered = time.monotonic(), 0, 0
@@ -144,6 +150,9 @@ class Assignment:
                 except InterruptedRestoreError:
                     self._engine.changelog.forget_cards(partition)
                     raise
+                held.identity = identities.get(partition)
+                if held.identity is not None:
+                    self._emitter.identities[partition] = held.identity
                 self._keeper.held[partition] = held
                 records, answered = records + progress.total, answered + held.answered.size
                 await self._keeper.flush([partition])  # what a crash left is dealt with, and there is a marker
@@ -155,6 +164,17 @@ class Assignment:
             "profiles_restored partitions=%d records=%d answered=%d s=%.2f", len(partitions), records, answered, seconds
         )
 
+    async def _fence(self, partitions: Iterable[int]) -> dict[int, ProducerIdentity]:
+        """Fence earlier owners of partitions, all at once, before anything is concluded from a log."""
+        fence = self._keeper.fence
+        if fence is None:
+            return {}
+        async with asyncio.TaskGroup() as group:
+            takes = {
+                number: group.create_task(fence.take(number, self._keeper.logs_of(number))) for number in partitions
+            }
+        return {number: take.result() for number, take in takes.items()}
+
     async def _recall(self, reader: LogReader) -> None:
         """Once: learn from the alerts of all workers which cases are open."""
         if not self._recalled:
@@ -164,7 +184,7 @@ class Assignment:
             self._recalled = True
 
     async def _input(self, reader: LogReader, consumer: Any, partition: int) -> Input:
-        tps = [TopicPartition(topic, partition) for topic in self._inputs]
+        topics, tps = self._topics, [TopicPartition(topic, partition) for topic in self._inputs]
         bounds = await reader.bounds(tps)
         committed = [await consumer.committed(TP(tp.topic, partition)) for tp in tps]
         return Input(
@@ -174,21 +194,16 @@ class Assignment:
             fraud_reports_begin=bounds[tps[1]][0],
             authorizations_end=bounds[tps[0]][1],
             fraud_reports_end=bounds[tps[1]][1],
+            topic_ids=await reader.topic_ids([*self._inputs, topics.decisions, topics.alerts, topics.dead_letters]),
         )
 
     async def _outputs(self, reader: LogReader, partition: int) -> Since:
-        """Return where the outputs end now."""
-        topics = self._topics
-        decisions = TopicPartition(topics.decisions, partition)
-        alerts = [TopicPartition(topics.alerts, k) for k in range(self._emitter.partitions_of(topics.alerts))]
-        letters = [
-            TopicPartition(topics.dead_letters, k) for k in range(self._emitter.partitions_of(topics.dead_letters))
-        ]
-        bounds = await reader.bounds([decisions, *alerts, *letters])
+        """Return where the outputs end now: behind everything that an earlier owner wrote, as it is fenced."""
+        ends = {tp: end for tp, (_, end) in (await reader.bounds(self._emitter.outputs_of(partition))).items()}
         return Since(
-            decisions=bounds[decisions][1],
-            alerts={tp.partition: bounds[tp][1] for tp in alerts},
-            dead_letters={tp.partition: bounds[tp][1] for tp in letters},
+            decisions=ends[TopicPartition(self._topics.decisions, partition)],
+            alerts={tp.partition: end for tp, end in ends.items() if tp.topic == self._topics.alerts},
+            dead_letters={tp.partition: end for tp, end in ends.items() if tp.topic == self._topics.dead_letters},
         )
 
 

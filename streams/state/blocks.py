@@ -6,10 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 from aiokafka.record.util import calc_crc32c
+from aiokafka.structs import TopicPartition
 from numpy.typing import NDArray
 
 from scoring.jit import borrow, entry, helper, revision
 from scoring.profile.packed import Packed
+from streams.transport.fence import ProducerIdentity
 
 _HEADER: Final = Struct(">qiibIhiqqqhii")
 """A record batch of magic 2 (https://kafka.apache.org/documentation/#recordbatch): base offset, length of what follows,
@@ -130,10 +132,20 @@ class BlockBuilder:
     """Be a closed `BatchBuilder` of aiokafka, all of whose records are there already.
 
     `data` holds the records after a place for the header, which is written when the sender asks for the batch: only
-    then is the producer's state known.
+    then is the producer's state known: that of `identity`, or else the sender's own.
     """
 
-    def __init__(self, data: bytearray, count: int, now_ms: int) -> None:
+    def __init__(
+        self,
+        data: bytearray,
+        count: int,
+        now_ms: int,
+        identity: ProducerIdentity | None = None,
+        tp: TopicPartition | None = None,
+    ) -> None:
+        assert (identity is None) == (tp is None), "sequence numbers of an identity are counted by log"
+        self.identity = identity
+        self._tp = tp
         self._data = data
         self._count = count
         self._now_ms = now_ms
@@ -160,7 +172,11 @@ class BlockBuilder:
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         assert not self._is_built, "a batch keeps its sequence number when it is sent again"
-        self._producer = (producer_id, producer_epoch, base_sequence)
+        if self.identity is None or self._tp is None:
+            self._producer = (producer_id, producer_epoch, base_sequence)
+        else:
+            first = self.identity.take(self._tp, self._count)
+            self._producer = (self.identity.producer_id, self.identity.epoch, first)
 
     def _build(self) -> bytearray:
         """Return the batch as it goes to the broker: the same bytes at every call."""
@@ -178,7 +194,13 @@ class BlockBuilder:
         _CRC.pack_into(self._data, _CRC_AT, calc_crc32c(memoryview(self._data)[_CRC_END:]))
 
 
-def blocks(packed: Packed, now_ms: int, bytes_max: int) -> list[BlockBuilder]:
+def blocks(
+    packed: Packed,
+    now_ms: int,
+    bytes_max: int,
+    identity: ProducerIdentity | None = None,
+    tp: TopicPartition | None = None,
+) -> list[BlockBuilder]:
     """Write rows into batches of at most `bytes_max` bytes each, in order; a row bigger than that goes alone.
 
     A tombstone becomes a null value. Every record has the time `now_ms`.
@@ -196,6 +218,6 @@ def blocks(packed: Packed, now_ms: int, bytes_max: int) -> list[BlockBuilder]:
         last, size = cut.tolist()
         data = bytearray(_HEADER_SIZE + size)
         _write(keys, values, ends, first, last, np.frombuffer(data, dtype=np.uint8))
-        built.append(BlockBuilder(data, last - first, now_ms))
+        built.append(BlockBuilder(data, last - first, now_ms, identity, tp))
         first = last
     return built

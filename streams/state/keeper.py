@@ -17,11 +17,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 from mode import Service
@@ -32,10 +32,11 @@ from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT, Packed
 from streams.emit import Ack, Emitter
 from streams.seams import Engine, Telemetry
-from streams.state.answered import Answered, Since
+from streams.state.answered import NONE_ANSWERED, Answered, Since
 from streams.state.marker import KEY, Marker, encode
 from streams.state.writer import StateProducer
-from streams.transport.lease import ExpelledError
+from streams.transport.fence import Fence, ProducerIdentity
+from streams.transport.lease import FENCED, ExpelledError
 from streams.transport.settings import State, WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,14 @@ log = logging.getLogger(__name__)
 IDLE_S: Final = 0.05
 
 FORGOTTEN: Final = 0.9
-"""Of how long a slow flush took, what is still reckoned with at the next."""
+"""Decay factor of the slowest recent flush time."""
+
+RENEW_S: Final = 3600.0
+"""How often an owner renews its fence. Brokers forget an idle producer's epoch after `producer.id.expiration.ms` (a day
+by default), coordinators an idle transactional id after `transactional.id.expiration.ms` (a week)."""
+
+RESCAN_MAX: Final = 10_000
+"""Records in a log of outputs between a marker and the end before an idle partition gets a new marker."""
 
 Barrier = Callable[[], Awaitable[None]]
 
@@ -56,7 +64,9 @@ class FlushError(Exception):
 class Held:
     """A partition whose profiles are restored and live here.
 
-    `authorizations` and `fraud_reports` are the next offsets that its last marker, or the start, speaks of.
+    `authorizations` and `fraud_reports` are the next offsets that its last marker, or the start, speaks of. `since`:
+    from where the next owner has to scan the outputs, as long as input up to `answered_until` is not applied again;
+    after that it is `ends`, where the outputs ended when the predecessor was fenced, or later.
     """
 
     partition: int
@@ -64,9 +74,12 @@ class Held:
     fraud_reports: int
     shared: int
     since: Since
+    ends: Since
     answered: Answered
     answered_until: int
     answered_until_reports: int
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    identity: ProducerIdentity | None = None  # None where the broker does not fence
     unflushed: bool = False  # rows of a crashed flush have to be written again
 
 
@@ -113,10 +126,21 @@ class Keeper(Service):
             ack_timeout_s=settings.emit.ack_timeout_s,
             check=check_produce,
         )
+        self.fence: Fence | None = None
+        if settings.broker.profile.fencing:
+            timeout_s = settings.state.fence_timeout_s
+            self.fence = Fence(lambda: self.producer.connection, settings.consume.group, timeout_s=timeout_s)
 
     async def on_start(self) -> None:
-        """Connect the producer of rows."""
+        """Connect the producer of rows, and try whether the broker fences.
+
+        Raises:
+            FenceError: it does not, though its profile says so.
+        """
         await self.producer.start()
+        if self.fence is not None:
+            await self.fence.probe()
+        log.info("predecessors_excluded_by mechanism=%s", "session_timeout" if self.fence is None else "broker_fence")
 
     async def on_shutdown(self) -> None:
         """Disconnect it. Not in `on_stop`, which comes while a flush may still be under way and would fail it."""
@@ -127,11 +151,11 @@ class Keeper(Service):
     def emitted(self, topic: str, partition: int, offset: int) -> Emitted:
         """Return what had been published, before this worker took over, on input from `offset` on."""
         held = self.held.get(partition)
-        if held is None or held.answered is _NONE:
+        if held is None or held.answered is NONE_ANSWERED:
             return NOTHING
         past = offset >= held.answered_until and topic == self._topics.authorizations
         if past and self._applied(self._topics.fraud_reports, held) >= held.answered_until_reports:
-            held.answered = _NONE
+            held.answered = NONE_ANSWERED
             return NOTHING
         return held.answered.authorizations if topic == self._topics.authorizations else held.answered.reports
 
@@ -153,6 +177,19 @@ class Keeper(Service):
                 left_s = period_s(self._settings.state, flush_s, is_alone=is_alone) / len(partitions) - took_s
                 await self.sleep(max(left_s, IDLE_S / 10 if turn else 0.0))
 
+    @Service.task
+    async def _renew_fences(self) -> None:
+        while not self.should_stop:
+            await self.sleep(RENEW_S)
+            for held in list(self.held.values()):
+                if self.fence is not None and held.identity is not None and not self.should_stop:
+                    await self.fence.renew(held.partition, held.identity, self.logs_of(held.partition))
+
+    def logs_of(self, partition: int) -> list[TopicPartition]:
+        """List every log that the owner of an input partition writes."""
+        profiles = (self._topics.card_profiles, self._topics.shared_profiles)
+        return [*self._emitter.outputs_of(partition), *(TopicPartition(topic, partition) for topic in profiles)]
+
     async def flush(self, partitions: Iterable[int] | None = None) -> None:
         """Make what is applied of partitions (of all) durable and let it be committed.
 
@@ -169,7 +206,9 @@ class Keeper(Service):
     async def _flush(self, held: Held) -> None:
         events = self._applied(self._topics.authorizations, held)
         reports = self._applied(self._topics.fraud_reports, held)
-        if (events, reports) == (held.authorizations, held.fraud_reports) and not held.unflushed:
+        since = self._since(held, events, reports)
+        is_idle = (events, reports) == (held.authorizations, held.fraud_reports)
+        if is_idle and not held.unflushed and since.beyond(held.since) < RESCAN_MAX:
             return
         began_s = time.monotonic()
         changelog, partition, consumer = self._engine.changelog, held.partition, self._consumer()
@@ -183,9 +222,10 @@ class Keeper(Service):
             partitions=self._emitter.partitions,
             authorizations=events,
             fraud_reports=reports,
-            decisions=self._end(TP(self._topics.decisions, partition), held.since.decisions),
-            alerts=self._ends(self._topics.alerts, held.since.alerts),
-            dead_letters=self._ends(self._topics.dead_letters, held.since.dead_letters),
+            decisions=since.decisions,
+            alerts=dict(since.alerts),
+            dead_letters=dict(since.dead_letters),
+            topic_ids=dict(held.topic_ids),
             shared=held.shared,
             hands=changelog.hands,
             time_ms=_now_ms(),
@@ -196,10 +236,12 @@ class Keeper(Service):
                 marker = await self._write(held, marker, cards, shared, barriers)
         except ExpelledError:
             raise
+        except ProducerFenced:
+            raise ExpelledError(FENCED) from None
         except (TimeoutError, KafkaError) as error:
             raise FlushError(f"profiles of partition {partition} not durable: {type(error).__name__}") from error
         held.authorizations, held.fraud_reports, held.shared = events, reports, marker.shared
-        held.since = Since(decisions=marker.decisions, alerts=marker.alerts, dead_letters=marker.dead_letters)
+        held.since = since
         held.unflushed = False
         for tp, offset in zip(inputs, (events, reports), strict=True):
             consumer.make_durable(tp, offset)
@@ -213,16 +255,17 @@ class Keeper(Service):
         partition, now_ms = held.partition, marker.time_ms
         card_tp = TopicPartition(self._topics.card_profiles, partition)
         shared_tp = TopicPartition(self._topics.shared_profiles, partition)
-        rows = [*self.producer.write(card_tp, cards, now_ms), *self.producer.write(shared_tp, shared, now_ms)]
+        write, write_one, identity = self.producer.write, self.producer.write_one, held.identity
+        rows = [*write(card_tp, cards, now_ms, identity), *write(shared_tp, shared, now_ms, identity)]
         for barrier in barriers:
             await barrier()
         for ack in rows:
             await ack
         self._consumer().check_lease()
         if len(shared):
-            offset = await self._offset_of(self.producer.write_one(shared_tp, KEY, encode(marker), now_ms))
+            offset = await self._offset_of(write_one(shared_tp, KEY, encode(marker), now_ms, identity))
             marker = replace(marker, shared=offset + 1)
-        await self.producer.write_one(card_tp, KEY, encode(marker), now_ms)
+        await write_one(card_tp, KEY, encode(marker), now_ms, identity)
         return marker
 
     async def _offset_of(self, ack: Ack) -> int:
@@ -235,16 +278,25 @@ class Keeper(Service):
         start = held.authorizations if topic == self._topics.authorizations else held.fraud_reports
         return max(start, self._consumer().applied(TP(topic, held.partition)) or 0)
 
-    def _ends(self, topic: str, since: Mapping[int, int]) -> dict[int, int]:
-        return {number: self._end(TP(topic, number), begin) for number, begin in since.items()}
+    def _since(self, held: Held, events: int, reports: int) -> Since:
+        """Return from where the next owner has to scan, if this worker ends with so much input applied.
 
-    def _end(self, tp: TP, since: int) -> int:
-        """Return where an output stood, which may be long ago if its partition was another worker's since."""
-        return max(self._emitter.ends.get(tp, since), since)
+        What a predecessor answered counts until its input is applied again: until then nothing moves, however far this
+        worker's own outputs, those of other partitions, have come. After that everything about later input stands
+        behind the ends found at the takeover, and behind the last acknowledged batch of this worker.
+        """
+        if events < held.answered_until or reports < held.answered_until_reports:
+            return held.since
+        topics, ends = self._topics, held.ends
+        return Since(
+            decisions=self._end(TP(topics.decisions, held.partition), ends.decisions),
+            alerts={k: self._end(TP(topics.alerts, k), end) for k, end in ends.alerts.items()},
+            dead_letters={k: self._end(TP(topics.dead_letters, k), end) for k, end in ends.dead_letters.items()},
+        )
+
+    def _end(self, tp: TP, end: int) -> int:
+        return max(self._emitter.ends.get(tp, end), end)
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-_NONE = Answered(authorizations=NOTHING, reports=NOTHING)

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT
+from streams.state.answered import Since
 
 KEY: Final = b"marker"
 """Of a record in both topics of profiles. Rows have keys of twelve bytes."""
@@ -30,7 +31,8 @@ class Marker(Struct, frozen=True, kw_only=True):
 
     `authorizations`, `fraud_reports`: the input that the rows know. `decisions` of the same partition, `alerts` and
     `dead_letters` by partition: before these stands nothing that answers later input. `shared`: the rows of
-    `shared-profiles` that count. `hands`: where the next evictions look.
+    `shared-profiles` that count. `hands`: where the next evictions look. `topic_ids`: of inputs and outputs, by name; a
+    topic that was made anew has another id, and the offsets here say nothing of it.
     """
 
     format: int
@@ -45,6 +47,12 @@ class Marker(Struct, frozen=True, kw_only=True):
     hands: list[int]
     time_ms: int
     code: str
+    topic_ids: dict[str, str] = {}
+
+    @property
+    def since(self) -> Since:
+        """From where outputs have to be scanned."""
+        return Since(decisions=self.decisions, alerts=self.alerts, dead_letters=self.dead_letters)
 
 
 class _Format(Struct):

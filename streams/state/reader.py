@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from scoring.profile.packed import Packed
+from streams.state.topic_ids import topic_ids
 from streams.transport.fetch import READ_COMMITTED, aborted, close, fetch_again
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
@@ -147,6 +148,18 @@ class LogReader:
                 await self._next(tp, state, ends[tp], deadline)
                 ends[tp] = max(ends[tp], self._end_of(state))
         return {tp: (begins[tp], ends[tp]) for tp in tps}
+
+    async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
+        """Return the id of each topic by its name; of none where the broker has no ids.
+
+        Raises:
+            StateReadError: the broker did not answer within `timeout_s`.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await topic_ids(self._consumer._client, topics)
+        except (KafkaError, TimeoutError) as error:
+            raise StateReadError(f"no ids of {', '.join(topics)}: {type(error).__name__}") from error
 
     async def offset_at(self, tp: TopicPartition, time_ms: int, end: int) -> int:
         """Return the first offset whose record is of that time or later; `end` if there is none.

@@ -1,8 +1,9 @@
 """Profiles of a partition read back from their log: the state of the exact input that the last marker names."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from scoring.profile import Changelog
 from scoring.profile.packed import RowFormatError
-from streams.state.answered import Since, scan
+from streams.state.answered import NONE_ANSWERED, Since, scan
 from streams.state.keeper import Held
 from streams.state.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
 from streams.state.reader import KEY_SIZE, LogReader, Rows, pack
@@ -36,6 +37,7 @@ class Input:
     fraud_reports_begin: int
     authorizations_end: int
     fraud_reports_end: int
+    topic_ids: Mapping[str, str] = field(default_factory=dict)  # of inputs and outputs, where the broker has ids
 
 
 class Restorer:
@@ -108,7 +110,7 @@ class Restorer:
     ) -> Held:
         authorizations = at.authorizations_begin if at.authorizations is None else at.authorizations
         reports = at.fraud_reports_begin if at.fraud_reports is None else at.fraud_reports
-        since = outputs
+        since, is_pending = outputs, True
         if marker is None:
             unflushed = True  # a first marker, before the first event, so that there always is one after it
             if at.authorizations is None:  # nobody knows what was answered: look at everything
@@ -119,19 +121,44 @@ class Restorer:
             authorizations, reports = marker.authorizations, marker.fraud_reports
             if authorizations < at.authorizations_begin:
                 log.error("input_lost partition=%d from=%d to=%d", partition, authorizations, at.authorizations_begin)
-            since = Since(decisions=marker.decisions, alerts=marker.alerts, dead_letters=marker.dead_letters)
-        answered = await scan(self._reader, self._topics, partition, since)
+            is_pending = (authorizations, reports) != (at.authorizations_end, at.fraud_reports_end)
+            since = self._since(marker, at, outputs) if is_pending else outputs
+            unflushed = unflushed or (not is_pending and outputs.beyond(marker.since) > 0)
+        answered = NONE_ANSWERED
+        if is_pending:
+            answered = await scan(
+                self._reader, self._topics, partition, since, authorizations=authorizations, fraud_reports=reports
+            )
         return Held(
             partition=partition,
             authorizations=authorizations,
             fraud_reports=reports,
             shared=shared,
             since=since,
+            ends=outputs,
             answered=answered,
+            topic_ids=at.topic_ids,
             answered_until=at.authorizations_end,
             answered_until_reports=at.fraud_reports_end,
             unflushed=unflushed,
         )
+
+    def _since(self, marker: Marker, at: Input, outputs: Since) -> Since:
+        """Return from where to scan the outputs, partition by partition: all of one that the marker does not know.
+
+        That is a partition that was added later, or a topic that was made anew since.
+        """
+
+        def begins(topic: str, known: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, int]:
+            is_another = _is_another(topic, marker, at)
+            found = {number: 0 if is_another else known.get(number, 0) for number in ends}
+            return {number: begin if begin <= ends[number] else 0 for number, begin in found.items()}
+
+        names = self._topics
+        decisions = begins(names.decisions, {0: marker.decisions}, {0: outputs.decisions})[0]
+        alerts = begins(names.alerts, marker.alerts, outputs.alerts)
+        letters = begins(names.dead_letters, marker.dead_letters, outputs.dead_letters)
+        return Since(decisions=decisions, alerts=alerts, dead_letters=letters)
 
     def _refuse_other_input(self, partition: int, marker: Marker, at: Input, shared_end: int) -> None:
         where = f"{self._topics.card_profiles}[{partition}]: profiles know the input up to {marker.authorizations}"
@@ -141,6 +168,9 @@ class Restorer:
                 f"{where}, but the group has committed {at.authorizations} and {at.fraud_reports}. Set it back to "
                 "those while no worker runs (kafka-consumer-groups --reset-offsets)"
             )
+        for topic in (self._topics.authorizations, self._topics.fraud_reports):
+            if _is_another(topic, marker, at):
+                raise StateFormatError(f"{where}, but {topic!r} was made anew since. {WAY_OUT.capitalize()}")
         if at.authorizations_end < marker.authorizations or at.fraud_reports_end < marker.fraud_reports:
             ends = f"{at.authorizations_end} and {at.fraud_reports_end}"
             raise StateFormatError(f"{where}, which ends at {ends}: is it another topic? {WAY_OUT.capitalize()}")
@@ -149,3 +179,9 @@ class Restorer:
                 f"{where}, and {self._topics.shared_profiles}[{partition}] up to {marker.shared}, which ends at "
                 f"{shared_end}: is it another topic? {WAY_OUT.capitalize()}"
             )
+
+
+def _is_another(topic: str, marker: Marker, at: Input) -> bool:
+    """Tell whether a topic was made anew since a marker was written, as far as the broker has ids."""
+    before, now = marker.topic_ids.get(topic), at.topic_ids.get(topic)
+    return before is not None and now is not None and before != now

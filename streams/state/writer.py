@@ -7,6 +7,7 @@ from copy import copy
 from typing import Any
 
 import aiokafka
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, ProducerClosed, UnknownTopicOrPartitionError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
@@ -14,6 +15,7 @@ from aiokafka.structs import TopicPartition
 from scoring.profile.packed import Packed
 from streams.emit import Ack, TopicsMismatchError
 from streams.state.blocks import BlockBuilder, blocks
+from streams.transport.fence import IdentifiedBatch, ProducerIdentity
 from streams.transport.lease import guard
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
@@ -117,7 +119,18 @@ class StateProducer:
             raise ProducerClosed
         return self._started
 
-    def write(self, tp: TopicPartition, packed: Packed, now_ms: int) -> list[Ack]:
+    @property
+    def connection(self) -> AIOKafkaClient:
+        """The connection, for requests to coordinators.
+
+        Raises:
+            aiokafka.errors.ProducerClosed: the producer is not started.
+        """
+        return self._client.client
+
+    def write(
+        self, tp: TopicPartition, packed: Packed, now_ms: int, identity: ProducerIdentity | None = None
+    ) -> list[Ack]:
         """Hand rows to the producer, in order, and return the acknowledgements still to come: one for each batch.
 
         Each resolves to the metadata of its batch, whose offset is that of its first record (-1 where the broker had
@@ -126,16 +139,25 @@ class StateProducer:
         Raises:
             aiokafka.errors.KafkaError: the producer is closed or has failed for good.
         """
-        return append_blocks(self._client._message_accumulator, tp, blocks(packed, now_ms, self._batch_max_bytes))
+        built = blocks(packed, now_ms, self._batch_max_bytes, identity, None if identity is None else tp)
+        return append_blocks(self._client._message_accumulator, tp, built)
 
-    def write_one(self, tp: TopicPartition, key: bytes, value: bytes | None, now_ms: int) -> Ack:
+    def write_one(
+        self,
+        tp: TopicPartition,
+        key: bytes,
+        value: bytes | None,
+        now_ms: int,
+        identity: ProducerIdentity | None = None,
+    ) -> Ack:
         """Hand one record to the producer, in a batch of its own, so that the offset of its metadata is the record's.
 
         Raises:
             aiokafka.errors.KafkaError: the producer is closed or has failed for good.
         """
         client = self._client
-        builder = client.create_batch()
+        size = self._batch_max_bytes
+        builder = client.create_batch() if identity is None else IdentifiedBatch(identity, tp, size, 0)
         appended = builder.append(timestamp=now_ms, key=key, value=value)
         assert appended is not None, "an empty batch takes any record"
         builder.close()

@@ -5,11 +5,13 @@ send them again for as long as a broker is away. A process that is frozen meanwh
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.produce import ProduceRequest
+
+FENCED: Final = "the broker refused a produce of an older epoch: another worker took this partition over"
 
 
 class ExpelledError(KafkaError):  # type: ignore[misc]  # aiokafka has no types

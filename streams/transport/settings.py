@@ -16,13 +16,20 @@ class BrokerProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     idempotent_producer: bool  # False where InitProducerId is refused
     session_timeout_s: Seconds  # Apache Kafka accepts 6 s to 30 min
     heartbeat_interval_s: Seconds
+    fencing: bool = True  # False where InitProducerId with a transactional id is refused: tried at start
+
+    def __post_init__(self) -> None:
+        if self.fencing and not self.idempotent_producer:
+            raise ValueError("`fencing` needs `idempotent_producer`: set `fencing: false`")
 
 
 APACHE_KAFKA = BrokerProfile(
     name="apache-kafka", idempotent_producer=True, session_timeout_s=15.0, heartbeat_interval_s=3.0
 )
 # A group join waits here for half the session timeout, so it is short.
-EMBEDDED = BrokerProfile(name="embedded", idempotent_producer=False, session_timeout_s=6.0, heartbeat_interval_s=1.5)
+EMBEDDED = BrokerProfile(
+    name="embedded", idempotent_producer=False, session_timeout_s=6.0, heartbeat_interval_s=1.5, fencing=False
+)
 
 PROFILES = {profile.name: profile for profile in (APACHE_KAFKA, EMBEDDED)}
 
@@ -120,6 +127,7 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     batch_max_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 23)] = 262_144  # of one produce of rows
     follow_interval_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.1  # how often to look for what other workers saw
     read_timeout_s: Seconds = 30.0  # a restore that brings nothing for so long has failed
+    fence_timeout_s: Seconds = 90.0  # to fence the predecessor of a partition; brokers drop a stuck follower after 30 s
 
 
 class PoisonLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
-from aiokafka.errors import ProducerClosed
+from aiokafka.errors import ProducerClosed, ProducerFenced
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
@@ -19,6 +19,8 @@ from streams.seams import NoTelemetry
 from streams.state.answered import Answered, Since
 from streams.state.keeper import Held, Keeper
 from streams.state.reader import Bounds, Rows, StateReadError, Tail
+from streams.transport.fence import ProducerIdentity
+from streams.transport.lease import ExpelledError
 from streams.transport.settings import Emit, State, Topics, WorkerSettings
 from tests.profile.events import SMALL, Event, facts
 from tests.state.rows import pairs
@@ -47,6 +49,9 @@ class FakeBroker:
         self.skipped: dict[TopicPartition, int] = defaultdict(int)  # offsets without records, behind the last one
         self.fuse: int | None = None
         self.written: list[tuple[TopicPartition, bytes]] = []
+        self.topic_ids: dict[str, str] = {}
+        self.epochs: dict[tuple[int, TopicPartition], int] = defaultdict(int)  # by producer id, of each log
+        self.owners: dict[str, int] = {}  # epoch of each transactional id
 
     def burn(self) -> None:
         """Count one answer."""
@@ -107,6 +112,9 @@ class FakeReader:
             raise StateReadError("no offsets")
         return {tp: (self._broker.begins[tp], self._broker.end(tp)) for tp in tps}
 
+    async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
+        return {topic: self._broker.topic_ids[topic] for topic in topics if topic in self._broker.topic_ids}
+
     async def offset_at(self, tp: TopicPartition, time_ms: int, end: int) -> int:
         return next((record.offset for record in self._broker.logs[tp] if record.at_ms >= time_ms), end)
 
@@ -151,7 +159,7 @@ class FakeProducer:
         self._broker = broker
         self.holds: set[str] = set()
         self.fails: dict[str, Exception] = {}
-        self.held: list[tuple[TopicPartition, list[tuple[bytes, bytes | None]], asyncio.Future[Any]]] = []
+        self.held: list[tuple[TopicPartition, list[tuple[bytes, bytes | None]], asyncio.Future[Any], Any]] = []
         self.handed: list[tuple[str, str]] = []  # what was handed over, acknowledged or not: topic, rows or marker
 
     async def start(self) -> None:
@@ -159,19 +167,30 @@ class FakeProducer:
 
     async def stop(self) -> None:
         """Fail what is not acknowledged, as aiokafka does."""
-        for _, _, ack in self.held:
+        for _, _, ack, _ in self.held:
             if not ack.done():
                 ack.set_exception(ProducerClosed())
                 ack.exception()  # or asyncio complains of what nobody waits for any more
 
-    def write(self, tp: TopicPartition, packed: Packed, now_ms: int) -> list[Awaitable[RecordMetadata]]:
+    def write(
+        self, tp: TopicPartition, packed: Packed, now_ms: int, identity: ProducerIdentity | None = None
+    ) -> list[Awaitable[RecordMetadata]]:
         rows = pairs(packed)
-        return [self._hand(tp, rows[at : at + STEP], "rows") for at in range(0, len(rows), STEP)]
+        return [self._hand(tp, rows[at : at + STEP], "rows", identity) for at in range(0, len(rows), STEP)]
 
-    def write_one(self, tp: TopicPartition, key: bytes, value: bytes | None, now_ms: int) -> Awaitable[RecordMetadata]:
-        return self._hand(tp, [(key, value)], "marker")
+    def write_one(
+        self,
+        tp: TopicPartition,
+        key: bytes,
+        value: bytes | None,
+        now_ms: int,
+        identity: ProducerIdentity | None = None,
+    ) -> Awaitable[RecordMetadata]:
+        return self._hand(tp, [(key, value)], "marker", identity)
 
-    def _hand(self, tp: TopicPartition, rows: list[tuple[bytes, bytes | None]], kind: str) -> Any:
+    def _hand(
+        self, tp: TopicPartition, rows: list[tuple[bytes, bytes | None]], kind: str, identity: ProducerIdentity | None
+    ) -> Any:
         self.handed.append((tp.topic, kind))
         ack: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         for name in (tp.topic, kind, f"{tp.topic} {kind}"):
@@ -179,13 +198,23 @@ class FakeProducer:
                 ack.set_exception(self.fails[name])
                 return ack
         if {tp.topic, kind, f"{tp.topic} {kind}"} & self.holds or any(held[0] == tp for held in self.held):
-            self.held.append((tp, rows, ack))
+            self.held.append((tp, rows, ack, identity))
         else:
-            self._land(tp, rows, ack)
+            self._land(tp, rows, ack, identity)
         return ack
 
-    def _land(self, tp: TopicPartition, rows: list[tuple[bytes, bytes | None]], ack: "asyncio.Future[Any]") -> None:
+    def _land(
+        self,
+        tp: TopicPartition,
+        rows: list[tuple[bytes, bytes | None]],
+        ack: "asyncio.Future[Any]",
+        identity: ProducerIdentity | None,
+    ) -> None:
         self._broker.burn()
+        if identity is not None and identity.epoch < self._broker.epochs[identity.producer_id, tp]:
+            if not ack.done():
+                ack.set_exception(ProducerFenced())
+            return
         offsets = [self._broker.append(tp, key, value) for key, value in rows]
         if not ack.done():
             ack.set_result(SimpleNamespace(topic_partition=tp, offset=offsets[0]))
@@ -196,6 +225,29 @@ class FakeProducer:
         held, self.held = self.held, []
         for one in held:
             self._land(*one)
+
+
+class FakeFence:
+    """Be a Fence of a FakeBroker: who comes later is alone in the logs."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        self._broker = broker
+
+    async def probe(self) -> None:
+        pass
+
+    async def take(self, partition: int, logs: Iterable[TopicPartition]) -> ProducerIdentity:
+        self._broker.burn()
+        name = f"sekisho-{partition}"
+        epoch = self._broker.owners[name] = self._broker.owners.get(name, -1) + 1
+        await asyncio.sleep(0)
+        for tp in logs:
+            self._broker.burn()
+            if self._broker.epochs[partition, tp] > epoch:
+                raise ExpelledError(f"transactional id {name!r} has a later owner")
+            self._broker.epochs[partition, tp] = epoch
+            await asyncio.sleep(0)
+        return ProducerIdentity(partition, epoch)
 
 
 class FakeConsumer:
@@ -250,8 +302,14 @@ class FakeEmitter:
         self.partitions = partitions
         self.ends: dict[TopicPartition, int] = {}
 
+        self.identities: dict[int, ProducerIdentity] = {}
+
     def partitions_of(self, _topic: str) -> int:
         return 1
+
+    def outputs_of(self, partition: int) -> list[TopicPartition]:
+        decisions = TopicPartition(TOPICS.decisions, partition)
+        return [decisions, TopicPartition(TOPICS.alerts, 0), TopicPartition(TOPICS.dead_letters, 0)]
 
 
 class ProfileEngine:
@@ -304,6 +362,7 @@ def new_keeper(broker: FakeBroker, engine: ProfileEngine, consumer: FakeConsumer
         lambda: None,
     )
     keeper.producer = FakeProducer(broker)  # type: ignore[assignment]
+    keeper.fence = FakeFence(broker)  # type: ignore[assignment]
     return keeper
 
 
@@ -316,6 +375,7 @@ def held_at(partition: int, offset: int = 0, **changes: Any) -> Held:
             "fraud_reports": 0,
             "shared": 0,
             "since": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
+            "ends": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
             "answered": Answered(authorizations=NOTHING, reports=NOTHING),
             "answered_until": 0,
             "answered_until_reports": 0,

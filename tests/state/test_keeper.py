@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from scoring.outputs import NOTHING, Emitted
-from streams.state.answered import Answered
+from streams.state.answered import Answered, Since
 from streams.state.keeper import FlushError, Keeper
 from streams.state.marker import KEY, Marker, decode
 from streams.transport.lease import ExpelledError
@@ -278,7 +278,8 @@ def test_a_partition_that_was_away_is_not_searched_from_where_it_left() -> None:
 
     async def scenario(bench: Bench) -> None:
         bench.keeper._emitter.ends[TopicPartition("decisions", 0)] = 40
-        bench.keeper.held[0].since = held_at(0).since.__class__(decisions=900, alerts={0: 50}, dead_letters={0: 0})
+        found = Since(decisions=900, alerts={0: 50}, dead_letters={0: 0})
+        bench.keeper.held[0].since = bench.keeper.held[0].ends = found
         bench.feed()
         await bench.keeper.flush()
 

@@ -1,12 +1,14 @@
 """Outputs keep their order and their partition, in as few produces as fit."""
 
 import asyncio
+import struct
 from typing import Any
 
 import pytest
 from aiokafka.errors import NotEnoughReplicasError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from hypothesis import given
@@ -15,9 +17,11 @@ from hypothesis import strategies as st
 from scoring.outputs import Outputs
 from streams.emit import Emitter, TopicsMismatchError, append, build
 from streams.transport.batch import Batch
+from streams.transport.fence import ProducerIdentity
 from streams.transport.settings import Topics
 
 LIMIT = 500
+OWN_ID = 77
 
 
 class FakeCluster:
@@ -30,7 +34,9 @@ class FakeClient:
 
     def __init__(self, **partitions: int) -> None:
         self.partitions = {"authorizations": 6, "decisions": 6, "alerts": 3, "dead-letters": 1, **partitions}
-        self._message_accumulator = MessageAccumulator(FakeCluster(), LIMIT, 0, 30)
+        self._txn_manager = TransactionManager(None, 1_000)
+        self._txn_manager.set_pid_and_epoch(OWN_ID, 0)
+        self._message_accumulator = MessageAccumulator(FakeCluster(), LIMIT, 0, 30, txn_manager=self._txn_manager)
 
     async def partitions_for(self, topic: str) -> set[int]:
         return set(range(self.partitions[topic]))
@@ -186,3 +192,47 @@ class FakeBuilderClient:
 async def test_topics_that_do_not_fit_are_found_at_the_start(counts: dict[str, int]) -> None:
     with pytest.raises(TopicsMismatchError):
         await start(**counts)
+
+
+def headers(client: FakeClient) -> list[tuple[str, int, int, int, int]]:
+    """Take everything, batch after batch: topic, producer id, epoch, first sequence number, records."""
+    found = []
+    while client._message_accumulator._batches:
+        nodes, _ = client._message_accumulator.drain_by_nodes(ignore_nodes=set())
+        for tp, batch in nodes[1].items():
+            head = MemoryRecords(bytes(batch._builder._build())).next_batch()
+            count = len(list(head))
+            raw = bytes(batch._builder._build())
+            found.append((tp.topic, head.producer_id, *struct.unpack_from(">hi", raw, 51), count))
+            batch.done(0, 0)
+    return found
+
+
+def test_each_partition_writes_under_its_own_identity_and_counts_its_own_records() -> None:
+    """In `dead-letters` they meet: no batch holds records of two owners, and the producer's own go beside them."""
+
+    async def play() -> None:
+        emitter, client = await start()
+        emitter.identities |= {0: ProducerIdentity(10, 4), 1: ProducerIdentity(11, 9)}
+        record = (b"key", b"value")
+        for partition in (0, 1, 1, 2, 0):
+            emitter.emit(batch_of(partition), Outputs(decisions=[record], alerts=[], dead_letters=[record] * 2), 1)
+        assert sorted(headers(client)) == [
+            ("dead-letters", 10, 4, 0, 2),
+            ("dead-letters", 10, 4, 2, 2),
+            ("dead-letters", 11, 9, 0, 4),
+            ("dead-letters", OWN_ID, 0, 0, 2),
+            ("decisions", 10, 4, 0, 2),
+            ("decisions", 11, 9, 0, 2),
+            ("decisions", OWN_ID, 0, 0, 1),
+        ]
+        emitter.emit(batch_of(2), Outputs(decisions=[record], alerts=[], dead_letters=[record]), 1)
+        assert sorted(headers(client)) == [("dead-letters", OWN_ID, 0, 2, 1), ("decisions", OWN_ID, 0, 1, 1)]
+
+    asyncio.run(play())
+
+
+def test_sequence_numbers_start_again_at_zero_after_the_last_one() -> None:
+    identity, tp = ProducerIdentity(1, 0), TopicPartition("decisions", 0)
+    identity._sequences[tp] = 2**31 - 3
+    assert [identity.take(tp, 2), identity.take(tp, 2), identity.take(tp, 1)] == [2**31 - 3, 2**31 - 1, 1]

@@ -15,7 +15,7 @@ import faust.app.base
 import mode.threads
 import pytest
 from aiokafka import client
-from aiokafka.consumer import fetcher, subscription_state
+from aiokafka.consumer import fetcher, group_coordinator, subscription_state
 from aiokafka.producer import message_accumulator, sender
 from faust.tables.recovery import Recovery
 from faust.transport import consumer
@@ -154,6 +154,16 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
     "aiokafka.AIOKafkaConsumer.stop": (aiokafka.AIOKafkaConsumer.stop, "bc5da9c98595"),
     "client.AIOKafkaClient.send": (client.AIOKafkaClient.send, "246b277687d7"),
     "client.AIOKafkaClient.ready": (client.AIOKafkaClient.ready, "79d9637f40fc"),
+    "client.AIOKafkaClient.coordinator_lookup": (client.AIOKafkaClient.coordinator_lookup, "19cc69fb75f8"),
+    "group_coordinator.GroupCoordinator._send_req": (group_coordinator.GroupCoordinator._send_req, "fa4b12e914ce"),
+    "group_coordinator.GroupCoordinator._do_heartbeat": (
+        group_coordinator.GroupCoordinator._do_heartbeat,
+        "dc1d6632aaa6",
+    ),
+    "group_coordinator.CoordinatorGroupRebalance._send_sync_group_request": (
+        group_coordinator.CoordinatorGroupRebalance._send_sync_group_request,
+        "7429ca078ddf",
+    ),
     "sender.SendProduceReqHandler.do": (sender.SendProduceReqHandler.do, "2dccd3d56b16"),
     "sender.SendProduceReqHandler._can_retry": (sender.SendProduceReqHandler._can_retry, "7ff5d491d977"),
     "sender.SendProduceReqHandler.create_request": (sender.SendProduceReqHandler.create_request, "807639a95205"),

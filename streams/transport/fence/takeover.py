@@ -1,0 +1,189 @@
+"""The broker as fence: a new owner of a partition shuts its predecessor out of every log that the two may write.
+
+Each input partition has a transactional id. `InitProducerId` gives the new owner the producer id of that name with the
+next epoch. An empty transaction then puts a control record with this epoch into each log. From there on the broker
+refuses every batch of an older epoch, whenever it arrives: what the predecessor sent may lie in a socket, in the
+network or in a broker's queue for longer than any lease (ADR 0014). Data is written without transactions: plain
+idempotent batches that carry this producer id and epoch.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, Final, TypeVar
+
+from aiokafka import errors
+from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, KafkaError
+from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
+from aiokafka.structs import TopicPartition
+
+from streams.transport.fence.identity import ProducerIdentity
+from streams.transport.lease import ExpelledError
+
+TRANSACTION_TIMEOUT_MS: Final = 60_000
+"""After this the coordinator aborts a transaction whose owner died between its two requests."""
+
+RETRY_S: Final = 0.005
+RETRY_MAX_S: Final = 0.5
+
+_NOT_YET: Final = (
+    errors.ConcurrentTransactions,  # the predecessor's transaction, or this one, is not complete yet
+    errors.CoordinatorLoadInProgressError,
+    errors.CoordinatorNotAvailableError,
+    errors.NotCoordinatorError,
+    errors.NotEnoughReplicasError,
+    errors.NotEnoughReplicasAfterAppendError,
+    errors.RequestTimedOutError,
+    errors.UnknownTopicOrPartitionError,  # its metadata has not reached the coordinator
+)
+_MOVED: Final = (errors.CoordinatorNotAvailableError, errors.NotCoordinatorError)
+
+_T = TypeVar("_T")
+
+
+class FenceError(Exception):
+    """Raised when the broker does not fence the predecessor of a partition. Nothing has been read or written."""
+
+
+class Fence:
+    """Take partitions over, one coordinator request after the other, over the connection of a producer.
+
+    `timeout_s` bounds one takeover. It must be longer than a broker needs to drop a follower that is stuck
+    (`replica.lag.time.max.ms`, 30 s): until then nothing that the predecessor wrote is settled.
+    """
+
+    def __init__(self, client: Callable[[], AIOKafkaClient], group: str, *, timeout_s: float) -> None:
+        self._client = client
+        self._group = group
+        self._timeout_s = timeout_s
+        self._coordinators: dict[str, int] = {}
+        self._last_answers: dict[str, str] = {}
+
+    def name(self, partition: int) -> str:
+        """Return the transactional id of an input partition."""
+        return f"{self._group}-{partition}"
+
+    async def probe(self) -> None:
+        """Try at start whether the broker hands out epochs to this client.
+
+        Raises:
+            FenceError: it does not, or the client lacks a right.
+        """
+        await self._bounded(f"{self._group}-probe", self._initialise(f"{self._group}-probe"))
+
+    async def take(self, partition: int, logs: Collection[TopicPartition]) -> ProducerIdentity:
+        """Fence all earlier owners of an input partition out of `logs`, and return the identity of the new owner.
+
+        When this returns, the high watermark of each log is behind everything that an earlier owner ever got into it.
+
+        Raises:
+            FenceError: it was refused, or not complete within `timeout_s`.
+            ExpelledError: a later owner has fenced this one meanwhile.
+        """
+        name = self.name(partition)
+        return await self._bounded(name, self._take(name, logs))
+
+    async def renew(self, partition: int, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
+        """Remind the coordinator and the brokers of this owner before they forget an id that is idle.
+
+        Raises:
+            FenceError, ExpelledError: as `take`.
+        """
+        name = self.name(partition)
+        await self._bounded(name, self._mark(name, identity, logs))
+
+    async def _take(self, name: str, logs: Collection[TopicPartition]) -> ProducerIdentity:
+        identity = await self._initialise(name)
+        await self._mark(name, identity, logs)
+        return identity
+
+    async def _bounded(self, name: str, work: Awaitable[_T]) -> _T:
+        """Give up after `timeout_s`, naming the last answer."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await work
+        except TimeoutError:
+            last = self._last_answers.pop(name, "no answer")
+            raise FenceError(
+                f"transactional id {name!r}: no fence within {self._timeout_s:g} s (last answer: {last}). The output "
+                "topics, or __transaction_state, have too few replicas in sync: see "
+                "transaction.state.log.replication.factor and .min.isr of the brokers"
+            ) from None
+
+    async def _initialise(self, name: str) -> ProducerIdentity:
+        """Ask for the producer id of a transactional id, and for its next epoch."""
+
+        def code(answer: Any) -> list[int]:
+            return [answer.error_code]
+
+        answer = await self._ask(name, InitProducerIdRequest(name, TRANSACTION_TIMEOUT_MS), code)
+        return ProducerIdentity(answer.producer_id, answer.producer_epoch)
+
+    async def _mark(self, name: str, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
+        """Put a control record with this epoch into each log, by a transaction without data, and wait for all of them.
+
+        The coordinator acknowledges the end of a transaction before its control records are written. Asked a second
+        time it answers CONCURRENT_TRANSACTIONS until every one of them is acknowledged by all in-sync replicas
+        (kafka.coordinator.transaction.TransactionCoordinator.endTransaction), so the second success is the proof.
+        """
+        by_topic = defaultdict(list)
+        for tp in logs:
+            by_topic[tp.topic].append(tp.partition)
+        producer = (name, identity.producer_id, identity.epoch)
+
+        def codes(answer: Any) -> list[int]:
+            return [code for _, partitions in answer.errors for _, code in partitions]
+
+        await self._ask(name, AddPartitionsToTxnRequest(*producer, list(by_topic.items())), codes)
+        for _ in ("begun", "complete"):
+            await self._ask(name, EndTxnRequest(*producer, True), lambda answer: [answer.error_code])
+
+    async def _ask(self, name: str, request: Any, codes: Callable[[Any], list[int]]) -> Any:
+        """Send a request to the coordinator of a transactional id until it succeeds or is refused for good."""
+        wait_s = RETRY_S
+        while True:
+            try:
+                answer = await self._send(name, request)
+                refusals = [errors.for_code(code) for code in codes(answer) if code]
+                if not refusals:
+                    return answer
+                error = next((one for one in refusals if one not in _NOT_YET), refusals[0])
+            except KafkaError as raised:
+                self._coordinators.pop(name, None)
+                if isinstance(raised, IncompatibleBrokerVersion):
+                    raise FenceError(f"{_CANNOT}: {raised}") from None
+                if not (raised.retriable or isinstance(raised, KafkaConnectionError)):
+                    raise self._refused(name, type(raised)) from raised
+                error = type(raised)
+            else:
+                if error in _MOVED:
+                    self._coordinators.pop(name, None)
+                if error not in _NOT_YET:
+                    raise self._refused(name, error)
+            self._last_answers[name] = error.__name__
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, RETRY_MAX_S)
+
+    async def _send(self, name: str, request: Any) -> Any:
+        client = self._client()
+        if name not in self._coordinators:
+            self._coordinators[name] = await client.coordinator_lookup(CoordinationType.TRANSACTION, name)
+        return await client.send(self._coordinators[name], request, group=ConnectionGroup.COORDINATION)
+
+    def _refused(self, name: str, error: type[KafkaError]) -> Exception:
+        if error in (errors.InvalidProducerEpoch, errors.ProducerFenced, errors.InvalidProducerIdMapping):
+            return ExpelledError(
+                f"transactional id {name!r} has a later owner: another worker took this partition over"
+            )
+        if error is errors.TransactionalIdAuthorizationFailed:
+            return FenceError(f"no right to Write to transactional id {name!r} (resource type TransactionalId)")
+        if error in (errors.UnsupportedVersionError, errors.InvalidRequestError):
+            return FenceError(f"{_CANNOT}: {error.__name__}")
+        return FenceError(f"transactional id {name!r}: the broker answered {error.__name__}")
+
+
+_CANNOT: Final = (
+    "this broker does not hand out producer epochs (InitProducerId). To run without a fence, set a `kafka.profile` "
+    "with `fencing: false`: then only the session time-out keeps two owners of a partition apart"
+)

@@ -1,0 +1,132 @@
+"""A takeover asks the coordinator until the fence stands in every log, or says why it does not."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import errors
+from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
+from aiokafka.structs import TopicPartition
+
+from streams.transport.fence import Fence, FenceError, ProducerIdentity
+from streams.transport.lease import ExpelledError
+from streams.transport.settings import BrokerProfile
+
+LOGS = [TopicPartition("decisions", 3), TopicPartition("alerts", 0), TopicPartition("alerts", 1)]
+OK = 0
+
+
+class Coordinator:
+    """Two brokers, of which one coordinates; `script` holds the error codes of answers still to come, by request."""
+
+    def __init__(self, **script: list[Any]) -> None:
+        self.script = script
+        self.asked: list[str] = []
+        self.sent: list[Any] = []
+        self.lookups = 0
+
+    async def coordinator_lookup(self, kind: int, name: str) -> int:
+        self.lookups += 1
+        return self.lookups
+
+    async def send(self, node: int, request: Any, *, group: int) -> Any:
+        kind = {InitProducerIdRequest: "init", AddPartitionsToTxnRequest: "add", EndTxnRequest: "end"}[type(request)]
+        self.asked.append(kind)
+        self.sent.append(request)
+        assert node == self.lookups, "it went to a broker that was found to coordinate no more"
+        code = self.script.get(kind, [OK])
+        found = code.pop(0) if len(code) > 1 else code[0]
+        if isinstance(found, Exception):
+            raise found
+        codes = found if isinstance(found, list) else [found] * len(LOGS)
+        return SimpleNamespace(
+            error_code=found,
+            producer_id=40,
+            producer_epoch=7,
+            errors=[("any", list(enumerate(codes)))],
+        )
+
+
+def take(coordinator: Coordinator, timeout_s: float = 5.0) -> ProducerIdentity:
+    fence = Fence(lambda: coordinator, "sekisho", timeout_s=timeout_s)
+    return asyncio.run(fence.take(3, LOGS))
+
+
+def test_a_takeover_marks_every_log_and_waits_until_the_coordinator_says_that_it_is_complete() -> None:
+    coordinator = Coordinator(end=[OK, 51, 51, OK])
+    identity = take(coordinator)
+    assert (identity.producer_id, identity.epoch) == (40, 7)
+    assert coordinator.asked == ["init", "add", "end", "end", "end", "end"]
+    assert coordinator.sent[0]._transactional_id == "sekisho-3"
+    assert dict(coordinator.sent[1]._topics) == {"decisions": [3], "alerts": [0, 1]}
+
+
+NOT_YET = [3, 7, 14, 15, 16, 19, 20, 51]
+
+
+@pytest.mark.parametrize("step", ["init", "add", "end"])
+@pytest.mark.parametrize("code", NOT_YET)
+def test_what_passes_is_asked_again(step: str, code: int) -> None:
+    coordinator = Coordinator(**{step: [code, code, OK]})
+    take(coordinator)
+    assert coordinator.asked.count(step) == 3 + (step == "end")
+    moved = code in (15, 16)
+    assert coordinator.lookups == (3 if moved else 1), "a coordinator that moved is looked for again"
+
+
+@pytest.mark.parametrize(
+    "error", [errors.KafkaConnectionError(), errors.NodeNotReadyError("x"), errors.RequestTimedOutError()]
+)
+def test_a_coordinator_that_is_away_is_looked_for_again(error: Exception) -> None:
+    coordinator = Coordinator(add=[error, OK])
+    take(coordinator)
+    assert coordinator.lookups == 2
+
+
+def test_one_log_that_is_refused_refuses_the_takeover_though_others_only_wait() -> None:
+    with pytest.raises(FenceError, match="TopicAuthorizationFailedError"):
+        take(Coordinator(add=[[51, 29, 51]]))
+
+
+@pytest.mark.parametrize("code", [47, 49])
+def test_who_was_taken_over_meanwhile_is_told_so(code: int) -> None:
+    with pytest.raises(ExpelledError, match="another worker took this partition over"):
+        take(Coordinator(add=[code]))
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "message"),
+    [
+        ("init", 53, "no right to Write to transactional id 'sekisho-3'"),
+        ("init", 35, "fencing: false"),
+        ("init", errors.IncompatibleBrokerVersion("InitProducerId"), "fencing: false"),
+        ("end", 48, "transactional id 'sekisho-3': the broker answered InvalidTxnState"),
+    ],
+)
+def test_a_refusal_says_what_to_do(step: str, code: Any, message: str) -> None:
+    with pytest.raises(FenceError, match=message):
+        take(Coordinator(**{step: [code]}))
+
+
+def test_a_fence_that_never_stands_ends_the_takeover_with_the_last_answer() -> None:
+    with pytest.raises(FenceError, match=r"no fence within 0.1 s \(last answer: ConcurrentTransactions\)"):
+        take(Coordinator(end=[OK, 51]), timeout_s=0.1)
+
+
+def test_a_profile_that_fences_needs_idempotence() -> None:
+    def profile(**changes: Any) -> BrokerProfile:
+        return BrokerProfile(
+            **{
+                "name": "ours",
+                "idempotent_producer": False,
+                "session_timeout_s": 6.0,
+                "heartbeat_interval_s": 1.0,
+                **changes,
+            }
+        )
+
+    with pytest.raises(ValueError, match="fencing: false"):
+        profile()
+    assert not profile(fencing=False).fencing
+    assert profile(idempotent_producer=True).fencing
