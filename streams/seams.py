@@ -88,6 +88,9 @@ class Telemetry(Protocol):
     def restored(self, records: int, answered: int, seconds: float) -> None:
         """Hear that profiles are back, and how many answers to later input were found published."""
 
+    def foreign(self, records: Mapping[str, int]) -> None:
+        """Hear how many records on each output no worker wrote: `decisions`, `alerts`, `dead-letters`."""
+
     def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
         """Hear that a flush of a partition is durable."""
 
@@ -126,6 +129,9 @@ class NoTelemetry:
         """Do nothing."""
 
     def restored(self, records: int, answered: int, seconds: float) -> None:
+        """Do nothing."""
+
+    def foreign(self, records: Mapping[str, int]) -> None:
         """Do nothing."""
 
     def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:

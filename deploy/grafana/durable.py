@@ -62,6 +62,18 @@ DURABLE = Row(
             width=4,
         ),
         Panel(
+            title="Foreign records on outputs",
+            description="Records on decisions, alerts and dead-letters that no worker wrote, found and skipped when "
+            "partitions were restored in the chosen time. SekishoForeignRecords warns of any.",
+            kind="stat",
+            unit="short",
+            queries=(
+                Query(f"sum by (topic) (increase(sekisho_foreign_records_total{{{WORKERS}}}[$__range]))", "{{topic}}"),
+            ),
+            decimals=0,
+            width=4,
+        ),
+        Panel(
             title="Follow lag by partition",
             description="How long what another worker saw of merchants, BINs, devices and addresses has been waiting "
             "to count here; the worst worker of each partition. Empty with one worker. SekishoFollowLagHigh warns "

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import msgspec
@@ -54,7 +54,7 @@ class Answered:
 
     authorizations: Emitted
     reports: Emitted
-    foreign: int = 0  # records that no worker wrote: skipped
+    foreign: Mapping[str, int] = field(default_factory=dict)  # by output: records that no worker wrote, skipped
 
     @property
     def size(self) -> int:
@@ -92,6 +92,7 @@ async def scan(
             letters[letter.topic].add(letter.offset)
     for topic, count in foreign.items():
         log.warning("foreign_records_skipped topic=%s records=%d", topic, count)
+    roles = {topics.decisions: "decisions", topics.alerts: "alerts", topics.dead_letters: "dead-letters"}
     return Answered(
         authorizations=Emitted(
             decisions=frozenset(decided),
@@ -99,7 +100,7 @@ async def scan(
             dead_letters=frozenset(letters[topics.authorizations]),
         ),
         reports=Emitted(dead_letters=frozenset(letters[topics.fraud_reports])),
-        foreign=foreign.total(),
+        foreign={roles[topic]: count for topic, count in foreign.items()},
     )
 
 
@@ -130,7 +131,7 @@ async def _records(
             for value in rows.values:
                 try:
                     found = decoder.decode(value or b"")
-                except (msgspec.DecodeError, UnicodeDecodeError):
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     foreign[topic] += 1
                 else:
                     yield found

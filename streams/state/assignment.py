@@ -153,6 +153,7 @@ class Assignment:
                 held.identity = identities.get(partition)
                 if held.identity is not None:
                     self._emitter.identities[partition] = held.identity
+                self._telemetry.foreign(held.answered.foreign)
                 self._keeper.held[partition] = held
                 records, answered = records + progress.total, answered + held.answered.size
                 await self._keeper.flush([partition])  # what a crash left is dealt with, and there is a marker

@@ -178,12 +178,21 @@ class Keeper(Service):
                 await self.sleep(max(left_s, IDLE_S / 10 if turn else 0.0))
 
     @Service.task
-    async def _renew_fences(self) -> None:
+    async def _renew_in_turn(self) -> None:
         while not self.should_stop:
             await self.sleep(RENEW_S)
-            for held in list(self.held.values()):
-                if self.fence is not None and held.identity is not None and not self.should_stop:
-                    await self.fence.renew(held.partition, held.identity, self.logs_of(held.partition))
+            if not self.should_stop:
+                await self.renew_fences()
+
+    async def renew_fences(self) -> None:
+        """Remind brokers and coordinators of the owner of every partition held.
+
+        Raises:
+            FenceError, ExpelledError: as `Fence.renew`.
+        """
+        for held in list(self.held.values()):
+            if self.fence is not None and held.identity is not None:
+                await self.fence.renew(held.partition, held.identity, self.logs_of(held.partition))
 
     def logs_of(self, partition: int) -> list[TopicPartition]:
         """List every log that the owner of an input partition writes."""

@@ -31,6 +31,7 @@ PARTITIONS_MAX = 1024
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
 INPUTS = ("authorizations", "fraud-reports", "merchants")
+OUTPUTS = ("decisions", "alerts", "dead-letters")
 BANDS = tuple(band.name for band in Band)
 CLOCKS = tuple(clock.name for clock in Clock)
 THREEDS = tuple(status.name for status in ThreeDsStatus)
@@ -241,6 +242,14 @@ CATALOGUE: tuple[Metric, ...] = (
         unit="records",
         stage="profile",
         help="Records of the logs of profiles read back when partitions were assigned.",
+    ),
+    Metric(
+        name="sekisho_foreign_records_total",
+        kind="counter",
+        unit="records",
+        stage="profile",
+        help="Records found on outputs, while partitions were restored, that no worker wrote; skipped.",
+        labels={"topic": OUTPUTS},
     ),
     Metric(
         name="sekisho_restore_seconds_total",

@@ -69,6 +69,7 @@ class Telemetry:
         self._restore_ratio = series.cell("sekisho_restore_ratio")
         self._restore_ratio.set(1.0)
         self._restored_records = series.cell("sekisho_restored_records_total")
+        self._foreign = series.cells("sekisho_foreign_records_total")
         self._restore_seconds = series.cell("sekisho_restore_seconds_total")
         self._flushes = series.buckets("sekisho_flush_seconds")
         self._flushed_rows = series.cell("sekisho_flushed_rows_total")
@@ -204,6 +205,11 @@ class Telemetry:
         self._restored_records.add(records)
         self._restore_seconds.add(seconds)
         self._not_ready_because = "rebalancing or draining"
+
+    def foreign(self, records: Mapping[str, int]) -> None:
+        """Count records on outputs that no worker wrote."""
+        for output, count in records.items():
+            self._foreign[output,].add(count)
 
     def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
         """Count a flush."""

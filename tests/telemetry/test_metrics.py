@@ -285,3 +285,12 @@ def test_counting_many_at_once_equals_counting_each(values: list[float]) -> None
     assert together.total == pytest.approx(each.total)
     for position, bound in enumerate(catalogue.LATENCY_BUCKETS_S):  # the oracle: at most the bound
         assert sum(each.counts[: position + 1]) == sum(one <= bound for one in values)
+
+
+def test_records_of_others_are_counted_by_output() -> None:
+    of = telemetry()
+    of.foreign({"alerts": 2, "decisions": 1})
+    of.foreign({"alerts": 3})
+    assert value(of, "sekisho_foreign_records_total", topic="alerts") == 5
+    assert value(of, "sekisho_foreign_records_total", topic="decisions") == 1
+    assert value(of, "sekisho_foreign_records_total", topic="dead-letters") == 0

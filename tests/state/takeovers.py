@@ -1,0 +1,74 @@
+"""Takeovers on the fakes: workers with a real emitter, dead letters that they bury, events that they take in."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka.structs import TopicPartition
+
+from streams.emit import Emitter
+from streams.state.marker import KEY, decode
+from tests.profile.events import at
+from tests.state.fakes import TOPICS, FakeBroker
+from tests.state.test_assignment import PARTITIONS, Worker
+
+Play = Callable[[FakeBroker, Callable[[], Worker]], Awaitable[None]]
+
+
+def player(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
+    """Return what plays a scenario with workers that bury dead letters."""
+
+    def run(scenario: Play) -> None:
+        broker = FakeBroker()
+
+        def new() -> Worker:
+            worker = Worker(broker, monkeypatch)
+            emitter = Emitter(lambda: None, TOPICS, is_durable=True)  # type: ignore[arg-type,return-value]
+            emitter._partitions = {TOPICS.authorizations: PARTITIONS, TOPICS.alerts: 1, TOPICS.dead_letters: 1}
+            worker.keeper._emitter = worker.assignment._emitter = emitter
+            return worker
+
+        async def bounded() -> None:
+            async with asyncio.timeout(20):
+                await scenario(broker, new)
+
+        asyncio.run(bounded())
+
+    return run
+
+
+def letter(partition: int, offset: int, topic: str = TOPICS.authorizations) -> bytes:
+    return msgspec.json.encode({"topic": topic, "partition": partition, "offset": offset})
+
+
+def emit_letter(worker: Worker, partition: int, offset: int, to: int = 0) -> None:
+    """Bury one event, acknowledged: as Emitter, the broker and Deliveries do together."""
+    tp = TopicPartition(TOPICS.dead_letters, to)
+    place = worker.broker.append(tp, b"place", letter(partition, offset))
+    worker.keeper._emitter.acknowledged(SimpleNamespace(topic_partition=tp, offset=place))  # type: ignore[arg-type]
+
+
+def bury(worker: Worker, offset: int, to: int = 0) -> None:
+    """Bury the event of an offset of partition 0, and take it in."""
+    emit_letter(worker, 0, offset, to)
+    worker.broker.append(TopicPartition(TOPICS.authorizations, 0), b"", b"bad")
+    worker.consumer.apply(TOPICS.authorizations, 0, offset + 1)
+
+
+def letters_found(worker: Worker) -> frozenset[int]:
+    return worker.keeper.held[0].answered.authorizations.dead_letters
+
+
+def take_in(worker: Worker, number: int, *, acked: bool = True) -> bool:
+    """Take in the event of an offset, of a card of its own; say whether it passes for a repeat, so is not decided."""
+    _, is_repeat = worker.engine.feed(at(number, card=10 + number, device=10 + number), 1 + number, 0)
+    worker.consumer.apply(TOPICS.authorizations, 0, number + 1, acked=acked)
+    return is_repeat
+
+
+def last_marker(broker: FakeBroker, partition: int = 0) -> Any:
+    log = broker.logs[TopicPartition(TOPICS.card_profiles, partition)]
+    return [decode(record.value, "", PARTITIONS) for record in log if record.key == KEY][-1]
