@@ -6,7 +6,6 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
 from aiokafka.structs import TopicPartition
 
 from scoring.profile import Changelog
@@ -14,7 +13,8 @@ from scoring.profile.packed import RowFormatError
 from streams.state.answered import NONE_ANSWERED, Since, scan
 from streams.state.keeper import Held
 from streams.state.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
-from streams.state.reader import KEY_SIZE, LogReader, Rows, pack
+from streams.state.reader import LogReader, Rows, pack
+from streams.state.uncounted import uncounted
 from streams.transport.settings import Topics
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,8 @@ class Restorer:
         card_end = bounds[cards][0] if tail is None else tail.offset
         shared_end = bounds[shared][0] if marker is None else max(marker.shared, bounds[shared][0])
         parts = [(cards, bounds[cards][0], card_end), (shared, bounds[shared][0], shared_end)]
+        behind = (cards, card_end, bounds[cards][1]), (shared, shared_end, bounds[shared][1])
+        left = await uncounted(self._reader, behind)
         total, done = sum(end - begin for _, begin, end in parts), 0
         self._changelog.forget_shared(partition)  # of one that was followed, as others saw it: perhaps too new
         self._changelog.own(partition)
@@ -77,6 +79,7 @@ class Restorer:
             async with aclosing(self._reader.read(tp, begin, end)) as log_rows:
                 async for rows in log_rows:
                     self._apply(tp, rows, in_place=is_alone)
+                    left.note_counted(rows.keys)
                     progress(done + rows.offsets[-1] + 1 - begin, total)
             done += end - begin
         progress(total, total)
@@ -84,26 +87,16 @@ class Restorer:
             self._changelog.settle()
             if marker is not None:
                 self._changelog.hands = marker.hands
-        behind = (cards, card_end, bounds[cards][1]), (shared, shared_end, bounds[shared][1])
-        unflushed = await self._rewrite(partition, *behind)
-        return await self._held(partition, marker, at, outputs, shared_end, unflushed)
+        left.tell(partition)
+        if left.keys:
+            self._changelog.rewrite(partition, left.packed())
+        return await self._held(partition, marker, at, outputs, shared_end, bool(left.keys))
 
     def _apply(self, tp: TopicPartition, rows: Rows, *, in_place: bool) -> None:
         try:
             self._changelog.restore(tp.partition, pack(rows.keys, rows.values), in_place=in_place)
         except RowFormatError as error:
             raise StateFormatError(f"{tp.topic}[{tp.partition}] at {rows.offsets[0]} and later: {error}") from None
-
-    async def _rewrite(self, partition: int, *behind: tuple[TopicPartition, int, int]) -> bool:
-        """Note the rows that a crash left behind the last marker for the first flush; say whether there are any."""
-        found = False
-        for tp, begin, end in behind:
-            async for rows in self._reader.read(tp, begin, end):
-                keys = b"".join(key for key in rows.keys if len(key) == KEY_SIZE)
-                if keys:
-                    found = True
-                    self._changelog.rewrite(partition, np.frombuffer(keys, dtype="<u4").reshape(-1, 3))
-        return found
 
     async def _held(
         self, partition: int, marker: Marker | None, at: Input, outputs: Since, shared: int, unflushed: bool

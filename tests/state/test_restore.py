@@ -1,6 +1,7 @@
 """A restored partition is that of one exact input: rows up to the last marker, and nothing of a flush that was cut."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from streams.state.answered import Since
 from streams.state.keeper import FlushError, Held
 from streams.state.marker import KEY, StateFormatError
 from streams.state.restore import Input, Restorer
-from tests.profile.events import Event, ids
+from tests.profile.events import Event, at, ids
 from tests.profile.strategies import streams
 from tests.state.fakes import (
     TOPICS,
@@ -312,3 +313,37 @@ def test_input_that_retention_took_is_said_to_be_lost(caplog: pytest.LogCaptureF
     held, _ = asyncio.run(restore(broker, ProfileEngine(), an_input(authorizations_begin=25)))
     assert held.authorizations == 10
     assert "input_lost partition=0 from=10 to=25" in caplog.text
+
+
+@pytest.mark.parametrize("is_compacted", [True, False])
+@pytest.mark.parametrize("age_ms", [0, 601_000])
+def test_rows_that_the_cleaner_may_have_taken_are_told(
+    is_compacted: bool, age_ms: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A flush is cut after its rows; before anyone restores, the cleaner takes them for the newest of their keys."""
+
+    async def play() -> Run:
+        run = Run()
+        await flushed(run, [at(second, card=second % 4) for second in range(8)], list(range(1, 9)))
+        run.feed([at(10 + second, card=second % 4) for second in range(4)], list(range(11, 15)), 8)
+        run.keeper.producer.fails["marker"] = OSError()  # type: ignore[attr-defined]
+        counted = len(run.broker.logs[TopicPartition(CARDS, 0)])
+        with pytest.raises((FlushError, OSError)):
+            await run.keeper.flush()
+        for topic in (CARDS, SHARED):
+            tp, now_ms = TopicPartition(topic, 0), time.time_ns() // 1_000_000
+            run.broker.logs[tp] = [record._replace(at_ms=now_ms - age_ms) for record in run.broker.logs[tp]]
+            if is_compacted:
+                run.broker.compact(tp)
+        assert counted
+        await run.restart()
+        return run
+
+    asyncio.run(play())
+    told = [message for message in caplog.messages if message.startswith("rows_may_be_lost")]
+    if is_compacted and age_ms:
+        assert len(told) == 1
+        assert told[0].startswith("rows_may_be_lost partition=0 rows=")
+        assert told[0].endswith(" age_s=601")
+    else:
+        assert not told
