@@ -153,7 +153,7 @@ class LogReader:
         """Return the id of each topic by its name; of none where the broker has no ids.
 
         Raises:
-            StateReadError: the broker did not answer within `timeout_s`.
+            StateReadError: the broker did not answer, or did not know all of them, within `timeout_s`.
         """
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -1,5 +1,6 @@
 """The ids of topics, which tell a topic from another that was made anew under its name. aiokafka asks for none."""
 
+import asyncio
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
 ID_BYTES: Final = 16
+NO_ID: Final = "00" * ID_BYTES
+ASK_AGAIN_S: Final = 0.05
 
 
 class Uuid:
@@ -110,13 +113,19 @@ class _MetadataRequest(Request[_RequestStruct]):  # type: ignore[misc]
 
 
 async def topic_ids(client: AIOKafkaClient, topics: Collection[str]) -> dict[str, str]:
-    """Return the id of each topic, as hexadecimal digits; of none where the broker has no ids.
+    """Return the id of each topic, as hexadecimal digits; of none where brokers have no ids.
+
+    A broker may hear of a new topic later than another: this waits until the one that is asked knows all of them.
 
     Raises:
         aiokafka.errors.KafkaError: the broker did not answer.
     """
-    try:
-        answer = await client.send(client.get_random_node(), _MetadataRequest(sorted(topics)))
-    except (IncompatibleBrokerVersion, NotImplementedError):  # older than version 10
-        return {}
-    return {name: found.hex() for code, name, found, *_ in answer.topics if not code and any(found)}
+    while True:
+        try:
+            answer = await client.send(client.get_random_node(), _MetadataRequest(sorted(topics)))
+        except (IncompatibleBrokerVersion, NotImplementedError):  # older than version 10
+            return {}
+        found = {name: found.hex() for code, name, found, *_ in answer.topics if not code}
+        if found.keys() == set(topics):
+            return {name: digits for name, digits in found.items() if digits != NO_ID}
+        await asyncio.sleep(ASK_AGAIN_S)

@@ -178,7 +178,7 @@ class Fence:
             )
         if error is errors.TransactionalIdAuthorizationFailed:
             return FenceError(f"no right to Write to transactional id {name!r} (resource type TransactionalId)")
-        if error in (errors.UnsupportedVersionError, errors.InvalidRequestError):
+        if error in (errors.UnsupportedVersionError, errors.InvalidRequestError, errors.UnknownError):
             return FenceError(f"{_CANNOT}: {error.__name__}")
         return FenceError(f"transactional id {name!r}: the broker answered {error.__name__}")
 
