@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from scoring.contract.dead_letter import REASONS, DeadLetter
+from scoring.decode.read.exact import FAULTS
 from streams.config.strict import suggestion
 from streams.transport.settings import Topics
 
@@ -41,7 +42,7 @@ def letter_of(value: bytes | None) -> DeadLetter | None:
     """Decode a record of the `dead-letters` topic; None if it is no letter of ours."""
     try:
         return _decode(value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except FAULTS:
         return None
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from scoring.decode.read.exact import FAULTS
 from streams.dlq.letters import Coordinates, DlqError
 
 LINE_BYTES_MAX = 1 << 21
@@ -101,7 +102,7 @@ def parse_line(text: bytes, topics: tuple[str, ...]) -> tuple[Coordinates, bytes
         raise LineError(f"longer than {LINE_BYTES_MAX:,} bytes")
     try:
         fields = _decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except FAULTS:
         raise LineError(f"not a JSON object on one line; it must read {SHAPE}") from None
     missing = [name for name in ("topic", "partition", "offset", "value") if name not in fields]
     if missing:
@@ -122,14 +123,14 @@ def parse_line(text: bytes, topics: tuple[str, ...]) -> tuple[Coordinates, bytes
 def _text(raw: msgspec.Raw) -> str:
     try:
         return msgspec.json.decode(raw, type=str)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except FAULTS:
         return ""
 
 
 def _whole(raw: msgspec.Raw, name: str, maximum: int) -> int:
     try:
         number = msgspec.json.decode(raw, type=int)
-    except msgspec.DecodeError:
+    except FAULTS:
         number = -1
     if not 0 <= number <= maximum:
         raise LineError(f"{name} must be a whole number of 0 or more, without quotes")

@@ -6,6 +6,7 @@ from typing import IO
 
 import msgspec
 
+from scoring.decode.read.exact import FAULTS
 from scoring.outputs import Record
 from streams.replay.source import CHUNK_EVENTS, NOT_OURS, Chunk, Labels, SourceError
 
@@ -48,7 +49,7 @@ def read_lines(stream: IO[bytes], name: str) -> Iterator[Line]:
         number += 1
         try:
             line = _decode_line(text)
-        except msgspec.DecodeError:
+        except FAULTS:
             raise SourceError(f"{name}, line {number}: not a record of `sekisho simulate`") from None
         if line.topic not in FIELDS:
             raise SourceError(f"{name}, line {number}: unknown topic")
@@ -59,7 +60,7 @@ def event_id_of(value: bytes) -> str | None:
     """Read the event id, or None where the event is not well-formed enough to have one."""
     try:
         return _decode_name(value).event_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except FAULTS:
         return None
 
 

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-import msgspec
 from aiokafka.structs import TopicPartition
 from msgspec import Struct
 from msgspec.json import Decoder
 
+from scoring.decode.read.exact import FAULTS
 from scoring.outputs import NOTHING, Emitted
 from streams.state.reader import LogReader
 from streams.transport.settings import Topics
@@ -131,7 +131,7 @@ async def _records(
             for value in rows.values:
                 try:
                     found = decoder.decode(value or b"")
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                except FAULTS:
                     foreign[topic] += 1
                 else:
                     yield found
