@@ -1,4 +1,4 @@
-"""The health and metrics endpoints, in a thread of their own so that no scrape waits for a batch.
+"""The health and metrics endpoints, in a thread with a loop of its own, so that no scrape waits for a batch.
 
 | path       | answers                                                                     |
 |------------|-----------------------------------------------------------------------------|
@@ -6,21 +6,39 @@
 | `/livez`   | 200 while the process runs: the watchdog ends a process that stands still   |
 | `/readyz`  | 200 when events flow, else 503 with the reason                              |
 | `/version` | what decides: code, model, features and policy, as JSON                     |
+
+A connection carries one request. It may last `REQUEST_S` in all, from the connect to the last byte that the client
+reads, and bring `REQUEST_BYTES_MAX`. At `CLIENTS_MAX` connections a new one takes the place of the oldest.
 """
 
+import asyncio
+import logging
+import socket
 import threading
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, Protocol
+from typing import Final, Protocol
 
 import orjson
+from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from streams.telemetry.settings import HttpSettings
 
-REQUEST_TIMEOUT_S = 2.0
-"""One thread answers one client at a time, so a client that says nothing must not hold it for long."""
+log = logging.getLogger(__name__)
+
+REQUEST_S: Final = 5.0
+"""An answer takes milliseconds; a client that has not read it after so long holds a place for nothing."""
+
+REQUEST_BYTES_MAX: Final = 16_384
+"""Request line, headers and body; a scrape of Prometheus has about 300 bytes."""
+
+CLIENTS_MAX: Final = 64
+
+RENDER_SPACING_S: Final = 0.1
+"""Rendering takes 2 to 5 ms of the interpreter that decides too: whoever asks more often shares one rendering."""
+
+BACKLOG: Final = 128
 
 
 class Health(Protocol):
@@ -47,69 +65,157 @@ class HttpEndpoints:
 
     def __init__(self, settings: HttpSettings, health: Health) -> None:
         try:
-            self._server = _Server((settings.host, settings.port), _Handler)
+            self._socket = _listen(settings.host, settings.port)
         except OSError as error:
             raise HttpError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
-        self._server.health = health
-        self._thread = threading.Thread(target=self._serve, name="sekisho-http", daemon=True)
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
+        self.port: int = self._socket.getsockname()[1]
         """The port in use; of interest where the settings said 0."""
-        return int(self._server.server_port)
+        self._endpoints = _Endpoints(health)
+        self._loop = asyncio.new_event_loop()
+        self._stopped = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="sekisho-http", daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Stop answering and free the port."""
-        self._server.shutdown()
+        self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join()
-        self._server.server_close()
 
-    def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.1)
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        silent = logging.Logger("clients", level=logging.CRITICAL + 1)  # what a client does is no fact about the worker
+        handlers = web.Server(self._endpoints.answer, logger=silent, access_log=None, lingering_time=0)
+        clients: dict[_Client, None] = {}  # oldest first
+        server = await self._loop.create_server(
+            lambda: _Client(handlers(), clients), sock=self._socket, backlog=BACKLOG
+        )
+        await self._stopped.wait()
+        server.close()
+        for client in list(clients):
+            client.drop()
+        await server.wait_closed()
 
 
-class _Server(HTTPServer):
-    allow_reuse_address = True
-    request_queue_size = 16
-    health: Health
+class _Client(asyncio.Protocol):
+    """Bound one connection in time and bytes, and all of them in number; aiohttp's handler does the rest."""
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that hangs up is no fact about the worker."""
+    def __init__(self, handler: asyncio.Protocol, clients: "dict[_Client, None]") -> None:
+        self._handler = handler
+        self._clients = clients
+        self._received = 0
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def drop(self) -> None:
+        """Close at once, whatever is unsent."""
+        self._clients.pop(self, None)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        if len(self._clients) >= CLIENTS_MAX:
+            next(iter(self._clients)).drop()
+        self._clients[self] = None
+        self._transport = transport
+        self._deadline = asyncio.get_running_loop().call_later(REQUEST_S, self.drop)
+        self._handler.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received > REQUEST_BYTES_MAX:
+            self.drop()
+        else:
+            self._handler.data_received(data)
+
+    def eof_received(self) -> bool:
+        self._handler.eof_received()
+        return self._received > 0  # it may have asked, and wait for the answer
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._clients.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._handler.connection_lost(exc)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = REQUEST_TIMEOUT_S
-    protocol_version = "HTTP/1.0"  # one request per connection: nobody holds the one thread
-    server_version = "sekisho"
-    sys_version = ""
+class _Endpoints:
+    """Answer the four paths."""
 
-    def do_GET(self) -> None:
-        """Answer one of the four paths."""
-        match self.path.partition("?")[0]:
+    def __init__(self, health: Health) -> None:
+        self._health = health
+        self._rendering: asyncio.Task[bytes] | None = None
+        self._rendered_s = -RENDER_SPACING_S
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request, and close the connection."""
+        try:
+            response = await self._answer(request)
+        except Exception:
+            log.exception("http_request_failed")
+            response = _text(HTTPStatus.INTERNAL_SERVER_ERROR, "failed: see the log")
+        response.headers["Server"] = "sekisho"
+        response.force_close()
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if request.method not in {"GET", "HEAD"}:
+            refusal = _text(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD")
+            refusal.headers["Allow"] = "GET, HEAD"
+            return refusal
+        match request.path:
             case "/metrics":
-                self._answer(HTTPStatus.OK, CONTENT_TYPE_PLAIN_0_0_4, self.server.health.exposition())
+                body = await self._exposition()
+                return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
             case "/livez":
-                self._answer(HTTPStatus.OK, "text/plain", b"alive\n")
+                return _text(HTTPStatus.OK, "alive")
             case "/readyz":
-                reason = self.server.health.not_ready_because
-                status = HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK
-                self._answer(status, "text/plain", f"not ready: {reason}\n".encode() if reason else b"ready\n")
+                reason = self._health.not_ready_because
+                return _text(HTTPStatus.SERVICE_UNAVAILABLE if reason else HTTPStatus.OK, _readiness(reason))
             case "/version":
-                self._answer(HTTPStatus.OK, "application/json", orjson.dumps(dict(self.server.health.versions)))
-            case _:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
+                return web.Response(body=orjson.dumps(dict(self._health.versions)), content_type="application/json")
+        return _text(HTTPStatus.NOT_FOUND, "not found")
 
-    do_HEAD = do_GET  # noqa: N815 -- the name that http.server calls
+    async def _exposition(self) -> bytes:
+        """Render the metrics as they are now, or a little later: one rendering answers all who came before it."""
+        if self._rendering is None or self._rendering.done():
+            self._rendering = asyncio.create_task(self._render())
+        return await asyncio.shield(self._rendering)
 
-    def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+    async def _render(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._rendered_s + RENDER_SPACING_S - loop.time()))
+        try:
+            return self._health.exposition()
+        finally:
+            self._rendered_s = loop.time()
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: a line per scrape is noise."""
+
+def _readiness(reason: str) -> str:
+    return f"not ready: {reason}" if reason else "ready"
+
+
+def _text(status: HTTPStatus, text: str) -> web.Response:
+    return web.Response(status=status, text=f"{text}\n")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind and listen: a client that comes before the thread runs is answered by it."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
