@@ -38,9 +38,10 @@ def load_bundle(settings: Settings) -> Bundle:
     place: Path | Traversable
     place = resources.files("models") / "bundles" / "demo" if configured is None else Path(configured)
     files: dict[str, bytes] = {}
-    for name in SIZE_MAX:
+    for name, size in SIZE_MAX.items():
         try:
-            files[name] = (place / name).read_bytes()
+            with (place / name).open("rb") as stream:
+                files[name] = stream.read(size + 1)
         except OSError as error:
             raise ConfigError(f"model bundle {place}: {name} cannot be read: {error.strerror}") from None
     try:

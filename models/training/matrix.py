@@ -14,6 +14,7 @@ from models.simulator.stream import Truth
 from scoring.catalogue import FEATURES
 from scoring.clock import trusted
 from scoring.contract.codes import Clock
+from scoring.contract.faults import FAULTS, too_deep
 from scoring.decode import Col, DecodeLimits
 from scoring.observer import BATCH_MAX, Observer, Settings
 from scoring.profile import ProfileLimits
@@ -71,7 +72,9 @@ def read_records(lines: Iterable[bytes]) -> Iterator[Record]:
             raise ValueError(f"line {number} has {len(text)} bytes, at most {_LINE_BYTES_MAX} are accepted")
         try:
             line = decoder.decode(text)
-        except msgspec.DecodeError as error:
+        except RecursionError:
+            raise ValueError(f"line {number}: {too_deep(text)}") from None
+        except FAULTS as error:
             raise ValueError(f"line {number}: {error}") from error
         value = bytes(line.value)
         yield Record(line.topic, line.key.encode(), None if value == b"null" else value, line.at_ms)

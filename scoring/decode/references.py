@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.dead_letter import Reject
+from scoring.contract.faults import FAULTS
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
 from scoring.decode.columns import ms_of
@@ -16,7 +17,6 @@ from scoring.decode.guard import inspect
 from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY, PARTS, entity_keys
 from scoring.decode.limits import DecodeLimits
 from scoring.decode.page import lay_out
-from scoring.decode.read.exact import FAULTS
 from scoring.decode.rejects import ROOT, reject_of
 
 _COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.contract.faults import FAULTS, too_deep
 from scoring.features import Feature
 from scoring.model.calibration import Calibration, CalibrationTable
 from scoring.model.manifest import FORMAT, Manifest, ManifestFeature, Training, features_sha256
@@ -56,7 +57,7 @@ class Bundle:
             if file not in files:
                 raise BundleError(f"{file} is missing; a bundle is {', '.join(SIZE_MAX)}")
             if len(files[file]) > limit:
-                raise BundleError(f"{file} has {len(files[file])} bytes, at most {limit} are accepted")
+                raise BundleError(f"{file} has more than {limit} bytes")
         manifest = _decode_manifest(files[MANIFEST_FILE])
         for file, expected in ((MODEL_FILE, manifest.model_sha256), (SAMPLE_FILE, manifest.sample_sha256)):
             if sha256(files[file]).hexdigest() != expected:
@@ -122,7 +123,9 @@ def _decode_manifest(data: bytes) -> Manifest:
             way_out = "upgrade sekisho" if version > FORMAT else _REBUILD
             raise BundleError(f"{MANIFEST_FILE} is of format {version}, this release reads {FORMAT}; {way_out}")
         manifest = Manifest.decode(data)
-    except msgspec.DecodeError as error:
+    except RecursionError:
+        raise BundleError(f"{MANIFEST_FILE}: {too_deep(data)}; {_REBUILD}") from None
+    except FAULTS as error:
         raise BundleError(f"{MANIFEST_FILE}: {error}; {_REBUILD}") from error
     if features_sha256(manifest.features) != manifest.features_sha256:
         raise BundleError(f"{MANIFEST_FILE}: features do not match features_sha256; {_REBUILD}")

@@ -1,83 +1,168 @@
-"""YAML read strictly into plain dicts and lists: what a misread document would hide is an error instead."""
+"""YAML read strictly into plain dicts and lists: what a misread document would hide is an error instead.
+
+Only `true` and `false` are booleans (so that `NO` is Norway), a number with a leading zero is text (so that a merchant
+category stays `0742`), dates stay text, keys are text, and a key that comes twice is an error. PyYAML's parser gives
+events; they are put together here, without recursion and within the bounds below.
+"""
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from math import isfinite
+from typing import Any, Final
 
 import yaml
 
-DOCUMENT_BYTES_MAX = 8 << 20
+DOCUMENT_BYTES_MAX: Final = 8 << 20
 """A policy of 100,000 merchants takes about 8 MB; anything larger is not a configuration."""
+
+NODES_MAX: Final = 2_000_000
+"""Keys, values, lists and mappings; that policy has about 1.5 million."""
+
+DEPTH_MAX: Final = 32
+"""Lists and mappings within each other; a configuration has six."""
+
+_INT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:_[0-9]{3}){0,6}")
+_FLOAT: Final = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?")
+_WORDS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
+_FORBIDDEN: Final = yaml.reader.Reader.NON_PRINTABLE
 
 
 class DocumentError(ValueError):
     """A text is not one YAML mapping; the message names line and column and never quotes the text."""
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe subset, read by the 1.2 rules that people expect.
-
-    Only `true` and `false` are booleans (so that `NO` is Norway), a number with a leading zero is text (so that
-    a merchant category stays `0742`), dates stay text, keys are text, and a key that comes twice is an error.
-    """
-
-
-_StrictLoader.yaml_implicit_resolvers = {}
-_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]{0,17})(?:_[0-9]{3})*$"), list("-0123456789")
-)
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?$"), list("-0123456789")
-)
-_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[str, Any]:
-    mapping: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise DocumentError(f"{_place(key_node.start_mark)}: a key must be plain text")
-        key = key_node.value
-        if key in mapping:
-            raise DocumentError(f"{_place(key_node.start_mark)}: key {key[:64]!r} comes twice")
-        mapping[key] = loader.construct_object(value_node, deep=True)
-    return mapping
-
-
-_StrictLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
-
-
-def _place(mark: yaml.error.Mark | None) -> str:
-    return "line ?" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
-
-
-def _complaint(error: yaml.MarkedYAMLError) -> str:
-    """Word an error without the excerpt of the text that its own wording carries."""
-    return ", ".join(part for part in (error.context, error.problem) if part)
-
-
 def parse(text: bytes) -> dict[str, Any]:
     """Parse one YAML document whose top is a mapping; an empty one is an empty mapping.
 
     Raises:
-        DocumentError: it is not that: broken YAML, several documents, a key twice, a tag, an alias, too large.
+        DocumentError: it is not that: broken YAML, several documents, a key twice, a tag, an alias, too large or deep.
     """
     if len(text) > DOCUMENT_BYTES_MAX:
-        raise DocumentError(f"{len(text)} bytes are too many: at most {DOCUMENT_BYTES_MAX}")
+        raise DocumentError(f"more than {DOCUMENT_BYTES_MAX:,} bytes are too many")
     try:
         source = text.decode("utf-8")
-        for token in yaml.scan(source, Loader=_StrictLoader):
-            if isinstance(token, yaml.AliasToken | yaml.TagToken):
-                raise DocumentError(f"{_place(token.start_mark)}: aliases and tags are not read")
-        document = yaml.load(source, Loader=_StrictLoader)  # noqa: S506 -- a subclass of the safe loader
-    except UnicodeDecodeError:
-        raise DocumentError("not UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        raise DocumentError(f"{_place(error.problem_mark)}: {_complaint(error)}") from None
-    except yaml.YAMLError:  # a character that YAML forbids
-        raise DocumentError("not YAML: it holds a character that YAML forbids") from None
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{_position(text[: error.start].decode())}: not UTF-8") from None
+    document = _Builder().build(_events(source))
     if document is None:
         return {}
     if not isinstance(document, dict):
         raise DocumentError("the top must be a mapping of sections")
     return document
+
+
+def _events(source: str) -> Iterator[yaml.Event]:
+    try:
+        loader = yaml.SafeLoader(source)
+    except yaml.reader.ReaderError as error:
+        raise DocumentError(f"{_position(source[: error.position])}: a character that YAML forbids") from None
+    try:
+        while loader.check_event():
+            yield loader.get_event()  # type: ignore[no-untyped-call]  # as types-PyYAML has it
+    except yaml.MarkedYAMLError as error:
+        raise DocumentError(f"{_place(error.problem_mark)}: {_complaint(error)}") from None
+    except (ValueError, OverflowError):  # PyYAML makes numbers of the digits of an escape or a directive
+        raise DocumentError(f"{_place(loader.get_mark())}: a number in an escape or a directive is too large") from None
+
+
+class _Builder:
+    """Put one document together: `_open` holds the containers not closed yet, `_keys` the key that each waits with."""
+
+    def __init__(self) -> None:
+        self._open: list[dict[str, Any] | list[Any]] = []
+        self._keys: list[str | None] = []
+        self._nodes = 0
+        self._documents = 0
+        self._top: Any = None
+
+    def build(self, events: Iterator[yaml.Event]) -> Any:
+        for event in events:
+            if isinstance(event, yaml.NodeEvent):
+                self._take(event)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                self._open.pop()
+                self._keys.pop()
+            elif isinstance(event, yaml.DocumentStartEvent):
+                self._documents += 1
+                if self._documents > 1:
+                    raise DocumentError(f"{_place(event.start_mark)}: expected a single document")
+        return self._top
+
+    def _take(self, event: yaml.NodeEvent) -> None:
+        place = event.start_mark
+        if not isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) or event.tag is not None:
+            raise DocumentError(f"{_place(place)}: aliases and tags are not read")
+        self._nodes += 1
+        if self._nodes > NODES_MAX:
+            raise DocumentError(f"{_place(place)}: more than {NODES_MAX} keys and values")
+        if self._open and isinstance(self._open[-1], dict) and self._keys[-1] is None:
+            self._keys[-1] = self._key(event, self._open[-1])
+            return
+        if isinstance(event, yaml.ScalarEvent):
+            self._put(_value(event))
+            return
+        if len(self._open) == DEPTH_MAX:
+            raise DocumentError(f"{_place(place)}: nested deeper than {DEPTH_MAX} lists and mappings")
+        container: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self._put(container)
+        self._open.append(container)
+        self._keys.append(None)
+
+    def _key(self, event: yaml.NodeEvent, mapping: dict[str, Any]) -> str:
+        if not isinstance(event, yaml.ScalarEvent):
+            raise DocumentError(f"{_place(event.start_mark)}: a key must be plain text")
+        key = _text(event)
+        if key in mapping:
+            raise DocumentError(f"{_place(event.start_mark)}: key {key[:64]!r} comes twice")
+        return key
+
+    def _put(self, value: Any) -> None:
+        if not self._open:
+            self._top = value
+            return
+        container = self._open[-1]
+        if isinstance(container, list):
+            container.append(value)
+            return
+        key = self._keys[-1]
+        assert key is not None, "a value comes after its key"
+        container[key] = value
+        self._keys[-1] = None
+
+
+def _text(event: yaml.ScalarEvent) -> str:
+    text: str = event.value
+    if event.style == '"' and _FORBIDDEN.search(text):  # by an escape; unescaped the reader has refused it
+        raise DocumentError(f"{_place(event.start_mark)}: a character that YAML forbids")
+    return text
+
+
+def _value(event: yaml.ScalarEvent) -> str | int | float | bool | None:
+    """Give a scalar its type by the rules of YAML 1.2; in quotes it is text."""
+    text = _text(event)
+    if event.style is not None:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text.replace("_", ""))
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        if not isfinite(number):
+            raise DocumentError(f"{_place(event.start_mark)}: a number too large to compute with")
+        return number
+    return text
+
+
+def _place(mark: Any) -> str:
+    return "line ?" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _position(before: str) -> str:
+    """Name the place that so much text comes before."""
+    return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+
+
+def _complaint(error: yaml.MarkedYAMLError) -> str:
+    """Word an error without the excerpt of the text that its own wording carries."""
+    return ", ".join(part for part in (error.context, error.problem) if part)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from scoring.policy import Policy, PolicyError, policy_from
-from streams.config.document import DocumentError, parse
+from streams.config.document import DOCUMENT_BYTES_MAX, DocumentError, parse
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError, convert, phrase, suggestion, unknown_keys
 from streams.transport.settings import PROFILES
@@ -70,7 +70,8 @@ def _policy(document: object, origin: str) -> Policy:
 
 def _document(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_bytes()
+        with file.open("rb") as stream:
+            text = stream.read(DOCUMENT_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
     try:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from scoring.contract.dead_letter import REASONS, DeadLetter
-from scoring.decode.read.exact import FAULTS
+from scoring.contract.faults import FAULTS
 from streams.config.strict import suggestion
 from streams.transport.settings import Topics
 

@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from scoring.decode.read.exact import FAULTS
+from scoring.contract.faults import FAULTS, too_deep
 from streams.dlq.letters import Coordinates, DlqError
 
 LINE_BYTES_MAX = 1 << 21
@@ -102,6 +102,8 @@ def parse_line(text: bytes, topics: tuple[str, ...]) -> tuple[Coordinates, bytes
         raise LineError(f"longer than {LINE_BYTES_MAX:,} bytes")
     try:
         fields = _decode(text)
+    except RecursionError:
+        raise LineError(too_deep(text)) from None
     except FAULTS:
         raise LineError(f"not a JSON object on one line; it must read {SHAPE}") from None
     missing = [name for name in ("topic", "partition", "offset", "value") if name not in fields]

@@ -6,7 +6,7 @@ from typing import IO
 
 import msgspec
 
-from scoring.decode.read.exact import FAULTS
+from scoring.contract.faults import FAULTS, too_deep
 from scoring.outputs import Record
 from streams.replay.source import CHUNK_EVENTS, NOT_OURS, Chunk, Labels, SourceError
 
@@ -49,6 +49,8 @@ def read_lines(stream: IO[bytes], name: str) -> Iterator[Line]:
         number += 1
         try:
             line = _decode_line(text)
+        except RecursionError:
+            raise SourceError(f"{name}, line {number}: {too_deep(text)}") from None
         except FAULTS:
             raise SourceError(f"{name}, line {number}: not a record of `sekisho simulate`") from None
         if line.topic not in FIELDS:

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from msgspec import Struct
 from msgspec.json import Decoder
 
-from scoring.decode.read.exact import FAULTS
+from scoring.contract.faults import FAULTS
 from scoring.outputs import NOTHING, Emitted
 from streams.state.reader import LogReader
 from streams.transport.settings import Topics

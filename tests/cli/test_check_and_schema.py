@@ -29,6 +29,22 @@ def test_a_misspelt_key_is_told_with_its_path(tmp_path: Path, capsys: pytest.Cap
     ]
 
 
+def test_a_file_that_nests_too_deep_is_told_in_one_line_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("kafka: " + "[" * 5_000)
+    for words in (
+        ["check-config", str(file)],
+        ["check-config", "--policy", str(file)],
+        ["worker", "--config", str(file)],
+    ):
+        assert main(words) == 2
+        assert capsys.readouterr().err == (
+            f"sekisho {words[0]}: config.yaml: line 1, column 39: nested deeper than 32 lists and mappings\n"
+        )
+
+
 def test_a_login_in_the_clear_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("kafka: {sasl: {username: u, password: {env: NO_SUCH_VARIABLE}}}\nhttp: {enabled: false}\n")

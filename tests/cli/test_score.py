@@ -64,7 +64,10 @@ def test_the_merchants_record_counts(
     assert compliance["gaps"] == ["SC5_CREDMASTER"]
 
 
-@pytest.mark.parametrize("record", [b"{}", b"[]", b"nonsense", b'{"acquirer_id": "acq-1", "merchant_id": 7}'])
+@pytest.mark.parametrize(
+    "record",
+    [b"{}", b"[]", b"nonsense", b'{"acquirer_id": "acq-1", "merchant_id": 7}', b"[" * 5_000, b'{"a":' * 200_000],
+)
 def test_a_merchant_record_that_is_refused_ends_with_1(
     config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], record: bytes
 ) -> None:
@@ -81,6 +84,8 @@ def test_a_refused_event_names_reason_and_path_and_never_the_value(
     for event, told in (
         (b"{", "refused: MALFORMED_JSON at $"),
         (b"", "refused: EMPTY at $"),
+        (b"[" * 5_000, "refused: NESTED_TOO_DEEP at $"),
+        (b'{"a":' * 300_000, "refused: OVERSIZE at $"),
         (encoded(amount={"minor": -1}), "refused: OUT_OF_RANGE at $.amount.minor"),
         (encoded(merchant={"name": number}), "refused: SENSITIVE_PAN at $.merchant.name"),
     ):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.config import document
 from streams.config.document import DOCUMENT_BYTES_MAX, DocumentError, parse
 
 
@@ -55,14 +56,54 @@ def test_nothing_at_all_is_an_empty_mapping() -> None:
         (b"- a\n- b", "the top must be a mapping of sections"),
         (b"a: 1\n---\nb: 2", "expected a single document"),
         (b"? [a, b]\n: 1", "a key must be plain text"),
-        (b"a: \xff", "not UTF-8"),
-        (b"a: \x00", "a character that YAML forbids"),
+        (b"a: 1\nb: \xff", "line 2, column 4: not UTF-8"),
+        (b"a: 1\nb: \x00", "line 2, column 4: a character that YAML forbids"),
+        (b'a: "\\0"', "line 1, column 4: a character that YAML forbids"),
+        (b'a: "\\ud800"', "line 1, column 4: a character that YAML forbids"),
+        (b'a: "\\UFFFFFFFF"', "line 1, column 7: a number in an escape"),
+        (b"%YAML " + b"1" * 5_000 + b".1\n---\na: 1", "line 1, column 7: a number in an escape"),
+        (b"a: 1.0e999", "line 1, column 4: a number too large"),
+        (b"a: " + b"[" * 5_000, "line 1, column 35: nested deeper than 32"),
+        (b"a: " + b"[" * 5_000 + b"]" * 5_000, "line 1, column 35: nested deeper than 32"),
+        (b"{a: " * 5_000, "line 1, column 129: nested deeper than 32"),
+        (b"[a: " * 5_000, "line 1, column 65: nested deeper than 32"),
+        (b"- " * 5_000, "line 1, column 65: nested deeper than 32"),
+        (b"? " * 5_000, "line 1, column 3: a key must be plain text"),
+        (b"".join(b" " * i + b"a:\n" for i in range(900)), "line 33, column 33: nested deeper than 32"),
         (b"#" * (DOCUMENT_BYTES_MAX + 1), "are too many"),
     ],
 )
 def test_what_would_be_misread_is_an_error_with_its_place(text: bytes, complaint: str) -> None:
     with pytest.raises(DocumentError, match=complaint.replace("[", r"\[")):
         parse(text)
+
+
+def test_thirty_two_lists_and_mappings_may_lie_within_each_other() -> None:
+    inner: object = parse(b"{a: " * 32 + b"1" + b"}" * 32)
+    for _ in range(32):
+        assert isinstance(inner, dict)
+        inner = inner["a"]
+    assert inner == 1
+
+
+def test_keys_and_values_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "NODES_MAX", 6)
+    assert parse(b"a: [1, 2, 3]") == {"a": [1, 2, 3]}
+    with pytest.raises(DocumentError, match="line 1, column 14: more than 6 keys and values"):
+        parse(b"a: [1, 2, 3, 4]")
+
+
+def test_a_number_of_thousands_of_digits_is_no_number() -> None:
+    assert isinstance(parse(b"a: 1" + b"_000" * 3_000)["a"], str)
+
+
+_PIECES = st.sampled_from([*"ab01_-:?,[]{}#&*!|>\"'%\n \\.xU~e", "a: ", "- ", "\n  ", "\n- ", "null", "---\n", "...\n"])
+
+
+@given(st.lists(_PIECES, max_size=40).map("".join))
+def test_any_text_of_yamls_own_characters_is_a_mapping_or_a_document_error(text: str) -> None:
+    with suppress(DocumentError):
+        assert isinstance(parse(text.encode()), dict)
 
 
 def test_an_error_never_quotes_the_text_around_it() -> None:

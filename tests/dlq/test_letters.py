@@ -71,7 +71,9 @@ def test_since_says_what_it_can_be(text: str) -> None:
 DEEP = b'{"x":' + b"[" * 9_999
 
 
-@pytest.mark.parametrize("value", [None, b"", b"{}", b"not json", b"\xff", b'{"schema_version": "alert.v1"}', DEEP])
+@pytest.mark.parametrize(
+    "value", [None, b"", b"{}", b"not json", b"\xff", b'{"topic": "\xff"}', b'{"schema_version": "alert.v1"}', DEEP]
+)
 def test_what_is_no_letter_is_none(value: bytes | None) -> None:
     assert letter_of(value) is None
 

@@ -204,9 +204,14 @@ def test_a_manifest_that_is_no_json_is_refused() -> None:
         Bundle.load(changed("manifest.json", lambda data: data[:-3]), FEATURES)
 
 
+def test_a_manifest_that_nests_too_deep_is_refused_with_its_place() -> None:
+    with pytest.raises(BundleError, match=r"^manifest.json: line 2, column 517: nested deeper than 512 levels; train"):
+        Bundle.load(changed("manifest.json", lambda data: b'{"format": 1,\n"x": ' + b"[" * 5_000), FEATURES)
+
+
 def test_a_huge_file_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("scoring.model.bundle", fromlist=["SIZE_MAX"]).SIZE_MAX, "model.txt", 10)
-    with pytest.raises(BundleError, match=r"^model.txt has \d+ bytes, at most 10"):
+    with pytest.raises(BundleError, match=r"^model.txt has more than 10 bytes"):
         Bundle.load(bundle(), FEATURES)
 
 

@@ -50,6 +50,8 @@ def test_a_limit_counts_authorizations(tmp_path: Path) -> None:
     [
         (b"not JSON\n", "line 1: not a record"),
         (b'{"topic":"authorizations","key":"k","at_ms":1}\n', "line 1: not a record"),
+        (b'{"topic":"merchants","key":"\xff","at_ms":1,"value":{}}\n', "line 1: not a record"),
+        (b'{"topic":"merchants","value":' + b"[" * 5_000 + b"\n", "line 1: column 541: nested deeper than 512 levels"),
         (b'{"topic":"elsewhere","key":"k","at_ms":1,"value":{}}\n', "line 1: unknown topic"),
     ],
 )

@@ -105,6 +105,8 @@ def test_a_null_value_forgets_a_merchant() -> None:
         b"\xff",
         b'{"topic":"other","key":"","at_ms":1,"value":1}',
         b'{"topic":"merchants","key":"","at_ms":1}',
+        b'{"topic":"merchants","key":"\xff","at_ms":1,"value":{}}',
+        b'{"topic":"merchants","value":' + b"[" * 5_000,
     ],
 )
 def test_a_line_that_is_no_record_is_named(line: bytes) -> None:

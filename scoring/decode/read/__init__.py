@@ -5,7 +5,8 @@
 `exact` is msgspec's way, and `kernels` are the entry points.
 """
 
-from scoring.decode.read.exact import FAULTS, decode_event
+from scoring.contract.faults import FAULTS
+from scoring.decode.read.exact import decode_event
 from scoring.decode.read.kernels import NAMES, Reading, read_batch, read_event, reject_for
 from scoring.decode.read.meaning import READ, UNREAD
 

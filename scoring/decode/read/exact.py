@@ -19,9 +19,7 @@ from scoring.decode.page import PADDING
 from scoring.decode.read.fields import FIELDS, OBJECT
 
 decode_event: Final = msgspec.json.Decoder(Authorization).decode
-"""Decode one event; raises msgspec.DecodeError, UnicodeDecodeError or RecursionError where it is none."""
-
-FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Decode one event; raises one of FAULTS where it is none."""
 
 _SECTIONS: Final = {
     section: tuple((number, field.path[-1]) for number, field in enumerate(FIELDS) if field.path[:-1] == section)
