@@ -3,12 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from streams.config.types import DAY_MS, Partitions, Replicas, RetentionMs, TopicPrefix
 from streams.transport.settings import Broker, Topics
+
+if TYPE_CHECKING:
+    from streams.transport.admin import TopicState
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NAME_LENGTH_MAX = 249  # Kafka's limit
@@ -122,31 +125,12 @@ def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
     return tuple(plans)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicState:
-    """One topic as it is: whether it was created just now, and how many partitions it has."""
-
-    created: bool
-    partitions: int
-
-
-async def ensure(broker: Broker, plans: Sequence[TopicPlan]) -> list[TopicState]:
+async def ensure(broker: Broker, plans: Sequence[TopicPlan]) -> "list[TopicState]":
     """Create the topics that are missing and look at all of them, in the order of `plans`.
 
     Raises:
-        aiokafka.errors.KafkaError: the broker cannot be reached, or refuses a topic.
+        aiokafka.errors.KafkaError: as `create_topics`.
     """
-    from aiokafka.admin import AIOKafkaAdminClient  # noqa: PLC0415 -- settings are read without a client
+    from streams.transport.admin import create_topics  # noqa: PLC0415 -- settings are read without a client
 
-    from streams.transport.admin import create_topics  # noqa: PLC0415
-    from streams.transport.security import client_options  # noqa: PLC0415
-
-    created = set(await create_topics(broker, plans))
-    admin = AIOKafkaAdminClient(**client_options(broker))
-    await admin.start()
-    try:
-        described = await admin.describe_topics([wanted.name for wanted in plans])
-    finally:
-        await admin.close()
-    counts = {topic["topic"]: len(topic["partitions"]) for topic in described}
-    return [TopicState(created=wanted.name in created, partitions=counts[wanted.name]) for wanted in plans]
+    return await create_topics(broker, plans)

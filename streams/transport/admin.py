@@ -1,13 +1,26 @@
 """Topics made on a broker, for the demonstration, the tests and the command line."""
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    LeaderNotAvailableError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
+
+LOOK_S: Final = 0.05
+"""How often to ask for the metadata of a topic that was made a moment ago; brokers need tens of ms for it."""
+
+_NOT_YET: Final = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
 
 
 class TopicSpec(Protocol):
@@ -34,27 +47,100 @@ class TopicSpec(Protocol):
         ...
 
 
-async def create_topics(broker: Broker, topics: Iterable[TopicSpec]) -> list[str]:
-    """Create the topics that do not exist yet and return their names. Existing ones are left as they are.
+class TopicState(NamedTuple):
+    """One topic as it is: whether it was created just now, and how many partitions it has."""
+
+    created: bool
+    partitions: int
+
+
+class _Seen(NamedTuple):
+    """What a broker knows of a topic: its partitions, and how many of them have a leader."""
+
+    partitions: int = 0
+    led: int = 0
+
+    def is_at_least(self, least: "_Seen") -> bool:
+        return self.partitions >= least.partitions and self.led >= least.led
+
+
+async def create_topics(broker: Broker, topics: Iterable[TopicSpec]) -> list[TopicState]:
+    """Create the topics that do not exist yet, and describe all of them, in their order.
+
+    A broker learns of a new topic some time after it was created. This returns when every broker that can be reached
+    knows all topics, and the new ones with a leader for each partition. Existing ones are left as they are.
 
     Raises:
-        aiokafka.errors.KafkaError: the broker cannot be reached, or refuses a topic.
+        aiokafka.errors.KafkaError: the broker cannot be reached, refuses a topic, or does not know all of them in time.
     """
+    wanted = list(topics)
     admin = AIOKafkaAdminClient(**client_options(broker))
     await admin.start()
     try:
-        wanted = [
-            NewTopic(topic.name, topic.partitions, topic.replication_factor, topic_configs=dict(topic.configs))
-            for topic in topics
-        ]
-        response = await admin.create_topics(wanted)
+        created = await _create(admin, wanted)
+        counts = await _known(admin, wanted, created, broker.request_timeout_s)
     finally:
         await admin.close()
-    created = []
+    return [TopicState(topic.name in created, counts[topic.name]) for topic in wanted]
+
+
+async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> set[str]:
+    """Create what is missing and return its names."""
+    response = await admin.create_topics(
+        [
+            NewTopic(topic.name, topic.partitions, topic.replication_factor, topic_configs=dict(topic.configs))
+            for topic in wanted
+        ]
+    )
+    created = set()
     for name, code, *_ in response.topic_errors:
         error = for_code(code)
         if code == 0:
-            created.append(name)
+            created.add(name)
         elif error is not TopicAlreadyExistsError:
             raise error(f"topic {name!r} was refused")
     return created
+
+
+async def _known(
+    admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec], created: set[str], timeout_s: float
+) -> dict[str, int]:
+    """Wait until every broker knows the topics, and return how many partitions each has."""
+    needed = {
+        topic.name: _Seen(topic.partitions, topic.partitions) if topic.name in created else _Seen(1, 0)
+        for topic in wanted
+    }
+    missing = list(needed)
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                seen = await _seen(admin, list(needed))
+                missing = [name for name, least in needed.items() if not seen[name].is_at_least(least)]
+                if not missing:
+                    return {name: one.partitions for name, one in seen.items()}
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        names = ", ".join(map(repr, missing))
+        raise KafkaTimeoutError(f"not every broker knows {names} {timeout_s:g} s after it was created") from None
+
+
+async def _seen(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, _Seen]:
+    """Ask each broker that can be reached, and return of each topic what the broker that knows least knows."""
+    client, answers = admin._client, []
+    for node in client.cluster.brokers():
+        if await client.ready(node.nodeId):
+            answer = await client.send(node.nodeId, MetadataRequest(names, allow_auto_topic_creation=False))
+            answers.append({topic["topic"]: _described(topic) for topic in answer.to_object()["topics"]})
+    return {name: min((answer.get(name, _Seen()) for answer in answers), default=_Seen()) for name in names}
+
+
+def _described(topic: Mapping[str, Any]) -> _Seen:
+    """Read the description of a topic.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker does not say, for lack of a right for one.
+    """
+    error = for_code(topic["error_code"])
+    if topic["error_code"] and error not in _NOT_YET:
+        raise error(f"topic {topic['topic']!r} cannot be described")
+    return _Seen(len(topic["partitions"]), sum(partition["leader"] >= 0 for partition in topic["partitions"]))

@@ -6,8 +6,8 @@ import uuid
 import pytest
 
 from streams.replay.keeping import Keeping, keeping_of
-from streams.topics import TopicPlan
-from streams.transport.admin import create_topics
+from streams.topics import TopicPlan, TopicsSettings, plan
+from streams.transport.admin import TopicState, create_topics
 from streams.transport.settings import Broker
 
 
@@ -25,6 +25,14 @@ def test_a_broker_tells_how_long_it_keeps_records(broker: Broker) -> None:
     assert found == Keeping(topic=name, retention_ms=60_000, stamps_itself=False)
     name, found = kept(broker, retention_ms="-1")
     assert found == Keeping(topic=name, retention_ms=-1, stamps_itself=False)
+
+
+def test_topics_that_were_just_created_are_known_with_all_their_partitions(broker: Broker) -> None:
+    plans = plan(TopicsSettings(prefix=f"made-{uuid.uuid4().hex[:8]}-"))
+    made = asyncio.run(create_topics(broker, plans))
+    assert made == [TopicState(created=True, partitions=topic.partitions) for topic in plans]
+    again = asyncio.run(create_topics(broker, plans))
+    assert again == [TopicState(created=False, partitions=topic.partitions) for topic in plans]
 
 
 @pytest.mark.kafka
