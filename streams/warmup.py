@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import orjson
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from scoring.catalogue import FEATURES
 from scoring.decode import DecodeLimits
@@ -17,6 +18,7 @@ from scoring.observer import Settings
 from scoring.outputs import Source
 from scoring.policy import policy_from
 from scoring.profile import Changelog, ProfileLimits
+from streams.records.batches import Fetched
 from streams.state.blocks import blocks
 
 _TIME = "2026-01-01T00:00:00Z"
@@ -60,6 +62,7 @@ def warm_up(bundle: Bundle) -> float:
     assert not report.dead_letters, "the made-up report fits the contract"
     assert len(scored.decisions) == 2, "the made-up events fit the contract"
     _keep_and_restore(engine.observer.profiles.changelog)
+    _unpack()
     row = np.zeros(len(FEATURES))
     bundle.trees.contributions(row, np.empty(len(FEATURES) + 1))  # else only the first alert would compile it
     return time.monotonic() - began
@@ -73,6 +76,14 @@ def _keep_and_restore(changelog: Changelog) -> None:
         changelog.rewrite(0, rows.keys)
     changelog.settle()
     changelog.forget_cards(0)
+
+
+def _unpack() -> None:
+    """Take a batch apart, as what was fetched is."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 10)
+    builder.append(0, _TIME_MS, b"key", b"value", [])
+    for batch in Fetched(bytes(builder.build())):
+        assert batch.records(1 << 10).payloads == [b"value"]
 
 
 def _source(topic: str, values: int = 1) -> Source:

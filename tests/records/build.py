@@ -1,0 +1,94 @@
+"""Record batches as a producer could send them: right ones, and such as only an attacker writes."""
+
+import gzip
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+import cramjam
+from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from aiokafka.record.util import calc_crc32c, encode_varint
+
+HEADER: Final = Struct(">qiibIhiqqqhii")
+LENGTH_END, CRC_AT, CRC_END = 12, 17, 21
+APPEND_TIME: Final = 8
+
+CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+ENCODE: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "none": bytes,
+    "gzip": gzip_encode,
+    "snappy": snappy_encode,  # in blocks, as Java writes it
+    "lz4": lz4_encode,
+    "zstd": zstd_encode,
+}
+
+
+class Row(NamedTuple):
+    """One record; its offset and time count from those of the batch."""
+
+    offset: int
+    value: bytes | None
+    key: bytes | None = b"key"
+    time: int = 0
+    headers: Sequence[tuple[bytes, bytes | None]] = ()
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    encode_varint(value, out.append)
+    return bytes(out)
+
+
+def text(content: bytes | None) -> bytes:
+    return varint(-1) if content is None else varint(len(content)) + content
+
+
+def record(row: Row) -> bytes:
+    body = b"\0" + varint(row.time) + varint(row.offset) + text(row.key) + text(row.value) + varint(len(row.headers))
+    body += b"".join(text(name) + text(content) for name, content in row.headers)
+    return varint(len(body)) + body
+
+
+def stored(
+    payload: bytes,
+    *,
+    base: int = 0,
+    count: int = 1,
+    last: int | None = None,
+    codec: int = 0,
+    attributes: int = 0,
+    first_ms: int = 1_000,
+    max_ms: int = 2_000,
+    producer: tuple[int, int, int] = (-1, -1, -1),
+) -> bytes:
+    """Put a header with a right checksum before the records, as they are."""
+    raw = bytearray(HEADER.size) + payload
+    delta = count - 1 if last is None else last
+    HEADER.pack_into(
+        raw, 0, base, len(raw) - LENGTH_END, 0, 2, 0, attributes | codec, delta, first_ms, max_ms, *producer, count
+    )
+    raw[CRC_AT:CRC_END] = calc_crc32c(memoryview(raw)[CRC_END:]).to_bytes(4, "big")
+    return bytes(raw)
+
+
+def batch(rows: Sequence[Row], *, codec: str = "none", **header: Any) -> bytes:
+    """Build a batch of some records."""
+    payload = ENCODE[codec](b"".join(map(record, rows)))
+    return stored(payload, count=len(rows), codec=CODECS[codec], **header)
+
+
+def values(*contents: bytes | None, codec: str = "none", **header: Any) -> bytes:
+    """Build a batch of some values."""
+    return batch([Row(k, content) for k, content in enumerate(contents)], codec=codec, **header)
+
+
+def bomb(codec: str, size: int, **header: Any) -> bytes:
+    """Build a batch of one record of `size` zeros, compressed as far as the codec goes."""
+    plain = record(Row(0, bytes(size)))
+    payload = {
+        "gzip": lambda: gzip.compress(plain, 9),
+        "snappy": lambda: snappy_encode(plain),
+        "lz4": lambda: lz4_encode(plain),
+        "zstd": lambda: bytes(cramjam.zstd.compress(plain, level=19)),
+    }[codec]()
+    return stored(payload, codec=CODECS[codec], **header)
