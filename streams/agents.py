@@ -25,6 +25,7 @@ from faust.types import EventT, StreamT
 
 from scoring.outputs import Outputs, Source
 from streams.poison import PoisonGuard
+from streams.refused import as_one, outputs_of
 from streams.telemetry.conflicts import CardConflicts
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
@@ -45,6 +46,9 @@ def define_agents(app: "FraudApp") -> None:
         """Score every batch and emit what came of it."""
         async for event, batch in batches(stream):
             cast(BatchConsumer, app.consumer).taken_in(cast(BatchMessage, event.message))
+            if batch.refused is not None:
+                await deliver(app, event, batch, refuse(app, poison, batch, telemetry.scored))
+                continue
             outputs = engine.score(
                 batch.values,
                 source_of(batch),
@@ -63,6 +67,9 @@ def define_agents(app: "FraudApp") -> None:
         """Take in what issuers, schemes and analysts said was fraud."""
         async for event, batch in batches(stream):
             cast(BatchConsumer, app.consumer).taken_in(cast(BatchMessage, event.message))
+            if batch.refused is not None:
+                await deliver(app, event, batch, refuse(app, poison, batch, telemetry.reported))
+                continue
             outputs = engine.report(
                 batch.values,
                 source_of(batch),
@@ -86,6 +93,18 @@ async def batches(stream: StreamT[Any]) -> AsyncIterator[tuple[EventT[Any], Batc
         batch = event.value
         assert isinstance(batch, Batch), "the topic has a RawBatchSchema"
         yield event, batch
+
+
+def refuse(app: "FraudApp", poison: PoisonGuard, batch: Batch, tell: Callable[[Batch, Outputs], None]) -> Outputs:
+    """Give the dead letters of a stored batch that is not unpacked: the engine never hears of it."""
+    assert batch.refused is not None
+    emitted = app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0])
+    outputs = outputs_of(
+        batch.topic, batch.partition, batch.refused, received_at_ms=batch.polled_at_ms, emitted=emitted
+    )
+    poison.observe(batch.topic, batch.partition, as_one(batch.refused))
+    tell(batch, outputs)
+    return outputs
 
 
 async def deliver(app: "FraudApp", event: EventT[Any], batch: Batch, outputs: Outputs) -> None:

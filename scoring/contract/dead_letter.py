@@ -27,6 +27,8 @@ DeadLetterReason = Literal[
     "SENSITIVE_CVV",
     "SENSITIVE_TRACK",
     "SENSITIVE_PIN",
+    "OVERSIZE_BATCH",
+    "MALFORMED_BATCH",
 ]
 
 REASONS: tuple[DeadLetterReason, ...] = DeadLetterReason.__args__  # type: ignore[attr-defined]  # of a Literal
@@ -43,8 +45,12 @@ class Reject(Struct, frozen=True, kw_only=True, gc=False):
     path: str
 
 
-class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
-    """The envelope on the `dead-letters` topic."""
+class DeadLetter(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """The envelope on the `dead-letters` topic.
+
+    One with a `last_offset` stands for every record from `offset` to there. Where a batch was refused, `size_bytes` and
+    `record_ms` are those of the batch as it is stored.
+    """
 
     schema_version: Literal["dead-letter.v1"]
     topic: Annotated[str, Meta(max_length=249)]
@@ -55,3 +61,4 @@ class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
     size_bytes: Annotated[int, Meta(ge=0)]
     record_ms: TimeMs
     received_ms: TimeMs
+    last_offset: Annotated[int, Meta(ge=0)] | None = None

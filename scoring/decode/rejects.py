@@ -105,11 +105,19 @@ def reject_of(error: Exception) -> Reject:
 
 
 def encode_dead_letter(
-    reject: Reject, topic: str, partition: int, offset: int, size: int, record_ms: int, received_ms: int
+    reject: Reject,
+    topic: str,
+    partition: int,
+    offset: int,
+    size: int,
+    record_ms: int,
+    received_ms: int,
+    last_offset: int | None = None,
 ) -> tuple[bytes, bytes]:
     """Encode the envelope of one reject as (key, value); the key is `topic/partition/offset`, the source's coordinates.
 
-    `size` is the record's length in bytes; times are milliseconds since the epoch, a missing one (-1) reads 0.
+    `size` is the record's length in bytes; times are milliseconds since the epoch, a missing one (-1) reads 0. With a
+    `last_offset` the letter stands for every record up to there.
     """
     letter = DeadLetter(
         schema_version="dead-letter.v1",
@@ -121,5 +129,6 @@ def encode_dead_letter(
         size_bytes=size,
         record_ms=max(record_ms, 0),
         received_ms=max(received_ms, 0),
+        last_offset=last_offset,
     )
     return f"{topic}/{partition}/{offset}".encode(), _encode(letter)

@@ -45,6 +45,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("watch.stall_s must exceed emit.ack_timeout_s, or a slow produce looks like a stall")
         if self.watch.drain_s < self.emit.ack_timeout_s:
             raise ValueError("watch.drain_s must not be below emit.ack_timeout_s, or a drain gives up on its outputs")
+        if self.consume.record_batch_max_bytes < 2 * self.decode.bytes_max:
+            raise ValueError(
+                "consume.record_batch_max_bytes must be twice decode.bytes_max, or more: an event has a key"
+            )
         if self.kafka.profile.session_timeout_s > self.kafka.request_timeout_s:
             raise ValueError("kafka.request_timeout_s must not be below the profile's session_timeout_s")
         if self.kafka.profile.heartbeat_interval_s * 3 > self.kafka.profile.session_timeout_s:

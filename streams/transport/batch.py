@@ -6,6 +6,7 @@ from typing import Any
 
 from faust.types import TP, ConsumerMessage
 
+from streams.records.batches import Refused
 from streams.transport.window import Ticket
 
 
@@ -14,7 +15,8 @@ class Columns:
     """Hold the records of one fetch of one partition, column by column.
 
     `start` and `end` are fetch positions, [start, end): they enclose the gaps that compaction and transaction
-    markers leave, so that consecutive columns meet exactly even where offsets do not.
+    markers leave, so that consecutive columns meet exactly even where offsets do not. `weight` is what they take in
+    memory, as it is reckoned. A stored batch that was refused stands alone: its offsets, one time, and no values.
     """
 
     start: int
@@ -22,6 +24,8 @@ class Columns:
     offsets: Sequence[int]
     timestamps_ms: Sequence[int]
     values: list[bytes]  # a tombstone is b""
+    weight: int = 0
+    refused: Refused | None = None
 
     def chunks(self, max_events: int) -> Iterator["Columns"]:
         """Cut into pieces of at most `max_events`; pieces meet, and the last one carries the trailing gap."""
@@ -39,6 +43,7 @@ class Columns:
                 offsets=self.offsets[low:high],
                 timestamps_ms=self.timestamps_ms[low:high],
                 values=self.values[low:high],
+                weight=self.weight * (high - low) // total,
             )
             start = end
 
@@ -46,6 +51,8 @@ class Columns:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Batch:
     """Carry 1 to 2,048 payloads of one partition, in offset order, with their Kafka coordinates.
+
+    Or the coordinates of a stored batch that is `refused`: then there are no values, and one timestamp.
 
     `polled_at_ms` is epoch time and `polled_ns` monotonic, both of the hand-over to the main loop.
     """
@@ -57,6 +64,7 @@ class Batch:
     values: list[bytes]
     polled_at_ms: int
     polled_ns: int
+    refused: Refused | None = None
 
     def __len__(self) -> int:
         return len(self.values)

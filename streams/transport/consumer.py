@@ -81,11 +81,12 @@ class BatchConsumer(driver.Consumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as in Consumer._wait_next_records
         active = set(self._get_active_partitions())
-        roomy = {tp for tp in active if self._has_room(tp)}
+        room = self._settings.in_flight_max_bytes - sum(window.weight for window in self._windows.values())
+        roomy = {tp for tp in active if room > 0 and self._has_room(tp)}
         if not roomy:
             await self._wait_for_room(timeout)
             return
-        polled = await self._thread.getmany(roomy, timeout if roomy == active else FULL_POLL_S)
+        polled = await self._thread.getmany(roomy, timeout if roomy == active else FULL_POLL_S, room)
         generation = self.app.consumer_generation_id
         for tp, columns in polled.items():
             for message in self._messages(TP(tp.topic, tp.partition), columns, generation):
@@ -100,7 +101,7 @@ class BatchConsumer(driver.Consumer):
         if not self._is_current(generation):
             return
         window = self._windows.setdefault(tp, AckWindow())
-        if not columns.values:
+        if not columns.values and columns.refused is None:
             window.skip(columns.start, columns.end)
             return
         polled_at_ms, polled_ns = time.time_ns() // 1_000_000, time.monotonic_ns()
@@ -115,8 +116,10 @@ class BatchConsumer(driver.Consumer):
                 values=chunk.values,
                 polled_at_ms=polled_at_ms,
                 polled_ns=polled_ns,
+                refused=chunk.refused,
             )
-            yield BatchMessage(tp, batch, window.deliver(chunk.start, chunk.end, polled_ns), generation)
+            ticket = window.deliver(chunk.start, chunk.end, polled_ns, chunk.weight)
+            yield BatchMessage(tp, batch, ticket, generation)
 
     def _is_current(self, generation: int) -> bool:
         return not self.should_stop and self.flow_active and self.app.consumer_generation_id == generation

@@ -1,19 +1,21 @@
-"""aiokafka's fetcher: records out of it by column, without its per-record dataclass, and its end.
+"""aiokafka's fetcher: records out of it by column, within bounds, and its end.
 
-aiokafka builds a `ConsumerRecord` of eleven fields for each record (3.4 us); the compiled iterator below it needs 0.4.
-The first functions do what `Fetcher.fetched_records`, `FetchResult.getall` and `PartitionRecords._unpack_records` do
-together, on the same private objects; tests pin the source of all three, and of what `close` works around.
+aiokafka builds a `ConsumerRecord` of eleven fields for each record (3.4 us), and decompresses whatever a batch expands
+to. The first functions do what `Fetcher.fetched_records`, `FetchResult.getall` and `PartitionRecords._unpack_records`
+do together, on the same private objects; tests pin the source of all three, and of what `close` works around.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiokafka
 from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 
+from streams.records.batches import Fetched, Refused, Stored, unpack
+from streams.records.columns import RECORD_BYTES, Records
 from streams.transport.batch import Columns
 
 READ_COMMITTED = 1  # aiokafka.consumer.fetcher.READ_COMMITTED
@@ -21,8 +23,20 @@ READ_COMMITTED = 1  # aiokafka.consumer.fetcher.READ_COMMITTED
 CLOSE_AGAIN_S: Final = 0.01
 
 
-def take(fetcher: Any, wanted: Collection[TopicPartition]) -> dict[TopicPartition, Columns]:
-    """Take all buffered records of the wanted partitions and move their positions on.
+class Bounds(NamedTuple):
+    """Bound what one look takes of what was fetched, in bytes unpacked.
+
+    A batch beyond `batch` is refused. Of a partition no further batch is taken once `partition` are, and none of any
+    once `room` are: what is left stays in the fetcher, as it was fetched.
+    """
+
+    batch: int
+    partition: int
+    room: int
+
+
+def take(fetcher: Any, wanted: Collection[TopicPartition], bounds: Bounds) -> dict[TopicPartition, Columns]:
+    """Take buffered records of the wanted partitions, as far as the bounds go, and move their positions on.
 
     Like `fetched_records(timeout=0)`: what belongs to unassigned partitions is dropped, the rest of the unwanted stays.
     Unlike it, the fetcher is not told: it fetches again once `fetch_again` is called.
@@ -31,6 +45,7 @@ def take(fetcher: Any, wanted: Collection[TopicPartition]) -> dict[TopicPartitio
         aiokafka.errors.KafkaError: the broker's answer for a partition was an error and nothing else was buffered.
     """
     taken: dict[TopicPartition, Columns] = {}
+    weight = 0
     buffered = fetcher._records
     for tp in list(buffered):
         if tp not in wanted:
@@ -39,15 +54,18 @@ def take(fetcher: Any, wanted: Collection[TopicPartition]) -> dict[TopicPartitio
             continue
         result = buffered[tp]
         is_error = not hasattr(result, "getall")  # FetchError
-        if is_error and taken:
+        if weight >= bounds.room or (is_error and taken):
             break  # hand over what is good; the error comes up at the next call
         del buffered[tp]
         if is_error:
             fetch_again(fetcher)
             result.check_raise()
-        columns = unpack(result)
+        columns = unpack_columns(result, bounds)
+        if result.has_more():
+            buffered[tp] = result  # behind the others
         if columns is not None:
             taken[tp] = columns
+            weight += columns.weight
     return taken
 
 
@@ -56,8 +74,10 @@ def fetch_again(fetcher: Any) -> None:
     fetcher._notify(fetcher._wait_consume_future)
 
 
-def unpack(result: Any) -> Columns | None:
-    """Unpack one `FetchResult`, or return None if its partition moved or was paused meanwhile.
+def unpack_columns(result: Any, bounds: Bounds) -> Columns | None:
+    """Unpack one `FetchResult` up to the bounds, or return None if its partition moved or was paused meanwhile.
+
+    A batch that is refused comes alone, without values.
 
     Raises:
         aiokafka.errors.CorruptRecordException: a checksum does not match; the position stays before that batch.
@@ -65,45 +85,118 @@ def unpack(result: Any) -> Columns | None:
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return None
     source = result._partition_records
+    walk = Fetched.of(source)
     start: int = source.next_fetch_offset
-    parts: list[list[Any]] = []
+    gathered = _Gathered()
     try:
-        _read_batches(source, parts)
+        _read_batches(source, walk, gathered, bounds)
     finally:
         result._update_position()
-        result._partition_records = None
+        if not walk:
+            result._partition_records = None
     end: int = source.next_fetch_offset
-    rows: list[Any] = parts[0] if len(parts) == 1 else list(chain.from_iterable(parts))
-    if not rows:
-        return None if end == start else Columns(start=start, end=end, offsets=(), timestamps_ms=(), values=[])
-    first: int = rows[0].offset
-    dense = rows[-1].offset - first + 1 == len(rows)
-    values = [row.value for row in rows]
-    if None in values:  # tombstones: nothing to score, and not to be dropped in silence either
-        values = [b"" if value is None else value for value in values]
-    return Columns(
-        start=start,
-        end=end,
-        offsets=range(first, first + len(rows)) if dense else [row.offset for row in rows],
-        timestamps_ms=[row.timestamp for row in rows],
-        values=values,
-    )
+    return gathered.columns(start, end) if end != start or gathered.weight else None
 
 
-def _read_batches(source: Any, parts: list[list[Any]]) -> None:
-    records = source._records
-    while records.has_next():
-        batch = records.next_batch()
-        if source._check_crcs and not batch.validate_crc():
-            if parts:
-                return  # hand over what is good; the broken batch is fetched again and raises then
-            raise CorruptRecordException(f"Invalid CRC - {source._tp}")
-        if not (aborted(source, batch) or batch.is_control_batch):
-            rows = list(batch)
-            if rows and rows[0].offset < source.next_fetch_offset:  # the fetch began inside a stored batch
-                rows = [row for row in rows if row.offset >= source.next_fetch_offset]
-            parts.append(rows)
-        source.next_fetch_offset = batch.next_offset
+class _Gathered:
+    """Collect the columns of one batch after the other."""
+
+    def __init__(self) -> None:
+        self._offsets: list[Sequence[int]] = []
+        self._timestamps_ms: list[int] = []
+        self._values: list[bytes] = []
+        self.refused: Refused | None = None
+        self.weight = 0
+
+    def add(self, records: Records) -> None:
+        """Append the records of a batch, of which there are some; a null value counts as an empty one."""
+        self._offsets.append(records.offsets)
+        self._timestamps_ms += records.timestamps_ms
+        self._values += records.payloads
+        self.weight += records.weight
+
+    def add_few(self, rows: Sequence[Any], size: int) -> None:
+        """Append aiokafka's own records of a batch of `size` bytes."""
+        self._offsets.append([row.offset for row in rows])
+        self._timestamps_ms += [row.timestamp for row in rows]
+        self._values += [row.value or b"" for row in rows]
+        self.weight += size + RECORD_BYTES * len(rows)
+
+    def columns(self, start: int, end: int) -> Columns:
+        """Put together what was collected of [start, end)."""
+        refused, parts = self.refused, self._offsets
+        if refused is not None:
+            return Columns(
+                start=start,
+                end=end,
+                offsets=range(refused.first, refused.end),
+                timestamps_ms=(refused.last_ms,),
+                values=[],
+                refused=refused,
+            )
+        offsets: Sequence[int] = ()
+        if parts:
+            first, last = parts[0][0], parts[-1][-1]
+            is_dense = last - first + 1 == len(self._values)
+            offsets = range(first, last + 1) if is_dense else list(chain.from_iterable(parts))
+        return Columns(
+            start=start,
+            end=end,
+            offsets=offsets,
+            timestamps_ms=self._timestamps_ms,
+            values=self._values,
+            weight=self.weight,
+        )
+
+
+def _read_batches(source: Any, walk: Fetched, gathered: _Gathered, bounds: Bounds) -> None:
+    while walk and gathered.weight < bounds.partition:
+        if walk.held is None:
+            try:
+                walk.held = _read_batch(source, walk, gathered, bounds.batch)
+            except CorruptRecordException:
+                if not gathered.weight:
+                    raise
+                walk.drop()  # hand over what is good; the broken batch is fetched again and raises then
+                return
+        if walk.held is not None:
+            if not gathered.weight:  # it comes alone: else at the next call
+                gathered.refused, walk.held = walk.held, None
+                source.next_fetch_offset = gathered.refused.end
+            return
+
+
+def _read_batch(source: Any, walk: Fetched, gathered: _Gathered, limit: int) -> Refused | None:
+    """Append what the next batch holds and move past it, or refuse it and stay before it."""
+    batch = next_batch(source, walk)
+    if batch is None:
+        return None
+    position = source.next_fetch_offset
+    few = batch.few() if position <= batch.header.base_offset else None
+    if few is not None:
+        gathered.add_few(few, batch.size)
+    elif isinstance(unpacked := unpack(batch, position, limit), Refused):
+        return unpacked
+    elif len(unpacked):
+        gathered.add(unpacked)
+    source.next_fetch_offset = batch.header.next_offset
+    return None
+
+
+def next_batch(source: Any, walk: Fetched) -> Stored | None:
+    """Give the next batch; None if it holds nothing for us, and has been moved past.
+
+    Raises:
+        aiokafka.errors.CorruptRecordException: its checksum or its length is wrong; the position stays before it.
+    """
+    batch = walk.next()
+    header = batch.header
+    if source._check_crcs and not header.validate_crc():
+        raise CorruptRecordException(f"Invalid CRC - {source._tp}")
+    if aborted(source, header) or header.is_control_batch:
+        source.next_fetch_offset = header.next_offset
+        return None
+    return batch
 
 
 def aborted(source: Any, batch: Any) -> bool:

@@ -6,6 +6,7 @@ other's hold on the interpreter, which on a loaded machine was most of the laten
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Set as AbstractSet
 from typing import Any, cast
@@ -18,7 +19,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.transport.batch import Columns
-from streams.transport.fetch import close, fetch_again, take
+from streams.transport.fetch import Bounds, close, fetch_again, take
 
 Polled = dict[TopicPartition, Columns]
 
@@ -113,8 +114,11 @@ class Poller(driver.AIOKafkaConsumerThread):
         self,
         active_partitions: AbstractSet[TP] | None,
         timeout: float,  # noqa: ASYNC109
+        room: int = sys.maxsize,
     ) -> Polled:
         """Poll the active partitions for at most `timeout` seconds; empty when there is nothing or a rebalance began.
+
+        Not much more than `room` bytes are unpacked, by one stored batch at most.
 
         Overrides `getmany` and `_fetch_records`, and with them `Fetcher.fetched_records`.
 
@@ -126,7 +130,7 @@ class Poller(driver.AIOKafkaConsumerThread):
         fetcher = self._ensure_consumer()._fetcher
         deadline = time.monotonic() + timeout
         with fetcher._subscriptions.fetch_context():
-            while not (polled := self._take(active_partitions)):
+            while not (polled := self._take(active_partitions, room)):
                 left = deadline - time.monotonic()
                 if left <= 0 or not self.consumer.flow_active:
                     break
@@ -141,14 +145,15 @@ class Poller(driver.AIOKafkaConsumerThread):
                 waiter.result()  # raises what the coordinator met: no authorization, for one
         return polled
 
-    def _take(self, wanted: AbstractSet[TP]) -> Polled:
+    def _take(self, wanted: AbstractSet[TP], room: int) -> Polled:
         consumer = self._ensure_consumer()
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
         if not self.consumer.flow_active or fetcher._subscriptions.reassignment_in_progress:
             return {}  # records taken now would never be delivered
-        taken = take(fetcher, wanted)
+        limit = self.app.settings.consume.record_batch_max_bytes
+        taken = take(fetcher, wanted, Bounds(batch=limit, partition=limit // 4, room=room))
         if taken:
             self._space_fetches(fetcher)
         return taken

@@ -108,8 +108,19 @@ class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fetch_max_partition_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 24)] = 1 << 20
     batch_max_events: Annotated[int, Meta(ge=1, le=2048)] = 2048
     partition_max_batches: Annotated[int, Meta(ge=1, le=64)] = 8  # in flight per partition; back-pressure beyond
+    record_batch_max_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 28)] = 1 << 24  # of one of a producer's, unpacked
+    in_flight_max_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 36)] = 1 << 26  # unpacked, not yet acknowledged
     commit_interval_s: Seconds = 1.0
     rebalance_timeout_s: Seconds = 45.0
+
+    def __post_init__(self) -> None:
+        if self.record_batch_max_bytes < self.fetch_max_partition_bytes:
+            raise ValueError(
+                "record_batch_max_bytes must not be below fetch_max_partition_bytes, "
+                "or a batch that fits into a fetch is refused"
+            )
+        if self.in_flight_max_bytes < self.record_batch_max_bytes:
+            raise ValueError("in_flight_max_bytes must not be below record_batch_max_bytes")
 
 
 class Emit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

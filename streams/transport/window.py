@@ -9,26 +9,28 @@ class Ticket:
     It holds no reference to the batch: after a rebalance Faust waits until forgotten messages are collected.
     """
 
-    __slots__ = ("delivered_ns", "done", "end")
+    __slots__ = ("delivered_ns", "done", "end", "weight")
 
-    def __init__(self, end: int, delivered_ns: int) -> None:
+    def __init__(self, end: int, delivered_ns: int, weight: int = 0) -> None:
         self.end = end
         self.delivered_ns = delivered_ns
+        self.weight = weight
         self.done = False
 
 
 class AckWindow:
     """Order the tickets of one partition and move the watermark over the finished prefix, never past a gap."""
 
-    __slots__ = ("_delivered", "_tickets", "applied", "watermark")
+    __slots__ = ("_delivered", "_tickets", "applied", "watermark", "weight")
 
     def __init__(self) -> None:
         self._tickets: deque[Ticket] = deque()
         self._delivered: int | None = None
         self.applied: int | None = None  # end of the last batch that the engine has taken in, in order
         self.watermark: int | None = None  # end of the finished prefix; None until a batch is finished
+        self.weight = 0  # bytes in memory of the batches delivered and not passed by the watermark, as reckoned
 
-    def deliver(self, start: int, end: int, now_ns: int) -> Ticket:
+    def deliver(self, start: int, end: int, now_ns: int, weight: int = 0) -> Ticket:
         """Admit the batch [start, end) and return its ticket. It must begin where the last one ended.
 
         A batch that was fetched but never delivered would otherwise be skipped for ever, so that is a bug: crash.
@@ -36,8 +38,9 @@ class AckWindow:
         assert start < end, f"empty batch [{start}, {end})"
         assert self._delivered is None or start == self._delivered, f"gap: [{self._delivered}, {start}) not delivered"
         self._delivered = end
-        ticket = Ticket(end, now_ns)
+        ticket = Ticket(end, now_ns, weight)
         self._tickets.append(ticket)
+        self.weight += weight
         return ticket
 
     def finish(self, ticket: Ticket) -> None:
@@ -45,7 +48,9 @@ class AckWindow:
         ticket.done = True
         tickets = self._tickets
         while tickets and tickets[0].done:
-            self.watermark = tickets.popleft().end
+            passed = tickets.popleft()
+            self.watermark = passed.end
+            self.weight -= passed.weight
             if self.applied is None or self.applied < self.watermark:  # a gap, which nobody takes in
                 self.applied = self.watermark
 

@@ -10,6 +10,7 @@ import pytest
 from faust.transport import consumer as upstream
 from faust.types import TP
 
+from streams.records.batches import Refused
 from streams.transport.batch import BatchMessage, Columns
 from streams.transport.consumer import BatchConsumer
 from streams.transport.settings import Consume
@@ -20,14 +21,16 @@ HERE, THERE = TP("authorizations", 0), TP("authorizations", 1)
 class FakePoller:
     def __init__(self) -> None:
         self.polls: list[set[TP]] = []
+        self.rooms: list[int] = []
         self.answers: list[dict[TP, Columns]] = []
         self.commits: list[dict[TP, int]] = []
         self.accepts = True
         self.is_expelled = False
         self.lease_left_s = 9.0
 
-    async def getmany(self, active: set[TP], timeout: float) -> dict[TP, Columns]:  # noqa: ASYNC109
+    async def getmany(self, active: set[TP], timeout: float, room: int) -> dict[TP, Columns]:  # noqa: ASYNC109
         self.polls.append(set(active))
+        self.rooms.append(room)
         return self.answers.pop(0) if self.answers else {}
 
     async def commit(self, offsets: dict[TP, int]) -> bool:
@@ -69,8 +72,9 @@ def bare_consumer() -> Any:
     return bare
 
 
-def columns(start: int, count: int, end: int | None = None) -> Columns:
+def columns(start: int, count: int, end: int | None = None, weight: int = 0) -> Columns:
     return Columns(
+        weight=weight,
         start=start,
         end=start + count if end is None else end,
         offsets=range(start, start + count),
@@ -104,6 +108,31 @@ def test_one_message_per_partition_and_poll(consumer: Any) -> None:
 
 def test_a_long_fetch_becomes_several_batches(consumer: Any) -> None:
     assert [len(message.value) for message in poll(consumer, {HERE: columns(0, 25)})] == [10, 10, 5]
+
+
+def test_a_refused_batch_is_a_message_of_its_own_and_passed_once_it_is_acknowledged(consumer: Any) -> None:
+    refused = Refused(reason="OVERSIZE_BATCH", first=5, end=9, size=100, last_ms=7_000, is_whole=True)
+    bomb = Columns(start=5, end=9, offsets=range(5, 9), timestamps_ms=(7_000,), values=[], refused=refused)
+    (message,) = poll(consumer, {HERE: bomb})
+    assert (message.value.refused, message.value.values, message.offset, message.timestamp) == (refused, [], 8, 7.0)
+    assert committable(consumer) == {}
+    consumer.ack(message)
+    assert committable(consumer) == {HERE: 9}
+
+
+def test_bytes_in_flight_are_bounded_over_all_partitions(consumer: Any) -> None:
+    limit = consumer._settings.in_flight_max_bytes
+    here, there = poll(consumer, {HERE: columns(0, 5, weight=limit - 10)}, {THERE: columns(0, 5, weight=20)})
+    assert consumer._thread.rooms == [limit, 10]
+    poll(consumer, {HERE: columns(5, 1)})
+    assert len(consumer._thread.polls) == 2, "there is no room for anything"
+    consumer._thread.answers.clear()
+    consumer.ack(there)
+    poll(consumer, {})
+    assert consumer._thread.rooms == [limit, 10, 10]
+    consumer.ack(here)
+    poll(consumer, {})
+    assert consumer._thread.rooms[-1] == limit
 
 
 def test_acknowledgements_out_of_order_commit_nothing_early(consumer: Any) -> None:

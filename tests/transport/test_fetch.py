@@ -12,10 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.transport.batch import Columns
-from streams.transport.fetch import take, unpack
+from streams.transport.fetch import Bounds, take, unpack_columns
+from tests.records.build import Row, batch, bomb, stored
+from tests.records.build import values as batch_of
 
 TP = TopicPartition("authorizations", 3)
 BASE_OFFSET, ATTRIBUTES = 0, 21  # where the fields lie in a v2 record batch
+MIB = 1 << 20
+WIDE = Bounds(batch=16 * MIB, partition=4 * MIB, room=64 * MIB)
 
 
 class FakeState:
@@ -80,7 +84,7 @@ def test_columns_equal_the_records_aiokafka_returns(
     ours, our_assignment = result_of(raw, position)
     theirs, their_assignment = result_of(raw, position)
     expected = theirs.getall()
-    columns = unpack(ours)
+    columns = unpack_columns(ours, WIDE)
     assert our_assignment.state.position == their_assignment.state.position
     if columns is None:
         assert expected == []
@@ -112,20 +116,20 @@ def test_a_broken_batch_is_not_delivered_and_what_came_before_it_is() -> None:
     broken = bytearray(encode(2, [b"c"]))
     broken[-1] ^= 1
     result, assignment = result_of(encode(0, [b"a", b"b"]) + bytes(broken), 0)
-    columns = unpack(result)
+    columns = unpack_columns(result, WIDE)
     assert columns is not None
     assert columns.values == [b"a", b"b"]
     assert assignment.state.position == 2
     result, assignment = result_of(bytes(broken), 2)
     with pytest.raises(CorruptRecordException):
-        unpack(result)
+        unpack_columns(result, WIDE)
     assert assignment.state.position == 2
 
 
 def test_records_of_a_partition_that_was_seeked_are_dropped() -> None:
     result, assignment = result_of(encode(0, [b"a"]), 0)
     assignment.state.position = 5
-    assert unpack(result) is None
+    assert unpack_columns(result, WIDE) is None
     assert assignment.state.position == 5
 
 
@@ -151,15 +155,94 @@ class FakeError:
 def test_only_wanted_partitions_are_taken_and_lost_ones_are_dropped() -> None:
     wanted, other, lost = (TopicPartition("authorizations", number) for number in (1, 2, 10))
     fetcher = FakeFetcher({tp: result_of(encode(0, [b"a"]), 0)[0] for tp in (wanted, other, lost)})
-    assert list(take(fetcher, {wanted})) == [wanted]
+    assert list(take(fetcher, {wanted}, WIDE)) == [wanted]
     assert list(fetcher._records) == [other]
 
 
 def test_an_error_waits_until_good_records_are_handed_over() -> None:
     good, bad = TopicPartition("authorizations", 1), TopicPartition("authorizations", 2)
     fetcher = FakeFetcher({good: result_of(encode(0, [b"a"]), 0)[0], bad: FakeError()})
-    assert list(take(fetcher, {good, bad})) == [good]
+    assert list(take(fetcher, {good, bad}, WIDE)) == [good]
     with pytest.raises(CorruptRecordException):
-        take(fetcher, {good, bad})
+        take(fetcher, {good, bad}, WIDE)
     assert fetcher._records == {}
     assert fetcher.notified == 1
+
+
+def taken(fetcher: FakeFetcher, tp: TopicPartition, bounds: Bounds = WIDE) -> Columns:
+    found = take(fetcher, {tp}, bounds)
+    assert list(found) == [tp]
+    return found[tp]
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_a_bomb_comes_alone_between_what_is_good(codec: str) -> None:
+    raw = batch_of(b"a", b"b") + bomb(codec, 20 * MIB, base=2) + batch_of(b"c", codec=codec, base=3)
+    result, assignment = result_of(raw, 0)
+    fetcher = FakeFetcher({TP: result})
+    before, refused, after = (taken(fetcher, TP) for _ in range(3))
+    assert (before.values, before.start, before.end) == ([b"a", b"b"], 0, 2)
+    assert (refused.values, refused.start, refused.end, refused.offsets) == ([], 2, 3, range(2, 3))
+    assert refused.refused is not None
+    assert refused.refused.reason == "OVERSIZE_BATCH"
+    assert [chunk.refused for chunk in refused.chunks(10)] == [refused.refused]
+    assert (after.values, after.start, after.end) == ([b"c"], 3, 4)
+    assert fetcher._records == {}
+    assert assignment.state.position == 4
+
+
+def test_a_bomb_that_was_rolled_back_is_passed_over() -> None:
+    raw = bomb("zstd", 20 * MIB, attributes=16, producer=(7, 0, 0)) + batch_of(b"a", base=1)
+    assignment = FakeAssignment(0)
+    records = PartitionRecords(TP, MemoryRecords(raw), [(7, 0)], 0, None, None, True, 1)
+    result = FetchResult(TP, assignment=assignment, partition_records=records, backoff=0.1)
+    columns = unpack_columns(result, WIDE)
+    assert columns is not None
+    assert (columns.values, columns.refused) == ([b"a"], None)
+
+
+def test_what_is_within_the_bound_of_a_batch_is_bounded_in_sum() -> None:
+    """Sixty batches of 3 MiB each in 200 KB."""
+    raw = b"".join(batch_of(bytes(3 * MIB), codec="gzip", base=base) for base in range(60))
+    other = TopicPartition("authorizations", 4)
+    fetcher = FakeFetcher({TP: result_of(raw, 0)[0], other: result_of(raw, 0)[0]})
+    bounds = Bounds(batch=4 * MIB, partition=5 * MIB, room=8 * MIB)
+    found = take(fetcher, {TP, other}, bounds)
+    assert {tp: len(columns.values) for tp, columns in found.items()} == {TP: 2, other: 2}
+    assert all(6 * MIB < columns.weight < 7 * MIB for columns in found.values())
+    found = take(fetcher, {TP, other}, bounds._replace(room=5 * MIB))
+    assert {tp: list(columns.offsets) for tp, columns in found.items()} == {TP: [2, 3]}
+    found = take(fetcher, {TP, other}, bounds._replace(room=5 * MIB))
+    assert {tp: list(columns.offsets) for tp, columns in found.items()} == {other: [2, 3]}, "each in its turn"
+    assert take(fetcher, {TP, other}, bounds._replace(room=0)) == {}
+    rest = 4
+    while fetcher._records:
+        rest += len(taken(fetcher, next(iter(fetcher._records)), bounds).values)
+    assert rest == 2 * 60 - 2 * 2
+
+
+def test_weights_of_chunks_are_those_of_their_records() -> None:
+    columns = taken(FakeFetcher({TP: result_of(batch_of(*[b"0123456789"] * 100), 0)[0]}), TP)
+    assert columns.weight == pytest.approx(100 * (128 + 20), rel=0.1)
+    assert [chunk.weight for chunk in columns.chunks(50)] == [columns.weight // 2] * 2
+
+
+def test_a_broken_batch_that_stands_behind_a_refused_one_is_met_later() -> None:
+    broken = bytearray(batch_of(b"c", base=2))
+    broken[-1] ^= 1
+    fetcher = FakeFetcher({TP: result_of(batch_of(b"a") + bomb("lz4", 20 * MIB, base=1) + bytes(broken), 0)[0]})
+    assert taken(fetcher, TP).values == [b"a"]
+    assert taken(fetcher, TP).refused is not None
+    with pytest.raises(CorruptRecordException):
+        take(fetcher, {TP}, WIDE)
+
+
+def test_a_batch_that_nobody_can_read_is_refused_and_not_fetched_again() -> None:
+    """Brokers take a header whose name is not UTF-8; aiokafka then failed at every start."""
+    raw = batch([Row(0, b"a", headers=[(b"\xff", b"")])]) + stored(b"garbage", codec=3, base=1) + batch_of(b"c", base=2)
+    fetcher = FakeFetcher({TP: result_of(raw, 0)[0]})
+    assert taken(fetcher, TP).values == [b"a"]
+    refused = taken(fetcher, TP).refused
+    assert refused is not None
+    assert refused.reason == "MALFORMED_BATCH"
+    assert taken(fetcher, TP).values == [b"c"]

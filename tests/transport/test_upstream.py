@@ -17,6 +17,7 @@ import pytest
 from aiokafka import client
 from aiokafka.consumer import fetcher, group_coordinator, subscription_state
 from aiokafka.producer import message_accumulator, sender
+from aiokafka.record import default_records, legacy_records, memory_records
 from faust.tables.recovery import Recovery
 from faust.transport import consumer
 from faust.transport.drivers import aiokafka as driver
@@ -75,6 +76,19 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
     "fetcher.Fetcher._fetch_requests_routine": (fetcher.Fetcher._fetch_requests_routine, "2a8ec5932644"),
     "fetcher.Fetcher._get_actions_per_node": (fetcher.Fetcher._get_actions_per_node, "1dab2cf937d1"),
     "fetcher.FetchResult.getall": (fetcher.FetchResult.getall, "3e717e30de50"),
+    "fetcher.FetchResult.has_more": (fetcher.FetchResult.has_more, "a25ee8ab9340"),
+    "fetcher.FetchResult._update_position": (fetcher.FetchResult._update_position, "83fb1473bf10"),
+    "aiokafka.AIOKafkaConsumer.getmany": (aiokafka.AIOKafkaConsumer.getmany, "bc6d248e42a4"),
+    "default_records._DefaultRecordBatchPy._maybe_uncompress": (
+        default_records._DefaultRecordBatchPy._maybe_uncompress,
+        "c9d0dc2bed50",
+    ),
+    "default_records._DefaultRecordBatchPy._read_msg": (
+        default_records._DefaultRecordBatchPy._read_msg,
+        "0997ab7a5850",
+    ),
+    "memory_records._MemoryRecordsPy.next_batch": (memory_records._MemoryRecordsPy.next_batch, "f1779ecb6d0d"),
+    "legacy_records._LegacyRecordBatchPy.__iter__": (legacy_records._LegacyRecordBatchPy.__iter__, "a668f4e65390"),
     "fetcher.FetchResult.check_assignment": (fetcher.FetchResult.check_assignment, "b5340df67e3f"),
     "fetcher.PartitionRecords.__init__": (fetcher.PartitionRecords.__init__, "8ec1c2ae6ea1"),
     "fetcher.PartitionRecords._unpack_records": (fetcher.PartitionRecords._unpack_records, "b803e6d46480"),
