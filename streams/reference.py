@@ -5,13 +5,15 @@ import logging
 import time
 from typing import Any
 
-import aiokafka
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import TopicPartition
 from mode import Service
 
 from scoring.outputs import Outputs, Source
 from streams.emit import Emitter
+from streams.records.batches import Refused
+from streams.refused import outputs_of
 from streams.seams import Engine, Telemetry
+from streams.transport.bounded import BoundedConsumer, Polled
 from streams.transport.security import client_options
 from streams.transport.settings import WorkerSettings
 
@@ -40,7 +42,8 @@ class ReferenceLoader(Service):
         self._engine = engine
         self._emitter = emitter
         self._telemetry = telemetry
-        self._consumer: aiokafka.AIOKafkaConsumer | None = None
+        self._consumer: BoundedConsumer | None = None
+        self._refused: list[tuple[TopicPartition, Refused]] = []
         self.loaded = False
 
     async def on_start(self) -> None:
@@ -49,7 +52,9 @@ class ReferenceLoader(Service):
         Raises:
             RegistryError: the topic does not exist, or its end was not reached within `reference_timeout_s`.
         """
-        consumer = self._consumer = aiokafka.AIOKafkaConsumer(
+        consumer = self._consumer = BoundedConsumer(
+            batch_max_bytes=self._settings.consume.record_batch_max_bytes,
+            refuse=lambda tp, refused: self._refused.append((tp, refused)),
             **client_options(self._settings.broker),
             client_id="sekisho-merchants",
             enable_auto_commit=False,
@@ -66,7 +71,7 @@ class ReferenceLoader(Service):
         self.loaded = True
         log.info("merchants_loaded records=%d", records)
 
-    async def _load(self, consumer: aiokafka.AIOKafkaConsumer) -> int:
+    async def _load(self, consumer: BoundedConsumer) -> int:
         topic = self._settings.topics.merchants
         await asyncio.wait_for(consumer._client._wait_on_metadata(topic), METADATA_S)
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
@@ -89,9 +94,12 @@ class ReferenceLoader(Service):
         while not self.should_stop:
             await self._apply(await consumer.getmany(timeout_ms=1000, max_records=POLL_MAX_RECORDS))
 
-    async def _apply(self, polled: dict[TopicPartition, list[ConsumerRecord]]) -> int:
+    async def _apply(self, polled: Polled) -> int:
         applied, outputs = 0, []
         received_at_ms = time.time_ns() // 1_000_000
+        for tp, refused in self._refused:
+            outputs.append(outputs_of(tp.topic, tp.partition, refused, received_at_ms=received_at_ms))
+        self._refused.clear()
         for tp, records in polled.items():
             source = Source(
                 topic=tp.topic,
@@ -102,7 +110,7 @@ class ReferenceLoader(Service):
             keys, values = [record.key or b"" for record in records], [record.value for record in records]
             outputs.append(self._engine.merchant(keys, values, source, received_at_ms=received_at_ms))
             applied += len(records)
-        if applied:
+        if outputs:
             await self._bury(outputs, received_at_ms)
             self._telemetry.merchants(applied, outputs)
         return applied

@@ -41,7 +41,7 @@ def run(arguments: Namespace) -> int:
 
 async def _list(arguments: Namespace, settings: Settings) -> int:
     chosen, topic = _filter(arguments), settings.topics.full.dead_letters
-    async with reading(settings.kafka) as reader:
+    async with reading(settings.kafka, settings.consume.record_batch_max_bytes) as reader:
         listing = await list_letters(reader, topic, chosen, show, each=arguments.each, as_json=arguments.json)
     if not listing.groups:
         tell("dlq list", f"none of the {listing.read - listing.foreign:,} dead letters on {topic} match")
@@ -69,7 +69,8 @@ async def _redrive(arguments: Namespace, settings: Settings) -> int:
         mended = None
         if arguments.mended is not None:
             mended = stack.enter_context(mended_file(arguments.mended, redrivable(topics), arguments.limit))
-        reader = await stack.enter_async_context(reading(settings.kafka))
+        limit = settings.consume.record_batch_max_bytes
+        reader = await stack.enter_async_context(reading(settings.kafka, limit))
         request = Request(
             letters_topic=topics.dead_letters,
             topics=redrivable(topics),

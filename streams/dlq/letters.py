@@ -1,7 +1,7 @@
 """Dead letters as they are read back, and which of them are meant."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -36,6 +36,16 @@ class Coordinates(NamedTuple):
 def coordinates_of(letter: DeadLetter) -> Coordinates:
     """Return where the record lies of which a letter speaks."""
     return Coordinates(letter.topic, letter.partition, letter.offset)
+
+
+def offsets_of(letter: DeadLetter) -> range:
+    """Return the offsets of the records of which a letter speaks: mostly one."""
+    return range(letter.offset, max(letter.offset, letter.last_offset or 0) + 1)
+
+
+def name_of(letter: DeadLetter) -> str:
+    """Write where the records lie of which a letter speaks: `topic/partition/offset`, or `.../first-last`."""
+    return f"{coordinates_of(letter)}" + (f"-{letter.last_offset}" if len(offsets_of(letter)) > 1 else "")
 
 
 def letter_of(value: bytes | None) -> DeadLetter | None:
@@ -107,21 +117,25 @@ class Selection:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, letter: DeadLetter) -> None:
-        """Choose one more; of two for the same record the later one counts.
+    def add(self, letter: DeadLetter, offsets: Iterable[int] | None = None) -> None:
+        """Choose the records of one more, or these of them; of two for the same record the later one counts.
 
         Raises:
             DlqError: there are more than the limit.
         """
         marks = self._marks.setdefault((letter.topic, letter.partition), {})
-        if letter.offset not in marks:
+        for offset in offsets_of(letter) if offsets is None else offsets:
+            self._add(marks, offset, letter)
+
+    def _add(self, marks: dict[int, tuple[int, int]], offset: int, letter: DeadLetter) -> None:
+        if offset not in marks:
             if self._count == self._limit:
                 raise DlqError(
                     f"more than {self._limit:,} dead letters match: "
                     "narrow them with --since, --topic, --partition or --reason, or raise --limit"
                 )
             self._count += 1
-        marks[letter.offset] = (letter.size_bytes, letter.record_ms)
+        marks[offset] = (letter.size_bytes, letter.record_ms)
 
     def partitions(self) -> Sequence[tuple[str, int]]:
         """List topic and number of every partition that holds something chosen, in order."""
@@ -131,6 +145,10 @@ class Selection:
         """Return the offsets that were chosen of a partition."""
         return self._marks.get(partition, {}).keys()
 
-    def means(self, place: Coordinates, size: int, record_ms: int) -> bool:
-        """Tell whether a record is the one that the letter for these coordinates speaks of."""
-        return self._marks[place[:2]].get(place.offset) == (size, max(record_ms, 0))
+    def means(self, place: Coordinates, size: int, record_ms: int, stored: tuple[int, int] = (-1, -1)) -> bool:
+        """Tell whether a record is the one that the letter for these coordinates speaks of.
+
+        `stored` are size and time of its batch: a letter has these that was written for all of a batch.
+        """
+        mark = self._marks[place[:2]].get(place.offset)
+        return mark in {(size, max(record_ms, 0)), (stored[0], max(stored[1], 0))}

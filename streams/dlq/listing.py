@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from scoring.contract.dead_letter import DeadLetter
-from streams.dlq.letters import DlqError, Filter, coordinates_of, letter_of
+from streams.dlq.letters import DlqError, Filter, letter_of, name_of, offsets_of
 from streams.dlq.reading import Reader, Span, UnreadableError
 from streams.dlq.table import moment, printable, table
 
@@ -16,7 +16,10 @@ GROUPS_MAX = 10_000
 
 @dataclass(slots=True)
 class Group:
-    """Letters of one topic, reason and path; `gone` counts those whose record is no longer there."""
+    """Letters of one topic, reason and path; `gone` counts those whose record is no longer there.
+
+    A letter that stands for a range counts with each record of it.
+    """
 
     letters: int = 0
     gone: int = 0
@@ -46,8 +49,9 @@ class Listing:
                     f"more than {GROUPS_MAX:,} kinds of refusal: narrow them with --since, --topic or --reason"
                 )
             group = self.groups[key] = Group()
-        group.letters += 1
-        group.gone += is_gone
+        records = len(offsets_of(letter))
+        group.letters += records
+        group.gone += records if is_gone else 0
         group.first_ms = min(group.first_ms, letter.received_ms)
         group.last_ms = max(group.last_ms, letter.received_ms)
 
@@ -69,6 +73,10 @@ async def letters(reader: Reader, topic: str, chosen: Filter, listing: Listing) 
                 listing.foreign += 1
             elif chosen.admits(letter):
                 yield letter
+    for partition in spans:
+        unread = sum(map(len, reader.refusals.get(partition, ())))
+        listing.read += unread
+        listing.foreign += unread
 
 
 class Sources:
@@ -87,8 +95,8 @@ class Sources:
         return self._spans.get((topic, partition), Span(0, 0))
 
     async def has_lost(self, letter: DeadLetter) -> bool:
-        """Tell whether the record of a letter is no longer there."""
-        return not (await self.span(letter.topic, letter.partition)).holds(letter.offset)
+        """Tell whether the record of a letter is no longer there, or the last one of a range."""
+        return not (await self.span(letter.topic, letter.partition)).holds(offsets_of(letter)[-1])
 
 
 async def list_letters(
@@ -114,7 +122,7 @@ async def list_letters(
 def each_as_line(letter: DeadLetter, is_gone: bool) -> str:
     """Write one letter on a line: when it was received, where its record lies, what is wrong with it."""
     gone = "  gone" if is_gone else ""
-    text = f"{moment(letter.received_ms)}  {coordinates_of(letter)}  {letter.reason}  {letter.path}{gone}"
+    text = f"{moment(letter.received_ms)}  {name_of(letter)}  {letter.reason}  {letter.path}{gone}"
     return printable(text)
 
 
@@ -125,6 +133,7 @@ def each_as_json(letter: DeadLetter, is_gone: bool) -> str:
             "topic": letter.topic,
             "partition": letter.partition,
             "offset": letter.offset,
+            **({} if letter.last_offset is None else {"last_offset": letter.last_offset}),
             "reason": letter.reason,
             "path": letter.path,
             "size_bytes": letter.size_bytes,

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import aiokafka
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import TopicPartition
 
+from streams.records.batches import Refused
+from streams.transport.bounded import BoundedConsumer, Polled, Record
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 
@@ -41,6 +43,14 @@ class Reader:
     def __init__(self, consumer: aiokafka.AIOKafkaConsumer, stall_s: float) -> None:
         self._consumer = consumer
         self._stall_s = stall_s
+        self.refusals: dict[tuple[str, int], list[Refused]] = {}
+        """Batches met that expand beyond the limit, or cannot be read, by partition: nothing in them was yielded."""
+
+    def note(self, tp: TopicPartition, refused: Refused) -> None:
+        """Remember a batch that was refused."""
+        met = self.refusals.setdefault((tp.topic, tp.partition), [])
+        if refused not in met:
+            met.append(refused)
 
     async def spans(self, topics: Iterable[str]) -> dict[tuple[str, int], Span]:
         """Look up what the partitions of some topics hold; a topic that does not exist has none."""
@@ -55,7 +65,7 @@ class Reader:
         begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
         return {(tp.topic, tp.partition): Span(begins[tp], ends[tp]) for tp in tps}
 
-    async def records(self, spans: Mapping[tuple[str, int], Span]) -> AsyncIterator[list[ConsumerRecord]]:
+    async def records(self, spans: Mapping[tuple[str, int], Span]) -> AsyncIterator[list[Record]]:
         """Yield what some partitions hold, a poll of one at a time, each in order.
 
         Raises:
@@ -79,7 +89,7 @@ class Reader:
                     self._consumer.pause(tp)
             patience.spend(sum(positions.values()))
 
-    async def pick(self, partition: tuple[str, int], offsets: Sequence[int]) -> AsyncIterator[list[ConsumerRecord]]:
+    async def pick(self, partition: tuple[str, int], offsets: Sequence[int]) -> AsyncIterator[list[Record]]:
         """Yield the records at some offsets of a partition, ascending, a poll at a time; what is gone is left out.
 
         Raises:
@@ -105,10 +115,8 @@ class Reader:
                 self._consumer.seek(tp, offsets[next_wanted])
             patience.spend(position)
 
-    async def _poll(self, tps: Collection[TopicPartition]) -> dict[TopicPartition, list[ConsumerRecord]]:
-        polled: dict[TopicPartition, list[ConsumerRecord]] = await self._consumer.getmany(
-            *tps, timeout_ms=POLL_MS, max_records=POLL_RECORDS
-        )
+    async def _poll(self, tps: Collection[TopicPartition]) -> Polled:
+        polled: Polled = await self._consumer.getmany(*tps, timeout_ms=POLL_MS, max_records=POLL_RECORDS)
         return polled
 
     async def _position(self, tp: TopicPartition, patience: "_Patience") -> int:
@@ -140,13 +148,14 @@ class _Patience:
 
 
 @asynccontextmanager
-async def reading(broker: Broker) -> AsyncIterator[Reader]:
+async def reading(broker: Broker, batch_max_bytes: int) -> AsyncIterator[Reader]:
     """Connect a reader that belongs to no group and commits nothing.
 
     Raises:
         aiokafka.errors.KafkaError: the broker cannot be reached.
     """
-    consumer = aiokafka.AIOKafkaConsumer(
+    consumer = BoundedConsumer(
+        batch_max_bytes=batch_max_bytes,
         **client_options(broker),
         client_id="sekisho-dlq",
         enable_auto_commit=False,
@@ -157,8 +166,10 @@ async def reading(broker: Broker) -> AsyncIterator[Reader]:
         fetch_max_wait_ms=100,
         max_partition_fetch_bytes=1 << 21,
     )
+    reader = Reader(consumer, stall_s=broker.request_timeout_s)
+    consumer.refuse = reader.note
     try:
         await consumer.start()
-        yield Reader(consumer, stall_s=broker.request_timeout_s)
+        yield reader
     finally:
         await consumer.stop()

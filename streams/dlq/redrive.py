@@ -5,20 +5,20 @@ read the others again, judge them as a worker of today's configuration would, an
 carries the coordinates of the record whose place it takes, which is how the next run knows.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiokafka.structs import ConsumerRecord
-
-from scoring.contract.dead_letter import Reject
+from scoring.contract.dead_letter import DeadLetter, Reject
 from streams.dlq.judge import Judge, Verdict
-from streams.dlq.letters import Coordinates, Filter, Selection, coordinates_of
+from streams.dlq.letters import Coordinates, Filter, Selection, coordinates_of, offsets_of
 from streams.dlq.listing import Listing, Sources, letters
 from streams.dlq.mended import Mended
 from streams.dlq.reading import Reader, Span
 from streams.dlq.sending import Outgoing, outgoing, redriven_from
+from streams.transport.bounded import Record
 
 Partition = tuple[str, int]
 
@@ -64,6 +64,7 @@ class Account:
     refusals: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by topic, reason and path
     faults: list[str] = field(default_factory=list)  # of the mended file, line by line
     elsewhere: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)  # by reason: records in batches that are refused whole
     errors: Counter[str] = field(default_factory=Counter)  # of the broker, by name
     dated_by_broker: set[str] = field(default_factory=set)  # topics on which no timestamp can be kept
     foreign: int = 0
@@ -113,20 +114,21 @@ async def redrive(reader: Reader, request: Request, tell: Callable[[str], None])
             found += len(records)
             if records and not await _put_back(records, request, account, row):
                 return account
-        row.gone += len(wanted) - found  # taken by retention meanwhile, or of a topic that was made anew
+        refused = _count_refused(reader, partition, wanted, request, account)
+        row.refused += refused
+        row.gone += len(wanted) - found - refused  # taken by retention meanwhile, or of a topic that was made anew
     return account
 
 
 async def _select(reader: Reader, request: Request, account: Account) -> Selection:
     selection, listing, mended = Selection(request.limit), Listing(), request.mended
     async for letter in letters(reader, request.letters_topic, request.chosen, listing):
-        place = coordinates_of(letter)
-        if mended is not None and place not in mended.lines:
-            continue
+        offsets = offsets_of(letter) if mended is None else _mended_of(letter, mended)
         if letter.topic in request.topics:
-            selection.add(letter)
+            if offsets:
+                selection.add(letter, offsets)
         else:
-            account.elsewhere[letter.topic] += 1
+            account.elsewhere[letter.topic] += len(offsets)
     account.foreign = listing.foreign
     for partition in selection.partitions():
         account.rows[partition] = Row(chosen=len(selection.offsets(partition)))
@@ -139,9 +141,36 @@ async def _select(reader: Reader, request: Request, account: Account) -> Selecti
     return selection
 
 
-def _is_meant(record: ConsumerRecord, selection: Selection) -> bool:
+def _mended_of(letter: DeadLetter, mended: Mended) -> Sequence[int]:
+    """Return the offsets of a letter that are mended."""
+    offsets = offsets_of(letter)
+    if len(offsets) == 1:
+        return offsets if coordinates_of(letter) in mended.lines else ()
+    of_partition = (letter.topic, letter.partition)
+    return [place.offset for place in mended.lines if place[:2] == of_partition and place.offset in offsets]
+
+
+def _is_meant(record: Record, selection: Selection) -> bool:
     place = Coordinates(record.topic, record.partition, record.offset)
-    return selection.means(place, len(record.value or b""), record.timestamp)
+    return selection.means(place, len(record.value or b""), record.timestamp, record.stored)
+
+
+def _count_refused(
+    reader: Reader, partition: Partition, wanted: Sequence[int], request: Request, account: Account
+) -> int:
+    """Count those of `wanted`, ascending, that lie in batches which are still refused whole."""
+    count = 0
+    for refused in reader.refusals.get(partition, ()):
+        held = wanted[bisect_left(wanted, refused.first) : bisect_left(wanted, refused.end)]
+        count += len(held)
+        if held:
+            account.refusals[partition[0], refused.reason, "$"] += len(held)
+            account.unread[refused.reason] += len(held)
+        if request.mended is not None:
+            places = [Coordinates(*partition, offset) for offset in held]
+            why = f"still refused: {refused.reason}: its batch cannot be read, nor then its key"
+            account.faults += [f"{request.mended.at(place)}: {place}: {why}" for place in places]
+    return count
 
 
 async def _still_there(reader: Reader, selection: Selection, account: Account) -> dict[Partition, set[int]]:
@@ -176,7 +205,7 @@ async def _redriven_before(
     return before
 
 
-async def _put_back(records: Sequence[ConsumerRecord], request: Request, account: Account, row: Row) -> bool:
+async def _put_back(records: Sequence[Record], request: Request, account: Account, row: Row) -> bool:
     """Judge records of one partition and send what passes; False when sending failed, and so would the next."""
     mended = request.mended
     places = [Coordinates(record.topic, record.partition, record.offset) for record in records]

@@ -25,6 +25,13 @@ def remarks(account: Account) -> list[str]:
     for topic, count in account.elsewhere.most_common():
         why = "because only authorizations and fraud reports are redriven"
         told.append(f"left alone: {count:,} of {printable(topic)}, {why}")
+    if account.unread["OVERSIZE_BATCH"]:
+        told.append(
+            f"{account.unread['OVERSIZE_BATCH']:,} lie in batches that take more than consume.record_batch_max_bytes "
+            "unpacked: if they are right, raise it, for the workers too, and run the same again"
+        )
+    if account.unread["MALFORMED_BATCH"]:
+        told.append(f"{account.unread['MALFORMED_BATCH']:,} lie in batches that cannot be read: have them sent again")
     if account.foreign:
         told.append(f"passed over: {account.foreign:,} on the dead-letters topic that are no dead letters")
     for topic in sorted(account.dated_by_broker):

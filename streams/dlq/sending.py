@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import aiokafka
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord, RecordMetadata
+from aiokafka.structs import RecordMetadata
 
 from streams.dlq.letters import Coordinates
+from streams.transport.bounded import Record
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 
@@ -21,7 +22,7 @@ _DIGITS_MAX = 19
 
 BATCH_BYTES_MAX = 500_000
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
 
 
 class Outgoing(NamedTuple):
@@ -35,7 +36,7 @@ class Outgoing(NamedTuple):
     headers: Headers
 
 
-def outgoing(original: ConsumerRecord, value: bytes) -> Outgoing:
+def outgoing(original: Record, value: bytes) -> Outgoing:
     """Make the record that takes the place of another: same partition, key, time and headers, and its coordinates."""
     kept = tuple((name, content) for name, content in original.headers if name not in _OURS)
     return Outgoing(

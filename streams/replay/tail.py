@@ -7,23 +7,28 @@ import aiokafka
 from aiokafka.structs import TopicPartition
 
 from streams.replay.sender import MissingTopicError
+from streams.transport.bounded import BoundedConsumer
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 
 _DRAIN_POLLS = 20
+_BATCH_MAX_BYTES = 1 << 26
+"""More than a worker's batch takes, which is the configuration's 8 MiB at most, and its records."""
 
 
 @asynccontextmanager
 async def reading(
     broker: Broker, topics: Sequence[str], *, from_start: bool, isolation: str = "read_committed"
-) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
+) -> AsyncIterator[BoundedConsumer]:
     """Open a consumer of every partition of some topics, at their start or at their present end.
 
     Raises:
         MissingTopicError: a topic does not exist.
+        RefusedBatchError: while polling: a batch is not one that a worker or the demonstration writes.
         aiokafka.errors.KafkaError: the broker cannot be reached.
     """
-    consumer = aiokafka.AIOKafkaConsumer(
+    consumer = BoundedConsumer(
+        batch_max_bytes=_BATCH_MAX_BYTES,
         **client_options(broker),
         client_id="sekisho-replay",
         enable_auto_commit=False,

@@ -3,43 +3,32 @@
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
-from aiokafka.structs import ConsumerRecord
-
 from scoring.contract.dead_letter import Reject
 from scoring.decode import encode_dead_letter
 from streams.dlq.reading import Span
 from streams.dlq.sending import Outgoing
+from streams.records.batches import Refused
+from streams.transport.bounded import Record
 
 RECEIVED_MS = 1_777_777_777_000
 
 
 def record(
     topic: str, partition: int, offset: int, value: bytes | None, key: bytes | None = b"k", **changes: Any
-) -> ConsumerRecord:
+) -> Record:
     """A record as a consumer gives it; its time is 1000 + offset."""
     fields: dict[str, Any] = {"timestamp": 1_000 + offset, "timestamp_type": 0, "headers": (), **changes}
-    return ConsumerRecord(
-        topic,
-        partition,
-        offset,
-        fields["timestamp"],
-        fields["timestamp_type"],
-        key,
-        value,
-        None,
-        0,
-        0,
-        fields["headers"],
-    )
+    return Record(topic=topic, partition=partition, offset=offset, key=key, value=value, **fields)
 
 
 class FakeReader:
     """Partitions that hold what was put on them, a poll at a time of two records."""
 
     def __init__(self) -> None:
-        self.parts: dict[tuple[str, int], list[ConsumerRecord]] = {}
+        self.parts: dict[tuple[str, int], list[Record]] = {}
         self.begins: dict[tuple[str, int], int] = {}
         self.scanned: list[Mapping[tuple[str, int], Span]] = []
+        self.refusals: dict[tuple[str, int], list[Refused]] = {}
 
     def put(self, topic: str, partition: int, value: bytes | None, key: bytes | None = b"k", **changes: Any) -> int:
         part = self.parts.setdefault((topic, partition), [])
@@ -58,22 +47,27 @@ class FakeReader:
             len(original.value or b""),
             original.timestamp,
             at.get("received_ms", RECEIVED_MS),
+            at.get("last_offset"),
         )
         self.put("dead-letters", 0, value, key)
 
     async def spans(self, topics: Iterable[str]) -> dict[tuple[str, int], Span]:
         return {at: Span(self.begins.get(at, 0), len(part)) for at, part in self.parts.items() if at[0] in set(topics)}
 
-    async def records(self, spans: Mapping[tuple[str, int], Span]) -> AsyncIterator[list[ConsumerRecord]]:
+    async def records(self, spans: Mapping[tuple[str, int], Span]) -> AsyncIterator[list[Record]]:
         self.scanned.append(spans)
         for at, span in spans.items():
-            part = self.parts[at][span.begin : span.end]
+            part = [found for found in self.parts[at][span.begin : span.end] if not self._is_refused(at, found.offset)]
             for start in range(0, len(part), 2):
                 yield part[start : start + 2]
 
-    async def pick(self, partition: tuple[str, int], offsets: Sequence[int]) -> AsyncIterator[list[ConsumerRecord]]:
+    async def pick(self, partition: tuple[str, int], offsets: Sequence[int]) -> AsyncIterator[list[Record]]:
         for offset in offsets:
-            yield [self.parts[partition][offset]]
+            if not self._is_refused(partition, offset):
+                yield [self.parts[partition][offset]]
+
+    def _is_refused(self, partition: tuple[str, int], offset: int) -> bool:
+        return any(refused.first <= offset < refused.end for refused in self.refusals.get(partition, ()))
 
 
 class FakeSends:

@@ -3,7 +3,7 @@
 import pytest
 
 from scoring.contract.dead_letter import DeadLetter
-from streams.dlq.letters import Coordinates, DlqError, Filter, Selection, letter_of, since
+from streams.dlq.letters import Coordinates, DlqError, Filter, Selection, letter_of, name_of, offsets_of, since
 
 NOW_MS = 1_777_777_777_000
 
@@ -98,3 +98,17 @@ def test_a_letter_means_one_record_not_another_at_its_place() -> None:
     assert not selection.means(here, 9, 4)
     assert not selection.means(here, 10, 6)
     assert not selection.means(here._replace(offset=18), 10, 5)
+
+
+def test_a_letter_for_a_range_chooses_every_record_of_it() -> None:
+    ranged = letter(topic="t", partition=1, offset=5, last_offset=8, size_bytes=900, record_ms=7_000)
+    assert (offsets_of(ranged), name_of(ranged)) == (range(5, 9), "t/1/5-8")
+    assert (offsets_of(letter()), name_of(letter())) == (range(17, 18), "authorizations/3/17")
+    selection = Selection(4)
+    selection.add(ranged)
+    assert sorted(selection.offsets(("t", 1))) == [5, 6, 7, 8]
+    place = Coordinates("t", 1, 6)
+    assert selection.means(place, 30, 6_990, stored=(900, 7_000)), "it speaks of the batch"
+    assert not selection.means(place, 30, 6_990, stored=(901, 7_000))
+    with pytest.raises(DlqError, match="more than 3 dead letters match"):
+        Selection(3).add(ranged)

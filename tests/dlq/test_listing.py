@@ -9,6 +9,7 @@ from streams.dlq import listing
 from streams.dlq.letters import DlqError, Filter
 from streams.dlq.listing import Listing, list_letters
 from streams.dlq.reading import UnreadableError
+from streams.records.batches import Refused
 from tests.dlq.fakes import RECEIVED_MS, FakeReader
 
 HOUR_MS = 3_600_000
@@ -121,3 +122,27 @@ def test_groups_are_bounded(reader: FakeReader, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(listing, "GROUPS_MAX", 2)
     with pytest.raises(DlqError, match="more than 2 kinds of refusal: narrow them"):
         shown(reader)
+
+
+def test_a_letter_for_a_range_counts_with_every_record_of_it() -> None:
+    reader = FakeReader()
+    for _ in range(2_100):
+        reader.put("authorizations", 1, b"secret")
+    reader.bury("authorizations", 1, 100, "OVERSIZE_BATCH", last_offset=2_099)
+    lines, _ = shown(reader)
+    assert "OVERSIZE_BATCH  $       2,000     0" in lines[1]
+    lines, _ = shown(reader, each=True)
+    assert "  authorizations/1/100-2099  OVERSIZE_BATCH  $" in lines[0]
+    lines, _ = shown(reader, each=True, as_json=True)
+    assert json.loads(lines[0])["last_offset"] == 2_099
+    reader.parts["authorizations", 1].pop()
+    lines, _ = shown(reader, each=True)
+    assert lines[0].endswith("  gone"), "the topic was made anew"
+
+
+def test_a_batch_of_dead_letters_that_cannot_be_read_is_passed_over(reader: FakeReader) -> None:
+    reader.refusals["dead-letters", 0] = [
+        Refused(reason="OVERSIZE_BATCH", first=1, end=3, size=9, last_ms=0, is_whole=True)
+    ]
+    lines, found = shown(reader, each=True)
+    assert (len(lines), found.foreign) == (2, 2)

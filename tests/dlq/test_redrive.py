@@ -8,14 +8,16 @@ from typing import Any
 import orjson
 import pytest
 
-from scoring.decode import DecodeLimits
+from scoring.contract.dead_letter import Reject
+from scoring.decode import DecodeLimits, encode_dead_letter
 from streams.dlq.judge import Judge
 from streams.dlq.letters import DlqError, Filter
 from streams.dlq.mended import Mended
 from streams.dlq.redrive import Account, Request, redrive
 from streams.dlq.report import describe, remarks
+from streams.records.batches import Refused
 from streams.transport.settings import Topics
-from tests.dlq.fakes import FakeReader, FakeSends
+from tests.dlq.fakes import RECEIVED_MS, FakeReader, FakeSends
 from tests.events import encoded, event, token
 
 TOPICS = ("authorizations", "fraud-reports")
@@ -184,9 +186,7 @@ def test_a_failed_send_stops_the_run_and_says_how_to_go_on(reader: FakeReader) -
 
 
 def test_a_topic_that_dates_its_records_itself_is_named(reader: FakeReader) -> None:
-    reader.parts["authorizations", 1][0] = reader.parts["authorizations", 1][0].__class__(
-        **{**vars(reader.parts["authorizations", 1][0]), "timestamp_type": 1}
-    )
+    reader.parts["authorizations", 1][0] = reader.parts["authorizations", 1][0]._replace(timestamp_type=1)
     (remark,) = remarks(run(reader, FakeSends(reader)))
     assert remark.startswith("authorizations dates its records on arrival (LogAppendTime)")
 
@@ -227,3 +227,62 @@ def test_a_mended_line_that_cannot_be_sent_is_named_with_the_reason(reader: Fake
         "m.jsonl:4: authorizations/0/2: no such dead letter; `sekisho dlq list --each` shows them",
     ]
     assert remarks(account) == account.faults
+
+
+@pytest.fixture
+def bombed() -> FakeReader:
+    """Four records of which three lie in one batch that was refused: a good one, an odd one, another card's."""
+    made = FakeReader()
+    stored = (4_000, 9_000)
+    for value, key in ((encoded(event_id="e-1"), KEY), (b"{", KEY), (encoded(event_id="e-3"), None)):
+        made.put("authorizations", 0, value, key, stored=stored)
+    made.put("authorizations", 0, encoded(event_id="e-4"), KEY)
+    for offset in range(3):
+        reject = Reject(reason="OVERSIZE_BATCH", path="$")
+        key, letter = encode_dead_letter(reject, "authorizations", 0, offset, *stored, RECEIVED_MS)
+        made.put("dead-letters", 0, letter, key)
+    return made
+
+
+REFUSED = Refused(reason="OVERSIZE_BATCH", first=0, end=3, size=4_000, last_ms=9_000, is_whole=True)
+
+
+def test_what_lies_in_a_batch_that_is_still_too_large_is_refused_with_the_way_out(bombed: FakeReader) -> None:
+    bombed.refusals["authorizations", 0] = [REFUSED]
+    account = run(bombed, FakeSends(bombed))
+    assert figures(account) == {"chosen": 3, "refused": 3}
+    assert dict(account.refusals) == {("authorizations", "OVERSIZE_BATCH", "$"): 3}
+    assert remarks(account) == [
+        "3 lie in batches that take more than consume.record_batch_max_bytes unpacked: if they are right, raise it, "
+        "for the workers too, and run the same again"
+    ]
+    account = run(bombed, FakeSends(bombed), mended=mended(line(1, event(event_id="e-2"))))
+    assert figures(account) == {"chosen": 1, "refused": 1}
+    assert account.faults == [
+        "m.jsonl:1: authorizations/0/1: still refused: OVERSIZE_BATCH: its batch cannot be read, nor then its key"
+    ]
+
+
+def test_once_the_limit_is_raised_each_record_of_the_batch_is_judged_by_itself(bombed: FakeReader) -> None:
+    sends = FakeSends(bombed)
+    assert figures(run(bombed, sends)) == {"chosen": 3, "sent": 2, "refused": 1}
+    assert [one.value for one in sends.sent] == [encoded(event_id="e-1"), encoded(event_id="e-3")]
+    account = run(bombed, sends, mended=mended(line(1, event(event_id="e-2"))))
+    assert figures(account) == {"chosen": 1, "sent": 1}
+
+
+def test_records_of_another_batch_at_the_same_place_are_not_meant(bombed: FakeReader) -> None:
+    part = bombed.parts["authorizations", 0]
+    part[:] = [found._replace(stored=(4_001, 9_000)) for found in part]
+    assert figures(run(bombed)) == {"chosen": 3, "gone": 3}
+
+
+def test_a_mended_line_inside_a_range_is_found(bombed: FakeReader) -> None:
+    reject = Reject(reason="OVERSIZE_BATCH", path="$")
+    key, letter = encode_dead_letter(reject, "authorizations", 0, 0, 4_000, 9_000, RECEIVED_MS, last_offset=2)
+    bombed.parts["dead-letters", 0] = []
+    bombed.put("dead-letters", 0, letter, key)
+    account = run(bombed, FakeSends(bombed), mended=mended(line(1, event(event_id="e-2")), line(3, event())))
+    assert figures(account) == {"chosen": 1, "sent": 1}
+    assert len(account.faults) == 1
+    assert "no such dead letter" in account.faults[0]

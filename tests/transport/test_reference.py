@@ -1,7 +1,7 @@
 """The merchant registry is read to its end before anything else may begin, and followed after."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from aiokafka.structs import TopicPartition
 from scoring.outputs import Outputs, Source
 from streams import reference
 from streams.app import build_app
+from streams.records.batches import Refused
 from streams.reference import ReferenceLoader, RegistryError
 from streams.seams import NoTelemetry
 from streams.transport.consumer import BatchConsumer
@@ -29,8 +30,11 @@ class FakeConsumer:
     reported_end = 0
     partitions: set[int] | None = {0}  # noqa: RUF012 - replaced, never changed
 
-    def __init__(self, **_: Any) -> None:
+    refusals: Sequence[Refused] = ()
+
+    def __init__(self, refuse: Callable[[TopicPartition, Refused], None], **_: Any) -> None:
         self.at = 0
+        self.refuse = refuse
         self.left = list(self.polls)
         self._client = self
 
@@ -53,6 +57,10 @@ class FakeConsumer:
 
     async def getmany(self, **_: Any) -> dict[TopicPartition, list[FakeRecord]]:
         await asyncio.sleep(0)
+        while self.refusals and self.refusals[0].first == self.at:
+            refused, *self.refusals = self.refusals
+            self.refuse(TopicPartition("merchants", 0), refused)
+            self.at = refused.end
         count = self.left.pop(0) if self.left else 0
         self.at += count
         return (
@@ -79,7 +87,7 @@ class PickyEngine(EchoEngine):
 
 def load(monkeypatch: pytest.MonkeyPatch, **topic: Any) -> tuple[PickyEngine, FakeEmitter]:
     """Start a loader over a fake topic and return what it filled as soon as starting is over."""
-    monkeypatch.setattr(reference.aiokafka, "AIOKafkaConsumer", type("Consumer", (FakeConsumer,), topic))
+    monkeypatch.setattr(reference, "BoundedConsumer", type("Consumer", (FakeConsumer,), topic))
     engine, emitter = PickyEngine(), FakeEmitter()
     settings = WorkerSettings(reference_timeout_s=0.5)
 
@@ -115,6 +123,18 @@ def test_an_empty_registry_is_a_registry(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_refused_records_are_buried(monkeypatch: pytest.MonkeyPatch) -> None:
     _, emitter = load(monkeypatch, polls=[10], reported_end=10)
     assert emitter.buried == [(b"m7", b"refused")]
+
+
+@pytest.mark.parametrize("polls", [[3, 2], [3]])
+def test_a_batch_that_is_refused_is_buried_and_the_rest_is_read(
+    monkeypatch: pytest.MonkeyPatch, polls: list[int]
+) -> None:
+    bomb = Refused(reason="OVERSIZE_BATCH", first=3, end=5, size=99, last_ms=7, is_whole=True)
+    end = 5 + sum(polls[1:])
+    engine, emitter = load(monkeypatch, polls=polls, reported_end=end, refusals=[bomb])
+    assert len(engine.merchants) == sum(polls)
+    assert [key for key, _ in emitter.buried] == [b"merchants/0/3", b"merchants/0/4"]
+    assert all(b'"reason":"OVERSIZE_BATCH"' in value for _, value in emitter.buried)
 
 
 def test_a_missing_topic_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

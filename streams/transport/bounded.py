@@ -1,0 +1,161 @@
+"""A consumer of single records that takes no more memory than it is given, whatever was sent.
+
+For what reads without a group: merchants, dead letters, decisions that are read back. Authorizations and fraud reports
+go by column, past all of this (`streams.transport.poller`).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import aiokafka
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.structs import TopicPartition
+
+from streams.records.batches import Fetched, Opened, Refused, unpack
+from streams.records.codecs import BrokenError
+from streams.records.columns import Header
+from streams.transport.fetch import fetch_again, next_batch
+
+ALL: Final = 1 << 31
+
+
+class Record(NamedTuple):
+    """One record as it was read. `stored` is the size of its batch in bytes, and the time of the newest record there.
+
+    `timestamp_type` is 1 where the broker dates records on arrival; a header that cannot be read is left out.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[Header, ...]
+    stored: tuple[int, int] = (0, 0)
+
+
+Polled = dict[TopicPartition, list[Record]]
+Refuse = Callable[[TopicPartition, Refused], None]
+
+
+class RefusedBatchError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
+    """Raised where a batch that cannot be unpacked has no business to be."""
+
+
+def fail(tp: TopicPartition, refused: Refused) -> None:
+    """Raise for a batch that was refused."""
+    raise RefusedBatchError(
+        f"{tp.topic}[{tp.partition}], offsets {refused.first} to {refused.end - 1}: {refused.reason}, {refused.size} "
+        "bytes as stored. No worker writes such a batch; to read one that is too large, raise "
+        "consume.record_batch_max_bytes"
+    )
+
+
+class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it has no types
+    """Poll as `AIOKafkaConsumer.getmany` does, one batch unpacked at a time.
+
+    A batch that expands beyond `batch_max_bytes`, or cannot be read, is given to `refuse` and passed, once everything
+    before it has been handed out.
+    """
+
+    def __init__(self, *, batch_max_bytes: int, refuse: Refuse = fail, **options: Any) -> None:
+        super().__init__(**options)
+        self._limit = batch_max_bytes
+        self.refuse = refuse
+
+    async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Polled:
+        """Return records of the partitions, or of all, by partition; at most `max_records`. Overrides the original.
+
+        Raises:
+            ConsumerStoppedError: the consumer is closed.
+            aiokafka.errors.KafkaError: the broker refused a fetch.
+        """
+        deadline = time.monotonic() + timeout_ms / 1000
+        while True:
+            if self._closed:
+                raise ConsumerStoppedError
+            polled = self._take(partitions, max_records or ALL)
+            left = deadline - time.monotonic()
+            if polled or left <= 0:
+                return polled
+            waiter = self._fetcher._create_fetch_waiter()
+            done, _ = await asyncio.wait([waiter], timeout=left)
+            if done:
+                waiter.result()
+            else:
+                waiter.cancel()
+
+    def _take(self, partitions: tuple[TopicPartition, ...], room: int) -> Polled:
+        """Take records out of what was fetched, of each partition what one batch brings, until there are `room`."""
+        polled: Polled = {}
+        buffered = self._fetcher._records
+        for tp in list(buffered):
+            if room == 0:
+                break
+            if partitions and tp not in partitions:
+                continue
+            result = buffered.pop(tp)
+            if not hasattr(result, "getall"):  # FetchError
+                if polled:
+                    buffered[tp] = result
+                    break
+                fetch_again(self._fetcher)
+                result.check_raise()
+            records = self._some(tp, result, room)
+            if result.has_more():
+                buffered[tp] = result  # behind the others
+            else:
+                fetch_again(self._fetcher)
+            if records:
+                polled[tp] = records
+                room -= len(records)
+        return polled
+
+    def _some(self, tp: TopicPartition, result: Any, room: int) -> list[Record]:
+        """Take at most `room` records of the next batch that has any, or give it to `refuse`."""
+        if not result.has_more() or not result.check_assignment(tp):
+            return []
+        source = result._partition_records
+        walk = Fetched.of(source)
+        records: list[Record] = []
+        try:
+            while walk and not records:
+                if walk.rest is None:
+                    self._open(tp, source, walk)
+                if walk.rest is not None:
+                    records = list(_records(tp, walk.rest, room))
+                    source.next_fetch_offset = walk.leave(len(records))
+        finally:
+            result._update_position()
+            if not walk:
+                result._partition_records = None
+        return records
+
+    def _open(self, tp: TopicPartition, source: Any, walk: Fetched) -> None:
+        batch, position = next_batch(source, walk), source.next_fetch_offset
+        if batch is None:
+            return
+        unpacked = unpack(batch, position, self._limit)
+        if isinstance(unpacked, Refused):
+            source.next_fetch_offset = unpacked.end
+            self.refuse(tp, unpacked)
+        elif len(unpacked):
+            walk.rest = Opened(unpacked, batch)
+        else:
+            source.next_fetch_offset = batch.header.next_offset
+
+
+def _records(tp: TopicPartition, opened: Opened, room: int) -> Iterator[Record]:
+    part = opened.records.part(0, min(room, len(opened.records)))
+    kind, stored = int(part.is_dated_by_broker), (opened.batch.size, opened.batch.last_ms)
+    columns = zip(part.offsets, part.timestamps_ms, part.keys, part.values, strict=True)
+    for row, (offset, at_ms, key, value) in enumerate(columns):
+        try:
+            headers = part.headers(row)
+        except BrokenError:
+            headers = ()
+        yield Record(tp.topic, tp.partition, offset, at_ms, kind, key, value, headers, stored)
