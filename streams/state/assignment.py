@@ -130,6 +130,7 @@ class Assignment:
             client_id="sekisho-restore",
             isolation=self._settings.consume.isolation,
             timeout_s=self._settings.state.read_timeout_s,
+            passes_over={self._topics.decisions, self._topics.alerts, self._topics.dead_letters},
         )
         await reader.start()
         try:

@@ -4,56 +4,26 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Literal
 
 import aiokafka
-import numpy as np
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from scoring.profile.packed import Packed
+from streams.state.rows import KEY_SIZE, ROWS_MAX, Rows, StateReadError, batches_of, name_of, pack, rows_of
 from streams.state.topic_ids import topic_ids
-from streams.transport.fetch import READ_COMMITTED, aborted, close, fetch_again
+from streams.transport.fetch import READ_COMMITTED, close, fetch_again
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 
-ROWS_MAX: Final = 4_096
-"""Rows of one step: 2 to 4 ms of the main loop."""
-
-PIECE: Final = 256
-"""Records of aiokafka's alive at a time: more of them set off the garbage collector, at thrice the time."""
-
 TAIL_STEP: Final = 4_096
-KEY_SIZE: Final = 12  # of rows; whatever has another key is no row
 LOOK_S: Final = 0.01  # aiokafka wakes no one for an empty answer: how often to look for it
 
 Bounds = tuple[int, int]
 
-
-class StateReadError(Exception):
-    """Raised when a range of a log cannot be read: it is not there, the broker does not give it, or it is broken."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Hold 1 to 4,096 records that follow each other in one partition, column by column."""
-
-    offsets: list[int] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)  # b"" where there is none
-    values: list[bytes | None] = field(default_factory=list)  # None is a tombstone
-    timestamps_ms: list[int] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def extend(self, records: Sequence[Any]) -> None:
-        """Append aiokafka's records."""
-        self.offsets.extend([record.offset for record in records])
-        self.keys.extend([record.key or b"" for record in records])
-        self.values.extend([record.value for record in records])
-        self.timestamps_ms.extend([record.timestamp for record in records])
+__all__ = ["KEY_SIZE", "ROWS_MAX", "Bounds", "LogReader", "Rows", "StateReadError", "Tail", "pack"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,8 +39,11 @@ class LogReader:
     """Read ranges of partitions, one at a time, on the main loop beside heartbeats.
 
     The next fetch is under way while what the last one brought is unpacked, and the loop is given back every 4,096
-    rows. Memory: about three fetches of at most `fetch_max_bytes`, and the rows handed out. `timeout_s` is how long the
-    broker may bring nothing, of what must be there, before a read fails.
+    rows. Memory: about three fetches of at most `fetch_max_bytes`, a batch of at most 64 MiB unpacked, and the rows
+    handed out. `timeout_s` is how long the broker may bring nothing, of what must be there, before a read fails.
+
+    A batch that cannot be unpacked was written by no worker. On the topics that `passes_over` names it counts as one
+    record without key and value; on others it ends the read.
     """
 
     def __init__(
@@ -82,7 +55,9 @@ class LogReader:
         timeout_s: float = 30.0,
         fetch_max_bytes: int = 4 << 20,  # taken in at once: of 8 MiB the main loop would be held for 20 ms
         fetch_max_wait_ms: int = 50,
+        passes_over: Collection[str] = (),
     ) -> None:
+        self._passes_over = passes_over
         self._timeout_s = timeout_s
         self._is_reading = False
         self._started: aiokafka.AIOKafkaConsumer | None = None
@@ -142,7 +117,7 @@ class LogReader:
                 begins = await consumer.beginning_offsets(tps)
                 ends = await consumer.end_offsets(tps)
         except (KafkaError, TimeoutError) as error:
-            raise StateReadError(f"no offsets of {', '.join(map(_name, tps))}: {type(error).__name__}") from error
+            raise StateReadError(f"no offsets of {', '.join(map(name_of, tps))}: {type(error).__name__}") from error
         with self._assigned({tp: ends[tp] - 1 for tp in tps if ends[tp] > begins[tp]}) as states:
             for tp, state in states.items():
                 await self._next(tp, state, ends[tp], deadline)
@@ -171,7 +146,7 @@ class LogReader:
             async with asyncio.timeout(self._timeout_s):
                 found = (await self._consumer.offsets_for_times({tp: time_ms}))[tp]
         except (KafkaError, TimeoutError) as error:
-            raise StateReadError(f"{_name(tp)}: no offset of a time: {type(error).__name__}") from error
+            raise StateReadError(f"{name_of(tp)}: no offset of a time: {type(error).__name__}") from error
         return end if found is None else int(found.offset)
 
     async def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncGenerator[Rows, None]:
@@ -180,7 +155,8 @@ class LogReader:
         Positions say when the end is reached: compaction and the markers of transactions leave gaps, at the end too.
 
         Raises:
-            StateReadError: the range is not in the log, `timeout_s` passed without progress, or a checksum is wrong.
+            StateReadError: the range is not in the log, `timeout_s` passed without progress, a checksum is wrong, or a
+                batch cannot be unpacked.
         """
         if begin >= end:
             return
@@ -188,15 +164,15 @@ class LogReader:
             position, state = begin, states[tp]
             deadline = time.monotonic() + self._timeout_s
             while position < end and (fetched := await self._next(tp, state, end, deadline)) is not None:
-                batches = _batches(fetched, end)
+                batches = batches_of(fetched, end)
                 state.timestamp = None  # of the last answer, and so to the last position
-                if not batches or batches[-1].next_offset <= position:
+                if not batches or batches[-1].header.next_offset <= position:
                     continue
-                position = batches[-1].next_offset
+                position = batches[-1].header.next_offset
                 state.consumed_to(position)
                 if position < end:
                     fetch_again(self._consumer._fetcher)
-                for rows in _rows(tp, fetched, batches, begin, end):
+                for rows in rows_of(tp, fetched, batches, begin, end, is_passed_over=tp.topic in self._passes_over):
                     yield rows
                     await asyncio.sleep(0)
                 deadline = time.monotonic() + self._timeout_s
@@ -258,7 +234,7 @@ class LogReader:
                 return fetched
             if fetched is not None:  # FetchError
                 kind = type(fetched._error).__name__
-                raise StateReadError(f"{_name(tp)} at {state.position}: {kind}") from fetched._error
+                raise StateReadError(f"{name_of(tp)} at {state.position}: {kind}") from fetched._error
             if state.timestamp is not None:
                 if self._end_of(state) >= end:
                     return None
@@ -269,7 +245,7 @@ class LogReader:
         """Wait a moment, or until something has been fetched."""
         left = deadline - time.monotonic()
         if left <= 0:
-            raise StateReadError(f"{_name(tp)}: nothing in {self._timeout_s:g} s of what must be there")
+            raise StateReadError(f"{name_of(tp)}: nothing in {self._timeout_s:g} s of what must be there")
         waiter = self._consumer._fetcher._create_fetch_waiter()
         done, _ = await asyncio.wait([waiter], timeout=min(left, LOOK_S))
         if not done:
@@ -280,60 +256,3 @@ class LogReader:
         is_committed = self._consumer._fetcher._isolation_level == READ_COMMITTED and state.lso is not None
         end: int = state.lso if is_committed and state.lso >= 0 else state.highwater
         return end
-
-
-def _batches(fetched: Any, end: int) -> list[Any]:
-    """Cut what was fetched into batches, up to the one that reaches `end`; nothing is unpacked yet."""
-    source = fetched._partition_records._records
-    batches: list[Any] = []
-    while source.has_next():
-        batches.append(source.next_batch())
-        if batches[-1].next_offset >= end:
-            break
-    return batches
-
-
-def _rows(tp: TopicPartition, fetched: Any, batches: list[Any], begin: int, end: int) -> Iterator[Rows]:
-    """Unpack batches, as `streams.transport.fetch` does, into rows of at most `ROWS_MAX` records of the range."""
-    source = fetched._partition_records
-    rows = Rows()
-    for batch in batches:
-        if not batch.validate_crc():
-            raise StateReadError(f"{_name(tp)}: wrong checksum before offset {batch.next_offset}")
-        if aborted(source, batch) or batch.is_control_batch:
-            continue
-        records = chain(batch)  # aiokafka's iterator may be begun, and told to go past its end, only once
-        while piece := list(islice(records, PIECE)):
-            if piece[0].offset < begin or piece[-1].offset >= end:  # a stored batch may reach over either edge
-                piece = [record for record in piece if begin <= record.offset < end]
-            rows.extend(piece)
-            if len(rows) > ROWS_MAX - PIECE:
-                yield rows
-                rows = Rows()
-    if len(rows):
-        yield rows
-
-
-def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
-    """Pack the records whose keys have 12 bytes, in order; leave out all others, which are no rows.
-
-    Raises:
-        StateReadError: a value is not made of whole words.
-    """
-    sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
-    if (sizes != KEY_SIZE).any():
-        rows = [row for row, key in enumerate(keys) if len(key) == KEY_SIZE]
-        keys, values = [keys[row] for row in rows], [values[row] for row in rows]
-    filled = [b"" if value is None else value for value in values]
-    ends = np.cumsum(np.fromiter(map(len, filled), dtype=np.int64, count=len(filled)))
-    if (ends & 3).any():
-        raise StateReadError(f"the value of row {(ends & 3).argmax()} of {len(ends)} is not made of words of 4 bytes")
-    return Packed(
-        np.frombuffer(bytearray().join(keys), dtype="<u4").reshape(-1, 3),  # of a bytearray, to be written to
-        np.frombuffer(bytearray().join(filled), dtype="<u4"),
-        ends >> 2,
-    )
-
-
-def _name(tp: TopicPartition) -> str:
-    return f"{tp.topic}[{tp.partition}]"

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka.consumer.fetcher import FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -14,9 +15,14 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.records.columns import RECORD_BYTES
 from streams.state import reader as module
+from streams.state import rows as rows_module
 from streams.state.reader import LogReader, StateReadError, pack
-from streams.transport.settings import Broker
+from streams.state.rows import BATCH_MAX_BYTES
+from streams.transport.settings import Broker, State
+from tests.records import build
+from tests.records.build import Row
 from tests.state.rows import pairs, rows_of
 
 TP = TopicPartition("card-profiles", 3)
@@ -82,9 +88,11 @@ class FakeConsumer:
         self._subscription.seek(tp, position)
 
 
-def read(begin: int, end: int, answers: list[tuple[bytes | Exception, int]], timeout_s: float = 20.0) -> Found:
+def read(
+    begin: int, end: int, answers: list[tuple[bytes | Exception, int]], timeout_s: float = 20.0, **options: Any
+) -> Found:
     async def play() -> Found:
-        reader = LogReader(Broker(), client_id="test", isolation="read_committed", timeout_s=timeout_s)
+        reader = LogReader(Broker(), client_id="test", isolation="read_committed", timeout_s=timeout_s, **options)
         reader._started = FakeConsumer(answers)
         found: Found = []
         async for rows in reader.read(TP, begin, end):
@@ -185,3 +193,41 @@ def test_a_value_that_is_not_made_of_words_is_an_error_that_shows_nothing_of_it(
     with pytest.raises(StateReadError, match="the value of row 1 of 3 is not made of words") as caught:
         pack([b"k" * 12] * 3, [b"abcd", b"secret", b"ab"])
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_what_the_broker_has_compressed_is_read(codec: str) -> None:
+    rows = [Row(k, b"data" if k % 3 else None, b"key %d" % k, time=k) for k in range(3_000)]
+    assert read(40, 2_950, [(build.batch(rows, codec=codec), 3_000)]) == [
+        (k, row.key, row.value, 1_000 + k) for k, row in enumerate(rows[:2_950]) if k >= 40
+    ]
+
+
+def test_a_bomb_ends_a_restore_and_says_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "BATCH_MAX_BYTES", 1 << 20)
+    raw = build.values(b"good") + build.bomb("gzip", 2 << 20, base=1)
+    with pytest.raises(StateReadError, match=r"card-profiles\[3\], offsets 1 to 1: OVERSIZE_BATCH, .*starting-anew"):
+        read(0, 2, [(raw, 2)])
+
+
+def test_a_bomb_on_an_output_is_one_record_that_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "BATCH_MAX_BYTES", 1 << 20)
+    raw = (
+        build.values(b"good")
+        + build.bomb("gzip", 2 << 20, base=1, max_ms=7)
+        + build.stored(b"garbage", base=2, codec=4)
+    )
+    raw += build.values(b"good", base=3)
+    assert read(0, 4, [(raw, 4)], passes_over={TP.topic}) == [
+        (0, b"key", b"good", 1_000),
+        (1, b"", None, 7),
+        (2, b"", None, 2_000),
+        (3, b"key", b"good", 1_000),
+    ]
+
+
+def test_no_batch_that_a_worker_may_write_is_too_large() -> None:
+    """As many rows as fit into the largest batch that the configuration allows, each with nothing but its key."""
+    largest = msgspec.json.schema(State)["$defs"]["State"]["properties"]["batch_max_bytes"]["maximum"]
+    one = len(build.record(Row(largest // 24, None, bytes(12))))
+    assert largest + largest // one * RECORD_BYTES < BATCH_MAX_BYTES

@@ -1,0 +1,136 @@
+"""Records of a log of state, column by column, out of the batches that a fetch brought."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from aiokafka.structs import TopicPartition
+
+from scoring.profile.packed import Packed
+from streams.records.batches import Fetched, Refused, Stored, unpack
+from streams.records.columns import Records
+from streams.transport.fetch import aborted
+
+log = logging.getLogger(__name__)
+
+ROWS_MAX: Final = 4_096
+"""Rows of one step: 2 to 4 ms of the main loop."""
+
+BATCH_MAX_BYTES: Final = 64 << 20
+"""What a batch may take unpacked. A worker writes none so large: the configuration allows it 8 MiB, and a record of 20
+bytes counts with 128 more."""
+
+KEY_SIZE: Final = 12  # of rows; whatever has another key is no row
+
+
+class StateReadError(Exception):
+    """Raised when a range of a log cannot be read: it is not there, the broker does not give it, or it is broken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Hold 1 to 4,096 records that follow each other in one partition, column by column."""
+
+    offsets: list[int] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)  # b"" where there is none
+    values: list[bytes | None] = field(default_factory=list)  # None is a tombstone
+    timestamps_ms: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def extend(self, records: Records) -> None:
+        """Append records of a batch."""
+        self.offsets.extend(records.offsets)
+        self.keys.extend([key or b"" for key in records.keys])
+        self.values.extend(records.values)
+        self.timestamps_ms.extend(records.timestamps_ms)
+
+    def note(self, refused: Refused) -> None:
+        """Append a record without key and value in the place of a batch."""
+        self.offsets.append(refused.first)
+        self.keys.append(b"")
+        self.values.append(None)
+        self.timestamps_ms.append(refused.last_ms)
+
+
+def batches_of(fetched: Any, end: int) -> list[Stored]:
+    """Cut what was fetched into batches, up to the one that reaches `end`; nothing is unpacked yet."""
+    batches: list[Stored] = []
+    for batch in Fetched.of(fetched._partition_records):
+        batches.append(batch)
+        if batch.header.next_offset >= end:
+            break
+    return batches
+
+
+def rows_of(
+    tp: TopicPartition, fetched: Any, batches: Sequence[Stored], begin: int, end: int, *, is_passed_over: bool
+) -> Iterator[Rows]:
+    """Unpack batches, as `streams.transport.fetch` does, into rows of at most `ROWS_MAX` records of the range.
+
+    A batch that cannot be unpacked counts as one record without key and value if it is to be passed over.
+
+    Raises:
+        StateReadError: a checksum is wrong, or a batch cannot be unpacked.
+    """
+    source = fetched._partition_records
+    rows = Rows()
+    for batch in batches:
+        header = batch.header
+        if not header.validate_crc():
+            raise StateReadError(f"{name_of(tp)}: wrong checksum before offset {header.next_offset}")
+        if aborted(source, header) or header.is_control_batch:
+            continue
+        records = unpack(batch, begin, BATCH_MAX_BYTES)
+        if isinstance(records, Refused):
+            if not is_passed_over:
+                raise StateReadError(_complaint(tp, records))
+            log.warning("foreign_batch_skipped topic=%s partition=%d offset=%d", *tp, records.first)
+            rows.note(records)
+            continue
+        records = records.before(end)  # a stored batch may reach over either edge
+        for low in range(0, len(records), ROWS_MAX):
+            part = records.part(low, min(low + ROWS_MAX, len(records)))
+            if len(rows) + len(part) > ROWS_MAX:
+                yield rows
+                rows = Rows()
+            rows.extend(part)
+    if len(rows):
+        yield rows
+
+
+def _complaint(tp: TopicPartition, refused: Refused) -> str:
+    return (
+        f"{name_of(tp)}, offsets {refused.first} to {refused.end - 1}: {refused.reason}, {refused.size} bytes as "
+        f"stored. No worker writes such a batch: find out who else may write to {tp.topic!r}, take the right away, and "
+        "start anew (deploy/docs/durability.md#starting-anew)"
+    )
+
+
+def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
+    """Pack the records whose keys have 12 bytes, in order; leave out all others, which are no rows.
+
+    Raises:
+        StateReadError: a value is not made of whole words.
+    """
+    sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
+    if (sizes != KEY_SIZE).any():
+        rows = [row for row, key in enumerate(keys) if len(key) == KEY_SIZE]
+        keys, values = [keys[row] for row in rows], [values[row] for row in rows]
+    filled = [b"" if value is None else value for value in values]
+    ends = np.cumsum(np.fromiter(map(len, filled), dtype=np.int64, count=len(filled)))
+    if (ends & 3).any():
+        raise StateReadError(f"the value of row {(ends & 3).argmax()} of {len(ends)} is not made of words of 4 bytes")
+    return Packed(
+        np.frombuffer(bytearray().join(keys), dtype="<u4").reshape(-1, 3),  # of a bytearray, to be written to
+        np.frombuffer(bytearray().join(filled), dtype="<u4"),
+        ends >> 2,
+    )
+
+
+def name_of(tp: TopicPartition) -> str:
+    """Name a partition for people."""
+    return f"{tp.topic}[{tp.partition}]"
