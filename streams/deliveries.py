@@ -11,7 +11,7 @@ from aiokafka.structs import RecordMetadata
 from mode import Service
 
 from streams.emit import Ack
-from streams.transport.lease import FENCED, ExpelledError
+from streams.transport.fence.lease import FENCED, ExpelledError
 
 
 class UndeliveredError(Exception):

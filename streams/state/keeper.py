@@ -36,7 +36,7 @@ from streams.state.answered import NONE_ANSWERED, Answered, Since
 from streams.state.marker import KEY, Marker, encode
 from streams.state.writer import StateProducer
 from streams.transport.fence import Fence, ProducerIdentity
-from streams.transport.lease import FENCED, ExpelledError
+from streams.transport.fence.lease import FENCED, ExpelledError
 from streams.transport.settings import State, WorkerSettings
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from scoring.profile.packed import Packed
 from streams.emit import Ack, TopicsMismatchError
 from streams.state.blocks import BlockBuilder, blocks
 from streams.transport.fence import IdentifiedBatch, ProducerIdentity
-from streams.transport.lease import guard
+from streams.transport.fence.lease import guard
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 

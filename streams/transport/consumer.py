@@ -14,7 +14,7 @@ from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
 from streams.transport.batch import Batch, BatchMessage, Columns
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 from streams.transport.poller import Poller
 from streams.transport.window import AckWindow
 

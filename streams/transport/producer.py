@@ -6,7 +6,7 @@ from typing import Any
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 
-from streams.transport.lease import guard
+from streams.transport.fence.lease import guard
 
 
 class Producer(driver.Producer):

@@ -116,7 +116,7 @@ def test_a_dead_letter_names_the_coordinates_and_nothing_of_the_record() -> None
 
 def test_the_reasons_are_the_bounded_set_that_metrics_count() -> None:
     assert get_args(DeadLetterReason) == REASONS
-    assert len(set(REASONS)) == len(REASONS) == 15
+    assert len(set(REASONS)) == len(REASONS) == 17
 
 
 @pytest.mark.parametrize("extra", [{}, {"x": "\u5bb6" * 50}])

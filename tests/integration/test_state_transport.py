@@ -17,7 +17,7 @@ from streams.state.reader import LogReader, Rows, StateReadError, pack
 from streams.state.writer import StateProducer
 from streams.topics import TopicPlan
 from streams.transport.admin import create_topics
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 from tests.state.rows import Row, pairs, rows_of

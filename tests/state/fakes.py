@@ -20,7 +20,7 @@ from streams.state.answered import Answered, Since
 from streams.state.keeper import Held, Keeper
 from streams.state.reader import Bounds, Rows, StateReadError, Tail
 from streams.transport.fence import ProducerIdentity
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 from streams.transport.settings import Emit, State, Topics, WorkerSettings
 from tests.profile.events import SMALL, Event, facts
 from tests.state.rows import pairs

@@ -13,7 +13,7 @@ from scoring.outputs import NOTHING, Emitted
 from streams.state.answered import Answered, Since
 from streams.state.keeper import FlushError, Keeper
 from streams.state.marker import KEY, Marker, decode
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 from tests.profile.events import at
 from tests.state.fakes import FakeBroker, FakeConsumer, FakeProducer, ProfileEngine, held_at, new_keeper
 

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from streams.state.keeper import FlushError
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 from tests.state.fakes import TOPICS, FakeBroker, FakeFence, FakeReader
 from tests.state.takeovers import Play, Worker, player, take_in
 

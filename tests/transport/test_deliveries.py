@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from streams.deliveries import Deliveries, UndeliveredError
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 
 
 def run(scenario: Callable[[Deliveries], Awaitable[None]], *, depth: int = 8, timeout_s: float = 30.0) -> Deliveries:

@@ -10,7 +10,7 @@ from faust.transport import consumer as upstream
 from faust.types import TP
 
 from streams.transport.consumer import BatchConsumer
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 from streams.transport.poller import Poller
 from tests.transport.test_consumer import HERE, THERE, bare_consumer, columns, committable, poll
 

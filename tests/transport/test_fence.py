@@ -10,7 +10,7 @@ from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnReque
 from aiokafka.structs import TopicPartition
 
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 from streams.transport.settings import BrokerProfile
 
 LOGS = [TopicPartition("decisions", 3), TopicPartition("alerts", 0), TopicPartition("alerts", 1)]

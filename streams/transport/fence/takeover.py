@@ -19,7 +19,7 @@ from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnReque
 from aiokafka.structs import TopicPartition
 
 from streams.transport.fence.identity import ProducerIdentity
-from streams.transport.lease import ExpelledError
+from streams.transport.fence.lease import ExpelledError
 
 TRANSACTION_TIMEOUT_MS: Final = 60_000
 """After this the coordinator aborts a transaction whose owner died between its two requests."""
