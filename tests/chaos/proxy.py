@@ -14,12 +14,21 @@ from enum import Enum, IntEnum, auto
 
 READY_S = 10.0
 BUFFER_BYTES = 1 << 22
+WAITING_MAX = 1_000
+"""Requests of one connection that have come and are not passed on yet; beyond, its client waits."""
+
+ANSWER_S = 5.0
+"""For the broker to answer what was passed on late for a client that is gone."""
+
 TURNS = 8
 """Of the loop: more than asyncio needs from accepting a connection to handing it over."""
 
 SIZE = struct.Struct(">i")
 REQUEST = struct.Struct(">hhi")
 """Kind, version, correlation id."""
+
+CLIENT = struct.Struct(">h")
+"""The length of the client id, which comes next."""
 
 
 class Api(IntEnum):
@@ -28,6 +37,12 @@ class Api(IntEnum):
     PRODUCE = 0
     FETCH = 1
     OFFSET_COMMIT = 8
+    JOIN_GROUP = 11
+    HEARTBEAT = 12
+    SYNC_GROUP = 14
+    INIT_PRODUCER_ID = 22
+    ADD_PARTITIONS_TO_TXN = 24
+    END_TXN = 26
 
 
 class Fault(Enum):
@@ -37,39 +52,52 @@ class Fault(Enum):
     HANG = auto()  # swallowed, and so is whatever else comes on its connection: no answer ever
     CUT = auto()  # its connection is closed before the broker sees it
     LOSE_ANSWER = auto()  # the broker does it; instead of an answer its connection is closed
+    HOLD = auto()  # kept, with all that comes behind it, until the rule is released; its client may be gone by then
+    HOLD_ANSWER = auto()  # the broker does it; the answer, and all answers behind it, are kept until the release
 
 
 class Rule:
-    """What to do with the next `times` requests of a kind (None: with all) that name a topic, until it is lifted.
+    """What to do with the next `times` requests of a kind (None: with all), until it is lifted. The first `skip` pass.
 
-    The first `skip` of them pass.
+    A request is one for the rule if it is of one of `apis` (of any, if there are none), names one of `topics` (if there
+    are any), holds the bytes `having` and comes from `client`, which is the first part of a client id before a slash.
     `asked` is called when such a request has come, before it is forwarded; `answered` when the broker has answered
     and nobody knows it yet. Both are called in the proxy's thread: what they do has happened before anything moves on.
+    What the rule holds is released after `held_s` seconds from the first, or by `Proxy.release`; from then on it takes
+    nothing.
     """
 
     def __init__(
         self,
-        api: Api,
+        apis: Api | tuple[Api, ...] = (),
         topics: tuple[str, ...] = (),
         *,
+        having: bytes = b"",
+        client: str = "",
         fault: Fault = Fault.NONE,
         times: int | None = 1,
         skip: int = 0,
+        held_s: float | None = None,
         asked: Callable[[], object] = lambda: None,
         answered: Callable[[], object] = lambda: None,
     ) -> None:
-        self.api = api
+        self.apis = (apis,) if isinstance(apis, Api) else apis
         self.fault = fault
+        self.held_s = held_s
         self.asked = asked
         self.answered = answered
         self.applied = threading.Event()
+        self.held = 0  # messages, each of which has a connection behind it
+        self.released = asyncio.Event()  # to be set in the proxy's loop
         self._topics = tuple(topic.encode() for topic in topics)
+        self._having = having
+        self._client = client.encode()
         self._left = times
         self._skip = skip
 
     def takes(self, api: int, request: bytes) -> bool:
         """Tell whether this request is one for the rule, and count it."""
-        if api != self.api or self._left == 0 or not self._named(request):
+        if self._left == 0 or self.released.is_set() or not self._concerns(api, request):
             return False
         if self._skip:
             self._skip -= 1
@@ -78,8 +106,20 @@ class Rule:
             self._left -= 1
         return True
 
-    def _named(self, request: bytes) -> bool:
-        return not self._topics or any(topic in request for topic in self._topics)
+    def _concerns(self, api: int, request: bytes) -> bool:
+        return (
+            (not self.apis or api in self.apis)
+            and (not self._topics or any(topic in request for topic in self._topics))
+            and self._having in request
+            and (not self._client or client_of(request).partition(b"/")[0] == self._client)
+        )
+
+
+def client_of(request: bytes) -> bytes:
+    """Read the client id of a request."""
+    at = SIZE.size + REQUEST.size
+    (length,) = CLIENT.unpack_from(request, at)
+    return request[at + CLIENT.size : at + CLIENT.size + max(0, length)]
 
 
 class Proxy:
@@ -113,6 +153,11 @@ class Proxy:
         """Apply a rule no longer."""
         with self._lock:
             self._rules = tuple(other for other in self._rules if other is not rule)
+
+    def release(self, *rules: Rule) -> None:
+        """Pass on what rules hold. They take nothing from now on."""
+        for rule in rules:
+            self._loop.call_soon_threadsafe(rule.released.set)
 
     def watch(self, *topics: str) -> None:
         """Count the requests that name these topics, from now on, and forget other counts."""
@@ -172,17 +217,11 @@ class Proxy:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 inner = await asyncio.open_connection("127.0.0.1", self._inner_port, limit=BUFFER_BYTES)
                 writers.append(inner[1])
-                connection = _Connection(self, (reader, writer), inner)
-                ways = [asyncio.ensure_future(way) for way in (connection.requests(), connection.answers())]
-                try:
-                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for way in ways:
-                        way.cancel()
-                    await asyncio.gather(*ways, return_exceptions=True)
+                await _Connection(self, (reader, writer), inner).relay()
         finally:
             for end in writers:
-                end.transport.abort()
+                end.transport.abort()  # all before the first wait, which may be cancelled
+            for end in writers:
                 with suppress(ConnectionError):
                     await end.wait_closed()
 
@@ -205,12 +244,32 @@ class _Connection:
         self._proxy = proxy
         self._outer = outer
         self._inner = inner
-        self._open: dict[int, Rule] = {}  # by correlation id
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MAX)  # None: the client is gone
+        self._open: dict[int, Rule | None] = {}  # by correlation id
+        self._all_answered = asyncio.Event()
+        self._is_late = False  # something was held: the broker gets it, whether or not the client is there
 
-    async def requests(self) -> None:
+    async def relay(self) -> None:
+        """Relay until either side, or a rule, ends it."""
+        receiving = asyncio.ensure_future(self._receive())
+        ways = [asyncio.ensure_future(way) for way in (self._requests(), self._answers())]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (receiving, *ways):
+                task.cancel()
+            await asyncio.gather(receiving, *ways, return_exceptions=True)
+
+    async def _receive(self) -> None:
+        """Take what the client says, also while something it said before is held."""
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                await self._waiting.put(await _message(self._outer[0]))
+        await self._waiting.put(None)
+
+    async def _requests(self) -> None:
         """Relay requests until the end, or until one is to be cut off or to hang."""
-        while True:
-            request = await _message(self._outer[0])
+        while (request := await self._waiting.get()) is not None:
             api, _, correlation = REQUEST.unpack_from(request, SIZE.size)
             rule = self._proxy.rule_for(api, request)
             if rule is not None:
@@ -219,14 +278,22 @@ class _Connection:
                 if rule.fault is Fault.CUT:
                     return
                 if rule.fault is Fault.HANG:
-                    await self._swallow()
+                    while await self._waiting.get() is not None:
+                        pass
                     return
-                self._open[correlation] = rule
+                if rule.fault is Fault.HOLD:
+                    self._is_late = True
+                    await self._hold(rule)
+            self._open[correlation] = rule
+            self._all_answered.clear()
             self._inner[1].write(request)
             await self._inner[1].drain()
+        if self._is_late and self._open:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_answered.wait(), ANSWER_S)
 
-    async def answers(self) -> None:
-        """Relay answers until the end, or until one is to be lost."""
+    async def _answers(self) -> None:
+        """Relay answers until the end, or until one is to be lost. A client that is gone misses them."""
         while True:
             answer = await _message(self._inner[0])
             rule = self._open.pop(SIZE.unpack_from(answer, SIZE.size)[0], None)
@@ -234,12 +301,19 @@ class _Connection:
                 rule.answered()
                 if rule.fault is Fault.LOSE_ANSWER:
                     return
-            self._outer[1].write(answer)
-            await self._outer[1].drain()
+                if rule.fault is Fault.HOLD_ANSWER:
+                    await self._hold(rule)
+            if not self._open:
+                self._all_answered.set()
+            with suppress(ConnectionError):
+                self._outer[1].write(answer)
+                await self._outer[1].drain()
 
-    async def _swallow(self) -> None:
-        while await self._outer[0].read(BUFFER_BYTES):
-            pass
+    async def _hold(self, rule: Rule) -> None:
+        rule.held += 1
+        if rule.held_s is not None and rule.held == 1:
+            asyncio.get_running_loop().call_later(rule.held_s, rule.released.set)
+        await rule.released.wait()
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:

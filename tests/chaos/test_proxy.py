@@ -2,6 +2,7 @@
 
 import gc
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from contextlib import ExitStack, closing, suppress
 import pytest
 
 from tests.chaos.ports import steady_ports
-from tests.chaos.proxy import REQUEST, SIZE, Api, Fault, Proxy, Rule
+from tests.chaos.proxy import CLIENT, REQUEST, SIZE, Api, Fault, Proxy, Rule
 
 TIMEOUT_S = 5.0
+RESET = struct.pack("ii", 1, 0)
+"""For SO_LINGER: a connection that is closed is reset."""
 
 
 def message(api: int, correlation: int, body: bytes) -> bytes:
@@ -152,6 +155,80 @@ def test_a_request_that_hangs_silences_its_connection_and_no_other(
     link.settimeout(0.1)
     with pytest.raises(TimeoutError):
         link.recv(1)
+
+
+def await_got(echo: Echo, *bodies: bytes) -> None:
+    """Wait until the broker has been asked exactly this."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while echo.got != list(bodies):
+        assert time.monotonic() < deadline, f"got {echo.got}, expected {bodies}"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("ending", ["closed", "reset"])
+def test_a_held_request_reaches_the_broker_after_its_client_is_gone(
+    proxy: Proxy, echo: Echo, link: socket.socket, ending: str
+) -> None:
+    done = threading.Event()
+    rule = proxy.add(Rule(Api.PRODUCE, fault=Fault.HOLD, answered=done.set))
+    link.sendall(message(Api.PRODUCE, 1, b"late") + message(Api.PRODUCE, 2, b"behind it"))
+    assert rule.applied.wait(TIMEOUT_S)
+    with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT_S) as other:
+        assert ask(other, Api.PRODUCE, b"of the next owner") == b"of the next owner"
+        if ending == "reset":
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        link.close()
+        assert ask(other, Api.PRODUCE, b"more of it") == b"more of it"
+    assert echo.got == [b"of the next owner", b"more of it"]
+    proxy.release(rule)
+    await_got(echo, b"of the next owner", b"more of it", b"late", b"behind it")
+    assert done.wait(TIMEOUT_S), "the scenario hears that the broker has done it"
+    assert rule.held == 1
+
+
+def test_a_held_request_is_answered_when_its_client_has_waited(proxy: Proxy, echo: Echo, link: socket.socket) -> None:
+    proxy.add(Rule(Api.PRODUCE, fault=Fault.HOLD, held_s=0.1))
+    assert [ask(link, Api.PRODUCE, body) for body in (b"late", b"on time")] == [b"late", b"on time"]
+    assert echo.got == [b"late", b"on time"]
+
+
+def test_a_rule_holds_all_it_takes_until_it_is_released_and_then_takes_nothing(
+    proxy: Proxy, echo: Echo, link: socket.socket
+) -> None:
+    rule = proxy.add(Rule(Api.PRODUCE, fault=Fault.HOLD, times=None))
+    with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT_S) as again:
+        for number, end in enumerate((link, again)):
+            end.sendall(message(Api.PRODUCE, number, b"late"))
+        while rule.held < 2:
+            time.sleep(0.01)
+        assert echo.got == []
+        proxy.release(rule)
+        assert [receive(end)[-4:] for end in (link, again)] == [b"late", b"late"]
+        assert ask(link, Api.PRODUCE, b"on time") == b"on time"
+    assert rule.held == 2
+
+
+def test_a_held_answer_is_to_a_request_that_was_done(proxy: Proxy, echo: Echo, link: socket.socket) -> None:
+    rule = proxy.add(Rule(Api.SYNC_GROUP, fault=Fault.HOLD_ANSWER))
+    link.sendall(message(Api.SYNC_GROUP, 1, b"sync") + message(Api.HEARTBEAT, 2, b"beat"))
+    await_got(echo, b"sync", b"beat")
+    link.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        link.recv(1)
+    proxy.release(rule)
+    link.settimeout(TIMEOUT_S)
+    assert [receive(link)[-4:] for _ in range(2)] == [b"sync", b"beat"]
+
+
+def test_a_rule_tells_clients_and_contents_apart(proxy: Proxy, link: socket.socket) -> None:
+    def of(client: bytes, body: bytes) -> bytes:
+        return CLIENT.pack(len(client)) + client + body
+
+    rule = Rule((Api.PRODUCE, Api.FETCH), ("rows",), having=b"marker", client="a-1", fault=Fault.CUT)
+    proxy.add(rule)
+    for passing in (of(b"a-10/sekisho", b"rows marker"), of(b"a-1/sekisho", b"rows"), of(b"b/a-1", b"rows marker")):
+        assert ask(link, Api.PRODUCE, passing) == passing
+    assert ask(link, Api.PRODUCE, of(b"a-1/sekisho", b"rows marker")) == b""
 
 
 def test_a_proxy_that_is_shut_refuses_and_drops_and_can_be_opened_again(proxy: Proxy, link: socket.socket) -> None:
