@@ -52,6 +52,7 @@ class Fault(Enum):
     HANG = auto()  # swallowed, and so is whatever else comes on its connection: no answer ever
     CUT = auto()  # its connection is closed before the broker sees it
     LOSE_ANSWER = auto()  # the broker does it; instead of an answer its connection is closed
+    DELAY = auto()  # passed on after `held_s`, and what comes behind it no sooner
     HOLD = auto()  # kept, with all that comes behind it, until the rule is released; its client may be gone by then
     HOLD_ANSWER = auto()  # the broker does it; the answer, and all answers behind it, are kept until the release
 
@@ -86,7 +87,8 @@ class Rule:
         self.held_s = held_s
         self.asked = asked
         self.answered = answered
-        self.applied = threading.Event()
+        self.applied = threading.Event()  # a request has come
+        self.done = threading.Event()  # the broker has answered one
         self.held = 0  # messages, each of which has a connection behind it
         self.released = asyncio.Event()  # to be set in the proxy's loop
         self._topics = tuple(topic.encode() for topic in topics)
@@ -281,6 +283,8 @@ class _Connection:
                     while await self._waiting.get() is not None:
                         pass
                     return
+                if rule.fault is Fault.DELAY:
+                    await asyncio.sleep(rule.held_s or 0.0)
                 if rule.fault is Fault.HOLD:
                     self._is_late = True
                     await self._hold(rule)
@@ -299,6 +303,7 @@ class _Connection:
             rule = self._open.pop(SIZE.unpack_from(answer, SIZE.size)[0], None)
             if rule is not None:
                 rule.answered()
+                rule.done.set()
                 if rule.fault is Fault.LOSE_ANSWER:
                     return
                 if rule.fault is Fault.HOLD_ANSWER:

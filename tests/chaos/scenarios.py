@@ -3,6 +3,7 @@
 from tests.chaos.faults import broker_restarts, produce_fails, produce_hangs
 from tests.chaos.inputs import poison_above_limit, poison_below_limit, transactional_upstream
 from tests.chaos.kills import kills_one_partition, kills_several_partitions, sigterm
+from tests.chaos.late import late_group_answers, late_outputs, late_rows
 from tests.chaos.shares import broker_restarts_two_workers, frozen_worker, three_workers
 
 SCENARIOS = (
@@ -14,6 +15,9 @@ SCENARIOS = (
     broker_restarts,
     three_workers,
     frozen_worker,
+    late_outputs,
+    late_rows,
+    late_group_answers,
     broker_restarts_two_workers,
     transactional_upstream,
     poison_below_limit,

@@ -125,12 +125,16 @@ class Deployment:
                 "names": {field: getattr(self.topics, field) for field in Topics.__struct_fields__},
                 "partitions": {"events": self.partitions},
             },
-            "consume": {"group": self.name, "instance_id": f"{self.name}-{number}"},
+            "consume": {"group": self.name, "instance_id": self.client(number)},
             "http": {"port": port},
         }
-        path = self.site.folder / f"{self.name}-{number}.yaml"
+        path = self.site.folder / f"{self.client(number)}.yaml"
         path.write_text(yaml.safe_dump(merged(merged(BASE, own), self._changes)))
         return path, port
+
+    def client(self, number: int) -> str:
+        """Name a worker that tells, as its clients do."""
+        return f"{self.name}-{number}"
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Put other `changes` over the settings; workers that start from now on have them."""

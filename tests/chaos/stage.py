@@ -114,14 +114,14 @@ class Stage:
         topic = self.deployment.topics.decisions
         before = self.proxy.seen[Api.PRODUCE, topic]
         if not self.flowing_until(lambda: self.proxy.seen[Api.PRODUCE, topic] > before, FLOW_S):
-            raise TimeoutError(f"no decision was produced for {FLOW_S:.0f} s; {self._last_end()}")
+            raise TimeoutError(f"no decision was produced for {FLOW_S:.0f} s; {self.last_end()}")
 
     def finish(self) -> None:
         """Let the rest of the traffic through, wait until all of it is committed and dismiss the workers in order."""
         self.feed.join()
         missing = await_committed(self.deployment, DRAIN_S)
         if missing:
-            self.finding.failures.append(f"not committed {DRAIN_S:.0f} s after the end: {missing}; {self._last_end()}")
+            self.finding.failures.append(f"not committed {DRAIN_S:.0f} s after the end: {missing}; {self.last_end()}")
         for worker in self.crew.workers:
             if worker.wanted:
                 end = self.crew.dismiss(worker.number)
@@ -142,7 +142,7 @@ class Stage:
             "ends without a clear status and last line", [f"{e.status}: {e.line}" for e in own if not clear(e)]
         )
 
-    def _last_end(self) -> str:
+    def last_end(self) -> str:
         ends = self.crew.ends
         return f"last line of an ended worker: {ends[-1].line}" if ends else "no worker has ended"
 

@@ -169,8 +169,7 @@ def await_got(echo: Echo, *bodies: bytes) -> None:
 def test_a_held_request_reaches_the_broker_after_its_client_is_gone(
     proxy: Proxy, echo: Echo, link: socket.socket, ending: str
 ) -> None:
-    done = threading.Event()
-    rule = proxy.add(Rule(Api.PRODUCE, fault=Fault.HOLD, answered=done.set))
+    rule = proxy.add(Rule(Api.PRODUCE, fault=Fault.HOLD))
     link.sendall(message(Api.PRODUCE, 1, b"late") + message(Api.PRODUCE, 2, b"behind it"))
     assert rule.applied.wait(TIMEOUT_S)
     with socket.create_connection(("127.0.0.1", proxy.port), TIMEOUT_S) as other:
@@ -182,7 +181,7 @@ def test_a_held_request_reaches_the_broker_after_its_client_is_gone(
     assert echo.got == [b"of the next owner", b"more of it"]
     proxy.release(rule)
     await_got(echo, b"of the next owner", b"more of it", b"late", b"behind it")
-    assert done.wait(TIMEOUT_S), "the scenario hears that the broker has done it"
+    assert rule.done.wait(TIMEOUT_S), "the scenario hears that the broker has done it"
     assert rule.held == 1
 
 
@@ -190,6 +189,14 @@ def test_a_held_request_is_answered_when_its_client_has_waited(proxy: Proxy, ech
     proxy.add(Rule(Api.PRODUCE, fault=Fault.HOLD, held_s=0.1))
     assert [ask(link, Api.PRODUCE, body) for body in (b"late", b"on time")] == [b"late", b"on time"]
     assert echo.got == [b"late", b"on time"]
+
+
+def test_a_delayed_request_comes_later_and_in_order(proxy: Proxy, echo: Echo, link: socket.socket) -> None:
+    proxy.add(Rule(Api.PRODUCE, fault=Fault.DELAY, held_s=0.1, times=None))
+    begun = time.monotonic()
+    link.sendall(message(Api.PRODUCE, 1, b"slow") + message(Api.FETCH, 2, b"behind it") + message(Api.PRODUCE, 3, b"x"))
+    await_got(echo, b"slow", b"behind it", b"x")
+    assert time.monotonic() - begun > 0.2
 
 
 def test_a_rule_holds_all_it_takes_until_it_is_released_and_then_takes_nothing(

@@ -1,15 +1,19 @@
 """The real worker, whose decisions say more: `python -m tests.chaos.worker worker --config FILE`.
 
 Decisions carry no features, so two runs over several partitions cannot be compared by them. Here each gets a last field
-`chaos`: a digest of the card's features, and the counts that entities shared between partitions had. Everything else,
-from the command line on, is what `sekisho` runs.
+`chaos`: a digest of the card's features, and the counts that entities shared between partitions had. Its clients call
+themselves after FILE, so that a proxy knows whose request it has. Everything else, from the command line on, is what
+`sekisho` runs.
 """
 
 import sys
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from aiokafka.client import AIOKafkaClient
 
 from scoring.catalogue import FEATURES
 from scoring.decode import Col
@@ -75,12 +79,23 @@ def _extras(observed: Observed) -> list[tuple[bytes, bytes]]:
     return extras
 
 
-def main() -> int:
-    """Run `sekisho` with engines that tell."""
+def name_clients(name: str) -> None:
+    """Put a name before the id of every client that this process makes from now on: `name/sekisho`."""
+    begin = AIOKafkaClient.__init__
+
+    def begin_named(client: AIOKafkaClient, *, client_id: str, **options: Any) -> None:
+        begin(client, client_id=f"{name}/{client_id}", **options)
+
+    AIOKafkaClient.__init__ = begin_named
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `sekisho` with engines that tell, and with clients that have the name of its configuration."""
+    name_clients(Path(arguments[arguments.index("--config") + 1]).stem)
     build = wiring.build_engine
-    wiring.build_engine = lambda *arguments, **options: telling(build(*arguments, **options))
-    return cli.main(sys.argv[1:])
+    wiring.build_engine = lambda *settings, **options: telling(build(*settings, **options))
+    return cli.main(list(arguments))
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))
