@@ -1,10 +1,12 @@
 """A proxy on loopback before a broker, which sees every request and can hold it up, lose it or lose its answer.
 
 It knows of Kafka's protocol what every version has in common: a message is its size and so many bytes; a request begins
-with its kind, version and correlation id, an answer with the correlation id. A topic is found by its name in the bytes.
+with its kind, version and correlation id, an answer with the correlation id. A topic is found by its name in the bytes,
+which has no quotes around it: a marker's record speaks of other topics.
 """
 
 import asyncio
+import re
 import struct
 import threading
 from collections import Counter
@@ -91,7 +93,7 @@ class Rule:
         self.done = threading.Event()  # the broker has answered one
         self.held = 0  # messages, each of which has a connection behind it
         self.released = asyncio.Event()  # to be set in the proxy's loop
-        self._topics = tuple(topic.encode() for topic in topics)
+        self._topics = tuple(map(naming, topics))
         self._having = having
         self._client = client.encode()
         self._left = times
@@ -111,10 +113,15 @@ class Rule:
     def _concerns(self, api: int, request: bytes) -> bool:
         return (
             (not self.apis or api in self.apis)
-            and (not self._topics or any(topic in request for topic in self._topics))
+            and (not self._topics or any(topic.search(request) for topic in self._topics))
             and self._having in request
             and (not self._client or client_of(request).partition(b"/")[0] == self._client)
         )
+
+
+def naming(topic: str) -> re.Pattern[bytes]:
+    """Find a request that names a topic."""
+    return re.compile(rb'(?<!")' + re.escape(topic.encode()))
 
 
 def client_of(request: bytes) -> bytes:
@@ -132,7 +139,7 @@ class Proxy:
         self.seen: Counter[tuple[int, str]] = Counter()  # requests by kind and by the topics of `watch`
         self._inner_port = inner_port
         self._rules: tuple[Rule, ...] = ()
-        self._watched: tuple[tuple[str, bytes], ...] = ()
+        self._watched: tuple[tuple[str, re.Pattern[bytes]], ...] = ()
         self._lock = threading.Lock()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -164,7 +171,7 @@ class Proxy:
     def watch(self, *topics: str) -> None:
         """Count the requests that name these topics, from now on, and forget other counts."""
         self.seen.clear()
-        self._watched = tuple((topic, topic.encode()) for topic in topics)
+        self._watched = tuple((topic, naming(topic)) for topic in topics)
 
     def open(self) -> None:
         """Take connections."""
@@ -230,7 +237,7 @@ class Proxy:
     def rule_for(self, api: int, request: bytes) -> Rule | None:
         """Return the rule that takes a request, if one does."""
         for name, topic in self._watched:
-            if topic in request:
+            if topic.search(request):
                 self.seen[api, name] += 1
         with self._lock:
             return next((rule for rule in self._rules if rule.takes(api, request)), None)

@@ -116,6 +116,14 @@ def test_a_rule_takes_its_kind_and_topic_as_often_as_it_says(proxy: Proxy, link:
     assert calls == ["?", "!", "?", "!"]
 
 
+def test_a_record_that_speaks_of_a_topic_is_not_for_it(proxy: Proxy, link: socket.socket) -> None:
+    proxy.watch("rows")
+    proxy.add(Rule(Api.PRODUCE, ("rows",), fault=Fault.CUT))
+    marker = b'to others {"topic_ids":{"rows":"AAAA"}}'
+    assert ask(link, Api.PRODUCE, marker) == marker
+    assert proxy.seen == {}
+
+
 def test_a_rule_can_let_some_pass_first(proxy: Proxy, link: socket.socket) -> None:
     proxy.add(Rule(Api.PRODUCE, ("rows",), fault=Fault.CUT, skip=2))
     assert [ask(link, Api.PRODUCE, b"rows") for _ in range(3)] == [b"rows", b"rows", b""]
