@@ -23,16 +23,20 @@ it is late), in whole seconds:
 * **New-to-card flags** compare 16-bit fingerprints of the last 8 merchants and the last 4 devices, addresses, MCCs and
   countries; NaN where the card has none yet. New-to-account flags read the distinct counters: an element may seem known
   with the share of occupied slots as probability.
-* **Reports** of a merchant have rings on their own clock, out of which a log of the last 8 seconds with reports takes
-  what an event is too early to see; a card keeps its last 4 reports, more of them count in "ever" only. Times of
-  receipt are rounded up to the second: a report may stay hidden for a second or two but is never seen too early.
+* **Reports** of a card or a merchant are exact over the last 16 seconds that had any; older ones count in rings as
+  above. No event sees a report received after it, in whatever order they are read; times of receipt are rounded up to
+  the second. An event before the 17th last of these seconds is late: of older reports it sees only those before its own
+  quarter of a day, and if it is more than a day late, only the sub-buckets of each window before its own. Of more than
+  16 seconds ahead of every event the two closest count as one, the later.
 * **Repeats** are found among the last 6 event ids of the card.
 * **Late events** count in their own bucket while it is held and never move a row back. Events without trusted time are
   scored against their rows as they stand; their ids are remembered, their windows are not touched.
 * **Partitions:** with one or several on one worker the figures are the same for the same order of events. Rows that a
   second partition has seen are kept apart and added up; rows come back from their log bit by bit (`changelog`).
-* **Memory** is bounded by `ProfileLimits`; a card takes at most 512 bytes with its share of the index. A full store
-  gives a new key the row that was idle longest among the next 8 under its hand.
+* **Memory** is bounded by `ProfileLimits`; a card takes at most 512 bytes with its share of the index and of the rows
+  of reported cards, one for 16 cards. A full store gives a new key the row that was idle longest among the next 8 under
+  its hand. Reports never take the row of a card. By them a row is active at the time of the latest event that moved
+  windows when they were read, whatever date they give.
 """
 
 from scoring.profile.catalog import PROFILE_FEATURES

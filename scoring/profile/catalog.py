@@ -130,7 +130,7 @@ _CARD_RECIPES: Final = (
         "card_reported_30d",
         "JPY",
         "Amounts of fraud reports received on this card in 30d.",
-        Value.CARD_REPORTED,
+        Value.CARD_REPORTED_30D,
     ),
 )
 
@@ -220,8 +220,27 @@ _MERCHANT_RECIPES: Final = (
         _H24,
         "Share of attempts in 24h whose EMV 3-D Secure failed or was cancelled.",
     ),
-    *count("fraud_reports", _MERCHANT, _S.REPORTS, _H24, _D7, _D30),
-    *count("fraud_reports", _MERCHANT, _S.REPORTED, _D30),
+    *(
+        read(
+            "fraud_reports",
+            f"merchant_reports_{window}",
+            "reports",
+            f"Fraud reports received of this merchant in {window}.",
+            scratch,
+        )
+        for window, scratch in (
+            ("24h", Value.MERCHANT_REPORTS_24H),
+            ("7d", Value.MERCHANT_REPORTS_7D),
+            ("30d", Value.MERCHANT_REPORTS_30D),
+        )
+    ),
+    read(
+        "fraud_reports",
+        "merchant_reported_30d",
+        "JPY",
+        "Amounts of fraud reports received of this merchant in 30d.",
+        Value.MERCHANT_REPORTED_30D,
+    ),
     report_rate(_D7),
     report_rate(_D30),
 )

@@ -4,13 +4,14 @@ Every row that is logged belongs to one partition of the input. `flush` packs th
 once, and the tombstones of those that were evicted; `restore` puts rows back, in the order of their log.
 """
 
+from collections.abc import Mapping
 from typing import Final, TypeVar
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.entities import Entity
+from scoring.profile.entities import REPORTED, Entity
 from scoring.profile.kernels import entry, rows, store
 from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
@@ -23,6 +24,7 @@ LAYOUT: Final = f"{crc32(repr(ROW_LAYOUTS).encode()):08x}"
 _T = TypeVar("_T", bound=np.generic)
 _PARTITION_MASK: Final = np.uint64(0xFFFFFFFF)
 _FORM: Final = ("C", "W")
+_KINDS: Final = {**{int(entity): entity.name for entity in Entity}, REPORTED: "REPORTED", SIGHTING: "SIGHTING"}
 _ROOM_MIN: Final = 4_096
 
 
@@ -63,17 +65,18 @@ class Changelog:
         return int(self._dirty[partition][1][0]) if partition in self._dirty else 0
 
     def flush(self, partition: int) -> tuple[Packed, Packed]:
-        """Pack what changed in a partition, card rows and shared rows apart, and begin anew.
+        """Pack what changed in a partition, rows of cards and shared rows apart, and begin anew.
 
         New sightings of cards come last among the shared rows.
         """
         journal = self.journal(partition, 0)
         stores = journal.dirty[: journal.dirty_n[0]] >> store.AT_BITS
         entities = np.where(stores < store.ENTITIES, stores, stores - store.OWN)
-        counts = np.bincount(entities, minlength=len(Entity)).tolist()
+        counts = dict(enumerate(np.bincount(entities, minlength=len(ROW_WORDS)).tolist()))
+        of_cards = {kind: counts.pop(kind) for kind in (Entity.CARD, REPORTED)}
         gone = int(self._gone_n[0])
-        cards = self._pack(partition, True, counts[:1], gone, journal, NO_ROWS)
-        shared = self._pack(partition, False, [0, *counts[1:]], gone, journal, self.sightings.flush(partition))
+        cards = self._pack(partition, True, of_cards, gone, journal, NO_ROWS)
+        shared = self._pack(partition, False, counts, gone, journal, self.sightings.flush(partition))
         journal.dirty_n[0] = 0
         self._forget_gone(self._owned - {partition})
         return cards, shared
@@ -86,10 +89,10 @@ class Changelog:
         self._gone_n[0] = len(left)
 
     def _pack(
-        self, partition: int, cards: bool, counts: list[int], gone: int, journal: Journal, last: Packed
+        self, partition: int, cards: bool, counts: Mapping[int, int], gone: int, journal: Journal, last: Packed
     ) -> Packed:
-        n = sum(counts) + gone + len(last)
-        words = sum(count * _packed_words(ROW_WORDS[entity]) for entity, count in enumerate(counts)) + len(last.values)
+        n = sum(counts.values()) + gone + len(last)
+        words = sum(count * _packed_words(ROW_WORDS[kind]) for kind, count in counts.items()) + len(last.values)
         to = Packed(
             np.empty((n, KEY_WORDS), dtype=np.uint32), np.empty(words, dtype=np.uint32), np.empty(n, dtype=np.int64)
         )
@@ -174,8 +177,9 @@ def _what_is_wrong(packed: Packed, n: int, partition: int) -> str:
     """Say what is wrong with row n. Keys are digests, so none is shown."""
     begin, end = int(packed.ends[n - 1]) if n else 0, int(packed.ends[n])
     entity, home = int(packed.keys[n, 0]) >> PARTITION_BITS, int(packed.keys[n, 0]) & ((1 << PARTITION_BITS) - 1)
-    if home != partition or (entity >= len(Entity) and entity != SIGHTING):
+    name = _KINDS.get(entity)
+    if home != partition or name is None:
         return f"row {n} is of entity {entity} and partition {home}, in the log of partition {partition}"
     if end > begin and packed.values[begin] != ROW_FORMAT:
         return f"row {n} has format {int(packed.values[begin])}; this version reads format {ROW_FORMAT}"
-    return f"row {n} of {'SIGHTING' if entity == SIGHTING else Entity(entity).name} is damaged"
+    return f"row {n} of {name} is damaged"

@@ -17,6 +17,10 @@ class Entity(IntEnum):
     ADDRESS = 7
 
 
+REPORTED: Final = len(Entity)
+"""The ninth kind of row: what fraud reports said of a card. No event has a key of its own for it."""
+
+
 class Statistic(IntEnum):
     """Name what an event may add to a window. All are integers that add exactly, so rows of one key can be summed."""
 
@@ -30,8 +34,6 @@ class Statistic(IntEnum):
     REVERSALS = 7
     REFUNDS = 8
     SPEND = 9  # approved amounts less reversed ones, whole yen
-    REPORTS = 10  # fraud reports, by time of receipt
-    REPORTED = 11  # their amounts, whole yen
 
 
 class Window(IntEnum):

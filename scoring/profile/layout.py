@@ -1,8 +1,8 @@
 """Where everything lies in a row, and the tables of offsets that the kernels read.
 
-A row is contiguous bytes: header (key, last second, first second; and to whom the row belongs, which a card has at its
-end), then the widest fields first. Offsets count elements of the field's own type from the start of the row, so one
-arena serves typed views of itself.
+A row is contiguous bytes: header (key, last second, first second; and to whom the row belongs, which rows of cards have
+at their end), then the widest fields first. Offsets count elements of the field's own type from the start of the row,
+so one arena serves typed views of itself.
 """
 
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.profile.entities import RING, SUB_BUCKETS, WINDOW_S, Entity, Window
-from scoring.profile.row_plans import BLOCK_WIDTH, OWN_FIELDS, ROW_PLANS, Block, Pair
+from scoring.profile.row_plans import BLOCK_WIDTH, OWN_FIELDS, REPORTED_FIELDS, ROW_PLANS, Block, Fields, Pair, RowPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowLayout:
-    """Give the offset of every ring, field and sketch of one entity, in elements of their own type, and its size."""
+    """Give the offset of every ring, field and sketch of a kind of row, in elements of their own type, and its size."""
 
     rings: dict[tuple[Block, Pair], int]
     fields: dict[str, int]
@@ -28,17 +28,16 @@ class RowLayout:
     words: int
 
 
-def _lay_out(entity: Entity) -> RowLayout:
+def _lay_out(plan: RowPlan, own: Fields, *, is_of_card: bool) -> RowLayout:
     """Place the widest fields first, so that nothing needs padding but the end."""
-    plan = ROW_PLANS[entity]
     rings: dict[tuple[Block, Pair], int] = {}
     fields: dict[str, int] = {}
     sketches: tuple[int, ...] = ()
     cursor = 16  # key: uint64; last and first second: uint32
-    if entity != Entity.CARD:  # a card has no room for it there
+    if not is_of_card:  # a card has no room for it there
         fields, cursor = {"seen_by": cursor // 4, "home": cursor // 2 + 2, "dirty": cursor + 6}, cursor + 8
     for width in (8, 4, 2, 1):
-        for name, field_width, count in OWN_FIELDS.get(entity, ()):
+        for name, field_width, count in own:
             if field_width == width:
                 fields[name], cursor = cursor // width, cursor + width * count
         for block, pairs in plan.rings.items():
@@ -49,7 +48,12 @@ def _lay_out(entity: Entity) -> RowLayout:
     return RowLayout(rings=rings, fields=fields, sketches=sketches, words=-(-cursor // 8))
 
 
-ROW_LAYOUTS: Final[tuple[RowLayout, ...]] = tuple(_lay_out(entity) for entity in Entity)
+ROW_LAYOUTS: Final[tuple[RowLayout, ...]] = (
+    *(_lay_out(ROW_PLANS[e], OWN_FIELDS.get(e, ()), is_of_card=e == Entity.CARD) for e in Entity),
+    _lay_out(RowPlan(rings={}), REPORTED_FIELDS, is_of_card=True),
+)
+"""By entity, and last of the rows of reported cards (`REPORTED`)."""
+
 ROW_WORDS: Final = tuple(layout.words for layout in ROW_LAYOUTS)
 
 
@@ -81,11 +85,17 @@ class Value(IntEnum):
     NEW_ADDRESS = 25
     NEW_MCC = 26
     NEW_COUNTRY = 27
-    CARD_REPORTS_24H = 28
-    CARD_REPORTS_30D = 29
-    CARD_REPORTS_EVER = 30
-    CARD_REPORTED = 31
-    END = 32
+    CARD_REPORTS_24H = 28  # these five in the order in which `kernels.reports` writes them
+    CARD_REPORTS_7D = 29
+    CARD_REPORTS_30D = 30
+    CARD_REPORTS_EVER = 31
+    CARD_REPORTED_30D = 32
+    MERCHANT_REPORTS_24H = 33
+    MERCHANT_REPORTS_7D = 34
+    MERCHANT_REPORTS_30D = 35
+    MERCHANT_REPORTS_EVER = 36
+    MERCHANT_REPORTED_30D = 37
+    END = 38
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +103,7 @@ class Tables:
     """Number all rings, queries and sketches of all entities, in the order of ROW_PLANS, as the kernels read them.
 
     Ring r fills scratch `Value.END + r`, query q `distinct_at + q`, and sketch k `novelty_at + k`: 1.0 where the
-    event's element is new to the row. `blocks`: int64[8, 6, 2], the run of rings of each entity and block; `query_runs`
+    event's element is new to the row. `blocks`: int64[8, 4, 2], the run of rings of each entity and block; `query_runs`
     and `sketch_runs`: int64[8, 2]. All others: int64 by ring, query or sketch. `estimates`: float64,
     `distinct_estimates` of each sketch, which begin at `estimates_at`. `*_of` find a scratch position by name.
     """

@@ -5,11 +5,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-ROW_FORMAT: Final = 1
+ROW_FORMAT: Final = 2
 """Version of the bytes of a row: a new one for each `LAYOUT` of `scoring.profile.changelog`. A test holds that."""
 
 KEY_WORDS: Final = 3
-"""uint32 words of a row's key: entity << 24 | partition, then the key's lower and upper half."""
+"""uint32 words of a row's key: entity (or REPORTED) << 24 | partition, then the key's lower and upper half."""
 
 PARTITION_BITS: Final = 24
 

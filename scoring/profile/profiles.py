@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from scoring.profile.catalog import PROFILE_FEATURES
 from scoring.profile.changelog import Changelog
-from scoring.profile.entities import Entity
+from scoring.profile.entities import REPORTED, Entity
 from scoring.profile.facts import Facts, Reports
 from scoring.profile.kernels import entry, store
 from scoring.profile.kernels.arrays import Arena, Columns, Outputs, ReportColumns
@@ -19,11 +19,16 @@ _CAPACITY_MAX: Final = 2**28
 _INDEX_LOAD: Final = 2  # entries for each row: half full at most
 _OWN_WIDE_MAX: Final = 8
 _OWN_NARROW: Final = 2
+_CARDS_A_REPORTED: Final = 16
+_REPORTED_MIN: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileLimits:
-    """Bound the rows of each entity; powers of two. A full store evicts by age (`scoring.profile.kernels.store`)."""
+    """Bound the rows of each entity; powers of two. A full store evicts by age (`scoring.profile.kernels.store`).
+
+    Of the cards, one in 16 can have been reported: beyond that, the one that was not reported for longest is forgotten.
+    """
 
     card: int = 1 << 20
     merchant: int = 1 << 16
@@ -46,14 +51,19 @@ class ProfileLimits:
         return rows
 
     @property
+    def reported(self) -> int:
+        """Return the bound of reported cards."""
+        return max(self.card // _CARDS_A_REPORTED, _REPORTED_MIN)
+
+    @property
     def nbytes(self) -> int:
         """Return what full stores take, in bytes."""
-        return sum(self.rows(entity) * row_nbytes(entity) for entity in Entity)
+        return self.reported * row_nbytes(REPORTED) + sum(self.rows(entity) * row_nbytes(entity) for entity in Entity)
 
 
-def row_nbytes(entity: Entity) -> int:
-    """Return the bytes of one row and its share of the index."""
-    return ROW_WORDS[entity] * 8 + _INDEX_LOAD * 8
+def row_nbytes(kind: int) -> int:
+    """Return the bytes of one row of an entity, or of a reported card, and its share of the index."""
+    return ROW_WORDS[kind] * 8 + _INDEX_LOAD * 8
 
 
 class Seen(NamedTuple):
@@ -82,16 +92,15 @@ class Profiles:
         arena_words = 0
         index_entries = 0
         for number in range(store.STORES):
-            entity = Entity(number if number < len(Entity) else number - store.OWN)
-            rows = self.limits.rows(entity) if number < len(Entity) else self._own_rows(entity)
+            kind, rows = self._kind_and_rows(number)
             entries = _INDEX_LOAD * rows
-            fields = ROW_LAYOUTS[entity].fields
-            age_field = fields.get("report_s", fields.get("report_clock", store.LAST_S))
+            fields = ROW_LAYOUTS[kind].fields
             self._stores[number] = (
-                arena_words, ROW_WORDS[entity], rows, index_entries, entries.bit_length() - 1, 0, 0, age_field,
-                0, 0, fields["home"], fields["dirty"], fields.get("seen_by", 0), partitions,
+                arena_words, ROW_WORDS[kind], rows, index_entries, entries.bit_length() - 1, 0, 0,
+                fields.get("heard_s", store.LAST_S), 0, 0, fields["home"], fields["dirty"], fields.get("seen_by", 0),
+                partitions, 0,
             )  # fmt: skip
-            arena_words += rows * ROW_WORDS[entity]
+            arena_words += rows * ROW_WORDS[kind]
             index_entries += entries
         words = np.zeros(arena_words, dtype=np.int64)
         self._arena = Arena(
@@ -107,6 +116,14 @@ class Profiles:
             np.zeros(len(Entity), dtype=np.int64),
         )
         self.changelog = Changelog(self._arena, partitions)
+
+    def _kind_and_rows(self, number: int) -> tuple[int, int]:
+        """Say whose rows a store has, and how many at most."""
+        if number < len(Entity):
+            return number, self.limits.rows(Entity(number))
+        if number == store.REPORTS:
+            return REPORTED, self.limits.reported
+        return number - store.OWN, self._own_rows(Entity(number - store.OWN))
 
     def _own_rows(self, entity: Entity) -> int:
         """Return how many rows partitions keep apart: every one sees a merchant or BIN, few see the same device."""
@@ -163,7 +180,13 @@ class Profiles:
         return {entity: int(self._stores[entity, store.LIVE]) for entity in Entity}
 
     @property
+    def reported(self) -> int:
+        """Return how many cards have been reported and are remembered for it."""
+        return int(self._stores[store.REPORTS, store.LIVE])
+
+    @property
     def nbytes(self) -> int:
         """Return the bytes of rows in use and their share of the index."""
         own = sum(int(self._stores[store.OWN + e, store.LIVE]) * row_nbytes(e) for e in Entity if e != Entity.CARD)
+        own += self.reported * row_nbytes(REPORTED)
         return own + sum(rows * row_nbytes(entity) for entity, rows in self.sizes().items())

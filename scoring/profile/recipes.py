@@ -43,8 +43,6 @@ _WHAT: Final = {
     Statistic.TDS_FAILED: ("threeds_failed", "attempts", "Attempts whose EMV 3-D Secure failed or was cancelled"),
     Statistic.REVERSALS: ("reversals", "events", "Reversals"),
     Statistic.SPEND: ("spend", "JPY", "Approved less reversed amounts"),
-    Statistic.REPORTS: ("reports", "reports", "Fraud reports received"),
-    Statistic.REPORTED: ("reported", "JPY", "Amounts of fraud reports received"),
 }
 
 
@@ -118,6 +116,9 @@ def age(family: str, entity: Entity) -> Recipe:
     return read(family, f"{low(entity)}_age_days", "days", doc, Value.AGE + entity, 1.0 / SECONDS_A_DAY)
 
 
+_REPORTS: Final = {Window.D7: Value.MERCHANT_REPORTS_7D, Window.D30: Value.MERCHANT_REPORTS_30D}
+
+
 def report_rate(window: Window) -> Recipe:
     """Divide a merchant's reports by its attempts, smoothed: (k + n0 p0) / (n + n0)."""
     doc = (
@@ -126,7 +127,7 @@ def report_rate(window: Window) -> Recipe:
     )
     return Recipe(
         feature=_say(f"merchant_report_rate_{WINDOW_NAME[window]}", "ratio", "fraud_reports", doc),
-        a=ring(Entity.MERCHANT, Statistic.REPORTS, window),
+        a=_REPORTS[window],
         c=ring(Entity.MERCHANT, Statistic.ATTEMPTS, window),
         plus=REPORT_PRIOR_ATTEMPTS * REPORT_PRIOR_RATE,
         prior=REPORT_PRIOR_ATTEMPTS,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from scoring.profile.entities import Entity, Statistic, Window
+from scoring.profile.entities import RING, Entity, Statistic, Window
 
 _M1, _M10, _H1, _H24, _D7, _D30 = Window
 
@@ -16,11 +16,9 @@ class Block(IntEnum):
     COUNTS = 1  # uint32
     SHORTS = 2  # uint16, cards only
     BYTES = 3  # uint8, cards only
-    REPORT_SUMS = 4  # int64, merchants only, by time of receipt
-    REPORT_COUNTS = 5  # uint32, merchants only, by time of receipt
 
 
-BLOCK_WIDTH: Final = (8, 4, 2, 1, 8, 4)
+BLOCK_WIDTH: Final = (8, 4, 2, 1)
 
 Pair = tuple[Statistic, Window]
 
@@ -70,8 +68,6 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
             + _over(_S.SMALL, _H1, _D30)
             + _over(_S.TDS_FAILED, _H24)
             + _over(_S.REFUNDS, _D7),
-            Block.REPORT_SUMS: _over(_S.REPORTED, _D30),
-            Block.REPORT_COUNTS: _over(_S.REPORTS, _H24, _D7, _D30),
         },
         sketches=(Sketch(element=Entity.CARD, slots=256, windows=(_M10, _H1, _H24)),),
     ),
@@ -126,15 +122,30 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
 IDS: Final = 6  # last event ids of a card, to know a repeat
 MERCHANTS: Final = 8  # last merchants of a card, with their times
 RECENT: Final = 4  # last devices, addresses, MCCs, countries of a card
-CARD_REPORTS: Final = 4  # last fraud reports on a card, with times and amounts
-REPORT_LOG: Final = 8  # last seconds in which a merchant was reported
+REPORT_LOG: Final = 16  # last seconds in which a card or a merchant was reported
 
-OWN_FIELDS: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
+Fields = tuple[tuple[str, int, int], ...]
+"""Name, width in bytes and count of each field."""
+
+REPORT_FIELDS: Final[Fields] = (
+    ("log_jpy", 8, REPORT_LOG + 1),  # one more, for the moment in which one has to make room
+    ("settled_jpy_24h", 8, RING),
+    ("settled_jpy_30d", 8, RING),
+    ("log_s", 4, REPORT_LOG + 1),
+    ("log_n", 4, REPORT_LOG + 1),
+    ("settled_24h", 4, RING),
+    ("settled_7d", 4, RING),
+    ("settled_30d", 4, RING),
+    ("settled_ever", 4, 1),
+    ("settled_s", 4, 1),
+    ("heard_s", 4, 1),
+)
+"""What fraud reports said of a card or of a merchant: see `scoring.profile.kernels.reports`."""
+
+OWN_FIELDS: Final[dict[Entity, Fields]] = {
     Entity.CARD: (
         ("ids", 8, IDS),
         ("merchant_s", 4, MERCHANTS),
-        ("report_s", 4, CARD_REPORTS),
-        ("report_jpy", 4, CARD_REPORTS),
         ("ladder_jpy", 4, 1),
         ("mean_jpy", 4, 1),
         ("variance", 4, 1),
@@ -143,17 +154,14 @@ OWN_FIELDS: Final[dict[Entity, tuple[tuple[str, int, int], ...]]] = {
         ("addresses", 2, RECENT),
         ("mccs", 2, RECENT),
         ("countries", 2, RECENT),
-        ("reports", 2, 1),
         ("ladder", 1, 1),
         ("amounts", 1, 1),
         ("home", 2, 1),
         ("dirty", 1, 1),
     ),
-    Entity.MERCHANT: (
-        ("log_jpy", 8, REPORT_LOG),
-        ("log_s", 4, REPORT_LOG),
-        ("log_n", 4, REPORT_LOG),
-        ("report_clock", 4, 1),
-    ),
+    Entity.MERCHANT: REPORT_FIELDS,
 }
-"""Name, width in bytes and count of the fields that only one entity has."""
+"""The fields that only one entity has."""
+
+REPORTED_FIELDS: Final[Fields] = (*REPORT_FIELDS, ("home", 2, 1), ("dirty", 1, 1))
+"""The fields of a row of a reported card: few cards are ever reported, so their own rows keep nothing of it."""

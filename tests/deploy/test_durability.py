@@ -48,7 +48,7 @@ def test_every_option_that_the_page_names_exists() -> None:
 
 def test_the_figures_that_it_derives_are_those_of_the_defaults() -> None:
     sizes = [4 * _packed_words(words) for words in ROW_WORDS]
-    assert f"takes {min(sizes)} (account, address) to {max(sizes):,} bytes (merchant)" in PAGE
+    assert f"takes {min(sizes)} (reported card) to {max(sizes):,} bytes (merchant)" in PAGE
     assert SETTINGS.state.flush_interval_s == 1
     assert "`state.flush_interval_s`, 1 s by default" in PAGE
     assert (APACHE_KAFKA.session_timeout_s, APACHE_KAFKA.heartbeat_interval_s) == (15.0, 3.0)

@@ -6,9 +6,10 @@ import time
 import numba
 import numpy as np
 
-from scoring.profile import PROFILE_FEATURES, Facts, Profiles
+from scoring.profile import PROFILE_FEATURES, Facts, Profiles, Reports
 
 CARDS, EVENTS, BATCH = 100_000, 600_000, 256
+REPORTED, REPORTS = 3_000, 60_000  # cards that were reported, of the first ones, and their reports at their merchants
 POPULATION = (CARDS, 5_000, 30_000, 500, 100_000, 80_000, 90_000, 90_000)
 
 
@@ -38,6 +39,20 @@ def traffic(n: int, rng: np.random.Generator, start_ms: int, partitions: int = 1
     )
 
 
+def report(profiles: Profiles, facts: Facts, rng: np.random.Generator, end_ms: int) -> None:
+    """Report events of a few cards, over the last ten days."""
+    of_few = np.flatnonzero(np.isin(facts.keys[:, 0], np.unique(facts.keys[:, 0])[:REPORTED]))
+    rows = np.sort(rng.choice(of_few, REPORTS))
+    received_ms = np.sort(end_ms - rng.integers(0, 864_000, REPORTS) * 1_000)
+    partition = rows // BATCH % profiles.partitions
+    for number in range(profiles.partitions):
+        mine = partition == number
+        card, merchant = (np.ascontiguousarray(facts.keys[rows[mine], entity]) for entity in (0, 1))
+        profiles.report(
+            Reports(card=card, merchant=merchant, received_ms=received_ms[mine], amount_jpy=rows[mine]), number
+        )
+
+
 def cut(facts: Facts, size: int) -> list[Facts]:
     columns = {name: getattr(facts, name) for name in Facts.__slots__}
     return [
@@ -55,6 +70,11 @@ def timed(profiles: Profiles, batches: list[Facts], out: np.ndarray) -> np.ndarr
         profiles.read_then_update(batch, rows, 0, k % profiles.partitions)
         spent[k] = (time.process_time_ns() - begun) / 1_000 / len(batch)
     return spent
+
+
+def show(what: str, spent: np.ndarray) -> None:
+    p5, p50, p95 = np.percentile(spent, (5, 50, 95))
+    print(f"  {what}: p5 {p5:.2f}  p50 {p50:.2f}  p95 {p95:.2f}")
 
 
 def durability(profiles: Profiles, rng: np.random.Generator, out: np.ndarray) -> None:
@@ -87,10 +107,14 @@ def main() -> None:
         begun = time.process_time()
         timed(profiles, [traffic(1, rng, 1_699_999_999_000)], out)
         print(f"{partitions} partitions; first call {time.process_time() - begun:.1f} s CPU (compiles once)")
-        spent = timed(profiles, cut(traffic(EVENTS, rng, 1_700_000_000_000, partitions), BATCH), out)
-        warm = spent[len(spent) // 2 :]
+        whole = traffic(EVENTS, rng, 1_700_000_000_000, partitions)
+        batches = cut(whole, BATCH)
+        middle = len(batches) // 2
+        timed(profiles, batches[:middle], out)
         print(f"{len(PROFILE_FEATURES)} features, 8 entities, {CARDS} cards, batches of {BATCH}, us per event:")
-        print(f"  p5 {np.percentile(warm, 5):.2f}  p50 {np.median(warm):.2f}  p95 {np.percentile(warm, 95):.2f}")
+        show("nothing reported", timed(profiles, batches[middle : middle + middle // 2], out))
+        report(profiles, whole, rng, 1_700_000_000_000)
+        show(f"{REPORTED} cards reported", timed(profiles, batches[middle + middle // 2 :], out))
         alone = timed(profiles, cut(traffic(20_000, rng, 1_700_001_300_000), 1), out)
         print(f"one event a call: p50 {np.median(alone):.1f} us")
         print(f"{profiles.nbytes / 1e6:.0f} MB in {sum(profiles.sizes().values())} rows")

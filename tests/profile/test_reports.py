@@ -78,12 +78,13 @@ def test_a_file_of_reports_received_at_once_stays_hidden_as_one() -> None:
     assert stream.last(at(100))["merchant_reports_24h"] == 1_000
 
 
-def test_more_than_four_reports_of_a_card_count_in_ever_only() -> None:
+def test_any_number_of_reports_of_a_card_counts_in_every_window() -> None:
     stream = Stream()
     stream.report(*(received(k) for k in range(7)))
     features = stream.last(at(100))
-    assert features["card_reports_24h"] == 4
+    assert features["card_reports_24h"] == features["card_reports_30d"] == 7
     assert features["card_reports_ever"] == 7
+    assert features["card_reported_30d"] == 7_000
     assert features["merchant_reports_24h"] == 7
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.profile import PROFILE_FEATURES, Entity, ProfileLimits, Profiles
+from scoring.profile.entities import REPORTED
 from scoring.profile.profiles import row_nbytes
 from tests.profile.events import NOON, SMALL, Event, Report, Stream, at, facts, ids, reports, spread
 from tests.profile.strategies import streams
@@ -88,7 +89,9 @@ def test_a_card_takes_at_most_512_bytes_with_its_share_of_the_index() -> None:
     ]
     out = np.empty((len(events), len(PROFILE_FEATURES)))
     profiles.read_then_update(facts(events, ids(events)), out, 0)
+    profiles.report(reports([Report(card=k + 1, merchant=0) for k in range(1 << 10)]))
     assert profiles.sizes()[Entity.CARD] == 1 << 10
+    assert profiles.reported == profiles.limits.reported == 1 << 6
     assert profiles.nbytes <= 512 * (1 << 10)
 
 
@@ -96,12 +99,14 @@ def test_memory_is_bounded_whatever_comes() -> None:
     stream = Stream(TINY)
     for start in range(0, 3_000, 500):
         keys = range(start + 1, start + 501)
+        stream.report(*(Report(card=k, merchant=k) for k in keys))
         stream.feed(
             *(at(k, card=k, merchant=k, merchant_bin=k, bin=k, device=k, ip=k, account=k, address=k) for k in keys)
         )
         assert stream.profiles.nbytes == TINY.nbytes
     assert stream.profiles.sizes() == dict.fromkeys(Entity, 4)
-    assert TINY.nbytes == 4 * sum(row_nbytes(entity) for entity in Entity)
+    assert stream.profiles.reported == TINY.reported == 8
+    assert TINY.nbytes == 4 * sum(row_nbytes(entity) for entity in Entity) + 8 * row_nbytes(REPORTED)
 
 
 def test_a_full_store_evicts_the_row_that_was_idle_longest() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from scoring.profile.changelog import LAYOUT
+from scoring.profile.kernels.store import STORES
 from scoring.profile.packed import ROW_FORMAT
 from streams.state.answered import Since
 from streams.state.keeper import FlushError, Held
@@ -244,8 +245,8 @@ def test_only_one_partition_is_put_back_in_place_with_its_hands() -> None:
         await run.restart()
         return run.engine.changelog.hands
 
-    assert asyncio.run(play(1)) == [number % 3 for number in range(15)]
-    assert asyncio.run(play(3)) == [0] * 15
+    assert asyncio.run(play(1)) == [number % 3 for number in range(STORES)]
+    assert asyncio.run(play(3)) == [0] * STORES
 
 
 def test_a_partition_that_was_followed_is_restored_from_nothing() -> None:
@@ -271,7 +272,7 @@ def test_a_partition_that_was_followed_is_restored_from_nothing() -> None:
 def marker(**changes: Any) -> bytes:
     fields: dict[str, Any] = {"format": ROW_FORMAT, "layout": LAYOUT, "partitions": 1, "code": "9.9"}
     fields |= {"authorizations": 10, "fraud_reports": 3, "decisions": 0, "alerts": {}, "dead_letters": {}}
-    return json.encode({**fields, "shared": 0, "hands": [0] * 15, "time_ms": 1, **changes})
+    return json.encode({**fields, "shared": 0, "hands": [0] * STORES, "time_ms": 1, **changes})
 
 
 REFUSED = [

@@ -1,4 +1,4 @@
-"""Remember what only a card's row holds: last event ids, merchants, devices, amounts, FUNDS ladder, fraud reports."""
+"""Remember what only a card's row holds: last event ids, merchants, devices, amounts, FUNDS ladder."""
 
 from math import nan, sqrt
 from typing import Final
@@ -10,13 +10,11 @@ from scoring.profile.entities import Entity
 from scoring.profile.kernels.arrays import Arena, Columns, Scratch
 from scoring.profile.kernels.store import mix
 from scoring.profile.layout import ROW_LAYOUTS, Value
-from scoring.profile.row_plans import CARD_REPORTS, IDS, MERCHANTS, RECENT
+from scoring.profile.row_plans import IDS, MERCHANTS, RECENT
 
 _FIELDS = ROW_LAYOUTS[Entity.CARD].fields
 _IDS: Final = _FIELDS["ids"]
 _MERCHANT_S: Final = _FIELDS["merchant_s"]
-_REPORT_S: Final = _FIELDS["report_s"]
-_REPORT_JPY: Final = _FIELDS["report_jpy"]
 _LADDER_JPY: Final = _FIELDS["ladder_jpy"]
 _MEAN: Final = _FIELDS["mean_jpy"]
 _VARIANCE: Final = _FIELDS["variance"]
@@ -25,7 +23,6 @@ _DEVICES: Final = _FIELDS["devices"]
 _ADDRESSES: Final = _FIELDS["addresses"]
 _MCCS: Final = _FIELDS["mccs"]
 _COUNTRIES: Final = _FIELDS["countries"]
-_REPORTS: Final = _FIELDS["reports"]
 _LADDER: Final = _FIELDS["ladder"]
 _AMOUNTS: Final = _FIELDS["amounts"]
 
@@ -40,14 +37,9 @@ _NEW_DEVICE: Final = int(Value.NEW_DEVICE)
 _NEW_ADDRESS: Final = int(Value.NEW_ADDRESS)
 _NEW_MCC: Final = int(Value.NEW_MCC)
 _NEW_COUNTRY: Final = int(Value.NEW_COUNTRY)
-_REPORTS_24H: Final = int(Value.CARD_REPORTS_24H)
-_REPORTS_30D: Final = int(Value.CARD_REPORTS_30D)
-_REPORTS_EVER: Final = int(Value.CARD_REPORTS_EVER)
-_REPORTED: Final = int(Value.CARD_REPORTED)
 
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
-_MONTH_S: Final = 2_592_000
 _U32_MAX: Final = 2**32 - 1
 _AMOUNTS_MEMORY: Final = 32  # mean and variance forget at the rate of 1 / 32 an amount
 _AMOUNTS_MIN: Final = 3  # fewer say nothing about a spread
@@ -146,26 +138,6 @@ def read_card(
 
 
 @helper
-def read_card_reports(arena: Arena, at: int, second: int, values: Scratch) -> None:
-    """Count the reports received up to `second`; later ones are not known yet, whatever order they arrived in."""
-    at4 = at >> 2
-    day, month, reported, unseen = 0, 0, 0, 0
-    for k in range(CARD_REPORTS):
-        received = whole(arena.singles[at4 + _REPORT_S + k])
-        if received > second:
-            unseen += 1
-        elif received > 0:
-            day += received > second - _DAY_S
-            if received > second - _MONTH_S:
-                month += 1
-                reported += whole(arena.singles[at4 + _REPORT_JPY + k])
-    values[_REPORTS_24H] = day
-    values[_REPORTS_30D] = month
-    values[_REPORTS_EVER] = whole(arena.shorts[(at >> 1) + _REPORTS]) - unseen
-    values[_REPORTED] = reported
-
-
-@helper
 def update_card(
     arena: Arena,
     at: int,
@@ -221,20 +193,3 @@ def _weigh(arena: Arena, at: int, amount: float) -> None:
     away = amount - float(arena.floats[at4 + _MEAN])
     arena.floats[at4 + _MEAN] = float(arena.floats[at4 + _MEAN]) + weight * away
     arena.floats[at4 + _VARIANCE] = (1.0 - weight) * (float(arena.floats[at4 + _VARIANCE]) + weight * away * away)
-
-
-@helper
-def report_card(arena: Arena, at: int, received_s: int, amount: int) -> None:
-    """Count a fraud report and keep it among the last CARD_REPORTS by time of receipt, newest first."""
-    at4, at2 = at >> 2, at >> 1
-    arena.shorts[at2 + _REPORTS] = min(whole(arena.shorts[at2 + _REPORTS]) + 1, 65_535)
-    k = CARD_REPORTS
-    while k > 0 and received_s > whole(arena.singles[at4 + _REPORT_S + k - 1]):
-        k -= 1
-    if k == CARD_REPORTS:
-        return
-    for later in range(CARD_REPORTS - 1, k, -1):
-        arena.singles[at4 + _REPORT_S + later] = arena.singles[at4 + _REPORT_S + later - 1]
-        arena.singles[at4 + _REPORT_JPY + later] = arena.singles[at4 + _REPORT_JPY + later - 1]
-    arena.singles[at4 + _REPORT_S + k] = received_s
-    arena.singles[at4 + _REPORT_JPY + k] = min(max(amount, 0), _U32_MAX)

@@ -12,8 +12,8 @@ from scoring.profile.catalog import PROGRAM, TERMS
 from scoring.profile.entities import SMALL_JPY_MAX, TIME_S_MAX, WINDOW_S, Entity, Statistic
 from scoring.profile.kernels import rows
 from scoring.profile.kernels.arrays import Arena, Columns, Journal, Keys, Outputs, ReportColumns, Scratch, Words
-from scoring.profile.kernels.card import is_repeat, read_card, read_card_reports, remember_id, report_card, update_card
-from scoring.profile.kernels.merchant_reports import read_merchant_reports, report_merchant, stand_with
+from scoring.profile.kernels.card import is_repeat, read_card, remember_id, update_card
+from scoring.profile.kernels.reports import read_card_reports, read_merchant_reports, take_reports
 from scoring.profile.kernels.rings import (
     ADDS,
     CLOCK,
@@ -27,7 +27,7 @@ from scoring.profile.kernels.rings import (
     set_clock,
     stand,
 )
-from scoring.profile.kernels.store import FIRST_S, LAST_S, OWN, find_or_insert, home_of, part_of, touch
+from scoring.profile.kernels.store import FIRST_S, LAST_S, OWN, find_or_insert, home_of, part_of, pass_time, touch
 from scoring.profile.layout import TABLES, Value
 from scoring.profile.packed import Packed
 from scoring.profile.row_plans import Block
@@ -39,7 +39,7 @@ _SUMS: Final = constant(Block.SUMS)
 _COUNTS: Final = constant(Block.COUNTS)
 _SHORTS: Final = constant(Block.SHORTS)
 _BYTES: Final = constant(Block.BYTES)
-_LAST_BLOCK: Final = int(Block.REPORT_COUNTS)
+_LAST_BLOCK: Final = int(Block.BYTES)
 _OWN_CLOCK: Final = constant(OWN_CLOCK)
 _STATISTICS: Final = len(Statistic)
 
@@ -64,6 +64,7 @@ _SINCE: Final = int(Value.SINCE)
 _AGE: Final = int(Value.AGE)
 _OUTCOME_APPROVED: Final = 1
 _OF_CARD: Final = int(Value.ZSCORE)
+_OF_MERCHANT: Final = int(Value.MERCHANT_REPORTS_24H)
 _RINGS_AT: Final = int(Value.END)
 _DISTINCT_AT: Final = TABLES.distinct_at
 _NOVELTY_AT: Final = TABLES.novelty_at
@@ -114,7 +115,10 @@ def _blank(entity: int, values: Scratch) -> None:
     for sketch in range(_SKETCH_RUNS[entity, 0], _SKETCH_RUNS[entity, 1]):
         values[_NOVELTY_AT + sketch] = nan
     if entity == _CARD:
-        for k in range(_OF_CARD, _RINGS_AT):
+        for k in range(_OF_CARD, _OF_MERCHANT):
+            values[k] = nan
+    elif entity == _MERCHANT:
+        for k in range(_OF_MERCHANT, _RINGS_AT):
             values[k] = nan
 
 
@@ -169,16 +173,12 @@ def _update_row(
 
 
 @helper
-def _update_part(
-    arena: Arena, columns: Columns, i: int, entity: int, part: int, at: int, second: int, work: Words
-) -> None:
-    """Count an event in what its partition alone saw of an entity, as in the row at `at` that sums up all."""
+def _update_part(arena: Arena, columns: Columns, i: int, entity: int, part: int, second: int, work: Words) -> None:
+    """Count an event in what its partition alone saw of an entity, as in the row that sums up all."""
     set_clock(work, _OWN_CLOCK, whole(arena.singles[2 * part + LAST_S]), True)
     clear_rings(arena.words, part, entity, _SUMS, work, _OWN_CLOCK)
     clear_rings(arena.singles, 2 * part, entity, _COUNTS, work, _OWN_CLOCK)
     _update_row(arena, entity, part, columns.keys, i, second, columns.kind[i] == 0, work, _OWN_CLOCK)
-    if entity == _MERCHANT:
-        stand_with(arena, part, at, second, work)
 
 
 @helper
@@ -213,9 +213,9 @@ def _read_event(
         _read_row(arena, entity, at[entity], columns.keys, i, second, moves, work, values)
         if entity == _CARD:
             read_card(arena, 8 * at[_CARD], columns, i, max(second, last_s), max(second - last_s, 0), values)
-            read_card_reports(arena, 8 * at[_CARD], second, values)
+            read_card_reports(arena, key, partition, second, values)
         elif entity == _MERCHANT:
-            read_merchant_reports(arena, at[_MERCHANT], work, second, moves, values)
+            read_merchant_reports(arena, at[_MERCHANT], second, values)
 
 
 @helper
@@ -240,7 +240,7 @@ def _update_rows(
         touch(arena, entity if part == row else OWN + entity, part, journal)
         _update_row(arena, entity, row, columns.keys, i, event_s, attempt, work, CLOCKS + CLOCK * entity)
         if part != row:
-            _update_part(arena, columns, i, entity, part, row, event_s, work)
+            _update_part(arena, columns, i, entity, part, event_s, work)
 
 
 @helper
@@ -271,6 +271,7 @@ def _read_then_update(
         event_s = columns.time_ms[i] // 1000
         moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
         if moves:
+            pass_time(arena, event_s)
             stand(arena.work, event_s)
             if card != _ABSENT:
                 outputs.disordered[i] = event_s < whole(arena.singles[2 * at[_CARD] + LAST_S])
@@ -280,28 +281,6 @@ def _read_then_update(
             _update_rows(arena, columns, i, at, event_s, partition, journal)
         else:
             _note_rows(arena, columns, i, at, partition, journal)
-
-
-@helper
-def _report(columns: ReportColumns, partition: int, arena: Arena, journal: Journal) -> None:
-    values, work = arena.values, arena.work
-    for i in range(len(columns.card)):
-        received_s = (columns.received_ms[i] + 999) // 1000  # rounded up: never visible to an event before it
-        if not 1 <= received_s <= TIME_S_MAX:
-            continue
-        amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
-        if columns.card[i] != _ABSENT:
-            at = find_or_insert(arena, _CARD, columns.card[i], partition, journal)
-            report_card(arena, 8 * at, received_s, amount)
-            touch(arena, _CARD, at, journal)
-        if columns.merchant[i] != _ABSENT:
-            merchant = columns.merchant[i]
-            at = find_or_insert(arena, _MERCHANT, merchant, partition, journal)
-            part = part_of(arena, _MERCHANT, at, merchant, partition, journal)
-            touch(arena, _MERCHANT if part == at else OWN + _MERCHANT, part, journal)
-            report_merchant(arena, at, work, received_s, amount, values)
-            if part != at:
-                report_merchant(arena, part, work, received_s, amount, values)
 
 
 Entries = tuple[
@@ -327,7 +306,7 @@ def _entry_points(built_from: int) -> Entries:
 
     @entry
     def report(columns: ReportColumns, partition: int, arena: Arena, journal: Journal) -> int:
-        _report(borrow(columns), partition, borrow(arena), borrow(journal))
+        take_reports(borrow(columns), partition, borrow(arena), borrow(journal))
         return built_from
 
     @entry

@@ -17,13 +17,12 @@ WINDOWS: Final = len(WINDOW_S)
 START: Final = 0  # + window: first second of the event's bucket
 SLOT: Final = WINDOWS  # + window: slot of that bucket; the same in all rows
 ADDS: Final = 2 * WINDOWS  # + statistic
-CLOCKS: Final = ADDS + len(Statistic)  # + CLOCK * row: one for each entity, one for reports, one for a partition's own
+CLOCKS: Final = ADDS + len(Statistic)  # + CLOCK * row: one for each entity, and one for a partition's own
 STEPS: Final = 0  # + window: buckets to clear before reading, as many as began since the row's last event
 HEAD: Final = WINDOWS  # + window: slot of the row's running bucket
 HOME: Final = 2 * WINDOWS  # + window: slot of the event's own bucket, -1 when it is held no more
 CLOCK: Final = 3 * WINDOWS
-REPORT_CLOCK: Final = CLOCKS + CLOCK * len(Entity)
-OWN_CLOCK: Final = REPORT_CLOCK + CLOCK
+OWN_CLOCK: Final = CLOCKS + CLOCK * len(Entity)
 WORK_SIZE: Final = OWN_CLOCK + CLOCK
 
 Cells = NDArray[np.integer[Any]]
@@ -106,6 +105,15 @@ def add_rings(cells: Cells, at: int, entity: int, block: int, work: Words, clock
         if add != 0 and slot >= 0:
             cell = at + _OFFSET[ring] + slot
             cells[cell] = min(max(whole(cells[cell]) + add, -top), top)
+
+
+@helper
+def add_ring(cells: Cells, to: int, of: int, width: int, stands_s: int, of_s: int, top: int) -> None:
+    """Add the buckets of a ring at `of_s` that one at `stands_s` still holds to it, saturating as `add_rings`."""
+    head, of_head = stands_s // width, of_s // width
+    for bucket in range(max(head, of_head) - RING + 1, of_head + 1):
+        cell = to + bucket % RING
+        cells[cell] = min(max(whole(cells[cell]) + whole(cells[of + bucket % RING]), -top), top)
 
 
 _SKETCH_AT: Final = TABLES.sketch_at

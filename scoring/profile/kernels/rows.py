@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.jit import constant, helper, trailing_zeros, whole
-from scoring.profile.entities import Entity
+from scoring.profile.entities import REPORTED, Entity
 from scoring.profile.kernels import store as s
 from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.kernels.union import add_up
@@ -24,8 +24,8 @@ KEY_CELLS: Final = 2  # cells of a row that its key takes
 DONE: Final = -1
 """What `restore` returns when it took all rows; else the number of the first that it could not read."""
 
-_ENTITIES: Final = len(Entity)
 _CARD: Final = constant(Entity.CARD)
+_REPORTED: Final = REPORTED
 _FORMAT: Final = np.uint32(ROW_FORMAT)
 _PARTITION_BITS: Final = PARTITION_BITS
 _SIGHTING: Final = SIGHTING
@@ -81,13 +81,13 @@ def pack(partition: int, cards: bool, arena: Arena, journal: Journal, to: Packed
     n, cursor = whole(0), whole(0)
     for k in range(journal.gone_n[0]):
         entity, home = whole(journal.gone[k, 0] >> _32), whole(journal.gone[k, 0] & _LOW)
-        if home == partition and (entity == _CARD) == cards:
+        if home == partition and (entity == _CARD or entity == _REPORTED) == cards:
             _put_key(to.keys, n, entity, partition, journal.gone[k, 1])
             to.ends[n] = cursor
             n += 1
     for k in range(journal.dirty_n[0]):
         store, at = journal.dirty[k] >> s.AT_BITS, journal.dirty[k] & _AT_MASK
-        if (store == _CARD) != cards:
+        if s.is_card_store(store) != cards:
             continue
         if s.is_sum_store(store) and s.home_of(arena, store, at) < 0:  # split since: the copy has what was noted
             at = s.find(arena, store + s.OWN, s.salted(np.uint64(arena.words[at]), partition))
@@ -136,6 +136,7 @@ def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles,
             cursor += 1
             bits &= bits - np.uint64(1)
     arena.shorts[4 * at + arena.stores[store, s.HOME]] = partition + 1
+    s.pass_time(arena, whole(arena.singles[2 * at + s.LAST_S]))
 
 
 @helper
@@ -146,11 +147,12 @@ def _add_again(arena: Arena, entity: int, key: np.uint64) -> None:
 
 @helper
 def _restore_tombstone(arena: Arena, entity: int, key: np.uint64, partition: int) -> None:
-    at = s.find(arena, entity, s.salted(key, partition) if entity == _CARD else key)
+    store = s.first_store_of(entity)
+    at = s.find(arena, store, s.salted(key, partition) if s.is_card_store(store) else key)
     if at < 0:
         return
-    if s.home_of(arena, entity, at) == partition:
-        s.remove(arena, entity, np.uint64(arena.words[at]))
+    if s.home_of(arena, store, at) == partition:
+        s.remove(arena, store, np.uint64(arena.words[at]))
     elif s.remove(arena, entity + s.OWN, s.salted(key, partition)):
         _add_again(arena, entity, key)
 
@@ -159,9 +161,10 @@ def _restore_tombstone(arena: Arena, entity: int, key: np.uint64, partition: int
 def _restore_row(
     arena: Arena, entity: int, key: np.uint64, partition: int, packed: Packed, begin: int, journal: Journal
 ) -> None:
-    at = s.find_or_insert(arena, entity, key, partition, journal)
-    if entity == _CARD or s.home_of(arena, entity, at) == partition:
-        _get_row(arena, entity, at, partition, packed.values, begin)
+    store = s.first_store_of(entity)
+    at = s.find_or_insert(arena, store, key, partition, journal)
+    if s.is_card_store(store) or s.home_of(arena, store, at) == partition:
+        _get_row(arena, store, at, partition, packed.values, begin)
     else:
         part = s.part_of(arena, entity, at, key, partition, journal)
         _get_row(arena, entity + s.OWN, part, partition, packed.values, begin)
@@ -182,20 +185,21 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
                 return n
             begin = end
             continue
-        if entity >= _ENTITIES or home != partition:
+        if entity > _REPORTED or home != partition:
             return n
+        store = s.first_store_of(entity)
         if end == begin:
             _restore_tombstone(arena, entity, key, partition)
             if in_place:
-                arena.stores[entity, s.FREE] = 0
+                arena.stores[store, s.FREE] = 0
             continue
-        cells = 2 * arena.stores[entity, s.WORDS] - KEY_CELLS
+        cells = 2 * arena.stores[store, s.WORDS] - KEY_CELLS
         if packed.values[begin] != _FORMAT or not _is_whole(packed.values, begin, end, cells):
             return n
         if in_place:
-            at = s.insert_at(arena, entity, key, whole(packed.values[begin + 1]))
+            at = s.insert_at(arena, store, key, whole(packed.values[begin + 1]))
             if at >= 0:
-                arena.shorts[4 * at + arena.stores[entity, s.HOME]] = 1
+                arena.shorts[4 * at + arena.stores[store, s.HOME]] = 1
         _restore_row(arena, entity, key, partition, packed, begin, journal)
         begin = end
     return DONE
@@ -203,16 +207,21 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
 
 @helper
 def leave(partition: int, cards: bool, arena: Arena, journal: Journal) -> None:
-    """Remove all rows of a partition, without tombstones: they live on in its log."""
+    """Remove all rows of a partition, without tombstones: they live on in its log.
+
+    Where that partition is the only one, the clock of the stores begins anew: rows bring it back.
+    """
+    if arena.stores[0, s.PARTITIONS] == 1:
+        arena.stores[0, s.CLOCK_S] = 0
     for store in range(s.STORES):
-        if (store == _CARD) != cards:
+        if s.is_card_store(store) != cards:
             continue
         at = whole(arena.stores[store, s.ARENA_AT])
         for _ in range(arena.stores[store, s.USED]):
             if arena.words[at] != 0 and s.home_of(arena, store, at) == partition:
                 key = s.key_of(arena, store, at)
                 s.remove(arena, store, np.uint64(arena.words[at]))
-                if store >= s.ENTITIES:
+                if store >= s.ENTITIES and store != s.REPORTS:
                     _add_again(arena, s.entity_of(store), key)
             at += arena.stores[store, s.WORDS]
 
@@ -222,10 +231,11 @@ def mark(keys: Singles, partition: int, arena: Arena, journal: Journal) -> None:
     """Note rows for the next flush, and bury those that do not exist."""
     for n in range(len(keys)):
         entity = whole(keys[n, 0] >> np.uint32(_PARTITION_BITS))
-        if entity >= _ENTITIES:
+        if entity > _REPORTED:
             continue
         key = np.uint64(keys[n, 2]) << _32 | np.uint64(keys[n, 1])
-        store, at = entity, s.find(arena, entity, s.salted(key, partition) if entity == _CARD else key)
+        store = s.first_store_of(entity)
+        at = s.find(arena, store, s.salted(key, partition) if s.is_card_store(store) else key)
         if at >= 0 and s.home_of(arena, store, at) != partition:
             store = entity + s.OWN
             at = s.find(arena, store, s.salted(key, partition))

@@ -5,11 +5,16 @@ probing, at most half full; a deletion shifts its cluster back, so there are no 
 with age. Rows are handed out in order until the store is full. After that each new key takes the row that was idle
 longest among the next SWEEP rows under a clock hand: bounded work, and a function of the order of events alone.
 
-There are fifteen stores. The first eight, one for each entity, are what features are read from. What a partition saw of
+There are sixteen stores. The first eight, one for each entity, are what features are read from. What a partition saw of
 an entity belongs to that partition: it is logged, moved and followed with it. A card's row belongs to one partition
 alone, and so does any other row until a second partition sees the same key. Then it is split: the row in the first
-eight becomes the sum, which belongs to none, and the other seven stores keep beside it what each partition saw. There,
-as with cards, a row is found under its key with the partition's salt.
+eight becomes the sum, which belongs to none, and the next seven stores keep beside it what each partition saw. The last
+store keeps what was reported of cards, apart from their own rows: few cards are ever reported, and a report takes no
+row from a card that pays. In the last eight stores, as with cards, a row is found under its key with the partition's
+salt.
+
+The stores have one clock: the latest time of an event that moved windows. A row's time of activity is a time of such an
+event or what that clock said when a report came, never the time that a report gives.
 """
 
 from typing import Final
@@ -22,10 +27,11 @@ from scoring.profile.kernels.arrays import Arena, Journal
 
 SWEEP: Final = 8
 ENTITIES: Final = len(Entity)
-STORES: Final = 2 * ENTITIES - 1
+STORES: Final = 2 * ENTITIES
 OWN: Final = ENTITIES - 1  # store of what a partition saw of an entity alone: the entity's number plus this
+REPORTS: Final = STORES - 1  # store of what was reported of cards: the ninth kind of row, REPORTED, plus OWN
 
-# Columns of the int64[STORES, 14] table of stores.
+# Columns of the int64[STORES, 15] table of stores.
 ARENA_AT: Final = 0  # first word of the store's rows
 WORDS: Final = 1  # words of a row
 CAPACITY: Final = 2  # rows
@@ -33,14 +39,15 @@ INDEX_AT: Final = 3  # first entry of its index
 INDEX_BITS: Final = 4  # log2 of the entries of its index
 USED: Final = 5  # rows ever handed out
 HAND: Final = 6  # next row that an eviction looks at
-SECOND_CLOCK: Final = 7  # offset in uint32 of another time that counts as activity: the last report
+SECOND_CLOCK: Final = 7  # offset in uint32 of another time that counts as activity: when the last report was heard
 FREE: Final = 8  # a row that was given back, plus one; each names the next in its second word
 LIVE: Final = 9  # rows in use
 HOME: Final = 10  # offset in uint16 of the partition that a row belongs to, plus one; 0 for a sum
 DIRTY: Final = 11  # offset in uint8: whether the row awaits the next flush
 SEEN_BY: Final = 12  # offset in uint32: of which partitions it is the sum, one bit for each (modulo 32)
 PARTITIONS: Final = 13  # the same in every line
-COLUMNS: Final = 14
+CLOCK_S: Final = 14  # latest second of an event that moved windows: in the first line, for all stores
+COLUMNS: Final = 15
 
 LAST_S: Final = 2  # offsets in uint32 of the header's two times
 FIRST_S: Final = 3
@@ -76,8 +83,26 @@ def is_sum_store(store: int) -> bool:
 
 @helper
 def entity_of(store: int) -> int:
-    """Return whose rows a store has."""
+    """Return whose rows a store has: an entity, or REPORTED."""
     return store if store < ENTITIES else store - OWN
+
+
+@helper
+def first_store_of(entity: int) -> int:
+    """Return the store in which a key of an entity, or of REPORTED, is looked up first."""
+    return entity if entity < ENTITIES else entity + OWN
+
+
+@helper
+def is_card_store(store: int) -> bool:
+    """Say whether a store's rows go with cards: each belongs to one partition and is logged with the cards'."""
+    return store == 0 or store == REPORTS
+
+
+@helper
+def pass_time(arena: Arena, second: int) -> None:
+    """Bring the clock of the stores up to the time of an event."""
+    arena.stores[0, CLOCK_S] = max(arena.stores[0, CLOCK_S], second)
 
 
 @helper
@@ -185,7 +210,7 @@ def note_gone(entity: int, key: np.uint64, partition: int, journal: Journal) -> 
 def _forget(arena: Arena, store: int, key: np.uint64, home: int, journal: Journal) -> None:
     """Remove all that is known of an entity: the row that is read, and what each partition keeps of it."""
     entity = entity_of(store)
-    if entity != 0:
+    if not is_card_store(store):
         at = find(arena, entity, key)
         home = home_of(arena, entity, at)
         if home < 0:
@@ -195,7 +220,7 @@ def _forget(arena: Arena, store: int, key: np.uint64, home: int, journal: Journa
                     _bury(arena, OWN + entity, key, partition, journal)
             remove(arena, entity, key)
             return
-    _bury(arena, entity, key, home, journal)
+    _bury(arena, first_store_of(entity), key, home, journal)
 
 
 @helper

@@ -10,23 +10,17 @@ from typing import Final
 import numpy as np
 
 from scoring.jit import constant, helper, whole
-from scoring.profile.entities import RING, Entity
+from scoring.profile.entities import Entity
 from scoring.profile.kernels.arrays import Arena
-from scoring.profile.kernels.rings import Cells
+from scoring.profile.kernels.reports import add_merchant_reports, set_report_clocks
+from scoring.profile.kernels.rings import Cells, add_ring
 from scoring.profile.kernels.store import BITS, FIRST_S, LAST_S, OWN, PARTITIONS, SEEN_BY, WORDS, find, salted
-from scoring.profile.layout import ROW_LAYOUTS, SUB_S, TABLES
-from scoring.profile.row_plans import REPORT_LOG, Block
+from scoring.profile.layout import SUB_S, TABLES
+from scoring.profile.row_plans import Block
 
-_FIELDS = ROW_LAYOUTS[Entity.MERCHANT].fields
-_LOG_JPY: Final = _FIELDS["log_jpy"]
-_LOG_S: Final = _FIELDS["log_s"]
-_LOG_N: Final = _FIELDS["log_n"]
-_REPORT_CLOCK: Final = _FIELDS["report_clock"]
 _MERCHANT: Final = int(Entity.MERCHANT)
 _SUMS: Final = constant(Block.SUMS)
 _COUNTS: Final = constant(Block.COUNTS)
-_REPORT_SUMS: Final = constant(Block.REPORT_SUMS)
-_REPORT_COUNTS: Final = constant(Block.REPORT_COUNTS)
 _SUM_TOP: Final = constant(2**60)
 _COUNT_TOP: Final = constant(2**32 - 1)
 
@@ -67,8 +61,7 @@ def _set_clocks(arena: Arena, entity: int, at: int, own: int) -> None:
         arena.singles[2 * at + FIRST_S] = own_s
     arena.singles[2 * at + LAST_S] = max(arena.singles[2 * at + LAST_S], arena.singles[2 * own + LAST_S])
     if entity == _MERCHANT:
-        clock = max(arena.singles[2 * at + _REPORT_CLOCK], arena.singles[2 * own + _REPORT_CLOCK])
-        arena.singles[2 * at + _REPORT_CLOCK] = clock
+        set_report_clocks(arena, at, own)
 
 
 @helper
@@ -80,47 +73,12 @@ def _add(arena: Arena, entity: int, at: int, own: int) -> None:
         for cell in range(_SKETCH_AT[sketch], _SKETCH_AT[sketch] + _SLOTS[sketch]):
             arena.singles[2 * at + cell] = max(arena.singles[2 * at + cell], arena.singles[2 * own + cell])
     if entity == _MERCHANT:
-        stands_s = whole(arena.singles[2 * at + _REPORT_CLOCK])
-        own_s = whole(arena.singles[2 * own + _REPORT_CLOCK])
-        _add_block(arena.words, at, own, entity, _REPORT_SUMS, stands_s, own_s, _SUM_TOP)
-        _add_block(arena.singles, 2 * at, 2 * own, entity, _REPORT_COUNTS, stands_s, own_s, _COUNT_TOP)
-        _add_log(arena, at, own)
+        add_merchant_reports(arena, at, own)
 
 
 @helper
 def _add_block(cells: Cells, at: int, own: int, entity: int, block: int, stands_s: int, own_s: int, top: int) -> None:
     """Add the buckets of a part that a sum at `stands_s` still holds; the part stands at `own_s`."""
     for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
-        width = _SUB_S[_WINDOW[ring]]
-        head, own_head = stands_s // width, own_s // width
-        for bucket in range(max(head, own_head) - RING + 1, own_head + 1):
-            cell = at + _OFFSET[ring] + bucket % RING
-            total = whole(cells[cell]) + whole(cells[own + _OFFSET[ring] + bucket % RING])
-            cells[cell] = min(max(total, -top), top)
-
-
-@helper
-def _add_log(arena: Arena, at: int, own: int) -> None:
-    """Unite two logs of seconds with reports and keep the latest seconds."""
-    for k in range(REPORT_LOG):
-        second = arena.singles[2 * own + _LOG_S + k]
-        if second == 0:
-            continue
-        place = 0
-        for j in range(REPORT_LOG):
-            logged = arena.singles[2 * at + _LOG_S + j]
-            if logged == second:
-                place = j
-                break
-            if logged < arena.singles[2 * at + _LOG_S + place]:
-                place = j
-        logged = arena.singles[2 * at + _LOG_S + place]
-        if logged > second:
-            continue
-        if logged < second:
-            arena.singles[2 * at + _LOG_S + place] = second
-            arena.singles[2 * at + _LOG_N + place] = 0
-            arena.words[at + _LOG_JPY + place] = 0
-        arena.singles[2 * at + _LOG_N + place] += arena.singles[2 * own + _LOG_N + k]
-        total = arena.words[at + _LOG_JPY + place] + arena.words[own + _LOG_JPY + k]
-        arena.words[at + _LOG_JPY + place] = min(total, _SUM_TOP)
+        offset = _OFFSET[ring]
+        add_ring(cells, at + offset, own + offset, _SUB_S[_WINDOW[ring]], stands_s, own_s, top)

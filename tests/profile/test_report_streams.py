@@ -1,0 +1,247 @@
+"""Fraud reports in any order, early, late and dated far ahead: none is seen early, and none is forgotten."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from scoring.profile import PROFILE_FEATURES, ProfileLimits, Profiles
+from tests.profile.events import NAMES, NOON, SMALL, Event, Report, Stream, at, facts, reports
+from tests.profile.report_oracle import DAY, LOG, WINDOWS, Everything, ReportOracle
+from tests.profile.strategies import histories
+from tests.profile.test_changelog import Log, append, restored
+from tests.profile.test_rows import TINY
+
+OF_CARD = {"24h": "card_reports_24h", "30d": "card_reports_30d", "ever": "card_reports_ever"}
+OF_MERCHANT = {window: f"merchant_reports_{window}" for window in ("24h", "7d", "30d")}
+
+
+def received(second: float, **fields: int) -> Report:
+    return Report(received_ms=round((NOON + second) * 1000), **fields)
+
+
+LATE_AMONG_MANY = [
+    *(received(-100 - k) for k in range(3)),
+    at(9_000, card=2, merchant=2),
+    *(received(k * 60) for k in range(1, 41)),
+    at(0),
+]
+FUTURE_FIRST = [*(received(75 * 365 * DAY + 90 * k) for k in range(30)), at(1), *(received(k) for k in range(9)), at(8)]
+
+
+def now_of(event: Event, last_s: int) -> int:
+    """Return the second that an event reads its rows at: its own, or where its time is not trusted that of the row."""
+    return event.time_ms // 1000 if event.trusted else last_s
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories())
+@example(LATE_AMONG_MANY)
+@example(FUTURE_FIRST)
+def test_no_report_is_seen_before_it_was_received_and_none_that_was_is_forgotten(
+    steps: list[Event | Report],
+) -> None:
+    """Against all reports: what a row keeps of them is not asked but for whether two seconds became one."""
+    stream, oracle = Stream(), ReportOracle()
+    for step in steps:
+        if isinstance(step, Report):
+            stream.report(step)
+            oracle.report(step)
+            continue
+        features = stream.last(step)
+        now_s = step.time_ms // 1000
+        oracle.moved(step)
+        if step.trusted:
+            for prefix, of, key in (("card", oracle.cards, step.card), ("merchant", oracle.merchants, step.merchant)):
+                if key in of:
+                    everything, row = of[key]
+                    check(everything, features, prefix, now_s, may_be_hidden=row.has_merged)
+
+
+def check(everything: Everything, features: dict[str, float], prefix: str, now_s: int, *, may_be_hidden: bool) -> None:
+    known = everything.ever(now_s)
+    settled_s = everything.settled_s()
+    is_late = now_s < settled_s
+    quarter_s = now_s // (DAY // 4) * (DAY // 4)
+    until_s = quarter_s - 1 if is_late else now_s
+    if prefix == "card":
+        assert features["card_reports_ever"] <= known
+        if not may_be_hidden and (not is_late or settled_s - now_s < DAY):
+            assert everything.ever(until_s) <= features["card_reports_ever"]
+    for window, width in WINDOWS.items():
+        name = f"{prefix}_reports_{window}"
+        if name not in features:
+            continue
+        assert features[name] <= known, name
+        if may_be_hidden:
+            continue
+        assert features[name] <= everything.count(now_s - 1.25 * width - 1, now_s), name
+        if not is_late or settled_s - now_s < DAY:
+            assert everything.count(max(now_s, settled_s) - width, until_s) <= features[name], name
+    name = f"{prefix}_reported_30d"
+    assert features[name] <= everything.amount(0, now_s)
+    if not may_be_hidden and (not is_late or settled_s - now_s < DAY):
+        assert everything.amount(max(now_s, settled_s) - WINDOWS["30d"], until_s) <= features[name]
+        assert features[name] <= everything.amount(now_s - 1.25 * WINDOWS["30d"] - 1, now_s)
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories())
+@example(LATE_AMONG_MANY)
+@example(FUTURE_FIRST)
+def test_a_row_keeps_what_it_is_said_to_keep(steps: list[Event | Report]) -> None:
+    stream, oracle = Stream(), ReportOracle()
+    last_s: dict[tuple[str, int], int] = {}
+    for step in steps:
+        if isinstance(step, Report):
+            stream.report(step)
+            oracle.report(step)
+            continue
+        features = stream.last(step)
+        for prefix, of, key, counts in (
+            ("card", oracle.cards, step.card, OF_CARD),
+            ("merchant", oracle.merchants, step.merchant, OF_MERCHANT),
+        ):
+            names = {**counts, "reported": f"{prefix}_reported_30d"}
+            if key == 0:
+                assert all(math.isnan(features[name]) for name in names.values())
+                continue
+            now_s = now_of(step, last_s.get((prefix, key), 0))
+            found = of[key][1].read(now_s) if key in of else dict.fromkeys(names, 0)
+            assert {what: features[name] for what, name in names.items()} == {what: found[what] for what in names}
+            if step.trusted:
+                last_s[prefix, key] = max(last_s.get((prefix, key), 0), now_s)
+        oracle.moved(step)
+
+
+def feed(profiles: Profiles, step: Event | Report, name: int, partition: int = 0) -> bytes:
+    if isinstance(step, Report):
+        profiles.report(reports([step]), partition)
+        return b""
+    out = np.full((1, len(PROFILE_FEATURES)), -1.0)
+    profiles.read_then_update(facts([step], [name]), out, 0, partition)
+    return out.tobytes()
+
+
+@settings(max_examples=80, deadline=None)
+@given(histories(), st.data(), st.sampled_from([TINY, SMALL]))
+def test_a_restart_changes_no_bit_of_what_is_known_of_reports(
+    steps: list[Event | Report], data: st.DataObject, limits: ProfileLimits
+) -> None:
+    restarts = data.draw(st.sets(st.integers(0, len(steps)), max_size=5))
+    plain, durable = Profiles(limits), Profiles(limits)
+    log: Log = {}
+    for number, step in enumerate(steps):
+        if number in restarts:
+            append(log, durable, [0])
+            hands = durable.changelog.hands
+            durable = restored(log, limits, 1)
+            durable.changelog.hands = hands
+        assert feed(durable, step, number + 1) == feed(plain, step, number + 1)
+    assert (durable.sizes(), durable.reported) == (plain.sizes(), plain.reported)
+
+
+@settings(max_examples=120, deadline=None)
+@given(histories(), st.data())
+def test_reports_that_partitions_keep_apart_add_up_to_what_one_row_heard(
+    steps: list[Event | Report], data: st.DataObject
+) -> None:
+    """Cards have their partition; a merchant is heard of in all. After a restart parts alone say what the sum was."""
+    restarts = data.draw(st.sets(st.integers(0, len(steps)), max_size=4))
+    plain, durable, oracle = Profiles(SMALL), Profiles(SMALL, 3), ReportOracle()
+    log: Log = {}
+    for number, step in enumerate(steps):
+        if number in restarts and not any(row.has_merged for row in oracle.rows()):
+            append(log, durable, range(3))
+            durable = restored(log, SMALL)
+        assert feed(durable, step, number + 1, step.card % 3) == feed(plain, step, number + 1)
+        (oracle.report if isinstance(step, Report) else oracle.moved)(step)  # type: ignore[arg-type]
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories(), st.integers(1, 5))
+def test_how_reports_are_cut_into_batches_changes_no_bit(steps: list[Event | Report], size: int) -> None:
+    def run(size: int) -> list[bytes]:
+        profiles, found, waiting = Profiles(SMALL), [], list[Report]()
+        for number, step in enumerate(steps):
+            if isinstance(step, Report):
+                waiting.append(step)
+            if waiting and (isinstance(step, Event) or len(waiting) == size):
+                profiles.report(reports(waiting))
+                waiting = []
+            if isinstance(step, Event):
+                found.append(feed(profiles, step, number + 1))
+        return found
+
+    assert run(size) == run(1)
+
+
+def card_reports(stream: Stream, event: Event) -> Sequence[float]:
+    features = stream.last(event)
+    return [features[name] for name in OF_CARD.values()]
+
+
+def test_forty_reports_received_after_an_event_are_hidden_from_it() -> None:
+    for before in ((), (at(2 * 3_600, card=2, merchant=2),)):  # read before the clock came there, and after
+        stream = Stream()
+        stream.feed(*before)
+        stream.report(*(received(60 + k) for k in range(40)))
+        features = stream.last(at(0))
+        assert [features[name] for name in (*OF_CARD.values(), *OF_MERCHANT.values())] == [0] * 6
+        assert features["card_reported_30d"] == features["merchant_reported_30d"] == 0
+        assert card_reports(stream, at(100)) == [40, 40, 40]
+
+
+def test_later_reports_erase_nothing_that_was_known() -> None:
+    for later in (1, 5, 40):
+        stream = Stream()
+        stream.report(*(received(-30_000 - k) for k in range(3)))
+        stream.report(*(received(40 * DAY + 3_600 * k) for k in range(later)))
+        features = stream.last(at(0))
+        assert [features[name] for name in (*OF_CARD.values(), *OF_MERCHANT.values())] == [3] * 6
+        assert features["merchant_reported_30d"] == features["card_reported_30d"] == 3_000
+        assert card_reports(stream, at(40 * DAY + 3_600 * later))[-1] == 3 + later
+
+
+def test_reports_of_a_quiet_merchant_count_by_their_days() -> None:
+    """It has no event for forty days; others have."""
+    stream = Stream()
+    for day in range(40):
+        stream.feed(at(day * DAY, card=2, merchant=2))
+        stream.report(received(day * DAY - 60, card=0))
+    features = stream.last(at(39 * DAY + 60, card=3))
+    assert features["merchant_reports_24h"] == 1
+    assert features["merchant_reports_7d"] == 7
+    assert 30 <= features["merchant_reports_30d"] <= 38
+
+
+def test_a_full_store_forgets_the_card_that_was_not_reported_for_longest_whatever_dates_reports_give() -> None:
+    stream = Stream()  # remembers eight reported cards
+    for card in range(1, 9):
+        stream.feed(at(card, card=99))
+        stream.report(received(70 * 365 * DAY if card == 1 else -card, card=card, merchant=0))
+    stream.feed(at(9, card=99))
+    stream.report(received(9, card=9, merchant=0))
+    assert stream.profiles.reported == 8
+    ever = [stream.last(at(80 * 365 * DAY, card=card))["card_reports_ever"] for card in range(1, 10)]
+    assert ever == [0, 1, 1, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_report_takes_no_row_from_a_card() -> None:
+    stream = Stream(TINY)
+    stream.feed(*(at(card, card=card) for card in range(1, 5)))
+    stream.report(*(received(5, card=card, merchant=0) for card in range(100, 200)))
+    stream.feed(*(at(10 + card, card=card, id=card) for card in range(1, 5)))
+    stream.feed(*(at(20 + card, card=card, id=card) for card in range(1, 5)))
+    assert stream.repeats == [False] * 8 + [True] * 4
+
+
+def test_more_than_sixteen_seconds_of_reports_count_as_any_number_does() -> None:
+    assert LOG == 16
+    stream = Stream()
+    stream.feed(at(10 * DAY, card=2, merchant=2))
+    stream.report(*(received(10 * DAY - 1_000 * k) for k in range(60)))
+    assert card_reports(stream, at(10 * DAY)) == [60, 60, 60]
+    assert {name for name in NAMES if "report" in name} >= {*OF_CARD.values(), *OF_MERCHANT.values()}
