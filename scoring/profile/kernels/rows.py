@@ -122,7 +122,10 @@ def _is_whole(values: Singles, begin: int, end: int, cells: int) -> bool:
 
 @helper
 def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles, begin: int) -> None:
-    """Overwrite a row, but for its key, by a value that is whole."""
+    """Overwrite a row, but for its key and what says where it is kept, by a value that is whole.
+
+    No log sets what only memory knows: to whom the row belongs, of whom it is the sum, and whether it awaits a flush.
+    """
     for word in range(at + 1, at + arena.stores[store, s.WORDS]):
         arena.words[word] = 0
     bitmap = begin + HEADER
@@ -135,6 +138,9 @@ def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles,
             arena.singles[2 * at + KEY_CELLS + cell] = values[cursor]
             cursor += 1
             bits &= bits - np.uint64(1)
+    if not s.is_card_store(store):
+        arena.singles[2 * at + arena.stores[store, s.SEEN_BY]] = 0
+    arena.octets[8 * at + arena.stores[store, s.DIRTY]] = 0
     arena.shorts[4 * at + arena.stores[store, s.HOME]] = partition + 1
     s.pass_time(arena, whole(arena.singles[2 * at + s.LAST_S]))
 
