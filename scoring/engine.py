@@ -92,14 +92,18 @@ class Engine:
     def report(
         self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING
     ) -> Outputs:
-        """Count a batch of fraud reports; refused ones become dead letters, but for those `emitted` before."""
-        labels, refused = self.observer.report(values, source.partition)
+        """Count a batch of fraud reports; refused ones become dead letters, but for those `emitted` before.
+
+        One from the future, by its record's timestamp, is counted as EARLY and moves nothing.
+        """
+        labels, clocks, refused = self.observer.report(values, source.timestamps_ms, source.partition)
         rejects = _unburied(refused, source, emitted)
         letters = _dead_letters(rejects, values, source, received_at_ms)
         tally = Tally(
             events=len(values),
             replayed=len(refused) - len(rejects),
             reports=dict(Counter(labels)),
+            report_clocks=_by_name(CLOCK_NAMES, clocks),
             dead_letters=_by_reason(rejects),
             letter_runs=_runs(len(values), refused),
         )

@@ -63,6 +63,14 @@ class Observed:
     record_ms: NDArray[np.int64]
 
 
+class Reported(NamedTuple):
+    """A batch of fraud reports: label and `Clock` (int8[a]) of each accepted one, in order, and the rejects."""
+
+    labels: list[str]
+    clocks: NDArray[np.int8]
+    rejects: list[tuple[int, Reject]]
+
+
 class Observer:
     """Turn raw values into model inputs: the one feature path, with or without a model behind it."""
 
@@ -108,19 +116,26 @@ class Observer:
         mark("profile")
         return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps)
 
-    def report(self, values: Sequence[bytes], partition: int = 0) -> tuple[list[str], list[tuple[int, Reject]]]:
-        """Count a batch of fraud reports of a partition; return the label of each accepted one, and the rejects."""
+    def report(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Reported:
+        """Count a batch of fraud reports of a partition; `record_ms` as in `observe`.
+
+        One that claims to have been received later than its record allows moves nothing: a date far ahead would stand
+        in the rows of its card and merchant for years. One long before its record counts: files come late.
+        """
+        assert len(record_ms) == len(values), f"{len(record_ms)} timestamps for {len(values)} values"
         parsed = parse_reports(values, self.settings.decode)
+        clocks = clock.judge(parsed.times_ms, np.array(record_ms, dtype=np.int64)[parsed.index])
+        taken = clocks[parsed.counted] != Clock.EARLY
         self.profiles.report(
             Reports(
-                card=parsed.card,
-                merchant=parsed.merchant,
-                received_ms=parsed.received_ms,
-                amount_jpy=parsed.amount_jpy,
+                card=parsed.card[taken],
+                merchant=parsed.merchant[taken],
+                received_ms=parsed.received_ms[taken],
+                amount_jpy=parsed.amount_jpy[taken],
             ),
             partition,
         )
-        return parsed.labels, parsed.rejects
+        return Reported(parsed.labels, clocks, parsed.rejects)
 
     def merchant(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> list[tuple[int, Reject]]:
         """Take merchant records (None forgets the merchant of that key); return the rejects."""

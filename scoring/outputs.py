@@ -89,6 +89,7 @@ class Tally:
     threeds: dict[str, int] = field(default_factory=dict)  # by normalised status
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label
+    report_clocks: dict[str, int] = field(default_factory=dict)  # the same by how the time of receipt stood
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from faust.types import EventT, StreamT
 from scoring.outputs import Outputs, Source
 from streams.poison import PoisonGuard
 from streams.refused import as_one, outputs_of
-from streams.telemetry.conflicts import CardConflicts
+from streams.telemetry.conflicts import CardConflicts, EarlyReports
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
 from streams.transport.schema import RawBatchSchema
@@ -39,7 +39,7 @@ def define_agents(app: "FraudApp") -> None:
     """Register the agents with the app; they start when it does."""
     topics, engine, telemetry = app.settings.topics, app.engine, app.telemetry
     poison = PoisonGuard(app.settings.poison)
-    conflicts = CardConflicts()
+    conflicts, early = CardConflicts(), EarlyReports()
 
     @app.agent(app.topic(topics.authorizations, schema=RawBatchSchema()), name="authorizations")
     async def authorizations(stream: StreamT[Any]) -> None:
@@ -78,6 +78,7 @@ def define_agents(app: "FraudApp") -> None:
             )
             poison.observe(batch.topic, batch.partition, outputs.tally)
             telemetry.reported(batch, outputs)
+            early.note(batch.partition, outputs.tally.report_clocks.get("EARLY", 0))
             await deliver(app, event, batch, outputs)
 
     @app.on_partitions_revoked.connect

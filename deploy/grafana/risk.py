@@ -6,6 +6,7 @@ from deploy.grafana.queries import WORKERS, rate, ratio, share
 DECISIONS_TOTAL = "sekisho_decisions_total"
 THREEDS_TOTAL = "sekisho_threeds_total"
 NOT_ON_TIME = 'clock!="ON_TIME"'
+EARLY = 'clock="EARLY"'
 
 DECISIONS = Row(
     title="Decisions and alerts",
@@ -54,9 +55,14 @@ DECISIONS = Row(
         Panel(
             title="Fraud reports",
             description="Reports taken in per second (TC40, FLD, chargebacks, analysts' verdicts), by label. "
-            "None for days means that the feed is broken, and the features on reported fraud are blind.",
+            "None for days means that the feed is broken, and the features on reported fraud are blind. "
+            "EARLY ones give a time of receipt over 5 minutes after their record's and count for nothing: "
+            "a sender's clock.",
             unit="ops",
-            queries=(Query(f"sum by (label) ({rate('sekisho_fraud_reports_total')})", "{{label}}"),),
+            queries=(
+                Query(f"sum by (label) ({rate('sekisho_fraud_reports_total')})", "{{label}}"),
+                Query(f"sum by (clock) ({rate('sekisho_fraud_report_times_total', EARLY)})", "{{clock}}"),
+            ),
         ),
     ),
 )

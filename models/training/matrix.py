@@ -115,10 +115,11 @@ class _Collector:
             rejects = self._observer.merchant([record.key for record in batch], values)
         else:
             present = [b"" if value is None else value for value in values]
+            record_ms = [record.at_ms for record in batch]
             if topic == "authorizations":
-                self._observe(present, [record.at_ms for record in batch])
+                self._observe(present, record_ms)
                 return
-            _, rejects = self._observer.report(present)
+            rejects = self._observer.report(present, record_ms).rejects
         self._skipped.update(reject.reason for _, reject in rejects)
 
     def _observe(self, values: list[bytes], record_ms: list[int]) -> None:

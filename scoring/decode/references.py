@@ -30,13 +30,17 @@ _decode_merchant: Final = msgspec.json.Decoder(MerchantRecord).decode
 class ParsedReports:
     """A batch of fraud reports.
 
-    `labels` names the label of every accepted report, in order. Only FRAUD and MERCHANT_FRAUD count, so only those
-    are columns: `card` and `merchant` uint64[n] keys as an authorization's, `received_ms` int64[n],
+    Of every accepted report, in order: `labels` names its label, `index` int64[a] is its position in the batch,
+    `times_ms` int64[a] when it was received, `counted` bool[a] whether it counts. Only FRAUD and MERCHANT_FRAUD do, so
+    only those are columns: `card` and `merchant` uint64[n] keys as an authorization's, `received_ms` int64[n],
     `amount_jpy` int64[n] (-1 unknown). `rejects` pairs a position with its verdict.
     """
 
     labels: list[str]
     rejects: list[tuple[int, Reject]]
+    index: NDArray[np.int64]
+    times_ms: NDArray[np.int64]
+    counted: NDArray[np.bool_]
     card: NDArray[np.uint64]
     merchant: NDArray[np.uint64]
     received_ms: NDArray[np.int64]
@@ -56,8 +60,9 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
     page, refused = lay_out(values, limits)
     inspect(values, page, refused, limits)
     labels: list[str] = []
-    parts: list[str] = []
+    index: list[int] = []
     times: list[int] = []
+    parts: list[str] = []
     amounts: list[int] = []
     for position, value in enumerate(values):
         if position in refused:
@@ -67,17 +72,23 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
             refused[position] = report
             continue
         labels.append(report.label)
+        index.append(position)
+        times.append(ms_of(report.received_ts))
         if report.label in _COUNTED:
             parts += (report.event_id, report.acquirer_id, report.pan_hmac, report.merchant_id, *_NO_PARTS)
-            times.append(ms_of(report.received_ts))
             amounts.append(-1 if report.amount_jpy is None else report.amount_jpy)
     keys = entity_keys(parts, limits.joined)
+    times_ms = np.array(times, dtype=np.int64)
+    counted = np.array([label in _COUNTED for label in labels], dtype=np.bool_)
     return ParsedReports(
         labels=labels,
         rejects=sorted(refused.items()),
+        index=np.array(index, dtype=np.int64),
+        times_ms=times_ms,
+        counted=counted,
         card=np.ascontiguousarray(keys[:, CARD_KEY]),
         merchant=np.ascontiguousarray(keys[:, MERCHANT_KEY]),
-        received_ms=np.array(times, dtype=np.int64),
+        received_ms=times_ms[counted],
         amount_jpy=np.array(amounts, dtype=np.int64),
     )
 

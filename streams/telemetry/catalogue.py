@@ -34,6 +34,7 @@ INPUTS = ("authorizations", "fraud-reports", "merchants")
 OUTPUTS = ("decisions", "alerts", "dead-letters")
 BANDS = tuple(band.name for band in Band)
 CLOCKS = tuple(clock.name for clock in Clock)
+REPORT_CLOCKS = tuple(clock.name for clock in Clock if clock != Clock.OUT_OF_ORDER)  # their order tells nothing
 THREEDS = tuple(status.name for status in ThreeDsStatus)
 ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT")
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
@@ -199,6 +200,14 @@ CATALOGUE: tuple[Metric, ...] = (
         stage="profile",
         help="Fraud reports taken in, by label.",
         labels={"label": LABELS},
+    ),
+    Metric(
+        name="sekisho_fraud_report_times_total",
+        kind="counter",
+        unit="reports",
+        stage="profile",
+        help="Fraud reports by how their time of receipt stood to their record's; EARLY ones changed no profile.",
+        labels={"clock": REPORT_CLOCKS},
     ),
     Metric(
         name="sekisho_merchants",

@@ -62,6 +62,7 @@ class Telemetry:
         self._threeds = series.cells("sekisho_threeds_total")
         self._gaps = series.cells("sekisho_checklist_gaps_total")
         self._reports = series.cells("sekisho_fraud_reports_total")
+        self._report_clocks = series.cells("sekisho_fraud_report_times_total")
         self._batch_events = series.buckets("sekisho_batch_events")
         self._latency = series.buckets("sekisho_decision_latency_seconds")
         self._stages = {stage: series.buckets("sekisho_stage_seconds", stage) for stage in STAGES}
@@ -122,6 +123,8 @@ class Telemetry:
         """Count a batch of fraud reports."""
         for label, count in outputs.tally.reports.items():
             self._reports[label,].add(count)
+        for clock, count in outputs.tally.report_clocks.items():
+            self._report_clocks[clock,].add(count)
         self._count_dead_letters("fraud-reports", outputs.tally)
 
     def delivered(self, batch: "Batch", outputs: Outputs, acked_at_ms: int) -> None:

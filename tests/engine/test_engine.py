@@ -199,8 +199,8 @@ def test_a_fraud_report_is_seen_by_what_comes_after_its_receipt_only() -> None:
     column = [feature.name for feature in FEATURES].index("card_reports_30d")
     observer = Observer(SETTINGS)
     observer.observe([encoded(event_id="e-0", event_ts="2026-05-01T00:00:00Z")], [UNDATED])
-    labels, rejects = observer.report([report("e-0", "2026-05-03T00:00:00Z")])
-    assert (labels, rejects) == (["FRAUD"], [])
+    reported = observer.report([report("e-0", "2026-05-03T00:00:00Z")], [UNDATED])
+    assert (reported.labels, reported.rejects) == (["FRAUD"], [])
     before = observer.observe([encoded(event_id="e-1", event_ts="2026-05-02T00:00:00Z")], [UNDATED]).matrix[0, column]
     after = observer.observe([encoded(event_id="e-2", event_ts="2026-05-04T00:00:00Z")], [UNDATED]).matrix[0, column]
     assert (before, after) == (0.0, 1.0)

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from streams.telemetry import conflicts
-from streams.telemetry.conflicts import INTERVAL_S, CardConflicts
+from streams.telemetry.conflicts import INTERVAL_S, CardConflicts, EarlyReports
 from tests.telemetry.test_log import configured
 
 
@@ -48,3 +48,17 @@ def test_it_is_a_warning_with_two_fields() -> None:
         "5",
     )
     assert set(line) == {"ts", "level", "event", "logger", "partition", "cards"}
+
+
+def test_reports_from_the_future_are_told_in_the_same_way(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    told = EarlyReports(clock)
+    with caplog.at_level(logging.WARNING, logger=conflicts.__name__):
+        for partition, reports in ((3, 0), (3, 2), (5, 1)):
+            told.note(partition, reports)
+        clock.now_s += INTERVAL_S
+        told.note(3, 4)
+    assert caplog.messages == [
+        "fraud_reports_from_the_future partition=3 reports=2",
+        "fraud_reports_from_the_future partition=3,5 reports=5",
+    ]

@@ -146,10 +146,15 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
 
 def test_reports_and_merchants_count_under_their_own_topic() -> None:
     of = telemetry()
-    refused = Tally(events=1, reports={"FRAUD": 5}, dead_letters={"WRONG_TYPE": 1})
+    refused = Tally(
+        events=1, reports={"FRAUD": 5}, report_clocks={"ON_TIME": 3, "EARLY": 2}, dead_letters={"WRONG_TYPE": 1}
+    )
     of.reported(batch("fraud-reports"), Outputs(tally=refused))
     of.merchants(7, [Outputs(tally=Tally(dead_letters={"EMPTY": 2}))])
     assert value(of, "sekisho_fraud_reports_total", label="FRAUD") == 5
+    assert value(of, "sekisho_fraud_report_times_total", clock="ON_TIME") == 3
+    assert value(of, "sekisho_fraud_report_times_total", clock="EARLY") == 2
+    assert value(of, "sekisho_fraud_report_times_total", clock="LATE") == 0
     assert value(of, "sekisho_dead_letters_total", topic="fraud-reports", reason="WRONG_TYPE") == 1
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="EMPTY") == 2
     assert value(of, "sekisho_events_total") == 0

@@ -77,7 +77,7 @@ def test_the_matrix_is_what_live_scoring_sees_event_by_event() -> None:
         if record.topic == "merchants":
             observer.merchant([record.key], [record.value])
         elif record.topic == "fraud-reports":
-            observer.report([record.value or b""])
+            observer.report([record.value or b""], [record.at_ms])
         else:
             observed = observer.observe([record.value or b""], [record.at_ms])
             if not observed.repeats[0]:
