@@ -128,13 +128,15 @@ class Engine:
 
     @property
     def recall_ms(self) -> int:
-        """How far back in time a published alert can belong to an open case."""
+        """How long before an input record's timestamp an alert may be published whose case is open to its event."""
         return self._desk.recall_ms
 
-    def recall(self, alerts: Sequence[bytes]) -> None:
-        """Open the cases of alerts that were published before, oldest first, so that they do not fire again."""
-        for alert in alerts:
-            self._desk.recall(alert)
+    def recall(self, alerts: Sequence[bytes]) -> int:
+        """Open the cases of alerts that were published before, so that they do not fire again.
+
+        Return how many values are no alerts.
+        """
+        return sum(not self._desk.recall(alert) for alert in alerts)
 
     def _judge(self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_]) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)

@@ -45,13 +45,13 @@ class Engine(Protocol):
         """What changed in the profiles, and how it comes back."""
         ...
 
-    def recall(self, alerts: Sequence[bytes]) -> None:
-        """Open the cases of published alerts, oldest first."""
+    def recall(self, alerts: Sequence[bytes]) -> int:
+        """Open the cases of published alerts; return how many values are no alerts."""
         ...
 
     @property
     def recall_ms(self) -> int:
-        """How far back in time a published alert can belong to an open case."""
+        """How long before an input record's timestamp an alert may be published whose case is open to its event."""
         ...
 
 

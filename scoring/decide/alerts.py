@@ -14,15 +14,18 @@ import orjson
 from msgspec import Struct
 from msgspec.json import decode
 
+from scoring.clock import AHEAD_MAX_MS, BEHIND_MAX_MS
 from scoring.contract.authorization import Authorization
 from scoring.contract.codes import Band
-from scoring.contract.decision import Reason
+from scoring.contract.decision import BandName, Reason
+from scoring.contract.faults import FAULTS
+from scoring.contract.types import Count, ShortText, TimeMs
 from scoring.decide.decisions import BAND_NAMES, as_dict
 from scoring.outputs import Record
 from scoring.policy.policy import AlertRules
 
 CASES_MAX = 200_000
-"""Open cases kept; the least recently touched is dropped beyond that, which can only repeat an alert."""
+"""Open cases kept; the one idle for longest is dropped beyond that, which can only repeat an alert."""
 
 SEVERITIES = {Band.REVIEW: "MEDIUM", Band.STEP_UP: "HIGH", Band.BLOCK: "CRITICAL"}
 
@@ -39,6 +42,12 @@ _ENTITY_OF_REASON = {
 
 @dataclass(slots=True)
 class _Case:
+    """One open case. `first_ms` is the time of the event that opened it: an earlier one that comes late moves nothing.
+
+    So the cases of one key begin further apart than the window, in whatever order their events come, and an alert says
+    of its case all that decides about the next one.
+    """
+
     first_ms: int
     last_ms: int
     count: int
@@ -88,11 +97,11 @@ def _token(event: Authorization, kind: str) -> str | None:
 class _Published(Struct):
     """What of a published alert says how its case stood."""
 
-    dedup_key: str
-    band: str
-    count: int
-    first_seen_ms: int
-    last_seen_ms: int
+    dedup_key: ShortText
+    band: BandName
+    count: Count
+    first_seen_ms: TimeMs
+    last_seen_ms: TimeMs
 
 
 class AlertDesk:
@@ -103,21 +112,24 @@ class AlertDesk:
         """The lowest band whose decisions can raise alerts at all."""
         self._window_ms = rules.dedup_minutes * 60_000
         self._quiet_ms = rules.incident_quiet_minutes * 60_000
-        self._cases: OrderedDict[str, _Case] = OrderedDict()
+        self._cases: OrderedDict[str, _Case] = OrderedDict()  # the one idle for longest first, unless recalled since
         self._cases_max = cases_max
+        self._is_sorted = True
 
     def admit(self, subject: Subject, event_ms: int, band: int) -> tuple[_Case, bool]:
         """Count an alert-worthy decision towards its case; return the case and whether it fires."""
-        case = self._cases.get(subject.dedup_key)
+        if not self._is_sorted:
+            self._sort()
+        case = self._cases.pop(subject.dedup_key, None)
         if case is None or self._is_over(case, subject, event_ms):
             case = _Case(first_ms=event_ms, last_ms=event_ms, count=1, band=band, serial=0)
             self._cases[subject.dedup_key] = case
             if len(self._cases) > self._cases_max:
                 self._cases.popitem(last=False)
             return case, True
-        self._cases.move_to_end(subject.dedup_key)
+        self._cases[subject.dedup_key] = case
         case.count += 1
-        case.first_ms, case.last_ms = min(case.first_ms, event_ms), max(case.last_ms, event_ms)
+        case.last_ms = max(case.last_ms, event_ms)
         rises = band > case.band
         if rises:
             case.band = band
@@ -126,24 +138,42 @@ class AlertDesk:
 
     @property
     def recall_ms(self) -> int:
-        """How far back in event time an alert can belong to an open case."""
-        return max(self._window_ms, self._quiet_ms)
+        """How long before the timestamp of an input record an alert may be published whose case is open to its event.
 
-    def recall(self, value: bytes) -> None:
-        """Open the case of an alert that was published before, as it stood then: what was suppressed since is lost."""
-        alert = decode(value, type=_Published)
+        The event may be dated up to BEHIND_MAX_MS before its record, its case began up to the window before that, and
+        the event that raised the alert may have been dated up to AHEAD_MAX_MS after its own record.
+        """
+        return max(self._window_ms, self._quiet_ms) + BEHIND_MAX_MS + AHEAD_MAX_MS
+
+    def recall(self, value: bytes) -> bool:
+        """Open the case of an alert that was published before, as it stood then; say whether the value is an alert.
+
+        What was suppressed since is lost. In whatever order alerts come, a key keeps its latest.
+        """
+        try:
+            alert = decode(value, type=_Published)
+        except FAULTS:
+            return False
         case = self._cases.get(alert.dedup_key)
-        serial = 0 if case is None else case.serial + 1
+        if case is not None and (alert.last_seen_ms, alert.count) <= (case.last_ms, case.count):
+            return True
         self._cases[alert.dedup_key] = _Case(
             first_ms=alert.first_seen_ms,
             last_ms=alert.last_seen_ms,
             count=alert.count,
             band=int(Band[alert.band]),
-            serial=serial,
+            serial=0 if alert.count == 1 else 1 if case is None else case.serial + 1,
         )
-        self._cases.move_to_end(alert.dedup_key)
-        if len(self._cases) > self._cases_max:
-            self._cases.popitem(last=False)
+        self._is_sorted = False
+        if len(self._cases) > 2 * self._cases_max:
+            self._sort()
+        return True
+
+    def _sort(self) -> None:
+        """Put recalled cases in order and drop the oldest of too many."""
+        latest = sorted(self._cases.items(), key=lambda item: item[1].last_ms)[-self._cases_max :]
+        self._cases = OrderedDict(latest)
+        self._is_sorted = True
 
     def _is_over(self, case: _Case, subject: Subject, event_ms: int) -> bool:
         if subject.type == "INCIDENT":  # an incident lasts until it has been quiet for a while

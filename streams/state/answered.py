@@ -11,8 +11,10 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from scoring.contract.faults import FAULTS
+from scoring.decide.alerts import CASES_MAX
 from scoring.outputs import NOTHING, Emitted
 from streams.state.reader import LogReader
+from streams.state.rows import Rows
 from streams.transport.settings import Topics
 
 log = logging.getLogger(__name__)
@@ -104,13 +106,23 @@ async def scan(
     )
 
 
-async def published_alerts(reader: LogReader, topics: Topics, partitions: int, since_ms: int) -> list[bytes]:
-    """Read the alerts of a while, of all workers, oldest first: they say which cases are open."""
-    found: list[tuple[int, bytes]] = []
+async def alerts_since(reader: LogReader, topics: Topics, partitions: int, since_ms: int) -> AsyncIterator[Rows]:
+    """Give the alerts that all workers have published since a time, piece by piece: they say which cases are open.
+
+    Of each partition of `alerts` no more than can be cases: the topic may hold a month of them.
+    """
     tps = [TopicPartition(topics.alerts, number) for number in range(partitions)]
     for tp, (begin, end) in (await reader.bounds(tps)).items():
-        async for rows in reader.read(tp, max(begin, await reader.offset_at(tp, since_ms, end)), end):
-            found += [(at, value) for at, value in zip(rows.timestamps_ms, rows.values, strict=True) if value]
+        first = max(begin, end - CASES_MAX, await reader.offset_at(tp, max(since_ms, 0), end))
+        async for rows in reader.read(tp, first, end):
+            yield rows
+
+
+async def published_alerts(reader: LogReader, topics: Topics, partitions: int, since_ms: int) -> list[bytes]:
+    """Read the alerts of a while, of all workers, oldest first and all at once."""
+    found: list[tuple[int, bytes]] = []
+    async for rows in alerts_since(reader, topics, partitions, since_ms):
+        found += [(at, value) for at, value in zip(rows.timestamps_ms, rows.values, strict=True) if value]
     return [value for _, value in sorted(found, key=lambda pair: pair[0])]
 
 

@@ -17,7 +17,7 @@ from faust.types import TP
 
 from streams.emit import Emitter
 from streams.seams import Engine, Telemetry
-from streams.state.answered import Since, published_alerts
+from streams.state.answered import Since, alerts_since
 from streams.state.follow import Follower
 from streams.state.keeper import Keeper
 from streams.state.reader import LogReader
@@ -28,6 +28,9 @@ from streams.transport.settings import WorkerSettings
 log = logging.getLogger(__name__)
 
 BAR_WIDTH: Final = 40
+
+LOOK_RECORDS: Final = 1_000
+"""Records that are looked at for the time of what waits: more of them are hardly out of order."""
 
 
 class SplitAssignmentError(Exception):
@@ -125,19 +128,20 @@ class Assignment:
         return positions
 
     async def _restore(self, partitions: list[int], consumer: Any, is_current: Callable[[], bool]) -> None:
+        names = self._topics
         reader = LogReader(
             self._settings.broker,
             client_id="sekisho-restore",
             isolation=self._settings.consume.isolation,
             timeout_s=self._settings.state.read_timeout_s,
-            passes_over={self._topics.decisions, self._topics.alerts, self._topics.dead_letters},
+            passes_over={names.authorizations, names.decisions, names.alerts, names.dead_letters},
         )
         await reader.start()
         try:
             identities = await self._fence(partitions)
             if not is_current():
                 raise InterruptedRestoreError
-            await self._recall(reader)
+            await self._recall(reader, consumer, partitions)
             restorer = Restorer(reader, self._topics, self._engine.changelog, self._emitter.partitions)
             began_s, records, answered = time.monotonic(), 0, 0
             for number, partition in enumerate(partitions):
@@ -177,13 +181,34 @@ class Assignment:
             }
         return {number: take.result() for number, take in takes.items()}
 
-    async def _recall(self, reader: LogReader) -> None:
-        """Once: learn from the alerts of all workers which cases are open."""
-        if not self._recalled:
-            since_ms = time.time_ns() // 1_000_000 - self._engine.recall_ms
-            count = self._emitter.partitions_of(self._topics.alerts)
-            self._engine.recall(await published_alerts(reader, self._topics, count, since_ms))
-            self._recalled = True
+    async def _recall(self, reader: LogReader, consumer: Any, partitions: list[int]) -> None:
+        """Once: learn from the alerts of all workers which cases are open to the events that wait on the input."""
+        if self._recalled:
+            return
+        since_ms = await self._oldest_ms(reader, consumer, partitions) - self._engine.recall_ms
+        count, foreign = self._emitter.partitions_of(self._topics.alerts), 0
+        async for rows in alerts_since(reader, self._topics, count, since_ms):
+            foreign += self._engine.recall([value for value in rows.values if value])
+        if foreign:
+            log.warning("foreign_records_skipped topic=%s records=%d", self._topics.alerts, foreign)
+        self._recalled = True
+
+    async def _oldest_ms(self, reader: LogReader, consumer: Any, partitions: list[int]) -> int:
+        """Return the oldest timestamp among the authorizations that wait first in each partition.
+
+        They may have waited for as long as the input is kept. This machine's clock counts only where nothing waits.
+        """
+        oldest_ms = time.time_ns() // 1_000_000
+        tps = [TopicPartition(self._topics.authorizations, partition) for partition in partitions]
+        for tp, (begin, end) in (await reader.bounds(tps)).items():
+            first = max(await consumer.committed(TP(tp.topic, tp.partition)) or 0, begin)
+            found = False
+            while first < end and not found:  # where transactions end there are no records
+                until = min(first + LOOK_RECORDS, end)
+                async for rows in reader.read(tp, first, until):
+                    oldest_ms, found = min(oldest_ms, *rows.timestamps_ms), True
+                first = until
+        return oldest_ms
 
     async def _input(self, reader: LogReader, consumer: Any, partition: int) -> Input:
         topics, tps = self._topics, [TopicPartition(topic, partition) for topic in self._inputs]

@@ -70,6 +70,16 @@ def test_open_cases_are_bounded_and_the_least_recently_touched_goes_first() -> N
     assert cases.admit(two, 3, 1)[1]
 
 
+def test_a_case_that_was_renewed_is_not_the_one_idle_for_longest() -> None:
+    cases = AlertDesk(AlertRules(), cases_max=2)
+    one, two, three = (Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(3))
+    cases.admit(one, 0, 1)
+    cases.admit(two, 0, 1)
+    assert cases.admit(one, 16 * MINUTE, 1)[1], "its window is over: a new case"
+    cases.admit(three, 17 * MINUTE, 1)
+    assert not cases.admit(one, 18 * MINUTE, 1)[1]
+
+
 def test_a_bin_burst_is_about_the_merchant_and_bin_whatever_the_card() -> None:
     burst = [reason("ENUM_BIN_BURST")]
     first = subject_of(authorization(card={"pan_hmac": token("a")}), burst)

@@ -74,8 +74,9 @@ class EchoEngine:
         """Have none: the tests that use this engine run without durable profiles."""
         raise AssertionError("no profiles here")
 
-    def recall(self, alerts: Sequence[bytes]) -> None:
+    def recall(self, alerts: Sequence[bytes]) -> int:
         """Remember nothing."""
+        return 0
 
     @property
     def recall_ms(self) -> int:

@@ -331,8 +331,9 @@ class ProfileEngine:
         seen = self.profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
         return out.tobytes(), bool(seen.repeats[0])
 
-    def recall(self, alerts: Iterable[bytes]) -> None:
+    def recall(self, alerts: Iterable[bytes]) -> int:
         self.recalled += alerts
+        return 0
 
 
 def worker_settings(**state: Any) -> WorkerSettings:
