@@ -4,13 +4,10 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
 
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
-
-Kind = Literal["counter", "gauge", "histogram"]
+from streams.telemetry.metric import Metric
 
 LATENCY_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02),
@@ -40,35 +37,6 @@ ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT")
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
 LABELS = ("FRAUD", "LEGIT", "FIRST_PARTY", "MERCHANT_FRAUD", "UNKNOWN")
 ENTITIES = ("CARD", "MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """Describe one metric.
-
-    `labels` maps each label to all its values; an empty tuple says that the values come with the worker
-    (its partitions, its versions) and `bound` says how many there can be.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    stage: str
-    help: str
-    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    buckets: tuple[float, ...] = ()
-    bound: str = ""
-
-    @property
-    def series_max(self) -> int | None:
-        """How many label combinations there can be; None where the worker's assignment or versions decide."""
-        count = 1
-        for values in self.labels.values():
-            if not values:
-                return None
-            count *= len(values)
-        return count
-
 
 _PARTITION: dict[str, tuple[str, ...]] = {"partition": ()}
 _PARTITION_BOUND = "partitions assigned to this worker"

@@ -14,7 +14,8 @@ from prometheus_client import Metric as Exposed
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from streams.telemetry.catalogue import PARTITIONS_MAX, Metric
+from streams.telemetry.catalogue import PARTITIONS_MAX
+from streams.telemetry.metric import Metric
 
 
 class Cell:
