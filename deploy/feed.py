@@ -16,8 +16,12 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
+from streams.cli.console import EXIT_INFRASTRUCTURE
 from streams.config.load import load_settings
 from streams.config.settings import Settings
+from streams.kafka.errors import BrokersError
+from streams.kafka.explain import authorized
+from streams.kafka.rights import command_rights
 from streams.replay.lines import FIELDS, Line, read_lines
 from streams.transport.security import client_options
 
@@ -54,12 +58,26 @@ async def feed(settings: Settings, lines: Iterator[Line]) -> int:
     return sent
 
 
+async def publish(settings: Settings, lines: Iterator[Line]) -> int:
+    """Publish as one who may; return how many.
+
+    Raises:
+        BrokersError: rights are missing, or no broker can be reached.
+    """
+    async with authorized(settings.kafka, command_rights(settings.topics.full, "feed")):
+        return await feed(settings, lines)
+
+
 def main() -> int:
     """Publish standard input on the broker of the configuration."""
     parser = argparse.ArgumentParser(description="Publish the lines of `sekisho simulate` on Kafka, each in its time.")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="the worker's configuration")
     settings = load_settings(parser.parse_args().config)
-    sent = asyncio.run(feed(settings, read_lines(sys.stdin.buffer, "standard input")))
+    try:
+        sent = asyncio.run(publish(settings, read_lines(sys.stdin.buffer, "standard input")))
+    except BrokersError as error:
+        sys.stderr.write(f"feed: {error}\n")
+        return EXIT_INFRASTRUCTURE
     sys.stderr.write(f"feed: {sent} records sent\n")
     return 0
 

@@ -22,6 +22,9 @@ from yarl import URL
 from streams.agents import define_agents
 from streams.deliveries import Deliveries
 from streams.emit import Emitter
+from streams.kafka.explain import explained
+from streams.kafka.granted import require
+from streams.kafka.rights import worker_rights
 from streams.reference import ReferenceLoader
 from streams.seams import Engine, Telemetry
 from streams.state.assignment import Assignment
@@ -98,6 +101,11 @@ class FraudApp(faust.App):
         if settings.state.enabled:
             self.on_rebalance_complete.connect(self._settle)
         define_agents(self)
+
+    async def on_start(self) -> None:
+        """Ask for the rights before anything begins. Extends the original."""
+        await require(self.settings.broker, worker_rights(self.settings))
+        await super().on_start()
 
     async def _settle(self, *_: Any, **__: Any) -> None:
         """Bring profiles in line with a new assignment; Faust awaits it before it seeks and lets events flow."""
@@ -192,12 +200,12 @@ async def _serve(build: Callable[[], FraudApp], until_the_loop_is_closed: ExitSt
         app.telemetry.ready(False)
         await _stop(app)
     except Exception as error:  # noqa: BLE001 - whatever it is, the process ends and the next one replays
-        return await _halted(reason or app.crash_reason or error)
+        return await _halted(app, reason or app.crash_reason or error)
     finally:
         watchdog.draining()
     reason = reason or app.crash_reason
     if reason is not None:
-        return await _halted(reason)
+        return await _halted(app, reason)
     log.info("worker_stopped")
     return 0
 
@@ -240,8 +248,9 @@ def _settle_memory() -> None:
     gc.freeze()
 
 
-async def _halted(reason: BaseException) -> int:
+async def _halted(app: FraudApp, reason: BaseException) -> int:
     """Say why, as the last line: what services log while their tasks are cancelled would come after it."""
+    reason = await explained(reason, app.settings.broker, worker_rights(app.settings))
     log.error("worker_halted reason=%s", type(reason).__name__, exc_info=reason)
     logging.disable(logging.ERROR)  # not the watchdog's word, should the process fail to end
     await _cancel_all()

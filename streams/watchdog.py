@@ -15,6 +15,8 @@ from typing import Protocol
 
 from faust.types import TP
 
+from streams.kafka.failures import failures
+from streams.kafka.wording import describe
 from streams.transport.consumer import Progress
 from streams.transport.settings import Watch
 
@@ -123,6 +125,9 @@ class Watchdog:
                 fault = "watchdog failed"
             if fault is not None:
                 faulthandler.dump_traceback(file=sys.stderr)
+                unreachable = failures()
+                if unreachable:
+                    fault = f"{fault}; {describe(unreachable)}"
                 log.critical("worker_stalled reason=%r", fault)  # the last line says why
                 self._end(EXIT_STALLED)
                 return

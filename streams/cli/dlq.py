@@ -6,8 +6,6 @@ import time
 from argparse import Namespace
 from contextlib import AsyncExitStack
 
-from aiokafka.errors import KafkaError
-
 from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
@@ -15,7 +13,9 @@ from streams.config.settings import Settings
 from streams.dlq.letters import DlqError, Filter, redrivable, since
 from streams.dlq.listing import list_letters
 from streams.dlq.reading import UnreadableError, reading
-from streams.transport.security import SecretError
+from streams.kafka.errors import BrokersError
+from streams.kafka.explain import authorized
+from streams.kafka.rights import command_rights
 
 LIMIT_MAX = 10_000_000
 
@@ -31,17 +31,15 @@ def run(arguments: Namespace) -> int:
     except DlqError as error:
         tell(f"dlq {arguments.verb}", error)
         return EXIT_USAGE
-    except (SecretError, UnreadableError) as error:
+    except (BrokersError, UnreadableError) as error:
         tell(f"dlq {arguments.verb}", error)
-        return EXIT_INFRASTRUCTURE
-    except KafkaError as error:
-        tell(f"dlq {arguments.verb}", f"{', '.join(settings.kafka.bootstrap)}: {error}")
         return EXIT_INFRASTRUCTURE
 
 
 async def _list(arguments: Namespace, settings: Settings) -> int:
     chosen, topic = _filter(arguments), settings.topics.full.dead_letters
-    async with reading(settings.kafka, settings.consume.record_batch_max_bytes) as reader:
+    rights, limit = command_rights(settings.topics.full, "dlq list"), settings.consume.record_batch_max_bytes
+    async with authorized(settings.kafka, rights), reading(settings.kafka, limit) as reader:
         listing = await list_letters(reader, topic, chosen, show, each=arguments.each, as_json=arguments.json)
     if not listing.groups:
         tell("dlq list", f"none of the {listing.read - listing.foreign:,} dead letters on {topic} match")
@@ -65,11 +63,13 @@ async def _redrive(arguments: Namespace, settings: Settings) -> int:
     from streams.wiring import engine_settings  # noqa: PLC0415 -- only this command needs it
 
     topics = settings.topics.full
+    uses = ("dlq redrive", "dlq redrive --yes") if arguments.yes else ("dlq redrive",)
     async with AsyncExitStack() as stack:
         mended = None
         if arguments.mended is not None:
             mended = stack.enter_context(mended_file(arguments.mended, redrivable(topics), arguments.limit))
         limit = settings.consume.record_batch_max_bytes
+        await stack.enter_async_context(authorized(settings.kafka, command_rights(topics, *uses)))
         reader = await stack.enter_async_context(reading(settings.kafka, limit))
         request = Request(
             letters_topic=topics.dead_letters,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_USAGE, tell
 from streams.config.strict import ConfigError
+from streams.kafka.errors import BrokersError
 
 Command = Callable[[Namespace], int]
 
@@ -21,6 +22,9 @@ def reported(command: str) -> Callable[[Command], Command]:
             except ConfigError as error:
                 tell(command, error)
                 return EXIT_USAGE
+            except BrokersError as error:
+                tell(command, error)
+                return EXIT_INFRASTRUCTURE
             except BrokenPipeError:
                 raise
             except OSError as error:

@@ -3,14 +3,16 @@
 import asyncio
 import logging
 from argparse import Namespace
+from collections.abc import Sequence
 
-from aiokafka.errors import KafkaError
-
-from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_USAGE, show, tell
+from streams.cli.console import EXIT_OK, EXIT_USAGE, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
-from streams.topics import ensure, plan
-from streams.transport.security import SecretError
+from streams.config.settings import Settings
+from streams.kafka.explain import authorized
+from streams.kafka.rights import command_rights
+from streams.topics import TopicPlan, ensure, plan
+from streams.transport.admin import TopicState
 
 
 @reported("topics create")
@@ -19,14 +21,7 @@ def run(arguments: Namespace) -> int:
     settings = load_settings(arguments.config)
     plans = plan(settings.topics)
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it would print is said below, once
-    try:
-        found = asyncio.run(ensure(settings.kafka, plans))
-    except SecretError as error:
-        tell("topics create", error)
-        return EXIT_INFRASTRUCTURE
-    except KafkaError as error:
-        tell("topics create", f"{', '.join(settings.kafka.bootstrap)}: {error}")
-        return EXIT_INFRASTRUCTURE
+    found = asyncio.run(_ensure(settings, plans))
     status = EXIT_OK
     for wanted, topic in zip(plans, found, strict=True):
         show(f"{'created' if topic.created else 'exists '}  {wanted.name}  {topic.partitions} partition(s)")
@@ -36,3 +31,8 @@ def run(arguments: Namespace) -> int:
             )
             status = EXIT_USAGE
     return status
+
+
+async def _ensure(settings: Settings, plans: Sequence[TopicPlan]) -> list[TopicState]:
+    async with authorized(settings.kafka, command_rights(settings.topics.full, "topics create")):
+        return await ensure(settings.kafka, plans)

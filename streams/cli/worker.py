@@ -7,11 +7,11 @@ from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.settings import Settings
+from streams.kafka.errors import SecurityError
 from streams.telemetry.facts import Telemetry
 from streams.telemetry.http import HttpEndpoints, HttpError
 from streams.telemetry.log import configure
 from streams.transport.membership import InstanceIdError
-from streams.transport.security import SecretError
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def run(arguments: Namespace) -> int:
         return EXIT_INFRASTRUCTURE
     try:
         return serve(settings, telemetry, origin=arguments.config.name)
-    except (SecretError, InstanceIdError) as error:
+    except (SecurityError, InstanceIdError) as error:
         tell("worker", error)
         return EXIT_INFRASTRUCTURE
     finally:

@@ -18,6 +18,7 @@ from streams.demo.state import State
 from streams.demo.summary import describe
 from streams.demo.view import Terminal
 from streams.embedded import EmbeddedBrokerError
+from streams.kafka.explain import reached
 from streams.replay.child import ChildError
 from streams.replay.command import until_signalled
 from streams.replay.source import SourceError
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with screen:
             outcome = uvloop.run(until_signalled(perform(plan, state, screen)))
     except (EmbeddedBrokerError, ChildError, FeedError, SourceError, KafkaError, OSError) as error:
-        tell("demo", error)
+        tell("demo", reached(error))
         return EXIT_INFRASTRUCTURE
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -123,8 +123,8 @@ class Reader:
         """Return the offset that is read next, over transaction markers and what compaction took."""
         try:
             position: int = await asyncio.wait_for(self._consumer.position(tp), self._stall_s)
-        except TimeoutError:
-            raise patience.error() from None
+        except TimeoutError as error:
+            raise patience.error() from error
         return position
 
 
@@ -141,7 +141,7 @@ class _Patience:
         if position != self._position:
             self._since, self._position = now, position
         elif now - self._since > self._stall_s:
-            raise self.error()
+            raise self.error() from TimeoutError()
 
     def error(self) -> UnreadableError:
         return UnreadableError(f"the brokers gave no records for {self._stall_s:g} s before the end was reached")

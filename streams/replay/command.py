@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import uvloop
-from aiokafka.errors import KafkaError
 
 from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.config.load import ConfigError, load_settings
 from streams.config.settings import Settings
+from streams.kafka.errors import BrokersError
+from streams.kafka.explain import authorized
+from streams.kafka.rights import command_rights
 from streams.replay.child import Child, ChildError, await_ready, running
 from streams.replay.keeping import ForgetfulTopicError
 from streams.replay.lines import LinesSource
@@ -64,11 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = _source(options)
         with ExitStack() as stack:
             worker = _worker(stack, options.config, settings) if options.start_worker else None
-            result = uvloop.run(until_signalled(_replay(settings, source, _pace(options), worker)))
+            work = _replay(settings, source, _pace(options), worker, _uses(options))
+            result = uvloop.run(until_signalled(work))
     except (ConfigError, SourceError, ForgetfulTopicError) as error:
         tell("replay", error)
         return EXIT_USAGE
-    except (KafkaError, MissingTopicError, ChildError, OSError) as error:
+    except BrokersError as error:
+        tell("replay", error)
+        return EXIT_INFRASTRUCTURE
+    except (MissingTopicError, ChildError, OSError) as error:
         tell("replay", f"{type(error).__name__}: {error}")
         return EXIT_INFRASTRUCTURE
     except KeyboardInterrupt:
@@ -95,6 +101,12 @@ def _source(options: argparse.Namespace) -> Source:
     )
 
 
+def _uses(options: argparse.Namespace) -> list[str]:
+    """Name the entries of the table of rights that these options need."""
+    more = [name for name, is_asked in (("--labels", options.labels), ("--events", options.events)) if is_asked]
+    return ["replay", *(f"replay {name}" for name in more)]
+
+
 def _pace(options: argparse.Namespace) -> Pace:
     in_flight = options.in_flight or (WITH_REPORTS_IN_FLIGHT if options.labels else Pace().in_flight_max)
     return Pace(rate=options.rate, in_flight_max=in_flight, patience_s=options.patience)
@@ -108,13 +120,14 @@ def _worker(stack: ExitStack, config: Path, settings: Settings) -> Child:
     )
 
 
-async def _replay(settings: Settings, source: Source, pace: Pace, worker: Child | None) -> Result:
-    check: Callable[[], None] = _nothing if worker is None else worker.require_running
-    if worker is not None and settings.http.enabled and settings.http.port:
-        tell("replay", "waiting for the worker (the first start on a machine compiles its kernels)")
-        await await_ready(worker, settings.http, READY_S)
-    replay = Replay(settings, source, pace, check=check, tell=lambda text: tell("replay", text))
-    return await replay.run()
+async def _replay(settings: Settings, source: Source, pace: Pace, worker: Child | None, uses: Sequence[str]) -> Result:
+    async with authorized(settings.kafka, command_rights(settings.topics.full, *uses)):
+        check: Callable[[], None] = _nothing if worker is None else worker.require_running
+        if worker is not None and settings.http.enabled and settings.http.port:
+            tell("replay", "waiting for the worker (the first start on a machine compiles its kernels)")
+            await await_ready(worker, settings.http, READY_S)
+        replay = Replay(settings, source, pace, check=check, tell=lambda text: tell("replay", text))
+        return await replay.run()
 
 
 async def until_signalled(work: Coroutine[None, None, T]) -> T:

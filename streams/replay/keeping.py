@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import for_code
 
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
@@ -43,7 +44,7 @@ async def keeping_of(broker: Broker, topic: str) -> Keeping:
     """Ask the broker how it keeps a topic; what it does not say, it does not do.
 
     Raises:
-        aiokafka.errors.KafkaError: it cannot be reached.
+        aiokafka.errors.KafkaError: it cannot be reached, or refuses to tell.
     """
     admin = AIOKafkaAdminClient(**client_options(broker))
     await admin.start()
@@ -52,6 +53,10 @@ async def keeping_of(broker: Broker, topic: str) -> Keeping:
         answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     finally:
         await admin.close()
+    for answer in answers:
+        for code, *_ in answer.resources:
+            if code:
+                raise for_code(code)(f"settings of topic {topic!r}")
     found = {entry[0]: entry[1] for answer in answers for *_, entries in answer.resources for entry in entries}
     return Keeping(
         topic=topic,

@@ -93,8 +93,8 @@ async def sending(broker: Broker) -> AsyncIterator[Sender]:
         max_batch_size=BATCH_BYTES_MAX,
         max_request_size=1 << 23,
     )
-    await client.start()
     try:
+        await client.start()
         yield Sender(client)
     finally:
         await client.stop()

@@ -37,8 +37,8 @@ async def reading(
         fetch_max_wait_ms=20,
         max_partition_fetch_bytes=1 << 21,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         partitions = [tp for topic in topics for tp in await partitions_of(consumer, topic)]
         consumer.assign(partitions)
         if from_start:

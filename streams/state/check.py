@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import for_code
 
 from streams.emit import TopicsMismatchError
 from streams.transport.security import client_options
@@ -35,7 +35,7 @@ async def check_topics(settings: WorkerSettings) -> None:
     for answer in answers:
         for code, message, _, name, entries, *_ in answer.resources:
             if code:
-                raise KafkaError(f"settings of topic {name!r}: {message}")
+                raise for_code(code)(f"settings of topic {name!r}: {message}")
             refuse(name, {entry[0]: entry[1] for entry in entries}, settings)
 
 

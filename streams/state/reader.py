@@ -245,7 +245,8 @@ class LogReader:
         """Wait a moment, or until something has been fetched."""
         left = deadline - time.monotonic()
         if left <= 0:
-            raise StateReadError(f"{name_of(tp)}: nothing in {self._timeout_s:g} s of what must be there")
+            text = f"{name_of(tp)}: nothing in {self._timeout_s:g} s of what must be there"
+            raise StateReadError(text) from TimeoutError()
         waiter = self._consumer._fetcher._create_fetch_waiter()
         done, _ = await asyncio.wait([waiter], timeout=min(left, LOOK_S))
         if not done:

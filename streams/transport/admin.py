@@ -9,11 +9,14 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     LeaderNotAvailableError,
     TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from streams.kafka.granted import lacking
+from streams.kafka.rights import Kind, Operation, Right
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
 
@@ -71,20 +74,21 @@ async def create_topics(broker: Broker, topics: Iterable[TopicSpec]) -> list[Top
     knows all topics, and the new ones with a leader for each partition. Existing ones are left as they are.
 
     Raises:
+        RightsError: some may not be created by this user.
         aiokafka.errors.KafkaError: the broker cannot be reached, refuses a topic, or does not know all of them in time.
     """
     wanted = list(topics)
     admin = AIOKafkaAdminClient(**client_options(broker))
     await admin.start()
     try:
-        created = await _create(admin, wanted)
+        created = await _create(admin, wanted, broker)
         counts = await _known(admin, wanted, created, broker.request_timeout_s)
     finally:
         await admin.close()
     return [TopicState(topic.name in created, counts[topic.name]) for topic in wanted]
 
 
-async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> set[str]:
+async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec], broker: Broker) -> set[str]:
     """Create what is missing and return its names."""
     response = await admin.create_topics(
         [
@@ -92,6 +96,9 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> se
             for topic in wanted
         ]
     )
+    refused = [name for name, code, *_ in response.topic_errors if code == TopicAuthorizationFailedError.errno]
+    if refused:
+        raise lacking([Right(Operation.CREATE, Kind.TOPIC, name, "") for name in refused], broker)
     created = set()
     for name, code, *_ in response.topic_errors:
         error = for_code(code)

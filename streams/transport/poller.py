@@ -72,6 +72,15 @@ class Poller(driver.AIOKafkaConsumerThread):
             return answer
 
         coordinator._send_req = sent
+        push = coordinator._push_error_to_user
+
+        def pushed(error: BaseException) -> Any:
+            """End the worker at what no retry mends, also in a rebalance, when nobody polls and would hear of it."""
+            if not self.app.should_stop:
+                self.app.add_future(self.app.crash(error))
+            return push(error)
+
+        coordinator._push_error_to_user = pushed
 
     @property
     def lease_left_s(self) -> float:

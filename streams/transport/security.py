@@ -8,11 +8,19 @@ from typing import Any
 import faust
 from faust.auth import Credentials
 
+from streams.kafka.errors import SecurityError
+from streams.kafka.failures import watch_connections
 from streams.transport.settings import Broker, Secret, Tls
 
+NO_CERTIFICATE = "holds no certificate in PEM form"
 
-class SecretError(Exception):
-    """Raised when the file or variable that should hold a secret is missing or empty; the text names the place only."""
+
+class SecretError(SecurityError):
+    """Raised when the file or variable that should hold a secret is missing or empty."""
+
+
+class TlsFileError(SecurityError):
+    """Raised when a file of certificates or a key is missing, or is not what its setting says."""
 
 
 def read_secret(secret: Secret) -> str:
@@ -26,6 +34,8 @@ def read_secret(secret: Secret) -> str:
             text = Path(secret.file).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
             raise SecretError(f"cannot read secret file {secret.file}: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SecretError(f"secret file {secret.file} is not text in UTF-8") from None
         place = f"file {secret.file}"
     else:
         assert secret.env is not None
@@ -37,20 +47,79 @@ def read_secret(secret: Secret) -> str:
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Build a client context that checks host names and speaks TLS 1.2 or newer (PCI DSS 4.0.1, 4.2.1)."""
-    for file in (tls.ca_file, tls.certificate_file, tls.key_file):
-        if file is not None:
-            Path(file).open("rb").close()  # the error of ssl itself does not say which file is missing
-    context = ssl.create_default_context(cafile=tls.ca_file)
+    """Build a client context that checks host names and speaks TLS 1.2 or newer (PCI DSS 4.0.1, 4.2.1).
+
+    Raises:
+        SecretError: the key's password is not there.
+        TlsFileError: a file is missing or wrong.
+    """
+    for setting in ("ca_file", "certificate_file", "key_file"):
+        _require_readable(setting, getattr(tls, setting))
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_file)
+    except ssl.SSLError as error:
+        raise _refused("ca_file", tls.ca_file, NO_CERTIFICATE, error) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.certificate_file is not None:
-        password = read_secret(tls.key_password) if tls.key_password is not None else None
-        context.load_cert_chain(tls.certificate_file, tls.key_file, password)
+        assert tls.key_file is not None
+        _identify(context, tls.certificate_file, tls.key_file, tls.key_password)
     return context
 
 
+def _identify(context: ssl.SSLContext, certificate: str, key: str, secret: Secret | None) -> None:
+    """Load a client's certificate and key. OpenSSL's own errors name neither file; without a password it would prompt.
+
+    Raises:
+        SecretError, TlsFileError: as `tls_context`.
+    """
+    password = read_secret(secret) if secret is not None else None
+    was_asked = False
+
+    def answer() -> str:
+        """Give the password of a key that is encrypted; OpenSSL does not ask for another's."""
+        nonlocal was_asked
+        was_asked = True
+        if password is None:
+            raise _refused("key_file", key, "is encrypted: name its password with kafka.tls.key_password")
+        return password
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=certificate)
+    except ssl.SSLError as error:
+        raise _refused("certificate_file", certificate, NO_CERTIFICATE, error) from None
+    try:
+        context.load_cert_chain(certificate, key, answer)
+    except (ssl.SSLError, ValueError) as error:  # ValueError: a password longer than OpenSSL takes
+        if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+            reason = f"is not the key of the certificate in kafka.tls.certificate_file {certificate}"
+        elif was_asked:
+            reason = "cannot be decrypted with the password that kafka.tls.key_password names"
+        else:
+            reason = "holds no private key in PEM form that fits the certificate"
+        raise _refused("key_file", key, reason, error) from None
+
+
+def _require_readable(setting: str, file: str | None) -> None:
+    try:
+        if file is not None:
+            Path(file).open("rb").close()
+    except OSError as error:
+        raise TlsFileError(f"kafka.tls.{setting} {file}: {error.strerror}") from None
+
+
+def _refused(setting: str, file: str | None, fault: str, error: Exception | None = None) -> TlsFileError:
+    reason = error.reason if isinstance(error, ssl.SSLError) else None
+    openssl = f" (OpenSSL: {reason.lower().replace('_', ' ')})" if reason else ""
+    return TlsFileError(f"kafka.tls.{setting} {file}: {fault}{openssl}")
+
+
 def faust_credentials(broker: Broker) -> Credentials | None:
-    """Return Faust's form of the login. A context is passed: its `cafile` form raises TypeError in 0.15.3."""
+    """Return Faust's form of the login. A context is passed: its `cafile` form raises TypeError in 0.15.3.
+
+    Raises:
+        SecurityError: there is nothing to connect with.
+    """
+    watch_connections()
     context = tls_context(broker.tls) if broker.tls is not None else None
     if broker.sasl is not None:
         return faust.SASLCredentials(
@@ -63,7 +132,14 @@ def faust_credentials(broker: Broker) -> Credentials | None:
 
 
 def client_options(broker: Broker) -> dict[str, Any]:
-    """Return the keyword arguments common to aiokafka's consumers, producers and admin clients."""
+    """Return the keyword arguments common to aiokafka's consumers, producers and admin clients.
+
+    From then on it is known why a connection fails: see `streams.kafka.failures`.
+
+    Raises:
+        SecurityError: there is nothing to connect with.
+    """
+    watch_connections()
     options: dict[str, Any] = {
         "bootstrap_servers": list(broker.bootstrap),
         "request_timeout_ms": int(broker.request_timeout_s * 1000),

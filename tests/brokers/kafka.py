@@ -148,8 +148,8 @@ class KafkaServer:
             )
         )
 
-    def format(self) -> None:
-        """Prepare the storage, once.
+    def format(self, *options: str) -> None:
+        """Prepare the storage, once, with more `options` of Kafka's storage tool.
 
         Raises:
             subprocess.CalledProcessError: the tool failed; what it said is in `output`.
@@ -158,7 +158,7 @@ class KafkaServer:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         with (self._directory / "output").open("ab") as sink:
             subprocess.run(
-                [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)],
+                [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config), *options],
                 check=True,
                 timeout=FORMAT_S,
                 stdin=subprocess.DEVNULL,

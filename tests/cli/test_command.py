@@ -29,7 +29,8 @@ exit status:
   0  done
   1  the input was refused: an event, a merchant record, a dead letter again
   2  wrong usage or configuration
-  3  a broker, a port or a file could not be reached, or the worker halted (nothing unfinished was committed)
+  3  a broker, a port or a file could not be reached, a right is missing, or the worker halted (nothing unfinished
+     was committed)
   70 a bug, with a traceback, or the watchdog ended a worker that stood still
 """
 

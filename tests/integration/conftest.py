@@ -12,7 +12,8 @@ from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary
 from streams.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
 from streams.transport.admin import create_topics
 from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
-from tests.brokers.kafka import kafka_broker, missing
+from tests.brokers.kafka import kafka_broker, missing, missing_tools
+from tests.brokers.secured import PASSWORD, PASSWORD_VARIABLE, Secured, secured_broker
 
 PARTITIONS = 2
 
@@ -37,6 +38,17 @@ def apache() -> Iterator[Broker]:
     if reason is not None:
         refuse("kafka", reason)
     with kafka_broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def secured() -> Iterator[Secured]:
+    """Apache Kafka with logins, TLS and an authorizer."""
+    reason = missing_tools()
+    if reason is not None:
+        refuse("kafka", reason)
+    with pytest.MonkeyPatch.context() as patch, secured_broker() as broker:
+        patch.setenv(PASSWORD_VARIABLE, PASSWORD)
         yield broker
 
 

@@ -1,7 +1,7 @@
 """A worker with the echo engine, as a process of its own: `python -m tests.integration.worker '<settings as JSON>'`.
 
 With the argument `refuse`, outputs of a batch that holds a payload beginning with `!refuse` are never accepted; with
-`slow`, every batch takes 20 ms.
+`slow`, every batch takes 20 ms; with `unchecked`, it does not ask for its rights before it begins.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import sys
 import msgspec
 from aiokafka.errors import NotEnoughReplicasError
 
+import streams.app
 from scoring.outputs import Outputs
 from streams.app import FraudApp, build_app, run
 from streams.emit import Ack, Emitter
@@ -33,6 +34,10 @@ class RefusingEmitter(Emitter):
         return [refused]  # type: ignore[list-item]
 
 
+async def believed(*_: object) -> None:
+    """Ask for nothing."""
+
+
 def main() -> int:
     """Run until SIGTERM; the exit status is the worker's."""
     logging.basicConfig(
@@ -41,6 +46,8 @@ def main() -> int:
         format="%(asctime)s %(name)s %(message)s",
     )
     settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
+    if "unchecked" in sys.argv[2:]:
+        streams.app.require = believed
 
     def build() -> FraudApp:
         app = build_app(settings, EchoEngine(batch_s=0.02 if "slow" in sys.argv[2:] else 0.0), NoTelemetry())

@@ -340,7 +340,7 @@ def test_the_lease_runs_from_when_the_request_was_sent_that_the_group_answered(m
         return SimpleNamespace(error_code=code)
 
     code = 0
-    coordinator = SimpleNamespace(_do_heartbeat=heartbeat, _send_req=send, generation=3)
+    coordinator = SimpleNamespace(_do_heartbeat=heartbeat, _send_req=send, _push_error_to_user=None, generation=3)
     poller = Poller.__new__(Poller)
     poller.app = SimpleNamespace(
         settings=SimpleNamespace(broker=SimpleNamespace(profile=SimpleNamespace(session_timeout_s=15.0)))

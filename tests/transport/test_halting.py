@@ -7,8 +7,12 @@ from contextlib import ExitStack, suppress
 from typing import cast
 
 import pytest
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from streams.app import EXIT_HALTED, FraudApp, _serve
+from streams.deliveries import UndeliveredError
+from streams.kafka.failures import Failure
+from streams.kafka.rights import Right, worker_rights
 from streams.seams import NoTelemetry
 from streams.transport.settings import WorkerSettings
 
@@ -24,7 +28,8 @@ class LaterError(Exception):
 class FakeApp:
     """Be an app that has crashed, crashes again while it is stopped, and leaves a task that forgets a cancellation."""
 
-    def __init__(self) -> None:
+    def __init__(self, reason: BaseException | None = None) -> None:
+        self.reason = reason or FirstError("a broker refused")
         self.settings = WorkerSettings()
         self.telemetry = NoTelemetry()
         self.crash_reason: BaseException | None = None
@@ -33,7 +38,7 @@ class FakeApp:
 
     async def start(self) -> None:
         self.left = asyncio.create_task(self._forget_one())
-        self.crash_reason = FirstError("a broker refused")
+        self.crash_reason = self.reason
 
     async def wait_until_stopped(self) -> None:
         pass
@@ -65,3 +70,55 @@ def test_the_first_reason_is_the_last_line_and_nothing_holds_up_the_end(logs: py
     assert logs.records[-1].getMessage() == "worker_halted reason=FirstError"
     assert app.left is not None
     assert app.left.cancelled()
+
+
+def halted(reason: BaseException, logs: pytest.LogCaptureFixture) -> str:
+    """End for a reason, and return the error of the last line."""
+
+    async def play() -> int:
+        with ExitStack() as stack:
+            async with asyncio.timeout(20):
+                return await _serve(lambda: cast(FraudApp, FakeApp(reason)), stack)
+
+    assert asyncio.run(play()) == EXIT_HALTED
+    assert logs.records[-1].getMessage().startswith("worker_halted reason=")
+    exc_info = logs.records[-1].exc_info
+    assert exc_info is not None
+    return f"{type(exc_info[1]).__name__}: {exc_info[1]}"
+
+
+def refused_output() -> UndeliveredError:
+    error = UndeliveredError("output not acknowledged: TopicAuthorizationFailedError")
+    error.__cause__ = TopicAuthorizationFailedError("decisions")
+    return error
+
+
+def test_brokers_that_cannot_be_reached_are_named_with_the_cause(
+    logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Failure("broker", 9092, ConnectionRefusedError(), "PLAINTEXT", None, None, 30.0, 0, is_new=True)
+    monkeypatch.setattr("streams.kafka.explain.failures", lambda: [refused])
+    told = halted(KafkaConnectionError("Unable to bootstrap from [('broker', 9092, 2)]"), logs)
+    assert told == "UnreachableError: broker:9092: connection refused: nothing listens on this port"
+
+
+def test_a_refusal_is_told_with_the_right_that_is_missing(
+    logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def missing(_: object, rights: tuple[Right, ...]) -> list[Right]:
+        assert rights == worker_rights(WorkerSettings())
+        return [right for right in rights if (right.operation, right.name) == ("Write", "decisions")]
+
+    monkeypatch.setattr("streams.kafka.explain.missing_of", missing)
+    told = halted(refused_output(), logs)
+    assert told.startswith("RightsError: User:ANONYMOUS lacks Write on Topic 'decisions'. Grant with: kafka-acls ")
+
+
+def test_a_refusal_is_told_as_it_is_where_nobody_says_which_right_is_missing(
+    logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> list[Right]:
+        raise KafkaConnectionError("no broker")
+
+    monkeypatch.setattr("streams.kafka.explain.missing_of", away)
+    assert halted(refused_output(), logs) == f"UndeliveredError: {refused_output()}"

@@ -14,7 +14,7 @@ import faust
 import faust.app.base
 import mode.threads
 import pytest
-from aiokafka import client
+from aiokafka import client, conn
 from aiokafka.consumer import fetcher, group_coordinator, subscription_state
 from aiokafka.producer import message_accumulator, sender
 from aiokafka.record import default_records, legacy_records, memory_records
@@ -177,6 +177,38 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
     "group_coordinator.CoordinatorGroupRebalance._send_sync_group_request": (
         group_coordinator.CoordinatorGroupRebalance._send_sync_group_request,
         "7429ca078ddf",
+    ),
+    "conn.create_conn": (
+        conn.create_conn,
+        "673276cbddb4",
+    ),
+    "conn.AIOKafkaConnection.connect": (
+        conn.AIOKafkaConnection.connect,
+        "b0f9ba7f0cf6",
+    ),
+    "conn.AIOKafkaConnection.close": (
+        conn.AIOKafkaConnection.close,
+        "28f164aa1e4f",
+    ),
+    "conn.AIOKafkaConnection._do_sasl_handshake": (
+        conn.AIOKafkaConnection._do_sasl_handshake,
+        "d4f7b5acbbec",
+    ),
+    "client.AIOKafkaClient.bootstrap": (
+        client.AIOKafkaClient.bootstrap,
+        "198943b004e5",
+    ),
+    "client.AIOKafkaClient._get_conn": (
+        client.AIOKafkaClient._get_conn,
+        "68ce5d839171",
+    ),
+    "group_coordinator.GroupCoordinator._push_error_to_user": (
+        group_coordinator.GroupCoordinator._push_error_to_user,
+        "743ff515bd7e",
+    ),
+    "group_coordinator.GroupCoordinator._GroupCoordinator__coordination_routine": (
+        group_coordinator.GroupCoordinator._GroupCoordinator__coordination_routine,
+        "f814463c6b44",
     ),
     "sender.SendProduceReqHandler.do": (sender.SendProduceReqHandler.do, "2dccd3d56b16"),
     "sender.SendProduceReqHandler._can_retry": (sender.SendProduceReqHandler._can_retry, "7ff5d491d977"),

@@ -2,8 +2,10 @@
 
 import threading
 
+import pytest
 from faust.types import TP
 
+from streams.kafka.failures import Failure
 from streams.transport.consumer import Progress
 from streams.transport.settings import Watch
 from streams.watchdog import EXIT_STALLED, StallDetector, Watchdog
@@ -92,6 +94,18 @@ def test_the_process_is_ended_with_its_own_status() -> None:
     Watchdog(Watch(interval_s=0.01), lambda: dead, end=end).start()
     assert ended.wait(10)
     assert statuses == [EXIT_STALLED]
+
+
+def test_a_stall_says_which_brokers_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = Failure("broker", 9092, ConnectionRefusedError(), "PLAINTEXT", None, None, 30.0, 0, is_new=True)
+    monkeypatch.setattr("streams.watchdog.failures", lambda: [refused])
+    ended, dead = threading.Event(), FakeConsumer(alive=False)
+    Watchdog(Watch(interval_s=0.01), lambda: dead, end=lambda _: ended.set()).start()
+    assert ended.wait(10)
+    told = "consumer died; broker:9092: connection refused: nothing listens on this port"
+    assert caplog.messages[-1] == f"worker_stalled reason='{told}'"
 
 
 def test_a_drain_that_does_not_end_is_ended() -> None:

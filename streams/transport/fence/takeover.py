@@ -160,7 +160,7 @@ class Fence:
                 if error in _MOVED:
                     self._coordinators.pop(name, None)
                 if error not in _NOT_YET:
-                    raise self._refused(name, error)
+                    raise self._refused(name, error) from error()
             self._last_answers[name] = error.__name__
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RETRY_MAX_S)

@@ -1,0 +1,1 @@
+"""What every part that speaks to brokers shares: why a connection failed, and which rights are missing."""

@@ -1,0 +1,45 @@
+"""Rights in words, and as the lines of `kafka-acls` that grant them."""
+
+import shlex
+from collections.abc import Iterable
+from typing import Final
+
+from streams.kafka.rights import Kind, Operation, Right, by_resource
+from streams.transport.settings import Broker
+
+OPTIONS: Final = {Kind.TOPIC: "--topic", Kind.GROUP: "--group", Kind.TRANSACTIONAL_ID: "--transactional-id"}
+
+
+def principal(broker: Broker) -> str:
+    """Return whom the brokers see. What they make of a certificate is theirs to say (`ssl.principal.mapping.rules`)."""
+    if broker.sasl is not None:
+        return f"User:{broker.sasl.username}"
+    if broker.tls is not None and broker.tls.certificate_file is not None:
+        return "User:<subject of kafka.tls.certificate_file>"
+    return "User:ANONYMOUS"
+
+
+def named(rights: Iterable[Right]) -> str:
+    """Name some rights, each resource once."""
+    return "; ".join(
+        f"{', '.join(operations)} on {f'{kind}s that begin with' if is_prefix else kind} {name!r}"
+        for (kind, name, is_prefix), operations in by_resource(rights).items()
+    )
+
+
+def grants(rights: Iterable[Right], whose: str, bootstrap: str) -> list[str]:
+    """Return the lines that grant some rights, and no others: resources with the same operations on one line."""
+    alike: dict[tuple[Kind, bool, tuple[Operation, ...]], list[str]] = {}
+    for (kind, name, is_prefix), operations in by_resource(rights).items():
+        alike.setdefault((kind, is_prefix, tuple(sorted(operations, key=list(Operation).index))), []).append(name)
+    return [
+        shlex.join(
+            [
+                *("kafka-acls", "--bootstrap-server", bootstrap, "--add", "--allow-principal", whose),
+                *(word for operation in operations for word in ("--operation", operation)),
+                *(word for name in names for word in (OPTIONS[kind], name)),
+                *(("--resource-pattern-type", "prefixed") if is_prefix else ()),
+            ]
+        )
+        for (kind, is_prefix, operations), names in alike.items()
+    ]

@@ -1,0 +1,17 @@
+"""What a user is told when brokers do not do what is asked. Importing this is cheap: every command does."""
+
+
+class BrokersError(Exception):
+    """Raised when brokers cannot be reached or refuse; the text names them, the cause and the way out, on one line."""
+
+
+class UnreachableError(BrokersError):
+    """Raised when no connection stands; the text says which address fails and why."""
+
+
+class SecurityError(BrokersError):
+    """Raised when there is nothing to connect with; the text names the setting and the place, never what is in it."""
+
+
+class RightsError(BrokersError):
+    """Raised when rights are missing; the text names each, and the lines that grant them."""

@@ -1,0 +1,120 @@
+"""Why connections failed, by address: aiokafka logs each failure and raises `Unable to bootstrap` without it.
+
+`watch_connections` puts this module's connections in the place of aiokafka's. They do the same, and note an error when
+they fail; the address is forgotten once a connection to it stands. Tests pin the source that this leans on.
+"""
+
+import asyncio
+from typing import Any, Final, NamedTuple
+
+import aiokafka.client
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+
+ADDRESSES_MAX: Final = 64
+CLOSE_S: Final = 1.0
+
+FIRST_REQUEST: Final = 2
+"""The number of the first request after ApiVersions, where there is no login between."""
+
+
+class Failure(NamedTuple):
+    """One failed connection. `requests` were sent on it, `is_new` if it failed before it stood."""
+
+    host: str
+    port: int
+    error: BaseException
+    protocol: str
+    mechanism: str | None
+    username: str | None
+    timeout_s: float
+    requests: int
+    is_new: bool
+
+    @property
+    def address(self) -> str:
+        """The address as settings have it."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def is_first_request(self) -> bool:
+        """Whether the broker refused the first thing that was asked of it."""
+        return not self.is_new and self.requests <= FIRST_REQUEST
+
+
+_failures: dict[tuple[str, int], Failure] = {}
+_closing: set["asyncio.Future[None]"] = set()
+
+
+def failures() -> list[Failure]:
+    """Return the last failure of each address that cannot be reached now."""
+    return list(_failures.values())
+
+
+def forget_failures() -> None:
+    """Begin anew: what failed before has nothing to do with what comes."""
+    _failures.clear()
+
+
+def watch_connections() -> None:
+    """Note the failures of every connection that is made from now on. To do it twice changes nothing."""
+    aiokafka.client.create_conn = _create_conn
+
+
+async def let_close() -> None:
+    """Wait a moment until connections that were closed are gone: TLS takes leave, and aiokafka does not wait for it."""
+    loop = asyncio.get_running_loop()
+    closing = [future for future in _closing if future.get_loop() is loop]
+    if closing:
+        await asyncio.wait(closing, timeout=CLOSE_S)
+    _closing.clear()
+
+
+async def _create_conn(host: str, port: int, **options: Any) -> "_Connection":
+    """Make a connection. Overrides `aiokafka.conn.create_conn`, which does the same with its own class."""
+    connection = _Connection(host, port, **options)
+    await connection.connect()
+    return connection
+
+
+class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types
+    """aiokafka's connection, which notes why it failed."""
+
+    _stands = False
+
+    async def connect(self) -> Any:
+        """Connect, ask for versions and log in. Extends the original."""
+        try:
+            streams = await super().connect()
+        except Exception as error:
+            self._note(error)
+            raise
+        self._stands = True
+        _failures.pop((self.host, self.port), None)
+        return streams
+
+    def close(self, reason: CloseReason | None = None, exc: BaseException | None = None) -> Any:
+        """Note what broke a connection that stood. Extends the original."""
+        if self._stands and reason == CloseReason.CONNECTION_TIMEOUT:
+            self._note(TimeoutError())  # of one request; aiokafka closes without an error
+        elif self._stands and exc is not None:
+            self._note(exc)
+        gone = super().close(reason, exc)
+        if self._protocol is not None and not gone.done():
+            _closing.add(gone)
+            gone.add_done_callback(_closing.discard)
+        return gone
+
+    def _note(self, error: BaseException) -> None:
+        if len(_failures) >= ADDRESSES_MAX:
+            _failures.clear()
+        _failures[self.host, self.port] = Failure(
+            host=self.host,
+            port=self.port,
+            error=error,
+            protocol=self._security_protocol,
+            mechanism=self._sasl_mechanism if self._security_protocol.startswith("SASL") else None,
+            username=self._sasl_plain_username,
+            timeout_s=self._request_timeout,
+            requests=self._correlation_id,
+            is_new=not self._stands,
+        )

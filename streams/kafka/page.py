@@ -1,0 +1,82 @@
+"""The table of rights as the page `deploy/docs/rights.md`.
+
+`python -m streams.kafka.page > deploy/docs/rights.md` writes it; a test compares the two.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from streams.kafka.acls import grants
+from streams.kafka.rights import COMMANDS, Right, command_rights, worker_rights
+from streams.transport.settings import State, Topics, WorkerSettings
+
+WHOSE: Final = "User:sekisho"
+BOOTSTRAP: Final = "broker:9092"
+
+SECTIONS: Final = {
+    "topics create": "A right `Create` on the cluster does as well as the eight on topics.",
+    "dlq list": "",
+    "dlq redrive": "Without `--yes` nothing is sent, and this is enough.",
+    "dlq redrive --yes": "Besides those of `dlq redrive`.",
+    "replay": "A table without `--labels`. With `--start-worker` the worker needs its own rights, under the same user.",
+    "replay --labels": "Besides those of `replay`.",
+    "replay --events": "Besides those of `replay`.",
+    "feed": "`deploy/feed.py`, or whoever publishes in its place.",
+}
+"""What is to be said of each command beside its table."""
+
+
+def markdown() -> str:
+    """Write the page, with the names that topics and group have by default."""
+    return "\n".join(_lines()) + "\n"
+
+
+INTRODUCTION: Final = """\
+# Rights
+
+Made from `streams/kafka/rights.py` by `python -m streams.kafka.page`; do not edit.
+
+What a worker and each command need on brokers with an authorizer: it is enough, and nothing of it can be left out.
+A test takes each right away on Apache Kafka with SCRAM and `StandardAuthorizer`.
+
+A worker asks for its rights before it reads the first record, and a command before it does anything. What is missing
+is named in one message, with the lines that grant it, and the exit status is 3. If a right is taken away later, the
+worker ends when it needs it, without a commit, and its last line is the same message.
+
+* Names are the defaults: put `topics.prefix` before each topic, and your `consume.group` in the place of `sekisho`.
+* `User:sekisho` is the user of `kafka.sasl`. Of a client certificate it is the subject, unless the brokers'
+  `ssl.principal.mapping.rules` make something else of it.
+* `Read` and `Write` imply `Describe`. No right on the cluster is needed: since Kafka 3.0 an idempotent producer
+  needs no `IdempotentWrite`.
+* `kafka-acls` needs `--command-config FILE` where its own user has to log in.
+* Brokers that do not tell a client its rights on topics (Metadata before version 8) are believed: there a missing
+  right shows when it is first used."""
+
+
+def _lines() -> Iterator[str]:
+    yield INTRODUCTION
+    yield from _section("Worker", worker_rights(WorkerSettings()))
+    yield ""
+    yield "Without profiles (`state.enabled: false`) these are enough:"
+    yield from _block(worker_rights(WorkerSettings(state=State(enabled=False))))
+    for command in COMMANDS:
+        yield from _section(f"`{command}`", command_rights(Topics(), command), SECTIONS[command])
+
+
+def _section(title: str, rights: Sequence[Right], remark: str = "") -> Iterator[str]:
+    yield from ("", f"## {title}", "")
+    if remark:
+        yield from (remark, "")
+    yield from ("| operation | resource | name | what for |", "|---|---|---|---|")
+    for right in rights:
+        name = f"`{right.name}`, prefixed" if right.is_prefix else f"`{right.name}`"
+        yield f"| {right.operation} | {right.kind} | {name} | {right.why} |"
+    yield from _block(rights)
+
+
+def _block(rights: Sequence[Right]) -> Iterator[str]:
+    yield from ("", "```", *grants(rights, WHOSE, BOOTSTRAP), "```")
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")  # noqa: T201

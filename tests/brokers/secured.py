@@ -1,0 +1,105 @@
+"""Apache Kafka with logins, TLS and an authorizer: what a client may do is what the tests grant it.
+
+Five doors on loopback. PLAINTEXT is the tests' own: whoever comes there is a super user. The others ask for a login,
+for TLS, for both, or for a certificate (MUTUAL); who comes there may do what was granted, and nothing by default.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.embedded import free_port
+from streams.transport.settings import Broker, Sasl, Secret, Tls
+from tests.brokers.certificates import Authority, Pair
+from tests.brokers.kafka import TEST_PROFILE, KafkaServer
+
+USER = "sekisho"
+PASSWORD = "of the worker"  # noqa: S105 - of a broker that lives as long as its tests
+PASSWORD_VARIABLE = "SEKISHO_TEST_KAFKA_PASSWORD"  # noqa: S105 - a name
+
+SECURITY = """
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},{more}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},{more}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config={login}
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={login}
+ssl.keystore.type=PEM
+ssl.keystore.location={keys}
+ssl.truststore.type=PEM
+ssl.truststore.location={trusted}
+listener.name.mutual.ssl.client.auth=required
+connection.failed.authentication.delay.ms=0
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+"""
+
+LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+PROTOCOLS = {"SASL_PLAINTEXT": "SASL_PLAINTEXT", "SASL_SSL": "SASL_SSL", "TLS": "SSL", "MUTUAL": "SSL"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """A running broker: the port of each door, and the certificates that it was given."""
+
+    ports: Mapping[str, int]
+    authority: Authority
+    client: Pair
+
+    def door(self, name: str, *, sasl: Sasl | None = None, tls: Tls | None = None) -> Broker:
+        """Say how to come through a door."""
+        return Broker(
+            bootstrap=(f"127.0.0.1:{self.ports[name]}",),
+            profile=TEST_PROFILE,
+            sasl=sasl,
+            tls=tls,
+            request_timeout_s=10.0,
+        )
+
+    @property
+    def tls(self) -> Tls:
+        """Trust the broker's certificate."""
+        return Tls(ca_file=str(self.authority.file))
+
+    @property
+    def as_super(self) -> Broker:
+        """Come as one who may do everything."""
+        return self.door("PLAINTEXT")
+
+    @property
+    def as_user(self) -> Broker:
+        """Come as USER, whose password is in PASSWORD_VARIABLE."""
+        return self.door("SASL_PLAINTEXT", sasl=LOGIN_OF_USER)
+
+
+LOGIN_OF_USER = Sasl(username=USER, password=Secret(env=PASSWORD_VARIABLE))
+
+
+@contextmanager
+def secured_broker() -> Iterator[Secured]:
+    """Run Apache Kafka with its doors until the context is left."""
+    with tempfile.TemporaryDirectory(prefix="sekisho-kafka-") as name:
+        directory = Path(name)
+        authority = Authority(directory)
+        ports = {door: free_port() for door in ("PLAINTEXT", *PROTOCOLS)}
+        server = KafkaServer(directory, port=ports["PLAINTEXT"], controller=(controller := free_port()))
+        with (directory / "server.properties").open("a") as properties:
+            properties.write(
+                SECURITY.format(
+                    port=ports["PLAINTEXT"],
+                    controller=controller,
+                    more=",".join(f"{door}://127.0.0.1:{ports[door]}" for door in PROTOCOLS),
+                    protocols=",".join(f"{door}:{protocol}" for door, protocol in PROTOCOLS.items()),
+                    login=LOGIN,
+                    keys=authority.issue("broker").both,
+                    trusted=authority.file,
+                )
+            )
+        server.format("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]")
+        try:
+            server.start()
+            yield Secured(ports=ports, authority=authority, client=authority.issue("client"))
+        finally:
+            server.stop()

@@ -1,0 +1,189 @@
+"""Every right that a command needs: enough all together, each missed by its name, and nothing goes well without it."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+import pytest
+
+from deploy import feed
+from scoring.contract.dead_letter import Reject
+from scoring.decode import encode_dead_letter
+from streams.cli import main
+from streams.kafka.acls import grants
+from streams.kafka.rights import COMMANDS, Right, command_rights
+from streams.replay.run import Pace
+from streams.topics import TopicsSettings, plan
+from streams.transport.admin import create_topics
+from streams.transport.settings import Broker
+from tests.brokers.acls import put_in_force
+from tests.brokers.load import producer
+from tests.brokers.secured import USER, Secured
+from tests.bundles import bundle_files
+from tests.events import encoded, event, token
+from tests.integration.conftest import KEEP
+from tests.replay.tables import write_table
+
+pytestmark = pytest.mark.kafka
+
+WHOSE = f"User:{USER}"
+AT_MS = 1_777_604_400_000
+TOPICS = TopicsSettings(prefix="commands-", retention_ms=KEEP)
+NAMES = TOPICS.full
+USES = {
+    "topics create": ("topics create",),
+    "dlq list": ("dlq list",),
+    "dlq redrive": ("dlq redrive",),
+    "dlq redrive --yes": ("dlq redrive", "dlq redrive --yes"),
+    "replay": ("replay",),
+    "replay --labels": ("replay", "replay --labels"),
+    "replay --events": ("replay", "replay --events"),
+    "feed": ("feed",),
+}
+EACH = [
+    pytest.param(command, right, id=f"{command}: {right.operation} {right.name}".replace(" ", "-"))
+    for command in COMMANDS
+    for right in command_rights(NAMES, command)
+]
+REPORT = {
+    "label_id": "l-1",
+    "event_id": "e-1",
+    "acquirer_id": "acq-1",
+    "merchant_id": "m-1",
+    "pan_hmac": token("card-1"),
+    "label": "FRAUD",
+    "source": "TC40",
+    "received_ts": "2026-05-01T03:00:00Z",
+}
+CONFIG = """\
+kafka:
+  bootstrap_servers: ["{address}"]
+  request_timeout_s: 15
+  sasl: {{username: {user}, password: {{env: SEKISHO_TEST_KAFKA_PASSWORD}}}}
+topics: {{prefix: "commands-"}}
+model: {{bundle_dir: "{bundle}"}}
+"""
+
+Outcome = tuple[int, str, str]
+Run = Callable[[str], Outcome]
+
+
+class Files(NamedTuple):
+    """What the commands are given: a configuration, a table, recorded events."""
+
+    config: Path
+    table: Path
+    events: Path
+
+
+@pytest.fixture(scope="module")
+def files(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    folder = tmp_path_factory.mktemp("commands")
+    for name, content in bundle_files().items():
+        (folder / name).write_bytes(content)
+    made = Files(folder / "config.yaml", folder / "table.parquet", folder / "events.jsonl")
+    made.config.write_text(CONFIG.format(address=secured.as_user.bootstrap[0], user=USER, bundle=folder))
+    write_table(made.table, 4_500)  # several chunks: a report goes out before the chunk of its time
+    made.events.write_bytes(b"".join(recorded()))
+    asyncio.run(create_topics(secured.as_super, plan(TOPICS)))
+    asyncio.run(bury(secured.as_super))
+    return made
+
+
+def recorded() -> Iterator[bytes]:
+    """Write one line of each input as `sekisho simulate` does."""
+    merchant = {"schema_version": "merchant.v1", "acquirer_id": "acq-1", "merchant_id": "m-1"}
+    for topic, value in (("merchants", merchant), ("fraud-reports", {"label": "FRAUD"}), ("authorizations", event())):
+        yield orjson.dumps({"topic": topic, "key": "k", "at_ms": AT_MS, "value": value}) + b"\n"
+
+
+async def bury(broker: Broker) -> None:
+    """Put a good record on each input, and a dead letter of it on the other."""
+    key = token("card-1").encode()
+    async with producer(broker) as client:
+        for topic in (NAMES.authorizations, NAMES.fraud_reports, NAMES.merchants):
+            value = orjson.dumps(REPORT) if topic == NAMES.fraud_reports else encoded(event_id="e-1")
+            await client.send_and_wait(topic, value, key=key, partition=0, timestamp_ms=AT_MS)
+            letter = encode_dead_letter(Reject(reason="OVERSIZE", path="$"), topic, 0, 0, len(value), AT_MS, AT_MS)
+            await client.send_and_wait(NAMES.dead_letters, letter[1], key=letter[0], partition=0)
+
+
+@pytest.fixture
+def run(files: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process; return its status and what it wrote."""
+    monkeypatch.setattr(sys, "argv", ["feed.py", "--config", str(files.config)])
+    monkeypatch.setattr("streams.replay.command._pace", lambda _: Pace(patience_s=0.2, settle_s=0.0))
+    config = ("--config", str(files.config))
+    replay = ("replay", *config)
+    words = {
+        "topics create": ("topics", "create", *config),
+        "dlq list": ("dlq", "list", *config, "--each"),
+        "dlq redrive": ("dlq", "redrive", *config, "--again"),
+        "dlq redrive --yes": ("dlq", "redrive", *config, "--again", "--yes"),
+        "replay": (*replay, "--table", str(files.table)),
+        "replay --labels": (*replay, "--table", str(files.table), "--labels"),
+        "replay --events": (*replay, "--events", str(files.events)),
+    }
+
+    def run(command: str) -> Outcome:
+        with files.events.open() as lines, monkeypatch.context() as patch:
+            patch.setattr(sys, "stdin", lines)
+            status = feed.main() if command == "feed" else main(words[command])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def grant(secured: Secured, rights: Iterable[Right]) -> None:
+    put_in_force(secured.as_super, WHOSE, grants(rights, WHOSE, "broker:9092"))
+
+
+UNANSWERED = 1
+"""The status of a replay without a worker."""
+
+
+class WithAll:
+    """What the commands make of all their rights, each run once."""
+
+    def __init__(self, secured: Secured) -> None:
+        self._secured = secured
+        self._outcomes: dict[str, Outcome] = {}
+
+    def run(self, run: Run, command: str) -> Outcome:
+        if command not in self._outcomes:
+            grant(self._secured, command_rights(NAMES, *USES[command]))
+            self._outcomes[command] = run(command)
+        return self._outcomes[command]
+
+
+@pytest.fixture(scope="module")
+def with_all(secured: Secured) -> WithAll:
+    return WithAll(secured)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_rights_of_a_command_are_enough(with_all: WithAll, run: Run, command: str) -> None:
+    status, out, err = with_all.run(run, command)
+    assert status == (UNANSWERED if command.startswith("replay") else 0), out + err
+
+
+async def believed(*_: object) -> None:
+    """Ask for nothing."""
+
+
+@pytest.mark.parametrize(("command", "left_out"), EACH)
+def test_each_right_of_a_command_that_is_missing_is_named_and_is_needed(
+    secured: Secured, with_all: WithAll, run: Run, monkeypatch: pytest.MonkeyPatch, command: str, left_out: Right
+) -> None:
+    whole = with_all.run(run, command)
+    grant(secured, [right for right in command_rights(NAMES, *USES[command]) if right[:3] != left_out[:3]])
+    status, out, err = run(command)
+    (line,) = grants([left_out], WHOSE, secured.as_user.bootstrap[0])
+    told = f"{WHOSE} lacks {left_out.operation} on Topic {left_out.name!r}. Grant with: {line}\n"
+    assert (status, out, err.split(": ", 1)[1]) == (3, "", told)
+    monkeypatch.setattr("streams.kafka.explain.require", believed)
+    assert run(command) != whole, "it does as well without this right"

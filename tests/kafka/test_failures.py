@@ -1,0 +1,209 @@
+"""Why a connection failed is known by its address, in words, until one stands: at servers that are no brokers."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, SaslAuthenticationFailed
+
+from streams.embedded import free_port
+from streams.kafka.explain import reached
+from streams.kafka.failures import ADDRESSES_MAX, Failure, _Connection, failures, forget_failures
+from streams.kafka.wording import cause, describe
+from streams.transport.security import client_options
+from streams.transport.settings import Broker, Tls
+from tests.brokers.certificates import EXPIRED_DAYS, Authority, Pair
+
+Serve = Callable[[socket.socket], None]
+SECONDS = 20.0
+"""No server here is waited for as long, unless to see that one does."""
+
+
+@pytest.fixture(autouse=True)
+def anew() -> Iterator[None]:
+    forget_failures()
+    yield
+    forget_failures()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def silent(connection: socket.socket) -> None:
+    """Read all and say nothing."""
+    while connection.recv(4_096):
+        pass
+
+
+def closing(_: socket.socket) -> None:
+    """Say nothing and close."""
+
+
+def web(connection: socket.socket) -> None:
+    connection.recv(4_096)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+@contextmanager
+def server(serve: Serve, pair: Pair | None = None) -> Iterator[int]:
+    """Serve one connection, in a thread; with TLS under a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if pair is not None:
+        context.load_cert_chain(pair.certificate, pair.key)
+
+    def run() -> None:
+        plain, _ = listening.accept()
+        plain.settimeout(SECONDS)
+        with plain, suppress(OSError):  # a client that does not like the certificate leaves in the middle
+            if pair is None:
+                serve(plain)
+            else:
+                with context.wrap_socket(plain, server_side=True) as connection:
+                    serve(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(SECONDS)
+        thread = Thread(target=run)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            thread.join(SECONDS)
+
+
+async def try_to_connect(port: int, tls: Tls | None = None, timeout_s: float = SECONDS) -> str:
+    """Connect as a command does, see it fail, and return what is told."""
+    broker = Broker(bootstrap=(f"127.0.0.1:{port}",), tls=tls, request_timeout_s=timeout_s)
+    client = AIOKafkaAdminClient(**client_options(broker))
+    with pytest.raises(KafkaConnectionError) as raised:
+        await client.start()
+    await client.close()
+    told = str(reached(raised.value))
+    assert told == describe(failures())
+    return told.removeprefix(f"127.0.0.1:{port}: ")
+
+
+@pytest.mark.parametrize(
+    ("serve", "expected"),
+    [
+        (closing, "closed at the first request: another protocol than Kafka's, or the broker is stopping"),
+        (web, "this port speaks HTTP, not Kafka's protocol"),
+    ],
+)
+def test_a_server_of_another_kind_is_told_by_what_it_answers(serve: Serve, expected: str) -> None:
+    with server(serve) as port:
+        assert asyncio.run(try_to_connect(port)) == expected
+
+
+def test_a_server_that_says_nothing_is_told_with_how_long_it_was_waited_for() -> None:
+    with server(silent) as port:
+        assert asyncio.run(try_to_connect(port, timeout_s=0.2)).startswith("no answer within 0.2 s: ")
+
+
+def test_a_port_that_nobody_listens_on_is_told_at_once() -> None:
+    assert asyncio.run(try_to_connect(free_port())) == "connection refused: nothing listens on this port"
+
+
+def trusting(authority: Authority) -> Tls:
+    return Tls(ca_file=str(authority.file))
+
+
+def offered(pair: Pair, tls: Tls) -> str:
+    with server(silent, pair) as port:
+        return asyncio.run(try_to_connect(port, tls))
+
+
+def test_a_certificate_that_has_expired_is_told(authority: Authority) -> None:
+    pair = authority.issue("old", days=EXPIRED_DAYS)
+    assert offered(pair, trusting(authority)) == "the broker's certificate has expired"
+
+
+@pytest.mark.parametrize("hosts", ["DNS:other.example", "IP:127.0.0.2"])
+def test_a_certificate_of_another_host_is_told(authority: Authority, hosts: str) -> None:
+    told = offered(authority.issue("elsewhere", hosts=hosts), trusting(authority))
+    assert told == "the broker's certificate is for other hosts, not for 127.0.0.1: use a name that stands in it"
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_certificate_of_an_unknown_authority_is_told(authority: Authority, tmp_path: Path, is_named: bool) -> None:
+    stranger = Authority(tmp_path, "stranger").issue("broker")
+    told = offered(stranger, trusting(authority) if is_named else Tls())
+    assert told.startswith("the broker's certificate is of an authority that kafka.tls.ca_file does not hold")
+
+
+def test_tls_spoken_to_a_port_without_is_told(authority: Authority) -> None:
+    with server(closing) as port:
+        assert asyncio.run(try_to_connect(port, trusting(authority))).startswith(
+            "closed during the TLS handshake: this port does not speak TLS"
+        )
+
+
+def failure(error: BaseException, **changes: object) -> Failure:
+    fields = {
+        "host": "broker",
+        "port": 9093,
+        "error": error,
+        "protocol": "SASL_SSL",
+        "mechanism": "SCRAM-SHA-512",
+        "username": "sekisho",
+        "timeout_s": 30.0,
+        "requests": 1,
+        "is_new": True,
+    }
+    return Failure(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "the host name is not known: Name or service not known"),
+        (OSError(113, "No route to host"), "No route to host"),
+        (
+            SaslAuthenticationFailed("the token has expired"),
+            "login of user 'sekisho' (SCRAM-SHA-512) refused: the token",
+        ),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "closed during the TLS handshake"),
+        (RuntimeError("odd"), "RuntimeError: odd"),
+    ],
+)
+def test_other_causes_have_their_words_too(error: BaseException, expected: str) -> None:
+    assert cause(failure(error, requests=0)).startswith(expected)
+
+
+def test_many_addresses_are_told_on_one_line_with_a_limit() -> None:
+    told = describe(failure(ConnectionRefusedError(), port=port) for port in range(8))
+    assert told.startswith("broker:0: connection refused: nothing listens on this port; broker:1: ")
+    assert told.endswith("; and 3 more")
+    assert "\n" not in told
+
+
+def test_addresses_without_end_are_not_remembered() -> None:
+    async def play() -> None:
+        for port in range(2 * ADDRESSES_MAX):
+            _Connection("broker", port)._note(ConnectionRefusedError())
+
+    asyncio.run(play())
+    assert 1 <= len(failures()) <= ADDRESSES_MAX
+
+
+def test_an_error_that_came_of_a_connection_says_which_whatever_wraps_it() -> None:
+    async def play() -> None:
+        _Connection("broker", 9092)._note(ConnectionRefusedError())
+
+    asyncio.run(play())
+    told = "broker:9092: connection refused: nothing listens on this port"
+    wrapped = ValueError("profiles of partition 0 not durable: TimeoutError")
+    wrapped.__cause__ = TimeoutError()
+    assert str(reached(wrapped)) == f"profiles of partition 0 not durable: TimeoutError: {told}"
+    assert str(reached(NodeNotReadyError("node 1 is not ready"))) == f"node 1 is not ready: {told}"
+    assert str(reached(TimeoutError())) == told
+    other = ValueError("a bug")
+    assert reached(other) is other
