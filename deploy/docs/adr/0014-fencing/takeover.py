@@ -26,8 +26,8 @@ What can go wrong: everything can happen late, without a limit of time.
 What is promised (`broken`): no event has two decisions; an event that the newest owner has passed has a decision; what
 a restore would find is, at any time, the state of exactly the input up to the marker.
 
-What is assumed: Kafka's replication and its transaction coordinator work. No record is late for longer than the broker
-knows an epoch (`producer.id.expiration.ms`). Compaction spares the newest records (`min.compaction.lag.ms`); readers
+What is assumed: Kafka's replication and its transaction coordinator work. They do not forget the transactional id and
+its epoch, because the owner renews its fence. Compaction spares the newest records (`min.compaction.lag.ms`); readers
 need only the last row of each card, so the model keeps only that.
 """
 
@@ -117,7 +117,7 @@ class Owner(NamedTuple):
     seen: int = 0  # the state
     answered: int = 0  # events that the scan found, and that the input has not passed
     since: int = 0  # as in the last marker
-    end: int = 0  # where outputs ended when the last one was acknowledged
+    end: int = 0  # where outputs ended at the scan, or when its last one was acknowledged
     dirty: str = ""  # cards whose rows are to be written
     is_ready: bool = False  # for events: what a crash left is dealt with, and there is a marker
     flush: Flush | None = None
@@ -204,7 +204,6 @@ def restore_and_scan(protocol: Protocol, state: State, owner: Owner) -> Moves:
             input=max(known, state.committed),
             seen=state.profiles.counted,
             since=since,
-            end=since,
             dirty=crashed if protocol.crashed_rows_are_rewritten else "",
             is_ready=marker is not None and not crashed,
             durable=known,
@@ -214,7 +213,7 @@ def restore_and_scan(protocol: Protocol, state: State, owner: Owner) -> Moves:
     elif step == "scan":
         answered = sum(1 << event for event in {*state.outputs[owner.since :]} if event >= owner.input)
         text = f"owner {owner.number} scans the outputs: {named(answered)} answered"
-        yield text, state.having(after._replace(answered=answered))
+        yield text, state.having(after._replace(answered=answered, end=len(state.outputs)))
 
 
 def take_event(state: State, owner: Owner) -> Moves:
@@ -246,10 +245,14 @@ def write_for_others(state: State, owner: Owner) -> Moves:
 
 
 def flush(protocol: Protocol, state: State, owner: Owner) -> Moves:
-    """Send the rows that changed. Events go on; the marker follows (`send_marker`)."""
-    if owner.flush is not None or (owner.is_ready and owner.input == owner.durable):
-        return
+    """Send the rows that changed. Events go on; the marker follows (`send_marker`).
+
+    Without new input, a flush moves the marker's `since`: else an idle partition scans ever more.
+    """
     latest = owner.since if owner.answered and protocol.since_is_kept else owner.end
+    is_due = not owner.is_ready or owner.input != owner.durable or latest != owner.since
+    if owner.flush is not None or not is_due:
+        return
     for since in {owner.since, latest}:  # the earlier one if acknowledgements are late
         after = owner._replace(flush=Flush(Marker(owner.input, since)), dirty="")
         if owner.rows is not None:
