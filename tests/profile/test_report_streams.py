@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from scoring.profile import PROFILE_FEATURES, ProfileLimits, Profiles
+from scoring.profile import PROFILE_FEATURES, Entity, ProfileLimits, Profiles
 from tests.profile.events import NAMES, NOON, SMALL, Event, Report, Stream, at, facts, reports
 from tests.profile.report_oracle import DAY, LOG, WINDOWS, Everything, ReportOracle
 from tests.profile.strategies import histories
@@ -158,6 +158,45 @@ def test_reports_that_partitions_keep_apart_add_up_to_what_one_row_heard(
             durable = restored(log, SMALL)
         assert feed(durable, step, number + 1, step.card % 3) == feed(plain, step, number + 1)
         (oracle.report if isinstance(step, Report) else oracle.moved)(step)  # type: ignore[arg-type]
+
+
+@settings(max_examples=50, deadline=None)
+@given(histories(), st.data())
+def test_reported_cards_move_with_their_partition(steps: list[Event | Report], data: st.DataObject) -> None:
+    moves = data.draw(st.sets(st.integers(0, len(steps)), max_size=4))
+    plain, home, away, oracle = Profiles(SMALL), Profiles(SMALL, 3), Profiles(SMALL, 3), ReportOracle()
+    log: Log = {}
+    for number, step in enumerate(steps):
+        if number in moves and not any(row.has_merged for row in oracle.rows()):
+            append(log, home, range(3))
+            for partition in range(3):
+                home.changelog.forget_cards(partition)
+            assert (home.reported, home.sizes()[Entity.CARD]) == (0, 0)
+            home, away = away, home
+            for partition in range(3):
+                home.changelog.forget_cards(partition)
+                home.changelog.forget_shared(partition)
+            for partition, flushes in log.items():
+                for packed in flushes:
+                    home.changelog.restore(partition, packed)
+        assert feed(home, step, number + 1, step.card % 3) == feed(plain, step, number + 1)
+        (oracle.report if isinstance(step, Report) else oracle.moved)(step)  # type: ignore[arg-type]
+
+
+def test_reported_cards_behind_the_last_marker_are_written_again_or_buried() -> None:
+    counted, behind, again = Profiles(SMALL), Profiles(SMALL), Profiles(SMALL)
+    kept = received(0, card=1, merchant=0)
+    for profiles in (counted, behind):
+        profiles.report(reports([kept]))
+    behind.report(reports([received(1, card=1, merchant=0), received(2, card=2, merchant=0)]))
+    again.changelog.restore(0, counted.changelog.flush(0)[0])
+    again.changelog.rewrite(0, behind.changelog.flush(0)[0].keys)
+    rows, _ = again.changelog.flush(0)
+    assert sorted(np.diff(rows.ends, prepend=0) == 0) == [False, True], "card 1 again, card 2 buried"
+    last = Profiles(SMALL)
+    last.changelog.restore(0, rows)
+    assert last.reported == 1
+    assert feed(last, at(9), 1) == feed(counted, at(9), 1)
 
 
 @settings(max_examples=60, deadline=None)
