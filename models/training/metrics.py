@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score  # type: ignore[import-untyped]  # ships no types
 
 from models.training.matrix import Samples
 
@@ -52,22 +53,14 @@ def _evaluate(samples: Samples, scores: NDArray[np.float64], rows: NDArray[np.bo
 
 def auc(scores: NDArray[np.float64], fraud: NDArray[np.bool_]) -> float:
     """Return the probability that a fraud scores above a genuine row, ties counting half; 0.5 if either is missing."""
-    values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    if len(values) == 0 or fraud.all() or not fraud.any():
+    if fraud.all() or not fraud.any():
         return 0.5
-    rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # mean rank of each tie, from 1
-    frauds, genuine = int(fraud.sum()), int((~fraud).sum())
-    return float((rank[fraud].sum() - frauds * (frauds + 1) / 2) / (frauds * genuine))
+    return float(roc_auc_score(fraud, scores))
 
 
 def average_precision(scores: NDArray[np.float64], fraud: NDArray[np.bool_]) -> float:
     """Return the area under precision over recall, each tie one step; 0 without frauds."""
-    if not fraud.any():
-        return 0.0
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    caught = np.cumsum(fraud[order])[ends]
-    return float((np.diff(caught, prepend=0) * caught / (ends + 1)).sum() / fraud.sum())
+    return float(average_precision_score(fraud, scores)) if fraud.any() else 0.0
 
 
 def first_hits(fraud: NDArray[np.bool_], episode: NDArray[np.object_], card: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.calibrate import fit_calibration
+from models.training.calibrate import fit_calibration, mean_probability
 from models.training.matrix import Samples
 from models.training.metrics import evaluate
 from scoring.catalogue import FEATURES
@@ -111,15 +111,19 @@ def train_bundle(samples: Samples, plan: Plan) -> tuple[dict[str, bytes], dict[s
     """Return the files of a bundle and its metrics on the test part. Minutes for a million rows.
 
     The same samples and plan give the same bytes with the same version of LightGBM on the same kind of machine.
-    Raises `ValueError` if a part holds too little fraud.
+    Raises `ValueError` if a part holds too little fraud, `CalibrationError`, which is one, if probabilities do not come
+    true on the calibration part. Among the metrics, `mean_probability` is that of the test part, as `fraud_rate` is.
     """
     parts = split(samples, plan)
     train, calibration, test = (take(samples, rows) for rows in (parts.train, parts.calibration, parts.test))
     # through its text: the bundle scores what can be read back, and no state of training is left in it
     text = _fit(train, plan)
     booster = lightgbm.Booster(model_str=text)
-    table = fit_calibration(_margins(booster, calibration.matrix), calibration.fraud)
-    metrics = evaluate(test, _margins(booster, test.matrix))
+    margins, unseen = _margins(booster, calibration.matrix), _margins(booster, test.matrix)
+    table = fit_calibration(margins, calibration.fraud)
+    metrics = evaluate(test, unseen)
+    metrics["mean_probability"] = round(mean_probability(table, unseen), 6)
+    metrics["calibration_mean_probability"] = round(mean_probability(table, margins), 6)
     rows = _sample_rows(test)
     files = Bundle.dump(
         name=plan.name,

@@ -4,8 +4,9 @@ Score 700 says one in two, and every 50 points double the odds:
 
     score = clip(floor(700 + 50 * log2(p / (1 - p))), 0, 999)
 
-so 300 is one in 257, 200 one in 1,025, 0 at most one in 16,385, 950 at least 32 in 33. The scale is fixed; what a model
-means by a margin is in its calibration. A threshold on the score therefore keeps its meaning when the model changes.
+to a billionth of a point, so that odds of 2^k score 700 + 50 k. So 300 is one in 257, 200 one in 1,025, 0 at most one
+in 16,385, 950 at least 32 in 33. The scale is fixed; what a model means by a margin is in its calibration. A threshold
+on the score therefore keeps its meaning when the model changes.
 """
 
 from math import exp, floor, log
@@ -26,6 +27,7 @@ KNOT_GAP_MIN: Final = 1e-7  # nearer ones would make a slope that overflows
 _LOG_ODDS_MAX: Final = 30.0
 _MARGIN_MAX: Final = 1e6
 _POINTS_PER_NAT: Final = POINTS_PER_DOUBLING / log(2.0)
+_ROUNDING_POINTS: Final = 1e-9  # log-odds of k ln 2 are 50 k points, though their product may round to a little less
 
 Knot = tuple[
     Annotated[float, msgspec.Meta(ge=-_MARGIN_MAX, le=_MARGIN_MAX)],
@@ -95,7 +97,7 @@ def _apply(
             log_odds = min(log_odds, high)  # rounding could lift the end of a segment above the start of the next
         log_odds = min(max(log_odds, -_LOG_ODDS_MAX), _LOG_ODDS_MAX)
         probabilities[row] = 1.0 / (1.0 + exp(-log_odds))
-        points = floor(SCORE_EVEN_ODDS + log_odds * _POINTS_PER_NAT)
+        points = floor(SCORE_EVEN_ODDS + log_odds * _POINTS_PER_NAT + _ROUNDING_POINTS)
         scores[row] = min(max(points, 0), SCORE_MAX)
     return True
 

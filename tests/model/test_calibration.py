@@ -1,6 +1,6 @@
 """A score keeps its meaning: fixed scale, never falling, never NaN."""
 
-from math import inf, log2, nan
+from math import inf, log, log2, nan
 
 import msgspec
 import numpy as np
@@ -78,6 +78,19 @@ def test_the_scale_is_fixed(probability: float, score: int) -> None:
     found = line().apply(np.array([margin + 1e-9]))
     assert found[1][0] == score
     assert found[0][0] == pytest.approx(probability, rel=1e-6)
+
+
+@pytest.mark.parametrize("k", range(-16, 8))
+def test_each_doubling_of_the_odds_is_fifty_points_to_the_point(k: int) -> None:
+    _, scores = line().apply(np.array([k * log(2)]))
+    assert scores[0] == min(max(700 + 50 * k, 0), 999)
+
+
+@pytest.mark.parametrize("k", range(-14, 6))
+@pytest.mark.parametrize("slope", [0.313, 1.7])
+def test_it_is_so_on_any_line(k: int, slope: float) -> None:
+    _, scores = line(slope, -1.753).apply(np.array([(k * log(2) + 1.753) / slope]))
+    assert scores[0] == 700 + 50 * k
 
 
 @given(st.integers(0, 999))

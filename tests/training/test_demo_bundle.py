@@ -3,6 +3,7 @@
 from importlib import resources
 
 import numpy as np
+import pytest
 
 from models.training.cli import _source, parser
 from models.training.train import LEAVES, TREES_MAX
@@ -29,6 +30,18 @@ def test_it_ranks_fraud_and_its_probabilities_come_true() -> None:
     assert manifest.metrics["no_t1_auc"] > 0.95
     assert manifest.metrics["no_t1_recall_at_1pct"] > 0.7
     assert manifest.calibration.method.startswith("isotonic")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (resources.files("models") / "bundles").iterdir()))
+def test_the_mean_probability_of_every_bundle_is_the_fraud_rate(name: str) -> None:
+    """On the rows it was calibrated on; on later ones it is of the same size."""
+    folder = resources.files("models") / "bundles" / name
+    if not folder.is_dir():
+        return
+    manifest = Bundle.load({name: (folder / name).read_bytes() for name in SIZE_MAX}, FEATURES).manifest
+    rate = manifest.training.calibration.fraud_rate
+    assert manifest.metrics["calibration_mean_probability"] == pytest.approx(rate, rel=1e-3, abs=1e-6)
+    assert 0.5 < manifest.metrics["mean_probability"] / manifest.metrics["fraud_rate"] < 2
 
 
 def test_it_is_small_enough_for_the_repository() -> None:
