@@ -167,7 +167,9 @@ class Engine:
             bands=judged.bands,
             reasons=judged.reasons,
             tds=self._encoder.threeds(observed.verdicts[:, threeds.CODE].tolist()),
-            compliance=self.observer.merchants.summaries(observed.rows.tolist(), event_ms.tolist()),
+            compliance=self.observer.merchants.summaries(
+                observed.rows.tolist(), event_ms.tolist(), decoded.ints[:, Col.MCC]
+            ),
             clocks=observed.clocks,
             event_ms=event_ms,
             record_ms=np.maximum(observed.record_ms, 0),

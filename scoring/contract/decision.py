@@ -50,14 +50,21 @@ class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
-    """What the merchant registry said at the moment of the decision; `known` false means UNKNOWN, not guilty."""
+    """What the merchant registry said at the moment of the decision; `known` false means UNKNOWN, not guilty.
+
+    What nobody told is null: `stale` without a date of attestation, `checklist_known` (any item told) and
+    `unknown_items` without a checklist. `high_risk_goods` goes by the event's category where the merchant names no
+    goods.
+    """
 
     known: bool
     tds_mode: ShortText
     gaps: Annotated[list[ShortText], Meta(max_length=6)]
-    stale: bool
+    stale: bool | None
     high_risk_goods: bool
     fraud_status: ShortText
+    checklist_known: bool | None = None
+    unknown_items: Annotated[int, Meta(ge=0, le=6)] | None = None
 
 
 class Versions(Struct, frozen=True, kw_only=True, gc=False):

@@ -1,5 +1,6 @@
 """`merchant.v1`: what the acquirer knows of a merchant: master data, 3-D Secure mode, Security Checklist.
 
+What a record does not say is unknown: no default stands in for it. Dates are days in Tokyo.
 Kept on a compacted topic, key `acquirer_id/merchant_id`; a tombstone forgets the merchant.
 """
 
@@ -42,7 +43,7 @@ class Checklist(Struct, frozen=True, kw_only=True, gc=False):
     version: ShortText
     attested_at: Timestamp | None = None
     attested_by: ShortText | None = None
-    source: Literal["SELF_DECLARED", "PSP", "AUDIT"] = "SELF_DECLARED"
+    source: Literal["SELF_DECLARED", "PSP", "AUDIT"] | None = None
     items: dict[ItemCode, ChecklistItem] = {}
 
 
@@ -58,7 +59,7 @@ class MerchantRecord(Struct, frozen=True, kw_only=True, gc=False):
     goods_class: Annotated[list[GoodsClass], Meta(max_length=8)] = []
     tds: ThreeDsProgramme | None = None
     checklist: Checklist | None = None
-    fraud_status: FraudStatus = "NORMAL"
+    fraud_status: FraudStatus | None = None
     card_data_handling: Literal["non_retention", "pci_dss", "unknown"] = "unknown"
     integration: Literal["redirect", "js_token", "server_side", "unknown"] = "unknown"
     guideline_version: ShortText | None = None

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import IntEnum
+from functools import lru_cache
 from itertools import chain
 from math import inf
 
@@ -18,10 +19,12 @@ from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.decision import ComplianceSummary
 from scoring.contract.merchant import Checklist, MerchantRecord
 from scoring.decode import Name
+from scoring.enrich.goods import HIGH_RISK_MCC
 
 UNKNOWN_ROW = 0
 UNKNOWN = -1
 DAY_MS = 86_400_000
+TOKYO_MS = 9 * 3_600_000
 STALE_AFTER_MS = 365 * DAY_MS
 """An attestation older than a year is stale: acquirers renew the declaration yearly."""
 
@@ -34,7 +37,7 @@ class MerchantCol(IntEnum):
     CONTRACTED_MS = 2
     GOODS = 3  # 0 none named as high-risk, 1 high-risk goods
     FRAUD_STATUS = 4  # NORMAL 0, WATCH 1, WARNING 2, ACTUALISED 3, MONITORED 4
-    ATTESTED_MS = 5
+    ATTESTED_MS = 5  # days of the record begin at midnight in Tokyo
     SELF_DECLARED = 6
     HANDLING = 7  # non_retention 0, pci_dss 1
     INTEGRATION = 8  # redirect 0, js_token 1, server_side 2
@@ -51,12 +54,17 @@ _INTEGRATION = {"redirect": 0, "js_token": 1, "server_side": 2, "unknown": UNKNO
 HIGH_RISK_GOODS = frozenset({"DIGITAL", "APPLIANCES", "E_MONEY", "TICKETS", "LODGING"})
 
 
+_Texts = tuple[tuple[bytes, bytes], tuple[bytes, bytes]]
+"""A compliance summary in JSON, by whether the attestation is stale, then by whether the category is high-risk."""
+
+
 class DirectoryFullError(Exception):
     """The directory holds as many merchants as its limit allows: raise `merchants_max` in the configuration."""
 
 
 def _day_ms(day: date | None) -> int:
-    return UNKNOWN if day is None else (day - date(1970, 1, 1)).days * DAY_MS
+    """Give the first moment of a day in Tokyo."""
+    return UNKNOWN if day is None else (day - date(1970, 1, 1)).days * DAY_MS - TOKYO_MS
 
 
 def _stamp_ms(stamp: datetime | None) -> int:
@@ -71,7 +79,8 @@ def _row_of(record: MerchantRecord) -> list[int]:
     row[MerchantCol.CONTRACTED_MS] = _day_ms(record.contracted_on)
     if record.goods_class:
         row[MerchantCol.GOODS] = int(not HIGH_RISK_GOODS.isdisjoint(record.goods_class))
-    row[MerchantCol.FRAUD_STATUS] = FRAUD_STATUSES.index(record.fraud_status)
+    if record.fraud_status is not None:
+        row[MerchantCol.FRAUD_STATUS] = FRAUD_STATUSES.index(record.fraud_status)
     row[MerchantCol.HANDLING] = _HANDLING[record.card_data_handling]
     row[MerchantCol.INTEGRATION] = _INTEGRATION[record.integration]
     if record.checklist is not None:
@@ -81,7 +90,8 @@ def _row_of(record: MerchantRecord) -> list[int]:
 
 def _fill_checklist(row: list[int], checklist: Checklist) -> None:
     row[MerchantCol.ATTESTED_MS] = _stamp_ms(checklist.attested_at)
-    row[MerchantCol.SELF_DECLARED] = int(checklist.source == "SELF_DECLARED")
+    if checklist.source is not None:
+        row[MerchantCol.SELF_DECLARED] = int(checklist.source == "SELF_DECLARED")
     for position, code in enumerate(CHECKLIST_ITEMS):
         item = checklist.items.get(code)  # type: ignore[call-overload]  # the tuple holds exactly the literal's codes
         if item is not None:
@@ -100,7 +110,7 @@ class MerchantDirectory:
         self._rows: dict[tuple[bytes, bytes], int] = {}
         self._free: list[int] = []
         self.table: NDArray[np.int64] = np.full((1024, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
-        self._summaries: list[tuple[bytes, bytes]] = [_summaries(self.table[UNKNOWN_ROW])]
+        self._summaries: list[_Texts] = [_summaries(self.table[UNKNOWN_ROW], None)]
         self._stale_from_ms: list[float] = [inf]
         self._gaps: list[tuple[str, ...]] = [()]
 
@@ -115,7 +125,7 @@ class MerchantDirectory:
             row = self._new_row()
             self._rows[key] = row
         self.table[row] = _row_of(record)
-        self._summaries[row] = _summaries(self.table[row])
+        self._summaries[row] = _summaries(self.table[row], record)
         self._gaps[row] = gaps_of(self.table[row])
         attested_ms = int(self.table[row, MerchantCol.ATTESTED_MS])
         self._stale_from_ms[row] = inf if attested_ms == UNKNOWN else attested_ms + STALE_AFTER_MS + 1
@@ -131,10 +141,13 @@ class MerchantDirectory:
         find = self._rows.get
         return np.array([find((acquirer, merchant), UNKNOWN_ROW) for _, acquirer, _, merchant in names], dtype=np.int64)
 
-    def summaries(self, rows: Sequence[int], event_ms: Sequence[int]) -> list[bytes]:
-        """Give the compliance summary of each row in JSON, as it reads at the time of its event."""
-        summaries, stale_from = self._summaries, self._stale_from_ms
-        return [summaries[row][at >= stale_from[row]] for row, at in zip(rows, event_ms, strict=True)]
+    def summaries(self, rows: Sequence[int], event_ms: Sequence[int], mcc: NDArray[np.int64]) -> list[bytes]:
+        """Give the compliance summary of each row in JSON, as it reads for its event: the time, and the category."""
+        summaries, stale_from, high_risk = self._summaries, self._stale_from_ms, HIGH_RISK_MCC[mcc].tolist()
+        return [
+            summaries[row][at >= stale_from[row]][risky]
+            for row, at, risky in zip(rows, event_ms, high_risk, strict=True)
+        ]
 
     def gap_counts(self, rows: Sequence[int]) -> dict[str, int]:
         """Count over rows how often each checklist item is declared as not implemented."""
@@ -162,21 +175,46 @@ def gaps_of(row: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == 1)
 
 
-def _summaries(row: NDArray[np.int64]) -> tuple[bytes, bytes]:
-    """Encode a row's compliance summary twice: as fresh and as stale."""
-    known = bool(row[MerchantCol.FRAUD_STATUS] != UNKNOWN)
-    mode = int(row[MerchantCol.TDS_MODE])
-    status = int(row[MerchantCol.FRAUD_STATUS])
+def _summaries(row: NDArray[np.int64], record: MerchantRecord | None) -> _Texts:
+    """Encode the compliance summary of a row and its record, None for a merchant nobody told us about."""
+    states = row[MerchantCol.ITEM_FIRST :]
+    told = record is not None and record.checklist is not None
+    mode, status = int(row[MerchantCol.TDS_MODE]), int(row[MerchantCol.FRAUD_STATUS])
+    return _encode(
+        known=record is not None,
+        tds_mode=TDS_MODES[mode] if mode != UNKNOWN else "UNKNOWN",
+        gaps=gaps_of(row),
+        dated=bool(row[MerchantCol.ATTESTED_MS] != UNKNOWN),
+        goods=int(row[MerchantCol.GOODS]),
+        fraud_status=FRAUD_STATUSES[status] if status != UNKNOWN else "UNKNOWN",
+        unknown_items=int(np.count_nonzero(states == UNKNOWN)) if told else None,
+    )
 
-    def encode(*, stale: bool) -> bytes:
+
+@lru_cache(maxsize=16_384)
+def _encode(
+    *,
+    known: bool,
+    tds_mode: str,
+    gaps: tuple[str, ...],
+    dated: bool,
+    goods: int,
+    fraud_status: str,
+    unknown_items: int | None,
+) -> _Texts:
+    """Encode a summary four times. Merchants of whom the same was told share the texts: there are many of few kinds."""
+
+    def encode(stale: bool, high_risk: bool) -> bytes:
         summary = ComplianceSummary(
             known=known,
-            tds_mode=TDS_MODES[mode] if mode != UNKNOWN else "UNKNOWN",
-            gaps=list(gaps_of(row)),
-            stale=stale,
-            high_risk_goods=bool(row[MerchantCol.GOODS] == 1),
-            fraud_status=FRAUD_STATUSES[status] if status != UNKNOWN else "UNKNOWN",
+            tds_mode=tds_mode,
+            gaps=list(gaps),
+            stale=stale if dated else None,
+            high_risk_goods=high_risk if goods == UNKNOWN else goods == 1,
+            fraud_status=fraud_status,
+            checklist_known=None if unknown_items is None else unknown_items < len(CHECKLIST_ITEMS),
+            unknown_items=unknown_items,
         )
         return orjson.dumps({name: getattr(summary, name) for name in summary.__struct_fields__})
 
-    return encode(stale=False), encode(stale=True)
+    return (encode(False, False), encode(False, True)), (encode(True, False), encode(True, True))

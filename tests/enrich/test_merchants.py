@@ -1,10 +1,16 @@
 """The directory keeps the newest record of each merchant, and unknown is not guilt."""
 
 from datetime import UTC, date, datetime
+from math import isnan
+from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.merchant import Checklist, ChecklistItem, MerchantRecord, ThreeDsProgramme
 from scoring.decode import Name
 from scoring.enrich.merchants import (
@@ -15,6 +21,8 @@ from scoring.enrich.merchants import (
     MerchantCol,
     MerchantDirectory,
 )
+from tests.enrich.seen import Json, Seen, enrich
+from tests.events import event
 
 ATTESTED = datetime(2026, 1, 1, tzinfo=UTC)
 ATTESTED_MS = int(ATTESTED.timestamp() * 1000)
@@ -28,9 +36,11 @@ def name(merchant: str, acquirer: str = "acq-1") -> Name:
     return b"e-1", acquirer.encode(), b"card", merchant.encode()
 
 
-def summary(directory: MerchantDirectory, merchant: str = "m-1", at_ms: int = ATTESTED_MS) -> dict[str, object]:
+def summary(
+    directory: MerchantDirectory, merchant: str = "m-1", at_ms: int = ATTESTED_MS, mcc: int = 5411
+) -> dict[str, object]:
     rows = directory.rows([name(merchant)])
-    (text,) = directory.summaries(rows.tolist(), [at_ms])
+    (text,) = directory.summaries(rows.tolist(), [at_ms], np.array([mcc]))
     summarised: dict[str, object] = orjson.loads(text)
     return summarised
 
@@ -41,9 +51,11 @@ def test_an_unknown_merchant_has_no_gaps_and_says_so() -> None:
         "known": False,
         "tds_mode": "UNKNOWN",
         "gaps": [],
-        "stale": False,
+        "stale": None,
         "high_risk_goods": False,
         "fraud_status": "UNKNOWN",
+        "checklist_known": None,
+        "unknown_items": None,
     }
     assert (directory.table[UNKNOWN_ROW] == UNKNOWN).all()
 
@@ -84,14 +96,15 @@ def test_a_forgotten_merchant_is_unknown_again_and_its_row_is_used_anew() -> Non
     directory.forget("acq-1", "never-known")
     assert summary(directory)["known"] is False
     directory.upsert(record("m-2"))
-    assert summary(directory, "m-2")["fraud_status"] == "NORMAL"
+    assert summary(directory, "m-2")["known"] is True
+    assert summary(directory, "m-2")["fraud_status"] == "UNKNOWN"
     assert len(directory) == 1
 
 
 def test_merchants_of_two_acquirers_with_one_id_are_two_merchants() -> None:
     directory = MerchantDirectory()
     directory.upsert(record(acquirer="acq-1", fraud_status="ACTUALISED"))
-    directory.upsert(record(acquirer="acq-2"))
+    directory.upsert(record(acquirer="acq-2", fraud_status="NORMAL"))
     rows = directory.rows([name("m-1", "acq-1"), name("m-1", "acq-2"), name("m-1", "acq-3")])
     statuses = directory.table[rows, MerchantCol.FRAUD_STATUS].tolist()
     assert statuses == [3, 0, UNKNOWN]
@@ -104,3 +117,159 @@ def test_the_directory_grows_to_its_limit_and_names_the_way_out() -> None:
     assert summary(directory, "m-2999")["known"] is True
     with pytest.raises(DirectoryFullError, match="raise merchants_max"):
         directory.upsert(record("one-too-many"))
+
+
+DAY_S = 86_400
+AT = "2026-05-01T03:00:00.000Z"
+STATES = (None, "IMPLEMENTED", "ALTERNATIVE", "NOT_IMPLEMENTED", "NOT_APPLICABLE", "UNKNOWN")
+HIGH_RISK = {"5815", "5816", "5817", "5818", "5722", "5732", "5045", "6540", "6051", "7922", "7011", "3501", "3999"}
+MCCS = (*sorted(HIGH_RISK), "0000", "5411", "5812", "3500", "4000", "5814", "5819")
+MODES = ("EVERY_PAYMENT", "CARD_REGISTRATION", "RECURRING_INITIAL", "RISK_BASED", "NONE")
+STATUSES = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
+INTEGRATIONS = ("redirect", "js_token", "server_side")
+
+
+def told(value: Any) -> Json:
+    """Leave a field out where there is nothing to say: null and absent are the same."""
+    return {name: given for name, given in value.items() if given is not None}
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Json | None:
+    def one_of(*values: Any) -> Any:
+        return draw(st.sampled_from(values))
+
+    checklist = told(
+        {
+            "version": "jp-6.0",
+            "attested_at": one_of(None, "2025-05-01T03:00:00Z", "2025-05-01T02:59:59.999Z", "2026-04-30T00:00:00Z"),
+            "source": one_of(None, "SELF_DECLARED", "PSP", "AUDIT"),
+            "items": {code: {"status": state} for code in CHECKLIST_ITEMS if (state := one_of(*STATES)) is not None},
+        }
+    )
+    made = told(
+        {
+            "acquirer_id": "acq-1",
+            "merchant_id": "m-1",
+            "contracted_on": one_of(None, "2026-05-01", "2026-04-30", "2021-09-01", "2026-05-02"),
+            "goods_class": one_of(None, [], ["OTHER"], ["E_MONEY"], ["OTHER", "TICKETS"]),
+            "tds": one_of(None, *({"mode": mode} for mode in (*MODES, "UNKNOWN"))),
+            "checklist": one_of(None, checklist, checklist, {"version": "jp-6.0"}),
+            "fraud_status": one_of(None, *STATUSES),
+            "integration": one_of(None, "unknown", *INTEGRATIONS),
+        }
+    )
+    return one_of(made, made, made, None)
+
+
+def expected_of(record: Json | None, mcc: str) -> tuple[Json, dict[str, float | None]]:
+    """Give in plain Python the compliance summary at AT and the model inputs that speak of the merchant."""
+    merchant, at = record or {}, datetime.fromisoformat(AT)
+    checklist = merchant.get("checklist")
+    states = [((checklist or {}).get("items", {}).get(code) or {}).get("status", "UNKNOWN") for code in CHECKLIST_ITEMS]
+    unknown = states.count("UNKNOWN")
+    gaps = [code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == "NOT_IMPLEMENTED"]
+    attested, source = (checklist or {}).get("attested_at"), (checklist or {}).get("source")
+    stale = None if attested is None else (at - datetime.fromisoformat(attested)).total_seconds() > 365 * DAY_S
+    goods, status, mode = (
+        merchant.get("goods_class"),
+        merchant.get("fraud_status"),
+        (merchant.get("tds") or {}).get("mode"),
+    )
+    high_risk = any(kind != "OTHER" for kind in goods) if goods else mcc in HIGH_RISK
+    contracted = merchant.get("contracted_on")
+    age = (
+        None
+        if contracted is None
+        else (at - datetime.fromisoformat(f"{contracted}T00:00:00+09:00")).total_seconds() / DAY_S
+    )
+    credmaster, login = ({"UNKNOWN": None, "NOT_IMPLEMENTED": 1.0}.get(state, 0.0) for state in states[4:])
+    compliance = {
+        "known": record is not None,
+        "tds_mode": mode or "UNKNOWN",
+        "gaps": gaps,
+        "stale": stale,
+        "high_risk_goods": high_risk,
+        "fraud_status": status or "UNKNOWN",
+        "checklist_known": None if checklist is None else unknown < 6,
+        "unknown_items": None if checklist is None else unknown,
+    }
+    integration = merchant.get("integration")
+    inputs = {
+        "goods_high_risk": float(high_risk),
+        "chk_known": float(unknown < 6),
+        "chk_gaps": None if unknown == 6 else float(len(gaps)),
+        "chk_gap_credmaster": credmaster,
+        "chk_gap_login": login,
+        "chk_stale": None if stale is None else float(stale),
+        "chk_self_declared": None if source is None else float(source == "SELF_DECLARED"),
+        "merchant_tds_mode": float(MODES.index(mode) + 1) if mode in MODES else 0.0,
+        "merchant_age_days": age,
+        "merchant_fraud_status": None if status is None else float(STATUSES.index(status)),
+        "merchant_integration": float(INTEGRATIONS.index(integration)) if integration in INTEGRATIONS else None,
+    }
+    return compliance, inputs
+
+
+def check(record: Json | None, mcc: str, seen: Seen) -> None:
+    compliance, inputs = expected_of(record, mcc)
+    assert seen.compliance == compliance
+    for feature, value in inputs.items():
+        got = seen.inputs[feature]
+        assert isnan(got) if value is None else got == value, feature
+
+
+@given(records(), st.sampled_from(MCCS))
+def test_compliance_and_the_model_see_what_a_plain_reading_of_the_record_says(record: Json | None, mcc: str) -> None:
+    (seen,) = enrich([event(event_ts=AT, merchant={"mcc": mcc})], [] if record is None else [record])
+    check(record, mcc, seen)
+
+
+def test_nothing_told_asserts_nothing() -> None:
+    """A record of nothing but its name must not read as a merchant in good order."""
+    bare = {"acquirer_id": "acq-1", "merchant_id": "m-1", "checklist": {"version": "jp-6.0"}}
+    (seen,) = enrich([event()], [bare])
+    summarised = {name: value for name, value in seen.compliance.items() if name not in {"high_risk_goods", "gaps"}}
+    assert summarised == {
+        "known": True,
+        "tds_mode": "UNKNOWN",
+        "stale": None,
+        "fraud_status": "UNKNOWN",
+        "checklist_known": False,
+        "unknown_items": 6,
+    }
+
+
+def test_six_items_unknown_and_six_in_place_read_differently() -> None:
+    unknown, in_place = (
+        enrich(
+            [event()],
+            [
+                {"acquirer_id": "acq-1", "merchant_id": "m-1"}
+                | {"checklist": {"version": "6", "items": {code: {"status": state} for code in CHECKLIST_ITEMS}}}
+            ],
+        )[0].compliance
+        for state in ("UNKNOWN", "IMPLEMENTED")
+    )
+    assert (unknown["checklist_known"], unknown["unknown_items"]) == (False, 6)
+    assert (in_place["checklist_known"], in_place["unknown_items"]) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    ("at", "age_days"),
+    [("2026-04-30T15:00:00Z", 0.0), ("2026-05-01T15:00:00Z", 1.0), ("2026-04-30T14:59:59.136Z", -0.00001)],
+)
+def test_a_contract_begins_at_midnight_in_tokyo(at: str, age_days: float) -> None:
+    record = {"acquirer_id": "acq-1", "merchant_id": "m-1", "contracted_on": "2026-05-01"}
+    (seen,) = enrich([event(event_ts=at)], [record])
+    assert seen.inputs["merchant_age_days"] == pytest.approx(age_days)
+
+
+def test_merchants_of_whom_the_same_was_told_share_their_texts() -> None:
+    """A million of them would not fit into memory otherwise."""
+    directory = MerchantDirectory()
+    for merchant in ("m-1", "m-2"):
+        directory.upsert(record(merchant, fraud_status="WATCH"))
+    rows = directory.rows([name("m-1"), name("m-2")]).tolist()
+    one, other = directory.summaries(rows, [0, 0], np.array([5732, 5732]))
+    assert one is other

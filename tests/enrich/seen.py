@@ -1,0 +1,69 @@
+"""What enrichment makes of raw events and raw merchant records, by name."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
+from scoring.decode import Col, DecodeLimits, decode, parse_merchants
+from scoring.enrich import threeds
+from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
+from scoring.enrich.merchants import MerchantDirectory
+
+Json = dict[str, Any]
+LIMITS = DecodeLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One event after enrichment."""
+
+    status: str
+    eci: str
+    liability: str
+    expected: str
+    inputs: dict[str, float]
+    compliance: Json
+
+
+def directory_of(records: Sequence[Json]) -> MerchantDirectory:
+    """Take records as they come from the topic; none of them may be refused."""
+    directory = MerchantDirectory()
+    keys = [f"{record['acquirer_id']}/{record['merchant_id']}".encode() for record in records]
+    parsed = parse_merchants(keys, [json.dumps(record).encode() for record in records], LIMITS)
+    assert parsed.rejects == []
+    for _, _, record in parsed.changes:
+        assert record is not None
+        directory.upsert(record)
+    return directory
+
+
+def enrich(events: Sequence[Json], records: Sequence[Json] = ()) -> list[Seen]:
+    """Enrich events that the decoder must all take, each by the newest record of its merchant."""
+    directory = directory_of(records)
+    decoded = decode([json.dumps(event).encode() for event in events], LIMITS)
+    assert decoded.rejects == []
+    rows = directory.rows(decoded.names)
+    verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)
+    threeds.normalise(decoded.ints, directory.table, rows, verdicts)
+    matrix = np.zeros((len(decoded), len(PAYMENT_FEATURES)))
+    fill_payment_features(decoded.ints, decoded.hashes, directory.table, rows, verdicts, matrix)
+    texts = directory.summaries(rows.tolist(), decoded.ints[:, Col.EVENT_MS].tolist(), decoded.ints[:, Col.MCC])
+    names = [feature.name for feature in PAYMENT_FEATURES]
+    made = []
+    for (status, eci, liability, expected, code), row, text in zip(verdicts.tolist(), matrix, texts, strict=True):
+        assert code == int(f"{status}{eci}{liability}{expected}")
+        made.append(
+            Seen(
+                status=ThreeDsStatus(status).name,
+                eci=EciClass(eci).name,
+                liability=Liability(liability).name,
+                expected=Expectation(expected).name,
+                inputs=dict(zip(names, row.tolist(), strict=True)),
+                compliance=json.loads(text),
+            )
+        )
+    return made
