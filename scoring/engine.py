@@ -18,6 +18,7 @@ from scoring.catalogue import FEATURES, FEATURES_VERSION
 from scoring.contract.codes import Band, Clock
 from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
+from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, STATUS_NAMES, Decided, DecisionEncoder
 from scoring.decode import Col, Decoded, encode_dead_letter
@@ -229,11 +230,12 @@ class Engine:
 
     def _tally(self, events: int, observed: Observed, judged: _Judged, rejects: list[tuple[int, Reject]]) -> Tally:
         bands, rows, clocks = judged.bands, observed.rows, observed.clocks
-        statuses = observed.verdicts[:, threeds.STATUS]
+        statuses, exemptions = observed.verdicts[:, threeds.STATUS], observed.decoded.ints[:, Col.EXEMPT]
         repeats, silent = int(np.count_nonzero(observed.repeats)), int(np.count_nonzero(judged.silent))
         if silent:
             kept = ~judged.silent
             bands, rows, clocks, statuses = bands[kept], rows[kept], clocks[kept], statuses[kept]
+            exemptions = exemptions[kept]
         return Tally(
             events=events,
             repeats=repeats,
@@ -243,6 +245,7 @@ class Engine:
             dead_letters=_by_reason(rejects),
             letter_runs=_runs(events, observed.decoded.rejects),
             threeds=_by_name(STATUS_NAMES, statuses),
+            unknown_exemptions=int(np.count_nonzero(exemptions == UNKNOWN_EXEMPTION)),
             gaps=self.observer.merchants.gap_counts(rows.tolist()),
         )
 

@@ -87,6 +87,7 @@ class Tally:
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason
     letter_runs: LetterRuns = NO_LETTERS
     threeds: dict[str, int] = field(default_factory=dict)  # by normalised status
+    unknown_exemptions: int = 0  # events whose `tds.exempt_reason` is in no list
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label
     report_clocks: dict[str, int] = field(default_factory=dict)  # the same by how the time of receipt stood

@@ -152,7 +152,7 @@ THREEDS = Row(
                 ),
             ),
             maximum=1,
-            width=6,
+            width=4,
         ),
         Panel(
             title="Without 3-D Secure",
@@ -160,7 +160,15 @@ THREEDS = Row(
             unit="percentunit",
             queries=(Query(ratio(rate(THREEDS_TOTAL, 'status=~"ABSENT|UNKNOWN"'), rate(THREEDS_TOTAL)), "without"),),
             maximum=1,
-            width=6,
+            width=4,
+        ),
+        Panel(
+            title="Exemptions in no list",
+            description="Authorizations per second whose `tds.exempt_reason` is a word that no list has. "
+            "It exempts nothing: ask the sender what it means.",
+            unit="ops",
+            queries=(Query(f"sum({rate('sekisho_unknown_exemptions_total')})", "unknown"),),
+            width=4,
         ),
     ),
 )

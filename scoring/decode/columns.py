@@ -41,7 +41,7 @@ class Col(IntEnum):
     TDS_VERSION = 26  # 2.2.0 reads 220; 0 unknown
     TRANS_STATUS = 27  # code of its letter, 0 unknown
     TRANS_STATUS_REASON = 28  # two-digit codes of EMV 3DS read as numbers, -1 unknown
-    ECI = 29  # -1 unknown, N0 -2, N2 -3
+    ECI = 29  # -1 absent or empty, N0 -2, N2 -3, -4 what is no ECI of any network
     HAS_CAVV = 30
     AUTH_TYPE = 31
     AUTH_METHOD = 32
@@ -49,7 +49,7 @@ class Col(IntEnum):
     CHALLENGE_CANCEL = 34
     DEVICE_CHANNEL = 35
     HAS_DS_TRANS_ID = 36
-    EXEMPT = 37
+    EXEMPT = 37  # 0 no exemption, 1 a known one, 2 a word that is in no list and exempts nothing
     TRUST_LIST = 38  # code of its letter, 0 unknown
     AUTH_MS = 39  # -1 unknown
     PURCHASE_AMOUNT = 40  # minor units, -1 unknown
@@ -57,6 +57,7 @@ class Col(IntEnum):
     ACCOUNT_AGE = 42  # EMV 3DS chAccAgeInd, 1 guest to 5 over 60 days, -1 unknown
     FORWARDER = 43  # tri-state
     REGISTERED_MS = 44  # -1 unknown
+    HAS_REGISTRATION_TDS = 45  # the stored card names the 3-D Secure authentication of its registration
 
 
 def _letters_packed() -> dict[str, int]:

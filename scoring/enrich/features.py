@@ -6,9 +6,9 @@ from math import log1p, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
+from scoring.contract.codes import Expectation, Liability, ThreeDsStatus
 from scoring.decode.columns import Col
-from scoring.enrich import threeds
+from scoring.enrich import consistency, threeds
 from scoring.enrich.goods import GROUP_OF_MCC, HIGH_RISK_MCC
 from scoring.enrich.merchants import STALE_AFTER_MS, UNKNOWN, MerchantCol
 from scoring.features import Feature
@@ -59,11 +59,26 @@ PAYMENT_FEATURES: tuple[Feature, ...] = (
     _f("tds_device_channel", "code", "threeds", "01 app, 02 browser, 03 3RI", categorical=True),
     _f("tds_age_s", "s", "threeds", "seconds from authentication to authorization"),
     _f("tds_expected", "code", "threeds_absent", "whether 3-D Secure was due", categorical=True),
-    _f("tds_missing", "0/1", "threeds_absent", "3-D Secure was due and did not take place"),
-    _f("tds_eci_disagrees", "0/1", "threeds_consistency", "ECI and transStatus contradict each other"),
+    _f(
+        "tds_missing",
+        "0/1",
+        "threeds_absent",
+        "3-D Secure was due on a purchase and none took place",
+    ),
+    _f("tds_eci_disagrees", "0/1", "threeds_consistency", "ECI, transStatus and performed contradict each other"),
     _f("tds_cavv_missing", "0/1", "threeds_consistency", "the ECI claims authentication without a cryptogram"),
-    _f("tds_cavv_failed", "0/1", "threeds_consistency", "the network found the cryptogram wrong"),
-    _f("tds_refused", "0/1", "threeds_consistency", "authorization asked for although authentication failed"),
+    _f(
+        "tds_cavv_failed",
+        "0/1",
+        "threeds_consistency",
+        "the network (Visa, Amex) found the cryptogram wrong",
+    ),
+    _f(
+        "tds_refused",
+        "0/1",
+        "threeds_consistency",
+        "online purchase although authentication ended in N or R",
+    ),
     _f("tds_amount_over", "ratio", "threeds_consistency", "amount over the authenticated purchase amount"),
     _f("chk_known", "0/1", "checklist", "the merchant's checklist is known"),
     _f("chk_gaps", "items", "checklist", "checklist items declared as not implemented"),
@@ -103,7 +118,7 @@ _C_IP_CC, _C_SHIP_CC, _C_PROXY, _C_FORWARDER = (
     int(Col.FORWARDER),
 )
 _C_AGE, _C_STORED, _C_REGISTERED = int(Col.ACCOUNT_AGE), int(Col.STORED), int(Col.REGISTERED_MS)
-_C_CVV2, _C_AVS, _C_CAVV_RESULT, _C_HAS_CAVV = int(Col.CVV2), int(Col.AVS), int(Col.CAVV_RESULT), int(Col.HAS_CAVV)
+_C_CVV2, _C_AVS = int(Col.CVV2), int(Col.AVS)
 _C_AUTH_TYPE, _C_REASON, _C_DEVICE_CHANNEL = int(Col.AUTH_TYPE), int(Col.TRANS_STATUS_REASON), int(Col.DEVICE_CHANNEL)
 _C_AUTH_MS, _C_PURCHASE = int(Col.AUTH_MS), int(Col.PURCHASE_AMOUNT)
 _M_MODE, _M_CONTRACTED, _M_GOODS = int(MerchantCol.TDS_MODE), int(MerchantCol.CONTRACTED_MS), int(MerchantCol.GOODS)
@@ -113,16 +128,8 @@ _M_STATUS, _M_ATTESTED, _M_SELF = (
     int(MerchantCol.SELF_DECLARED),
 )
 _M_INTEGRATION, _M_ITEMS = int(MerchantCol.INTEGRATION), int(MerchantCol.ITEM_FIRST)
-_S_ABSENT, _S_AUTH, _S_ATT = int(ThreeDsStatus.ABSENT), int(ThreeDsStatus.AUTHENTICATED), int(ThreeDsStatus.ATTEMPTED)
-_S_N, _S_U, _S_R = int(ThreeDsStatus.NOT_AUTHENTICATED), int(ThreeDsStatus.UNAVAILABLE), int(ThreeDsStatus.REJECTED)
-_E_AUTH, _E_ATT, _E_NONE, _E_RECURRING = (
-    int(EciClass.AUTHENTICATED),
-    int(EciClass.ATTEMPTED),
-    int(EciClass.NONE),
-    int(EciClass.RECURRING),
-)
+_S_ABSENT = int(ThreeDsStatus.ABSENT)
 _REQUIRED = int(Expectation.REQUIRED)
-_CAVV_FAILED = tuple(ord(c) for c in "1479")
 assert int(Liability.UNKNOWN) == 0
 
 
@@ -185,12 +192,7 @@ def _fill_payment(
 def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int16], x: NDArray[np.float64], c: int) -> int:
     """Write what 3-D Secure says and where it contradicts itself; return the next column."""
     status, eci = verdict[threeds.STATUS], verdict[threeds.ECI]
-    claims = eci == _E_AUTH or eci == _E_ATT
-    failed = status == _S_N or status == _S_U or status == _S_R
-    cavv_failed = 0.0
-    for code in _CAVV_FAILED:
-        if row[_C_CAVV_RESULT] == code:
-            cavv_failed = 1.0
+    purchase = row[_C_TYPE] == threeds.PURCHASE
     x[c] = float(status)
     x[c + 1] = float(eci)
     x[c + 2] = float(verdict[threeds.LIABILITY])
@@ -200,15 +202,11 @@ def _fill_threeds(row: NDArray[np.int64], verdict: NDArray[np.int16], x: NDArray
     x[c + 6] = float(max(row[_C_DEVICE_CHANNEL], 0))
     x[c + 7] = (row[_C_EVENT] - row[_C_AUTH_MS]) / 1000.0 if row[_C_AUTH_MS] >= 0 else nan
     x[c + 8] = float(verdict[threeds.EXPECTED])
-    x[c + 9] = _flag(verdict[threeds.EXPECTED] == _REQUIRED and status <= _S_ABSENT)
-    x[c + 10] = _flag(
-        (status == _S_AUTH and (eci == _E_ATT or eci == _E_NONE))
-        or (status == _S_ATT and (eci == _E_AUTH or eci == _E_NONE))
-        or (failed and (claims or eci == _E_RECURRING))
-    )
-    x[c + 11] = _flag(claims and row[_C_HAS_CAVV] == 0 and row[_C_CAVV_RESULT] == 0)
-    x[c + 12] = cavv_failed
-    x[c + 13] = _flag((status == _S_N or status == _S_R) and row[_C_CHANNEL] == threeds.ECOM)
+    x[c + 9] = _flag(verdict[threeds.EXPECTED] == _REQUIRED and status == _S_ABSENT and purchase)
+    x[c + 10] = _flag(consistency.contradicts(row, eci))
+    x[c + 11] = _flag(consistency.lacks_cryptogram(row, eci))
+    x[c + 12] = _flag(consistency.has_failed_cryptogram(row))
+    x[c + 13] = _flag(consistency.goes_on_after_refusal(row, status))
     x[c + 14] = row[_C_MINOR] / row[_C_PURCHASE] if row[_C_PURCHASE] > 0 else nan
     return c + 15
 

@@ -154,6 +154,13 @@ CATALOGUE: tuple[Metric, ...] = (
         labels={"status": THREEDS},
     ),
     Metric(
+        name="sekisho_unknown_exemptions_total",
+        kind="counter",
+        unit="events",
+        stage="enrich",
+        help="Authorizations whose exemption from 3-D Secure (`tds.exempt_reason`) is in no list: it exempts nothing.",
+    ),
+    Metric(
         name="sekisho_checklist_gaps_total",
         kind="counter",
         unit="events",

@@ -60,6 +60,7 @@ class Telemetry:
         self._dead_letters = series.cells("sekisho_dead_letters_total")
         self._guard_hits = series.cell("sekisho_pan_guard_hits_total")
         self._threeds = series.cells("sekisho_threeds_total")
+        self._unknown_exemptions = series.cell("sekisho_unknown_exemptions_total")
         self._gaps = series.cells("sekisho_checklist_gaps_total")
         self._reports = series.cells("sekisho_fraud_reports_total")
         self._report_clocks = series.cells("sekisho_fraud_report_times_total")
@@ -112,6 +113,7 @@ class Telemetry:
         self._suppressed.add(tally.alerts_suppressed)
         for status, count in tally.threeds.items():
             self._threeds[status,].add(count)
+        self._unknown_exemptions.add(tally.unknown_exemptions)
         for item, count in tally.gaps.items():
             self._gaps[item,].add(count)
         self._count_dead_letters("authorizations", tally)

@@ -14,6 +14,7 @@ import lightgbm
 import numpy as np
 import orjson
 
+from scoring.contract.threeds_codes import agreements, exemption_words
 from scoring.enrich.features import PAYMENT_FEATURES
 from scoring.enrich.goods import GROUP_OF_MCC, HIGH_RISK_MCC
 
@@ -30,6 +31,8 @@ TYPES = ("", "purchase", "cash", "account_verification", "refund", "reversal")
 DAY_S = 86_400
 MANDATE_S = 1_743_433_200
 NOTHING: dict[str, Any] = {}
+EXEMPTIONS = frozenset(word for word, meaning in exemption_words().items() if meaning)
+AGREEMENTS = frozenset((network, f"{eci:02d}", status) for network, eci, status in agreements() if eci >= 0)
 
 
 def seconds(stamp: str) -> float:
@@ -54,33 +57,59 @@ def differs(left: str | None, right: str | None) -> float:
 
 def verdict(event: dict[str, Any], merchant: dict[str, Any]) -> tuple[int, int, int, int]:
     """Read 3-D Secure: status, ECI class, liability, expectation."""
-    tds, txn, network = event.get("tds") or NOTHING, event["txn"], event["card"]["network"]
-    eci_raw = tds.get("eci")
-    eci = 0 if eci_raw is None else ECI.get(network, COMMON_ECI).get(eci_raw.zfill(2), 9)
-    status = STATUS.get(tds.get("trans_status"), 0)
+    tds, network = event.get("tds") or NOTHING, event["card"]["network"]
+    eci_raw, said = (tds.get("eci") or "").strip(), STATUS.get(tds.get("trans_status"), 0)
+    eci = ECI.get(network, COMMON_ECI).get(eci_raw.zfill(2), 9) if eci_raw else 0
+    performed = tds.get("performed")
+    status = said
     if status == 0:
-        status = {1: 2, 6: 2, 2: 3}.get(eci, 0) or (1 if tds.get("performed") is False or eci == 3 else 0)
-    cavv_result = (event.get("checks") or NOTHING).get("cavv")
-    mit = txn["initiator"] == "MIT"
-    exempt = bool(tds.get("exempt_reason"))
-    own = bool(tds.get("trans_status")) or eci in {1, 6}
-    failed = network in {"visa", "amex"} and cavv_result in {"0", "1", "4", "7", "9", "B"}
-    if exempt or failed or txn["channel"] == "moto" or (mit and not own):
-        liability = 2
-    elif (tds.get("cavv_hmac") and (eci, status) in {(1, 2), (2, 3)}) or eci == 6:
-        liability = 1
-    else:
-        liability = 2 if eci in {3, 4, 5} else 0
-    mode, credential = merchant.get("mode"), event.get("credential") or NOTHING
+        status = 1 if performed is False else {1: 2, 6: 2, 2: 3}.get(eci, 0) or (eci == 3 and performed is None)
+    liable = liability(event, said, eci)
+    return status, eci, liable, expectation(event, merchant)
+
+
+def liability(event: dict[str, Any], said: int, eci: int) -> int:
+    """Tell who is liable."""
+    tds, txn, network = event.get("tds") or NOTHING, event["txn"], event["card"]["network"]
+    cavv, result = bool(tds.get("cavv_hmac")), (event.get("checks") or NOTHING).get("cavv")
+    result = result if network in {"visa", "amex"} else None
+    own = said or cavv or eci in {1, 2}
+    if tds.get("exempt_reason") in EXEMPTIONS or txn["channel"] == "moto" or (txn["initiator"] == "MIT" and not own):
+        return 2
+    denied = tds.get("performed") is False and not txn.get("wallet")
+    if result in {"0", "1", "4", "7", "9", "B", "I"} or said in {4, 5, 6, 8} or denied:
+        return 2
+    if txn["channel"] == "card_present" or result in {"6", "C", "D", "U"}:
+        return 0
+    if cavv and (eci, said) in {(1, 2), (2, 3), (6, 2), (6, 0)}:
+        return 1
+    return 2 if eci in {3, 4, 5} else 0
+
+
+def expectation(event: dict[str, Any], merchant: dict[str, Any]) -> int:
+    """Tell whether 3-D Secure was due."""
+    txn, credential, mode = event["txn"], event.get("credential") or NOTHING, merchant.get("mode")
     registered = credential.get("registered_at")
     early = credential.get("stored") and registered and seconds(registered) < MANDATE_S
-    if txn["channel"] != "ecom" or mit or exempt or early or txn.get("wallet"):
-        expected = 2
-    elif mode == "EVERY_PAYMENT" or (mode == "NONE" and seconds(event["event_ts"]) >= MANDATE_S):
-        expected = 1
-    else:
-        expected = 0
-    return status, eci, liability, expected
+    exempt = (event.get("tds") or NOTHING).get("exempt_reason") in EXEMPTIONS or txn.get("wallet")
+    if txn["type"] in {"refund", "reversal"} or txn["initiator"] == "MIT" or exempt:
+        return 2
+    if event["card"].get("funding") in {"debit", "prepaid"} or txn["channel"] in {"moto", "card_present"}:
+        return 2
+    if txn["channel"] != "ecom":
+        return 0
+    if early:
+        return 2
+    return int(mode == "EVERY_PAYMENT" or (mode == "NONE" and seconds(event["event_ts"]) >= MANDATE_S))
+
+
+def contradicts(event: dict[str, Any], eci: int) -> bool:
+    """Tell whether ECI, transStatus and `performed` contradict each other."""
+    tds, network = event.get("tds") or NOTHING, event["card"]["network"]
+    letter, eci_raw = tds.get("trans_status"), (tds.get("eci") or "").strip()
+    if tds.get("performed") is False:
+        return bool(letter or ((eci in {1, 2} or tds.get("cavv_hmac")) and not event["txn"].get("wallet")))
+    return bool(letter and eci_raw and (network, eci_raw.zfill(2), letter) not in AGREEMENTS and network != "other")
 
 
 def payment_row(event: dict[str, Any], merchant: dict[str, Any], read: tuple[int, int, int, int]) -> list[float]:
@@ -137,15 +166,11 @@ def payment_row(event: dict[str, Any], merchant: dict[str, Any], read: tuple[int
         float(tds.get("device_channel") or 0),
         nan if authenticated_at is None else at_s - seconds(authenticated_at),
         float(expected),
-        float(expected == 1 and status <= 1),
-        float(
-            (status == 2 and eci in {2, 3})
-            or (status == 3 and eci in {1, 3})
-            or (status in {4, 5, 6} and eci in {1, 2})
-        ),
-        float(eci in {1, 2} and not tds.get("cavv_hmac") and not checks.get("cavv")),
-        float(checks.get("cavv") in {"1", "4", "7", "9"}),
-        float(status in {4, 6} and txn["channel"] == "ecom"),
+        float(expected == 1 and status == 1 and txn["type"] == "purchase"),
+        float(contradicts(event, eci)),
+        float(eci in {1, 2, 6} and not tds.get("cavv_hmac") and not checks.get("cavv")),
+        float(card["network"] in {"visa", "amex"} and checks.get("cavv") in {"1", "4", "7", "9"}),
+        float(status in {4, 6} and (txn["channel"], txn["type"], txn["initiator"]) == ("ecom", "purchase", "CIT")),
         amount["minor"] / purchase if purchase else nan,
         float(bool(merchant)),
         float(len(gaps)) if merchant else nan,

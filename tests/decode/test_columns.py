@@ -37,7 +37,7 @@ def test_a_plain_event_is_unknown_wherever_it_is_silent() -> None:
     found = row()
     assert {name for name, value in found.items() if value == -1} == silent
     zero = {"EXPONENT", "IP_COUNTRY", "SHIP_COUNTRY", "FUNDING", "KIND", "CVV2", "AVS", "CAVV_RESULT", "TDS_VERSION"}
-    zero |= {"TRANS_STATUS", "HAS_CAVV", "HAS_DS_TRANS_ID", "EXEMPT", "TRUST_LIST"}
+    zero |= {"TRANS_STATUS", "HAS_CAVV", "HAS_DS_TRANS_ID", "EXEMPT", "TRUST_LIST", "HAS_REGISTRATION_TDS"}
     assert {name for name, value in found.items() if value == 0} == zero
 
 
@@ -91,8 +91,15 @@ def test_the_shipped_example_reads_as_it_is_written() -> None:
         ({"tds": {"eci": "05"}}, "ECI", 5),
         ({"tds": {"eci": "N0"}}, "ECI", -2),
         ({"tds": {"eci": "N2"}}, "ECI", -3),
-        ({"tds": {"eci": "x"}}, "ECI", -1),
+        ({"tds": {"eci": "x"}}, "ECI", -4),
+        ({"tds": {"eci": "123"}}, "ECI", -4),
         ({"tds": {"eci": ""}}, "ECI", -1),
+        ({"tds": {"eci": "  "}}, "ECI", -1),
+        ({"tds": {"eci": "5 "}}, "ECI", 5),
+        ({"tds": {"eci": " 05"}}, "ECI", 5),
+        ({"tds": {"eci": "005"}}, "ECI", 5),
+        ({"tds": {"eci": "00000005"}}, "ECI", 5),
+        ({"tds": {"eci": "00N0"}}, "ECI", -4),
         ({"tds": {"version": "2.3.1"}}, "TDS_VERSION", 231),
         ({"tds": {"version": "2.1.0"}}, "TDS_VERSION", 210),
         ({"tds": {"version": "latest"}}, "TDS_VERSION", 0),
@@ -106,9 +113,19 @@ def test_the_shipped_example_reads_as_it_is_written() -> None:
         ({"tds": {"auth_method": "02"}}, "AUTH_METHOD", 2),
         ({"tds": {"exempt_reason": "LOW_VALUE"}}, "EXEMPT", 1),
         ({"tds": {"exempt_reason": ""}}, "EXEMPT", 0),
+        ({"tds": {"exempt_reason": "none"}}, "EXEMPT", 0),
+        ({"tds": {"exempt_reason": "79"}}, "EXEMPT", 0),
+        ({"tds": {"exempt_reason": "because"}}, "EXEMPT", 2),
+        ({"tds": {"exempt_reason": "x" * 64}}, "EXEMPT", 2),
+        ({"tds": {"trans_status": " Y"}}, "TRANS_STATUS", ord("Y")),
+        ({"tds": {"trans_status_reason": "013"}}, "TRANS_STATUS_REASON", 13),
+        ({"checks": {"cavv": "2 "}}, "CAVV_RESULT", ord("2")),
+        ({"credential": {"registration_tds_ref": "r-1"}}, "HAS_REGISTRATION_TDS", 1),
+        ({"credential": {"registration_tds_ref": ""}}, "HAS_REGISTRATION_TDS", 0),
         ({"tds": {"trust_list": "E"}}, "TRUST_LIST", ord("E")),
         ({"pos": {"entry_mode": "812"}}, "ENTRY_MODE", 81),
         ({"pos": {"entry_mode": "ab"}}, "ENTRY_MODE", -1),
+        ({"pos": {"entry_mode": " 81"}}, "ENTRY_MODE", -1),
         ({"checks": {"avs": "long"}}, "AVS", 0),
         ({"checks": {"cvv2": "\u5408"}}, "CVV2", 0),
         ({"txn": {"wallet": "apple_pay"}}, "WALLET", 1),

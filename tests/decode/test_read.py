@@ -24,6 +24,7 @@ LEAVES = [field.path for field in FIELDS if field.kind != OBJECT]
 SCALARS: list[Any] = [
     *(None, True, False, 0, 1, -1, 4, 5, 2**31, 10**12 - 1, 10**12, 10**18, 10**25, 1.0, 0.5, 1e3, [], {}, ["01"]),
     *("", "1", "01", "05", "8a", "Y", "y", "?", "JP", "jp", "T1", "USD", "XXX", "N0", "2.2.0", "none", "apple_pay"),
+    *("5 ", " 5", "005", "00000005", "ZZ", "  ", " Y", "00N0", " none ", "low_value", "because", "79"),
     *(
         "5732",
         "573x",

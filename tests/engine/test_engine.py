@@ -95,6 +95,15 @@ def test_a_decision_says_what_produced_it_and_when() -> None:
     assert made.times.decided_ms == NOW_MS + 1
     assert made.tds.status == "UNKNOWN"
     assert made.compliance.known is False
+    assert made.compliance.stale is None
+    assert made.compliance.high_risk_goods is True  # by the category of the event
+
+
+def test_an_exemption_in_no_list_is_counted_once_for_its_event() -> None:
+    values = [encoded(event_id=f"e-{n}", tds={"exempt_reason": word}) for n, word in enumerate(("none", "x", "mit"))]
+    engine = new_engine()
+    assert score(engine, values).tally.unknown_exemptions == 1
+    assert score(engine, values).tally.unknown_exemptions == 0  # repeats
 
 
 def test_decisions_carry_the_card_token_as_key() -> None:

@@ -122,6 +122,7 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
         alerts_suppressed=3,
         dead_letters={"SENSITIVE_PAN": 2, "MALFORMED_JSON": 1},
         threeds={"AUTHENTICATED": 5},
+        unknown_exemptions=1,
         gaps={"SC5_CREDMASTER": 4},
     )
     for _ in range(2):
@@ -138,6 +139,7 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="SENSITIVE_PAN") == 0
     assert value(of, "sekisho_pan_guard_hits_total") == 4
     assert value(of, "sekisho_threeds_total", status="AUTHENTICATED") == 10
+    assert value(of, "sekisho_unknown_exemptions_total") == 2
     assert value(of, "sekisho_checklist_gaps_total", item="SC5_CREDMASTER") == 8
     assert value(of, "sekisho_batch_events_count") == 2
     assert value(of, "sekisho_batch_events_bucket", le="16.0") == 2

@@ -8,6 +8,7 @@ from scoring.contract.authorization import SCHEMA, Channel, Initiator, Network, 
 from scoring.contract.codes import OutcomeClass
 from scoring.contract.currencies import CURRENCIES
 from scoring.contract.response_codes import answers_of
+from scoring.contract.threeds_codes import N0, N2, NO_ECI, exemption_words
 from scoring.decode.columns import COUNTRIES
 from scoring.decode.read.lexicon import MISSING
 
@@ -35,7 +36,8 @@ class Vocabulary(IntEnum):
     TRANS_STATUS = 14
     TDS_VERSION = 15
     NO_WALLET = 16
-    ANSWER = 17  # response codes: of the network in column NETWORK this plus that
+    EXEMPTION = 17
+    ANSWER = 18  # response codes: of the network in column NETWORK this plus that
 
 
 def _positions(*names: str) -> dict[str, int]:
@@ -61,11 +63,12 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.PHASE: _positions(*get_args(Phase)),
     Vocabulary.OUTCOME: {outcome.name: int(outcome) for outcome in OutcomeClass},
     Vocabulary.NUMBER: _NUMBERS,
-    Vocabulary.ECI: _NUMBERS | {"N0": -2, "n0": -2, "N2": -3, "n2": -3},
+    Vocabulary.ECI: _NUMBERS | {"N0": N0, "n0": N0, "N2": N2, "n2": N2, "": NO_ECI},
     Vocabulary.CHARACTER: _CHARACTERS,
     Vocabulary.TRANS_STATUS: {c: code for c, code in _CHARACTERS.items() if c in "YNUARICDSynuaricds"},
     Vocabulary.TDS_VERSION: _VERSIONS,
     Vocabulary.NO_WALLET: dict.fromkeys(("", "none", "NONE", "None"), 0),
+    Vocabulary.EXEMPTION: exemption_words(),
     **{
         Vocabulary.ANSWER + position: {code: int(answer) for code, answer in answers_of(network).items()}
         for network, position in _positions(*get_args(Network)).items()

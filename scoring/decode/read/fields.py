@@ -15,6 +15,7 @@ from msgspec import inspect
 from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
+from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION, UNREADABLE_ECI
 from scoring.decode.columns import Col
 from scoring.decode.read.codes import STRICT, Vocabulary
 
@@ -130,7 +131,7 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "tds.version": _code(Col.TDS_VERSION, Vocabulary.TDS_VERSION),
     "tds.trans_status": _code(Col.TRANS_STATUS, Vocabulary.TRANS_STATUS),
     "tds.trans_status_reason": _code(Col.TRANS_STATUS_REASON, Vocabulary.NUMBER, -1),
-    "tds.eci": _code(Col.ECI, Vocabulary.ECI, -1),
+    "tds.eci": _code(Col.ECI, Vocabulary.ECI, UNREADABLE_ECI),
     "tds.cavv_hmac": Meaning(Col.HAS_CAVV, GIVEN),
     "tds.ds_trans_id": Meaning(Col.HAS_DS_TRANS_ID, GIVEN),
     "tds.auth_type": _code(Col.AUTH_TYPE, Vocabulary.NUMBER, -1),
@@ -138,7 +139,7 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "tds.challenge_ind": _code(Col.CHALLENGE_IND, Vocabulary.NUMBER, -1),
     "tds.challenge_cancel": _code(Col.CHALLENGE_CANCEL, Vocabulary.NUMBER, -1),
     "tds.device_channel": _code(Col.DEVICE_CHANNEL, Vocabulary.NUMBER, -1),
-    "tds.exempt_reason": Meaning(Col.EXEMPT, GIVEN),
+    "tds.exempt_reason": _code(Col.EXEMPT, Vocabulary.EXEMPTION, UNKNOWN_EXEMPTION),
     "tds.trust_list": _code(Col.TRUST_LIST, Vocabulary.CHARACTER),
     "tds.auth_ts": Meaning(Col.AUTH_MS),
     "tds.purchase_amount": Meaning(Col.PURCHASE_AMOUNT),
@@ -153,6 +154,7 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "ship.is_forwarder": Meaning(Col.FORWARDER),
     "credential.stored": Meaning(Col.STORED),
     "credential.registered_at": Meaning(Col.REGISTERED_MS),
+    "credential.registration_tds_ref": Meaning(Col.HAS_REGISTRATION_TDS, GIVEN),
 }
 
 _ABSENT: Final = (

@@ -61,6 +61,8 @@ _KINDS: Final = (0, 0, 0, 0, int(Kind.REFUND), int(Kind.REVERSAL))
 _YEN: Final = 392
 _TENS: Final = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 _ZERO: Final = 48
+_NINE: Final = 57
+_BLANK: Final = 32
 
 
 @helper
@@ -78,6 +80,8 @@ def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
         if form == PREFIX:
             stop = min(stop, start + 2)
         meaning = look_up(data, start, stop, TABLE[field, VOCABULARY])
+        if meaning == MISSING and form == CODE and TABLE[field, DEFAULT] != MISSING:
+            meaning = _look_closer(data, start, stop, TABLE[field, VOCABULARY])
         if meaning == MISSING:
             meaning = TABLE[field, DEFAULT]
             if meaning == MISSING:
@@ -96,6 +100,18 @@ def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
         else:  # DIGITS
             row[column] = 1 if value < 0 else 0
     return True
+
+
+@helper
+def _look_closer(data: NDArray[np.uint8], start: int, stop: int, vocabulary: int) -> int:
+    """Look a word up without the blanks around it and the zeros before its last two digits: `5 ` and `005` are 05."""
+    while start < stop and data[start] <= _BLANK:  # control characters too: no code has any
+        start += 1
+    while start < stop and data[stop - 1] <= _BLANK:
+        stop -= 1
+    while stop - start > 2 and data[start] == _ZERO and _ZERO <= data[start + 1] <= _NINE:
+        start += 1
+    return look_up(data, start, stop, vocabulary)
 
 
 @helper
