@@ -28,6 +28,11 @@ LATE_AMONG_MANY = [
     *(received(k * 60) for k in range(1, 41)),
     at(0),
 ]
+DAYS_LATE = [
+    at(100 * DAY, card=2, merchant=2),
+    *(received(day * DAY / 2, amount=day) for day in range(200)),
+    *(at(day * DAY + 7_000) for day in (99, 98, 96, 92, 90, 75, 60, 50, 0)),
+]
 FUTURE_FIRST = [*(received(75 * 365 * DAY + 90 * k) for k in range(30)), at(1), *(received(k) for k in range(9)), at(8)]
 
 
@@ -39,6 +44,7 @@ def now_of(event: Event, last_s: int) -> int:
 @settings(max_examples=200, deadline=None)
 @given(histories())
 @example(LATE_AMONG_MANY)
+@example(DAYS_LATE)
 @example(FUTURE_FIRST)
 def test_no_report_is_seen_before_it_was_received_and_none_that_was_is_forgotten(
     steps: list[Event | Report],
@@ -90,6 +96,7 @@ def check(everything: Everything, features: dict[str, float], prefix: str, now_s
 @settings(max_examples=200, deadline=None)
 @given(histories())
 @example(LATE_AMONG_MANY)
+@example(DAYS_LATE)
 @example(FUTURE_FIRST)
 def test_a_row_keeps_what_it_is_said_to_keep(steps: list[Event | Report]) -> None:
     stream, oracle = Stream(), ReportOracle()
