@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tests.chaos.oracle import Input, Output, Record, take_decision, take_input, take_letters
+from tests.chaos.oracle import Input, Output, Record, take_alerts, take_decision, take_input, take_letters
 from tests.chaos.site import Deployment
 
 READ_S = 120.0
@@ -25,7 +25,7 @@ def read_output(deployment: Deployment) -> Output:
     return Output(
         decisions=[take_decision(record) for record in read_topic(bootstrap, topics.decisions)],
         letters=take_letters(read_topic(bootstrap, topics.dead_letters)),
-        alerts=len(read_topic(bootstrap, topics.alerts)),
+        alerts=take_alerts(read_topic(bootstrap, topics.alerts)),
     )
 
 

@@ -69,7 +69,7 @@ class Output:
 
     decisions: Sequence[Decision]
     letters: Counter[tuple[str, int, int]]  # by (topic, partition, offset)
-    alerts: int
+    alerts: Counter[str]  # by the event that raised it
 
 
 def take_input(records: Iterable[Record]) -> Input:
@@ -108,8 +108,16 @@ def take_letters(records: Iterable[Record]) -> Counter[tuple[str, int, int]]:
     return Counter((letter["topic"], letter["partition"], letter["offset"]) for letter in letters)
 
 
+def take_alerts(records: Iterable[Record]) -> Counter[str]:
+    """Count alerts by the event that raised them."""
+    return Counter(orjson.loads(record.value)["event_id"] for record in records)
+
+
 def exactly_once(asked: Input, out: Output, topic: str) -> Finding:
-    """Hold that each good id is decided once, where it came in, in order; and that each bad event is a dead letter."""
+    """Hold that each good id is decided once, where it came in, in order; that each bad event is a dead letter, once.
+
+    And that no event raised two alerts.
+    """
     finding = Finding()
     times = Counter(decision.name for decision in out.decisions)
     finding.miss("ids without a decision", sorted(name.decode() for name in asked.good.keys() - times.keys()))
@@ -129,6 +137,9 @@ def exactly_once(asked: Input, out: Output, topic: str) -> Finding:
     letters = {(partition, offset) for source, partition, offset in out.letters if source == topic}
     finding.miss("bad events without a dead letter", sorted(asked.bad - letters))
     finding.miss("dead letters of no bad event", sorted(letters - asked.bad))
+    again = sorted(place for place, count in out.letters.items() if count > 1 and place[0] == topic)
+    finding.miss("bad events with several dead letters", [place[1:] for place in again])
+    finding.miss("events with several alerts", sorted(name for name, count in out.alerts.items() if count > 1))
     finding.numbers = {
         "events": len(asked.good),
         "decisions": len(out.decisions),
@@ -137,7 +148,7 @@ def exactly_once(asked: Input, out: Output, topic: str) -> Finding:
         "repeats": asked.repeats,
         "bad": len(asked.bad),
         "letters_again": sum(out.letters.values()) - len(out.letters),
-        "alerts": out.alerts,
+        "alerts": out.alerts.total(),
     }
     return finding
 

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,7 @@ class Deployment:
         partitions: int = 1,
         source: str | None = None,
         changes: Mapping[str, Any] | None = None,
+        create: Callable[[Path], object] = lambda config: sekisho("topics", "create", "--config", str(config)),
     ) -> None:
         """Create the topics; `source` reads another deployment's authorizations. `changes` go over the settings."""
         names = {field: f"{name}-{field.replace('_', '-')}" for field in Topics.__struct_fields__}
@@ -109,7 +110,7 @@ class Deployment:
         self.topics = Topics(**names)
         self._changes = dict(changes or {})
         self._ports: dict[int, int] = {}
-        sekisho("topics", "create", "--config", str(self.config(0)[0]))
+        create(self.config(0)[0])
 
     def topic(self, field: str) -> str:
         """Name a topic; of a kind that this version does not have, a name that nobody uses."""

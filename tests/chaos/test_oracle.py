@@ -16,6 +16,7 @@ from tests.chaos.oracle import (
     exactly_once,
     same_bytes,
     same_cards,
+    take_alerts,
     take_decision,
     take_input,
     take_letters,
@@ -56,7 +57,7 @@ def run(traffic: Traffic, *, skip: int = -1, at_ms: int = 0) -> tuple[Input, Out
             )
             decisions += [Record(partition, 0, value) for _, value in outputs.decisions]
             letters += [Record(0, 0, value) for _, value in outputs.dead_letters]
-    return take_input(went_in), Output([take_decision(d) for d in decisions], take_letters(letters), 0)
+    return take_input(went_in), Output([take_decision(d) for d in decisions], take_letters(letters), Counter())
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +109,29 @@ def test_a_decision_on_a_bad_or_unknown_event_is_seen(books: tuple[Input, Output
     assert finding.failures == ["1 decisions on what nobody sent: else"]
 
 
-def test_dead_letters_that_are_missing_or_wrong_are_seen_and_repeated_ones_counted(books: tuple[Input, Output]) -> None:
+def test_dead_letters_that_are_missing_wrong_or_repeated_are_seen(books: tuple[Input, Output]) -> None:
     asked, out = books
     assert len(asked.bad) > 10
     coordinates = sorted(out.letters)
-    fewer = Output(out.decisions, Counter(coordinates[1:]), 0)
+    fewer = Output(out.decisions, Counter(coordinates[1:]), Counter())
     assert exactly_once(asked, fewer, TOPIC).failures == [f"1 bad events without a dead letter: {coordinates[0][1:]}"]
-    more = Output(out.decisions, Counter([*coordinates, (TOPIC, 0, 10**6)]), 0)
+    more = Output(out.decisions, Counter([*coordinates, (TOPIC, 0, 10**6)]), Counter())
     assert exactly_once(asked, more, TOPIC).failures == ["1 dead letters of no bad event: (0, 1000000)"]
-    again = Output(out.decisions, Counter([*coordinates, coordinates[0]]), 0)
-    assert exactly_once(asked, again, TOPIC).failures == []
+    again = Output(out.decisions, Counter([*coordinates, coordinates[0]]), Counter())
+    assert exactly_once(asked, again, TOPIC).failures == [
+        f"1 bad events with several dead letters: {coordinates[0][1:]}"
+    ]
+    others = Output(out.decisions, Counter([*coordinates, ("merchants", 0, 1), ("merchants", 0, 1)]), Counter())
+    assert exactly_once(asked, others, TOPIC).failures == [], "each worker buries what it cannot read of merchants"
     assert exactly_once(asked, again, TOPIC).numbers["letters_again"] == 1
+
+
+def test_an_event_that_raised_two_alerts_is_seen(books: tuple[Input, Output]) -> None:
+    asked, out = books
+    alerts = take_alerts(Record(0, place, b'{"event_id":"%s"}' % name) for place, name in enumerate((b"a", b"b", b"b")))
+    finding = exactly_once(asked, Output(out.decisions, out.letters, alerts), TOPIC)
+    assert finding.failures == ["1 events with several alerts: b"]
+    assert finding.numbers["alerts"] == 3
 
 
 def test_one_event_lost_from_the_state_changes_bytes_and_card_digests(books: tuple[Input, Output]) -> None:

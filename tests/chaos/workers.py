@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-c", "from streams.cli import main; raise SystemExit(main())")
@@ -65,6 +65,18 @@ class End:
     line: str
 
 
+class Process(Protocol):
+    """A process that was started here, or for us."""
+
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Return the exit status; None while it runs."""
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, if it still runs."""
+
+
 class Worker:
     """One place for a worker, with a configuration of its own, and the process that fills it now."""
 
@@ -72,10 +84,11 @@ class Worker:
         self.number = number
         self.ends: list[End] = []
         self.wanted = False  # whether a process that ends is replaced
+        self.not_before = 0.0  # when the next process may start, monotonic
         self._command = command
-        self._log = log
+        self.log = log
         self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._asked = False
         self._began = 0.0
         self._log_at = 0
@@ -85,9 +98,12 @@ class Worker:
         assert self._process is None, "it runs already"
         self._asked = False
         self._began = time.monotonic()
-        with self._log.open("ab") as sink:
-            self._log_at = sink.tell()
-            self._process = subprocess.Popen(
+        self._log_at = self.log.stat().st_size if self.log.exists() else 0
+        self._process = self._launch()
+
+    def _launch(self) -> Process:
+        with self.log.open("ab") as sink:
+            return subprocess.Popen(
                 self._command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
             )
 
@@ -131,7 +147,7 @@ class Worker:
             return False
 
     def _last_line(self) -> str:
-        with self._log.open("rb") as log:
+        with self.log.open("rb") as log:
             log.seek(max(self._log_at, log.seek(0, os.SEEK_END) - TAIL_BYTES))
             lines = log.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
@@ -179,8 +195,9 @@ class Crew:
         """Let a frozen worker go on."""
         self.workers[number].signal(signal.SIGCONT, ends=False)
 
-    def kill(self, number: int = 0) -> None:
-        """End a worker as `kill -9` does. Callable from any thread."""
+    def kill(self, number: int = 0, gone_s: float = 0.0) -> None:
+        """End a worker as `kill -9` does, and replace it after a while. Callable from any thread."""
+        self.workers[number].not_before = time.monotonic() + gone_s
         self.workers[number].signal(signal.SIGKILL)
 
     def dismiss(self, number: int = 0, timeout_s: float = READY_S, *, replaced: bool = False) -> End:
@@ -214,14 +231,13 @@ class Crew:
             raise TimeoutError(f"worker {number} was not ready within {timeout_s:.0f} s; last line: {said}")
 
     def _keep(self) -> None:
-        not_before: dict[int, float] = {}
         while not self._over.wait(LOOK_S):
             with self._lock:
                 for worker in self.workers:
                     end = worker.reap()
                     if end is not None and end.lived_s < BRIEF_S:
-                        not_before[worker.number] = time.monotonic() + PAUSE_S
-                    due = time.monotonic() >= not_before.get(worker.number, 0.0)
+                        worker.not_before = max(worker.not_before, time.monotonic() + PAUSE_S)
+                    due = time.monotonic() >= worker.not_before
                     if worker.wanted and not worker.runs and due and self.starts < STARTS_MAX:
                         worker.start()
                         self.starts += 1

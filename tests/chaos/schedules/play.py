@@ -1,0 +1,235 @@
+"""Play one schedule against a broker: two workers, a short stream, the faults, and the books at the end."""
+
+import asyncio
+import functools
+import itertools
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from msgspec.structs import astuple
+
+from streams.config.load import load_settings
+from streams.topics import plan
+from streams.transport.admin import create_topics
+from tests.chaos.books import await_committed, read_input, read_output
+from tests.chaos.feed import Feed
+from tests.chaos.oracle import Output, exactly_once, same_cards
+from tests.chaos.proxy import Fault as Breakage
+from tests.chaos.proxy import Rule
+from tests.chaos.schedules.nursery import Fledgling, Nursery
+from tests.chaos.schedules.schedule import KINDS, WORKERS, Deed, Fault, Schedule
+from tests.chaos.site import Deployment, Site, merged
+from tests.chaos.stage import clear
+from tests.chaos.traffic import Event, Mix, Traffic
+from tests.chaos.workers import Crew
+
+PARTITIONS = 2
+RATE = 150.0
+TRAFFIC = Traffic(events=600, partitions=PARTITIONS, mix=Mix(repeated=0.04, bad=0.03))
+
+SETTINGS: Mapping[str, Any] = {
+    "kafka": {"profile": {"session_timeout_s": 2.0, "heartbeat_interval_s": 0.4}, "request_timeout_s": 5.0},
+    "consume": {"commit_interval_s": 0.15, "rebalance_timeout_s": 10.0},
+    "state": {"flush_interval_s": 0.2, "fence_timeout_s": 15.0, "read_timeout_s": 8.0},
+    "emit": {"ack_timeout_s": 1.5},
+    "watch": {"interval_s": 0.25, "stall_s": 8.0, "settle_s": 20.0, "drain_s": 3.0},
+    "policy": {"inline": {"version": "chaos", "global": {"review": 400, "step_up": 800, "block": 900}}},
+}
+"""Everything soon: sessions, flushes, commits, deadlines. And a policy that makes an alert of each twentieth event."""
+
+UNFENCED: Mapping[str, Any] = {"kafka": {"profile": {"fencing": False}}}
+"""To show that schedules find what the broker's fence is for."""
+
+START_S = 6.0
+LOOK_S = 0.05
+DRAIN_S = 45.0
+"""From the last event and the last fault to the last commit."""
+
+ARRIVAL_S = 5.0
+"""For the broker to answer what was held to the end."""
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """What came of a schedule: what is wrong, in sentences, and which of its faults had their moment."""
+
+    failures: tuple[str, ...]
+    came: tuple[Fault, ...]
+    halts: int
+    seconds: float
+    output: Output
+    logs: tuple[Path, ...]
+
+
+@functools.lru_cache(maxsize=1)
+def events() -> tuple[Event, ...]:
+    """Draw the stream, the same for every schedule."""
+    return tuple(TRAFFIC)
+
+
+def play(place: Site, nursery: Nursery, schedule: Schedule, calm: Output | None, *, fencing: bool = True) -> Played:
+    """Play a schedule; `calm` is what comes out of the stream without a fault."""
+    begun = time.monotonic()
+    changes = SETTINGS if fencing else merged(SETTINGS, UNFENCED)
+    name = f"schedule-{next(_numbers):05}"  # all of one length: no name is part of another
+    deployment = Deployment(place, name, partitions=PARTITIONS, changes=changes, create=_create)
+    crew = Crew([_worker(nursery, deployment, number) for number in range(WORKERS)])
+    feed = Feed(place.bootstrap, deployment.topics.authorizations, events(), RATE)
+    failures = []
+    with _Faults(place, deployment, crew, schedule) as faults:
+        with crew, feed:
+            for worker in crew.workers:
+                worker.wanted = True
+            _await_ready(crew)
+            feed.join()
+            faults.await_over()
+            missing = await_committed(deployment, DRAIN_S)
+            if missing:
+                failures.append(f"not committed {DRAIN_S:.0f} s after the last fault: {missing}")
+        faults.await_arrival()
+    out = read_output(deployment)
+    topic = deployment.topics.authorizations
+    failures += exactly_once(read_input(deployment), out, topic).failures
+    if calm is not None:
+        failures += same_cards(calm, out).failures
+    own = [end for end in crew.ends if not end.asked]
+    failures += [f"a worker ended with {end.status}: {end.line}" for end in own if not clear(end)]
+    asyncio.run(_delete(deployment))
+    return Played(
+        failures=tuple(failures),
+        came=tuple(faults.came),
+        halts=len(own),
+        seconds=round(time.monotonic() - begun, 1),
+        output=out,
+        logs=tuple(worker.log for worker in crew.workers),
+    )
+
+
+class _Faults:
+    """The faults of a schedule, waiting for their moments. A context: in the end all are over and nothing is held."""
+
+    def __init__(self, place: Site, deployment: Deployment, crew: Crew, schedule: Schedule) -> None:
+        self.came: list[Fault] = []
+        self._place = place
+        self._crew = crew
+        self._rules: list[tuple[Fault, Rule]] = []
+        self._timers: list[threading.Timer] = []
+        self._over_s = 0.0  # monotonic: when the last fault that came is over
+        for fault in schedule.faults:
+            self._rules.append((fault, self._rule(deployment, fault)))
+
+    def __enter__(self) -> "_Faults":
+        for _, rule in self._rules:
+            self._place.proxy.add(rule)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _, rule in self._rules:
+            self._place.proxy.release(rule)
+            self._place.proxy.lift(rule)
+        for timer in self._timers:
+            timer.join()
+
+    def await_over(self) -> None:
+        """Wait until whatever has begun is over, and begin nothing more."""
+        for _, rule in self._rules:
+            if not rule.applied.is_set():
+                self._place.proxy.lift(rule)
+        while (left_s := self._over_s - time.monotonic()) > 0:
+            time.sleep(left_s)
+        for timer in self._timers:
+            timer.join()
+
+    def await_arrival(self) -> None:
+        """Wait until the broker has answered what it got late."""
+        for fault, rule in self._rules:
+            if rule.held and fault.deed in (Deed.HOLD, Deed.DIE):
+                rule.done.wait(ARRIVAL_S)
+
+    def _rule(self, deployment: Deployment, fault: Fault) -> Rule:
+        kind = KINDS[fault.kind]
+        breakage, holds_all = _BREAKAGES.get(fault.deed, (Breakage.NONE, False))
+        is_held = breakage in (Breakage.HOLD, Breakage.HOLD_ANSWER)
+        moment = "answered" if fault.deed is Deed.KILL else "asked"
+        return Rule(
+            kind.apis,
+            tuple(deployment.topic(field) for field in kind.fields),
+            having=kind.having,
+            client=deployment.client(fault.worker),
+            fault=breakage,
+            times=None if holds_all else 1,
+            skip=fault.nth - 1,
+            held_s=fault.seconds if is_held else None,
+            **{moment: functools.partial(self._strike, fault)},
+        )
+
+    def _strike(self, fault: Fault) -> None:
+        """Do, in the proxy's thread, what the moment of a fault brings; that of one which holds all comes once."""
+        if fault in self.came:
+            return
+        self.came.append(fault)
+        self._over_s = max(self._over_s, time.monotonic() + fault.seconds)
+        crew, worker = self._crew, fault.worker
+        match fault.deed:
+            case Deed.DIE:
+                crew.kill(worker)
+            case Deed.KILL:
+                crew.kill(worker, fault.seconds)
+            case Deed.FREEZE:
+                crew.freeze(worker)
+                self._later(fault.seconds, lambda: crew.thaw(worker))
+            case Deed.LEAVE:
+                crew.workers[worker].signal(signal.SIGTERM)
+            case Deed.RESTART:  # not in the proxy's thread, which it stops and starts
+                self._later(0.0, lambda: self._place.restart_broker(kill=True, outage_s=fault.seconds))
+
+    def _later(self, wait_s: float, deed: Callable[[], object]) -> None:
+        timer = threading.Timer(wait_s, deed)
+        self._timers.append(timer)
+        timer.start()
+
+
+_BREAKAGES: Mapping[Deed, tuple[Breakage, bool]] = {
+    Deed.HOLD: (Breakage.HOLD, True),
+    Deed.DIE: (Breakage.HOLD, False),
+    Deed.ANSWERS: (Breakage.HOLD_ANSWER, True),
+    Deed.CUT: (Breakage.CUT, False),
+    Deed.LOSE: (Breakage.LOSE_ANSWER, False),
+    Deed.KILL: (Breakage.LOSE_ANSWER, False),
+}
+"""What becomes of the request, and whether of all that come until the fault is over."""
+
+
+def _worker(nursery: Nursery, deployment: Deployment, number: int) -> Fledgling:
+    path, port = deployment.config(number)
+    return Fledgling(nursery, number, ["worker", "--config", str(path)], path.with_suffix(".log"), port)
+
+
+def _await_ready(crew: Crew) -> None:
+    """Wait until all workers are ready, but no longer than START_S: a fault may have met them already."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and not all(worker.is_ready for worker in crew.workers):
+        time.sleep(LOOK_S)
+
+
+def _create(config: Path) -> None:
+    settings = load_settings(config)
+    asyncio.run(create_topics(settings.kafka, plan(settings.topics)))
+
+
+async def _delete(deployment: Deployment) -> None:
+    """Delete the topics: hundreds of schedules leave no logs behind."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=deployment.site.bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics(list(astuple(deployment.topics)))
+    finally:
+        await admin.close()

@@ -1,0 +1,169 @@
+"""Schedules of faults as values: drawn from a seed, in words, and as a text that can be played again. Pure."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple, Self
+
+from tests.chaos.late import MARKER, OUTPUTS, ROWS
+from tests.chaos.proxy import Api
+
+WORKERS: Final = 2
+FAULTS_MAX: Final = 4
+RESTART_SHARE: Final = 0.05
+"""Of all schedules: in these, one fault is of the broker, which is everybody's. They are played alone."""
+
+SECONDS: Final[Mapping[float, int]] = {0.5: 1, 1.5: 1, 3.5: 2, 6.0: 2}
+"""How long faults last, and how often: shorter and longer than a takeover takes with `play.SETTINGS`."""
+
+OUTAGES: Final = (0.5, 1.5)
+"""How long the broker is away."""
+
+
+class Kind(NamedTuple):
+    """Requests that a fault may wait for; `nth_max` is about how many of them a worker makes in a schedule."""
+
+    words: str
+    nth_max: int
+    weight: int
+    apis: tuple[Api, ...] = ()  # none: any
+    fields: tuple[str, ...] = ()  # of the topics that it names, one at least
+    having: bytes = b""
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "outputs": Kind("produce of outputs", 60, 6, (Api.PRODUCE,), OUTPUTS),
+    "rows": Kind("produce of rows or markers", 50, 5, (Api.PRODUCE,), ROWS),
+    "markers": Kind("produce of a marker", 30, 3, (Api.PRODUCE,), ROWS, MARKER),
+    "commits": Kind("offset commit", 14, 2, (Api.OFFSET_COMMIT,)),
+    "group": Kind("join, sync or heartbeat", 10, 3, (Api.JOIN_GROUP, Api.SYNC_GROUP, Api.HEARTBEAT)),
+    "fence": Kind("request of a fence", 10, 3, (Api.INIT_PRODUCER_ID, Api.ADD_PARTITIONS_TO_TXN, Api.END_TXN)),
+    "reads": Kind("fetch of rows or decisions", 45, 2, (Api.FETCH,), (*ROWS, "decisions")),
+    "all": Kind("request of any kind", 400, 2),
+}
+
+
+class Deed(StrEnum):
+    """What happens when the moment of a fault has come."""
+
+    HOLD = "hold"
+    DIE = "die"
+    ANSWERS = "answers"
+    CUT = "cut"
+    LOSE = "lose"
+    KILL = "kill"
+    FREEZE = "freeze"
+    LEAVE = "leave"
+    RESTART = "restart"
+
+
+DEEDS: Final[Mapping[Deed, tuple[int, str]]] = {
+    Deed.HOLD: (5, "it and all like it reach the broker {seconds:g} s later"),
+    Deed.DIE: (6, "the worker is killed and replaced, and it reaches the broker {seconds:g} s later"),
+    Deed.ANSWERS: (3, "its answer and all like it come {seconds:g} s later"),
+    Deed.CUT: (1, "its connection is cut before the broker sees it"),
+    Deed.LOSE: (2, "its connection is cut when the broker has done it"),
+    Deed.KILL: (3, "the worker is killed when the broker has done it, and replaced after {seconds:g} s"),
+    Deed.FREEZE: (3, "the worker is frozen for {seconds:g} s"),
+    Deed.LEAVE: (1, "the worker is asked to end, and replaced"),
+    Deed.RESTART: (0, "the broker is killed, and started after {seconds:g} s"),
+}
+"""How often each is drawn, and how it reads."""
+
+TIMELESS: Final = frozenset({Deed.CUT, Deed.LOSE, Deed.LEAVE})
+
+
+class ScheduleError(ValueError):
+    """The text of a schedule is not one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What befalls a worker at its `nth` request of a kind since the schedule began, and for how long."""
+
+    worker: int
+    kind: str
+    nth: int
+    deed: Deed
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Write it so that `parse` reads it."""
+        return f"{self.worker}:{self.kind}:{self.nth}:{self.deed}:{self.seconds:g}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote.
+
+        Raises:
+            ScheduleError: it is no fault.
+        """
+        try:
+            worker, kind, nth, deed, seconds = text.split(":")
+            fault = cls(worker=int(worker), kind=kind, nth=int(nth), deed=Deed(deed), seconds=float(seconds))
+        except ValueError as error:
+            raise ScheduleError(f"{text!r} is no fault, which is WORKER:KIND:NTH:DEED:SECONDS ({error})") from None
+        if not (0 <= fault.worker < WORKERS and kind in KINDS and fault.nth > 0 and 0 <= fault.seconds <= max(SECONDS)):
+            raise ScheduleError(f"{text!r}: no such worker, kind, number or duration")
+        return fault
+
+    @property
+    def words(self) -> str:
+        """Say it to a reader."""
+        then = DEEDS[self.deed][1].format(seconds=self.seconds)
+        return f"worker {self.worker}, {KINDS[self.kind].words} number {self.nth}: {then}"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Faults, none of which waits for another."""
+
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        """Write it so that `parse` reads it."""
+        return ",".join(map(str, self.faults))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote.
+
+        Raises:
+            ScheduleError: it is no schedule.
+        """
+        return cls(tuple(map(Fault.parse, text.split(",")))) if text else cls(())
+
+    @property
+    def words(self) -> str:
+        """Say it to a reader, a line for each fault."""
+        return "\n".join(fault.words for fault in self.faults) or "no fault"
+
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether it needs a broker of its own, for the time that it takes."""
+        return any(fault.deed is Deed.RESTART for fault in self.faults)
+
+
+def draw(seed: int, number: int) -> Schedule:
+    """Draw the schedule of a number: always the same for the same seed."""
+    choose = random.Random(f"{seed}/{number}")  # noqa: S311 - a seed, no secret
+    faults = [_fault(choose) for _ in range(choose.randint(1, FAULTS_MAX))]
+    if choose.random() < RESTART_SHARE:
+        broken = faults[0]
+        seconds = choose.choice(OUTAGES)
+        faults[0] = Fault(worker=broken.worker, kind=broken.kind, nth=broken.nth, deed=Deed.RESTART, seconds=seconds)
+    return Schedule(tuple(faults))
+
+
+def _fault(choose: random.Random) -> Fault:
+    (seconds,) = choose.choices(list(SECONDS), list(SECONDS.values()))
+    (kind,) = choose.choices(list(KINDS), [kind.weight for kind in KINDS.values()])
+    (deed,) = choose.choices(list(DEEDS), [weight for weight, _ in DEEDS.values()])
+    return Fault(
+        worker=choose.randrange(WORKERS),
+        kind=kind,
+        nth=choose.randint(1, KINDS[kind].nth_max),
+        deed=deed,
+        seconds=0.0 if deed in TIMELESS else seconds,
+    )
