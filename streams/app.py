@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 EXIT_HALTED = 1
 
 SWITCH_INTERVAL_S = 0.0005  # two threads share the interpreter; 5 ms, the default, is a whole latency budget
+LEAVE_S = 2.0
 CRASH_STOP_S = 5.0
 CANCEL_S = 1.0
 DELIVERIES_MAX = 64  # batches scored and not yet acknowledged, over all partitions
@@ -157,6 +158,11 @@ class FraudApp(faust.App):
         if self._consumer is not None:
             cast(BatchConsumer, self._consumer).check_produce()
 
+    async def leave_group(self) -> None:
+        """Leave the group, where the broker keeps out what this worker may still have under way."""
+        if self._consumer is not None and self.settings.is_fenced:
+            await cast(BatchConsumer, self._consumer).leave_group()
+
     def on_committed(self, offsets: Mapping[TP, int]) -> None:
         """Pass on which offsets were committed."""
         self.telemetry.committed(offsets)
@@ -213,13 +219,14 @@ async def _serve(build: Callable[[], FraudApp], until_the_loop_is_closed: ExitSt
 async def _stop(app: FraudApp) -> None:
     """Stop the app: in order, or, when it has crashed, within moments. Nothing is left then that may become durable.
 
-    A producer whose broker is silent would wait for ever for what nobody will acknowledge.
+    A producer whose broker is silent would wait for ever for what nobody will acknowledge. So a worker that has crashed
+    leaves its group first: its partitions move, or wait for no dead member when it comes back.
     """
     if app.crash_reason is None:
         await app.stop()
         return
-    stopping = asyncio.create_task(app.stop())
-    await asyncio.wait([stopping], timeout=CRASH_STOP_S)
+    for step, timeout_s in ((app.leave_group, LEAVE_S), (app.stop, CRASH_STOP_S)):
+        await asyncio.wait([asyncio.create_task(step())], timeout=timeout_s)
 
 
 async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
@@ -300,7 +307,7 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "producer_linger": 0,
         "producer_max_batch_size": emit.batch_max_bytes,
         "producer_max_request_size": 1 << 23,
-        "producer_request_timeout": emit.ack_timeout_s,
+        "producer_request_timeout": emit.request_timeout_s,
         "agent_supervisor": "mode.CrashingSupervisor",
         "cython_optimizations": True,
         "stream_buffer_maxsize": 1 << 16,  # batches; `partition_max_batches` is the limit that works

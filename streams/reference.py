@@ -13,6 +13,7 @@ from streams.emit import Emitter
 from streams.records.batches import Refused
 from streams.refused import outputs_of
 from streams.seams import Engine, Telemetry
+from streams.transport import failover
 from streams.transport.bounded import BoundedConsumer, Polled
 from streams.transport.security import client_options
 from streams.transport.settings import WorkerSettings
@@ -62,6 +63,7 @@ class ReferenceLoader(Service):
             isolation_level=self._settings.consume.isolation,
             fetch_max_wait_ms=100,
         )
+        failover.watch(consumer._client)
         try:
             async with asyncio.timeout(self._settings.reference_timeout_s):
                 await consumer.start()

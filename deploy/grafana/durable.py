@@ -13,7 +13,7 @@ DURABLE = Row(
             title="Time of a flush",
             description="From taking what changed in a partition to the acknowledgement of its marker. What was "
             "decided since the last marker is what a crash replays. SekishoFlushSlow warns above 5 s (dashed); at "
-            "emit.ack_timeout_s, 10 s, the worker halts.",
+            "emit.ack_timeout_s, 60 s, the worker halts.",
             unit="s",
             queries=(
                 Query(quantile(0.5, "sekisho_flush_seconds"), "p50"),

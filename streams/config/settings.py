@@ -43,11 +43,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.watch.stall_s <= self.emit.ack_timeout_s:
             raise ValueError("watch.stall_s must exceed emit.ack_timeout_s, or a slow produce looks like a stall")
-        if self.watch.drain_s < self.emit.ack_timeout_s:
-            raise ValueError("watch.drain_s must not be below emit.ack_timeout_s, or a drain gives up on its outputs")
+        if self.emit.request_timeout_s > self.emit.ack_timeout_s:
+            raise ValueError("emit.request_timeout_s must not exceed emit.ack_timeout_s, which is for all attempts")
         if self.consume.record_batch_max_bytes < 2 * self.decode.bytes_max:
             raise ValueError(
                 "consume.record_batch_max_bytes must be twice decode.bytes_max, or more: an event has a key"
+            )
+        if self.watch.drain_s < self.emit.request_timeout_s:
+            raise ValueError(
+                "watch.drain_s must not be below emit.request_timeout_s, or a drain gives up on its outputs"
             )
         if self.kafka.profile.session_timeout_s > self.kafka.request_timeout_s:
             raise ValueError("kafka.request_timeout_s must not be below the profile's session_timeout_s")

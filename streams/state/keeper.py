@@ -123,7 +123,7 @@ class Keeper(Service):
             [settings.topics.card_profiles, settings.topics.shared_profiles],
             client_id="sekisho-profiles",
             batch_max_bytes=settings.state.batch_max_bytes,
-            ack_timeout_s=settings.emit.ack_timeout_s,
+            request_timeout_s=settings.emit.request_timeout_s,
             check=check_produce,
         )
         self.fence: Fence | None = None

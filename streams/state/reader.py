@@ -14,6 +14,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.state.rows import KEY_SIZE, ROWS_MAX, Rows, StateReadError, batches_of, name_of, pack, rows_of
 from streams.state.topic_ids import topic_ids
+from streams.transport import failover
 from streams.transport.fetch import READ_COMMITTED, close, fetch_again
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
@@ -81,6 +82,8 @@ class LogReader:
         """
         assert self._started is None
         consumer = aiokafka.AIOKafkaConsumer(**self._options)
+        consumer._request_timeout_ms = int(self._timeout_s * 1000)  # of a look-up of offsets, which has many requests
+        failover.watch(consumer._client)
         try:
             await consumer.start()
         except BaseException:

@@ -15,6 +15,7 @@ from aiokafka.structs import TopicPartition
 from scoring.profile.packed import Packed
 from streams.emit import Ack, TopicsMismatchError
 from streams.state.blocks import BlockBuilder, blocks
+from streams.transport import failover
 from streams.transport.fence import IdentifiedBatch, ProducerIdentity
 from streams.transport.fence.lease import guard
 from streams.transport.security import client_options
@@ -54,7 +55,7 @@ def _heed(drained: "asyncio.Future[None]") -> None:
 class StateProducer:
     """Produce rows and markers. How much may be under way is for the caller to bound, and how long to wait for it.
 
-    `batch_max_bytes` bounds a batch with its header, below the broker's `max.message.bytes`; `ack_timeout_s` is how
+    `batch_max_bytes` bounds a batch with its header, below the broker's `max.message.bytes`; `request_timeout_s` is how
     long one request may take, and `stop` twice that. aiokafka sends one batch of a partition at a time, and an
     idempotent producer sends it again until it is acknowledged or the producer is stopped. `check` is asked before each
     produce leaves, and fails it by raising a KafkaError.
@@ -67,14 +68,14 @@ class StateProducer:
         *,
         client_id: str,
         batch_max_bytes: int,
-        ack_timeout_s: float,
+        request_timeout_s: float,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._broker = broker
         self._topics = topics
         self._client_id = client_id
         self._batch_max_bytes = batch_max_bytes
-        self._ack_timeout_s = ack_timeout_s
+        self._request_timeout_s = request_timeout_s
         self._check = check
         self._started: aiokafka.AIOKafkaProducer | None = None
 
@@ -86,7 +87,7 @@ class StateProducer:
             streams.emit.TopicsMismatchError: a topic does not exist.
         """
         assert self._started is None
-        options = client_options(self._broker) | {"request_timeout_ms": int(self._ack_timeout_s * 1000)}
+        options = client_options(self._broker) | {"request_timeout_ms": int(self._request_timeout_s * 1000)}
         client = aiokafka.AIOKafkaProducer(
             **options,
             client_id=self._client_id,
@@ -96,6 +97,7 @@ class StateProducer:
             max_batch_size=self._batch_max_bytes,
             max_request_size=self._batch_max_bytes,
         )
+        failover.watch(client.client)
         try:
             await client.start()
             guard(client.client, self._check)
@@ -108,7 +110,7 @@ class StateProducer:
 
     async def _find(self, client: aiokafka.AIOKafkaProducer, topic: str) -> None:
         try:
-            async with asyncio.timeout(self._ack_timeout_s):
+            async with asyncio.timeout(self._request_timeout_s):
                 await client.partitions_for(topic)
         except (TimeoutError, UnknownTopicOrPartitionError):
             raise TopicsMismatchError(f"topic {topic!r} does not exist") from None
@@ -165,12 +167,12 @@ class StateProducer:
         return ack
 
     async def stop(self) -> None:
-        """Wait for what is under way and disconnect. What is not acknowledged within `ack_timeout_s` fails."""
+        """Wait for what is under way and disconnect. What is not acknowledged within `request_timeout_s` fails."""
         client, self._started = self._started, None
         if client is None:
             return
         stopping = asyncio.create_task(client.stop())
-        done, _ = await asyncio.wait([stopping], timeout=self._ack_timeout_s)
+        done, _ = await asyncio.wait([stopping], timeout=self._request_timeout_s)
         if not done:
             client._message_accumulator.fail_all(ProducerClosed())
             await client.client.close()  # ends the request that the sender waits for

@@ -43,6 +43,7 @@ class BatchConsumer(driver.Consumer):
         self._durable: dict[TP, int] | None = {} if self.app.settings.state.enabled else None
         self._moved = asyncio.Event()
         self._settings = self.app.settings.consume
+        self._is_fenced = self.app.settings.is_fenced
         self._room = asyncio.Event()
         self._is_between = False  # assignments: the group has taken partitions back and not given any out yet
         self.restoring = False  # partitions are assigned, and their profiles are being read back
@@ -136,11 +137,14 @@ class BatchConsumer(driver.Consumer):
     def check_lease(self) -> None:
         """Refuse to go on when the group may have given this worker's partitions to another.
 
+        Where the broker fences, a lease that is over proves nothing: the coordinator may be away, and counts sessions
+        anew when it is back. A successor, if there is one, has shut this worker out.
+
         Raises:
-            ExpelledError: no heartbeat was answered for a session timeout, as the process was held up or the broker
-                gone; or the group has said that it did not wait for this worker.
+            ExpelledError: the group has said that it did not wait for this worker; or, without a fence, no heartbeat
+                was answered for a session timeout, as the process was held up or the broker gone.
         """
-        if self._lost is None and self._thread.lease_left_s < 0:
+        if self._lost is None and self._is_overdue:
             self._lost = "no heartbeat was answered for a session timeout"
         if self._lost is None and self._thread.is_expelled:
             self._lost = "the group does not know this worker any more"
@@ -156,10 +160,14 @@ class BatchConsumer(driver.Consumer):
         Raises:
             ExpelledError: as `check_lease`.
         """
-        if self._lost is None and (not self.started or self._thread.lease_left_s >= 0):
+        if self._lost is None and (not self.started or not self._is_overdue):
             return
         if self._lost is not None or self._windows or self._durable or (self.assignment() and not self._is_between):
             self.check_lease()
+
+    @property
+    def _is_overdue(self) -> bool:
+        return not self._is_fenced and self._thread.lease_left_s < 0
 
     def stop_flow(self) -> None:
         """Note that a rebalance, or the end, has begun. Extends the original."""
@@ -318,6 +326,10 @@ class BatchConsumer(driver.Consumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: the original compares monotonic with epoch time (#629). The watchdog does its work."""
+
+    async def leave_group(self) -> None:
+        """Give the partitions back at once: this worker ends, and what it has not finished is another's."""
+        await self._thread.leave()
 
     # -- what the watchdog and the metrics see
 

@@ -9,15 +9,17 @@ import asyncio
 import sys
 import time
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import Any, cast
 
 import aiokafka
-from aiokafka.errors import ConsumerStoppedError
-from aiokafka.protocol.group import SyncGroupRequest
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.protocol.group import LeaveGroupRequest, SyncGroupRequest
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.transport import failover
 from streams.transport.batch import Columns
 from streams.transport.fetch import Bounds, close, fetch_again, take
 
@@ -94,6 +96,20 @@ class Poller(driver.AIOKafkaConsumerThread):
         coordinator = self._ensure_consumer()._coordinator
         return bool(coordinator.generation < 0)
 
+    async def leave(self) -> None:
+        """Give the partitions back while the rest is still to be closed, and never join again.
+
+        A static member keeps its place: whoever comes back under its name within the session has its partitions at
+        once, and the others notice nothing.
+        """
+        coordinator = self._consumer._coordinator if self._consumer is not None else None
+        if coordinator is None or coordinator._closing.done() or coordinator._group_instance_id is not None:
+            return
+        coordinator._closing.set_result(None)
+        if coordinator.generation > 0:
+            with suppress(KafkaError):
+                await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
+
     async def stop(self) -> None:
         """Leave the group and close. Overrides `ServiceThread.stop`, which waits for the thread to do the same."""
         if self._started.is_set() and not self._stopped.is_set():
@@ -115,6 +131,7 @@ class Poller(driver.AIOKafkaConsumerThread):
         settings = self.app.settings.consume
         consumer._fetch_max_wait_ms = settings.fetch_max_wait_ms
         consumer._isolation_level = settings.isolation
+        failover.watch(consumer._client)
         return consumer
 
     # -- polling

@@ -6,6 +6,7 @@ from typing import Any
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 
+from streams.transport import failover
 from streams.transport.fence.lease import guard
 
 
@@ -17,6 +18,12 @@ class Producer(driver.Producer):
     def _settings_extra(self) -> Mapping[str, Any]:
         """Override: Faust turns idempotence on only inside its transactions."""
         return {"acks": "all", "enable_idempotence": self.app.settings.broker.profile.idempotent_producer}
+
+    def _new_producer(self, transactional_id: str | None = None) -> aiokafka.AIOKafkaProducer:
+        """Let it leave brokers that have gone. Extends the original."""
+        producer = super()._new_producer(transactional_id)
+        failover.watch(producer.client)
+        return producer
 
     async def on_start(self) -> None:
         """Check the lease before every produce. Extends the original, which connects."""

@@ -127,7 +127,8 @@ class Emit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bound what is produced."""
 
     batch_max_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 23)] = 900_000  # below the broker's message.max.bytes
-    ack_timeout_s: Seconds = 10.0
+    request_timeout_s: Seconds = 10.0  # one produce; then it is sent again over a new connection
+    ack_timeout_s: Seconds = 60.0  # all of them; longer than brokers take for a new leader, or to drop a stuck follower
 
 
 class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,7 +138,7 @@ class State(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flush_interval_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0  # within it changes are durable and seen
     batch_max_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 23)] = 262_144  # of one produce of rows
     follow_interval_s: Annotated[float, Meta(ge=0.01, le=10)] = 0.1  # how often to look for what other workers saw
-    read_timeout_s: Seconds = 30.0  # a restore that brings nothing for so long has failed
+    read_timeout_s: Seconds = 60.0  # a read of rows that brings nothing for so long has failed
     fence_timeout_s: Seconds = 90.0  # to fence the predecessor of a partition; brokers drop a stuck follower after 30 s
 
 
@@ -157,7 +158,7 @@ class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Say how long the worker may stand still before it ends itself."""
 
     interval_s: Seconds = 1.0
-    stall_s: Seconds = 30.0  # lag and no progress, or a batch unfinished, for longer than this
+    stall_s: Seconds = 90.0  # lag and no progress, or a batch unfinished, for longer than this
     settle_s: Seconds = 300.0  # a group that has not assigned partitions for longer than this never will
     drain_s: Seconds = 30.0  # from SIGTERM or a crash to the end of the process
 
@@ -173,3 +174,8 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     poison: PoisonLimit = PoisonLimit()
     watch: Watch = Watch()
     reference_timeout_s: Seconds = 120.0  # to read `merchants` to its end before the first event
+
+    @property
+    def is_fenced(self) -> bool:
+        """Tell whether the broker keeps out every earlier owner of a partition, and no clock has to."""
+        return self.broker.profile.fencing and self.state.enabled

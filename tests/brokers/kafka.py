@@ -7,10 +7,11 @@ Plain functions and a context manager; the fixtures are in tests/integration/con
 import base64
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -129,15 +130,19 @@ class KafkaServer:
         inner_port: int | None = None,
         proxy_port: int = 0,
         session_ms: int = 9_000,
+        properties: str | None = None,
+        jvm: Sequence[str] = JVM,
     ) -> None:
+        """Write the configuration: `properties` if given, in place of those of a broker that is alone."""
         self.port = port
         self._directory = directory
-        self._java = ["java", *JVM, "-cp", f"{jars()}/*"]
+        self._java = ["java", *jvm, "-cp", f"{jars()}/*"]
         self._config = directory / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         proxied = inner_port is not None
         self._config.write_text(
-            PROPERTIES.format(
+            properties
+            or PROPERTIES.format(
                 port=port,
                 controller=controller,
                 directory=directory,
@@ -148,17 +153,16 @@ class KafkaServer:
             )
         )
 
-    def format(self, *options: str) -> None:
-        """Prepare the storage, once, with more `options` of Kafka's storage tool.
+    def format(self, *options: str, cluster: str = "") -> None:
+        """Prepare the storage, once, with more `options` of Kafka's storage tool. Nodes of one cluster share its id.
 
         Raises:
             subprocess.CalledProcessError: the tool failed; what it said is in `output`.
         """
-        # a leading dash, one id in 64, would be read as an option
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
+        name = cluster or cluster_id()
         with (self._directory / "output").open("ab") as sink:
             subprocess.run(
-                [*self._java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config), *options],
+                [*self._java, "kafka.tools.StorageTool", "format", "-t", name, "-c", str(self._config), *options],
                 check=True,
                 timeout=FORMAT_S,
                 stdin=subprocess.DEVNULL,
@@ -172,6 +176,11 @@ class KafkaServer:
         Raises:
             EmbeddedBrokerError: it ended, or did not listen in time.
         """
+        self.launch()
+        self.await_listening()
+
+    def launch(self) -> None:
+        """Start the process."""
         assert self._process is None, "the broker runs already"
         with (self._directory / "output").open("ab") as sink:
             self._process = subprocess.Popen(
@@ -181,6 +190,14 @@ class KafkaServer:
                 stderr=sink,
                 cwd=self._directory,
             )
+
+    def await_listening(self) -> None:
+        """Wait until the process listens.
+
+        Raises:
+            EmbeddedBrokerError: it ended, or did not listen in time.
+        """
+        assert self._process is not None, "the broker does not run"
         await_port(self.port, self._process, START_S)
 
     def stop(self) -> None:
@@ -195,6 +212,27 @@ class KafkaServer:
         self._process.kill()
         self._process.wait(END_S)
         self._process = None
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether a process is there, frozen or not."""
+        return self._process is not None
+
+    def freeze(self) -> None:
+        """Hold the process up: its sockets stay open and take what comes, and nothing is answered."""
+        assert self._process is not None, "the broker does not run"
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process go on."""
+        assert self._process is not None, "the broker does not run"
+        self._process.send_signal(signal.SIGCONT)
+
+
+def cluster_id() -> str:
+    """Make an id for a cluster."""
+    # a leading dash, one id in 64, would be read as an option
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
 
 
 @contextmanager

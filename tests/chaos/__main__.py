@@ -8,7 +8,9 @@ from pathlib import Path
 
 import orjson
 
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.clustered import cluster_site
+from tests.chaos.outages import GAP, NEEDED
+from tests.chaos.scenarios import CLUSTERED, SCENARIOS
 from tests.chaos.site import site
 from tests.chaos.stage import FULL, SHORT, Result
 
@@ -18,7 +20,7 @@ SHOWN = ("events", "decisions", "decided_again", "different", "kills", "halts")
 
 def main() -> int:
     """Run what is asked for and say how it went."""
-    names = [scenario.__name__ for scenario in SCENARIOS]
+    names = [scenario.__name__ for scenario in (*SCENARIOS, *CLUSTERED)]
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--short", action="store_true", help="few events and faults, as in the tests")
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
@@ -28,11 +30,13 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the broker goes away on purpose
     begun = time.monotonic()
     results: list[Result] = []
-    with site() as place:
-        for scenario in SCENARIOS:
-            if scenario.__name__ in options.only:
-                results.append(scenario(place, scale))
-                show(results[-1])
+    for where, scenarios in ((site, SCENARIOS), (cluster_site, CLUSTERED)):
+        asked = [scenario for scenario in scenarios if scenario.__name__ in options.only]
+        if asked:
+            with where() as place:
+                for scenario in asked:
+                    results.append(scenario(place, scale))
+                    show(results[-1])
     passed = not any(result.finding.failures for result in results)
     REPORT.write_bytes(
         orjson.dumps(
@@ -49,6 +53,9 @@ def show(result: Result) -> None:
     numbers = result.finding.numbers
     figures = "  ".join(f"{name} {numbers[name]:,}" for name in SHOWN if name in numbers)
     print(f"{'FAILED' if result.finding.failures else 'held':7}{result.name:28}{result.seconds:>7.1f} s  {figures}")
+    for name in [name.removesuffix(GAP) for name in numbers if name.endswith(GAP)]:
+        gap_s, kafka_s = numbers[f"{name}{GAP}"], numbers[f"{name}{NEEDED}"]
+        print(f"       {name:28}no decision for {gap_s:>5.1f} s, Kafka itself needed {kafka_s:>5.1f} s")
     for failure in result.finding.failures:
         print(f"       - {failure}")
 

@@ -47,14 +47,14 @@ def uncommitted(deployment: Deployment) -> dict[int, int]:
     """Return how many offsets of each partition the group has not committed; what is committed to its end is absent."""
 
     async def look() -> dict[int, int]:
-        async with _consumer(deployment.site.bootstrap, deployment.name) as client:
+        async with consumer(deployment.site.bootstrap, deployment.name) as client:
             return await _uncommitted(client, deployment.topics.authorizations)
 
     return asyncio.run(look())
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer(bootstrap: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
     client = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=group,
@@ -72,8 +72,8 @@ async def _consumer(bootstrap: str, group: str | None = None) -> AsyncIterator[A
 
 async def _read(bootstrap: str, topic: str) -> list[Record]:
     records: list[Record] = []
-    async with asyncio.timeout(READ_S), _consumer(bootstrap) as client:
-        left = await _partitions(client, topic)
+    async with asyncio.timeout(READ_S), consumer(bootstrap) as client:
+        left = await partitions_of(client, topic)
         client.assign(left)
         await client.seek_to_beginning()
         ends = await client.end_offsets(left)
@@ -83,14 +83,14 @@ async def _read(bootstrap: str, topic: str) -> list[Record]:
     return records
 
 
-async def _partitions(client: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+async def partitions_of(client: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
     await client._client._wait_on_metadata(topic)
     return [TopicPartition(topic, partition) for partition in client.partitions_for_topic(topic) or ()]
 
 
 async def _await_committed(deployment: Deployment, timeout_s: float) -> dict[int, int]:
     deadline = time.monotonic() + timeout_s
-    async with _consumer(deployment.site.bootstrap, deployment.name) as client:
+    async with consumer(deployment.site.bootstrap, deployment.name) as client:
         while True:
             missing = await _uncommitted(client, deployment.topics.authorizations)
             if not missing or time.monotonic() > deadline:
@@ -99,7 +99,7 @@ async def _await_committed(deployment: Deployment, timeout_s: float) -> dict[int
 
 
 async def _uncommitted(client: AIOKafkaConsumer, topic: str) -> dict[int, int]:
-    partitions = await _partitions(client, topic)
+    partitions = await partitions_of(client, topic)
     ends = await client.end_offsets(partitions)
     committed = {tp: await client.committed(tp) or 0 for tp in partitions}
     return {tp.partition: ends[tp] - committed[tp] for tp in partitions if committed[tp] != ends[tp]}

@@ -21,6 +21,8 @@ END_S = 180.0
 class Feed:
     """Produce events to their partitions until they are all sent. A context: whoever leaves it early stops the feed."""
 
+    ask_ms = PATIENCE_MS
+
     def __init__(self, bootstrap: str, topic: str, events: Iterable[Event], rate: float) -> None:
         self.sent = 0
         self._bootstrap = bootstrap
@@ -58,6 +60,15 @@ class Feed:
         if self._error is not None:
             raise self._error
 
+    def end(self, timeout_s: float = END_S) -> None:
+        """Send no more, and wait until what was sent is acknowledged.
+
+        Raises:
+            TimeoutError, aiokafka.errors.KafkaError: as `join`.
+        """
+        self._stopped.set()
+        self.join(timeout_s)
+
     def take(self, count: int) -> list[Event]:
         """Take the next events; fewer only at the end."""
         return list(itertools.islice(self._events, count))
@@ -74,7 +85,7 @@ class Feed:
             acks="all",
             enable_idempotence=True,
             max_batch_size=1 << 19,
-            request_timeout_ms=PATIENCE_MS,
+            request_timeout_ms=self.ask_ms,
         )
         await producer.start()
         try:

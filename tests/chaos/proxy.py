@@ -10,7 +10,7 @@ import re
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from enum import Enum, IntEnum, auto
 
@@ -243,6 +243,40 @@ class Proxy:
             return next((rule for rule in self._rules if rule.takes(api, request)), None)
 
 
+class Proxies:
+    """Several proxies as one, for rules that are about every request of a kind: none is counted over all of them."""
+
+    def __init__(self, parts: Iterable[Proxy]) -> None:
+        self.parts = tuple(parts)
+
+    @property
+    def seen(self) -> Counter[tuple[int, str]]:
+        """Count as one proxy does."""
+        return sum((part.seen for part in self.parts), Counter())
+
+    def add(self, rule: Rule) -> Rule:
+        """Apply a rule from now on."""
+        for part in self.parts:
+            part.add(rule)
+        return rule
+
+    def lift(self, rule: Rule) -> None:
+        """Apply a rule no longer."""
+        for part in self.parts:
+            part.lift(rule)
+
+    def watch(self, *topics: str) -> None:
+        """Count the requests that name these topics, from now on, and forget other counts."""
+        for part in self.parts:
+            part.watch(*topics)
+
+    def close(self) -> None:
+        """Shut all of them."""
+        for part in self.parts:
+            part.close()
+
+
+AnyProxy = Proxy | Proxies
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

@@ -2,10 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -13,7 +13,7 @@ from streams.topics import TopicRetention
 from streams.transport.settings import Topics
 from tests.brokers.kafka import KafkaServer
 from tests.chaos.ports import steady_ports
-from tests.chaos.proxy import Proxy
+from tests.chaos.proxy import AnyProxy, Proxy
 from tests.chaos.workers import COMMAND, KERNELS_S, TELLING, Crew, Worker, sekisho
 
 RETENTION_MS = 3_650 * 86_400_000
@@ -37,10 +37,38 @@ BASE: dict[str, Any] = {
     },
     "topics": {"retention_ms": dict.fromkeys(TopicRetention.__struct_fields__, RETENTION_MS)},
     "consume": {"commit_interval_s": 0.5},
-    "emit": {"ack_timeout_s": 3.0},
+    "emit": {"request_timeout_s": 1.5, "ack_timeout_s": 3.0},
     "watch": {"interval_s": 0.5, "stall_s": 15.0, "settle_s": 60.0, "drain_s": 6.0},
     "profiles": {"rows": ROWS},
 }
+
+
+class Place(Protocol):
+    """A site of one broker, or of three: `tests.chaos.clustered`."""
+
+    @property
+    def folder(self) -> Path:
+        """Where files of the scenarios go."""
+        ...
+
+    @property
+    def proxy(self) -> AnyProxy:
+        """See what workers ask of brokers."""
+        ...
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers themselves, past the proxy."""
+        ...
+
+    @property
+    def entrance(self) -> Sequence[str]:
+        """The brokers as workers know them."""
+        ...
+
+    def create_topics(self, deployment: "Deployment") -> None:
+        """Make the topics of a deployment."""
+        ...
 
 
 class Site:
@@ -50,7 +78,12 @@ class Site:
         self.folder = folder
         self.proxy = proxy
         self.bootstrap = f"127.0.0.1:{server.port}"
+        self.entrance = (f"127.0.0.1:{proxy.port}",)
         self._server = server
+
+    def create_topics(self, deployment: "Deployment") -> None:
+        """Make the topics of a deployment, as an operator does."""
+        sekisho("topics", "create", "--config", str(deployment.config(0)[0]))
 
     def restart_broker(self, *, kill: bool, outage_s: float = 0.0) -> None:
         """End the broker, in order or not, and start it again after a while; meanwhile its port refuses."""
@@ -62,6 +95,14 @@ class Site:
         time.sleep(outage_s)
         self._server.start()
         self.proxy.open()
+
+    def freeze_broker(self) -> None:
+        """Hold the broker up: it takes what comes, and does nothing. Callable from any thread."""
+        self._server.freeze()
+
+    def thaw_broker(self) -> None:
+        """Let a frozen broker go on."""
+        self._server.thaw()
 
 
 @contextmanager
@@ -93,13 +134,13 @@ class Deployment:
 
     def __init__(
         self,
-        place: Site,
+        place: Place,
         name: str,
         *,
         partitions: int = 1,
         source: str | None = None,
         changes: Mapping[str, Any] | None = None,
-        create: Callable[[Path], object] = lambda config: sekisho("topics", "create", "--config", str(config)),
+        create: Callable[[Path], object] | None = None,
     ) -> None:
         """Create the topics; `source` reads another deployment's authorizations. `changes` go over the settings."""
         names = {field: f"{name}-{field.replace('_', '-')}" for field in Topics.__struct_fields__}
@@ -110,7 +151,10 @@ class Deployment:
         self.topics = Topics(**names)
         self._changes = dict(changes or {})
         self._ports: dict[int, int] = {}
-        create(self.config(0)[0])
+        if create is None:
+            place.create_topics(self)
+        else:
+            create(self.config(0)[0])
 
     def topic(self, field: str) -> str:
         """Name a topic; of a kind that this version does not have, a name that nobody uses."""
@@ -121,7 +165,7 @@ class Deployment:
         port = self._ports.get(number) or steady_ports(1)[0]
         self._ports[number] = port
         own: dict[str, Any] = {
-            "kafka": {"bootstrap_servers": [f"127.0.0.1:{self.site.proxy.port}"]},
+            "kafka": {"bootstrap_servers": list(self.site.entrance)},
             "topics": {
                 "names": {field: getattr(self.topics, field) for field in Topics.__struct_fields__},
                 "partitions": {"events": self.partitions},

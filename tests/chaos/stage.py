@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from tests.chaos.books import await_committed, read_input, read_output
 from tests.chaos.feed import Feed
 from tests.chaos.oracle import Finding, Input, Output, exactly_once
 from tests.chaos.proxy import Api
-from tests.chaos.site import Deployment, Site
+from tests.chaos.site import Deployment, Place
 from tests.chaos.traffic import Traffic
 from tests.chaos.workers import Crew, End
 
@@ -154,7 +154,7 @@ def clear(end: End) -> bool:
 
 @contextmanager
 def staged(
-    place: Site,
+    place: Place,
     name: str,
     traffic: Traffic,
     scale: Scale,
@@ -189,7 +189,7 @@ def reckon(stage: Stage) -> tuple[Input, Output]:
     return asked, out
 
 
-_calm: dict[tuple[Site, Traffic, bool], Output] = {}
+_calm: dict[tuple[Place, Traffic, bool], Output] = {}
 _numbers = itertools.count(1)
 
 
@@ -221,10 +221,13 @@ def uninterrupted(
     return _calm[key]
 
 
-def scenario(play: Callable[[Site, Scale], Finding]) -> Callable[[Site, Scale], Result]:
+P = TypeVar("P")
+
+
+def scenario(play: Callable[[P, Scale], Finding]) -> Callable[[P, Scale], Result]:
     """Time a scenario and name its result after its function."""
 
-    def timed(place: Site, scale: Scale) -> Result:
+    def timed(place: P, scale: Scale) -> Result:
         begun = time.monotonic()
         finding = play(place, scale)
         return Result(play.__name__, finding, round(time.monotonic() - begun, 1))

@@ -35,7 +35,7 @@ async def new_topic(broker: Broker) -> TopicPartition:
 
 @asynccontextmanager
 async def writing(broker: Broker, tp: TopicPartition, **changes: Any) -> AsyncIterator[StateProducer]:
-    options = {"client_id": "test-writer", "batch_max_bytes": BATCH_MAX, "ack_timeout_s": 10.0, **changes}
+    options = {"client_id": "test-writer", "batch_max_bytes": BATCH_MAX, "request_timeout_s": 10.0, **changes}
     producer = StateProducer(broker, [tp.topic], **options)
     await producer.start()
     try:
@@ -247,7 +247,7 @@ def test_a_range_that_is_not_there_is_an_error_and_not_another_range(apache: Bro
 def test_a_missing_topic_is_found_at_the_start(apache: Broker) -> None:
     async def play() -> None:
         with pytest.raises(TopicsMismatchError, match="nowhere"):
-            async with writing(apache, TopicPartition("nowhere", 0), ack_timeout_s=1.0):
+            async with writing(apache, TopicPartition("nowhere", 0), request_timeout_s=1.0):
                 pass
 
     asyncio.run(play())
@@ -291,7 +291,7 @@ async def time_out(*_: object, **__: object) -> None:
 def test_what_is_not_acknowledged_fails_when_the_producer_stops(apache: Broker) -> None:
     async def play() -> list[Awaitable[Any]]:
         tp = await new_topic(apache)
-        producer = StateProducer(apache, [tp.topic], client_id="t", batch_max_bytes=BATCH_MAX, ack_timeout_s=0.5)
+        producer = StateProducer(apache, [tp.topic], client_id="t", batch_max_bytes=BATCH_MAX, request_timeout_s=0.5)
         await producer.start()
         producer._client.client.send = time_out
         acks = producer.write(tp, rows_of([20] * 200), NOW_MS)

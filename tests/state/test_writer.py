@@ -72,7 +72,7 @@ async def test_an_open_batch_is_refused() -> None:
 
 @pytest.mark.asyncio
 async def test_a_producer_that_was_not_started_takes_nothing() -> None:
-    producer = StateProducer(Broker(), [], client_id="test", batch_max_bytes=500, ack_timeout_s=1.0)
+    producer = StateProducer(Broker(), [], client_id="test", batch_max_bytes=500, request_timeout_s=1.0)
     await producer.stop()
     with pytest.raises(ProducerClosed):
         producer.write(TP, rows_of([1]), NOW_MS)

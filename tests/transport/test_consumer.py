@@ -60,6 +60,7 @@ def bare_consumer() -> Any:
     bare._durable = None
     bare._is_between = bare.settled = False
     bare._lost = None
+    bare._is_fenced = False
     bare.can_resume_flow, bare.suspend_flow = asyncio.Event(), asyncio.Event()
     bare._unacked_messages = WeakSet()
     bare._committed_offset = defaultdict(lambda: None)  # as Faust's

@@ -198,6 +198,20 @@ def test_a_worker_that_may_have_a_successor_is_told_so(consumer: Any, change: di
         consumer.check_lease()
 
 
+def test_where_the_broker_fences_a_worker_goes_on_until_it_is_told(consumer: Any) -> None:
+    """A coordinator that is away answers no heartbeat, and gives all members a new session when it is back."""
+    consumer._is_fenced = True
+    consumer.assignment, consumer._started = lambda: {HERE}, SimpleNamespace(is_set=lambda: True)
+    consumer._thread.lease_left_s = -100.0
+    consumer.check_lease()
+    consumer.check_produce()
+    consumer._thread.is_expelled = True
+    with pytest.raises(ExpelledError, match="does not know this worker"):
+        consumer.check_lease()
+    with pytest.raises(ExpelledError, match="does not know this worker"):
+        consumer.check_produce()
+
+
 def test_a_produce_is_refused_while_partitions_are_held_and_the_lease_is_over(consumer: Any) -> None:
     held = {HERE}
     consumer.assignment, consumer._started = lambda: held, SimpleNamespace(is_set=lambda: True)

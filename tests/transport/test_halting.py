@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -14,7 +15,7 @@ from streams.deliveries import UndeliveredError
 from streams.kafka.failures import Failure
 from streams.kafka.rights import Right, worker_rights
 from streams.seams import NoTelemetry
-from streams.transport.settings import WorkerSettings
+from streams.transport.settings import EMBEDDED, Broker, State, WorkerSettings
 
 
 class FirstError(Exception):
@@ -35,6 +36,7 @@ class FakeApp:
         self.crash_reason: BaseException | None = None
         self.is_ready, self.watched = False, None
         self.left: asyncio.Task[None] | None = None
+        self.did: list[str] = []
 
     async def start(self) -> None:
         self.left = asyncio.create_task(self._forget_one())
@@ -43,7 +45,11 @@ class FakeApp:
     async def wait_until_stopped(self) -> None:
         pass
 
+    async def leave_group(self) -> None:
+        self.did.append("leave")
+
     async def stop(self) -> None:
+        self.did.append("stop")
         self.crash_reason = LaterError("as all was cancelled")
 
     async def _forget_one(self) -> None:
@@ -70,6 +76,51 @@ def test_the_first_reason_is_the_last_line_and_nothing_holds_up_the_end(logs: py
     assert logs.records[-1].getMessage() == "worker_halted reason=FirstError"
     assert app.left is not None
     assert app.left.cancelled()
+    assert app.did == ["leave", "stop"], "its partitions wait for nothing that is still to be closed"
+
+
+def test_a_group_that_does_not_answer_holds_up_no_worker_that_halts(
+    logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.app.LEAVE_S", 0.01)
+    app = FakeApp()
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(app, "leave_group", never)
+
+    async def play() -> int:
+        with ExitStack() as stack:
+            async with asyncio.timeout(20):
+                return await _serve(lambda: cast(FraudApp, app), stack)
+
+    assert asyncio.run(play()) == EXIT_HALTED
+    assert app.did == ["stop"]
+    assert logs.records[-1].getMessage() == "worker_halted reason=FirstError"
+
+
+@pytest.mark.parametrize(
+    ("settings", "leaves"),
+    [
+        (WorkerSettings(), True),
+        (WorkerSettings(broker=Broker(profile=EMBEDDED)), False),
+        (WorkerSettings(state=State(enabled=False)), False),
+    ],
+)
+def test_it_leaves_early_only_where_a_successor_is_safe_from_what_it_has_under_way(
+    settings: WorkerSettings, leaves: bool
+) -> None:
+    did: list[str] = []
+
+    async def leave_group() -> None:
+        did.append("leave")
+
+    app = SimpleNamespace(settings=settings, _consumer=SimpleNamespace(leave_group=leave_group))
+    asyncio.run(FraudApp.leave_group(cast(FraudApp, app)))
+    assert bool(did) is leaves
+    app._consumer = None  # it has crashed before there was one
+    asyncio.run(FraudApp.leave_group(cast(FraudApp, app)))
 
 
 def halted(reason: BaseException, logs: pytest.LogCaptureFixture) -> str:

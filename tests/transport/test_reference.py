@@ -42,6 +42,9 @@ class FakeConsumer:
 
     async def stop(self) -> None: ...
 
+    hosts: Sequence[str] = ()
+    bootstrap = close = _get_conn = _metadata_update = stop
+
     async def _wait_on_metadata(self, topic: str) -> None: ...
 
     def partitions_for_topic(self, topic: str) -> set[int] | None:

@@ -14,7 +14,7 @@ import faust
 import faust.app.base
 import mode.threads
 import pytest
-from aiokafka import client, conn
+from aiokafka import client, cluster, conn
 from aiokafka.consumer import fetcher, group_coordinator, subscription_state
 from aiokafka.producer import message_accumulator, sender
 from aiokafka.record import default_records, legacy_records, memory_records
@@ -177,6 +177,19 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
     "group_coordinator.CoordinatorGroupRebalance._send_sync_group_request": (
         group_coordinator.CoordinatorGroupRebalance._send_sync_group_request,
         "7429ca078ddf",
+    ),
+    "client.AIOKafkaClient.close": (client.AIOKafkaClient.close, "02119d4d618a"),
+    "client.AIOKafkaClient._metadata_update": (client.AIOKafkaClient._metadata_update, "06dc51ed3e0d"),
+    "client.AIOKafkaClient._md_synchronizer": (client.AIOKafkaClient._md_synchronizer, "e0421bffa9a7"),
+    "cluster.ClusterMetadata.brokers": (cluster.ClusterMetadata.brokers, "7bed0c723658"),
+    "cluster.ClusterMetadata.broker_metadata": (cluster.ClusterMetadata.broker_metadata, "96b8a6c51b4a"),
+    "cluster.ClusterMetadata.update_metadata": (cluster.ClusterMetadata.update_metadata, "6c2cce8f96dc"),
+    "conn.AIOKafkaConnection.send": (conn.AIOKafkaConnection.send, "5909ea32f4ef"),
+    "conn.AIOKafkaConnection._handle_frame": (conn.AIOKafkaConnection._handle_frame, "46a7d9b8cf7c"),
+    "group_coordinator.GroupCoordinator.close": (group_coordinator.GroupCoordinator.close, "f30d83108945"),
+    "group_coordinator.GroupCoordinator._maybe_leave_group": (
+        group_coordinator.GroupCoordinator._maybe_leave_group,
+        "016cd88a16e6",
     ),
     "conn.create_conn": (
         conn.create_conn,

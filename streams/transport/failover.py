@@ -1,0 +1,213 @@
+"""A broker that has stopped answering: left as soon as the cluster has given it up, not when a request times out.
+
+A broker that is frozen, or a machine that is gone, takes requests and answers none. aiokafka waits for its request
+timeout, one broker after the other, and may ask the same one for metadata. Meanwhile, after
+`broker.session.timeout.ms` (9 s), the controller has dropped that broker, and its partitions and groups have moved. So:
+
+* While a request waits, other brokers are asked who is there. The connections to one that is not are closed, and
+  aiokafka sends what waited again, to where it belongs now. An idempotent produce that two brokers got is written once.
+* Metadata is asked of connected brokers first, and of the next one before the first has timed out. Not over a
+  connection on which something waits: a broker answers in order, and a produce waits for every replica.
+* Where no broker that is known answers, the configured ones are asked again: the last metadata may be of a moment when
+  only one was there.
+* A connection that is not made soon is given up, and holds up no other.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Collection
+from contextlib import nullcontext
+from typing import Any, Final
+
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.structs import BrokerMetadata
+
+log = logging.getLogger(__name__)
+
+LOOK_S: Final = 0.5
+"""A request that waits for longer than this is looked into, and so often. Fetches wait for 15 ms by default."""
+
+NEXT_S: Final = 0.2
+"""For a broker to say who is there, before the next one is asked as well."""
+
+CONNECT_S: Final = 3.0
+"""For a connection, with TLS and login."""
+
+ASK_S: Final = CONNECT_S + 1.0
+"""For any broker to say who is there."""
+
+METADATA: Final = 2
+"""A group of connections beside aiokafka's own two, for when those are in use."""
+
+BOOTSTRAP: Final = "bootstrap"  # aiokafka's name for the node of its first connection
+
+_Id = tuple[int | str, int]
+_Connecting = asyncio.Task[AIOKafkaConnection | None]
+
+
+def watch(client: AIOKafkaClient) -> None:
+    """Let a client leave brokers that the cluster has dropped. Call it before the client connects; it ends with it."""
+    watcher = Watcher(client)
+    bootstrap, close = client.bootstrap, client.close
+    tasks: list[asyncio.Task[None]] = []
+
+    async def bootstrap_and_watch() -> None:
+        request_timeout_ms, client._request_timeout_ms = client._request_timeout_ms, int(CONNECT_S * 1000)
+        try:
+            await bootstrap()
+        finally:
+            client._request_timeout_ms = request_timeout_ms
+        if not tasks:
+            tasks.append(asyncio.create_task(watcher.run(), name=f"failover of {client._client_id}"))
+
+    async def stop_and_close() -> None:
+        for task in (*tasks, *watcher.connecting.values()):
+            task.cancel()
+        await close()
+
+    client.bootstrap, client.close = bootstrap_and_watch, stop_and_close
+    client._get_conn, client._metadata_update = watcher.connected, watcher.update_metadata
+    client._get_conn_lock_value = nullcontext()  # it keeps two from making one connection, and all from making any
+    client.cluster._bootstrap_brokers = {
+        f"{BOOTSTRAP}-{number}": BrokerMetadata(f"{BOOTSTRAP}-{number}", host, port, None)
+        for number, (host, port, _) in enumerate(client.hosts)
+    }
+
+
+class Watcher:
+    """Look at the connections of one client, and leave brokers that have gone."""
+
+    def __init__(self, client: AIOKafkaClient) -> None:
+        self._client = client
+        self._connect, self._update_metadata = client._get_conn, client._metadata_update
+        self._oldest: dict[_Id, tuple[int, int]] = {}  # by connection: which, and its oldest request that waits
+        self.connecting: dict[_Id, _Connecting] = {}
+        self._since_s: dict[_Id, float] = {}
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look()
+            except Exception:
+                log.exception("failover_failed client=%s", self._client._client_id)  # nobody else would notice
+
+    async def look(self) -> None:
+        """Leave the brokers that have gone, if something has waited since the last look."""
+        silent = self._silent(time.monotonic())
+        if not silent:
+            return
+        client, topics = self._client, set(self._client._topics)
+        answer = await self._first_answer(topics, silent)
+        if answer is not None and answer.brokers and client._topics == topics:  # else the next look asks for all
+            client.cluster.update_metadata(answer)
+            self._leave_all_but({node_id for node_id, *_ in answer.brokers})
+
+    async def connected(
+        self, node_id: int | str, *, group: int = ConnectionGroup.DEFAULT, no_hint: bool = False
+    ) -> AIOKafkaConnection | None:
+        """Return the connection to a node, or None if there is none within CONNECT_S. Overrides `_get_conn`.
+
+        The original waits for its request timeout, also when the node has gone meanwhile, and lets all others wait.
+        """
+        name = (node_id, group)
+        known = self._client._conns.get(name)
+        if known is not None and known.connected():
+            return known
+        if name not in self.connecting:
+            connecting = asyncio.create_task(self._connected(name, no_hint=no_hint))
+            self.connecting[name] = connecting
+            self._since_s[name] = time.monotonic()
+            connecting.add_done_callback(lambda _: self._forget(name))
+        connecting = self.connecting[name]
+        await asyncio.wait([connecting])  # which is for all who want this connection: nobody's cancellation ends it
+        return None if connecting.cancelled() else connecting.result()
+
+    async def _connected(self, name: _Id, *, no_hint: bool) -> AIOKafkaConnection | None:
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                return await self._connect(name[0], group=name[1], no_hint=no_hint)
+        except TimeoutError:
+            log.warning("broker_not_connected node=%s s=%g", name[0], CONNECT_S)
+            self._client.force_metadata_update()
+            return None
+
+    def _forget(self, name: _Id) -> None:
+        del self.connecting[name], self._since_s[name]
+
+    async def update_metadata(self, cluster: ClusterMetadata, topics: Collection[str] | None) -> bool:
+        """Ask who is there and who leads. Overrides `_metadata_update`, which waits for one broker after the other."""
+        client = self._client
+        if (BOOTSTRAP, ConnectionGroup.DEFAULT) in client._conns:  # of a cluster that had no brokers to name
+            return bool(await self._update_metadata(cluster, topics))
+        answer = await self._first_answer(topics)
+        if answer is None:
+            log.warning("no_broker_has_answered")
+            cluster.failed_update(None)
+            return False
+        if answer.brokers:  # else a topic is still being created
+            cluster.update_metadata(answer)
+        return bool(answer.brokers)
+
+    async def _first_answer(self, topics: Collection[str] | None, silent: Collection[int | str] = ()) -> Any:
+        """Ask nodes for metadata, each a moment after the one before, until one has answered; None if none does.
+
+        Those that are silent come late, and those of the configuration last.
+        """
+        request, cluster = MetadataRequest(list(topics) if topics else None), self._client.cluster
+        nodes = [broker.nodeId for broker in cluster.brokers() if not cluster.is_bootstrap(broker.nodeId)]
+        left = sorted(random.sample(nodes, len(nodes)), key=lambda node: (node not in silent, self._is_free(node)))
+        left = [*cluster._bootstrap_brokers, *left]
+        asking: set[asyncio.Task[Any]] = set()
+        deadline_s = time.monotonic() + ASK_S
+        try:
+            while left or asking:
+                if left:
+                    asking.add(asyncio.create_task(self._answer(left.pop(), request)))
+                timeout_s = NEXT_S if left else max(deadline_s - time.monotonic(), 0.0)
+                done, asking = await asyncio.wait(asking, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+                answers = [task.result() for task in done if task.result() is not None]
+                if answers:
+                    return answers[0]
+                if not (left or done):
+                    return None
+        finally:
+            for task in asking:
+                task.cancel()
+        return None
+
+    async def _answer(self, node_id: int | str, request: MetadataRequest) -> Any:
+        try:
+            group = ConnectionGroup.DEFAULT if self._is_free(node_id) else METADATA
+            conn = await self._client._get_conn(node_id, group=group)
+            return await conn.send(request) if conn is not None else None
+        except (KafkaError, TimeoutError):
+            return None
+
+    def _is_free(self, node_id: int | str) -> bool:
+        conn = self._client._conns.get((node_id, ConnectionGroup.DEFAULT))
+        return conn is not None and conn.connected() and not conn._requests
+
+    def _silent(self, now_s: float) -> set[int | str]:
+        """Return the nodes that have answered nothing since the last look, and that something waits for."""
+        oldest = {
+            name: (id(conn), conn._requests[0][0]) for name, conn in self._client._conns.items() if conn._requests
+        }
+        silent = {name[0] for name, request in oldest.items() if self._oldest.get(name) == request}
+        self._oldest = oldest
+        return silent | {name[0] for name, since_s in self._since_s.items() if now_s - since_s > LOOK_S}
+
+    def _leave_all_but(self, present: set[Any]) -> None:
+        for (node_id, _), conn in list(self._client._conns.items()):
+            if node_id not in present and isinstance(node_id, int):
+                conn.close(reason=CloseReason.CONNECTION_BROKEN)
+        for (node_id, _), task in self.connecting.items():
+            if node_id not in present and isinstance(node_id, int):
+                task.cancel()
