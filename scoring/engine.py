@@ -21,7 +21,7 @@ from scoring.contract.decision import Reason, Versions
 from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, STATUS_NAMES, Decided, DecisionEncoder
-from scoring.decode import Col, Decoded, encode_dead_letter
+from scoring.decode import Col, Decoded, encode_dead_letter, parse_merchants
 from scoring.decode.hashing import CARD_KEY
 from scoring.enrich import threeds
 from scoring.model.bundle import Bundle
@@ -113,8 +113,27 @@ class Engine:
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:
-        """Take a batch of merchant records and tombstones; refused ones become dead letters."""
-        rejects = self.observer.merchant(keys, values)
+        """Take a batch of merchant records and tombstones; refused ones become dead letters.
+
+        A new merchant beyond `merchants_max` is only counted: its record is right, and stands on its compacted topic.
+        """
+        rejects, beyond_limit = self.observer.merchant(keys, values)
+        letters = _dead_letters(rejects, values, source, received_at_ms)
+        tally = Tally(events=len(values), dead_letters=_by_reason(rejects), merchants_beyond_limit=beyond_limit)
+        return Outputs(dead_letters=letters, tally=tally)
+
+    def refused_merchants(
+        self,
+        keys: Sequence[bytes],
+        values: Sequence[bytes | None],
+        source: Source,
+        *,
+        received_at_ms: int,
+        emitted: Emitted = NOTHING,
+    ) -> Outputs:
+        """Judge merchant records without taking them: give the dead letters that were not `emitted` before."""
+        refused = parse_merchants(keys, values, self.observer.settings.decode).rejects
+        rejects = _unburied(refused, source, emitted)
         letters = _dead_letters(rejects, values, source, received_at_ms)
         return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=_by_reason(rejects)))
 

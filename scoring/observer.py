@@ -71,6 +71,13 @@ class Reported(NamedTuple):
     rejects: list[tuple[int, Reject]]
 
 
+class MerchantsTaken(NamedTuple):
+    """What of a batch of merchant records was not taken: the rejects, and how many found the directory full."""
+
+    rejects: list[tuple[int, Reject]]
+    beyond_limit: int
+
+
 class Observer:
     """Turn raw values into model inputs: the one feature path, with or without a model behind it."""
 
@@ -137,15 +144,15 @@ class Observer:
         )
         return Reported(parsed.labels, clocks, parsed.rejects)
 
-    def merchant(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> list[tuple[int, Reject]]:
-        """Take merchant records (None forgets the merchant of that key); return the rejects."""
-        parsed = parse_merchants(keys, values, self.settings.decode)
+    def merchant(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> MerchantsTaken:
+        """Take merchant records (None forgets the merchant of that key)."""
+        parsed, beyond_limit = parse_merchants(keys, values, self.settings.decode), 0
         for acquirer_id, merchant_id, record in parsed.changes:
             if record is None:
                 self.merchants.forget(acquirer_id, merchant_id)
-            else:
-                self.merchants.upsert(record)
-        return parsed.rejects
+            elif not self.merchants.upsert(record):
+                beyond_limit += 1
+        return MerchantsTaken(parsed.rejects, beyond_limit)
 
 
 def _facts(decoded: Decoded, verdicts: NDArray[np.int16], trusted: NDArray[np.bool_]) -> Facts:

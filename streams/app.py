@@ -25,7 +25,8 @@ from streams.emit import Emitter
 from streams.kafka.explain import explained
 from streams.kafka.granted import require
 from streams.kafka.rights import worker_rights
-from streams.reference import ReferenceLoader
+from streams.merchants.letters import MerchantLetters
+from streams.merchants.loader import ReferenceLoader
 from streams.seams import Engine, Telemetry
 from streams.state.assignment import Assignment
 from streams.state.check import check_topics
@@ -56,7 +57,7 @@ class _Boot(BootStrategy):
     def kafka_consumer(self) -> Iterable[ServiceT]:
         app = cast("FraudApp", self.app)
         profiles = [app.keeper, app.follower] if app.settings.state.enabled else []
-        return [app.outputs, app.reference, app.deliveries, *profiles, *super().kafka_consumer()]
+        return [app.outputs, app.reference, app.letters, app.deliveries, *profiles, *super().kafka_consumer()]
 
 
 class _Outputs(faust.Service):
@@ -87,7 +88,9 @@ class FraudApp(faust.App):
         super().__init__(settings.consume.group, **_options(settings))
         self.emitter = Emitter(self._producer_client, settings.topics, is_durable=settings.state.enabled)
         self.outputs = _Outputs(settings, self.emitter, engine, loop=self.loop)
-        self.reference = ReferenceLoader(settings, engine, self.emitter, telemetry, loop=self.loop)
+        self.letters = MerchantLetters(settings, engine, self.emitter, telemetry, lambda: self.watched, loop=self.loop)
+        self.on_partitions_revoked.connect(self.letters.release)
+        self.reference = ReferenceLoader(settings, engine, self.letters, telemetry, loop=self.loop)
         self.deliveries = Deliveries(
             depth=DELIVERIES_MAX,
             timeout_s=settings.emit.ack_timeout_s,
@@ -112,6 +115,7 @@ class FraudApp(faust.App):
         """Bring profiles in line with a new assignment; Faust awaits it before it seeks and lets events flow."""
         consumer = cast(BatchConsumer, self.consumer)
         consumer.restoring = True
+        consumer.restore_progressed()  # each begins anew
         try:
             is_settled = await self.assignment.settle(consumer)
         finally:

@@ -36,6 +36,18 @@ class Engine(Protocol):
         """Apply records of the registry; None removes the merchant of that key. Only dead letters come out."""
         ...
 
+    def refused_merchants(
+        self,
+        keys: Sequence[bytes],
+        values: Sequence[bytes | None],
+        source: Source,
+        *,
+        received_at_ms: int,
+        emitted: Emitted,
+    ) -> Outputs:
+        """Judge records of the registry and apply none; dead letters come out, but none of those that are `emitted`."""
+        ...
+
     def spread(self, partitions: int) -> None:
         """Keep profiles so that each of so many partitions can be made durable and moved. Before the first event."""
         ...
@@ -71,7 +83,10 @@ class Telemetry(Protocol):
         """Hear that the brokers have everything that came out of a batch."""
 
     def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
-        """Hear that so many merchant records were applied; outputs may hold dead letters."""
+        """Hear that so many merchant records were applied. What is refused comes to `buried`, on one worker."""
+
+    def buried(self, outputs: Sequence[Outputs]) -> None:
+        """Hear that dead letters of merchants are durable."""
 
     def committed(self, offsets: Mapping[TP, int]) -> None:
         """Hear which offsets were committed."""
@@ -114,6 +129,9 @@ class NoTelemetry:
         """Do nothing."""
 
     def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
+        """Do nothing."""
+
+    def buried(self, outputs: Sequence[Outputs]) -> None:
         """Do nothing."""
 
     def committed(self, offsets: Mapping[TP, int]) -> None:

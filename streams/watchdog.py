@@ -40,7 +40,12 @@ class Watched(Protocol):
 
     @property
     def restoring(self) -> bool:
-        """Tell whether profiles are being read back, which has its own limits."""
+        """Tell whether profiles are being read back."""
+        ...
+
+    @property
+    def restore_steps(self) -> int:
+        """Count what restores have done: it only grows, and stays the same while one stands still."""
         ...
 
     def progress(self) -> Iterable[Progress]:
@@ -54,17 +59,22 @@ class StallDetector:
     def __init__(self, watch: Watch) -> None:
         self._stall_ns = int(watch.stall_s * 1e9)
         self._settle_ns = int(watch.settle_s * 1e9)
+        self._restore_stall_s = watch.restore_stall_s
         self._settled_ns: int | None = None
+        self._restore: tuple[int, int] | None = None  # steps of the one under way, and when they were first seen
         self._moved: dict[TP, tuple[int | None, int]] = {}  # watermark, and when it was first seen
 
     def fault(self, watched: Watched, now_ns: int) -> str | None:
         """Return what is wrong, or None.
 
-        Four things are: the consumer's tasks are dead; the group has not settled for `settle_s`; the oldest unfinished
-        batch of a partition is older than `stall_s`; a partition has lag and its watermark has not moved for `stall_s`.
+        Five things are: the consumer's tasks are dead; a restore has made no step for `restore_stall_s`; the group has
+        not settled for `settle_s`; the oldest unfinished batch of a partition is older than `stall_s`; a partition has
+        lag and its watermark has not moved for `stall_s`.
         """
         if not watched.is_alive:
             return "consumer died"
+        if self._is_stuck_in_restore(watched, now_ns):
+            return f"the restore of profiles has made no progress for {self._restore_stall_s:g} s"
         if watched.settled or watched.restoring or self._settled_ns is None:
             self._settled_ns = now_ns
         elif now_ns - self._settled_ns > self._settle_ns:
@@ -82,6 +92,16 @@ class StallDetector:
         for gone in self._moved.keys() - seen:
             del self._moved[gone]
         return None
+
+    def _is_stuck_in_restore(self, watched: Watched, now_ns: int) -> bool:
+        steps = watched.restore_steps
+        if not watched.restoring:
+            self._restore = None
+        elif self._restore is None or self._restore[0] != steps:
+            self._restore = (steps, now_ns)
+        else:
+            return now_ns - self._restore[1] > self._restore_stall_s * 1e9
+        return False
 
 
 class Watchdog:

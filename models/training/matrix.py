@@ -112,7 +112,8 @@ class _Collector:
     def take(self, topic: Topic, batch: list[Record]) -> None:
         values = [record.value for record in batch]
         if topic == "merchants":
-            rejects = self._observer.merchant([record.key for record in batch], values)
+            rejects, beyond_limit = self._observer.merchant([record.key for record in batch], values)
+            self._skipped["merchants_beyond_limit"] += beyond_limit
         else:
             present = [b"" if value is None else value for value in values]
             record_ms = [record.at_ms for record in batch]

@@ -51,15 +51,12 @@ FRAUD_STATUSES = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
 _ITEM_STATE = {"IMPLEMENTED": 0, "ALTERNATIVE": 0, "NOT_IMPLEMENTED": 1, "NOT_APPLICABLE": 2, "UNKNOWN": UNKNOWN}
 _HANDLING = {"non_retention": 0, "pci_dss": 1, "unknown": UNKNOWN}
 _INTEGRATION = {"redirect": 0, "js_token": 1, "server_side": 2, "unknown": UNKNOWN}
+
 HIGH_RISK_GOODS = frozenset({"DIGITAL", "APPLIANCES", "E_MONEY", "TICKETS", "LODGING"})
 
 
 _Texts = tuple[tuple[bytes, bytes], tuple[bytes, bytes]]
 """A compliance summary in JSON, by whether the attestation is stale, then by whether the category is high-risk."""
-
-
-class DirectoryFullError(Exception):
-    """The directory holds as many merchants as its limit allows: raise `merchants_max` in the configuration."""
 
 
 def _day_ms(day: date | None) -> int:
@@ -101,6 +98,8 @@ def _fill_checklist(row: list[int], checklist: Checklist) -> None:
 class MerchantDirectory:
     """Hold the newest record of every merchant of every acquirer, up to `merchants_max` of them.
 
+    Beyond that no new merchant is taken in: it stays unknown until another is forgotten and its own next record comes.
+
     `table` is int64[capacity, MERCHANT_COLUMNS]; it is replaced when it grows, so read it anew for each batch.
     """
 
@@ -117,11 +116,13 @@ class MerchantDirectory:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def upsert(self, record: MerchantRecord) -> None:
-        """Take a merchant's newest record. Raise DirectoryFullError beyond the limit."""
+    def upsert(self, record: MerchantRecord) -> bool:
+        """Take a merchant's newest record; say whether there was room for it."""
         key = (record.acquirer_id.encode(), record.merchant_id.encode())
         row = self._rows.get(key)
         if row is None:
+            if len(self._rows) == self._limit:
+                return False
             row = self._new_row()
             self._rows[key] = row
         self.table[row] = _row_of(record)
@@ -129,6 +130,7 @@ class MerchantDirectory:
         self._gaps[row] = gaps_of(self.table[row])
         attested_ms = int(self.table[row, MerchantCol.ATTESTED_MS])
         self._stale_from_ms[row] = inf if attested_ms == UNKNOWN else attested_ms + STALE_AFTER_MS + 1
+        return True
 
     def forget(self, acquirer_id: str, merchant_id: str) -> None:
         """Drop a merchant (a tombstone on the topic); an unknown one is already forgotten."""
@@ -157,8 +159,6 @@ class MerchantDirectory:
         if self._free:
             return self._free.pop()
         row = len(self._summaries)
-        if row > self._limit:
-            raise DirectoryFullError(f"more than {self._limit} merchants: raise merchants_max in the configuration")
         if row == len(self.table):
             grown = np.full((2 * row, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
             grown[:row] = self.table
@@ -215,6 +215,6 @@ def _encode(
             checklist_known=None if unknown_items is None else unknown_items < len(CHECKLIST_ITEMS),
             unknown_items=unknown_items,
         )
-        return orjson.dumps({name: getattr(summary, name) for name in summary.__struct_fields__})
+        return bytes(bytearray(orjson.dumps({name: getattr(summary, name) for name in summary.__struct_fields__})))
 
     return (encode(False, False), encode(False, True)), (encode(True, False), encode(True, True))

@@ -45,6 +45,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("watch.stall_s must exceed emit.ack_timeout_s, or a slow produce looks like a stall")
         if self.emit.request_timeout_s > self.emit.ack_timeout_s:
             raise ValueError("emit.request_timeout_s must not exceed emit.ack_timeout_s, which is for all attempts")
+        if self.watch.restore_stall_s <= max(self.state.read_timeout_s, self.state.fence_timeout_s):
+            raise ValueError(
+                "watch.restore_stall_s must exceed state.read_timeout_s and state.fence_timeout_s, or a slow broker "
+                "looks like a stall"
+            )
         if self.consume.record_batch_max_bytes < 2 * self.decode.bytes_max:
             raise ValueError(
                 "consume.record_batch_max_bytes must be twice decode.bytes_max, or more: an event has a key"

@@ -111,7 +111,7 @@ class Assignment:
                 await self._restore(new, consumer, lambda: self._assigned is assigned)
         except InterruptedRestoreError:
             return False
-        await self._follower.catch_up(self._keeper.held, self._emitter.partitions)
+        await self._follower.catch_up(self._keeper.held, self._emitter.partitions, consumer.restore_progressed)
         if self._assigned is not assigned:
             return False
         consumer.start_from(self._positions(self._keeper.held.values()))
@@ -135,6 +135,7 @@ class Assignment:
             isolation=self._settings.consume.isolation,
             timeout_s=self._settings.state.read_timeout_s,
             passes_over={names.authorizations, names.decisions, names.alerts, names.dead_letters},
+            progressed=consumer.restore_progressed,
         )
         await reader.start()
         try:

@@ -7,8 +7,8 @@ own.
 
 import asyncio
 import time
-from collections.abc import Iterable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -76,20 +76,32 @@ class Follower(Service):
         """Follow a partition that was this worker's own, from where its last marker stands."""
         self._followed[partition] = _Followed(position=position)
 
-    async def catch_up(self, own: Iterable[int], partitions: int) -> None:
+    async def catch_up(
+        self, own: Iterable[int], partitions: int, progressed: Callable[[], None] = lambda: None
+    ) -> None:
         """Follow all partitions but `own`, and return once what they hold now has been seen.
+
+        `progressed` is called for what is read meanwhile.
 
         Raises:
             StateReadError, StateFormatError: a log cannot be read.
         """
         self._partitions = partitions
-        async with self._looking:
+        async with self._looking, self._telling(progressed):
             for partition in sorted(set(range(partitions)).difference(own, self._followed)):
                 tp = TopicPartition(self._topic, partition)
                 begin, end = (await self._reader.bounds([tp]))[tp]
                 tail = await self._reader.last(tp, KEY, begin, end)
                 self._followed[partition] = _Followed(position=begin, counts_until=0 if tail is None else tail.offset)
             await self._look()
+
+    @asynccontextmanager
+    async def _telling(self, progressed: Callable[[], None]) -> AsyncIterator[None]:
+        ordinary, self._reader.progressed = self._reader.progressed, progressed
+        try:
+            yield
+        finally:
+            self._reader.progressed = ordinary
 
     @Service.task
     async def _follow(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -45,6 +45,8 @@ class LogReader:
 
     A batch that cannot be unpacked was written by no worker. On the topics that `passes_over` names it counts as one
     record without key and value; on others it ends the read.
+
+    `progressed` is called for each answer of the broker that was asked for, and for each piece of it that was taken.
     """
 
     def __init__(
@@ -57,8 +59,10 @@ class LogReader:
         fetch_max_bytes: int = 4 << 20,  # taken in at once: of 8 MiB the main loop would be held for 20 ms
         fetch_max_wait_ms: int = 50,
         passes_over: Collection[str] = (),
+        progressed: Callable[[], None] = lambda: None,
     ) -> None:
         self._passes_over = passes_over
+        self.progressed = progressed
         self._timeout_s = timeout_s
         self._is_reading = False
         self._started: aiokafka.AIOKafkaConsumer | None = None
@@ -125,6 +129,7 @@ class LogReader:
             for tp, state in states.items():
                 await self._next(tp, state, ends[tp], deadline)
                 ends[tp] = max(ends[tp], self._end_of(state))
+        self.progressed()
         return {tp: (begins[tp], ends[tp]) for tp in tps}
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
@@ -135,9 +140,11 @@ class LogReader:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await topic_ids(self._consumer._client, topics)
+                found = await topic_ids(self._consumer._client, topics)
         except (KafkaError, TimeoutError) as error:
             raise StateReadError(f"no ids of {', '.join(topics)}: {type(error).__name__}") from error
+        self.progressed()
+        return found
 
     async def offset_at(self, tp: TopicPartition, time_ms: int, end: int) -> int:
         """Return the first offset whose record is of that time or later; `end` if there is none.
@@ -150,6 +157,7 @@ class LogReader:
                 found = (await self._consumer.offsets_for_times({tp: time_ms}))[tp]
         except (KafkaError, TimeoutError) as error:
             raise StateReadError(f"{name_of(tp)}: no offset of a time: {type(error).__name__}") from error
+        self.progressed()
         return end if found is None else int(found.offset)
 
     async def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncGenerator[Rows, None]:
@@ -177,7 +185,9 @@ class LogReader:
                     fetch_again(self._consumer._fetcher)
                 for rows in rows_of(tp, fetched, batches, begin, end, is_passed_over=tp.topic in self._passes_over):
                     yield rows
+                    self.progressed()
                     await asyncio.sleep(0)
+                self.progressed()
                 deadline = time.monotonic() + self._timeout_s
 
     async def last(self, tp: TopicPartition, key: bytes, begin: int, end: int) -> Tail | None:

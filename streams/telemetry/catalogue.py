@@ -1,9 +1,4 @@
-"""Every metric of a worker, once: name, kind, help, labels and what bounds them. The documentation is made of it.
-
-`python -m streams.telemetry.catalogue > deploy/docs/metrics.md` writes the page; a test compares the two.
-"""
-
-from collections.abc import Iterator
+"""Every metric of a worker, once: name, kind, help, labels and what bounds them. `page` writes the documentation."""
 
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
@@ -192,6 +187,13 @@ CATALOGUE: tuple[Metric, ...] = (
         help="Merchants in the registry that this worker holds.",
     ),
     Metric(
+        name="sekisho_merchants_refused_total",
+        kind="counter",
+        unit="records",
+        stage="enrich",
+        help="Records of new merchants beyond merchants.merchants_max: those merchants stay unknown.",
+    ),
+    Metric(
         name="sekisho_profile_rows",
         kind="gauge",
         unit="rows",
@@ -338,41 +340,3 @@ CATALOGUE: tuple[Metric, ...] = (
         bound="one",
     ),
 )
-
-
-def markdown() -> str:
-    """Write the catalogue as the page `deploy/docs/metrics.md`."""
-    return "\n".join(_lines()) + "\n"
-
-
-def _lines() -> Iterator[str]:
-    yield "# Metrics"
-    yield ""
-    yield "Made from `streams/telemetry/catalogue.py` by `python -m streams.telemetry.catalogue`; do not edit."
-    yield ""
-    yield "Every label comes from a closed set or from this worker's own partitions and versions: no card, merchant,"
-    yield "device or free text is ever a label. Counters start at 0 for every combination when the worker starts."
-    yield "The worker also shows the usual `process_*` metrics (CPU, memory, file descriptors, start time)."
-    yield ""
-    yield "| metric | kind | unit | stage | labels | meaning |"
-    yield "|---|---|---|---|---|---|"
-    for metric in CATALOGUE:
-        labels = ", ".join(f"`{label}`" for label in metric.labels)
-        yield f"| `{metric.name}` | {metric.kind} | {metric.unit} | {metric.stage} | {labels} | {metric.help} |"
-    yield ""
-    yield "## Label values"
-    yield ""
-    for metric in CATALOGUE:
-        for label, values in metric.labels.items():
-            shown = ", ".join(f"`{value}`" for value in values) if values else metric.bound
-            yield f"* `{metric.name}{{{label}}}`: {shown}"
-    yield ""
-    yield "## Buckets"
-    yield ""
-    for metric in CATALOGUE:
-        if metric.buckets:
-            yield f"* `{metric.name}` ({metric.unit}): {', '.join(f'{bound:g}' for bound in metric.buckets)}"
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")  # noqa: T201

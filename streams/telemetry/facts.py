@@ -58,6 +58,7 @@ class Telemetry:
         self._alerts = series.cells("sekisho_alerts_total")
         self._suppressed = series.cell("sekisho_alerts_suppressed_total")
         self._dead_letters = series.cells("sekisho_dead_letters_total")
+        self._beyond_limit = series.cell("sekisho_merchants_refused_total")
         self._guard_hits = series.cell("sekisho_pan_guard_hits_total")
         self._threeds = series.cells("sekisho_threeds_total")
         self._unknown_exemptions = series.cell("sekisho_unknown_exemptions_total")
@@ -146,7 +147,12 @@ class Telemetry:
             self._stages["emit"].observe((monotonic_ns() - began_ns) / 1e9)
 
     def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
-        """Count what was refused of a batch of merchant records; the registry's size is part of the inventory."""
+        """Count new merchants beyond the limit; the registry's size is part of the inventory."""
+        for output in outputs:
+            self._beyond_limit.add(output.tally.merchants_beyond_limit)
+
+    def buried(self, outputs: Sequence[Outputs]) -> None:
+        """Count dead letters of merchants, where they are written: every worker refuses them, one writes them."""
         for output in outputs:
             self._count_dead_letters("merchants", output.tally)
 

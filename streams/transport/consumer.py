@@ -47,6 +47,7 @@ class BatchConsumer(driver.Consumer):
         self._room = asyncio.Event()
         self._is_between = False  # assignments: the group has taken partitions back and not given any out yet
         self.restoring = False  # partitions are assigned, and their profiles are being read back
+        self.restore_steps = 0  # that a restore has made: it only grows while one is alive; readable from any thread
         self._lost: str | None = None  # why partitions may be another worker's by now; there is no way back
         self.settled = False  # the group has assigned, positions are set and events flow; readable from any thread
 
@@ -265,6 +266,10 @@ class BatchConsumer(driver.Consumer):
         """Say where partitions begin once the rebalance is over: what profiles know is not taken in again."""
         assert self._durable is not None
         self._durable = dict(positions)
+
+    def restore_progressed(self) -> None:
+        """Note that a restore is alive: an answer has come, or a piece of one was taken in. The watchdog looks."""
+        self.restore_steps += 1
 
     async def perform_seek(self) -> None:
         """Seek to what is committed, then to what profiles know, which may be more. Extends the original."""

@@ -160,6 +160,7 @@ class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     interval_s: Seconds = 1.0
     stall_s: Seconds = 90.0  # lag and no progress, or a batch unfinished, for longer than this
     settle_s: Seconds = 300.0  # a group that has not assigned partitions for longer than this never will
+    restore_stall_s: Seconds = 120.0  # a restore that has made no step for longer than this makes none any more
     drain_s: Seconds = 30.0  # from SIGTERM or a crash to the end of the process
 
 

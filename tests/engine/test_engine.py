@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -184,6 +185,22 @@ def test_a_refused_merchant_record_is_a_dead_letter_and_changes_nothing() -> Non
     (letter,) = [msgspec.json.decode(value, type=DeadLetter) for _, value in outputs.dead_letters]
     assert letter.reason == "MISSING_FIELD"
     assert len(engine.observer.merchants) == 0
+
+
+def test_a_merchant_beyond_the_limit_is_counted_and_unknown_and_no_dead_letter() -> None:
+    engine = Engine(small_bundle(), POLICY, replace(SETTINGS, merchants_max=1), "test")
+    keys = [b"acq-1/m-0", b"acq-1/m-1", b"acq-1/m-0"]
+    records = [
+        orjson.dumps({"acquirer_id": "acq-1", "merchant_id": key.decode()[-3:], "fraud_status": status})
+        for key, status in zip(keys, ("NORMAL", "NORMAL", "WARNING"), strict=True)
+    ]
+    outputs = engine.merchant(keys, records, source(3, topic="merchants"), received_at_ms=NOW_MS)
+    assert (outputs.tally.merchants_beyond_limit, outputs.dead_letters) == (1, [])
+    known, unknown = decisions(
+        score(engine, [encoded(event_id="e-1", merchant={"id": "m-0"}), encoded(event_id="e-2")])
+    )
+    assert (known.compliance.known, known.compliance.fraud_status) == (True, "WARNING")
+    assert unknown.compliance.known is False
 
 
 def report(event_id: str, received: str, **changes: Any) -> bytes:

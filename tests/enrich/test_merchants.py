@@ -17,7 +17,6 @@ from scoring.enrich.merchants import (
     STALE_AFTER_MS,
     UNKNOWN,
     UNKNOWN_ROW,
-    DirectoryFullError,
     MerchantCol,
     MerchantDirectory,
 )
@@ -110,13 +109,13 @@ def test_merchants_of_two_acquirers_with_one_id_are_two_merchants() -> None:
     assert statuses == [3, 0, UNKNOWN]
 
 
-def test_the_directory_grows_to_its_limit_and_names_the_way_out() -> None:
+def test_the_directory_grows_to_its_limit_and_refuses_new_merchants_beyond_it() -> None:
     directory = MerchantDirectory(merchants_max=3000)
-    for number in range(3000):
-        directory.upsert(record(f"m-{number}"))
+    assert all(directory.upsert(record(f"m-{number}")) for number in range(3000))
     assert summary(directory, "m-2999")["known"] is True
-    with pytest.raises(DirectoryFullError, match="raise merchants_max"):
-        directory.upsert(record("one-too-many"))
+    assert directory.upsert(record("one-too-many")) is False
+    assert summary(directory, "one-too-many")["known"] is False
+    assert len(directory) == 3000
 
 
 DAY_S = 86_400
@@ -273,3 +272,17 @@ def test_merchants_of_whom_the_same_was_told_share_their_texts() -> None:
     rows = directory.rows([name("m-1"), name("m-2")]).tolist()
     one, other = directory.summaries(rows, [0, 0], np.array([5732, 5732]))
     assert one is other
+
+
+def test_a_full_directory_takes_changes_of_those_it_holds_and_a_new_one_for_each_that_is_forgotten() -> None:
+    directory = MerchantDirectory(merchants_max=2)
+    assert directory.upsert(record("m-1"))
+    assert directory.upsert(record("m-2"))
+    assert directory.upsert(record("m-1", fraud_status="ACTUALISED"))
+    assert summary(directory, "m-1")["fraud_status"] == "ACTUALISED"
+    assert not directory.upsert(record("m-3"))
+    directory.forget("acq-1", "m-3")
+    assert not directory.upsert(record("m-3"))
+    directory.forget("acq-1", "m-2")
+    assert directory.upsert(record("m-3"))
+    assert [summary(directory, name)["known"] for name in ("m-1", "m-2", "m-3")] == [True, False, True]

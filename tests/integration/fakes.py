@@ -4,7 +4,9 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from scoring.outputs import Emitted, Outputs, Source, Tally, letter_runs
+from scoring.contract.dead_letter import Reject
+from scoring.decode import encode_dead_letter
+from scoring.outputs import NOTHING, Emitted, Outputs, Source, Tally, letter_runs
 from scoring.profile import Changelog
 
 
@@ -58,13 +60,44 @@ class EchoEngine:
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:
-        """Remember the last record of each key."""
+        """Remember the last record of each key; `!letter` is refused."""
         for key, value in zip(keys, values, strict=True):
             if value is None:
                 self.merchants.pop(key, None)
-            else:
+            elif not value.startswith(b"!letter"):
                 self.merchants[key] = value
-        return Outputs()
+        return self.refused_merchants(keys, values, source, received_at_ms=received_at_ms, emitted=NOTHING)
+
+    def refused_merchants(
+        self,
+        keys: Sequence[bytes],
+        values: Sequence[bytes | None],
+        source: Source,
+        *,
+        received_at_ms: int,
+        emitted: Emitted,
+    ) -> Outputs:
+        """Refuse `!letter`, with a real letter."""
+        bad = [
+            position
+            for position, value in enumerate(values)
+            if value is not None
+            and value.startswith(b"!letter")
+            and source.offsets[position] not in emitted.dead_letters
+        ]
+        letters = [
+            encode_dead_letter(
+                Reject(reason="EMPTY", path="$"),
+                topic=source.topic,
+                partition=source.partition,
+                offset=source.offsets[position],
+                size=len(values[position] or b""),
+                record_ms=source.timestamps_ms[position],
+                received_ms=received_at_ms,
+            )
+            for position in bad
+        ]
+        return Outputs(dead_letters=letters, tally=refused(len(values), bad))
 
     def spread(self, partitions: int) -> None:
         """Keep nothing of any."""

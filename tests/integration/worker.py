@@ -54,7 +54,7 @@ def main() -> int:
         if "refuse" in sys.argv[2:]:
             app.emitter = RefusingEmitter(app._producer_client, settings.topics)
             app.outputs._emitter = app.emitter
-            app.reference._emitter = app.emitter
+            app.letters._emitter = app.emitter
         return app
 
     return run(build)

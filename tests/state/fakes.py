@@ -93,6 +93,7 @@ class FakeReader:
         self._is_reading = False
         self.fails = False
         self.is_closed = False
+        self.progressed: Callable[[], None] = lambda: None
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -260,6 +261,7 @@ class FakeConsumer:
         self.committed_to: dict[TP, int] = {}
         self.lease_error: Exception | None = None
         self.leases = 0
+        self.restore_steps = 0
         self._moved = asyncio.Event()
 
     def applied(self, tp: TP) -> int | None:
@@ -289,6 +291,9 @@ class FakeConsumer:
 
     def make_durable(self, tp: TP, offset: int) -> None:
         self.durable[tp] = offset
+
+    def restore_progressed(self) -> None:
+        self.restore_steps += 1
 
     def start_from(self, positions: dict[TP, int]) -> None:
         self.durable = dict(positions)

@@ -17,6 +17,7 @@ from scoring.profile import Entity
 from streams.telemetry import catalogue
 from streams.telemetry.catalogue import CATALOGUE, PARTITIONS_MAX
 from streams.telemetry.facts import Inventory, Telemetry
+from streams.telemetry.page import markdown
 from streams.telemetry.series import Buckets, Series
 from streams.transport.batch import Batch
 from streams.transport.settings import Topics
@@ -56,7 +57,7 @@ def value(of: Telemetry, name: str, **labels: str) -> float:
 
 
 def test_the_documentation_is_made_from_the_catalogue() -> None:
-    assert (ROOT / "deploy" / "docs" / "metrics.md").read_text(encoding="utf-8") == catalogue.markdown()
+    assert (ROOT / "deploy" / "docs" / "metrics.md").read_text(encoding="utf-8") == markdown()
 
 
 def test_every_metric_follows_the_rules_of_names_and_says_what_it_means() -> None:
@@ -152,13 +153,14 @@ def test_reports_and_merchants_count_under_their_own_topic() -> None:
         events=1, reports={"FRAUD": 5}, report_clocks={"ON_TIME": 3, "EARLY": 2}, dead_letters={"WRONG_TYPE": 1}
     )
     of.reported(batch("fraud-reports"), Outputs(tally=refused))
-    of.merchants(7, [Outputs(tally=Tally(dead_letters={"EMPTY": 2}))])
+    of.merchants(7, [Outputs(tally=Tally(dead_letters={"EMPTY": 2}, merchants_beyond_limit=3))])
     assert value(of, "sekisho_fraud_reports_total", label="FRAUD") == 5
     assert value(of, "sekisho_fraud_report_times_total", clock="ON_TIME") == 3
     assert value(of, "sekisho_fraud_report_times_total", clock="EARLY") == 2
     assert value(of, "sekisho_fraud_report_times_total", clock="LATE") == 0
     assert value(of, "sekisho_dead_letters_total", topic="fraud-reports", reason="WRONG_TYPE") == 1
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="EMPTY") == 2
+    assert value(of, "sekisho_merchants_refused_total") == 3
     assert value(of, "sekisho_events_total") == 0
 
 

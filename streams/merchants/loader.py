@@ -3,15 +3,15 @@
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import Any, Final
 
+from aiokafka.errors import ConsumerStoppedError
 from aiokafka.structs import TopicPartition
 from mode import Service
 
 from scoring.outputs import Outputs, Source
-from streams.emit import Emitter
+from streams.merchants.letters import MerchantLetters
 from streams.records.batches import Refused
-from streams.refused import outputs_of
 from streams.seams import Engine, Telemetry
 from streams.transport import failover
 from streams.transport.bounded import BoundedConsumer, Polled
@@ -20,8 +20,11 @@ from streams.transport.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-METADATA_S = 10.0  # for a broker to know the topic, if there is one
-POLL_MAX_RECORDS = 256  # applied in one go on the main loop: a few ms
+METADATA_S: Final = 10.0  # for a broker to know the topic, if there is one
+REFRESH_S: Final = 30.0
+"""How often to look for partitions that were added: aiokafka does not look for those of a topic without a group."""
+
+POLL_MAX_RECORDS: Final = 256  # applied in one go on the main loop: a few ms
 
 
 class RegistryError(Exception):
@@ -32,19 +35,21 @@ class ReferenceLoader(Service):
     """Read `merchants` to its end before anything else starts, then follow it.
 
     It runs on the main loop, so the engine is never touched from two threads; a reload of the whole registry is applied
-    256 records at a time between batches of authorizations.
+    256 records at a time between batches of authorizations. Of what is refused, `letters` is told the offsets.
     """
 
     def __init__(
-        self, settings: WorkerSettings, engine: Engine, emitter: Emitter, telemetry: Telemetry, **kwargs: Any
+        self, settings: WorkerSettings, engine: Engine, letters: MerchantLetters, telemetry: Telemetry, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self._settings = settings
         self._engine = engine
-        self._emitter = emitter
+        self._letters = letters
         self._telemetry = telemetry
         self._consumer: BoundedConsumer | None = None
-        self._refused: list[tuple[TopicPartition, Refused]] = []
+        self._partitions: list[TopicPartition] = []
+        self._refreshed_s = time.monotonic()
+        self._beyond_limit = 0  # records of new merchants that found the registry full
         self.loaded = False
 
     async def on_start(self) -> None:
@@ -55,7 +60,7 @@ class ReferenceLoader(Service):
         """
         consumer = self._consumer = BoundedConsumer(
             batch_max_bytes=self._settings.consume.record_batch_max_bytes,
-            refuse=lambda tp, refused: self._refused.append((tp, refused)),
+            refuse=self._refuse,
             **client_options(self._settings.broker),
             client_id="sekisho-merchants",
             enable_auto_commit=False,
@@ -76,7 +81,7 @@ class ReferenceLoader(Service):
     async def _load(self, consumer: BoundedConsumer) -> int:
         topic = self._settings.topics.merchants
         await asyncio.wait_for(consumer._client._wait_on_metadata(topic), METADATA_S)
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        partitions = self._partitions = self._known(consumer)
         if not partitions:
             raise RegistryError(f"topic {topic!r} does not exist")
         consumer.assign(partitions)
@@ -84,24 +89,49 @@ class ReferenceLoader(Service):
         records = 0
         while True:
             polled = await consumer.getmany(timeout_ms=250, max_records=POLL_MAX_RECORDS)
-            records += await self._apply(polled)
+            records += self._apply(polled)
             # A broker may report an end that lies inside its last batch: an empty poll has to agree.
             if not polled and all([await consumer.position(tp) >= ends[tp] for tp in partitions]):
                 return records
+
+    def _known(self, consumer: BoundedConsumer) -> list[TopicPartition]:
+        topic = self._settings.topics.merchants
+        return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
 
     @Service.task
     async def _follow(self) -> None:
         consumer = self._consumer
         assert consumer is not None
-        while not self.should_stop:
-            await self._apply(await consumer.getmany(timeout_ms=1000, max_records=POLL_MAX_RECORDS))
+        try:
+            while not self.should_stop:
+                self._apply(await consumer.getmany(timeout_ms=1000, max_records=POLL_MAX_RECORDS))
+                if time.monotonic() - self._refreshed_s > REFRESH_S:
+                    await self._refresh(consumer)
+                    self._refreshed_s = time.monotonic()
+        except ConsumerStoppedError:  # closing the consumer wakes whoever polls it
+            if not self.should_stop:
+                raise
 
-    async def _apply(self, polled: Polled) -> int:
+    async def _refresh(self, consumer: BoundedConsumer) -> None:
+        """Follow the partitions that the topic has now, the new ones from their start."""
+        await consumer._client.force_metadata_update()
+        added = set(self._known(consumer)).difference(self._partitions)
+        if not added:
+            return
+        try:
+            async with asyncio.timeout(METADATA_S):
+                positions = {tp: await consumer.position(tp) for tp in self._partitions}
+        except TimeoutError:
+            return  # one was added a moment ago, and its start is not known yet: next time
+        self._partitions += sorted(added)
+        consumer.assign(self._partitions)  # which forgets all positions
+        for tp, position in positions.items():
+            consumer.seek(tp, position)
+        log.info("merchants_partitions_added partitions=%d", len(added))
+
+    def _apply(self, polled: Polled) -> int:
         applied, outputs = 0, []
         received_at_ms = time.time_ns() // 1_000_000
-        for tp, refused in self._refused:
-            outputs.append(outputs_of(tp.topic, tp.partition, refused, received_at_ms=received_at_ms))
-        self._refused.clear()
         for tp, records in polled.items():
             source = Source(
                 topic=tp.topic,
@@ -110,20 +140,25 @@ class ReferenceLoader(Service):
                 timestamps_ms=[record.timestamp for record in records],
             )
             keys, values = [record.key or b"" for record in records], [record.value for record in records]
-            outputs.append(self._engine.merchant(keys, values, source, received_at_ms=received_at_ms))
+            output = self._engine.merchant(keys, values, source, received_at_ms=received_at_ms)
+            for key, _ in output.dead_letters:
+                offset = int(key.rpartition(b"/")[2])  # a letter's key is topic/partition/offset
+                self._letters.note(tp.partition, offset, offset + 1)
+            outputs.append(output)
             applied += len(records)
-        if outputs:
-            await self._bury(outputs, received_at_ms)
+        if applied:
             self._telemetry.merchants(applied, outputs)
+            self._note_beyond_limit(outputs)
         return applied
 
-    async def _bury(self, outputs: list[Outputs], now_ms: int) -> None:
-        """Produce the dead letters. Nothing is committed here, so a failure is seen only by waiting for it."""
-        letters = [letter for output in outputs for letter in output.dead_letters]
-        acks = self._emitter.by_key(self._settings.topics.dead_letters, letters, now_ms)
-        async with asyncio.timeout(self._settings.emit.ack_timeout_s):
-            for ack in acks:
-                await ack
+    def _refuse(self, tp: TopicPartition, refused: Refused) -> None:
+        self._letters.note(tp.partition, refused.first, refused.end)
+
+    def _note_beyond_limit(self, outputs: list[Outputs]) -> None:
+        records = sum(output.tally.merchants_beyond_limit for output in outputs)
+        self._beyond_limit += records
+        if records:  # the log lets a repeating line through once per interval
+            log.warning("merchants_refused records=%d setting=merchants.merchants_max", self._beyond_limit)
 
     async def on_stop(self) -> None:
         """Close the consumer."""
