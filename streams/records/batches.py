@@ -17,9 +17,8 @@ FEW_BYTES: Final = 1 << 15
 
 HEADER_SIZE: Final = 61
 _COUNT_AT: Final = 57
-_LENGTH_AT: Final = 8
 _LENGTH_END: Final = 12
-_LENGTH_MIN: Final = 14  # of the oldest format's message that holds nothing
+_SIZE_MIN: Final = 26  # of a message of the oldest format that holds nothing
 _INT: Final = Struct(">i")
 
 RefusedReason = Literal["OVERSIZE_BATCH", "MALFORMED_BATCH"]
@@ -34,7 +33,7 @@ class RecordBatch:
     __slots__ = ("_begin", "_data", "_end", "header")
 
     def __init__(self, data: bytes, begin: int, end: int) -> None:
-        self.header = DefaultRecordBatch(memoryview(data)[begin:end])
+        self.header = DefaultRecordBatch(data[begin:end] if end - begin <= FEW_BYTES else memoryview(data)[begin:end])
         self._data, self._begin, self._end = data, begin, end
 
     @property
@@ -58,10 +57,12 @@ class RecordBatch:
 
         Stored bytes are bounded with them: of headers they become thirty times as much, for a moment.
         """
-        if self.header.attributes & MASK or self.size > FEW_BYTES or not 0 < self.count <= FEW:
+        header, begin = self.header, self._begin
+        count = _INT.unpack_from(self._data, begin + _COUNT_AT)[0]
+        if not 0 < count <= FEW or self._end - begin > FEW_BYTES or header.attributes & MASK:
             return None
         try:
-            return list(self.header)
+            return list(header)
         except (UnicodeDecodeError, CorruptRecordException):
             return None  # a header's name, which is not asked for; or it is broken, as will be found
 
@@ -177,11 +178,8 @@ class Fetched:
         return walk
 
     def __bool__(self) -> bool:
-        """Tell whether something is left: the last batch may be cut off, and does not count."""
-        if self.held is not None or self.rest is not None:
-            return True
-        left = len(self._data) - self._at
-        return left >= _LENGTH_END and left - _LENGTH_END >= self._length()
+        """Tell whether something is left."""
+        return self.held is not None or self.rest is not None or self._end() is not None
 
     def __iter__(self) -> Iterator[Stored]:
         """Give the batches from here on; one that was given is passed.
@@ -189,20 +187,24 @@ class Fetched:
         Raises:
             aiokafka.errors.CorruptRecordException: a length is wrong.
         """
-        while self:
-            yield self.next()
+        while (batch := self.next()) is not None:
+            yield batch
 
-    def next(self) -> Stored:
-        """Give the next batch and pass it."""
-        length, begin = self._length(), self._at
-        if length < _LENGTH_MIN:
-            raise CorruptRecordException(f"a batch of {length} bytes")
-        self._at = end = begin + _LENGTH_END + length
-        if self._data[begin + MAGIC_AT] < 2:
-            return MessageSet(self._data, begin, end)
-        if end - begin < HEADER_SIZE:
-            raise CorruptRecordException(f"a batch of {length} bytes")
-        return RecordBatch(self._data, begin, end)
+    def next(self) -> Stored | None:
+        """Give the next batch and pass it; None if there is none.
+
+        Raises:
+            aiokafka.errors.CorruptRecordException: its length is wrong.
+        """
+        data, begin, end = self._data, self._at, self._end()
+        if end is None:
+            return None
+        self._at = end
+        if end - begin >= HEADER_SIZE and data[begin + MAGIC_AT] >= 2:
+            return RecordBatch(data, begin, end)
+        if end - begin >= _SIZE_MIN and data[begin + MAGIC_AT] < 2:
+            return MessageSet(data, begin, end)
+        raise CorruptRecordException(f"a batch of {end - begin} bytes")
 
     def drop(self) -> None:
         """Forget what is left: it will be fetched again."""
@@ -216,6 +218,10 @@ class Fetched:
         self.rest = Opened(left, batch) if len(left) else None
         return int(batch.header.next_offset) if self.rest is None else left.offsets[0]
 
-    def _length(self) -> int:
-        length: int = _INT.unpack_from(self._data, self._at + _LENGTH_AT)[0]
-        return length
+    def _end(self) -> int | None:
+        """Return where the next batch ends; None if no whole one is left: the last may be cut off."""
+        after, size = self._at + _LENGTH_END, len(self._data)
+        if after > size:
+            return None
+        end: int = after + _INT.unpack_from(self._data, after - _INT.size)[0]
+        return end if end <= size else None

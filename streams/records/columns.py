@@ -172,19 +172,22 @@ class Records:
     @property
     def payloads(self) -> list[bytes]:
         """Their values, b"" for null."""
-        data = self._data
-        begins, ends = self._places[_VALUE].tolist(), self._places[_VALUE_END].tolist()
-        return [data[begin:end] for begin, end in zip(begins, ends, strict=True)]  # [-1:-1] is empty
+        return self._cut(_VALUE)
 
     @property
     def values(self) -> list[bytes | None]:
         """Their values."""
-        return self._texts(_VALUE)
+        return self._cut_nulls(_VALUE)
+
+    @property
+    def names(self) -> list[bytes]:
+        """Their keys, b"" for null."""
+        return self._cut(_KEY)
 
     @property
     def keys(self) -> list[bytes | None]:
         """Their keys."""
-        return self._texts(_KEY)
+        return self._cut_nulls(_KEY)
 
     def headers(self, row: int) -> tuple[Header, ...]:
         """Return the headers of one record, at most the first thousand; what is not UTF-8 in a name is replaced.
@@ -195,12 +198,15 @@ class Records:
         at = int(self._places[_HEADERS, row])
         return tuple(_headers(self._data, at)) if at >= 0 and self._data[at] else ()
 
-    def _texts(self, column: int) -> list[bytes | None]:
-        data = self._data
-        begins, ends = self._places[column].tolist(), self._places[column + 1].tolist()
-        if -1 not in begins:
-            return [data[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        return [None if begin < 0 else data[begin:end] for begin, end in zip(begins, ends, strict=True)]
+    def _cut(self, column: int) -> list[bytes]:
+        data, (begins, ends) = self._data, self._places[column : column + 2].tolist()
+        return [data[begin:end] for begin, end in zip(begins, ends, strict=True)]  # [-1:-1] is empty
+
+    def _cut_nulls(self, column: int) -> list[bytes | None]:
+        texts: list[bytes | None] = [*self._cut(column)]
+        for row in np.flatnonzero(self._places[column] < 0).tolist():
+            texts[row] = None
+        return texts
 
 
 def find_records(

@@ -44,7 +44,7 @@ class Rows:
     def extend(self, records: Records) -> None:
         """Append records of a batch."""
         self.offsets.extend(records.offsets)
-        self.keys.extend([key or b"" for key in records.keys])
+        self.keys.extend(records.names)
         self.values.extend(records.values)
         self.timestamps_ms.extend(records.timestamps_ms)
 

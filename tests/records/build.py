@@ -1,7 +1,7 @@
 """Record batches as a producer could send them: right ones, and such as only an attacker writes."""
 
-import gzip
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -83,12 +83,43 @@ def values(*contents: bytes | None, codec: str = "none", **header: Any) -> bytes
 
 
 def bomb(codec: str, size: int, **header: Any) -> bytes:
-    """Build a batch of one record of `size` zeros, compressed as far as the codec goes."""
-    plain = record(Row(0, bytes(size)))
-    payload = {
-        "gzip": lambda: gzip.compress(plain, 9),
-        "snappy": lambda: snappy_encode(plain),
-        "lz4": lambda: lz4_encode(plain),
-        "zstd": lambda: bytes(cramjam.zstd.compress(plain, level=19)),
-    }[codec]()
-    return stored(payload, codec=CODECS[codec], **header)
+    """Build a batch of one record of `size` zeros, as far as the codec compresses them; takes little memory."""
+    after = varint(0)
+    before = b"\0" + varint(0) + varint(0) + text(b"key") + varint(size)
+    pieces = [varint(len(before) + size + len(after)) + before, *_zeros(size), after]
+    return stored(b"".join(_STREAMS[codec](pieces)), codec=CODECS[codec], **header)
+
+
+def _zeros(size: int) -> Iterator[bytes]:
+    piece = bytes(1 << 20)
+    for at in range(0, size, len(piece)):
+        yield piece[: size - at]
+
+
+def _gzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    stream = zlib.compressobj(9, wbits=31)
+    for piece in pieces:
+        yield stream.compress(piece)
+    yield stream.flush()
+
+
+def _snappy(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    yield b"\x82SNAPPY\0" + bytes([0, 0, 0, 1, 0, 0, 0, 1])
+    for piece in pieces:
+        block = bytes(cramjam.snappy.compress_raw(piece))
+        yield len(block).to_bytes(4, "big") + block
+
+
+def _stream(compressor: Any, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        compressor.compress(piece)
+        yield bytes(compressor.flush())
+    yield bytes(compressor.finish())
+
+
+_STREAMS: Final[dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]]] = {
+    "gzip": _gzip,
+    "snappy": _snappy,
+    "lz4": lambda pieces: _stream(cramjam.lz4.Compressor(content_checksum=False, block_linked=False), pieces),
+    "zstd": lambda pieces: _stream(cramjam.zstd.Compressor(level=3), pieces),
+}
