@@ -75,12 +75,12 @@ class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it ha
             aiokafka.errors.KafkaError: the broker refused a fetch.
         """
         deadline = time.monotonic() + timeout_ms / 1000
+        if self._closed:
+            raise ConsumerStoppedError
         while True:
-            if self._closed:
-                raise ConsumerStoppedError
             polled = self._take(partitions, max_records or ALL)
             left = deadline - time.monotonic()
-            if polled or left <= 0:
+            if polled or left <= 0 or self._closed:
                 return polled
             waiter = self._fetcher._create_fetch_waiter()
             done, _ = await asyncio.wait([waiter], timeout=left)

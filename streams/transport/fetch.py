@@ -105,11 +105,13 @@ class _Gathered:
         self._offsets: list[Sequence[int]] = []
         self._timestamps_ms: list[int] = []
         self._values: list[bytes] = []
+        self._few: list[Any] = []  # aiokafka's records, after all others
         self.refused: Refused | None = None
         self.weight = 0
 
     def add(self, records: Records) -> None:
         """Append the records of a batch, of which there are some; a null value counts as an empty one."""
+        self._settle()
         self._offsets.append(records.offsets)
         self._timestamps_ms += records.timestamps_ms
         self._values += records.payloads
@@ -117,13 +119,20 @@ class _Gathered:
 
     def add_few(self, rows: Sequence[Any], size: int) -> None:
         """Append aiokafka's own records of a batch of `size` bytes."""
-        self._offsets.append([row.offset for row in rows])
-        self._timestamps_ms += [row.timestamp for row in rows]
-        self._values += [row.value or b"" for row in rows]
+        self._few += rows
         self.weight += size + RECORD_BYTES * len(rows)
+
+    def _settle(self) -> None:
+        """Take the few apart that came one batch after the other."""
+        if self._few:
+            rows, self._few = self._few, []
+            self._offsets.append([row.offset for row in rows])
+            self._timestamps_ms += [row.timestamp for row in rows]
+            self._values += [row.value or b"" for row in rows]
 
     def columns(self, start: int, end: int) -> Columns:
         """Put together what was collected of [start, end)."""
+        self._settle()
         refused, parts = self.refused, self._offsets
         if refused is not None:
             return Columns(
@@ -150,53 +159,45 @@ class _Gathered:
 
 
 def _read_batches(source: Any, walk: Fetched, gathered: _Gathered, bounds: Bounds) -> None:
-    while walk and gathered.weight < bounds.partition:
-        if walk.held is None:
-            try:
-                walk.held = _read_batch(source, walk, gathered, bounds.batch)
-            except CorruptRecordException:
-                if not gathered.weight:
-                    raise
-                walk.drop()  # hand over what is good; the broken batch is fetched again and raises then
-                return
-        if walk.held is not None:
-            if not gathered.weight:  # it comes alone: else at the next call
-                gathered.refused, walk.held = walk.held, None
-                source.next_fetch_offset = gathered.refused.end
+    while walk.held is None and gathered.weight < bounds.partition:
+        try:
+            batch = next_batch(source, walk)
+        except CorruptRecordException:
+            if not gathered.weight:
+                raise
+            walk.drop()  # hand over what is good; the broken batch is fetched again and raises then
             return
-
-
-def _read_batch(source: Any, walk: Fetched, gathered: _Gathered, limit: int) -> Refused | None:
-    """Append what the next batch holds and move past it, or refuse it and stay before it."""
-    batch = next_batch(source, walk)
-    if batch is None:
-        return None
-    position = source.next_fetch_offset
-    few = batch.few() if position <= batch.header.base_offset else None
-    if few is not None:
-        gathered.add_few(few, batch.size)
-    elif isinstance(unpacked := unpack(batch, position, limit), Refused):
-        return unpacked
-    elif len(unpacked):
-        gathered.add(unpacked)
-    source.next_fetch_offset = batch.header.next_offset
-    return None
+        if batch is None:
+            return
+        position, header = source.next_fetch_offset, batch.header
+        few = batch.few() if position <= header.base_offset else None
+        if few is not None:
+            gathered.add_few(few, batch.size)
+        elif isinstance(unpacked := unpack(batch, position, bounds.batch), Refused):
+            walk.held = unpacked
+            break
+        elif len(unpacked):
+            gathered.add(unpacked)
+        source.next_fetch_offset = header.next_offset
+    if walk.held is not None and not gathered.weight:  # it comes alone: else at the next call
+        gathered.refused, walk.held = walk.held, None
+        source.next_fetch_offset = gathered.refused.end
 
 
 def next_batch(source: Any, walk: Fetched) -> Stored | None:
-    """Give the next batch; None if it holds nothing for us, and has been moved past.
+    """Give the next batch that is for us; None if there is none. What is not has been moved past.
 
     Raises:
         aiokafka.errors.CorruptRecordException: its checksum or its length is wrong; the position stays before it.
     """
-    batch = walk.next()
-    header = batch.header
-    if source._check_crcs and not header.validate_crc():
-        raise CorruptRecordException(f"Invalid CRC - {source._tp}")
-    if aborted(source, header) or header.is_control_batch:
+    while (batch := walk.next()) is not None:
+        header = batch.header
+        if source._check_crcs and not header.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {source._tp}")
+        if not (aborted(source, header) or header.is_control_batch):
+            return batch
         source.next_fetch_offset = header.next_offset
-        return None
-    return batch
+    return None
 
 
 def aborted(source: Any, batch: Any) -> bool:

@@ -93,6 +93,18 @@ def test_the_policy_beside_the_reference_is_the_one_in_the_package() -> None:
         ("watch: {stall_s: 5}", "$: watch.stall_s must exceed emit.ack_timeout_s"),
         ("watch: {drain_s: 5}", "$: watch.drain_s must not be below emit.request_timeout_s"),
         ("emit: {request_timeout_s: 61}", "$: emit.request_timeout_s must not exceed emit.ack_timeout_s"),
+        (
+            "consume: {record_batch_max_bytes: 1048575}",
+            "$.consume: record_batch_max_bytes must not be below fetch_max_partition_bytes",
+        ),
+        (
+            "consume: {in_flight_max_bytes: 16777215}",
+            "$.consume: in_flight_max_bytes must not be below record_batch_max_bytes",
+        ),
+        (
+            "consume: {record_batch_max_bytes: 1048576}\ndecode: {bytes_max: 1000000}",
+            "$: consume.record_batch_max_bytes must be twice decode.bytes_max",
+        ),
         ("kafka: {request_timeout_s: 10}", "$: kafka.request_timeout_s must not be below"),
     ],
 )

@@ -11,6 +11,7 @@ from faust.types import TP
 from scoring.outputs import NOTHING, Outputs, Tally
 from streams.agents import define_agents
 from streams.poison import PoisonedError
+from streams.records.batches import Refused
 from streams.seams import NoTelemetry
 from streams.transport.batch import Batch
 from streams.transport.settings import PoisonLimit, Topics
@@ -43,6 +44,9 @@ class FakeConsumer:
     def __init__(self) -> None:
         self.windows = {tp: AckWindow() for tp in TOPICS.values()}
 
+    def check_lease(self) -> None:
+        pass
+
     def taken_in(self, message: Any) -> None:
         self.windows[message.tp].applied = message.ticket.end
 
@@ -59,12 +63,15 @@ class FakeStream:
             yield event
 
 
-def agents_of(engine: FailingEngine, consumer: FakeConsumer) -> dict[str, Callable[..., Any]]:
+STRICT = PoisonLimit(window_events=1, max_letters=0, max_ratio=0.1, max_consecutive=1)
+
+
+def agents_of(
+    engine: FailingEngine, consumer: FakeConsumer, limit: PoisonLimit = STRICT, **parts: Any
+) -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
     app = SimpleNamespace(
-        settings=SimpleNamespace(
-            topics=Topics(), poison=PoisonLimit(window_events=1, max_letters=0, max_ratio=0.1, max_consecutive=1)
-        ),
+        settings=SimpleNamespace(topics=Topics(), poison=limit),
         engine=engine,
         telemetry=NoTelemetry(),
         consumer=consumer,
@@ -72,9 +79,49 @@ def agents_of(engine: FailingEngine, consumer: FakeConsumer) -> dict[str, Callab
         topic=lambda name, **_: name,
         agent=lambda _, name: lambda agent: found.setdefault(name, agent),
         on_partitions_revoked=SimpleNamespace(connect=lambda handler: handler),
+        **parts,
     )
     define_agents(app)  # type: ignore[arg-type]
     return found
+
+
+@pytest.mark.parametrize("name", list(TOPICS))
+def test_a_batch_that_is_refused_is_buried_and_the_engine_never_sees_it(name: str) -> None:
+    engine, consumer = FailingEngine(fails=True), FakeConsumer()
+    told: list[tuple[str, dict[str, int]]] = []
+    batch = Batch(
+        topic=name,
+        partition=0,
+        offsets=range(5, 2**31),
+        timestamps_ms=(1_000,),
+        values=[],
+        polled_at_ms=0,
+        polled_ns=0,
+        refused=Refused(reason="OVERSIZE_BATCH", first=5, end=2**31, size=99, last_ms=1_000, is_whole=True),
+    )
+    acked: list[int] = []
+    ticket = consumer.windows[TOPICS[name]].deliver(5, 2**31, 0)
+    message = SimpleNamespace(tp=TOPICS[name], ticket=ticket)
+    event = SimpleNamespace(value=batch, message=message, ack=lambda: acked.append(1))
+    emitted: list[bytes] = []
+
+    class Deliveries:
+        async def add(self, acks: list[Any], finish: Callable[[int], Any]) -> None:
+            finish(0)
+
+    def emit(_: Batch, outputs: Outputs, __: int) -> list[Any]:
+        emitted.extend(key for key, _ in outputs.dead_letters)
+        told.append((name, outputs.tally.dead_letters))
+        return []
+
+    limit = PoisonLimit(max_consecutive=1)
+    agents = agents_of(engine, consumer, limit, emitter=SimpleNamespace(emit=emit), deliveries=Deliveries())
+    asyncio.run(agents[name](FakeStream([event])))
+    assert engine.taken == 0
+    assert emitted == [b"%s/0/5" % name.encode()]
+    assert told == [(name, {"OVERSIZE_BATCH": 2**31 - 5})]
+    assert acked == [1]
+    assert consumer.windows[TOPICS[name]].applied == 2**31
 
 
 @pytest.mark.parametrize("name", list(TOPICS))

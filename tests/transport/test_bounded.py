@@ -26,12 +26,14 @@ class FakeFetcher:
     def __init__(self) -> None:
         self._records: dict[TopicPartition, Any] = {}
         self.waits = 0
+        self.waiters: list[asyncio.Future[None]] = []
 
     def _notify(self, _: object) -> None: ...
 
     def _create_fetch_waiter(self) -> "asyncio.Future[None]":
         self.waits += 1
-        return asyncio.get_running_loop().create_future()
+        self.waiters.append(asyncio.get_running_loop().create_future())
+        return self.waiters[-1]
 
 
 class BareConsumer(BoundedConsumer):
@@ -177,3 +179,17 @@ def test_headers_that_are_none_are_left_out() -> None:
     raw = build.stored(bytes([14, 0, 0, 0, 1, 1, 2, 100]), count=1)
     (record,) = poll(consumer(here=(HERE, raw, 0)))[HERE]
     assert (record.value, record.headers) == (None, ())
+
+
+def test_one_who_waits_while_the_consumer_closes_gets_nothing() -> None:
+    one = consumer()
+
+    async def play() -> dict[TopicPartition, list[Record]]:
+        waiting = asyncio.create_task(one.getmany(timeout_ms=60_000))
+        await asyncio.sleep(0)
+        one._closed = True
+        one._fetcher.waiters.pop().set_result(None)
+        found: dict[TopicPartition, list[Record]] = await waiting
+        return found
+
+    assert asyncio.run(play()) == {}
