@@ -11,7 +11,7 @@ from streams.config.types import DAY_MS, Partitions, Replicas, RetentionMs, Topi
 from streams.transport.settings import Broker, Topics
 
 if TYPE_CHECKING:
-    from streams.transport.admin import TopicState
+    from streams.kafka.admin import TopicState
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NAME_LENGTH_MAX = 249  # Kafka's limit
@@ -131,6 +131,6 @@ async def ensure(broker: Broker, plans: Sequence[TopicPlan]) -> "list[TopicState
     Raises:
         aiokafka.errors.KafkaError: as `create_topics`.
     """
-    from streams.transport.admin import create_topics  # noqa: PLC0415 -- settings are read without a client
+    from streams.kafka.admin import create_topics  # noqa: PLC0415 -- settings are read without a client
 
     return await create_topics(broker, plans)

@@ -9,10 +9,10 @@ from streams.cli.console import EXIT_OK, EXIT_USAGE, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.settings import Settings
+from streams.kafka.admin import TopicState
 from streams.kafka.explain import authorized
 from streams.kafka.rights import command_rights
 from streams.topics import TopicPlan, ensure, plan
-from streams.transport.admin import TopicState
 
 
 @reported("topics create")

@@ -13,8 +13,8 @@ import uuid
 import uvloop
 
 from streams.embedded import embedded_broker
+from streams.kafka.admin import create_topics
 from streams.topics import TopicPartitions, TopicsSettings, plan
-from streams.transport.admin import create_topics
 from streams.transport.settings import Broker, Consume, State, WorkerSettings
 from tests.brokers.kafka import kafka_broker
 from tests.brokers.load import load, producer, read, reader

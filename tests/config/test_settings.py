@@ -91,6 +91,8 @@ def test_the_policy_beside_the_reference_is_the_one_in_the_package() -> None:
         ("topics: {prefix: 'a/'}", "$.topics.prefix: expected str matching regex"),
         ("policy: {file: a.yaml, inline: {}}", "$.policy: file and inline exclude each other"),
         ("watch: {stall_s: 5}", "$: watch.stall_s must exceed emit.ack_timeout_s"),
+        ("watch: {restore_stall_s: 90}", "$: watch.restore_stall_s must exceed state.read_timeout_s and"),
+        ("state: {read_timeout_s: 120}", "$: watch.restore_stall_s must exceed state.read_timeout_s and"),
         ("watch: {drain_s: 5}", "$: watch.drain_s must not be below emit.request_timeout_s"),
         ("emit: {request_timeout_s: 61}", "$: emit.request_timeout_s must not exceed emit.ack_timeout_s"),
         (

@@ -21,7 +21,7 @@ from scoring.contract.decision import Decision
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
 from scoring.observer import Observer, Settings
-from scoring.outputs import LetterRuns, Outputs, Source
+from scoring.outputs import Emitted, LetterRuns, Outputs, Source
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
 from tests.bundles import small_bundle
@@ -185,6 +185,21 @@ def test_a_refused_merchant_record_is_a_dead_letter_and_changes_nothing() -> Non
     (letter,) = [msgspec.json.decode(value, type=DeadLetter) for _, value in outputs.dead_letters]
     assert letter.reason == "MISSING_FIELD"
     assert len(engine.observer.merchants) == 0
+
+
+def test_a_refused_merchant_record_can_be_judged_again_without_being_taken() -> None:
+    engine = new_engine()
+    keys = [b"acq-1/m-0", b"acq-1/other", b"acq-1/another"]
+    records = [b'{"acquirer_id":"acq-1","merchant_id":"m-0"}', b"{", b"{"]
+    where = source(3, first=7, topic="merchants")
+    taken = engine.merchant(keys, records, where, received_at_ms=NOW_MS)
+    assert engine.refused_merchants(keys, records, where, received_at_ms=NOW_MS).dead_letters == taken.dead_letters
+    emitted = Emitted(dead_letters=frozenset({8}))
+    again = engine.refused_merchants(keys, records, where, received_at_ms=NOW_MS, emitted=emitted)
+    assert again.dead_letters == taken.dead_letters[1:]
+    fresh = new_engine()
+    fresh.refused_merchants(keys, records, where, received_at_ms=NOW_MS)
+    assert len(fresh.observer.merchants) == 0
 
 
 def test_a_merchant_beyond_the_limit_is_counted_and_unknown_and_no_dead_letter() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from streams.config.types import DAY_MS
 from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary
+from streams.kafka.admin import create_topics
 from streams.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
-from streams.transport.admin import create_topics
 from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
 from tests.brokers.kafka import kafka_broker, missing, missing_tools
 from tests.brokers.secured import PASSWORD, PASSWORD_VARIABLE, Secured, secured_broker

@@ -14,10 +14,10 @@ from scoring.contract.dead_letter import Reject
 from scoring.decode import encode_dead_letter
 from streams.cli import main
 from streams.kafka.acls import grants
+from streams.kafka.admin import create_topics
 from streams.kafka.rights import COMMANDS, Right, command_rights
 from streams.replay.run import Pace
 from streams.topics import TopicsSettings, plan
-from streams.transport.admin import create_topics
 from streams.transport.settings import Broker
 from tests.brokers.acls import put_in_force
 from tests.brokers.load import producer

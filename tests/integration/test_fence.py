@@ -14,10 +14,10 @@ from aiokafka.protocol.transaction import AddPartitionsToTxnRequest
 from aiokafka.structs import TopicPartition
 
 from streams.emit import append
+from streams.kafka.admin import create_topics
 from streams.state.blocks import blocks
 from streams.state.writer import append_blocks
 from streams.topics import TopicPlan
-from streams.transport.admin import create_topics
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
 from streams.transport.security import client_options
 from streams.transport.settings import Broker

@@ -5,9 +5,9 @@ import uuid
 
 import pytest
 
+from streams.kafka.admin import TopicState, create_topics
 from streams.replay.keeping import Keeping, keeping_of
 from streams.topics import TopicPlan, TopicsSettings, plan
-from streams.transport.admin import TopicState, create_topics
 from streams.transport.settings import Broker
 
 

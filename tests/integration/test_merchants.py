@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import uuid
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -13,7 +14,7 @@ from streams.merchants.loader import ReferenceLoader
 from streams.seams import NoTelemetry
 from streams.transport.security import client_options
 from streams.transport.settings import Broker, WorkerSettings
-from tests.brokers.load import committed, load, read
+from tests.brokers.load import committed, producer, read
 from tests.brokers.workers import terminate, worker_process
 from tests.integration.conftest import NewWorker
 from tests.integration.fakes import EchoEngine
@@ -21,8 +22,20 @@ from tests.integration.fakes import EchoEngine
 END_S = 40.0
 
 
-def send(settings: WorkerSettings, *values: bytes, partition: int = 0) -> None:
-    asyncio.run(load(settings.broker, settings.topics.merchants, {partition: values}))
+pytestmark = pytest.mark.kafka
+
+
+async def produce(settings: WorkerSettings, partition: int, *values: bytes) -> None:
+    """Write records of merchants, each under a key of its own: the topic is compacted."""
+    async with producer(settings.broker) as client:
+        for value in values:
+            await client.send_and_wait(
+                settings.topics.merchants, value, key=uuid.uuid4().hex.encode(), partition=partition
+            )
+
+
+def send(settings: WorkerSettings, *values: bytes) -> None:
+    asyncio.run(produce(settings, 0, *values))
 
 
 def lettered(settings: WorkerSettings, at_least: int) -> list[int]:
@@ -43,9 +56,9 @@ def await_kept(settings: WorkerSettings, at_least: int) -> None:
 
 
 def test_a_refused_record_has_one_letter_over_starts_workers_and_rebalances(
-    broker: Broker, new_worker: NewWorker
+    apache: Broker, new_worker: NewWorker
 ) -> None:
-    settings = new_worker(broker)
+    settings = new_worker(apache)
     send(settings, b"good", b"!letter")
     with worker_process(settings) as worker:
         assert lettered(settings, 1) == [1]
@@ -74,7 +87,6 @@ async def _add_partition(broker: Broker, topic: str) -> None:
         await admin.close()
 
 
-@pytest.mark.kafka
 def test_a_partition_that_is_added_is_followed(
     apache: Broker, new_worker: NewWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,14 +102,15 @@ def test_a_partition_that_is_added_is_followed(
     monkeypatch.setattr(engine, "merchant", noted)
 
     async def play() -> None:
-        await load(apache, topic, {0: [b"a", b"b"]})
+        await produce(settings, 0, b"a", b"b")
         loader = ReferenceLoader(settings, engine, _NoLetters(), NoTelemetry())  # type: ignore[arg-type]
         async with loader:
             await _add_partition(apache, topic)
             async with asyncio.timeout(END_S):
                 while len(loader._partitions) < 2:
                     await asyncio.sleep(0.05)
-                await load(apache, topic, {0: [b"c"], 1: [b"d"]})
+                await produce(settings, 0, b"c")
+                await produce(settings, 1, b"d")
                 while len(applied) < 4:
                     await asyncio.sleep(0.05)
 

@@ -14,9 +14,9 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from models.simulator import Simulator, SimulatorConfig
 from scoring.outputs import Source
+from streams.kafka.admin import create_topics
 from streams.state.marker import KEY, Marker, decode
 from streams.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
-from streams.transport.admin import create_topics
 from streams.transport.security import client_options
 from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
 from streams.warmup import warm_up

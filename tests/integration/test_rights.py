@@ -17,13 +17,13 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.kafka.acls import grants
+from streams.kafka.admin import create_topics
 from streams.kafka.errors import RightsError
 from streams.kafka.granted import require
 from streams.kafka.rights import Kind, Operation, Right, worker_rights
 from streams.state.check import check_topics
 from streams.state.reader import LogReader, StateReadError
 from streams.topics import TopicPartitions, TopicsSettings, plan
-from streams.transport.admin import create_topics
 from streams.transport.fence import Fence, FenceError
 from streams.transport.security import client_options
 from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings

@@ -13,10 +13,10 @@ from aiokafka.errors import ProducerClosed, RequestTimedOutError
 from aiokafka.structs import TopicPartition
 
 from streams.emit import TopicsMismatchError
+from streams.kafka.admin import create_topics
 from streams.state.reader import LogReader, Rows, StateReadError, pack
 from streams.state.writer import StateProducer
 from streams.topics import TopicPlan
-from streams.transport.admin import create_topics
 from streams.transport.fence.lease import ExpelledError
 from streams.transport.security import client_options
 from streams.transport.settings import Broker

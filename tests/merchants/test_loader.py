@@ -19,6 +19,12 @@ from streams.transport.settings import State, WorkerSettings
 from tests.integration.fakes import EchoEngine
 
 
+@pytest.fixture(autouse=True)
+def _no_failover(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no client here that could leave a broker."""
+    monkeypatch.setattr("streams.transport.failover.watch", lambda _: None)
+
+
 class FakeRecord:
     def __init__(self, offset: int, value: bytes = b"merchant") -> None:
         self.offset, self.timestamp, self.key, self.value = offset, 1_000, b"m%d" % offset, value

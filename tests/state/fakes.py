@@ -111,6 +111,7 @@ class FakeReader:
             raise StateReadError("the reader is closed")
         if self.fails:
             raise StateReadError("no offsets")
+        self.progressed()
         return {tp: (self._broker.begins[tp], self._broker.end(tp)) for tp in tps}
 
     async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
@@ -135,6 +136,7 @@ class FakeReader:
                     rows.values.append(record.value)
                     rows.timestamps_ms.append(record.at_ms)
                 yield rows
+                self.progressed()
                 await asyncio.sleep(0)
         finally:
             self._is_reading = False

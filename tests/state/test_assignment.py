@@ -12,6 +12,9 @@ from streams.state import follow
 from streams.state.assignment import Assignment, SplitAssignmentError
 from streams.state.follow import Follower
 from streams.state.marker import KEY, decode
+from streams.transport.consumer import Progress
+from streams.transport.settings import Watch
+from streams.watchdog import StallDetector
 from tests.profile.events import at
 from tests.state.fakes import (
     TOPICS,
@@ -31,11 +34,17 @@ def inputs(*partitions: int) -> set[TP]:
     return {TP(topic, number) for topic in (TOPICS.authorizations, TOPICS.fraud_reports) for number in partitions}
 
 
+def telling_reader(broker: FakeBroker, progressed: Callable[[], None]) -> FakeReader:
+    reader = FakeReader(broker)
+    reader.progressed = progressed
+    return reader
+
+
 class Worker:
     """A worker without agents, one of several on one broker."""
 
     def __init__(self, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "LogReader", lambda *_, **__: FakeReader(broker))
+        monkeypatch.setattr(module, "LogReader", lambda *_, progressed, **__: telling_reader(broker, progressed))
         monkeypatch.setattr(follow, "LogReader", lambda *_, **__: FakeReader(broker))
         self.broker, self.consumer, self.engine = broker, FakeConsumer(), ProfileEngine(PARTITIONS)
         self.keeper = new_keeper(broker, self.engine, self.consumer, PARTITIONS)
@@ -316,5 +325,53 @@ def test_what_others_own_is_followed_and_what_comes_over_is_not(play: Callable[[
         assert set(worker.follower._followed) == {0, 2}
         await worker.take(3)
         assert set(worker.follower._followed) == {0, 1, 2}
+
+    play(scenario)
+
+
+def test_what_is_read_while_partitions_settle_is_progress_and_what_is_followed_later_is_none(
+    play: Callable[[Play], None],
+) -> None:
+    async def scenario(_: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker = new()
+        assert await worker.take(1, 0)
+        restored = worker.consumer.restore_steps
+        assert restored > 0
+        async with worker.follower._looking:
+            await worker.follower._look()
+        assert worker.consumer.restore_steps == restored
+        worker.follower._followed.clear()
+        await worker.follower.catch_up({0}, PARTITIONS, worker.consumer.restore_progressed)
+        assert worker.consumer.restore_steps > restored
+
+    play(scenario)
+
+
+def test_a_call_that_never_returns_in_a_restore_is_a_stall(
+    play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watched(FakeConsumer):
+        is_alive, settled, restoring = True, False, True
+
+        def progress(self) -> list[Progress]:
+            return []
+
+    async def scenario(_: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker, asked = new(), asyncio.Event()
+        worker.consumer = consumer = Watched()
+
+        async def never(_tp: TP) -> None:
+            asked.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(consumer, "committed", never)
+        taking = asyncio.create_task(worker.take(1, 0))
+        await asked.wait()
+        detector = StallDetector(Watch(restore_stall_s=100.0))
+        assert detector.fault(consumer, 0) is None
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+        assert detector.fault(consumer, 101_000_000_000) == "the restore of profiles has made no progress for 100 s"
+        taking.cancel()
 
     play(scenario)

@@ -131,6 +131,17 @@ def test_a_big_batch_is_handed_over_in_pieces() -> None:
     assert read(0, kept[-1] + 1, [(encode(0, kept, kept[-1]), kept[-1] + 1)]) == [record(offset) for offset in kept]
 
 
+def test_every_piece_of_a_read_is_progress_and_an_empty_answer_is_none() -> None:
+    steps: list[int] = []
+    kept = list(range(2 * module.ROWS_MAX))
+    read(0, kept[-1] + 1, [(encode(0, kept, kept[-1]), kept[-1] + 1)], progressed=lambda: steps.append(1))
+    assert len(steps) >= 3
+    steps.clear()
+    with pytest.raises(StateReadError, match="nothing in"):
+        read(5, 10, [(b"", 5)] * 3, timeout_s=0.05, progressed=lambda: steps.append(1))
+    assert steps == []
+
+
 def test_a_read_ends_where_the_log_has_nothing_more_before_the_end() -> None:
     """As where compaction took the last records before the end."""
     assert read(0, 50, [(encode(0, [1], 9), 60), (b"", 60)]) == [record(1), record(9)]

@@ -169,6 +169,19 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
     "client.AIOKafkaClient.send": (client.AIOKafkaClient.send, "246b277687d7"),
     "client.AIOKafkaClient.ready": (client.AIOKafkaClient.ready, "79d9637f40fc"),
     "client.AIOKafkaClient.coordinator_lookup": (client.AIOKafkaClient.coordinator_lookup, "19cc69fb75f8"),
+    "client.AIOKafkaClient.force_metadata_update": (client.AIOKafkaClient.force_metadata_update, "cb7befef21c8"),
+    "group_coordinator.GroupCoordinator.commit_offsets": (
+        group_coordinator.GroupCoordinator.commit_offsets,
+        "5cbe31af28d6",
+    ),
+    "group_coordinator.GroupCoordinator._do_commit_offsets": (
+        group_coordinator.GroupCoordinator._do_commit_offsets,
+        "c3a3ea5613f3",
+    ),
+    "group_coordinator.GroupCoordinator.fetch_committed_offsets": (
+        group_coordinator.GroupCoordinator.fetch_committed_offsets,
+        "6c049c737916",
+    ),
     "group_coordinator.GroupCoordinator._send_req": (group_coordinator.GroupCoordinator._send_req, "fa4b12e914ce"),
     "group_coordinator.GroupCoordinator._do_heartbeat": (
         group_coordinator.GroupCoordinator._do_heartbeat,

@@ -21,6 +21,7 @@ class FakeConsumer:
         self.is_alive = alive
         self.settled = settled
         self.restoring = False
+        self.restore_steps = 0
 
     def progress(self) -> list[Progress]:
         return self.rows
@@ -81,6 +82,41 @@ def test_every_rebalance_is_given_its_own_time() -> None:
     detector = StallDetector(WATCH)
     for second in range(0, 1_000, 100):
         assert detector.fault(FakeConsumer(settled=second % 200 == 0), second * SECOND) is None
+
+
+def test_a_restore_that_makes_steps_may_take_as_long_as_it_takes() -> None:
+    detector, restoring = StallDetector(WATCH), FakeConsumer(settled=False)
+    restoring.restoring = True
+    for second in range(0, 10_000, 100):
+        restoring.restore_steps += 1
+        assert detector.fault(restoring, second * SECOND) is None
+
+
+def test_a_restore_without_a_step_is_a_stall() -> None:
+    detector, stuck = StallDetector(WATCH), FakeConsumer(settled=False)
+    stuck.restoring = True
+    assert detector.fault(stuck, 0) is None
+    assert detector.fault(stuck, 120 * SECOND) is None
+    assert detector.fault(stuck, 121 * SECOND) == "the restore of profiles has made no progress for 120 s"
+
+
+def test_steps_of_another_restore_do_not_count_for_this_one() -> None:
+    detector, consumer = StallDetector(WATCH), FakeConsumer()
+    for second in (0, 100, 200):
+        consumer.restoring = second != 100
+        assert detector.fault(consumer, second * SECOND) is None
+    assert detector.fault(consumer, 321 * SECOND) is not None
+
+
+def test_a_stuck_restore_ends_the_process_and_the_last_line_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    stuck, ended = FakeConsumer(settled=False), threading.Event()
+    stuck.restoring = True
+    watch = Watch(interval_s=0.01, restore_stall_s=0.05)
+    Watchdog(watch, lambda: stuck, end=lambda status: ended.set() if status == EXIT_STALLED else None).start()
+    assert ended.wait(10)
+    assert caplog.records[-1].getMessage() == (
+        "worker_stalled reason='the restore of profiles has made no progress for 0.05 s'"
+    )
 
 
 def test_the_process_is_ended_with_its_own_status() -> None:

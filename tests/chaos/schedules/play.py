@@ -15,8 +15,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from msgspec.structs import astuple
 
 from streams.config.load import load_settings
+from streams.kafka.admin import create_topics
 from streams.topics import plan
-from streams.transport.admin import create_topics
 from tests.chaos.books import await_committed, read_input, read_output
 from tests.chaos.feed import Feed
 from tests.chaos.oracle import Output, exactly_once, same_cards

@@ -13,9 +13,9 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from streams.kafka import admin
+from streams.kafka.admin import TopicState, create_topics
 from streams.topics import TopicPlan
-from streams.transport import admin
-from streams.transport.admin import TopicState, create_topics
 from streams.transport.settings import Broker
 
 OK, UNKNOWN, NO_LEADER, EXISTS, REFUSED, BAD_REPLICATION = 0, 3, 5, 36, 29, 38
