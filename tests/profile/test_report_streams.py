@@ -33,6 +33,12 @@ DAYS_LATE = [
     *(received(day * DAY / 2, amount=day) for day in range(200)),
     *(at(day * DAY + 7_000) for day in (99, 98, 96, 92, 90, 75, 60, 50, 0)),
 ]
+OLD_AFTER_MANY = [
+    at(60 * DAY, card=2, merchant=2),
+    *(received(60 * DAY - 60 * k) for k in range(30)),
+    *(received(60 * DAY - days * DAY, amount=7) for days in (1.1, 1.3, 2, 3, 7.4, 9, 20, 37, 45)),
+    *(at(60 * DAY + hours * 3_600) for hours in (0, 1, 30, 200)),
+]
 FUTURE_FIRST = [*(received(75 * 365 * DAY + 90 * k) for k in range(30)), at(1), *(received(k) for k in range(9)), at(8)]
 
 
@@ -45,6 +51,7 @@ def now_of(event: Event, last_s: int) -> int:
 @given(histories())
 @example(LATE_AMONG_MANY)
 @example(DAYS_LATE)
+@example(OLD_AFTER_MANY)
 @example(FUTURE_FIRST)
 def test_no_report_is_seen_before_it_was_received_and_none_that_was_is_forgotten(
     steps: list[Event | Report],
@@ -97,6 +104,7 @@ def check(everything: Everything, features: dict[str, float], prefix: str, now_s
 @given(histories())
 @example(LATE_AMONG_MANY)
 @example(DAYS_LATE)
+@example(OLD_AFTER_MANY)
 @example(FUTURE_FIRST)
 def test_a_row_keeps_what_it_is_said_to_keep(steps: list[Event | Report]) -> None:
     stream, oracle = Stream(), ReportOracle()
@@ -165,6 +173,19 @@ def test_reports_that_partitions_keep_apart_add_up_to_what_one_row_heard(
             durable = restored(log, SMALL)
         assert feed(durable, step, number + 1, step.card % 3) == feed(plain, step, number + 1)
         (oracle.report if isinstance(step, Report) else oracle.moved)(step)  # type: ignore[arg-type]
+
+
+def test_a_sum_that_is_added_up_again_hides_each_report_until_its_second() -> None:
+    plain, durable = Profiles(SMALL), Profiles(SMALL, 3)
+    log: Log = {}
+    steps = [at(9_000, card=2, merchant=2), *(received(100 * k, card=1 + k % 3) for k in range(40))]
+    for number, step in enumerate(steps):
+        assert feed(durable, step, number + 1, step.card % 3) == feed(plain, step, number + 1)
+    append(log, durable, range(3))
+    durable = restored(log, SMALL)
+    for number, second in enumerate([*range(2_300, 4_000, 100), *range(2_299, 4_000, 100)]):
+        event = at(second, card=1 + number % 3)
+        assert feed(durable, event, 100 + number, event.card % 3) == feed(plain, event, 100 + number)
 
 
 @settings(max_examples=50, deadline=None)
