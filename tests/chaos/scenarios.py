@@ -6,6 +6,7 @@ from tests.chaos.inputs import poison_above_limit, poison_below_limit, transacti
 from tests.chaos.kills import kills_one_partition, kills_several_partitions, sigterm
 from tests.chaos.late import late_group_answers, late_outputs, late_rows
 from tests.chaos.outages import three_brokers
+from tests.chaos.schedules.campaign import schedules
 from tests.chaos.shares import broker_restarts_two_workers, frozen_worker, three_workers
 from tests.chaos.stuck import stuck_follower
 
@@ -27,6 +28,7 @@ SCENARIOS = (
     transactional_upstream,
     poison_below_limit,
     poison_above_limit,
+    schedules,
 )
 
 CLUSTERED = (three_brokers, stuck_follower)
