@@ -154,6 +154,7 @@ def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: 
     assert [json.loads(line)["event"] for line in text.splitlines()] == [
         "engine_built",
         "merchants_loaded",
+        "predecessors_excluded_by",
         "profiles_restored",
         "worker_started",
         "worker_stopped",

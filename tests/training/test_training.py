@@ -162,6 +162,11 @@ def test_a_bundle_comes_out_and_ranks_fraud_it_has_never_seen() -> None:
     assert probabilities[rows].mean() == pytest.approx(samples().fraud[rows].mean(), rel=0.25)
 
 
+def ranking(metrics: dict[str, float]) -> dict[str, float]:
+    """Leave out what the calibration says; its labels are those of a part of its own."""
+    return {name: value for name, value in metrics.items() if not name.endswith("mean_probability")}
+
+
 def test_what_comes_later_teaches_nothing_to_what_comes_before() -> None:
     found, parts = samples(), split(samples(), PLAN)
     files, metrics = train_bundle(found, PLAN)
@@ -173,7 +178,8 @@ def test_what_comes_later_teaches_nothing_to_what_comes_before() -> None:
         other_files, other_metrics = train_bundle(replace(found, fraud=fraud), PLAN)
         assert other_files["model.txt"] == files["model.txt"]
         assert (Bundle.load(other_files, FEATURES).manifest.calibration == table) == same_table
-        assert (other_metrics == metrics) != same_table
+        assert (ranking(other_metrics) == ranking(metrics)) != same_table
+        assert (other_metrics["mean_probability"] == metrics["mean_probability"]) == same_table
 
 
 def test_the_same_samples_and_plan_give_the_same_bytes() -> None:
