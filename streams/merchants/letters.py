@@ -3,7 +3,7 @@
 Every worker reads all of `merchants` at every start and so meets every refused record again. One of them writes the
 letters: the owner of partition 0 of the authorizations. Up to where they are written is an offset that the group keeps
 (`progress`). What an earlier owner wrote beyond it, before it died, is found among the dead letters by coordinates.
-Letters carry the owner's identity on partition 0, so that none of an earlier owner can arrive late (ADR 0016).
+Letters carry the owner's identity on partition 0, so that none of an earlier owner can arrive late (ADR 0017).
 """
 
 import asyncio

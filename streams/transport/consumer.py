@@ -155,8 +155,7 @@ class BatchConsumer(driver.Consumer):
     def check_produce(self) -> None:
         """Refuse, as `check_lease`, what is about to leave for the broker.
 
-        A worker that has no partitions, or has given them back and waits for others to do so, without heartbeats, may
-        write what it likes: that is dead letters of merchants.
+        A worker that has no partitions, or has given them back and waits for others to do so, has nothing to write.
 
         Raises:
             ExpelledError: as `check_lease`.
