@@ -42,7 +42,7 @@ class Failure(NamedTuple):
 
 
 _failures: dict[tuple[str, int], Failure] = {}
-_closing: set["asyncio.Future[None]"] = set()
+_closing: dict["asyncio.Future[None]", asyncio.WriteTransport] = {}
 
 
 def failures() -> list[Failure]:
@@ -61,11 +61,18 @@ def watch_connections() -> None:
 
 
 async def let_close() -> None:
-    """Wait a moment until connections that were closed are gone: TLS takes leave, and aiokafka does not wait for it."""
+    """Wait a moment until connections that were closed are gone: TLS takes leave, and aiokafka does not wait for it.
+
+    One whose other side does not answer is cut: a loop that ends before would leave its socket open.
+    """
     loop = asyncio.get_running_loop()
-    closing = [future for future in _closing if future.get_loop() is loop]
+    closing = {future: transport for future, transport in _closing.items() if future.get_loop() is loop}
     if closing:
-        await asyncio.wait(closing, timeout=CLOSE_S)
+        _, left = await asyncio.wait(closing, timeout=CLOSE_S)
+        for future in left:
+            closing[future].abort()
+        if left:
+            await asyncio.wait(left, timeout=CLOSE_S)
     _closing.clear()
 
 
@@ -98,10 +105,11 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no 
             self._note(TimeoutError())  # of one request; aiokafka closes without an error
         elif self._stands and exc is not None:
             self._note(exc)
+        writer = self._writer
         gone = super().close(reason, exc)
-        if self._protocol is not None and not gone.done():
-            _closing.add(gone)
-            gone.add_done_callback(_closing.discard)
+        if writer is not None and not gone.done():
+            _closing[gone] = writer.transport
+            gone.add_done_callback(lambda future: _closing.pop(future, None))
         return gone
 
     def _note(self, error: BaseException) -> None:

@@ -258,7 +258,7 @@ class MerchantLetters(Service):
         reader = LogReader(
             self._settings.broker,
             client_id="sekisho-merchant-letters",
-            isolation=self._settings.consume.isolation,
+            isolation=self._settings.isolation_of[self._settings.topics.dead_letters],
             timeout_s=self._settings.state.read_timeout_s,
             passes_over={self._settings.topics.dead_letters},
         )

@@ -22,6 +22,7 @@ from streams.state.follow import Follower
 from streams.state.keeper import Keeper
 from streams.state.reader import LogReader
 from streams.state.restore import Input, Restorer
+from streams.state.rows import StateReadError, name_of
 from streams.transport.fence import ProducerIdentity
 from streams.transport.settings import WorkerSettings
 
@@ -133,6 +134,7 @@ class Assignment:
             self._settings.broker,
             client_id="sekisho-restore",
             isolation=self._settings.consume.isolation,
+            isolation_of=self._settings.isolation_of,
             timeout_s=self._settings.state.read_timeout_s,
             passes_over={names.authorizations, names.decisions, names.alerts, names.dead_letters},
             progressed=consumer.restore_progressed,
@@ -146,6 +148,7 @@ class Assignment:
             restorer = Restorer(reader, self._topics, self._engine.changelog, self._emitter.partitions)
             began_s, records, answered = time.monotonic(), 0, 0
             for number, partition in enumerate(partitions):
+                await self._refuse_open(reader, partition)
                 at, outputs = await self._input(reader, consumer, partition), await self._outputs(reader, partition)
                 label = f"partition {partition}, {number + 1} of {len(partitions)}"
                 try:
@@ -181,6 +184,22 @@ class Assignment:
                 number: group.create_task(fence.take(number, self._keeper.logs_of(number))) for number in partitions
             }
         return {number: take.result() for number, take in takes.items()}
+
+    async def _refuse_open(self, reader: LogReader, partition: int) -> None:
+        """Refuse profiles that are not all to be read. The predecessor's transaction is over, so it is a stranger's.
+
+        Raises:
+            StateReadError: another producer has a transaction open in their logs.
+        """
+        if self._keeper.fence is None:
+            return
+        topics = (self._topics.card_profiles, self._topics.shared_profiles)
+        for tp in await reader.held_back([TopicPartition(topic, partition) for topic in topics]):
+            raise StateReadError(
+                f"{name_of(tp)}: another producer has a transaction open, which hides rows. Nobody but workers needs "
+                "to write to this topic: take the right away. The transaction ends after its time-out, at most the "
+                "broker's transaction.max.timeout.ms; then start the worker again"
+            )
 
     async def _recall(self, reader: LogReader, consumer: Any, partitions: list[int]) -> None:
         """Once: learn from the alerts of all workers which cases are open to the events that wait on the input."""

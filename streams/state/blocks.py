@@ -24,7 +24,8 @@ _CRC: Final = Struct(">I")
 _CRC_AT: Final = 17
 _CRC_END: Final = 21
 _MAGIC: Final = 2
-_UNCOMPRESSED: Final = 0  # attributes: no compression, timestamps of creation, no transaction, data
+_PLAIN: Final = 0  # attributes: no compression, timestamps of creation, no transaction, data
+_TRANSACTIONAL: Final = 1 << 4  # the same in a transaction
 _KEY_SIZE: Final = 12
 _KEY_LENGTH: Final = 2 * _KEY_SIZE  # zigzag
 _NULL: Final = 1  # zigzag of -1
@@ -142,6 +143,8 @@ class BlockBuilder:
         now_ms: int,
         identity: ProducerIdentity | None = None,
         tp: TopicPartition | None = None,
+        *,
+        is_transactional: bool = False,
     ) -> None:
         assert (identity is None) == (tp is None), "sequence numbers of an identity are counted by log"
         self.identity = identity
@@ -149,6 +152,7 @@ class BlockBuilder:
         self._data = data
         self._count = count
         self._now_ms = now_ms
+        self._attributes = _TRANSACTIONAL if is_transactional else _PLAIN
         self._producer = (-1, -1, -1)  # none
         self._is_built = False
 
@@ -189,7 +193,7 @@ class BlockBuilder:
         length, now_ms = len(self._data) - _LENGTH_END, self._now_ms
         state = (*self._producer, self._count)
         _HEADER.pack_into(
-            self._data, 0, 0, length, -1, _MAGIC, 0, _UNCOMPRESSED, self._count - 1, now_ms, now_ms, *state
+            self._data, 0, 0, length, -1, _MAGIC, 0, self._attributes, self._count - 1, now_ms, now_ms, *state
         )
         _CRC.pack_into(self._data, _CRC_AT, calc_crc32c(memoryview(self._data)[_CRC_END:]))
 
@@ -200,6 +204,8 @@ def blocks(
     bytes_max: int,
     identity: ProducerIdentity | None = None,
     tp: TopicPartition | None = None,
+    *,
+    is_transactional: bool = False,
 ) -> list[BlockBuilder]:
     """Write rows into batches of at most `bytes_max` bytes each, in order; a row bigger than that goes alone.
 
@@ -218,6 +224,6 @@ def blocks(
         last, size = cut.tolist()
         data = bytearray(_HEADER_SIZE + size)
         _write(keys, values, ends, first, last, np.frombuffer(data, dtype=np.uint8))
-        built.append(BlockBuilder(data, last - first, now_ms, identity, tp))
+        built.append(BlockBuilder(data, last - first, now_ms, identity, tp, is_transactional=is_transactional))
         first = last
     return built

@@ -52,7 +52,7 @@ class Follower(Service):
         self._reader = LogReader(
             settings.broker,
             client_id="sekisho-follower",
-            isolation=settings.consume.isolation,
+            isolation=settings.isolation_of[self._topic],
             timeout_s=settings.state.read_timeout_s,
         )
         self._partitions = 0

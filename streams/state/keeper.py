@@ -6,11 +6,15 @@ A flush of one partition, taken between two batches:
 2. They are written to `card-profiles` and `shared-profiles`; meanwhile the next batches are scored.
 3. Every output of the input applied is acknowledged, and so are the rows.
 4. A marker is written behind the shared rows, which tells other workers that they count.
-5. A marker is written behind the card rows. From here on the flush has happened, and before it has not.
-6. The input up to there may be committed.
+5. A marker is written behind the card rows.
+6. The transaction of steps 2 to 5 is committed. From here on the flush has happened, and before it has not.
+7. The input up to there may be committed.
 
-Rows behind the last marker do not count. Whoever restores the partition writes them again, or buries them, in its first
-flush: else they would outlive, once the log is compacted, the rows that did count.
+What a crash leaves of a flush is aborted by the takeover. Readers do not see it, and the log cleaner removes it and
+nothing else: a row that counts is never compacted away by one that does not (ADR 0018).
+
+A broker without a fence has no transactions either. There step 5 takes the place of step 6, and rows behind the last
+marker do not count. Whoever restores the partition writes them again, or buries them, in its first flush.
 """
 
 import asyncio
@@ -35,7 +39,7 @@ from streams.seams import Engine, Telemetry
 from streams.state.answered import NONE_ANSWERED, Answered, Since
 from streams.state.marker import KEY, Marker, encode
 from streams.state.writer import StateProducer
-from streams.transport.fence import Fence, ProducerIdentity
+from streams.transport.fence import Fence, FenceError, ProducerIdentity
 from streams.transport.fence.lease import FENCED, ExpelledError
 from streams.transport.settings import State, WorkerSettings
 
@@ -128,8 +132,12 @@ class Keeper(Service):
         )
         self.fence: Fence | None = None
         if settings.broker.profile.fencing:
-            timeout_s = settings.state.fence_timeout_s
-            self.fence = Fence(lambda: self.producer.connection, settings.consume.group, timeout_s=timeout_s)
+            self.fence = Fence(
+                lambda: self.producer.connection,
+                settings.consume.group,
+                timeout_s=settings.state.fence_timeout_s,
+                flush_s=settings.emit.ack_timeout_s,
+            )
 
     async def on_start(self) -> None:
         """Connect the producer of rows, and try whether the broker fences.
@@ -191,8 +199,9 @@ class Keeper(Service):
             FenceError, ExpelledError: as `Fence.renew`.
         """
         for held in list(self.held.values()):
-            if self.fence is not None and held.identity is not None:
-                await self.fence.renew(held.partition, held.identity, self.logs_of(held.partition))
+            async with self._lock:  # an owner has one transaction at a time
+                if self.fence is not None and held.identity is not None:
+                    await self.fence.renew(held.partition, held.identity, self.logs_of(held.partition))
 
     def logs_of(self, partition: int) -> list[TopicPartition]:
         """List every log that the owner of an input partition writes."""
@@ -247,6 +256,8 @@ class Keeper(Service):
             raise
         except ProducerFenced:
             raise ExpelledError(FENCED) from None
+        except FenceError as error:
+            raise FlushError(f"profiles of partition {partition} not durable: {error}") from error
         except (TimeoutError, KafkaError) as error:
             raise FlushError(f"profiles of partition {partition} not durable: {type(error).__name__}") from error
         held.authorizations, held.fraud_reports, held.shared = events, reports, marker.shared
@@ -260,11 +271,14 @@ class Keeper(Service):
     async def _write(
         self, held: Held, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Barrier]
     ) -> Marker:
-        """Write rows, wait for what they rest on, then both markers; return the marker that was written."""
+        """Write rows, wait for what they rest on, then both markers, in one transaction; return the marker written."""
         partition, now_ms = held.partition, marker.time_ms
         card_tp = TopicPartition(self._topics.card_profiles, partition)
         shared_tp = TopicPartition(self._topics.shared_profiles, partition)
         write, write_one, identity = self.producer.write, self.producer.write_one, held.identity
+        if self.fence is not None and identity is not None:
+            await self.fence.begin(partition, identity, [card_tp, shared_tp])
+            self.producer.transactional_id = self.fence.name(partition)
         rows = [*write(card_tp, cards, now_ms, identity), *write(shared_tp, shared, now_ms, identity)]
         for barrier in barriers:
             await barrier()
@@ -275,6 +289,8 @@ class Keeper(Service):
             offset = await self._offset_of(write_one(shared_tp, KEY, encode(marker), now_ms, identity))
             marker = replace(marker, shared=offset + 1)
         await write_one(card_tp, KEY, encode(marker), now_ms, identity)
+        if self.fence is not None and identity is not None:
+            await self.fence.commit(partition, identity)
         return marker
 
     async def _offset_of(self, ack: Ack) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapp
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import aiokafka
 from aiokafka.errors import KafkaError
@@ -15,14 +15,17 @@ from aiokafka.structs import TopicPartition
 from streams.state.rows import KEY_SIZE, ROWS_MAX, Rows, StateReadError, batches_of, name_of, pack, rows_of
 from streams.state.topic_ids import topic_ids
 from streams.transport import failover
-from streams.transport.fetch import READ_COMMITTED, close, fetch_again
+from streams.transport.fetch import READ_COMMITTED, READ_UNCOMMITTED, close, fetch_again
 from streams.transport.security import client_options
-from streams.transport.settings import Broker
+from streams.transport.settings import Broker, Isolation
 
 TAIL_STEP: Final = 4_096
 LOOK_S: Final = 0.01  # aiokafka wakes no one for an empty answer: how often to look for it
 
 Bounds = tuple[int, int]
+
+_LEVELS: Final = {"read_uncommitted": READ_UNCOMMITTED, "read_committed": READ_COMMITTED}
+_NO_OTHERS: Final[Mapping[str, Isolation]] = {}
 
 __all__ = ["KEY_SIZE", "ROWS_MAX", "Bounds", "LogReader", "Rows", "StateReadError", "Tail", "pack"]
 
@@ -46,6 +49,8 @@ class LogReader:
     A batch that cannot be unpacked was written by no worker. On the topics that `passes_over` names it counts as one
     record without key and value; on others it ends the read.
 
+    `isolation_of` names topics that are read otherwise than with `isolation`.
+
     `progressed` is called for each answer of the broker that was asked for, and for each piece of it that was taken.
     """
 
@@ -54,13 +59,16 @@ class LogReader:
         broker: Broker,
         *,
         client_id: str,
-        isolation: Literal["read_uncommitted", "read_committed"],
+        isolation: Isolation,
+        isolation_of: Mapping[str, Isolation] = _NO_OTHERS,
         timeout_s: float = 30.0,
         fetch_max_bytes: int = 4 << 20,  # taken in at once: of 8 MiB the main loop would be held for 20 ms
         fetch_max_wait_ms: int = 50,
         passes_over: Collection[str] = (),
         progressed: Callable[[], None] = lambda: None,
     ) -> None:
+        self._isolation = isolation
+        self._isolation_of = isolation_of
         self._passes_over = passes_over
         self.progressed = progressed
         self._timeout_s = timeout_s
@@ -116,21 +124,38 @@ class LogReader:
         Raises:
             StateReadError: a partition does not exist, or the broker did not answer within `timeout_s`.
         """
-        consumer, deadline = self._consumer, time.monotonic() + self._timeout_s
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                for topic in {tp.topic for tp in tps}:
-                    await consumer._client._wait_on_metadata(topic)
-                begins = await consumer.beginning_offsets(tps)
-                ends = await consumer.end_offsets(tps)
-        except (KafkaError, TimeoutError) as error:
-            raise StateReadError(f"no offsets of {', '.join(map(name_of, tps))}: {type(error).__name__}") from error
+        deadline = time.monotonic() + self._timeout_s
+        self._isolate({tp.topic for tp in tps})
+        begins, ends = await self._offsets(tps)
         with self._assigned({tp: ends[tp] - 1 for tp in tps if ends[tp] > begins[tp]}) as states:
             for tp, state in states.items():
                 await self._next(tp, state, ends[tp], deadline)
                 ends[tp] = max(ends[tp], self._end_of(state))
         self.progressed()
         return {tp: (begins[tp], ends[tp]) for tp in tps}
+
+    async def held_back(self, tps: Sequence[TopicPartition]) -> list[TopicPartition]:
+        """Return the partitions whose last records are not to be read yet: a transaction is open.
+
+        Raises:
+            StateReadError: as `bounds`.
+        """
+        self._consumer._fetcher._isolation_level = READ_COMMITTED
+        _, stable = await self._offsets(tps)
+        self._consumer._fetcher._isolation_level = READ_UNCOMMITTED
+        _, ends = await self._offsets(tps)
+        return [tp for tp in tps if stable[tp] < ends[tp]]
+
+    async def _offsets(self, tps: Sequence[TopicPartition]) -> tuple[dict[TopicPartition, int], ...]:
+        """Ask for the first offset of each partition and the one after its last record."""
+        consumer = self._consumer
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for topic in {tp.topic for tp in tps}:
+                    await consumer._client._wait_on_metadata(topic)
+                return await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+        except (KafkaError, TimeoutError) as error:
+            raise StateReadError(f"no offsets of {', '.join(map(name_of, tps))}: {type(error).__name__}") from error
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """Return the id of each topic by its name; of none where the broker has no ids.
@@ -217,6 +242,13 @@ class LogReader:
             step *= 2
         return None
 
+    def _isolate(self, topics: Collection[str]) -> None:
+        """Read from here on as these topics are to be read: aiokafka knows one isolation for all."""
+        levels = {_LEVELS[self._isolation_of.get(topic, self._isolation)] for topic in topics}
+        assert len(levels) <= 1, "topics that are read together are read alike"
+        for level in levels:
+            self._consumer._fetcher._isolation_level = level
+
     @contextmanager
     def _assigned(self, positions: Mapping[TopicPartition, int]) -> Iterator[dict[TopicPartition, Any]]:
         """Fetch these partitions from these positions; give aiokafka's state of each."""
@@ -224,6 +256,7 @@ class LogReader:
         consumer = self._consumer
         subscriptions = consumer._subscription
         self._is_reading = True
+        self._isolate({tp.topic for tp in positions})
         try:
             if positions:
                 consumer.assign(list(positions))

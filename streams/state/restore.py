@@ -131,8 +131,9 @@ class Restorer:
             ends=outputs,
             answered=answered,
             topic_ids=at.topic_ids,
-            answered_until=at.authorizations_end,
-            answered_until_reports=at.fraud_reports_end,
+            # where nothing was answered, nothing has to be found again: a long backlog would be, from its beginning
+            answered_until=at.authorizations_end if answered.size else authorizations,
+            answered_until_reports=at.fraud_reports_end if answered.size else reports,
             unflushed=unflushed,
         )
 

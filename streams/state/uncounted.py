@@ -1,9 +1,9 @@
-"""Rows behind the last marker: a crashed flush left them, and they do not count.
+"""Rows behind the last marker: a crashed flush left them without a transaction, and they do not count.
 
-The first flush of the next owner writes their keys again, or buries them. Until then the log cleaner may take such a
-row for the newest of its key, and remove the one that counts: where the broker began a new segment in the middle of the
-crashed flush, and nobody restored the partition for `min.compaction.lag.ms`. That cannot be mended here, but it is
-noticed.
+That is so where the broker does not fence, and for a flush of a release before ADR 0018. The first flush of the next
+owner writes their keys again, or buries them. Until then the log cleaner may take such a row for the newest of its key,
+and remove the one that counts: where the broker began a new segment in the middle of the crashed flush, and nobody
+restored the partition for `min.compaction.lag.ms`. That cannot be mended here, but it is noticed.
 """
 
 import logging

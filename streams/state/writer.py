@@ -16,7 +16,7 @@ from scoring.profile.packed import Packed
 from streams.emit import Ack, TopicsMismatchError
 from streams.state.blocks import BlockBuilder, blocks
 from streams.transport import failover
-from streams.transport.fence import IdentifiedBatch, ProducerIdentity
+from streams.transport.fence import IdentifiedBatch, ProducerIdentity, name_transactions
 from streams.transport.fence.lease import guard
 from streams.transport.security import client_options
 from streams.transport.settings import Broker
@@ -59,6 +59,9 @@ class StateProducer:
     long one request may take, and `stop` twice that. aiokafka sends one batch of a partition at a time, and an
     idempotent producer sends it again until it is acknowledged or the producer is stopped. `check` is asked before each
     produce leaves, and fails it by raising a KafkaError.
+
+    `transactional_id`: what is handed over is part of this id's transaction; None: of none. Whoever begins a
+    transaction sets it, and ends that one before the next.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class StateProducer:
         self._batch_max_bytes = batch_max_bytes
         self._request_timeout_s = request_timeout_s
         self._check = check
+        self.transactional_id: str | None = None
         self._started: aiokafka.AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -100,6 +104,7 @@ class StateProducer:
         failover.watch(client.client)
         try:
             await client.start()
+            name_transactions(client.client, lambda: self.transactional_id)
             guard(client.client, self._check)
             for topic in self._topics:
                 await self._find(client, topic)
@@ -141,7 +146,9 @@ class StateProducer:
         Raises:
             aiokafka.errors.KafkaError: the producer is closed or has failed for good.
         """
-        built = blocks(packed, now_ms, self._batch_max_bytes, identity, None if identity is None else tp)
+        log = None if identity is None else tp
+        is_transactional = self.transactional_id is not None
+        built = blocks(packed, now_ms, self._batch_max_bytes, identity, log, is_transactional=is_transactional)
         return append_blocks(self._client._message_accumulator, tp, built)
 
     def write_one(
@@ -159,7 +166,10 @@ class StateProducer:
         """
         client = self._client
         size = self._batch_max_bytes
-        builder = client.create_batch() if identity is None else IdentifiedBatch(identity, tp, size, 0)
+        is_transactional = self.transactional_id is not None
+        builder = client.create_batch()
+        if identity is not None:
+            builder = IdentifiedBatch(identity, tp, size, 0, is_transactional=is_transactional)
         appended = builder.append(timestamp=now_ms, key=key, value=value)
         assert appended is not None, "an empty batch takes any record"
         builder.close()

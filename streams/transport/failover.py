@@ -121,6 +121,8 @@ class Watcher:
         known = self._client._conns.get(name)
         if known is not None and known.connected():
             return known
+        if known is not None:  # the broker has closed it. aiokafka would forget it, and with it the open socket
+            known.close(reason=CloseReason.CONNECTION_BROKEN)
         if name not in self.connecting:
             connecting = asyncio.create_task(self._connected(name, no_hint=no_hint))
             self.connecting[name] = connecting

@@ -19,6 +19,7 @@ from streams.records.columns import RECORD_BYTES, Records
 from streams.transport.batch import Columns
 
 READ_COMMITTED = 1  # aiokafka.consumer.fetcher.READ_COMMITTED
+READ_UNCOMMITTED = 0
 
 CLOSE_AGAIN_S: Final = 0.01
 

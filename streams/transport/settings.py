@@ -97,12 +97,16 @@ class FromEnv(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     env: Name
 
 
+Isolation = Literal["read_uncommitted", "read_committed"]
+"""Whether what is read includes transactions that are open or rolled back: Kafka's `isolation.level`."""
+
+
 class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bound what is fetched and what may be in flight."""
 
     group: Name = "sekisho"
     instance_id: InstanceId | FromEnv | None = None  # static: a restart within the session timeout moves no partition
-    isolation: Literal["read_uncommitted", "read_committed"] = "read_committed"
+    isolation: Isolation = "read_committed"
     fetch_max_wait_ms: Annotated[int, Meta(ge=1, le=1000)] = 15  # Faust's 1,500 ms stall every quiet partition
     fetch_spacing_ms: Annotated[int, Meta(ge=0, le=100)] = 1  # least time between fetches: fewer, fuller batches
     fetch_max_partition_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 24)] = 1 << 20
@@ -180,3 +184,18 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def is_fenced(self) -> bool:
         """Tell whether the broker keeps out every earlier owner of a partition, and no clock has to."""
         return self.broker.profile.fencing and self.state.enabled
+
+    @property
+    def isolation_of(self) -> dict[str, Isolation]:
+        """Say how the logs are read that a worker writes. Its inputs are read as `consume.isolation` says.
+
+        Flushes of profiles count once they are committed, where the broker fences. Outputs are written without a
+        transaction; all of them count, and a stranger's open transaction must not hide those behind it.
+        """
+        names = self.topics
+        profiles = "read_committed" if self.broker.profile.fencing else self.consume.isolation
+        return {
+            names.card_profiles: profiles,
+            names.shared_profiles: profiles,
+            **dict.fromkeys((names.decisions, names.alerts, names.dead_letters), "read_uncommitted"),
+        }

@@ -4,14 +4,32 @@ import gc
 import time
 from pathlib import Path
 
+from aiokafka.structs import TopicPartition
+
 from streams.config.load import load_settings
 from streams.state.answered import Since
+from streams.state.marker import KEY, decode
 from streams.state.reader import LogReader
 from streams.state.restore import Input, Restorer
 from streams.wiring import build_engine
 from tests.bench.kafka_io import PARTITIONS
 
 ANY_END = 2**62
+
+
+async def _input(reader: LogReader, tp: TopicPartition) -> Input:
+    """Say that no input waits beyond the last marker of a log: outputs are not scanned, only profiles are read."""
+    tail = await reader.last(tp, KEY, *(await reader.bounds([tp]))[tp])
+    assert tail is not None
+    marker = decode(tail.value, tp.topic, PARTITIONS)
+    return Input(
+        authorizations=0,
+        fraud_reports=0,
+        authorizations_begin=0,
+        fraud_reports_begin=0,
+        authorizations_end=marker.authorizations,
+        fraud_reports_end=marker.fraud_reports,
+    )
 
 
 async def restore_rate(config: Path) -> float:
@@ -21,23 +39,17 @@ async def restore_rate(config: Path) -> float:
     engine.spread(PARTITIONS)
     gc.collect()
     gc.freeze()  # as a worker does before it joins the group
-    reader = LogReader(settings.kafka, client_id="bench-restore", isolation=settings.consume.isolation)
+    reader = LogReader(settings.kafka, client_id="bench-restore", isolation="read_committed")
     await reader.start()
+    names = settings.worker.topics
+    done = [await _input(reader, TopicPartition(names.card_profiles, number)) for number in range(PARTITIONS)]
     totals: list[int] = []
-    restorer = Restorer(reader, settings.worker.topics, engine.changelog, PARTITIONS)
+    restorer = Restorer(reader, names, engine.changelog, PARTITIONS)
     nothing = Since(decisions=ANY_END, alerts={}, dead_letters={})
     began_s = time.perf_counter()
     try:
-        for partition in range(PARTITIONS):
+        for partition, at in enumerate(done):
             totals.append(0)
-            at = Input(
-                authorizations=0,
-                fraud_reports=0,
-                authorizations_begin=0,
-                fraud_reports_begin=0,
-                authorizations_end=ANY_END,
-                fraud_reports_end=ANY_END,
-            )
             await restorer.restore(partition, at, nothing, lambda _, total: totals.__setitem__(-1, total))
     finally:
         await reader.stop()

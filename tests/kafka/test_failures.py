@@ -6,13 +6,14 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, SaslAuthenticationFailed
 
 from streams.embedded import free_port
+from streams.kafka import failures as module
 from streams.kafka.explain import reached
 from streams.kafka.failures import ADDRESSES_MAX, Failure, _Connection, failures, forget_failures
 from streams.kafka.wording import cause, describe
@@ -110,6 +111,35 @@ def test_a_server_that_says_nothing_is_told_with_how_long_it_was_waited_for() ->
 
 def test_a_port_that_nobody_listens_on_is_told_at_once() -> None:
     assert asyncio.run(try_to_connect(free_port())) == "connection refused: nothing listens on this port"
+
+
+def test_a_connection_whose_other_side_takes_no_leave_is_cut_before_the_loop_ends(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS ends with a word from either side. Without one asyncio waits for 30 s, and a command is over before."""
+    monkeypatch.setattr(module, "CLOSE_S", 0.1)
+    answered = Event()
+
+    def deaf(connection: socket.socket) -> None:
+        assert answered.wait(SECONDS)
+
+    async def no_lookup(_: _Connection) -> None:
+        """The server is no broker."""
+
+    async def play(port: int) -> None:
+        context = ssl.create_default_context(cafile=authority.file)
+        connection = _Connection("127.0.0.1", port, security_protocol="SSL", ssl_context=context)
+        await connection.connect()
+        raw = connection._writer.get_extra_info("socket")
+        gone = connection.close()
+        await module.let_close()
+        assert gone.done()
+        assert raw.fileno() == -1, "the socket is open"
+
+    monkeypatch.setattr(_Connection, "_do_version_lookup", no_lookup)
+    with server(deaf, authority.issue("deaf")) as port:
+        asyncio.run(play(port))
+        answered.set()
 
 
 def trusting(authority: Authority) -> Tls:

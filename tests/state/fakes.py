@@ -1,11 +1,11 @@
-"""A broker of one process for what keeps and restores profiles: logs in memory that can fail, stop or end it all."""
+"""Everything around what keeps and restores profiles, of one process: it can fail, stop or end it all."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from aiokafka.errors import ProducerClosed, ProducerFenced
@@ -23,66 +23,28 @@ from streams.transport.fence import ProducerIdentity
 from streams.transport.fence.lease import ExpelledError
 from streams.transport.settings import Emit, State, Topics, WorkerSettings
 from tests.profile.events import SMALL, Event, facts
+from tests.state.logs import Crashed, FakeBroker, Record
 from tests.state.rows import pairs
+
+__all__ = [
+    "TOPICS",
+    "Crashed",
+    "FakeBroker",
+    "FakeConsumer",
+    "FakeEmitter",
+    "FakeFence",
+    "FakeProducer",
+    "FakeReader",
+    "FlushTelemetry",
+    "ProfileEngine",
+    "Record",
+    "held_at",
+    "new_keeper",
+    "worker_settings",
+]
 
 TOPICS = Topics()
 STEP = 3  # records of one read or one produce: small, so that much can come in between
-
-
-class Crashed(BaseException):
-    """The process is gone. No `except Exception` sees it."""
-
-
-class Record(NamedTuple):
-    offset: int
-    key: bytes
-    value: bytes | None
-    at_ms: int
-
-
-class FakeBroker:
-    """Keep records by partition. `fuse` is how many more of its answers come before the process is gone."""
-
-    def __init__(self) -> None:
-        self.logs: dict[TopicPartition, list[Record]] = defaultdict(list)
-        self.begins: dict[TopicPartition, int] = defaultdict(int)
-        self.skipped: dict[TopicPartition, int] = defaultdict(int)  # offsets without records, behind the last one
-        self.fuse: int | None = None
-        self.written: list[tuple[TopicPartition, bytes]] = []
-        self.topic_ids: dict[str, str] = {}
-        self.epochs: dict[tuple[int, TopicPartition], int] = defaultdict(int)  # by producer id, of each log
-        self.owners: dict[str, int] = {}  # epoch of each transactional id
-
-    def burn(self) -> None:
-        """Count one answer."""
-        if self.fuse is not None:
-            self.fuse -= 1
-            if self.fuse < 0:
-                raise Crashed
-
-    def end(self, tp: TopicPartition) -> int:
-        log = self.logs[tp]
-        return (log[-1].offset + 1 if log else self.begins[tp]) + self.skipped[tp]
-
-    def append(self, tp: TopicPartition, key: bytes, value: bytes | None, at_ms: int = 1_000) -> int:
-        offset = self.end(tp)
-        self.skipped[tp] = 0
-        self.logs[tp].append(Record(offset, key, value, at_ms))
-        self.written.append((tp, key))
-        return offset
-
-    def compact(self, tp: TopicPartition) -> None:
-        """Keep the last record of each key, and their offsets."""
-        last = {record.key: record.offset for record in self.logs[tp]}
-        end = self.end(tp)
-        self.logs[tp] = [record for record in self.logs[tp] if last[record.key] == record.offset]
-        self.skipped[tp] = end - (self.logs[tp][-1].offset + 1 if self.logs[tp] else self.begins[tp])
-
-    def values(self, topic: str, partition: int = 0) -> list[bytes]:
-        return [record.value for record in self.logs[TopicPartition(topic, partition)] if record.value is not None]
-
-    def keys(self, topic: str, partition: int = 0) -> list[bytes]:
-        return [record.key for record in self.logs[TopicPartition(topic, partition)]]
 
 
 class FakeReader:
@@ -112,7 +74,10 @@ class FakeReader:
         if self.fails:
             raise StateReadError("no offsets")
         self.progressed()
-        return {tp: (self._broker.begins[tp], self._broker.end(tp)) for tp in tps}
+        return {tp: (self._broker.begins[tp], self._broker.stable_end(tp)) for tp in tps}
+
+    async def held_back(self, tps: Sequence[TopicPartition]) -> list[TopicPartition]:
+        return [tp for tp in tps if self._broker.stable_end(tp) < self._broker.end(tp)]
 
     async def topic_ids(self, topics: Iterable[str]) -> dict[str, str]:
         return {topic: self._broker.topic_ids[topic] for topic in topics if topic in self._broker.topic_ids}
@@ -126,7 +91,7 @@ class FakeReader:
             raise StateReadError(f"{tp.topic}[{tp.partition}]: the range is not there")
         self._is_reading = True
         try:
-            found = [record for record in self._broker.logs[tp] if begin <= record.offset < end]
+            found = self._committed(tp, begin, end)
             for at in range(0, len(found), STEP):
                 self._broker.burn()
                 rows = Rows()
@@ -141,10 +106,14 @@ class FakeReader:
         finally:
             self._is_reading = False
 
+    def _committed(self, tp: TopicPartition, begin: int, end: int) -> list[Record]:
+        aborted = self._broker.aborted[tp]
+        return [one for one in self._broker.logs[tp] if begin <= one.offset < end and one.offset not in aborted]
+
     async def last(self, tp: TopicPartition, key: bytes, begin: int, end: int) -> Tail | None:
         self._broker.burn()
         await asyncio.sleep(0)
-        found = [record for record in self._broker.logs[tp] if begin <= record.offset < end]
+        found = self._committed(tp, begin, end)
         for at in reversed(range(len(found))):
             if found[at].key == key:
                 later = [record.key for record in found[at + 1 :]]
@@ -163,6 +132,7 @@ class FakeProducer:
         self.holds: set[str] = set()
         self.fails: dict[str, Exception] = {}
         self.held: list[tuple[TopicPartition, list[tuple[bytes, bytes | None]], asyncio.Future[Any], Any]] = []
+        self.transactional_id: str | None = None
         self.handed: list[tuple[str, str]] = []  # what was handed over, acknowledged or not: topic, rows or marker
 
     async def start(self) -> None:
@@ -219,6 +189,8 @@ class FakeProducer:
                 ack.set_exception(ProducerFenced())
             return
         offsets = [self._broker.append(tp, key, value) for key, value in rows]
+        if self.transactional_id is not None and identity is not None:
+            self._broker.open[identity.producer_id][tp] += offsets
         if not ack.done():
             ack.set_result(SimpleNamespace(topic_partition=tp, offset=offsets[0]))
 
@@ -239,10 +211,31 @@ class FakeFence:
     async def probe(self) -> None:
         pass
 
+    def name(self, partition: int) -> str:
+        return f"sekisho-{partition}"
+
+    async def begin(self, partition: int, identity: ProducerIdentity, logs: Iterable[TopicPartition]) -> None:
+        self._broker.burn()
+        await asyncio.sleep(0)
+        self._refuse_older(partition, identity)
+        self._broker.begin(partition, logs)
+
+    async def commit(self, partition: int, identity: ProducerIdentity) -> None:
+        self._broker.burn()
+        await asyncio.sleep(0)
+        self._refuse_older(partition, identity)
+        self._broker.finish(partition, is_committed=True)
+        self._broker.burn()
+
+    def _refuse_older(self, partition: int, identity: ProducerIdentity) -> None:
+        if identity.epoch < self._broker.owners[self.name(partition)]:
+            raise ExpelledError(f"transactional id {self.name(partition)!r} has a later owner")
+
     async def take(self, partition: int, logs: Iterable[TopicPartition]) -> ProducerIdentity:
         self._broker.burn()
-        name = f"sekisho-{partition}"
+        name = self.name(partition)
         epoch = self._broker.owners[name] = self._broker.owners.get(name, -1) + 1
+        self._broker.finish(partition, is_committed=False)
         await asyncio.sleep(0)
         for tp in logs:
             self._broker.burn()

@@ -33,12 +33,12 @@ def parse(block: BlockBuilder) -> list[Row]:
     return [(row.key, row.value) for row in rows]
 
 
-def built_by_aiokafka(rows: list[Row], bytes_max: int) -> Iterator[BatchBuilder]:
-    builder = BatchBuilder(bytes_max, 0)
+def built_by_aiokafka(rows: list[Row], bytes_max: int, *, is_transactional: bool = False) -> Iterator[BatchBuilder]:
+    builder = BatchBuilder(bytes_max, 0, is_transactional=is_transactional)
     for key, value in rows:
         if builder.append(timestamp=NOW_MS, key=key, value=value) is None:
             yield builder
-            builder = BatchBuilder(bytes_max, 0)
+            builder = BatchBuilder(bytes_max, 0, is_transactional=is_transactional)
             builder.append(timestamp=NOW_MS, key=key, value=value)
     yield builder
 
@@ -47,12 +47,18 @@ sizes = st.lists(st.one_of(st.integers(0, 40), st.sampled_from([15, 16, 2047, 20
 
 
 @given(
-    sizes=sizes, bytes_max=st.integers(0, 20_000), state=st.tuples(*(st.integers(0, n) for n in (2**62, 9, 2**31 - 1)))
+    sizes=sizes,
+    bytes_max=st.integers(0, 20_000),
+    state=st.tuples(*(st.integers(0, n) for n in (2**62, 9, 2**31 - 1))),
+    is_transactional=st.booleans(),
 )
-def test_blocks_equal_what_aiokafka_builds(sizes: list[int], bytes_max: int, state: tuple[int, int, int]) -> None:
+def test_blocks_equal_what_aiokafka_builds(
+    sizes: list[int], bytes_max: int, state: tuple[int, int, int], is_transactional: bool
+) -> None:
     packed = rows_of(sizes)
-    ours = blocks(packed, NOW_MS, bytes_max)
-    theirs = list(built_by_aiokafka(pairs(packed), bytes_max)) if sizes else []
+    ours = blocks(packed, NOW_MS, bytes_max, is_transactional=is_transactional)
+    rows = pairs(packed)
+    theirs = list(built_by_aiokafka(rows, bytes_max, is_transactional=is_transactional)) if sizes else []
     for block in [*ours, *theirs]:
         block._set_producer_state(*state)
     assert [bytes(block._build()) for block in ours] == [bytes(builder._build()) for builder in theirs]

@@ -19,6 +19,7 @@ from streams.state.answered import Since
 from streams.state.keeper import FlushError, Held
 from streams.state.marker import KEY, StateFormatError
 from streams.state.restore import Input, Restorer
+from streams.transport.fence import ProducerIdentity
 from tests.profile.events import Event, at, ids
 from tests.profile.strategies import streams
 from tests.state.fakes import (
@@ -26,6 +27,7 @@ from tests.state.fakes import (
     Crashed,
     FakeBroker,
     FakeConsumer,
+    FakeFence,
     FakeReader,
     ProfileEngine,
     held_at,
@@ -62,8 +64,9 @@ async def restore(
 class Run:
     """A worker of partition 0, that may die, on a broker that does not."""
 
-    def __init__(self, partitions: int = 1) -> None:
+    def __init__(self, partitions: int = 1, *, is_fenced: bool = False) -> None:
         self.partitions = partitions
+        self.is_fenced = is_fenced
         self.broker = FakeBroker()
         self.start(held_at(0))
 
@@ -79,16 +82,25 @@ class Run:
 
     async def restart(self, at: Input | None = None) -> Held:
         engine = ProfileEngine(self.partitions)
+        identity = await self.take() if self.is_fenced else None
         held, _ = await restore(self.broker, engine, at)
+        held.identity = identity
         self.start(held, engine)
         return held
+
+    async def take(self) -> ProducerIdentity:
+        return await FakeFence(self.broker).take(0, [TopicPartition(topic, 0) for topic in (CARDS, SHARED)])
+
+    def compact(self) -> None:
+        for topic in (CARDS, SHARED):
+            self.broker.compact(TopicPartition(topic, 0))
 
 
 def test_without_a_marker_there_is_nothing_and_everything_has_to_be_looked_at() -> None:
     held, heard = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, authorizations_begin=7)))
     assert (held.authorizations, held.fraud_reports, held.shared) == (7, 0, 0)
     assert held.since == Since(decisions=0, alerts=ENDS.alerts, dead_letters=ENDS.dead_letters)
-    assert (held.answered_until, held.answered_until_reports) == (50, 50)
+    assert (held.answered_until, held.answered_until_reports) == (7, 0), "nothing was answered"
     assert held.unflushed, "there is a marker before the first event"
     assert heard == [(0, 0)]
 
@@ -105,17 +117,22 @@ async def flushed(run: Run, events: Sequence[Event], names: Sequence[int]) -> No
 
 
 @settings(max_examples=30)
-@given(streams(), st.data(), st.sampled_from([1, 3]))
+@given(streams(), st.data(), st.sampled_from([1, 3]), st.booleans())
 def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
-    events: list[Event], data: st.DataObject, partitions: int
+    events: list[Event], data: st.DataObject, partitions: int, is_fenced: bool
 ) -> None:
-    """The events of an input of one partition, again from where the last marker stands, after each crash."""
+    """The events of an input of one partition, again from where the last marker stands, after each crash.
+
+    With a fence the log cleaner may come at any time, also before what a crash left is dealt with.
+    """
     names = ids(events)
     alone = ProfileEngine(partitions)
     expected = [alone.feed(event, name) for event, name in zip(events, names, strict=True)]
 
     async def play() -> None:
-        run, at = Run(partitions), 0
+        run, at = Run(partitions, is_fenced=is_fenced), 0
+        if is_fenced:
+            run.keeper.held[0].identity = await run.take()
         while at < len(events):
             some = data.draw(st.integers(1, 8), label="events")
             until = min(at + some, len(events))
@@ -129,6 +146,8 @@ def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
             except Crashed:
                 run.broker.fuse = data.draw(st.integers(0, 25), label="restore")
                 while True:
+                    if is_fenced and data.draw(st.booleans(), label="compaction of what a crash left"):
+                        run.compact()
                     try:
                         held = await run.restart()
                         await run.keeper.flush([0])
@@ -138,8 +157,7 @@ def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
                 assert held.authorizations <= until
                 at = held.authorizations
             if data.draw(st.booleans(), label="compaction"):
-                for topic in (CARDS, SHARED):
-                    run.broker.compact(TopicPartition(topic, 0))
+                run.compact()
 
     asyncio.run(play())
 
@@ -160,8 +178,7 @@ def test_rows_behind_the_marker_are_written_again_or_buried() -> None:
         again = {key for _, key in run.broker.written[before:]}
         behind = {key for key in cut if key in again}
         assert behind
-        for topic in (CARDS, SHARED):
-            run.broker.compact(TopicPartition(topic, 0))
+        run.compact()
         once_more, whole = ProfileEngine(), ProfileEngine()
         await restore(run.broker, once_more)
         for event, name in zip(EVENTS[:10], NAMES[:10], strict=True):
@@ -217,6 +234,7 @@ def test_what_was_published_after_the_marker_is_known() -> None:
             run.broker.append(tp, b"card", json.encode({"decision_id": f"e-{number}"}))
         held = await run.restart()
         assert len(held.answered.authorizations.decisions) == 60
+        assert (held.answered_until, held.answered_until_reports) == (1_000, 1_000), "any of what waits may be answered"
         assert held.since == Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
 
     asyncio.run(play())

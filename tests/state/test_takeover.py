@@ -63,7 +63,7 @@ def test_a_worker_that_has_a_successor_learns_it_from_its_first_write(play: Call
         assert await two.take(2, 0)
         written = len(broker.written)
         take_in(one, 0)
-        with pytest.raises(ExpelledError, match="older epoch"):
+        with pytest.raises(ExpelledError, match="has a later owner"):
             await one.keeper.flush()
         assert len(broker.written) == written
 

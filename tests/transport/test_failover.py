@@ -330,3 +330,19 @@ def test_a_client_that_is_watched_looks_from_its_bootstrap_to_its_end(monkeypatc
             await asyncio.wait([task])
 
     asyncio.run(play())
+
+
+def test_a_connection_that_the_broker_has_closed_is_closed_here_too_before_another_is_made() -> None:
+    """aiokafka forgets it within the moment before its reader notices, and its socket stays open."""
+
+    class Ended(FakeConnection):
+        def connected(self) -> bool:
+            return False
+
+    async def play() -> None:
+        ended = Ended()
+        _, watcher = client_of(frozen=ended)
+        assert await watcher.connected(FROZEN) is None
+        assert ended.closed
+
+    asyncio.run(play())

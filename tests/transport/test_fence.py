@@ -130,3 +130,38 @@ def test_a_profile_that_fences_needs_idempotence() -> None:
         profile()
     assert not profile(fencing=False).fencing
     assert profile(idempotent_producer=True).fencing
+
+
+def test_a_flush_is_begun_and_committed_with_one_request_each() -> None:
+    async def play() -> list[Any]:
+        coordinator = Coordinator(add=[51, OK], end=[OK])
+        fence = Fence(lambda: coordinator, "sekisho", timeout_s=5.0)
+        owner = ProducerIdentity(40, 7)
+        await fence.begin(3, owner, LOGS)
+        assert coordinator.asked == ["add", "add"], "it waits for the transaction before"
+        await fence.commit(3, owner)
+        assert coordinator.asked[2:] == ["end"]
+        return coordinator.sent
+
+    for request in asyncio.run(play()):
+        assert (request._transactional_id, request._producer_id, request._producer_epoch) == ("sekisho-3", 40, 7)
+
+
+@pytest.mark.parametrize("step", ["add", "end"])
+@pytest.mark.parametrize("code", [47, 49])
+def test_a_flush_of_an_owner_that_has_a_successor_is_refused_as_that(step: str, code: int) -> None:
+    async def play() -> None:
+        coordinator = Coordinator(**{step: [code]})
+        fence = Fence(lambda: coordinator, "sekisho", timeout_s=5.0)
+        await fence.begin(3, ProducerIdentity(40, 7), LOGS)
+        await fence.commit(3, ProducerIdentity(40, 7))
+
+    with pytest.raises(ExpelledError, match="another worker took this partition over"):
+        asyncio.run(play())
+
+
+def test_the_coordinator_leaves_a_transaction_open_for_longer_than_a_flush_may_take() -> None:
+    coordinator = Coordinator()
+    fence = Fence(lambda: coordinator, "sekisho", timeout_s=5.0, flush_s=60.0)
+    asyncio.run(fence.take(3, LOGS))
+    assert coordinator.sent[0]._transaction_timeout_ms == 120_000

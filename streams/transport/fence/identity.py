@@ -1,9 +1,12 @@
 """Under which producer id and epoch the outputs and rows of a partition are written."""
 
 from collections import defaultdict
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.structs import TopicPartition
 
 _SEQUENCES: Final = 1 << 31  # sequence numbers are int32 and start again at 0
@@ -29,8 +32,16 @@ class ProducerIdentity:
 class IdentifiedBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
     """A batch under the identity of a partition's owner, in place of that of the producer that sends it."""
 
-    def __init__(self, identity: ProducerIdentity, tp: TopicPartition, batch_size: int, codec: int) -> None:
-        super().__init__(batch_size, codec)
+    def __init__(
+        self,
+        identity: ProducerIdentity,
+        tp: TopicPartition,
+        batch_size: int,
+        codec: int,
+        *,
+        is_transactional: bool = False,
+    ) -> None:
+        super().__init__(batch_size, codec, is_transactional=is_transactional)
         self.identity = identity
         self._tp = tp
 
@@ -39,3 +50,18 @@ class IdentifiedBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no ty
         identity = self.identity
         first = identity.take(self._tp, self.record_count())
         super()._set_producer_state(identity.producer_id, identity.epoch, first)
+
+
+def name_transactions(client: AIOKafkaClient, transactional_id: Callable[[], str | None]) -> None:
+    """Put the transactional id of the moment into every produce of a client.
+
+    Brokers ask for it where batches are part of a transaction. aiokafka knows one for the whole life of a producer.
+    """
+    send = client.send
+
+    async def named(node_id: int, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
+        if isinstance(request, ProduceRequest):
+            request._transactional_id = transactional_id()
+        return await send(node_id, request, group=group)
+
+    client.send = named

@@ -3,8 +3,9 @@
 Each input partition has a transactional id. `InitProducerId` gives the new owner the producer id of that name with the
 next epoch. An empty transaction then puts a control record with this epoch into each log. From there on the broker
 refuses every batch of an older epoch, whenever it arrives: what the predecessor sent may lie in a socket, in the
-network or in a broker's queue for longer than any lease (ADR 0014). Data is written without transactions: plain
-idempotent batches that carry this producer id and epoch.
+network or in a broker's queue for longer than any lease (ADR 0014). Outputs are written without transactions: plain
+idempotent batches that carry this producer id and epoch. A flush of profiles is a transaction under the same identity
+(ADR 0018): the takeover aborts the one that a predecessor left open, and completes one whose commit was begun.
 """
 
 import asyncio
@@ -21,8 +22,9 @@ from aiokafka.structs import TopicPartition
 from streams.transport.fence.identity import ProducerIdentity
 from streams.transport.fence.lease import ExpelledError
 
-TRANSACTION_TIMEOUT_MS: Final = 60_000
-"""After this the coordinator aborts a transaction whose owner died between its two requests."""
+TRANSACTION_TIMEOUT_S: Final = 60.0
+"""After this, and the time that a flush may take, the coordinator aborts a transaction whose owner has died. A next
+owner aborts it at once. Brokers refuse more than `transaction.max.timeout.ms` (15 minutes by default)."""
 
 RETRY_S: Final = 0.005
 RETRY_MAX_S: Final = 0.5
@@ -50,13 +52,17 @@ class Fence:
     """Take partitions over, one coordinator request after the other, over the connection of a producer.
 
     `timeout_s` bounds one takeover. It must be longer than a broker needs to drop a follower that is stuck
-    (`replica.lag.time.max.ms`, 30 s): until then nothing that the predecessor wrote is settled.
+    (`replica.lag.time.max.ms`, 30 s): until then nothing that the predecessor wrote is settled. `flush_s` is the
+    longest time between `begin` and `commit`.
     """
 
-    def __init__(self, client: Callable[[], AIOKafkaClient], group: str, *, timeout_s: float) -> None:
+    def __init__(
+        self, client: Callable[[], AIOKafkaClient], group: str, *, timeout_s: float, flush_s: float = 0.0
+    ) -> None:
         self._client = client
         self._group = group
         self._timeout_s = timeout_s
+        self._transaction_timeout_ms = int((flush_s + TRANSACTION_TIMEOUT_S) * 1000)
         self._coordinators: dict[str, int] = {}
         self._last_answers: dict[str, str] = {}
 
@@ -93,6 +99,27 @@ class Fence:
         name = self.name(partition)
         await self._bounded(name, self._mark(name, identity, logs))
 
+    async def begin(self, partition: int, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
+        """Begin a transaction that writes to `logs`. What is written to them before `commit` has this identity.
+
+        It waits until the transaction before it is complete. For how long is for the caller to bound.
+
+        Raises:
+            FenceError, ExpelledError: as `take`.
+        """
+        name = self.name(partition)
+        await self._add(name, identity, logs)
+
+    async def commit(self, partition: int, identity: ProducerIdentity) -> None:
+        """Commit the transaction: when this returns it counts, whatever happens to the worker or to a broker.
+
+        Its control records may reach the logs a moment later. A takeover, and the next `begin`, wait for them.
+
+        Raises:
+            FenceError, ExpelledError: as `take`.
+        """
+        await self._end(self.name(partition), identity)
+
     async def _take(self, name: str, logs: Collection[TopicPartition]) -> ProducerIdentity:
         identity = await self._initialise(name)
         await self._mark(name, identity, logs)
@@ -117,7 +144,7 @@ class Fence:
         def code(answer: Any) -> list[int]:
             return [answer.error_code]
 
-        answer = await self._ask(name, InitProducerIdRequest(name, TRANSACTION_TIMEOUT_MS), code)
+        answer = await self._ask(name, InitProducerIdRequest(name, self._transaction_timeout_ms), code)
         return ProducerIdentity(answer.producer_id, answer.producer_epoch)
 
     async def _mark(self, name: str, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
@@ -127,17 +154,24 @@ class Fence:
         time it answers CONCURRENT_TRANSACTIONS until every one of them is acknowledged by all in-sync replicas
         (kafka.coordinator.transaction.TransactionCoordinator.endTransaction), so the second success is the proof.
         """
+        await self._add(name, identity, logs)
+        for _ in ("begun", "complete"):
+            await self._end(name, identity)
+
+    async def _add(self, name: str, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
         by_topic = defaultdict(list)
         for tp in logs:
             by_topic[tp.topic].append(tp.partition)
-        producer = (name, identity.producer_id, identity.epoch)
 
         def codes(answer: Any) -> list[int]:
             return [code for _, partitions in answer.errors for _, code in partitions]
 
+        producer = (name, identity.producer_id, identity.epoch)
         await self._ask(name, AddPartitionsToTxnRequest(*producer, list(by_topic.items())), codes)
-        for _ in ("begun", "complete"):
-            await self._ask(name, EndTxnRequest(*producer, True), lambda answer: [answer.error_code])
+
+    async def _end(self, name: str, identity: ProducerIdentity) -> None:
+        request = EndTxnRequest(name, identity.producer_id, identity.epoch, True)
+        await self._ask(name, request, lambda answer: [answer.error_code])
 
     async def _ask(self, name: str, request: Any, codes: Callable[[Any], list[int]]) -> Any:
         """Send a request to the coordinator of a transactional id until it succeeds or is refused for good."""
