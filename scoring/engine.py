@@ -164,7 +164,7 @@ class Engine:
         reasons: dict[int, list[Reason]] = {}
         for row in np.flatnonzero((bands > 0) & ~observed.repeats).tolist() if np.count_nonzero(bands) else ():
             self.bundle.trees.contributions(observed.matrix[row], self._contributions)
-            reasons[row] = self._reasons.top(self._contributions)
+            reasons[row] = self._reasons.top(self._contributions, observed.matrix[row])
         return _Judged(probabilities, scores, bands, reasons, silent)
 
     def _encode(

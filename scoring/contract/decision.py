@@ -8,6 +8,7 @@ from scoring.contract.types import AcquirerId, EventId, MerchantId, ShortText, T
 
 SCHEMA = "decision.v1"
 REASONS_MAX = 5
+EVIDENCE_MAX = 8
 
 ClockName = Literal["ON_TIME", "OUT_OF_ORDER", "LATE", "EARLY"]
 BandName = Literal["ALLOW", "REVIEW", "STEP_UP", "BLOCK"]
@@ -32,12 +33,16 @@ Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class Reason(Struct, frozen=True, kw_only=True, gc=False):
-    """Why a score is high: a stable id, its texts, and how much of the margin it carries (log-odds)."""
+    """Why a score is high: a stable id, its texts, and how much of the margin it carries (log-odds).
+
+    `evidence`: the features that bear the texts out, as the model saw them; none of them is ever missing (NaN).
+    """
 
     id: ShortText
     weight: float
     en: Text
     ja: Text
+    evidence: Annotated[dict[ShortText, float], Meta(max_length=EVIDENCE_MAX)] | None = None
 
 
 class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):

@@ -29,15 +29,27 @@ CASES_MAX = 200_000
 
 SEVERITIES = {Band.REVIEW: "MEDIUM", Band.STEP_UP: "HIGH", Band.BLOCK: "CRITICAL"}
 
-_ENTITY_OF_REASON = {
+ENTITY_OF_REASON = {
     "ENUM_BIN_BURST": "MERCHANT_BIN",
+    "ENUM_MERCHANT_CARDS": "MERCHANT",
     "VEL_DEVICE_CARDS": "DEVICE",
+    "VEL_DEVICE_MERCHANTS": "DEVICE",
+    "VEL_DEVICE_ACCOUNTS": "DEVICE",
     "VEL_IP_CARDS": "IP",
+    "VEL_IP_MERCHANTS": "IP",
+    "VEL_IP_ACCOUNTS": "IP",
     "VEL_ADDR_CARDS": "ADDRESS",
+    "VEL_ADDR_ACCOUNTS": "ADDRESS",
+    "VEL_ADDR_ATTEMPTS": "ADDRESS",
+    "SPEND_ADDR": "ADDRESS",
     "VEL_ACCOUNT_CARDS": "ACCOUNT",
+    "VEL_ACCOUNT_DEVICES": "ACCOUNT",
+    "SPEND_ACCOUNT": "ACCOUNT",
     "VEL_MERCHANT": "MERCHANT",
+    "REFUND_ANOMALY": "MERCHANT",
     "MERCHANT_APPROVAL_DROP": "MERCHANT",
 }
+"""What a reason speaks of, where it is not the card."""
 
 
 @dataclass(slots=True)
@@ -67,7 +79,7 @@ class Subject:
 def subject_of(event: Authorization, reasons: Sequence[Reason]) -> Subject:
     """Find the entity that the heaviest reason speaks of; an entity that the event does not name falls to the card."""
     reason = reasons[0].id if reasons else "SCORE"
-    kind = _ENTITY_OF_REASON.get(reason, "CARD")
+    kind = ENTITY_OF_REASON.get(reason, "CARD")
     token = _token(event, kind)
     if token is None:
         kind, token = "CARD", event.card.pan_hmac

@@ -1,0 +1,75 @@
+"""The page of reasons: `python -m scoring.policy.reasons.page > deploy/docs/reasons.md`; a test compares the two."""
+
+import re
+from collections.abc import Iterator
+from math import expm1, inf
+
+from scoring.policy.reasons.ranking import NEUTRAL, WORDINGS
+from scoring.policy.reasons.wording import Bound, Wording
+
+_INTRODUCTION = """\
+# Reasons
+
+Made from `scoring/policy/reasons/` by `python -m scoring.policy.reasons.page`; do not edit.
+
+Every decision that is not ALLOW has one to five reasons, and so has every alert. The model's features belong to
+families. A family's weight is the sum of what its features add to the log-odds of this event. The heaviest families are
+told first. A text is shown only where its condition holds on the features of this event, and where the features of the
+condition raise the score. Of several such texts of one family, the one whose features add most is shown. A family
+without such a text is passed over, and the next one is told. Where no family has one, the reason is `{neutral}`:
+"{text}".
+
+* `evidence` holds the features of the condition with their values, as the model saw them. A missing value meets no
+  condition, so no text speaks of what is missing.
+* Counts are of what came before this event: the event itself is not counted. A window may reach back up to a quarter
+  longer than it says. "About" marks an estimate.
+* Texts hold amounts, counts, times, rates and words of closed lists, never a text of the event.
+* An id is for good. A text may be reworded: match ids.
+
+All bounds of a line must hold; of "any of", at least one.
+"""
+
+
+def markdown() -> str:
+    """Write the wordings as the page `deploy/docs/reasons.md`."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield _INTRODUCTION.format(neutral=NEUTRAL.id, text=NEUTRAL.en)
+    for family, wordings in WORDINGS.items():
+        yield f"## {family}"
+        yield ""
+        yield "| id | text | condition |"
+        yield "|---|---|---|"
+        for wording in wordings:
+            yield f"| `{wording.id}` | {_shown(wording.en)} | {_condition(wording)} |"
+        yield ""
+
+
+def _shown(text: str) -> str:
+    """Write a text with an ellipsis for each figure."""
+    return re.sub(r"\{[^}]*\}", "…", text)
+
+
+def _condition(wording: Wording) -> str:
+    parts = [_bound(bound) for bound in wording.when]
+    if wording.named:
+        parts.append("any of " + ", ".join(_bound(item.bound) for item in wording.named))
+    return "; ".join(parts)
+
+
+def _bound(bound: Bound) -> str:
+    in_logs = bound.feature == "amount_log"
+    low, high = (f"ln(1 + {expm1(end):,.0f} yen)" if in_logs else f"{end:.6g}" for end in (bound.low, bound.high))
+    if bound.low == bound.high:
+        return f"`{bound.feature}` = {low}"
+    if bound.low == -inf and bound.high == inf:
+        return f"`{bound.feature}` known"
+    if bound.high == inf:
+        return f"`{bound.feature}` ≥ {low}"
+    return f"`{bound.feature}` ≤ {high}" if bound.low == -inf else f"`{bound.feature}` {low} to {high}"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")  # noqa: T201

@@ -1,0 +1,89 @@
+"""Every reason of every decision and alert is true of its event: held against the feature row, in plain Python."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.simulator import Simulator, SimulatorConfig
+from models.simulator.stream import Item
+from scoring.contract.alert import Alert
+from scoring.contract.decision import Decision
+from scoring.engine import Engine
+from scoring.observer import Observer
+from scoring.outputs import Source
+from scoring.policy import policy_from
+from streams.config.settings import Settings
+from streams.wiring import build_engine
+from tests.policy.expected import FAMILY, NAMES, expected
+from tests.policy.history_claims import CLAIMS
+
+TRAFFIC = SimulatorConfig(
+    seed=11, days=2, events_per_day=16_000, cards=4_000, merchants=200, report_delay_days=0.2, repeat_share=0.01
+)
+"""Cards and merchants that come again, and reports soon enough to be seen."""
+
+
+def batches() -> Iterator[tuple[str, list[Item]]]:
+    for topic, items in groupby(Simulator(TRAFFIC).traffic(), key=lambda item: item.topic):
+        run = list(items)
+        for start in range(0, len(run), 500):
+            yield topic, run[start : start + 500]
+
+
+def engine_at(review: int | None) -> Engine:
+    """Build the shipped engine with its demonstration bundle, at its own thresholds or from a lower one on."""
+    shipped = build_engine(Settings())
+    if review is None:
+        return shipped
+    policy = policy_from({"version": "t", "global": {"review": review, "step_up": 850, "block": 950}})
+    return Engine(shipped.bundle, policy, shipped.observer.settings, "test")
+
+
+@pytest.mark.parametrize("review", [None, 350])
+def test_every_reason_is_true_of_its_event(review: int | None) -> None:
+    engine = engine_at(review)
+    observer = Observer(engine.observer.settings)
+    contributions = np.empty(len(NAMES) + 1)
+    families = Counter[str]()
+    judged = alerted = 0
+    for topic, items in batches():
+        values, stamps = [item.value for item in items], [item.at_ms for item in items]
+        source = Source(topic=topic, partition=0, offsets=range(len(items)), timestamps_ms=stamps)
+        if topic == "merchants":
+            engine.merchant([item.key for item in items], values, source, received_at_ms=1)
+            observer.merchant([item.key for item in items], values)
+            continue
+        if topic == "fraud-reports":
+            engine.report(values, source, received_at_ms=1)
+            observer.report(values, stamps)
+            continue
+        outputs = engine.score(values, source, received_at_ms=1, decided_at_ms=lambda: 1)
+        observed = observer.observe(values, stamps)
+        rows = [row for row, repeat in zip(observed.matrix, observed.repeats.tolist(), strict=True) if not repeat]
+        told = {}
+        for row, (_, value) in zip(rows, outputs.decisions, strict=True):
+            decision = msgspec.json.decode(value, type=Decision)
+            if decision.band == "ALLOW":
+                assert decision.reasons == []
+                continue
+            engine.bundle.trees.contributions(row, contributions)
+            added = dict(zip(NAMES, contributions[:-1].tolist(), strict=True))
+            seen = dict(zip(NAMES, row.tolist(), strict=True))
+            plain = [(reason.id, reason.weight, reason.en, reason.evidence) for reason in decision.reasons]
+            wanted = expected(added, seen)
+            assert plain == [(id_, pytest.approx(weight, abs=0.0011), *rest) for id_, weight, *rest in wanted]
+            families.update(FAMILY[next(iter(reason.evidence or {"": 0}))] for reason in decision.reasons)
+            told[decision.decision_id] = decision.reasons
+            judged += 1
+        for _, value in outputs.alerts:
+            alert = msgspec.json.decode(value, type=Alert)
+            assert alert.reasons == told[alert.event_id]
+            alerted += 1
+    assert judged > 100
+    assert alerted > 20
+    assert set(families) <= set(CLAIMS)
+    assert len(families) > 15
