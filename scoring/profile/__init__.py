@@ -12,8 +12,9 @@ it is late), in whole seconds:
   estimate is exact for the whole buckets it covers. Buckets begin at multiples of w / 4 since the epoch in every row
   and hold integers, so rows of one key kept apart add up exactly. Spend is approved less reversed amounts; a reversal
   counts in the bucket of its own time, and a net below zero reads as zero: there the bound holds for either part.
+  Means divide what was approved by the approvals of a known amount: a reversal takes from spend, never from a mean.
   Saturation: card counters 65,535 (attempts, approved) or 255 (all others) in one sub-bucket, shared ones 2**32 - 1,
-  sums 2**60 yen; one amount counts as 10**15 yen at most.
+  sums 2**60 yen, those of a card 2**47 - 1; one amount counts as 10**15 yen at most.
 * **Distinct counts** of shared rows keep the last-seen second of the elements that hash to each of m slots; slots seen
   within w give n by linear counting, with standard error sqrt(m (e^p - p - 1)) / n for p = n / m: 15 % of n or less up
   to n = m at m = 32 (11 % at 64, 8 % at 128, 6 % at 256). All windows come from one structure, slide to the second

@@ -39,8 +39,8 @@ _CARD_RECIPES: Final = (
         "card_mean_amount_30d",
         "JPY",
         "Mean approved amount of this card in 30d.",
-        ring(_CARD, _S.SPEND, _D30),
-        ring(_CARD, _S.APPROVED, _D30),
+        ring(_CARD, _S.GROSS, _D30),
+        ring(_CARD, _S.PRICED, _D30),
     ),
     ratio(
         "card_amount",
@@ -48,8 +48,8 @@ _CARD_RECIPES: Final = (
         "ratio",
         "This amount over the card's mean approved amount in 30d.",
         Value.AMOUNT,
-        ring(_CARD, _S.SPEND, _D30),
-        ring(_CARD, _S.APPROVED, _D30),
+        ring(_CARD, _S.GROSS, _D30),
+        ring(_CARD, _S.PRICED, _D30),
     ),
     read(
         "card_amount",
@@ -153,8 +153,8 @@ _MERCHANT_RECIPES: Final = (
         "ratio",
         "This amount over the merchant's mean approved amount in 30d.",
         Value.AMOUNT,
-        ring(_MERCHANT, _S.SPEND, _D30),
-        ring(_MERCHANT, _S.APPROVED, _D30),
+        ring(_MERCHANT, _S.GROSS, _D30),
+        ring(_MERCHANT, _S.PRICED, _D30),
     ),
     share(
         "merchant_velocity",

@@ -34,6 +34,8 @@ class Statistic(IntEnum):
     REVERSALS = 7
     REFUNDS = 8
     SPEND = 9  # approved amounts less reversed ones, whole yen
+    GROSS = 10  # approved amounts, whatever was reversed of them, whole yen
+    PRICED = 11  # approved attempts whose amount in yen is known: GROSS over PRICED is their mean
 
 
 class Window(IntEnum):

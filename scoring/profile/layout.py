@@ -20,17 +20,25 @@ from scoring.profile.row_plans import BLOCK_WIDTH, OWN_FIELDS, REPORTED_FIELDS, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowLayout:
-    """Give the offset of every ring, field and sketch of a kind of row, in elements of their own type, and its size."""
+    """Give the offset of every ring, field and sketch of a kind of row, in elements of their own type, and its size.
+
+    `uppers`: of the upper parts of a split ring, in uint16.
+    """
 
     rings: dict[tuple[Block, Pair], int]
+    uppers: dict[Pair, int]
     fields: dict[str, int]
     sketches: tuple[int, ...]
     words: int
 
 
+_UPPER_WIDTH: Final = 2
+
+
 def _lay_out(plan: RowPlan, own: Fields, *, is_of_card: bool) -> RowLayout:
     """Place the widest fields first, so that nothing needs padding but the end."""
     rings: dict[tuple[Block, Pair], int] = {}
+    uppers: dict[Pair, int] = {}
     fields: dict[str, int] = {}
     sketches: tuple[int, ...] = ()
     cursor = 16  # key: uint64; last and first second: uint32
@@ -43,9 +51,11 @@ def _lay_out(plan: RowPlan, own: Fields, *, is_of_card: bool) -> RowLayout:
         for block, pairs in plan.rings.items():
             for pair in pairs if BLOCK_WIDTH[block] == width else ():
                 rings[block, pair], cursor = cursor // width, cursor + width * RING
+        for pair in plan.rings.get(Block.SPLITS, ()) if width == _UPPER_WIDTH else ():
+            uppers[pair], cursor = cursor // width, cursor + width * RING
         for sketch in plan.sketches if width == 4 else ():
             sketches, cursor = (*sketches, cursor // width), cursor + width * sketch.slots
-    return RowLayout(rings=rings, fields=fields, sketches=sketches, words=-(-cursor // 8))
+    return RowLayout(rings=rings, uppers=uppers, fields=fields, sketches=sketches, words=-(-cursor // 8))
 
 
 ROW_LAYOUTS: Final[tuple[RowLayout, ...]] = (
@@ -103,13 +113,14 @@ class Tables:
     """Number all rings, queries and sketches of all entities, in the order of ROW_PLANS, as the kernels read them.
 
     Ring r fills scratch `Value.END + r`, query q `distinct_at + q`, and sketch k `novelty_at + k`: 1.0 where the
-    event's element is new to the row. `blocks`: int64[8, 4, 2], the run of rings of each entity and block; `query_runs`
+    event's element is new to the row. `blocks`: int64[8, 5, 2], the run of rings of each entity and block; `query_runs`
     and `sketch_runs`: int64[8, 2]. All others: int64 by ring, query or sketch. `estimates`: float64,
     `distinct_estimates` of each sketch, which begin at `estimates_at`. `*_of` find a scratch position by name.
     """
 
     blocks: NDArray[np.int64]
     ring_offset: NDArray[np.int64]
+    ring_upper: NDArray[np.int64]
     ring_statistic: NDArray[np.int64]
     ring_window: NDArray[np.int64]
     query_runs: NDArray[np.int64]
@@ -153,6 +164,7 @@ def tables() -> Tables:
     return Tables(
         blocks=np.stack([ends - sizes, ends], axis=1).astype(np.int64).reshape(len(Entity), len(Block), 2),
         ring_offset=_column(ROW_LAYOUTS[entity].rings[block, pair] for entity, block, pair in rings),
+        ring_upper=_column(ROW_LAYOUTS[entity].uppers.get(pair, 0) for entity, _, pair in rings),
         ring_statistic=_column(pair[0] for _, _, pair in rings),
         ring_window=_column(pair[1] for _, _, pair in rings),
         query_runs=_runs(entity for entity, _, _ in queries),

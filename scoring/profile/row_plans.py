@@ -12,13 +12,15 @@ _M1, _M10, _H1, _H24, _D7, _D30 = Window
 class Block(IntEnum):
     """Name the runs of rings in a row; each has one element type and one clock."""
 
-    SUMS = 0  # int64, saturating at 2**60 either way
+    SUMS = 0  # int64, saturating at 2**60 either way; not in cards
     COUNTS = 1  # uint32
     SHORTS = 2  # uint16, cards only
     BYTES = 3  # uint8, cards only
+    SPLITS = 4  # int48 as a run of uint32 and one of the upper 16 bits, saturating at 2**47 - 1 either way; cards only
 
 
-BLOCK_WIDTH: Final = (8, 4, 2, 1)
+BLOCK_WIDTH: Final = (8, 4, 2, 1, 4)
+"""Bytes of a cell; of a split one, of its lower part. Its upper part takes two more, elsewhere in the row."""
 
 Pair = tuple[Statistic, Window]
 
@@ -48,8 +50,8 @@ _S = Statistic
 ROW_PLANS: Final[dict[Entity, RowPlan]] = {
     Entity.CARD: RowPlan(
         rings={
-            Block.SUMS: _over(_S.SPEND, _H1, _H24, _D7, _D30),
-            Block.SHORTS: _over(_S.ATTEMPTS, *Window) + _over(_S.APPROVED, _H1, _H24, _D30),
+            Block.SPLITS: _over(_S.SPEND, _H1, _H24, _D7, _D30) + _over(_S.GROSS, _D30),
+            Block.SHORTS: _over(_S.ATTEMPTS, *Window) + _over(_S.APPROVED, _H1, _H24) + _over(_S.PRICED, _D30),
             Block.BYTES: _over(_S.CRED, _H1, _H24)
             + _over(_S.FUNDS, _H1, _H24)
             + _over(_S.RISK, _H24, _D7)
@@ -60,9 +62,10 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
     ),
     Entity.MERCHANT: RowPlan(
         rings={
-            Block.SUMS: _over(_S.SPEND, _H24, _D30),
+            Block.SUMS: _over(_S.SPEND, _H24) + _over(_S.GROSS, _D30),
             Block.COUNTS: _over(_S.ATTEMPTS, *Window)
-            + _over(_S.APPROVED, _H1, _H24, _D30)
+            + _over(_S.APPROVED, _H1, _H24)
+            + _over(_S.PRICED, _D30)
             + _over(_S.CRED, _H1)
             + _over(_S.RISK, _H24)
             + _over(_S.SMALL, _H1, _D30)

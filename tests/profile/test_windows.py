@@ -140,10 +140,17 @@ def test_refunds_are_counted_apart() -> None:
 
 def test_huge_amounts_add_up_without_overflow() -> None:
     stream = Stream()
-    assert stream.last(*(at(0, amount=10**12) for _ in range(1_000)), at(1))["card_spend_24h"] == 10**15
-    features = stream.last(*(at(2, amount=2**63 - 1) for _ in range(2_000)), at(3))
-    assert features["card_spend_24h"] == 2**60
+    features = stream.last(*(at(0, amount=10**12) for _ in range(1_000)), at(1))
+    assert features["card_spend_24h"] == 2**47 - 1
+    assert features["merchant_spend_24h"] == 10**15
+    assert stream.last(*(at(2, card=2, amount=10**12) for _ in range(100)), at(3, card=2))["card_spend_24h"] == 10**14
+    features = stream.last(*(at(4, amount=2**63 - 1) for _ in range(2_000)), at(5))
+    assert features["card_spend_24h"] == features["card_spend_30d"] == 2**47 - 1
     assert features["merchant_spend_24h"] == 2**60
+    reversed_ = [at(6, amount=2**63 - 1, kind=REVERSAL) for _ in range(2)]
+    assert stream.last(*reversed_, at(7, amount=5_000), at(8))["card_spend_1h"] == 0
+    reversed_ = [at(9, card=3, amount=2_000, kind=REVERSAL), at(9, card=3, amount=3 * 2**32)]
+    assert stream.last(*reversed_, at(10, card=3))["card_spend_1h"] == 3 * 2**32 - 2_000
 
 
 def test_narrow_counters_saturate_and_never_wrap() -> None:

@@ -20,10 +20,12 @@ from scoring.profile.kernels.rings import (
     CLOCKS,
     OWN_CLOCK,
     add_rings,
+    add_splits,
     cell_of,
     clear_rings,
     read_rings,
     read_sketches,
+    read_splits,
     set_clock,
     stand,
 )
@@ -39,7 +41,7 @@ _SUMS: Final = constant(Block.SUMS)
 _COUNTS: Final = constant(Block.COUNTS)
 _SHORTS: Final = constant(Block.SHORTS)
 _BYTES: Final = constant(Block.BYTES)
-_LAST_BLOCK: Final = int(Block.BYTES)
+_LAST_BLOCK: Final = int(max(Block))
 _OWN_CLOCK: Final = constant(OWN_CLOCK)
 _STATISTICS: Final = len(Statistic)
 
@@ -53,6 +55,8 @@ _TDS_FAILED: Final = int(Statistic.TDS_FAILED)
 _REVERSALS: Final = int(Statistic.REVERSALS)
 _REFUNDS: Final = int(Statistic.REFUNDS)
 _SPEND: Final = int(Statistic.SPEND)
+_GROSS: Final = int(Statistic.GROSS)
+_PRICED: Final = int(Statistic.PRICED)
 _OF_OUTCOME: Final = np.array(
     [-1, _APPROVED, _CRED, _CRED, _FUNDS, _RISK, _RISK, _RISK, -1, -1, -1, _RISK], dtype=np.int64
 )
@@ -96,6 +100,8 @@ def _figure(outcome: int, kind: int, amount: int, tds_failed: bool, work: Words)
             work[ADDS + _OF_OUTCOME[outcome]] = 1
         if outcome == _OUTCOME_APPROVED:
             work[ADDS + _SPEND] = max(amount, 0)
+            work[ADDS + _GROSS] = max(amount, 0)
+            work[ADDS + _PRICED] = amount >= 0
     elif kind == 1:
         work[ADDS + _REVERSALS] = 1
         work[ADDS + _SPEND] = -max(amount, 0)
@@ -130,11 +136,12 @@ def _read_row(
     clock = CLOCKS + CLOCK * entity
     last_s = whole(arena.singles[2 * at + LAST_S])
     set_clock(work, clock, last_s, moves)
-    read_rings(arena.words, at, entity, _SUMS, work, clock, values)
     if entity == _CARD:
+        read_splits(arena, at, entity, work, clock, values)
         read_rings(arena.shorts, 4 * at, entity, _SHORTS, work, clock, values)
         read_rings(arena.octets, 8 * at, entity, _BYTES, work, clock, values)
     else:
+        read_rings(arena.words, at, entity, _SUMS, work, clock, values)
         read_rings(arena.singles, 2 * at, entity, _COUNTS, work, clock, values)
     stands_s = max(second, last_s)
     fresh = last_s == 0
@@ -154,11 +161,12 @@ def _update_row(
     arena: Arena, entity: int, at: int, keys: Keys, i: int, second: int, attempt: bool, work: Words, clock: int
 ) -> None:
     """Add an event to the rings and sketches of a row that was brought up to it, and move the row's times."""
-    add_rings(arena.words, at, entity, _SUMS, work, clock, _SUM_TOP)
     if entity == _CARD:
+        add_splits(arena, at, entity, work, clock)
         add_rings(arena.shorts, 4 * at, entity, _SHORTS, work, clock, _SHORT_TOP)
         add_rings(arena.octets, 8 * at, entity, _BYTES, work, clock, _BYTE_TOP)
     else:
+        add_rings(arena.words, at, entity, _SUMS, work, clock, _SUM_TOP)
         add_rings(arena.singles, 2 * at, entity, _COUNTS, work, clock, _COUNT_TOP)
     last_s = whole(arena.singles[2 * at + LAST_S])
     arena.singles[2 * at + LAST_S] = max(last_s, second)

@@ -5,11 +5,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.jit import helper, whole
+from scoring.jit import constant, helper, whole
 from scoring.profile.entities import RING, WINDOW_S, Entity, Statistic
 from scoring.profile.kernels.arrays import Arena, Scratch, Words
 from scoring.profile.kernels.store import mix
 from scoring.profile.layout import SUB_S, TABLES, Value
+from scoring.profile.row_plans import Block
 
 WINDOWS: Final = len(WINDOW_S)
 
@@ -35,6 +36,12 @@ _OFFSET: Final = TABLES.ring_offset
 _STATISTIC: Final = TABLES.ring_statistic
 _WINDOW: Final = TABLES.ring_window
 _BLOCKS: Final = TABLES.blocks
+_UPPER: Final = TABLES.ring_upper
+_SPLITS: Final = constant(Block.SPLITS)
+_SPLIT_TOP: Final = constant(2**47 - 1)
+_LOW_BITS: Final = 32
+_LOW: Final = constant(2**32 - 1)
+_SIGN: Final = constant(2**15)
 
 
 @helper
@@ -105,6 +112,46 @@ def add_rings(cells: Cells, at: int, entity: int, block: int, work: Words, clock
         if add != 0 and slot >= 0:
             cell = at + _OFFSET[ring] + slot
             cells[cell] = min(max(whole(cells[cell]) + add, -top), top)
+
+
+@helper
+def read_splits(arena: Arena, at: int, entity: int, work: Words, clock: int, values: Scratch) -> None:
+    """Clear and add up as `read_rings`, where a cell is split in two. `at`: word offset of the row."""
+    clear_splits(arena, at, entity, work, clock)
+    for ring in range(_BLOCKS[entity, _SPLITS, 0], _BLOCKS[entity, _SPLITS, 1]):
+        low, high = 2 * at + _OFFSET[ring], 4 * at + _UPPER[ring]
+        lower, upper = whole(0), whole(0)
+        for k in range(RING):
+            lower += whole(arena.singles[low + k])
+            upper += (whole(arena.shorts[high + k]) ^ _SIGN) - _SIGN
+        values[_RINGS_AT + ring] = float(max((upper << _LOW_BITS) + lower, 0))
+
+
+@helper
+def clear_splits(arena: Arena, at: int, entity: int, work: Words, clock: int) -> None:
+    """Clear what has left each split ring."""
+    for ring in range(_BLOCKS[entity, _SPLITS, 0], _BLOCKS[entity, _SPLITS, 1]):
+        low, high, window = 2 * at + _OFFSET[ring], 4 * at + _UPPER[ring], _WINDOW[ring]
+        slot = work[clock + HEAD + window]
+        for _ in range(work[clock + STEPS + window]):
+            arena.singles[low + slot] = 0
+            arena.shorts[high + slot] = 0
+            slot = slot - 1 if slot > 0 else RING - 1
+
+
+@helper
+def add_splits(arena: Arena, at: int, entity: int, work: Words, clock: int) -> None:
+    """Add an event's figures as `add_rings`, where a cell is split in two."""
+    for ring in range(_BLOCKS[entity, _SPLITS, 0], _BLOCKS[entity, _SPLITS, 1]):
+        add = work[ADDS + _STATISTIC[ring]]
+        slot = work[clock + HOME + _WINDOW[ring]]
+        if add != 0 and slot >= 0:
+            low, high = 2 * at + _OFFSET[ring] + slot, 4 * at + _UPPER[ring] + slot
+            upper = (whole(arena.shorts[high]) ^ _SIGN) - _SIGN
+            total = (upper << _LOW_BITS) + whole(arena.singles[low]) + add
+            total = min(max(total, -_SPLIT_TOP), _SPLIT_TOP)
+            arena.singles[low] = total & _LOW
+            arena.shorts[high] = (total >> _LOW_BITS) & (2 * _SIGN - 1)
 
 
 @helper
