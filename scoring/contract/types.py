@@ -14,7 +14,7 @@ Token = Annotated[str, Meta(min_length=1, max_length=128)]
 EventId = Annotated[str, Meta(min_length=1, max_length=64)]
 AcquirerId = Annotated[str, Meta(min_length=1, max_length=32)]
 MerchantId = Annotated[str, Meta(min_length=1, max_length=32)]  # ISO 8583 DE 42 is ans15; some PSPs use longer ids
-Mcc = Annotated[str, Meta(pattern=r"^[0-9]{4}$")]  # ISO 18245
+Mcc = Annotated[str, Meta(pattern=r"^[0-9]{4}$", max_length=4)]  # ISO 18245; `$` alone allows a line feed after it
 Country = Annotated[str, Meta(min_length=2, max_length=2)]  # ISO 3166-1 alpha-2
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]  # ISO 4217 alphabetic
 Code = Annotated[str, Meta(max_length=8)]  # a short code of some protocol, raw; an odd or empty one reads as unknown

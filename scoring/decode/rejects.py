@@ -5,11 +5,12 @@ its path is rebuilt from the names of the contract.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, get_args, get_origin
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, inspect
 
 from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import DeadLetter, DeadLetterReason, Reject
@@ -41,6 +42,27 @@ def _names() -> frozenset[str]:
 
 NAMES: Final = _names()
 """Field names of the input contracts: the only words a path may hold."""
+
+
+def _texts(kind: inspect.Type, path: str) -> Iterator[tuple[str, int]]:
+    if isinstance(kind, inspect.StructType):
+        for field in kind.fields:
+            types = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+            for part in types:
+                yield from _texts(part, f"{path}.{field.encode_name}")
+    elif isinstance(kind, inspect.StrType):
+        assert kind.max_length is not None, f"{path} has no limit"
+        yield path, kind.max_length
+
+
+TEXT_FIELDS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        path: length_max
+        for root in (Authorization, MerchantRecord, FraudReport)
+        for path, length_max in _texts(inspect.type_info(root), ROOT)
+    }
+)
+"""Fields of the input contracts that hold text of any kind: JSON path, and the most characters."""
 
 _FIELD: Final = re.compile(r"`([^`]*)`")
 _AT: Final = re.compile(r" - at (?:`key` in )?`(\$[^`]*)`\Z")

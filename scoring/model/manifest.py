@@ -14,8 +14,8 @@ FEATURES_MAX: Final = 4096
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 _TimeMs = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]  # to the year 2100
-_Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-_Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
+_Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
 _Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 

@@ -1,11 +1,13 @@
 """`sekisho check-config`: read a configuration as a worker would, and say what it means."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from streams.cli.console import EXIT_OK, EXIT_USAGE, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_policy, load_policy_file, load_settings
+from streams.config.scoring import DecodeSettings, Reference
 from streams.config.settings import Settings
 
 
@@ -47,13 +49,24 @@ def summary(settings: Settings, policy: str) -> list[str]:
         f"  out       {topics.decisions}, {topics.alerts}, {topics.dead_letters}",
         f"  model     {settings.model.bundle_dir or 'the demonstration bundle'}",
         f"  policy    {policy}",
+        f"  guard     takes for references {_references(settings.decode.references)}",
         f"  http      {f'{settings.http.host}:{settings.http.port}' if settings.http.enabled else 'off'}",
     ]
+
+
+def _references(references: Sequence[Reference]) -> str:
+    return ", ".join(f"{reference.path} ({reference.digits} digits)" for reference in references) or "nothing"
 
 
 def warnings(settings: Settings) -> list[str]:
     """Name what is allowed but seldom meant."""
     found = []
+    chosen = settings.decode.references
+    if left_out := [reference for reference in DecodeSettings().references if reference not in chosen]:
+        found.append(
+            "decode.references replaces the defaults, it does not add to them: "
+            f"digits of {_references(left_out)} are judged as card numbers; repeat the line of what is to stay"
+        )
     if settings.kafka.sasl is not None and settings.kafka.tls is None:
         found.append("kafka.sasl without kafka.tls: login and payments travel in the clear")
     if settings.model.bundle_dir is None:

@@ -9,7 +9,7 @@ import msgspec
 from scoring.policy import Policy, PolicyError, policy_from
 from streams.config.document import DOCUMENT_BYTES_MAX, DocumentError, parse
 from streams.config.settings import Settings
-from streams.config.strict import ConfigError, convert, phrase, suggestion, unknown_keys
+from streams.config.strict import ConfigError, convert, faults_of, phrase, suggestion
 from streams.transport.settings import PROFILES
 
 __all__ = ["ConfigError", "default_policy", "load_policy", "load_policy_file", "load_settings", "settings_from"]
@@ -59,9 +59,8 @@ def default_policy() -> bytes:
 
 
 def _policy(document: object, origin: str) -> Policy:
-    unknown = unknown_keys(document, Policy, origin)
-    if unknown:
-        raise ConfigError("\n".join(unknown))
+    if faults := faults_of(document, Policy, origin):
+        raise ConfigError("\n".join(faults))
     try:
         return policy_from(document)
     except PolicyError as error:

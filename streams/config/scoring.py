@@ -4,7 +4,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from scoring.contract.currencies import CURRENCIES
 from scoring.decode.limits import REFERENCES
+from scoring.decode.rejects import TEXT_FIELDS
+from scoring.nearness import nearest
 from scoring.profile import ProfileLimits
 from streams.config.types import Currency, FilePath, Rate, Rows, RowsPowerOfTwo
 
@@ -29,11 +32,24 @@ class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("file and inline exclude each other")
 
 
+_EDITS_MAX = 4
+"""Between a path and the one that is suggested for it."""
+
+
 class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A field whose digits, at exactly this length, are a reference although some would pass for a card number."""
 
-    path: Annotated[str, Meta(pattern=r"^\$(\.[a-z0-9_]{1,64}){1,4}$")]
+    path: Annotated[str, Meta(min_length=1, max_length=256)]
     digits: Annotated[int, Meta(ge=13, le=19)]
+
+    def __post_init__(self) -> None:
+        length_max = TEXT_FIELDS.get(self.path)
+        if length_max is None:
+            near = nearest(self.path, TEXT_FIELDS, _EDITS_MAX)
+            way_out = f"did you mean {near}?" if near else "write it as $.merchant.id"
+            raise ValueError(f"path names no text field of auth.event.v1, label.v1 or merchant.v1; {way_out}")
+        if self.digits > length_max:
+            raise ValueError(f"path names a field of at most {length_max} characters: {self.digits} digits never match")
 
 
 class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,6 +63,11 @@ class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
 
     def __post_init__(self) -> None:
+        for currency in self.yen_per_unit:
+            if currency not in CURRENCIES:
+                near = nearest(currency.upper(), CURRENCIES, 1)
+                way_out = f"did you mean {near}?" if near else "write the three letters of ISO 4217"
+                raise ValueError(f"yen_per_unit names {currency}: no currency known here; {way_out}")
         if "JPY" in self.yen_per_unit:
             raise ValueError("yen_per_unit must not name JPY: a yen is a yen")
 

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from streams.config.addresses import fault_of
 from streams.config.scoring import DecodeSettings, MerchantsSettings, ModelSettings, PolicySettings, ProfilesSettings
 from streams.telemetry.settings import HttpSettings, LoggingSettings
 from streams.topics import TopicsSettings
@@ -41,6 +42,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         )
 
     def __post_init__(self) -> None:
+        for position, address in enumerate(self.kafka.bootstrap):
+            if fault := fault_of(address):
+                raise ValueError(f"kafka.bootstrap_servers[{position}]: {fault}")
         if self.watch.stall_s <= self.emit.ack_timeout_s:
             raise ValueError("watch.stall_s must exceed emit.ack_timeout_s, or a slow produce looks like a stall")
         if self.emit.request_timeout_s > self.emit.ack_timeout_s:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,6 +12,10 @@ T = TypeVar("T")
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _KEY_LENGTH_MAX = 64
+_FOR_PEOPLE = frozenset({"reason", "author"})
+"""Texts that only people read: they may have several lines."""
+_PATH_ENDS = ("file", "_dir")
+"""Ends of the names of options that hold a path: its characters are the file system's matter."""
 
 
 class ConfigError(ValueError):
@@ -21,19 +26,18 @@ def convert(data: object, record: type[T], origin: str) -> T:
     """Convert plain data to `record`. `origin` is the file's name, put before every message.
 
     Raises:
-        ConfigError: unknown keys (all of them at once), or the first wrong value or broken rule.
+        ConfigError: unknown keys and texts that are not plain (all at once), or the first wrong value or broken rule.
     """
-    unknown = unknown_keys(data, record, origin)
-    if unknown:
-        raise ConfigError("\n".join(unknown))
+    if faults := faults_of(data, record, origin):
+        raise ConfigError("\n".join(faults))
     try:
         return msgspec.convert(data, record)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{origin}: {phrase(str(error))}") from None
 
 
-def unknown_keys(data: object, record: type, origin: str) -> list[str]:
-    """List the keys of `data` that `record` does not know, as messages."""
+def faults_of(data: object, record: type, origin: str) -> list[str]:
+    """List as messages the keys of `data` that `record` does not know, and the texts that `impurity` finds."""
     return [f"{origin}: {fault}" for fault in _walk(data, inspect.type_info(record), "$")]
 
 
@@ -45,9 +49,32 @@ def phrase(message: str) -> str:
     what = what[:1].lower() + what[1:]
     if what.startswith("expected str, got int") or what.startswith("expected str, got float"):
         what += "; put it in quotes"
+    elif what.startswith("expected array, got str"):
+        what += "; write a list, one item for each: [a, b]"
     elif what.startswith("expected object") and (found["path"] or "").endswith("password"):
         what = "a secret is named, not written: {file: PATH} or {env: NAME}"
     return f"{found['path'] or '$'}: {what}"
+
+
+def impurity(text: str, name: str) -> str | None:
+    """Say what in the text of option `name` no eye would see, and what to do; never the text. None: it is plain.
+
+    Keys and codes are compared character by character: a line feed at the end of a merchant category, or a digit of
+    another script, would match no event and say nothing.
+    """
+    if name in _FOR_PEOPLE or (text.isascii() and text.isprintable() and text == text.strip()):
+        return None
+    if text != text.strip():
+        return "has a blank or line break at its beginning or end: delete it"
+    if any(_is_invisible(character) for character in text):
+        return "has a line break, tabulator or invisible character: delete it"
+    if not name.endswith(_PATH_ENDS) and any(character.isdigit() and not character.isascii() for character in text):
+        return "has a digit that is none of 0 to 9: type it as one of them"
+    return None
+
+
+def _is_invisible(character: str) -> bool:
+    return character != " " and unicodedata.category(character)[0] in "CZ"
 
 
 def suggestion(key: str, known: list[str]) -> str:
@@ -73,14 +100,21 @@ def _walk(data: object, kind: inspect.Type, path: str) -> list[str]:
                 faults.append(f"{path}.{str(key)[:_KEY_LENGTH_MAX]}: unknown key; {suggestion(str(key), list(fields))}")
     elif isinstance(kind, inspect.DictType) and isinstance(data, dict):
         for key, value in data.items():
+            if fault := impurity(key, ""):
+                faults.append(f"{path}: a key {fault}")
             faults += _walk(value, kind.value_type, f"{path}.{str(key)[:_KEY_LENGTH_MAX]}")
     elif isinstance(kind, inspect.ListType | inspect.VarTupleType) and isinstance(data, list):
         for index, value in enumerate(data):
             faults += _walk(value, kind.item_type, f"{path}[{index}]")
+    elif isinstance(kind, inspect.StrType) and isinstance(data, str):
+        fault = impurity(data, path.rpartition(".")[2])
+        faults += [] if fault is None else [f"{path}: {fault}"]
     return faults
 
 
 def _fits(data: Any, kind: inspect.Type) -> bool:
     if isinstance(kind, inspect.StructType | inspect.DictType):
         return isinstance(data, dict)
+    if isinstance(kind, inspect.StrType):
+        return isinstance(data, str)
     return isinstance(kind, inspect.ListType | inspect.VarTupleType) and isinstance(data, list)

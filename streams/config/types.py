@@ -14,7 +14,7 @@ Rate = Annotated[float, Meta(gt=0.0, le=1e6)]
 RowsPowerOfTwo = Annotated[int, Meta(ge=1, le=1 << 26)]
 Rows = Annotated[int, Meta(ge=16, le=1 << 26)]
 
-TopicPrefix = Annotated[str, Meta(max_length=40, pattern=r"^[A-Za-z0-9._-]*$")]  # the characters Kafka allows
-Host = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9.:-]+$")]
+TopicPrefix = Annotated[str, Meta(max_length=40, pattern=r"^[A-Za-z0-9._-]*\Z")]  # the characters Kafka allows
+Host = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9.:-]+\Z")]
 FilePath = Annotated[str, Meta(min_length=1, max_length=4096)]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]  # ISO 4217 alphabetic
+Currency = Annotated[str, Meta(min_length=1, max_length=16)]  # ISO 4217 alphabetic: looked up, not only matched

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct, field
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Name = Annotated[str, Meta(min_length=1, max_length=249)]  # Kafka's limit on a topic name
-InstanceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]  # the characters Kafka allows
+InstanceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}\Z")]  # the characters Kafka allows
 
 
 class BrokerProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -79,7 +79,10 @@ def test_the_policy_beside_the_reference_is_the_one_in_the_package() -> None:
         ("consume: {group: 7}", "$.consume.group: expected str, got int; put it in quotes"),
         ("kafka: []", "$.kafka: expected object, got array"),
         ("kafka: {bootstrap_servers: []}", "$.kafka.bootstrap_servers: expected array of length >= 1"),
-        ("decode: {yen_per_unit: {usd: 150}}", "$.decode.yen_per_unit: expected str matching regex '^[A-Z]{3}$'"),
+        (
+            "decode: {yen_per_unit: {usd: 150}}",
+            "$.decode: yen_per_unit names usd: no currency known here; did you mean USD?",
+        ),
         ("decode: {yen_per_unit: {USD: 0.0}}", "$.decode.yen_per_unit[...]: expected float > 0.0"),
         ("decode: {yen_per_unit: {JPY: 1}}", "$.decode: yen_per_unit must not name JPY"),
         ("profiles: {rows: {card: 1000}}", "$.profiles.rows: card must be a power of two: 1024 is the next"),
