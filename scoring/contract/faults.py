@@ -1,15 +1,89 @@
-"""JSON that people and other programs wrote: what decoding it may raise, and where it nests too deep."""
+"""JSON that people and other programs wrote: how a record is read, what that may raise, where it nests too deep."""
 
+import json
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar, Union
 
 import msgspec
+from msgspec import Struct, inspect
+
+_Record = TypeVar("_Record", bound=Struct)
 
 FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a text; RecursionError where it nests deeper than Python's stack has room, 1,000 at most."""
 
 NESTED_MAX: Final = 512
 """Levels that are always said to be too many where msgspec has given up."""
+
+_EMPTY: Final = b'""'
+
+_Plan = dict[str, tuple[bool, Union["_Plan", None]]]
+"""Of each field of a record: whether it must be there, and the plan of the record that it holds."""
+
+_OTHER: Final[tuple[bool, None]] = (True, None)
+
+
+class _Members(list[tuple[str, object]]):
+    """The members of a JSON object as they came, repeated keys included."""
+
+
+class _Spelt(str):
+    """A JSON number as it was spelt."""
+
+    __slots__ = ()
+
+
+_parse: Final = json.JSONDecoder(
+    object_pairs_hook=_Members, parse_int=_Spelt, parse_float=_Spelt, parse_constant=_Spelt
+).decode
+
+
+def reader(record: type[_Record]) -> Callable[[bytes], _Record]:
+    """Give the decoder of a record, in which `""` in a field that may be left out reads as if it were left out.
+
+    Sources write an empty text where they have nothing, whatever the type of the field. A field that must be there
+    refuses `""` by its own type. What the decoder raises is one of FAULTS.
+    """
+    decode, plan = msgspec.json.Decoder(record).decode, _plan_of(inspect.type_info(record)) or {}
+
+    def read(value: bytes) -> _Record:
+        return decode(value if _EMPTY not in value else _without_empties(value, plan))
+
+    return read
+
+
+def _plan_of(kind: inspect.Type) -> _Plan | None:
+    """Plan a record, or a mapping by closed keys, of which none must be there; None for anything else."""
+    match kind:
+        case inspect.StructType(fields=fields):
+            return {field.encode_name: (field.required, _plan_of(field.type)) for field in fields}
+        case inspect.DictType(key_type=inspect.LiteralType(values=keys), value_type=value):
+            return {str(key): (False, _plan_of(value)) for key in keys}
+        case inspect.UnionType(types=types):
+            return next((plan for part in types if (plan := _plan_of(part)) is not None), None)
+    return None
+
+
+def _without_empties(value: bytes, plan: _Plan) -> bytes:
+    """Write a record anew without the empty texts that say nothing; as it is where it is no JSON."""
+    try:
+        return _text(_parse(value.decode()), plan).encode()
+    except (ValueError, RecursionError):
+        return value  # the decoder says what is wrong with it
+
+
+def _text(node: object, plan: _Plan | None) -> str:
+    if isinstance(node, _Members):
+        plan = plan or {}
+        last = dict(node)  # of a key that comes twice the last counts
+        empty = {key for key, (required, _) in plan.items() if not required and last.get(key) == ""}
+        kept = [(key, _text(value, plan.get(key, _OTHER)[1])) for key, value in node if key not in empty]
+        return "{" + ",".join(f"{json.dumps(key)}:{text}" for key, text in kept) + "}"
+    if isinstance(node, list):
+        return "[" + ",".join(_text(value, None) for value in node) + "]"
+    return node if isinstance(node, _Spelt) else json.dumps(node)
+
 
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{\]}]', re.DOTALL)
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.dead_letter import Reject
-from scoring.contract.faults import FAULTS
+from scoring.contract.faults import FAULTS, reader
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
 from scoring.decode.columns import ms_of
@@ -22,8 +21,9 @@ from scoring.decode.rejects import ROOT, reject_of
 _COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})
 _ID_MAX: Final = 32
 _NO_PARTS: Final = ("",) * (PARTS - 4)
-_decode_report: Final = msgspec.json.Decoder(FraudReport).decode
-_decode_merchant: Final = msgspec.json.Decoder(MerchantRecord).decode
+decode_report: Final = reader(FraudReport)
+"""Decode one fraud report; raises one of FAULTS where it is none."""
+_decode_merchant: Final = reader(MerchantRecord)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
 
 def _report(value: bytes, limits: DecodeLimits) -> FraudReport | Reject:
     try:
-        report = _decode_report(value)
+        report = decode_report(value)
         received_ms = ms_of(report.received_ts)
     except FAULTS as error:
         return reject_of(error)

@@ -2,19 +2,15 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from scoring.contract.dead_letter import Reject
-from scoring.contract.label import FraudReport
 from scoring.decode import DecodeLimits, decode, parse_reports
+from scoring.decode.references import decode_report
 from streams.transport.settings import Topics
 
 BATCH_MAX = 2_048
 
 Verdict = Reject | bytes
 """Why a record would be refused, or the card token of one that would be taken."""
-
-_decode_report = msgspec.json.Decoder(FraudReport).decode
 
 
 class Judge:
@@ -39,5 +35,5 @@ class Judge:
     def _of_reports(self, values: Sequence[bytes]) -> list[Verdict]:
         rejects = dict(parse_reports(values, self._limits).rejects)
         return [
-            rejects.get(position) or _decode_report(value).pan_hmac.encode() for position, value in enumerate(values)
+            rejects.get(position) or decode_report(value).pan_hmac.encode() for position, value in enumerate(values)
         ]

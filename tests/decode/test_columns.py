@@ -130,6 +130,7 @@ def test_the_shipped_example_reads_as_it_is_written() -> None:
         ({"checks": {"cvv2": "\u5408"}}, "CVV2", 0),
         ({"txn": {"wallet": "apple_pay"}}, "WALLET", 1),
         ({"txn": {"wallet": "none"}}, "WALLET", 0),
+        ({"txn": {"wallet": ""}}, "WALLET", -1),
         ({"txn": {"type": "reversal"}}, "KIND", Kind.REVERSAL),
         ({"txn": {"type": "refund"}}, "KIND", Kind.REFUND),
         ({"txn": {"type": "account_verification"}}, "KIND", Kind.ATTEMPT),

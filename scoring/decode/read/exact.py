@@ -9,16 +9,16 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
+from scoring.contract.faults import reader
 from scoring.decode.columns import ms_of
 from scoring.decode.page import PADDING
 from scoring.decode.read.fields import FIELDS, OBJECT
 
-decode_event: Final = msgspec.json.Decoder(Authorization).decode
+decode_event: Final = reader(Authorization)
 """Decode one event; raises one of FAULTS where it is none."""
 
 _SECTIONS: Final = {

@@ -224,6 +224,8 @@ def _take_string(field: int, start: int, stop: int, slate: Slate) -> int:
         end, count = _characters(data, start, stop)
         if end < 0 or TABLE[field, FORM] != NOTHING or TABLE[field, SPAN] >= 0:
             return _NONE
+    if count == 0 and not TABLE[field, REQUIRED]:  # of whatever type: as if it were left out
+        return end + 1
     if TABLE[field, KIND] == TEXT:
         if count < TABLE[field, LEAST] or count > TABLE[field, MOST]:
             return _NONE
