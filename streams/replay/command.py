@@ -18,15 +18,22 @@ from streams.kafka.errors import BrokersError
 from streams.kafka.explain import authorized
 from streams.kafka.rights import command_rights
 from streams.replay.child import Child, ChildError, await_ready, running
+from streams.replay.columns.declared import mappings_of, shipped_columns
 from streams.replay.keeping import ForgetfulTopicError
 from streams.replay.lines import LinesSource
-from streams.replay.mapping import MAPPINGS, Renderer
 from streams.replay.report import describe
 from streams.replay.run import Pace, Replay, Result
 from streams.replay.sender import MissingTopicError
 from streams.replay.source import Source, SourceError
 
 T = TypeVar("T")
+
+_EPILOG = """\
+mappings that ship, and the columns they read (handbook takes either layout of that stream):
+{columns}
+
+How to declare your own, and what is refused: deploy/docs/tables.md.
+"""
 
 READY_S = 180.0  # the first start compiles the kernels
 WITH_REPORTS_IN_FLIGHT = 20_000
@@ -38,16 +45,24 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="sekisho replay",
         description="Send a table of transactions, or a file of recorded events, through Kafka and a running worker, "
-        "read the decisions back, and account for every event. Exit status 0 only if each was decided exactly once.",
+        "read the decisions back, and account for every event. Exit status 0 only if each row was sent and decided "
+        "exactly once; 1 if some were refused, lost or doubled; 2 if the table or its mapping cannot be read.",
+        epilog=_EPILOG.format(columns=shipped_columns()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--config", type=Path, required=True, metavar="FILE", help="the worker's configuration")
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument("--table", type=Path, metavar="FILE", help="Parquet or CSV, in order of time")
     what.add_argument("--events", type=Path, metavar="FILE", help="JSON lines as written by `sekisho simulate --out`")
-    p.add_argument("--mapping", choices=sorted(MAPPINGS), default="handbook", help="what the table's columns mean")
+    p.add_argument(
+        "--mapping",
+        default="handbook",
+        metavar="NAME|FILE",
+        help="what the table's columns mean: a name below or a YAML file (default handbook)",
+    )
     p.add_argument("--id-prefix", default="", metavar="TEXT", help="goes before the row number in event ids")
-    p.add_argument("--jpy-per-unit", type=float, metavar="RATE", help="yen per unit of the table's currency; 0: none")
-    p.add_argument("--labels", action="store_true", help="report each fraud of the table a week after it took place")
+    p.add_argument("--jpy-per-unit", type=_rate, metavar="RATE", help="yen per unit of the table's currency; 0: none")
+    p.add_argument("--labels", action="store_true", help="report each fraud when the mapping says that it is known")
     p.add_argument("--limit", type=int, default=0, metavar="N", help="stop after N events")
     p.add_argument("--rate", type=float, default=0.0, help="events per second; 0 is as fast as it goes (default)")
     p.add_argument("--in-flight", type=int, metavar="N", help="events sent and unanswered at most (default 100000)")
@@ -82,7 +97,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except asyncio.CancelledError:
         return 128 + signal.SIGTERM
     show(describe(result))
-    return EXIT_OK if result.account.is_exact else EXIT_REFUSED
+    return EXIT_OK if result.is_exact else EXIT_REFUSED
+
+
+def _rate(text: str) -> float:
+    rate = float(text)
+    if not 0 <= rate <= 1_000_000:
+        raise argparse.ArgumentTypeError("must lie between 0 and 1,000,000")
+    return rate
 
 
 def _source(options: argparse.Namespace) -> Source:
@@ -90,14 +112,20 @@ def _source(options: argparse.Namespace) -> Source:
         if not options.events.is_file():
             raise SourceError(f"{options.events}: no such file")
         return LinesSource(options.events, limit=options.limit)
-    from streams.replay.table import TableSource  # noqa: PLC0415 -- pyarrow is an extra
+    from streams.replay.columns.reading import open_table  # noqa: PLC0415 -- pyarrow is an extra
+    from streams.replay.mapping import Renderer  # noqa: PLC0415 -- the same
+    from streams.replay.table import TableSource  # noqa: PLC0415 -- the same
 
-    if not options.table.is_file():
-        raise SourceError(f"{options.table}: no such file")
-    mapping = MAPPINGS[options.mapping]
-    renderer = Renderer(mapping, id_prefix=options.id_prefix, jpy_per_unit=options.jpy_per_unit)
+    table = open_table(options.table, mappings_of(options.mapping))
+    if options.labels and table.mapping.fraud is None:
+        raise SourceError(f"{options.table}: mapping {table.mapping.name!r} names no column of frauds for --labels")
     return TableSource(
-        options.table, mapping, renderer, limit=options.limit, id_prefix=options.id_prefix, reports=options.labels
+        table,
+        Renderer(table.mapping, id_prefix=options.id_prefix, jpy_per_unit=options.jpy_per_unit),
+        limit=options.limit,
+        id_prefix=options.id_prefix,
+        reports=options.labels,
+        tell=lambda text: tell("replay", text),
     )
 
 

@@ -1,6 +1,6 @@
 """Recorded events as a source: the JSON lines that `sekisho simulate --out` writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -103,6 +103,16 @@ class LinesSource:
     def labels(self) -> Labels | None:
         """A file of events holds no truth."""
         return None
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Nothing: a line that is no record ends the reading, a bad event becomes a dead letter."""
+        return {}
+
+    @property
+    def empty(self) -> int:
+        """None: an empty line is no record."""
+        return 0
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the records; an id that came before has its old position, so that repeats are known."""

@@ -1,135 +1,134 @@
-"""Which column of a table says what, and the authorization events that follow from it."""
+"""The authorization events and fraud reports that follow from the rows of a table."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from fractions import Fraction
 from hashlib import blake2b
+from itertools import repeat
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from scoring.outputs import Record
-
-UNKNOWN_MCC = "0000"  # ISO 18245 assigns no such category: it reads as unknown
-UNKNOWN_COUNTRY = "ZZ"  # ISO 3166-1 leaves it to its users, who take it for "unknown"
+from streams.replay.columns.declared import Mapping
+from streams.replay.columns.rows import Rows
 
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mapping:
-    """Say where a table keeps what an event needs.
-
-    `time_s` counts seconds since `epoch`; `amount_minor` minor units of `currency`; `label` is 0 for genuine.
-    `jpy_per_unit` is a fixed rate that makes amounts comparable with the limits of the features, not a market's.
-    """
-
-    name: str
-    epoch: datetime
-    time_s: str
-    card: str
-    merchant: str
-    amount_minor: str
-    label: str | None
-    currency: str
-    exponent: int
-    jpy_per_unit: float
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns to be read."""
-        named = (self.time_s, self.card, self.merchant, self.amount_minor)
-        return named if self.label is None else (*named, self.label)
-
-
-HANDBOOK = Mapping(
-    name="handbook",  # the Fraud Detection Handbook's simulated stream (Le Borgne et al., 2022)
-    epoch=datetime(2018, 4, 1, tzinfo=UTC),
-    time_s="t",
-    card="customer",
-    merchant="terminal",
-    amount_minor="amount_cents",
-    label="scenario",
-    currency="EUR",
-    exponent=2,
-    jpy_per_unit=130.0,
-)
-
-MAPPINGS = {mapping.name: mapping for mapping in (HANDBOOK,)}
 
 
 class Renderer:
     """Turn rows into the bytes of `auth.event.v1` and `label.v1`: ready-made text with the values put in.
 
-    A table knows neither merchant category nor country, network, channel or answer: what the contract requires
-    says "unknown" or "other", everything else is left out. Cards become keyed hashes. At most `cards_max` tokens
-    are kept; beyond that they are computed again.
+    What the contract requires and a table does not tell says "unknown" or "other", everything else is left out. Cards
+    become keyed hashes. At most `cards_max` tokens are kept; beyond that they are computed again.
     """
 
     def __init__(self, mapping: Mapping, *, id_prefix: str = "", jpy_per_unit: float | None = None) -> None:
         self._mapping = mapping
         self._prefix = id_prefix
-        self._rate = mapping.jpy_per_unit if jpy_per_unit is None else jpy_per_unit
-        self._epoch = np.datetime64(mapping.epoch.replace(tzinfo=None), "s")
-        self._tokens: dict[int, tuple[bytes, str]] = {}
-        self._tail = (
-            f'"network":"other"}},"txn":{{"type":"purchase","channel":"other","initiator":"CIT"}},'
-            f'"amount":{{"currency":"{mapping.currency}","exponent":{mapping.exponent},"minor":'
-        )
+        self._jpy_per_minor = mapping.jpy_per_minor(jpy_per_unit)
+        self._unit = "s" if mapping.time.unit == "seconds" else "ms"
+        self._tokens: dict[int | str, tuple[bytes, str]] = {}
+        self._shops: dict[int | str, str] = {}
+        self._places = {column: told for column, told in mapping.told.items() if told.column is not None}
 
-    def events(self, first: int, columns: dict[str, NDArray[np.int64]]) -> list[Record]:
-        """Return (card token, event) of each row; ids are `id_prefix` and the row number, from `first`."""
+    def events(self, rows: Rows) -> list[Record]:
+        """Return (card token, event) of each row; ids are `id_prefix` and the row number."""
         mapping = self._mapping
-        times = self._times(columns[mapping.time_s])
-        cards = columns[mapping.card].tolist()
-        merchants = columns[mapping.merchant].tolist()
-        amounts = columns[mapping.amount_minor].tolist()
-        yen = self._yen(columns[mapping.amount_minor])
         head = f'{{"schema_version":"auth.event.v1","event_id":"{self._prefix}'
-        shop = f'"acquirer":{{"id":"{mapping.name}"}},"merchant":{{"id":"m'
-        place = f'","mcc":"{UNKNOWN_MCC}","country":"{UNKNOWN_COUNTRY}"}},"card":{{"pan_hmac":"'
-        tail, tokens, token_of = self._tail, self._tokens, self._token
+        shop = f'"acquirer":{{"id":"{mapping.acquirer}"}},"merchant":{{"id":"{mapping.merchant.prefix}'
+        tokens, token_of = self._tokens, self._token
         out = []
-        rows = zip(times, cards, merchants, amounts, yen, strict=True)
-        for row, (time, card, merchant, amount, jpy) in enumerate(rows, start=first):
+        columns = zip(
+            rows.numbers.tolist(),
+            self._times(rows.time_ms),
+            rows.card,
+            self._merchants(rows),
+            rows.amount_minor.tolist(),
+            self._yen(rows.amount_minor),
+            self._middles(rows),
+            self._tails(rows),
+            strict=False,  # the last two may be endless
+        )
+        for row, time, card, merchant, amount, jpy, middle, tail in columns:
             key, token = tokens.get(card) or token_of(card)
             text = (
-                f'{head}{row}","event_ts":"{time}Z",{shop}{merchant}{place}{token}",{tail}{amount}{jpy}'
+                f'{head}{row}","event_ts":"{time}Z",{shop}{merchant}{middle}{token}{tail}{amount}{jpy}'
                 '},"outcome":{"phase":"PRE_AUTH"}}'
             )
             out.append((key, text.encode()))
         return out
 
-    def times_ms(self, columns: dict[str, NDArray[np.int64]]) -> list[int]:
-        """Return the time of each row's event, in milliseconds since the Unix epoch."""
-        times: list[int] = (self._epoch.astype(np.int64) * 1000 + columns[self._mapping.time_s] * 1000).tolist()
-        return times
-
-    def report(self, row: int, card: int, merchant: int, received_s: int) -> Record:
-        """Return (card token, fraud report) of one row, received at `received_s`."""
+    def report(self, row: int, card: int | str, merchant: int | str, received_ms: int) -> Record:
+        """Return (card token, fraud report) of one row, received at `received_ms`."""
         key, token = self._token(card)
-        received = self._times(np.array([received_s], dtype=np.int64))[0]
+        received = self._times(np.array([received_ms], dtype=np.int64))[0]
         text = (
             f'{{"schema_version":"label.v1","label_id":"{self._prefix}r{row}","event_id":"{self._prefix}{row}",'
-            f'"acquirer_id":"{self._mapping.name}","merchant_id":"m{merchant}","pan_hmac":"{token}","label":"FRAUD",'
-            f'"source":"OTHER","received_ts":"{received}Z"}}'
+            f'"acquirer_id":"{self._mapping.acquirer}","merchant_id":"{self._mapping.merchant.prefix}{self._shop(merchant)}","pan_hmac":"{token}",'
+            f'"label":"FRAUD","source":"OTHER","received_ts":"{received}Z"}}'
         )
         return key, text.encode()
 
-    def _times(self, seconds: NDArray[np.int64]) -> list[str]:
-        texts: list[str] = np.datetime_as_string(self._epoch + seconds.astype("timedelta64[s]")).tolist()
+    def _times(self, times_ms: NDArray[np.int64]) -> list[str]:
+        moments = times_ms.astype("datetime64[ms]").astype(f"datetime64[{self._unit}]")
+        texts: list[str] = np.datetime_as_string(moments).tolist()
         return texts
 
-    def _yen(self, amounts: NDArray[np.int64]) -> list[str]:
-        if self._rate == 0:
-            return [""] * len(amounts)
-        per_minor = self._rate / 10**self._mapping.exponent
-        return [f',"jpy":{yen}' for yen in np.floor(amounts * per_minor + 0.5).astype(np.int64).tolist()]
+    def _merchants(self, rows: Rows) -> list[int] | list[str]:
+        if self._mapping.merchant.type == "integer" and not self._mapping.merchant.hashed:
+            return rows.merchant
+        shops, shop_of = self._shops, self._shop
+        return [shops.get(merchant) or shop_of(merchant) for merchant in rows.merchant]
 
-    def _token(self, card: int, cards_max: int = 1_000_000) -> tuple[bytes, str]:
-        """Hash a card with the mapping's name as key; in letters only, so that no token can look like a card number."""
-        digest = blake2b(str(card).encode(), key=self._mapping.name.encode(), digest_size=16).hexdigest()
-        token = digest.translate(_LETTERS)
+    def _middles(self, rows: Rows) -> "repeat[str] | list[str]":
+        """Return what stands between merchant id and card token."""
+        if not {"mcc", "country"} & self._places.keys():
+            mcc, country = self._mapping.mcc.constant, self._mapping.country.constant
+            return repeat(f'","mcc":"{mcc}","country":"{country}"}},"card":{{"pan_hmac":"')
+        columns = zip(self._told(rows, "mcc"), self._told(rows, "country"), rows.card, strict=False)
+        return [f'","mcc":"{mcc}","country":"{country}"}},"card":{{"pan_hmac":"' for mcc, country, _ in columns]
+
+    def _tails(self, rows: Rows) -> "repeat[str] | list[str]":
+        """Return what stands between card token and amount."""
+        amount = self._mapping.amount
+        money = f'"amount":{{"currency":"{amount.currency}","exponent":{amount.exponent},"minor":'
+        text = '","network":"%s"},"txn":{"type":"purchase","channel":"%s","initiator":"CIT"},' + money
+        if not {"network", "channel"} & self._places.keys():
+            return repeat(text % (self._mapping.network.constant, self._mapping.channel.constant))
+        columns = zip(self._told(rows, "network"), self._told(rows, "channel"), rows.card, strict=False)
+        return [text % (network, channel) for network, channel, _ in columns]
+
+    def _told(self, rows: Rows, field: str) -> "repeat[str | None] | list[str]":
+        return rows.told[field] if field in rows.told else repeat(self._mapping.told[field].constant)
+
+    def _yen(self, amounts: NDArray[np.int64]) -> list[str]:
+        """Return the yen of each amount, rounded half up from the exact product."""
+        rate: Fraction = self._jpy_per_minor
+        if rate == 0:
+            return [""] * len(amounts)
+        times, by = 2 * rate.numerator, 2 * rate.denominator
+        if len(amounts) and int(np.abs(amounts).max()) < (2**62) // times:
+            yen = ((amounts * times + rate.denominator) // by).tolist()
+        else:
+            yen = [(amount * times + rate.denominator) // by for amount in amounts.tolist()]
+        return [f',"jpy":{one}' for one in yen]
+
+    def _shop(self, merchant: int | str, shops_max: int = 1_000_000) -> str:
+        """Return a merchant's id without its prefix, as it stands in JSON."""
+        text = self._letters(str(merchant))[:22] if self._mapping.merchant.hashed else str(merchant)
+        if len(self._shops) >= shops_max:
+            self._shops.clear()
+        made = self._shops[merchant] = orjson.dumps(text).decode()[1:-1]
+        return made
+
+    def _token(self, card: int | str, cards_max: int = 1_000_000) -> tuple[bytes, str]:
+        """Hash a card with the acquirer as key; in letters only, so that no token can look like a card number."""
+        token = self._letters(str(card))
         if len(self._tokens) >= cards_max:
             self._tokens.clear()
         made = self._tokens[card] = (token.encode(), token)
         return made
+
+    def _letters(self, text: str) -> str:
+        digest = blake2b(text.encode(), key=self._mapping.acquirer.encode(), digest_size=16).hexdigest()
+        return digest.translate(_LETTERS)

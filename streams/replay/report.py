@@ -8,7 +8,8 @@ from streams.replay.run import Result
 
 def describe(result: Result) -> str:
     """Write the account, the time and, where there are labels, the quality of the scores."""
-    return "\n".join([*_account(result), *([] if result.ranking is None else _quality(result.ranking))])
+    quality = [] if result.ranking is None else _quality(result.ranking)
+    return "\n".join([*_account(result), *quality])
 
 
 def _account(result: Result) -> Iterator[str]:
@@ -23,11 +24,18 @@ def _account(result: Result) -> Iterator[str]:
     yield f"repeats sent       {account.repeats:>12,}"
     if account.strangers:
         yield f"of other senders   {account.strangers:>12,}"
+    if result.left_out:
+        refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(result.left_out.items()))
+        yield f"rows refused       {sum(result.left_out.values()):>12,}   ({refused})"
+    if result.empty:
+        yield f"empty rows         {result.empty:>12,}"
+    if result.unlabelled:
+        yield f"label blank        {result.unlabelled:>12,}   (unknown is no fraud)"
     for field, count in result.other_records.items():
         yield f"{field.replace('_', ' '):<18} {count:>12,}"
     yield f"seconds            {result.seconds:>12,.1f}"
     yield f"events per second  {result.events_per_second:>12,.0f}"
-    yield "exact: every event was decided once" if account.is_exact else "NOT exact: see the lines above"
+    yield "exact: every event was decided once" if result.is_exact else "NOT exact: see the lines above"
 
 
 def _quality(ranking: Ranking) -> Iterator[str]:

@@ -55,13 +55,25 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A finished replay. `seconds` runs from the first event sent to the last answer read."""
+    """A finished replay. `seconds` runs from the first event sent to the last answer read.
+
+    `left_out` counts rows that were refused before they could be sent, by reason, `empty` rows without any cell that
+    is read, `unlabelled` events of whose truth nothing is known.
+    """
 
     account: Account
     reasons: dict[str, int]
     other_records: dict[str, int]
     seconds: float
     ranking: Ranking | None
+    left_out: dict[str, int]
+    empty: int
+    unlabelled: int
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every row was sent, and every event decided exactly once."""
+        return self.account.is_exact and not self.left_out
 
     @property
     def events_per_second(self) -> float:
@@ -198,6 +210,9 @@ class Replay:
             other_records=dict(self._others),
             seconds=self._last - self._began,
             ranking=None if labels is None else ranking_of(self.ledger, labels),
+            left_out=dict(self._source.left_out),
+            empty=self._source.empty,
+            unlabelled=0 if labels is None else labels.unknown,
         )
 
 

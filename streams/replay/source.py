@@ -34,10 +34,14 @@ class Chunk:
 
 @dataclass(slots=True)
 class Labels:
-    """What is known to be true of each position: fraud or not, and the amount in minor units."""
+    """What is known to be true of each position: fraud or not, and the amount in minor units.
+
+    `unknown` counts positions of which nothing is known; they are not fraud.
+    """
 
     fraud: bytearray = field(default_factory=bytearray)
     amounts: "array[int]" = field(default_factory=lambda: array("q"))
+    unknown: int = 0
 
 
 class Source(Protocol):
@@ -51,6 +55,16 @@ class Source(Protocol):
     @property
     def labels(self) -> Labels | None:
         """The truth about the events sent so far, or None where there is none."""
+        ...
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """What was refused before it could be sent so far, by reason."""
+        ...
+
+    @property
+    def empty(self) -> int:
+        """Empty rows that were passed over so far."""
         ...
 
     def chunks(self) -> Iterator[Chunk]:

@@ -1,138 +1,137 @@
-"""Tables as a source: Parquet and CSV in pieces, never as a whole."""
+"""A table as a source: its rows as events, in order, and its frauds as reports when they become known."""
 
+from array import array
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
-import pyarrow.csv  # type: ignore[import-untyped]  # the same
-import pyarrow.parquet  # type: ignore[import-untyped]  # the same
-from numpy.typing import NDArray
 
 from scoring.outputs import Record
-from streams.replay.mapping import Mapping, Renderer
-from streams.replay.source import CHUNK_EVENTS, NOT_OURS, Chunk, Labels, SourceError
+from streams.replay.columns.reading import Table
+from streams.replay.columns.rows import Reader, Rows
+from streams.replay.mapping import Renderer
+from streams.replay.source import CHUNK_EVENTS, NOT_OURS, Chunk, Labels
 
-REPORT_DELAY_S = 7 * 86_400
-"""A fraud becomes known a week after it: the protocol of the Fraud Detection Handbook."""
-
-Columns = dict[str, NDArray[np.int64]]
-
-
-class _Batches(Protocol):
-    def __iter__(self) -> Iterator[Any]: ...
+DAY_MS = 86_400_000
+CHUNK_SPAN_MS = DAY_MS
+"""With fraud reports no chunk spans more event time. A report goes out before the chunk in which it is due: never after
+an event that should know of it, never before its own event, and at most a day early, when no event can see it yet."""
 
 
 class TableSource:
     """Rows of a table in their order, which must be that of their time.
 
-    Kept in memory: one piece of the table, the reports not yet due, and nine bytes a row for the truth.
+    Kept in memory: one piece of the table, the reports not yet due, nine bytes a row for the truth, and eight for each
+    row that was left out.
     """
 
     def __init__(
-        self, file: Path, mapping: Mapping, renderer: Renderer, *, limit: int = 0, id_prefix: str = "", reports: bool
+        self,
+        table: Table,
+        renderer: Renderer,
+        *,
+        limit: int = 0,
+        id_prefix: str = "",
+        reports: bool,
+        tell: Callable[[str], None],
     ) -> None:
-        self._batches, rows = _open(file, mapping)
-        self._mapping = mapping
+        self._reader = Reader(table, tell)
         self._renderer = renderer
         self._limit = limit
         self._prefix = id_prefix
-        self._reports = reports and mapping.label is not None
-        self._due: deque[tuple[int, int, int, int]] = deque()
+        truth = table.mapping.fraud
+        self._delay_ms = 0 if truth is None or not reports else truth.known_after_days * DAY_MS
+        self._due: deque[tuple[int, int, int | str, int | str]] = deque()
         self._sent = 0
-        self._total = rows if rows is None or not limit else min(rows, limit)
-        self._labels = None if mapping.label is None else Labels()
+        self._next = 0  # row number
+        self._left_out = array("q")  # row numbers
+        self._total = table.rows if table.rows is None or not limit else min(table.rows, limit)
+        self._labels = None if truth is None else Labels()
 
     @property
     def total(self) -> int | None:
-        """How many events there will be; a CSV does not say."""
+        """How many rows there will be; a CSV does not say."""
         return self._total
 
     @property
     def labels(self) -> Labels | None:
-        """The truth about the rows read so far."""
+        """The truth about the rows sent so far."""
         return self._labels
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Rows that were refused so far, by reason."""
+        return self._reader.refused
+
+    @property
+    def empty(self) -> int:
+        """Rows without any mapped cell, passed over so far."""
+        return self._reader.empty
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the rows as events, and before each chunk the reports that are due in it."""
-        last_s = -1
-        for batch in self._batches:
-            columns = _columns(batch, self._mapping)
-            for start in range(0, batch.num_rows, CHUNK_EVENTS):
+        for rows in self._reader.rows():
+            low = 0
+            while low < len(rows.numbers):
                 room = CHUNK_EVENTS if not self._limit else min(CHUNK_EVENTS, self._limit - self._sent)
                 if room <= 0:
                     return
-                piece = {name: column[start : start + room] for name, column in columns.items()}
-                times = piece[self._mapping.time_s]
-                if len(times) and (times[0] < last_s or (np.diff(times) < 0).any()):
-                    raise SourceError(f"row {self._sent}: the table is not in the order of {self._mapping.time_s!r}")
-                if len(times):
-                    last_s = int(times[-1])
-                    yield self._chunk(piece)
+                high = min(low + room, len(rows.numbers))
+                if self._delay_ms:
+                    until_ms = int(rows.time_ms[low]) + CHUNK_SPAN_MS
+                    high = min(high, int(np.searchsorted(rows.time_ms, until_ms)))
+                yield self._chunk(rows.part(low, high))
+                low = high
 
-    def _chunk(self, piece: Columns) -> Chunk:
+    def _chunk(self, rows: Rows) -> Chunk:
         first = self._sent
-        events = self._renderer.events(first, piece)
+        events = self._renderer.events(rows)
         self._sent += len(events)
-        due = self._reports_until(int(piece[self._mapping.time_s][-1]))
-        self._note(first, piece)
+        self._number(rows)
+        due = self._reports_until(int(rows.time_ms[-1]))
+        self._note(rows)
         return Chunk(
             events=events,
             positions=range(first, self._sent),
-            times_ms=self._renderer.times_ms(piece),
+            times_ms=rows.time_ms.tolist(),
             others={"fraud_reports": due} if due else {},
         )
 
-    def _note(self, first: int, piece: Columns) -> None:
-        """Remember which rows are fraud, and which of them will be reported when."""
-        if self._labels is None or self._mapping.label is None:
-            return
-        fraud = piece[self._mapping.label] != 0
-        self._labels.fraud += fraud.astype(np.uint8).tobytes()
-        self._labels.amounts.frombytes(np.ascontiguousarray(piece[self._mapping.amount_minor]).tobytes())
-        if self._reports:
-            rows = np.flatnonzero(fraud)
-            names = (self._mapping.card, self._mapping.merchant, self._mapping.time_s)
-            cards, merchants, times = (piece[name][rows].tolist() for name in names)
-            for row, card, merchant, time in zip(rows.tolist(), cards, merchants, times, strict=True):
-                self._due.append((time + REPORT_DELAY_S, first + row, card, merchant))
+    def _number(self, rows: Rows) -> None:
+        """Remember which row numbers the events pass over."""
+        low, high = self._next, int(rows.numbers[-1]) + 1
+        self._next = high
+        if high - low > len(rows.numbers):
+            self._left_out.extend(np.setdiff1d(np.arange(low, high), rows.numbers, assume_unique=True).tolist())
 
-    def _reports_until(self, time_s: int) -> list[Record]:
+    def _note(self, rows: Rows) -> None:
+        """Remember which rows are fraud, and which of them will be reported when."""
+        if self._labels is None:
+            return
+        self._labels.fraud += rows.fraud.astype(np.uint8).tobytes()
+        self._labels.amounts.frombytes(np.ascontiguousarray(rows.amount_minor).tobytes())
+        self._labels.unknown += int(rows.unknown.sum())
+        if self._delay_ms:
+            for i in np.flatnonzero(rows.fraud).tolist():
+                known_ms = int(rows.time_ms[i]) + self._delay_ms
+                self._due.append((known_ms, int(rows.numbers[i]), rows.card[i], rows.merchant[i]))
+
+    def _reports_until(self, time_ms: int) -> list[Record]:
         due: list[Record] = []
-        while self._due and self._due[0][0] <= time_s:
-            received_s, row, card, merchant = self._due.popleft()
-            due.append(self._renderer.report(row, card, merchant, received_s))
+        while self._due and self._due[0][0] <= time_ms:
+            received_ms, row, card, merchant = self._due.popleft()
+            due.append(self._renderer.report(row, card, merchant, received_ms))
         return due
 
     def position(self, event_id: str) -> int:
-        """Read the row number out of an event id."""
+        """Read the row number out of an event id, and count the rows sent before it."""
         number = event_id.removeprefix(self._prefix)
         if not event_id.startswith(self._prefix) or not (number.isascii() and number.isdigit()) or len(number) > 18:
             return NOT_OURS
         row = int(number)
-        return row if row < self._sent else NOT_OURS
-
-
-def _open(file: Path, mapping: Mapping) -> tuple[_Batches, int | None]:
-    """Open a table for reading piece by piece; say how many rows it has where it tells."""
-    names = list(mapping.columns)
-    try:
-        if file.suffix == ".csv":
-            options = pa.csv.ConvertOptions(include_columns=names)
-            return pa.csv.open_csv(file, convert_options=options), None
-        table = pa.parquet.ParquetFile(file)
-        missing = [name for name in names if name not in table.schema_arrow.names]
-        if missing:
-            raise SourceError(f"{file}: no column {', '.join(missing)}, which mapping {mapping.name!r} needs")
-        return table.iter_batches(batch_size=16 * CHUNK_EVENTS, columns=names), int(table.metadata.num_rows)
-    except (pa.ArrowException, KeyError) as error:
-        raise SourceError(f"{file}: not a table that mapping {mapping.name!r} can read: {error}") from None
-
-
-def _columns(batch: Any, mapping: Mapping) -> Columns:
-    try:
-        return {name: batch.column(name).cast(pa.int64()).to_numpy(zero_copy_only=False) for name in mapping.columns}
-    except pa.ArrowException as error:
-        raise SourceError(f"a column of mapping {mapping.name!r} is not of whole numbers: {error}") from None
+        if row >= self._next:
+            return NOT_OURS
+        before = bisect_left(self._left_out, row)
+        is_out = before < len(self._left_out) and self._left_out[before] == row
+        return NOT_OURS if is_out else row - before

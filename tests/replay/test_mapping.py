@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
-import numpy as np
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.decode import Col, DecodeLimits, decode, parse_reports
-from streams.replay.mapping import HANDBOOK, Renderer
+from streams.replay.mapping import Renderer
+from tests.replay.tables import COMPACT as HANDBOOK
+from tests.replay.tables import rows_of
 
 ROWS = st.lists(
     st.tuples(
@@ -22,14 +23,9 @@ ROWS = st.lists(
 )
 
 
-def columns(rows: list[tuple[int, int, int, int]]) -> dict[str, np.ndarray]:
-    names = ("t", "customer", "terminal", "amount_cents")
-    return {name: np.array(values, dtype=np.int64) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
-
-
 @given(ROWS, st.integers(0, 10**9))
 def test_every_row_decodes_to_what_the_table_says(rows: list[tuple[int, int, int, int]], first: int) -> None:
-    events = Renderer(HANDBOOK, id_prefix="h-").events(first, columns(rows))
+    events = Renderer(HANDBOOK, id_prefix="h-").events(rows_of(rows, first))
     decoded = decode([value for _, value in events], DecodeLimits())
     assert decoded.rejects == []
     epoch_ms = int(datetime(2018, 4, 1, tzinfo=UTC).timestamp()) * 1000
@@ -38,11 +34,11 @@ def test_every_row_decodes_to_what_the_table_says(rows: list[tuple[int, int, int
         assert card == events[i][0]
         assert decoded.ints[i, Col.EVENT_MS] == epoch_ms + 1000 * time
         assert decoded.ints[i, Col.AMOUNT_MINOR] == amount
-        assert decoded.ints[i, Col.AMOUNT_JPY] == int(amount * 1.3 + 0.5)
+        assert decoded.ints[i, Col.AMOUNT_JPY] == (amount * 26 + 10) // 20
 
 
 def test_what_a_table_cannot_know_is_unknown() -> None:
-    ((_, value),) = Renderer(HANDBOOK).events(0, columns([(0, 1, 2, 300)]))
+    ((_, value),) = Renderer(HANDBOOK).events(rows_of([(0, 1, 2, 300)], 0))
     decoded = decode([value], DecodeLimits())
     for column in (Col.MCC, Col.ISSUER_COUNTRY, Col.IP_COUNTRY, Col.OUTCOME, Col.TRANS_STATUS, Col.FUNDING):
         assert decoded.ints[0, column] == 0, column
@@ -50,7 +46,7 @@ def test_what_a_table_cannot_know_is_unknown() -> None:
 
 
 def test_without_a_rate_the_yen_are_left_to_the_configuration() -> None:
-    ((_, value),) = Renderer(HANDBOOK, jpy_per_unit=0).events(0, columns([(0, 1, 2, 300)]))
+    ((_, value),) = Renderer(HANDBOOK, jpy_per_unit=0).events(rows_of([(0, 1, 2, 300)], 0))
     assert decode([value], DecodeLimits()).ints[0, Col.AMOUNT_JPY] == -1
     assert decode([value], DecodeLimits(yen_per_unit={"EUR": 150.0})).ints[0, Col.AMOUNT_JPY] == 450
 
@@ -70,8 +66,8 @@ def test_different_cards_have_different_tokens() -> None:
 
 def test_a_report_names_the_event_its_card_and_its_merchant() -> None:
     renderer = Renderer(HANDBOOK, id_prefix="h-")
-    ((key, event),) = renderer.events(7, columns([(100, 1, 2, 300)]))
-    report_key, report = renderer.report(7, 1, 2, 100 + 7 * 86_400)
+    ((key, event),) = renderer.events(rows_of([(100, 1, 2, 300)], 7))
+    report_key, report = renderer.report(7, 1, 2, HANDBOOK.time.since_ms + 1000 * (100 + 7 * 86_400))
     parsed = parse_reports([report], DecodeLimits())
     decoded = decode([event], DecodeLimits())
     assert parsed.rejects == []

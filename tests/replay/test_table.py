@@ -9,20 +9,13 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from streams.replay.mapping import HANDBOOK, Renderer
-from streams.replay.source import CHUNK_EVENTS, NOT_OURS, Chunk, SourceError
-from streams.replay.table import REPORT_DELAY_S, TableSource
-from tests.replay.tables import write_table
+from streams.replay.source import CHUNK_EVENTS, NOT_OURS, SourceError
+from tests.replay.tables import ids, source, write_table
 
 ROWS = 2 * CHUNK_EVENTS + 345
 
 
-def source(file: Path, *, limit: int = 0, reports: bool = True) -> TableSource:
-    return TableSource(file, HANDBOOK, Renderer(HANDBOOK, id_prefix="h-"), limit=limit, id_prefix="h-", reports=reports)
-
-
-def ids(chunks: list[Chunk]) -> list[str]:
-    return [orjson.loads(value)["event_id"] for chunk in chunks for _, value in chunk.events]
+REPORT_DELAY_S = 7 * 86_400
 
 
 def test_every_row_comes_once_in_order_and_finds_its_way_back(tmp_path: Path) -> None:
@@ -86,7 +79,7 @@ def test_without_labels_asked_for_nothing_is_reported(tmp_path: Path) -> None:
 def test_a_table_out_of_order_is_refused_where_it_turns_back(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.parquet", 10)
     pa.parquet.write_table(table.take(list(range(9, -1, -1))), tmp_path / "back.parquet")
-    with pytest.raises(SourceError, match="not in the order of 't'"):
+    with pytest.raises(SourceError, match=r"row 1: earlier than the row before it: sort the table by column 't'"):
         list(source(tmp_path / "back.parquet").chunks())
 
 

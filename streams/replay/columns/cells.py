@@ -1,0 +1,291 @@
+"""Cells of one column into numbers and texts of the declared type: exact, or refused by their place.
+
+Every function takes an Arrow array of any type and gives values and `blank` (bool[n]: null, NaN, empty or spaces);
+what stands at a blank is filler. No message holds a cell, and none is chained to an error of Arrow's, which would.
+"""
+
+from collections.abc import Callable
+from operator import methodcaller
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped]  # the same
+from numpy.typing import NDArray
+
+from streams.replay.columns.declared import PATTERNS, Amount, Fraud, Id, Time
+
+EVENT_MS_MIN: Final = 946_684_800_000  # 2000-01-01
+EVENT_MS_END: Final = 4_133_980_800_000  # 2101-01-01: with the above, what the contract takes
+
+_EXACT_FLOAT: Final = 2.0**53
+_NUMBER_MAX: Final = 10**14
+_INTEGER: Final = r"^-?[0-9]{1,18}$"
+_OFFSET: Final = r"[0-9] ?(?:Z|[+-][0-9]{2}:?[0-9]{2})$"
+_DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+class BadCellError(Exception):
+    """A cell, or with `row` None the column, is not of the declared type; `row` counts from 0 within the array."""
+
+    def __init__(self, row: int | None, why: str) -> None:
+        super().__init__(why)
+        self.row = row
+        self.why = why
+
+
+def times(array: Any, time: Time) -> tuple[Ints, Mask]:
+    """Return the moments in milliseconds since the epoch, int64[n]; a fraction of a millisecond is cut off.
+
+    Raises:
+        BadCellError: not of the declared unit, without a zone, or outside the years 2000 to 2100.
+    """
+    moments, blank = _date_times(array, time.zone) if time.unit == "date-time" else _since(array, time)
+    outside = ((moments < EVENT_MS_MIN) | (moments >= EVENT_MS_END)) & ~blank
+    _refuse(outside, f"lies outside the years 2000 to 2100 as {_unit(time)}: is the unit right?")
+    return moments, blank
+
+
+def integers(array: Any) -> tuple[Ints, Mask]:
+    """Return whole numbers, int64[n]; 596.0 in a column of floats is 596.
+
+    Raises:
+        BadCellError: a cell is no whole number, or too large to be kept exactly.
+    """
+    kind = array.type
+    if pa.types.is_integer(kind):
+        blank = _nulls(array)
+        if kind == pa.uint64():
+            _refuse(array.fill_null(0).to_numpy() > np.uint64(2**63 - 1), "is too large a number")
+        return array.cast(pa.int64()).fill_null(0).to_numpy().copy(), blank
+    if pa.types.is_floating(kind):
+        values = array.cast(pa.float64()).fill_null(np.nan).to_numpy()
+        blank = np.isnan(values)
+        values = np.where(blank, 0.0, values)
+        _refuse((values != np.rint(values)) | (np.abs(values) >= _EXACT_FLOAT), "is not a whole number")
+        return values.astype(np.int64), blank
+    texts, blank = _texts_of_numbers(array)
+    whole = pc.replace_substring_regex(texts, r"\.0+$", "") if pa.types.is_decimal(kind) else texts
+    _refuse(~_matches(whole, _INTEGER) & ~blank, "is not a whole number of at most 18 digits")
+    return _filled(whole, blank, "0").cast(pa.int64()).to_numpy().copy(), blank
+
+
+def amounts(array: Any, amount: Amount) -> tuple[Ints, Mask]:
+    """Return minor units, int64[n], exactly: 12.34 with two decimals is 1234.
+
+    Raises:
+        BadCellError: a cell is no amount, or has more decimals than the currency.
+    """
+    if amount.unit == "minor":
+        try:
+            return integers(array)
+        except BadCellError as error:
+            row = error.row
+        raise BadCellError(row, "is not a whole number of minor units; of amounts with decimals say `unit: major`")
+    exponent, kind = amount.exponent, array.type
+    too_many = f"is not an amount in {amount.currency} with at most {exponent} decimals and 12 digits"
+    if pa.types.is_floating(kind):
+        values = array.cast(pa.float64()).fill_null(np.nan).to_numpy()
+        blank = np.isnan(values)
+        scaled = np.rint(np.where(blank, 0.0, values) * 10**exponent)
+        # the double that is nearest to the decimal: dividing rounds correctly, so equality means the same decimal
+        exact = (np.abs(scaled) < _EXACT_FLOAT) & (scaled / 10**exponent == values)
+        _refuse(~exact & ~blank, too_many)
+        return scaled.astype(np.int64), blank
+    texts, blank = _texts_of_numbers(array)
+    pointed = np.zeros(len(blank), np.bool_)
+    if amount.decimal == "," and not pa.types.is_decimal(kind):
+        pointed, texts = _contains(texts, "."), pc.replace_substring(texts, ",", ".")
+        too_many += ", decimal sign a comma"
+    decimals = rf"(?:\.[0-9]{{1,{exponent}}}0*)?" if exponent else r"(?:\.0+)?"
+    _refuse((pointed | ~_matches(texts, rf"^-?[0-9]{{1,12}}{decimals}$")) & ~blank, too_many)
+    negative = _matches(texts, "^-")
+    whole = pc.replace_substring_regex(texts, r"^-|\..*$", "")
+    part = pc.replace_substring_regex(texts, r"^[^.]*\.?", "")
+    minor = _filled(whole, blank, "0").cast(pa.int64()).to_numpy() * 10**exponent
+    if exponent:
+        padded = pc.utf8_slice_codeunits(pc.utf8_rpad(part, exponent, "0"), 0, exponent)
+        minor = minor + _filled(padded, blank, "0").cast(pa.int64()).to_numpy()
+    return np.where(negative, -minor, minor), blank
+
+
+def ids(array: Any, declared: Id) -> tuple[list[int] | list[str], Mask]:
+    """Return the ids of cards or merchants as declared, a list of n.
+
+    Raises:
+        BadCellError: a cell is not of the declared type.
+    """
+    if declared.type == "integer":
+        numbers, blank = integers(array)
+        return numbers.tolist(), blank
+    texts, blank = _texts(array)
+    return _filled(texts, blank, "").to_pylist(), blank
+
+
+def frauds(array: Any, fraud: Fraud) -> tuple[Mask, Mask]:
+    """Return bool[n], whether each is a fraud; a blank is not known to be one.
+
+    Raises:
+        BadCellError: a cell is spelt in no declared way.
+    """
+    if pa.types.is_floating(array.type):
+        numbers, blank = integers(array)
+        texts = pa.array(numbers).cast(pa.string())
+    else:
+        texts, blank = _texts(array)
+    texts = pc.utf8_lower(texts)
+    is_fraud, is_genuine = (_is_in(texts, words) for words in (fraud.fraud, fraud.genuine))
+    known = ", ".join((*fraud.fraud, *fraud.genuine))
+    _refuse(~is_fraud & ~is_genuine & ~blank, f"is spelt in no way that the mapping declares ({known})")
+    return is_fraud & ~blank, blank
+
+
+def told(array: Any, field: str, unknown: str) -> list[str]:
+    """Return values of a field of the contract, a list of n; a blank is `unknown`.
+
+    Raises:
+        BadCellError: a cell is no value of the field.
+    """
+    texts, blank = _texts(array)
+    _refuse(~_matches(texts, f"^(?:{PATTERNS[field]})$") & ~blank, f"is no {field}: must match {PATTERNS[field]}")
+    values: list[str] = _filled(texts, blank, unknown).to_pylist()
+    return values
+
+
+def _unit(time: Time) -> str:
+    return time.unit if time.unit == "date-time" else f"{time.unit} since {time.since or '1970-01-01T00:00:00Z'}"
+
+
+def _since(array: Any, time: Time) -> tuple[Ints, Mask]:
+    try:
+        numbers, blank = integers(array)
+    except BadCellError as error:
+        row = error.row
+    else:
+        bounded = np.clip(numbers, -_NUMBER_MAX, _NUMBER_MAX)  # still out of range, and nothing overflows
+        return time.since_ms + bounded * (1000 if time.unit == "seconds" else 1), blank
+    raise BadCellError(row, f"is not a whole number of {_unit(time)}; dates and times are declared `unit: date-time`")
+
+
+def _date_times(array: Any, zone: str | None) -> tuple[Ints, Mask]:
+    kind = array.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        blank = _nulls(array)
+        unit = kind.unit if pa.types.is_timestamp(kind) else "ms"
+        has_zone = pa.types.is_timestamp(kind) and kind.tz is not None
+        local = array.cast(pa.timestamp(unit))
+        return _zoned(local, np.full(len(array), has_zone), blank, zone), blank
+    if not _is_text(kind):
+        raise BadCellError(None, f"holds {kind}, and the mapping says date-time: say `unit: seconds` or `milliseconds`")
+    texts, blank = _texts(array)
+    why = "is not a date and time such as 2018-04-01 or 2018-04-01T09:30:00+09:00"
+    _refuse(~_matches(texts, _DAY) & ~blank, why)
+    has_zone = _matches(texts, _OFFSET) & ~blank
+    out = np.zeros(len(array), dtype=np.int64)
+    for of, kind in ((has_zone, pa.timestamp("ns", "UTC")), (~has_zone & ~blank, pa.timestamp("ns"))):
+        places = np.flatnonzero(of)
+        if len(places):
+            found = _converted(texts.take(pa.array(places)), methodcaller("cast", kind), places, why)
+            local = found.cast(pa.timestamp("ns"))
+            out[places] = _zoned(local, has_zone[places], np.zeros(len(places), np.bool_), zone, places)
+    return out, blank
+
+
+def _zoned(local: Any, has_zone: Mask, blank: Mask, zone: str | None, places: Ints | None = None) -> Ints:
+    """Return milliseconds since the epoch of moments without a zone, of which some are in UTC already."""
+    places = np.arange(len(local)) if places is None else places
+    needs = ~has_zone & ~blank
+    if zone is None and needs.any():
+        row = int(places[np.argmax(needs)])
+        raise BadCellError(row, "has no offset, and the mapping gives no zone: say `zone: Asia/Tokyo`, or UTC")
+    if zone not in (None, "UTC") and needs.any():
+        why = f"does not exist in {zone} or comes twice there: the clock was changed"
+        filled = pa.compute.if_else(pa.array(needs), local, pa.scalar(0, local.type))
+        zoned = _converted(filled, lambda part: pc.assume_timezone(part, zone), places, why)
+        shifted = zoned.cast(pa.timestamp(local.type.unit, "UTC")).cast(local.type)
+        local = pa.compute.if_else(pa.array(needs), shifted, local)
+    raw: Ints = local.cast(pa.int64()).fill_null(0).to_numpy()
+    per_ms = {"s": -1000, "ms": 1, "us": 1000, "ns": 1_000_000}[local.type.unit]
+    return raw * 1000 if per_ms < 0 else raw // per_ms
+
+
+def _converted(array: Any, convert: Callable[[Any], Any], places: Ints, why: str) -> Any:
+    """Convert, or name the first row that cannot be; what Arrow says of it holds the cell and is dropped."""
+    try:
+        return convert(array)
+    except pa.ArrowException:
+        pass
+    low, high = 0, len(array)  # some row of array[low:high] fails, and none before low
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            convert(array.slice(low, middle - low))
+        except pa.ArrowException:
+            high = middle
+        else:
+            low = middle
+    raise BadCellError(int(places[low]), why)
+
+
+def _texts_of_numbers(array: Any) -> tuple[Any, Mask]:
+    if not (_is_text(array.type) or pa.types.is_decimal(array.type) or pa.types.is_integer(array.type)):
+        raise BadCellError(None, f"holds {array.type}, not numbers")
+    return _texts(array)
+
+
+def _texts(array: Any) -> tuple[Any, Mask]:
+    """Return a column as text without outer spaces."""
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_floating(array.type):
+        raise BadCellError(None, f"holds {array.type}, and the mapping says text: say `type: integer`")
+    if pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type):
+        array = _converted(array, methodcaller("cast", pa.string()), np.arange(len(array)), "is not UTF-8")
+    elif pa.types.is_nested(array.type):
+        raise BadCellError(None, f"holds {array.type}, not text")
+    texts = pc.utf8_trim_whitespace(array.cast(pa.string()))
+    return texts, pc.equal(texts.fill_null(""), "").to_numpy(zero_copy_only=False)
+
+
+def _is_text(kind: Any) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_null(kind)
+    )
+
+
+def _nulls(array: Any) -> Mask:
+    mask: Mask = array.is_null().to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _matches(texts: Any, pattern: str) -> Mask:
+    mask: Mask = pc.match_substring_regex(texts.fill_null(""), pattern).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _contains(texts: Any, part: str) -> Mask:
+    mask: Mask = pc.match_substring(texts.fill_null(""), part).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _is_in(texts: Any, words: tuple[str, ...]) -> Mask:
+    values = pa.array([word.strip().lower() for word in words])
+    mask: Mask = pc.is_in(texts.fill_null(""), value_set=values).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _filled(texts: Any, blank: Mask, filler: str) -> Any:
+    return pc.if_else(pa.array(blank), pa.scalar(filler, texts.type), texts) if blank.any() else texts
+
+
+def _refuse(bad: Mask, why: str) -> None:
+    if bad.any():
+        raise BadCellError(int(np.argmax(bad)), why)

@@ -1,0 +1,160 @@
+"""Tables in pieces, CSV and Parquet, never as a whole; every cell of a CSV comes as the bytes that stand there."""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
+import pyarrow.csv  # type: ignore[import-untyped]  # the same
+import pyarrow.parquet  # type: ignore[import-untyped]  # the same
+
+from streams.replay.columns.declared import Mapping
+from streams.replay.source import CHUNK_EVENTS, SourceError
+
+PIECE_ROWS: Final = 16 * CHUNK_EVENTS
+_BLOCK_BYTES: Final = 1 << 20
+_HEAD_BYTES: Final = 1 << 16
+_MAGIC: Final = b"PAR1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table that was opened, and of the mappings offered the one whose columns it has.
+
+    `rows` is their number where the file tells. A row's number counts from 0 and is part of its event's id; `place`
+    words it for people: in a CSV with its line, as a spreadsheet or an editor shows it.
+    """
+
+    file: Path
+    mapping: Mapping
+    rows: int | None
+    is_csv: bool
+
+    def place(self, row: int) -> str:
+        """Name a row. The header is line 1; a cell with line breaks in it is still one line, as in a spreadsheet."""
+        return f"{self.file}, line {row + 2} (row {row})" if self.is_csv else f"{self.file}, row {row}"
+
+    def pieces(self) -> Iterator[Any]:
+        """Yield the mapped columns as Arrow record batches, in order; an empty line is a row of blanks.
+
+        Raises:
+            SourceError: it cannot be read on: the text names the row where it is known, and never a cell.
+        """
+        read = 0
+        try:
+            for piece in self._csv() if self.is_csv else self._parquet():
+                if piece.num_rows:
+                    yield piece
+                read += piece.num_rows
+        except (pa.ArrowException, OSError):  # its wording may hold a row; raised below, so that it is not chained
+            pass
+        else:
+            if not read:
+                raise SourceError(f"{self.file}: is empty: a header and no row")
+            return
+        fault = _ragged(self.file, self.mapping.delimiter) if self.is_csv else None
+        row, why = fault or (read, "cannot be read on from here: damaged, or a quote that is never closed")
+        raise SourceError(f"{self.place(row)}: {why}")
+
+    def _csv(self) -> Iterator[Any]:
+        names = list(self.mapping.columns)
+        return iter(
+            pa.csv.open_csv(
+                self.file,
+                read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES),
+                parse_options=pa.csv.ParseOptions(
+                    delimiter=self.mapping.delimiter, newlines_in_values=True, ignore_empty_lines=False
+                ),
+                convert_options=pa.csv.ConvertOptions(
+                    include_columns=names,
+                    column_types=dict.fromkeys(names, pa.binary()),
+                    strings_can_be_null=False,
+                ),
+            )
+        )
+
+    def _parquet(self) -> Iterator[Any]:
+        with pa.parquet.ParquetFile(self.file) as table:
+            yield from table.iter_batches(batch_size=PIECE_ROWS, columns=list(self.mapping.columns))
+
+
+def open_table(file: Path, mappings: Sequence[Mapping]) -> Table:
+    """Look at the head of a table.
+
+    Raises:
+        SourceError: it is empty, no table, not UTF-8, or lacks columns of every mapping.
+    """
+    if not file.is_file():
+        raise SourceError(f"{file}: no such file")
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+    if not head.strip():
+        raise SourceError(f"{file}: is empty")
+    if head.startswith(_MAGIC):
+        names, rows = _parquet_head(file)
+        if not rows:
+            raise SourceError(f"{file}: is empty: columns and no row")
+        return Table(file=file, mapping=_fitting(file, names, mappings), rows=rows, is_csv=False)
+    if file.suffix.lower() in {".parquet", ".pq"}:
+        raise SourceError(f"{file}: not a table: it does not begin as Parquet does")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        raise SourceError(f"{file}: not UTF-8 but UTF-16, it seems: save it as CSV UTF-8")
+    text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="replace")
+    found = {mapping.delimiter: _header(text, mapping.delimiter) for mapping in mappings}
+    for mapping in mappings:
+        names = found[mapping.delimiter]
+        if set(mapping.columns) <= set(names):
+            return Table(file=file, mapping=_fitting(file, names, [mapping]), rows=None, is_csv=True)
+    names = found[mappings[0].delimiter]
+    if any("\ufffd" in name for name in names):
+        raise SourceError(f"{file}, line 1: not UTF-8: save it as CSV UTF-8")
+    hint = "; the first line has one cell: is the delimiter another?" if len(names) == 1 else ""
+    raise SourceError(_missing(file, names, mappings) + hint)
+
+
+def _parquet_head(file: Path) -> tuple[list[str], int]:
+    try:
+        with pa.parquet.ParquetFile(file) as table:
+            return list(table.schema_arrow.names), int(table.metadata.num_rows)
+    except (pa.ArrowException, OSError):
+        pass
+    raise SourceError(f"{file}: not a table: damaged Parquet")
+
+
+def _header(text: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+
+
+def _fitting(file: Path, names: Sequence[str], mappings: Sequence[Mapping]) -> Mapping:
+    for mapping in mappings:
+        if set(mapping.columns) <= set(names):
+            twice = [name for name in mapping.columns if list(names).count(name) > 1]
+            if twice:
+                raise SourceError(f"{file}: column {twice[0]!r} comes twice")
+            return mapping
+    raise SourceError(_missing(file, names, mappings))
+
+
+def _missing(file: Path, names: Sequence[str], mappings: Sequence[Mapping]) -> str:
+    """Word what the nearest mapping lacks. The header's own words are not shown: it may be a first row of cells."""
+    nearest = min(mappings, key=lambda mapping: len(set(mapping.columns) - set(names)))
+    lacking = [name for name in nearest.columns if name not in names]
+    return f"{file}: no column {', '.join(lacking)}, which mapping {nearest.name!r} needs"
+
+
+def _ragged(file: Path, delimiter: str) -> tuple[int, str] | None:
+    """Find the first row with another number of cells than the header; an empty line is none."""
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        rows = csv.reader(stream, delimiter=delimiter)
+        try:
+            expected = len(next(rows))
+            for row, cells in enumerate(rows):
+                if cells and len(cells) != expected:
+                    return row, f"has {len(cells)} cells, and the header has {expected}"
+        except csv.Error:
+            return None
+    return None

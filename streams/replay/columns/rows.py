@@ -1,0 +1,152 @@
+"""Rows of a table as what an event needs: blanks refuse their row, whatever is of another type ends the reading."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.replay.columns import cells
+from streams.replay.columns.cells import BadCellError, Ints, Mask
+from streams.replay.columns.declared import UNKNOWN_COUNTRY, UNKNOWN_MCC
+from streams.replay.columns.reading import Table
+from streams.replay.source import SourceError
+
+NAMED_MAX: Final = 20
+"""Refused rows that are named one by one; further ones are only counted."""
+
+_UNKNOWN: Final = {"mcc": UNKNOWN_MCC, "country": UNKNOWN_COUNTRY, "network": "other", "channel": "other"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows that can be sent, n of them, in order.
+
+    `numbers` int64[n] counts rows of the table from 0; `time_ms` int64[n] since the epoch; `amount_minor` int64[n];
+    `fraud` and `unknown` bool[n], whether a row is known to be fraud and whether nothing is known of it; `told` holds
+    the fields that a column tells.
+    """
+
+    numbers: Ints
+    time_ms: Ints
+    card: list[Any]
+    merchant: list[Any]
+    amount_minor: Ints
+    fraud: Mask
+    unknown: Mask
+    told: dict[str, list[str]]
+
+    def part(self, low: int, high: int) -> "Rows":
+        """Return a stretch of them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        cut = {name: values[low:high] for name, values in values.pop("told").items()}
+        return Rows(**{name: value[low:high] for name, value in values.items()}, told=cut)
+
+
+class Reader:
+    """Read a table once, in order. `refused` counts rows left out by reason, `empty` rows without any mapped cell."""
+
+    def __init__(self, table: Table, tell: Callable[[str], None]) -> None:
+        self._table = table
+        self._tell = tell
+        self._last_ms = -1
+        self.refused: Counter[str] = Counter()
+        self.empty = 0
+
+    def rows(self) -> Iterator[Rows]:
+        """Yield the rows that can be sent, piece by piece.
+
+        Raises:
+            SourceError: a cell is not of its declared type, a time is blank, or a row is earlier than the one before.
+        """
+        first = 0
+        for piece in self._table.pieces():
+            rows = self._rows(piece, first)
+            first += piece.num_rows
+            if len(rows.numbers):
+                yield rows
+
+    def _rows(self, piece: Any, first: int) -> Rows:
+        mapping = self._table.mapping
+        time_ms, undated = self._column(piece, first, mapping.time.column, partial(cells.times, time=mapping.time))
+        card, no_card = self._column(piece, first, mapping.card.column, partial(cells.ids, declared=mapping.card))
+        shop = partial(cells.ids, declared=mapping.merchant)
+        merchant, no_merchant = self._column(piece, first, mapping.merchant.column, shop)
+        money = partial(cells.amounts, amount=mapping.amount)
+        amount, no_amount = self._column(piece, first, mapping.amount.column, money)
+        fraud, unknown = np.zeros(len(time_ms), np.bool_), np.ones(len(time_ms), np.bool_)
+        if mapping.fraud is not None:
+            truth = partial(cells.frauds, fraud=mapping.fraud)
+            fraud, unknown = self._column(piece, first, mapping.fraud.column, truth)
+        told = {
+            field: self._column(piece, first, one.column, partial(cells.told, field=field, unknown=_UNKNOWN[field]))
+            for field, one in mapping.told.items()
+            if one.column is not None
+        }
+        empty = undated & no_card & no_merchant & no_amount
+        self.empty += int(empty.sum())
+        self._require_order(time_ms, undated, empty, first)
+        blanks = {mapping.card.column: no_card, mapping.merchant.column: no_merchant, mapping.amount.column: no_amount}
+        kept = np.flatnonzero(self._complete(blanks, empty, first))
+        rows = Rows(
+            numbers=np.arange(first, first + len(time_ms)),
+            time_ms=time_ms,
+            card=card,
+            merchant=merchant,
+            amount_minor=amount,
+            fraud=fraud,
+            unknown=unknown,
+            told=told,
+        )
+        return rows if len(kept) == len(time_ms) else _take(rows, kept)
+
+    def _column(self, piece: Any, first: int, name: str, convert: Callable[[Any], T]) -> T:
+        try:
+            return convert(piece.column(name))
+        except BadCellError as error:
+            row, why = error.row, error.why
+        place = str(self._table.file) if row is None else self._table.place(first + row)
+        raise SourceError(f"{place}: column {name!r} {why}")
+
+    def _require_order(self, time_ms: Ints, undated: Mask, empty: Mask, first: int) -> None:
+        name = self._table.mapping.time.column
+        if (undated & ~empty).any():
+            row = first + int(np.argmax(undated & ~empty))
+            raise SourceError(f"{self._table.place(row)}: column {name!r} is blank, and every row needs its time")
+        dated = np.flatnonzero(~empty)
+        steps = np.diff(time_ms[dated], prepend=self._last_ms)
+        if (steps < 0).any():
+            row = first + int(dated[np.argmax(steps < 0)])
+            raise SourceError(
+                f"{self._table.place(row)}: earlier than the row before it: sort the table by column {name!r}"
+            )
+        if len(dated):
+            self._last_ms = int(time_ms[dated[-1]])
+
+    def _complete(self, blanks: dict[str, Mask], empty: Mask, first: int) -> Mask:
+        """Return which rows have all they need; name and count the others, each by its first blank column."""
+        complete: Mask = ~empty
+        reasons: dict[int, str] = {}
+        for name, blank in blanks.items():
+            for row in np.flatnonzero(blank & complete).tolist():
+                reasons[row] = f"column {name!r} is blank"
+            complete &= ~blank
+        for row in sorted(reasons):
+            if self.refused.total() < NAMED_MAX:
+                self._tell(f"{self._table.place(first + row)}: {reasons[row]}: this row is not sent")
+            self.refused[reasons[row]] += 1
+        return complete
+
+
+def _take(rows: Rows, kept: NDArray[np.intp]) -> Rows:
+    def chosen(values: Any) -> Any:
+        return values[kept] if isinstance(values, np.ndarray) else [values[i] for i in kept.tolist()]
+
+    values = {field.name: getattr(rows, field.name) for field in fields(rows)}
+    told = {name: chosen(column) for name, column in values.pop("told").items()}
+    return Rows(**{name: chosen(value) for name, value in values.items()}, told=told)
