@@ -1,9 +1,11 @@
 """Closed sets of the field, as small integers for the kernels and as the strings that events carry.
 
-Sources: ISO 8583:1987 (DE 39), EMV 3-D Secure 2.x, the Security Checklist of Japan's Credit Card Security Guidelines.
+Sources: ISO 8583:1987 (DE 22, DE 39), ISO 3166-1, EMV 3-D Secure 2.x, the result codes of address and security-code
+checks as payment service providers publish them, the Security Checklist of Japan's Credit Card Security Guidelines.
 """
 
 from enum import IntEnum
+from typing import Final
 
 
 class OutcomeClass(IntEnum):
@@ -97,3 +99,28 @@ class Clock(IntEnum):
 CHECKLIST_ITEMS = ("SC1_ADMIN", "SC2_DIR", "SC3_WEBAPP", "SC4_MALWARE", "SC5_CREDMASTER", "SC6_LOGIN")
 """The six items of the Security Checklist: administration access, exposed directories, web application
 weaknesses, malware, validity-check attacks (credit master), illegal login."""
+
+ENTRY_MODES: Final = (*range(1, 11), 79, 80, 81, 82, 90, 91, 92, 95)
+"""First two digits of DE 22 at Visa and Mastercard. 00 says that the mode is unknown, so it is none of them."""
+
+CVV2_RESULTS: Final = "MNPSUY"
+"""Match, no match, not processed, should be on the card, issuer without it; Y is the match of American Express."""
+
+AVS_RESULTS: Final = "ABCDEFGIKLMNOPRSTUWXYZ"
+"""Results of address checks of all networks together."""
+
+_COUNTRIES: Final = """
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
+CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO
+FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE
+JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO
+MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW
+PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
+TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+XK
+"""
+COUNTRIES: Final = frozenset(_COUNTRIES.split())
+"""ISO 3166-1 alpha-2, and Kosovo, which has none and which card networks write as XK.
+
+Sources write XX, ZZ, T1 or EU for an address whose country they do not know: it is unknown here, not foreign.
+"""

@@ -1,8 +1,8 @@
 """Code lists of EMV 3-D Secure: ECI by network, the statuses an ECI agrees with, cryptogram results, exemptions.
 
-Sources: EMV 3-D Secure 2.1 to 2.3.1 (transStatus, transStatusReason, transChallengeExemption), the ECI tables and the
-CAVV result codes (Visa field 44.13; American Express shares them) as payment service providers publish them, the Credit
-Card Security Guidelines 5.0 to 6.1 and a payment service provider's list of exemptions in Japan.
+Sources: EMV 3-D Secure 2.1 to 2.3.1 (the values of its data elements), the ECI tables and the CAVV result codes (Visa
+field 44.13; American Express shares them) as payment service providers publish them, the Credit Card Security
+Guidelines 5.0 to 6.1 and a payment service provider's list of exemptions in Japan.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,19 @@ N2: Final = -3
 UNREADABLE_ECI: Final = -4
 """How an ECI that is no number is held: absent, Mastercard's two of non-payment authentication, and no ECI at all."""
 
+_OWN_CODES: Final = tuple(range(80, 100))  # every directory server has its own
 TRANS_STATUSES: Final = "YANURICDS"
+TRANS_STATUS_REASONS: Final = (*range(1, 31), *_OWN_CODES)
+AUTHENTICATION_TYPES: Final = tuple(range(1, 5))
+AUTHENTICATION_METHODS: Final = (*range(1, 17), *_OWN_CODES)
+CHALLENGE_INDICATORS: Final = (*range(1, 15), *_OWN_CODES)
+CHALLENGE_CANCELS: Final = (1, *range(3, 9))
+DEVICE_CHANNELS: Final = (1, 2, 3)
+ACCOUNT_AGES: Final = tuple(range(1, 6))
+"""chAccAgeInd, which acctInfo carries."""
+TRUST_LIST_STATUSES: Final = "YNEPRU"
+"""Every value of these fields up to EMV 3-D Secure 2.3.1; the numbers are codes of two digits."""
+
 COMMON: Final = ("jcb", "amex", "diners", "discover", "unionpay")
 """Networks whose ECI are 05, 06 and 07 and no other."""
 

@@ -1,12 +1,14 @@
 """Columns of a batch: everything a kernel wants to know of an authorization, as one int64 matrix.
 
-Codes of a protocol that are absent, odd or new read as unknown. How a field becomes a column is in `read`.
+Codes that are absent or stand in no list of their field read as unknown. How a field becomes a column is in `read`.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 from enum import IntEnum
 from typing import Final
+
+from scoring.contract import codes
 
 
 class Col(IntEnum):
@@ -34,7 +36,7 @@ class Col(IntEnum):
     OUTCOME = 19  # OutcomeClass
     KIND = 20  # Kind
     ENTRY_MODE = 21  # first two digits of DE 22, -1 unknown
-    CVV2 = 22  # check results are the code of their character, 0 unknown
+    CVV2 = 22  # check results are the code of their character (upper case), 0 unknown
     AVS = 23
     CAVV_RESULT = 24
     TDS_PERFORMED = 25  # tri-state
@@ -61,14 +63,12 @@ class Col(IntEnum):
 
 
 def _letters_packed() -> dict[str, int]:
-    letters = [chr(c) for c in range(ord("A"), ord("Z") + 1)]
-    packed = {a + b: (ord(a) - 64) * 32 + ord(b) - 64 for a in letters for b in letters}
-    packed.update({(a + b).lower(): packed[a + b] for a in letters for b in letters})  # as some switches spell them
-    return packed
+    packed = {name: (ord(name[0]) - 64) * 32 + ord(name[1]) - 64 for name in codes.COUNTRIES}
+    return packed | {name.lower(): code for name, code in packed.items()}  # as some switches spell them
 
 
 COUNTRIES: Final[Mapping[str, int]] = _letters_packed()
-"""Every pair of letters with its code: which of them are countries is not asked."""
+"""Every country with its code."""
 
 
 def country_code(alpha2: str) -> int:

@@ -38,7 +38,7 @@ ECIS = (
     ),
 )
 RESULTS = (None, "", *"0123456789ABCDIU", "i", " 4", "44", "\u5408")
-REASONS = (None, "", "01", "1", "11", "79", "80", "080", "80 ", "99", "x")
+REASONS = (None, "", "00", "01", "1", "11", "30", "31", "79", "80", "080", "80 ", "99", "x")
 EXEMPTIONS = (
     *(None, "", " ", "none", "NONE", "79", "05", "5", "005", "08", "10", "11", "low_value", "LOW_VALUE", " low_value "),
     *("because", "Low_Value", "07", "x" * 64, "merchant_risk_decision", "transaction_risk", "stored_before_2025"),
@@ -141,8 +141,8 @@ def payments(draw: st.DrawFn) -> tuple[Json, Json | None]:
         "eci": draw(maybe(ECIS)),
         "cavv_hmac": draw(maybe((None, token("cavv"), token("cavv")))),
         "exempt_reason": draw(maybe((None, None, None, *EXEMPTIONS))),
-        "auth_type": draw(maybe((None, "01", "1", "02", "04", "x"))),
-        "device_channel": draw(maybe((None, "01", "02", "03"))),
+        "auth_type": draw(maybe((None, "00", "01", "1", "02", "04", "05", "99", "x"))),
+        "device_channel": draw(maybe((None, "00", "01", "02", "3", "04", "07"))),
         "auth_ts": draw(maybe((None, "2026-05-01T02:59:00Z", "2026-05-01T03:00:01.500Z"))),
         "purchase_amount": draw(maybe((None, 0, 1, 12_800, 30_000))),
     }

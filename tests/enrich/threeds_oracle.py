@@ -65,15 +65,19 @@ def bare(text: str | None) -> str | None:
     return text or None
 
 
-def number(text: str | None) -> int | None:
-    """Read a code of one or two digits."""
+def number(text: str | None, *known: range) -> int | None:
+    """Read a code of one or two digits; None where it is in none of the ranges."""
     text = bare(text)
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 2 else None
+    found = int(text) if text and text.isascii() and text.isdigit() and len(text) <= 2 else None
+    return found if any(found in span for span in known) else None
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a time."""
-    return None if text is None else datetime.fromisoformat(text)
+    """Read a time, cut to whole milliseconds."""
+    if text is None:
+        return None
+    stamp = datetime.fromisoformat(text)
+    return stamp.replace(microsecond=stamp.microsecond // 1000 * 1000)
 
 
 def tokyo(day: str | None) -> datetime | None:
@@ -95,12 +99,14 @@ class Event:
         self.type, self.channel, self.initiator = txn["type"], txn["channel"], txn["initiator"]
         self.recurring, self.stored = txn.get("recurring"), credential.get("stored")
         self.wallet = bare(txn.get("wallet")) not in {None, "none", "NONE", "None"}
-        self.at = datetime.fromisoformat(event["event_ts"])
+        at = moment(event["event_ts"])
+        assert at is not None
+        self.at = at
         self.country = event["merchant"]["country"].upper()
         self.performed = tds.get("performed")
-        letter = (bare(tds.get("trans_status")) or "").upper()
-        self.letter = letter if letter and len(letter) == 1 and letter in LETTERS else None
-        self.reason = number(tds.get("trans_status_reason"))
+        letter = bare(tds.get("trans_status")) or ""
+        self.letter = letter.upper() if len(letter) == 1 and letter in LETTERS + LETTERS.lower() else None
+        self.reason = number(tds.get("trans_status_reason"), range(1, 31), range(80, 100))
         eci = bare(tds.get("eci"))
         self.eci = eci if eci is None else eci.zfill(2) if eci.isdigit() else eci.upper() if len(eci) == 2 else "odd"
         self.cavv = bool(tds.get("cavv_hmac"))
@@ -113,7 +119,8 @@ class Event:
         programme = (record or {}).get("tds") or {}
         self.mode = programme.get("mode", "UNKNOWN")
         self.introduced = tokyo(programme.get("introduced_on"))
-        self.auth_type, self.device_channel = number(tds.get("auth_type")), number(tds.get("device_channel"))
+        self.auth_type = number(tds.get("auth_type"), range(1, 5))
+        self.device_channel = number(tds.get("device_channel"), range(1, 4))
         self.authenticated_at = moment(tds.get("auth_ts"))
         self.purchase, self.minor = tds.get("purchase_amount"), event["amount"]["minor"]
 

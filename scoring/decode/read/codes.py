@@ -1,14 +1,28 @@
 """Vocabularies: what the texts of the contract and of the protocols mean."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final, get_args
 
 from scoring.contract.authorization import SCHEMA, Channel, Initiator, Network, Phase, TxnType
-from scoring.contract.codes import OutcomeClass
+from scoring.contract.codes import AVS_RESULTS, CVV2_RESULTS, ENTRY_MODES, OutcomeClass
 from scoring.contract.currencies import CURRENCIES
 from scoring.contract.response_codes import answers_of
-from scoring.contract.threeds_codes import N0, N2, NO_ECI, exemption_words
+from scoring.contract.threeds_codes import (
+    ACCOUNT_AGES,
+    AUTHENTICATION_METHODS,
+    AUTHENTICATION_TYPES,
+    CHALLENGE_CANCELS,
+    CHALLENGE_INDICATORS,
+    DEVICE_CHANNELS,
+    N0,
+    N2,
+    NO_ECI,
+    TRANS_STATUS_REASONS,
+    TRANS_STATUSES,
+    TRUST_LIST_STATUSES,
+    exemption_words,
+)
 from scoring.decode.columns import COUNTRIES
 from scoring.decode.read.lexicon import MISSING
 
@@ -30,22 +44,38 @@ class Vocabulary(IntEnum):
     INITIATOR = 8
     PHASE = 9
     OUTCOME = 10
-    NUMBER = 11  # two-digit codes, with or without the leading zero
-    ECI = 12
-    CHARACTER = 13  # one printable character: its code, in upper case
-    TRANS_STATUS = 14
-    TDS_VERSION = 15
-    NO_WALLET = 16
-    EXEMPTION = 17
-    ANSWER = 18  # response codes: of the network in column NETWORK this plus that
+    ENTRY_MODE = 11  # this and the next: codes of two digits, with or without the leading zero
+    REASON = 12
+    AUTH_TYPE = 13
+    AUTH_METHOD = 14
+    CHALLENGE_IND = 15
+    CHALLENGE_CANCEL = 16
+    DEVICE_CHANNEL = 17
+    ACCOUNT_AGE = 18
+    AVS = 19  # this and the next: codes of one character, as the code of that in upper case
+    CVV2 = 20
+    CAVV = 21
+    TRUST_LIST = 22
+    TRANS_STATUS = 23
+    ECI = 24
+    TDS_VERSION = 25
+    NO_WALLET = 26
+    EXEMPTION = 27
+    ANSWER = 28  # response codes: of the network in column NETWORK this plus that
 
 
 def _positions(*names: str) -> dict[str, int]:
     return {name: position for position, name in enumerate(names, start=1)}
 
 
-_NUMBERS: Final = {str(n): n for n in range(10)} | {f"{n:02d}": n for n in range(100)}
-_CHARACTERS: Final = {c: ord(c.upper()) for c in map(chr, range(33, 127))}
+def _numbers(known: Iterable[int]) -> dict[str, int]:
+    return {spelt: n for n in known for spelt in (str(n), f"{n:02d}")}
+
+
+def _characters(known: str) -> dict[str, int]:
+    return {spelt: ord(c.upper()) for c in known for spelt in (c, c.lower())}
+
+
 _VERSIONS: Final = {
     **{f"{a}.{b}.{c}": 100 * a + 10 * b + c for a in (1, 2, 3) for b in range(10) for c in range(10)},
     **{f"{a}.{b}": 100 * a + 10 * b for a in (1, 2, 3) for b in range(10)},
@@ -62,10 +92,20 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.INITIATOR: _positions(*get_args(Initiator)),
     Vocabulary.PHASE: _positions(*get_args(Phase)),
     Vocabulary.OUTCOME: {outcome.name: int(outcome) for outcome in OutcomeClass},
-    Vocabulary.NUMBER: _NUMBERS,
-    Vocabulary.ECI: _NUMBERS | {"N0": N0, "n0": N0, "N2": N2, "n2": N2, "": NO_ECI},
-    Vocabulary.CHARACTER: _CHARACTERS,
-    Vocabulary.TRANS_STATUS: {c: code for c, code in _CHARACTERS.items() if c in "YNUARICDSynuaricds"},
+    Vocabulary.ENTRY_MODE: _numbers(ENTRY_MODES),
+    Vocabulary.REASON: _numbers(TRANS_STATUS_REASONS),
+    Vocabulary.AUTH_TYPE: _numbers(AUTHENTICATION_TYPES),
+    Vocabulary.AUTH_METHOD: _numbers(AUTHENTICATION_METHODS),
+    Vocabulary.CHALLENGE_IND: _numbers(CHALLENGE_INDICATORS),
+    Vocabulary.CHALLENGE_CANCEL: _numbers(CHALLENGE_CANCELS),
+    Vocabulary.DEVICE_CHANNEL: _numbers(DEVICE_CHANNELS),
+    Vocabulary.ACCOUNT_AGE: _numbers(ACCOUNT_AGES),
+    Vocabulary.AVS: _characters(AVS_RESULTS),
+    Vocabulary.CVV2: _characters(CVV2_RESULTS),
+    Vocabulary.CAVV: _characters("".join(map(chr, range(33, 127)))),  # lists differ by network: see CAVV_NETWORKS
+    Vocabulary.TRUST_LIST: _characters(TRUST_LIST_STATUSES),
+    Vocabulary.TRANS_STATUS: _characters(TRANS_STATUSES),
+    Vocabulary.ECI: _numbers(range(100)) | {"N0": N0, "n0": N0, "N2": N2, "n2": N2, "": NO_ECI},
     Vocabulary.TDS_VERSION: _VERSIONS,
     Vocabulary.NO_WALLET: dict.fromkeys(("", "none", "NONE", "None"), 0),
     Vocabulary.EXEMPTION: exemption_words(),

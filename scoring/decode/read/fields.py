@@ -123,24 +123,24 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "outcome.approved": Meaning(Scratch.APPROVED),
     "outcome.response_code": Meaning(span=Span.RESPONSE_CODE),
     "outcome.normalised": _code(Scratch.NORMALISED, Vocabulary.OUTCOME, STRICT),
-    "pos.entry_mode": Meaning(Col.ENTRY_MODE, PREFIX, Vocabulary.NUMBER, -1),
-    "checks.avs": _code(Col.AVS, Vocabulary.CHARACTER),
-    "checks.cvv2": _code(Col.CVV2, Vocabulary.CHARACTER),
-    "checks.cavv": _code(Col.CAVV_RESULT, Vocabulary.CHARACTER),
+    "pos.entry_mode": Meaning(Col.ENTRY_MODE, PREFIX, Vocabulary.ENTRY_MODE, -1),
+    "checks.avs": _code(Col.AVS, Vocabulary.AVS),
+    "checks.cvv2": _code(Col.CVV2, Vocabulary.CVV2),
+    "checks.cavv": _code(Col.CAVV_RESULT, Vocabulary.CAVV),
     "tds.performed": Meaning(Col.TDS_PERFORMED),
     "tds.version": _code(Col.TDS_VERSION, Vocabulary.TDS_VERSION),
     "tds.trans_status": _code(Col.TRANS_STATUS, Vocabulary.TRANS_STATUS),
-    "tds.trans_status_reason": _code(Col.TRANS_STATUS_REASON, Vocabulary.NUMBER, -1),
+    "tds.trans_status_reason": _code(Col.TRANS_STATUS_REASON, Vocabulary.REASON, -1),
     "tds.eci": _code(Col.ECI, Vocabulary.ECI, UNREADABLE_ECI),
     "tds.cavv_hmac": Meaning(Col.HAS_CAVV, GIVEN),
     "tds.ds_trans_id": Meaning(Col.HAS_DS_TRANS_ID, GIVEN),
-    "tds.auth_type": _code(Col.AUTH_TYPE, Vocabulary.NUMBER, -1),
-    "tds.auth_method": _code(Col.AUTH_METHOD, Vocabulary.NUMBER, -1),
-    "tds.challenge_ind": _code(Col.CHALLENGE_IND, Vocabulary.NUMBER, -1),
-    "tds.challenge_cancel": _code(Col.CHALLENGE_CANCEL, Vocabulary.NUMBER, -1),
-    "tds.device_channel": _code(Col.DEVICE_CHANNEL, Vocabulary.NUMBER, -1),
+    "tds.auth_type": _code(Col.AUTH_TYPE, Vocabulary.AUTH_TYPE, -1),
+    "tds.auth_method": _code(Col.AUTH_METHOD, Vocabulary.AUTH_METHOD, -1),
+    "tds.challenge_ind": _code(Col.CHALLENGE_IND, Vocabulary.CHALLENGE_IND, -1),
+    "tds.challenge_cancel": _code(Col.CHALLENGE_CANCEL, Vocabulary.CHALLENGE_CANCEL, -1),
+    "tds.device_channel": _code(Col.DEVICE_CHANNEL, Vocabulary.DEVICE_CHANNEL, -1),
     "tds.exempt_reason": _code(Col.EXEMPT, Vocabulary.EXEMPTION, UNKNOWN_EXEMPTION),
-    "tds.trust_list": _code(Col.TRUST_LIST, Vocabulary.CHARACTER),
+    "tds.trust_list": _code(Col.TRUST_LIST, Vocabulary.TRUST_LIST),
     "tds.auth_ts": Meaning(Col.AUTH_MS),
     "tds.purchase_amount": Meaning(Col.PURCHASE_AMOUNT),
     "device.fp_hmac": Meaning(span=Span.DEVICE),
@@ -148,7 +148,7 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "net.ip_country": _code(Col.IP_COUNTRY, Vocabulary.COUNTRY),
     "net.proxy": Meaning(Col.PROXY),
     "shopper.account_hmac": Meaning(span=Span.ACCOUNT),
-    "shopper.account_age_ind": _code(Col.ACCOUNT_AGE, Vocabulary.NUMBER, -1),
+    "shopper.account_age_ind": _code(Col.ACCOUNT_AGE, Vocabulary.ACCOUNT_AGE, -1),
     "ship.addr_hmac": Meaning(span=Span.ADDRESS),
     "ship.country": _code(Col.SHIP_COUNTRY, Vocabulary.COUNTRY),
     "ship.is_forwarder": Meaning(Col.FORWARDER),
@@ -267,7 +267,7 @@ TABLE: Final = _table()
 BLANK: Final = _blank()
 """int64[ROOM]: the row of an event that says nothing."""
 
-KEYS_FROM: Final = 32
+KEYS_FROM: Final = 64
 """Space of the keys of node 0 in the lexicon, those of the next one after it; the vocabularies come before."""
 
 
