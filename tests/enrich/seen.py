@@ -41,10 +41,10 @@ def directory_of(records: Sequence[Json]) -> MerchantDirectory:
     return directory
 
 
-def enrich(events: Sequence[Json], records: Sequence[Json] = ()) -> list[Seen]:
+def enrich(events: Sequence[Json], records: Sequence[Json] = (), limits: DecodeLimits = LIMITS) -> list[Seen]:
     """Enrich events that the decoder must all take, each by the newest record of its merchant."""
     directory = directory_of(records)
-    decoded = decode([json.dumps(event).encode() for event in events], LIMITS)
+    decoded = decode([json.dumps(event).encode() for event in events], limits)
     assert decoded.rejects == []
     rows = directory.rows(decoded.names)
     verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)

@@ -20,6 +20,7 @@ from scoring.enrich.merchants import (
     MerchantCol,
     MerchantDirectory,
 )
+from tests.enrich import payment_oracle as oracle
 from tests.enrich.seen import Json, Seen, enrich
 from tests.events import event
 
@@ -161,58 +162,30 @@ def records(draw: st.DrawFn) -> Json | None:
     return one_of(made, made, made, None)
 
 
-def expected_of(record: Json | None, mcc: str) -> tuple[Json, dict[str, float | None]]:
-    """Give in plain Python the compliance summary at AT and the model inputs that speak of the merchant."""
+def expected_of(record: Json | None, mcc: str) -> Json:
+    """Give in plain Python the compliance summary at AT."""
     merchant, at = record or {}, datetime.fromisoformat(AT)
     checklist = merchant.get("checklist")
     states = [((checklist or {}).get("items", {}).get(code) or {}).get("status", "UNKNOWN") for code in CHECKLIST_ITEMS]
     unknown = states.count("UNKNOWN")
-    gaps = [code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == "NOT_IMPLEMENTED"]
-    attested, source = (checklist or {}).get("attested_at"), (checklist or {}).get("source")
+    attested, goods = (checklist or {}).get("attested_at"), merchant.get("goods_class")
     stale = None if attested is None else (at - datetime.fromisoformat(attested)).total_seconds() > 365 * DAY_S
-    goods, status, mode = (
-        merchant.get("goods_class"),
-        merchant.get("fraud_status"),
-        (merchant.get("tds") or {}).get("mode"),
-    )
-    high_risk = any(kind != "OTHER" for kind in goods) if goods else mcc in HIGH_RISK
-    contracted = merchant.get("contracted_on")
-    age = (
-        None
-        if contracted is None
-        else (at - datetime.fromisoformat(f"{contracted}T00:00:00+09:00")).total_seconds() / DAY_S
-    )
-    credmaster, login = ({"UNKNOWN": None, "NOT_IMPLEMENTED": 1.0}.get(state, 0.0) for state in states[4:])
-    compliance = {
+    return {
         "known": record is not None,
-        "tds_mode": mode or "UNKNOWN",
-        "gaps": gaps,
+        "tds_mode": (merchant.get("tds") or {}).get("mode") or "UNKNOWN",
+        "gaps": [code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == "NOT_IMPLEMENTED"],
         "stale": stale,
-        "high_risk_goods": high_risk,
-        "fraud_status": status or "UNKNOWN",
+        "high_risk_goods": any(kind != "OTHER" for kind in goods) if goods else mcc in HIGH_RISK,
+        "fraud_status": merchant.get("fraud_status") or "UNKNOWN",
         "checklist_known": None if checklist is None else unknown < 6,
         "unknown_items": None if checklist is None else unknown,
     }
-    integration = merchant.get("integration")
-    inputs = {
-        "goods_high_risk": float(high_risk),
-        "chk_known": float(unknown < 6),
-        "chk_gaps": None if unknown == 6 else float(len(gaps)),
-        "chk_gap_credmaster": credmaster,
-        "chk_gap_login": login,
-        "chk_stale": None if stale is None else float(stale),
-        "chk_self_declared": None if source is None else float(source == "SELF_DECLARED"),
-        "merchant_tds_mode": float(MODES.index(mode) + 1) if mode in MODES else 0.0,
-        "merchant_age_days": age,
-        "merchant_fraud_status": None if status is None else float(STATUSES.index(status)),
-        "merchant_integration": float(INTEGRATIONS.index(integration)) if integration in INTEGRATIONS else None,
-    }
-    return compliance, inputs
 
 
 def check(record: Json | None, mcc: str, seen: Seen) -> None:
-    compliance, inputs = expected_of(record, mcc)
-    assert seen.compliance == compliance
+    assert seen.compliance == expected_of(record, mcc)
+    made = event(event_ts=AT, merchant={"mcc": mcc})
+    inputs = oracle.of_merchant(made, record or {}) | oracle.of_goods(made, record or {})
     for feature, value in inputs.items():
         got = seen.inputs[feature]
         assert isnan(got) if value is None else got == value, feature
