@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.decode.digits import is_hex
+from scoring.decode.digits import SEPARATORS, is_hex
 from scoring.jit import helper
 
 ODD, ESCAPED, FOREIGN = 4, 32, 64
@@ -18,6 +18,9 @@ SPECIAL, RUN = 1, 2
 DIGIT, JOINER = 1, 2
 """Kinds of a character: a digit, or something that may stand between digits."""
 
+_DOTS: Final = {"\u00b7": ".", "\u2022": ".", "\u30fb": ".", "\uff65": ".", "\u3001": ",", "\uff64": ",", "\u3002": "."}
+_LINES: Final = frozenset({"Zl", "Zp", "Cc"})
+
 
 def decimal_of(character: str) -> int:
     """Return the digit that a character of any script stands for (full-width, Arabic, superscript), or -1."""
@@ -25,16 +28,38 @@ def decimal_of(character: str) -> int:
 
 
 def joins_digits(character: str) -> bool:
-    """Tell whether a character may stand between digits as a space or a dash does, or cannot be seen at all."""
-    return unicodedata.category(character) in {"Zs", "Pd", "Cf", "Mn"} or character == "\u2212"
+    """Tell whether a character beyond ASCII may stand between digits as a separator does, or cannot be seen at all."""
+    return separator_of(character) is not None
+
+
+def separator_of(character: str) -> str | None:
+    """Give the separator of ASCII that a character beyond it reads as; empty if it cannot be seen, None if it is none.
+
+    Spaces and dashes of all kinds are a space; full-width punctuation is what it is wide for; line separators and
+    control characters a line feed; the middle dots and the commas of Japanese a point and a comma.
+    """
+    category = unicodedata.category(character)
+    if category in {"Zs", "Pd"} or character == "\u2212":
+        return " "
+    if category in {"Cf", "Mn"}:
+        return ""
+    if category in _LINES:
+        return "\n"
+    if character in _DOTS:
+        return _DOTS[character]
+    code = ord(character)
+    if 0xFE10 <= code <= 0xFFEF:
+        code = ord(unicodedata.normalize("NFKC", character)[0])
+    return chr(code) if code in SEPARATORS else None
 
 
 def _byte_classes() -> NDArray[np.uint8]:
     table = np.zeros(256, dtype=np.uint8)
     for byte in b'"\\.{}[]':
         table[byte] = SPECIAL
-    for byte in b"0123456789 -":
-        table[byte] = RUN
+    for byte in (*b"0123456789", *SEPARATORS):
+        if byte >= 0x20:  # control characters stand in no string
+            table[byte] |= RUN
     table[0x80:] = SPECIAL
     return table
 
@@ -46,7 +71,7 @@ def _character_kinds() -> NDArray[np.uint8]:
             table[code] = DIGIT
         elif code >= 0x80 and joins_digits(chr(code)):
             table[code] = JOINER
-    for byte in b"%;=^?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz -":
+    for byte in (*SEPARATORS, *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"):
         table[byte] = DIGIT  # nobody escapes these without a reason
     return table
 
@@ -56,6 +81,12 @@ BYTE_CLASSES: Final = _byte_classes()
 
 CHARACTER_KINDS: Final = _character_kinds()
 """uint8[65536], by code point of the basic plane."""
+
+
+@helper
+def _may_join(byte: int) -> bool:
+    """Tell whether a byte beside a separator can be a digit, another separator, or one that is escaped."""
+    return 48 <= byte <= 57 or byte == 92 or byte in SEPARATORS
 
 
 @helper
@@ -77,8 +108,8 @@ def escaped(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]
         return 0
     if data[i + 1] == 34:
         return ODD  # a quote in a string: perhaps a document in a document
-    if data[i + 1] != 117:
-        return 0
+    if data[i + 1] != 117:  # a tab, a line break, a slash: they may stand between digits
+        return ODD if i + 2 < high and _may_join(data[i - 1]) and _may_join(data[i + 2]) else 0
     code = 0
     for k in range(i + 2, min(i + 6, high)):
         byte = data[k]
@@ -102,8 +133,7 @@ def wide_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint
         code = code << 6 | (int(data[i + k]) & 0x3F)
     if code >= 0x10000:  # digits beyond the basic plane: scripts and mathematics below the pictures, segments, tags
         return 4, ODD if code < 0x1F200 or 0x1FBC0 <= code < 0x1FC00 or code >= 0xE0000 else 0
-    after_digit = 48 <= data[i - 1] <= 57
-    return size, ODD if kinds[code] == DIGIT or (kinds[code] == JOINER and after_digit) else 0
+    return size, ODD if kinds[code] == DIGIT or (kinds[code] == JOINER and _may_join(data[i - 1])) else 0
 
 
 @helper

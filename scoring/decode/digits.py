@@ -1,8 +1,9 @@
 """Digits that could be a card number or a track: the one judgement that both stages of the guard apply.
 
-A card number is 13 to 19 digits with the prefix and length of a network (ISO/IEC 7812-1 and the networks' published
-ranges) that pass the Luhn check, single spaces or dashes between them allowed. Keyed hashes in hexadecimal hold such
-digits by chance; so a run of digits beside hexadecimal letters counts only where the letters cannot be a hash.
+A card number is 13 to 19 digits with the prefix and length of a network (`networks`) that pass the Luhn check. Single
+spaces or dashes may stand between any of them (`judge_run`); other separators, and up to three characters of them,
+between groups (`judge_groups`). Keyed hashes in hexadecimal hold such digits by chance; so a run of digits beside
+hexadecimal letters counts only where the letters cannot be a hash.
 """
 
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.decode.networks import ARTICLE, is_article, is_issued
 from scoring.jit import helper
 
 PAN, TRACK = 1, 2
@@ -17,6 +19,15 @@ PAN, TRACK = 1, 2
 
 RUN_MIN: Final = 13
 """The shortest card number."""
+
+PAN_MAX: Final = 19
+"""The longest."""
+
+SEPARATORS: Final = tuple(b" -./_+|:,*!#$%&'()<=>;?@^`~\t\n\v\f\r")
+"""What may stand between two groups of digits: ASCII that is no letter or digit and means nothing to JSON."""
+
+SEPARATOR_MAX: Final = 3
+"""Characters of a separator: ` / ` and a line break with a space are such."""
 
 DIGITS_ROOM: Final = 32
 """Length of the scratch array that the kernels take."""
@@ -26,41 +37,34 @@ _REACH: Final = 160  # how far beside a run letters are looked at: bounds the wo
 
 
 @helper
-def _issued(four: int, size: int) -> bool:
-    """Tell whether a network issues numbers of that length that begin with these four digits."""
-    two, three = four // 100, four // 10
-    if two // 10 == 4:  # Visa
-        return size == 13 or size == 16 or size == 19
-    if 51 <= two <= 55 or 2221 <= four <= 2720 or 2200 <= four <= 2204:  # Mastercard, Mir
-        return size == 16
-    if two == 34 or two == 37:  # American Express
-        return size == 15
-    if two == 36 or two == 38 or two == 39 or 300 <= three <= 305 or four == 3095:  # Diners Club
-        return size >= 14
-    if four == 5018 or four == 5020 or four == 5038 or four == 5893 or four == 6304 or four == 6759:  # Maestro
-        return True
-    if 6761 <= four <= 6763:
-        return True
-    # JCB, then Discover, then UnionPay
-    known = 3528 <= four <= 3589 or four == 6011 or 644 <= three <= 649 or two == 65 or two == 62 or two == 81
-    return known and size >= 16
-
-
-@helper
-def _is_pan(digits: NDArray[np.uint8], size: int) -> bool:
-    """Check digits[:size] for a network's prefix and length, then for Luhn's sum."""
-    if size < 13 or size > 19:
+def _is_pan(digits: NDArray[np.uint8], first: int, size: int) -> bool:
+    """Check digits[first : first + size] for a network's prefix and length, then for Luhn's sum."""
+    if size < RUN_MIN or size > PAN_MAX:
         return False
-    four = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3]
-    if not _issued(four, size):
+    six = 0
+    for k in range(first, first + 6):
+        six = six * 10 + int(digits[k])
+    if not is_issued(six, size):
         return False
     total = 0
     for k in range(size):
-        digit = int(digits[size - 1 - k])
+        digit = int(digits[first + size - 1 - k])
         if k & 1:
             digit = digit * 2 - 9 if digit > 4 else digit * 2
         total += digit
-    return total % 10 == 0
+    return total % 10 == 0 and not (size == ARTICLE and is_article(digits, first))
+
+
+@helper
+def _is_number(digits: NDArray[np.uint8], size: int) -> bool:
+    """Tell whether digits[:size] are a card number, or one behind its length in two digits (ISO 8583, LLVAR).
+
+    No number behind a 17: so begins the time in nanoseconds of every event of these years, and nobody issues 17 digits.
+    """
+    if _is_pan(digits, 0, size):
+        return True
+    rest = size - 2
+    return rest != 17 and int(digits[0]) * 10 + int(digits[1]) == rest and _is_pan(digits, 2, rest)
 
 
 @helper
@@ -149,7 +153,7 @@ def _is_track(data: NDArray[np.uint8], low: int, high: int, i: int, end: int, di
         return True
     for k in range(end - i):
         digits[k] = data[i + k] - 48
-    if not _is_pan(digits, end - i):
+    if not _is_pan(digits, 0, end - i):
         return False
     if after == 61 or after == 94:  # = and ^
         return _month_at(data, high, end + 1, 4)
@@ -165,7 +169,7 @@ def _has_expiry(digits: NDArray[np.uint8], size: int) -> bool:
             continue
         left, right = digits[at] * 10 + digits[at + 1], digits[at + 2] * 10 + digits[at + 3]
         dated = (20 <= left <= 49 and 1 <= right <= 12) or (20 <= right <= 49 and 1 <= left <= 12)
-        if dated and _is_pan(digits, at):
+        if dated and _is_pan(digits, 0, at):
             return True
     return False
 
@@ -202,7 +206,7 @@ def judge_run(data: NDArray[np.uint8], low: int, high: int, i: int, j: int, digi
                     break
                 digits[size] = data[q] - 48
                 size += 1
-            elif ((q < j or right_open) and _is_pan(digits, size)) or (
+            elif ((q < j or right_open) and _is_number(digits, size)) or (
                 q == j and right_open and _has_expiry(digits, size)
             ):
                 return PAN
@@ -211,6 +215,98 @@ def judge_run(data: NDArray[np.uint8], low: int, high: int, i: int, j: int, digi
             at += 1
         at += 1
     return 0
+
+
+@helper
+def _are_groups(
+    data: NDArray[np.uint8], low: int, high: int, i: int, j: int, is_id: bool, digits: NDArray[np.uint8]
+) -> bool:
+    """Tell whether a card number in groups begins at i; data[i:j] are groups of digits and their separators.
+
+    All separators are alike, whatever the groups; or they differ, and the groups are of four as on a card. Points and
+    commas also stand in decimal fractions, thousands and lists: between them it takes three groups or more that look
+    like a card's, unless the text is an identifier (`is_id`), which is no fraction.
+    """
+    size, groups, first, second = 0, 0, 0, 0
+    mark, length, alike, equal, fours = i, 0, True, True, True
+    at = i
+    while at < j:
+        end = at
+        while end < j and 48 <= data[end] <= 57:
+            if size == _ROOM:
+                return False
+            digits[size] = data[end] - 48
+            size += 1
+            end += 1
+        groups += 1
+        if groups == 2:
+            second = end - at
+        if groups > 1 and _is_pan(digits, 0, size):
+            printed = equal or (groups == 3 and first == 4 and second == 6) or (groups > 3 and fours)
+            decimal = (data[mark] == 46 or data[mark] == 44) and not is_id
+            fits = (groups > 2 and printed) if decimal else True
+            plain = length == 1 and (data[mark] == 32 or data[mark] == 45)  # judge_run has had these
+            if (fits and not plain) if alike else (equal and first == 4):
+                token = _is_opaque(data, low, high, i, i + first) or _is_opaque(data, low, high, at, end)
+                if not token and not _in_uuid(data, low, high, i, end):
+                    return True
+        if size > PAN_MAX:
+            return False
+        if groups == 1:
+            first = size
+        else:
+            equal = equal and end - at == first
+            fours = fours and end - at == 4
+        after = end
+        while after < j and not 48 <= data[after] <= 57:
+            after += 1
+        if groups == 1:
+            mark, length = end, after - end
+        elif after - end != length:
+            alike = False
+        else:
+            for k in range(length):
+                if data[end + k] != data[mark + k]:
+                    alike = False
+        at = after
+    return False
+
+
+@helper
+def judge_groups(
+    data: NDArray[np.uint8], low: int, high: int, i: int, j: int, is_id: bool, digits: NDArray[np.uint8]
+) -> int:
+    """Judge groups of digits and their separators, data[i:j]: 0 or PAN. A number may begin at any group."""
+    at = i
+    while at < j:
+        if _are_groups(data, low, high, at, j, is_id, digits):
+            return PAN
+        while at < j and 48 <= data[at] <= 57:
+            at += 1
+        while at < j and not 48 <= data[at] <= 57:
+            at += 1
+    return 0
+
+
+@helper
+def groups_end(data: NDArray[np.uint8], high: int, i: int) -> tuple[int, int, bool]:
+    """Find the end of the groups of digits at i; count the digits, and tell whether more than single spaces and dashes
+    stand between them."""
+    j, count, odd = i, 0, False
+    while j < high:
+        if 48 <= data[j] <= 57:
+            count += 1
+            j += 1
+            continue
+        after = j
+        while after < high and after - j <= SEPARATOR_MAX and data[after] in SEPARATORS:
+            after += 1
+        if after - j > SEPARATOR_MAX or after >= high or not 48 <= data[after] <= 57:
+            break
+        if after - j > 1 or not (data[j] == 32 or data[j] == 45):
+            odd = True
+        j = after
+    return j, count, odd
 
 
 @helper

@@ -6,7 +6,6 @@ JSON they are, repeated keys and all, to find the path or to clear them. What ca
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final, NoReturn
@@ -14,13 +13,13 @@ from typing import Final, NoReturn
 import numpy as np
 
 from scoring.contract.dead_letter import DeadLetterReason, Reject
-from scoring.decode.characters import decimal_of, joins_digits
+from scoring.decode.characters import decimal_of, separator_of
 from scoring.decode.digits import PAN, RUN_MIN, TRACK
 from scoring.decode.limits import DecodeLimits
 from scoring.decode.page import Page
 from scoring.decode.rejects import ROOT, path_of
 from scoring.decode.scan import DEEP, scan_batch, scan_text
-from scoring.decode.sensitive import could_be, kind_of
+from scoring.decode.sensitive import Suspect, suspect_of
 
 _DOCUMENTS_MAX: Final = 3  # documents in strings of documents: deeper than this nobody nests them by accident
 _POINT_EXPONENT: Final = re.compile(r"(?<!\d)\d{1,40}\.\d{1,40}[eE][+-]?\d{1,3}(?!\d)", re.ASCII)
@@ -89,7 +88,7 @@ def _examine_raw(value: bytes) -> Reject | None:
     text = _ESCAPE.sub(_unescaped, value.decode(errors="replace"))
     reason = _verdict(scan_text(value)) or judge(text)
     for name, named in _NAMED_VALUE.findall(text):
-        reason = reason or judge(named.strip(), kind_of(name))
+        reason = reason or judge(named.strip(), suspect_of(name))
     return None if reason is None else Reject(reason=reason, path=ROOT)
 
 
@@ -112,8 +111,8 @@ _read: Final = json.JSONDecoder(
 
 def _walk(document: object, limits: DecodeLimits) -> Reject | None:
     """Find the first leaf or key, in the order of the text, that must not go further."""
-    for steps, text, kind in _leaves(document, (), None, 1):
-        reason = judge(text, kind)
+    for steps, text, suspect in _leaves(document, (), None, 1):
+        reason = judge(text, suspect)
         if reason is None:
             continue
         path = path_of(steps)
@@ -124,28 +123,28 @@ def _walk(document: object, limits: DecodeLimits) -> Reject | None:
 
 
 def _leaves(
-    node: object, steps: _Steps, kind: DeadLetterReason | None, documents: int
-) -> Iterator[tuple[_Steps, str, DeadLetterReason | None]]:
+    node: object, steps: _Steps, suspect: Suspect | None, documents: int
+) -> Iterator[tuple[_Steps, str, Suspect | None]]:
     """Yield every key, string and number: its path, its text, and what the nearest sensitive name above it says."""
     if isinstance(node, _Object):
         for key, value in node:
             yield (*steps, key), key, None
-            yield from _leaves(value, (*steps, key), kind_of(key) or kind, documents)
+            yield from _leaves(value, (*steps, key), suspect_of(key, steps) or suspect, documents)
     elif isinstance(node, list):
         for position, value in enumerate(node):
-            yield from _leaves(value, (*steps, position), kind, documents)
+            yield from _leaves(value, (*steps, position), suspect, documents)
     elif isinstance(node, str):
-        yield steps, node, kind
+        yield steps, node, suspect
         if documents < _DOCUMENTS_MAX and '"' in node and ("{" in node or "[" in node):
             try:
                 inner = _read(node)
             except (ValueError, RecursionError):
                 return  # a text that only looks like a document
-            yield from _leaves(inner, steps, kind, documents + 1)
+            yield from _leaves(inner, steps, suspect, documents + 1)
 
 
-def judge(text: str, kind: DeadLetterReason | None = None) -> DeadLetterReason | None:
-    """Judge one text, under a field whose name speaks of `kind` if of anything; None is harmless."""
+def judge(text: str, suspect: Suspect | None = None) -> DeadLetterReason | None:
+    """Judge one text, under a field whose name makes it `suspect` if of anything; None is harmless."""
     ascii_text = text if text.isascii() else _in_ascii(text)
     reason = None
     if len(ascii_text) >= RUN_MIN:
@@ -153,12 +152,9 @@ def judge(text: str, kind: DeadLetterReason | None = None) -> DeadLetterReason |
     if reason is None and ("e" in ascii_text or "E" in ascii_text):
         spelt = [text] if isinstance(text, _Number) else _POINT_EXPONENT.findall(ascii_text)
         reason = next((found for number in spelt if (found := _judge_exponent(number))), None)
-    if (
-        reason is None
-        and kind is not None
-        and could_be(kind, _whole(text) if isinstance(text, _Number) else ascii_text)
-    ):
-        return kind
+    if reason is None and suspect is not None:
+        spelt_out = _whole(text) if isinstance(text, _Number) else ascii_text
+        return suspect.kind if suspect.fits(spelt_out) else None
     return reason
 
 
@@ -196,6 +192,5 @@ def _ascii_of(character: str) -> str:
     digit = decimal_of(character)
     if digit >= 0:
         return str(digit)
-    if joins_digits(character):
-        return " " if unicodedata.category(character) in {"Zs", "Pd", "Sm"} else ""
-    return "~"
+    separator = separator_of(character)
+    return "~" if separator is None else separator

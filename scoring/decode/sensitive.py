@@ -1,13 +1,14 @@
 """What must never arrive, by the name of its field: card numbers, security codes, tracks, PINs.
 
 Source: PCI DSS 4.0.1, 3.3.1 (sensitive authentication data) and 3.5.1 (card numbers). A name alone is no hit: the
-result of a security-code check sits under `cvv2` in an honest event, and a token may well be called `pan`.
+result of a security-code check sits under `cvv2` in an honest event, a token may well be called `pan`, the number of a
+parcel `track`, and the post code of an Indian address `pin`.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,9 @@ NAME_MAX: Final = 64
 """Longer keys are nobody's name for such data: the longest here has 20 letters."""
 
 _HEX_BLOCK: Final = re.compile(r"(?:[0-9A-Fa-f]{16}){1,2}\Z")
+_TRACK_FORM: Final = re.compile(r"\d{12,19}[=D^]|%B\d{12}", re.ASCII | re.IGNORECASE)
+_POST_CODE: Final = re.compile("[1-9][0-9]{5}")  # India Post's PIN
+_PLACE: Final = re.compile("addr|ship|deliver|billing|postal|location|destination")
 _SEPARATORS: Final = str.maketrans("", "", "_-. ")
 
 
@@ -47,6 +51,28 @@ def fold_name(name: str) -> str:
 def kind_of(name: str) -> DeadLetterReason | None:
     """Tell what a field of this name would hold, or None."""
     return KIND_OF_NAME.get(fold_name(name)) if len(name) <= NAME_MAX else None
+
+
+class Suspect(NamedTuple):
+    """What values under a sensitive name would be: their kind, and whether a text (digits in ASCII) could be one."""
+
+    kind: DeadLetterReason
+    fits: Callable[[str], bool]
+
+
+def suspect_of(name: str, above: Iterable[str | int] = ()) -> Suspect | None:
+    """Tell what a field of this name would hold, under fields of the names `above`, or None."""
+    kind = kind_of(name)
+    if kind is None:
+        return None
+    folded = fold_name(name)
+    if folded == "pin" and any(_is_place(step) for step in above):
+        return Suspect(kind, _pin_of_no_post_code)
+    return Suspect(kind, _FITS_NAME.get(folded) or _FITS_KIND[kind])
+
+
+def _is_place(step: str | int) -> bool:
+    return isinstance(step, str) and _PLACE.search(fold_name(step)) is not None
 
 
 def _digits(text: str) -> str:
@@ -67,23 +93,32 @@ def _track(text: str) -> bool:
     return sum(map(str.isdigit, text)) >= 12
 
 
+def _track_form(text: str) -> bool:
+    return _TRACK_FORM.search(_digits(text)) is not None
+
+
 def _pin(text: str) -> bool:
     digits = _digits(text)
-    return (digits.isdigit() and 4 <= len(digits) <= 12) or _HEX_BLOCK.match(digits) is not None
+    return (digits.isdigit() and 4 <= len(digits) <= 12) or _pin_block(text)
 
 
-_COULD_BE: Final[dict[DeadLetterReason, Callable[[str], bool]]] = {
+def _pin_of_no_post_code(text: str) -> bool:
+    return _pin(text) and _POST_CODE.fullmatch(_digits(text)) is None
+
+
+def _pin_block(text: str) -> bool:
+    return _HEX_BLOCK.match(_digits(text)) is not None
+
+
+_FITS_KIND: Final[dict[DeadLetterReason, Callable[[str], bool]]] = {
     "SENSITIVE_PAN": _pan,
     "SENSITIVE_CVV": _security_code,
     "SENSITIVE_TRACK": _track,
     "SENSITIVE_PIN": _pin,
 }
 
-
-def could_be(kind: DeadLetterReason, text: str) -> bool:
-    """Tell whether a value (digits in ASCII) under a name of that kind could be what the name says."""
-    return _COULD_BE[kind](text)
-
+_FITS_NAME: Final[dict[str, Callable[[str], bool]]] = {"track": _track_form, "epb": _pin_block}
+"""Of names that mostly mean something else: a parcel's or a song's number under `track`."""
 
 NAMED: Final = 8
 """Mark of a record: a sensitive name has a value that could be one."""

@@ -20,7 +20,6 @@ def number(prefix: str, size: int, filler: str = "1") -> str:
 
 NETWORKS = {
     "visa 16": number("4", 16),
-    "visa 13": number("4", 13, "2"),
     "visa 19": number("4", 19, "0"),
     "mastercard 5": number("51", 16),
     "mastercard 2": number("2221", 16, "3"),
@@ -35,7 +34,18 @@ NETWORKS = {
     "unionpay": number("62", 16),
     "unionpay 19": number("81", 19),
     "maestro": number("6759", 18),
+    "maestro 13": number("6759", 13, "3"),
+    "elo 504175": number("504175", 16),
+    "elo 506699": number("506699", 16),
+    "elo 506778": number("506778", 16, "3"),
+    "elo 509": number("509043", 16),
+    "elo 636297": number("636297", 16),
+    "elo 636368": number("636368", 16),
+    "rupay 60": number("607091", 16),
+    "rupay 508": number("508528", 16),
+    "rupay 82": number("820137", 16),
 }
+"""Of every range that `scoring.decode.networks` knows."""
 
 PAN = NETWORKS["visa 16"]
 
