@@ -26,7 +26,7 @@ from scoring.decode.hashing import CARD_KEY
 from scoring.enrich import threeds
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
-from scoring.outputs import NOTHING, Emitted, LetterRuns, Outputs, Record, Source, Tally, letter_runs
+from scoring.outputs import ANSWERS, NOTHING, Emitted, LetterRuns, Outputs, Record, Source, Tally, letter_runs
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog
@@ -38,7 +38,7 @@ STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 class _Judged:
     """A batch after the model and the policy: arrays of length n, and the reasons of those that may alert.
 
-    `silent` rows are not answered: repeats, and what was answered before a restart.
+    `silent` rows are not decided: repeats, answers to what was decided, and what was decided before a restart.
     """
 
     probabilities: NDArray[np.float64]
@@ -74,7 +74,7 @@ class Engine:
         mark: Callable[[str], None] = ignore,
         emitted: Emitted = NOTHING,
     ) -> Outputs:
-        """Decide a batch of authorizations: one decision for each value that is neither refused nor a repeat.
+        """Decide a batch of authorizations: one decision for each value but refused ones, repeats and answers.
 
         What stands in `emitted` moves the profiles on and comes out no second time.
         """
@@ -162,7 +162,7 @@ class Engine:
         probabilities, scores = self.bundle.calibration.apply(margins)
         bands = self._table.bands(observed.decoded.names, observed.decoded.ints[:, Col.MCC], scores)
         reasons: dict[int, list[Reason]] = {}
-        for row in np.flatnonzero((bands > 0) & ~observed.repeats).tolist() if np.count_nonzero(bands) else ():
+        for row in np.flatnonzero((bands > 0) & ~observed.passed_over).tolist() if np.count_nonzero(bands) else ():
             self.bundle.trees.contributions(observed.matrix[row], self._contributions)
             reasons[row] = self._reasons.top(self._contributions, observed.matrix[row])
         return _Judged(probabilities, scores, bands, reasons, silent)
@@ -210,7 +210,7 @@ class Engine:
 
     def _alerts(self, decoded: Decoded, decided: Decided, emitted: Emitted, tally: Tally) -> list[Record]:
         alerts: list[Record] = []
-        for row, reasons in decided.reasons.items():  # every row above ALLOW that is no repeat, in order
+        for row, reasons in decided.reasons.items():  # every row above ALLOW that is an event of its own, in order
             band = int(decided.bands[row])
             if band < self._desk.minimum:
                 continue
@@ -251,6 +251,7 @@ class Engine:
         bands, rows, clocks = judged.bands, observed.rows, observed.clocks
         statuses, exemptions = observed.verdicts[:, threeds.STATUS], observed.decoded.ints[:, Col.EXEMPT]
         repeats, silent = int(np.count_nonzero(observed.repeats)), int(np.count_nonzero(judged.silent))
+        answers = _by_name(ANSWERS, observed.clocks[observed.answers] >= Clock.LATE) if silent else {}
         if silent:
             kept = ~judged.silent
             bands, rows, clocks, statuses = bands[kept], rows[kept], clocks[kept], statuses[kept]
@@ -258,7 +259,8 @@ class Engine:
         return Tally(
             events=events,
             repeats=repeats,
-            replayed=silent - repeats + len(observed.decoded.rejects) - len(rejects),
+            answers=answers,
+            replayed=silent - repeats - sum(answers.values()) + len(observed.decoded.rejects) - len(rejects),
             clocks=_by_name(CLOCK_NAMES, clocks),
             bands=_by_name(BAND_NAMES, bands),
             dead_letters=_by_reason(rejects),
@@ -271,9 +273,9 @@ class Engine:
 
 def _silent(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:
     if not emitted.decisions:
-        return observed.repeats
+        return observed.passed_over
     known = (name[0] in emitted.decisions for name in observed.decoded.names)
-    return observed.repeats | np.fromiter(known, dtype=np.bool_, count=len(observed.decoded))
+    return observed.passed_over | np.fromiter(known, dtype=np.bool_, count=len(observed.decoded))
 
 
 def _unburied(rejects: list[tuple[int, Reject]], source: Source, emitted: Emitted) -> list[tuple[int, Reject]]:
@@ -282,7 +284,7 @@ def _unburied(rejects: list[tuple[int, Reject]], source: Source, emitted: Emitte
     return [reject for reject in rejects if source.offsets[reject[0]] not in emitted.dead_letters]
 
 
-def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger]) -> dict[str, int]:
+def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger] | NDArray[np.bool_]) -> dict[str, int]:
     return {names[code]: count for code, count in Counter(codes.tolist()).items()}
 
 

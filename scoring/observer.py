@@ -51,7 +51,8 @@ class Observed:
     """A batch after enrichment and profiles: n accepted events in order and their model inputs.
 
     `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant directory;
-    `verdicts` int16[n, 5]; `repeats` bool[n]; `clocks` int8[n] of `Clock`; `record_ms` int64[n], UNDATED where unknown.
+    `verdicts` int16[n, 5]; `repeats` and `answers` bool[n], events that are not decided; `clocks` int8[n] of `Clock`;
+    `record_ms` int64[n], UNDATED where unknown.
     """
 
     decoded: Decoded
@@ -61,6 +62,12 @@ class Observed:
     repeats: NDArray[np.bool_]
     clocks: NDArray[np.int8]
     record_ms: NDArray[np.int64]
+    answers: NDArray[np.bool_]
+
+    @property
+    def passed_over(self) -> NDArray[np.bool_]:
+        """The events that are not decided: bool[n]."""
+        return self.repeats | self.answers
 
 
 class Reported(NamedTuple):
@@ -121,7 +128,7 @@ class Observer:
         seen = self.profiles.read_then_update(facts, matrix, _PROFILE_FIRST, partition)
         clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")
-        return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps)
+        return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)
 
     def report(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Reported:
         """Count a batch of fraud reports of a partition; `record_ms` as in `observe`.

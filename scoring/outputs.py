@@ -5,6 +5,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+ANSWERS = ("COUNTED", "UNTIMED")
+"""What became of an answer: its outcome counts in the profiles, or its time is not trusted and it moved nothing."""
+
 Record = tuple[bytes, bytes]
 """Key and value of one record to be produced."""
 
@@ -78,6 +81,7 @@ class Tally:
 
     events: int = 0
     repeats: int = 0
+    answers: dict[str, int] = field(default_factory=dict)  # to attempts that were decided before, by what became of it
     replayed: int = 0  # taken in again after a restart, and answered before it: decisions and dead letters
     card_conflicts: int = 0  # sampled cards that another partition had seen too, each once
     clocks: dict[str, int] = field(default_factory=dict)  # decisions by how the event's time stood
@@ -96,7 +100,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
-    """Records to produce. For a batch of authorizations: values in = decisions + dead letters + repeats + replayed."""
+    """Records to produce.
+
+    For a batch of authorizations: values in = decisions + dead letters + repeats + answers + replayed.
+    """
 
     decisions: list[Record] = field(default_factory=list)
     alerts: list[Record] = field(default_factory=list)

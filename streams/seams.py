@@ -11,7 +11,7 @@ from streams.transport.batch import Batch
 
 
 class Engine(Protocol):
-    """Turn payloads into outputs. `events in = decisions + dead letters + repeats` for every call of `score`."""
+    """Turn payloads into outputs. Every call of `score` adds up as `scoring.outputs.Outputs` says."""
 
     def score(
         self,

@@ -1,5 +1,6 @@
 """Events for tests: one plain authorization, and what a test wants different in it."""
 
+from collections.abc import Sequence
 from copy import deepcopy
 from hashlib import blake2b
 from typing import Any
@@ -43,3 +44,21 @@ def event(**changes: Any) -> dict[str, Any]:
 def encoded(**changes: Any) -> bytes:
     """Give the same as bytes."""
     return orjson.dumps(event(**changes))
+
+
+def request_of(value: bytes) -> bytes:
+    """Give an event as it was before the issuer answered."""
+    return orjson.dumps(orjson.loads(value) | {"outcome": {"phase": "PRE_AUTH"}})
+
+
+def in_two_phases(values: Sequence[bytes], every: int, behind: int = 4) -> list[bytes]:
+    """Ask about every so many-th event first; its answer, the event itself, comes so many events later."""
+    made: list[bytes] = []
+    waiting: list[tuple[int, bytes]] = []
+    for number, value in enumerate(values):
+        is_asked = number % every == 0
+        made.append(request_of(value) if is_asked else value)
+        waiting += [(number + behind, value)] if is_asked else []
+        while waiting and waiting[0][0] <= number:
+            made.append(waiting.pop(0)[1])
+    return made + [value for _, value in waiting]

@@ -43,8 +43,8 @@ FLOW = Row(
         ),
         Panel(
             title="Events unaccounted for",
-            description="Events in minus decisions, repeats, replayed events and dead letters. It may flicker for one "
-            "scrape; a value that stays is a bug (alert SekishoEventsUnaccounted).",
+            description="Events in minus decisions, repeats, answers, replayed events and dead letters. It may flicker "
+            "for one scrape; a value that stays is a bug (alert SekishoEventsUnaccounted).",
             kind="stat",
             unit="short",
             queries=(Query(f"sum(abs(instance:sekisho_unaccounted_events:difference{{{WORKERS}}}))", "events"),),
@@ -65,13 +65,14 @@ FLOW = Row(
         ),
         Panel(
             title="Events in, and what became of them",
-            description="Every authorization becomes exactly one of: a decision, a repeat, a dead letter; or it is "
+            description="Every event becomes exactly one of: a decision, a repeat, an answer, a dead letter; or it is "
             "replayed after a restart, having had its decision. The first line is the sum of the others.",
             unit="reqps",
             queries=(
                 Query(f"sum({rate('sekisho_events_total')})", "events in"),
                 Query(f"sum({rate('sekisho_decisions_total')})", "decisions"),
                 Query(f"sum({rate('sekisho_repeats_total')})", "repeats"),
+                Query(f"sum({rate('sekisho_answers_total')})", "answers"),
                 Query(f"sum({rate('sekisho_replayed_total')})", "replayed"),
                 Query(f"sum({rate('sekisho_dead_letters_total', AUTHORIZATIONS)})", "dead letters"),
             ),

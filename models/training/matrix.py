@@ -44,11 +44,12 @@ class _Line(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """Every authorization that moved the profiles, in order: n rows. Repeats and refused events are only counted.
+    """Every authorization that moved the profiles, in order: n rows. Repeats, answers and refused events are counted.
 
     `matrix` is float64[n, F] as the engine scores it; `event_ms` and `amount_jpy` (-1 unknown) int64[n]; `card`
     uint64[n] hashes; `fraud` bool[n]; `typology` and `episode` object[n], None for genuine events.
-    `skipped` counts repeats, events dated too far behind or ahead, and refused records by reason.
+    `skipped` counts repeats, answers to earlier rows, events dated too far behind or ahead, and refused records by
+    reason.
     """
 
     matrix: NDArray[np.float64]
@@ -128,9 +129,10 @@ class _Collector:
         decoded = observed.decoded
         self._skipped.update(reject.reason for _, reject in decoded.rejects)
         self._skipped["repeat"] += int(observed.repeats.sum())
+        self._skipped["answer"] += int(observed.answers.sum())
         for kind in (Clock.LATE, Clock.EARLY):
-            self._skipped[kind.name.lower()] += int(((observed.clocks == kind) & ~observed.repeats).sum())
-        kept = np.flatnonzero(trusted(observed.clocks) & ~observed.repeats)
+            self._skipped[kind.name.lower()] += int(((observed.clocks == kind) & ~observed.passed_over).sum())
+        kept = np.flatnonzero(trusted(observed.clocks) & ~observed.passed_over)
         self._append(observed.matrix[kept])
         self._ids.extend(decoded.names[i][0].decode() for i in kept.tolist())
         self._columns.append(decoded.ints[kept][:, [Col.EVENT_MS, Col.AMOUNT_JPY]])

@@ -30,6 +30,12 @@ it is late), in whole seconds:
   quarter of a day, and if it is more than a day late, only the sub-buckets of each window before its own. Of more than
   16 seconds ahead of every event the two closest count as one, the later.
 * **Repeats** are found among the last 6 event ids of the card.
+* **Answers:** an attempt without an outcome (asked before the issuer answered) counts as an attempt. A later event of
+  its card with its id and an outcome is its answer: it adds that outcome, and its amount to spend, to all rows that it
+  has keys for, in the bucket of its own time, once. Rates of outcomes divide by the attempts whose outcome is known;
+  they are NaN where none is. The card remembers of each of the 6 ids whether its outcome is due, so an answer that
+  comes later, or before its request, is a first event: it counts as both. A z-score is over amounts not declined when
+  they were asked for.
 * **Late events** count in their own bucket while it is held and never move a row back. Events without trusted time are
   scored against their rows as they stand; their ids are remembered, their windows are not touched.
 * **Partitions:** with one or several on one worker the figures are the same for the same order of events. Rows that a

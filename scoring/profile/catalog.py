@@ -76,7 +76,7 @@ _CARD_RECIPES: Final = (
         _CARD,
         _S.APPROVED,
         _H24,
-        "Share of this card's attempts in 24h approved.",
+        "Share of this card's answered attempts in 24h approved.",
     ),
     read(
         "prior_declines",
@@ -170,7 +170,7 @@ _MERCHANT_RECIPES: Final = (
         _MERCHANT,
         _S.APPROVED,
         _H1,
-        "Share of attempts in 1h approved.",
+        "Share of answered attempts in 1h approved.",
     ),
     share(
         "merchant_declines",
@@ -178,7 +178,7 @@ _MERCHANT_RECIPES: Final = (
         _MERCHANT,
         _S.APPROVED,
         _H24,
-        "Share of attempts in 24h approved.",
+        "Share of answered attempts in 24h approved.",
     ),
     share(
         "merchant_declines",
@@ -186,7 +186,7 @@ _MERCHANT_RECIPES: Final = (
         _MERCHANT,
         _S.RISK,
         _H24,
-        "Share of attempts in 24h declined as risky.",
+        "Share of answered attempts in 24h declined as risky.",
     ),
     share(
         "merchant_declines",
@@ -194,7 +194,7 @@ _MERCHANT_RECIPES: Final = (
         _MERCHANT,
         _S.CRED,
         _H1,
-        "Share of attempts in 1h declined for card data.",
+        "Share of answered attempts in 1h declined for card data.",
     ),
     share(
         "small_amounts",
@@ -257,7 +257,7 @@ _ENUMERATION_RECIPES: Final = (
         _MERCHANT_BIN,
         _S.CRED,
         _H1,
-        "Share of attempts in 1h declined for card data.",
+        "Share of answered attempts in 1h declined for card data.",
     ),
     share(
         "enumeration",
@@ -265,7 +265,7 @@ _ENUMERATION_RECIPES: Final = (
         _MERCHANT_BIN,
         _S.APPROVED,
         _H1,
-        "Share of attempts in 1h approved.",
+        "Share of answered attempts in 1h approved.",
     ),
     *count("enumeration", _BIN, _S.CRED, _M10),
     share(
@@ -274,7 +274,7 @@ _ENUMERATION_RECIPES: Final = (
         _BIN,
         _S.CRED,
         _H1,
-        "Share of this BIN's attempts in 1h declined for card data.",
+        "Share of this BIN's answered attempts in 1h declined for card data.",
     ),
     *distinct("enumeration", _BIN, _CARD, _H1),
     *distinct("enumeration", _BIN, _MERCHANT, _H1),

@@ -36,6 +36,7 @@ class Statistic(IntEnum):
     SPEND = 9  # approved amounts less reversed ones, whole yen
     GROSS = 10  # approved amounts, whatever was reversed of them, whole yen
     PRICED = 11  # approved attempts whose amount in yen is known: GROSS over PRICED is their mean
+    ANSWERED = 12  # attempts whose outcome is known: rates of outcomes divide by them
 
 
 class Window(IntEnum):

@@ -69,12 +69,14 @@ def row_nbytes(kind: int) -> int:
 class Seen(NamedTuple):
     """What the profiles say of the events of a batch themselves: bool[n] each.
 
-    `repeats` have an id among the last of their card; `disordered` move windows and are earlier, in whole seconds, than
-    the latest event of their card that did.
+    `repeats` have an id among the last of their card and say nothing new; `disordered` move windows and are earlier, in
+    whole seconds, than the latest event of their card that did. `answers` have the id of an attempt of their card whose
+    outcome was not known, and say it: they are no events of their own, and have no features.
     """
 
     repeats: NDArray[np.bool_]
     disordered: NDArray[np.bool_]
+    answers: NDArray[np.bool_]
 
 
 class Profiles:
@@ -137,14 +139,15 @@ class Profiles:
         """Write the profile features of each event of a partition as its predecessors left them, then let it count.
 
         `out`: float64[n, >= first_column + P], C-contiguous; columns first_column to first_column + P overwritten, NaN
-        for what is not known. A repeat changes nothing and its features are NaN.
+        for what is not known. A repeat changes nothing, an answer adds the outcome of its attempt: the features of
+        either are NaN.
         """
         n = len(facts)
         assert out.dtype == np.float64, f"out is {out.dtype}, not float64"
         assert out.flags.c_contiguous, "out is not C-contiguous"
         assert out.shape[0] == n, f"out has {out.shape[0]} rows for {n} events"
         assert 0 <= first_column <= out.shape[1] - len(PROFILE_FEATURES), f"no room from column {first_column}"
-        seen = Seen(np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_))
+        seen = Seen(*(np.zeros(n, dtype=np.bool_) for _ in Seen._fields))
         columns = Columns(
             facts.event_id,
             facts.keys,

@@ -15,6 +15,9 @@ REPORT_PRIOR_RATE: Final = 0.001
 
 SECONDS_A_DAY: Final = 86_400.0
 
+OUTCOMES: Final = {Statistic.APPROVED, Statistic.CRED, Statistic.RISK}
+"""What only the issuer's answer tells. An attempt that was asked about, and not answered, is in no rate of these."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -85,11 +88,12 @@ def distinct(family: str, entity: Entity, element: Entity, *windows: Window) -> 
 
 
 def share(family: str, name: str, entity: Entity, statistic: Statistic, window: Window, doc: str) -> Recipe:
-    """Divide one count of a window by the attempts of the same window."""
+    """Divide one count of a window by the attempts of the same window, an outcome by those whose outcome is known."""
+    whole = Statistic.ANSWERED if statistic in OUTCOMES else Statistic.ATTEMPTS
     return Recipe(
         feature=_say(name, "ratio", family, doc),
         a=TABLES.ring_of[entity, (statistic, window)],
-        c=TABLES.ring_of[entity, (Statistic.ATTEMPTS, window)],
+        c=TABLES.ring_of[entity, (whole, window)],
     )
 
 

@@ -51,7 +51,10 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
     Entity.CARD: RowPlan(
         rings={
             Block.SPLITS: _over(_S.SPEND, _H1, _H24, _D7, _D30) + _over(_S.GROSS, _D30),
-            Block.SHORTS: _over(_S.ATTEMPTS, *Window) + _over(_S.APPROVED, _H1, _H24) + _over(_S.PRICED, _D30),
+            Block.SHORTS: _over(_S.ATTEMPTS, *Window)
+            + _over(_S.ANSWERED, _H24)
+            + _over(_S.APPROVED, _H1, _H24)
+            + _over(_S.PRICED, _D30),
             Block.BYTES: _over(_S.CRED, _H1, _H24)
             + _over(_S.FUNDS, _H1, _H24)
             + _over(_S.RISK, _H24, _D7)
@@ -64,6 +67,7 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
         rings={
             Block.SUMS: _over(_S.SPEND, _H24) + _over(_S.GROSS, _D30),
             Block.COUNTS: _over(_S.ATTEMPTS, *Window)
+            + _over(_S.ANSWERED, _H1, _H24)
             + _over(_S.APPROVED, _H1, _H24)
             + _over(_S.PRICED, _D30)
             + _over(_S.CRED, _H1)
@@ -75,14 +79,19 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
         sketches=(Sketch(element=Entity.CARD, slots=256, windows=(_M10, _H1, _H24)),),
     ),
     Entity.MERCHANT_BIN: RowPlan(
-        rings={Block.COUNTS: _over(_S.ATTEMPTS, _M10, _H1) + _over(_S.APPROVED, _H1) + _over(_S.CRED, _M10, _H1)},
+        rings={
+            Block.COUNTS: _over(_S.ATTEMPTS, _M10)
+            + _over(_S.ANSWERED, _H1)
+            + _over(_S.APPROVED, _H1)
+            + _over(_S.CRED, _M10, _H1)
+        },
         sketches=(
             Sketch(element=Entity.CARD, slots=128, windows=(_M10, _H1)),
             Sketch(element=Entity.IP, slots=32, windows=(_H1,)),
         ),
     ),
     Entity.BIN: RowPlan(
-        rings={Block.COUNTS: _over(_S.ATTEMPTS, _H1) + _over(_S.CRED, _M10, _H1)},
+        rings={Block.COUNTS: _over(_S.ANSWERED, _H1) + _over(_S.CRED, _M10, _H1)},
         sketches=(
             Sketch(element=Entity.CARD, slots=256, windows=(_H1,)),
             Sketch(element=Entity.MERCHANT, slots=64, windows=(_H1,)),

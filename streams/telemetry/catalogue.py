@@ -2,6 +2,7 @@
 
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
+from scoring.outputs import ANSWERS
 from streams.telemetry.metric import Metric
 
 LATENCY_BUCKETS_S = (
@@ -42,7 +43,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="events",
         stage="decode",
-        help="Authorization events taken in: decisions + dead letters of authorizations + repeats + replayed.",
+        help="Authorization events taken in: decisions + dead letters of these + repeats + answers + replayed.",
     ),
     Metric(
         name="sekisho_decisions_total",
@@ -58,6 +59,14 @@ CATALOGUE: tuple[Metric, ...] = (
         unit="events",
         stage="profile",
         help="Events whose id had been decided already: they change nothing and emit nothing.",
+    ),
+    Metric(
+        name="sekisho_answers_total",
+        kind="counter",
+        unit="events",
+        stage="profile",
+        help="Answers to attempts that were decided before them; UNTIMED ones, LATE or EARLY, changed no profile.",
+        labels={"result": ANSWERS},
     ),
     Metric(
         name="sekisho_event_times_total",

@@ -54,6 +54,7 @@ class Telemetry:
         self._events = series.cell("sekisho_events_total")
         self._bands = series.cells("sekisho_decisions_total")
         self._repeats = series.cell("sekisho_repeats_total")
+        self._answers = series.cells("sekisho_answers_total")
         self._clocks = series.cells("sekisho_event_times_total")
         self._alerts = series.cells("sekisho_alerts_total")
         self._suppressed = series.cell("sekisho_alerts_suppressed_total")
@@ -102,6 +103,8 @@ class Telemetry:
         tally = outputs.tally
         self._events.add(tally.events)
         self._repeats.add(tally.repeats)
+        for result, count in tally.answers.items():
+            self._answers[result,].add(count)
         self._replayed.add(tally.replayed)
         self._card_conflicts.add(tally.card_conflicts)
         self._batch_events.observe(tally.events)

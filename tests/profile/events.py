@@ -103,6 +103,7 @@ class Stream:
         self.profiles = Profiles(limits)
         self.repeats: list[bool] = []
         self.disordered: list[bool] = []
+        self.answers: list[bool] = []
         self._fed = 0
 
     def feed(self, *events: Event) -> list[dict[str, float]]:
@@ -113,6 +114,7 @@ class Stream:
         self._fed += len(events)
         self.repeats += seen.repeats.tolist()
         self.disordered += seen.disordered.tolist()
+        self.answers += seen.answers.tolist()
         return [dict(zip(NAMES, row[2:-1].tolist(), strict=True)) for row in out]
 
     def last(self, *events: Event) -> dict[str, float]:

@@ -1,24 +1,40 @@
 """A ledger of everything that happened, read bucket by bucket: what counters, rates and means are, to the last digit.
 
-Written without the kernels' tables: a window is the sub-bucket that runs when it is read, and the four before it.
+Written without the kernels' tables: a window is the sub-bucket that runs when it is read, and the four before it; a
+card's last six ids are a list; an attempt and its outcome are two entries.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import nan
 
 from scoring.profile import Entity
-from tests.profile.events import APPROVED, ATTEMPT, REFUND, REVERSAL, Event
-from tests.profile.oracle import CLASSES
+from tests.profile.events import APPROVED, ATTEMPT, FUNDS, REFUND, REVERSAL, Event
+from tests.profile.oracle import CLASSES, COUNTED
 
 SUB_S = {"1m": 15, "10m": 150, "1h": 900, "24h": 21_600, "7d": 151_200, "30d": 648_000}
+DAY_S = 86_400
+IDS = 6
 
-MEANS = {
-    "card_mean_amount_30d": Entity.CARD,
-    "card_amount_over_mean_30d": Entity.CARD,
-    "merchant_amount_over_mean_30d": Entity.MERCHANT,
+DECIDED, REPEAT, ANSWER = "decided", "repeat", "answer"
+
+RATES = {
+    "card_approval_rate_24h": ("approved", "answered"),
+    "merchant_approval_rate_1h": ("approved", "answered"),
+    "merchant_approval_rate_24h": ("approved", "answered"),
+    "merchant_risk_rate_24h": ("risk_declines", "answered"),
+    "merchant_cred_rate_1h": ("cred_declines", "answered"),
+    "merchant_bin_cred_rate_1h": ("cred_declines", "answered"),
+    "merchant_bin_approval_rate_1h": ("approved", "answered"),
+    "bin_cred_rate_1h": ("cred_declines", "answered"),
+    "merchant_small_rate_1h": ("small_attempts", "attempts"),
+    "merchant_small_rate_30d": ("small_attempts", "attempts"),
+    "merchant_threeds_failed_rate_24h": ("threeds_failed", "attempts"),
+    "merchant_refunds_over_attempts_7d": ("refunds", "attempts"),
+    "card_mean_amount_30d": ("gross", "priced"),
 }
-"""The mean itself, and amounts over it."""
+"""One sum over another of the same window."""
+
+OVER_MEANS = ("card_amount_over_mean_30d", "merchant_amount_over_mean_30d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +47,57 @@ class Line:
 
 
 @dataclass
+class Ladder:
+    """The running series of a card's funds declines."""
+
+    run: int = 0
+    above: int = 0
+    last_s: int = 0
+
+    def take(self, event: Event, second: int) -> None:
+        if second - self.last_s > DAY_S:
+            self.run = self.above = 0
+        self.last_s = max(self.last_s, second)
+        if event.kind != ATTEMPT:
+            return
+        if event.outcome == APPROVED:
+            self.run = self.above = 0
+        elif event.outcome == FUNDS and event.amount > 0:
+            self.run = self.run + 1 if event.amount < self.above else 1
+            self.above = event.amount
+
+    def read(self, second: int) -> int:
+        return self.run if second - self.last_s <= DAY_S else 0
+
+
+@dataclass
 class Ledger:
-    """All lines so far."""
+    """All lines so far, and what is remembered of each card."""
 
     lines: list[Line] = field(default_factory=list)
+    ids: dict[int, list[tuple[int, bool]]] = field(default_factory=dict)  # newest first: id, and if its outcome is due
+    ladders: dict[int, Ladder] = field(default_factory=dict)
 
-    def take(self, event: Event) -> None:
-        """Enter an event."""
+    def take(self, event: Event, event_id: int) -> str:
+        """Enter an event; say what it is."""
+        is_due = event.kind == ATTEMPT and event.outcome == 0
+        ids = self.ids.setdefault(event.card, []) if event.card else []
+        known = [was_due for name, was_due in ids if name == event_id]
+        if known and not (known[0] and event.kind == ATTEMPT and not is_due):
+            return REPEAT
+        if known:
+            ids[:] = [(name, was_due and name != event_id) for name, was_due in ids]
+            self._enter(event, answered(event))
+            return ANSWER
+        ids[:] = [(event_id, is_due), *ids][:IDS]
+        self._enter(event, adds(event))
+        return DECIDED
+
+    def _enter(self, event: Event, figures: dict[str, int]) -> None:
         if event.trusted:
-            self.lines.append(Line(event, event.time_ms // 1000, adds(event)))
+            second = event.time_ms // 1000
+            self.lines.append(Line(event, second, figures))
+            self.ladders.setdefault(event.card, Ladder()).take(event, second)
 
     def total(self, entity: Entity, what: str, window: str, event: Event) -> int:
         """Return what a window says to an event before it is entered."""
@@ -48,49 +106,44 @@ class Ledger:
         first = stands_s // SUB_S[window] - 4
         return sum(line.adds.get(what, 0) for line in of if line.second // SUB_S[window] >= first)
 
-    def mean(self, name: str, event: Event) -> float:
-        """Return a feature of MEANS."""
-        entity = MEANS[name]
-        gross, priced = (self.total(entity, what, "30d", event) for what in ("gross", "priced"))
-        if not event.key(entity) or not priced:
-            return nan
-        if "_over_" not in name:
-            return gross / priced
-        return event.amount / (gross / priced) if event.amount >= 0 and gross else nan
+    def expected(self, name: str, event: Event) -> float | None:
+        """Return a feature of an event that is about to be entered; None for one that is not in this ledger."""
+        counted = COUNTED.fullmatch(name)
+        if counted:
+            entity = Entity[counted[1].upper()]
+            return max(self.total(entity, counted[2], counted[3], event), 0) if event.key(entity) else nan
+        if name in RATES:
+            return self._ratio(name, *RATES[name], event)
+        if name in OVER_MEANS:
+            mean = self._ratio(name, "gross", "priced", event)
+            return event.amount / mean if event.amount >= 0 and mean > 0 else nan
+        if name == "card_funds_ladder":
+            return self.ladders.get(event.card, Ladder()).read(event.time_ms // 1000) if event.card else nan
+        return None
+
+    def _ratio(self, name: str, above: str, below: str, event: Event) -> float:
+        owner = "merchant_bin" if name.startswith("merchant_bin") else name.partition("_")[0]
+        entity, window = Entity[owner.upper()], name.rsplit("_", 1)[1]
+        over = self.total(entity, below, window, event)
+        return self.total(entity, above, window, event) / over if event.key(entity) and over > 0 else nan
 
 
 def adds(event: Event) -> dict[str, int]:
     """Say what an event that is taken whole adds."""
-    amount = max(event.amount, 0)
     if event.kind == REVERSAL:
-        return {"reversals": 1, "spend": -amount}
+        return {"reversals": 1, "spend": -max(event.amount, 0)}
     if event.kind == REFUND:
         return {"refunds": 1}
     assert event.kind == ATTEMPT
-    return {**asked(event), **answered(event)}
-
-
-def asked(event: Event) -> dict[str, int]:
-    """Say what an attempt adds whatever its outcome."""
-    return {
-        "attempts": 1,
-        "small_attempts": int(0 <= event.amount <= 500),
-        "threeds_failed": int(event.tds_failed),
-    }
+    asked = {"attempts": 1, "small_attempts": int(0 <= event.amount <= 500), "threeds_failed": int(event.tds_failed)}
+    return {**asked, **answered(event)}
 
 
 def answered(event: Event) -> dict[str, int]:
-    """Say what the outcome of an attempt adds."""
+    """Say what the outcome of an attempt adds: nothing while it is not known."""
     found = {what: int(event.outcome in classes) for what, classes in CLASSES.items()}
+    found["answered"] = int(event.outcome != 0)
     if event.outcome == APPROVED:
         amount = max(event.amount, 0)
         found |= {"spend": amount, "gross": amount, "priced": int(event.amount >= 0)}
     return found
-
-
-def entered(events: Iterable[Event]) -> Ledger:
-    """Return the ledger of events that are all taken."""
-    ledger = Ledger()
-    for event in events:
-        ledger.take(event)
-    return ledger

@@ -5,8 +5,8 @@ import math
 import pytest
 from hypothesis import given, settings
 
-from tests.profile.events import FUNDS, REFUND, REVERSAL, Event, Stream, at
-from tests.profile.ledger import MEANS, Ledger
+from tests.profile.events import FUNDS, REFUND, REVERSAL, Event, Stream, at, ids
+from tests.profile.ledger import OVER_MEANS, Ledger
 from tests.profile.strategies import streams
 
 
@@ -39,11 +39,11 @@ def test_an_approval_of_an_unknown_amount_is_in_no_mean() -> None:
     assert math.isnan(Stream().last(at(0, amount=-1), at(1))["card_mean_amount_30d"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(streams())
 def test_every_mean_is_that_of_all_approvals_of_a_known_amount_in_its_window(events: list[Event]) -> None:
     stream, ledger = Stream(), Ledger()
-    for event, features in zip(events, stream.feed(*events), strict=True):
-        for name in MEANS if event.trusted else ():
-            assert features[name] == pytest.approx(ledger.mean(name, event), rel=1e-12, nan_ok=True), name
-        ledger.take(event)
+    for event, event_id, features in zip(events, ids(events), stream.feed(*events), strict=True):
+        for name in ("card_mean_amount_30d", *OVER_MEANS) if event.trusted else ():
+            assert features[name] == pytest.approx(ledger.expected(name, event), rel=1e-12, nan_ok=True), name
+        ledger.take(event, event_id)

@@ -326,10 +326,10 @@ class ProfileEngine:
         return self.profiles.changelog
 
     def feed(self, event: Event, event_id: int, partition: int = 0) -> tuple[bytes, bool]:
-        """Score one event; return its features and whether it is a repeat."""
+        """Score one event; return its features with whether it is an answer, and whether it is a repeat."""
         out = np.full((1, len(PROFILE_FEATURES)), -1.0)
         seen = self.profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
-        return out.tobytes(), bool(seen.repeats[0])
+        return out.tobytes() + seen.answers.tobytes(), bool(seen.repeats[0])
 
     def recall(self, alerts: Iterable[bytes]) -> int:
         self.recalled += alerts

@@ -20,8 +20,8 @@ from streams.state.keeper import FlushError, Held
 from streams.state.marker import KEY, StateFormatError
 from streams.state.restore import Input, Restorer
 from streams.transport.fence import ProducerIdentity
+from tests.profile.conversations import arrivals
 from tests.profile.events import Event, at, ids
-from tests.profile.strategies import streams
 from tests.state.fakes import (
     TOPICS,
     Crashed,
@@ -117,7 +117,7 @@ async def flushed(run: Run, events: Sequence[Event], names: Sequence[int]) -> No
 
 
 @settings(max_examples=30)
-@given(streams(), st.data(), st.sampled_from([1, 3]), st.booleans())
+@given(arrivals, st.data(), st.sampled_from([1, 3]), st.booleans())
 def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
     events: list[Event], data: st.DataObject, partitions: int, is_fenced: bool
 ) -> None:

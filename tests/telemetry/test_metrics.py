@@ -117,6 +117,7 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
     tally = Tally(
         events=10,
         repeats=2,
+        answers={"COUNTED": 3, "UNTIMED": 1},
         clocks={"ON_TIME": 3, "OUT_OF_ORDER": 1, "EARLY": 1},
         bands={"ALLOW": 4, "BLOCK": 1},
         alerts={("INCIDENT", "CRITICAL"): 1},
@@ -130,6 +131,8 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
         of.scored(batch(), Outputs(tally=tally))
     assert value(of, "sekisho_events_total") == 20
     assert value(of, "sekisho_repeats_total") == 4
+    assert value(of, "sekisho_answers_total", result="COUNTED") == 6
+    assert value(of, "sekisho_answers_total", result="UNTIMED") == 2
     assert value(of, "sekisho_event_times_total", clock="ON_TIME") == 6
     assert value(of, "sekisho_event_times_total", clock="EARLY") == 2
     assert value(of, "sekisho_event_times_total", clock="LATE") == 0

@@ -58,11 +58,12 @@ class Columns(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """Hold what a batch is answered with: the matrix of features, which events are repeats, which came out of order."""
+    """Hold what a batch comes to: the matrix of features, which events are repeats, out of order, or answers."""
 
     features: Scratch
     repeats: NDArray[np.bool_]
     disordered: NDArray[np.bool_]
+    answers: NDArray[np.bool_]
 
 
 class ReportColumns(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.jit import helper, whole
+from scoring.jit import constant, helper, whole
 from scoring.profile.entities import Entity
 from scoring.profile.kernels.arrays import Arena, Columns, Scratch
 from scoring.profile.kernels.store import mix
@@ -44,8 +44,12 @@ _U32_MAX: Final = 2**32 - 1
 _AMOUNTS_MEMORY: Final = 32  # mean and variance forget at the rate of 1 / 32 an amount
 _AMOUNTS_MIN: Final = 3  # fewer say nothing about a spread
 
-APPROVED: Final = 1  # OutcomeClass
+UNKNOWN: Final = 0  # OutcomeClass
+APPROVED: Final = 1
 FUNDS: Final = 4
+
+ASKED: Final = constant(1)
+"""The lowest bit of an id as a card remembers it: its outcome is not known yet."""
 
 
 @helper
@@ -60,20 +64,28 @@ def _code(value: int) -> np.uint64:
 
 
 @helper
-def is_repeat(arena: Arena, at: int, event_id: int) -> bool:
-    """Say whether the id is among the last IDS of this card."""
-    found = False
-    for k in range(IDS):
-        found |= arena.words[at + _IDS + k] == event_id
-    return found
+def name_of(event_id: np.uint64) -> int:
+    """Return the word by which a card remembers an id: never 0, and its lowest bit is free for ASKED."""
+    name = whole(event_id << np.uint64(1))
+    return name if name != 0 else whole(2)
 
 
 @helper
-def remember_id(arena: Arena, at: int, event_id: int) -> None:
+def place_of(arena: Arena, at: int, name: int) -> int:
+    """Return the word that holds a name among the last IDS of this card, or -1."""
+    place = whole(-1)
+    for k in range(IDS):
+        if arena.words[at + _IDS + k] & ~ASKED == name:
+            place = at + _IDS + k
+    return place
+
+
+@helper
+def remember_id(arena: Arena, at: int, word: int) -> None:
     """Push an id; the oldest falls out."""
     for k in range(IDS - 1, 0, -1):
         arena.words[at + _IDS + k] = arena.words[at + _IDS + k - 1]
-    arena.words[at + _IDS] = event_id
+    arena.words[at + _IDS] = word
 
 
 @helper
@@ -138,16 +150,8 @@ def read_card(
 
 
 @helper
-def update_card(
-    arena: Arena,
-    at: int,
-    columns: Columns,
-    i: int,
-    amount: int,
-    second: int,
-    last_s: int,
-) -> None:
-    """Take an attempt at `second` into the memories of a row that stood at `last_s`."""
+def update_card(arena: Arena, at: int, columns: Columns, i: int, amount: int, second: int) -> None:
+    """Take an attempt at `second` into the memories of a row, but for its outcome."""
     at4, at2 = at >> 2, at >> 1
     _remember(arena, at2 + _DEVICES, columns.keys[i, 4])
     _remember(arena, at2 + _ADDRESSES, columns.keys[i, 7])
@@ -155,17 +159,33 @@ def update_card(
     _remember(arena, at2 + _COUNTRIES, _code(columns.country[i]))
     if columns.keys[i, 1] != np.uint64(0):
         _meet(arena, at4, at2, fingerprint(columns.keys[i, 1]), second)
-    outcome = columns.outcome[i]
-    if amount > 0 and outcome <= APPROVED:
+    if amount > 0 and columns.outcome[i] <= APPROVED:  # not declined yet, or never
         _weigh(arena, at, float(amount))
+
+
+@helper
+def climb(arena: Arena, at: int, outcome: int, amount: int) -> None:
+    """Take an outcome into the series of funds declines."""
+    at4 = at >> 2
     if outcome == APPROVED:
-        arena.octets[at + _LADDER] = 0
-        arena.singles[at4 + _LADDER_JPY] = 0
+        _end_ladder(arena, at)
     elif outcome == FUNDS and amount > 0:
-        above = whole(arena.singles[at4 + _LADDER_JPY])
-        run = whole(arena.octets[at + _LADDER]) if amount < above and second - last_s <= _DAY_S else 0
+        run = whole(arena.octets[at + _LADDER]) if amount < whole(arena.singles[at4 + _LADDER_JPY]) else 0
         arena.octets[at + _LADDER] = min(run + 1, 255)
         arena.singles[at4 + _LADDER_JPY] = min(amount, _U32_MAX)
+
+
+@helper
+def rest(arena: Arena, at: int, second: int, last_s: int) -> None:
+    """End the series of funds declines of a card that did nothing for a day. The row stands at `last_s`."""
+    if second - last_s > _DAY_S:
+        _end_ladder(arena, at)
+
+
+@helper
+def _end_ladder(arena: Arena, at: int) -> None:
+    arena.octets[at + _LADDER] = 0
+    arena.singles[(at >> 2) + _LADDER_JPY] = 0
 
 
 @helper

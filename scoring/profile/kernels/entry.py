@@ -12,7 +12,17 @@ from scoring.profile.catalog import PROGRAM, TERMS
 from scoring.profile.entities import SMALL_JPY_MAX, TIME_S_MAX, WINDOW_S, Entity, Statistic
 from scoring.profile.kernels import rows
 from scoring.profile.kernels.arrays import Arena, Columns, Journal, Keys, Outputs, ReportColumns, Scratch, Words
-from scoring.profile.kernels.card import is_repeat, read_card, remember_id, update_card
+from scoring.profile.kernels.card import (
+    ASKED,
+    UNKNOWN,
+    climb,
+    name_of,
+    place_of,
+    read_card,
+    remember_id,
+    rest,
+    update_card,
+)
 from scoring.profile.kernels.reports import read_card_reports, read_merchant_reports, take_reports
 from scoring.profile.kernels.rings import (
     ADDS,
@@ -23,6 +33,7 @@ from scoring.profile.kernels.rings import (
     add_splits,
     cell_of,
     clear_rings,
+    clear_splits,
     read_rings,
     read_sketches,
     read_splits,
@@ -57,6 +68,7 @@ _REFUNDS: Final = int(Statistic.REFUNDS)
 _SPEND: Final = int(Statistic.SPEND)
 _GROSS: Final = int(Statistic.GROSS)
 _PRICED: Final = int(Statistic.PRICED)
+_ANSWERED: Final = int(Statistic.ANSWERED)
 _OF_OUTCOME: Final = np.array(
     [-1, _APPROVED, _CRED, _CRED, _FUNDS, _RISK, _RISK, _RISK, -1, -1, -1, _RISK], dtype=np.int64
 )
@@ -88,14 +100,16 @@ _BYTE_TOP: Final = constant(2**8 - 1)
 
 
 @helper
-def _figure(outcome: int, kind: int, amount: int, tds_failed: bool, work: Words) -> None:
-    """Say what one event adds to each statistic."""
+def _figure(outcome: int, kind: int, amount: int, tds_failed: bool, is_answer: bool, work: Words) -> None:
+    """Say what one event adds to each statistic: an answer, what its request could not."""
     for statistic in range(_STATISTICS):
         work[ADDS + statistic] = 0
     if kind == 0:
-        work[ADDS + _ATTEMPTS] = 1
-        work[ADDS + _SMALL] = 0 <= amount <= SMALL_JPY_MAX
-        work[ADDS + _TDS_FAILED] = tds_failed
+        if not is_answer:
+            work[ADDS + _ATTEMPTS] = 1
+            work[ADDS + _SMALL] = 0 <= amount <= SMALL_JPY_MAX
+            work[ADDS + _TDS_FAILED] = tds_failed
+        work[ADDS + _ANSWERED] = outcome != UNKNOWN
         if 0 <= outcome < len(_OF_OUTCOME) and _OF_OUTCOME[outcome] >= 0:
             work[ADDS + _OF_OUTCOME[outcome]] = 1
         if outcome == _OUTCOME_APPROVED:
@@ -181,12 +195,14 @@ def _update_row(
 
 
 @helper
-def _update_part(arena: Arena, columns: Columns, i: int, entity: int, part: int, second: int, work: Words) -> None:
+def _update_part(
+    arena: Arena, columns: Columns, i: int, entity: int, part: int, second: int, attempt: bool, work: Words
+) -> None:
     """Count an event in what its partition alone saw of an entity, as in the row that sums up all."""
     set_clock(work, _OWN_CLOCK, whole(arena.singles[2 * part + LAST_S]), True)
     clear_rings(arena.words, part, entity, _SUMS, work, _OWN_CLOCK)
     clear_rings(arena.singles, 2 * part, entity, _COUNTS, work, _OWN_CLOCK)
-    _update_row(arena, entity, part, columns.keys, i, second, columns.kind[i] == 0, work, _OWN_CLOCK)
+    _update_row(arena, entity, part, columns.keys, i, second, attempt, work, _OWN_CLOCK)
 
 
 @helper
@@ -227,28 +243,53 @@ def _read_event(
 
 
 @helper
+def _bring_up(arena: Arena, columns: Columns, i: int, at: Words, partition: int, journal: Journal) -> None:
+    """Find the rows of an answer and clear what has left their rings; the card's row is found already."""
+    work = arena.work
+    for entity in range(_ENTITIES):
+        key = columns.keys[i, entity]
+        if key == _ABSENT:
+            continue
+        if entity != _CARD:
+            at[entity] = find_or_insert(arena, entity, key, partition, journal)
+        row, clock = at[entity], CLOCKS + CLOCK * entity
+        set_clock(work, clock, whole(arena.singles[2 * row + LAST_S]), True)
+        if entity == _CARD:
+            clear_splits(arena, row, entity, work, clock)
+            clear_rings(arena.shorts, 4 * row, entity, _SHORTS, work, clock)
+            clear_rings(arena.octets, 8 * row, entity, _BYTES, work, clock)
+        else:
+            clear_rings(arena.words, row, entity, _SUMS, work, clock)
+            clear_rings(arena.singles, 2 * row, entity, _COUNTS, work, clock)
+
+
+@helper
 def _update_rows(
-    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, partition: int, journal: Journal
+    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, is_answer: bool, partition: int, journal: Journal
 ) -> None:
-    """Let one event count in all of its rows."""
+    """Let one event count in all of its rows. What an answer adds is the outcome of an attempt that counts already."""
     work = arena.work
     amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
-    attempt = columns.kind[i] == 0
-    _figure(whole(columns.outcome[i]), whole(columns.kind[i]), amount, columns.tds_failed[i], work)
+    attempt = columns.kind[i] == 0 and not is_answer
+    outcome = whole(columns.outcome[i])
+    _figure(outcome, whole(columns.kind[i]), amount, columns.tds_failed[i], is_answer, work)
     for entity in range(_ENTITIES):
         if columns.keys[i, entity] == _ABSENT:
             continue
         row = at[entity]
         if entity == _CARD:
             part = row
+            rest(arena, 8 * row, event_s, whole(arena.singles[2 * row + LAST_S]))
             if attempt:
-                update_card(arena, 8 * row, columns, i, amount, event_s, whole(arena.singles[2 * row + LAST_S]))
+                update_card(arena, 8 * row, columns, i, amount, event_s)
+            if columns.kind[i] == 0:
+                climb(arena, 8 * row, outcome, amount)
         else:
             part = part_of(arena, entity, row, columns.keys[i, entity], partition, journal)
         touch(arena, entity if part == row else OWN + entity, part, journal)
         _update_row(arena, entity, row, columns.keys, i, event_s, attempt, work, CLOCKS + CLOCK * entity)
         if part != row:
-            _update_part(arena, columns, i, entity, part, event_s, work)
+            _update_part(arena, columns, i, entity, part, event_s, attempt, work)
 
 
 @helper
@@ -263,30 +304,41 @@ def _note_rows(arena: Arena, columns: Columns, i: int, at: Words, partition: int
 def _read_then_update(
     columns: Columns, outputs: Outputs, first_column: int, partition: int, arena: Arena, journal: Journal
 ) -> None:
-    out, repeats = outputs.features, outputs.repeats
-    values, at = arena.values, arena.at
+    out, values, at = outputs.features, arena.values, arena.at
     values[_ONE] = 1.0
     for i in range(len(columns.event_id)):
-        card = columns.keys[i, _CARD]
+        card, is_answer = columns.keys[i, _CARD], False
         if card != _ABSENT:
             at[_CARD] = find_or_insert(arena, _CARD, card, partition, journal)
-            event_id = whole(max(columns.event_id[i], np.uint64(1)))
-            repeats[i] = is_repeat(arena, at[_CARD], event_id)
-            if repeats[i]:
+            outcome_is_due = columns.kind[i] == 0 and columns.outcome[i] == UNKNOWN
+            name = name_of(columns.event_id[i])
+            place = place_of(arena, at[_CARD], name)
+            if place >= 0:
                 out[i, first_column : first_column + len(_PROGRAM)] = nan
-                continue
-            remember_id(arena, at[_CARD], event_id)
+                is_answer = arena.words[place] != name and columns.kind[i] == 0 and not outcome_is_due
+                outputs.answers[i], outputs.repeats[i] = is_answer, not is_answer
+                if not is_answer:
+                    continue
+                arena.words[place] = name
+            else:
+                remember_id(arena, at[_CARD], name | ASKED if outcome_is_due else name)
         event_s = columns.time_ms[i] // 1000
         moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
+        if is_answer and not moves:
+            touch(arena, _CARD, at[_CARD], journal)
+            continue
         if moves:
             pass_time(arena, event_s)
             stand(arena.work, event_s)
             if card != _ABSENT:
                 outputs.disordered[i] = event_s < whole(arena.singles[2 * at[_CARD] + LAST_S])
-        _read_event(arena, columns, i, at, event_s, moves, partition, journal)
-        _write_features(values, out, i, first_column)
+        if is_answer:
+            _bring_up(arena, columns, i, at, partition, journal)
+        else:
+            _read_event(arena, columns, i, at, event_s, moves, partition, journal)
+            _write_features(values, out, i, first_column)
         if moves:
-            _update_rows(arena, columns, i, at, event_s, partition, journal)
+            _update_rows(arena, columns, i, at, event_s, is_answer, partition, journal)
         else:
             _note_rows(arena, columns, i, at, partition, journal)
 
