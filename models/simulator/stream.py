@@ -21,7 +21,8 @@ class Truth(NamedTuple):
     """What really happened in one authorization. It is never part of the event.
 
     `typology` ("T1" ... "T11") and `episode` are None for genuine events; `amount_jpy` is whole yen, asked for,
-    not necessarily approved.
+    not necessarily approved. `known_at_ms` is when a fraud became known: the simulator's own at once, whatever is
+    reported of it later; None where nobody says.
     """
 
     event_id: str
@@ -29,6 +30,7 @@ class Truth(NamedTuple):
     typology: str | None
     episode: str | None
     amount_jpy: int
+    known_at_ms: int | None = None
 
 
 class Item(NamedTuple):
@@ -94,7 +96,7 @@ class Simulator:
             if at != time:
                 truth = None
             elif fraud:
-                truth = Truth(event_id(serial), True, f"T{typology}", names[episode], jpy)
+                truth = Truth(event_id(serial), True, f"T{typology}", names[episode], jpy, at)
             else:
                 truth = Truth(event_id(serial), False, None, None, jpy)
             yield Item("authorizations", key, value, at, truth)

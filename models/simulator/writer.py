@@ -1,7 +1,5 @@
 """JSON lines of a stream: what a pipe, a file and another program can read."""
 
-from collections.abc import Iterable, Iterator
-
 import orjson
 
 from models.simulator.stream import Item, Truth
@@ -18,11 +16,8 @@ def event_line(item: Item) -> bytes:
 
 
 def truth_line(truth: Truth) -> bytes:
-    """Return `{"event_id","fraud","typology","episode","amount_jpy"}` as one line."""
-    return orjson.dumps(truth._asdict(), option=orjson.OPT_APPEND_NEWLINE)
-
-
-def read_truth(lines: Iterable[bytes]) -> Iterator[Truth]:
-    """Yield back what `truth_line` wrote. Raises `TypeError` or `orjson.JSONDecodeError` on anything else."""
-    for line in lines:
-        yield Truth(**orjson.loads(line))
+    """Return `{"event_id","fraud","typology","episode","amount_jpy"}` as one line, of frauds with `known_at_ms`."""
+    fields = truth._asdict()
+    if truth.known_at_ms is None:
+        del fields["known_at_ms"]
+    return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)

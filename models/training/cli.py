@@ -9,14 +9,14 @@ from pathlib import Path
 
 import lightgbm
 import msgspec
-import orjson
 
 from models.simulator.config import DAY_MS, START_MS, EpisodeRates, SimulatorConfig
 from models.simulator.stream import Simulator, Truth
-from models.simulator.writer import read_truth
-from models.training.matrix import Record, Samples, read_records, replay
+from models.training.matrix import Samples, replay
 from models.training.metrics import report_lines
+from models.training.records import Record, read_records
 from models.training.train import TREES_MAX, Plan, train_bundle
+from models.training.truth import read_truths
 
 DEMO_SEED = 20_260
 """Of the demonstration bundle's traffic: another world than the one the demonstration shows."""
@@ -35,7 +35,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--name", default="demo", help="name of the model (default %(default)s)")
     p.add_argument("--events", type=Path, metavar="FILE", help='JSON lines {"topic","key","at_ms","value"}, in order')
     p.add_argument(
-        "--truth", type=Path, metavar="FILE", help="JSON lines of the truth, by event id; goes with --events"
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help='JSON lines {"event_id","fraud"}, optional "typology","episode","known_at_ms"; goes with --events',
     )
     p.add_argument("--days", type=int, default=_DEMO_DAYS, help="days to simulate (default %(default)s)")
     p.add_argument("--events-per-day", type=int, default=60_000, help="authorizations a day (default %(default)s)")
@@ -59,6 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         return _fail(2, error)
     _say(f"{len(samples.fraud)} authorizations, {int(samples.fraud.sum())} frauds ({time.monotonic() - began:.0f} s)")
+    _say(_left_out(samples))
+    if samples.unmatched:
+        _say(f"frauds of the truth that are none of these authorizations: {samples.unmatched}")
     try:
         files, metrics = train_bundle(samples, plan)
     except (ValueError, lightgbm.basic.LightGBMError) as error:
@@ -74,13 +80,31 @@ def _samples(options: argparse.Namespace) -> Samples:
     truths: dict[str, Truth] = {}
     if options.events is None:
         return replay(_simulated(_config(options), truths), truths)
-    with open(options.truth, "rb") as lines:
-        try:
-            truths = {truth.event_id: truth for truth in read_truth(lines) if truth.fraud}
-        except (orjson.JSONDecodeError, TypeError) as error:
-            raise ValueError(f"{options.truth}: {error}") from error
-    with open(options.events, "rb") as lines:
-        return replay(read_records(lines), truths)
+    with _named(options.truth), open(options.truth, "rb") as lines:
+        truth = read_truths(lines)
+    _say(f"truth: {len(truth.frauds)} frauds, {truth.genuine} genuine, {truth.blank} blank, which is no fraud")
+    with _named(options.events), open(options.events, "rb") as lines:
+        samples = replay(read_records(lines), truth.frauds)
+    if not len(samples.fraud):
+        raise ValueError(f"{options.events}: no authorization to learn from; {_left_out(samples)}")
+    return samples
+
+
+@contextlib.contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """Put a file's name before what is wrong with it."""
+    try:
+        yield
+    except ValueError as error:
+        text = str(error)
+    else:
+        return
+    raise ValueError(f"{file}{', ' if text.startswith('line') else ': '}{text}")
+
+
+def _left_out(samples: Samples) -> str:
+    reasons = ", ".join(f"{reason} {count}" for reason, count in samples.skipped.items())
+    return f"left out: {sum(samples.skipped.values())}{f' ({reasons})' if reasons else ''}"
 
 
 def _simulated(config: SimulatorConfig, truths: dict[str, Truth]) -> Iterator[Record]:

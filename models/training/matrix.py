@@ -1,45 +1,25 @@
 """Turn recorded traffic into a training matrix, along the very path that scores live events."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.simulator.stream import Truth
+from models.training.records import Record, Topic
 from scoring.catalogue import FEATURES
 from scoring.clock import trusted
 from scoring.contract.codes import Clock
-from scoring.contract.faults import FAULTS, too_deep
 from scoring.decode import Col, DecodeLimits
 from scoring.observer import BATCH_MAX, Observer, Settings
 from scoring.profile import ProfileLimits
 
-Topic = Literal["authorizations", "fraud-reports", "merchants"]
-
-_LINE_BYTES_MAX: Final = 2 * 2**20
 _CHUNK_ROWS: Final = 1 << 16
 _CARD: Final = 1  # column of `Decoded.hashes`: the card, after the event id
-
-
-class Record(NamedTuple):
-    """One record of a topic as it was published; `value` None forgets a merchant, `at_ms` is its timestamp."""
-
-    topic: Topic
-    key: bytes
-    value: bytes | None
-    at_ms: int
-
-
-class _Line(msgspec.Struct, kw_only=True):
-    topic: Topic
-    key: str
-    at_ms: int
-    value: msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +28,9 @@ class Samples:
 
     `matrix` is float64[n, F] as the engine scores it; `event_ms` and `amount_jpy` (-1 unknown) int64[n]; `card`
     uint64[n] hashes; `fraud` bool[n]; `typology` and `episode` object[n], None for genuine events.
-    `skipped` counts repeats, answers to earlier rows, events dated too far behind or ahead, and refused records by
-    reason.
+    `skipped` counts what is in no row: repeats, answers to earlier rows, events dated too far behind or ahead, and
+    refused events by reason; of other topics with the topic before the reason. `unmatched` counts frauds of the truth
+    that are in no row.
     """
 
     matrix: NDArray[np.float64]
@@ -60,25 +41,7 @@ class Samples:
     typology: NDArray[np.object_]
     episode: NDArray[np.object_]
     skipped: Mapping[str, int]
-
-
-def read_records(lines: Iterable[bytes]) -> Iterator[Record]:
-    """Yield the records of JSON lines `{"topic", "key", "at_ms", "value"}`, values byte for byte as they stand.
-
-    Raises `ValueError` with the number of the first line that is not one.
-    """
-    decoder = msgspec.json.Decoder(_Line)
-    for number, text in enumerate(lines, start=1):
-        if len(text) > _LINE_BYTES_MAX:
-            raise ValueError(f"line {number} has {len(text)} bytes, at most {_LINE_BYTES_MAX} are accepted")
-        try:
-            line = decoder.decode(text)
-        except RecursionError:
-            raise ValueError(f"line {number}: {too_deep(text)}") from None
-        except FAULTS as error:
-            raise ValueError(f"line {number}: {error}") from error
-        value = bytes(line.value)
-        yield Record(line.topic, line.key.encode(), None if value == b"null" else value, line.at_ms)
+    unmatched: int
 
 
 def replay(records: Iterable[Record], truths: Mapping[str, Truth], settings: Settings | None = None) -> Samples:
@@ -114,7 +77,7 @@ class _Collector:
         values = [record.value for record in batch]
         if topic == "merchants":
             rejects, beyond_limit = self._observer.merchant([record.key for record in batch], values)
-            self._skipped["merchants_beyond_limit"] += beyond_limit
+            self._skipped["merchants beyond limit"] += beyond_limit
         else:
             present = [b"" if value is None else value for value in values]
             record_ms = [record.at_ms for record in batch]
@@ -122,7 +85,7 @@ class _Collector:
                 self._observe(present, record_ms)
                 return
             rejects = self._observer.report(present, record_ms).rejects
-        self._skipped.update(reject.reason for _, reject in rejects)
+        self._skipped.update(f"{topic} {reject.reason}" for _, reject in rejects)
 
     def _observe(self, values: list[bytes], record_ms: list[int]) -> None:
         observed = self._observer.observe(values, record_ms)
@@ -158,10 +121,13 @@ class _Collector:
         found = [truths.get(event_id) for event_id in self._ids]
         fraud = np.array([truth is not None and truth.fraud for truth in found], np.bool_)
         typology, episode = np.full(n, None, np.object_), np.full(n, None, np.object_)
+        matched: set[str] = set()
         for i in np.flatnonzero(fraud).tolist():
             truth = found[i]
             assert truth is not None
-            typology[i], episode[i] = truth.typology, truth.episode
+            # a fraud of no known episode is one of its own, and of no known kind is of kind "?"
+            typology[i], episode[i] = truth.typology or "?", truth.episode or f"event {self._ids[i]}"
+            matched.add(self._ids[i])
         columns = np.concatenate(self._columns)
         return Samples(
             matrix=matrix,
@@ -172,4 +138,5 @@ class _Collector:
             typology=typology,
             episode=episode,
             skipped={reason: count for reason, count in sorted(self._skipped.items()) if count},
+            unmatched=sum(truth.fraud for truth in truths.values()) - len(matched),
         )

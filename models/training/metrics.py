@@ -10,7 +10,7 @@ from models.training.matrix import Samples
 
 ALERT_SHARES: Final = (0.001, 0.002, 0.005, 0.01)
 ENUMERATION: Final = "T1"
-_BY_TYPOLOGY: Final = "recall_at_1pct_T"
+_BY_TYPOLOGY: Final = "recall_at_1pct_"
 
 
 def evaluate(samples: Samples, scores: NDArray[np.float64]) -> dict[str, float]:
@@ -28,7 +28,7 @@ def evaluate(samples: Samples, scores: NDArray[np.float64]) -> dict[str, float]:
     other = samples.typology != ENUMERATION
     alerts = scores > _threshold(scores[other], ALERT_SHARES[-1])
     for typology in sorted({name for name in samples.typology if name is not None}):
-        metrics[f"{_BY_TYPOLOGY}{typology[1:]}"] = _share(alerts[samples.typology == typology])
+        metrics[f"{_BY_TYPOLOGY}{typology}"] = _share(alerts[samples.typology == typology])
     return {name: round(value, 6) for name, value in metrics.items()}
 
 

@@ -1,6 +1,6 @@
 """Train a forest on samples in the order of their time, calibrate and test it on later ones, and bundle it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import lightgbm
@@ -94,8 +94,9 @@ def split(samples: Samples, plan: Plan) -> Split:
 
 def take(samples: Samples, rows: slice) -> Samples:
     """Return some of the samples, without a copy."""
-    columns: dict[str, Any] = {field.name: getattr(samples, field.name) for field in fields(samples)}
-    return Samples(**{name: column if name == "skipped" else column[rows] for name, column in columns.items()})
+    values: dict[str, Any] = {field.name: getattr(samples, field.name) for field in fields(samples)}
+    arrays: dict[str, Any] = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
+    return replace(samples, **arrays)
 
 
 def row_weights(samples: Samples) -> NDArray[np.float64]:
@@ -137,6 +138,7 @@ def train_bundle(samples: Samples, plan: Plan) -> tuple[dict[str, bytes], dict[s
             seed=plan.seed,
             parameters=plan.parameters() | {"num_boost_round": plan.trees},
             lightgbm_version=lightgbm.__version__,
+            left_out=dict(samples.skipped),
         ),
         metrics=metrics,
         data_card=data_card(samples, plan),

@@ -52,7 +52,10 @@ class Part(_Record, frozen=True, kw_only=True):
 
 
 class Training(_Record, frozen=True, kw_only=True):
-    """Say what the model was trained, calibrated and tested on, and how: enough to train it again."""
+    """Say what the model was trained, calibrated and tested on, and how: enough to train it again.
+
+    `left_out` counts records of the source that are in no row, by reason.
+    """
 
     train: Part
     calibration: Part
@@ -60,6 +63,7 @@ class Training(_Record, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
     parameters: dict[_Line, bool | int | float | str]
     lightgbm_version: _Line
+    left_out: dict[_Line, _Count] = {}
 
 
 class Manifest(_Record, frozen=True, kw_only=True):

@@ -8,9 +8,11 @@ import msgspec
 
 from scoring.contract.faults import FAULTS, too_deep
 from scoring.outputs import Record
-from streams.replay.source import CHUNK_EVENTS, NOT_OURS, Chunk, Labels, SourceError
+from streams.replay.source import CHUNK_EVENTS, EVENT_MS_END, EVENT_MS_MIN, NOT_OURS, Chunk, Labels, SourceError
 
 LINE_BYTES_MAX = 1 << 21
+
+_OUTSIDE = "at_ms lies outside the years 2000 to 2100, in milliseconds since 1970"
 
 FIELDS = {"authorizations": "authorizations", "fraud-reports": "fraud_reports", "merchants": "merchants"}
 """Topic names in such a file to the fields of `Topics`: what they are called on the brokers is the config's matter."""
@@ -86,8 +88,17 @@ class Places:
         return self._positions.get(event_id, NOT_OURS)
 
 
+def _misdated(line: Line, last_ms: int) -> str:
+    """Say what is wrong with the time of a record; merchants are taken wherever they stand."""
+    if not EVENT_MS_MIN <= line.at_ms < EVENT_MS_END:
+        in_seconds = EVENT_MS_MIN <= line.at_ms * 1000 < EVENT_MS_END
+        return "at_ms is in seconds: milliseconds since 1970 are read" if in_seconds else _OUTSIDE
+    is_late = line.topic != "merchants" and line.at_ms < last_ms
+    return "earlier than a line before it: sort the lines by at_ms" if is_late else ""
+
+
 class LinesSource:
-    """Records of a file in their order."""
+    """Records of a file in their order, which must be that of their time."""
 
     def __init__(self, file: Path, *, limit: int = 0) -> None:
         self._file = file
@@ -120,10 +131,14 @@ class LinesSource:
         positions: list[int] = []
         times_ms: list[int] = []
         others: dict[str, list[Record]] = {}
-        sent = 0
+        sent = number = last_ms = 0
         with self._file.open("rb") as stream:
-            for line in read_lines(stream, str(self._file)):
+            for number, line in enumerate(read_lines(stream, str(self._file)), start=1):
                 field = FIELDS[line.topic]
+                if fault := _misdated(line, last_ms):
+                    raise SourceError(f"{self._file}, line {number}: {fault}")
+                if field != "merchants":
+                    last_ms = line.at_ms
                 if field != "authorizations":
                     others.setdefault(field, []).append(line.record)
                     continue
@@ -136,6 +151,8 @@ class LinesSource:
                     events, positions, times_ms, others = [], [], [], {}
                 if sent == self._limit:
                     return
+        if not number:
+            raise SourceError(f"{self._file}: is empty")
         if events or others:
             yield Chunk(events=events, positions=positions, times_ms=times_ms, others=others)
 

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from scoring.outputs import Record
 
+EVENT_MS_MIN = 946_684_800_000  # 2000-01-01
+EVENT_MS_END = 4_133_980_800_000  # 2101-01-01: with the above, the event times that the contract takes
+
 CHUNK_EVENTS = 2_000
 """Events of one chunk: a few milliseconds of work between two looks at the decisions."""
 

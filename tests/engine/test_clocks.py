@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.training.matrix import Record, replay
+from models.training.matrix import replay
+from models.training.records import Record
 from scoring.catalogue import FEATURES
 from scoring.clock import AHEAD_MAX_MS, BEHIND_MAX_MS, UNDATED, judge
 from scoring.contract.codes import Clock

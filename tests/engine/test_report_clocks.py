@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.training.matrix import Record, replay
+from models.training.matrix import replay
+from models.training.records import Record
 from scoring.catalogue import FEATURES
 from scoring.clock import UNDATED
 from scoring.engine import Engine

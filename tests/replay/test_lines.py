@@ -10,6 +10,8 @@ from models.simulator.writer import event_line
 from streams.replay.lines import LinesSource, read_lines
 from streams.replay.source import NOT_OURS, SourceError
 
+AT_MS = 1_777_604_400_000
+
 
 def recorded(file: Path) -> list[tuple[str, bytes, bytes]]:
     config = SimulatorConfig(seed=3, days=1, events_per_day=3_000, cards=500, merchants=80, repeat_share=0.05)
@@ -62,6 +64,34 @@ def test_a_line_of_another_kind_is_refused_without_being_quoted(text: bytes, tol
 
 
 def test_a_malformed_event_has_a_place_of_its_own(tmp_path: Path) -> None:
-    line = b'{"topic":"authorizations","key":"k","at_ms":1,"value":{"event_id":7}}\n'
+    line = b'{"topic":"authorizations","key":"k","at_ms":1777604400000,"value":{"event_id":7}}\n'
     (tmp_path / "e.jsonl").write_bytes(line * 3)
     assert [list(chunk.positions) for chunk in LinesSource(tmp_path / "e.jsonl").chunks()] == [[0, 1, 2]]
+
+
+def line(at_ms: int, topic: str = "authorizations") -> bytes:
+    return b'{"topic":"%b","key":"k","at_ms":%d,"value":{"event_id":"e"}}\n' % (topic.encode(), at_ms)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([], "e.jsonl: is empty"),
+        ([line(AT_MS), line(AT_MS // 1000)], "e.jsonl, line 2: at_ms is in seconds"),
+        ([line(7)], "e.jsonl, line 1: at_ms lies outside the years 2000 to 2100"),
+        ([line(AT_MS), line(AT_MS), line(AT_MS - 1)], "e.jsonl, line 3: earlier than a line before it"),
+        ([line(AT_MS), line(AT_MS - 1, "fraud-reports")], "e.jsonl, line 2: earlier than a line before it"),
+    ],
+)
+def test_lines_that_are_no_stream_in_order_are_refused_where_they_stop_being_one(
+    tmp_path: Path, lines: list[bytes], told: str
+) -> None:
+    (tmp_path / "e.jsonl").write_bytes(b"".join(lines))
+    with pytest.raises(SourceError, match=told):
+        list(LinesSource(tmp_path / "e.jsonl").chunks())
+
+
+def test_merchants_are_taken_where_they_stand(tmp_path: Path) -> None:
+    (tmp_path / "e.jsonl").write_bytes(line(AT_MS) + line(AT_MS - 1, "merchants") + line(AT_MS))
+    (chunk,) = LinesSource(tmp_path / "e.jsonl").chunks()
+    assert (len(chunk.events), len(chunk.others["merchants"])) == (2, 1)

@@ -9,7 +9,7 @@ import pytest
 
 from models.simulator import Simulator, SimulatorConfig
 from models.simulator.cli import main
-from models.simulator.writer import read_truth
+from models.simulator.stream import Truth
 
 _SMALL = ["--seed", "9", "--days", "1", "--cards", "300", "--merchants", "80", "--events-per-day", "400"]
 _CONFIG = SimulatorConfig(seed=9, days=1, cards=300, merchants=80, events_per_day=400)
@@ -23,7 +23,8 @@ def test_files_hold_every_item_and_every_truth(tmp_path: Path) -> None:
     assert [line.keys() for line in lines[:1]] == [{"topic": 0, "key": 0, "at_ms": 0, "value": 0}.keys()]
     assert [(ln["topic"], ln["key"].encode(), ln["at_ms"]) for ln in lines] == [(*i[:2], i.at_ms) for i in items]
     assert [ln["value"] for ln in lines] == [orjson.loads(i.value) for i in items]
-    assert list(read_truth(truth.read_bytes().splitlines())) == [i.truth for i in items if i.truth is not None]
+    told = [Truth(**orjson.loads(line)) for line in truth.read_bytes().splitlines()]
+    assert told == [i.truth for i in items if i.truth is not None]
 
 
 def test_a_reader_that_goes_away_ends_the_stream_quietly() -> None:

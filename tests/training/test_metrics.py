@@ -20,6 +20,7 @@ def samples(fraud: list[int], amounts: list[int], episodes: list[str | None], ca
         typology=np.array([None if name is None else name[:2] for name in episodes], np.object_),
         episode=np.array(episodes, np.object_),
         skipped={},
+        unmatched=0,
     )
 
 

@@ -12,7 +12,8 @@ import pytest
 from models.simulator import EpisodeRates, Simulator, SimulatorConfig, Truth
 from models.simulator.writer import event_line, truth_line
 from models.training import main
-from models.training.matrix import Record, Samples, read_records, replay
+from models.training.matrix import Samples, replay
+from models.training.records import Record, read_records
 from models.training.train import EPISODE_WEIGHT_MAX, Plan, row_weights, split, take, train_bundle
 from scoring.catalogue import FEATURES
 from scoring.decode import DecodeLimits
@@ -93,8 +94,8 @@ def test_records_come_back_from_their_lines_byte_for_byte() -> None:
 
 
 def test_a_null_value_forgets_a_merchant() -> None:
-    line = b'{"topic":"merchants","key":"a|b","at_ms":1,"value":null}\n'
-    assert list(read_records([line])) == [Record("merchants", b"a|b", None, 1)]
+    line = b'{"topic":"merchants","key":"a|b","at_ms":1777604400000,"value":null}\n'
+    assert list(read_records([line])) == [Record("merchants", b"a|b", None, 1777604400000)]
 
 
 @pytest.mark.parametrize(
@@ -103,14 +104,14 @@ def test_a_null_value_forgets_a_merchant() -> None:
         b"{}",
         b"",
         b"\xff",
-        b'{"topic":"other","key":"","at_ms":1,"value":1}',
-        b'{"topic":"merchants","key":"","at_ms":1}',
-        b'{"topic":"merchants","key":"\xff","at_ms":1,"value":{}}',
+        b'{"topic":"other","key":"","at_ms":1777604400000,"value":1}',
+        b'{"topic":"merchants","key":"","at_ms":1777604400000}',
+        b'{"topic":"merchants","key":"\xff","at_ms":1777604400000,"value":{}}',
         b'{"topic":"merchants","value":' + b"[" * 5_000,
     ],
 )
 def test_a_line_that_is_no_record_is_named(line: bytes) -> None:
-    good = b'{"topic":"merchants","key":"a","at_ms":1,"value":null}'
+    good = b'{"topic":"merchants","key":"a","at_ms":1777604400000,"value":null}'
     with pytest.raises(ValueError, match=r"^line 2: "):
         list(read_records([good, line]))
 

@@ -14,9 +14,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]  # the same
 from numpy.typing import NDArray
 
 from streams.replay.columns.declared import PATTERNS, Amount, Fraud, Id, Time
-
-EVENT_MS_MIN: Final = 946_684_800_000  # 2000-01-01
-EVENT_MS_END: Final = 4_133_980_800_000  # 2101-01-01: with the above, what the contract takes
+from streams.replay.source import EVENT_MS_END, EVENT_MS_MIN
 
 _EXACT_FLOAT: Final = 2.0**53
 _NUMBER_MAX: Final = 10**14
