@@ -24,7 +24,7 @@ from streams.replay.lines import LinesSource
 from streams.replay.report import describe
 from streams.replay.run import Pace, Replay, Result
 from streams.replay.sender import MissingTopicError
-from streams.replay.source import Source, SourceError
+from streams.replay.source import Approved, Phases, Source, SourceError
 
 T = TypeVar("T")
 
@@ -63,7 +63,14 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--id-prefix", default="", metavar="TEXT", help="goes before the row number in event ids")
     p.add_argument("--jpy-per-unit", type=_rate, metavar="RATE", help="yen per unit of the table's currency; 0: none")
     p.add_argument("--labels", action="store_true", help="report each fraud when the mapping says that it is known")
-    p.add_argument("--limit", type=int, default=0, metavar="N", help="stop after N events")
+    p.add_argument(
+        "--phases",
+        type=Phases,
+        choices=list(Phases),
+        help="what to send of each row of a table whose payments were all approved: the request (pre-auth), the event "
+        "with its outcome (post-auth), or the request and then its answer (both, the default)",
+    )
+    p.add_argument("--limit", type=int, default=0, metavar="N", help="stop after N events, answers not counted")
     p.add_argument("--rate", type=float, default=0.0, help="events per second; 0 is as fast as it goes (default)")
     p.add_argument("--in-flight", type=int, metavar="N", help="events sent and unanswered at most (default 100000)")
     p.add_argument(
@@ -109,6 +116,8 @@ def _rate(text: str) -> float:
 
 def _source(options: argparse.Namespace) -> Source:
     if options.events is not None:
+        if options.phases is not None:
+            raise SourceError("--phases is of a table: a file of events holds their outcomes")
         if not options.events.is_file():
             raise SourceError(f"{options.events}: no such file")
         return LinesSource(options.events, limit=options.limit)
@@ -117,16 +126,21 @@ def _source(options: argparse.Namespace) -> Source:
     from streams.replay.table import TableSource  # noqa: PLC0415 -- the same
 
     table = open_table(options.table, mappings_of(options.mapping))
-    if options.labels and table.mapping.fraud is None:
-        raise SourceError(f"{options.table}: mapping {table.mapping.name!r} names no column of frauds for --labels")
-    return TableSource(
+    mapping = table.mapping
+    if options.labels and mapping.fraud is None:
+        raise SourceError(f"{options.table}: mapping {mapping.name!r} names no column of frauds for --labels")
+    phases = options.phases or (Phases.BOTH if mapping.is_approved else Phases.PRE_AUTH)
+    if phases != Phases.PRE_AUTH and not mapping.is_approved:
+        raise SourceError(f"--phases {phases}: mapping {mapping.name!r} does not say that payments were approved")
+    requests = TableSource(
         table,
-        Renderer(table.mapping, id_prefix=options.id_prefix, jpy_per_unit=options.jpy_per_unit),
+        Renderer(mapping, id_prefix=options.id_prefix, jpy_per_unit=options.jpy_per_unit),
         limit=options.limit,
         id_prefix=options.id_prefix,
         reports=options.labels,
         tell=lambda text: tell("replay", text),
     )
+    return requests if phases == Phases.PRE_AUTH else Approved(requests, phases)
 
 
 def _uses(options: argparse.Namespace) -> list[str]:

@@ -15,10 +15,11 @@ _SEEN_MAX = 255  # a byte per event: more decisions for one event than this are 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a replay came to. `sent` counts events, repeats among them; everything else is explained by its name."""
+    """What a replay came to. `sent` counts events, repeats and answers among them; the rest is what its name says."""
 
     sent: int
     repeats: int
+    answers: int
     decisions: int
     distinct: int
     duplicates: int
@@ -31,7 +32,7 @@ class Account:
         """Whether every event was decided exactly once and none refused."""
         return (
             self.duplicates == self.missing == self.dead_letters == 0
-            and self.distinct == self.decisions == self.sent - self.repeats
+            and self.distinct == self.decisions == self.sent - self.repeats - self.answers
         )
 
 
@@ -42,14 +43,19 @@ class Ledger:
         self._counts = bytearray()
         self._probabilities = array("f")
         self.events_sent = 0
+        self.answers = 0
         self._distinct = 0
         self._duplicates = 0
         self.dead_letters: Counter[str] = Counter()
         self.strangers = 0
 
-    def sent(self, positions: Sequence[int]) -> None:
-        """Note events as sent, before they are: new positions follow the ones before without a gap."""
+    def sent(self, positions: Sequence[int], answers: int = 0) -> None:
+        """Note events as sent, before they are: new positions follow the ones before without a gap.
+
+        So many of them are the `answers` to events before them.
+        """
         self.events_sent += len(positions)
+        self.answers += answers
         if not positions:
             return
         new = max(positions) + 1 - len(self._counts)
@@ -76,8 +82,8 @@ class Ledger:
 
     @property
     def repeats(self) -> int:
-        """Events sent whose id had been sent before."""
-        return self.events_sent - len(self._counts)
+        """Events sent whose id had been sent before, and that are no answers."""
+        return self.events_sent - self.answers - len(self._counts)
 
     @property
     def answered(self) -> int:
@@ -86,7 +92,7 @@ class Ledger:
 
     @property
     def outstanding(self) -> int:
-        """Events sent and neither decided nor refused; repeats are not waited for."""
+        """Events sent and neither decided nor refused; repeats and answers are not waited for."""
         return max(0, len(self._counts) - self.answered)
 
     def account(self) -> Account:
@@ -95,6 +101,7 @@ class Ledger:
         return Account(
             sent=self.events_sent,
             repeats=self.repeats,
+            answers=self.answers,
             decisions=self._distinct + self._duplicates,
             distinct=self._distinct,
             duplicates=self._duplicates,

@@ -22,6 +22,8 @@ def _account(result: Result) -> Iterator[str]:
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(result.reasons.items()))
     yield f"dead letters       {account.dead_letters:>12,}{f'   ({reasons})' if reasons else ''}"
     yield f"repeats sent       {account.repeats:>12,}"
+    if account.answers:
+        yield f"answers sent       {account.answers:>12,}"
     if account.strangers:
         yield f"of other senders   {account.strangers:>12,}"
     if result.left_out:

@@ -147,7 +147,7 @@ class Replay:
     async def _send_slice(self, sender: Sender, chunk: Chunk, part: slice) -> None:
         if self._pace.rate > 0:
             await asyncio.sleep(max(0.0, self._began + self.ledger.events_sent / self._pace.rate - time.monotonic()))
-        self.ledger.sent(chunk.positions[part])
+        self.ledger.sent(chunk.positions[part], sum(chunk.answers[part]))
         await sender.send(self._topics.authorizations, chunk.events[part], chunk.times_ms[part])
         await asyncio.sleep(0)
         while self.ledger.outstanding > self._pace.in_flight_max and not self._is_hopeless:

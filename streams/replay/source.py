@@ -2,8 +2,9 @@
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final, Protocol, TypeVar
 
 from scoring.outputs import Record
 
@@ -14,6 +15,8 @@ CHUNK_EVENTS = 2_000
 """Events of one chunk: a few milliseconds of work between two looks at the decisions."""
 
 NOT_OURS = -1
+
+T = TypeVar("T")
 
 
 class SourceError(Exception):
@@ -26,13 +29,15 @@ class Chunk:
 
     `events` are (key, value) of authorizations in order, `positions` their places in the account and `times_ms` the
     timestamps of their records, as many: of what is old, the time at which it came then, so that it is on time again.
-    `others` are records of other topics, by the field of `Topics`; they go out before the events.
+    `others` are records of other topics, by the field of `Topics`; they go out before the events. `answers` says of
+    each event whether it answers one that was sent before, and so has no decision of its own; empty where none does.
     """
 
     events: Sequence[Record]
     positions: Sequence[int]
     times_ms: Sequence[int]
     others: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    answers: Sequence[bool] = ()
 
 
 @dataclass(slots=True)
@@ -81,3 +86,75 @@ class Source(Protocol):
     def position(self, event_id: str) -> int:
         """Return the place in the account of an event that was sent, or NOT_OURS."""
         ...
+
+
+ASKED: Final = b'"outcome":{"phase":"PRE_AUTH"}}'
+APPROVED: Final = b'"outcome":{"phase":"POST_AUTH","approved":true}}'
+
+
+class Phases(StrEnum):
+    """Name what is sent of each row: the request and its answer, or one of them."""
+
+    BOTH = "both"
+    PRE_AUTH = "pre-auth"
+    POST_AUTH = "post-auth"
+
+
+class Approved:
+    """Rows of a table whose payments were all approved: each request is followed by its answer, or comes answered.
+
+    A table gives one time, so an answer has that of its request, and stands right behind it.
+    """
+
+    def __init__(self, requests: Source, phases: Phases) -> None:
+        self._requests = requests
+        self._is_asked = phases == Phases.BOTH
+
+    @property
+    def total(self) -> int | None:
+        """How many events there will be, answers among them."""
+        rows = self._requests.total
+        return rows if rows is None or not self._is_asked else 2 * rows
+
+    @property
+    def labels(self) -> Labels | None:
+        """The truth about the rows read so far."""
+        return self._requests.labels
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """Rows that were refused so far, by reason."""
+        return self._requests.left_out
+
+    @property
+    def empty(self) -> int:
+        """Empty rows that were passed over so far."""
+        return self._requests.empty
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the events of each chunk with their answers."""
+        for chunk in self._requests.chunks():
+            answers = [(key, _approved(value)) for key, value in chunk.events]
+            if not self._is_asked:
+                yield replace(chunk, events=answers)
+                continue
+            yield replace(
+                chunk,
+                events=_in_turn(chunk.events, answers),
+                positions=_in_turn(chunk.positions, chunk.positions),
+                times_ms=_in_turn(chunk.times_ms, chunk.times_ms),
+                answers=_in_turn([False] * len(answers), [True] * len(answers)),
+            )
+
+    def position(self, event_id: str) -> int:
+        """Return the place of an event in the account."""
+        return self._requests.position(event_id)
+
+
+def _approved(request: bytes) -> bytes:
+    assert request.endswith(ASKED), "a row is a request"
+    return request.removesuffix(ASKED) + APPROVED
+
+
+def _in_turn(first: Sequence[T], second: Sequence[T]) -> list[T]:
+    return [one for pair in zip(first, second, strict=True) for one in pair]

@@ -38,11 +38,12 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
         ledger = Ledger()
         for chunk in source.chunks():
             sent.append(chunk)
-            ledger.sent(chunk.positions)
-            for _, value in chunk.events:
+            ledger.sent(chunk.positions, sum(chunk.answers))
+            for number, (_, value) in enumerate(chunk.events):
                 position = source.position(orjson.loads(value)["event_id"])
                 assert position != NOT_OURS
-                ledger.decided(position, 0.5)
+                if not (chunk.answers and chunk.answers[number]):
+                    ledger.decided(position, 0.5)
         return Result(
             account=ledger.account(),
             reasons={},

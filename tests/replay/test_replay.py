@@ -64,7 +64,8 @@ def test_every_row_of_a_table_is_decided_exactly_once(
     out, err = capsys.readouterr()
     assert status == 0, out + err
     found = figures(out)
-    assert found["events sent"] == found["decisions read"] == found["distinct ids"] == f"{ROWS:,}"
+    assert found["decisions read"] == found["distinct ids"] == found["answers sent"] == f"{ROWS:,}"
+    assert found["events sent"] == f"{2 * ROWS:,}"
     assert found["duplicates"] == found["missing"] == found["dead letters"] == "0"
     assert int(found["fraud reports"].replace(",", "")) > 0
     assert f"of them fraud {sum(table['scenario'].to_pylist())}" in out

@@ -162,9 +162,16 @@ class Mapping(_Record, frozen=True, kw_only=True):
     country: Told = Told(constant=UNKNOWN_COUNTRY)
     network: Told = Told(constant="other")
     channel: Told = Told(constant="other")
+    outcome: Literal["approved", "unknown"] = "unknown"
+    """What the issuers said: all payments of the table were approved, or nothing is known."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
     """Between the cells of a CSV."""
     name: str = ""
+
+    @property
+    def is_approved(self) -> bool:
+        """Tell whether all payments were approved."""
+        return self.outcome == "approved"
 
     @property
     def told(self) -> dict[str, Told]:
