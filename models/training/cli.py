@@ -15,11 +15,14 @@ from models.simulator.stream import Simulator, Truth
 from models.training.matrix import Samples, replay
 from models.training.metrics import report_lines
 from models.training.records import Record, read_records
-from models.training.train import TREES_MAX, Plan, train_bundle
+from models.training.train import TREES_MAX, Plan, label_lines, train_bundle
 from models.training.truth import read_truths
 
 DEMO_SEED = 20_260
 """Of the demonstration bundle's traffic: another world than the one the demonstration shows."""
+
+LABEL_DELAY_DAYS = 7
+"""As `sekisho replay` reports, and the protocol of the Fraud Detection Handbook has it."""
 
 _DEMO_DAYS = 12
 
@@ -39,6 +42,14 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help='JSON lines {"event_id","fraud"}, optional "typology","episode","known_at_ms"; goes with --events',
+    )
+    p.add_argument(
+        "--label-delay-days",
+        type=int,
+        default=LABEL_DELAY_DAYS,
+        metavar="D",
+        help="a fraud without known_at_ms and without a FRAUD report among the events is known D days after it "
+        "(default %(default)s)",
     )
     p.add_argument("--days", type=int, default=_DEMO_DAYS, help="days to simulate (default %(default)s)")
     p.add_argument("--events-per-day", type=int, default=60_000, help="authorizations a day (default %(default)s)")
@@ -66,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if samples.unmatched:
         _say(f"frauds of the truth that are none of these authorizations: {samples.unmatched}")
     try:
+        for line in label_lines(samples, plan):
+            _say(line)
         files, metrics = train_bundle(samples, plan)
     except (ValueError, lightgbm.basic.LightGBMError) as error:
         return _fail(1, error)
@@ -84,7 +97,7 @@ def _samples(options: argparse.Namespace) -> Samples:
         truth = read_truths(lines)
     _say(f"truth: {len(truth.frauds)} frauds, {truth.genuine} genuine, {truth.blank} blank, which is no fraud")
     with _named(options.events), open(options.events, "rb") as lines:
-        samples = replay(read_records(lines), truth.frauds)
+        samples = replay(read_records(lines), truth.frauds, delay_ms=options.label_delay_days * DAY_MS)
     if not len(samples.fraud):
         raise ValueError(f"{options.events}: no authorization to learn from; {_left_out(samples)}")
     return samples
@@ -133,6 +146,8 @@ def _config(options: argparse.Namespace) -> SimulatorConfig:
 def _source(options: argparse.Namespace) -> str:
     if (options.events is None) != (options.truth is None):
         raise ValueError("--events and --truth go together")
+    if not 0 <= options.label_delay_days <= 3650:
+        raise ValueError("--label-delay-days must lie between 0 and 3650")
     if options.events is not None:
         return f"recorded traffic, {options.events.name} with the truth of {options.truth.name}"
     return f"simulated traffic, {msgspec.json.encode(_config(options)).decode()}"

@@ -1,11 +1,12 @@
 """Turn recorded traffic into a training matrix, along the very path that scores live events."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,14 @@ _CHUNK_ROWS: Final = 1 << 16
 _CARD: Final = 1  # column of `Decoded.hashes`: the card, after the event id
 
 
+class _Report(msgspec.Struct):
+    label: str | None = None
+    event_id: str | None = None
+
+
+_decode_report = msgspec.json.Decoder(_Report).decode
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
     """Every authorization that moved the profiles, in order: n rows. Repeats, answers and refused events are counted.
@@ -30,7 +39,8 @@ class Samples:
     uint64[n] hashes; `fraud` bool[n]; `typology` and `episode` object[n], None for genuine events.
     `skipped` counts what is in no row: repeats, answers to earlier rows, events dated too far behind or ahead, and
     refused events by reason; of other topics with the topic before the reason. `unmatched` counts frauds of the truth
-    that are in no row.
+    that are in no row. `known_ms` int64[n] is when each fraud became known; of `undated` ones, of which nobody says,
+    `delay_ms` after the event, which is 0 if there are none.
     """
 
     matrix: NDArray[np.float64]
@@ -40,15 +50,21 @@ class Samples:
     fraud: NDArray[np.bool_]
     typology: NDArray[np.object_]
     episode: NDArray[np.object_]
+    known_ms: NDArray[np.int64]
     skipped: Mapping[str, int]
     unmatched: int
+    undated: int
+    delay_ms: int
 
 
-def replay(records: Iterable[Record], truths: Mapping[str, Truth], settings: Settings | None = None) -> Samples:
+def replay(
+    records: Iterable[Record], truths: Mapping[str, Truth], settings: Settings | None = None, *, delay_ms: int = 0
+) -> Samples:
     """Send records through the engine's own feature path, in order, and collect what the model would have seen.
 
     `truths` has the truth of each fraudulent event by its id; it may be filled while `records` are drawn, as long as a
-    truth is there by the time all are. What no truth calls fraud is genuine. About 25,000 events a second.
+    truth is there by the time all are. What no truth calls fraud is genuine. A fraud is known since its truth says, or
+    since the first FRAUD report of it among `records`, or `delay_ms` after it. About 25,000 events a second.
     """
     collector = _Collector(settings or Settings(decode=DecodeLimits(), profiles=ProfileLimits()))
     for topic, run in groupby(records, key=lambda record: record.topic):
@@ -60,7 +76,7 @@ def replay(records: Iterable[Record], truths: Mapping[str, Truth], settings: Set
                 batch = []
         if batch:
             collector.take(topic, batch)
-    return collector.samples(truths)
+    return collector.samples(truths, delay_ms)
 
 
 class _Collector:
@@ -72,6 +88,7 @@ class _Collector:
         self._columns: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
         self._cards: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
         self._skipped: Counter[str] = Counter()
+        self._reported_ms: dict[str, int] = {}
 
     def take(self, topic: Topic, batch: list[Record]) -> None:
         values = [record.value for record in batch]
@@ -85,7 +102,16 @@ class _Collector:
                 self._observe(present, record_ms)
                 return
             rejects = self._observer.report(present, record_ms).rejects
+            self._note(batch, {position for position, _ in rejects})
         self._skipped.update(f"{topic} {reject.reason}" for _, reject in rejects)
+
+    def _note(self, reports: list[Record], rejected: Set[int]) -> None:
+        """Remember when a fraud was reported first."""
+        for position, record in enumerate(reports):
+            if position not in rejected and record.value is not None:
+                report = _decode_report(record.value)
+                if report.label == "FRAUD" and report.event_id is not None:
+                    self._reported_ms.setdefault(report.event_id, record.at_ms)
 
     def _observe(self, values: list[bytes], record_ms: list[int]) -> None:
         observed = self._observer.observe(values, record_ms)
@@ -112,7 +138,7 @@ class _Collector:
             self._used += len(part)
             rows = rows[len(part) :]
 
-    def samples(self, truths: Mapping[str, Truth]) -> Samples:
+    def samples(self, truths: Mapping[str, Truth], delay_ms: int) -> Samples:
         n = len(self._ids)
         matrix = np.empty((n, len(FEATURES)), np.float64)
         for start in range(0, n, _CHUNK_ROWS):
@@ -121,14 +147,19 @@ class _Collector:
         found = [truths.get(event_id) for event_id in self._ids]
         fraud = np.array([truth is not None and truth.fraud for truth in found], np.bool_)
         typology, episode = np.full(n, None, np.object_), np.full(n, None, np.object_)
+        columns = np.concatenate(self._columns)
+        known_ms = columns[:, 0].copy()
         matched: set[str] = set()
+        undated = 0
         for i in np.flatnonzero(fraud).tolist():
             truth = found[i]
             assert truth is not None
             # a fraud of no known episode is one of its own, and of no known kind is of kind "?"
             typology[i], episode[i] = truth.typology or "?", truth.episode or f"event {self._ids[i]}"
             matched.add(self._ids[i])
-        columns = np.concatenate(self._columns)
+            known = self._reported_ms.get(self._ids[i]) if truth.known_at_ms is None else truth.known_at_ms
+            undated += known is None
+            known_ms[i] = known_ms[i] + delay_ms if known is None else known
         return Samples(
             matrix=matrix,
             event_ms=columns[:, 0].copy(),
@@ -137,6 +168,9 @@ class _Collector:
             fraud=fraud,
             typology=typology,
             episode=episode,
+            known_ms=known_ms,
             skipped={reason: count for reason, count in sorted(self._skipped.items()) if count},
             unmatched=sum(truth.fraud for truth in truths.values()) - len(matched),
+            undated=undated,
+            delay_ms=delay_ms if undated else 0,
         )

@@ -19,6 +19,9 @@ LEAVES: Final = 31
 EPISODE_WEIGHT_MAX: Final = 50.0
 """An enumeration of thousands of attempts is one incident: its rows together weigh no more than this many frauds."""
 
+LABEL_NOT_KNOWN: Final = "label not known yet"
+DAY_MS: Final = 86_400_000
+
 _SAMPLE_ROWS: Final = 48
 
 
@@ -64,32 +67,78 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Row ranges of the three parts, in the order of time; nothing later ever teaches something earlier."""
+    """Row ranges of the three parts, in the order of time; nothing later ever teaches something earlier.
+
+    `cuts_ms` are the ends of training and calibration: a fraud that became known after its part's cut is genuine there.
+    """
 
     train: slice
     calibration: slice
     test: slice
+    cuts_ms: tuple[int, int]
+
+    @property
+    def gaps(self) -> int:
+        """Rows between the parts, of which nobody knew the truth at the cut."""
+        gaps: int = self.calibration.start - self.train.stop + self.test.start - self.calibration.stop
+        return gaps
 
 
 def split(samples: Samples, plan: Plan) -> Split:
-    """Cut by event time, not by count, so that a part is a stretch of days. Raises `ValueError` if one has no fraud."""
+    """Cut by event time, not by count, so that a part is a stretch of days.
+
+    Where the truth does not say since when it is known, the rows of the last `samples.delay_ms` before a cut are left
+    out: to take them all as genuine would teach that fraud has ceased. Raises `ValueError` if a part has no fraud.
+    """
     start, end = int(samples.event_ms.min()), int(samples.event_ms.max())
-    cuts = [
-        start + int((end - start) * share)
-        for share in (1 - plan.test_share - plan.calibration_share, 1 - plan.test_share)
-    ]
+    shares = (1 - plan.test_share - plan.calibration_share, 1 - plan.test_share)
+    cuts = [start + int((end - start) * share) for share in shares]
     # events come in the order of receipt, nearly that of their time: a row belongs where the stream had got to
-    first, second = np.searchsorted(np.maximum.accumulate(samples.event_ms), cuts)
+    reached = np.maximum.accumulate(samples.event_ms)
+    first, second = np.searchsorted(reached, cuts).tolist()
+    known, known_too = np.searchsorted(reached, [cut - samples.delay_ms for cut in cuts]).tolist()
     parts = Split(
-        train=slice(0, int(first)),
-        calibration=slice(int(first), int(second)),
-        test=slice(int(second), len(samples.event_ms)),
+        train=slice(0, known),
+        calibration=slice(first, max(first, known_too)),
+        test=slice(second, len(samples.event_ms)),
+        cuts_ms=(cuts[0], cuts[1]),
     )
-    for part in fields(parts):
-        rows = getattr(parts, part.name)
-        if not samples.fraud[rows].any():
-            raise ValueError(f"no fraud among the {rows.stop - rows.start} rows of the {part.name} part: use more days")
+    for name, part in _parts(samples, parts).items():
+        if not part.fraud.any():
+            late = int(samples.fraud[getattr(parts, name)].sum())
+            more = f", {late} became known after it" if late else ""
+            days = "; or say when frauds were known, or shorten the delay of labels" if samples.delay_ms else ""
+            raise ValueError(f"no fraud among the {len(part.fraud)} rows of the {name} part{more}: use more days{days}")
     return parts
+
+
+def _parts(samples: Samples, parts: Split) -> dict[str, Samples]:
+    """Return the samples of each part with the labels that were known at its cut; the test part's with all."""
+    return {
+        "train": labelled(take(samples, parts.train), parts.cuts_ms[0]),
+        "calibration": labelled(take(samples, parts.calibration), parts.cuts_ms[1]),
+        "test": take(samples, parts.test),
+    }
+
+
+def labelled(samples: Samples, cut_ms: int) -> Samples:
+    """Return samples as they were known at a moment: what became known later was taken as genuine."""
+    return replace(samples, fraud=samples.fraud & (samples.known_ms <= cut_ms))
+
+
+def label_lines(samples: Samples, plan: Plan) -> list[str]:
+    """Say of each part which frauds were known by its cut. Raises as `split` does."""
+    parts, lines = split(samples, plan), []
+    if samples.undated:
+        lines += [
+            f"frauds that nobody dates the report of: {samples.undated}, known {samples.delay_ms // DAY_MS} days later",
+            f"rows before the cuts left out, their truth was not known yet: {parts.gaps}",
+        ]
+    for name, part in _parts(samples, parts).items():
+        known = int(part.fraud.sum())
+        late = int(samples.fraud[getattr(parts, name)].sum()) - known
+        lines.append(f"{name}: {len(part.fraud)} rows, {known} frauds known by its cut, {late} later: genuine there")
+    return lines
 
 
 def take(samples: Samples, rows: slice) -> Samples:
@@ -116,7 +165,7 @@ def train_bundle(samples: Samples, plan: Plan) -> tuple[dict[str, bytes], dict[s
     true on the calibration part. Among the metrics, `mean_probability` is that of the test part, as `fraud_rate` is.
     """
     parts = split(samples, plan)
-    train, calibration, test = (take(samples, rows) for rows in (parts.train, parts.calibration, parts.test))
+    train, calibration, test = _parts(samples, parts).values()
     # through its text: the bundle scores what can be read back, and no state of training is left in it
     text = _fit(train, plan)
     booster = lightgbm.Booster(model_str=text)
@@ -132,13 +181,13 @@ def train_bundle(samples: Samples, plan: Plan) -> tuple[dict[str, bytes], dict[s
         features=FEATURES,
         calibration=table,
         training=Training(
-            train=_part(train),
-            calibration=_part(calibration),
-            test=_part(test),
+            train=_part(train, take(samples, parts.train)),
+            calibration=_part(calibration, take(samples, parts.calibration)),
+            test=_part(test, test),
             seed=plan.seed,
             parameters=plan.parameters() | {"num_boost_round": plan.trees},
             lightgbm_version=lightgbm.__version__,
-            left_out=dict(samples.skipped),
+            left_out=dict(samples.skipped) | ({LABEL_NOT_KNOWN: parts.gaps} if parts.gaps else {}),
         ),
         metrics=metrics,
         data_card=data_card(samples, plan),
@@ -173,12 +222,13 @@ def _sample_rows(test: Samples) -> NDArray[np.float64]:
     return test.matrix[np.sort(np.concatenate(chosen))]
 
 
-def _part(samples: Samples) -> Part:
+def _part(samples: Samples, truth: Samples) -> Part:
     return Part(
         from_ms=int(samples.event_ms.min()),
         until_ms=int(samples.event_ms.max()) + 1,
         rows=len(samples.fraud),
         frauds=int(samples.fraud.sum()),
+        late_frauds=int(truth.fraud.sum() - samples.fraud.sum()),
     )
 
 
@@ -191,7 +241,8 @@ def data_card(samples: Samples, plan: Plan) -> str:
     return (
         f"Source: {plan.source}.\n"
         f"Rows: {rows}. Skipped: {skipped}.\n"
-        "Labels: the truth of each event, not what was reported of it. Features know only what was received before.\n"
+        "Labels: the truth of each event, in training and calibration as far as it was known by their end; simulated "
+        "fraud is known at once. Features know only what was received before.\n"
         f"Weights: the fraudulent rows of one episode together weigh at most {EPISODE_WEIGHT_MAX:g}; calibration and "
         "metrics use plain rows.\n"
         "Limits: a model of simulated fraud has learnt the simulator. Its figures compare versions of this software "

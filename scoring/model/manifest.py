@@ -32,12 +32,16 @@ class ManifestFeature(_Record, frozen=True, kw_only=True):
 
 
 class Part(_Record, frozen=True, kw_only=True):
-    """One part of the time split: events from `from_ms` until before `until_ms`, UTC event time."""
+    """One part of the time split: events from `from_ms` until before `until_ms`, UTC event time.
+
+    `late_frauds` became known only after the part's end: they are not among `frauds`, and were taken as genuine.
+    """
 
     from_ms: _TimeMs
     until_ms: _TimeMs
     rows: _Count
     frauds: _Count
+    late_frauds: _Count = 0
 
     def __post_init__(self) -> None:
         if not self.from_ms <= self.until_ms:

@@ -19,8 +19,11 @@ def samples(fraud: list[int], amounts: list[int], episodes: list[str | None], ca
         fraud=np.array(fraud, np.bool_),
         typology=np.array([None if name is None else name[:2] for name in episodes], np.object_),
         episode=np.array(episodes, np.object_),
+        known_ms=np.zeros(n, np.int64),
         skipped={},
         unmatched=0,
+        undated=0,
+        delay_ms=0,
     )
 
 
