@@ -266,6 +266,8 @@ class Engine:
             dead_letters=_by_reason(rejects),
             letter_runs=_runs(events, observed.decoded.rejects),
             threeds=_by_name(STATUS_NAMES, statuses),
+            near_keys=dict(observed.decoded.near_keys),
+            repeated_keys=observed.decoded.repeated_keys,
             unknown_exemptions=int(np.count_nonzero(exemptions == UNKNOWN_EXEMPTION)),
             gaps=self.observer.merchants.gap_counts(rows.tolist()),
         )

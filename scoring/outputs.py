@@ -91,6 +91,8 @@ class Tally:
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason
     letter_runs: LetterRuns = NO_LETTERS
     threeds: dict[str, int] = field(default_factory=dict)  # by normalised status
+    near_keys: dict[str, int] = field(default_factory=dict)  # unknown keys, by the field that they are near to
+    repeated_keys: int = 0  # events in which an object has a key twice
     unknown_exemptions: int = 0  # events whose `tds.exempt_reason` is in no list
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label

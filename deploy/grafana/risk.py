@@ -106,12 +106,27 @@ REFUSED = Row(
             width=6,
         ),
         Panel(
+            title="Unknown keys near a field",
+            description="By the field of the contract that the key of an authorization is near to, per second: what it "
+            "holds is not read. `sekisho score --explain` names the keys of an event.",
+            unit="ops",
+            queries=(Query(f"sum by (field) ({rate('sekisho_near_keys_total')})", "{{field}}"),),
+            width=6,
+        ),
+        Panel(
+            title="Keys that come twice",
+            description="Authorizations per second in which an object has a key twice: the last one counts.",
+            unit="ops",
+            queries=(Query(f"sum({rate('sekisho_repeated_keys_total')})", "events"),),
+            width=6,
+        ),
+        Panel(
             title="Repeats",
             description="Events whose id is among the last six of their card, per second: senders that retry. "
             "They change nothing and are not answered.",
             unit="ops",
             queries=(Query(f"sum({rate('sekisho_repeats_total')})", "repeats"),),
-            width=12,
+            width=6,
         ),
         Panel(
             title="Events not on time",
@@ -120,7 +135,7 @@ REFUSED = Row(
             "OUT_OF_ORDER ones counted where they belong.",
             unit="ops",
             queries=(Query(f"sum by (clock) ({rate('sekisho_event_times_total', NOT_ON_TIME)})", "{{clock}}"),),
-            width=12,
+            width=6,
         ),
     ),
 )

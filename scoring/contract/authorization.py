@@ -4,7 +4,7 @@ Field names follow ISO 8583 and EMV 3-D Secure 2.x. Everything below the require
 what an acquirer does not send is unknown, never zero and never guilt.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -238,3 +238,26 @@ class Authorization(Struct, frozen=True, kw_only=True, gc=False):
     shopper: Shopper | None = None
     ship: Ship | None = None
     credential: Credential | None = None
+
+
+_SECTIONS: Final = (
+    *("acquirer", "merchant", "card", "txn", "amount", "outcome", "psp", "ids", "pos", "checks", "device", "net"),
+    *("shopper", "ship", "credential"),
+)
+NEAR_LABELS: Final = (
+    *Authorization.__struct_fields__,
+    *(f"tds.{name}" for name in ThreeDs.__struct_fields__),
+    *(f"{section}.*" for section in _SECTIONS),
+)
+"""What unknown keys are counted by: the fields of an event, those of `tds`, which other systems write by their EMV
+names, and the other sections as wholes."""
+
+
+def near_label(path: str) -> str:
+    """Give the label of a field.
+
+    >>> near_label("tds"), near_label("tds.eci"), near_label("card.bin")
+    ('tds', 'tds.eci', 'card.*')
+    """
+    section, dot, _ = path.partition(".")
+    return path if not dot or section == "tds" else f"{section}.*"

@@ -1,6 +1,6 @@
 """Decode a batch of authorizations: bytes in, columns, keys, names and rejects out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,18 @@ from scoring.contract.dead_letter import Reject
 from scoring.decode.guard import inspect
 from scoring.decode.limits import DecodeLimits
 from scoring.decode.page import Page, lay_out
-from scoring.decode.read import FAULTS, NAMES, READ, UNREAD, Reading, decode_event, read_batch, read_event, reject_for
+from scoring.decode.read import (
+    FAULTS,
+    NAMES,
+    READ,
+    UNREAD,
+    Reading,
+    decode_event,
+    read_batch,
+    read_event,
+    read_notes,
+    reject_for,
+)
 from scoring.decode.rejects import reject_of
 
 Name = tuple[bytes, bytes, bytes, bytes]
@@ -25,6 +36,8 @@ class Decoded:
     `index` int32[n] are the positions of the accepted values; `names` what identifies each; `ints` int64[n, Col] and
     `hashes` uint64[n, 9] (event id, then the entities; 0 absent) are C-contiguous and owned by this object.
     `spelt` holds the rows whose names may need escapes in JSON. `rejects` pairs a position with its verdict, in order.
+    `near_keys` counts unknown keys of all values by the label of the field (`NEAR_LABELS`) that they are near to,
+    `repeated_keys` the values in which an object has a key twice; both of at most 48 different unknown keys.
     """
 
     values: Sequence[bytes]
@@ -34,6 +47,8 @@ class Decoded:
     rejects: list[tuple[int, Reject]]
     ints: NDArray[np.int64]
     hashes: NDArray[np.uint64]
+    near_keys: Mapping[str, int]
+    repeated_keys: int
 
     def __len__(self) -> int:
         return len(self.names)
@@ -52,6 +67,7 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
     inspect(values, page, refused, limits)
     reading = read_batch(page, limits)
     names = _names(page, reading)
+    near_keys, repeated_keys = read_notes(page.data, reading.notes)
     if not refused and not np.count_nonzero(reading.verdicts != READ):
         index = np.arange(len(values), dtype=np.int32)
         return Decoded(
@@ -62,6 +78,8 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
             rejects=[],
             ints=reading.ints,
             hashes=reading.hashes,
+            near_keys=near_keys,
+            repeated_keys=repeated_keys,
         )
     exact = _read_exactly(values, limits, reading, names, refused)
     kept = [position for position in range(len(values)) if position not in refused]
@@ -74,6 +92,8 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
         rejects=sorted(refused.items()),
         ints=reading.ints[index],
         hashes=reading.hashes[index],
+        near_keys=near_keys,
+        repeated_keys=repeated_keys,
     )
 
 

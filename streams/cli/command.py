@@ -107,6 +107,11 @@ def parser() -> argparse.ArgumentParser:
     score = _command(commands, "score", "decide one event from standard input, without Kafka", "score")
     score.add_argument("--config", metavar="FILE", type=Path, help="model and policy of a worker (default: the demo's)")
     score.add_argument("--merchant", metavar="FILE", type=Path, help="the merchant's record (merchant.v1 JSON)")
+    score.add_argument(
+        "--explain",
+        action="store_true",
+        help="decide nothing: name keys near a field of the contract, and refusals, of each event (JSON lines)",
+    )
     score.add_argument("--compact", action="store_true", help="print one line, as it goes to Kafka")
 
     schema = _command(commands, "schema", "print a JSON Schema of the topics, or list them", "schema")

@@ -1,19 +1,23 @@
 """`sekisho score`: one event through the whole core, without Kafka."""
 
+import json
 import sys
 import time
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 
 from scoring.clock import UNDATED
+from scoring.decode import decode
+from scoring.decode.read.near import Oddity, oddities
 from scoring.outputs import Outputs, Source
-from streams.cli.console import EXIT_OK, EXIT_REFUSED, tell
+from streams.cli.console import EXIT_OK, EXIT_REFUSED, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.settings import Settings
-from streams.wiring import build_engine
+from streams.wiring import build_engine, engine_settings
 
 READ_BYTES_MAX = 1 << 21
 """More than any event may have (`decode.bytes_max`); what is beyond is not read, and the event refused."""
@@ -23,6 +27,8 @@ READ_BYTES_MAX = 1 << 21
 def run(arguments: Namespace) -> int:
     """Decide the event on standard input and print its decision."""
     settings = Settings() if arguments.config is None else load_settings(arguments.config)
+    if arguments.explain:
+        return explain(settings)
     event = sys.stdin.buffer.read(READ_BYTES_MAX).strip()
     merchant = None if arguments.merchant is None else _read(arguments.merchant)
     engine = build_engine(settings)
@@ -42,6 +48,47 @@ def run(arguments: Namespace) -> int:
     sys.stdout.buffer.write(decision + b"\n")
     sys.stdout.buffer.flush()
     return EXIT_OK
+
+
+def explain(settings: Settings) -> int:
+    """Say of each event on standard input which keys are not read as they were meant, and why it is refused.
+
+    One event over several lines, or one on each line. Never a value, nor a key that is near to nothing.
+    """
+    limits, events, odd, refused = engine_settings(settings).decode, 0, 0, 0
+    for events, value in enumerate(_events(), start=1):
+        found = [_worded(oddity) for oddity in oddities(value)] if len(value) <= limits.bytes_max else []
+        odd += bool(found)
+        for _, reject in decode([value], limits).rejects:
+            refused += 1
+            found.append(f"refused: {reject.reason} at {reject.path}")
+        for line in found:
+            show(f"event {events}: {line}")
+    show(f"{events} events: {odd} with keys to look at, {refused} refused")
+    return EXIT_REFUSED if refused else EXIT_OK
+
+
+def _worded(oddity: Oddity) -> str:
+    path = json.dumps(oddity.path)[1:-1]  # control characters and other scripts as escapes
+    if oddity.near is None:
+        return f"{path}: the key comes twice; the last one counts"
+    return f"{path}: unknown key; did you mean {oddity.near}?"
+
+
+def _events() -> Iterator[bytes]:
+    """Give the events of standard input: each line if the first one looks like a whole event, else all as one."""
+    source = sys.stdin.buffer
+    first = source.readline(READ_BYTES_MAX)
+    while first and not first.strip():
+        first = source.readline(READ_BYTES_MAX)
+    if not first.strip().endswith(b"}"):
+        yield (first + source.read(READ_BYTES_MAX - len(first))).strip()
+        return
+    line = first
+    while line:
+        if line.strip():
+            yield line.strip()
+        line = source.readline(READ_BYTES_MAX)
 
 
 def _refusal(outputs: Outputs) -> str:

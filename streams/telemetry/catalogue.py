@@ -1,5 +1,6 @@
 """Every metric of a worker, once: name, kind, help, labels and what bounds them. `page` writes the documentation."""
 
+from scoring.contract.authorization import NEAR_LABELS
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
 from scoring.outputs import ANSWERS
@@ -105,6 +106,22 @@ CATALOGUE: tuple[Metric, ...] = (
         unit="records",
         stage="decode",
         help="Records refused because they held a card number, security code, track or PIN data.",
+    ),
+    Metric(
+        name="sekisho_near_keys_total",
+        kind="counter",
+        unit="keys",
+        stage="decode",
+        help="Unknown keys of authorizations that are near a field of the contract (`transStatus`), by that field: "
+        "its value is not read. `sekisho score --explain` names them. A batch notes 48 different keys.",
+        labels={"field": NEAR_LABELS},
+    ),
+    Metric(
+        name="sekisho_repeated_keys_total",
+        kind="counter",
+        unit="events",
+        stage="decode",
+        help="Authorizations in which an object of the contract has a key twice: the last one counts.",
     ),
     Metric(
         name="sekisho_batch_events",

@@ -62,6 +62,8 @@ class Telemetry:
         self._beyond_limit = series.cell("sekisho_merchants_refused_total")
         self._guard_hits = series.cell("sekisho_pan_guard_hits_total")
         self._threeds = series.cells("sekisho_threeds_total")
+        self._near_keys = series.cells("sekisho_near_keys_total")
+        self._repeated_keys = series.cell("sekisho_repeated_keys_total")
         self._unknown_exemptions = series.cell("sekisho_unknown_exemptions_total")
         self._gaps = series.cells("sekisho_checklist_gaps_total")
         self._reports = series.cells("sekisho_fraud_reports_total")
@@ -117,6 +119,9 @@ class Telemetry:
         self._suppressed.add(tally.alerts_suppressed)
         for status, count in tally.threeds.items():
             self._threeds[status,].add(count)
+        for path, count in tally.near_keys.items():
+            self._near_keys[path,].add(count)
+        self._repeated_keys.add(tally.repeated_keys)
         self._unknown_exemptions.add(tally.unknown_exemptions)
         for item, count in tally.gaps.items():
             self._gaps[item,].add(count)

@@ -113,3 +113,57 @@ def test_a_damaged_bundle_is_a_matter_of_configuration(
     file.write_text(f"model: {{bundle_dir: '{tmp_path}'}}\n")
     assert score(monkeypatch, encoded(), "--config", str(file)) == 2
     assert f"model bundle {tmp_path}: " in capsys.readouterr().err
+
+
+def test_explain_names_unknown_keys_near_a_field_of_each_event_and_refusals(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = "4000" + "0000" + "0000" + "0002"
+    lines = [
+        encoded(threeds={"transStatus": "Y", "secret": "hidden"}, terminal={"id": "hidden"}),
+        encoded(tds={"transStatus": "hidden", "Trans-Status": "hidden", "eci": "05"}),
+        b"",
+        encoded(tds={"eci": "05"}).replace(b'"eci"', b'"eci":"06","eci"'),
+        encoded(hidden_one={"a": 1}).replace(b'"hidden_one"', b'"hidden_one":1,"hidden_one"'),
+        encoded(merchant={"mcc": None, "merchantCategoryCode": "5732"}),
+        encoded(**{number: 1}),
+        encoded(),
+    ]
+    assert score(monkeypatch, b"\n".join(lines) + b"\n", "--explain") == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.splitlines() == [
+        "event 1: $.threeds: unknown key; did you mean tds?",
+        "event 2: $.tds.transStatus: unknown key; did you mean trans_status?",
+        "event 2: $.tds.Trans-Status: unknown key; did you mean trans_status?",
+        "event 3: $.tds.eci: the key comes twice; the last one counts",
+        "event 4: $.*: the key comes twice; the last one counts",
+        "event 5: $.merchant.merchantCategoryCode: unknown key; did you mean mcc?",
+        "event 5: refused: MISSING_FIELD at $.merchant.mcc",
+        "event 6: refused: SENSITIVE_PAN at $.*",
+        "7 events: 5 with keys to look at, 2 refused",
+    ]
+    assert "hidden" not in out
+    assert number not in out
+
+
+def test_explain_takes_one_event_over_several_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = json.dumps(json.loads(encoded(tds={"deviceChannel": "02", "ec\u2028i": "05"})), indent=2)
+    assert score(monkeypatch, text.encode(), "--explain") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "event 1: $.tds.deviceChannel: unknown key; did you mean device_channel?",
+        "event 1: $.tds.ec\\u2028i: unknown key; did you mean eci?",
+        "1 events: 1 with keys to look at, 0 refused",
+    ]
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b'{"a":' * 5_000, b"\xff"])
+def test_explain_says_why_an_event_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: bytes
+) -> None:
+    assert score(monkeypatch, text, "--explain") == 1
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("event 1: refused: ")
+    assert last == "1 events: 0 with keys to look at, 1 refused"

@@ -16,6 +16,7 @@ from scoring.decode.hashing import KEYS
 from scoring.decode.page import lay_out
 from scoring.decode.read import FAULTS, NAMES, READ, UNREAD, Reading, decode_event, read_batch, read_event
 from scoring.decode.read.fields import FIELDS, OBJECT
+from scoring.decode.read.oddities import blank_notes
 from tests.events import encoded, event
 
 LIMITS = DecodeLimits(yen_per_unit={"USD": 150.0, "EUR": 160.5})
@@ -54,7 +55,11 @@ def exactly(value: bytes) -> tuple[int, Any, Any, Any] | None:
     except FAULTS:
         return None
     reading = Reading(
-        np.empty(1, np.int8), np.empty((1, len(Col)), np.int64), np.empty((1, KEYS), np.uint64), np.empty((1, 4, 2))
+        np.empty(1, np.int8),
+        np.empty((1, len(Col)), np.int64),
+        np.empty((1, KEYS), np.uint64),
+        np.zeros((1, 4, 2), np.int64),
+        blank_notes(),
     )
     read_event(made, LIMITS, reading, 0)
     names = tuple(text.encode() for text in (made.event_id, made.acquirer.id, made.card.pan_hmac, made.merchant.id))

@@ -107,6 +107,13 @@ def test_an_exemption_in_no_list_is_counted_once_for_its_event() -> None:
     assert score(engine, values).tally.unknown_exemptions == 0  # repeats
 
 
+def test_unknown_keys_near_a_field_and_repeated_keys_are_counted() -> None:
+    twice = encoded(event_id="e-2", tds={"eci": "05"}).replace(b'"eci"', b'"eci":"06","eci"')
+    tally = score(new_engine(), [encoded(threeds={"eci": "05"}, terminal={"eci": "05"}), twice]).tally
+    assert tally.near_keys == {"tds": 1}
+    assert tally.repeated_keys == 1
+
+
 def test_decisions_carry_the_card_token_as_key() -> None:
     ((key, _value),) = score(new_engine(), [encoded()]).decisions
     assert key.decode() == token("card-1")

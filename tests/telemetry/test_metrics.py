@@ -124,6 +124,8 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
         alerts_suppressed=3,
         dead_letters={"SENSITIVE_PAN": 2, "MALFORMED_JSON": 1},
         threeds={"AUTHENTICATED": 5},
+        near_keys={"tds": 2, "tds.trans_status": 3},
+        repeated_keys=4,
         unknown_exemptions=1,
         gaps={"SC5_CREDMASTER": 4},
     )
@@ -144,6 +146,9 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
     assert value(of, "sekisho_pan_guard_hits_total") == 4
     assert value(of, "sekisho_threeds_total", status="AUTHENTICATED") == 10
     assert value(of, "sekisho_unknown_exemptions_total") == 2
+    assert value(of, "sekisho_near_keys_total", field="tds") == 4
+    assert value(of, "sekisho_near_keys_total", field="tds.trans_status") == 6
+    assert value(of, "sekisho_repeated_keys_total") == 8
     assert value(of, "sekisho_checklist_gaps_total", item="SC5_CREDMASTER") == 8
     assert value(of, "sekisho_batch_events_count") == 2
     assert value(of, "sekisho_batch_events_bucket", le="16.0") == 2

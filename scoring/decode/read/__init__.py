@@ -2,6 +2,7 @@
 
 `fields` holds the contract as tables, `codes` what words mean, `lexicon` and `words` how they are looked up.
 `walk` goes through one record as JSON, `times` reads its times, `meaning` takes a value to its column.
+`oddities` notes unknown and repeated keys, `near` says which of them stand near a name of the contract.
 `exact` is msgspec's way, and `kernels` are the entry points.
 """
 
@@ -9,5 +10,17 @@ from scoring.contract.faults import FAULTS
 from scoring.decode.read.exact import decode_event
 from scoring.decode.read.kernels import NAMES, Reading, read_batch, read_event, reject_for
 from scoring.decode.read.meaning import READ, UNREAD
+from scoring.decode.read.near import read_notes
 
-__all__ = ["FAULTS", "NAMES", "READ", "UNREAD", "Reading", "decode_event", "read_batch", "read_event", "reject_for"]
+__all__ = [
+    "FAULTS",
+    "NAMES",
+    "READ",
+    "UNREAD",
+    "Reading",
+    "decode_event",
+    "read_batch",
+    "read_event",
+    "read_notes",
+    "reject_for",
+]

@@ -274,11 +274,13 @@ KEYS_FROM: Final = 64
 class Slate(NamedTuple):
     """What the kernels read, and what they write of the record at hand.
 
-    `data` uint8[...]; `row` int64[ROOM]; `spans` int64[SPANS, 2], -1 absent; `seen` int64[fields], the number of the
-    record in which a field was met last.
+    `data` uint8[...]; `row` int64[ROOM]; `spans` int64[SPANS, 2], -1 absent; `seen` int64[fields], twice the
+    number of the record in which a field was met last, and one more by the survey; `notes` of unknown keys, see
+    `oddities`.
     """
 
     data: NDArray[np.uint8]
     row: NDArray[np.int64]
     spans: NDArray[np.int64]
     seen: NDArray[np.int64]
+    notes: NDArray[np.int64]

@@ -26,6 +26,7 @@ from scoring.decode.read.meaning import (
     finish,
     take_text,
 )
+from scoring.decode.read.oddities import blank_notes, survey
 from scoring.decode.read.walk import walk
 from scoring.jit import borrow, entry, helper, revision
 
@@ -41,20 +42,21 @@ class Reading(NamedTuple):
     """What a batch of n records says, one row each: only rows whose verdict is READ mean anything.
 
     `verdicts` int8[n]; `ints` int64[n, Col]; `hashes` uint64[n, 9]; `names` int64[n, 4, 2], where in the data the texts
-    of `NAMES` begin and end.
+    of `NAMES` begin and end; `notes` of the keys of all of them, see `oddities`.
     """
 
     verdicts: NDArray[np.int8]
     ints: NDArray[np.int64]
     hashes: NDArray[np.uint64]
     names: NDArray[np.int64]
+    notes: NDArray[np.int64]
 
 
 @helper
-def _slate(data: Bytes) -> Slate:
+def _slate(data: Bytes, notes: NDArray[np.int64]) -> Slate:
     """Make room for one record."""
     row, spans = np.empty(ROOM, dtype=np.int64), np.empty((SPANS, 2), dtype=np.int64)
-    return Slate(data, row, spans, np.full(len(TABLE), -1, dtype=np.int64))
+    return Slate(data, row, spans, np.full(len(TABLE), -1, dtype=np.int64), notes)
 
 
 @helper
@@ -75,11 +77,13 @@ def _read_batch(stops: NDArray[np.int64], slate: Slate, limits: KernelLimits, ou
     for r in range(len(stops)):
         _wipe(slate)
         verdict = UNREAD
-        if walk(start, stops[r], r, slate, levels):
+        if walk(start, stops[r], 2 * r, slate, levels):
             verdict = _close(slate, limits, out, r)
             for name in range(NAMES):
                 out.names[r, name, 0] = slate.spans[name, 0]
                 out.names[r, name, 1] = slate.spans[name, 1]
+        else:
+            survey(start, stops[r], 2 * r + 1, slate, levels[0])
         out.verdicts[r] = verdict
         start = stops[r] + 1
 
@@ -119,7 +123,7 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
     @entry
     def batch(stops: NDArray[np.int64], data: Bytes, limits: KernelLimits, out: Reading) -> int:
         """Read every record of a batch."""
-        slate = _slate(data)
+        slate = _slate(data, out.notes)
         _read_batch(borrow((stops,))[0], borrow(slate), borrow(limits), borrow(out))
         return key
 
@@ -132,7 +136,7 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
         out: Reading,
     ) -> int:
         """Read one spelt event into a row."""
-        slate = _slate(data)
+        slate = _slate(data, out.notes)
         _read_leaves(leaves, row, slate, limits, out)
         return key
 
@@ -158,6 +162,7 @@ def read_batch(page: Page, limits: DecodeLimits) -> Reading:
         np.empty((n, _COLUMNS), dtype=np.int64),
         np.empty((n, KEYS), dtype=np.uint64),
         np.zeros((n, NAMES, 2), dtype=np.int64),  # of what is left the names are empty, not anywhere
+        blank_notes(),
     )
     _batch(page.stops, np.frombuffer(page.data, dtype=np.uint8), limits.kernel, reading)
     return reading

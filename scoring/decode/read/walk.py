@@ -33,6 +33,7 @@ from scoring.decode.read.fields import (
 )
 from scoring.decode.read.lexicon import eight_bytes
 from scoring.decode.read.meaning import take_text
+from scoring.decode.read.oddities import note_unknown
 from scoring.decode.read.times import time_of
 from scoring.decode.read.words import look_up
 from scoring.jit import helper, trailing_zeros, whole
@@ -283,10 +284,10 @@ def _take_leaf(field: int, i: int, stop: int, slate: Slate) -> int:
 
 
 @helper
-def walk(start: int, stop: int, record: int, slate: Slate, levels: NDArray[np.int64]) -> bool:
-    """Walk data[start:stop], which is that record; True if all of it keeps the contract's types and bounds.
+def walk(start: int, stop: int, reading: int, slate: Slate, levels: NDArray[np.int64]) -> bool:
+    """Walk the record data[start:stop]; True if all of it keeps the contract's types and bounds.
 
-    `levels` int64[2, DEPTH] is room to work in.
+    `reading` is twice the record's number, `levels` int64[2, DEPTH] is room to work in.
     """
     data, seen = slate.data, slate.seen
     nodes, missing = levels[0], levels[1]
@@ -303,7 +304,8 @@ def walk(start: int, stop: int, record: int, slate: Slate, levels: NDArray[np.in
         end = _plain_end(data, i + 1, stop)
         if end >= stop or data[end] != 34:
             return False
-        field = look_up(data, i + 1, end, KEYS_FROM + nodes[level])
+        key = i + 1
+        field = look_up(data, key, end, KEYS_FROM + nodes[level])
         i = _after_blanks(data, end + 1, stop)
         if i >= stop or data[i] != 58:
             return False
@@ -311,11 +313,12 @@ def walk(start: int, stop: int, record: int, slate: Slate, levels: NDArray[np.in
         if i >= stop:
             return False
         if field < 0:
+            note_unknown(key, end, nodes[level], reading, slate)
             i = _skip(data, i, stop)
         else:
-            if seen[field] == record:
+            if seen[field] == reading:
                 return False
-            seen[field] = record
+            seen[field] = reading
             missing[level] -= TABLE[field, REQUIRED]
             if data[i] == 123 and TABLE[field, KIND] == OBJECT:
                 level += 1

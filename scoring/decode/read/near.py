@@ -1,0 +1,144 @@
+"""Unknown keys that stand near a name of the contract: written as another system writes it, or misspelt."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.authorization import near_label
+from scoring.decode.read.fields import FIELDS
+from scoring.decode.read.oddities import COUNT, KEY_MAX, NODE, REPEATED, START, STOP, SUMS, TAKEN
+from scoring.nearness import nearest
+
+_CACHE: Final = 4_096
+_SHORT, _LONG = 5, 9
+"""Letters from which a name may be one edit away, and two."""
+
+_ALSO: Final[Mapping[str, tuple[str, ...]]] = {
+    # What a section is called elsewhere, and names of EMV 3-D Secure that the contract shortens
+    "tds": ("threeds", "threedsecure", "3ds", "3ds2", "3dsecure", "emv3ds", "secure3d"),
+    "tds.version": ("messageversion", "protocolversion", "threedsversion"),
+    "tds.eci": ("electroniccommerceindicator",),
+    "tds.server_trans_id": ("threedsservertransid",),
+    "tds.auth_type": ("authenticationtype",),
+    "tds.auth_method": ("authenticationmethod",),
+    "tds.challenge_ind": ("threedsrequestorchallengeind",),
+    "tds.trust_list": ("trustliststatus", "whiteliststatus"),
+    "shopper.account_age_ind": ("chaccageind",),
+    "merchant.mcc": ("merchantcategorycode",),
+    "txn": ("transaction",),
+    "ship": ("shipping",),
+}
+"""Other usual names of a field, as `_bare` reduces them."""
+
+_PATHS: Final = tuple(".".join(field.path) for field in FIELDS)
+_SECTIONS: Final = {field.node: field.path[:-1] for field in FIELDS}
+_NODES: Final = {section: node for node, section in _SECTIONS.items()}
+
+
+def _bare(name: str) -> str:
+    """Reduce a name to its letters and digits: transStatus, trans-status and Trans_Status are one."""
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _names_of(node: int) -> dict[str, str]:
+    """Give the bare names of one object's fields, with the path of each."""
+    own = {field.path[-1]: path for field, path in zip(FIELDS, _PATHS, strict=True) if field.node == node}
+    also = {other: path for path in own.values() for other in _ALSO.get(path, ())}
+    return also | {_bare(name): path for name, path in own.items()}
+
+
+_NAMES: Final = {node: _names_of(node) for node in _SECTIONS}
+_KNOWN: Final = frozenset((field.node, field.path[-1]) for field in FIELDS)
+
+
+@lru_cache(_CACHE)
+def near(node: int, key: str) -> str | None:
+    """Give the path (`tds.trans_status`) of the field of an object that an unknown key is near to; None for no one.
+
+    It is near if it has the same letters and digits, whatever is between them, is another usual name of it, or is a
+    few edits away: one from five letters on, two from nine.
+    """
+    bare, names = _bare(key), _NAMES[node]
+    if (node, key) in _KNOWN or len(key) > KEY_MAX:
+        return None
+    if bare in names:
+        return names[bare]
+    most, least = (2, _LONG) if len(bare) >= _LONG else (1, _SHORT)
+    if len(bare) < _SHORT:
+        return None
+    close = nearest(bare, (name for name in names if len(name) >= least), most)
+    return None if close is None else names[close]
+
+
+def read_notes(data: bytes, notes: NDArray[np.int64]) -> tuple[dict[str, int], int]:
+    """Say what the notes of a batch hold: records with an unknown key near to a field, by its label; records in which
+    an object has a key twice.
+
+    `data` is the page that the kernel read.
+    """
+    repeated = int(notes[SUMS, REPEATED])
+    if notes[SUMS, TAKEN] == 0:
+        return {}, repeated
+    found: dict[str, int] = {}
+    for row in notes[np.flatnonzero(notes[:SUMS, COUNT])].tolist():
+        key = _unescaped(data[row[START] : row[STOP]])
+        path = None if key is None else near(row[NODE], key)
+        if path is not None:
+            label = near_label(path)
+            found[label] = found.get(label, 0) + row[COUNT]
+    return found, repeated
+
+
+def _unescaped(key: bytes) -> str | None:
+    try:
+        text = json.loads(b'"' + key + b'"') if b"\\" in key else key.decode()
+    except ValueError:
+        return None
+    return text if isinstance(text, str) else None
+
+
+class Oddity(NamedTuple):
+    """One key of an event that is not as it should be: its path, and the name it is near to, None if it comes twice.
+
+    In a path an unknown key that is near to nothing reads `*`: it may be anything.
+    """
+
+    path: str
+    near: str | None
+
+
+class _Members(list[tuple[str, object]]):
+    """The members of a JSON object as they came."""
+
+
+_parse: Final = json.JSONDecoder(object_pairs_hook=_Members, parse_int=str, parse_float=str, parse_constant=str).decode
+
+
+def oddities(value: bytes) -> list[Oddity]:
+    """List the keys of an event that are near a name of the contract, and those that come twice; none of no JSON.
+
+    A key that is near a name holds its letters and little else, so a path can show it. Cost: a parse in Python.
+    """
+    try:
+        document = _parse(value.decode())
+        return list(_odd(document, ())) if isinstance(document, _Members) else []
+    except (ValueError, RecursionError):
+        return []
+
+
+def _odd(members: _Members, section: tuple[str, ...]) -> Iterator[Oddity]:
+    node, met = _NODES[section], set()
+    for key, value in members:
+        close = near(node, key)
+        path = ".".join(("$", *section, key if close is not None or (node, key) in _KNOWN else "*"))
+        if close is not None:
+            yield Oddity(path, close.rpartition(".")[2])
+        if key in met:
+            yield Oddity(path, None)
+        if isinstance(value, _Members) and (*section, key) in _NODES:
+            yield from _odd(value, (*section, key))
+        met.add(key)
