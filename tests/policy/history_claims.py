@@ -3,7 +3,20 @@
 from collections.abc import Callable
 from math import isnan
 
-from tests.policy.claims import OF_THE_PAYMENT, Claim, Claims, Row, counted, distinct, listed, only, share, span, three
+from tests.policy.claims import (
+    OF_THE_PAYMENT,
+    Claim,
+    Claims,
+    Row,
+    counted,
+    distinct,
+    listed,
+    only,
+    share,
+    some,
+    span,
+    three,
+)
 
 
 def card_velocity(v: Row) -> Claims:
@@ -170,7 +183,15 @@ def enumeration(v: Row) -> Claims:
     yield from distinct(v, "ENUM_MERCHANT_CARDS", "merchant_cards", {"10m": 30}, "# cards at this merchant in @")
 
 
+def cards_at_once(v: Row, id_: str, stem: str, spoken: str, windows: tuple[str, str]) -> Claims:
+    cards, age, others = f"{stem}_cards_24h", f"{stem}_age_days", tuple(f"{stem}_cards_{window}" for window in windows)
+    if v[cards] >= 2 and 0 <= v[age] <= 1 and not any(isnan(v[other]) for other in others):
+        text = f"{some(cards, v[cards])} cards with this {spoken} in 24 h, first seen {span(86_400 * v[age])} ago"
+        yield Claim(id_, text, (cards, age, *others))
+
+
 def device_velocity(v: Row) -> Claims:
+    yield from cards_at_once(v, "VEL_DEVICE_CARDS", "device", "device", ("1h", "7d"))
     text = "# cards with this device in @"
     yield from distinct(v, "VEL_DEVICE_CARDS", "device_cards", {"1h": 2, "24h": 3, "7d": 4}, text)
     text = "# attempts with this device in @"
@@ -208,6 +229,7 @@ def account_velocity(v: Row) -> Claims:
 
 
 def address_velocity(v: Row) -> Claims:
+    yield from cards_at_once(v, "VEL_ADDR_CARDS", "address", "delivery address", ("7d", "30d"))
     text = "# cards with this delivery address in @"
     yield from distinct(v, "VEL_ADDR_CARDS", "address_cards", {"24h": 3, "7d": 3, "30d": 4}, text)
     text = "# accounts with this delivery address in @"

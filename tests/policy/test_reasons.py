@@ -56,14 +56,14 @@ def pool(unit: str) -> list[float]:
         "JPY": [0, 1, 99_999, 100_000, 199_999, 200_000, 399_999, 400_000, 799_999, 800_000, 12_345_678],
         "ratio": [
             *(0, 0.0004, 0.05, 0.0999, 0.1, 0.25, 0.299, 0.3, 0.301, 0.499, 0.5, 0.501, 0.7, 0.701, 1, 1.009, 1.01),
-            *(2.99, 3, 4.99, 5, 29.9, 29.95, 30, 1_234),
+            *(2.99, 3, 4.99, 5, 29.9, 29.95, 30, 99.7, 999.6, 1_234),
         ],
         "deviations": [-10, -3.01, -3, -2.99, 0, 2.99, 3, 41.5],
         "s": [-90_000, -61, -60, -59, 0, 0.5, 1, 59, 60, 61, 119, 121, 3_599, 3_600, 7_300, 200_000],
     }
     days = [-0.5, -0.001, 0, 0.0001, 0.01, 0.5, 1, 1.001, 2, 179, 180, 181, 900]
     pools |= {"d": days, "days": days}
-    estimates = [n * 1.01 for n in range(13)] + [133.084, 133.085, 310.529, 310.53, 709.7, 709.8, 1597.2, 1597.3]
+    estimates = [n * 1.01 for n in range(13)] + [133.084, 133.085, 310.529936, 310.529937, 709.7, 709.8, 1597.2, 1597.3]
     shared = {f"{entity}s" for entity in ("card", "merchant", "account", "device", "ip")}
     return pools.get(unit, counts + estimates if unit in shared else counts)
 
@@ -271,6 +271,8 @@ def test_words_of_codes_follow_the_lists_that_the_codes_come_from() -> None:
     assert sizes["liability"] == (1, max(Liability), len(Liability) - 1)
     assert sizes["fraud_status"] == (1, len(FRAUD_STATUSES) - 1, len(FRAUD_STATUSES) - 1)
     assert sizes["tds_mode"] == (1, len(TDS_MODES), len(TDS_MODES))
+    for words in WORDS.values():
+        assert all(len(set(spoken)) == len(words) for spoken in zip(*words.values(), strict=True))
     assert WORDS["fraud_status"][FRAUD_STATUSES.index("ACTUALISED")][0] == "fraud actualised"
     assert WORDS["tds_mode"][1 + TDS_MODES.index("NONE")][0] == "never"
 

@@ -1,7 +1,7 @@
 """Pick the reasons of a decision: what pushes its score up, said in words that its own figures bear out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,72 +28,62 @@ NEUTRAL: Final = Wording(
 """What is said where the figures bear out no other text."""
 
 
-class _Check(NamedTuple):
-    """A bound of a column of the row."""
-
-    column: int
-    low: float
-    high: float
-
-
-class _Item(NamedTuple):
-    """One item of an enumeration: its check and its names by language."""
-
-    check: _Check
-    names: tuple[str, str]
-
-
 class _Text:
-    """A wording whose features are columns. Rows are lists of floats: a few comparisons are faster without numpy."""
+    """Write one wording's texts and figures from a row, given as a list of floats."""
 
-    __slots__ = ("_bounded", "_checks", "_id", "_items", "_names", "_own", "_shown", "_texts", "alone")
+    __slots__ = ("_columns", "_id", "_items", "_names", "_shown", "_texts")
 
-    def __init__(self, wording: Wording, family: str, features: Sequence[Feature]) -> None:
-        columns = {feature.name: k for k, feature in enumerate(features)}
+    def __init__(self, wording: Wording, columns: Mapping[str, int]) -> None:
         self._id = wording.id
-        self._names = [feature.name for feature in features]
-        self._checks = tuple(_Check(columns[b.feature], b.low, b.high) for b in wording.when)
-        self._items = tuple(
-            _Item(_Check(columns[item.bound.feature], item.bound.low, item.bound.high), (item.en, item.ja))
-            for item in wording.named
-        )
-        self._bounded = [check.column for check in self._checks]
-        self._own = [column for column in self._bounded if features[column].family == family]
+        self._names = list(columns)
+        self._columns = [columns[bound.feature] for bound in wording.when]
+        self._items = [(columns[i.bound.feature], i.bound.low, i.bound.high, i.en, i.ja) for i in wording.named]
         fields, self._texts = _formats(wording)
         self._shown = [(columns[field], figure(kind, field)) for field, kind in fields if field != "named"]
-        self.alone = self._own[0] if len(self._own) == 1 and not self._items else None
-        """The one column that adds to the score; None where there are several, or which ones depends on the row."""
-        assert self._own or self._items, f"{wording.id}: nothing of its own"
-        assert len(self._checks) + len(self._items) <= EVIDENCE_MAX, f"{wording.id}: too many figures"
+        assert len(self._columns) + len(self._items) <= EVIDENCE_MAX, f"{wording.id}: too many figures"
 
-    def added(self, row: Sequence[float], contributions: Sequence[float]) -> float:
-        """Sum what the evidence would add to the score, as far as it is the family's own."""
-        held = [column for (column, low, high), _ in self._items if low <= row[column] <= high]
-        return sum([contributions[column] for column in self._own + held])
-
-    def evidence(self, row: Sequence[float]) -> list[int]:
-        """Give the columns that bear the text out, none where it is not borne out."""
-        for column, low, high in self._checks:
-            if not low <= row[column] <= high:  # so of NaN as well
-                return []
-        held = [column for (column, low, high), _ in self._items if low <= row[column] <= high]
-        return self._bounded + held if held or not self._items else []
-
-    def reason(self, weight: float, row: Sequence[float], evidence: Sequence[int]) -> Reason:
-        """Write the text with its figures."""
+    def reason(self, weight: float, row: Sequence[float]) -> Reason:
+        """Word a row that bears the text out."""
         en, ja = self._texts
-        if self._shown or self._items:
-            figures = self._figures(row, evidence)
-            en, ja = en.format(*[pair[0] for pair in figures]), ja.format(*[pair[1] for pair in figures])
+        evidence = self._columns
+        if self._items:
+            held = [item for item in self._items if item[1] <= row[item[0]] <= item[2]]
+            evidence = [item[0] for item in held]
+            en, ja = en.format(", ".join([item[3] for item in held])), ja.format("・".join([item[4] for item in held]))
+        elif self._shown:
+            figures = [write(row[column]) for column, write in self._shown]
+            en, ja = en.format(*[figure[0] for figure in figures]), ja.format(*[figure[1] for figure in figures])
             en = en[0].upper() + en[1:]
         seen = {self._names[column]: row[column] for column in evidence}
         return Reason(id=self._id, weight=round(weight, 3), en=en, ja=ja, evidence=seen)
 
-    def _figures(self, row: Sequence[float], evidence: Sequence[int]) -> list[Pair]:
-        if not self._items:
-            return [write(row[column]) for column, write in self._shown]
-        names = [names for check, names in self._items if check.column in evidence]
-        return [(", ".join(en for en, _ in names), "・".join(ja for _, ja in names))]
+
+class _Conditions:
+    """The bounds of all texts, one after the other, so that a row is held against them at once."""
+
+    def __init__(self, wordings: Sequence[tuple[str, Wording]], features: Sequence[Feature]) -> None:
+        columns = {feature.name: k for k, feature in enumerate(features)}
+        bounds = [[*wording.when, *(item.bound for item in wording.named)] for _, wording in wordings]
+        flat = [(family, bound) for (family, _), own in zip(wordings, bounds, strict=True) for bound in own]
+        self._columns = np.array([columns[bound.feature] for _, bound in flat], dtype=np.int64)
+        self._low = np.array([bound.low for _, bound in flat])
+        self._high = np.array([bound.high for _, bound in flat])
+        self._own = np.array([float(features[columns[bound.feature]].family == family) for family, bound in flat])
+        self._starts = np.cumsum([0, *map(len, bounds)])[:-1]
+        self._needed = np.array([1.0 if wording.named else len(wording.when) for _, wording in wordings])
+        assert np.add.reduceat(self._own, self._starts).min() > 0.0, "a text with nothing of its family's own"
+
+    def shares(self, contributions: NDArray[np.float64], row: NDArray[np.float64]) -> list[float]:
+        """Give by text what its features add to the score, as far as they are the family's own; 0 where it is untrue.
+
+        A missing value (NaN) is within no bound.
+        """
+        values = row[self._columns]
+        holds = ((self._low <= values) & (values <= self._high)).astype(np.float64)
+        added = np.add.reduceat(contributions[self._columns] * self._own * holds, self._starts)
+        added *= np.add.reduceat(holds, self._starts) >= self._needed
+        shares: list[float] = added.tolist()
+        return shares
 
 
 def _formats(wording: Wording) -> tuple[list[tuple[str, str]], Pair]:
@@ -125,8 +115,12 @@ class Reasons:
         unknown = [family for family in families if family not in WORDINGS]
         assert not unknown, f"families without a reason text: {unknown}"
         self._family_of = np.array([families.index(feature.family) for feature in features], dtype=np.int64)
-        texts = [[_Text(wording, family, features) for wording in WORDINGS[family]] for family in families]
-        self._texts = [[(text.alone, text) for text in of_family] for of_family in texts]
+        wordings = [(family, wording) for family in families for wording in WORDINGS[family]]
+        columns = {feature.name: k for k, feature in enumerate(features)}
+        self._conditions = _Conditions(wordings, features)
+        self._texts = [_Text(wording, columns) for _, wording in wordings]
+        ends = np.cumsum([len(WORDINGS[family]) for family in families]).tolist()
+        self._run_of = list(zip([0, *ends[:-1]], ends, strict=True))
 
     def top(self, contributions: NDArray[np.float64], row: NDArray[np.float64]) -> list[Reason]:
         """Rank families by their summed contribution (log-odds), positive ones only, and word those that can be.
@@ -135,24 +129,21 @@ class Reasons:
         There is always a reason: `NEUTRAL`, with the weight of all that found no words, where no family has any.
         `contributions`: float64[F + 1], the last being the model's bias, which is nobody's reason; `row`: float64[F].
         """
-        weights = np.bincount(self._family_of, weights=contributions[:-1], minlength=len(self._texts))
+        weights = np.bincount(self._family_of, weights=contributions[:-1], minlength=len(self._run_of))
         ranked = np.argsort(-weights, kind="stable").tolist()
-        family_weights, values, added = weights.tolist(), row.tolist(), contributions.tolist()
+        shares, family_weights, values = self._conditions.shares(contributions, row), weights.tolist(), row.tolist()
         reasons: list[Reason] = []
         unsaid = 0.0
         for family in ranked:
             weight = family_weights[family]
             if weight < WEIGHT_MIN or len(reasons) == REASONS_MAX:
                 break
-            best, text, shown = 0.0, None, []
-            for alone, candidate in self._texts[family]:  # what it would add is quickly said, and mostly too little
-                share = candidate.added(values, added) if alone is None else added[alone]
-                if share > best and (evidence := candidate.evidence(values)):
-                    best, text, shown = share, candidate, evidence
-            if text is None:
-                unsaid += weight
+            first, end = self._run_of[family]
+            best = max(shares[first:end])
+            if best > 0.0:
+                reasons.append(self._texts[shares.index(best, first, end)].reason(weight, values))
             else:
-                reasons.append(text.reason(weight, values, shown))
+                unsaid += weight
         if reasons:
             return reasons
         return [Reason(id=NEUTRAL.id, weight=round(unsaid, 3), en=NEUTRAL.en, ja=NEUTRAL.ja, evidence={})]

@@ -185,6 +185,20 @@ def _spend(id_: str, entity: str, lows: Mapping[str, float]) -> list[Wording]:
     return each(id_, text, f"この{ja_of}の利用額が{{w}}に{{n}}", f"{entity}_spend", lows, kind="yen")
 
 
+def _cards_at_once(id_: str, entity: str, windows: tuple[str, ...]) -> Wording:
+    """Word a key that is new and has several cards already: either alone says less."""
+    en_of, ja_of = _KNOWN_BY[entity]
+    cards, age = f"{entity}_cards_24h", f"{entity}_age_days"
+    return say(
+        id_,
+        f"{{{cards}:about}} cards with this {en_of} in 24 h, first seen {{{age}:days}} ago",
+        f"この{ja_of}のカードが24時間に{{{cards}:about}}枚（初回観測から{{{age}:days}}）",
+        least(cards, 2),
+        between(age, 0, 1),
+        *(known(f"{entity}_cards_{window}") for window in windows),
+    )
+
+
 def _first_seen(id_: str, entity: str) -> Wording:
     en_of, ja_of = _KNOWN_BY[entity]
     age = f"{entity}_age_days"
@@ -209,6 +223,7 @@ def _unseen(id_: str, entity: str, feature: str, window: str, window_ja: str) ->
 PARTIES: Final[Mapping[str, tuple[Wording, ...]]] = {
     # A household shares a device and pays with two cards, seldom within an hour: three in a day, four in a week.
     "device_velocity": (
+        _cards_at_once("VEL_DEVICE_CARDS", "device", ("1h", "7d")),
         *_elements("VEL_DEVICE_CARDS", "device", "card", "cards", "カードが{w}に{n}枚", {"1h": 2, "24h": 3, "7d": 4}),
         *_attempts("VEL_DEVICE_CARDS", "device", {"1h": 3, "24h": 8}),
         *_bad_data("VEL_DEVICE_CARDS", "device", {"24h": 2}),
@@ -236,6 +251,7 @@ PARTIES: Final[Mapping[str, tuple[Wording, ...]]] = {
     ),
     # Three cards for one address within a day, as where phished cards buy for resale; a family has two.
     "address_velocity": (
+        _cards_at_once("VEL_ADDR_CARDS", "address", ("7d", "30d")),
         *_elements("VEL_ADDR_CARDS", "address", "card", "cards", "カードが{w}に{n}枚", {"24h": 3, "7d": 3, "30d": 4}),
         *_elements("VEL_ADDR_ACCOUNTS", "address", "account", "accounts", "会員が{w}に{n}件", {"7d": 3}),
         *_attempts("VEL_ADDR_ATTEMPTS", "address", {"24h": 5}),
