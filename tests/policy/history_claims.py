@@ -69,7 +69,7 @@ def prior_declines(v: Row) -> Claims:
         yield from counted(v, "PRIOR_DECLINES", f"card_{stem}_declines", lows, f"Declines of this card {why} in @: #")
     rate, attempts = v["card_approval_rate_24h"], v["card_attempts_24h"]
     if rate <= 0.5 and attempts >= 2:
-        text = f"Approved of this card in 24 h: {share(rate)} of {attempts:,.0f} attempts"
+        text = f"{share(rate)} of this card's answered attempts in 24 h approved; {attempts:,.0f} attempts"
         yield Claim("PRIOR_DECLINES", text, ("card_approval_rate_24h", "card_attempts_24h"))
     ladder = v["card_funds_ladder"]
     if ladder >= 2:
@@ -143,15 +143,17 @@ def merchant_declines(v: Row) -> Claims:
     rates = [(name, v[f"merchant_{name}"]) for name in ("approval_rate_1h", "approval_rate_24h")]
     for (name, rate), attempts, window, enough in zip(rates, (hour, day), ("1 h", "24 h"), (10, 20), strict=True):
         if rate <= 0.7 and attempts >= enough:
-            text = f"Approved at this merchant in {window}: {share(rate)} of {attempts:,.0f} attempts"
+            text = f"{share(rate)} of answered attempts at this merchant in {window} approved; {attempts:,.0f} attempts"
             features = (f"merchant_{name}", f"merchant_attempts_{window.replace(' ', '')}")
             yield Claim("MERCHANT_APPROVAL_DROP", text, features)
     risk, cred = v["merchant_risk_rate_24h"], v["merchant_cred_rate_1h"]
     if risk >= 0.1 and day >= 20:
-        text = f"Declined as risky at this merchant in 24 h: {share(risk)} of {day:,.0f} attempts"
+        text = f"{share(risk)} of answered attempts at this merchant in 24 h declined as risky; {day:,.0f} attempts"
         yield Claim("MERCHANT_APPROVAL_DROP", text, ("merchant_risk_rate_24h", "merchant_attempts_24h"))
     if cred >= 0.1 and hour >= 10:
-        text = f"Declined for card data at this merchant in 1 h: {share(cred)} of {hour:,.0f} attempts"
+        text = (
+            f"{share(cred)} of answered attempts at this merchant in 1 h declined for card data; {hour:,.0f} attempts"
+        )
         yield Claim("MERCHANT_APPROVAL_DROP", text, ("merchant_cred_rate_1h", "merchant_attempts_1h"))
 
 
@@ -167,18 +169,20 @@ def enumeration(v: Row) -> Claims:
     attempts, cred, approved = (
         v[f"merchant_bin_{name}"] for name in ("attempts_10m", "cred_rate_1h", "approval_rate_1h")
     )
+    whole = "answered attempts with this BIN at this merchant in 1 h"
     if cred >= 0.3 and attempts >= 5:
-        text = "Declined for card data of this BIN at this merchant in 1 h: "
-        text += f"{share(cred)}; {attempts:,.0f} attempts in 10 min"
+        text = f"{share(cred)} of {whole} declined for card data; {attempts:,.0f} attempts in 10 min"
         yield Claim("ENUM_BIN_BURST", text, ("merchant_bin_cred_rate_1h", "merchant_bin_attempts_10m"))
     if approved <= 0.3 and attempts >= 5:
-        text = f"Approved of this BIN at this merchant in 1 h: {share(approved)}; {attempts:,.0f} attempts in 10 min"
+        text = f"{share(approved)} of {whole} approved; {attempts:,.0f} attempts in 10 min"
         yield Claim("ENUM_BIN_BURST", text, ("merchant_bin_approval_rate_1h", "merchant_bin_attempts_10m"))
     text = "# attempts with this BIN declined for card data in @"
     yield from counted(v, "ENUM_BIN_BURST", "bin_cred_declines", {"10m": 5}, text)
     rate, declines = v["bin_cred_rate_1h"], v["bin_cred_declines_10m"]
     if rate >= 0.3 and declines >= 3:
-        text = f"Declined for card data of this BIN in 1 h: {share(rate)}; {declines:,.0f} in 10 min"
+        text = (
+            f"{share(rate)} of answered attempts with this BIN in 1 h declined for card data; {declines:,.0f} in 10 min"
+        )
         yield Claim("ENUM_BIN_BURST", text, ("bin_cred_rate_1h", "bin_cred_declines_10m"))
     yield from distinct(v, "ENUM_MERCHANT_CARDS", "merchant_cards", {"10m": 30}, "# cards at this merchant in @")
 

@@ -3,7 +3,7 @@
 Figures are the features': they count what came before this payment, not the payment itself; windows are up to a quarter
 longer and distinct counts are estimates, see `scoring.profile`. A bound is where a figure begins to stand out for its
 kind of key, not where a score turns: that is the model's. Where a rate alone would speak of one or two attempts, their
-number has a bound as well.
+number has a bound as well. Rates of outcomes are of answered attempts, the number beside them is of all.
 """
 
 from collections.abc import Mapping
@@ -136,8 +136,9 @@ CARD: Final[Mapping[str, tuple[Wording, ...]]] = {
         ),
         say(  # half of two is the least that tells
             "PRIOR_DECLINES",
-            "Approved of this card in 24 h: {card_approval_rate_24h:percent} of {card_attempts_24h:count} attempts",
-            "このカードの24時間の承認率{card_approval_rate_24h:percent}（試行{card_attempts_24h:count}回）",
+            "{card_approval_rate_24h:percent} of this card's answered attempts in 24 h approved; "
+            "{card_attempts_24h:count} attempts",
+            "このカードの24時間の承認率（回答済み）{card_approval_rate_24h:percent}、試行{card_attempts_24h:count}回",
             most("card_approval_rate_24h", 0.5),
             least("card_attempts_24h", 2),
         ),

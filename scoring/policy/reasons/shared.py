@@ -44,33 +44,33 @@ MERCHANTS: Final[Mapping[str, tuple[Wording, ...]]] = {
     "merchant_declines": (
         say(
             "MERCHANT_APPROVAL_DROP",
-            "Approved at this merchant in 1 h: {merchant_approval_rate_1h:percent} of {merchant_attempts_1h:count} "
-            "attempts",
-            "この加盟店の1時間の承認率{merchant_approval_rate_1h:percent}（試行{merchant_attempts_1h:count}回）",
+            "{merchant_approval_rate_1h:percent} of answered attempts at this merchant in 1 h approved; "
+            "{merchant_attempts_1h:count} attempts",
+            "この加盟店の1時間の承認率（回答済み）{merchant_approval_rate_1h:percent}、試行{merchant_attempts_1h:count}回",
             most("merchant_approval_rate_1h", 0.7),
             least("merchant_attempts_1h", RATE_OF),
         ),
         say(
             "MERCHANT_APPROVAL_DROP",
-            "Approved at this merchant in 24 h: {merchant_approval_rate_24h:percent} of {merchant_attempts_24h:count} "
-            "attempts",
-            "この加盟店の24時間の承認率{merchant_approval_rate_24h:percent}（試行{merchant_attempts_24h:count}回）",
+            "{merchant_approval_rate_24h:percent} of answered attempts at this merchant in 24 h approved; "
+            "{merchant_attempts_24h:count} attempts",
+            "この加盟店の24時間の承認率（回答済み）{merchant_approval_rate_24h:percent}、試行{merchant_attempts_24h:count}回",
             most("merchant_approval_rate_24h", 0.7),
             least("merchant_attempts_24h", RATE_OF_DAY),
         ),
         say(
             "MERCHANT_APPROVAL_DROP",
-            "Declined as risky at this merchant in 24 h: {merchant_risk_rate_24h:percent} of "
+            "{merchant_risk_rate_24h:percent} of answered attempts at this merchant in 24 h declined as risky; "
             "{merchant_attempts_24h:count} attempts",
-            "この加盟店の24時間のリスクによる否認{merchant_risk_rate_24h:percent}（試行{merchant_attempts_24h:count}回）",
+            "この加盟店の24時間のリスクによる否認率（回答済み）{merchant_risk_rate_24h:percent}、試行{merchant_attempts_24h:count}回",
             least("merchant_risk_rate_24h", 0.1),
             least("merchant_attempts_24h", RATE_OF_DAY),
         ),
         say(
             "MERCHANT_APPROVAL_DROP",
-            "Declined for card data at this merchant in 1 h: {merchant_cred_rate_1h:percent} of "
+            "{merchant_cred_rate_1h:percent} of answered attempts at this merchant in 1 h declined for card data; "
             "{merchant_attempts_1h:count} attempts",
-            "この加盟店の1時間のカード情報誤りによる否認{merchant_cred_rate_1h:percent}（試行{merchant_attempts_1h:count}回）",
+            "この加盟店の1時間のカード情報誤りによる否認率（回答済み）{merchant_cred_rate_1h:percent}、試行{merchant_attempts_1h:count}回",
             least("merchant_cred_rate_1h", 0.1),
             least("merchant_attempts_1h", RATE_OF),
         ),
@@ -109,18 +109,18 @@ MERCHANTS: Final[Mapping[str, tuple[Wording, ...]]] = {
         ),
         say(
             "ENUM_BIN_BURST",
-            "Declined for card data of this BIN at this merchant in 1 h: {merchant_bin_cred_rate_1h:percent}; "
-            "{merchant_bin_attempts_10m:count} attempts in 10 min",
-            "この加盟店で同一BINの1時間のカード情報誤りによる否認{merchant_bin_cred_rate_1h:percent}"
+            "{merchant_bin_cred_rate_1h:percent} of answered attempts with this BIN at this merchant in 1 h "
+            "declined for card data; {merchant_bin_attempts_10m:count} attempts in 10 min",
+            "この加盟店で同一BINの1時間のカード情報誤りによる否認率（回答済み）{merchant_bin_cred_rate_1h:percent}"
             "（10分間の試行{merchant_bin_attempts_10m:count}回）",
             least("merchant_bin_cred_rate_1h", 0.3),
             least("merchant_bin_attempts_10m", 5),
         ),
         say(
             "ENUM_BIN_BURST",
-            "Approved of this BIN at this merchant in 1 h: {merchant_bin_approval_rate_1h:percent}; "
-            "{merchant_bin_attempts_10m:count} attempts in 10 min",
-            "この加盟店で同一BINの1時間の承認率{merchant_bin_approval_rate_1h:percent}"
+            "{merchant_bin_approval_rate_1h:percent} of answered attempts with this BIN at this merchant in 1 h "
+            "approved; {merchant_bin_attempts_10m:count} attempts in 10 min",
+            "この加盟店で同一BINの1時間の承認率（回答済み）{merchant_bin_approval_rate_1h:percent}"
             "（10分間の試行{merchant_bin_attempts_10m:count}回）",
             most("merchant_bin_approval_rate_1h", 0.3),
             least("merchant_bin_attempts_10m", 5),
@@ -134,9 +134,9 @@ MERCHANTS: Final[Mapping[str, tuple[Wording, ...]]] = {
         ),
         say(
             "ENUM_BIN_BURST",
-            "Declined for card data of this BIN in 1 h: {bin_cred_rate_1h:percent}; "
+            "{bin_cred_rate_1h:percent} of answered attempts with this BIN in 1 h declined for card data; "
             "{bin_cred_declines_10m:count} in 10 min",
-            "同一BINの1時間のカード情報誤りによる否認{bin_cred_rate_1h:percent}（10分間に{bin_cred_declines_10m:count}回）",
+            "同一BINの1時間のカード情報誤りによる否認率（回答済み）{bin_cred_rate_1h:percent}（10分間に{bin_cred_declines_10m:count}回）",
             least("bin_cred_rate_1h", 0.3),
             least("bin_cred_declines_10m", 3),
         ),
