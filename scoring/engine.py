@@ -7,7 +7,7 @@ predecessors left, so that neither the cut into batches nor the number of partit
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,10 @@ from scoring.contract.decision import Reason, Versions
 from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, STATUS_NAMES, Decided, DecisionEncoder
+from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
 from scoring.decode import Col, Decoded, encode_dead_letter, parse_merchants
 from scoring.decode.hashing import CARD_KEY
+from scoring.decode.stripping import Finding
 from scoring.enrich import threeds
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
@@ -60,6 +62,7 @@ class Engine:
         self._table = PolicyTable(policy)
         self._reasons = Reasons(FEATURES)
         self._desk = AlertDesk(policy.alerts)
+        self._leaks = LeakDesk(policy.alerts)
         self._encoder = DecisionEncoder(self.versions, policy.actions)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
         self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
@@ -97,7 +100,7 @@ class Engine:
 
         One from the future, by its record's timestamp, is counted as EARLY and moves nothing.
         """
-        labels, clocks, refused = self.observer.report(values, source.timestamps_ms, source.partition)
+        labels, clocks, refused, findings = self.observer.report(values, source.timestamps_ms, source.partition)
         rejects = _unburied(refused, source, emitted)
         letters = _dead_letters(rejects, values, source, received_at_ms)
         tally = Tally(
@@ -105,6 +108,7 @@ class Engine:
             replayed=len(refused) - len(rejects),
             reports=dict(Counter(labels)),
             report_clocks=_by_name(CLOCK_NAMES, clocks),
+            stripped=_by_kind(findings.values()),
             dead_letters=_by_reason(rejects),
             letter_runs=_runs(len(values), refused),
         )
@@ -117,9 +121,14 @@ class Engine:
 
         A new merchant beyond `merchants_max` is only counted: its record is right, and stands on its compacted topic.
         """
-        rejects, beyond_limit = self.observer.merchant(keys, values)
+        rejects, beyond_limit, findings = self.observer.merchant(keys, values)
         letters = _dead_letters(rejects, values, source, received_at_ms)
-        tally = Tally(events=len(values), dead_letters=_by_reason(rejects), merchants_beyond_limit=beyond_limit)
+        tally = Tally(
+            events=len(values),
+            dead_letters=_by_reason(rejects),
+            merchants_beyond_limit=beyond_limit,
+            stripped=_by_kind(findings.values()),
+        )
         return Outputs(dead_letters=letters, tally=tally)
 
     def refused_merchants(
@@ -156,7 +165,7 @@ class Engine:
 
         Return how many values are no alerts.
         """
-        return sum(not self._desk.recall(alert) for alert in alerts)
+        return sum(not (self._leaks if is_leak(alert) else self._desk).recall(alert) for alert in alerts)
 
     def _judge(self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_]) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)
@@ -200,9 +209,12 @@ class Engine:
         rejects = _unburied(decoded.rejects, source, emitted)
         tally = self._tally(len(values), observed, judged, rejects)
         letters = _dead_letters(rejects, values, source, received_at_ms) if rejects else []
+        alerts = self._alerts(decoded, decided, emitted, tally)
+        if decoded.findings:
+            alerts += self._leak_alerts(observed, decided, judged, emitted, tally)
         return Outputs(
             decisions=decisions,
-            alerts=self._alerts(decoded, decided, emitted, tally),
+            alerts=alerts,
             dead_letters=letters,
             repeats=tally.repeats,
             tally=tally,
@@ -216,29 +228,19 @@ class Engine:
                 continue
             event = decoded.event(row)
             subject = subject_of(event, reasons)
-            is_trusted = decided.clocks[row] < Clock.LATE  # a wrong clock must not close a case, or keep it open
-            at_ms = decided.event_ms[row] if is_trusted else decided.record_ms[row]
-            case, fires = self._desk.admit(subject, int(at_ms), band)
+            case, fires = self._desk.admit(subject, _case_ms(decided, row), band)
             if not fires:
                 tally.alerts_suppressed += 1
                 continue
             if decoded.names[row][0] in emitted.alerts:
                 continue
             amount = int(decoded.ints[row, Col.AMOUNT_JPY])
-            shared: dict[str, object] = {
-                "score": int(decided.scores[row]),
-                "probability": float(decided.probabilities[row]),
-                "action": self._encoder.actions[band],
-                "tds": orjson.Fragment(decided.tds[row]),
-                "compliance": orjson.Fragment(decided.compliance[row]),
-                "versions": self._encoder.versions,
-            }
             alerts.append(
                 encode_alert(
                     event=event,
                     subject=subject,
                     case=case,
-                    decision=shared,
+                    decision=self._shared(decided, row),
                     amount_jpy=amount if amount >= 0 else None,
                     reasons=reasons,
                 )
@@ -246,6 +248,38 @@ class Engine:
             kind = (subject.type, SEVERITIES[Band(case.band)])
             tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
         return alerts
+
+    def _leak_alerts(
+        self, observed: Observed, decided: Decided, judged: _Judged, emitted: Emitted, tally: Tally
+    ) -> list[Record]:
+        """Raise the SYSTEM alerts of what the guard took out of events that are no repeats, in order."""
+        decoded, alerts = observed.decoded, []
+        shown = [row for row in decoded.findings if not judged.silent[row]]
+        tally.stripped = _by_kind(decoded.findings[row] for row in shown)
+        for row in sorted(decoded.findings):
+            if observed.repeats[row]:
+                continue
+            name, amount = decoded.names[row], int(decoded.ints[row, Col.AMOUNT_JPY])
+            for finding in decoded.findings[row]:
+                leak = self._leaks.admit(name[1].decode(), finding, _case_ms(decided, row))
+                if leak is None:
+                    tally.alerts_suppressed += 1
+                elif leak.alert_id not in emitted.leaks:
+                    known, band = amount if amount >= 0 else None, int(decided.bands[row])
+                    alerts.append(encode_leak(leak, name, band, known, self._shared(decided, row)))
+                    tally.alerts[TYPE, SEVERITY] = tally.alerts.get((TYPE, SEVERITY), 0) + 1
+        return alerts
+
+    def _shared(self, decided: Decided, row: int) -> dict[str, object]:
+        """Give what an alert shares with the decision of its event."""
+        return {
+            "score": int(decided.scores[row]),
+            "probability": float(decided.probabilities[row]),
+            "action": self._encoder.actions[int(decided.bands[row])],
+            "tds": orjson.Fragment(decided.tds[row]),
+            "compliance": orjson.Fragment(decided.compliance[row]),
+            "versions": self._encoder.versions,
+        }
 
     def _tally(self, events: int, observed: Observed, judged: _Judged, rejects: list[tuple[int, Reject]]) -> Tally:
         bands, rows, clocks = judged.bands, observed.rows, observed.clocks
@@ -273,6 +307,11 @@ class Engine:
         )
 
 
+def _case_ms(decided: Decided, row: int) -> int:
+    """Give the time by which cases go: of the event, or of its record where a wrong clock might keep a case open."""
+    return int((decided.event_ms if decided.clocks[row] < Clock.LATE else decided.record_ms)[row])
+
+
 def _silent(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:
     if not emitted.decisions:
         return observed.passed_over
@@ -292,6 +331,11 @@ def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger] | NDArray[np
 
 def _by_reason(rejects: Sequence[tuple[int, Reject]]) -> dict[str, int]:
     return dict(Counter(reject.reason for _, reject in rejects)) if rejects else {}
+
+
+def _by_kind(found: Iterable[tuple[Finding, ...]]) -> dict[str, int]:
+    """Count records by the kinds of what the guard took out of each."""
+    return dict(Counter(kind for findings in found for kind in {finding.kind for finding in findings}))
 
 
 def _runs(events: int, rejects: Sequence[tuple[int, Reject]]) -> LetterRuns:

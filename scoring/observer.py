@@ -3,7 +3,7 @@
 bytes -> decode and guard -> enrich -> profile
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from scoring.catalogue import FEATURES
 from scoring.contract.codes import Clock, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, Decoded, DecodeLimits, decode, parse_merchants, parse_reports
+from scoring.decode.stripping import Finding
 from scoring.enrich import threeds
 from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
 from scoring.enrich.merchants import MerchantDirectory
@@ -71,18 +72,23 @@ class Observed:
 
 
 class Reported(NamedTuple):
-    """A batch of fraud reports: label and `Clock` (int8[a]) of each accepted one, in order, and the rejects."""
+    """A batch of fraud reports: label and `Clock` (int8[a]) of each accepted one, in order, and the rejects.
+
+    `findings` says by position what the guard took out of accepted ones.
+    """
 
     labels: list[str]
     clocks: NDArray[np.int8]
     rejects: list[tuple[int, Reject]]
+    findings: Mapping[int, tuple[Finding, ...]]
 
 
 class MerchantsTaken(NamedTuple):
-    """What of a batch of merchant records was not taken: the rejects, and how many found the directory full."""
+    """What of a batch of merchant records was not taken: rejects, how many found the directory full, and findings."""
 
     rejects: list[tuple[int, Reject]]
     beyond_limit: int
+    findings: Mapping[int, tuple[Finding, ...]]
 
 
 class Observer:
@@ -149,7 +155,7 @@ class Observer:
             ),
             partition,
         )
-        return Reported(parsed.labels, clocks, parsed.rejects)
+        return Reported(parsed.labels, clocks, parsed.rejects, parsed.findings)
 
     def merchant(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> MerchantsTaken:
         """Take merchant records (None forgets the merchant of that key)."""
@@ -159,7 +165,7 @@ class Observer:
                 self.merchants.forget(acquirer_id, merchant_id)
             elif not self.merchants.upsert(record):
                 beyond_limit += 1
-        return MerchantsTaken(parsed.rejects, beyond_limit)
+        return MerchantsTaken(parsed.rejects, beyond_limit, parsed.findings)
 
 
 def _facts(decoded: Decoded, verdicts: NDArray[np.int16], trusted: NDArray[np.bool_]) -> Facts:

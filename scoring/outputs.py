@@ -30,12 +30,13 @@ class Emitted:
     """What a partition's earlier worker had emitted on events that the restored state has not seen.
 
     Such an event counts in the state as any other, and is not answered again. `decisions` and `alerts` are event ids,
-    `dead_letters` offsets of the input.
+    `leaks` ids of SYSTEM alerts (an event may raise one of these beside another), `dead_letters` offsets of the input.
     """
 
     decisions: AbstractSet[bytes] = frozenset()
     alerts: AbstractSet[bytes] = frozenset()
     dead_letters: AbstractSet[int] = frozenset()
+    leaks: AbstractSet[str] = frozenset()
 
 
 NOTHING = Emitted()
@@ -89,6 +90,7 @@ class Tally:
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)
     alerts_suppressed: int = 0
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason
+    stripped: dict[str, int] = field(default_factory=dict)  # records taken without what the guard found, by kind
     letter_runs: LetterRuns = NO_LETTERS
     threeds: dict[str, int] = field(default_factory=dict)  # by normalised status
     near_keys: dict[str, int] = field(default_factory=dict)  # unknown keys, by the field that they are near to

@@ -57,6 +57,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
             bytes_max=settings.decode.bytes_max,
             depth_max=settings.decode.depth_max,
             yen_per_unit=settings.decode.yen_per_unit,
+            guard=settings.decode.guard,
             pan_allowed=frozenset((field.path, field.digits) for field in settings.decode.references),
             joined=frozenset(int(Entity[name]) for name in settings.profiles.joined),
         ),

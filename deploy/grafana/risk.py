@@ -72,11 +72,17 @@ REFUSED = Row(
     panels=(
         Panel(
             title="Guard hits",
-            description="Records that held a card number, security code, track or PIN data, in the chosen time. "
-            "One is an incident: the runbook's SekishoPanGuardHit.",
+            description="Records that held a card number, security code, track or PIN data, in the chosen time: "
+            "refused (an incident: the runbook's SekishoPanGuardHit), or decided without it (SekishoSensitiveField).",
             kind="stat",
             unit="short",
-            queries=(Query(f"sum(increase(sekisho_pan_guard_hits_total{{{WORKERS}}}[$__range]))", "records"),),
+            queries=(
+                Query(f"sum(increase(sekisho_pan_guard_hits_total{{{WORKERS}}}[$__range]))", "refused"),
+                Query(
+                    f'sum(increase(sekisho_sensitive_records_total{{{WORKERS}, action="stripped"}}[$__range]))',
+                    "stripped",
+                ),
+            ),
             thresholds=((0.5, "red"),),
             width=4,
         ),

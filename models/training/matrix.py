@@ -93,7 +93,7 @@ class _Collector:
     def take(self, topic: Topic, batch: list[Record]) -> None:
         values = [record.value for record in batch]
         if topic == "merchants":
-            rejects, beyond_limit = self._observer.merchant([record.key for record in batch], values)
+            rejects, beyond_limit, _ = self._observer.merchant([record.key for record in batch], values)
             self._skipped["merchants beyond limit"] += beyond_limit
         else:
             present = [b"" if value is None else value for value in values]

@@ -1,4 +1,7 @@
-"""`alert.v1`: the few decisions a person should look at, deduplicated and explained."""
+"""`alert.v1`: the few decisions a person should look at, deduplicated and explained.
+
+One of type SYSTEM is about a field of an acquirer that brings sensitive data, not about its event.
+"""
 
 from typing import Annotated, Literal
 
@@ -18,8 +21,18 @@ from scoring.contract.types import AcquirerId, Count, EventId, Jpy, MerchantId, 
 
 SCHEMA = "alert.v1"
 
-AlertType = Literal["TXN", "CARD", "MERCHANT", "INCIDENT"]
+AlertType = Literal["TXN", "CARD", "MERCHANT", "INCIDENT", "SYSTEM"]
 Severity = Literal["MEDIUM", "HIGH", "CRITICAL"]
+
+
+class SensitiveField(Struct, frozen=True, kw_only=True, gc=False):
+    """Where sensitive data came in, and of what kind; never the value.
+
+    A `*` in `path` stands for a key that might itself hold some, `[*]` for any place in a list.
+    """
+
+    path: Annotated[str, Meta(max_length=128)]
+    kind: Literal["PAN", "CVV", "TRACK", "PIN"]
 
 
 class Alert(Struct, frozen=True, kw_only=True, gc=False):
@@ -47,3 +60,4 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     tds: ThreeDsSummary
     compliance: ComplianceSummary
     versions: Versions
+    sensitive: SensitiveField | None = None

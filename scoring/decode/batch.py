@@ -1,7 +1,7 @@
 """Decode a batch of authorizations: bytes in, columns, keys, names and rejects out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import Reject
 from scoring.decode.guard import inspect
 from scoring.decode.limits import DecodeLimits
-from scoring.decode.page import Page, lay_out
+from scoring.decode.page import Page, lay_out, lay_out_again
 from scoring.decode.read import (
     FAULTS,
     NAMES,
@@ -24,6 +24,7 @@ from scoring.decode.read import (
     reject_for,
 )
 from scoring.decode.rejects import reject_of
+from scoring.decode.stripping import AUTHORIZATION, Finding, bury, replaced
 
 Name = tuple[bytes, bytes, bytes, bytes]
 """What identifies an event, in UTF-8: its id, its acquirer, the card's token, its merchant."""
@@ -38,6 +39,7 @@ class Decoded:
     `spelt` holds the rows whose names may need escapes in JSON. `rejects` pairs a position with its verdict, in order.
     `near_keys` counts unknown keys of all values by the label of the field (`NEAR_LABELS`) that they are near to,
     `repeated_keys` the values in which an object has a key twice; both of at most 48 different unknown keys.
+    `findings` says of a row what the guard took out of its event; `values` are without it.
     """
 
     values: Sequence[bytes]
@@ -49,6 +51,7 @@ class Decoded:
     hashes: NDArray[np.uint64]
     near_keys: Mapping[str, int]
     repeated_keys: int
+    findings: Mapping[int, tuple[Finding, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -64,7 +67,10 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
     The result for a value does not depend on its neighbours. Cost: see `make bench`, stage `decode`.
     """
     page, refused = lay_out(values, limits)
-    inspect(values, page, refused, limits)
+    stripped = inspect(values, page, refused, limits, AUTHORIZATION)
+    if stripped:
+        values = replaced(values, stripped)
+        page = lay_out_again(values, refused)
     reading = read_batch(page, limits)
     names = _names(page, reading)
     near_keys, repeated_keys = read_notes(page.data, reading.notes)
@@ -80,8 +86,10 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
             hashes=reading.hashes,
             near_keys=near_keys,
             repeated_keys=repeated_keys,
+            findings={position: record.findings for position, record in stripped.items()},
         )
     exact = _read_exactly(values, limits, reading, names, refused)
+    bury(stripped, refused)
     kept = [position for position in range(len(values)) if position not in refused]
     index = np.array(kept, dtype=np.int32)
     return Decoded(
@@ -94,6 +102,7 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
         hashes=reading.hashes[index],
         near_keys=near_keys,
         repeated_keys=repeated_keys,
+        findings={row: stripped[position].findings for row, position in enumerate(kept) if position in stripped},
     )
 
 

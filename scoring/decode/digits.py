@@ -175,11 +175,13 @@ def _has_expiry(digits: NDArray[np.uint8], size: int) -> bool:
 
 
 @helper
-def judge_run(data: NDArray[np.uint8], low: int, high: int, i: int, j: int, digits: NDArray[np.uint8]) -> int:
+def judge_run(
+    data: NDArray[np.uint8], low: int, high: int, i: int, j: int, is_id: bool, digits: NDArray[np.uint8]
+) -> int:
     """Judge the digits (with single separators) data[i:j], 13 or more: 0, PAN or TRACK.
 
     A number begins and ends where a group of digits does: at a separator, or at the ends of the run unless these lie
-    inside a hexadecimal token or a decimal fraction. Zeros in front are padding.
+    inside a hexadecimal token or a decimal fraction, which an identifier (`is_id`) is not. Zeros in front are padding.
     """
     end = i
     while end < j and 48 <= data[end] <= 57:
@@ -191,7 +193,7 @@ def judge_run(data: NDArray[np.uint8], low: int, high: int, i: int, j: int, digi
         return TRACK
     if _in_uuid(data, low, high, i, j):
         return 0
-    fraction = i - 1 > low and data[i - 1] == 46 and 48 <= data[i - 2] <= 57
+    fraction = not is_id and i - 1 > low and data[i - 1] == 46 and 48 <= data[i - 2] <= 57
     left_open = not fraction and not _is_opaque(data, low, high, i, end)
     right_open = not _is_opaque(data, low, high, last, j)
     at = i
@@ -225,7 +227,7 @@ def _are_groups(
 
     All separators are alike, whatever the groups; or they differ, and the groups are of four as on a card. Points and
     commas also stand in decimal fractions, thousands and lists: between them it takes three groups or more that look
-    like a card's, unless the text is an identifier (`is_id`), which is no fraction.
+    like a card's, or two in an identifier (`is_id`), which is no fraction.
     """
     size, groups, first, second = 0, 0, 0, 0
     mark, length, alike, equal, fours = i, 0, True, True, True
@@ -243,8 +245,8 @@ def _are_groups(
             second = end - at
         if groups > 1 and _is_pan(digits, 0, size):
             printed = equal or (groups == 3 and first == 4 and second == 6) or (groups > 3 and fours)
-            decimal = (data[mark] == 46 or data[mark] == 44) and not is_id
-            fits = (groups > 2 and printed) if decimal else True
+            decimal = data[mark] == 46 or data[mark] == 44
+            fits = (printed if groups > 2 else is_id) if decimal else True
             plain = length == 1 and (data[mark] == 32 or data[mark] == 45)  # judge_run has had these
             if (fits and not plain) if alike else (equal and first == 4):
                 token = _is_opaque(data, low, high, i, i + first) or _is_opaque(data, low, high, at, end)

@@ -1,14 +1,15 @@
 """The guard: nothing that looks like a card number, a security code, a track or a PIN goes further than this.
 
 A compiled scan over the raw bytes marks suspects (`scan`); only those are walked here, slowly and exactly, as the
-JSON they are, repeated keys and all, to find the path or to clear them. What cannot be decided is refused.
+JSON they are, repeated keys and all, to find the paths or to clear them. What is found is taken out of the record
+(`stripping`), so that free text cannot keep a payment from being decided; where an output would carry it, the record is
+refused. What cannot be decided is refused.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Final, NoReturn
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,19 @@ from scoring.decode.page import Page
 from scoring.decode.rejects import ROOT, path_of
 from scoring.decode.scan import DEEP, scan_batch, scan_text
 from scoring.decode.sensitive import Suspect, suspect_of
+from scoring.decode.stripping import (
+    Finding,
+    Number,
+    Object,
+    Part,
+    Stripped,
+    optional_part,
+    part_at,
+    read,
+    told_path,
+    write_without,
+)
+from scoring.decode.stripping.findings import FINDINGS_MAX
 
 _DOCUMENTS_MAX: Final = 3  # documents in strings of documents: deeper than this nobody nests them by accident
 _POINT_EXPONENT: Final = re.compile(r"(?<!\d)\d{1,40}\.\d{1,40}[eE][+-]?\d{1,3}(?!\d)", re.ASCII)
@@ -28,36 +42,34 @@ _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
 _NAMED_VALUE: Final = re.compile(r"\"([^\"]{2,64})\"\s*:\s*\"?([^\",}\]]{1,256})")
 
 _Steps = tuple[str | int, ...]
+_Hit = tuple[_Steps, DeadLetterReason]
 
 
-class _Object(list[tuple[str, object]]):
-    """The members of a JSON object as they came, repeated keys included."""
+def inspect(
+    values: Sequence[bytes], page: Page, refused: dict[int, Reject], limits: DecodeLimits, contract: Part
+) -> dict[int, Stripped]:
+    """Judge a batch of records of a contract, which `page` lays out.
 
-
-class _Number(str):
-    """A JSON number as it was spelt."""
-
-    __slots__ = ()
-
-
-def inspect(values: Sequence[bytes], page: Page, refused: dict[int, Reject], limits: DecodeLimits) -> None:
-    """Add to `refused` what of a batch must not go on: encoding, depth, and whatever is too sensitive.
-
-    `page` lays out the values. A record that is not refused then holds nothing sensitive that the guard knows, is valid
-    UTF-8 and nests within the limit; whether it is JSON at all is the decoder's question.
+    Add to `refused` what must not go on: encoding, depth, and whatever is too sensitive to be taken out. Return the
+    records that are to be read in place of others, by position. A record that is neither then holds nothing
+    sensitive that the guard knows, is valid UTF-8 and nests within the limit. Whether it is JSON the decoder says.
     """
+    stripped: dict[int, Stripped] = {}
     if not values:
-        return
+        return stripped
     marks = scan_batch(page.data, page.stops, page.longest, limits.depth_max)
     if marks is not None:
         for position in np.flatnonzero(marks).tolist():
-            reject = _examine(values[position], int(marks[position]), limits)
-            if reject is not None:
-                refused[position] = reject
+            verdict = _examine(values[position], int(marks[position]), limits, contract)
+            if isinstance(verdict, Reject):
+                refused[position] = verdict
+            elif verdict is not None:
+                stripped[position] = verdict
     if not page.data.isascii() and not _is_utf8(page.data):
         for position, value in enumerate(values):
             if position not in refused and not _is_utf8(value):
                 refused[position] = Reject(reason="INVALID_UTF8", path=ROOT)
+    return stripped
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -68,13 +80,13 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def _examine(value: bytes, marks: int, limits: DecodeLimits) -> Reject | None:
+def _examine(value: bytes, marks: int, limits: DecodeLimits, contract: Part) -> Reject | Stripped | None:
     """Decide one marked record: None clears it."""
     if marks & DEEP:
         return _examine_raw(value) or Reject(reason="NESTED_TOO_DEEP", path=ROOT)
     try:
-        document = _read(value.decode())
-        return _walk(document, limits)
+        document = read(value.decode())
+        return _judged(document, _hits(document, limits, contract), limits, contract)
     except UnicodeDecodeError:
         return _examine_raw(value) or Reject(reason="INVALID_UTF8", path=ROOT)
     except ValueError:
@@ -99,34 +111,42 @@ def _unescaped(escape: re.Match[str]) -> str:
     return "~" if 0xD800 <= code <= 0xDFFF else chr(code)
 
 
-def _no_constant(_: str) -> NoReturn:
-    raise ValueError
+def _judged(document: object, hits: list[_Hit], limits: DecodeLimits, contract: Part) -> Reject | Stripped | None:
+    """Decide what becomes of a record by what was found in it, in the order of the text."""
+    if not hits:
+        return None
+    rejects = [Reject(reason=reason, path=path_of(steps)) for steps, reason in hits]
+    if limits.guard == "refuse":
+        return rejects[0]
+    parts: set[tuple[str, ...]] = set()
+    for (steps, _), reject in zip(hits, rejects, strict=True):
+        part = optional_part(contract, steps)
+        if part is None:
+            return reject
+        parts.add(part)
+    told = dict.fromkeys(Finding(told_path(steps), reason) for steps, reason in hits)
+    return Stripped(write_without(document, parts), tuple(told)[:FINDINGS_MAX], rejects[0])
 
 
-_read: Final = json.JSONDecoder(
-    object_pairs_hook=_Object, parse_int=_Number, parse_float=_Number, parse_constant=_no_constant
-).decode
-"""Parse JSON without losing keys or digits; raises ValueError where it is none."""
-
-
-def _walk(document: object, limits: DecodeLimits) -> Reject | None:
-    """Find the first leaf or key, in the order of the text, that must not go further."""
+def _hits(document: object, limits: DecodeLimits, contract: Part) -> list[_Hit]:
+    """Find every leaf and key, in the order of the text, that must not go further."""
+    hits: list[_Hit] = []
     for steps, text, suspect in _leaves(document, (), None, 1):
-        reason = judge(text, suspect)
+        part = part_at(contract, steps)
+        reason = judge(text, suspect, is_id=part is not None and part.is_carried)
         if reason is None:
             continue
-        path = path_of(steps)
-        if reason == "SENSITIVE_PAN" and text.isdigit() and (path, len(text)) in limits.pan_allowed:
+        if reason == "SENSITIVE_PAN" and text.isdigit() and (path_of(steps), len(text)) in limits.pan_allowed:
             continue
-        return Reject(reason=reason, path=path)
-    return None
+        hits.append((steps, reason))
+    return hits
 
 
 def _leaves(
     node: object, steps: _Steps, suspect: Suspect | None, documents: int
 ) -> Iterator[tuple[_Steps, str, Suspect | None]]:
     """Yield every key, string and number: its path, its text, and what the nearest sensitive name above it says."""
-    if isinstance(node, _Object):
+    if isinstance(node, Object):
         for key, value in node:
             yield (*steps, key), key, None
             yield from _leaves(value, (*steps, key), suspect_of(key, steps) or suspect, documents)
@@ -137,23 +157,26 @@ def _leaves(
         yield steps, node, suspect
         if documents < _DOCUMENTS_MAX and '"' in node and ("{" in node or "[" in node):
             try:
-                inner = _read(node)
+                inner = read(node)
             except (ValueError, RecursionError):
                 return  # a text that only looks like a document
             yield from _leaves(inner, steps, suspect, documents + 1)
 
 
-def judge(text: str, suspect: Suspect | None = None) -> DeadLetterReason | None:
-    """Judge one text, under a field whose name makes it `suspect` if of anything; None is harmless."""
+def judge(text: str, suspect: Suspect | None = None, *, is_id: bool = False) -> DeadLetterReason | None:
+    """Judge one text, under a field whose name makes it `suspect` if of anything; None is harmless.
+
+    Of an identifier (`is_id`), a point between two groups of digits makes no fraction.
+    """
     ascii_text = text if text.isascii() else _in_ascii(text)
     reason = None
     if len(ascii_text) >= RUN_MIN:
-        reason = _verdict(scan_text(ascii_text.encode()))
+        reason = _verdict(scan_text(ascii_text.encode(), is_id))
     if reason is None and ("e" in ascii_text or "E" in ascii_text):
-        spelt = [text] if isinstance(text, _Number) else _POINT_EXPONENT.findall(ascii_text)
+        spelt = [text] if isinstance(text, Number) else _POINT_EXPONENT.findall(ascii_text)
         reason = next((found for number in spelt if (found := _judge_exponent(number))), None)
     if reason is None and suspect is not None:
-        spelt_out = _whole(text) if isinstance(text, _Number) else ascii_text
+        spelt_out = _whole(text) if isinstance(text, Number) else ascii_text
         return suspect.kind if suspect.fits(spelt_out) else None
     return reason
 

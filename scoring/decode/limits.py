@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ REFERENCES = (
 )
 """Fields of the contract whose digits, at exactly that length, are references although some pass for a card number."""
 
+
+GuardMode = Literal["strip", "refuse"]
+"""What becomes of a record with sensitive data in a field that no output carries: decided without it, or refused."""
 
 _CURRENCIES = 1000
 
@@ -49,6 +52,7 @@ class DecodeLimits:
     yen_per_unit: Mapping[str, float] = field(default_factory=dict)
     joined: frozenset[int] = frozenset()
     pan_allowed: frozenset[tuple[str, int]] = frozenset(REFERENCES)
+    guard: GuardMode = "strip"
     kernel: KernelLimits = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

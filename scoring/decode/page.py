@@ -1,6 +1,6 @@
 """A batch's values laid out one after the other, as the kernels want them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -37,8 +37,16 @@ def lay_out(values: Sequence[bytes], limits: DecodeLimits) -> tuple[Page, dict[i
             if size == 0 or size > limits.bytes_max:
                 refused[position] = Reject(reason="OVERSIZE" if size else "EMPTY", path=ROOT)
         values = [b"" if position in refused else value for position, value in enumerate(values)]
-        sizes = list(map(len, values))
-        longest = max(sizes)
+    return _page(values), refused
+
+
+def lay_out_again(values: Sequence[bytes], refused: Container[int]) -> Page:
+    """Lay out values that have been judged, whatever their length; one that is refused takes no room."""
+    return _page([b"" if position in refused else value for position, value in enumerate(values)])
+
+
+def _page(values: Sequence[bytes]) -> Page:
+    sizes = list(map(len, values))
     stops = np.fromiter(accumulate(sizes), dtype=np.int64, count=len(sizes))
     stops += np.arange(len(sizes))  # a line feed for each before
-    return Page(b"\n".join((*values, PADDING)), stops, longest), refused
+    return Page(b"\n".join((*values, PADDING)), stops, max(sizes, default=0))

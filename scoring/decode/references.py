@@ -1,6 +1,6 @@
 """Decode what is not an authorization: fraud reports, and the merchants' records on their compacted topic."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY, PARTS, entity_keys
 from scoring.decode.limits import DecodeLimits
 from scoring.decode.page import lay_out
 from scoring.decode.rejects import ROOT, reject_of
+from scoring.decode.stripping import FRAUD_REPORT, MERCHANT, Finding, bury, replaced
 
 _COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})
 _ID_MAX: Final = 32
@@ -33,8 +34,12 @@ class ParsedReports:
     Of every accepted report, in order: `labels` names its label, `index` int64[a] is its position in the batch,
     `times_ms` int64[a] when it was received, `counted` bool[a] whether it counts. Only FRAUD and MERCHANT_FRAUD do, so
     only those are columns: `card` and `merchant` uint64[n] keys as an authorization's, `received_ms` int64[n],
-    `amount_jpy` int64[n] (-1 unknown). `rejects` pairs a position with its verdict.
+    `amount_jpy` int64[n] (-1 unknown). `rejects` pairs a position with its verdict. `values` are the records without
+    what the guard took out of some, which `findings` names by position.
     """
+
+    values: Sequence[bytes]
+    findings: Mapping[int, tuple[Finding, ...]]
 
     labels: list[str]
     rejects: list[tuple[int, Reject]]
@@ -49,16 +54,21 @@ class ParsedReports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedMerchants:
-    """A batch of merchant records: acquirer, merchant, and the record or None where it is to be forgotten."""
+    """A batch of merchant records: acquirer, merchant, and the record or None where it is to be forgotten.
+
+    `findings` names by position what the guard took out of some.
+    """
 
     changes: list[tuple[str, str, MerchantRecord | None]]
     rejects: list[tuple[int, Reject]]
+    findings: Mapping[int, tuple[Finding, ...]]
 
 
 def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReports:
     """Decode fraud reports behind the guard; never raises for what a value holds."""
     page, refused = lay_out(values, limits)
-    inspect(values, page, refused, limits)
+    stripped = inspect(values, page, refused, limits, FRAUD_REPORT)
+    values = replaced(values, stripped)
     labels: list[str] = []
     index: list[int] = []
     times: list[int] = []
@@ -77,10 +87,13 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
         if report.label in _COUNTED:
             parts += (report.event_id, report.acquirer_id, report.pan_hmac, report.merchant_id, *_NO_PARTS)
             amounts.append(-1 if report.amount_jpy is None else report.amount_jpy)
+    bury(stripped, refused)
     keys = entity_keys(parts, limits.joined)
     times_ms = np.array(times, dtype=np.int64)
     counted = np.array([label in _COUNTED for label in labels], dtype=np.bool_)
     return ParsedReports(
+        values=values,
+        findings={at: record.findings for at, record in stripped.items() if at not in refused},
         labels=labels,
         rejects=sorted(refused.items()),
         index=np.array(index, dtype=np.int64),
@@ -114,18 +127,23 @@ def parse_merchants(keys: Sequence[bytes], values: Sequence[bytes | None], limit
     present = [position for position, value in enumerate(values) if value is not None]
     texts = [values[position] or b"" for position in present]
     page, found = lay_out(texts, limits)
-    inspect(texts, page, found, limits)
+    stripped = {present[k]: record for k, record in inspect(texts, page, found, limits, MERCHANT).items()}
     refused = {present[k]: reject for k, reject in found.items()}
     changes: list[tuple[str, str, MerchantRecord | None]] = []
     for position, (key, value) in enumerate(zip(keys, values, strict=True)):
         if position in refused:
             continue
-        change = parse_merchant(key, value)
+        change = parse_merchant(key, stripped[position].value if position in stripped else value)
         if isinstance(change, Reject):
             refused[position] = change
         else:
             changes.append(change)
-    return ParsedMerchants(changes=changes, rejects=sorted(refused.items()))
+    bury(stripped, refused)
+    return ParsedMerchants(
+        changes=changes,
+        rejects=sorted(refused.items()),
+        findings={at: record.findings for at, record in stripped.items() if at not in refused},
+    )
 
 
 def parse_merchant(key: bytes, value: bytes | None) -> tuple[str, str, MerchantRecord | None] | Reject:

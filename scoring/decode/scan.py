@@ -135,7 +135,7 @@ def _judge_runs(
         if 48 <= data[a] <= 57:
             end, count = run_end(data, high, a)
             if count >= RUN_MIN:
-                marks |= judge_run(data, low, high, a, end, digits)
+                marks |= judge_run(data, low, high, a, end, is_id, digits)
             if a >= judged:
                 judged, count, odd = groups_end(data, high, a)
                 if odd and count >= RUN_MIN:

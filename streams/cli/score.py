@@ -42,6 +42,9 @@ def run(arguments: Namespace) -> int:
     if refused := _refusal(outputs):
         tell("score", f"refused: {refused}")
         return EXIT_REFUSED
+    for _, alert in outputs.alerts:
+        if field := orjson.loads(alert).get("sensitive"):
+            tell("score", f"decided without {field['path']}, which held sensitive data: {field['kind']}")
     (_, decision), *_ = outputs.decisions
     if not arguments.compact:
         decision = orjson.dumps(orjson.loads(decision), option=orjson.OPT_INDENT_2)

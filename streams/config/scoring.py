@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from scoring.contract.currencies import CURRENCIES
-from scoring.decode.limits import REFERENCES
+from scoring.decode.limits import REFERENCES, GuardMode
 from scoring.decode.rejects import TEXT_FIELDS
 from scoring.nearness import nearest
 from scoring.profile import ProfileLimits
@@ -58,6 +58,7 @@ class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     bytes_max: Annotated[int, Meta(ge=1_024, le=1 << 20)] = 65_536
     depth_max: Annotated[int, Meta(ge=4, le=128)] = 32
     yen_per_unit: Annotated[dict[Currency, Rate], Meta(max_length=200)] = {}
+    guard: GuardMode = "strip"
     references: Annotated[tuple[Reference, ...], Meta(max_length=32)] = tuple(
         Reference(path=path, digits=digits) for path, digits in REFERENCES
     )

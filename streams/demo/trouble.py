@@ -53,8 +53,8 @@ TROUBLES = (
     Trouble(at=0.20, what="sent twice", spoil=_again),
     Trouble(
         at=0.30,
-        what="a card number in a free-text field",
-        spoil=lambda record, name: _changed(record, name, remark=f"card {card_number()}, please call back"),
+        what="a card number for an event id",
+        spoil=lambda record, _name: _changed(record, card_number()),
     ),
     Trouble(
         at=0.40,

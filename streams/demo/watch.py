@@ -35,6 +35,7 @@ class _Alert(msgspec.Struct, frozen=True, gc=False):
     amount_jpy: int | None
     last_seen_ms: int
     reasons: list[_Reason]
+    type: str = ""
 
 
 class _Letter(msgspec.Struct, frozen=True, gc=False):
@@ -89,6 +90,8 @@ class Watcher:
         state = self._state
         for record in records:
             alert = _decode_alert(record.value)
+            if alert.type == "SYSTEM":  # about a field, not about its payment
+                continue
             if state.live_from is not None and not state.is_live(alert.event_id):
                 continue
             state.severities[alert.severity] += 1

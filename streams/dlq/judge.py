@@ -33,7 +33,9 @@ class Judge:
         return [found[position] for position in range(len(values))]
 
     def _of_reports(self, values: Sequence[bytes]) -> list[Verdict]:
-        rejects = dict(parse_reports(values, self._limits).rejects)
+        parsed = parse_reports(values, self._limits)
+        rejects = dict(parsed.rejects)
         return [
-            rejects.get(position) or decode_report(value).pan_hmac.encode() for position, value in enumerate(values)
+            rejects.get(position) or decode_report(value).pan_hmac.encode()
+            for position, value in enumerate(parsed.values)
         ]

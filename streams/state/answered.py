@@ -12,6 +12,7 @@ from msgspec.json import Decoder
 
 from scoring.contract.faults import FAULTS
 from scoring.decide.alerts import CASES_MAX
+from scoring.decide.leaks import TYPE as SYSTEM
 from scoring.outputs import NOTHING, Emitted
 from streams.state.reader import LogReader
 from streams.state.rows import Rows
@@ -26,6 +27,8 @@ class _Decision(Struct):
 
 class _Alert(Struct):
     event_id: str
+    type: str = ""
+    alert_id: str = ""
 
 
 class _Letter(Struct):
@@ -62,7 +65,9 @@ class Answered:
     def size(self) -> int:
         """Count the answers."""
         of = self.authorizations
-        return len(of.decisions) + len(of.alerts) + len(of.dead_letters) + len(self.reports.dead_letters)
+        return (
+            len(of.decisions) + len(of.alerts) + len(of.leaks) + len(of.dead_letters) + len(self.reports.dead_letters)
+        )
 
 
 async def scan(
@@ -86,7 +91,12 @@ async def scan(
         found.decision_id.encode()
         async for found in _records(reader, topics.decisions, {partition: since.decisions}, _DECISION, foreign)
     ]
-    alerts = [found.event_id.encode() async for found in _records(reader, topics.alerts, since.alerts, _ALERT, foreign)]
+    alerts, leaks = set(), set()
+    async for alert in _records(reader, topics.alerts, since.alerts, _ALERT, foreign):
+        if alert.type == SYSTEM:
+            leaks.add(alert.alert_id)
+        else:
+            alerts.add(alert.event_id.encode())
     begins = {topics.authorizations: authorizations, topics.fraud_reports: fraud_reports}
     letters: dict[str, set[int]] = {topic: set() for topic in begins}
     async for letter in _records(reader, topics.dead_letters, since.dead_letters, _LETTER, foreign):
@@ -100,6 +110,7 @@ async def scan(
             decisions=frozenset(decided),
             alerts=frozenset(alerts),
             dead_letters=frozenset(letters[topics.authorizations]),
+            leaks=frozenset(leaks),
         ),
         reports=Emitted(dead_letters=frozenset(letters[topics.fraud_reports])),
         foreign={roles[topic]: count for topic, count in foreign.items()},

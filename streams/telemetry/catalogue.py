@@ -30,7 +30,8 @@ BANDS = tuple(band.name for band in Band)
 CLOCKS = tuple(clock.name for clock in Clock)
 REPORT_CLOCKS = tuple(clock.name for clock in Clock if clock != Clock.OUT_OF_ORDER)  # their order tells nothing
 THREEDS = tuple(status.name for status in ThreeDsStatus)
-ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT")
+ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT", "SYSTEM")
+SENSITIVE = tuple(reason.removeprefix("SENSITIVE_") for reason in REASONS if reason.startswith("SENSITIVE_"))
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
 LABELS = ("FRAUD", "LEGIT", "FIRST_PARTY", "MERCHANT_FRAUD", "UNKNOWN")
 ENTITIES = ("CARD", "MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS")
@@ -122,6 +123,14 @@ CATALOGUE: tuple[Metric, ...] = (
         unit="events",
         stage="decode",
         help="Authorizations in which an object of the contract has a key twice: the last one counts.",
+    ),
+    Metric(
+        name="sekisho_sensitive_records_total",
+        kind="counter",
+        unit="records",
+        stage="decode",
+        help="Records in which the guard found such data, by kind: taken without it (stripped), or refused.",
+        labels={"kind": SENSITIVE, "action": ("stripped", "refused")},
     ),
     Metric(
         name="sekisho_batch_events",

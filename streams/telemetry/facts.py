@@ -61,6 +61,7 @@ class Telemetry:
         self._dead_letters = series.cells("sekisho_dead_letters_total")
         self._beyond_limit = series.cell("sekisho_merchants_refused_total")
         self._guard_hits = series.cell("sekisho_pan_guard_hits_total")
+        self._sensitive = series.cells("sekisho_sensitive_records_total")
         self._threeds = series.cells("sekisho_threeds_total")
         self._near_keys = series.cells("sekisho_near_keys_total")
         self._repeated_keys = series.cell("sekisho_repeated_keys_total")
@@ -126,6 +127,7 @@ class Telemetry:
         for item, count in tally.gaps.items():
             self._gaps[item,].add(count)
         self._count_dead_letters("authorizations", tally)
+        self._count_stripped(tally)
         if len(self._in_flight) >= IN_FLIGHT_MAX:  # leftovers of revoked partitions: their time is of no interest
             self._in_flight.clear()
         self._in_flight[batch.partition, batch.offsets[0]] = monotonic_ns()
@@ -137,6 +139,7 @@ class Telemetry:
         for clock, count in outputs.tally.report_clocks.items():
             self._report_clocks[clock,].add(count)
         self._count_dead_letters("fraud-reports", outputs.tally)
+        self._count_stripped(outputs.tally)
 
     def delivered(self, batch: "Batch", outputs: Outputs, acked_at_ms: int) -> None:
         """Count the latency of a batch of authorizations: the broker has all that came of it.
@@ -158,6 +161,7 @@ class Telemetry:
         """Count new merchants beyond the limit; the registry's size is part of the inventory."""
         for output in outputs:
             self._beyond_limit.add(output.tally.merchants_beyond_limit)
+            self._count_stripped(output.tally)
 
     def buried(self, outputs: Sequence[Outputs]) -> None:
         """Count dead letters of merchants, where they are written: every worker refuses them, one writes them."""
@@ -169,6 +173,11 @@ class Telemetry:
             self._dead_letters[source, reason].add(count)
             if reason.startswith("SENSITIVE_"):
                 self._guard_hits.add(count)
+                self._sensitive[reason.removeprefix("SENSITIVE_"), "refused"].add(count)
+
+    def _count_stripped(self, tally: Tally) -> None:
+        for kind, count in tally.stripped.items():
+            self._sensitive[kind.removeprefix("SENSITIVE_"), "stripped"].add(count)
 
     # -- about once a second --------------------------------------------------------------------------------------
 

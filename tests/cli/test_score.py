@@ -87,12 +87,22 @@ def test_a_refused_event_names_reason_and_path_and_never_the_value(
         (b"[" * 5_000, "refused: NESTED_TOO_DEEP at $"),
         (b'{"a":' * 300_000, "refused: OVERSIZE at $"),
         (encoded(amount={"minor": -1}), "refused: OUT_OF_RANGE at $.amount.minor"),
-        (encoded(merchant={"name": number}), "refused: SENSITIVE_PAN at $.merchant.name"),
+        (encoded(event_id=number), "refused: SENSITIVE_PAN at $.event_id"),
     ):
         assert score(monkeypatch, event, "--config", config) == 1
         out, err = capsys.readouterr()
         assert err == f"sekisho score: {told}\n"
         assert number not in out + err
+
+
+def test_an_event_with_a_number_in_free_text_is_decided_and_the_field_named(
+    config: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = "4000" + "0000" + "0000" + "0002"
+    assert score(monkeypatch, encoded(merchant={"name": number}), "--config", config) == 0
+    out, err = capsys.readouterr()
+    assert err == "sekisho score: decided without $.merchant.name, which held sensitive data: PAN\n"
+    assert number not in out
 
 
 def test_a_bundle_that_is_not_there_is_a_matter_of_configuration(

@@ -167,10 +167,10 @@ def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: 
 
 
 async def produce(bootstrap: str, prefix: str) -> None:
-    """Send 200 values: 193 events, three of them again, three broken ones and one with a card number."""
+    """Send 200 values: 193 events, three of them again, three broken ones and one with a card number for an id."""
     number = "4000" + "0000" + "0000" + "0002"
     values = [encoded(event_id=f"e-{i}") for i in range(193)]
-    values += [*values[-3:], b"{", b"[]", b"", encoded(event_id="x", merchant={"name": number})]
+    values += [*values[-3:], b"{", b"[]", b"", encoded(event_id=number)]
     async with aiokafka.AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         for value in values:
             await producer.send(f"{prefix}authorizations", value, key=b"one card, one partition")

@@ -15,7 +15,7 @@ from scoring.decode import DecodeLimits, decode
 from tests.decode.numbers import NETWORKS, PAN, luhn_digit
 from tests.events import encoded, event
 
-LIMITS = DecodeLimits()
+LIMITS = DecodeLimits(guard="refuse")
 GROUPED = " ".join(PAN[at : at + 4] for at in range(0, 16, 4))
 
 
@@ -161,7 +161,7 @@ def test_a_reference_of_the_network_may_look_like_a_number_where_the_contract_ha
     assert verdict(encoded(ids={"rrn": reference})) == Reject(reason="SENSITIVE_PAN", path="$.ids.rrn")
     assert verdict(encoded(merchant={"id": reference})) is None
     assert verdict(encoded(merchant={"id": PAN})) == Reject(reason="SENSITIVE_PAN", path="$.merchant.id")
-    none_allowed = DecodeLimits(pan_allowed=frozenset())
+    none_allowed = DecodeLimits(pan_allowed=frozenset(), guard="refuse")
     assert len(decode([encoded(merchant={"id": reference})], none_allowed).rejects) == 1
 
 

@@ -9,7 +9,7 @@ from scoring.decode.sensitive import KIND_OF_NAME, kind_of
 from tests.decode.numbers import PAN, number
 from tests.events import encoded
 
-LIMITS = DecodeLimits()
+LIMITS = DecodeLimits(guard="refuse")
 PRIVATE = number("9", 16)  # no network's prefix, as store cards have
 
 

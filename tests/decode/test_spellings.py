@@ -9,7 +9,7 @@ from tests.decode.numbers import NETWORKS, luhn_digit, number
 from tests.decode.spellings import groups, spellings
 from tests.events import event
 
-LIMITS = DecodeLimits()
+LIMITS = DecodeLimits(guard="refuse")
 
 
 def found(texts: list[str], field: str, *, is_ascii: bool) -> list[bool]:

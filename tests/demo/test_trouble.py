@@ -9,7 +9,7 @@ from tests.events import encoded
 EXPECTED = {
     "JSON cut short": ["MALFORMED_JSON"],
     "sent twice": [],
-    "a card number in a free-text field": ["SENSITIVE_PAN"],
+    "a card number for an event id": ["SENSITIVE_PAN"],
     "yen with two decimals": ["WRONG_EXPONENT"],
     "a negative amount": ["OUT_OF_RANGE"],
     "bytes that are no UTF-8": ["INVALID_UTF8"],

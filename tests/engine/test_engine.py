@@ -280,15 +280,15 @@ def test_no_card_number_leaves_in_any_output() -> None:
     number = digits + next(d for d in "0123456789" if _luhn(digits + d))
     poisoned = [
         encoded(card={"pan_hmac": number}),
-        encoded(unknown={"deep": [number]}),
-        encoded().replace(b'"m-1"', f'"m-1", "{number}": 1'.encode()),
         f'{{"broken": "{number}"'.encode(),
+        encoded(event_id="e-1", unknown={"deep": [number]}),
+        encoded(event_id="e-2").replace(b'"m-1"', f'"m-1", "{number}": 1'.encode()),
     ]
     outputs = score(new_engine(), poisoned)
-    assert len(outputs.dead_letters) == 4
+    assert [decision.decision_id for decision in decisions(outputs)] == ["e-1", "e-2"]
+    assert [json.loads(value)["reason"] for _, value in outputs.dead_letters] == ["SENSITIVE_PAN"] * 2
     for key, value in [*outputs.decisions, *outputs.alerts, *outputs.dead_letters]:
         assert number.encode() not in key + value
-        assert json.loads(value)["reason"] == "SENSITIVE_PAN"
 
 
 def _luhn(digits: str) -> bool:

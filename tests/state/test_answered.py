@@ -49,6 +49,16 @@ def test_everything_of_the_partition_is_found_and_nothing_of_others() -> None:
     assert answered.size == 10 + 8 + 2 + 2
 
 
+def test_an_alert_about_a_field_is_known_by_its_own_id_and_hides_none_about_its_payment() -> None:
+    broker, tp = FakeBroker(), TopicPartition(TOPICS.alerts, 0)
+    broker.append(tp, b"case", encoded(event_id="e-1", alert_id="a-1", type="SYSTEM"))
+    broker.append(tp, b"case", encoded(event_id="e-2", alert_id="a-2", type="TXN"))
+    answered = found(broker, Since(decisions=0, alerts={0: 0}, dead_letters={}))
+    assert (answered.authorizations.alerts, answered.authorizations.leaks) == ({b"e-2"}, {"a-1"})
+    assert answered.size == 2
+    assert not answered.foreign
+
+
 def test_only_what_stands_behind_the_marker_is_looked_at() -> None:
     answered = found(a_broker(), Since(decisions=7, alerts={0: 3, 1: 4}, dead_letters={0: 2}))
     assert answered.authorizations.decisions == {b"e-1-7", b"e-1-8", b"e-1-9"}

@@ -126,6 +126,7 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
         threeds={"AUTHENTICATED": 5},
         near_keys={"tds": 2, "tds.trans_status": 3},
         repeated_keys=4,
+        stripped={"SENSITIVE_PAN": 3, "SENSITIVE_CVV": 1},
         unknown_exemptions=1,
         gaps={"SC5_CREDMASTER": 4},
     )
@@ -144,6 +145,10 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
     assert value(of, "sekisho_dead_letters_total", topic="authorizations", reason="SENSITIVE_PAN") == 4
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="SENSITIVE_PAN") == 0
     assert value(of, "sekisho_pan_guard_hits_total") == 4
+    assert value(of, "sekisho_sensitive_records_total", kind="PAN", action="refused") == 4
+    assert value(of, "sekisho_sensitive_records_total", kind="PAN", action="stripped") == 6
+    assert value(of, "sekisho_sensitive_records_total", kind="CVV", action="stripped") == 2
+    assert value(of, "sekisho_sensitive_records_total", kind="PIN", action="stripped") == 0
     assert value(of, "sekisho_threeds_total", status="AUTHENTICATED") == 10
     assert value(of, "sekisho_unknown_exemptions_total") == 2
     assert value(of, "sekisho_near_keys_total", field="tds") == 4
@@ -158,10 +163,16 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
 def test_reports_and_merchants_count_under_their_own_topic() -> None:
     of = telemetry()
     refused = Tally(
-        events=1, reports={"FRAUD": 5}, report_clocks={"ON_TIME": 3, "EARLY": 2}, dead_letters={"WRONG_TYPE": 1}
+        events=1,
+        reports={"FRAUD": 5},
+        report_clocks={"ON_TIME": 3, "EARLY": 2},
+        dead_letters={"WRONG_TYPE": 1},
+        stripped={"SENSITIVE_PIN": 2},
     )
     of.reported(batch("fraud-reports"), Outputs(tally=refused))
-    of.merchants(7, [Outputs(tally=Tally(dead_letters={"EMPTY": 2}, merchants_beyond_limit=3))])
+    of.merchants(
+        7, [Outputs(tally=Tally(dead_letters={"EMPTY": 2}, merchants_beyond_limit=3, stripped={"SENSITIVE_PIN": 1}))]
+    )
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="EMPTY") == 0, "one worker writes them"
     of.buried([Outputs(tally=Tally(dead_letters={"EMPTY": 2}))])
     assert value(of, "sekisho_fraud_reports_total", label="FRAUD") == 5
@@ -171,6 +182,7 @@ def test_reports_and_merchants_count_under_their_own_topic() -> None:
     assert value(of, "sekisho_dead_letters_total", topic="fraud-reports", reason="WRONG_TYPE") == 1
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="EMPTY") == 2
     assert value(of, "sekisho_merchants_refused_total") == 3
+    assert value(of, "sekisho_sensitive_records_total", kind="PIN", action="stripped") == 3
     assert value(of, "sekisho_events_total") == 0
 
 

@@ -1,0 +1,67 @@
+"""What is told of a field that held something sensitive: its path and the kind, never the value."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from scoring.contract.dead_letter import DeadLetterReason, Reject
+
+FINDINGS_MAX: Final = 16
+"""Fields that are told of one record; what else was found in it is taken out as well."""
+
+PATH_MAX: Final = 128
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}", re.ASCII)
+_DIGITS_OF_NAME: Final = 2
+_DIGITS_OF_PATH: Final = 4
+
+
+class Finding(NamedTuple):
+    """A field and the kind of what was found there."""
+
+    path: str
+    kind: DeadLetterReason
+
+
+class Stripped(NamedTuple):
+    """A record without what was found in it, what is told of that, and the reject if the rest is refused as well."""
+
+    value: bytes
+    findings: tuple[Finding, ...]
+    reject: Reject
+
+
+def replaced(values: Sequence[bytes], stripped: Mapping[int, Stripped]) -> Sequence[bytes]:
+    """Give values with those in place that are to be read instead."""
+    if not stripped:
+        return values
+    return [stripped[position].value if position in stripped else value for position, value in enumerate(values)]
+
+
+def bury(stripped: Mapping[int, Stripped], refused: dict[int, Reject]) -> None:
+    """Let a record that is refused without what the guard took out be refused for that: it comes first."""
+    for position in stripped.keys() & refused.keys():
+        refused[position] = stripped[position].reject
+
+
+def told_path(steps: Sequence[str | int]) -> str:
+    """Write a path for people: names as they are, positions `[*]`, at most 128 characters.
+
+    A key may hide what a value may. So one that is no plain name, or has more than two digits, reads `*`, and where a
+    path has more than four digits none of its digits is shown. No number, code or PIN is as short.
+    """
+    names = [_shown(step) for step in steps]
+    if sum(character.isdigit() for name in names for character in name) > _DIGITS_OF_PATH:
+        names = [name if not any(map(str.isdigit, name)) else ".*" for name in names]
+    path = "$"
+    for name in names:
+        if len(path) + len(name) > PATH_MAX:
+            break
+        path += name
+    return path
+
+
+def _shown(step: str | int) -> str:
+    if isinstance(step, int):
+        return "[*]"
+    plain = _NAME.fullmatch(step) is not None and sum(map(str.isdigit, step)) <= _DIGITS_OF_NAME
+    return f".{step}" if plain else ".*"
