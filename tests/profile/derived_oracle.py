@@ -1,0 +1,155 @@
+"""What the other oracles leave out, counted again from everything that happened: ratios, times, novelty, amounts.
+
+`None` is unknown everywhere. Windows are read as the profiles promise: the running quarter and the four before it.
+"""
+
+from dataclasses import dataclass, field
+from math import sqrt
+
+from scoring.profile import Entity
+from tests.profile.events import ATTEMPT, REFUND, Event
+from tests.profile.oracle import WIDTH_MS, adds
+
+DAY = 86_400
+APPROVED, FUNDS = 1, 4
+
+RATIOS: dict[str, tuple[Entity, str, str, str, str, float]] = {
+    "merchant_attempts_1h_over_usual": (Entity.MERCHANT, "attempts", "1h", "attempts", "30d", 720.0),
+    "merchant_refunds_over_attempts_7d": (Entity.MERCHANT, "refunds", "7d", "attempts", "7d", 1.0),
+    "card_approval_rate_24h": (Entity.CARD, "approved", "24h", "attempts", "24h", 1.0),
+    "merchant_approval_rate_1h": (Entity.MERCHANT, "approved", "1h", "attempts", "1h", 1.0),
+    "merchant_approval_rate_24h": (Entity.MERCHANT, "approved", "24h", "attempts", "24h", 1.0),
+    "merchant_bin_approval_rate_1h": (Entity.MERCHANT_BIN, "approved", "1h", "attempts", "1h", 1.0),
+    "merchant_risk_rate_24h": (Entity.MERCHANT, "risk_declines", "24h", "attempts", "24h", 1.0),
+    "merchant_cred_rate_1h": (Entity.MERCHANT, "cred_declines", "1h", "attempts", "1h", 1.0),
+    "merchant_bin_cred_rate_1h": (Entity.MERCHANT_BIN, "cred_declines", "1h", "attempts", "1h", 1.0),
+    "bin_cred_rate_1h": (Entity.BIN, "cred_declines", "1h", "attempts", "1h", 1.0),
+    "merchant_small_rate_1h": (Entity.MERCHANT, "small_attempts", "1h", "attempts", "1h", 1.0),
+    "merchant_small_rate_30d": (Entity.MERCHANT, "small_attempts", "30d", "attempts", "30d", 1.0),
+    "merchant_threeds_failed_rate_24h": (Entity.MERCHANT, "threeds_failed", "24h", "attempts", "24h", 1.0),
+    "card_mean_amount_30d": (Entity.CARD, "spend", "30d", "approved", "30d", 1.0),
+    "card_spend_1h_over_daily": (Entity.CARD, "spend", "1h", "spend", "30d", 30.0),
+}
+"""By name: whose they are, what is divided over which window by what over which window, and the factor."""
+
+OVER_MEAN = {"card_amount_over_mean_30d": Entity.CARD, "merchant_amount_over_mean_30d": Entity.MERCHANT}
+AGES = {
+    f"{entity.name.lower()}_age_days": entity for entity in (Entity.CARD, Entity.DEVICE, Entity.ACCOUNT, Entity.ADDRESS)
+}
+NEW_TO_CARD = {"merchant": 8, "device": 4, "address": 4, "mcc": 4, "country": 4}
+NEW_TO_ACCOUNT = ("card", "device", "address")
+
+
+def second_of(event: Event) -> int:
+    """Cut an event's time to seconds."""
+    return event.time_ms // 1000
+
+
+@dataclass
+class Everything:
+    """All events so far whose time is trusted, in the order in which they came."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def add(self, event: Event) -> None:
+        if event.trusted:
+            self.events.append(event)
+
+    def of(self, entity: Entity, event: Event) -> list[Event]:
+        return [other for other in self.events if other.key(entity) == event.key(entity) != 0]
+
+    def now_s(self, entity: Entity, event: Event) -> int:
+        """Return where the windows of an entity end: its latest event, this one included if its time is trusted."""
+        return max([second_of(event)] * event.trusted + [second_of(other) for other in self.of(entity, event)] + [0])
+
+    def held(self, entity: Entity, what: str, window: str, event: Event) -> int:
+        """Count what the running quarter of a window holds and the four before it; a sum below zero reads as zero."""
+        quarter = WIDTH_MS[window] // 4_000
+        since = self.now_s(entity, event) // quarter - 4
+        inside = [other for other in self.of(entity, event) if second_of(other) // quarter >= since]
+        if what == "refunds":
+            return sum(other.kind == REFUND for other in inside)
+        return max(sum(adds(other, what) for other in inside), 0)
+
+    def ratio(self, name: str, event: Event) -> float | None:
+        entity, top, of, bottom, over, factor = RATIOS[name]
+        below = self.held(entity, bottom, over, event)
+        return self.held(entity, top, of, event) * factor / below if below > 0 else None
+
+    def over_mean(self, entity: Entity, event: Event) -> float | None:
+        spend, approved = (self.held(entity, what, "30d", event) for what in ("spend", "approved"))
+        return event.amount * approved / spend if spend > 0 and event.amount >= 0 else None
+
+    def since_s(self, event: Event) -> float | None:
+        of = [second_of(other) for other in self.of(Entity.CARD, event)]
+        return float(max(second_of(event) - max(of), 0)) if of and event.trusted else None
+
+    def age_days(self, entity: Entity, event: Event) -> float | None:
+        of = [second_of(other) for other in self.of(entity, event)]
+        return (self.now_s(entity, event) - min(of)) / DAY if of else None
+
+    def new_to_account(self, what: str, event: Event) -> float | None:
+        of, element = self.of(Entity.ACCOUNT, event), Entity[what.upper()]
+        if not of or event.key(element) == 0:
+            return None
+        met = [second_of(o) for o in of if o.kind == ATTEMPT and o.key(element) == event.key(element)]
+        return float(not met or max(met) < self.now_s(Entity.ACCOUNT, event) - 30 * DAY)
+
+    def attempts(self, event: Event) -> list[Event]:
+        """Return the attempts of an event's card."""
+        return [other for other in self.of(Entity.CARD, event) if other.kind == ATTEMPT]
+
+    def new_to_card(self, what: str, event: Event) -> float | None:
+        """Of merchants the eight met last by their times are known, of all others the four that came last."""
+        values = [(getattr(other, what), second_of(other)) for other in self.attempts(event)]
+        known = self._latest(values) if what == "merchant" else self._last(values)
+        wanted = getattr(event, what)
+        return None if wanted == 0 or not known else float(wanted not in known)
+
+    def _last(self, values: list[tuple[int, int]]) -> list[int]:
+        found: list[int] = []
+        for value, _ in reversed(values):
+            if value != 0 and value not in found:
+                found.append(value)
+        return found[:4]
+
+    def _latest(self, values: list[tuple[int, int]]) -> dict[int, int]:
+        slots: dict[int, int] = {}
+        for value, second in values:
+            if value == 0:
+                continue
+            if value not in slots and len(slots) == 8:
+                oldest = min(slots, key=lambda merchant: slots[merchant])
+                if second <= slots[oldest]:
+                    continue
+                del slots[oldest]
+            slots[value] = max(slots.get(value, 0), second)
+        return slots
+
+    def zscore(self, event: Event) -> float | None:
+        """Mean and variance of approved amounts: plain over the first 32, later ones weigh 1 / 32."""
+        mean = variance = 0.0
+        count = 0
+        for other in self.attempts(event):
+            if other.amount > 0 and other.outcome == APPROVED:
+                count += 1
+                weight = 1 / min(count, 32)
+                away = other.amount - mean
+                mean, variance = mean + weight * away, (1 - weight) * (variance + weight * away * away)
+        if count < 3 or event.amount < 0:
+            return None
+        return (event.amount - mean) / sqrt(variance + 0.01 * mean * mean + 1)
+
+    def ladder(self, event: Event) -> int:
+        """Follow declines for want of funds at falling amounts, each within a day of the event before it."""
+        run, above, last = 0, 0, 0
+        for other in self.of(Entity.CARD, event):
+            at = second_of(other)
+            if other.kind == ATTEMPT and other.outcome == APPROVED:
+                run, above = 0, 0
+            elif other.kind == ATTEMPT and other.outcome == FUNDS and other.amount > 0:
+                run = run + 1 if run and other.amount < above and at - last <= DAY else 1
+                above = other.amount
+            last = max(last, at)
+        idle = max(second_of(event) - last, 0) if event.trusted else 0
+        return run if idle <= DAY else 0
