@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from scoring import clock
 from scoring.catalogue import FEATURES
-from scoring.contract.codes import Clock, ThreeDsStatus
+from scoring.contract.codes import Clock, OutcomeClass, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, Decoded, DecodeLimits, decode, parse_merchants, parse_reports
+from scoring.decode.read.codes import WORDS, Vocabulary
 from scoring.decode.stripping import Finding
 from scoring.enrich import threeds
 from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
@@ -29,6 +30,8 @@ _PROFILE_FIRST = len(PAYMENT_FEATURES)
 # numba wants plain ints: an IntEnum member inside a kernel would be boxed
 _EVENT_MS, _AMOUNT_JPY, _OUTCOME, _KIND = int(Col.EVENT_MS), int(Col.AMOUNT_JPY), int(Col.OUTCOME), int(Col.KIND)
 _MCC, _COUNTRY, _CHALLENGE_CANCEL = int(Col.MCC), int(Col.MERCHANT_COUNTRY), int(Col.CHALLENGE_CANCEL)
+_PHASE, _PRE_AUTH = int(Col.PHASE), WORDS[Vocabulary.PHASE]["PRE_AUTH"]
+_UNKNOWN = int(OutcomeClass.UNKNOWN)
 _STATUS = threeds.STATUS
 _NOT_AUTHENTICATED, _UNAVAILABLE = int(ThreeDsStatus.NOT_AUTHENTICATED), int(ThreeDsStatus.UNAVAILABLE)
 _REJECTED = int(ThreeDsStatus.REJECTED)
@@ -207,7 +210,7 @@ def _cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[
             to.keys[i, entity] = hashes[i, 1 + entity]
         to.time_ms[i] = ints[i, _EVENT_MS]
         to.amount_jpy[i] = ints[i, _AMOUNT_JPY]
-        to.outcome[i] = ints[i, _OUTCOME]
+        to.outcome[i] = ints[i, _OUTCOME] if ints[i, _PHASE] != _PRE_AUTH else _UNKNOWN
         to.kind[i] = ints[i, _KIND]
         to.mcc[i] = ints[i, _MCC]
         to.country[i] = ints[i, _COUNTRY]

@@ -110,9 +110,9 @@ class Amount(Struct, frozen=True, kw_only=True, gc=False):
 class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     """The issuer's answer, if the event was published after it. An event is never scored with its own answer.
 
-    An acquirer that asks before the issuer answers publishes the event twice under one `event_id`: with PRE_AUTH and no
-    answer, which is decided; and with POST_AUTH and the answer, which is not decided and moves approvals, declines and
-    spend in the profiles of what it names.
+    An acquirer that asks before the issuer answers publishes the event twice under one `event_id`: with PRE_AUTH, which
+    is decided, and in which an outcome counts for nothing; and with POST_AUTH and the answer, which is not decided and
+    moves approvals, declines and spend in the profiles of what it names.
     """
 
     phase: Phase

@@ -65,6 +65,13 @@ def test_an_answer_counts_by_the_class_of_its_code(code: str) -> None:
     assert in_two["card_approval_rate_24h"] == float(ISO_8583[code].name == "APPROVED")
 
 
+def test_what_a_request_claims_of_an_outcome_is_no_outcome() -> None:
+    """A switch that has no answer yet may fill its fields all the same."""
+    claims = encoded(outcome={"phase": "PRE_AUTH", "approved": False, "response_code": "05"})
+    assert np.isnan(features(claims, encoded(event_id="e-2"))["card_approval_rate_24h"])
+    assert features(claims, answered(), encoded(event_id="e-2"))["card_approval_rate_24h"] == 1.0
+
+
 def test_an_answer_that_does_not_say_how_is_a_repeat() -> None:
     silent = answered(outcome={"phase": "POST_AUTH", "approved": None, "response_code": None})
     outputs = score(new_engine(), [asked(), silent, answered()])
