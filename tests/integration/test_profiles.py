@@ -24,6 +24,7 @@ from tests.brokers.load import committed, load, read, stamp_ms
 from tests.brokers.topic_settings import changed
 from tests.brokers.workers import terminate, worker_process
 from tests.bundles import small_bundle
+from tests.events import request_of
 from tests.integration.deciding import new_engine
 
 pytestmark = pytest.mark.kafka
@@ -36,13 +37,15 @@ CLEANED_AT_ONCE = {"min.compaction.lag.ms": "0", "min.cleanable.dirty.ratio": "0
 
 
 def traffic(count: int) -> list[bytes]:
-    """Make events, every hundredth of them no JSON and every fiftieth sent again at once."""
+    """Make events, every hundredth no JSON, every fiftieth sent again at once, and every tenth in two phases."""
     config = SimulatorConfig(seed=11, days=1, events_per_day=2 * count, cards=400, merchants=60, repeat_share=0.0)
     values = [item.value for item in Simulator(config).traffic() if item.topic == "authorizations"][:count]
     assert len(values) == count
     for number in range(0, count, 100):
         values[number] = b"{no json"
         values[number + 51] = values[number + 50]
+    for number in range(3, count - 4, 10):  # asked about, and answered after three others
+        values[number], values[number + 4] = request_of(values[number]), values[number]
     return values
 
 
