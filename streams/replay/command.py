@@ -28,6 +28,14 @@ from streams.replay.source import Approved, Phases, Source, SourceError
 
 T = TypeVar("T")
 
+_DESCRIPTION = """\
+Send a table of transactions, or a file of recorded events, through Kafka and a running worker, read the decisions back,
+and account for every event.
+
+Exit status 0 only if each row was sent and decided exactly once; 1 if some were refused, lost or doubled; 2 if the
+table or its mapping is refused; 3 if something cannot be reached.
+"""
+
 _EPILOG = """\
 mappings that ship, and the columns they read (handbook takes either layout of that stream):
 {columns}
@@ -44,9 +52,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of `sekisho replay`."""
     p = argparse.ArgumentParser(
         prog="sekisho replay",
-        description="Send a table of transactions, or a file of recorded events, through Kafka and a running worker, "
-        "read the decisions back, and account for every event. Exit status 0 only if each row was sent and decided "
-        "exactly once; 1 if some were refused, lost or doubled; 2 if the table or its mapping cannot be read.",
+        description=_DESCRIPTION,
         epilog=_EPILOG.format(columns=shipped_columns()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
