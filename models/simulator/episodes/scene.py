@@ -136,7 +136,9 @@ class Scene:
         """Draw the issuers' answers of `where` in place from (answer, weight) pairs."""
         answer = mixed(self.rng, where.size, choices)
         rows["answer"][where] = answer
-        rows["cvv2"][where] = np.where((answer == t.BAD_CVV) & (rows["cvv2"][where] >= 0), 1, rows["cvv2"][where])
+        code = rows["cvv2"][where]
+        code = np.where((answer == t.OK) & (code == 1), 0, code)  # an issuer that finds it wrong hardly ever approves
+        rows["cvv2"][where] = np.where((answer == t.BAD_CVV) & (code >= 0), 1, code)
 
 
 def yen(rng: np.random.Generator, n: int, median: float, sigma: float, *, low: int = 100, high: int = 800_000) -> Ints:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from models.simulator.events.lapses import lapsed
 from models.simulator.events.rows import Rows, joined
 from models.simulator.world import World
 from models.simulator.world import tables as t
@@ -33,6 +34,8 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
     foreign = (world.people.country[rows["card"] % world.people.cards] != t.JP) & (rows["channel"] == t.ECOM)
     rows["answer"] = np.where(foreign & chance(rng, n, 0.05), t.SUSPECTED, rows["answer"])
     rows["cvv2"] = np.where((rows["answer"] == t.BAD_CVV) & (rows["cvv2"] >= 0), 1, rows["cvv2"])
+    lenient = (rows["answer"] == t.OK) & (rows["cvv2"] == 0) & lapsed(world, rng, rows, "CVV2")
+    rows["cvv2"] = np.where(lenient, 1, rows["cvv2"])
     mistyped = np.flatnonzero((rows["answer"] == t.BAD_PAN) & (rows["channel"] == t.ECOM))
     rows["card"][mistyped] = new_ids(rng, mistyped.size)
     rows["last4"][mistyped] = rng.integers(0, 10_000, mistyped.size)
@@ -43,7 +46,8 @@ def retries(world: World, rng: np.random.Generator, rows: Rows, cards: Ints) -> 
 
     `cards`: int64[n], the card each row was meant to carry, before a slip of the finger.
     """
-    no = rows["answer"] != t.OK
+    # Who failed to authenticate does not try again with the same verdict.
+    no = (rows["answer"] != t.OK) & ~np.isin(rows["status"], (t.STATUS_N, t.STATUS_R, t.STATUS_C))
     again = np.flatnonzero(no & (rows["channel"] == t.ECOM) & (rows["mit"] == 0) & chance(rng, rows.size, 0.55))
     out = rows[again].copy()
     n = out.size
@@ -69,7 +73,7 @@ def undo(rng: np.random.Generator, rows: Rows, kind: int, delay_ms: Ints) -> Row
     for name in (
         "cvv2", "avs", "cavv_result", "tds", "exempt", "device", "lang", "zone", "ip", "ip_net", "ip_country", "asn",
         "account", "age_ind", "email", "domain", "phone", "address", "postal", "ship_country", "method", "forwarder",
-        "stored", "stored_ms", "wallet",
+        "stored", "stored_ms", "registered", "wallet",
     ):  # fmt: skip
         out[name] = -1
     out["proxy"] = 0

@@ -76,7 +76,7 @@ class Renderer:
         shoppers = zip(
             columns["account"], columns["email"], columns["domain"], columns["phone"], columns["age_ind"],
             columns["address"], columns["postal"], columns["ship_country"], columns["method"], columns["forwarder"],
-            columns["stored"], stored, strict=True,
+            columns["stored"], stored, columns["registered"], strict=True,
         )  # fmt: skip
         out = []
         for c, check, td, net, shopper in zip(core, checks, tds, nets, shoppers, strict=True):
@@ -155,7 +155,7 @@ class Renderer:
 
     def _shopper(
         self, account: int, email: int, domain: int, phone: int, age_ind: int, address: int, postal: int, country: int,
-        method: int, forwarder: int, stored: int, since: str,
+        method: int, forwarder: int, stored: int, since: str, registered: int,
     ) -> str:  # fmt: skip
         out = ""
         if age_ind >= 0:
@@ -173,7 +173,8 @@ class Renderer:
                 f'"is_forwarder":{_BOOL[forwarder]}}}'
             )
         if stored == 1:
-            out += f',"credential":{{"stored":true,"registered_at":"{since}Z"}}'
+            proof = "" if registered < 0 else f',"registration_tds_ref":"{self._uuid("tds", registered)}"'
+            out += f',"credential":{{"stored":true,"registered_at":"{since}Z"{proof}}}'
         elif stored == 0:
             out += ',"credential":{"stored":false}'
         return out

@@ -64,6 +64,7 @@ COLUMNS: tuple[str, ...] = (
     "forwarder",
     "stored",
     "stored_ms",
+    "registered",  # the authentication of a stored card's registration
     "order",
     "wallet",
     "fraud",

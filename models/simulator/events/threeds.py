@@ -5,11 +5,13 @@ ECI values by network: authenticated 05, attempted 06, none 07, and 02, 01, 00 f
 
 import numpy as np
 
+from models.simulator.events.lapses import RETIRED_2_1_MS, SHARE_2_1, UNSAID, chance_of, lapsed
 from models.simulator.events.rows import Rows
 from models.simulator.world import World
 from models.simulator.world import tables as t
 from models.simulator.world.draw import Ints, Mask, chance, mixed, new_ids
 from models.simulator.world.merchants import SHORT_ECI_PSP
+from scoring.contract.threeds_codes import MANDATE_MS
 
 _ECI_CLASS = np.array([0, 1, 2, 2, 2, 2])  # by status: authenticated, attempted, none
 _WANTED = np.array([0.94, 0.90, 0.85, 0.15, 0.0, 0.3])  # by mode of the merchant
@@ -27,7 +29,9 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
     performed = online & ~excused & chance(rng, n, wanted)
     told = performed | (online & chance(rng, n, 0.8))
     rows["tds"] = np.where(performed, 1, np.where(told, 0, -1))
-    said = told & ~performed & chance(rng, n, 0.5)
+    # A shop that owes 3-D Secure says why there was none; others mostly do not care to.
+    owes = np.isin(mode, (t.EVERY_PAYMENT, t.CARD_REGISTRATION, t.RECURRING_INITIAL)) & (rows["stored"] != 1)
+    said = told & ~performed & np.where(owes, ~chance_of(world, rng, rows, UNSAID), chance(rng, n, 0.5))
     reason = np.select(
         [rows["wallet"] >= 0, rows["mit"] == 1, rows["stored"] == 1],
         [1, 4, 0],
@@ -35,23 +39,33 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
     )
     rows["exempt"] = np.where(said, reason, -1)
     authenticate(world, rng, rows, np.flatnonzero(performed), challenge=0.2)
-    lost = performed & world.merchants.sloppy_tds[rows["merchant"]] & chance(rng, n, 0.3)
+    kept = (rows["stored"] == 1) & (rows["stored_ms"] >= MANDATE_MS) & (mode == t.CARD_REGISTRATION)
+    kept &= ~chance_of(world, rng, rows, UNSAID)
+    rows["registered"] = np.where(kept, new_ids(rng, n), -1)
+    lost = performed & (rows["cavv"] >= 0) & lapsed(world, rng, rows, "TDS01")
     rows["cavv"][lost] = -1
     rows["cavv_result"][lost] = -1
+    fixed = np.flatnonzero(performed & (rows["status"] == t.STATUS_Y) & lapsed(world, rng, rows, "TDS03"))
+    rows["eci"][fixed] = eci(world, rows["issuer"][fixed], rows["merchant"][fixed], np.full(fixed.size, 2))
 
 
 def authenticate(world: World, rng: np.random.Generator, rows: Rows, where: Ints, *, challenge: float) -> None:
     """Let the issuers of `where` answer: in place, with their own enrolment, `challenge` of the enrolled stepped up.
 
-    Who fails mostly gives up before authorization, so N and R are rare here.
+    Who fails gives up before authorization, or the shop stops there: N, R and an open challenge are lapses.
     """
     n = where.size
     enrolled = chance(rng, n, world.issuers.enrolled[rows["issuer"][where]])
     stepped = enrolled & chance(rng, n, challenge)
-    smooth = mixed(rng, n, ((t.STATUS_Y, 955), (t.STATUS_U, 18), (t.STATUS_A, 15), (t.STATUS_N, 8), (t.STATUS_R, 4)))
-    challenged = mixed(rng, n, ((t.STATUS_Y, 955), (t.STATUS_N, 25), (t.STATUS_U, 12), (t.STATUS_C, 8)))
-    without = mixed(rng, n, ((t.STATUS_A, 87), (t.STATUS_U, 10), (t.STATUS_N, 3)))
+    smooth = mixed(rng, n, ((t.STATUS_Y, 967), (t.STATUS_U, 18), (t.STATUS_A, 15)))
+    challenged = mixed(rng, n, ((t.STATUS_Y, 988), (t.STATUS_U, 12)))
+    without = mixed(rng, n, ((t.STATUS_A, 90), (t.STATUS_U, 10)))
     status = np.where(stepped, challenged, np.where(enrolled, smooth, without))
+    refused = lapsed(world, rng, rows[where], "TDS04")
+    status = np.where(refused, mixed(rng, n, ((t.STATUS_N, 80), (t.STATUS_R, 20))), status)
+    early = ~refused & lapsed(world, rng, rows[where], "TDS05")
+    status = np.where(early, t.STATUS_C, status)
+    stepped |= early
     verdict(world, rng, rows, where, status, stepped)
 
 
@@ -60,7 +74,8 @@ def verdict(world: World, rng: np.random.Generator, rows: Rows, where: Ints, sta
     n = where.size
     rows["tds"][where] = 1
     rows["exempt"][where] = -1
-    rows["version"][where] = mixed(rng, n, ((0, 85), (1, 11), (2, 4)))
+    retiring = (rows["time_ms"][where] < RETIRED_2_1_MS) & chance(rng, n, SHARE_2_1)
+    rows["version"][where] = np.where(retiring, 2, mixed(rng, n, ((0, 88), (1, 12))))
     rows["status"][where] = status
     reason = np.select(
         [status == t.STATUS_N, status == t.STATUS_U, status == t.STATUS_R],

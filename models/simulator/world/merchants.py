@@ -38,7 +38,7 @@ class Merchants:
     tds_mode: Ints
     items: Ints  # [n, 6] index of ITEM_STATUSES
     fraud_status: Ints
-    sloppy_tds: Mask  # loses cryptograms on the way: inconsistent without being guilty
+    sloppy_tds: Mask  # set up wrongly: breaks rules more often than others without being guilty
     registered: Mask  # known to the merchant registry
     median_jpy: Floats
     sigma: Floats
@@ -81,6 +81,8 @@ def build(config: SimulatorConfig) -> Merchants:
         n,
         ((t.EVERY_PAYMENT, 46), (t.CARD_REGISTRATION, 24), (t.RISK_BASED, 15), (t.NO_TDS, 12), (t.UNKNOWN_TDS, 3)),
     )
+    # Who has not introduced it after the mandate is small.
+    mode = np.where((mode == t.NO_TDS) & (weight > np.quantile(weight, 0.5)), t.EVERY_PAYMENT, mode)
     mode[recurring] = t.RECURRING_INITIAL
     risky = np.array([c.goods is not None for c in t.CATEGORIES])[category]
     online = np.flatnonzero(is_online & ~recurring)

@@ -1,0 +1,65 @@
+"""How often genuine traffic breaks a rule that it should keep: small shares, by shops and providers set up wrongly.
+
+No share is zero: a model that never saw an honest shop lose a cryptogram would take each for a thief. Rules that a
+genuine payment cannot break have no lapse: the directory servers refuse a retired message version.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from models.simulator.events.rows import Rows
+from models.simulator.world import World
+from models.simulator.world.draw import Floats, Mask
+
+RETIRED_2_1_MS: Final = 1_727_136_000_000
+"""2024-09-24T00:00Z: from then on no network takes EMV 3DS 2.1.0."""
+
+SHARE_2_1: Final = 0.11
+"""Share of authentications by 2.1.0 before that."""
+
+
+class Lapse(NamedTuple):
+    """Mean `share` of the genuine events that `of` names which break a rule, and why some do."""
+
+    share: float
+    of: str
+    why: str
+
+
+LAPSES: Final[Mapping[str, Lapse]] = MappingProxyType(
+    {
+        "TDS01": Lapse(0.0010, "verdicts Y or A", "a provider's mapping drops the cryptogram"),
+        "TDS03": Lapse(0.0008, "verdicts Y", "a shop sends one ECI whatever the verdict: 07, or 00 for Mastercard"),
+        "TDS04": Lapse(0.0030, "authentications", "a shop submits after N or R; providers bar that, so few can"),
+        "TDS05": Lapse(0.0012, "authentications", "a shop submits before the result of the challenge is there"),
+        "TDS20": Lapse(
+            0.0070, "e-commerce purchases", "small shops have no 3-D Secure yet, providers pass on no reason"
+        ),
+        "CVV2": Lapse(
+            0.0004, "approvals with a code", "an issuer approves over a mistyped code: the shop is to decide"
+        ),
+    }
+)
+"""By rule of the domain (TDS01 to TDS20; CVV2: approved though the code did not match), what the tests hold genuine
+traffic to. TDS20 follows from how many shops are without 3-D Secure and from UNSAID; the others are drawn here."""
+
+UNSAID: Final = 0.10
+"""Share of payments without 3-D Secure where it was due whose reason the provider does not pass on."""
+
+_SLOPPY, _OTHERS = 5.0, 0.92
+"""Weights of shops that are set up wrongly, one in fifty, and of all others: 1 together."""
+
+
+def lapsed(world: World, rng: np.random.Generator, rows: Rows, rule: str) -> Mask:
+    """Draw which rows break a rule, more of them at shops that are set up wrongly: bool[n]."""
+    return chance_of(world, rng, rows, LAPSES[rule].share)
+
+
+def chance_of(world: World, rng: np.random.Generator, rows: Rows, share: float) -> Mask:
+    """Draw a mean `share` of the rows: bool[n]."""
+    weight: Floats = np.where(world.merchants.sloppy_tds[rows["merchant"]], _SLOPPY, _OTHERS)
+    drawn: Mask = rng.random(rows.size) < share * weight
+    return drawn
