@@ -168,3 +168,23 @@ def test_of_more_alerts_than_cases_may_be_open_the_latest_are_recalled(order: Se
         assert len(desk._cases) <= 2 * cases_max
     assert desk.admit(Subject(type="TXN", entity="CARD", dedup_key="new"), 12, Band.REVIEW)[1]
     assert set(desk._cases) == {"new", *(str(n) for n in range(12 - cases_max + 1, 12))}
+
+
+def test_an_alert_that_rises_after_a_restart_has_the_number_it_would_have_had() -> None:
+    """The number is part of the alert's id: one that is made again must have the id it had."""
+    first, second = published(CARD, 0, 0, 1, Band.REVIEW), published(CARD, 0, 5, 3, Band.STEP_UP)
+    for known, serials in (((first,), (0, 1)), ((first, second), (1, 2)), ((second,), (1, 2))):
+        desk = AlertDesk(RULES)
+        assert all(desk.recall(value) for value in known)
+        before = desk.admit(CARD, 6, Band.REVIEW)[0].serial
+        assert (before, desk.admit(CARD, 7, Band.BLOCK)[0].serial) == serials
+
+
+def test_after_a_restart_the_case_that_nothing_touched_since_is_dropped_first_whatever_its_time() -> None:
+    one, two, three = (Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(3))
+    desk = AlertDesk(RULES, cases_max=2)
+    desk.recall(published(one, 100, 100, 1, Band.REVIEW))
+    desk.admit(two, 50, Band.REVIEW)  # an event that comes late
+    desk.admit(three, 60, Band.REVIEW)
+    assert not desk.admit(two, 61, Band.REVIEW)[1]
+    assert desk.admit(one, 101, Band.REVIEW)[1]

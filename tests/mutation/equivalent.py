@@ -1,0 +1,22 @@
+"""Mutants that no test of their folder need notice, each with the reason. A line of it is `path: part of the line`."""
+
+from typing import Final
+
+_OF_FEATURES: Final = (
+    "names, units and kinds of features are part of FEATURES_VERSION: a bundle trained on others is refused "
+    "(tests/training/test_demo_bundle.py), and families without reasons are (tests/policy/test_reasons.py)"
+)
+EXPLAINED: Final = {
+    "scoring/enrich/features.py: _f(": _OF_FEATURES,
+    'scoring/enrich/features.py:         "': _OF_FEATURES,
+    "scoring/enrich/features.py: row[_C_AUTH_TYPE] >= 0": "codes of authenticationType begin at 1: 0 is never read",
+    "scoring/enrich/features.py: revision(": "a name under which numba keeps compiled code",
+    "scoring/enrich/threeds.py: revision(": "the same",
+    "scoring/decide/alerts.py: CASES_MAX = ": "a limit of memory: one case more or less",
+}
+
+
+def explained(path: str, line: str) -> bool:
+    """Tell whether a surviving mutant of a line is known."""
+    known = (entry.partition(": ")[::2] for entry in EXPLAINED)
+    return any(path == of and part in line for of, part in known)
