@@ -35,6 +35,9 @@ def test_every_spelling_is_found(field: str, is_ascii: bool) -> None:
 def test_two_groups_between_a_point_are_a_fraction_unless_they_are_an_identifier(separator: str) -> None:
     texts = [separator.join(groups(made, 6, 13)) for made in NETWORKS.values()]
     assert found(texts, "note", is_ascii=True) == [False] * len(texts)
+    assert found(texts, "event_id", is_ascii=True) == [True] * len(texts)
+    fractions = [f"0{separator}{made}" for made in NETWORKS.values()]
+    assert found(fractions, "event_id", is_ascii=True) == [True] * len(texts)
 
 
 def test_thirteen_digits_are_a_card_only_where_they_are_no_article() -> None:

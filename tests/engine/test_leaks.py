@@ -186,8 +186,17 @@ def test_a_restart_raises_no_alert_again_and_loses_none(cut: int) -> None:
     rest = leaks(score(recalled, STREAM, emitted=Emitted(leaks=ids)))
     assert ids.isdisjoint(alert.alert_id for alert in rest)
     assert ids | {alert.alert_id for alert in rest} == set(whole)
+    behind = new_engine()
+    assert behind.recall(published) == 0
+    after = leaks(score(behind, STREAM[cut:], first=cut))  # all that was published stands before the marker
+    assert {alert.alert_id for alert in after} == set(whole) - ids
     took_over = leaks(score(new_engine(), STREAM, emitted=Emitted(leaks=ids)))  # without recall: from the marker on
     assert {alert.alert_id for alert in took_over} == set(whole) - ids
+
+
+def test_a_repeat_raises_no_alert() -> None:
+    outputs = score(new_engine(), [at(0, "a"), at(0, "a", note=PAN)])
+    assert (leaks(outputs), outputs.tally.stripped, outputs.tally.repeats) == ([], {}, 1)
 
 
 def test_an_alert_about_a_field_hides_none_about_its_payment_and_the_other_way_round() -> None:
