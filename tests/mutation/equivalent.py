@@ -12,6 +12,8 @@ EXPLAINED: Final = {
     "scoring/enrich/features.py: row[_C_AUTH_TYPE] >= 0": "codes of authenticationType begin at 1: 0 is never read",
     "scoring/enrich/features.py: revision(": "a name under which numba keeps compiled code",
     "scoring/enrich/threeds.py: revision(": "the same",
+    'scoring/decide/alerts.py: else "SCORE"': "any text that names no reason: the alert is about the card",
+    "scoring/policy/policy.py: get_close_matches(": "the first of one or of two is the same",
     "scoring/decide/alerts.py: CASES_MAX = ": "a limit of memory: one case more or less",
 }
 

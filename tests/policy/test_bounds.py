@@ -67,7 +67,7 @@ def test_what_lies_on_a_bound_is_taken(document: dict[str, Any]) -> None:
         ),
         (policy(acquirers=[None] * 100_001), "100000"),
         *((policy(**{scope: [{"colour": "red"}]}), r"unknown field `colour`") for scope in SCOPES),
-        (policy(actions={"ALOW": "x"}), "did you mean `ALLOW`"),
+        (policy(actions={"ALOW": "x"}), r": did you mean `ALLOW`\?$"),
         (policy(alerts={"dedup_minute": 1}), "did you mean `dedup_minutes`"),
         (policy(colour="red"), r"unknown field `colour`"),
         ("version", "a policy is a mapping with the keys version and global"),
@@ -101,6 +101,16 @@ def test_what_a_policy_leaves_out_has_these_values() -> None:
         "alerts": {"minimum_band": "REVIEW", "dedup_minutes": 15, "incident_quiet_minutes": 30},
     }
     assert made.identity == policy_from(msgspec.to_builtins(made)).identity
+    scopes = {
+        "acquirers": [{"acquirer": "a", "thresholds": LEVELS}],
+        "mccs": [{"mcc": "5732", "thresholds": LEVELS}],
+        "merchants": [{"acquirer": "a", "merchant": "m", "thresholds": LEVELS}],
+    }
+    shown = msgspec.to_builtins(policy_from(policy(**scopes)))
+    silent = {"reason": "", "author": ""}
+    assert shown["acquirers"] == [{**scopes["acquirers"][0], **silent}]
+    assert shown["mccs"] == [{**scopes["mccs"][0], "acquirer": None, **silent}]
+    assert shown["merchants"] == [{**scopes["merchants"][0], **silent}]
     name, _, digest = made.identity.partition("+")
     assert (name, len(digest), set(digest) <= set("0123456789abcdef")) == ("t", 12, True)
 
