@@ -26,6 +26,9 @@ from scoring.contract.threeds_codes import (
 from scoring.decode.columns import COUNTRIES
 from scoring.decode.read.lexicon import MISSING
 
+UNTOLD: Final = -1
+"""Of a tri-state: nothing is said."""
+
 STRICT: Final = MISSING
 """Default of a vocabulary that is closed: another word breaks the contract."""
 
@@ -107,7 +110,7 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.TRANS_STATUS: _characters(TRANS_STATUSES),
     Vocabulary.ECI: _numbers(range(100)) | {"N0": N0, "n0": N0, "N2": N2, "n2": N2, "": NO_ECI},
     Vocabulary.TDS_VERSION: _VERSIONS,
-    Vocabulary.NO_WALLET: dict.fromkeys(("", "none", "NONE", "None"), 0),
+    Vocabulary.NO_WALLET: {"": UNTOLD} | dict.fromkeys(("none", "NONE", "None"), 0),
     Vocabulary.EXEMPTION: exemption_words(),
     **{
         Vocabulary.ANSWER + position: {code: int(answer) for code, answer in answers_of(network).items()}

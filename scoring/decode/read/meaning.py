@@ -17,6 +17,7 @@ from scoring.decode.read.fields import (
     GIVEN,
     NOTHING,
     PREFIX,
+    REQUIRED,
     SPAN,
     TABLE,
     VOCABULARY,
@@ -84,8 +85,8 @@ def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
             meaning = _look_closer(data, start, stop, TABLE[field, VOCABULARY])
         if meaning == MISSING:
             meaning = TABLE[field, DEFAULT]
-            if meaning == MISSING:
-                return False
+            if meaning == MISSING:  # an empty text in a field that may be left out says nothing
+                return bool(start == stop and not TABLE[field, REQUIRED])
         if column >= 0:
             row[column] = meaning
     elif form == GIVEN:

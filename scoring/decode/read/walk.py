@@ -225,22 +225,26 @@ def _take_string(field: int, start: int, stop: int, slate: Slate) -> int:
         end, count = _characters(data, start, stop)
         if end < 0 or TABLE[field, FORM] != NOTHING or TABLE[field, SPAN] >= 0:
             return _NONE
-    if count == 0 and not TABLE[field, REQUIRED]:  # of whatever type: as if it were left out
-        return end + 1
     if TABLE[field, KIND] == TEXT:
         if count < TABLE[field, LEAST] or count > TABLE[field, MOST]:
-            return _NONE
+            return _after_empty(field, count, end)
         if not take_text(field, start, end, slate):
             return _NONE
         return end + 1
     if TABLE[field, KIND] != TIME:
-        return _NONE
+        return _after_empty(field, count, end)
     at_ms = time_of(data, start, end)
     if at_ms < 0:
-        return _NONE
+        return _after_empty(field, count, end)
     if TABLE[field, COLUMN] >= 0:
         slate.row[TABLE[field, COLUMN]] = at_ms
     return end + 1
+
+
+@helper
+def _after_empty(field: int, count: int, end: int) -> int:
+    """Go on after an empty text in a field that may be left out, of whatever type; -1 if it is another that is odd."""
+    return end + 1 if count == 0 and not TABLE[field, REQUIRED] else _NONE
 
 
 @helper
