@@ -62,7 +62,12 @@ def explain(settings: Settings) -> int:
     for events, value in enumerate(_events(), start=1):
         found = [_worded(oddity) for oddity in oddities(value)] if len(value) <= limits.bytes_max else []
         odd += bool(found)
-        for _, reject in decode([value], limits).rejects:
+        decoded = decode([value], limits)
+        for finding in decoded.findings.get(0, ()):
+            found.append(
+                f"decided without {finding.path}, which holds sensitive data: {finding.kind.removeprefix('SENSITIVE_')}"
+            )
+        for _, reject in decoded.rejects:
             refused += 1
             found.append(f"refused: {reject.reason} at {reject.path}")
         for line in found:

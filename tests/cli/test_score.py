@@ -137,6 +137,7 @@ def test_explain_names_unknown_keys_near_a_field_of_each_event_and_refusals(
         encoded(hidden_one={"a": 1}).replace(b'"hidden_one"', b'"hidden_one":1,"hidden_one"'),
         encoded(merchant={"mcc": None, "merchantCategoryCode": "5732"}),
         encoded(**{number: 1}),
+        encoded(event_id=number),
         encoded(),
     ]
     assert score(monkeypatch, b"\n".join(lines) + b"\n", "--explain") == 1
@@ -150,8 +151,9 @@ def test_explain_names_unknown_keys_near_a_field_of_each_event_and_refusals(
         "event 4: $.*: the key comes twice; the last one counts",
         "event 5: $.merchant.merchantCategoryCode: unknown key; did you mean mcc?",
         "event 5: refused: MISSING_FIELD at $.merchant.mcc",
-        "event 6: refused: SENSITIVE_PAN at $.*",
-        "7 events: 5 with keys to look at, 2 refused",
+        "event 6: decided without $.*, which holds sensitive data: PAN",
+        "event 7: refused: SENSITIVE_PAN at $.event_id",
+        "8 events: 5 with keys to look at, 2 refused",
     ]
     assert "hidden" not in out
     assert number not in out
