@@ -29,7 +29,6 @@ class PolicyTable:
         self._acquirers = {scope.acquirer.encode(): row(scope.thresholds) for scope in policy.acquirers}
         self._scoped = len(rows) > 1
         self._thresholds = np.array([(t.review, t.step_up, t.block) for t in rows], dtype=np.int64)
-        self.policy = policy
 
     def resolve(self, name: Name, mcc: int) -> int:
         """Find the row of the narrowest scope that names this event."""

@@ -112,7 +112,10 @@ def test_merchants_of_two_acquirers_with_one_id_are_two_merchants() -> None:
 
 def test_the_directory_grows_to_its_limit_and_refuses_new_merchants_beyond_it() -> None:
     directory = MerchantDirectory(merchants_max=3000)
-    assert all(directory.upsert(record(f"m-{number}")) for number in range(3000))
+    statuses = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
+    assert all(directory.upsert(record(f"m-{n}", fraud_status=statuses[n % 5])) for n in range(3000))
+    rows = directory.rows([name(f"m-{n}") for n in range(3000)])
+    assert directory.table[rows, MerchantCol.FRAUD_STATUS].tolist() == [n % 5 for n in range(3000)]
     assert summary(directory, "m-2999")["known"] is True
     assert directory.upsert(record("one-too-many")) is False
     assert summary(directory, "one-too-many")["known"] is False

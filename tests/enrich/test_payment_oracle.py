@@ -64,7 +64,8 @@ def test_every_category_is_in_its_group() -> None:
 
 def test_on_both_sides_of_each_edge_of_a_group_goods_that_are_named_go_first() -> None:
     edges = [code for code in range(1, 9_999) if len({oracle.group_of(code + k) for k in (-1, 0, 1)}) > 1]
-    named: list[Json | None] = [None, {"goods_class": ["OTHER"]}, {"goods_class": ["E_MONEY"]}, {"goods_class": []}]
+    classes = ["OTHER", "E_MONEY", "DIGITAL", "APPLIANCES", "TICKETS", "LODGING"]
+    named: list[Json | None] = [None, {"goods_class": []}, *({"goods_class": [name]} for name in classes)]
     events, records = [], []
     for code in edges:
         for k, goods in enumerate(named):
@@ -94,6 +95,11 @@ def test_amounts_are_yen_from_nothing_to_the_greatest(currency: str) -> None:
             for jpy in beside
         ]
     )
+
+
+def test_a_time_at_the_epoch_is_a_time_and_not_an_unknown_one() -> None:
+    epoch = "1970-01-01T00:00:00Z"
+    check_all([event(tds={"auth_ts": epoch}, credential={"registered_at": epoch})])
 
 
 ITEM_STATES = (None, "IMPLEMENTED", "ALTERNATIVE", "NOT_IMPLEMENTED", "NOT_APPLICABLE", "UNKNOWN")

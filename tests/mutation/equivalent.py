@@ -13,6 +13,11 @@ EXPLAINED: Final = {
     "scoring/enrich/features.py: revision(": "a name under which numba keeps compiled code",
     "scoring/enrich/threeds.py: revision(": "the same",
     'scoring/decide/alerts.py: else "SCORE"': "any text that names no reason: the alert is about the card",
+    "scoring/enrich/merchants.py: ITEM_FIRST = 9": "a column that nothing reads before those of the items",
+    "scoring/enrich/merchants.py: _HANDLING = ": "a column that no feature and no summary reads",
+    "scoring/enrich/merchants.py: np.full((1024, ": "room for the first merchants; it grows",
+    "scoring/decide/decisions.py: self.versions = ": "read by the engine only: tests/engine fail without it",
+    "scoring/policy/table.py: self._scoped = ": "a short cut to what the long way finds",
     "scoring/policy/policy.py: get_close_matches(": "the first of one or of two is the same",
     "scoring/decide/alerts.py: CASES_MAX = ": "a limit of memory: one case more or less",
 }
