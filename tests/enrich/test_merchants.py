@@ -262,3 +262,13 @@ def test_a_full_directory_takes_changes_of_those_it_holds_and_a_new_one_for_each
     directory.forget("acq-1", "m-2")
     assert directory.upsert(record("m-3"))
     assert [summary(directory, name)["known"] for name in ("m-1", "m-2", "m-3")] == [True, False, True]
+
+
+def test_gaps_are_counted_for_each_event_of_a_merchant_that_declares_them() -> None:
+    directory = MerchantDirectory()
+    for merchant, missing in (("m-1", ("SC1_ADMIN", "SC5_CREDMASTER")), ("m-2", ("SC5_CREDMASTER",)), ("m-3", ())):
+        items = {code: ChecklistItem(status="NOT_IMPLEMENTED") for code in missing}
+        directory.upsert(record(merchant, checklist=Checklist(version="jp-6.0", items=items)))  # type: ignore[arg-type]
+    rows = directory.rows([name(merchant) for merchant in ("m-1", "m-2", "m-2", "m-3", "unknown")]).tolist()
+    assert directory.gap_counts(rows) == {"SC1_ADMIN": 1, "SC5_CREDMASTER": 3}
+    assert directory.gap_counts([]) == {}

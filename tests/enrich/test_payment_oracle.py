@@ -153,6 +153,7 @@ records = st.fixed_dictionaries(
         ).map(lambda checklist: None if checklist is None else {"version": "jp-6.0"} | checklist),
         "fraud_status": one_of(None, *oracle.FRAUD_STATUSES),
         "integration": one_of(None, "unknown", *oracle.INTEGRATIONS),
+        "card_data_handling": one_of(None, "unknown", "non_retention", "pci_dss"),
     }
 )
 

@@ -14,6 +14,8 @@ EXPLAINED: Final = {
     "scoring/enrich/threeds.py: revision(": "the same",
     'scoring/decide/alerts.py: else "SCORE"': "any text that names no reason: the alert is about the card",
     "scoring/enrich/merchants.py: ITEM_FIRST = 9": "a column that nothing reads before those of the items",
+    "scoring/enrich/merchants.py: _ITEM_STATE = ": "a state is read as unknown, as a gap, or as neither",
+    "scoring/enrich/merchants.py: TDS_INTRODUCED_MS] = ": "read by the verdict only: tests/enrich/test_threeds.py",
     "scoring/enrich/merchants.py: _HANDLING = ": "a column that no feature and no summary reads",
     "scoring/enrich/merchants.py: np.full((1024, ": "room for the first merchants; it grows",
     "scoring/decide/decisions.py: self.versions = ": "read by the engine only: tests/engine fail without it",
