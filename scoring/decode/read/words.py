@@ -12,7 +12,9 @@ from scoring.jit import helper, whole
 def _lexicon() -> Lexicon:
     words = [(space, word, meaning) for space, known in WORDS.items() for word, meaning in known.items()]
     assert max(WORDS) < KEYS_FROM
-    return lexicon_of([*words, *((KEYS_FROM + f.node, f.path[-1], number) for number, f in enumerate(FIELDS))])
+    # in an order of its own: lists of codes are sets, and a table that differs from process to process is compiled anew
+    words += [(KEYS_FROM + f.node, f.path[-1], number) for number, f in enumerate(FIELDS)]
+    return lexicon_of(sorted(words))
 
 
 _SLOTS, _ENTRIES, _MEANINGS = _lexicon()

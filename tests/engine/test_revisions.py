@@ -1,0 +1,29 @@
+"""Kernels are compiled once on a machine, not at every start: what they are kept under is the same in every process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+REVISIONS = """
+import scoring.engine, streams.records.columns, streams.state.blocks
+from scoring.jit import revision
+packages = ("observer", "profile", "decode", "enrich")
+print([revision(f"scoring.{name}") for name in packages])
+print([revision(name) for name in ("streams.records.columns", "streams.state.blocks")])
+"""
+
+
+def revisions(seed: str) -> str:
+    """Ask a new process, in which sets of texts have an order of their own."""
+    environment = {**os.environ, "PYTHONHASHSEED": seed}
+    command = [sys.executable, "-c", REVISIONS]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_revisions_do_not_depend_on_the_order_of_sets() -> None:
+    first = revisions("1")
+    assert first.count(",") == 4
+    assert revisions("2") == first
