@@ -97,7 +97,10 @@ def late_rows(place: Site, scale: Scale) -> Finding:
                 _until(stage, second.done, "a marker of the second owner")
                 stage.proxy.lift(slow)
                 stage.crew.await_ready(heir)
-                _until(stage, _add(stage, _rule(stage, heir, Api.PRODUCE, ("decisions",))).done, "a decision")
+                decided = _rule(
+                    stage, heir, Api.PRODUCE, ("decisions",), times=1
+                )  # or it hides this worker's next faults
+                _until(stage, _add(stage, decided).done, "a decision")
         stage.finish()
         stage.none_ended_by_itself()
     _, out = reckon(stage)
