@@ -28,7 +28,18 @@ from scoring.decode.stripping import Finding
 from scoring.enrich import threeds
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
-from scoring.outputs import ANSWERS, NOTHING, Emitted, LetterRuns, Outputs, Record, Source, Tally, letter_runs
+from scoring.outputs import (
+    ANSWERS,
+    NOTHING,
+    OUTCOMES,
+    Emitted,
+    LetterRuns,
+    Outputs,
+    Record,
+    Source,
+    Tally,
+    letter_runs,
+)
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog
@@ -92,6 +103,24 @@ class Engine:
         outputs.tally.card_conflicts = conflicts
         mark("encode")
         return outputs
+
+    def outcomes(
+        self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING
+    ) -> Outputs:
+        """Let a batch of outcomes count; nothing is decided. Refused ones become dead letters, as in `report`."""
+        decoded, results = self.observer.outcomes(values, source.timestamps_ms, source.partition)
+        conflicts = self.changelog.sightings.observe(decoded.hashes[:, CARD_KEY], source.partition)
+        rejects = _unburied(decoded.rejects, source, emitted)
+        tally = Tally(
+            events=len(values),
+            replayed=len(decoded.rejects) - len(rejects),
+            outcomes=_by_name(OUTCOMES, results),
+            card_conflicts=conflicts,
+            stripped=_by_kind(decoded.findings.values()),
+            dead_letters=_by_reason(rejects),
+            letter_runs=_runs(len(values), decoded.rejects),
+        )
+        return Outputs(dead_letters=_dead_letters(rejects, values, source, received_at_ms), tally=tally)
 
     def report(
         self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING

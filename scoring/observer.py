@@ -14,7 +14,7 @@ from scoring import clock
 from scoring.catalogue import FEATURES
 from scoring.contract.codes import Clock, OutcomeClass, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
-from scoring.decode import Col, Decoded, DecodeLimits, decode, parse_merchants, parse_reports
+from scoring.decode import Col, Decoded, DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports
 from scoring.decode.read.codes import WORDS, Vocabulary
 from scoring.decode.stripping import Finding
 from scoring.enrich import threeds
@@ -72,6 +72,13 @@ class Observed:
     def passed_over(self) -> NDArray[np.bool_]:
         """The events that are not decided: bool[n]."""
         return self.repeats | self.answers
+
+
+class Learnt(NamedTuple):
+    """A batch of outcomes: what was decoded, and what became of each accepted one, int8[n] of `OutcomeResult`."""
+
+    decoded: Decoded
+    results: NDArray[np.int8]
 
 
 class Reported(NamedTuple):
@@ -138,6 +145,19 @@ class Observer:
         clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")
         return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)
+
+    def outcomes(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Learnt:
+        """Let a batch of outcomes of a partition count; `record_ms` as in `observe`.
+
+        An outcome says nothing of 3-D Secure: that is its request's to say.
+        """
+        assert len(record_ms) == len(values), f"{len(record_ms)} timestamps for {len(values)} values"
+        decoded = decode_outcomes(values, self.settings.decode)
+        stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
+        clocks = clock.judge(decoded.ints[:, Col.EVENT_MS], stamps)
+        verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)
+        facts = _facts(decoded, verdicts, clock.trusted(clocks))
+        return Learnt(decoded, self.profiles.take_outcomes(facts, partition))
 
     def report(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Reported:
         """Count a batch of fraud reports of a partition; `record_ms` as in `observe`.

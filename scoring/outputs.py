@@ -5,8 +5,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from scoring.contract.codes import OutcomeResult
+
 ANSWERS = ("COUNTED", "UNTIMED")
 """What became of an answer: its outcome counts in the profiles, or its time is not trusted and it moved nothing."""
+
+OUTCOMES = tuple(result.name for result in OutcomeResult)
+"""What became of a record of the topic of outcomes."""
 
 Record = tuple[bytes, bytes]
 """Key and value of one record to be produced."""
@@ -83,6 +88,7 @@ class Tally:
     events: int = 0
     repeats: int = 0
     answers: dict[str, int] = field(default_factory=dict)  # to attempts that were decided before, by what became of it
+    outcomes: dict[str, int] = field(default_factory=dict)  # records of their topic, by what became of each
     replayed: int = 0  # taken in again after a restart, and answered before it: decisions and dead letters
     card_conflicts: int = 0  # sampled cards that another partition had seen too, each once
     clocks: dict[str, int] = field(default_factory=dict)  # decisions by how the event's time stood
@@ -106,7 +112,8 @@ class Tally:
 class Outputs:
     """Records to produce.
 
-    For a batch of authorizations: values in = decisions + dead letters + repeats + answers + replayed.
+    For a batch of authorizations: values in = decisions + dead letters + repeats + answers + replayed. For one of
+    outcomes: values in = outcomes + dead letters + replayed.
     """
 
     decisions: list[Record] = field(default_factory=list)

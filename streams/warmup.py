@@ -1,7 +1,7 @@
 """Compile what is compiled on first use, before the first event waits for it.
 
 Kernels are cached on disk where the installation may write there; elsewhere every start compiles them, for about a
-minute. A throw-away engine walks made-up events, a report and a merchant through every stage.
+minute. A throw-away engine walks made-up events, an outcome, a report and a merchant through every stage.
 """
 
 import time
@@ -43,6 +43,7 @@ _REPORT = {
     "source": "ANALYST",
     "received_ts": _TIME,
 }
+_OUTCOME = {name: value for name, value in _EVENT.items() if name != "txn"} | {"outcome": {"approved": True}}
 _MERCHANT = {"acquirer_id": "a", "merchant_id": "m"}
 _ROWS = ProfileLimits(card=16, merchant=16, merchant_bin=16, bin=16, device=16, ip=16, account=16, address=16)
 
@@ -61,6 +62,8 @@ def warm_up(bundle: Bundle) -> float:
     )
     assert not report.dead_letters, "the made-up report fits the contract"
     assert len(scored.decisions) == 2, "the made-up events fit the contract"
+    outcome = engine.outcomes([orjson.dumps(_OUTCOME)], _source("authorization-outcomes"), received_at_ms=_TIME_MS)
+    assert outcome.tally.outcomes == {"COUNTED": 1}, "the made-up outcome fits the contract and its event"
     _keep_and_restore(engine.observer.profiles.changelog)
     _unpack()
     row = np.zeros(len(FEATURES))

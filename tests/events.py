@@ -46,6 +46,17 @@ def encoded(**changes: Any) -> bytes:
     return orjson.dumps(event(**changes))
 
 
+_OF_OUTCOMES = ("event_id", "event_ts", "acquirer", "merchant", "card", "amount", "device", "net", "shopper", "ship")
+
+
+def outcome_of(value: bytes, **changes: Any) -> bytes:
+    """Give the record of the topic of outcomes that says what an event says of its outcome, with fields replaced."""
+    made = orjson.loads(value)
+    said = {name: said for name, said in made["outcome"].items() if name != "phase"}
+    kept = {name: made[name] for name in _OF_OUTCOMES if name in made}
+    return orjson.dumps({"schema_version": "outcome.v1", **kept, "outcome": said, **changes})
+
+
 def request_of(value: bytes) -> bytes:
     """Give an event as it was before the issuer answered."""
     return orjson.dumps(orjson.loads(value) | {"outcome": {"phase": "PRE_AUTH"}})

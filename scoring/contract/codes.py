@@ -33,6 +33,16 @@ class Kind(IntEnum):
     REFUND = 2
 
 
+class OutcomeResult(IntEnum):
+    """What became of an outcome that came apart from its event."""
+
+    COUNTED = 0  # added to the attempt that it answers
+    UNTIMED = 1  # its time is not trusted: it moved nothing
+    UNMATCHED = 2  # no attempt with this id is remembered: it counts as attempt and as outcome
+    REPEAT = 3  # the outcome of this attempt is known
+    UNKNOWN = 4  # it does not say how the issuer answered: it moved nothing
+
+
 class ThreeDsStatus(IntEnum):
     """The verdict of EMV 3-D Secure over one authorization, normalised over networks and channels."""
 

@@ -36,6 +36,10 @@ it is late), in whole seconds:
   they are NaN where none is. The card remembers of each of the 6 ids whether its outcome is due, so an answer that
   comes later, or before its request, is a first event: it counts as both. A z-score is over amounts not declined when
   they were asked for.
+* **Outcomes** that come on a topic of their own count as answers do. Kafka orders no two topics, so the card remembers
+  of an id, too, that only its outcome has come, which counts as attempt and outcome in the rows that it has keys for.
+  The request that follows has features, of rows that know its outcome, and counts as no second attempt. It adds a
+  failed 3-D Secure, and what memories and distinct counters do not have yet.
 * **Late events** count in their own bucket while it is held and never move a row back. Events without trusted time are
   scored against their rows as they stand; their ids are remembered, their windows are not touched.
 * **Partitions:** with one or several on one worker the figures are the same for the same order of events. Rows that a

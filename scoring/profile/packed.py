@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-ROW_FORMAT: Final = 4
+ROW_FORMAT: Final = 5
 """Version of the bytes of a row: a new one for each `LAYOUT` of `scoring.profile.changelog`. A test holds that."""
 
 KEY_WORDS: Final = 3

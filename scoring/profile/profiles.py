@@ -148,22 +148,22 @@ class Profiles:
         assert out.shape[0] == n, f"out has {out.shape[0]} rows for {n} events"
         assert 0 <= first_column <= out.shape[1] - len(PROFILE_FEATURES), f"no room from column {first_column}"
         seen = Seen(*(np.zeros(n, dtype=np.bool_) for _ in Seen._fields))
-        columns = Columns(
-            facts.event_id,
-            facts.keys,
-            facts.time_ms,
-            facts.amount_jpy,
-            facts.outcome,
-            facts.kind,
-            facts.mcc,
-            facts.country,
-            facts.tds_failed,
-            facts.trusted_time,
-        )
         home = self._home(partition)
         journal = self.changelog.journal(home, n)
-        entry.read_then_update(columns, Outputs(out, *seen), first_column, home, self._arena, journal)
+        entry.read_then_update(_columns(facts), Outputs(out, *seen), first_column, home, self._arena, journal)
         return seen
+
+    def take_outcomes(self, facts: Facts, partition: int = 0) -> NDArray[np.int8]:
+        """Let outcomes of attempts of a partition count that came apart from their events; int8[n] of `OutcomeResult`.
+
+        One whose attempt is not among the last ids of its card counts as attempt and outcome. An event that comes later
+        with that id has features and is no repeat; it adds what the outcome could not say, and no second attempt.
+        """
+        results = np.empty(len(facts), dtype=np.int8)
+        home = self._home(partition)
+        journal = self.changelog.journal(home, len(facts))
+        entry.take_outcomes(_columns(facts), results, home, self._arena, journal)
+        return results
 
     def report(self, reports: Reports, partition: int = 0) -> None:
         """Count fraud reports of a partition. Events from before its receipt do not see one, whenever they arrive."""
@@ -193,3 +193,18 @@ class Profiles:
         own = sum(int(self._stores[store.OWN + e, store.LIVE]) * row_nbytes(e) for e in Entity if e != Entity.CARD)
         own += self.reported * row_nbytes(REPORTED)
         return own + sum(rows * row_nbytes(entity) for entity, rows in self.sizes().items())
+
+
+def _columns(facts: Facts) -> Columns:
+    return Columns(
+        facts.event_id,
+        facts.keys,
+        facts.time_ms,
+        facts.amount_jpy,
+        facts.outcome,
+        facts.kind,
+        facts.mcc,
+        facts.country,
+        facts.tds_failed,
+        facts.trusted_time,
+    )

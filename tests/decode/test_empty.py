@@ -15,7 +15,8 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.faults import FAULTS, reader
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
-from scoring.decode import DecodeLimits, decode, parse_merchants, parse_reports
+from scoring.contract.outcome import IssuerOutcome
+from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports
 from scoring.decode.page import lay_out
 from scoring.decode.read import READ, decode_event, read_batch
 
@@ -24,6 +25,7 @@ EXAMPLES = Path(__file__).parents[2] / "scoring" / "contract" / "examples"
 RECORDS: dict[str, type[msgspec.Struct]] = {
     "auth.event.v1": Authorization,
     "label.v1": FraudReport,
+    "outcome.v1": IssuerOutcome,
     "merchant.v1": MerchantRecord,
 }
 Path_ = tuple[str, ...]
@@ -74,6 +76,9 @@ def seen(name: str, value: bytes) -> Any:
         decoded = decode([value], LIMITS)
         whole = [decoded.event(row) for row in range(len(decoded))]
         return decoded.rejects, decoded.ints.tolist(), decoded.hashes.tolist(), decoded.names, whole
+    if name == "outcome.v1":
+        decoded = decode_outcomes([value], LIMITS)
+        return decoded.rejects, decoded.ints.tolist(), decoded.hashes.tolist(), decoded.names
     if name == "label.v1":
         parsed = parse_reports([value], LIMITS)
         return parsed.rejects, parsed.labels, parsed.times_ms.tolist(), parsed.card.tolist(), parsed.amount_jpy.tolist()

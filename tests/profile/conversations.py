@@ -1,19 +1,31 @@
-"""Payments that an acquirer asks about before the issuer answers: answers soon, late, twice, first, in part, never."""
+"""Payments that an acquirer asks about before the issuer answers: soon, late, twice, first, in part, apart, never."""
 
 from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from tests.profile.events import NOON, Event
+from tests.profile.events import ATTEMPT, NOON, Event
 from tests.profile.strategies import gaps_ms, keys, streams
 
 _SOON_MS = st.integers(100, 5_000)
 _LATE_MS = st.sampled_from([0, 15_000, 150_000, 900_000, 3_600_000, 21_600_000, 86_400_000, 35 * 86_400_000])
 _WAYS = ("at once", "soon", "soon", "late", "twice", "first", "never", "asked twice")
+_APART = (
+    "apart",
+    "apart",
+    "apart twice",
+    "apart first",
+    "apart first",
+    "apart alone",
+    "both ways",
+    "needless",
+    "whole",
+)
+"""Ways with the outcome on a topic of its own, which Kafka does not order with the events."""
 
 
 @st.composite
-def conversations(draw: st.DrawFn, *, size: int = 16) -> list[Event]:
+def conversations(draw: st.DrawFn, *, size: int = 16, apart: bool = False) -> list[Event]:
     """Draw up to `size` payments of few cards in the order in which their requests and answers arrive."""
     time_ms = NOON * 1000 + draw(st.integers(0, 3_600_000))
     arrivals: list[tuple[int, Event]] = []
@@ -21,9 +33,10 @@ def conversations(draw: st.DrawFn, *, size: int = 16) -> list[Event]:
         time_ms += draw(st.one_of(st.integers(0, 20_000), gaps_ms))
         payment = draw(_payments(time_ms, 1 + number))
         delay_ms = draw(st.one_of(_SOON_MS, _LATE_MS))
-        way = draw(st.sampled_from(_WAYS))
+        way = draw(st.sampled_from(_WAYS + _APART if apart else _WAYS))
         answer = draw(_answers(payment, time_ms + delay_ms))
         request = replace(payment, outcome=0)
+        outcome, other = _apart(answer), _apart(draw(_answers(payment, time_ms)))
         steps = {
             "at once": [(0, payment)],
             "soon": [(0, request), (draw(_SOON_MS), answer)],
@@ -32,6 +45,13 @@ def conversations(draw: st.DrawFn, *, size: int = 16) -> list[Event]:
             "first": [(0, answer), (delay_ms, request)],
             "never": [(0, request)],
             "asked twice": [(0, request), (delay_ms // 2, request), (delay_ms, answer)],
+            "apart": [(0, request), (delay_ms, outcome)],
+            "apart twice": [(0, request), (delay_ms, outcome), (delay_ms + 1, other)],
+            "apart first": [(0, outcome), (delay_ms, request), (delay_ms + 1, draw(st.sampled_from([other, answer])))],
+            "apart alone": [(0, outcome), (delay_ms, other)],
+            "both ways": [(0, request), *draw(st.permutations([(delay_ms, outcome), (delay_ms, answer)]))],
+            "needless": [(0, payment), (delay_ms, outcome)],
+            "whole": [(0, outcome), (delay_ms, payment), (delay_ms + 1, other)],
         }
         arrivals += [(time_ms + after_ms, event) for after_ms, event in steps[way]]
     return [event for _, event in sorted(arrivals, key=lambda arrival: arrival[0])]
@@ -74,5 +94,10 @@ def _answers(draw: st.DrawFn, payment: Event, time_ms: int) -> Event:
     )
 
 
-arrivals = st.one_of(streams(), conversations())
-"""Events that come once, or requests and answers."""
+def _apart(answer: Event) -> Event:
+    """Give an answer as the other topic does: always of an attempt, and without a word on 3-D Secure."""
+    return replace(answer, apart=True, kind=ATTEMPT, tds_failed=False)
+
+
+arrivals = st.one_of(streams(), conversations(), conversations(apart=True))
+"""Events that come once, or requests and answers, or these and outcomes of the other topic."""

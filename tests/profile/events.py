@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scoring.contract.codes import OutcomeResult
 from scoring.profile import PROFILE_FEATURES, Entity, Facts, ProfileLimits, Profiles, Reports
 
 NAMES = tuple(feature.name for feature in PROFILE_FEATURES)
@@ -37,6 +38,7 @@ class Event:
     tds_failed: bool = False
     trusted: bool = True
     id: int | None = None
+    apart: bool = False  # an outcome on the topic of outcomes
 
     def key(self, entity: Entity) -> int:
         key: int = getattr(self, entity.name.lower())
@@ -120,6 +122,12 @@ class Stream:
     def last(self, *events: Event) -> dict[str, float]:
         """Score one batch; return the features of its last event."""
         return self.feed(*events)[-1]
+
+    def outcome(self, *events: Event) -> list[str]:
+        """Take outcomes of their own topic; say what became of each."""
+        results = self.profiles.take_outcomes(facts(events, ids(events, self._fed)))
+        self._fed += len(events)
+        return [OutcomeResult(result).name for result in results.tolist()]
 
     def report(self, *items: Report) -> None:
         self.profiles.report(reports(items))

@@ -4,7 +4,7 @@ Written without the kernels' tables: a window is the sub-bucket that runs when i
 card's last six ids are a list; an attempt and its outcome are two entries.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import nan
 
 from scoring.profile import Entity
@@ -16,6 +16,8 @@ DAY_S = 86_400
 IDS = 6
 
 DECIDED, REPEAT, ANSWER = "decided", "repeat", "answer"
+DUE, KNOWN, FIRST = "due", "known", "first"
+"""Of the outcome of a remembered id: not known yet, known, or the only thing that has come of it."""
 
 RATES = {
     "card_approval_rate_24h": ("approved", "answered"),
@@ -64,7 +66,7 @@ class Ladder:
             self.run = self.above = 0
         elif event.outcome == FUNDS and event.amount > 0:
             self.run = self.run + 1 if event.amount < self.above else 1
-            self.above = event.amount
+            self.above = min(event.amount, 2**32 - 1)  # a card's row remembers no larger one
 
     def read(self, second: int) -> int:
         return self.run if second - self.last_s <= DAY_S else 0
@@ -75,23 +77,59 @@ class Ledger:
     """All lines so far, and what is remembered of each card."""
 
     lines: list[Line] = field(default_factory=list)
-    ids: dict[int, list[tuple[int, bool]]] = field(default_factory=dict)  # newest first: id, and if its outcome is due
+    ids: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # newest first: id, and of its outcome
     ladders: dict[int, Ladder] = field(default_factory=dict)
 
     def take(self, event: Event, event_id: int) -> str:
         """Enter an event; say what it is."""
         is_due = event.kind == ATTEMPT and event.outcome == 0
-        ids = self.ids.setdefault(event.card, []) if event.card else []
-        known = [was_due for name, was_due in ids if name == event_id]
-        if known and not (known[0] and event.kind == ATTEMPT and not is_due):
+        known = self._known(event, event_id)
+        if known == FIRST:
+            self._note(event, event_id, KNOWN)
+            if event.kind == ATTEMPT:
+                self._enter(replace(event, outcome=0), {"threeds_failed": int(event.tds_failed)})
+            else:
+                self._enter(event, adds(event))
+            return DECIDED
+        if known is None:
+            self._note(event, event_id, DUE if is_due else KNOWN)
+            self._enter(event, adds(event))
+            return DECIDED
+        if known == KNOWN or event.kind != ATTEMPT or is_due:
             return REPEAT
-        if known:
-            ids[:] = [(name, was_due and name != event_id) for name, was_due in ids]
+        self._note(event, event_id, KNOWN)
+        self._enter(event, answered(event))
+        return ANSWER
+
+    def take_outcome(self, event: Event, event_id: int) -> str:
+        """Enter an outcome of the other topic; say what becomes of it."""
+        known = self._known(event, event_id)
+        if known in (KNOWN, FIRST):
+            return "REPEAT"
+        if event.outcome == 0:
+            return "UNKNOWN"
+        if known == DUE:
+            self._note(event, event_id, KNOWN)
+        if not event.trusted:
+            return "UNTIMED"
+        if known == DUE:
             self._enter(event, answered(event))
-            return ANSWER
-        ids[:] = [(event_id, is_due), *ids][:IDS]
+            return "COUNTED"
+        self._note(event, event_id, FIRST)
         self._enter(event, adds(event))
-        return DECIDED
+        return "UNMATCHED"
+
+    def _known(self, event: Event, event_id: int) -> str | None:
+        return dict(self.ids.get(event.card, ())).get(event_id) if event.card else None
+
+    def _note(self, event: Event, event_id: int, state: str) -> None:
+        """Write down what is known of an id: in its place, or at the front."""
+        if event.card:
+            ids = self.ids.setdefault(event.card, [])
+            if event_id in dict(ids):
+                ids[:] = [(name, state if name == event_id else was) for name, was in ids]
+            else:
+                ids[:] = [(event_id, state), *ids][:IDS]
 
     def _enter(self, event: Event, figures: dict[str, int]) -> None:
         if event.trusted:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.profile import PROFILE_FEATURES, Profiles
+from scoring.profile import Profiles
 from tests.profile.conversations import conversations
 from tests.profile.events import (
     BAD_CRED,
@@ -19,11 +19,10 @@ from tests.profile.events import (
     Event,
     Stream,
     at,
-    facts,
     ids,
 )
 from tests.profile.ledger import ANSWER, DECIDED, RATES, REPEAT, Ledger
-from tests.profile.test_changelog import Log, append, partition_of, restored
+from tests.profile.test_changelog import Log, append, feed, partition_of, restored
 
 ASKED = 0  # an outcome that is not known
 OUTCOME_RATES = [name for name, (_, below) in RATES.items() if below == "answered"]
@@ -158,7 +157,7 @@ def test_every_counter_rate_and_mean_is_that_of_the_ledger(events: list[Event]) 
 
 
 @settings(max_examples=15, deadline=None)
-@given(conversations(), st.data(), st.sampled_from([1, 3]))
+@given(conversations(apart=True), st.data(), st.sampled_from([1, 3]))
 def test_requests_and_answers_are_exact_across_restarts_and_partitions(
     events: list[Event], data: st.DataObject, partitions: int
 ) -> None:
@@ -181,6 +180,4 @@ def test_requests_and_answers_are_exact_across_restarts_and_partitions(
 
 
 def _feed(profiles: Profiles, event: Event, event_id: int, partitions: int) -> bytes:
-    out = np.full((1, len(PROFILE_FEATURES)), -1.0)
-    seen = profiles.read_then_update(facts([event], [event_id]), out, 0, partition_of(event, partitions))
-    return b"".join([out.tobytes(), *(column.tobytes() for column in seen)])
+    return feed(profiles, event, event_id, partition_of(event, partitions))

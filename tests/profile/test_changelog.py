@@ -26,7 +26,9 @@ def partition_of(event: Event, partitions: int = PARTITIONS) -> int:
 
 
 def feed(profiles: Profiles, event: Event, event_id: int, partition: int = 0) -> bytes:
-    """Score one event; return its features and whether it is a repeat."""
+    """Score one event, or take an outcome; return its features and whether it is a repeat, or what became of it."""
+    if event.apart:
+        return profiles.take_outcomes(facts([event], [event_id]), partition).tobytes()
     out = np.full((1, len(PROFILE_FEATURES)), -1.0)
     seen = profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
     return b"".join([out.tobytes(), *(column.tobytes() for column in seen)])
@@ -263,7 +265,7 @@ def test_a_damaged_row_is_refused_or_stays_within_its_row(data: st.DataObject) -
 
 
 def test_the_layout_of_rows_changes_with_their_format_only() -> None:
-    assert (ROW_FORMAT, LAYOUT) == (4, "356df632"), (
+    assert (ROW_FORMAT, LAYOUT) == (5, "356df632"), (
         "a new layout: raise ROW_FORMAT, say so in the changelog, and note it here"
     )
 

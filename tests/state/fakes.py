@@ -326,7 +326,12 @@ class ProfileEngine:
         return self.profiles.changelog
 
     def feed(self, event: Event, event_id: int, partition: int = 0) -> tuple[bytes, bool]:
-        """Score one event; return its features with whether it is an answer, and whether it is a repeat."""
+        """Score one event; return its features with whether it is an answer, and whether it is a repeat.
+
+        Of an outcome of the other topic, what became of it.
+        """
+        if event.apart:
+            return self.profiles.take_outcomes(facts([event], [event_id]), partition).tobytes(), False
         out = np.full((1, len(PROFILE_FEATURES)), -1.0)
         seen = self.profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
         return out.tobytes() + seen.answers.tobytes(), bool(seen.repeats[0])

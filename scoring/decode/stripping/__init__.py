@@ -4,7 +4,15 @@
 losing anything of it and writes it without some parts; `findings` is what is told of what was taken out.
 """
 
-from scoring.decode.stripping.contracts import AUTHORIZATION, FRAUD_REPORT, MERCHANT, Part, optional_part, part_at
+from scoring.decode.stripping.contracts import (
+    AUTHORIZATION,
+    FRAUD_REPORT,
+    MERCHANT,
+    OUTCOME,
+    Part,
+    optional_part,
+    part_at,
+)
 from scoring.decode.stripping.document import Number, Object, read, write_without
 from scoring.decode.stripping.findings import Finding, Stripped, bury, replaced, told_path
 
@@ -12,6 +20,7 @@ __all__ = [
     "AUTHORIZATION",
     "FRAUD_REPORT",
     "MERCHANT",
+    "OUTCOME",
     "Finding",
     "Number",
     "Object",

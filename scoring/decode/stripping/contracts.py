@@ -15,6 +15,7 @@ from msgspec import inspect
 from scoring.contract.authorization import Authorization
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
+from scoring.contract.outcome import IssuerOutcome
 from scoring.decode.read.fields import FIELDS, SPAN, TABLE
 from scoring.decode.read.kernels import NAMES
 
@@ -108,6 +109,8 @@ def _contract(record: type[msgspec.Struct], carried: frozenset[tuple[str, ...]] 
 
 
 AUTHORIZATION: Final = _contract(Authorization, CARRIED)
+OUTCOME: Final = _contract(IssuerOutcome, CARRIED)
+"""No output carries a text of an outcome. What identifies its event is judged as in the event, so both are refused."""
 FRAUD_REPORT: Final = _contract(FraudReport)
 """No output carries a text of a report. What identifies its payment is required, so a hit there refuses it."""
 MERCHANT: Final = _contract(MerchantRecord)

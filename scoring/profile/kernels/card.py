@@ -51,6 +51,11 @@ FUNDS: Final = 4
 ASKED: Final = constant(1)
 """The lowest bit of an id as a card remembers it: its outcome is not known yet."""
 
+UNDECIDED: Final = constant(2)
+"""The next bit: only its outcome has come, and counts as attempt and outcome. Never set together with ASKED."""
+
+_NAME: Final = constant(~3)
+
 
 @helper
 def fingerprint(value: np.uint64) -> np.uint16:
@@ -65,9 +70,9 @@ def _code(value: int) -> np.uint64:
 
 @helper
 def name_of(event_id: np.uint64) -> int:
-    """Return the word by which a card remembers an id: never 0, and its lowest bit is free for ASKED."""
-    name = whole(event_id << np.uint64(1))
-    return name if name != 0 else whole(2)
+    """Return the word by which a card remembers an id: never 0, and its two lowest bits are free for what is known."""
+    name = whole(event_id << np.uint64(2))
+    return name if name != 0 else whole(4)
 
 
 @helper
@@ -75,7 +80,7 @@ def place_of(arena: Arena, at: int, name: int) -> int:
     """Return the word that holds a name among the last IDS of this card, or -1."""
     place = whole(-1)
     for k in range(IDS):
-        if arena.words[at + _IDS + k] & ~ASKED == name:
+        if arena.words[at + _IDS + k] & _NAME == name:
             place = at + _IDS + k
     return place
 
@@ -150,8 +155,11 @@ def read_card(
 
 
 @helper
-def update_card(arena: Arena, at: int, columns: Columns, i: int, amount: int, second: int) -> None:
-    """Take an attempt at `second` into the memories of a row, but for its outcome."""
+def update_card(arena: Arena, at: int, columns: Columns, i: int, amount: int, second: int, weighs: bool) -> None:
+    """Take an attempt at `second` into the memories of a row, but for its outcome.
+
+    Memories hold an attempt once, however often it is taken; only its amount would weigh again (`weighs`).
+    """
     at4, at2 = at >> 2, at >> 1
     _remember(arena, at2 + _DEVICES, columns.keys[i, 4])
     _remember(arena, at2 + _ADDRESSES, columns.keys[i, 7])
@@ -159,7 +167,7 @@ def update_card(arena: Arena, at: int, columns: Columns, i: int, amount: int, se
     _remember(arena, at2 + _COUNTRIES, _code(columns.country[i]))
     if columns.keys[i, 1] != np.uint64(0):
         _meet(arena, at4, at2, fingerprint(columns.keys[i, 1]), second)
-    if amount > 0 and columns.outcome[i] <= APPROVED:  # not declined yet, or never
+    if weighs and amount > 0 and columns.outcome[i] <= APPROVED:  # not declined yet, or never
         _weigh(arena, at, float(amount))
 
 

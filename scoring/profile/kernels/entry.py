@@ -1,4 +1,4 @@
-"""Read and update all rows of each event, in order; and all entry points, compiled on first use and cached."""
+"""Take events and outcomes in order; and all entry points, compiled on first use and cached."""
 
 from collections.abc import Callable
 from math import nan
@@ -7,297 +7,39 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.contract.codes import OutcomeResult
 from scoring.jit import borrow, constant, entry, helper, revision, whole
-from scoring.profile.catalog import PROGRAM, TERMS
-from scoring.profile.entities import SMALL_JPY_MAX, TIME_S_MAX, WINDOW_S, Entity, Statistic
+from scoring.profile.catalog import PROGRAM
+from scoring.profile.entities import TIME_S_MAX, Entity
 from scoring.profile.kernels import rows
-from scoring.profile.kernels.arrays import Arena, Columns, Journal, Keys, Outputs, ReportColumns, Scratch, Words
-from scoring.profile.kernels.card import (
-    ASKED,
-    UNKNOWN,
-    climb,
-    name_of,
-    place_of,
-    read_card,
-    remember_id,
-    rest,
-    update_card,
+from scoring.profile.kernels.arrays import Arena, Columns, Journal, Outputs, ReportColumns
+from scoring.profile.kernels.card import ASKED, UNDECIDED, UNKNOWN, name_of, place_of, remember_id
+from scoring.profile.kernels.event import (
+    OUTCOME,
+    REST,
+    WHOLE,
+    bring_up,
+    note_rows,
+    read_event,
+    update_rows,
+    write_features,
 )
-from scoring.profile.kernels.reports import read_card_reports, read_merchant_reports, take_reports
-from scoring.profile.kernels.rings import (
-    ADDS,
-    CLOCK,
-    CLOCKS,
-    OWN_CLOCK,
-    add_rings,
-    add_splits,
-    cell_of,
-    clear_rings,
-    clear_splits,
-    read_rings,
-    read_sketches,
-    read_splits,
-    set_clock,
-    stand,
-)
-from scoring.profile.kernels.store import FIRST_S, LAST_S, OWN, find_or_insert, home_of, part_of, pass_time, touch
-from scoring.profile.layout import TABLES, Value
+from scoring.profile.kernels.reports import take_reports
+from scoring.profile.kernels.rings import stand
+from scoring.profile.kernels.store import LAST_S, find, find_or_insert, pass_time, salted, touch
+from scoring.profile.layout import Value
 from scoring.profile.packed import Packed
-from scoring.profile.row_plans import Block
 
-_ENTITIES: Final = len(Entity)
 _CARD: Final = constant(Entity.CARD)
-_MERCHANT: Final = constant(Entity.MERCHANT)
-_SUMS: Final = constant(Block.SUMS)
-_COUNTS: Final = constant(Block.COUNTS)
-_SHORTS: Final = constant(Block.SHORTS)
-_BYTES: Final = constant(Block.BYTES)
-_LAST_BLOCK: Final = int(max(Block))
-_OWN_CLOCK: Final = constant(OWN_CLOCK)
-_STATISTICS: Final = len(Statistic)
-
-_ATTEMPTS: Final = int(Statistic.ATTEMPTS)
-_APPROVED: Final = int(Statistic.APPROVED)
-_CRED: Final = int(Statistic.CRED)
-_FUNDS: Final = int(Statistic.FUNDS)
-_RISK: Final = int(Statistic.RISK)
-_SMALL: Final = int(Statistic.SMALL)
-_TDS_FAILED: Final = int(Statistic.TDS_FAILED)
-_REVERSALS: Final = int(Statistic.REVERSALS)
-_REFUNDS: Final = int(Statistic.REFUNDS)
-_SPEND: Final = int(Statistic.SPEND)
-_GROSS: Final = int(Statistic.GROSS)
-_PRICED: Final = int(Statistic.PRICED)
-_ANSWERED: Final = int(Statistic.ANSWERED)
-_OF_OUTCOME: Final = np.array(
-    [-1, _APPROVED, _CRED, _CRED, _FUNDS, _RISK, _RISK, _RISK, -1, -1, -1, _RISK], dtype=np.int64
-)
-
 _ABSENT: Final = np.uint64(0)
 _ONE: Final = int(Value.ONE)
-_AMOUNT: Final = int(Value.AMOUNT)
-_SINCE: Final = int(Value.SINCE)
-_AGE: Final = int(Value.AGE)
-_OUTCOME_APPROVED: Final = 1
-_OF_CARD: Final = int(Value.ZSCORE)
-_OF_MERCHANT: Final = int(Value.MERCHANT_REPORTS_24H)
-_RINGS_AT: Final = int(Value.END)
-_DISTINCT_AT: Final = TABLES.distinct_at
-_NOVELTY_AT: Final = TABLES.novelty_at
-_BLOCKS: Final = TABLES.blocks
-_QUERY_RUNS: Final = TABLES.query_runs
-_SKETCH_RUNS: Final = TABLES.sketch_runs
-_ELEMENT: Final = TABLES.sketch_element
 _PROGRAM: Final = PROGRAM
-_TERMS: Final = TERMS
-_NOVEL_S: Final = WINDOW_S[-1]
 
-_SUM_TOP: Final = constant(2**60)  # five of them still fit an int64
-_AMOUNT_TOP: Final = 10**15  # far above any authorization; keeps squares within float32
-_COUNT_TOP: Final = constant(2**32 - 1)
-_SHORT_TOP: Final = constant(2**16 - 1)
-_BYTE_TOP: Final = constant(2**8 - 1)
-
-
-@helper
-def _figure(outcome: int, kind: int, amount: int, tds_failed: bool, is_answer: bool, work: Words) -> None:
-    """Say what one event adds to each statistic: an answer, what its request could not."""
-    for statistic in range(_STATISTICS):
-        work[ADDS + statistic] = 0
-    if kind == 0:
-        if not is_answer:
-            work[ADDS + _ATTEMPTS] = 1
-            work[ADDS + _SMALL] = 0 <= amount <= SMALL_JPY_MAX
-            work[ADDS + _TDS_FAILED] = tds_failed
-        work[ADDS + _ANSWERED] = outcome != UNKNOWN
-        if 0 <= outcome < len(_OF_OUTCOME) and _OF_OUTCOME[outcome] >= 0:
-            work[ADDS + _OF_OUTCOME[outcome]] = 1
-        if outcome == _OUTCOME_APPROVED:
-            work[ADDS + _SPEND] = max(amount, 0)
-            work[ADDS + _GROSS] = max(amount, 0)
-            work[ADDS + _PRICED] = amount >= 0
-    elif kind == 1:
-        work[ADDS + _REVERSALS] = 1
-        work[ADDS + _SPEND] = -max(amount, 0)
-    else:
-        work[ADDS + _REFUNDS] = 1
-
-
-@helper
-def _blank(entity: int, values: Scratch) -> None:
-    """Say that nothing is known of an absent entity."""
-    values[_SINCE + entity] = nan
-    values[_AGE + entity] = nan
-    for ring in range(_BLOCKS[entity, 0, 0], _BLOCKS[entity, _LAST_BLOCK, 1]):
-        values[_RINGS_AT + ring] = nan
-    for query in range(_QUERY_RUNS[entity, 0], _QUERY_RUNS[entity, 1]):
-        values[_DISTINCT_AT + query] = nan
-    for sketch in range(_SKETCH_RUNS[entity, 0], _SKETCH_RUNS[entity, 1]):
-        values[_NOVELTY_AT + sketch] = nan
-    if entity == _CARD:
-        for k in range(_OF_CARD, _OF_MERCHANT):
-            values[k] = nan
-    elif entity == _MERCHANT:
-        for k in range(_OF_MERCHANT, _RINGS_AT):
-            values[k] = nan
-
-
-@helper
-def _read_row(
-    arena: Arena, entity: int, at: int, keys: Keys, i: int, second: int, moves: bool, work: Words, values: Scratch
-) -> None:
-    """Bring one row's rings up to the event and read what every entity has. `at`: word offset of the row."""
-    clock = CLOCKS + CLOCK * entity
-    last_s = whole(arena.singles[2 * at + LAST_S])
-    set_clock(work, clock, last_s, moves)
-    if entity == _CARD:
-        read_splits(arena, at, entity, work, clock, values)
-        read_rings(arena.shorts, 4 * at, entity, _SHORTS, work, clock, values)
-        read_rings(arena.octets, 8 * at, entity, _BYTES, work, clock, values)
-    else:
-        read_rings(arena.words, at, entity, _SUMS, work, clock, values)
-        read_rings(arena.singles, 2 * at, entity, _COUNTS, work, clock, values)
-    stands_s = max(second, last_s)
-    fresh = last_s == 0
-    values[_SINCE + entity] = nan if fresh or not moves else float(max(second - last_s, 0))
-    values[_AGE + entity] = nan if fresh else float(stands_s - whole(arena.singles[2 * at + FIRST_S]))
-    read_sketches(arena, 2 * at, entity, stands_s, values)
-    for sketch in range(_SKETCH_RUNS[entity, 0], _SKETCH_RUNS[entity, 1]):
-        element = keys[i, _ELEMENT[sketch]]
-        values[_NOVELTY_AT + sketch] = nan
-        if element != _ABSENT and not fresh:
-            seen_s = whole(arena.singles[cell_of(2 * at, sketch, element)])
-            values[_NOVELTY_AT + sketch] = 1.0 if seen_s < max(stands_s - _NOVEL_S, 1) else 0.0
-
-
-@helper
-def _update_row(
-    arena: Arena, entity: int, at: int, keys: Keys, i: int, second: int, attempt: bool, work: Words, clock: int
-) -> None:
-    """Add an event to the rings and sketches of a row that was brought up to it, and move the row's times."""
-    if entity == _CARD:
-        add_splits(arena, at, entity, work, clock)
-        add_rings(arena.shorts, 4 * at, entity, _SHORTS, work, clock, _SHORT_TOP)
-        add_rings(arena.octets, 8 * at, entity, _BYTES, work, clock, _BYTE_TOP)
-    else:
-        add_rings(arena.words, at, entity, _SUMS, work, clock, _SUM_TOP)
-        add_rings(arena.singles, 2 * at, entity, _COUNTS, work, clock, _COUNT_TOP)
-    last_s = whole(arena.singles[2 * at + LAST_S])
-    arena.singles[2 * at + LAST_S] = max(last_s, second)
-    if last_s == 0 or second < whole(arena.singles[2 * at + FIRST_S]):
-        arena.singles[2 * at + FIRST_S] = second
-    if attempt:
-        for sketch in range(_SKETCH_RUNS[entity, 0], _SKETCH_RUNS[entity, 1]):
-            element = keys[i, _ELEMENT[sketch]]
-            if element != _ABSENT:
-                cell = cell_of(2 * at, sketch, element)
-                arena.singles[cell] = max(whole(arena.singles[cell]), second)
-
-
-@helper
-def _update_part(
-    arena: Arena, columns: Columns, i: int, entity: int, part: int, second: int, attempt: bool, work: Words
-) -> None:
-    """Count an event in what its partition alone saw of an entity, as in the row that sums up all."""
-    set_clock(work, _OWN_CLOCK, whole(arena.singles[2 * part + LAST_S]), True)
-    clear_rings(arena.words, part, entity, _SUMS, work, _OWN_CLOCK)
-    clear_rings(arena.singles, 2 * part, entity, _COUNTS, work, _OWN_CLOCK)
-    _update_row(arena, entity, part, columns.keys, i, second, attempt, work, _OWN_CLOCK)
-
-
-@helper
-def _write_features(values: Scratch, out: Scratch, i: int, first_column: int) -> None:
-    """Make each feature: (a * b * scale + plus) / (c + prior), NaN where the denominator is not positive."""
-    for k in range(len(_PROGRAM)):
-        a, b, c = _PROGRAM[k, 0], _PROGRAM[k, 1], _PROGRAM[k, 2]
-        value = values[a] * _TERMS[k, 0]
-        if c != _ONE:
-            below = values[c] + _TERMS[k, 2]
-            value = (value * values[b] + _TERMS[k, 1]) / below if below > 0.0 else nan
-        out[i, first_column + k] = value
-
-
-@helper
-def _read_event(
-    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, moves: bool, partition: int, journal: Journal
-) -> None:
-    """Find the rows of one event and read them all into the scratch; the card's row is found already."""
-    work, values = arena.work, arena.values
-    amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
-    values[_AMOUNT] = float(amount) if amount >= 0 else nan
-    for entity in range(_ENTITIES):
-        key = columns.keys[i, entity]
-        if key == _ABSENT:
-            _blank(entity, values)
-            continue
-        if entity != _CARD:
-            at[entity] = find_or_insert(arena, entity, key, partition, journal)
-        last_s = whole(arena.singles[2 * at[entity] + LAST_S])
-        second = event_s if moves else last_s
-        _read_row(arena, entity, at[entity], columns.keys, i, second, moves, work, values)
-        if entity == _CARD:
-            read_card(arena, 8 * at[_CARD], columns, i, max(second, last_s), max(second - last_s, 0), values)
-            read_card_reports(arena, key, partition, second, values)
-        elif entity == _MERCHANT:
-            read_merchant_reports(arena, at[_MERCHANT], second, values)
-
-
-@helper
-def _bring_up(arena: Arena, columns: Columns, i: int, at: Words, partition: int, journal: Journal) -> None:
-    """Find the rows of an answer and clear what has left their rings; the card's row is found already."""
-    work = arena.work
-    for entity in range(_ENTITIES):
-        key = columns.keys[i, entity]
-        if key == _ABSENT:
-            continue
-        if entity != _CARD:
-            at[entity] = find_or_insert(arena, entity, key, partition, journal)
-        row, clock = at[entity], CLOCKS + CLOCK * entity
-        set_clock(work, clock, whole(arena.singles[2 * row + LAST_S]), True)
-        if entity == _CARD:
-            clear_splits(arena, row, entity, work, clock)
-            clear_rings(arena.shorts, 4 * row, entity, _SHORTS, work, clock)
-            clear_rings(arena.octets, 8 * row, entity, _BYTES, work, clock)
-        else:
-            clear_rings(arena.words, row, entity, _SUMS, work, clock)
-            clear_rings(arena.singles, 2 * row, entity, _COUNTS, work, clock)
-
-
-@helper
-def _update_rows(
-    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, is_answer: bool, partition: int, journal: Journal
-) -> None:
-    """Let one event count in all of its rows. What an answer adds is the outcome of an attempt that counts already."""
-    work = arena.work
-    amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
-    attempt = columns.kind[i] == 0 and not is_answer
-    outcome = whole(columns.outcome[i])
-    _figure(outcome, whole(columns.kind[i]), amount, columns.tds_failed[i], is_answer, work)
-    for entity in range(_ENTITIES):
-        if columns.keys[i, entity] == _ABSENT:
-            continue
-        row = at[entity]
-        if entity == _CARD:
-            part = row
-            rest(arena, 8 * row, event_s, whole(arena.singles[2 * row + LAST_S]))
-            if attempt:
-                update_card(arena, 8 * row, columns, i, amount, event_s)
-            if columns.kind[i] == 0:
-                climb(arena, 8 * row, outcome, amount)
-        else:
-            part = part_of(arena, entity, row, columns.keys[i, entity], partition, journal)
-        touch(arena, entity if part == row else OWN + entity, part, journal)
-        _update_row(arena, entity, row, columns.keys, i, event_s, attempt, work, CLOCKS + CLOCK * entity)
-        if part != row:
-            _update_part(arena, columns, i, entity, part, event_s, attempt, work)
-
-
-@helper
-def _note_rows(arena: Arena, columns: Columns, i: int, at: Words, partition: int, journal: Journal) -> None:
-    """Note the rows of an event that moves no window: it left its id, and rows where there were none."""
-    for entity in range(_ENTITIES):
-        if columns.keys[i, entity] != _ABSENT and home_of(arena, entity, at[entity]) == partition:
-            touch(arena, entity, at[entity], journal)
+_COUNTED: Final = int(OutcomeResult.COUNTED)
+_UNTIMED: Final = int(OutcomeResult.UNTIMED)
+_UNMATCHED: Final = int(OutcomeResult.UNMATCHED)
+_REPEAT: Final = int(OutcomeResult.REPEAT)
+_UNKNOWN: Final = int(OutcomeResult.UNKNOWN)
 
 
 @helper
@@ -307,24 +49,28 @@ def _read_then_update(
     out, values, at = outputs.features, arena.values, arena.at
     values[_ONE] = 1.0
     for i in range(len(columns.event_id)):
-        card, is_answer = columns.keys[i, _CARD], False
+        card, share = columns.keys[i, _CARD], WHOLE
         if card != _ABSENT:
             at[_CARD] = find_or_insert(arena, _CARD, card, partition, journal)
             outcome_is_due = columns.kind[i] == 0 and columns.outcome[i] == UNKNOWN
             name = name_of(columns.event_id[i])
             place = place_of(arena, at[_CARD], name)
-            if place >= 0:
+            if place < 0:
+                remember_id(arena, at[_CARD], name | ASKED if outcome_is_due else name)
+            elif arena.words[place] & UNDECIDED != 0:  # its outcome came first, on the other topic
+                arena.words[place] = name
+                share = REST if columns.kind[i] == 0 else WHOLE
+            else:
                 out[i, first_column : first_column + len(_PROGRAM)] = nan
                 is_answer = arena.words[place] != name and columns.kind[i] == 0 and not outcome_is_due
                 outputs.answers[i], outputs.repeats[i] = is_answer, not is_answer
                 if not is_answer:
                     continue
                 arena.words[place] = name
-            else:
-                remember_id(arena, at[_CARD], name | ASKED if outcome_is_due else name)
+                share = OUTCOME
         event_s = columns.time_ms[i] // 1000
         moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
-        if is_answer and not moves:
+        if share == OUTCOME and not moves:
             touch(arena, _CARD, at[_CARD], journal)
             continue
         if moves:
@@ -332,19 +78,59 @@ def _read_then_update(
             stand(arena.work, event_s)
             if card != _ABSENT:
                 outputs.disordered[i] = event_s < whole(arena.singles[2 * at[_CARD] + LAST_S])
-        if is_answer:
-            _bring_up(arena, columns, i, at, partition, journal)
+        if share == OUTCOME:
+            bring_up(arena, columns, i, at, partition, journal)
         else:
-            _read_event(arena, columns, i, at, event_s, moves, partition, journal)
-            _write_features(values, out, i, first_column)
+            read_event(arena, columns, i, at, event_s, moves, partition, journal)
+            write_features(values, out, i, first_column)
         if moves:
-            _update_rows(arena, columns, i, at, event_s, is_answer, partition, journal)
+            update_rows(arena, columns, i, at, event_s, share, partition, journal)
         else:
-            _note_rows(arena, columns, i, at, partition, journal)
+            note_rows(arena, columns, i, at, partition, journal)
+
+
+@helper
+def _take_outcomes(columns: Columns, results: NDArray[np.int8], partition: int, arena: Arena, journal: Journal) -> None:
+    at = arena.at
+    for i in range(len(columns.event_id)):
+        card, name = columns.keys[i, _CARD], name_of(columns.event_id[i])
+        row, place = whole(-1), whole(-1)
+        if card != _ABSENT:
+            row = find(arena, _CARD, salted(card, partition))
+            if row >= 0:
+                place = place_of(arena, row, name)
+        event_s = columns.time_ms[i] // 1000
+        moves = columns.trusted_time[i] and 1 <= event_s <= TIME_S_MAX
+        if place >= 0 and arena.words[place] & ASKED == 0:
+            results[i] = _REPEAT
+            continue
+        if columns.outcome[i] == UNKNOWN:
+            results[i] = _UNKNOWN
+            continue
+        share = WHOLE
+        if place >= 0:
+            arena.words[place] = name
+            share = OUTCOME
+        if not moves:
+            results[i] = _UNTIMED
+            if place >= 0:
+                touch(arena, _CARD, row, journal)
+            continue
+        results[i] = _COUNTED if place >= 0 else _UNMATCHED
+        if card != _ABSENT:
+            if place < 0:
+                row = find_or_insert(arena, _CARD, card, partition, journal)
+                remember_id(arena, row, name | UNDECIDED)
+            at[_CARD] = row
+        pass_time(arena, event_s)
+        stand(arena.work, event_s)
+        bring_up(arena, columns, i, at, partition, journal)
+        update_rows(arena, columns, i, at, event_s, share, partition, journal)
 
 
 Entries = tuple[
     Callable[[Columns, Outputs, int, int, Arena, Journal], int],
+    Callable[[Columns, NDArray[np.int8], int, Arena, Journal], int],
     Callable[[ReportColumns, int, Arena, Journal], int],
     Callable[[int, bool, Arena, Journal, Packed], int],
     Callable[[Packed, int, bool, Arena, Journal], int],
@@ -362,6 +148,13 @@ def _entry_points(built_from: int) -> Entries:
         columns: Columns, outputs: Outputs, first_column: int, partition: int, arena: Arena, journal: Journal
     ) -> int:
         _read_then_update(borrow(columns), borrow(outputs), first_column, partition, borrow(arena), borrow(journal))
+        return built_from
+
+    @entry
+    def take_outcomes(
+        columns: Columns, results: NDArray[np.int8], partition: int, arena: Arena, journal: Journal
+    ) -> int:
+        _take_outcomes(borrow(columns), borrow((results,))[0], partition, borrow(arena), borrow(journal))
         return built_from
 
     @entry
@@ -392,7 +185,8 @@ def _entry_points(built_from: int) -> Entries:
         rows.collect(borrow(arena))
         return built_from
 
-    return read_then_update, report, pack, restore, leave, mark, collect
+    return read_then_update, take_outcomes, report, pack, restore, leave, mark, collect
 
 
-read_then_update, report, pack, restore, leave, mark, collect = _entry_points(revision("scoring.profile"))
+_KEY: Final = revision("scoring.profile")
+read_then_update, take_outcomes, report, pack, restore, leave, mark, collect = _entry_points(_KEY)
