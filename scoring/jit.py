@@ -11,10 +11,12 @@ from typing import Any, Final, SupportsInt, TypeVar, cast
 from zlib import crc32
 
 import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]  # what numba emits code with: always beside it
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
+from numpy.typing import NDArray
 
 _F = TypeVar("_F", bound=Callable[..., object])
 _T = TypeVar("_T")
@@ -53,7 +55,7 @@ def revision(package: str) -> int:
     """Digest the byte code of a package's helpers, as far as imported, and the constants they read."""
     parts: list[object] = [_OPTIONS]
     ours = [f for f in _HELPERS if f.__module__ == package or f.__module__.startswith((package + ".", __name__))]
-    for function in (*ours, _disown, _count_zeros):
+    for function in (*ours, _disown, _count_zeros, _fetch_line):
         code = function.__code__
         used = [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]
         modules = [value for _, value in used if isinstance(value, ModuleType)]
@@ -111,3 +113,23 @@ def _trailing_zeros(_: Any, word: Any) -> Any:
 
 
 trailing_zeros: Callable[[Any], int] = cast("Any", intrinsic)(_trailing_zeros)
+
+
+def _fetch_line(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Emit LLVM's prefetch of an element's cache line: to be written, into all caches, as data."""
+    array = make_array(signature.args[0])(context, builder, value=arguments[0])  # type: ignore[no-untyped-call]  # numba
+    byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+    address = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
+    kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")  # type: ignore[no-untyped-call]  # numba
+    builder.call(function, [address, flag(1), flag(3), flag(1)])
+    return context.get_dummy_value()
+
+
+def _prefetch(_: Any, array: Any, at: Any) -> Any:
+    """Bring the cache line of an element of a flat array closer; the index is not checked, and nothing is read."""
+    assert isinstance(array, types.Array) and isinstance(at, types.Integer), (array, at)  # noqa: PT018
+    return types.void(array, types.intp), _fetch_line
+
+
+prefetch: Callable[[NDArray[Any], int], None] = cast("Any", intrinsic)(_prefetch)

@@ -17,6 +17,7 @@ from scoring.model.bundle import Bundle
 from scoring.observer import Settings
 from scoring.outputs import Source
 from scoring.policy import policy_from
+from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog, ProfileLimits
 from streams.records.batches import Fetched
 from streams.state.blocks import blocks
@@ -66,8 +67,9 @@ def warm_up(bundle: Bundle) -> float:
     assert outcome.tally.outcomes == {"COUNTED": 1}, "the made-up outcome fits the contract and its event"
     _keep_and_restore(engine.observer.profiles.changelog)
     _unpack()
-    row = np.zeros(len(FEATURES))
-    bundle.trees.contributions(row, np.empty(len(FEATURES) + 1))  # else only the first alert would compile it
+    row, contributions = np.zeros(len(FEATURES)), np.empty(len(FEATURES) + 1)
+    bundle.trees.contributions(row, contributions)  # else only the first alert would compile these two
+    Reasons(FEATURES).top(contributions, row)
     return time.monotonic() - began
 
 

@@ -14,6 +14,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from scoring.jit import prefetch
 from scoring.model.layout import (
     CATEGORIES,
     FEATURE,
@@ -198,11 +199,18 @@ def _margins(x: NDArray[np.float64], out: NDArray[np.float64], layout: Layout) -
 
 @njit(cache=True)
 def _contributions(row: NDArray[np.float64], out: NDArray[np.float64], layout: Layout, paths: Paths) -> None:
-    word = np.empty(len(layout.leaf_value), np.uint64)
+    trees = len(layout.leaf_value)
+    word = np.empty(trees, np.uint64)
+    ends = np.empty((trees, 2), np.int64)
     _scan_row(row, layout, word)
-    for t in range(len(word)):
+    for t in range(trees):  # a path lies anywhere in a few MB: ask for all of them before the first is needed
         leaf = _lowest_bit(word[t])
-        for at in range(paths.offset[t, leaf], paths.offset[t, leaf + 1]):
+        ends[t, 0], ends[t, 1] = paths.offset[t, leaf], paths.offset[t, leaf + 1]
+        prefetch(paths.feature, ends[t, 0])
+        prefetch(paths.delta, ends[t, 0])
+        prefetch(paths.delta, ends[t, 1] - 1)
+    for t in range(trees):
+        for at in range(ends[t, 0], ends[t, 1]):
             out[paths.feature[at]] += paths.delta[at]
 
 

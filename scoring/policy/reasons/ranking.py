@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scoring.contract.decision import EVIDENCE_MAX, REASONS_MAX, Reason
 from scoring.features import Feature
 from scoring.policy.reasons.cards import CARD
+from scoring.policy.reasons.choice import Conditions, choose
 from scoring.policy.reasons.payment import PAYMENT
 from scoring.policy.reasons.shared import MERCHANTS, PARTIES
 from scoring.policy.reasons.wording import Pair, Wording, codes, figure, parts_of
@@ -58,32 +59,25 @@ class _Text:
         return Reason(id=self._id, weight=round(weight, 3), en=en, ja=ja, evidence=seen)
 
 
-class _Conditions:
-    """The bounds of all texts, one after the other, so that a row is held against them at once."""
-
-    def __init__(self, wordings: Sequence[tuple[str, Wording]], features: Sequence[Feature]) -> None:
-        columns = {feature.name: k for k, feature in enumerate(features)}
-        bounds = [[*wording.when, *(item.bound for item in wording.named)] for _, wording in wordings]
-        flat = [(family, bound) for (family, _), own in zip(wordings, bounds, strict=True) for bound in own]
-        self._columns = np.array([columns[bound.feature] for _, bound in flat], dtype=np.int64)
-        self._low = np.array([bound.low for _, bound in flat])
-        self._high = np.array([bound.high for _, bound in flat])
-        self._own = np.array([float(features[columns[bound.feature]].family == family) for family, bound in flat])
-        self._starts = np.cumsum([0, *map(len, bounds)])[:-1]
-        self._needed = np.array([1.0 if wording.named else len(wording.when) for _, wording in wordings])
-        assert np.add.reduceat(self._own, self._starts).min() > 0.0, "a text with nothing of its family's own"
-
-    def shares(self, contributions: NDArray[np.float64], row: NDArray[np.float64]) -> list[float]:
-        """Give by text what its features add to the score, as far as they are the family's own; 0 where it is untrue.
-
-        A missing value (NaN) is within no bound.
-        """
-        values = row[self._columns]
-        holds = ((self._low <= values) & (values <= self._high)).astype(np.float64)
-        added = np.add.reduceat(contributions[self._columns] * self._own * holds, self._starts)
-        added *= np.add.reduceat(holds, self._starts) >= self._needed
-        shares: list[float] = added.tolist()
-        return shares
+def _conditions(families: Sequence[str], features: Sequence[Feature]) -> Conditions:
+    """Lay out the bounds of all texts of the families, in order."""
+    columns = {feature.name: k for k, feature in enumerate(features)}
+    texts = [(family, wording) for family in families for wording in WORDINGS[family]]
+    bounds = [[*wording.when, *(item.bound for item in wording.named)] for _, wording in texts]
+    flat = [(family, bound) for (family, _), own in zip(texts, bounds, strict=True) for bound in own]
+    own = np.array([features[columns[bound.feature]].family == family for family, bound in flat])
+    first = np.cumsum([0, *map(len, bounds)])
+    assert np.logical_or.reduceat(own, first[:-1]).all(), "a text with nothing of its family's own"
+    return Conditions(
+        column=np.array([columns[bound.feature] for _, bound in flat], dtype=np.int64),
+        low=np.array([bound.low for _, bound in flat]),
+        high=np.array([bound.high for _, bound in flat]),
+        own=own,
+        first=first,
+        needed=np.array([1 if wording.named else len(wording.when) for _, wording in texts], dtype=np.int64),
+        run=np.cumsum([0, *(len(WORDINGS[family]) for family in families)]),
+        family=np.array([families.index(feature.family) for feature in features], dtype=np.int64),
+    )
 
 
 def _formats(wording: Wording) -> tuple[list[tuple[str, str]], Pair]:
@@ -114,13 +108,11 @@ class Reasons:
         families = list(dict.fromkeys(feature.family for feature in features))
         unknown = [family for family in families if family not in WORDINGS]
         assert not unknown, f"families without a reason text: {unknown}"
-        self._family_of = np.array([families.index(feature.family) for feature in features], dtype=np.int64)
-        wordings = [(family, wording) for family in families for wording in WORDINGS[family]]
         columns = {feature.name: k for k, feature in enumerate(features)}
-        self._conditions = _Conditions(wordings, features)
-        self._texts = [_Text(wording, columns) for _, wording in wordings]
-        ends = np.cumsum([len(WORDINGS[family]) for family in families]).tolist()
-        self._run_of = list(zip([0, *ends[:-1]], ends, strict=True))
+        self._conditions = _conditions(families, features)
+        self._texts = [_Text(wording, columns) for family in families for wording in WORDINGS[family]]
+        self._chosen = np.empty(REASONS_MAX, dtype=np.int64)
+        self._weights = np.empty(REASONS_MAX, dtype=np.float64)
 
     def top(self, contributions: NDArray[np.float64], row: NDArray[np.float64]) -> list[Reason]:
         """Rank families by their summed contribution (log-odds), positive ones only, and word those that can be.
@@ -129,21 +121,9 @@ class Reasons:
         There is always a reason: `NEUTRAL`, with the weight of all that found no words, where no family has any.
         `contributions`: float64[F + 1], the last being the model's bias, which is nobody's reason; `row`: float64[F].
         """
-        weights = np.bincount(self._family_of, weights=contributions[:-1], minlength=len(self._run_of))
-        ranked = np.argsort(-weights, kind="stable").tolist()
-        shares, family_weights, values = self._conditions.shares(contributions, row), weights.tolist(), row.tolist()
-        reasons: list[Reason] = []
-        unsaid = 0.0
-        for family in ranked:
-            weight = family_weights[family]
-            if weight < WEIGHT_MIN or len(reasons) == REASONS_MAX:
-                break
-            first, end = self._run_of[family]
-            best = max(shares[first:end])
-            if best > 0.0:
-                reasons.append(self._texts[shares.index(best, first, end)].reason(weight, values))
-            else:
-                unsaid += weight
-        if reasons:
-            return reasons
-        return [Reason(id=NEUTRAL.id, weight=round(unsaid, 3), en=NEUTRAL.en, ja=NEUTRAL.ja, evidence={})]
+        count, unsaid = choose(contributions, row, self._conditions, WEIGHT_MIN, self._chosen, self._weights)
+        if not count:
+            return [Reason(id=NEUTRAL.id, weight=round(unsaid, 3), en=NEUTRAL.en, ja=NEUTRAL.ja, evidence={})]
+        values = row.tolist()
+        told = zip(self._chosen[:count].tolist(), self._weights[:count].tolist(), strict=True)
+        return [self._texts[text].reason(weight, values) for text, weight in told]

@@ -12,6 +12,7 @@ from scoring.jit import borrow, constant, entry, helper, revision, whole
 from scoring.profile.catalog import PROGRAM
 from scoring.profile.entities import TIME_S_MAX, Entity
 from scoring.profile.kernels import rows
+from scoring.profile.kernels.ahead import look_ahead
 from scoring.profile.kernels.arrays import Arena, Columns, Journal, Outputs, ReportColumns
 from scoring.profile.kernels.card import ASKED, UNDECIDED, UNKNOWN, name_of, place_of, remember_id
 from scoring.profile.kernels.event import (
@@ -49,6 +50,7 @@ def _read_then_update(
     out, values, at = outputs.features, arena.values, arena.at
     values[_ONE] = 1.0
     for i in range(len(columns.event_id)):
+        look_ahead(columns, i, partition, arena)
         card, share = columns.keys[i, _CARD], WHOLE
         if card != _ABSENT:
             at[_CARD] = find_or_insert(arena, _CARD, card, partition, journal)
