@@ -26,6 +26,7 @@ def attack(scene: Scene) -> Rows:
     threeds.verdict(world, rng, rows, loud, status, np.zeros(loud.size, dtype=np.bool_))
     (_steering, _no_proof, _contradiction, _reuse)[trick](scene, rows, loud)
     scene.decline(rows, loud, _ANSWERS)
+    threeds.failed_result(rows, loud[(rows["answer"][loud] == t.BAD_CAVV) & (rows["cavv_result"][loud] >= 0)])
     return rows
 
 
@@ -42,10 +43,11 @@ def _steering(_scene: Scene, _rows: Rows, _where: Ints) -> None:
     """Leave the attempts as they are: consistent, only too many."""
 
 
-def _no_proof(_scene: Scene, rows: Rows, where: Ints) -> None:
-    """Claim an authenticated ECI without its cryptogram."""
+def _no_proof(scene: Scene, rows: Rows, where: Ints) -> None:
+    """Claim an authenticated ECI without its cryptogram; some claims bear a date after the payment."""
     rows["cavv"][where] = -1
     rows["cavv_result"][where] = -1
+    rows["tds_age_s"][where[chance(scene.rng, where.size, 0.2)]] = -3_600
 
 
 def _contradiction(scene: Scene, rows: Rows, where: Ints) -> None:
@@ -60,8 +62,9 @@ def _contradiction(scene: Scene, rows: Rows, where: Ints) -> None:
 
 
 def _reuse(scene: Scene, rows: Rows, where: Ints) -> None:
-    """Use the proof and the transaction id of one authentication for several cards."""
+    """Use the proof and the transaction id of one authentication, of a small amount, for several cards."""
     shared = new_ids(scene.rng, 2)
     rows["cavv"][where] = shared[0]
     rows["tds_ref"][where] = shared[1]
     rows["tds_age_s"][where] = 60 + (rows["time_ms"][where] - rows["time_ms"].min()) // 1_000
+    rows["tds_minor"][where] = rows["minor"][where].min(initial=np.iinfo(np.int64).max)

@@ -30,7 +30,9 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
         np.where(rows["channel"] == t.PRESENT, mixed(rng, n, _PRESENT), mixed(rng, n, _ONLINE)),
     )
     unproven = (rows["status"] == t.STATUS_N) | (rows["status"] == t.STATUS_R) | (rows["status"] == t.STATUS_C)
-    rows["answer"] = np.where(unproven & chance(rng, n, 0.7), t.GENERIC, rows["answer"])
+    failed = np.isin(rows["cavv_result"], (t.CAVV_FAILED_Y, t.CAVV_FAILED_A))
+    refused = (unproven | failed) & chance(rng, n, 0.7)
+    rows["answer"] = np.where(refused, np.where(failed, t.BAD_CAVV, t.GENERIC), rows["answer"])
     foreign = (world.people.country[rows["card"] % world.people.cards] != t.JP) & (rows["channel"] == t.ECOM)
     rows["answer"] = np.where(foreign & chance(rng, n, 0.05), t.SUSPECTED, rows["answer"])
     rows["cvv2"] = np.where((rows["answer"] == t.BAD_CVV) & (rows["cvv2"] >= 0), 1, rows["cvv2"])
@@ -46,8 +48,9 @@ def retries(world: World, rng: np.random.Generator, rows: Rows, cards: Ints) -> 
 
     `cards`: int64[n], the card each row was meant to carry, before a slip of the finger.
     """
-    # Who failed to authenticate does not try again with the same verdict.
+    # Who failed to authenticate does not try again with the same verdict, nor after a wrong cryptogram.
     no = (rows["answer"] != t.OK) & ~np.isin(rows["status"], (t.STATUS_N, t.STATUS_R, t.STATUS_C))
+    no &= rows["answer"] != t.BAD_CAVV
     again = np.flatnonzero(no & (rows["channel"] == t.ECOM) & (rows["mit"] == 0) & chance(rng, rows.size, 0.55))
     out = rows[again].copy()
     n = out.size

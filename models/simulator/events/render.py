@@ -17,7 +17,7 @@ _NORMALISED = tuple(
 )
 _TDS_COLUMNS = (
     "tds", "version", "status", "reason", "eci", "cavv", "tds_ref", "auth_type", "challenge", "cancel", "tds_channel",
-    "exempt", "tds_age_s",
+    "exempt", "tds_minor",
 )  # fmt: skip
 _BOOL = ("false", "true")
 
@@ -58,7 +58,7 @@ class Renderer:
         if not rows.size:
             return []
         times = _rfc3339(rows["time_ms"])
-        authenticated = _rfc3339(rows["time_ms"] - 1_000 * np.maximum(rows["tds_age_s"], 0))
+        authenticated = _rfc3339(rows["time_ms"] - 1_000 * rows["tds_age_s"])
         stored = _rfc3339(np.maximum(rows["stored_ms"], 0))
         columns = {name: rows[name].tolist() for name in rows.dtype.names or ()}
         tds = zip(*(columns[name] for name in _TDS_COLUMNS), authenticated, columns["minor"], strict=True)
@@ -109,7 +109,7 @@ class Renderer:
 
     def _tds(
         self, tds: int, version: int, status: int, reason: int, eci: int, cavv: int, ref: int, auth_type: int,
-        challenge: int, cancel: int, channel: int, exempt: int, _age: int, when: str, minor: int,
+        challenge: int, cancel: int, channel: int, exempt: int, asked: int, when: str, minor: int,
     ) -> str:  # fmt: skip
         if tds < 0:
             return ""
@@ -133,7 +133,7 @@ class Renderer:
             parts.append(f'"challenge_cancel":"{cancel:02d}"')
         parts.append(
             f'"ds_trans_id":"{self._uuid("tds", ref)}","device_channel":"{channel:02d}","auth_ts":"{when}Z",'
-            f'"purchase_amount":{minor}}}'
+            f'"purchase_amount":{minor if asked < 0 else asked}}}'
         )
         return ",".join(parts)
 

@@ -43,7 +43,8 @@ COLUMNS: tuple[str, ...] = (
     "cancel",
     "tds_channel",
     "exempt",
-    "tds_age_s",
+    "tds_age_s",  # from authentication to payment; negative where the clock that dated it is wrong
+    "tds_minor",  # the authenticated amount; -1 is that of the payment
     "device",
     "ip",
     "ip_net",

@@ -5,7 +5,7 @@ ECI values by network: authenticated 05, attempted 06, none 07, and 02, 01, 00 f
 
 import numpy as np
 
-from models.simulator.events.lapses import RETIRED_2_1_MS, SHARE_2_1, UNSAID, chance_of, lapsed
+from models.simulator.events.lapses import LAPSES, LATE_CHARGES, RETIRED_2_1_MS, SHARE_2_1, UNSAID, chance_of, lapsed
 from models.simulator.events.rows import Rows
 from models.simulator.world import World
 from models.simulator.world import tables as t
@@ -14,6 +14,7 @@ from models.simulator.world.merchants import SHORT_ECI_PSP
 from scoring.contract.threeds_codes import MANDATE_MS
 
 _ECI_CLASS = np.array([0, 1, 2, 2, 2, 2])  # by status: authenticated, attempted, none
+_DAY_S, _TOKYO_S = 86_400, 9 * 3_600
 _WANTED = np.array([0.94, 0.90, 0.85, 0.15, 0.0, 0.3])  # by mode of the merchant
 
 
@@ -45,8 +46,37 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
     lost = performed & (rows["cavv"] >= 0) & lapsed(world, rng, rows, "TDS01")
     rows["cavv"][lost] = -1
     rows["cavv_result"][lost] = -1
-    fixed = np.flatnonzero(performed & (rows["status"] == t.STATUS_Y) & lapsed(world, rng, rows, "TDS03"))
+    one_eci = LAPSES["TDS03"].share - LAPSES["TDS02"].share
+    fixed = np.flatnonzero(performed & (rows["status"] == t.STATUS_Y) & chance_of(world, rng, rows, one_eci))
     rows["eci"][fixed] = eci(world, rows["issuer"][fixed], rows["merchant"][fixed], np.full(fixed.size, 2))
+    _misreport(world, rng.spawn(1)[0], rows, performed)
+
+
+def _misreport(world: World, rng: np.random.Generator, rows: Rows, performed: Mask) -> None:
+    """Write in place what providers and shops get wrong about authentications: TDS02, TDS07, TDS14, TDS15, TDS19.
+
+    `rng` is a stream of its own, so that these draws leave all others as they are.
+    """
+    authenticated = rows["status"] == t.STATUS_Y
+    foreign = np.flatnonzero(performed & authenticated & lapsed(world, rng, rows, "TDS02"))
+    mastercard = world.issuers.network[rows["issuer"][foreign]] == t.MASTERCARD
+    rows["eci"][foreign] = np.where(mastercard, t.ECIS.index("05"), t.ECIS.index("00"))
+    broken = performed & (rows["cavv_result"] >= 0) & lapsed(world, rng, rows, "TDS07")
+    failed_result(rows, np.flatnonzero(broken))
+    more = np.flatnonzero(performed & lapsed(world, rng, rows, "TDS14"))
+    rows["tds_minor"][more] = np.maximum(1, (rows["minor"][more] / rng.uniform(1.02, 1.25, more.size)).astype(np.int64))
+    dated = np.flatnonzero(performed & lapsed(world, rng, rows, "TDS15"))
+    late = chance(rng, dated.size, LATE_CHARGES)
+    rows["tds_age_s"][dated] = np.where(
+        late, rng.integers(91 * _DAY_S, 180 * _DAY_S, dated.size), rows["tds_age_s"][dated] - _TOKYO_S
+    )
+    unfinished = np.isin(rows["status"], (t.STATUS_N, t.STATUS_U, t.STATUS_R))
+    rows["reason"][performed & unfinished & lapsed(world, rng, rows, "TDS19")] = -1
+
+
+def failed_result(rows: Rows, where: Ints) -> None:
+    """Set in place that the network found the cryptogram of `where`, of verdicts Y or A, wrong."""
+    rows["cavv_result"][where] = np.where(rows["status"][where] == t.STATUS_A, t.CAVV_FAILED_A, t.CAVV_FAILED_Y)
 
 
 def authenticate(world: World, rng: np.random.Generator, rows: Rows, where: Ints, *, challenge: float) -> None:
@@ -94,7 +124,7 @@ def verdict(world: World, rng: np.random.Generator, rows: Rows, where: Ints, sta
     rows["cavv"][where] = np.where(proven, new_ids(rng, n), -1)
     network = world.issuers.network[rows["issuer"][where]]
     checked = proven & ((network == t.VISA) | (network == t.AMEX)) & chance(rng, n, 0.7)
-    rows["cavv_result"][where] = np.where(checked, np.where(status == t.STATUS_Y, 0, 1), -1)
+    rows["cavv_result"][where] = np.where(checked, np.where(status == t.STATUS_Y, t.CAVV_PASSED_Y, t.CAVV_PASSED_A), -1)
     rows["tds_ref"][where] = new_ids(rng, n)
     rows["auth_type"][where] = np.where(stepped, mixed(rng, n, ((2, 62), (3, 32), (1, 6))), -1)
     rows["challenge"][where] = stepped
@@ -102,6 +132,7 @@ def verdict(world: World, rng: np.random.Generator, rows: Rows, where: Ints, sta
     rows["cancel"][where] = np.where(gave_up, mixed(rng, n, ((1, 70), (4, 30))), -1)
     rows["tds_channel"][where] = np.where(chance(rng, n, 0.18), 1, 2)
     rows["tds_age_s"][where] = rng.integers(3, 90, n) + np.where(stepped, 25, 0)
+    rows["tds_minor"][where] = -1
 
 
 def eci(world: World, issuer: Ints, merchant: Ints, eci_class: Ints) -> Ints:
@@ -116,7 +147,7 @@ def none(rows: Rows, where: Ints) -> None:
     """Take every trace of 3-D Secure off `where`, in place: performed is now said to be false."""
     for name in (
         "version", "status", "reason", "eci", "cavv", "tds_ref", "auth_type", "challenge", "cancel", "tds_channel",
-        "tds_age_s", "exempt", "cavv_result",
+        "tds_age_s", "tds_minor", "exempt", "cavv_result",
     ):  # fmt: skip
         rows[name][where] = -1
     rows["tds"][where] = 0

@@ -129,7 +129,8 @@ INOPERATIVE, MALFUNCTION, CLOSED, BAD_CAVV, FREQUENCY = range(11, 16)
 
 CVV2 = ("M", "N", "P", "U")
 AVS = ("Y", "A", "Z", "N", "U")
-CAVV_RESULTS = ("2", "3", "8", "1", "0")
+CAVV_RESULTS = ("2", "3", "8", "1", "0", "4")
+CAVV_PASSED_Y, CAVV_PASSED_A, _, CAVV_FAILED_Y, _, CAVV_FAILED_A = range(6)
 
 TDS_VERSIONS = ("2.2.0", "2.3.1", "2.1.0")
 TDS_STATUS = ("Y", "A", "N", "U", "R", "C")
