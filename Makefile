@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DOCS := build/docs-env
 DURATION ?= 60
 
 .DEFAULT_GOAL := help
@@ -43,11 +44,21 @@ soak: setup ## Ten million events through one worker on Apache Kafka: its memory
 model: setup ## Rebuild the demonstration bundle from the seeded simulator
 	$(BIN)/python -m models.training --out models/bundles/demo
 
-LOCK := uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate --quiet
-lock: ## Renew requirements.lock and the image's part of it from pyproject.toml (needs uv)
-	$(LOCK) --all-extras --python-version 3.11 --no-header --output-file requirements.lock
-	$(LOCK) --constraint requirements.lock --python-version 3.12 --no-header --output-file deploy/locks/runtime.txt
-	sed -i '1i # What the image runs: pyproject.toml without extras, a part of ../../requirements.lock. Renewed by `make lock`.' deploy/locks/runtime.txt
+docs: setup $(DOCS)/.ready ## The documentation as a site in build/site/html, its links checked
+	$(BIN)/python -m deploy.site.build --mkdocs $(DOCS)/bin/mkdocs
 
-clean: ## Remove the environment and caches
+$(DOCS)/.ready: deploy/locks/docs.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/locks/docs.txt
+	@touch $@
+
+LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --quiet
+lock: ## Renew requirements.lock, the image's part of it and the site's lock from pyproject.toml (needs uv)
+	$(LOCK) pyproject.toml --all-extras --python-version 3.11 --no-header --output-file requirements.lock
+	$(LOCK) pyproject.toml --constraint requirements.lock --python-version 3.12 --no-header --output-file deploy/locks/runtime.txt
+	sed -i '1i # What the image runs: pyproject.toml without extras, a part of ../../requirements.lock. Renewed by `make lock`.' deploy/locks/runtime.txt
+	$(LOCK) --group docs --python-version 3.11 --no-header --output-file deploy/locks/docs.txt
+	sed -i '1i # What `make docs` installs: the group `docs` of pyproject.toml. Renewed by `make lock`.' deploy/locks/docs.txt
+
+clean: ## Remove the environment, the site and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build *.egg-info
