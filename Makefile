@@ -27,10 +27,11 @@ demo: setup ## Broker, worker, simulated traffic with fraud and a live view, for
 test: setup ## Every test that this machine can run; what it cannot is skipped with its reason
 	$(BIN)/python -m pytest
 
-check: setup ## Style, types, drift of generated files
+check: setup ## Style, types, and every generated file against its source; names the command that renews it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m deploy.generated
 
 bench: setup ## Figures of the README, measured beside their peers in one run; writes bench.json
 	$(BIN)/python -m tests.bench
