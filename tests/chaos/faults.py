@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from tests.brokers.topic_settings import changed
-from tests.chaos.oracle import Finding, same_bytes
+from tests.chaos.oracle import Finding
 from tests.chaos.proxy import Api, Fault, Rule
 from tests.chaos.site import BASE, Site
-from tests.chaos.stage import Scale, Stage, clear, reckon, scenario, staged, traffic_of, uninterrupted
+from tests.chaos.stage import Scale, Stage, clear, compare, scenario, staged, traffic_of
 
 DEADLINE_S = BASE["emit"]["ack_timeout_s"] + BASE["watch"]["drain_s"] + 5.0
 """From a produce that is never acknowledged to the end of the process: the two deadlines of the settings, and slack."""
@@ -35,9 +35,7 @@ def broker_restarts(place: Site, scale: Scale) -> Finding:
         stage.finish()
         stage.ended_clearly()
         stage.finding.numbers["restarts"] = restarts
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
-    return stage.finding
+    return compare(stage, traffic)
 
 
 @scenario
@@ -59,9 +57,7 @@ def produce_fails(place: Site, scale: Scale) -> Finding:
             _break(stage, what.format(field), breaking(stage.deployment.topic(field)), must_end=must_end)
         stage.finish()
         stage.ended_clearly()
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
-    return stage.finding
+    return compare(stage, traffic)
 
 
 @scenario
@@ -75,9 +71,7 @@ def produce_hangs(place: Site, scale: Scale) -> Finding:
             _break(stage, f"{field} hang", breaking, must_end=True)
         stage.finish()
         stage.ended_clearly()
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
-    return stage.finding
+    return compare(stage, traffic)
 
 
 @contextmanager

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.chaos.oracle import Finding, same_bytes
+from tests.chaos.oracle import Finding
 from tests.chaos.proxy import Api, Fault, Rule
 from tests.chaos.site import BASE, Site
-from tests.chaos.stage import Scale, Stage, clear, reckon, scenario, staged, traffic_of, uninterrupted
+from tests.chaos.stage import Scale, Stage, clear, compare, scenario, staged, traffic_of
 
 ACK_S = BASE["emit"]["ack_timeout_s"]
 FROZEN_S = ACK_S + BASE["kafka"]["profile"]["session_timeout_s"] + 6.0
@@ -33,9 +33,7 @@ def frozen_broker(place: Site, scale: Scale) -> Finding:
             _freeze(place, stage, field, is_pair=is_pair)
         stage.finish()
         stage.ended_clearly()
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
-    return stage.finding
+    return compare(stage, traffic)
 
 
 @scenario
@@ -50,9 +48,7 @@ def produces_swallowed(place: Site, scale: Scale) -> Finding:
                     _await_end(stage, f"{fields[number]} swallowed")
         stage.finish()
         stage.ended_clearly()
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
-    return stage.finding
+    return compare(stage, traffic)
 
 
 def _freeze(place: Site, stage: Stage, field: str, *, is_pair: bool) -> None:

@@ -10,9 +10,9 @@ import aiokafka
 
 from tests.chaos.feed import TICK_S, Feed
 from tests.chaos.kills import kill
-from tests.chaos.oracle import Finding, same_bytes
+from tests.chaos.oracle import Finding
 from tests.chaos.site import Site
-from tests.chaos.stage import Scale, clear, reckon, scenario, staged, traffic_of, uninterrupted
+from tests.chaos.stage import Scale, clear, compare, reckon, scenario, staged, traffic_of
 from tests.chaos.traffic import Event, Mix
 
 TRANSACTION = 20
@@ -86,9 +86,7 @@ def poison_below_limit(place: Site, scale: Scale) -> Finding:
     with staged(place, "poison", traffic, scale, changes=HIGH) as stage:
         stage.finish()
         stage.none_ended_by_itself()
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic, changes=HIGH), out))
-    return stage.finding
+    return compare(stage, traffic, changes=HIGH)
 
 
 @scenario
@@ -108,6 +106,4 @@ def poison_above_limit(place: Site, scale: Scale) -> Finding:
         stage.crew.hire()
         stage.finish()
         stage.finding.numbers["halts"] = sum(not found.asked for found in stage.crew.ends)
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic, changes=HIGH), out))
-    return stage.finding
+    return compare(stage, traffic, changes=HIGH)

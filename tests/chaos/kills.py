@@ -7,10 +7,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.chaos.oracle import Finding, same_bytes, same_cards
+from tests.chaos.oracle import Finding, same_cards
 from tests.chaos.proxy import Api, Fault, Rule
 from tests.chaos.site import Site
-from tests.chaos.stage import Scale, Stage, reckon, scenario, staged, traffic_of, uninterrupted
+from tests.chaos.stage import Scale, Stage, compare, reckon, scenario, staged, traffic_of, uninterrupted
 from tests.chaos.workers import READY_S, End
 
 MOMENT_S = 12.0
@@ -56,9 +56,7 @@ def kills_one_partition(place: Site, scale: Scale) -> Finding:
     with staged(place, "kills-one", traffic, scale) as stage:
         _kill_all_along(stage)
         stage.finish()
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
-    return stage.finding
+    return compare(stage, traffic)
 
 
 @scenario
@@ -91,9 +89,7 @@ def sigterm(place: Site, scale: Scale) -> Finding:
         stage.none_ended_by_itself()
         for when, times in took.items():
             stage.finding.numbers |= {f"stops_{when}": len(times), f"stop_{when}_s_max": round(max(times), 2)}
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
-    return stage.finding
+    return compare(stage, traffic)
 
 
 def _stop_in_restore(stage: Stage) -> float:

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.chaos.books import await_committed
-from tests.chaos.oracle import Finding, same_bytes, same_cards
+from tests.chaos.oracle import Finding, same_cards
 from tests.chaos.proxy import Api, Fault, Rule
 from tests.chaos.site import Site, merged
-from tests.chaos.stage import Scale, Stage, reckon, scenario, staged, traffic_of, uninterrupted
+from tests.chaos.stage import Scale, Stage, compare, reckon, scenario, staged, traffic_of, uninterrupted
 from tests.chaos.traffic import Mix
 
 BRISK: Mapping[str, Any] = {
@@ -65,9 +65,7 @@ def late_outputs(place: Site, scale: Scale) -> Finding:
                 raise TimeoutError(f"a worker that was {ending} had not ended {MOMENT_S:.0f} s after the takeover")
         stage.finish()
         stage.ended_clearly()
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic, telling=True), out))
-    return stage.finding
+    return compare(stage, traffic, telling=True)
 
 
 @scenario
@@ -103,9 +101,7 @@ def late_rows(place: Site, scale: Scale) -> Finding:
                 _until(stage, _add(stage, decided).done, "a decision")
         stage.finish()
         stage.none_ended_by_itself()
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic, telling=True), out))
-    return stage.finding
+    return compare(stage, traffic, telling=True)
 
 
 @scenario

@@ -6,11 +6,11 @@ from collections import Counter
 
 from tests.chaos.books import uncommitted
 from tests.chaos.kills import kill
-from tests.chaos.oracle import Finding, same_bytes, same_cards
+from tests.chaos.oracle import Finding, same_cards
 from tests.chaos.proxy import Api, Rule
 from tests.chaos.sharing import shared_counts
 from tests.chaos.site import Site
-from tests.chaos.stage import Scale, Stage, reckon, scenario, staged, traffic_of, uninterrupted
+from tests.chaos.stage import Scale, Stage, compare, reckon, scenario, staged, traffic_of, uninterrupted
 
 WORKERS = 3
 PARTITIONS = 6
@@ -77,9 +77,7 @@ def frozen_worker(place: Site, scale: Scale) -> Finding:
         stage.finish()
         stage.ended_clearly()
         stage.finding.numbers["frozen"] = faults
-    _, out = reckon(stage)
-    stage.finding.add(same_bytes(uninterrupted(stage, traffic), out))
-    return stage.finding
+    return compare(stage, traffic)
 
 
 @scenario

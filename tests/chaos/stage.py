@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from tests.chaos.books import await_committed, read_input, read_output
 from tests.chaos.feed import Feed
-from tests.chaos.oracle import Finding, Input, Output, exactly_once
+from tests.chaos.oracle import Finding, Input, Output, exactly_once, same_bytes
 from tests.chaos.proxy import Api
 from tests.chaos.site import Deployment, Place
 from tests.chaos.traffic import Traffic
@@ -219,6 +219,15 @@ def uninterrupted(
         assert not finding.failures, f"the uninterrupted run does not balance: {finding.failures}"
         _calm[key] = out
     return _calm[key]
+
+
+def compare(
+    stage: Stage, traffic: Traffic, *, telling: bool = False, changes: Mapping[str, Any] | None = None
+) -> Finding:
+    """Read the books, and compare what came out with a run without a fault, byte for byte."""
+    _, out = reckon(stage)
+    stage.finding.add(same_bytes(uninterrupted(stage, traffic, telling=telling, changes=changes), out))
+    return stage.finding
 
 
 P = TypeVar("P")
