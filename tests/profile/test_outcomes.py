@@ -54,11 +54,12 @@ def test_a_request_after_its_outcome_is_decided_and_counts_as_no_second_attempt(
 
 def test_an_event_with_an_outcome_of_its_own_after_that_outcome_counts_no_outcome() -> None:
     stream = Stream()
-    assert stream.outcome(at(0, id=1, outcome=FUNDS)) == ["UNMATCHED"]
-    stream.feed(at(1, id=1, outcome=FUNDS))
-    features = stream.last(at(2))
-    assert (features["card_attempts_1h"], features["card_funds_declines_1h"]) == (1, 1)
-    assert features["card_funds_ladder"] == 1
+    stream.feed(at(0, id=8, outcome=FUNDS, amount=900))
+    assert stream.outcome(at(1, id=9, outcome=FUNDS, amount=700)) == ["UNMATCHED"]
+    stream.feed(at(2, id=9, outcome=FUNDS, amount=700))
+    features = stream.last(at(3))
+    assert (features["card_attempts_1h"], features["card_funds_declines_1h"]) == (2, 2)
+    assert features["card_funds_ladder"] == 2, "the same decline twice would begin anew"
 
 
 def test_only_what_waits_is_answered() -> None:
