@@ -1,4 +1,4 @@
-"""The two agents: authorizations are scored, fraud reports are taken in.
+"""The three agents: authorizations are scored, their outcomes and fraud reports are taken in.
 
 The order that makes the guarantee, for every batch:
 
@@ -13,7 +13,7 @@ The order that makes the guarantee, for every batch:
 
 An exception anywhere in 2 to 7 ends the process; the next one restores profiles to the last marker and takes in again
 what came after it: what had been answered is not answered again. No event is lost, and none is acknowledged by Faust on
-its own: both streams are `noack`.
+its own: all streams are `noack`.
 """
 
 import time
@@ -59,6 +59,25 @@ def define_agents(app: "FraudApp") -> None:
             )
             poison.observe(batch.topic, batch.partition, outputs.tally)
             telemetry.scored(batch, outputs)
+            conflicts.note(batch.partition, outputs.tally.card_conflicts)
+            await deliver(app, event, batch, outputs)
+
+    @app.agent(app.topic(topics.authorization_outcomes, schema=RawBatchSchema()), name="authorization-outcomes")
+    async def outcomes(stream: StreamT[Any]) -> None:
+        """Take in how issuers answered what was decided before; nothing is decided."""
+        async for event, batch in batches(stream):
+            cast(BatchConsumer, app.consumer).taken_in(cast(BatchMessage, event.message))
+            if batch.refused is not None:
+                await deliver(app, event, batch, refuse(app, poison, batch, telemetry.learnt))
+                continue
+            outputs = engine.outcomes(
+                batch.values,
+                source_of(batch),
+                received_at_ms=batch.polled_at_ms,
+                emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
+            )
+            poison.observe(batch.topic, batch.partition, outputs.tally)
+            telemetry.learnt(batch, outputs)
             conflicts.note(batch.partition, outputs.tally.card_conflicts)
             await deliver(app, event, batch, outputs)
 

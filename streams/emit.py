@@ -63,7 +63,7 @@ class Emitter:
         names = self._topics
         alike = [names.decisions]
         if self._is_durable:
-            alike += [names.fraud_reports, names.card_profiles, names.shared_profiles]
+            alike += [names.authorization_outcomes, names.fraud_reports, names.card_profiles, names.shared_profiles]
         counts = {}
         for topic in (names.authorizations, names.alerts, names.dead_letters, *alike):
             counts[topic] = await _partition_count(self._client(), topic)

@@ -26,6 +26,10 @@ class Engine(Protocol):
         """Score authorizations. `mark(name)` is called at the end of each stage; `emitted` comes out no second time."""
         ...
 
+    def outcomes(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
+        """Take in outcomes of authorizations; only dead letters come out, and none of those that are `emitted`."""
+        ...
+
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
         """Take in fraud reports; only dead letters come out, and none of those that are `emitted`."""
         ...
@@ -79,6 +83,9 @@ class Telemetry(Protocol):
     def reported(self, batch: Batch, outputs: Outputs) -> None:
         """Hear that a batch of fraud reports was taken in."""
 
+    def learnt(self, batch: Batch, outputs: Outputs) -> None:
+        """Hear that a batch of outcomes was taken in."""
+
     def delivered(self, batch: Batch, outputs: Outputs, acked_at_ms: int) -> None:
         """Hear that the brokers have everything that came out of a batch."""
 
@@ -123,6 +130,9 @@ class NoTelemetry:
         """Do nothing."""
 
     def reported(self, batch: Batch, outputs: Outputs) -> None:
+        """Do nothing."""
+
+    def learnt(self, batch: Batch, outputs: Outputs) -> None:
         """Do nothing."""
 
     def delivered(self, batch: Batch, outputs: Outputs, acked_at_ms: int) -> None:

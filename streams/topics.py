@@ -20,8 +20,8 @@ _NAME_LENGTH_MAX = 249  # Kafka's limit
 class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many partitions each topic gets.
 
-    `events` holds for authorizations, fraud-reports, decisions and profiles alike: what belongs to a card lives on the
-    partition of its authorizations.
+    `events` holds for authorizations, their outcomes, fraud-reports, decisions and profiles alike: what belongs to a
+    card lives on the partition of its authorizations.
     """
 
     events: Partitions = 6
@@ -34,6 +34,7 @@ class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long records live, in milliseconds. `merchants` and profiles are compacted and keep the last of each key."""
 
     authorizations: RetentionMs = 7 * DAY_MS
+    authorization_outcomes: RetentionMs = 7 * DAY_MS
     fraud_reports: RetentionMs = 30 * DAY_MS
     decisions: RetentionMs = 30 * DAY_MS
     alerts: RetentionMs = 30 * DAY_MS
@@ -97,6 +98,7 @@ def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
     full, counts, retention = topics.full, topics.partitions, topics.retention_ms
     partitions = {
         "authorizations": counts.events,
+        "authorization_outcomes": counts.events,
         "fraud_reports": counts.events,
         "merchants": counts.merchants,
         "decisions": counts.events,

@@ -78,6 +78,13 @@ FLOW = Row(
             ),
         ),
         Panel(
+            title="Outcomes of authorizations",
+            description="Records taken in from the topic of outcomes, by what became of each. UNMATCHED: the card does "
+            "not remember the request; many mean that outcomes come late, before their requests, or under another key.",
+            unit="reqps",
+            queries=(Query(f"sum by (result) ({rate('sekisho_outcomes_total')})", "{{result}}"),),
+        ),
+        Panel(
             title="Lag in seconds, by partition",
             description="Age of the newest processed authorization while more are waiting; 0 where none is. "
             "One partition alone: a hot card or a stuck worker. All of them: not enough workers.",

@@ -41,11 +41,12 @@ def _load(settings: Settings) -> str:
 def summary(settings: Settings, policy: str) -> list[str]:
     """Say in a few lines what the settings come to."""
     kafka, topics = settings.kafka, settings.topics.full
+    inputs = (topics.authorizations, topics.authorization_outcomes, topics.fraud_reports, topics.merchants)
     security = ("SASL_" if kafka.sasl else "") + ("SSL" if kafka.tls else "PLAINTEXT")
     return [
         f"  brokers   {', '.join(kafka.bootstrap)} ({kafka.profile.name}, {security})",
         f"  group     {settings.consume.group}",
-        f"  in        {topics.authorizations}, {topics.fraud_reports}, {topics.merchants}",
+        f"  in        {', '.join(inputs)}",
         f"  out       {topics.decisions}, {topics.alerts}, {topics.dead_letters}",
         f"  model     {settings.model.bundle_dir or 'the demonstration bundle'}",
         f"  policy    {policy}",

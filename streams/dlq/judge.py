@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from scoring.contract.dead_letter import Reject
-from scoring.decode import DecodeLimits, decode, parse_reports
+from scoring.decode import Decoded, DecodeLimits, decode, decode_outcomes, parse_reports
 from scoring.decode.references import decode_report
 from streams.transport.settings import Topics
 
@@ -17,20 +17,22 @@ class Judge:
     """Guard and decode records as the worker does."""
 
     def __init__(self, topics: Topics, limits: DecodeLimits) -> None:
-        self._reports = topics.fraud_reports
+        self._reports, self._outcomes = topics.fraud_reports, topics.authorization_outcomes
         self._limits = limits
 
     def verdicts(self, topic: str, values: Sequence[bytes]) -> list[Verdict]:
         """Judge records of one topic, one verdict for each, in order."""
         assert len(values) <= BATCH_MAX
-        return self._of_reports(values) if topic == self._reports else self._of_authorizations(values)
+        if topic == self._reports:
+            return self._of_reports(values)
+        reads = decode_outcomes if topic == self._outcomes else decode
+        return self._of_events(reads(values, self._limits), len(values))
 
-    def _of_authorizations(self, values: Sequence[bytes]) -> list[Verdict]:
-        decoded = decode(values, self._limits)
+    def _of_events(self, decoded: Decoded, count: int) -> list[Verdict]:
         found: dict[int, Verdict] = dict(decoded.rejects)
         for position, name in zip(decoded.index.tolist(), decoded.names, strict=True):
             found[position] = name[2]
-        return [found[position] for position in range(len(values))]
+        return [found[position] for position in range(count)]
 
     def _of_reports(self, values: Sequence[bytes]) -> list[Verdict]:
         parsed = parse_reports(values, self._limits)

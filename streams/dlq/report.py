@@ -23,7 +23,7 @@ def remarks(account: Account) -> list[str]:
     if len(account.faults) > FAULTS_TOLD:
         told.append(f"... and {len(account.faults) - FAULTS_TOLD:,} more lines of the file")
     for topic, count in account.elsewhere.most_common():
-        why = "because only authorizations and fraud reports are redriven"
+        why = "because only authorizations, outcomes and fraud reports are redriven"
         told.append(f"left alone: {count:,} of {printable(topic)}, {why}")
     if account.unread["OVERSIZE_BATCH"]:
         told.append(

@@ -14,7 +14,7 @@ WHOSE: Final = "User:sekisho"
 BOOTSTRAP: Final = "broker:9092"
 
 SECTIONS: Final = {
-    "topics create": "A right `Create` on the cluster does as well as the eight on topics.",
+    "topics create": "A right `Create` on the cluster does as well as the nine on topics.",
     "dlq list": "",
     "dlq redrive": "Without `--yes` nothing is sent, and this is enough.",
     "dlq redrive --yes": "Besides those of `dlq redrive`.",

@@ -59,6 +59,7 @@ _ALL: Final = Topics.__struct_fields__
 
 _WORKER: Final = (
     _Need(READ, "authorizations", "events in"),
+    _Need(READ, "authorization_outcomes", "events in"),
     _Need(READ, "fraud_reports", "events in"),
     _Need(READ, "merchants", "the registry, read to its end at start and then followed"),
     _Need(WRITE, "decisions", "answers out"),
@@ -83,16 +84,19 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
     "dlq list": (
         _Need(READ, "dead_letters", "the dead letters"),
         _Need(DESCRIBE, "authorizations", "whether the record of a letter is still there"),
+        _Need(DESCRIBE, "authorization_outcomes", "whether the record of a letter is still there"),
         _Need(DESCRIBE, "fraud_reports", "whether the record of a letter is still there"),
         _Need(DESCRIBE, "merchants", "whether the record of a letter is still there"),
     ),
     "dlq redrive": (
         _Need(READ, "dead_letters", "the dead letters"),
         _Need(READ, "authorizations", "their records, and what was redriven before"),
+        _Need(READ, "authorization_outcomes", "their records, and what was redriven before"),
         _Need(READ, "fraud_reports", "their records, and what was redriven before"),
     ),
     "dlq redrive --yes": (
         _Need(WRITE, "authorizations", "records put back"),
+        _Need(WRITE, "authorization_outcomes", "records put back"),
         _Need(WRITE, "fraud_reports", "records put back"),
     ),
     "replay": (

@@ -55,19 +55,18 @@ class Since:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What stands there: on authorizations, and of fraud reports the offsets that became dead letters."""
+    """What stands there: on authorizations; of fraud reports and outcomes the offsets that became dead letters."""
 
     authorizations: Emitted
     reports: Emitted
+    outcomes: Emitted = NOTHING
     foreign: Mapping[str, int] = field(default_factory=dict)  # by output: records that no worker wrote, skipped
 
     @property
     def size(self) -> int:
         """Count the answers."""
-        of = self.authorizations
-        return (
-            len(of.decisions) + len(of.alerts) + len(of.leaks) + len(of.dead_letters) + len(self.reports.dead_letters)
-        )
+        of, letters = self.authorizations, (self.authorizations, self.reports, self.outcomes)
+        return len(of.decisions) + len(of.alerts) + len(of.leaks) + sum(len(each.dead_letters) for each in letters)
 
 
 async def scan(
@@ -78,6 +77,7 @@ async def scan(
     *,
     authorizations: int = 0,
     fraud_reports: int = 0,
+    authorization_outcomes: int = 0,
 ) -> Answered:
     """Read the outputs of a partition from `since` to their ends, as far as they answer input from these offsets on.
 
@@ -98,6 +98,7 @@ async def scan(
         else:
             alerts.add(alert.event_id.encode())
     begins = {topics.authorizations: authorizations, topics.fraud_reports: fraud_reports}
+    begins[topics.authorization_outcomes] = authorization_outcomes
     letters: dict[str, set[int]] = {topic: set() for topic in begins}
     async for letter in _records(reader, topics.dead_letters, since.dead_letters, _LETTER, foreign):
         if letter.partition == partition and letter.topic in begins and letter.offset >= begins[letter.topic]:
@@ -113,6 +114,7 @@ async def scan(
             leaks=frozenset(leaks),
         ),
         reports=Emitted(dead_letters=frozenset(letters[topics.fraud_reports])),
+        outcomes=Emitted(dead_letters=frozenset(letters[topics.authorization_outcomes])),
         foreign={roles[topic]: count for topic, count in foreign.items()},
     )
 

@@ -35,7 +35,7 @@ LOOK_RECORDS: Final = 1_000
 
 
 class SplitAssignmentError(Exception):
-    """Raised when a partition of the authorizations came without the one of the fraud reports: cards would be torn."""
+    """Raised when a partition of the authorizations came without those of the other inputs: cards would be torn."""
 
 
 class InterruptedRestoreError(Exception):
@@ -56,7 +56,8 @@ class Assignment:
     ) -> None:
         self._settings = settings
         self._topics = settings.topics
-        self._inputs = (settings.topics.authorizations, settings.topics.fraud_reports)
+        names = settings.topics
+        self._inputs = (names.authorizations, names.fraud_reports, names.authorization_outcomes)
         self._engine = engine
         self._emitter = emitter
         self._telemetry = telemetry
@@ -94,10 +95,11 @@ class Assignment:
         assigned = self._assigned
         if assigned is None:
             return False
-        mine, reports = (self._numbers(topic, assigned) for topic in self._inputs)
-        if mine != reports:
+        mine, reports, outcomes = (self._numbers(topic, assigned) for topic in self._inputs)
+        if not mine == reports == outcomes:
             raise SplitAssignmentError(
-                f"authorizations {sorted(mine)} and fraud reports {sorted(reports)} were assigned"
+                f"authorizations {sorted(mine)}, fraud reports {sorted(reports)} and outcomes {sorted(outcomes)} "
+                "were assigned"
             )
         for partition in self._stale:
             held = self._keeper.held.pop(partition)
@@ -126,6 +128,7 @@ class Assignment:
         for one in held:
             positions[TP(self._topics.authorizations, one.partition)] = one.authorizations
             positions[TP(self._topics.fraud_reports, one.partition)] = one.fraud_reports
+            positions[TP(self._topics.authorization_outcomes, one.partition)] = one.authorization_outcomes
         return positions
 
     async def _restore(self, partitions: list[int], consumer: Any, is_current: Callable[[], bool]) -> None:
@@ -237,10 +240,13 @@ class Assignment:
         return Input(
             authorizations=committed[0],
             fraud_reports=committed[1],
+            authorization_outcomes=committed[2],
             authorizations_begin=bounds[tps[0]][0],
             fraud_reports_begin=bounds[tps[1]][0],
+            authorization_outcomes_begin=bounds[tps[2]][0],
             authorizations_end=bounds[tps[0]][1],
             fraud_reports_end=bounds[tps[1]][1],
+            authorization_outcomes_end=bounds[tps[2]][1],
             topic_ids=await reader.topic_ids([*self._inputs, topics.decisions, topics.alerts, topics.dead_letters]),
         )
 

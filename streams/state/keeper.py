@@ -68,20 +68,23 @@ class FlushError(Exception):
 class Held:
     """A partition whose profiles are restored and live here.
 
-    `authorizations` and `fraud_reports` are the next offsets that its last marker, or the start, speaks of. `since`:
-    from where the next owner has to scan the outputs, as long as input up to `answered_until` is not applied again;
-    after that it is `ends`, where the outputs ended when the predecessor was fenced, or later.
+    `authorizations`, `fraud_reports` and `authorization_outcomes` are the next offsets that its last marker, or the
+    start, speaks of. `since`: from where the next owner has to scan the outputs, as long as input up to
+    `answered_until` is not applied again; after that it is `ends`, where the outputs ended when the predecessor was
+    fenced, or later.
     """
 
     partition: int
     authorizations: int
     fraud_reports: int
+    authorization_outcomes: int
     shared: int
     since: Since
     ends: Since
     answered: Answered
     answered_until: int
     answered_until_reports: int
+    answered_until_outcomes: int
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     identity: ProducerIdentity | None = None  # None where the broker does not fence
     unflushed: bool = False  # rows of a crashed flush have to be written again
@@ -114,7 +117,8 @@ class Keeper(Service):
     ) -> None:
         super().__init__(**kwargs)
         self._settings = settings
-        self._topics = settings.topics
+        self._topics = topics = settings.topics
+        self._inputs = (topics.authorizations, topics.fraud_reports, topics.authorization_outcomes)
         self._engine = engine
         self._emitter = emitter
         self._telemetry = telemetry
@@ -161,11 +165,13 @@ class Keeper(Service):
         held = self.held.get(partition)
         if held is None or held.answered is NONE_ANSWERED:
             return NOTHING
-        past = offset >= held.answered_until and topic == self._topics.authorizations
-        if past and self._applied(self._topics.fraud_reports, held) >= held.answered_until_reports:
+        is_event = topic == self._topics.authorizations
+        _, reports, outcomes = self._all_applied(held)
+        if is_event and not _has_answered(held, offset, reports, outcomes):
             held.answered = NONE_ANSWERED
             return NOTHING
-        return held.answered.authorizations if topic == self._topics.authorizations else held.answered.reports
+        of = held.answered
+        return of.authorizations if is_event else of.reports if topic == self._topics.fraud_reports else of.outcomes
 
     # -- flushing
 
@@ -222,16 +228,15 @@ class Keeper(Service):
                     await self._flush(held)
 
     async def _flush(self, held: Held) -> None:
-        events = self._applied(self._topics.authorizations, held)
-        reports = self._applied(self._topics.fraud_reports, held)
-        since = self._since(held, events, reports)
-        is_idle = (events, reports) == (held.authorizations, held.fraud_reports)
+        applied = events, reports, outcomes = self._all_applied(held)
+        since = self._since(held, events, reports, outcomes)
+        is_idle = applied == (held.authorizations, held.fraud_reports, held.authorization_outcomes)
         if is_idle and not held.unflushed and since.beyond(held.since) < RESCAN_MAX:
             return
         began_s = time.monotonic()
         changelog, partition, consumer = self._engine.changelog, held.partition, self._consumer()
         consumer.check_lease()
-        inputs = TP(self._topics.authorizations, partition), TP(self._topics.fraud_reports, partition)
+        inputs = [TP(topic, partition) for topic in self._inputs]
         barriers = [consumer.barrier(tp) for tp in inputs]
         cards, shared = changelog.flush(partition)
         marker = Marker(
@@ -240,6 +245,7 @@ class Keeper(Service):
             partitions=self._emitter.partitions,
             authorizations=events,
             fraud_reports=reports,
+            authorization_outcomes=outcomes,
             decisions=since.decisions,
             alerts=dict(since.alerts),
             dead_letters=dict(since.dead_letters),
@@ -260,10 +266,11 @@ class Keeper(Service):
             raise FlushError(f"profiles of partition {partition} not durable: {error}") from error
         except (TimeoutError, KafkaError) as error:
             raise FlushError(f"profiles of partition {partition} not durable: {type(error).__name__}") from error
-        held.authorizations, held.fraud_reports, held.shared = events, reports, marker.shared
+        held.authorizations, held.fraud_reports, held.authorization_outcomes = applied
+        held.shared = marker.shared
         held.since = since
         held.unflushed = False
-        for tp, offset in zip(inputs, (events, reports), strict=True):
+        for tp, offset in zip(inputs, applied, strict=True):
             consumer.make_durable(tp, offset)
         sizes = cards.values.nbytes + shared.values.nbytes
         self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
@@ -299,18 +306,24 @@ class Keeper(Service):
             raise FlushError("the broker does not say where it put a marker")
         return offset
 
-    def _applied(self, topic: str, held: Held) -> int:
-        start = held.authorizations if topic == self._topics.authorizations else held.fraud_reports
-        return max(start, self._consumer().applied(TP(topic, held.partition)) or 0)
+    def _all_applied(self, held: Held) -> tuple[int, int, int]:
+        """Return how far each input is applied, in the order of `_inputs`."""
+        starts = (held.authorizations, held.fraud_reports, held.authorization_outcomes)
+        consumer = self._consumer()
+        events, reports, outcomes = (
+            max(start, consumer.applied(TP(topic, held.partition)) or 0)
+            for topic, start in zip(self._inputs, starts, strict=True)
+        )
+        return events, reports, outcomes
 
-    def _since(self, held: Held, events: int, reports: int) -> Since:
+    def _since(self, held: Held, events: int, reports: int, outcomes: int) -> Since:
         """Return from where the next owner has to scan, if this worker ends with so much input applied.
 
         What a predecessor answered counts until its input is applied again: until then nothing moves, however far this
         worker's own outputs, those of other partitions, have come. After that everything about later input stands
         behind the ends found at the takeover, and behind the last acknowledged batch of this worker.
         """
-        if events < held.answered_until or reports < held.answered_until_reports:
+        if _has_answered(held, events, reports, outcomes):
             return held.since
         topics, ends = self._topics, held.ends
         return Since(
@@ -321,6 +334,13 @@ class Keeper(Service):
 
     def _end(self, tp: TP, end: int) -> int:
         return max(self._emitter.ends.get(tp, end), end)
+
+
+def _has_answered(held: Held, events: int, reports: int, outcomes: int) -> bool:
+    """Tell whether input from these offsets on may hold what a predecessor answered."""
+    return (
+        events < held.answered_until or reports < held.answered_until_reports or outcomes < held.answered_until_outcomes
+    )
 
 
 def _now_ms() -> int:

@@ -29,10 +29,10 @@ class StateFormatError(Exception):
 class Marker(Struct, frozen=True, kw_only=True):
     """Say how far everything was when a flush of one partition was taken. All are the next offsets, not the last.
 
-    `authorizations`, `fraud_reports`: the input that the rows know. `decisions` of the same partition, `alerts` and
-    `dead_letters` by partition: before these stands nothing that answers later input. `shared`: the rows of
-    `shared-profiles` that count. `hands`: where the next evictions look. `topic_ids`: of inputs and outputs, by name; a
-    topic that was made anew has another id, and the offsets here say nothing of it.
+    `authorizations`, `fraud_reports`, `authorization_outcomes`: the input that the rows know. `decisions` of the same
+    partition, `alerts` and `dead_letters` by partition: before these stands nothing that answers later input. `shared`:
+    the rows of `shared-profiles` that count. `hands`: where the next evictions look. `topic_ids`: of inputs and
+    outputs, by name; a topic that was made anew has another id, and the offsets here say nothing of it.
     """
 
     format: int
@@ -48,6 +48,7 @@ class Marker(Struct, frozen=True, kw_only=True):
     time_ms: int
     code: str
     topic_ids: dict[str, str] = {}
+    authorization_outcomes: Offset = 0
 
     @property
     def since(self) -> Since:

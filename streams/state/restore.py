@@ -33,10 +33,13 @@ class Input:
 
     authorizations: int | None
     fraud_reports: int | None
+    authorization_outcomes: int | None
     authorizations_begin: int
     fraud_reports_begin: int
+    authorization_outcomes_begin: int
     authorizations_end: int
     fraud_reports_end: int
+    authorization_outcomes_end: int
     topic_ids: Mapping[str, str] = field(default_factory=dict)  # of inputs and outputs, where the broker has ids
 
 
@@ -103,6 +106,7 @@ class Restorer:
     ) -> Held:
         authorizations = at.authorizations_begin if at.authorizations is None else at.authorizations
         reports = at.fraud_reports_begin if at.fraud_reports is None else at.fraud_reports
+        outcomes = at.authorization_outcomes_begin if at.authorization_outcomes is None else at.authorization_outcomes
         since, is_pending = outputs, True
         if marker is None:
             unflushed = True  # a first marker, before the first event, so that there always is one after it
@@ -112,20 +116,29 @@ class Restorer:
                 log.warning("profiles_missing partition=%d committed=%d", partition, authorizations)
         else:
             authorizations, reports = marker.authorizations, marker.fraud_reports
+            outcomes = marker.authorization_outcomes
             if authorizations < at.authorizations_begin:
                 log.error("input_lost partition=%d from=%d to=%d", partition, authorizations, at.authorizations_begin)
-            is_pending = (authorizations, reports) != (at.authorizations_end, at.fraud_reports_end)
+            ends = at.authorizations_end, at.fraud_reports_end, at.authorization_outcomes_end
+            is_pending = (authorizations, reports, outcomes) != ends
             since = self._since(marker, at, outputs) if is_pending else outputs
             unflushed = unflushed or (not is_pending and outputs.beyond(marker.since) > 0)
         answered = NONE_ANSWERED
         if is_pending:
             answered = await scan(
-                self._reader, self._topics, partition, since, authorizations=authorizations, fraud_reports=reports
+                self._reader,
+                self._topics,
+                partition,
+                since,
+                authorizations=authorizations,
+                fraud_reports=reports,
+                authorization_outcomes=outcomes,
             )
         return Held(
             partition=partition,
             authorizations=authorizations,
             fraud_reports=reports,
+            authorization_outcomes=outcomes,
             shared=shared,
             since=since,
             ends=outputs,
@@ -134,6 +147,7 @@ class Restorer:
             # where nothing was answered, nothing has to be found again: a long backlog would be, from its beginning
             answered_until=at.authorizations_end if answered.size else authorizations,
             answered_until_reports=at.fraud_reports_end if answered.size else reports,
+            answered_until_outcomes=at.authorization_outcomes_end if answered.size else outcomes,
             unflushed=unflushed,
         )
 
@@ -156,23 +170,32 @@ class Restorer:
 
     def _refuse_other_input(self, partition: int, marker: Marker, at: Input, shared_end: int) -> None:
         where = f"{self._topics.card_profiles}[{partition}]: profiles know the input up to {marker.authorizations}"
-        where = f"{where} and {marker.fraud_reports} (reports)"
-        if (at.authorizations or 0) > marker.authorizations or (at.fraud_reports or 0) > marker.fraud_reports:
+        where = f"{where}, {marker.fraud_reports} (reports) and {marker.authorization_outcomes} (outcomes)"
+        known = (marker.authorizations, marker.fraud_reports, marker.authorization_outcomes)
+        committed = (at.authorizations, at.fraud_reports, at.authorization_outcomes)
+        if any((offset or 0) > to for offset, to in zip(committed, known, strict=True)):
             raise StateFormatError(
-                f"{where}, but the group has committed {at.authorizations} and {at.fraud_reports}. Set it back to "
+                f"{where}, but the group has committed {_listed(committed)}. Set it back to "
                 "those while no worker runs (kafka-consumer-groups --reset-offsets)"
             )
-        for topic in (self._topics.authorizations, self._topics.fraud_reports):
+        names = self._topics
+        for topic in (names.authorizations, names.fraud_reports, names.authorization_outcomes):
             if _is_another(topic, marker, at):
                 raise StateFormatError(f"{where}, but {topic!r} was made anew since. {WAY_OUT.capitalize()}")
-        if at.authorizations_end < marker.authorizations or at.fraud_reports_end < marker.fraud_reports:
-            ends = f"{at.authorizations_end} and {at.fraud_reports_end}"
-            raise StateFormatError(f"{where}, which ends at {ends}: is it another topic? {WAY_OUT.capitalize()}")
+        ends = (at.authorizations_end, at.fraud_reports_end, at.authorization_outcomes_end)
+        if any(end < to for end, to in zip(ends, known, strict=True)):
+            raise StateFormatError(
+                f"{where}, which ends at {_listed(ends)}: is it another topic? {WAY_OUT.capitalize()}"
+            )
         if shared_end < marker.shared:
             raise StateFormatError(
                 f"{where}, and {self._topics.shared_profiles}[{partition}] up to {marker.shared}, which ends at "
                 f"{shared_end}: is it another topic? {WAY_OUT.capitalize()}"
             )
+
+
+def _listed(offsets: tuple[int | None, int | None, int | None]) -> str:
+    return "{}, {} and {}".format(*offsets)
 
 
 def _is_another(topic: str, marker: Marker, at: Input) -> bool:

@@ -3,7 +3,7 @@
 from scoring.contract.authorization import NEAR_LABELS
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
-from scoring.outputs import ANSWERS
+from scoring.outputs import ANSWERS, OUTCOMES
 from streams.telemetry.metric import Metric
 
 LATENCY_BUCKETS_S = (
@@ -24,7 +24,7 @@ PARTITIONS_MAX = 1024
 """Series of one partition label; the worker's assignment bounds them long before."""
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
-INPUTS = ("authorizations", "fraud-reports", "merchants")
+INPUTS = ("authorizations", "authorization-outcomes", "fraud-reports", "merchants")
 OUTPUTS = ("decisions", "alerts", "dead-letters")
 BANDS = tuple(band.name for band in Band)
 CLOCKS = tuple(clock.name for clock in Clock)
@@ -35,6 +35,12 @@ SENSITIVE = tuple(reason.removeprefix("SENSITIVE_") for reason in REASONS if rea
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
 LABELS = ("FRAUD", "LEGIT", "FIRST_PARTY", "MERCHANT_FRAUD", "UNKNOWN")
 ENTITIES = ("CARD", "MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS")
+
+_NEVER_REFUSED = frozenset(
+    {(topic, "KEY_MISMATCH") for topic in INPUTS if topic != "merchants"}
+    | {(topic, "WRONG_EXPONENT") for topic in ("fraud-reports", "merchants")}
+)
+"""Only a merchant's record has a key that must fit, and only events and outcomes have an amount with an exponent."""
 
 _PARTITION: dict[str, tuple[str, ...]] = {"partition": ()}
 _PARTITION_BOUND = "partitions assigned to this worker"
@@ -71,6 +77,15 @@ CATALOGUE: tuple[Metric, ...] = (
         labels={"result": ANSWERS},
     ),
     Metric(
+        name="sekisho_outcomes_total",
+        kind="counter",
+        unit="outcomes",
+        stage="profile",
+        help="Records of outcomes taken in. COUNTED: added to their attempts. UNMATCHED: no such attempt is known, "
+        "they count as attempts too. REPEAT, UNTIMED (LATE or EARLY), UNKNOWN (do not say how): changed no profile.",
+        labels={"result": OUTCOMES},
+    ),
+    Metric(
         name="sekisho_event_times_total",
         kind="counter",
         unit="decisions",
@@ -100,6 +115,7 @@ CATALOGUE: tuple[Metric, ...] = (
         stage="decode",
         help="Records refused, by input and reason. Nothing else is ever lost.",
         labels={"topic": INPUTS, "reason": REASONS},
+        never=_NEVER_REFUSED,
     ),
     Metric(
         name="sekisho_pan_guard_hits_total",

@@ -43,6 +43,7 @@ class Telemetry:
         self._clock_s = clock_s
         self._inputs = {
             topics.authorizations: "authorizations",
+            topics.authorization_outcomes: "authorization-outcomes",
             topics.fraud_reports: "fraud-reports",
             topics.merchants: "merchants",
         }
@@ -54,7 +55,7 @@ class Telemetry:
         self._events = series.cell("sekisho_events_total")
         self._bands = series.cells("sekisho_decisions_total")
         self._repeats = series.cell("sekisho_repeats_total")
-        self._answers = series.cells("sekisho_answers_total")
+        self._answers, self._outcomes = map(series.cells, ("sekisho_answers_total", "sekisho_outcomes_total"))
         self._clocks = series.cells("sekisho_event_times_total")
         self._alerts = series.cells("sekisho_alerts_total")
         self._suppressed = series.cell("sekisho_alerts_suppressed_total")
@@ -139,6 +140,14 @@ class Telemetry:
         for clock, count in outputs.tally.report_clocks.items():
             self._report_clocks[clock,].add(count)
         self._count_dead_letters("fraud-reports", outputs.tally)
+        self._count_stripped(outputs.tally)
+
+    def learnt(self, batch: "Batch", outputs: Outputs) -> None:
+        """Count a batch of outcomes."""
+        for result, count in outputs.tally.outcomes.items():
+            self._outcomes[result,].add(count)
+        self._card_conflicts.add(outputs.tally.card_conflicts)
+        self._count_dead_letters("authorization-outcomes", outputs.tally)
         self._count_stripped(outputs.tally)
 
     def delivered(self, batch: "Batch", outputs: Outputs, acked_at_ms: int) -> None:

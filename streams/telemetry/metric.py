@@ -11,7 +11,7 @@ class Metric:
     """Describe one metric.
 
     `labels` maps each label to all its values; an empty tuple says that the values come with the worker
-    (its partitions, its versions) and `bound` says how many there can be.
+    (its partitions, its versions) and `bound` says how many there can be. `never` are combinations that cannot occur.
     """
 
     name: str
@@ -22,6 +22,7 @@ class Metric:
     labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     buckets: tuple[float, ...] = ()
     bound: str = ""
+    never: frozenset[tuple[str, ...]] = frozenset()
 
     @property
     def series_max(self) -> int | None:
@@ -31,4 +32,4 @@ class Metric:
             if not values:
                 return None
             count *= len(values)
-        return count
+        return count - len(self.never)

@@ -16,7 +16,7 @@ def _lines() -> Iterator[str]:
     yield "Made from `streams/telemetry/catalogue.py` by `python -m streams.telemetry.page`; do not edit."
     yield ""
     yield "Every label comes from a closed set or from this worker's own partitions and versions: no card, merchant,"
-    yield "device or free text is ever a label. Counters start at 0 for every combination when the worker starts."
+    yield "device or free text is ever a label. Counters start at 0 for every combination that can occur."
     yield "The worker also shows the usual `process_*` metrics (CPU, memory, file descriptors, start time)."
     yield ""
     yield "| metric | kind | unit | stage | labels | meaning |"

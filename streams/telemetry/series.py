@@ -138,5 +138,5 @@ class Series(Collector):
 
 
 def _combinations(metric: Metric) -> Iterator[tuple[str, ...]]:
-    """Give every combination of a metric's closed labels; none at all where one label is open."""
-    return product(*metric.labels.values())
+    """Give every combination of a metric's closed labels that can occur; none at all where one label is open."""
+    return (labels for labels in product(*metric.labels.values()) if labels not in metric.never)

@@ -82,6 +82,7 @@ class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name the topics; all but merchants, alerts and dead letters have the same number of partitions."""
 
     authorizations: Name = "authorizations"
+    authorization_outcomes: Name = "authorization-outcomes"
     fraud_reports: Name = "fraud-reports"
     merchants: Name = "merchants"
     decisions: Name = "decisions"

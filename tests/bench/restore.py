@@ -25,10 +25,13 @@ async def _input(reader: LogReader, tp: TopicPartition) -> Input:
     return Input(
         authorizations=0,
         fraud_reports=0,
+        authorization_outcomes=0,
         authorizations_begin=0,
         fraud_reports_begin=0,
+        authorization_outcomes_begin=0,
         authorizations_end=marker.authorizations,
         fraud_reports_end=marker.fraud_reports,
+        authorization_outcomes_end=marker.authorization_outcomes,
     )
 
 

@@ -74,6 +74,7 @@ class Harness:
             "topics": {
                 "names": {
                     "authorizations": source,
+                    "authorization_outcomes": f"{name}-authorization-outcomes",
                     "fraud_reports": f"{name}-fraud-reports",
                     "merchants": f"{name}-merchants",
                     "decisions": f"{name}-decisions",
@@ -95,7 +96,8 @@ class Harness:
         self, name: str, source: str, configs: dict[str, str] | None = None, *, durable: bool = True
     ) -> Contender:
         """Prepare a worker: its topics, with Kafka's `configs`, and its command."""
-        topics = [f"{name}-{kind}" for kind in ("fraud-reports", "decisions", "alerts", "dead-letters")]
+        kinds = ("authorization-outcomes", "fraud-reports", "decisions", "alerts", "dead-letters")
+        topics = [f"{name}-{kind}" for kind in kinds]
         await kafka_io.create_topics(self.bootstrap, topics, configs)
         await kafka_io.create_topics(self.bootstrap, [f"{name}-merchants"], {"cleanup.policy": "compact"})
         await kafka_io.create_topics(

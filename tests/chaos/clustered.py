@@ -34,7 +34,7 @@ INTERNAL: Mapping[str, Mapping[str, str]] = {
 }
 """Topics that brokers would make themselves, where they like."""
 
-READ = ("authorizations", "fraud_reports", "merchants")
+READ = ("authorizations", "authorization_outcomes", "fraud_reports", "merchants")
 OPEN_S = 60.0
 
 DEFAULTS: Mapping[str, Any] = {

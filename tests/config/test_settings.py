@@ -176,6 +176,7 @@ def test_a_prefix_goes_before_every_topic() -> None:
     topics = read("topics: {prefix: 'eu.', names: {alerts: cases}}").worker.topics
     assert {getattr(topics, name) for name in topics.__struct_fields__} == {
         "eu.authorizations",
+        "eu.authorization-outcomes",
         "eu.fraud-reports",
         "eu.merchants",
         "eu.decisions",
@@ -190,6 +191,7 @@ def test_topics_that_belong_together_have_equal_partitions_and_the_registry_is_c
     plans = {topic.name: topic for topic in plan(read("topics: {partitions: {events: 12}}").topics)}
     assert {name for name, topic in plans.items() if topic.partitions == 12} == {
         "authorizations",
+        "authorization-outcomes",
         "fraud-reports",
         "decisions",
         "card-profiles",

@@ -18,9 +18,9 @@ from streams.dlq.report import describe, remarks
 from streams.records.batches import Refused
 from streams.transport.settings import Topics
 from tests.dlq.fakes import RECEIVED_MS, FakeReader, FakeSends
-from tests.events import encoded, event, token
+from tests.events import encoded, event, outcome_of, token
 
-TOPICS = ("authorizations", "fraud-reports")
+TOPICS = ("authorizations", "authorization-outcomes", "fraud-reports")
 KEY = token("card-1").encode()
 REPORT = {
     "label_id": "l-1",
@@ -162,9 +162,22 @@ def test_fraud_reports_go_back_too_and_merchants_do_not() -> None:
     assert [one.value for one in sends.sent] == [orjson.dumps(REPORT)]
     assert figures(account) == {"chosen": 2, "sent": 1, "refused": 1}
     assert remarks(account) == [
-        "left alone: 1 of merchants, because only authorizations and fraud reports are redriven",
+        "left alone: 1 of merchants, because only authorizations, outcomes and fraud reports are redriven",
         "passed over: 1 on the dead-letters topic that are no dead letters",
     ]
+
+
+def test_outcomes_go_back_if_they_are_taken_by_now() -> None:
+    reader = FakeReader()
+    reader.put("authorization-outcomes", 0, outcome_of(encoded()), KEY)
+    reader.put("authorization-outcomes", 0, encoded(), KEY)
+    for offset in (0, 1):
+        reader.bury("authorization-outcomes", 0, offset)
+    sends = FakeSends(reader)
+    account = run(reader, sends)
+    assert [(one.topic, one.value) for one in sends.sent] == [("authorization-outcomes", outcome_of(encoded()))]
+    assert figures(account) == {"chosen": 2, "sent": 1, "refused": 1}
+    assert account.refusals == {("authorization-outcomes", "INVALID_VALUE", "$.schema_version"): 1}
 
 
 def test_another_record_at_the_same_place_is_not_meant() -> None:

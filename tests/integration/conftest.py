@@ -17,7 +17,8 @@ from tests.brokers.secured import PASSWORD, PASSWORD_VARIABLE, Secured, secured_
 
 PARTITIONS = 2
 
-KEEP = TopicRetention(authorizations=3_650 * DAY_MS, fraud_reports=3_650 * DAY_MS)
+_LONG = 3_650 * DAY_MS
+KEEP = TopicRetention(authorizations=_LONG, authorization_outcomes=_LONG, fraud_reports=_LONG)
 """Tests stamp events with times of their own, and the broker looks every five minutes for what is too old."""
 
 NewWorker = Callable[..., WorkerSettings]

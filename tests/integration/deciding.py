@@ -45,6 +45,10 @@ class SlowEngine:
         time.sleep(BATCH_S)
         return self._engine.score(*args, **kwargs)
 
+    def outcomes(self, *args: Any, **kwargs: Any) -> Outputs:
+        time.sleep(BATCH_S)
+        return self._engine.outcomes(*args, **kwargs)
+
 
 def main() -> int:
     """Run until SIGTERM; the exit status is the worker's."""

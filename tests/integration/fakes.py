@@ -52,6 +52,10 @@ class EchoEngine:
         mark("score")
         return outputs
 
+    def outcomes(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
+        """Learn nothing."""
+        return Outputs(tally=Tally(events=len(values)))
+
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
         """Bury every report."""
         letters = [(b"%d" % offset, b"report|" + value) for value, offset in zip(values, source.offsets, strict=True)]

@@ -23,7 +23,7 @@ from tests.brokers.acls import put_in_force
 from tests.brokers.load import producer
 from tests.brokers.secured import USER, Secured
 from tests.bundles import bundle_files
-from tests.events import encoded, event, token
+from tests.events import encoded, event, outcome_of, token
 from tests.integration.conftest import KEEP
 from tests.replay.tables import write_table
 
@@ -104,8 +104,9 @@ async def bury(broker: Broker) -> None:
     """Put a good record on each input, and a dead letter of it on the other."""
     key = token("card-1").encode()
     async with producer(broker) as client:
-        for topic in (NAMES.authorizations, NAMES.fraud_reports, NAMES.merchants):
-            value = orjson.dumps(REPORT) if topic == NAMES.fraud_reports else encoded(event_id="e-1")
+        asked = encoded(event_id="e-1")
+        others = {NAMES.authorization_outcomes: outcome_of(asked), NAMES.fraud_reports: orjson.dumps(REPORT)}
+        for topic, value in {NAMES.authorizations: asked, **others, NAMES.merchants: asked}.items():
             await client.send_and_wait(topic, value, key=key, partition=0, timestamp_ms=AT_MS)
             letter = encode_dead_letter(Reject(reason="OVERSIZE", path="$"), topic, 0, 0, len(value), AT_MS, AT_MS)
             await client.send_and_wait(NAMES.dead_letters, letter[1], key=letter[0], partition=0)

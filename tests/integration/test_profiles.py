@@ -63,7 +63,7 @@ def new_worker(broker: Broker, partitions: int, instance: str | None = "one") ->
     topics = TopicsSettings(
         prefix=f"{name}-",
         partitions=TopicPartitions(events=partitions),
-        retention_ms=TopicRetention(authorizations=YEARS_MS),
+        retention_ms=TopicRetention(authorizations=YEARS_MS, authorization_outcomes=YEARS_MS),
     )
     asyncio.run(create_topics(broker, plan(topics)))
     return WorkerSettings(

@@ -52,8 +52,8 @@ def test_a_worker_without_profiles_or_without_a_fence_needs_less() -> None:
     unfenced = set(worker_rights(WorkerSettings(broker=Broker(profile=EMBEDDED))))
     stateless = set(worker_rights(WorkerSettings(state=State(enabled=False))))
     assert {right.kind for right in whole - unfenced} == {Kind.TRANSACTIONAL_ID}
-    assert len(whole) == 17
-    assert len(stateless) == 7
+    assert len(whole) == 18
+    assert len(stateless) == 8
     assert stateless < whole
 
 

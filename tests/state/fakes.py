@@ -379,12 +379,14 @@ def held_at(partition: int, offset: int = 0, **changes: Any) -> Held:
             "partition": partition,
             "authorizations": offset,
             "fraud_reports": 0,
+            "authorization_outcomes": 0,
             "shared": 0,
             "since": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
             "ends": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
             "answered": Answered(authorizations=NOTHING, reports=NOTHING),
             "answered_until": 0,
             "answered_until_reports": 0,
+            "answered_until_outcomes": 0,
             **changes,
         }
     )

@@ -31,7 +31,8 @@ PARTITIONS = 3
 
 
 def inputs(*partitions: int) -> set[TP]:
-    return {TP(topic, number) for topic in (TOPICS.authorizations, TOPICS.fraud_reports) for number in partitions}
+    topics = (TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes)
+    return {TP(topic, number) for topic in topics for number in partitions}
 
 
 def telling_reader(broker: FakeBroker, progressed: Callable[[], None]) -> FakeReader:
@@ -116,7 +117,11 @@ def test_a_partition_that_stays_is_not_restored_again(play: Callable[[Play], Non
         assert await worker.take(2, 0)
         assert worker.keeper.held == {0: held}
         assert held.authorizations == 1
-        assert worker.consumer.durable == {TP(TOPICS.authorizations, 0): 1, TP(TOPICS.fraud_reports, 0): 0}
+        assert worker.consumer.durable == {
+            TP(TOPICS.authorizations, 0): 1,
+            TP(TOPICS.fraud_reports, 0): 0,
+            TP(TOPICS.authorization_outcomes, 0): 0,
+        }
 
     play(scenario)
 
@@ -297,7 +302,7 @@ def test_a_torn_assignment_is_refused(play: Callable[[Play], None]) -> None:
     async def scenario(_: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         worker.assignment.assigned(inputs(0) | {TP(TOPICS.authorizations, 1)}, 1)
-        with pytest.raises(SplitAssignmentError, match=r"authorizations \[0, 1\] and fraud reports \[0\]"):
+        with pytest.raises(SplitAssignmentError, match=r"authorizations \[0, 1\], fraud reports \[0\]"):
             await worker.assignment.settle(worker.consumer)
 
     play(scenario)

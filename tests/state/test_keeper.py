@@ -17,7 +17,7 @@ from streams.transport.fence.lease import ExpelledError
 from tests.profile.events import at
 from tests.state.fakes import FakeBroker, FakeConsumer, FakeProducer, ProfileEngine, held_at, new_keeper
 
-EVENTS, REPORTS = "authorizations", "fraud-reports"
+EVENTS, REPORTS, OUTCOMES = "authorizations", "fraud-reports", "authorization-outcomes"
 CARDS, SHARED = "card-profiles", "shared-profiles"
 
 
@@ -73,7 +73,7 @@ def test_a_flush_writes_rows_then_the_shared_marker_then_the_marker() -> None:
     (marker,) = bench.markers()
     assert (marker.authorizations, marker.fraud_reports, marker.partitions) == (5, 0, 1)
     assert marker.shared == len(bench.broker.keys(SHARED)), "the marker is the last record that counts"
-    assert bench.consumer.durable == {TP(EVENTS, 0): 5, TP(REPORTS, 0): 0}
+    assert bench.consumer.durable == {TP(EVENTS, 0): 5, TP(REPORTS, 0): 0, TP(OUTCOMES, 0): 0}
 
 
 def test_nothing_is_committable_while_any_part_is_not_acknowledged() -> None:
@@ -232,7 +232,7 @@ def test_fraud_reports_are_input_too() -> None:
 
     bench = run(scenario)
     assert [marker.fraud_reports for marker in bench.markers()] == [3]
-    assert bench.consumer.durable == {TP(EVENTS, 0): 0, TP(REPORTS, 0): 3}
+    assert bench.consumer.durable == {TP(EVENTS, 0): 0, TP(REPORTS, 0): 3, TP(OUTCOMES, 0): 0}
 
 
 def test_what_is_taken_in_during_a_flush_belongs_to_the_next() -> None:
@@ -361,28 +361,34 @@ def test_a_partition_that_is_not_held_is_not_flushed() -> None:
     run(scenario)
 
 
-def answered_before(decisions: int, until: int, until_reports: int) -> Any:
+def answered_before(decisions: int, until: int, until_reports: int, until_outcomes: int = 0) -> Any:
     return held_at(
         0,
         answered=Answered(
-            authorizations=Emitted(decisions=frozenset({b"e-1"})), reports=Emitted(dead_letters=frozenset({2}))
+            authorizations=Emitted(decisions=frozenset({b"e-1"})),
+            reports=Emitted(dead_letters=frozenset({2})),
+            outcomes=Emitted(dead_letters=frozenset({3})),
         ),
         answered_until=until,
         answered_until_reports=until_reports,
+        answered_until_outcomes=until_outcomes,
     )
 
 
-def test_what_was_answered_before_is_known_until_both_inputs_are_past_it() -> None:
+def test_what_was_answered_before_is_known_until_all_inputs_are_past_it() -> None:
     async def scenario(bench: Bench) -> None:
         keeper = bench.keeper
         assert keeper.emitted(EVENTS, 0, 0) is NOTHING
-        keeper.held[0] = answered_before(1, 10, 4)
+        keeper.held[0] = answered_before(1, 10, 4, 6)
         assert keeper.emitted(EVENTS, 0, 0).decisions == {b"e-1"}
+        assert keeper.emitted(OUTCOMES, 0, 2).dead_letters == {3}
         assert keeper.emitted(REPORTS, 0, 2).dead_letters == {2}
         bench.consumer.apply(EVENTS, 0, 10)
         assert keeper.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "reports are not"
         assert keeper.emitted(REPORTS, 0, 3).dead_letters == {2}
         bench.consumer.apply(REPORTS, 0, 4)
+        assert keeper.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "outcomes are not"
+        bench.consumer.apply(OUTCOMES, 0, 6)
         assert keeper.emitted(EVENTS, 0, 9).decisions == {b"e-1"}
         assert keeper.emitted(EVENTS, 0, 10) is NOTHING
         assert keeper.emitted(REPORTS, 0, 9) is NOTHING

@@ -43,10 +43,13 @@ def an_input(end: int = 1_000, **changes: Any) -> Input:
         **{
             "authorizations": None,
             "fraud_reports": None,
+            "authorization_outcomes": None,
             "authorizations_begin": 0,
             "fraud_reports_begin": 0,
+            "authorization_outcomes_begin": 0,
             "authorizations_end": end,
             "fraud_reports_end": end,
+            "authorization_outcomes_end": end,
             **changes,
         }
     )
@@ -298,9 +301,15 @@ REFUSED = [
     ({"layout": "x"}, {}, [f"rows have format {ROW_FORMAT}-x", "sekisho topics create"]),
     ({"partitions": 7}, {}, ["7 partitions", "now it has 1", "sekisho topics create"]),
     ({}, {"authorizations": 11}, ["up to 10", "committed 11", "--reset-offsets"]),
-    ({}, {"fraud_reports": 4}, ["and 3 (reports)", "committed None and 4", "--reset-offsets"]),
-    ({}, {"authorizations_end": 9}, ["up to 10", "ends at 9 and 1000", "sekisho topics create"]),
-    ({}, {"fraud_reports_end": 2}, ["3 (reports)", "ends at 1000 and 2", "sekisho topics create"]),
+    ({}, {"fraud_reports": 4}, ["3 (reports) and 0 (outcomes)", "committed None, 4 and None", "--reset-offsets"]),
+    ({}, {"authorization_outcomes": 1}, ["and 0 (outcomes)", "committed None, None and 1", "--reset-offsets"]),
+    ({}, {"authorizations_end": 9}, ["up to 10", "ends at 9, 1000 and 1000", "sekisho topics create"]),
+    ({}, {"fraud_reports_end": 2}, ["3 (reports)", "ends at 1000, 2 and 1000", "sekisho topics create"]),
+    (
+        {"authorization_outcomes": 8},
+        {"authorization_outcomes_end": 7},
+        ["8 (outcomes)", "ends at 1000, 1000 and 7", "sekisho topics create"],
+    ),
     ({"shared": 5}, {}, ["shared-profiles[0]", "ends at 0", "up to 5", "sekisho topics create"]),
 ]
 

@@ -160,7 +160,7 @@ def test_an_output_that_was_made_anew_and_has_passed_the_old_offsets_is_known_by
     play(scenario)
 
 
-@pytest.mark.parametrize("topic", [TOPICS.authorizations, TOPICS.fraud_reports])
+@pytest.mark.parametrize("topic", [TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes])
 def test_an_input_that_was_made_anew_is_refused_however_long_it_is(play: Callable[[Play], None], topic: str) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two = new(), new()
@@ -250,9 +250,10 @@ def test_a_foreign_record_on_an_output_is_skipped_and_counted(
 def test_only_letters_about_input_that_is_taken_in_again_are_answers() -> None:
     broker = FakeBroker()
     for offset in range(6):
-        for topic in (TOPICS.authorizations, TOPICS.fraud_reports):
+        for topic in (TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes):
             broker.append(TopicPartition(TOPICS.dead_letters, 0), b"place", letter(0, offset, topic))
     since = Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
-    work = scan(FakeReader(broker), TOPICS, 0, since, authorizations=4, fraud_reports=5)  # type: ignore[arg-type]
-    found = asyncio.run(work)
+    begins = {"authorizations": 4, "fraud_reports": 5, "authorization_outcomes": 3}
+    found = asyncio.run(scan(FakeReader(broker), TOPICS, 0, since, **begins))  # type: ignore[arg-type]
     assert (found.authorizations.dead_letters, found.reports.dead_letters) == ({4, 5}, {5})
+    assert (found.outcomes.dead_letters, found.size) == ({3, 4, 5}, 6)

@@ -1,5 +1,6 @@
 """Metrics are what the catalogue says, and the catalogue is what the documentation says."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,18 @@ def test_every_label_is_closed_or_says_what_bounds_it() -> None:
             assert values or metric.bound, f"{metric.name}{{{label}}}"
         assert metric.series_max is None or metric.series_max <= 64, metric.name
         assert metric.series_max is not None or metric.kind == "gauge", metric.name
+
+
+def test_combinations_that_cannot_occur_have_no_series() -> None:
+    samples = {labels for name, labels in shown(telemetry()) if name == "sekisho_dead_letters_total"}
+    pairs = {(dict(labels)["topic"], dict(labels)["reason"]) for labels in samples}
+    (metric,) = (metric for metric in CATALOGUE if metric.name == "sekisho_dead_letters_total")
+    assert len(pairs) == metric.series_max == len(set(product(*metric.labels.values()))) - 5
+    assert {topic for topic, reason in pairs if reason == "KEY_MISMATCH"} == {"merchants"}
+    assert {topic for topic, reason in pairs if reason == "WRONG_EXPONENT"} == {
+        "authorizations",
+        "authorization-outcomes",
+    }
 
 
 def test_the_buckets_hold_the_objectives_exactly() -> None:
@@ -184,6 +197,26 @@ def test_reports_and_merchants_count_under_their_own_topic() -> None:
     assert value(of, "sekisho_merchants_refused_total") == 3
     assert value(of, "sekisho_sensitive_records_total", kind="PIN", action="stripped") == 3
     assert value(of, "sekisho_events_total") == 0
+
+
+def test_outcomes_count_under_their_own_topic() -> None:
+    of = telemetry()
+    tally = Tally(
+        events=9,
+        outcomes={"COUNTED": 4, "UNMATCHED": 2, "REPEAT": 1},
+        card_conflicts=1,
+        dead_letters={"SENSITIVE_PAN": 2},
+        stripped={"SENSITIVE_PIN": 1},
+    )
+    of.learnt(batch("authorization-outcomes"), Outputs(tally=tally))
+    assert value(of, "sekisho_outcomes_total", result="COUNTED") == 4
+    assert value(of, "sekisho_outcomes_total", result="UNMATCHED") == 2
+    assert value(of, "sekisho_outcomes_total", result="UNTIMED") == 0
+    assert value(of, "sekisho_card_conflicts_total") == 1
+    assert value(of, "sekisho_dead_letters_total", topic="authorization-outcomes", reason="SENSITIVE_PAN") == 2
+    assert value(of, "sekisho_pan_guard_hits_total") == 2
+    assert value(of, "sekisho_sensitive_records_total", kind="PIN", action="stripped") == 1
+    assert value(of, "sekisho_events_total") == value(of, "sekisho_answers_total", result="COUNTED") == 0
 
 
 def test_latency_runs_from_the_brokers_timestamp_to_the_acknowledgement() -> None:

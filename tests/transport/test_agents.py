@@ -17,7 +17,7 @@ from streams.transport.batch import Batch
 from streams.transport.settings import PoisonLimit, Topics
 from streams.transport.window import AckWindow
 
-TOPICS = {"authorizations": TP("authorizations", 0), "fraud-reports": TP("fraud-reports", 0)}
+TOPICS = {name: TP(name, 0) for name in ("authorizations", "fraud-reports", "authorization-outcomes")}
 
 
 class EngineError(Exception):
@@ -37,7 +37,7 @@ class FailingEngine:
             raise EngineError
         return Outputs(tally=Tally(events=len(values), dead_letters={"EMPTY": len(values)}))
 
-    report = score
+    report = outcomes = score
 
 
 class FakeConsumer:

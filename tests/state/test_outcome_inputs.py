@@ -1,0 +1,124 @@
+"""Outcomes are an input of their own: what is known of it goes with the marker, through crashes and takeovers."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from aiokafka.structs import TopicPartition
+from faust.types import TP
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.state.assignment import SplitAssignmentError
+from streams.state.keeper import FlushError
+from tests.profile.conversations import conversations
+from tests.profile.events import Event, ids
+from tests.state.fakes import TOPICS, Crashed, FakeBroker, ProfileEngine
+from tests.state.takeovers import Play, Worker, letter, player
+from tests.state.test_assignment import inputs
+from tests.state.test_keeper import Bench, run
+from tests.state.test_restore import Run
+
+EVENTS, REPORTS, OUTCOMES = TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
+    return player(monkeypatch)
+
+
+@settings(max_examples=30, deadline=None)
+@given(conversations(apart=True), st.data())
+def test_a_crash_anywhere_takes_in_each_event_and_each_outcome_as_if_there_were_none(
+    events: list[Event], data: st.DataObject
+) -> None:
+    """Three inputs, of which reports move on as well; after a crash each goes on where the last marker says."""
+    names, alone = ids(events), ProfileEngine()
+    expected = [alone.feed(event, name) for event, name in zip(events, names, strict=True)]
+
+    def offsets(count: int) -> tuple[int, int]:
+        outcomes = sum(event.apart for event in events[:count])
+        return count - outcomes, outcomes
+
+    async def scenario() -> None:
+        run, at = Run(), 0
+        while at < len(events):
+            until = min(at + data.draw(st.integers(1, 8), label="events"), len(events))
+            for number in range(at, until):
+                assert run.engine.feed(events[number], names[number]) == expected[number]
+            for topic, offset in zip((EVENTS, OUTCOMES, REPORTS), (*offsets(until), until), strict=True):
+                run.consumer.apply(topic, 0, offset)
+            run.broker.fuse = data.draw(st.one_of(st.none(), st.integers(0, 25)), label="flush")
+            try:
+                await run.keeper.flush()
+                at = until
+            except Crashed:
+                run.broker.fuse = None
+                held = await run.restart()
+                await run.keeper.flush([0])
+                at = held.authorizations + held.authorization_outcomes
+                assert (held.authorizations, held.authorization_outcomes) == offsets(at)
+                assert held.fraud_reports == at
+
+    asyncio.run(scenario())
+
+
+def test_outcomes_are_input_too() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.consumer.apply(OUTCOMES, 0, 4, acked=False)
+        with pytest.raises(FlushError):
+            await bench.keeper.flush()
+        bench.consumer.ack(OUTCOMES, 0, 4)
+        await bench.keeper.flush()
+        await bench.keeper.flush()
+
+    bench = run(scenario)
+    assert [marker.authorization_outcomes for marker in bench.markers()] == [4], "and one marker is enough"
+    assert bench.consumer.durable == {TP(EVENTS, 0): 0, TP(REPORTS, 0): 0, TP(OUTCOMES, 0): 4}
+
+
+def bury_outcome(worker: Worker, offset: int) -> None:
+    """Bury an outcome of partition 0, acknowledged, and take it in."""
+    tp = TopicPartition(TOPICS.dead_letters, 0)
+    place = worker.broker.append(tp, b"place", letter(0, offset, OUTCOMES))
+    worker.keeper._emitter.acknowledged(SimpleNamespace(topic_partition=tp, offset=place))  # type: ignore[arg-type]
+    worker.broker.append(TopicPartition(OUTCOMES, 0), b"", b"bad")
+    worker.consumer.apply(OUTCOMES, 0, offset + 1)
+
+
+def test_the_letter_of_an_outcome_is_known_until_its_input_is_behind(play: Callable[[Play], None]) -> None:
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        one, two, three, four = new(), new(), new(), new()
+        assert await one.take(1, 0)
+        bury_outcome(one, 0)
+        await one.keeper.flush()  # the marker: outcomes up to 1
+        bury_outcome(one, 1)
+        assert await two.take(2, 0)
+        assert two.keeper.held[0].authorization_outcomes == 1
+        assert two.keeper.emitted(OUTCOMES, 0, 1).dead_letters == {1}, "it would be buried a second time"
+        two.feed(0, 0)
+        await two.keeper.flush()  # a flush comes before the outcome is taken in again
+        assert await three.take(3, 0)
+        assert three.keeper.emitted(OUTCOMES, 0, 1).dead_letters == {1}
+        three.consumer.apply(OUTCOMES, 0, 2)
+        await three.keeper.flush()
+        assert await four.take(4, 0)
+        assert four.keeper.held[0].authorization_outcomes == 2
+        assert four.keeper.emitted(OUTCOMES, 0, 2).dead_letters == frozenset()
+        assert four.consumer.durable[TP(OUTCOMES, 0)] == 2
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("topic", [EVENTS, REPORTS, OUTCOMES])
+def test_inputs_of_one_partition_that_go_to_two_workers_end_the_worker(
+    play: Callable[[Play], None], topic: str
+) -> None:
+    async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
+        worker = new()
+        worker.assignment.assigned(inputs(0, 1) - {TP(topic, 1)}, 1)
+        with pytest.raises(SplitAssignmentError, match=r"and outcomes \[0"):
+            await worker.assignment.settle(worker.consumer)
+
+    play(scenario)
