@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.site import commands, contracts, links, options
+from deploy.site import commands, contracts, features, links, options
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CONFIG: Final = Path(__file__).with_name("mkdocs.yml")
@@ -35,7 +35,7 @@ def committed() -> dict[str, str]:
 def generated() -> dict[str, str]:
     """Make the pages of the reference that are built from the code and not committed."""
     made = {name: contracts.page(name) for name in contracts.names()}
-    made |= {"configuration": options.page(), "commands": commands.page()}
+    made |= {"configuration": options.page(), "commands": commands.page(), "features": features.page()}
     return {f"{REFERENCE}/{name}.md": text for name, text in made.items()}
 
 

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 import yaml
 
-from deploy.site import build, commands, contracts, options, shapes
+from deploy.site import build, commands, contracts, features, options, shapes
+from scoring.catalogue import FEATURES
 from streams.cli.command import FORWARDED, parser
 from streams.config.settings import Settings
 
@@ -148,6 +149,17 @@ def test_every_section_of_the_reference_is_shown_whole() -> None:
     blocks = [yaml.safe_load(block) for block in options.sections(text).values()]
     assert {key: value for block in blocks for key, value in block.items()} == yaml.safe_load(text)
     assert all(block in options.page() for block in options.sections(text).values())
+
+
+def test_the_page_of_the_features_has_each_with_its_unit_and_meaning() -> None:
+    shown = rows(features.page())
+    assert list(shown) == sorted((item.name for item in FEATURES), key=list(shown).index)
+    assert len(shown) == len(FEATURES)
+    for item in FEATURES:
+        assert shown[item.name][0] == item.unit
+        assert shown[item.name][1].removesuffix(" (categorical)") == item.doc.rstrip(".")
+        assert shown[item.name][1].endswith(" (categorical)") == item.categorical
+        assert f"\n## {item.family}\n" in features.page()
 
 
 def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
