@@ -1,6 +1,7 @@
 """The dashboard's JSON: made from its rows, and of the form that Grafana provisions."""
 
 import json
+import re
 from itertools import combinations
 from typing import Any
 
@@ -116,3 +117,12 @@ def test_the_rate_interval_is_made_of_the_scrape_interval_that_prometheus_has() 
     (source,) = read(DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml")["datasources"]
     scraped = read(DEPLOY / "prometheus" / "prometheus.yml")["global"]["scrape_interval"]
     assert source["jsonData"]["timeInterval"] == scraped
+
+
+@pytest.mark.parametrize("page", ["runbook.md", "how-to/monitoring.md"])
+def test_every_panel_that_a_page_names_is_on_the_dashboard(page: str) -> None:
+    text = (DEPLOY / "docs" / page).read_text(encoding="utf-8")
+    prose = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+    named = set(re.findall(r'"([A-Z][^"\n]+)"', prose)) - {MODEL["title"]}
+    assert len(named) > 5
+    assert named <= {panel["title"] for panel in MODEL["panels"]}
