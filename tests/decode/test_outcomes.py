@@ -122,3 +122,9 @@ def test_no_digit_of_what_was_taken_out_stays_in_the_event_that_is_made() -> Non
     decoded = decode_outcomes([outcome_of(encoded(), note=PAN)], LIMITS)
     assert PAN.encode() not in decoded.values[0]
     assert msgspec.json.decode(decoded.values[0])["outcome"]["phase"] == "POST_AUTH"
+
+
+def test_what_only_an_event_requires_is_taken_out_of_an_outcome() -> None:
+    decoded = decode_outcomes([outcome_of(encoded(), txn={"type": PAN})], LIMITS)
+    assert (decoded.rejects, len(decoded)) == ([], 1)
+    assert [[one.kind for one in found] for found in decoded.findings.values()] == [["SENSITIVE_PAN"]]
