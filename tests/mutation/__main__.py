@@ -5,8 +5,6 @@ import os
 import random
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a pool of threads does not live on in a child process
@@ -15,36 +13,33 @@ os.environ["SEKISHO_HYPOTHESIS"] = "mutation"
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.mutation.equivalent import explained
-from tests.mutation.mutants import Mutants
+from tests.mutation.record import EXPLAINED, File, Record, table
 from tests.mutation.run import ROOT, SURVIVED, Trial, module_of
 
+_OF_FAMILIES = (
+    "tests/policy/test_reasons.py::test_every_family_of_the_catalogue_has_texts_and_no_text_is_left_without_a_feature"
+)
+_PROFILE = [f"tests/profile/test_{name}.py" for name in ("reports", "report_streams")]
 TESTS = {
-    "scoring/enrich": ["tests/enrich/test_merchants.py", "tests/enrich/test_payment_oracle.py"],
-    "scoring/enrich/threeds.py": ["tests/enrich/test_threeds.py", "tests/enrich/test_threeds_oracle.py"],
-    "scoring/enrich/consistency.py": ["tests/enrich/test_threeds.py", "tests/enrich/test_threeds_oracle.py"],
-    "scoring/policy": ["tests/policy/test_policy.py", "tests/policy/test_bounds.py"],
-    "scoring/policy/reasons.py": ["tests/policy/test_reasons.py"],
-    "scoring/policy/reasons": ["tests/policy/test_reasons.py"],
-    "scoring/decide": [f"tests/decide/test_{name}.py" for name in ("alerts", "contents", "desk")],
+    "scoring/enrich": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
+    "scoring/policy": ["tests/policy"],
+    "scoring/decide": ["tests/decide"],
+    "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],
+    "scoring/profile/kernels/reports.py": _PROFILE,
+    "models/training": ["tests/training"],
     "models/training/calibrate.py": ["tests/training/test_calibrate.py"],
     "models/training/metrics.py": ["tests/training/test_metrics.py"],
-    "models/training/matrix.py": ["tests/training/test_training.py"],
-    "models/training/train.py": ["tests/training/test_training.py"],
-    "models/training/cli.py": ["tests/training/test_training.py"],
 }
-"""Which tests must notice a change of what, those that are fast or notice most first."""
+"""Which tests must notice a change of what."""
 
 
-def tests_of(files: Sequence[Path]) -> dict[Path, list[str]]:
-    """Find the tests of files: those of the longest name in TESTS."""
-    found = {}
-    for path in files:
-        name = path.relative_to(ROOT).as_posix()
-        known = [part for part in TESTS if name == part or name.startswith(part + "/")]
-        if not known:
-            raise SystemExit(f"{name}: TESTS in tests/mutation/__main__.py names no tests for it")
-        found[path] = TESTS[max(known, key=len)]
-    return found
+def tests_of(path: Path) -> tuple[str, ...]:
+    """Find the tests of a file: those of the longest name in TESTS."""
+    name = path.relative_to(ROOT).as_posix()
+    known = [part for part in TESTS if name == part or name.startswith(part + "/")]
+    if not known:
+        raise SystemExit(f"{name}: TESTS in tests/mutation/__main__.py names no tests for it")
+    return tuple(TESTS[max(known, key=len)])
 
 
 def main() -> int:
@@ -53,6 +48,9 @@ def main() -> int:
     parser.add_argument("paths", nargs="+", type=Path, help="files or folders")
     parser.add_argument("--minutes", type=float, default=20.0, help="at most so long in all (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the order in which mutants are tried")
+    parser.add_argument(
+        "--record", type=Path, help="JSON file of what was found: a mutant that is killed there is not tried again"
+    )
     options = parser.parse_args()
     settings.register_profile(
         "mutation",
@@ -63,40 +61,44 @@ def main() -> int:
         suppress_health_check=[HealthCheck.too_slow],
     )
     settings.load_profile("mutation")
-    files = sorted(
+    paths = sorted(
         path.resolve() for given in options.paths for path in ([given] if given.is_file() else given.rglob("*.py"))
     )
-    trials = {tuple(tests): Trial(module_of(path).rpartition(".")[0], tests) for path, tests in tests_of(files).items()}
-    ends, survivors = time.monotonic() + 60 * options.minutes, 0
-    left = sum(len(path.read_text()) for path in files)
-    for path in files:
-        share_s = (ends - time.monotonic()) * len(path.read_text()) / max(left, 1)
-        left -= len(path.read_text())
-        trial = trials[tuple(tests_of([path])[path])]
-        survivors += _try(trial, path, time.monotonic() + share_s, options.seed)
-    return min(survivors, 1)
+    record = Record(options.record)
+    files = [found for path in paths if len(found := record.of(path))]
+    files.sort(key=lambda file: tests_of(file.path))
+    trials: dict[tuple[str, tuple[str, ...]], Trial] = {}
+    ends, left = time.monotonic() + 60 * options.minutes, sum(len(file.left()) for file in files)
+    for file in files:
+        here = len(file.left())
+        if here:
+            package = module_of(file.path).rpartition(".")[0]
+            key = package, tests_of(file.path)
+            trial = trials.get(key) or trials.setdefault(key, Trial(*key))
+            _try(trial, file, time.monotonic() + (ends - time.monotonic()) * here / left, options.seed)
+            left -= here
+            record.write()
+    print(table(files))
+    return int(any(file.count(SURVIVED) for file in files))
 
 
-def _try(trial: Trial, path: Path, ends: float, seed: int) -> int:
-    """Try the mutants of one file until a time; write down what survives and say how many of them nobody explained."""
-    name, source = path.relative_to(ROOT).as_posix(), path.read_text()
-    mutants, lines = Mutants(source), source.splitlines()
-    order = list(range(len(mutants)))
+def _try(trial: Trial, file: File, ends: float, seed: int) -> None:
+    """Try mutants of one file until a time, and print what survives and is not explained."""
+    lines = file.path.read_text().splitlines()
+    order = file.left()
     random.Random(seed).shuffle(order)  # noqa: S311 - no secret
-    fates: Counter[str] = Counter()
     for place in order:
         if time.monotonic() > ends:
             break
-        with mutants.mutated(place) as (line, what):
-            fate = trial.run(module_of(path), str(path), mutants.tree)
-        if fate == SURVIVED and explained(name, lines[line - 1] if line else ""):
-            fate = "explained"
-        fates[fate] += 1
+        function = file.mutants.function_of(place)
+        with file.mutants.mutated(place) as (line, what):
+            known = explained(file.name, lines[line - 1] if line else "")
+            fate, _ = trial.run(module_of(file.path), str(file.path), file.mutants.tree, function)
+        if fate == SURVIVED and known:
+            fate = EXPLAINED
+        file.found(place, fate)
         if fate == SURVIVED:
-            print(f"{name}:{line}: {what}", flush=True)
-    told = ", ".join(f"{count} {fate}" for fate, count in sorted(fates.items()))
-    print(f"{name}: {fates.total()} of {len(order)} mutants tried: {told or 'none'}", flush=True)
-    return fates[SURVIVED]
+            print(f"{file.name}:{line}: {what}", flush=True)
 
 
 if __name__ == "__main__":

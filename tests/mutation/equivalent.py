@@ -21,6 +21,8 @@ EXPLAINED: Final = {
     "scoring/decide/decisions.py: self.versions = ": "read by the engine only: tests/engine fail without it",
     "scoring/policy/table.py: self._scoped = ": "a short cut to what the long way finds",
     "scoring/policy/policy.py: get_close_matches(": "the first of one or of two is the same",
+    "scoring/decide/alerts.py: len(self._cases) > 2 * ": "the same limit: one recalled case more or less",
+    "scoring/decide/alerts.py: self._is_sorted = True": "no cases, or those just sorted: a sort changes nothing",
     "scoring/decide/alerts.py: CASES_MAX = ": "a limit of memory: one case more or less",
 }
 

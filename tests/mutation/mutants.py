@@ -38,10 +38,22 @@ class Mutants:
 
     def __init__(self, source: str) -> None:
         self.tree = ast.parse(source)
+        classes = [node for node in self.tree.body if isinstance(node, ast.ClassDef)]
+        self._spans = {
+            f"{prefix}{node.name}": range(node.lineno, (node.end_lineno or 0) + 1)
+            for prefix, body in (("", self.tree.body), *((f"{node.name}.", node.body) for node in classes))
+            for node in body
+            if isinstance(node, ast.FunctionDef)
+        }
         self._changes = [(node, *change) for node in list(_code(self.tree)) for change in _changes(node)]
 
     def __len__(self) -> int:
         return len(self._changes)
+
+    def function_of(self, number: int) -> str:
+        """Name the function or method that alone is changed; "" for what a module does when it is imported."""
+        line = getattr(self._changes[number][0], "lineno", 0)
+        return next((name for name, span in self._spans.items() if line in span), "")
 
     @contextmanager
     def mutated(self, number: int) -> Iterator[tuple[int, str]]:

@@ -1,27 +1,34 @@
 """Run the tests of a module against a mutant of it, in a process that has everything else imported already."""
 
 import ast
+import gc
 import importlib.abc
 import importlib.machinery
 import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Final
 
 import numpy as np
 import pytest
+from _pytest.config import _prepareconfig
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDERS: Final = ("scoring", "models", "streams", "tests")
 KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "timed out"
 
-_OPTIONS: Final = ["-x", "-q", "--no-header", "--assert=plain", "-p", "no:cacheprovider"]
-_PATIENCE: Final = 4.0  # times what the tests take without a change
-_PATIENCE_S: Final = 20.0
+_OPTIONS: Final = ["--assert=plain", "--capture=no", "-p", "no:cacheprovider"]
+_PATIENCE: Final = 10.0  # times what a test takes without a change, in CPU time: other processes do not count
+_PATIENCE_S: Final = 3.0
+_ALL_S: Final = 300.0  # for all tests, by the clock: a mutant may wait for something for ever
+_FADES: Final = 0.9  # what a kill counts for after the next one
+_GREEN, _RED, _SLOW = range(3)
+_NOWHERE: Final = Path(os.devnull).open("w")  # noqa: SIM115 - of all sessions, which stay open
 
 
 def module_of(path: Path) -> str:
@@ -51,57 +58,198 @@ def importers_of(package: str) -> set[str]:
 
 
 class Trial:
-    """The tests of one package, in the order in which they are tried, and how long they take without a change."""
+    """The tests of one package; those that have killed most in the least time are tried first.
+
+    All is imported and collected once. A mutant of a function is tried in a fork of that, where the function gets other
+    code; one of what a module does when it is imported, in a fork that imports the package and all that uses it again.
+    """
 
     def __init__(self, package: str, tests: Sequence[str]) -> None:
-        self._arguments = [*_OPTIONS, *(str(ROOT / test) for test in tests)]
+        self._arguments = [str(ROOT / test) for test in tests]
         self._again = importers_of(package)
-        if _quietly(lambda: int(pytest.main(self._arguments[: len(_OPTIONS) + 1]))) != 0:  # imports, loads kernels
-            raise SystemExit(f"{tests[0]} fails without a change")
-        self._limit_s = 1_200.0
-        began = time.monotonic()
-        if self.run("", "", ast.parse("")) != SURVIVED:
-            raise SystemExit(f"{' '.join(tests)} fail without a change: {package} runs there without its compiler")
-        self._limit_s = _PATIENCE * (time.monotonic() - began) + _PATIENCE_S
+        self._taken_s: dict[str, float] = {}
+        self._kills: dict[str, float] = {}
+        _collect(self._arguments)
+        self._forget()
+        self._called: set[tuple[str, str]] = set()
+        sys.setprofile(self._note)
+        self._items = _collect(self._arguments)
+        sys.setprofile(None)
+        gc.collect()
+        gc.freeze()  # children share these pages
+        fate, told = self._try(lambda: self._protocol(self._items))
+        if fate != SURVIVED or not self._taken_s:
+            raise SystemExit(
+                f"{told or 'no test is run'}: fails without a change: {package} runs there without its compiler"
+            )
 
-    def run(self, module: str, path: str, tree: ast.Module) -> str:
-        """Say whether a test notices that a module is this tree."""
+    def run(self, module: str, path: str, tree: ast.Module, function: str) -> tuple[str, str]:
+        """Say whether a test notices that a module is this tree, and which one does.
+
+        `function` is the one that alone is changed, or "".
+        """
         code = compile(tree, path, "exec")
+        if function:
+            fate, told = self._try(lambda: self._exchanged(module, code))
+            if fate != SURVIVED or (module, function) not in self._called:
+                return fate, told
+        return self._try(lambda: self._imported(module, path, code))
+
+    def _try(self, act: Callable[[], int]) -> tuple[str, str]:
+        notes = os.memfd_create("notes")
         pid = os.fork()
         if pid == 0:
-            status = 3
             try:
-                status = self._child(module, path, code)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 1)
+                os.dup2(nowhere, 2)
+                gc.disable()
+                _watch.begin(notes, self._taken_s)
+                os._exit(act())
             finally:
-                os._exit(status)
-        ends = time.monotonic() + self._limit_s
-        while time.monotonic() < ends:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else KILLED
-            time.sleep(0.02)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        return TIMED_OUT
+                os._exit(_RED)
+        status = _wait(pid)
+        with os.fdopen(notes, "r") as lines:
+            lines.seek(0)
+            told = [line.rstrip("\n").partition(" ") for line in lines]
+        if status == _GREEN:
+            self._taken_s = self._taken_s or {test: float(taken) for taken, _, test in told}
+            return SURVIVED, ""
+        test = told[-1][2] if told else ""
+        self._kills = {known: kills * _FADES for known, kills in self._kills.items()}
+        self._kills[test] = self._kills.get(test, 0.0) + 1.0
+        return (TIMED_OUT if status == _SLOW else KILLED), test
 
-    def _child(self, module: str, path: str, code: CodeType) -> int:
+    def _note(self, frame: FrameType, event: str, _: object) -> None:
+        """Note what is called while modules are imported: other code comes too late for it."""
+        if event == "call":
+            self._called.add((frame.f_globals.get("__name__", ""), frame.f_code.co_qualname))
+
+    def _worth(self, test: str) -> float:
+        """Estimate how many mutants a test kills in a second."""
+        return (self._kills.get(test, 0.0) + 0.1) / (self._taken_s.get(test, 0.0) + 0.02)
+
+    def _protocol(self, items: list[pytest.Item]) -> int:
+        items = sorted(items, key=lambda item: -self._worth(item.nodeid))
+        for item, after in zip(items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        return _GREEN
+
+    def _exchanged(self, module: str, code: CodeType) -> int:
+        codes = dict(_codes(code))
+        for name, function in _functions(sys.modules[module]):
+            if name in codes:
+                function.__code__ = codes[name]
+        return self._protocol(self._items)
+
+    def _imported(self, module: str, path: str, code: CodeType) -> int:
+        self._forget()
+        sys.meta_path.insert(0, _Finder(module, path, code))
+        worth: dict[str, float] = {}
+        for test in [*self._taken_s, *self._kills]:
+            file = test.partition("::")[0]
+            worth[file] = max(worth.get(file, 0.0), self._worth(test))
+        for file in sorted(worth, key=lambda file: -worth[file]):
+            within = [argument for argument in self._arguments if "::" in argument and file in argument]
+            self._protocol(_collect(within or [str(ROOT / file)]))
+        return _GREEN
+
+    def _forget(self) -> None:
+        """Let the package and all that uses it be imported again, with kernels that are plain Python."""
         for name in self._again & set(sys.modules):
             package, _, last = name.rpartition(".")
             if package in sys.modules:
                 vars(sys.modules[package]).pop(last, None)  # `from package import module` looks there first
             del sys.modules[name]
-        _interpret()
-        sys.meta_path.insert(0, _Finder(module, path, code))
-        return _quietly(lambda: int(pytest.main(list(self._arguments))))
+        jit = sys.modules.get("scoring.jit")
+        if jit is not None:
+            for name in ("helper", "entry", "borrow"):
+                setattr(jit, name, lambda whole: whole)
+            jit.whole = np.int64  # type: ignore[attr-defined]
+            jit.trailing_zeros = lambda word: (int(word) & -int(word)).bit_length() - 1  # type: ignore[attr-defined]
+            np.seterr(over="ignore")  # hashes wrap around
 
 
-def _interpret() -> None:
-    """Let kernels that are imported from here on run as plain Python: compiling takes longer than the tests."""
-    jit = sys.modules.get("scoring.jit")
-    if jit is not None:
-        for name in ("helper", "entry", "borrow"):
-            setattr(jit, name, lambda whole: whole)
-        jit.whole = np.int64  # type: ignore[attr-defined]
+def _collect(arguments: Sequence[str]) -> list[pytest.Item]:
+    """Collect tests as pytest does, and keep its session open."""
+    with redirect_stdout(_NOWHERE):
+        config = _prepareconfig([*_OPTIONS, *arguments], [_watch])
+        config._do_configure()  # there is no public way to keep a session
+        session = pytest.Session.from_config(config)
+        config.hook.pytest_sessionstart(session=session)
+        return list(session.perform_collect())
+
+
+def _codes(code: CodeType) -> Iterator[tuple[str, CodeType]]:
+    """Yield the code of functions and methods of a module by name."""
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType) and "<" not in inner.co_qualname:
+            yield inner.co_qualname, inner
+            yield from _codes(inner)
+
+
+def _functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
+    """Yield the functions of a module and the methods of its classes by name."""
+    spaces = [vars(module), *(vars(cls) for cls in vars(module).values() if isinstance(cls, type))]
+    for value in [value for space in spaces for value in space.values()]:
+        found = getattr(value, "fget", None) or getattr(value, "__func__", None) or value
+        found = getattr(found, "__wrapped__", found)
+        if isinstance(found, FunctionType) and found.__module__ == module.__name__:
+            yield found.__qualname__, found
+
+
+class _Watch:
+    """In a child: end the process with the first test that fails, or that takes much longer than without a change."""
+
+    def __init__(self) -> None:
+        self._notes, self._test, self._began_s = -1, "", 0.0
+        self._taken_s: dict[str, float] = {}
+
+    def begin(self, notes: int, taken_s: dict[str, float]) -> None:
+        """Begin to write to a file; seconds by test give what is too long."""
+        self._notes, self._taken_s = notes, taken_s
+        signal.signal(signal.SIGPROF, lambda *_: self._end(_SLOW))
+        signal.setitimer(signal.ITIMER_PROF, 10.0 * _PATIENCE_S)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """End where a test cannot be imported."""
+        if report.failed and self._notes >= 0:
+            self._test = report.nodeid
+            self._end(_RED)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Begin to count the CPU time of a test."""
+        self._test, self._began_s = nodeid, time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, _PATIENCE * self._taken_s.get(nodeid, 60.0) + _PATIENCE_S)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """End where a test fails."""
+        if report.failed:
+            self._end(_RED)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Note what a test took."""
+        os.write(self._notes, f"{time.process_time() - self._began_s:.3f} {nodeid}\n".encode())
+
+    def _end(self, status: int) -> None:
+        os.write(self._notes, f"0 {self._test}\n".encode())
+        os._exit(status)
+
+
+_watch: Final = _Watch()
+
+
+def _wait(pid: int) -> int:
+    """Wait for a process and return its exit status; kill it when its time is over."""
+    ends = time.monotonic() + _ALL_S
+    while time.monotonic() < ends:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return _SLOW
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -120,18 +268,3 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         module.__file__ = self._path
         exec(self._code, module.__dict__)  # noqa: S102 - what it is for
-
-
-def _quietly(act: object) -> int:
-    """Call without output."""
-    kept = [os.dup(1), os.dup(2)]
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        return act()  # type: ignore[operator,no-any-return]
-    finally:
-        sys.stdout.flush()
-        for target, source in zip((1, 2), kept, strict=True):
-            os.dup2(source, target)
-            os.close(source)

@@ -1,8 +1,11 @@
 """A mutant changes one thing, says what, and leaves the module as it was."""
 
 import ast
+from pathlib import Path
 
 from tests.mutation.mutants import Mutants
+from tests.mutation.record import EXPLAINED, Record, table
+from tests.mutation.run import KILLED, ROOT, SURVIVED, TIMED_OUT
 
 SOURCE = '''"""What it is for."""
 
@@ -47,3 +50,26 @@ def test_a_mutant_changes_one_thing_that_has_a_result() -> None:
             found.add(what)
         assert ast.unparse(mutants.tree) == plain
     assert found == WANTED
+
+
+def test_a_mutant_of_a_function_is_known_by_its_name() -> None:
+    mutants = Mutants("A = 1\ndef f():\n    return 2\nclass C:\n    B = 3\n    def m(self):\n        return 4\n")
+    assert [mutants.function_of(number) for number in range(len(mutants))] == ["", "f", "", "C.m"]
+
+
+def test_a_record_leaves_out_what_is_killed_and_counts_what_was_killed_later(tmp_path: Path) -> None:
+    path, here = tmp_path / "found.json", ROOT / "tests" / "mutation" / "mutants.py"
+    first = Record(path)
+    file = first.of(here)
+    for number, fate in enumerate([KILLED, SURVIVED, SURVIVED, EXPLAINED, TIMED_OUT]):
+        file.found(number, fate)
+    first.write()
+    again = Record(path)
+    file = again.of(here)
+    assert file.left() == [1, 2, 3, *range(5, len(file))]
+    file.found(2, KILLED)
+    assert file.row() == [len(file), 5, 2, 1, 1, 1, 1]
+    head, row, total = table([file]).splitlines()
+    assert head.split()[:4] == ["file", "mutants", "tried", "killed"]
+    assert row.split() == ["tests/mutation/mutants.py", *map(str, file.row())]
+    assert total.split() == ["all", *map(str, file.row())]
