@@ -14,6 +14,7 @@ from scoring.contract.decision import Reason, Versions
 from scoring.decide.alerts import AlertDesk, Subject, encode_alert, subject_of
 from scoring.decide.decisions import Decided, DecisionEncoder
 from scoring.policy.policy import Actions, AlertRules
+from scoring.policy.reasons import WORDINGS
 from tests.events import encoded, token
 
 STATUSES = ["UNKNOWN", "ABSENT", "AUTHENTICATED", "ATTEMPTED", "NOT_AUTHENTICATED", "UNAVAILABLE", "REJECTED"]
@@ -29,15 +30,30 @@ NAMED = {
     "ship": {"addr_hmac": token("a")},
     "shopper": {"account_hmac": token("s")},
 }
+IDS = {wording.id for wordings in WORDINGS.values() for wording in wordings}
+CHANGES: dict[str, list[dict[str, Any]]] = {
+    "MERCHANT_BIN": [{"merchant": {"id": "m-2"}}, {"card": {"bin": "453201"}}],
+    "DEVICE": [{"device": {"fp_hmac": token("d2")}}],
+    "IP": [{"net": {"ip_hmac": token("i2")}}],
+    "ADDRESS": [{"ship": {"addr_hmac": token("a2")}}],
+    "ACCOUNT": [{"shopper": {"account_hmac": token("s2")}}],
+    "MERCHANT": [{"merchant": {"id": "m-2"}}],
+    "CARD": [{"card": {"pan_hmac": token("card-2")}}],
+}
+"""By entity: each change of an event that makes its alert about another one."""
+REASONS_OF = {
+    "MERCHANT_BIN": ["ENUM_BIN_BURST"],
+    "MERCHANT": ["ENUM_MERCHANT_CARDS", "VEL_MERCHANT", "MERCHANT_APPROVAL_DROP", "MERCHANT_QUIET", "REFUND_ANOMALY"],
+    "DEVICE": ["VEL_DEVICE_CARDS", "VEL_DEVICE_MERCHANTS", "VEL_DEVICE_ACCOUNTS", "DEVICE_NEW"],
+    "IP": ["VEL_IP_CARDS", "VEL_IP_MERCHANTS", "VEL_IP_ACCOUNTS", "IP_NEW"],
+    "ADDRESS": ["VEL_ADDR_CARDS", "VEL_ADDR_ACCOUNTS", "VEL_ADDR_ATTEMPTS", "SPEND_ADDR", "ADDR_NEW"],
+    "ACCOUNT": ["VEL_ACCOUNT_CARDS", "VEL_ACCOUNT_DEVICES", "SPEND_ACCOUNT", "ACCOUNT_QUIET"],
+}
+TYPES = {"MERCHANT": "MERCHANT", "CARD": "TXN"}
+ENTITIES = {id_: entity for entity, ids in REASONS_OF.items() for id_ in ids}
 SUBJECTS = {
-    "ENUM_BIN_BURST": ("INCIDENT", "MERCHANT_BIN", {"merchant": {"id": "m-2"}}, {"card": {"bin": "453201"}}),
-    "VEL_DEVICE_CARDS": ("INCIDENT", "DEVICE", {"device": {"fp_hmac": token("d2")}}),
-    "VEL_IP_CARDS": ("INCIDENT", "IP", {"net": {"ip_hmac": token("i2")}}),
-    "VEL_ADDR_CARDS": ("INCIDENT", "ADDRESS", {"ship": {"addr_hmac": token("a2")}}),
-    "VEL_ACCOUNT_CARDS": ("INCIDENT", "ACCOUNT", {"shopper": {"account_hmac": token("s2")}}),
-    "VEL_MERCHANT": ("MERCHANT", "MERCHANT", {"merchant": {"id": "m-2"}}),
-    "MERCHANT_APPROVAL_DROP": ("MERCHANT", "MERCHANT", {"merchant": {"id": "m-2"}}),
-    "AMT_HIGH": ("TXN", "CARD", {"card": {"pan_hmac": token("card-2")}}),
+    id_: (TYPES.get(entity, "INCIDENT"), entity, *CHANGES[entity])
+    for id_, entity in {id_: ENTITIES.get(id_, "CARD") for id_ in sorted(IDS)}.items()
 }
 """By reason: type and entity of its alert, and each change of an event that makes it about another one."""
 
@@ -130,6 +146,11 @@ def test_a_batch_without_events_gives_no_decisions() -> None:
         record_ms=np.empty(0, np.int64),
     )
     assert DecisionEncoder(Versions(**VERSIONS), Actions()).encode(none, 0, 0) == []
+
+
+def test_each_reason_that_does_not_speak_of_the_card_is_one_that_can_be_told() -> None:
+    assert set(ENTITIES) <= IDS
+    assert sum(entity == "CARD" for _, entity, *_ in SUBJECTS.values()) == len(IDS) - len(ENTITIES)
 
 
 @pytest.mark.parametrize("id_", SUBJECTS)

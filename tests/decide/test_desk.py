@@ -173,7 +173,12 @@ def test_of_more_alerts_than_cases_may_be_open_the_latest_are_recalled(order: Se
 def test_an_alert_that_rises_after_a_restart_has_the_number_it_would_have_had() -> None:
     """The number is part of the alert's id: one that is made again must have the id it had."""
     first, second = published(CARD, 0, 0, 1, Band.REVIEW), published(CARD, 0, 5, 3, Band.STEP_UP)
-    for known, serials in (((first,), (0, 1)), ((first, second), (1, 2)), ((second,), (1, 2))):
+    for known, serials in (
+        ((first,), (0, 1)),
+        ((first, second), (1, 2)),
+        ((second,), (1, 2)),
+        ((second, second), (1, 2)),
+    ):
         desk = AlertDesk(RULES)
         assert all(desk.recall(value) for value in known)
         before = desk.admit(CARD, 6, Band.REVIEW)[0].serial
