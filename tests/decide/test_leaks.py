@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from scoring.decide.leaks import ACQUIRERS_MAX, FIELDS_MAX, OTHER_FIELDS, LeakDesk, encode_leak, is_leak
+from scoring.decide.leaks import ACQUIRERS_MAX, FIELDS_MAX, LeakDesk, encode_leak, is_leak
 from scoring.decode.stripping import Finding
 from scoring.policy.policy import AlertRules
 
 MINUTE = 60_000
 RULES = AlertRules(dedup_minutes=15)
-OTHERS = Finding(OTHER_FIELDS, "SENSITIVE_PAN")
+OTHERS = Finding("$.*", "SENSITIVE_PAN")
 
 
 def field(n: int) -> Finding:

@@ -18,6 +18,7 @@ EXPLAINED: Final = {
     "scoring/enrich/merchants.py: TDS_INTRODUCED_MS] = ": "read by the verdict only: tests/enrich/test_threeds.py",
     "scoring/enrich/merchants.py: _HANDLING = ": "a column that no feature and no summary reads",
     "scoring/enrich/merchants.py: np.full((1024, ": "room for the first merchants; it grows",
+    'scoring/decide/leaks.py: type: str = ""': "any text but SYSTEM",
     "scoring/decide/decisions.py: self.versions = ": "read by the engine only: tests/engine fail without it",
     "scoring/policy/table.py: self._scoped = ": "a short cut to what the long way finds",
     "scoring/policy/policy.py: get_close_matches(": "the first of one or of two is the same",

@@ -52,8 +52,12 @@ class Mutants:
 
     def function_of(self, number: int) -> str:
         """Name the function or method that alone is changed; "" for what a module does when it is imported."""
-        line = getattr(self._changes[number][0], "lineno", 0)
+        line = self._line(number)
         return next((name for name, span in self._spans.items() if line in span), "")
+
+    def _line(self, number: int) -> int:
+        node, _, put, _ = self._changes[number]
+        return getattr(put.value if isinstance(put.value, ast.Pass) else node, "lineno", 0)
 
     @contextmanager
     def mutated(self, number: int) -> Iterator[tuple[int, str]]:
@@ -62,7 +66,7 @@ class Mutants:
         before = ast.unparse(node).split("\n")[0]
         put()
         ast.fix_missing_locations(self.tree)
-        yield getattr(node, "lineno", 0), what or f"{before}  ->  {ast.unparse(node).splitlines()[0]}"
+        yield self._line(number), what or f"{before}  ->  {ast.unparse(node).splitlines()[0]}"
         back()
 
 
@@ -146,13 +150,13 @@ class _Act:
     """A change that can be called."""
 
     def __init__(self, owner: object, name: str | int, value: object) -> None:
-        self._owner, self._name, self._value = owner, name, value
+        self._owner, self._name, self.value = owner, name, value
 
     def __call__(self) -> None:
         if isinstance(self._owner, list):
-            self._owner[self._name] = self._value  # type: ignore[index]  # a list's name is an int
+            self._owner[self._name] = self.value  # type: ignore[index]  # a list's name is an int
         else:
-            setattr(self._owner, str(self._name), self._value)
+            setattr(self._owner, str(self._name), self.value)
 
 
 def _put(owner: ast.AST, name: str, value: object) -> _Act:

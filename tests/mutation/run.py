@@ -27,7 +27,7 @@ _PATIENCE: Final = 10.0  # times what a test takes without a change, in CPU time
 _PATIENCE_S: Final = 3.0
 _ALL_S: Final = 300.0  # for all tests, by the clock: a mutant may wait for something for ever
 _FADES: Final = 0.9  # what a kill counts for after the next one
-_GREEN, _RED, _SLOW = range(3)
+_GREEN, _RED, _SLOW, _BROKEN = range(4)
 _NOWHERE: Final = Path(os.devnull).open("w")  # noqa: SIM115 - of all sessions, which stay open
 
 
@@ -89,7 +89,7 @@ class Trial:
         `function` is the one that alone is changed, or "".
         """
         code = compile(tree, path, "exec")
-        if function:
+        if function and module in sys.modules:
             fate, told = self._try(lambda: self._exchanged(module, code))
             if fate != SURVIVED or (module, function) not in self._called:
                 return fate, told
@@ -107,8 +107,10 @@ class Trial:
                 _watch.begin(notes, self._taken_s)
                 os._exit(act())
             finally:
-                os._exit(_RED)
+                os._exit(_BROKEN)
         status = _wait(pid)
+        if status == _BROKEN:
+            raise RuntimeError("a child ended before its tests did")
         with os.fdopen(notes, "r") as lines:
             lines.seek(0)
             told = [line.rstrip("\n").partition(" ") for line in lines]
@@ -151,7 +153,11 @@ class Trial:
             worth[file] = max(worth.get(file, 0.0), self._worth(test))
         for file in sorted(worth, key=lambda file: -worth[file]):
             within = [argument for argument in self._arguments if "::" in argument and file in argument]
-            self._protocol(_collect(within or [str(ROOT / file)]))
+            try:
+                items = _collect(within or [str(ROOT / file)])
+            except Exception:  # noqa: BLE001 - a mutant that no test can be collected with
+                return _RED
+            self._protocol(items)
         return _GREEN
 
     def _forget(self) -> None:
