@@ -188,6 +188,37 @@ def test_a_sum_that_is_added_up_again_hides_each_report_until_its_second() -> No
         assert feed(durable, event, 100 + number, event.card % 3) == feed(plain, event, 100 + number)
 
 
+def reports_of_weeks(ends_day: int) -> list[Event | Report]:
+    """Draw reports every eight hours up to a day, of three cards in turn, and then some that are read late."""
+    first = at(ends_day * DAY, card=4, merchant=2)
+    in_order = [received(ends_day * DAY - n * 8 * 3_600, card=1 + n % 3, amount=100 + n) for n in range(240, -1, -1)]
+    late = [received(ends_day * DAY - n * 31 * 3_600, card=1 + n % 3, amount=7 * n) for n in range(1, 60, 2)]
+    return [first, *in_order, *late]
+
+
+def test_what_each_part_of_a_merchant_has_settled_is_added_up_for_events_of_any_time() -> None:
+    """One partition has settled up to a later second than the others: sub-buckets that they hold no more."""
+    plain, durable, oracle = Profiles(SMALL), Profiles(SMALL, 3), ReportOracle()
+    steps = [*reports_of_weeks(90), *(received(100 * DAY + 7 * k, card=3, amount=k) for k in range(20))]
+    steps.insert(1, at(101 * DAY, card=4, merchant=2))
+    for number, step in enumerate(steps):
+        assert feed(durable, step, number + 1, step.card % 3) == feed(plain, step, number + 1)
+        (oracle.report if isinstance(step, Report) else oracle.moved)(step)  # type: ignore[arg-type]
+    log: Log = {}
+    append(log, durable, range(3))
+    durable = restored(log, SMALL)
+    row = oracle.merchants[1][1]
+    assert not row.has_merged
+    for number, hour in enumerate(range(101 * 24, 55 * 24, -7)):
+        event = at(hour * 3_600, card=1 + number % 3)
+        seen = feed(durable, event, 1_000 + number, event.card % 3)
+        assert seen == feed(plain, event, 1_000 + number)
+        features = dict(zip(NAMES, np.frombuffer(seen), strict=True))
+        found = row.read(event.time_ms // 1000)
+        assert {window: features[name] for window, name in OF_MERCHANT.items()} == {w: found[w] for w in OF_MERCHANT}
+        assert features["merchant_reported_30d"] == found["reported"]
+
+
 @settings(max_examples=50, deadline=None)
 @given(histories(), st.data())
 def test_reported_cards_move_with_their_partition(steps: list[Event | Report], data: st.DataObject) -> None:
