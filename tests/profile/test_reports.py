@@ -1,12 +1,16 @@
 """Fraud reports: counted from receipt, never seen early, smoothed."""
 
 import math
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from tests.profile.events import NOON, Report, Stream, at
+from scoring.profile import Entity
+from tests.profile.events import NOON, Event, Report, Stream, at
 
 _TIMES = st.one_of(st.integers(0, 100_000), st.integers(0, 40 * 86_400_000), st.sampled_from([0, 999, 1_000, 1_001]))
 HOUR, DAY = 3_600, 86_400
@@ -123,3 +127,74 @@ def test_reports_age_out_after_five_quarters_of_a_window() -> None:
     features = stream.last(at(1.25 * DAY))
     assert features["merchant_reports_24h"] == 0
     assert features["merchant_reports_7d"] == 1
+
+
+def put(cells: NDArray[Any], value: int, other: int) -> None:
+    """Write another value into the cells of a card and of a merchant that hold one."""
+    places = np.flatnonzero(cells == value)
+    assert len(places) == 2
+    cells[places] = other
+
+
+def test_counts_and_sums_in_the_log_of_a_row_stop_at_their_top() -> None:
+    stream = Stream()
+    stream.report(*(received(0, amount=1_000) for _ in range(7_777)))
+    arena = stream.profiles._arena
+    put(arena.singles, 7_777, 2**32 - 3)
+    put(arena.words, 7_777_000, 2**60 - 1_500)
+    counts = []
+    for second in (1, 2, 3):
+        stream.report(received(0))
+        features = stream.last(at(second))
+        counts.append(features["card_reports_ever"])
+        assert features["card_reports_24h"] == features["merchant_reports_24h"] == counts[-1]
+        assert (
+            features["card_reported_30d"]
+            == features["merchant_reported_30d"]
+            == float(min(2**60, 2**60 - 1_500 + second * 1_000))
+        )
+    assert counts == [2**32 - 2, 2**32 - 1, 2**32 - 1]
+
+
+def test_counts_and_sums_of_settled_reports_stop_at_their_top() -> None:
+    stream = Stream()
+    stream.feed(at(5_000, card=2, merchant=2))
+    for second in (0, 1):
+        stream.report(*(received(second, amount=1_000) for _ in range(7_777 + second)))
+        put(stream.profiles._arena.singles, 7_777 + second, 2**32 - 3 + second)
+        put(stream.profiles._arena.words, 1_000 * (7_777 + second), 2**60 - 1_500 * (1 - second))
+    stream.report(*(received(100 + k, amount=0) for k in range(16)))  # the first two are settled
+    features = stream.last(at(6_000))
+    assert features["card_reports_ever"] == 2**32 - 1 + 16
+    for window in ("24h", "7d", "30d"):
+        assert features[f"merchant_reports_{window}"] == 2**32 - 1 + 16
+    assert features["card_reported_30d"] == features["merchant_reported_30d"] == 2**60
+
+
+TOP_S = 2**32 - 2
+
+
+@pytest.mark.parametrize(
+    ("received_ms", "known"),
+    [(-1_000, 0), (0, 0), (1, 1), (1_000, 1), (TOP_S * 1_000, 1), (TOP_S * 1_000 + 1, 0), (2**62, 0)],
+)
+def test_receipts_from_the_first_second_to_the_last_one_that_a_row_can_hold_count(received_ms: int, known: int) -> None:
+    stream = Stream()
+    stream.report(Report(received_ms=received_ms))
+    features = stream.last(Event(time_ms=TOP_S * 1_000))
+    assert features["card_reports_ever"] == known
+    assert stream.profiles.reported == known
+    assert stream.profiles.sizes()[Entity.MERCHANT] == 1
+
+
+def test_amounts_that_are_no_yen_are_none_and_a_merchant_keeps_them_up_to_a_thousand_trillion() -> None:
+    for amount, of_card, of_merchant in (
+        (-1, 0, 0),
+        (2**32 - 1, 2**32 - 1, 2**32 - 1),
+        (2**32, 2**32 - 1, 2**32),
+        (10**15 + 1, 2**32 - 1, 10**15),
+    ):
+        stream = Stream()
+        stream.report(received(0, amount=amount))
+        features = stream.last(at(1))
+        assert (features["card_reported_30d"], features["merchant_reported_30d"]) == (of_card, of_merchant)
