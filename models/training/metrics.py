@@ -91,7 +91,7 @@ def _share(flags: NDArray[np.bool_]) -> float:
 
 def report_lines(metrics: dict[str, float]) -> list[str]:
     """Return a short table of the metrics, for people."""
-    lines = [f"{'':24}{'all fraud':>12}{'without T1':>12}"]
+    lines = [f"{'':38}{'all fraud':>9}{'without T1':>12}"]
     names = ["fraud_rate", "auc", "pr_auc"]
     kinds = ("recall", "value_recall", "episode_recall", "first_hit_recall", "false_positives_per_fraud")
     names += [f"{kind}_at_{share}pct" for share in ("0.2", "0.5", "1") for kind in kinds]
