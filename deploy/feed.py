@@ -16,14 +16,14 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from streams.cli.console import EXIT_INFRASTRUCTURE
 from streams.config.load import load_settings
 from streams.config.settings import Settings
+from streams.console.status import EXIT_INFRASTRUCTURE
 from streams.kafka.errors import BrokersError
 from streams.kafka.explain import authorized
 from streams.kafka.rights import command_rights
+from streams.kafka.security import client_options
 from streams.replay.lines import FIELDS, Line, read_lines
-from streams.transport.security import client_options
 
 CHUNK_LINES = 200
 IN_FLIGHT_MAX = 2000

@@ -8,7 +8,7 @@ import msgspec
 
 from streams.config.document import DocumentError, parse
 from streams.config.settings import Settings
-from streams.transport.settings import PROFILES
+from streams.kafka.settings import PROFILES
 
 FILE: Final = "deploy/config/reference.yaml"
 

@@ -4,11 +4,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.cli.console import EXIT_OK, EXIT_USAGE, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_policy, load_policy_file, load_settings
 from streams.config.scoring import DecodeSettings, Reference
 from streams.config.settings import Settings
+from streams.console.status import EXIT_OK, EXIT_USAGE, show, tell
 
 
 @reported("check-config")
@@ -32,7 +32,8 @@ def run(arguments: Namespace) -> int:
 
 def _load(settings: Settings) -> str:
     """Load the bundle and run every kernel once; say which model it is and how long that took."""
-    from streams import warmup, wiring  # noqa: PLC0415 -- seconds of imports that a plain check does without
+    from streams.config import wiring  # noqa: PLC0415 -- seconds of imports that a plain check does without
+    from streams.worker import warmup  # noqa: PLC0415 -- the same
 
     bundle = wiring.load_bundle(settings)
     return f"{bundle.version}, kernels ready in {warmup.warm_up(bundle):.1f} s"

@@ -6,10 +6,10 @@ import time
 from argparse import Namespace
 from contextlib import AsyncExitStack
 
-from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.settings import Settings
+from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.dlq.letters import DlqError, Filter, redrivable, since
 from streams.dlq.listing import list_letters
 from streams.dlq.reading import UnreadableError, reading
@@ -55,12 +55,12 @@ async def _redrive(arguments: Namespace, settings: Settings) -> int:
     if arguments.mended is not None and chosen != Filter():
         raise DlqError("--mended names its dead letters itself: leave out --topic, --partition, --reason and --since")
     # seconds of imports, after what can be refused without them
+    from streams.config.wiring import engine_settings  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.judge import Judge  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.mended import mended_file  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.redrive import Request, redrive  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.report import describe, remarks  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.sending import sending  # noqa: PLC0415 -- only this command needs it
-    from streams.wiring import engine_settings  # noqa: PLC0415 -- only this command needs it
 
     topics = settings.topics.full
     uses = ("dlq redrive", "dlq redrive --yes") if arguments.yes else ("dlq redrive",)

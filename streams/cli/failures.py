@@ -4,8 +4,8 @@ import functools
 from argparse import Namespace
 from collections.abc import Callable
 
-from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_USAGE, tell
 from streams.config.strict import ConfigError
+from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_USAGE, tell
 from streams.kafka.errors import BrokersError
 
 Command = Callable[[Namespace], int]

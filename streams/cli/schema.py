@@ -3,8 +3,8 @@
 from argparse import Namespace
 from importlib import resources
 
-from streams.cli.console import EXIT_OK, EXIT_USAGE, show, tell
 from streams.config.strict import suggestion
+from streams.console.status import EXIT_OK, EXIT_USAGE, show, tell
 
 
 def run(arguments: Namespace) -> int:

@@ -13,11 +13,11 @@ from scoring.clock import UNDATED
 from scoring.decode import decode
 from scoring.decode.read.near import Oddity, oddities
 from scoring.outputs import Outputs, Source
-from streams.cli.console import EXIT_OK, EXIT_REFUSED, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.settings import Settings
-from streams.wiring import build_engine, engine_settings
+from streams.config.wiring import build_engine, engine_settings
+from streams.console.status import EXIT_OK, EXIT_REFUSED, show, tell
 
 READ_BYTES_MAX = 1 << 21
 """More than any event may have (`decode.bytes_max`); what is beyond is not read, and the event refused."""

@@ -5,14 +5,14 @@ import logging
 from argparse import Namespace
 from collections.abc import Sequence
 
-from streams.cli.console import EXIT_OK, EXIT_USAGE, show, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.settings import Settings
+from streams.console.status import EXIT_OK, EXIT_USAGE, show, tell
 from streams.kafka.admin import TopicState
 from streams.kafka.explain import authorized
 from streams.kafka.rights import command_rights
-from streams.topics import TopicPlan, ensure, plan
+from streams.kafka.topics import TopicPlan, ensure, plan
 
 
 @reported("topics create")

@@ -3,10 +3,10 @@
 import logging
 from argparse import Namespace
 
-from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, tell
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.settings import Settings
+from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, tell
 from streams.kafka.errors import SecurityError
 from streams.telemetry.facts import Telemetry
 from streams.telemetry.http import HttpEndpoints, HttpError
@@ -39,7 +39,8 @@ def run(arguments: Namespace) -> int:
 
 def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     """Build the engine, then run the app in this thread until it ends."""
-    from streams import app, warmup, wiring  # noqa: PLC0415 -- seconds of imports, during which /livez answers
+    from streams.config import wiring  # noqa: PLC0415 -- seconds of imports, during which /livez answers
+    from streams.worker import app, warmup  # noqa: PLC0415 -- the same
 
     telemetry.starting("loading model and policy")
     engine = wiring.build_engine(settings, origin=origin)

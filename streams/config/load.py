@@ -10,7 +10,7 @@ from scoring.policy import Policy, PolicyError, policy_from
 from streams.config.document import DOCUMENT_BYTES_MAX, DocumentError, parse
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError, convert, faults_of, phrase, suggestion
-from streams.transport.settings import PROFILES
+from streams.kafka.settings import PROFILES
 
 __all__ = ["ConfigError", "default_policy", "load_policy", "load_policy_file", "load_settings", "settings_from"]
 

@@ -4,9 +4,12 @@ from msgspec import Struct
 
 from streams.config.addresses import fault_of
 from streams.config.scoring import DecodeSettings, MerchantsSettings, ModelSettings, PolicySettings, ProfilesSettings
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicsSettings
+from streams.state.settings import State
 from streams.telemetry.settings import HttpSettings, LoggingSettings
-from streams.topics import TopicsSettings
-from streams.transport.settings import Broker, Consume, Emit, PoisonLimit, State, Watch, WorkerSettings
+from streams.transport.settings import Consume, Emit
+from streams.worker.settings import PoisonLimit, Watch, WorkerSettings
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

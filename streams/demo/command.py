@@ -10,14 +10,14 @@ import uvloop
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, show, tell
+from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, show, tell
 from streams.demo.feed import FeedError
 from streams.demo.plain import Lines
 from streams.demo.run import Outcome, Plan, Screen, perform
 from streams.demo.state import State
 from streams.demo.summary import describe
 from streams.demo.view import Terminal
-from streams.embedded import EmbeddedBrokerError
+from streams.kafka.embedded import EmbeddedBrokerError
 from streams.kafka.explain import reached
 from streams.replay.child import ChildError
 from streams.replay.command import until_signalled

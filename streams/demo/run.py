@@ -17,12 +17,12 @@ from streams.demo.state import State
 from streams.demo.truth import Assessment, assess, read_truth
 from streams.demo.view import save_picture
 from streams.demo.watch import Language, Watcher
-from streams.embedded import embedded_broker, free_port
+from streams.kafka.embedded import embedded_broker, free_port
+from streams.kafka.settings import Broker
+from streams.kafka.topics import ensure, plan
 from streams.replay.child import Child, address_of, await_ready, fetch, running
 from streams.replay.sender import sending
 from streams.replay.tail import reading
-from streams.topics import ensure, plan
-from streams.transport.settings import Broker
 
 READY_S = 180.0  # the first start compiles the kernels
 WORKER_END_S = 20.0

@@ -9,7 +9,7 @@ import msgspec
 from aiokafka.structs import ConsumerRecord
 
 from streams.demo.state import SCORE_BINS, AlertLine, State
-from streams.transport.settings import Topics
+from streams.kafka.settings import Topics
 
 Language = Literal["en", "ja"]
 

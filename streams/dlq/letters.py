@@ -11,7 +11,7 @@ import msgspec
 from scoring.contract.dead_letter import REASONS, DeadLetter
 from scoring.contract.faults import FAULTS
 from streams.config.strict import suggestion
-from streams.transport.settings import Topics
+from streams.kafka.settings import Topics
 
 _DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}

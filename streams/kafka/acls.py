@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from streams.kafka.rights import Kind, Operation, Right, by_resource
-from streams.transport.settings import Broker
+from streams.kafka.settings import Broker
 
 OPTIONS: Final = {Kind.TOPIC: "--topic", Kind.GROUP: "--group", Kind.TRANSACTIONAL_ID: "--transactional-id"}
 

@@ -17,8 +17,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.kafka.granted import lacking
 from streams.kafka.rights import Kind, Operation, Right
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
 
 LOOK_S: Final = 0.05
 """How often to ask for the metadata of a topic that was made a moment ago; brokers need tens of ms for it."""

@@ -15,3 +15,7 @@ class SecurityError(BrokersError):
 
 class RightsError(BrokersError):
     """Raised when rights are missing; the text names each, and the lines that grant them."""
+
+
+class TopicsMismatchError(Exception):
+    """Raised when an output topic is missing or `decisions` has too few partitions; nothing has been consumed yet."""

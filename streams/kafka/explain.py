@@ -24,8 +24,8 @@ from streams.kafka.errors import BrokersError, UnreachableError
 from streams.kafka.failures import failures, let_close
 from streams.kafka.granted import lacking, missing_of, require
 from streams.kafka.rights import Right
+from streams.kafka.settings import Broker
 from streams.kafka.wording import describe
-from streams.transport.settings import Broker
 
 ASK_S: Final = 5.0
 """For the brokers to say which right is missing, when the end is certain."""

@@ -29,8 +29,8 @@ from streams.kafka.acls import grants, named, principal
 from streams.kafka.errors import RightsError
 from streams.kafka.metadata import MetadataRequest
 from streams.kafka.rights import Kind, Operation, Right
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
 
 BITS: Final = {Operation.READ: 3, Operation.WRITE: 4, Operation.DESCRIBE: 8}
 """Numbers of operations in what Metadata tells. Create is left to the attempt: a right on the cluster does as well."""

@@ -8,7 +8,9 @@ from typing import Final
 
 from streams.kafka.acls import grants
 from streams.kafka.rights import COMMANDS, Right, command_rights, worker_rights
-from streams.transport.settings import State, Topics, WorkerSettings
+from streams.kafka.settings import Topics
+from streams.state.settings import State
+from streams.worker.settings import WorkerSettings
 
 WHOSE: Final = "User:sekisho"
 BOOTSTRAP: Final = "broker:9092"

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from streams.transport.settings import Topics, WorkerSettings
+from streams.kafka.settings import Topics
+from streams.worker.settings import WorkerSettings
 
 
 class Operation(StrEnum):

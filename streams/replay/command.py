@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import uvloop
 
-from streams.cli.console import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.config.load import ConfigError, load_settings
 from streams.config.settings import Settings
+from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.kafka.errors import BrokersError
 from streams.kafka.explain import authorized
 from streams.kafka.rights import command_rights

@@ -6,8 +6,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
 
 
 class ForgetfulTopicError(Exception):

@@ -10,9 +10,9 @@ from aiokafka.partitioner import murmur2
 from aiokafka.structs import RecordMetadata
 
 from scoring.outputs import Record
-from streams.emit import build
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
+from streams.transport.append import build
 
 BATCH_BYTES_MAX = 500_000
 UNACKNOWLEDGED_MAX = 64  # batches

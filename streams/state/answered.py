@@ -14,9 +14,9 @@ from scoring.contract.faults import FAULTS
 from scoring.decide.alerts import CASES_MAX
 from scoring.decide.leaks import TYPE as SYSTEM
 from scoring.outputs import NOTHING, Emitted
+from streams.kafka.settings import Topics
 from streams.state.reader import LogReader
 from streams.state.rows import Rows
-from streams.transport.settings import Topics
 
 log = logging.getLogger(__name__)
 

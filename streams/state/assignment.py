@@ -15,8 +15,6 @@ import click
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.emit import Emitter
-from streams.seams import Engine, Telemetry
 from streams.state.answered import Since, alerts_since
 from streams.state.follow import Follower
 from streams.state.keeper import Keeper
@@ -24,7 +22,9 @@ from streams.state.reader import LogReader
 from streams.state.restore import Input, Restorer
 from streams.state.rows import StateReadError, name_of
 from streams.transport.fence import ProducerIdentity
-from streams.transport.settings import WorkerSettings
+from streams.worker.emit import Emitter
+from streams.worker.protocols import Engine, Telemetry
+from streams.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from streams.emit import TopicsMismatchError
-from streams.transport.security import client_options
-from streams.transport.settings import WorkerSettings
+from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.security import client_options
+from streams.worker.settings import WorkerSettings
 
 COMPACTION_LAG_MIN_MS = 10 * 60_000
 """A crashed flush must be restored, and written over, before the rows that it wrote over are compacted away."""

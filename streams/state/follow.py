@@ -16,10 +16,10 @@ from aiokafka.structs import TopicPartition
 from mode import Service
 
 from scoring.profile.packed import RowFormatError
-from streams.seams import Engine, Telemetry
 from streams.state.marker import KEY, StateFormatError, decode
 from streams.state.reader import LogReader, Rows, pack
-from streams.transport.settings import WorkerSettings
+from streams.worker.protocols import Engine, Telemetry
+from streams.worker.settings import WorkerSettings
 
 ROWS_HELD_MAX: Final = 4_000_000
 """Rows that may wait for their marker; more is a log without markers."""

@@ -34,14 +34,16 @@ from msgspec.structs import replace
 from scoring.outputs import NOTHING, Emitted
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT, Packed
-from streams.emit import Ack, Emitter
-from streams.seams import Engine, Telemetry
 from streams.state.answered import NONE_ANSWERED, Answered, Since
 from streams.state.marker import KEY, Marker, encode
+from streams.state.settings import State
 from streams.state.writer import StateProducer
+from streams.transport.append import Ack
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
 from streams.transport.fence.lease import FENCED, ExpelledError
-from streams.transport.settings import State, WorkerSettings
+from streams.worker.emit import Emitter
+from streams.worker.protocols import Engine, Telemetry
+from streams.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 

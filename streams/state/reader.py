@@ -12,12 +12,12 @@ import aiokafka
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker, Isolation
 from streams.state.rows import KEY_SIZE, ROWS_MAX, Rows, StateReadError, batches_of, name_of, pack, rows_of
 from streams.state.topic_ids import topic_ids
 from streams.transport import failover
 from streams.transport.fetch import READ_COMMITTED, READ_UNCOMMITTED, close, fetch_again
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, Isolation
 
 TAIL_STEP: Final = 4_096
 LOOK_S: Final = 0.01  # aiokafka wakes no one for an empty answer: how often to look for it

@@ -10,12 +10,12 @@ from aiokafka.structs import TopicPartition
 
 from scoring.profile import Changelog
 from scoring.profile.packed import RowFormatError
+from streams.kafka.settings import Topics
 from streams.state.answered import NONE_ANSWERED, Since, scan
 from streams.state.keeper import Held
 from streams.state.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
 from streams.state.reader import LogReader, Rows, pack
 from streams.state.uncounted import uncounted
-from streams.transport.settings import Topics
 
 log = logging.getLogger(__name__)
 

@@ -13,13 +13,14 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
 from scoring.profile.packed import Packed
-from streams.emit import Ack, TopicsMismatchError
+from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
 from streams.state.blocks import BlockBuilder, blocks
 from streams.transport import failover
+from streams.transport.append import Ack
 from streams.transport.fence import IdentifiedBatch, ProducerIdentity, name_transactions
 from streams.transport.fence.lease import guard
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
 
 LET_GO_S = 5.0  # for connections to close and the sender to end, once all that was under way has failed
 
@@ -27,8 +28,8 @@ LET_GO_S = 5.0  # for connections to close and the sender to end, once all that 
 def append_blocks(accumulator: Any, tp: TopicPartition, builders: Iterable[BatchBuilder | BlockBuilder]) -> list[Ack]:
     """Put closed batches behind what a producer has not sent yet for a partition; return one future for each.
 
-    As `streams.emit.append`, this does not wait, and what is appended later comes after it: a closed batch takes no
-    record, so the next one opens a batch of its own.
+    As `streams.transport.append`, this does not wait, and what is appended later comes after it: a closed batch
+    takes no record, so the next one opens a batch of its own.
 
     Raises:
         aiokafka.errors.KafkaError: the producer is closed or has failed for good.
@@ -88,7 +89,7 @@ class StateProducer:
 
         Raises:
             aiokafka.errors.KafkaError: the broker cannot be reached.
-            streams.emit.TopicsMismatchError: a topic does not exist.
+            streams.kafka.errors.TopicsMismatchError: a topic does not exist.
         """
         assert self._started is None
         options = client_options(self._broker) | {"request_timeout_ms": int(self._request_timeout_s * 1000)}

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from scoring.outputs import Outputs, Tally
+from streams.kafka.settings import Topics
 from streams.telemetry.catalogue import CATALOGUE, STAGES
 from streams.telemetry.series import Series
-from streams.transport.settings import Topics
 
 if TYPE_CHECKING:
     from faust.types import TP

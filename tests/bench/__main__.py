@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from streams.embedded import embedded_broker
+from streams.kafka.embedded import embedded_broker
 from tests.bench.machine import describe
 from tests.bench.restore import restore_rate
 from tests.bench.run import Harness, Plan, median_ratio, medians

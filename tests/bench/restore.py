@@ -7,11 +7,11 @@ from pathlib import Path
 from aiokafka.structs import TopicPartition
 
 from streams.config.load import load_settings
+from streams.config.wiring import build_engine
 from streams.state.answered import Since
 from streams.state.marker import KEY, decode
 from streams.state.reader import LogReader
 from streams.state.restore import Input, Restorer
-from streams.wiring import build_engine
 from tests.bench.kafka_io import PARTITIONS
 
 ANY_END = 2**62

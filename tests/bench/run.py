@@ -16,10 +16,10 @@ from scoring.clock import UNDATED
 from scoring.engine import Engine
 from scoring.observer import Observer
 from streams.config.settings import Settings
-from streams.embedded import free_port
-from streams.topics import PROFILE_CONFIGS
-from streams.transport.settings import Broker
-from streams.wiring import build_engine
+from streams.config.wiring import build_engine
+from streams.kafka.embedded import free_port
+from streams.kafka.settings import Broker
+from streams.kafka.topics import PROFILE_CONFIGS
 from tests.bench import kafka_io
 from tests.bench.drain import Contender, drain_rate
 from tests.bench.inference import compare

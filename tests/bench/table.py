@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from streams.embedded import free_port
+from streams.kafka.embedded import free_port
 from tests.brokers import kafka
 
 PARTITIONS = 4

@@ -12,10 +12,13 @@ import uuid
 
 import uvloop
 
-from streams.embedded import embedded_broker
 from streams.kafka.admin import create_topics
-from streams.topics import TopicPartitions, TopicsSettings, plan
-from streams.transport.settings import Broker, Consume, State, WorkerSettings
+from streams.kafka.embedded import embedded_broker
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
+from streams.state.settings import State
+from streams.transport.settings import Consume
+from streams.worker.settings import WorkerSettings
 from tests.brokers.kafka import kafka_broker
 from tests.brokers.load import load, producer, read, reader
 from tests.brokers.workers import cpu_seconds, terminate, worker_process

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.admin import CreateAclsRequest_v1, DeleteAclsRequest_v1, DescribeAclsRequest_v1
 
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
 
 KINDS = {"topic": 2, "group": 3, "cluster": 4, "transactional_id": 5}
 OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}

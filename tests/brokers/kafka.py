@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from streams.embedded import await_port, end, free_port
-from streams.transport.settings import APACHE_KAFKA, Broker
+from streams.kafka.embedded import await_port, end, free_port
+from streams.kafka.settings import APACHE_KAFKA, Broker
 
 VERSION = "4.3.1"
 BOOTSTRAP_VARIABLE = "SEKISHO_TEST_KAFKA"

@@ -9,8 +9,8 @@ from datetime import datetime
 import aiokafka
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
 
 BATCH_BYTES = 900_000
 EVENT_TS = b'"event_ts":"'

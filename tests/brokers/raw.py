@@ -5,8 +5,8 @@ from typing import Any
 
 import aiokafka
 
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
 
 
 class RawBatch:

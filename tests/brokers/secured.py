@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.embedded import free_port
-from streams.transport.settings import Broker, Sasl, Secret, Tls
+from streams.kafka.embedded import free_port
+from streams.kafka.settings import Broker, Sasl, Secret, Tls
 from tests.brokers.certificates import Authority, Pair
 from tests.brokers.kafka import TEST_PROFILE, KafkaServer
 

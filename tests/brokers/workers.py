@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from streams.transport.settings import WorkerSettings
+from streams.worker.settings import WorkerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 END_S = 30.0

@@ -13,7 +13,7 @@ from msgspec.structs import asdict
 
 from streams.config.load import load_settings
 from streams.config.settings import Settings
-from streams.topics import plan
+from streams.kafka.topics import plan
 from tests.brokers.cluster import NODES, Cluster, steady
 from tests.chaos.proxy import Proxies, Proxy
 from tests.chaos.site import Deployment

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import yaml
 
-from streams.topics import TopicRetention
-from streams.transport.settings import Topics
+from streams.kafka.settings import Topics
+from streams.kafka.topics import TopicRetention
 from tests.brokers.kafka import KafkaServer
 from tests.chaos.ports import steady_ports
 from tests.chaos.proxy import AnyProxy, Proxy

@@ -7,7 +7,7 @@ import pytest
 
 from scoring.outputs import Source
 from streams.config.settings import Settings
-from streams.wiring import build_engine
+from streams.config.wiring import build_engine
 from tests.chaos.oracle import (
     Decision,
     Input,

@@ -21,7 +21,8 @@ from scoring.engine import Engine
 from scoring.observer import Observed
 from scoring.profile import Entity
 from scoring.profile.catalog import PROFILE_FEATURES
-from streams import cli, wiring
+from streams import cli
+from streams.config import wiring
 
 FIRST = len(FEATURES) - len(PROFILE_FEATURES)
 CARD_COLUMNS = [FIRST + place for place, feature in enumerate(PROFILE_FEATURES) if feature.name.startswith("card_")]

@@ -16,8 +16,8 @@ import pytest
 from aiokafka.structs import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
-from streams.transport.settings import Broker
+from streams.kafka.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
+from streams.kafka.settings import Broker
 from tests.bundles import bundle_files
 from tests.events import encoded, token
 

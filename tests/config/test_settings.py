@@ -16,10 +16,12 @@ from streams.config.document import parse
 from streams.config.load import ConfigError, default_policy, load_policy, load_settings, settings_from
 from streams.config.scoring import PolicySettings, ProfileRows
 from streams.config.settings import Settings
+from streams.config.wiring import engine_settings
+from streams.kafka.settings import APACHE_KAFKA, EMBEDDED
+from streams.kafka.topics import plan
 from streams.state.check import COMPACTION_LAG_MIN_MS
-from streams.topics import plan
-from streams.transport.settings import APACHE_KAFKA, EMBEDDED, State, WorkerSettings
-from streams.wiring import engine_settings
+from streams.state.settings import State
+from streams.worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "deploy" / "config" / "reference.yaml"

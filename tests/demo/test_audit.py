@@ -11,9 +11,9 @@ from scoring.outputs import Outputs, Tally
 from scoring.profile import ProfileLimits
 from scoring.profile.row_plans import IDS
 from streams.demo.audit import Audit, Balance, Inputs, counted
+from streams.kafka.settings import Topics
 from streams.telemetry.facts import Telemetry
 from streams.transport.batch import Batch
-from streams.transport.settings import Topics
 from tests.events import encoded
 
 GOOD = Balance(events=10, decisions=7, dead_letters=2, repeats=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streams.demo import main
-from streams.embedded import EmbeddedBrokerError, find_binary
+from streams.kafka.embedded import EmbeddedBrokerError, find_binary
 
 pytestmark = pytest.mark.embedded
 

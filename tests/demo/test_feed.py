@@ -11,7 +11,7 @@ from scoring.outputs import Record
 from streams.demo.feed import DAY_MS, Feed
 from streams.demo.state import State
 from streams.demo.trouble import TROUBLES
-from streams.transport.settings import Topics
+from streams.kafka.settings import Topics
 from tests.events import event
 
 START_MS = 1_772_290_800_000

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from streams.embedded import end
-from streams.transport.settings import Broker
+from streams.kafka.embedded import end
+from streams.kafka.settings import Broker
 from tests.deploy.rules import DEPLOY, ROOT, RULES, read
 
 READY_S = 240  # kernels may have to be compiled

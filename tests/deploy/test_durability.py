@@ -8,9 +8,9 @@ import yaml
 from scoring.profile.changelog import _packed_words
 from scoring.profile.layout import ROW_WORDS
 from streams.config.settings import Settings
+from streams.kafka.settings import APACHE_KAFKA
+from streams.kafka.topics import PROFILE_CONFIGS
 from streams.state.check import COMPACTION_LAG_MIN_MS
-from streams.topics import PROFILE_CONFIGS
-from streams.transport.settings import APACHE_KAFKA
 from tests.deploy.rules import DEPLOY, anchor, read
 
 PAGE = (DEPLOY / "docs" / "durability.md").read_text(encoding="utf-8")

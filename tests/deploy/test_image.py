@@ -149,7 +149,7 @@ def test_the_image_has_every_package_that_the_project_needs_and_no_tool_of_ours(
 def test_a_worker_needs_no_lightgbm_and_so_the_image_no_openmp() -> None:
     program = (
         "import sys; sys.modules['lightgbm'] = None; sys.modules['scipy'] = None\n"
-        "import streams.app, streams.wiring, streams.cli.worker, streams.cli.score, scoring.engine"
+        "import streams.worker.app, streams.config.wiring, streams.cli.worker, streams.cli.score, scoring.engine"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=LINT_S)
 

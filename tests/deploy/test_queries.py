@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 import pytest
 
-from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
+from streams.kafka.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
 from tests.brokers.load import load
 from tests.bundles import bundle_files
 from tests.deploy.rules import DEPLOY, ROOT, alerts, records

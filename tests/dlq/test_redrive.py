@@ -15,8 +15,8 @@ from streams.dlq.letters import DlqError, Filter
 from streams.dlq.mended import Mended
 from streams.dlq.redrive import Account, Request, redrive
 from streams.dlq.report import describe, remarks
+from streams.kafka.settings import Topics
 from streams.records.batches import Refused
-from streams.transport.settings import Topics
 from tests.dlq.fakes import RECEIVED_MS, FakeReader, FakeSends
 from tests.events import encoded, event, outcome_of, token
 

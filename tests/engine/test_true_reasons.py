@@ -17,7 +17,7 @@ from scoring.observer import Observer
 from scoring.outputs import Source
 from scoring.policy import policy_from
 from streams.config.settings import Settings
-from streams.wiring import build_engine
+from streams.config.wiring import build_engine
 from tests.policy.expected import FAMILY, NAMES, expected
 from tests.policy.history_claims import CLAIMS
 

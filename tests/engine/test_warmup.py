@@ -7,8 +7,8 @@ PROGRAM = """
 import gc, re
 from numba.core.dispatcher import Dispatcher
 from streams.config.settings import Settings
-from streams.warmup import warm_up
-from streams.wiring import load_bundle
+from streams.worker.warmup import warm_up
+from streams.config.wiring import load_bundle
 
 warm_up(load_bundle(Settings()))
 kernels = {d.py_func.__qualname__: d.signatures for d in gc.get_objects() if isinstance(d, Dispatcher)}

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from streams.config.types import DAY_MS
-from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary
 from streams.kafka.admin import create_topics
-from streams.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
-from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
+from streams.kafka.embedded import EmbeddedBrokerError, embedded_broker, find_binary
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
+from streams.kafka.types import DAY_MS
+from streams.state.settings import State
+from streams.transport.settings import Consume, Emit
+from streams.worker.settings import Watch, WorkerSettings
 from tests.brokers.kafka import kafka_broker, missing, missing_tools
 from tests.brokers.secured import PASSWORD, PASSWORD_VARIABLE, Secured, secured_broker
 

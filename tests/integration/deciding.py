@@ -16,10 +16,10 @@ from scoring.observer import Settings
 from scoring.outputs import Outputs
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
-from streams.app import FraudApp, build_app, run
-from streams.seams import NoTelemetry
-from streams.transport.settings import WorkerSettings
-from streams.warmup import warm_up
+from streams.worker.app import FraudApp, build_app, run
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import WorkerSettings
+from streams.worker.warmup import warm_up
 from tests.bundles import small_bundle
 
 POLICY = {"version": "t", "global": {"review": 400, "step_up": 600, "block": 800}}

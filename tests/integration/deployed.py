@@ -12,10 +12,11 @@ import aiokafka
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.demo.audit import Balance, counted
-from streams.embedded import free_port
+from streams.kafka.embedded import free_port
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker, Topics
 from streams.replay.child import Child, fetch, running
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, Topics, WorkerSettings
+from streams.worker.settings import WorkerSettings
 from tests.brokers.load import read
 from tests.bundles import bundle_files
 

@@ -6,8 +6,10 @@ import aiokafka
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, Emit, WorkerSettings
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
+from streams.transport.settings import Emit
+from streams.worker.settings import WorkerSettings
 from tests.brokers.load import load
 from tests.brokers.workers import terminate, worker_process
 from tests.integration.conftest import NewWorker

@@ -10,8 +10,8 @@ import pytest
 from scoring.contract.dead_letter import DeadLetter
 from streams.cli import main
 from streams.dlq.letters import letter_of, name_of, offsets_of
+from streams.kafka.settings import Broker
 from streams.replay.child import Child
-from streams.transport.settings import Broker
 from tests.brokers.raw import send_raw
 from tests.events import encoded, token
 from tests.integration.conftest import NewWorker

@@ -13,13 +13,15 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from scoring.profile import ProfileLimits
 from streams.cli import main
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker, Topics
 from streams.records.batches import Fetched
 from streams.records.codecs import MASK
 from streams.replay.child import Child
 from streams.replay.tail import reading
 from streams.state.follow import Follower
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, State, Topics, WorkerSettings
+from streams.state.settings import State
+from streams.worker.settings import WorkerSettings
 from tests.brokers.load import reader
 from tests.brokers.topic_settings import OF_THE_TOPIC
 from tests.events import encoded, token

@@ -16,9 +16,9 @@ from streams.cli import main
 from streams.kafka.acls import grants
 from streams.kafka.admin import create_topics
 from streams.kafka.rights import COMMANDS, Right, command_rights
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicsSettings, plan
 from streams.replay.run import Pace
-from streams.topics import TopicsSettings, plan
-from streams.transport.settings import Broker
 from tests.brokers.acls import put_in_force
 from tests.brokers.load import producer
 from tests.brokers.secured import USER, Secured

@@ -12,10 +12,11 @@ from aiokafka.errors import KafkaConnectionError
 
 from deploy import feed
 from streams.cli import main
-from streams.embedded import free_port
+from streams.kafka.embedded import free_port
 from streams.kafka.failures import failures, forget_failures
-from streams.transport.security import client_options
-from streams.transport.settings import Sasl, Secret, Tls, WorkerSettings
+from streams.kafka.security import client_options
+from streams.kafka.settings import Sasl, Secret, Tls
+from streams.worker.settings import WorkerSettings
 from tests.brokers.certificates import Authority
 from tests.brokers.secured import LOGIN_OF_USER, PASSWORD, PASSWORD_VARIABLE, USER, Secured
 from tests.brokers.workers import ROOT

@@ -16,9 +16,10 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 from scoring.contract.dead_letter import Reject
 from scoring.decode import encode_dead_letter
 from streams.cli import main
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker, Topics
 from streams.replay.child import running
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, Topics, WorkerSettings
+from streams.worker.settings import WorkerSettings
 from tests.brokers.load import producer, read
 from tests.bundles import bundle_files
 from tests.events import encoded, event, token

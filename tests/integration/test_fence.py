@@ -13,14 +13,14 @@ from aiokafka.errors import ProducerFenced
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest
 from aiokafka.structs import TopicPartition
 
-from streams.emit import append
 from streams.kafka.admin import create_topics
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPlan
 from streams.state.blocks import blocks
 from streams.state.writer import append_blocks
-from streams.topics import TopicPlan
+from streams.transport.append import append
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
 from tests.integration.test_state_transport import reading
 from tests.state.rows import rows_of
 

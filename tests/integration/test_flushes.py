@@ -12,13 +12,13 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from scoring.profile.packed import Packed
-from streams.emit import append
 from streams.kafka.admin import create_topics
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPlan
 from streams.state.writer import StateProducer
-from streams.topics import TopicPlan
+from streams.transport.append import append
 from streams.transport.fence import Fence, ProducerIdentity
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
 from tests.integration.test_state_transport import collect, reading
 from tests.state.rows import pairs
 

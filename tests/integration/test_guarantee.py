@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.transport.settings import Broker, Consume, PoisonLimit, Watch, WorkerSettings
-from streams.watchdog import EXIT_STALLED
+from streams.kafka.settings import Broker
+from streams.transport.settings import Consume
+from streams.worker.settings import PoisonLimit, Watch, WorkerSettings
+from streams.worker.watchdog import EXIT_STALLED
 from tests.brokers.load import committed, load, producer, read
 from tests.brokers.workers import terminate, worker_process
 from tests.integration.conftest import PARTITIONS, NewWorker

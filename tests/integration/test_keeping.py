@@ -6,9 +6,9 @@ import uuid
 import pytest
 
 from streams.kafka.admin import TopicState, create_topics
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPlan, TopicsSettings, plan
 from streams.replay.keeping import Keeping, keeping_of
-from streams.topics import TopicPlan, TopicsSettings, plan
-from streams.transport.settings import Broker
 
 
 def kept(broker: Broker, **configs: str) -> tuple[str, Keeping]:

@@ -9,11 +9,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from scoring.contract.dead_letter import DeadLetter
 from streams.dlq.letters import letter_of
-from streams.merchants import loader as loader_module
-from streams.merchants.loader import ReferenceLoader
-from streams.seams import NoTelemetry
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, WorkerSettings
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
+from streams.worker.merchants import loader as loader_module
+from streams.worker.merchants.loader import ReferenceLoader
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import WorkerSettings
 from tests.brokers.load import committed, producer, read
 from tests.brokers.workers import terminate, worker_process
 from tests.integration.conftest import NewWorker

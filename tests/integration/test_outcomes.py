@@ -11,10 +11,11 @@ import pytest
 from models.simulator import Simulator, SimulatorConfig
 from scoring.engine import Engine
 from scoring.outputs import Source
+from streams.kafka.settings import Broker
 from streams.state.marker import KEY
 from streams.state.reader import pack
-from streams.transport.settings import Broker, WorkerSettings
-from streams.warmup import warm_up
+from streams.worker.settings import WorkerSettings
+from streams.worker.warmup import warm_up
 from tests.brokers.load import committed, load, read, stamp_ms
 from tests.brokers.workers import terminate, worker_process
 from tests.bundles import small_bundle

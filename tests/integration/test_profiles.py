@@ -15,11 +15,14 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from models.simulator import Simulator, SimulatorConfig
 from scoring.outputs import Source
 from streams.kafka.admin import create_topics
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
 from streams.state.marker import KEY, Marker, decode
-from streams.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
-from streams.warmup import warm_up
+from streams.state.settings import State
+from streams.transport.settings import Consume, Emit
+from streams.worker.settings import Watch, WorkerSettings
+from streams.worker.warmup import warm_up
 from tests.brokers.load import committed, load, read, stamp_ms
 from tests.brokers.topic_settings import changed
 from tests.brokers.workers import terminate, worker_process

@@ -8,9 +8,10 @@ import aiokafka
 import pytest
 from faust.types import TP
 
+from streams.kafka.settings import Broker
 from streams.state.assignment import Assignment
 from streams.state.reader import LogReader
-from streams.transport.settings import Broker, WorkerSettings
+from streams.worker.settings import WorkerSettings
 from tests.integration.conftest import PARTITIONS, NewWorker
 
 NOW, DAY, RECALL = 1_700_000_000_000, 86_400_000, 60_000

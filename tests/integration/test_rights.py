@@ -21,12 +21,15 @@ from streams.kafka.admin import create_topics
 from streams.kafka.errors import RightsError
 from streams.kafka.granted import require
 from streams.kafka.rights import Kind, Operation, Right, worker_rights
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
 from streams.state.check import check_topics
 from streams.state.reader import LogReader, StateReadError
-from streams.topics import TopicPartitions, TopicsSettings, plan
+from streams.state.settings import State
 from streams.transport.fence import Fence, FenceError
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, Consume, Emit, State, Watch, WorkerSettings
+from streams.transport.settings import Consume, Emit
+from streams.worker.settings import Watch, WorkerSettings
 from tests.brokers.acls import put_in_force
 from tests.brokers.load import committed, load, producer, read
 from tests.brokers.secured import USER, Secured

@@ -12,14 +12,14 @@ import pytest
 from aiokafka.errors import ProducerClosed, RequestTimedOutError
 from aiokafka.structs import TopicPartition
 
-from streams.emit import TopicsMismatchError
 from streams.kafka.admin import create_topics
+from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPlan
 from streams.state.reader import LogReader, Rows, StateReadError, pack
 from streams.state.writer import StateProducer
-from streams.topics import TopicPlan
 from streams.transport.fence.lease import ExpelledError
-from streams.transport.security import client_options
-from streams.transport.settings import Broker
 from tests.state.rows import Row, pairs, rows_of
 
 NOW_MS = time.time_ns() // 1_000_000

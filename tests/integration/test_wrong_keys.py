@@ -12,9 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.decode import DecodeLimits, decode
 from scoring.decode.hashing import CARD_KEY
-from streams.embedded import free_port
+from streams.kafka.embedded import free_port
+from streams.kafka.settings import Broker, Topics
 from streams.replay.child import fetch, running
-from streams.transport.settings import Broker, Topics, WorkerSettings
+from streams.worker.settings import WorkerSettings
 from tests.brokers.load import load, read
 from tests.bundles import bundle_files
 from tests.events import encoded, token

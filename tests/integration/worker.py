@@ -12,13 +12,14 @@ import sys
 import msgspec
 from aiokafka.errors import NotEnoughReplicasError
 
-import streams.app
+import streams.worker.app
 from scoring.outputs import Outputs
-from streams.app import FraudApp, build_app, run
-from streams.emit import Ack, Emitter
-from streams.seams import NoTelemetry
+from streams.transport.append import Ack
 from streams.transport.batch import Batch
-from streams.transport.settings import WorkerSettings
+from streams.worker.app import FraudApp, build_app, run
+from streams.worker.emit import Emitter
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import WorkerSettings
 from tests.integration.fakes import EchoEngine
 
 
@@ -47,7 +48,7 @@ def main() -> int:
     )
     settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
     if "unchecked" in sys.argv[2:]:
-        streams.app.require = believed
+        streams.worker.app.require = believed
 
     def build() -> FraudApp:
         app = build_app(settings, EchoEngine(batch_s=0.02 if "slow" in sys.argv[2:] else 0.0), NoTelemetry())

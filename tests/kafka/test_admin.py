@@ -15,8 +15,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.kafka import admin
 from streams.kafka.admin import TopicState, create_topics
-from streams.topics import TopicPlan
-from streams.transport.settings import Broker
+from streams.kafka.settings import Broker
+from streams.kafka.topics import TopicPlan
 
 OK, UNKNOWN, NO_LEADER, EXISTS, REFUSED, BAD_REPLICATION = 0, 3, 5, 36, 29, 38
 PATIENT = Broker(request_timeout_s=60.0)

@@ -12,13 +12,13 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, SaslAuthenticationFailed
 
-from streams.embedded import free_port
 from streams.kafka import failures as module
+from streams.kafka.embedded import free_port
 from streams.kafka.explain import reached
 from streams.kafka.failures import ADDRESSES_MAX, Failure, _Connection, failures, forget_failures
+from streams.kafka.security import client_options
+from streams.kafka.settings import Broker, Tls
 from streams.kafka.wording import cause, describe
-from streams.transport.security import client_options
-from streams.transport.settings import Broker, Tls
 from tests.brokers.certificates import EXPIRED_DAYS, Authority, Pair
 
 Serve = Callable[[socket.socket], None]

@@ -8,7 +8,9 @@ import pytest
 from streams.kafka import page
 from streams.kafka.acls import grants, named, principal
 from streams.kafka.rights import COMMANDS, Kind, Operation, Right, command_rights, worker_rights
-from streams.transport.settings import EMBEDDED, Broker, Sasl, Secret, State, Tls, Topics, WorkerSettings
+from streams.kafka.settings import EMBEDDED, Broker, Sasl, Secret, Tls, Topics
+from streams.state.settings import State
+from streams.worker.settings import WorkerSettings
 from tests.brokers.acls import KINDS, OPERATIONS, PATTERNS, Acl, parse
 
 ROOT = Path(__file__).parents[2]

@@ -9,13 +9,14 @@ from aiokafka.errors import ConsumerStoppedError
 from aiokafka.structs import TopicPartition
 
 from scoring.outputs import Outputs, Tally
-from streams.app import build_app
-from streams.merchants import loader as loader_module
-from streams.merchants.loader import ReferenceLoader, RegistryError
 from streams.records.batches import Refused
-from streams.seams import NoTelemetry
+from streams.state.settings import State
 from streams.transport.consumer import BatchConsumer
-from streams.transport.settings import State, WorkerSettings
+from streams.worker.app import build_app
+from streams.worker.merchants import loader as loader_module
+from streams.worker.merchants.loader import ReferenceLoader, RegistryError
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import WorkerSettings
 from tests.integration.fakes import EchoEngine
 
 

@@ -10,12 +10,15 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from scoring.outputs import Outputs
-from streams.merchants import letters as letters_module
-from streams.merchants.letters import MerchantLetters
+from streams.kafka.settings import Topics
 from streams.records.batches import Refused
-from streams.seams import NoTelemetry
+from streams.state.settings import State
 from streams.transport.fence import ProducerIdentity
-from streams.transport.settings import Emit, State, Topics, WorkerSettings
+from streams.transport.settings import Emit
+from streams.worker.merchants import letters as letters_module
+from streams.worker.merchants.letters import MerchantLetters
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import WorkerSettings
 from tests.integration.fakes import EchoEngine
 from tests.state.fakes import FakeBroker, FakeReader, Record
 

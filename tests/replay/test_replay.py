@@ -10,9 +10,9 @@ import pytest
 
 from streams.config.load import load_settings
 from streams.config.settings import Settings
-from streams.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
+from streams.kafka.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
+from streams.kafka.topics import ensure, plan
 from streams.replay import main
-from streams.topics import ensure, plan
 from tests.brokers.load import read
 from tests.bundles import bundle_files
 from tests.events import event

@@ -15,13 +15,16 @@ from faust.types import TP
 from scoring.outputs import NOTHING
 from scoring.profile import PROFILE_FEATURES, Changelog, ProfileLimits, Profiles
 from scoring.profile.packed import Packed
-from streams.seams import NoTelemetry
+from streams.kafka.settings import Topics
 from streams.state.answered import Answered, Since
 from streams.state.keeper import Held, Keeper
 from streams.state.reader import Bounds, Rows, StateReadError, Tail
+from streams.state.settings import State
 from streams.transport.fence import ProducerIdentity
 from streams.transport.fence.lease import ExpelledError
-from streams.transport.settings import Emit, State, Topics, WorkerSettings
+from streams.transport.settings import Emit
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import WorkerSettings
 from tests.profile.events import SMALL, Event, facts
 from tests.state.logs import Crashed, FakeBroker, Record
 from tests.state.rows import pairs

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from aiokafka.structs import TopicPartition
 
-from streams.emit import Emitter
 from streams.state.marker import KEY, decode
+from streams.worker.emit import Emitter
 from tests.profile.events import at
 from tests.state.fakes import TOPICS, FakeBroker
 from tests.state.test_assignment import PARTITIONS, Worker

@@ -13,8 +13,8 @@ from streams.state.assignment import Assignment, SplitAssignmentError
 from streams.state.follow import Follower
 from streams.state.marker import KEY, decode
 from streams.transport.consumer import Progress
-from streams.transport.settings import Watch
-from streams.watchdog import StallDetector
+from streams.worker.settings import Watch
+from streams.worker.watchdog import StallDetector
 from tests.profile.events import at
 from tests.state.fakes import (
     TOPICS,

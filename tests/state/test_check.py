@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaError
 
-from streams.emit import TopicsMismatchError
+from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.topics import TopicsSettings, plan
 from streams.state import check
 from streams.state.check import COMPACTION_LAG_MIN_MS, check_topics, refuse
-from streams.topics import TopicsSettings, plan
-from streams.transport.settings import State, WorkerSettings
+from streams.state.settings import State
+from streams.worker.settings import WorkerSettings
 
 SETTINGS = WorkerSettings(state=State(batch_max_bytes=262_144))
 RIGHT = {

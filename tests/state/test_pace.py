@@ -3,7 +3,7 @@
 import pytest
 
 from streams.state.keeper import period_s
-from streams.transport.settings import State
+from streams.state.settings import State
 
 
 @pytest.mark.parametrize(("flush_s", "period"), [(0.0, 0.9), (0.02, 0.86), (0.1, 0.7), (0.3, 0.5), (5.0, 0.5)], ids=str)

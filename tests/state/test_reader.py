@@ -15,12 +15,13 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.kafka.settings import Broker
 from streams.records.columns import RECORD_BYTES
 from streams.state import reader as module
 from streams.state import rows as rows_module
 from streams.state.reader import LogReader, StateReadError, pack
 from streams.state.rows import BATCH_MAX_BYTES
-from streams.transport.settings import Broker, State
+from streams.state.settings import State
 from tests.records import build
 from tests.records.build import Row
 from tests.state.rows import pairs, rows_of

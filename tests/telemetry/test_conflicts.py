@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from streams.telemetry import conflicts
-from streams.telemetry.conflicts import INTERVAL_S, CardConflicts, EarlyReports
+from streams.worker import conflicts
+from streams.worker.conflicts import INTERVAL_S, CardConflicts, EarlyReports
 from tests.telemetry.test_log import configured
 
 

@@ -12,11 +12,11 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
+from streams.kafka.settings import Topics
 from streams.telemetry import http as endpoints_module
 from streams.telemetry.facts import Telemetry
 from streams.telemetry.http import CLIENTS_MAX, REQUEST_BYTES_MAX, Health, HttpEndpoints, HttpError
 from streams.telemetry.settings import HttpSettings
-from streams.transport.settings import Topics
 
 CLIENT_S = 10.0
 SLOW_CLIENTS = 50

@@ -38,14 +38,14 @@ def lines(out: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_an_event_and_its_fields_become_one_object(out: io.StringIO) -> None:
-    logging.getLogger("streams.app").info("worker_started group=%s", "sekisho")
+    logging.getLogger("streams.worker.app").info("worker_started group=%s", "sekisho")
     (line,) = lines(out)
     assert line.pop("ts")
-    assert line == {"level": "INFO", "event": "worker_started", "logger": "streams.app", "group": "sekisho"}
+    assert line == {"level": "INFO", "event": "worker_started", "logger": "streams.worker.app", "group": "sekisho"}
 
 
 def test_a_quoted_value_may_hold_spaces(out: io.StringIO) -> None:
-    logging.getLogger("streams.watchdog").critical("worker_stalled reason=%r", "consumer thread died")
+    logging.getLogger("streams.worker.watchdog").critical("worker_stalled reason=%r", "consumer thread died")
     assert lines(out)[0]["reason"] == "consumer thread died"
 
 

@@ -15,13 +15,13 @@ from scoring.contract.label import Label
 from scoring.engine import STAGES as ENGINE_STAGES
 from scoring.outputs import Outputs, Tally
 from scoring.profile import Entity
+from streams.kafka.settings import Topics
 from streams.telemetry import catalogue
 from streams.telemetry.catalogue import CATALOGUE, PARTITIONS_MAX
 from streams.telemetry.facts import Inventory, Telemetry
 from streams.telemetry.page import markdown
 from streams.telemetry.series import Buckets, Series
 from streams.transport.batch import Batch
-from streams.transport.settings import Topics
 
 ROOT = Path(__file__).parents[2]
 NOW_S = 1_800_000_000.0

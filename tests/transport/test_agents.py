@@ -9,13 +9,14 @@ import pytest
 from faust.types import TP
 
 from scoring.outputs import NOTHING, Outputs, Tally
-from streams.agents import define_agents
-from streams.poison import PoisonedError
+from streams.kafka.settings import Topics
 from streams.records.batches import Refused
-from streams.seams import NoTelemetry
 from streams.transport.batch import Batch
-from streams.transport.settings import PoisonLimit, Topics
 from streams.transport.window import AckWindow
+from streams.worker.agents import define_agents
+from streams.worker.poison import PoisonedError
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import PoisonLimit
 
 TOPICS = {name: TP(name, 0) for name in ("authorizations", "fraud-reports", "authorization-outcomes")}
 

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from streams.deliveries import Deliveries, UndeliveredError
 from streams.transport.fence.lease import ExpelledError
+from streams.worker.deliveries import Deliveries, UndeliveredError
 
 
 def run(scenario: Callable[[Deliveries], Awaitable[None]], *, depth: int = 8, timeout_s: float = 30.0) -> Deliveries:

@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.outputs import Outputs
-from streams.emit import Emitter, TopicsMismatchError, append, build
+from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.settings import Topics
+from streams.transport.append import append, build
 from streams.transport.batch import Batch
 from streams.transport.fence import ProducerIdentity
-from streams.transport.settings import Topics
+from streams.worker.emit import Emitter
 
 LIMIT = 500
 OWN_ID = 77

@@ -10,12 +10,14 @@ from typing import cast
 import pytest
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
-from streams.app import EXIT_HALTED, FraudApp, _serve
-from streams.deliveries import UndeliveredError
 from streams.kafka.failures import Failure
 from streams.kafka.rights import Right, worker_rights
-from streams.seams import NoTelemetry
-from streams.transport.settings import EMBEDDED, Broker, State, WorkerSettings
+from streams.kafka.settings import EMBEDDED, Broker
+from streams.state.settings import State
+from streams.worker.app import EXIT_HALTED, FraudApp, _serve
+from streams.worker.deliveries import UndeliveredError
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import WorkerSettings
 
 
 class FirstError(Exception):
@@ -82,7 +84,7 @@ def test_the_first_reason_is_the_last_line_and_nothing_holds_up_the_end(logs: py
 def test_a_group_that_does_not_answer_holds_up_no_worker_that_halts(
     logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.app.LEAVE_S", 0.01)
+    monkeypatch.setattr("streams.worker.app.LEAVE_S", 0.01)
     app = FakeApp()
 
     async def never() -> None:

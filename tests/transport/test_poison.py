@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.outputs import LetterRuns, Tally, letter_runs
-from streams import agents
-from streams.app import build_app
-from streams.poison import PoisonedError, PoisonGuard
-from streams.seams import NoTelemetry
-from streams.transport.settings import PoisonLimit, State, WorkerSettings
+from streams.state.settings import State
+from streams.worker import agents
+from streams.worker.app import build_app
+from streams.worker.poison import PoisonedError, PoisonGuard
+from streams.worker.protocols import NoTelemetry
+from streams.worker.settings import PoisonLimit, WorkerSettings
 from tests.integration.fakes import EchoEngine
 
 IN_A_ROW = 1_000_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scoring.contract.dead_letter import DeadLetter
 from scoring.outputs import Emitted, Outputs
 from streams.records.batches import Refused
-from streams.refused import LETTERS_MAX, as_one, outputs_of
+from streams.worker.refused import LETTERS_MAX, as_one, outputs_of
 
 
 def refused(first: int, end: int, *, is_whole: bool = True) -> Refused:

@@ -7,8 +7,8 @@ import faust
 import msgspec
 import pytest
 
-from streams.transport.security import SecretError, client_options, faust_credentials, read_secret, tls_context
-from streams.transport.settings import Broker, Sasl, Secret, Tls
+from streams.kafka.security import SecretError, client_options, faust_credentials, read_secret, tls_context
+from streams.kafka.settings import Broker, Sasl, Secret, Tls
 
 
 def test_a_secret_comes_from_a_file_without_its_line_break(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import IO, NamedTuple
 
 import pytest
 
-from streams.transport.security import SecretError, TlsFileError, read_secret, tls_context
-from streams.transport.settings import Secret, Tls
+from streams.kafka.security import SecretError, TlsFileError, read_secret, tls_context
+from streams.kafka.settings import Secret, Tls
 from tests.brokers.certificates import KEY_PASSWORD, Authority, Pair, locked
 
 
@@ -89,7 +89,7 @@ def test_each_wrong_file_is_named_with_its_setting_and_what_is_wrong(files: File
 
 ON_A_TERMINAL = """\
 import fcntl, sys, termios
-from streams.transport.security import TlsFileError, tls_context
+from streams.kafka.security import TlsFileError, tls_context
 from streams.transport.settings import Tls
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # where OpenSSL would write its prompt and wait for an answer
 try:

@@ -7,8 +7,8 @@ from faust.types import TP
 
 from streams.kafka.failures import Failure
 from streams.transport.consumer import Progress
-from streams.transport.settings import Watch
-from streams.watchdog import EXIT_STALLED, StallDetector, Watchdog
+from streams.worker.settings import Watch
+from streams.worker.watchdog import EXIT_STALLED, StallDetector, Watchdog
 
 WATCH = Watch(stall_s=10.0)
 SECOND = 1_000_000_000
@@ -136,7 +136,7 @@ def test_a_stall_says_which_brokers_cannot_be_reached(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     refused = Failure("broker", 9092, ConnectionRefusedError(), "PLAINTEXT", None, None, 30.0, 0, is_new=True)
-    monkeypatch.setattr("streams.watchdog.failures", lambda: [refused])
+    monkeypatch.setattr("streams.worker.watchdog.failures", lambda: [refused])
     ended, dead = threading.Event(), FakeConsumer(alive=False)
     Watchdog(Watch(interval_s=0.01), lambda: dead, end=lambda _: ended.set()).start()
     assert ended.wait(10)

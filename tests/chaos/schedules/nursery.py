@@ -125,9 +125,10 @@ def main() -> None:
 
 def _load() -> None:
     """Load all that a worker needs, and let whoever is forked find it loaded."""
-    from streams import app, warmup, wiring  # noqa: F401 - imported for those who come after
     from streams.cli import worker  # noqa: F401 - the same
+    from streams.config import wiring
     from streams.config.settings import Settings
+    from streams.worker import warmup
     from tests.chaos import worker as telling  # noqa: F401 - the same
 
     bundle = wiring.load_bundle(Settings())

@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 
 from streams.config.load import load_settings
 from streams.kafka.admin import create_topics
-from streams.topics import plan
+from streams.kafka.topics import plan
 from tests.chaos.books import await_committed, read_input, read_output
 from tests.chaos.feed import Feed
 from tests.chaos.oracle import Output, exactly_once, same_cards

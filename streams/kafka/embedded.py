@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-from streams.transport.settings import EMBEDDED, Broker
+from streams.kafka.settings import EMBEDDED, Broker
 
 START_S = 15.0
 STOP_S = 5.0

@@ -10,13 +10,13 @@ from aiokafka.structs import TopicPartition
 from mode import Service
 
 from scoring.outputs import Outputs, Source
-from streams.merchants.letters import MerchantLetters
+from streams.kafka.security import client_options
 from streams.records.batches import Refused
-from streams.seams import Engine, Telemetry
 from streams.transport import failover
 from streams.transport.bounded import BoundedConsumer, Polled
-from streams.transport.security import client_options
-from streams.transport.settings import WorkerSettings
+from streams.worker.merchants.letters import MerchantLetters
+from streams.worker.protocols import Engine, Telemetry
+from streams.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 

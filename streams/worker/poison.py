@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 
 from scoring.outputs import Tally
-from streams.transport.settings import PoisonLimit
+from streams.worker.settings import PoisonLimit
 
 _REASONS_TOLD = 4
 

@@ -18,7 +18,7 @@ from faust.types import TP
 from streams.kafka.failures import failures
 from streams.kafka.wording import describe
 from streams.transport.consumer import Progress
-from streams.transport.settings import Watch
+from streams.worker.settings import Watch
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from aiokafka.errors import ProducerFenced
 from aiokafka.structs import RecordMetadata
 from mode import Service
 
-from streams.emit import Ack
+from streams.transport.append import Ack
 from streams.transport.fence.lease import FENCED, ExpelledError
 
 

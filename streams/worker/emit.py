@@ -2,26 +2,18 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from copy import copy
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import aiokafka
-from aiokafka.errors import ProducerClosed
 from aiokafka.partitioner import murmur2
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from scoring.outputs import Outputs, Record
+from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.settings import Topics
+from streams.transport.append import Ack, append
 from streams.transport.batch import Batch
-from streams.transport.fence import IdentifiedBatch, ProducerIdentity
-from streams.transport.settings import Topics
-
-Ack = Awaitable[RecordMetadata]
-
-
-class TopicsMismatchError(Exception):
-    """Raised when an output topic is missing or `decisions` has too few partitions; nothing has been consumed yet."""
+from streams.transport.fence import ProducerIdentity
 
 
 class Emitter:
@@ -130,66 +122,6 @@ class Emitter:
             return []
         tp, accumulator = TopicPartition(topic, partition), self._client()._message_accumulator
         return append(accumulator, tp, records, now_ms, identity or self._own)
-
-
-def append(
-    accumulator: Any,
-    tp: TopicPartition,
-    records: Sequence[Record],
-    now_ms: int,
-    identity: ProducerIdentity | None = None,
-) -> list[Ack]:
-    """Append records to what a producer has not sent yet for a partition; return one future per batch they went into.
-
-    This is aiokafka's `MessageAccumulator.add_batch` without its wait: a producer has one request per broker under way,
-    and `add_batch` holds up the caller until the last batch for the same partition is on the wire. Here what comes
-    meanwhile joins that batch, so a busy broker sees fewer and fuller ones. A record bigger than the size limit
-    becomes a batch of its own: the broker decides, and its refusal halts the worker. A batch holds records of one
-    identity; without one, aiokafka writes that of the producer (none where the broker has no idempotence).
-
-    Raises:
-        aiokafka.errors.KafkaError: the producer is closed or has failed for good.
-    """
-    if accumulator._closed:
-        raise ProducerClosed
-    if accumulator._exception is not None:
-        raise copy(accumulator._exception)
-    waiting = accumulator._batches.get(tp)
-    batch = waiting[-1] if waiting else None
-    if batch is not None and getattr(batch._builder, "identity", None) is not identity:
-        batch = None
-    acks: list[Ack] = []
-    for key, value in records:
-        if batch is None or batch._builder.append(timestamp=now_ms, key=key, value=value) is None:
-            batch = accumulator._append_batch(_builder(accumulator, tp, identity), tp)
-            fits = batch._builder.append(timestamp=now_ms, key=key, value=value)
-            assert fits is not None, "an empty batch takes any record"
-            acks.append(asyncio.shield(batch.future))
-        elif not acks:
-            acks.append(asyncio.shield(batch.future))
-    return acks
-
-
-def _builder(accumulator: Any, tp: TopicPartition, identity: ProducerIdentity | None) -> BatchBuilder:
-    if identity is None:
-        return accumulator.create_builder()
-    return IdentifiedBatch(identity, tp, accumulator._batch_size, accumulator._compression_type)
-
-
-def build(client: aiokafka.AIOKafkaProducer, records: Iterable[Record], times_ms: Iterable[int]) -> list[BatchBuilder]:
-    """Pack records into as few batches for `send_batch` as their size limit allows, in order.
-
-    Each record gets its timestamp of `times_ms`, which holds at least as many. A record bigger than the limit is packed
-    alone.
-    """
-    built: list[BatchBuilder] = []
-    builder: BatchBuilder | None = None
-    for (key, value), at_ms in zip(records, times_ms, strict=False):
-        if builder is None or builder.append(timestamp=at_ms, key=key, value=value) is None:
-            builder = client.create_batch()
-            built.append(builder)
-            assert builder.append(timestamp=at_ms, key=key, value=value) is not None, "an empty batch takes any record"
-    return built
 
 
 async def _partition_count(client: aiokafka.AIOKafkaProducer, topic: str) -> int:

@@ -21,17 +21,17 @@ from mode import Service
 
 from scoring.contract.faults import FAULTS
 from scoring.outputs import Emitted, Outputs, Source
-from streams.deliveries import UndeliveredError
-from streams.emit import Emitter
-from streams.merchants.progress import read_offset, write_offset
+from streams.kafka.security import client_options
 from streams.records.batches import Refused
-from streams.refused import outputs_of
-from streams.seams import Engine, Telemetry
 from streams.state.reader import LogReader
 from streams.transport.bounded import BoundedConsumer, Record
 from streams.transport.consumer import BatchConsumer
-from streams.transport.security import client_options
-from streams.transport.settings import WorkerSettings
+from streams.worker.deliveries import UndeliveredError
+from streams.worker.emit import Emitter
+from streams.worker.merchants.progress import read_offset, write_offset
+from streams.worker.protocols import Engine, Telemetry
+from streams.worker.refused import outputs_of
+from streams.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from faust.auth import Credentials
 
 from streams.kafka.errors import SecurityError
 from streams.kafka.failures import watch_connections
-from streams.transport.settings import Broker, Secret, Tls
+from streams.kafka.settings import Broker, Secret, Tls
 
 NO_CERTIFICATE = "holds no certificate in PEM form"
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from streams.config.types import DAY_MS, Partitions, Replicas, RetentionMs, TopicPrefix
-from streams.transport.settings import Broker, Topics
+from streams.kafka.settings import Broker, Topics
+from streams.kafka.types import DAY_MS, Partitions, Replicas, RetentionMs, TopicPrefix
 
 if TYPE_CHECKING:
     from streams.kafka.admin import TopicState

@@ -19,15 +19,10 @@ from faust.types import TP
 from mode.types import ServiceT
 from yarl import URL
 
-from streams.agents import define_agents
-from streams.deliveries import Deliveries
-from streams.emit import Emitter
 from streams.kafka.explain import explained
 from streams.kafka.granted import require
 from streams.kafka.rights import worker_rights
-from streams.merchants.letters import MerchantLetters
-from streams.merchants.loader import ReferenceLoader
-from streams.seams import Engine, Telemetry
+from streams.kafka.security import faust_credentials
 from streams.state.assignment import Assignment
 from streams.state.check import check_topics
 from streams.state.follow import Follower
@@ -36,9 +31,14 @@ from streams.transport.consumer import BatchConsumer, Progress
 from streams.transport.driver import BatchTransport, require_compiled_parts
 from streams.transport.membership import instance_id
 from streams.transport.producer import Producer
-from streams.transport.security import faust_credentials
-from streams.transport.settings import WorkerSettings
-from streams.watchdog import Watchdog
+from streams.worker.agents import define_agents
+from streams.worker.deliveries import Deliveries
+from streams.worker.emit import Emitter
+from streams.worker.merchants.letters import MerchantLetters
+from streams.worker.merchants.loader import ReferenceLoader
+from streams.worker.protocols import Engine, Telemetry
+from streams.worker.settings import WorkerSettings
+from streams.worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 

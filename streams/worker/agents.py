@@ -24,15 +24,15 @@ import faust
 from faust.types import EventT, StreamT
 
 from scoring.outputs import Outputs, Source
-from streams.poison import PoisonGuard
-from streams.refused import as_one, outputs_of
-from streams.telemetry.conflicts import CardConflicts, EarlyReports
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
 from streams.transport.schema import RawBatchSchema
+from streams.worker.conflicts import CardConflicts, EarlyReports
+from streams.worker.poison import PoisonGuard
+from streams.worker.refused import as_one, outputs_of
 
 if TYPE_CHECKING:
-    from streams.app import FraudApp
+    from streams.worker.app import FraudApp
 
 
 def define_agents(app: "FraudApp") -> None:

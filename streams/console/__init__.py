@@ -1,0 +1,1 @@
+"""What every command writes to the terminal, and the statuses that it ends with."""

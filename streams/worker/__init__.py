@@ -1,0 +1,1 @@
+"""The worker: agents, outputs, merchants, the watchdog, and the process around them."""

@@ -1,0 +1,64 @@
+"""All that the worker's shell needs to know, as frozen records. No file, environment or clock is read here."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from streams.kafka.settings import Broker, Isolation, Seconds, Topics
+from streams.state.settings import State
+from streams.transport.settings import Consume, Emit
+
+
+class PoisonLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say when dead letters of one partition mean that more than single events is at fault.
+
+    Either the share and the number of the last `window_events` are both passed, or so many came in a row.
+    """
+
+    window_events: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    max_ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    max_letters: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
+    max_consecutive: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000  # without an accepted event or a repeat between
+
+
+class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say how long the worker may stand still before it ends itself."""
+
+    interval_s: Seconds = 1.0
+    stall_s: Seconds = 90.0  # lag and no progress, or a batch unfinished, for longer than this
+    settle_s: Seconds = 300.0  # a group that has not assigned partitions for longer than this never will
+    restore_stall_s: Seconds = 120.0  # a restore that has made no step for longer than this makes none any more
+    drain_s: Seconds = 30.0  # from SIGTERM or a crash to the end of the process
+
+
+class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Gather all that a worker's shell needs."""
+
+    broker: Broker = Broker()
+    topics: Topics = Topics()
+    consume: Consume = Consume()
+    emit: Emit = Emit()
+    state: State = State()
+    poison: PoisonLimit = PoisonLimit()
+    watch: Watch = Watch()
+    reference_timeout_s: Seconds = 120.0  # to read `merchants` to its end before the first event
+
+    @property
+    def is_fenced(self) -> bool:
+        """Tell whether the broker keeps out every earlier owner of a partition, and no clock has to."""
+        return self.broker.profile.fencing and self.state.enabled
+
+    @property
+    def isolation_of(self) -> dict[str, Isolation]:
+        """Say how the logs are read that a worker writes. Its inputs are read as `consume.isolation` says.
+
+        Flushes of profiles count once they are committed, where the broker fences. Outputs are written without a
+        transaction; all of them count, and a stranger's open transaction must not hide those behind it.
+        """
+        names = self.topics
+        profiles = "read_committed" if self.broker.profile.fencing else self.consume.isolation
+        return {
+            names.card_profiles: profiles,
+            names.shared_profiles: profiles,
+            **dict.fromkeys((names.decisions, names.alerts, names.dead_letters), "read_uncommitted"),
+        }
