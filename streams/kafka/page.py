@@ -9,11 +9,10 @@ from typing import Final
 from streams.kafka.acls import grants
 from streams.kafka.rights import COMMANDS, Right, command_rights, worker_rights
 from streams.kafka.settings import Topics
-from streams.state.settings import State
-from streams.worker.settings import WorkerSettings
 
 WHOSE: Final = "User:sekisho"
 BOOTSTRAP: Final = "broker:9092"
+GROUP: Final = "sekisho"
 
 SECTIONS: Final = {
     "topics create": "A right `Create` on the cluster does as well as the nine on topics.",
@@ -57,10 +56,10 @@ worker ends when it needs it, without a commit, and its last line is the same me
 
 def _lines() -> Iterator[str]:
     yield INTRODUCTION
-    yield from _section("Worker", worker_rights(WorkerSettings()))
+    yield from _section("Worker", worker_rights(Topics(), GROUP, is_durable=True, is_fenced=True))
     yield ""
     yield "Without profiles (`state.enabled: false`) these are enough:"
-    yield from _block(worker_rights(WorkerSettings(state=State(enabled=False))))
+    yield from _block(worker_rights(Topics(), GROUP, is_durable=False, is_fenced=False))
     for command in COMMANDS:
         yield from _section(f"`{command}`", command_rights(Topics(), command), SECTIONS[command])
 

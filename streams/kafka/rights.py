@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from streams.kafka.settings import Topics
-from streams.worker.settings import WorkerSettings
 
 
 class Operation(StrEnum):
@@ -122,12 +121,11 @@ COMMANDS: Final = tuple(_COMMANDS)
 """Commands, and options of them that need rights besides."""
 
 
-def worker_rights(settings: WorkerSettings) -> tuple[Right, ...]:
-    """Return the rights of a worker: with profiles or without, on brokers that fence its predecessor or do not."""
-    topics, group, has_state = settings.topics, settings.consume.group, settings.state.enabled
-    rights = [_on_topic(need, topics) for need in _WORKER if has_state or not need.is_of_state]
+def worker_rights(topics: Topics, group: str, *, is_durable: bool, is_fenced: bool) -> tuple[Right, ...]:
+    """Return the rights of a worker of a group: with profiles or without, on brokers that fence or do not."""
+    rights = [_on_topic(need, topics) for need in _WORKER if is_durable or not need.is_of_state]
     rights.append(Right(READ, Kind.GROUP, group, "membership, and offsets committed"))
-    if has_state and settings.broker.profile.fencing:
+    if is_fenced:
         why = "fence the predecessor of a partition that is taken over"
         ids = Right(WRITE, Kind.TRANSACTIONAL_ID, f"{group}-", why, numbered_by=topics.authorizations)
         rights.append(ids)

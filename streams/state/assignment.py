@@ -18,13 +18,11 @@ from faust.types import TP
 from streams.state.answered import Since, alerts_since
 from streams.state.follow import Follower
 from streams.state.keeper import Keeper
+from streams.state.protocols import Engine, Outputs, Settings, Telemetry
 from streams.state.reader import LogReader
 from streams.state.restore import Input, Restorer
 from streams.state.rows import StateReadError, name_of
 from streams.transport.fence import ProducerIdentity
-from streams.worker.emit import Emitter
-from streams.worker.protocols import Engine, Telemetry
-from streams.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +45,9 @@ class Assignment:
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: Settings,
         engine: Engine,
-        emitter: Emitter,
+        emitter: Outputs,
         telemetry: Telemetry,
         keeper: Keeper,
         follower: Follower,

@@ -9,7 +9,7 @@ from aiokafka.errors import for_code
 
 from streams.kafka.errors import TopicsMismatchError
 from streams.kafka.security import client_options
-from streams.worker.settings import WorkerSettings
+from streams.state.protocols import Settings
 
 COMPACTION_LAG_MIN_MS = 10 * 60_000
 """A crashed flush must be restored, and written over, before the rows that it wrote over are compacted away."""
@@ -18,7 +18,7 @@ SEGMENT_MAX_BYTES = 512 << 20
 """The segment that is being written is never compacted, so every version of every row in it is read back."""
 
 
-async def check_topics(settings: WorkerSettings) -> None:
+async def check_topics(settings: Settings) -> None:
     """Refuse topics of profiles that would lose rows.
 
     Raises:
@@ -39,7 +39,7 @@ async def check_topics(settings: WorkerSettings) -> None:
             refuse(name, {entry[0]: entry[1] for entry in entries}, settings)
 
 
-def refuse(name: str, configs: Mapping[str, Any], settings: WorkerSettings) -> None:
+def refuse(name: str, configs: Mapping[str, Any], settings: Settings) -> None:
     """Complain of the first setting that is wrong. What a broker does not tell is not judged.
 
     Raises:

@@ -17,9 +17,8 @@ from mode import Service
 
 from scoring.profile.packed import RowFormatError
 from streams.state.marker import KEY, StateFormatError, decode
+from streams.state.protocols import Engine, Settings, Telemetry
 from streams.state.reader import LogReader, Rows, pack
-from streams.worker.protocols import Engine, Telemetry
-from streams.worker.settings import WorkerSettings
 
 ROWS_HELD_MAX: Final = 4_000_000
 """Rows that may wait for their marker; more is a log without markers."""
@@ -42,7 +41,7 @@ class _Followed:
 class Follower(Service):
     """Follow the partitions that this worker does not own; between batches, on the main loop."""
 
-    def __init__(self, settings: WorkerSettings, engine: Engine, telemetry: Telemetry, **kwargs: Any) -> None:
+    def __init__(self, settings: Settings, engine: Engine, telemetry: Telemetry, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._settings = settings
         self._topic = settings.topics.shared_profiles

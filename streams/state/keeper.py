@@ -36,14 +36,12 @@ from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT, Packed
 from streams.state.answered import NONE_ANSWERED, Answered, Since
 from streams.state.marker import KEY, Marker, encode
+from streams.state.protocols import Engine, Outputs, Settings, Telemetry
 from streams.state.settings import State
 from streams.state.writer import StateProducer
 from streams.transport.append import Ack
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
 from streams.transport.fence.lease import FENCED, ExpelledError
-from streams.worker.emit import Emitter
-from streams.worker.protocols import Engine, Telemetry
-from streams.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
@@ -109,9 +107,9 @@ class Keeper(Service):
 
     def __init__(
         self,
-        settings: WorkerSettings,
+        settings: Settings,
         engine: Engine,
-        emitter: Emitter,
+        emitter: Outputs,
         telemetry: Telemetry,
         consumer: Callable[[], Any],
         check_produce: Callable[[], None],

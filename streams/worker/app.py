@@ -21,7 +21,6 @@ from yarl import URL
 
 from streams.kafka.explain import explained
 from streams.kafka.granted import require
-from streams.kafka.rights import worker_rights
 from streams.kafka.security import faust_credentials
 from streams.state.assignment import Assignment
 from streams.state.check import check_topics
@@ -108,7 +107,7 @@ class FraudApp(faust.App):
 
     async def on_start(self) -> None:
         """Ask for the rights before anything begins. Extends the original."""
-        await require(self.settings.broker, worker_rights(self.settings))
+        await require(self.settings.broker, self.settings.rights)
         await super().on_start()
 
     async def _settle(self, *_: Any, **__: Any) -> None:
@@ -261,7 +260,7 @@ def _settle_memory() -> None:
 
 async def _halted(app: FraudApp, reason: BaseException) -> int:
     """Say why, as the last line: what services log while their tasks are cancelled would come after it."""
-    reason = await explained(reason, app.settings.broker, worker_rights(app.settings))
+    reason = await explained(reason, app.settings.broker, app.settings.rights)
     log.error("worker_halted reason=%s", type(reason).__name__, exc_info=reason)
     logging.disable(logging.ERROR)  # not the watchdog's word, should the process fail to end
     await _cancel_all()

@@ -6,11 +6,11 @@ from typing import Protocol
 from faust.types import TP
 
 from scoring.outputs import Emitted, Outputs, Source
-from scoring.profile import Changelog
+from streams.state import protocols as profiles
 from streams.transport.batch import Batch
 
 
-class Engine(Protocol):
+class Engine(profiles.Engine, Protocol):
     """Turn payloads into outputs. Every call of `score` adds up as `scoring.outputs.Outputs` says."""
 
     def score(
@@ -56,22 +56,8 @@ class Engine(Protocol):
         """Keep profiles so that each of so many partitions can be made durable and moved. Before the first event."""
         ...
 
-    @property
-    def changelog(self) -> Changelog:
-        """What changed in the profiles, and how it comes back."""
-        ...
 
-    def recall(self, alerts: Sequence[bytes]) -> int:
-        """Open the cases of published alerts; return how many values are no alerts."""
-        ...
-
-    @property
-    def recall_ms(self) -> int:
-        """How long before an input record's timestamp an alert may be published whose case is open to its event."""
-        ...
-
-
-class Telemetry(Protocol):
+class Telemetry(profiles.Telemetry, Protocol):
     """Hear what happened, once per batch and on the main loop unless said otherwise. Must neither block nor raise."""
 
     def stage(self, name: str, seconds: float) -> None:
@@ -103,21 +89,6 @@ class Telemetry(Protocol):
 
     def ready(self, is_ready: bool) -> None:
         """Hear whether events flow: merchants are loaded and no rebalance is under way."""
-
-    def restoring(self, done: int, total: int) -> None:
-        """Hear how many records of the logs of profiles have been read back, and how many there are to read."""
-
-    def restored(self, records: int, answered: int, seconds: float) -> None:
-        """Hear that profiles are back, and how many answers to later input were found published."""
-
-    def foreign(self, records: Mapping[str, int]) -> None:
-        """Hear how many records on each output no worker wrote: `decisions`, `alerts`, `dead-letters`."""
-
-    def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
-        """Hear that a flush of a partition is durable."""
-
-    def followed(self, lags_s: Mapping[int, float]) -> None:
-        """Hear how far behind other workers' partitions are seen, for every partition that is followed."""
 
 
 class NoTelemetry:

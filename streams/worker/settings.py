@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from streams.kafka.rights import Right, worker_rights
 from streams.kafka.settings import Broker, Isolation, Seconds, Topics
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit
@@ -47,6 +48,12 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def is_fenced(self) -> bool:
         """Tell whether the broker keeps out every earlier owner of a partition, and no clock has to."""
         return self.broker.profile.fencing and self.state.enabled
+
+    @property
+    def rights(self) -> tuple[Right, ...]:
+        """The rights that a worker with these settings needs."""
+        group, is_durable = self.consume.group, self.state.enabled
+        return worker_rights(self.topics, group, is_durable=is_durable, is_fenced=self.is_fenced)
 
     @property
     def isolation_of(self) -> dict[str, Isolation]:

@@ -20,7 +20,7 @@ from streams.kafka.acls import grants
 from streams.kafka.admin import create_topics
 from streams.kafka.errors import RightsError
 from streams.kafka.granted import require
-from streams.kafka.rights import Kind, Operation, Right, worker_rights
+from streams.kafka.rights import Kind, Operation, Right
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
@@ -48,7 +48,7 @@ SETTINGS = WorkerSettings(
     state=State(flush_interval_s=0.1),
     watch=Watch(interval_s=0.2, stall_s=20.0, drain_s=20.0),
 )
-RIGHTS = worker_rights(SETTINGS)
+RIGHTS = SETTINGS.rights
 READY_S = 240.0  # kernels may have to be compiled
 END_S = 40.0
 
@@ -193,7 +193,7 @@ def test_all_of_them_are_enough_for_a_worker_that_decides_ends_and_restores(secu
     topics, log = msgspec.structs.replace(TOPICS, prefix="enough-"), tmp_path / "log"
     settings = as_user(secured, topics=topics.full, consume=Consume(group="enough", commit_interval_s=0.1))
     asyncio.run(create_topics(secured.as_super, plan(topics)))
-    grant(secured, worker_rights(settings))
+    grant(secured, settings.rights)
     for turn in (1, 2):
         events = [encoded(event_id=f"turn-{turn}-{number}") for number in range(20)]
         asyncio.run(load(secured.as_super, settings.topics.authorizations, {0: [*events, b"{"]}))
@@ -238,7 +238,7 @@ def test_a_worker_that_may_not_read_the_group_ends_with_3_before_it_reads_anythi
 def test_a_group_that_is_refused_after_the_check_ends_the_worker_at_once(secured: Secured, tmp_path: Path) -> None:
     """As when the right is taken away between the two: nobody polls yet who would hear of it."""
     settings, log = as_user(secured, state=State(enabled=False), consume=Consume(group="late")), tmp_path / "log"
-    rights = worker_rights(settings)
+    rights = settings.rights
     grant(secured, [right for right in rights if right.kind is not Kind.GROUP])
     with process(worker(settings, "worker", "unchecked"), log) as running:
         assert running.wait(END_S) == 1
@@ -258,7 +258,7 @@ def test_a_right_that_is_taken_away_ends_the_worker_with_its_name_in_the_last_li
 ) -> None:
     consume = Consume(group="revoked", commit_interval_s=0.1)
     settings, log = as_user(secured, state=State(enabled=False), consume=consume), tmp_path / "log"
-    rights = worker_rights(settings)
+    rights = settings.rights
     grant(secured, rights)
     topic = settings.topics.authorizations
     with process(worker(settings, "worker"), log) as running:

@@ -7,14 +7,14 @@ import pytest
 
 from streams.kafka import page
 from streams.kafka.acls import grants, named, principal
-from streams.kafka.rights import COMMANDS, Kind, Operation, Right, command_rights, worker_rights
+from streams.kafka.rights import COMMANDS, Kind, Operation, Right, command_rights
 from streams.kafka.settings import EMBEDDED, Broker, Sasl, Secret, Tls, Topics
 from streams.state.settings import State
 from streams.worker.settings import WorkerSettings
 from tests.brokers.acls import KINDS, OPERATIONS, PATTERNS, Acl, parse
 
 ROOT = Path(__file__).parents[2]
-ALL = {"worker": worker_rights(WorkerSettings()), **{name: command_rights(Topics(), name) for name in COMMANDS}}
+ALL = {"worker": WorkerSettings().rights, **{name: command_rights(Topics(), name) for name in COMMANDS}}
 CODES = {Kind.TOPIC: "topic", Kind.GROUP: "group", Kind.TRANSACTIONAL_ID: "transactional_id"}
 
 
@@ -50,9 +50,9 @@ def test_names_are_quoted_for_the_shell() -> None:
 
 
 def test_a_worker_without_profiles_or_without_a_fence_needs_less() -> None:
-    whole = set(worker_rights(WorkerSettings()))
-    unfenced = set(worker_rights(WorkerSettings(broker=Broker(profile=EMBEDDED))))
-    stateless = set(worker_rights(WorkerSettings(state=State(enabled=False))))
+    whole = set(WorkerSettings().rights)
+    unfenced = set(WorkerSettings(broker=Broker(profile=EMBEDDED)).rights)
+    stateless = set(WorkerSettings(state=State(enabled=False)).rights)
     assert {right.kind for right in whole - unfenced} == {Kind.TRANSACTIONAL_ID}
     assert len(whole) == 18
     assert len(stateless) == 8

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from streams.kafka.failures import Failure
-from streams.kafka.rights import Right, worker_rights
+from streams.kafka.rights import Right
 from streams.kafka.settings import EMBEDDED, Broker
 from streams.state.settings import State
 from streams.worker.app import EXIT_HALTED, FraudApp, _serve
@@ -159,7 +159,7 @@ def test_a_refusal_is_told_with_the_right_that_is_missing(
     logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def missing(_: object, rights: tuple[Right, ...]) -> list[Right]:
-        assert rights == worker_rights(WorkerSettings())
+        assert rights == WorkerSettings().rights
         return [right for right in rights if (right.operation, right.name) == ("Write", "decisions")]
 
     monkeypatch.setattr("streams.kafka.explain.missing_of", missing)
