@@ -18,87 +18,97 @@ its own: all streams are `noack`.
 
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import faust
 from faust.types import EventT, StreamT
 
-from scoring.outputs import Outputs, Source
+from scoring.outputs import Emitted, Outputs, Source
+from streams.state.keeper import Keeper
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
 from streams.transport.schema import RawBatchSchema
 from streams.worker.conflicts import CardConflicts, EarlyReports
+from streams.worker.deliveries import Deliveries
+from streams.worker.emit import Emitter
 from streams.worker.poison import PoisonGuard
+from streams.worker.protocols import Engine, Telemetry
 from streams.worker.refused import as_one, outputs_of
-
-if TYPE_CHECKING:
-    from streams.worker.app import FraudApp
+from streams.worker.settings import WorkerSettings
 
 
-def define_agents(app: "FraudApp") -> None:
-    """Register the agents with the app; they start when it does."""
-    topics, engine, telemetry = app.settings.topics, app.engine, app.telemetry
-    poison = PoisonGuard(app.settings.poison)
-    conflicts, early = CardConflicts(), EarlyReports()
+class Host(Protocol):
+    """What agents ask of the worker that they belong to."""
 
-    @app.agent(app.topic(topics.authorizations, schema=RawBatchSchema()), name="authorizations")
-    async def authorizations(stream: StreamT[Any]) -> None:
-        """Score every batch and emit what came of it."""
-        async for event, batch in batches(stream):
-            cast(BatchConsumer, app.consumer).taken_in(cast(BatchMessage, event.message))
-            if batch.refused is not None:
-                await deliver(app, event, batch, refuse(app, poison, batch, telemetry.scored))
-                continue
-            outputs = engine.score(
-                batch.values,
-                source_of(batch),
-                received_at_ms=batch.polled_at_ms,
-                decided_at_ms=now_ms,
-                mark=stage_marker(telemetry.stage),
-                emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
-            )
-            poison.observe(batch.topic, batch.partition, outputs.tally)
-            telemetry.scored(batch, outputs)
-            conflicts.note(batch.partition, outputs.tally.card_conflicts)
-            await deliver(app, event, batch, outputs)
+    settings: WorkerSettings
+    engine: Engine
+    telemetry: Telemetry
+    emitter: Emitter
+    deliveries: Deliveries
+    keeper: Keeper
 
-    @app.agent(app.topic(topics.authorization_outcomes, schema=RawBatchSchema()), name="authorization-outcomes")
-    async def outcomes(stream: StreamT[Any]) -> None:
-        """Take in how issuers answered what was decided before; nothing is decided."""
-        async for event, batch in batches(stream):
-            cast(BatchConsumer, app.consumer).taken_in(cast(BatchMessage, event.message))
-            if batch.refused is not None:
-                await deliver(app, event, batch, refuse(app, poison, batch, telemetry.learnt))
-                continue
-            outputs = engine.outcomes(
-                batch.values,
-                source_of(batch),
-                received_at_ms=batch.polled_at_ms,
-                emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
-            )
-            poison.observe(batch.topic, batch.partition, outputs.tally)
-            telemetry.learnt(batch, outputs)
-            conflicts.note(batch.partition, outputs.tally.card_conflicts)
-            await deliver(app, event, batch, outputs)
+    @property
+    def batch_consumer(self) -> BatchConsumer:
+        """The consumer, once it is there."""
+        ...
 
-    @app.agent(app.topic(topics.fraud_reports, schema=RawBatchSchema()), name="fraud-reports")
-    async def fraud_reports(stream: StreamT[Any]) -> None:
-        """Take in what issuers, schemes and analysts said was fraud."""
-        async for event, batch in batches(stream):
-            cast(BatchConsumer, app.consumer).taken_in(cast(BatchMessage, event.message))
-            if batch.refused is not None:
-                await deliver(app, event, batch, refuse(app, poison, batch, telemetry.reported))
-                continue
-            outputs = engine.report(
-                batch.values,
-                source_of(batch),
-                received_at_ms=batch.polled_at_ms,
-                emitted=app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0]),
-            )
-            poison.observe(batch.topic, batch.partition, outputs.tally)
-            telemetry.reported(batch, outputs)
-            early.note(batch.partition, outputs.tally.report_clocks.get("EARLY", 0))
-            await deliver(app, event, batch, outputs)
+
+class Input(NamedTuple):
+    """One topic that is read in order: how the engine takes a batch of it, and who hears what came of it."""
+
+    name: str
+    topic: str
+    take: Callable[[Batch, Emitted], Outputs]
+    tell: Callable[[Batch, Outputs], None]
+
+
+def inputs_of(host: Host) -> tuple[Input, ...]:
+    """List the inputs: authorizations are scored, their outcomes and fraud reports are taken in."""
+    topics, engine, telemetry = host.settings.topics, host.engine, host.telemetry
+
+    def score(batch: Batch, emitted: Emitted) -> Outputs:
+        return engine.score(
+            batch.values,
+            source_of(batch),
+            received_at_ms=batch.polled_at_ms,
+            decided_at_ms=now_ms,
+            mark=stage_marker(telemetry.stage),
+            emitted=emitted,
+        )
+
+    def learn(batch: Batch, emitted: Emitted) -> Outputs:
+        return engine.outcomes(batch.values, source_of(batch), received_at_ms=batch.polled_at_ms, emitted=emitted)
+
+    def report(batch: Batch, emitted: Emitted) -> Outputs:
+        return engine.report(batch.values, source_of(batch), received_at_ms=batch.polled_at_ms, emitted=emitted)
+
+    return (
+        Input("authorizations", topics.authorizations, score, telemetry.scored),
+        Input("authorization-outcomes", topics.authorization_outcomes, learn, telemetry.learnt),
+        Input("fraud-reports", topics.fraud_reports, report, telemetry.reported),
+    )
+
+
+def define_agents(app: faust.App, host: Host) -> None:
+    """Register an agent for each input with the app; they start when it does."""
+    poison, conflicts, early = PoisonGuard(host.settings.poison), CardConflicts(), EarlyReports()
+
+    def define(given: Input) -> None:
+        @app.agent(app.topic(given.topic, schema=RawBatchSchema()), name=given.name)
+        async def _(stream: StreamT[Any]) -> None:
+            async for event, batch in batches(stream):
+                host.batch_consumer.taken_in(cast(BatchMessage, event.message))
+                emitted = host.keeper.emitted(batch.topic, batch.partition, batch.offsets[0])
+                outputs = given.take(batch, emitted) if batch.refused is None else refuse(batch, emitted)
+                tally = outputs.tally if batch.refused is None else as_one(batch.refused)
+                poison.observe(batch.topic, batch.partition, tally)
+                given.tell(batch, outputs)
+                conflicts.note(batch.partition, outputs.tally.card_conflicts)
+                early.note(batch.partition, outputs.tally.report_clocks.get("EARLY", 0))
+                await deliver(host, event, batch, outputs)
+
+    for given in inputs_of(host):
+        define(given)
 
     @app.on_partitions_revoked.connect
     async def forget(_app: Any, /, *revoked: Any, **_: Any) -> None:
@@ -115,28 +125,22 @@ async def batches(stream: StreamT[Any]) -> AsyncIterator[tuple[EventT[Any], Batc
         yield event, batch
 
 
-def refuse(app: "FraudApp", poison: PoisonGuard, batch: Batch, tell: Callable[[Batch, Outputs], None]) -> Outputs:
+def refuse(batch: Batch, emitted: Emitted) -> Outputs:
     """Give the dead letters of a stored batch that is not unpacked: the engine never hears of it."""
     assert batch.refused is not None
-    emitted = app.keeper.emitted(batch.topic, batch.partition, batch.offsets[0])
-    outputs = outputs_of(
-        batch.topic, batch.partition, batch.refused, received_at_ms=batch.polled_at_ms, emitted=emitted
-    )
-    poison.observe(batch.topic, batch.partition, as_one(batch.refused))
-    tell(batch, outputs)
-    return outputs
+    return outputs_of(batch.topic, batch.partition, batch.refused, received_at_ms=batch.polled_at_ms, emitted=emitted)
 
 
-async def deliver(app: "FraudApp", event: EventT[Any], batch: Batch, outputs: Outputs) -> None:
+async def deliver(host: Host, event: EventT[Any], batch: Batch, outputs: Outputs) -> None:
     """Emit the outputs of a batch; its event is acknowledged once all of them are durable, in order."""
 
     def finish(acked_at_ms: int) -> None:
         event.ack()
-        app.telemetry.delivered(batch, outputs, acked_at_ms)
+        host.telemetry.delivered(batch, outputs, acked_at_ms)
 
-    cast(BatchConsumer, app.consumer).check_lease()
-    acks = app.emitter.emit(batch, outputs, now_ms())
-    await app.deliveries.add(acks, finish)
+    host.batch_consumer.check_lease()
+    acks = host.emitter.emit(batch, outputs, now_ms())
+    await host.deliveries.add(acks, finish)
 
 
 def source_of(batch: Batch) -> Source:

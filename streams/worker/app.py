@@ -103,7 +103,7 @@ class FraudApp(faust.App):
         self.assignment = Assignment(settings, engine, self.emitter, telemetry, self.keeper, self.follower)
         if settings.state.enabled:
             self.on_rebalance_complete.connect(self._settle)
-        define_agents(self)
+        define_agents(self, self)
 
     async def on_start(self) -> None:
         """Ask for the rights before anything begins. Extends the original."""
@@ -112,7 +112,7 @@ class FraudApp(faust.App):
 
     async def _settle(self, *_: Any, **__: Any) -> None:
         """Bring profiles in line with a new assignment; Faust awaits it before it seeks and lets events flow."""
-        consumer = cast(BatchConsumer, self.consumer)
+        consumer = self.batch_consumer
         consumer.restoring = True
         consumer.restore_progressed()  # each begins anew
         try:
@@ -145,6 +145,11 @@ class FraudApp(faust.App):
         """
         consumer = self.watched
         return consumer is not None and self.reference.loaded and consumer.settled
+
+    @property
+    def batch_consumer(self) -> BatchConsumer:
+        """Return the consumer, for agents: no event comes before there is one."""
+        return cast(BatchConsumer, self.consumer)
 
     @property
     def watched(self) -> BatchConsumer | None:

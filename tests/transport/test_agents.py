@@ -75,14 +75,14 @@ def agents_of(
         settings=SimpleNamespace(topics=Topics(), poison=limit),
         engine=engine,
         telemetry=NoTelemetry(),
-        consumer=consumer,
+        batch_consumer=consumer,
         keeper=SimpleNamespace(emitted=lambda *_: NOTHING),
         topic=lambda name, **_: name,
         agent=lambda _, name: lambda agent: found.setdefault(name, agent),
         on_partitions_revoked=SimpleNamespace(connect=lambda handler: handler),
         **parts,
     )
-    define_agents(app)  # type: ignore[arg-type]
+    define_agents(app, app)  # type: ignore[arg-type]
     return found
 
 

@@ -90,7 +90,7 @@ def test_each_wrong_file_is_named_with_its_setting_and_what_is_wrong(files: File
 ON_A_TERMINAL = """\
 import fcntl, sys, termios
 from streams.kafka.security import TlsFileError, tls_context
-from streams.transport.settings import Tls
+from streams.kafka.settings import Tls
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # where OpenSSL would write its prompt and wait for an answer
 try:
     tls_context(Tls(certificate_file=sys.argv[1], key_file=sys.argv[2]))
