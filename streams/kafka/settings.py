@@ -1,6 +1,6 @@
 """Where the brokers are, how to talk to them, and the names of the topics, as frozen records."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -80,6 +80,10 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     request_timeout_s: Seconds = 30.0
 
 
+INPUT_ROLES: Final = ("authorizations", "fraud_reports", "authorization_outcomes")
+"""The fields of `Topics` that are read in order. Their topics have one partition for each of the authorizations."""
+
+
 class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Name the topics; all but merchants, alerts and dead letters have the same number of partitions."""
 
@@ -92,3 +96,8 @@ class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dead_letters: Name = "dead-letters"
     card_profiles: Name = "card-profiles"
     shared_profiles: Name = "shared-profiles"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The topics that are read in order, authorizations first: profiles know an offset of each."""
+        return tuple(getattr(self, role) for role in INPUT_ROLES)

@@ -15,13 +15,13 @@ import click
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.state.answered import Since, alerts_since
+from streams.state.changelog_writer import Keeper
 from streams.state.follow import Follower
-from streams.state.keeper import Keeper
+from streams.state.log.reader import LogReader
+from streams.state.log.rows import StateReadError, name_of
 from streams.state.protocols import Engine, Outputs, Settings, Telemetry
-from streams.state.reader import LogReader
+from streams.state.published import Since, alerts_since
 from streams.state.restore import Input, Restorer
-from streams.state.rows import StateReadError, name_of
 from streams.transport.fence import ProducerIdentity
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,6 @@ class Assignment:
     ) -> None:
         self._settings = settings
         self._topics = settings.topics
-        names = settings.topics
-        self._inputs = (names.authorizations, names.fraud_reports, names.authorization_outcomes)
         self._engine = engine
         self._emitter = emitter
         self._telemetry = telemetry
@@ -93,12 +91,11 @@ class Assignment:
         assigned = self._assigned
         if assigned is None:
             return False
-        mine, reports, outcomes = (self._numbers(topic, assigned) for topic in self._inputs)
-        if not mine == reports == outcomes:
-            raise SplitAssignmentError(
-                f"authorizations {sorted(mine)}, fraud reports {sorted(reports)} and outcomes {sorted(outcomes)} "
-                "were assigned"
-            )
+        numbers = {topic: self._numbers(topic, assigned) for topic in self._topics.inputs}
+        mine = numbers[self._topics.authorizations]
+        if any(others != mine for others in numbers.values()):
+            listed = ", ".join(f"{topic} {sorted(found)}" for topic, found in numbers.items())
+            raise SplitAssignmentError(f"unlike partitions were assigned: {listed}")
         for partition in self._stale:
             held = self._keeper.held.pop(partition)
             self._emitter.identities.pop(partition, None)
@@ -122,12 +119,7 @@ class Assignment:
         return {tp.partition for tp in tps if tp.topic == topic}
 
     def _positions(self, held: Iterable[Any]) -> dict[TP, int]:
-        positions = {}
-        for one in held:
-            positions[TP(self._topics.authorizations, one.partition)] = one.authorizations
-            positions[TP(self._topics.fraud_reports, one.partition)] = one.fraud_reports
-            positions[TP(self._topics.authorization_outcomes, one.partition)] = one.authorization_outcomes
-        return positions
+        return {TP(topic, one.partition): offset for one in held for topic, offset in one.applied.items()}
 
     async def _restore(self, partitions: list[int], consumer: Any, is_current: Callable[[], bool]) -> None:
         names = self._topics
@@ -232,20 +224,13 @@ class Assignment:
         return oldest_ms
 
     async def _input(self, reader: LogReader, consumer: Any, partition: int) -> Input:
-        topics, tps = self._topics, [TopicPartition(topic, partition) for topic in self._inputs]
-        bounds = await reader.bounds(tps)
-        committed = [await consumer.committed(TP(tp.topic, partition)) for tp in tps]
+        topics, inputs = self._topics, self._topics.inputs
+        bounds = await reader.bounds([TopicPartition(topic, partition) for topic in inputs])
         return Input(
-            authorizations=committed[0],
-            fraud_reports=committed[1],
-            authorization_outcomes=committed[2],
-            authorizations_begin=bounds[tps[0]][0],
-            fraud_reports_begin=bounds[tps[1]][0],
-            authorization_outcomes_begin=bounds[tps[2]][0],
-            authorizations_end=bounds[tps[0]][1],
-            fraud_reports_end=bounds[tps[1]][1],
-            authorization_outcomes_end=bounds[tps[2]][1],
-            topic_ids=await reader.topic_ids([*self._inputs, topics.decisions, topics.alerts, topics.dead_letters]),
+            committed={topic: await consumer.committed(TP(topic, partition)) for topic in inputs},
+            begins={tp.topic: begin for tp, (begin, _) in bounds.items()},
+            ends={tp.topic: end for tp, (_, end) in bounds.items()},
+            topic_ids=await reader.topic_ids([*inputs, topics.decisions, topics.alerts, topics.dead_letters]),
         )
 
     async def _outputs(self, reader: LogReader, partition: int) -> Since:

@@ -16,9 +16,9 @@ from aiokafka.structs import TopicPartition
 from mode import Service
 
 from scoring.profile.packed import RowFormatError
-from streams.state.marker import KEY, StateFormatError, decode
+from streams.state.log.marker import KEY, StateFormatError, decode
+from streams.state.log.reader import LogReader, Rows, pack
 from streams.state.protocols import Engine, Settings, Telemetry
-from streams.state.reader import LogReader, Rows, pack
 
 ROWS_HELD_MAX: Final = 4_000_000
 """Rows that may wait for their marker; more is a log without markers."""

@@ -11,11 +11,11 @@ from aiokafka.structs import TopicPartition
 from scoring.profile import Changelog
 from scoring.profile.packed import RowFormatError
 from streams.kafka.settings import Topics
-from streams.state.answered import NONE_ANSWERED, Since, scan
-from streams.state.keeper import Held
-from streams.state.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
-from streams.state.reader import LogReader, Rows, pack
-from streams.state.uncounted import uncounted
+from streams.state.changelog_writer import Held
+from streams.state.log.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
+from streams.state.log.reader import LogReader, Rows, pack
+from streams.state.log.uncounted import uncounted
+from streams.state.published import NONE_ANSWERED, Since, scan
 
 log = logging.getLogger(__name__)
 
@@ -29,17 +29,11 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """Where the input of a partition stands: what the group has committed (None: nothing), and its bounds."""
+    """Where the inputs of a partition stand, by topic: what is committed (None: nothing), and their bounds."""
 
-    authorizations: int | None
-    fraud_reports: int | None
-    authorization_outcomes: int | None
-    authorizations_begin: int
-    fraud_reports_begin: int
-    authorization_outcomes_begin: int
-    authorizations_end: int
-    fraud_reports_end: int
-    authorization_outcomes_end: int
+    committed: Mapping[str, int | None]
+    begins: Mapping[str, int]
+    ends: Mapping[str, int]
     topic_ids: Mapping[str, str] = field(default_factory=dict)  # of inputs and outputs, where the broker has ids
 
 
@@ -104,50 +98,35 @@ class Restorer:
     async def _held(
         self, partition: int, marker: Marker | None, at: Input, outputs: Since, shared: int, unflushed: bool
     ) -> Held:
-        authorizations = at.authorizations_begin if at.authorizations is None else at.authorizations
-        reports = at.fraud_reports_begin if at.fraud_reports is None else at.fraud_reports
-        outcomes = at.authorization_outcomes_begin if at.authorization_outcomes is None else at.authorization_outcomes
+        events = self._topics.authorizations
+        applied = {topic: at.begins[topic] if offset is None else offset for topic, offset in at.committed.items()}
         since, is_pending = outputs, True
         if marker is None:
             unflushed = True  # a first marker, before the first event, so that there always is one after it
-            if at.authorizations is None:  # nobody knows what was answered: look at everything
+            if at.committed[events] is None:  # nobody knows what was answered: look at everything
                 since = Since(decisions=0, alerts=outputs.alerts, dead_letters=outputs.dead_letters)
             else:
-                log.warning("profiles_missing partition=%d committed=%d", partition, authorizations)
+                log.warning("profiles_missing partition=%d committed=%d", partition, applied[events])
         else:
-            authorizations, reports = marker.authorizations, marker.fraud_reports
-            outcomes = marker.authorization_outcomes
-            if authorizations < at.authorizations_begin:
-                log.error("input_lost partition=%d from=%d to=%d", partition, authorizations, at.authorizations_begin)
-            ends = at.authorizations_end, at.fraud_reports_end, at.authorization_outcomes_end
-            is_pending = (authorizations, reports, outcomes) != ends
+            applied = marker.applied(self._topics)
+            if applied[events] < at.begins[events]:
+                log.error("input_lost partition=%d from=%d to=%d", partition, applied[events], at.begins[events])
+            is_pending = applied != at.ends
             since = self._since(marker, at, outputs) if is_pending else outputs
             unflushed = unflushed or (not is_pending and outputs.beyond(marker.since) > 0)
         answered = NONE_ANSWERED
         if is_pending:
-            answered = await scan(
-                self._reader,
-                self._topics,
-                partition,
-                since,
-                authorizations=authorizations,
-                fraud_reports=reports,
-                authorization_outcomes=outcomes,
-            )
+            answered = await scan(self._reader, self._topics, partition, since, applied)
         return Held(
             partition=partition,
-            authorizations=authorizations,
-            fraud_reports=reports,
-            authorization_outcomes=outcomes,
+            applied=applied,
             shared=shared,
             since=since,
             ends=outputs,
             answered=answered,
             topic_ids=at.topic_ids,
             # where nothing was answered, nothing has to be found again: a long backlog would be, from its beginning
-            answered_until=at.authorizations_end if answered.size else authorizations,
-            answered_until_reports=at.fraud_reports_end if answered.size else reports,
-            answered_until_outcomes=at.authorization_outcomes_end if answered.size else outcomes,
+            answered_until=at.ends if answered.size else applied,
             unflushed=unflushed,
         )
 
@@ -169,23 +148,19 @@ class Restorer:
         return Since(decisions=decisions, alerts=alerts, dead_letters=letters)
 
     def _refuse_other_input(self, partition: int, marker: Marker, at: Input, shared_end: int) -> None:
-        where = f"{self._topics.card_profiles}[{partition}]: profiles know the input up to {marker.authorizations}"
-        where = f"{where}, {marker.fraud_reports} (reports) and {marker.authorization_outcomes} (outcomes)"
-        known = (marker.authorizations, marker.fraud_reports, marker.authorization_outcomes)
-        committed = (at.authorizations, at.fraud_reports, at.authorization_outcomes)
-        if any((offset or 0) > to for offset, to in zip(committed, known, strict=True)):
+        known = marker.applied(self._topics)
+        where = f"{self._topics.card_profiles}[{partition}]: profiles know the input up to {_listed(known)}"
+        if any((at.committed[topic] or 0) > to for topic, to in known.items()):
             raise StateFormatError(
-                f"{where}, but the group has committed {_listed(committed)}. Set it back to "
+                f"{where}, but the group has committed {_listed(at.committed)}. Set it back to "
                 "those while no worker runs (kafka-consumer-groups --reset-offsets)"
             )
-        names = self._topics
-        for topic in (names.authorizations, names.fraud_reports, names.authorization_outcomes):
+        for topic in known:
             if _is_another(topic, marker, at):
                 raise StateFormatError(f"{where}, but {topic!r} was made anew since. {WAY_OUT.capitalize()}")
-        ends = (at.authorizations_end, at.fraud_reports_end, at.authorization_outcomes_end)
-        if any(end < to for end, to in zip(ends, known, strict=True)):
+        if any(at.ends[topic] < to for topic, to in known.items()):
             raise StateFormatError(
-                f"{where}, which ends at {_listed(ends)}: is it another topic? {WAY_OUT.capitalize()}"
+                f"{where}, which ends at {_listed(at.ends)}: is it another topic? {WAY_OUT.capitalize()}"
             )
         if shared_end < marker.shared:
             raise StateFormatError(
@@ -194,8 +169,9 @@ class Restorer:
             )
 
 
-def _listed(offsets: tuple[int | None, int | None, int | None]) -> str:
-    return "{}, {} and {}".format(*offsets)
+def _listed(offsets: Mapping[str, int | None]) -> str:
+    """Name offsets by topic, `none` where there is none."""
+    return ", ".join(f"{'none' if offset is None else offset} ({topic})" for topic, offset in offsets.items())
 
 
 def _is_another(topic: str, marker: Marker, at: Input) -> bool:

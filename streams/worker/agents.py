@@ -9,7 +9,7 @@ The order that makes the guarantee, for every batch:
 5. The brokers acknowledge every one of them (`acks=all`), batches in order.
 6. The ticket is finished; the watermark moves over the finished prefix of the window.
 7. Once a second the changed profiles are flushed and closed by a marker, which names the input they know
-   (`streams.state.keeper`); up to there, and not beyond, is committed.
+   (`streams.state.changelog_writer`); up to there, and not beyond, is committed.
 
 An exception anywhere in 2 to 7 ends the process; the next one restores profiles to the last marker and takes in again
 what came after it: what had been answered is not answered again. No event is lost, and none is acknowledged by Faust on
@@ -24,7 +24,7 @@ import faust
 from faust.types import EventT, StreamT
 
 from scoring.outputs import Emitted, Outputs, Source
-from streams.state.keeper import Keeper
+from streams.state.changelog_writer import Keeper
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
 from streams.transport.schema import RawBatchSchema

@@ -23,9 +23,9 @@ from streams.kafka.explain import explained
 from streams.kafka.granted import require
 from streams.kafka.security import faust_credentials
 from streams.state.assignment import Assignment
+from streams.state.changelog_writer import Keeper
 from streams.state.check import check_topics
 from streams.state.follow import Follower
-from streams.state.keeper import Keeper
 from streams.transport.consumer import BatchConsumer, Progress
 from streams.transport.driver import BatchTransport, require_compiled_parts
 from streams.transport.membership import instance_id

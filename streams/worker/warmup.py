@@ -20,7 +20,7 @@ from scoring.policy import policy_from
 from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog, ProfileLimits
 from streams.records.batches import Fetched
-from streams.state.blocks import blocks
+from streams.state.log.blocks import blocks
 
 _TIME = "2026-01-01T00:00:00Z"
 _TIME_MS = 1_767_225_600_000

@@ -8,9 +8,10 @@ from aiokafka.structs import TopicPartition
 
 from streams.config.load import load_settings
 from streams.config.wiring import build_engine
-from streams.state.answered import Since
-from streams.state.marker import KEY, decode
-from streams.state.reader import LogReader
+from streams.kafka.settings import Topics
+from streams.state.log.marker import KEY, decode
+from streams.state.log.reader import LogReader
+from streams.state.published import Since
 from streams.state.restore import Input, Restorer
 from tests.bench.kafka_io import PARTITIONS
 
@@ -22,17 +23,8 @@ async def _input(reader: LogReader, tp: TopicPartition) -> Input:
     tail = await reader.last(tp, KEY, *(await reader.bounds([tp]))[tp])
     assert tail is not None
     marker = decode(tail.value, tp.topic, PARTITIONS)
-    return Input(
-        authorizations=0,
-        fraud_reports=0,
-        authorization_outcomes=0,
-        authorizations_begin=0,
-        fraud_reports_begin=0,
-        authorization_outcomes_begin=0,
-        authorizations_end=marker.authorizations,
-        fraud_reports_end=marker.fraud_reports,
-        authorization_outcomes_end=marker.authorization_outcomes,
-    )
+    applied = marker.applied(Topics())
+    return Input(committed=dict.fromkeys(applied, 0), begins=dict.fromkeys(applied, 0), ends=applied)
 
 
 async def restore_rate(config: Path) -> float:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 REVISIONS = """
-import scoring.engine, streams.records.columns, streams.state.blocks
+import scoring.engine, streams.records.columns, streams.state.log.blocks
 from scoring.jit import revision
 packages = ("observer", "profile", "decode", "enrich")
 print([revision(f"scoring.{name}") for name in packages])
-print([revision(name) for name in ("streams.records.columns", "streams.state.blocks")])
+print([revision(name) for name in ("streams.records.columns", "streams.state.log.blocks")])
 """
 
 

@@ -17,8 +17,8 @@ from streams.kafka.admin import create_topics
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
-from streams.state.blocks import blocks
-from streams.state.writer import append_blocks
+from streams.state.log.blocks import blocks
+from streams.state.log.producer import append_blocks
 from streams.transport.append import append
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
 from tests.integration.test_state_transport import reading

@@ -16,7 +16,7 @@ from streams.kafka.admin import create_topics
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
-from streams.state.writer import StateProducer
+from streams.state.log.producer import StateProducer
 from streams.transport.append import append
 from streams.transport.fence import Fence, ProducerIdentity
 from tests.integration.test_state_transport import collect, reading

@@ -12,8 +12,8 @@ from models.simulator import Simulator, SimulatorConfig
 from scoring.engine import Engine
 from scoring.outputs import Source
 from streams.kafka.settings import Broker
-from streams.state.marker import KEY
-from streams.state.reader import pack
+from streams.state.log.marker import KEY
+from streams.state.log.reader import pack
 from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
 from tests.brokers.load import committed, load, read, stamp_ms
@@ -115,7 +115,7 @@ def test_outcomes_count_once_and_decisions_are_those_of_a_worker_that_was_not_ki
     assert {name: len(made) for name, made in found.items() if len(made) > 1} == {}
     assert {name: made[0] for name, made in found.items()} == expected
     assert str(features(kept(settings))) == str(features(engine)), "an outcome that counts twice is seen here"
-    assert markers(settings, 0, 1)[-1].authorization_outcomes == len(OUTCOMES)
+    assert markers(settings, 0, 1)[-1].inputs["authorization_outcomes"] == len(OUTCOMES)
     letters = asyncio.run(read(apache, topics.dead_letters, 1, END_S))
     offsets = [(json.loads(one.value)["topic"], json.loads(one.value)["offset"]) for one in letters]
     broken = [number for number, value in enumerate(OUTCOMES) if value == BROKEN]

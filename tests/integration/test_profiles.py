@@ -18,7 +18,7 @@ from streams.kafka.admin import create_topics
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
-from streams.state.marker import KEY, Marker, decode
+from streams.state.log.marker import KEY, Marker, decode
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit
 from streams.worker.settings import Watch, WorkerSettings
@@ -167,7 +167,7 @@ def test_sigterm_leaves_a_marker_at_what_is_committed_and_nothing_to_do_again(ap
         assert terminate(worker) == 0
     stopped = offsets(settings, 2)
     assert 0 < sum(stopped.values()) < len(TRAFFIC)
-    assert {number: markers(settings, number, 2)[-1].authorizations for number in stopped} == stopped
+    assert {number: markers(settings, number, 2)[-1].inputs["authorizations"] for number in stopped} == stopped
     before = answers(settings)
     assert all(len(made) == 1 for made in before.values())
     with worker_process(settings, module=MODULE) as worker:

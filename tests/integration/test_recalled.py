@@ -10,7 +10,7 @@ from faust.types import TP
 
 from streams.kafka.settings import Broker
 from streams.state.assignment import Assignment
-from streams.state.reader import LogReader
+from streams.state.log.reader import LogReader
 from streams.worker.settings import WorkerSettings
 from tests.integration.conftest import PARTITIONS, NewWorker
 

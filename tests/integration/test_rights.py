@@ -25,7 +25,7 @@ from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
 from streams.state.check import check_topics
-from streams.state.reader import LogReader, StateReadError
+from streams.state.log.reader import LogReader, StateReadError
 from streams.state.settings import State
 from streams.transport.fence import Fence, FenceError
 from streams.transport.settings import Consume, Emit

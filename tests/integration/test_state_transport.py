@@ -17,8 +17,8 @@ from streams.kafka.errors import TopicsMismatchError
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
-from streams.state.reader import LogReader, Rows, StateReadError, pack
-from streams.state.writer import StateProducer
+from streams.state.log.producer import StateProducer
+from streams.state.log.reader import LogReader, Rows, StateReadError, pack
 from streams.transport.fence.lease import ExpelledError
 from tests.state.rows import Row, pairs, rows_of
 

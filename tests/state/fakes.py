@@ -12,13 +12,12 @@ from aiokafka.errors import ProducerClosed, ProducerFenced
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
-from scoring.outputs import NOTHING
 from scoring.profile import PROFILE_FEATURES, Changelog, ProfileLimits, Profiles
 from scoring.profile.packed import Packed
 from streams.kafka.settings import Topics
-from streams.state.answered import Answered, Since
-from streams.state.keeper import Held, Keeper
-from streams.state.reader import Bounds, Rows, StateReadError, Tail
+from streams.state.changelog_writer import Held, Keeper
+from streams.state.log.reader import Bounds, Rows, StateReadError, Tail
+from streams.state.published import Answered, Since
 from streams.state.settings import State
 from streams.transport.fence import ProducerIdentity
 from streams.transport.fence.lease import ExpelledError
@@ -380,16 +379,12 @@ def held_at(partition: int, offset: int = 0, **changes: Any) -> Held:
     return Held(
         **{
             "partition": partition,
-            "authorizations": offset,
-            "fraud_reports": 0,
-            "authorization_outcomes": 0,
+            "applied": {**dict.fromkeys(TOPICS.inputs, 0), TOPICS.authorizations: offset},
             "shared": 0,
             "since": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
             "ends": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
-            "answered": Answered(authorizations=NOTHING, reports=NOTHING),
-            "answered_until": 0,
-            "answered_until_reports": 0,
-            "answered_until_outcomes": 0,
+            "answered": Answered(),
+            "answered_until": dict.fromkeys(TOPICS.inputs, 0),
             **changes,
         }
     )

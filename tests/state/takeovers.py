@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiokafka.structs import TopicPartition
 
-from streams.state.marker import KEY, decode
+from streams.state.log.marker import KEY, decode
 from streams.worker.emit import Emitter
 from tests.profile.events import at
 from tests.state.fakes import TOPICS, FakeBroker
@@ -59,7 +59,7 @@ def bury(worker: Worker, offset: int, to: int = 0) -> None:
 
 
 def letters_found(worker: Worker) -> frozenset[int]:
-    return worker.keeper.held[0].answered.authorizations.dead_letters
+    return worker.keeper.held[0].answered.of[TOPICS.authorizations].dead_letters
 
 
 def take_in(worker: Worker, number: int, *, acked: bool = True) -> bool:

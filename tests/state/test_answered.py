@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 from aiokafka.structs import TopicPartition
 
-from streams.state.answered import Answered, Since, published_alerts, scan
+from streams.state.published import Answered, Since, published_alerts, scan
 from tests.state.fakes import TOPICS, FakeBroker, FakeReader
 
 
@@ -18,7 +18,7 @@ def letter(topic: str, partition: int, offset: int) -> bytes:
 
 
 def found(broker: FakeBroker, since: Since, partition: int = 1) -> Answered:
-    return asyncio.run(scan(FakeReader(broker), TOPICS, partition, since))
+    return asyncio.run(scan(FakeReader(broker), TOPICS, partition, since, {}))
 
 
 def a_broker() -> FakeBroker:
@@ -41,11 +41,11 @@ START = Since(decisions=0, alerts={0: 0, 1: 0}, dead_letters={0: 0})
 
 def test_everything_of_the_partition_is_found_and_nothing_of_others() -> None:
     answered = found(a_broker(), START)
-    assert answered.authorizations.decisions == {b"e-1-%d" % number for number in range(10)}
-    assert answered.authorizations.alerts == {b"e-1-%d" % number for number in range(8)}
-    assert answered.authorizations.dead_letters == {101, 103}
-    assert answered.reports.dead_letters == {100, 102}
-    assert not answered.reports.decisions | answered.reports.alerts
+    assert answered.of[TOPICS.authorizations].decisions == {b"e-1-%d" % number for number in range(10)}
+    assert answered.of[TOPICS.authorizations].alerts == {b"e-1-%d" % number for number in range(8)}
+    assert answered.of[TOPICS.authorizations].dead_letters == {101, 103}
+    assert answered.of[TOPICS.fraud_reports].dead_letters == {100, 102}
+    assert not answered.of[TOPICS.fraud_reports].decisions | answered.of[TOPICS.fraud_reports].alerts
     assert answered.size == 10 + 8 + 2 + 2
 
 
@@ -54,24 +54,24 @@ def test_an_alert_about_a_field_is_known_by_its_own_id_and_hides_none_about_its_
     broker.append(tp, b"case", encoded(event_id="e-1", alert_id="a-1", type="SYSTEM"))
     broker.append(tp, b"case", encoded(event_id="e-2", alert_id="a-2", type="TXN"))
     answered = found(broker, Since(decisions=0, alerts={0: 0}, dead_letters={}))
-    assert (answered.authorizations.alerts, answered.authorizations.leaks) == ({b"e-2"}, {"a-1"})
+    assert (answered.of[TOPICS.authorizations].alerts, answered.of[TOPICS.authorizations].leaks) == ({b"e-2"}, {"a-1"})
     assert answered.size == 2
     assert not answered.foreign
 
 
 def test_only_what_stands_behind_the_marker_is_looked_at() -> None:
     answered = found(a_broker(), Since(decisions=7, alerts={0: 3, 1: 4}, dead_letters={0: 2}))
-    assert answered.authorizations.decisions == {b"e-1-7", b"e-1-8", b"e-1-9"}
-    assert answered.authorizations.alerts == {b"e-1-6"}
-    assert answered.authorizations.dead_letters == {103}
-    assert answered.reports.dead_letters == {102}
+    assert answered.of[TOPICS.authorizations].decisions == {b"e-1-7", b"e-1-8", b"e-1-9"}
+    assert answered.of[TOPICS.authorizations].alerts == {b"e-1-6"}
+    assert answered.of[TOPICS.authorizations].dead_letters == {103}
+    assert answered.of[TOPICS.fraud_reports].dead_letters == {102}
 
 
 def test_outputs_that_retention_took_are_not_asked_for() -> None:
     broker = a_broker()
     tp = TopicPartition(TOPICS.decisions, 1)
     broker.begins[tp], broker.logs[tp] = 8, broker.logs[tp][8:]
-    assert found(broker, START).authorizations.decisions == {b"e-1-8", b"e-1-9"}
+    assert found(broker, START).of[TOPICS.authorizations].decisions == {b"e-1-8", b"e-1-9"}
 
 
 def test_a_topic_that_was_emptied_since_says_nothing() -> None:

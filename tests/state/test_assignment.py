@@ -11,7 +11,7 @@ from streams.state import assignment as module
 from streams.state import follow
 from streams.state.assignment import Assignment, SplitAssignmentError
 from streams.state.follow import Follower
-from streams.state.marker import KEY, decode
+from streams.state.log.marker import KEY, decode
 from streams.transport.consumer import Progress
 from streams.worker.settings import Watch
 from streams.worker.watchdog import StallDetector
@@ -105,7 +105,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
 
 def marker_of(broker: FakeBroker, partition: int) -> int:
     log = broker.logs[TopicPartition(TOPICS.card_profiles, partition)]
-    return [decode(record.value, "", PARTITIONS).authorizations for record in log if record.key == KEY][-1]
+    return [decode(record.value, "", PARTITIONS).inputs["authorizations"] for record in log if record.key == KEY][-1]
 
 
 def test_a_partition_that_stays_is_not_restored_again(play: Callable[[Play], None]) -> None:
@@ -116,7 +116,7 @@ def test_a_partition_that_stays_is_not_restored_again(play: Callable[[Play], Non
         held = worker.keeper.held[0]
         assert await worker.take(2, 0)
         assert worker.keeper.held == {0: held}
-        assert held.authorizations == 1
+        assert held.applied[TOPICS.authorizations] == 1
         assert worker.consumer.durable == {
             TP(TOPICS.authorizations, 0): 1,
             TP(TOPICS.fraud_reports, 0): 0,
@@ -159,7 +159,7 @@ def test_a_partition_that_was_anothers_for_a_moment_is_restored(play: Callable[[
         expected = [quick.feed(number, 0) for number in (1, 2)][-1]
         await quick.leave()
         assert await slow.take(3, 0, 1)
-        assert slow.keeper.held[0].authorizations == 3
+        assert slow.keeper.held[0].applied[TOPICS.authorizations] == 3
         assert slow.feed(3, 0) == quick.feed(3, 0)
         assert expected
 
@@ -181,7 +181,7 @@ def test_a_worker_that_missed_a_generation_trusts_nothing_that_it_holds(
         present.feed(1, 0)
         await present.leave()
         assert await away.take(generation, 0, 1)
-        assert away.keeper.held[0].authorizations == 2
+        assert away.keeper.held[0].applied[TOPICS.authorizations] == 2
 
     play(scenario)
 
@@ -302,7 +302,7 @@ def test_a_torn_assignment_is_refused(play: Callable[[Play], None]) -> None:
     async def scenario(_: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         worker.assignment.assigned(inputs(0) | {TP(TOPICS.authorizations, 1)}, 1)
-        with pytest.raises(SplitAssignmentError, match=r"authorizations \[0, 1\], fraud reports \[0\]"):
+        with pytest.raises(SplitAssignmentError, match=r"authorizations \[0, 1\], fraud-reports \[0\]"):
             await worker.assignment.settle(worker.consumer)
 
     play(scenario)

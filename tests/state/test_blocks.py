@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from scoring import jit
 from scoring.profile.packed import Packed
-from streams.state import blocks as module
-from streams.state.blocks import BlockBuilder, blocks
+from streams.state.log import blocks as module
+from streams.state.log.blocks import BlockBuilder, blocks
 from tests.state.rows import Row, pairs, rows_of
 
 NOW_MS = 1_767_225_600_123

@@ -9,8 +9,8 @@ from aiokafka.structs import TopicPartition
 
 from streams.state import follow
 from streams.state.follow import Follower
-from streams.state.marker import KEY, StateFormatError
-from streams.state.reader import StateReadError
+from streams.state.log.marker import KEY, StateFormatError
+from streams.state.log.reader import StateReadError
 from tests.profile.events import at
 from tests.state.fakes import (
     TOPICS,

@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT
-from streams.state.marker import KEY, Marker, StateFormatError, decode, encode
-from streams.state.reader import KEY_SIZE
+from streams.state.log.marker import KEY, Marker, StateFormatError, decode, encode
+from streams.state.log.reader import KEY_SIZE
 
 FIELDS: dict[str, Any] = {
     "format": ROW_FORMAT,
     "layout": LAYOUT,
     "partitions": 6,
-    "authorizations": 1_000,
-    "fraud_reports": 7,
+    "inputs": {"authorizations": 1_000, "fraud_reports": 7},
     "decisions": 990,
     "alerts": {0: 3},
     "dead_letters": {0: 12, 1: 0},
@@ -31,7 +30,7 @@ WAY_OUT = "stop all workers, delete and create both topics of profiles"
 offset = st.integers(0, 2**62)
 
 
-@given(st.fixed_dictionaries({"authorizations": offset, "shared": offset, "alerts": st.dictionaries(offset, offset)}))
+@given(st.fixed_dictionaries({"decisions": offset, "shared": offset, "alerts": st.dictionaries(offset, offset)}))
 def test_a_marker_comes_back_as_it_was_written(changes: dict[str, Any]) -> None:
     marker = Marker(**{**FIELDS, **changes})
     assert decode(encode(marker), "here", 6) == marker
@@ -70,6 +69,6 @@ def test_what_is_no_marker_is_refused(value: bytes | None) -> None:
     refused(value, "cannot be read", WAY_OUT)
 
 
-@pytest.mark.parametrize("change", [{"authorizations": -1}, {"shared": None}, {"alerts": {"a": 1}}, {"hands": "x"}])
+@pytest.mark.parametrize("change", [{"inputs": {"authorizations": -1}}, {"shared": None}, {"alerts": {"a": 1}}, {"hands": "x"}])
 def test_a_damaged_marker_is_refused(change: dict[str, Any]) -> None:
     refused(written(**change), "cannot be read", WAY_OUT)

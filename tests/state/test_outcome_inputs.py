@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.state.assignment import SplitAssignmentError
-from streams.state.keeper import FlushError
+from streams.state.changelog_writer import FlushError
 from tests.profile.conversations import conversations
 from tests.profile.events import Event, ids
 from tests.state.fakes import TOPICS, Crashed, FakeBroker, ProfileEngine
 from tests.state.takeovers import Play, Worker, letter, player
 from tests.state.test_assignment import inputs
-from tests.state.test_keeper import Bench, run
+from tests.state.test_changelog_writer import Bench, run
 from tests.state.test_restore import Run
 
 EVENTS, REPORTS, OUTCOMES = TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes
@@ -57,9 +57,9 @@ def test_a_crash_anywhere_takes_in_each_event_and_each_outcome_as_if_there_were_
                 run.broker.fuse = None
                 held = await run.restart()
                 await run.keeper.flush([0])
-                at = held.authorizations + held.authorization_outcomes
-                assert (held.authorizations, held.authorization_outcomes) == offsets(at)
-                assert held.fraud_reports == at
+                at = held.applied[TOPICS.authorizations] + held.applied[TOPICS.authorization_outcomes]
+                assert (held.applied[TOPICS.authorizations], held.applied[TOPICS.authorization_outcomes]) == offsets(at)
+                assert held.applied[TOPICS.fraud_reports] == at
 
     asyncio.run(scenario())
 
@@ -74,7 +74,7 @@ def test_outcomes_are_input_too() -> None:
         await bench.keeper.flush()
 
     bench = run(scenario)
-    assert [marker.authorization_outcomes for marker in bench.markers()] == [4], "and one marker is enough"
+    assert [marker.inputs["authorization_outcomes"] for marker in bench.markers()] == [4], "and one marker is enough"
     assert bench.consumer.durable == {TP(EVENTS, 0): 0, TP(REPORTS, 0): 0, TP(OUTCOMES, 0): 4}
 
 
@@ -95,7 +95,7 @@ def test_the_letter_of_an_outcome_is_known_until_its_input_is_behind(play: Calla
         await one.keeper.flush()  # the marker: outcomes up to 1
         bury_outcome(one, 1)
         assert await two.take(2, 0)
-        assert two.keeper.held[0].authorization_outcomes == 1
+        assert two.keeper.held[0].applied[TOPICS.authorization_outcomes] == 1
         assert two.keeper.emitted(OUTCOMES, 0, 1).dead_letters == {1}, "it would be buried a second time"
         two.feed(0, 0)
         await two.keeper.flush()  # a flush comes before the outcome is taken in again
@@ -104,7 +104,7 @@ def test_the_letter_of_an_outcome_is_known_until_its_input_is_behind(play: Calla
         three.consumer.apply(OUTCOMES, 0, 2)
         await three.keeper.flush()
         assert await four.take(4, 0)
-        assert four.keeper.held[0].authorization_outcomes == 2
+        assert four.keeper.held[0].applied[TOPICS.authorization_outcomes] == 2
         assert four.keeper.emitted(OUTCOMES, 0, 2).dead_letters == frozenset()
         assert four.consumer.durable[TP(OUTCOMES, 0)] == 2
 
@@ -118,7 +118,7 @@ def test_inputs_of_one_partition_that_go_to_two_workers_end_the_worker(
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         worker.assignment.assigned(inputs(0, 1) - {TP(topic, 1)}, 1)
-        with pytest.raises(SplitAssignmentError, match=r"and outcomes \[0"):
+        with pytest.raises(SplitAssignmentError, match=r"authorization-outcomes \[0"):
             await worker.assignment.settle(worker.consumer)
 
     play(scenario)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.state.keeper import period_s
+from streams.state.changelog_writer import period_s
 from streams.state.settings import State
 
 

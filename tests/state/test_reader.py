@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from streams.kafka.settings import Broker
 from streams.records.columns import RECORD_BYTES
-from streams.state import reader as module
-from streams.state import rows as rows_module
-from streams.state.reader import LogReader, StateReadError, pack
-from streams.state.rows import BATCH_MAX_BYTES
+from streams.state.log import reader as module
+from streams.state.log import rows as rows_module
+from streams.state.log.reader import LogReader, StateReadError, pack
+from streams.state.log.rows import BATCH_MAX_BYTES
 from streams.state.settings import State
 from tests.records import build
 from tests.records.build import Row

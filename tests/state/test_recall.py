@@ -10,7 +10,8 @@ from faust.types import TP
 
 from scoring.decide.alerts import AlertDesk, Subject
 from scoring.policy.policy import AlertRules
-from streams.state import answered, assignment
+from streams.state import assignment
+from streams.state import published as answered
 from tests.decide.test_desk import CARD, published
 from tests.state.fakes import TOPICS, FakeBroker
 from tests.state.test_assignment import Worker

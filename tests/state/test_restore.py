@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from msgspec import json
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.kernels.store import STORES
 from scoring.profile.packed import ROW_FORMAT
-from streams.state.answered import Since
-from streams.state.keeper import FlushError, Held
-from streams.state.marker import KEY, StateFormatError
+from streams.state.changelog_writer import FlushError, Held
+from streams.state.log.marker import KEY, StateFormatError
+from streams.state.published import Since
 from streams.state.restore import Input, Restorer
 from streams.transport.fence import ProducerIdentity
 from tests.profile.conversations import arrivals
@@ -36,22 +36,19 @@ from tests.state.fakes import (
 
 ENDS = Since(decisions=40, alerts={0: 4}, dead_letters={0: 6})
 CARDS, SHARED = TOPICS.card_profiles, TOPICS.shared_profiles
+EVENTS_IN, REPORTS_IN, OUTCOMES_IN = TOPICS.inputs
 
 
-def an_input(end: int = 1_000, **changes: Any) -> Input:
+def an_input(
+    end: int = 1_000,
+    committed: Mapping[str, int] | None = None,
+    ends: Mapping[str, int] | None = None,
+    begins: Mapping[str, int] | None = None,
+) -> Input:
     return Input(
-        **{
-            "authorizations": None,
-            "fraud_reports": None,
-            "authorization_outcomes": None,
-            "authorizations_begin": 0,
-            "fraud_reports_begin": 0,
-            "authorization_outcomes_begin": 0,
-            "authorizations_end": end,
-            "fraud_reports_end": end,
-            "authorization_outcomes_end": end,
-            **changes,
-        }
+        committed={**dict.fromkeys(TOPICS.inputs), **(committed or {})},
+        begins={**dict.fromkeys(TOPICS.inputs, 0), **(begins or {})},
+        ends={**dict.fromkeys(TOPICS.inputs, end), **(ends or {})},
     )
 
 
@@ -100,17 +97,17 @@ class Run:
 
 
 def test_without_a_marker_there_is_nothing_and_everything_has_to_be_looked_at() -> None:
-    held, heard = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, authorizations_begin=7)))
-    assert (held.authorizations, held.fraud_reports, held.shared) == (7, 0, 0)
+    held, heard = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, begins={EVENTS_IN: 7})))
+    assert (held.applied[TOPICS.authorizations], held.applied[TOPICS.fraud_reports], held.shared) == (7, 0, 0)
     assert held.since == Since(decisions=0, alerts=ENDS.alerts, dead_letters=ENDS.dead_letters)
-    assert (held.answered_until, held.answered_until_reports) == (7, 0), "nothing was answered"
+    assert (held.answered_until[EVENTS_IN], held.answered_until[REPORTS_IN]) == (7, 0), "nothing was answered"
     assert held.unflushed, "there is a marker before the first event"
     assert heard == [(0, 0)]
 
 
 def test_a_group_that_has_committed_without_profiles_goes_on_there(caplog: pytest.LogCaptureFixture) -> None:
-    held, _ = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, authorizations=30, fraud_reports=2)))
-    assert (held.authorizations, held.fraud_reports, held.since) == (30, 2, ENDS)
+    held, _ = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, {EVENTS_IN: 30, REPORTS_IN: 2})))
+    assert (held.applied[TOPICS.authorizations], held.applied[TOPICS.fraud_reports], held.since) == (30, 2, ENDS)
     assert "profiles_missing partition=0 committed=30" in caplog.text
 
 
@@ -157,8 +154,8 @@ def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
                         break
                     except Crashed:
                         run.broker.fuse = data.draw(st.integers(5, 60), label="restore again")
-                assert held.authorizations <= until
-                at = held.authorizations
+                assert held.applied[TOPICS.authorizations] <= until
+                at = held.applied[TOPICS.authorizations]
             if data.draw(st.booleans(), label="compaction"):
                 run.compact()
 
@@ -175,7 +172,7 @@ def test_rows_behind_the_marker_are_written_again_or_buried() -> None:
             await run.keeper.flush()
         cut = {key for topic in (CARDS, SHARED) for key in run.broker.keys(topic) if key != KEY}
         held = await run.restart()
-        assert (held.authorizations, held.unflushed) == (10, True)
+        assert (held.applied[TOPICS.authorizations], held.unflushed) == (10, True)
         before = len(run.broker.written)
         await run.keeper.flush()
         again = {key for _, key in run.broker.written[before:]}
@@ -219,7 +216,7 @@ def test_shared_rows_behind_the_ones_that_count_are_left_out() -> None:
             await run.keeper.flush()
         assert run.broker.keys(SHARED).count(KEY) == 2
         held = await run.restart()
-        assert (held.authorizations, held.shared) == (10, shared_end)
+        assert (held.applied[TOPICS.authorizations], held.shared) == (10, shared_end)
         alone = ProfileEngine()
         for event, name in zip(EVENTS[:10], NAMES[:10], strict=True):
             alone.feed(event, name)
@@ -236,8 +233,8 @@ def test_what_was_published_after_the_marker_is_known() -> None:
             tp = TopicPartition(TOPICS.decisions, 0)
             run.broker.append(tp, b"card", json.encode({"decision_id": f"e-{number}"}))
         held = await run.restart()
-        assert len(held.answered.authorizations.decisions) == 60
-        assert (held.answered_until, held.answered_until_reports) == (1_000, 1_000), "any of what waits may be answered"
+        assert len(held.answered.of[TOPICS.authorizations].decisions) == 60
+        assert set(held.answered_until.values()) == {1_000}, "any of what waits may be answered"
         assert held.since == Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
 
     asyncio.run(play())
@@ -292,7 +289,7 @@ def test_a_partition_that_was_followed_is_restored_from_nothing() -> None:
 
 def marker(**changes: Any) -> bytes:
     fields: dict[str, Any] = {"format": ROW_FORMAT, "layout": LAYOUT, "partitions": 1, "code": "9.9"}
-    fields |= {"authorizations": 10, "fraud_reports": 3, "decisions": 0, "alerts": {}, "dead_letters": {}}
+    fields |= {"inputs": {"authorizations": 10, "fraud_reports": 3}, "decisions": 0, "alerts": {}, "dead_letters": {}}
     return json.encode({**fields, "shared": 0, "hands": [0] * STORES, "time_ms": 1, **changes})
 
 
@@ -300,15 +297,15 @@ REFUSED = [
     ({"format": 99}, {}, ["rows have format 99", "version 9.9", "sekisho topics create"]),
     ({"layout": "x"}, {}, [f"rows have format {ROW_FORMAT}-x", "sekisho topics create"]),
     ({"partitions": 7}, {}, ["7 partitions", "now it has 1", "sekisho topics create"]),
-    ({}, {"authorizations": 11}, ["up to 10", "committed 11", "--reset-offsets"]),
-    ({}, {"fraud_reports": 4}, ["3 (reports) and 0 (outcomes)", "committed None, 4 and None", "--reset-offsets"]),
-    ({}, {"authorization_outcomes": 1}, ["and 0 (outcomes)", "committed None, None and 1", "--reset-offsets"]),
-    ({}, {"authorizations_end": 9}, ["up to 10", "ends at 9, 1000 and 1000", "sekisho topics create"]),
-    ({}, {"fraud_reports_end": 2}, ["3 (reports)", "ends at 1000, 2 and 1000", "sekisho topics create"]),
+    ({}, {"committed": {EVENTS_IN: 11}}, ["up to 10 (auth", "committed 11 (auth", "--reset-offsets"]),
+    ({}, {"committed": {REPORTS_IN: 4}}, ["3 (fraud-reports)", "committed none (auth", "4 (fraud", "--reset-offsets"]),
+    ({}, {"committed": {OUTCOMES_IN: 1}}, ["0 (authorization-outcomes)", "1 (authorization-outcomes). Set it back"]),
+    ({}, {"ends": {EVENTS_IN: 9}}, ["up to 10 (auth", "ends at 9 (auth", "sekisho topics create"]),
+    ({}, {"ends": {REPORTS_IN: 2}}, ["3 (fraud-reports)", "2 (fraud-reports)", "sekisho topics create"]),
     (
-        {"authorization_outcomes": 8},
-        {"authorization_outcomes_end": 7},
-        ["8 (outcomes)", "ends at 1000, 1000 and 7", "sekisho topics create"],
+        {"inputs": {"authorizations": 0, "fraud_reports": 0, "authorization_outcomes": 8}},
+        {"ends": {OUTCOMES_IN: 7}},
+        ["8 (authorization-outcomes)", "7 (authorization-outcomes): is it another", "sekisho topics create"],
     ),
     ({"shared": 5}, {}, ["shared-profiles[0]", "ends at 0", "up to 5", "sekisho topics create"]),
 ]
@@ -338,8 +335,8 @@ def test_a_row_of_another_format_is_refused_with_its_place() -> None:
 def test_input_that_retention_took_is_said_to_be_lost(caplog: pytest.LogCaptureFixture) -> None:
     broker = FakeBroker()
     broker.append(TopicPartition(CARDS, 0), KEY, marker())
-    held, _ = asyncio.run(restore(broker, ProfileEngine(), an_input(authorizations_begin=25)))
-    assert held.authorizations == 10
+    held, _ = asyncio.run(restore(broker, ProfileEngine(), an_input(begins={EVENTS_IN: 25})))
+    assert held.applied[TOPICS.authorizations] == 10
     assert "input_lost partition=0 from=10 to=25" in caplog.text
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from streams.state import keeper as keeper_module
-from streams.state.answered import Since, scan
-from streams.state.keeper import FlushError
-from streams.state.marker import StateFormatError
+from streams.state import changelog_writer as keeper_module
+from streams.state.changelog_writer import FlushError
+from streams.state.log.marker import StateFormatError
+from streams.state.published import Since, scan
 from tests.state.fakes import TOPICS, FakeBroker, FakeReader
 from tests.state.takeovers import Play, Worker, bury, emit_letter, last_marker, letter, letters_found, player
 
@@ -53,7 +53,7 @@ def test_a_letter_of_a_dead_worker_is_found_by_its_second_successor(
             two.feed(5, 0)
             await two.keeper.flush()
         assert await three.take(3, 0, 1, 2)  # kill -9 of worker 2
-        assert three.keeper.held[0].authorizations <= 6, "offset 6 is taken in again"
+        assert three.keeper.held[0].applied[TOPICS.authorizations] <= 6, "offset 6 is taken in again"
         assert letters_found(three) == {6}, "it would be buried a second time"
 
     play(scenario)
@@ -242,7 +242,7 @@ def test_a_foreign_record_on_an_output_is_skipped_and_counted(
     broker.append(tp, b"", value)
     broker.append(tp, b"", ours[topic])
     since = Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
-    found = asyncio.run(scan(FakeReader(broker), TOPICS, 0, since))  # type: ignore[arg-type]
+    found = asyncio.run(scan(FakeReader(broker), TOPICS, 0, since, {}))  # type: ignore[arg-type]
     assert (found.size, found.foreign) == (1, {topic: 1})
     assert caplog.messages == [f"foreign_records_skipped topic={topic} records=1"]
 
@@ -253,7 +253,12 @@ def test_only_letters_about_input_that_is_taken_in_again_are_answers() -> None:
         for topic in (TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes):
             broker.append(TopicPartition(TOPICS.dead_letters, 0), b"place", letter(0, offset, topic))
     since = Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
-    begins = {"authorizations": 4, "fraud_reports": 5, "authorization_outcomes": 3}
-    found = asyncio.run(scan(FakeReader(broker), TOPICS, 0, since, **begins))  # type: ignore[arg-type]
-    assert (found.authorizations.dead_letters, found.reports.dead_letters) == ({4, 5}, {5})
-    assert (found.outcomes.dead_letters, found.size) == ({3, 4, 5}, 6)
+    events, reports, outcomes = TOPICS.inputs
+    applied = {events: 4, reports: 5, outcomes: 3}
+    found = asyncio.run(scan(FakeReader(broker), TOPICS, 0, since, applied))  # type: ignore[arg-type]
+    assert {topic: of.dead_letters for topic, of in found.of.items()} == {
+        events: {4, 5},
+        reports: {5},
+        outcomes: {3, 4, 5},
+    }
+    assert found.size == 6

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from streams.state.keeper import FlushError
+from streams.state.changelog_writer import FlushError
 from streams.transport.fence.lease import ExpelledError
 from tests.state.fakes import TOPICS, FakeBroker, FakeFence, FakeReader
 from tests.state.takeovers import Play, Worker, player, take_in
@@ -47,7 +47,7 @@ def test_what_arrives_after_the_next_owner_restored_is_refused_and_costs_no_auth
         assert not any(take_in(two, number) for number in range(3, 6))
         await two.keeper.flush()  # the marker: input up to 6, behind those rows
         assert await three.take(3, 0)  # kill -9
-        assert three.keeper.held[0].authorizations == 6
+        assert three.keeper.held[0].applied[TOPICS.authorizations] == 6
         lost = [number for number in range(6, 10) if take_in(three, number)]
         assert not lost, f"events {lost} have no decision and are taken for repeats"
 

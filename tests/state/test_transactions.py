@@ -8,11 +8,11 @@ import pytest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.state.keeper import FlushError
+from streams.state.changelog_writer import FlushError
 from streams.transport.fence import FenceError
 from streams.transport.fence.lease import ExpelledError
 from tests.state.fakes import held_at
-from tests.state.test_keeper import CARDS, EVENTS, SHARED, Bench, settle
+from tests.state.test_changelog_writer import CARDS, EVENTS, SHARED, Bench, settle
 
 
 class Owned(Bench):

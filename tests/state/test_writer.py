@@ -8,8 +8,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
 from streams.kafka.settings import Broker
-from streams.state.blocks import blocks
-from streams.state.writer import StateProducer, append_blocks
+from streams.state.log.blocks import blocks
+from streams.state.log.producer import StateProducer, append_blocks
 from streams.transport.append import append
 from tests.state.rows import pairs, rows_of
 from tests.transport.test_emit import FakeClient, settled

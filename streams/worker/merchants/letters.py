@@ -23,7 +23,7 @@ from scoring.contract.faults import FAULTS
 from scoring.outputs import Emitted, Outputs, Source
 from streams.kafka.security import client_options
 from streams.records.batches import Refused
-from streams.state.reader import LogReader
+from streams.state.log.reader import LogReader
 from streams.transport.bounded import BoundedConsumer, Record
 from streams.transport.consumer import BatchConsumer
 from streams.worker.deliveries import UndeliveredError

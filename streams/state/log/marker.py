@@ -7,7 +7,8 @@ from msgspec import Meta, Struct
 
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT
-from streams.state.answered import Since
+from streams.kafka.settings import INPUT_ROLES, Topics
+from streams.state.published import Since
 
 KEY: Final = b"marker"
 """Of a record in both topics of profiles. Rows have keys of twelve bytes."""
@@ -29,17 +30,16 @@ class StateFormatError(Exception):
 class Marker(Struct, frozen=True, kw_only=True):
     """Say how far everything was when a flush of one partition was taken. All are the next offsets, not the last.
 
-    `authorizations`, `fraud_reports`, `authorization_outcomes`: the input that the rows know. `decisions` of the same
-    partition, `alerts` and `dead_letters` by partition: before these stands nothing that answers later input. `shared`:
-    the rows of `shared-profiles` that count. `hands`: where the next evictions look. `topic_ids`: of inputs and
-    outputs, by name; a topic that was made anew has another id, and the offsets here say nothing of it.
+    `inputs`: how much of each input the rows know, by its role (`INPUT_ROLES`). `decisions` of the same partition,
+    `alerts` and `dead_letters` by partition: before these stands nothing that answers later input. `shared`: the rows
+    of `shared-profiles` that count. `hands`: where the next evictions look. `topic_ids`: of inputs and outputs, by
+    name; a topic that was made anew has another id, and the offsets here say nothing of it.
     """
 
     format: int
     layout: str
     partitions: int
-    authorizations: Offset
-    fraud_reports: Offset
+    inputs: dict[str, Offset]
     decisions: Offset
     alerts: dict[int, Offset]
     dead_letters: dict[int, Offset]
@@ -48,7 +48,10 @@ class Marker(Struct, frozen=True, kw_only=True):
     time_ms: int
     code: str
     topic_ids: dict[str, str] = {}
-    authorization_outcomes: Offset = 0
+
+    def applied(self, topics: Topics) -> dict[str, int]:
+        """Return how much of each input the rows know, by topic."""
+        return {getattr(topics, role): self.inputs.get(role, 0) for role in INPUT_ROLES}
 
     @property
     def since(self) -> Since:

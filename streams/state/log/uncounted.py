@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from numpy.typing import NDArray
 
 from streams.state.check import COMPACTION_LAG_MIN_MS
-from streams.state.reader import KEY_SIZE, LogReader
+from streams.state.log.reader import KEY_SIZE, LogReader
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from aiokafka.structs import TopicPartition
@@ -13,10 +13,10 @@ from msgspec.json import Decoder
 from scoring.contract.faults import FAULTS
 from scoring.decide.alerts import CASES_MAX
 from scoring.decide.leaks import TYPE as SYSTEM
-from scoring.outputs import NOTHING, Emitted
+from scoring.outputs import Emitted
 from streams.kafka.settings import Topics
-from streams.state.reader import LogReader
-from streams.state.rows import Rows
+from streams.state.log.reader import LogReader
+from streams.state.log.rows import Rows
 
 log = logging.getLogger(__name__)
 
@@ -55,18 +55,16 @@ class Since:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What stands there: on authorizations; of fraud reports and outcomes the offsets that became dead letters."""
+    """What stands there, by input: on authorizations; of the others the offsets that became dead letters."""
 
-    authorizations: Emitted
-    reports: Emitted
-    outcomes: Emitted = NOTHING
+    of: Mapping[str, Emitted] = field(default_factory=dict)
     foreign: Mapping[str, int] = field(default_factory=dict)  # by output: records that no worker wrote, skipped
 
     @property
     def size(self) -> int:
         """Count the answers."""
-        of, letters = self.authorizations, (self.authorizations, self.reports, self.outcomes)
-        return len(of.decisions) + len(of.alerts) + len(of.leaks) + sum(len(each.dead_letters) for each in letters)
+        sets = (s for of in self.of.values() for s in (of.decisions, of.alerts, of.leaks, of.dead_letters))
+        return sum(map(len, sets))
 
 
 async def scan(
@@ -74,12 +72,9 @@ async def scan(
     topics: Topics,
     partition: int,
     since: Since,
-    *,
-    authorizations: int = 0,
-    fraud_reports: int = 0,
-    authorization_outcomes: int = 0,
+    applied: Mapping[str, int],
 ) -> Answered:
-    """Read the outputs of a partition from `since` to their ends, as far as they answer input from these offsets on.
+    """Read the outputs of a partition from `since` to their ends, as far as they answer input that is not `applied`.
 
     A record that is none of ours is skipped and counted: whoever may write to an output must not stop every restore.
 
@@ -97,24 +92,22 @@ async def scan(
             leaks.add(alert.alert_id)
         else:
             alerts.add(alert.event_id.encode())
-    begins = {topics.authorizations: authorizations, topics.fraud_reports: fraud_reports}
-    begins[topics.authorization_outcomes] = authorization_outcomes
-    letters: dict[str, set[int]] = {topic: set() for topic in begins}
+    letters: dict[str, set[int]] = {topic: set() for topic in topics.inputs}
     async for letter in _records(reader, topics.dead_letters, since.dead_letters, _LETTER, foreign):
-        if letter.partition == partition and letter.topic in begins and letter.offset >= begins[letter.topic]:
+        if letter.partition == partition and letter.topic in letters and letter.offset >= applied.get(letter.topic, 0):
             letters[letter.topic].add(letter.offset)
     for topic, count in foreign.items():
         log.warning("foreign_records_skipped topic=%s records=%d", topic, count)
     roles = {topics.decisions: "decisions", topics.alerts: "alerts", topics.dead_letters: "dead-letters"}
+    buried = {topic: Emitted(dead_letters=frozenset(offsets)) for topic, offsets in letters.items()}
+    events = replace(
+        buried[topics.authorizations],
+        decisions=frozenset(decided),
+        alerts=frozenset(alerts),
+        leaks=frozenset(leaks),
+    )
     return Answered(
-        authorizations=Emitted(
-            decisions=frozenset(decided),
-            alerts=frozenset(alerts),
-            dead_letters=frozenset(letters[topics.authorizations]),
-            leaks=frozenset(leaks),
-        ),
-        reports=Emitted(dead_letters=frozenset(letters[topics.fraud_reports])),
-        outcomes=Emitted(dead_letters=frozenset(letters[topics.authorization_outcomes])),
+        of=buried | {topics.authorizations: events},
         foreign={roles[topic]: count for topic, count in foreign.items()},
     )
 
@@ -139,7 +132,7 @@ async def published_alerts(reader: LogReader, topics: Topics, partitions: int, s
     return [value for _, value in sorted(found, key=lambda pair: pair[0])]
 
 
-NONE_ANSWERED: Final = Answered(authorizations=NOTHING, reports=NOTHING)
+NONE_ANSWERED: Final = Answered()
 
 _DECISION, _ALERT, _LETTER = Decoder(_Decision), Decoder(_Alert), Decoder(_Letter)
 

@@ -34,11 +34,12 @@ from msgspec.structs import replace
 from scoring.outputs import NOTHING, Emitted
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT, Packed
-from streams.state.answered import NONE_ANSWERED, Answered, Since
-from streams.state.marker import KEY, Marker, encode
+from streams.kafka.settings import INPUT_ROLES
+from streams.state.log.marker import KEY, Marker, encode
+from streams.state.log.producer import StateProducer
 from streams.state.protocols import Engine, Outputs, Settings, Telemetry
+from streams.state.published import NONE_ANSWERED, Answered, Since
 from streams.state.settings import State
-from streams.state.writer import StateProducer
 from streams.transport.append import Ack
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
 from streams.transport.fence.lease import FENCED, ExpelledError
@@ -68,23 +69,18 @@ class FlushError(Exception):
 class Held:
     """A partition whose profiles are restored and live here.
 
-    `authorizations`, `fraud_reports` and `authorization_outcomes` are the next offsets that its last marker, or the
-    start, speaks of. `since`: from where the next owner has to scan the outputs, as long as input up to
-    `answered_until` is not applied again; after that it is `ends`, where the outputs ended when the predecessor was
-    fenced, or later.
+    `applied`: the next offset of each input that its last marker, or the start, speaks of. `since`: from where the next
+    owner has to scan the outputs, as long as input up to `answered_until` is not applied again; after that it is
+    `ends`, where the outputs ended when the predecessor was fenced, or later.
     """
 
     partition: int
-    authorizations: int
-    fraud_reports: int
-    authorization_outcomes: int
+    applied: Mapping[str, int]
     shared: int
     since: Since
     ends: Since
     answered: Answered
-    answered_until: int
-    answered_until_reports: int
-    answered_until_outcomes: int
+    answered_until: Mapping[str, int]
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     identity: ProducerIdentity | None = None  # None where the broker does not fence
     unflushed: bool = False  # rows of a crashed flush have to be written again
@@ -117,8 +113,7 @@ class Keeper(Service):
     ) -> None:
         super().__init__(**kwargs)
         self._settings = settings
-        self._topics = topics = settings.topics
-        self._inputs = (topics.authorizations, topics.fraud_reports, topics.authorization_outcomes)
+        self._topics = settings.topics
         self._engine = engine
         self._emitter = emitter
         self._telemetry = telemetry
@@ -165,13 +160,10 @@ class Keeper(Service):
         held = self.held.get(partition)
         if held is None or held.answered is NONE_ANSWERED:
             return NOTHING
-        is_event = topic == self._topics.authorizations
-        _, reports, outcomes = self._all_applied(held)
-        if is_event and not _has_answered(held, offset, reports, outcomes):
+        if topic == self._topics.authorizations and not _has_answered(held, self._applied(held) | {topic: offset}):
             held.answered = NONE_ANSWERED
             return NOTHING
-        of = held.answered
-        return of.authorizations if is_event else of.reports if topic == self._topics.fraud_reports else of.outcomes
+        return held.answered.of.get(topic, NOTHING)
 
     # -- flushing
 
@@ -228,24 +220,20 @@ class Keeper(Service):
                     await self._flush(held)
 
     async def _flush(self, held: Held) -> None:
-        applied = events, reports, outcomes = self._all_applied(held)
-        since = self._since(held, events, reports, outcomes)
-        is_idle = applied == (held.authorizations, held.fraud_reports, held.authorization_outcomes)
-        if is_idle and not held.unflushed and since.beyond(held.since) < RESCAN_MAX:
+        applied = self._applied(held)
+        since = self._since(held, applied)
+        if applied == held.applied and not held.unflushed and since.beyond(held.since) < RESCAN_MAX:
             return
         began_s = time.monotonic()
         changelog, partition, consumer = self._engine.changelog, held.partition, self._consumer()
         consumer.check_lease()
-        inputs = [TP(topic, partition) for topic in self._inputs]
-        barriers = [consumer.barrier(tp) for tp in inputs]
+        barriers = [consumer.barrier(TP(topic, partition)) for topic in applied]
         cards, shared = changelog.flush(partition)
         marker = Marker(
             format=ROW_FORMAT,
             layout=LAYOUT,
             partitions=self._emitter.partitions,
-            authorizations=events,
-            fraud_reports=reports,
-            authorization_outcomes=outcomes,
+            inputs={role: applied[getattr(self._topics, role)] for role in INPUT_ROLES},
             decisions=since.decisions,
             alerts=dict(since.alerts),
             dead_letters=dict(since.dead_letters),
@@ -266,12 +254,12 @@ class Keeper(Service):
             raise FlushError(f"profiles of partition {partition} not durable: {error}") from error
         except (TimeoutError, KafkaError) as error:
             raise FlushError(f"profiles of partition {partition} not durable: {type(error).__name__}") from error
-        held.authorizations, held.fraud_reports, held.authorization_outcomes = applied
+        held.applied = applied
         held.shared = marker.shared
         held.since = since
         held.unflushed = False
-        for tp, offset in zip(inputs, applied, strict=True):
-            consumer.make_durable(tp, offset)
+        for topic, offset in applied.items():
+            consumer.make_durable(TP(topic, partition), offset)
         sizes = cards.values.nbytes + shared.values.nbytes
         self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
 
@@ -306,24 +294,19 @@ class Keeper(Service):
             raise FlushError("the broker does not say where it put a marker")
         return offset
 
-    def _all_applied(self, held: Held) -> tuple[int, int, int]:
-        """Return how far each input is applied, in the order of `_inputs`."""
-        starts = (held.authorizations, held.fraud_reports, held.authorization_outcomes)
-        consumer = self._consumer()
-        events, reports, outcomes = (
-            max(start, consumer.applied(TP(topic, held.partition)) or 0)
-            for topic, start in zip(self._inputs, starts, strict=True)
-        )
-        return events, reports, outcomes
+    def _applied(self, held: Held) -> dict[str, int]:
+        """Return how far each input is applied."""
+        applied = self._consumer().applied
+        return {topic: max(start, applied(TP(topic, held.partition)) or 0) for topic, start in held.applied.items()}
 
-    def _since(self, held: Held, events: int, reports: int, outcomes: int) -> Since:
+    def _since(self, held: Held, applied: Mapping[str, int]) -> Since:
         """Return from where the next owner has to scan, if this worker ends with so much input applied.
 
         What a predecessor answered counts until its input is applied again: until then nothing moves, however far this
         worker's own outputs, those of other partitions, have come. After that everything about later input stands
         behind the ends found at the takeover, and behind the last acknowledged batch of this worker.
         """
-        if _has_answered(held, events, reports, outcomes):
+        if _has_answered(held, applied):
             return held.since
         topics, ends = self._topics, held.ends
         return Since(
@@ -336,11 +319,9 @@ class Keeper(Service):
         return max(self._emitter.ends.get(tp, end), end)
 
 
-def _has_answered(held: Held, events: int, reports: int, outcomes: int) -> bool:
+def _has_answered(held: Held, applied: Mapping[str, int]) -> bool:
     """Tell whether input from these offsets on may hold what a predecessor answered."""
-    return (
-        events < held.answered_until or reports < held.answered_until_reports or outcomes < held.answered_until_outcomes
-    )
+    return any(applied[topic] < until for topic, until in held.answered_until.items())
 
 
 def _now_ms() -> int:

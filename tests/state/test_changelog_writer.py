@@ -10,9 +10,9 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from scoring.outputs import NOTHING, Emitted
-from streams.state.answered import Answered, Since
-from streams.state.keeper import FlushError, Keeper
-from streams.state.marker import KEY, Marker, decode
+from streams.state.changelog_writer import FlushError, Keeper
+from streams.state.log.marker import KEY, Marker, decode
+from streams.state.published import Answered, Since
 from streams.transport.fence.lease import ExpelledError
 from tests.profile.events import at
 from tests.state.fakes import FakeBroker, FakeConsumer, FakeProducer, ProfileEngine, held_at, new_keeper
@@ -43,7 +43,7 @@ class Bench:
 
     @property
     def is_durable(self) -> bool:
-        return bool(self.consumer.durable or self.markers() or self.keeper.held[0].authorizations)
+        return bool(self.consumer.durable or self.markers() or self.keeper.held[0].applied[EVENTS])
 
 
 def run(scenario: Callable[[Bench], Awaitable[None]], partitions: int = 1) -> Bench:
@@ -71,7 +71,7 @@ def test_a_flush_writes_rows_then_the_shared_marker_then_the_marker() -> None:
     handed = [what for n, what in enumerate(bench.producer.handed) if what != bench.producer.handed[n - 1]]
     assert handed == [(CARDS, "rows"), (SHARED, "rows"), (SHARED, "marker"), (CARDS, "marker")]
     (marker,) = bench.markers()
-    assert (marker.authorizations, marker.fraud_reports, marker.partitions) == (5, 0, 1)
+    assert (marker.inputs["authorizations"], marker.inputs["fraud_reports"], marker.partitions) == (5, 0, 1)
     assert marker.shared == len(bench.broker.keys(SHARED)), "the marker is the last record that counts"
     assert bench.consumer.durable == {TP(EVENTS, 0): 5, TP(REPORTS, 0): 0, TP(OUTCOMES, 0): 0}
 
@@ -156,7 +156,7 @@ def test_a_part_that_fails_or_is_never_acknowledged_fails_the_flush(part: str, e
     bench = run(scenario)
     assert not bench.consumer.durable
     assert not bench.markers()
-    assert bench.keeper.held[0].authorizations == 0
+    assert bench.keeper.held[0].applied[EVENTS] == 0
 
 
 def test_outputs_that_are_never_acknowledged_fail_the_flush() -> None:
@@ -202,7 +202,7 @@ def test_what_a_crash_left_is_written_even_when_nothing_changed() -> None:
         bench.keeper.held[0] = held_at(0, 7, unflushed=True)
         await bench.keeper.flush()
         (marker,) = bench.markers()
-        assert marker.authorizations == 7
+        assert marker.inputs["authorizations"] == 7
         assert not bench.keeper.held[0].unflushed
         await bench.keeper.flush()
         assert len(bench.markers()) == 1
@@ -218,7 +218,7 @@ def test_input_without_rows_moves_the_marker_on_and_leaves_the_shared_log_alone(
         await bench.keeper.flush()
 
     bench = run(scenario)
-    assert [marker.authorizations for marker in bench.markers()] == [9]
+    assert [marker.inputs["authorizations"] for marker in bench.markers()] == [9]
     assert bench.broker.keys(SHARED) == []
 
 
@@ -231,7 +231,7 @@ def test_fraud_reports_are_input_too() -> None:
         await bench.keeper.flush()
 
     bench = run(scenario)
-    assert [marker.fraud_reports for marker in bench.markers()] == [3]
+    assert [marker.inputs["fraud_reports"] for marker in bench.markers()] == [3]
     assert bench.consumer.durable == {TP(EVENTS, 0): 0, TP(REPORTS, 0): 3, TP(OUTCOMES, 0): 0}
 
 
@@ -244,11 +244,11 @@ def test_what_is_taken_in_during_a_flush_belongs_to_the_next() -> None:
         bench.feed(acked=False)
         bench.producer.release(f"{CARDS} rows")
         await flushing
-        assert [marker.authorizations for marker in bench.markers()] == [5]
+        assert [marker.inputs["authorizations"] for marker in bench.markers()] == [5]
         assert bench.consumer.durable[TP(EVENTS, 0)] == 5
         bench.consumer.ack(EVENTS, 0, 10)
         await bench.keeper.flush()
-        assert [marker.authorizations for marker in bench.markers()] == [5, 10]
+        assert [marker.inputs["authorizations"] for marker in bench.markers()] == [5, 10]
 
     run(scenario)
 
@@ -344,8 +344,8 @@ def test_flushes_of_two_partitions_do_not_mix() -> None:
         assert bench.markers() == []
         assert bench.broker.keys(CARDS, 0) == []
         await bench.keeper.flush()
-        assert [marker.authorizations for marker in bench.markers()] == [5]
-        assert [marker.authorizations for marker in bench.markers(partition=1)] == [10]
+        assert [marker.inputs["authorizations"] for marker in bench.markers()] == [5]
+        assert [marker.inputs["authorizations"] for marker in bench.markers(partition=1)] == [10]
 
     run(scenario, partitions=2)
 
@@ -365,13 +365,13 @@ def answered_before(decisions: int, until: int, until_reports: int, until_outcom
     return held_at(
         0,
         answered=Answered(
-            authorizations=Emitted(decisions=frozenset({b"e-1"})),
-            reports=Emitted(dead_letters=frozenset({2})),
-            outcomes=Emitted(dead_letters=frozenset({3})),
+            of={
+                EVENTS: Emitted(decisions=frozenset({b"e-1"})),
+                REPORTS: Emitted(dead_letters=frozenset({2})),
+                OUTCOMES: Emitted(dead_letters=frozenset({3})),
+            }
         ),
-        answered_until=until,
-        answered_until_reports=until_reports,
-        answered_until_outcomes=until_outcomes,
+        answered_until={EVENTS: until, REPORTS: until_reports, OUTCOMES: until_outcomes},
     )
 
 

@@ -14,8 +14,8 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker, Isolation
-from streams.state.rows import KEY_SIZE, ROWS_MAX, Rows, StateReadError, batches_of, name_of, pack, rows_of
-from streams.state.topic_ids import topic_ids
+from streams.state.log.rows import KEY_SIZE, ROWS_MAX, Rows, StateReadError, batches_of, name_of, pack, rows_of
+from streams.state.log.topic_ids import topic_ids
 from streams.transport import failover
 from streams.transport.fetch import READ_COMMITTED, READ_UNCOMMITTED, close, fetch_again
 

@@ -16,7 +16,7 @@ from scoring.profile.packed import Packed
 from streams.kafka.errors import TopicsMismatchError
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
-from streams.state.blocks import BlockBuilder, blocks
+from streams.state.log.blocks import BlockBuilder, blocks
 from streams.transport import failover
 from streams.transport.append import Ack
 from streams.transport.fence import IdentifiedBatch, ProducerIdentity, name_transactions
