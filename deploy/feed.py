@@ -21,7 +21,7 @@ from streams.config.settings import Settings
 from streams.console.status import EXIT_INFRASTRUCTURE
 from streams.kafka.errors import BrokersError
 from streams.kafka.explain import authorized
-from streams.kafka.rights import command_rights
+from streams.kafka.rights.table import command_rights
 from streams.kafka.security import client_options
 from streams.replay.lines import FIELDS, Line, read_lines
 

@@ -175,9 +175,9 @@ class Engine:
         letters = _dead_letters(rejects, values, source, received_at_ms)
         return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=_by_reason(rejects)))
 
-    def spread(self, partitions: int) -> None:
+    def set_partitions(self, partitions: int) -> None:
         """Keep what each of so many partitions sees apart, so that it can be moved. Before the first event only."""
-        self.observer.spread(partitions)
+        self.observer.set_partitions(partitions)
 
     @property
     def changelog(self) -> Changelog:
@@ -185,16 +185,16 @@ class Engine:
         return self.observer.profiles.changelog
 
     @property
-    def recall_ms(self) -> int:
+    def reach_of_cases_ms(self) -> int:
         """How long before an input record's timestamp an alert may be published whose case is open to its event."""
-        return self._desk.recall_ms
+        return self._desk.reach_of_cases_ms
 
-    def recall(self, alerts: Sequence[bytes]) -> int:
+    def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Open the cases of alerts that were published before, so that they do not fire again.
 
         Return how many values are no alerts.
         """
-        return sum(not (self._leaks if is_leak(alert) else self._desk).recall(alert) for alert in alerts)
+        return sum(not (self._leaks if is_leak(alert) else self._desk).restore_case(alert) for alert in alerts)
 
     def _judge(self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_]) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)

@@ -110,7 +110,7 @@ class Observer:
         self.profiles = Profiles(settings.profiles)
         self._matrix = np.empty((BATCH_MAX, len(FEATURES)), dtype=np.float64)
 
-    def spread(self, partitions: int) -> None:
+    def set_partitions(self, partitions: int) -> None:
         """Keep what each of so many partitions sees apart, so that it can be moved. Before the first event only."""
         assert not any(self.profiles.sizes().values()), "profiles hold rows already"
         self.profiles = Profiles(self.settings.profiles, partitions)

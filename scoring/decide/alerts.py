@@ -154,7 +154,7 @@ class AlertDesk:
         return case, rises
 
     @property
-    def recall_ms(self) -> int:
+    def reach_of_cases_ms(self) -> int:
         """How long before the timestamp of an input record an alert may be published whose case is open to its event.
 
         The event may be dated up to BEHIND_MAX_MS before its record, its case began up to the window before that, and
@@ -162,7 +162,7 @@ class AlertDesk:
         """
         return max(self._window_ms, self._quiet_ms) + BEHIND_MAX_MS + AHEAD_MAX_MS
 
-    def recall(self, value: bytes) -> bool:
+    def restore_case(self, value: bytes) -> bool:
         """Open the case of an alert that was published before, as it stood then; say whether the value is an alert.
 
         What was suppressed since is lost. In whatever order alerts come, a key keeps its latest.

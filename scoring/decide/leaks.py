@@ -60,9 +60,9 @@ class LeakDesk:
             return leak
         return self._open(acquirer, Finding(OTHER_FIELDS, finding.kind), event_ms)
 
-    def recall(self, value: bytes) -> bool:
+    def restore_case(self, value: bytes) -> bool:
         """Open the case of an alert that was published before; say whether the value is an alert."""
-        return self._desk.recall(value)
+        return self._desk.restore_case(value)
 
     def _open(self, acquirer: str, finding: Finding, event_ms: int) -> Leak | None:
         subject = subject_of(acquirer, finding)

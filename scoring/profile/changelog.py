@@ -147,13 +147,13 @@ class Changelog:
         self._forget_gone(self._owned)
 
     @property
-    def hands(self) -> list[int]:
+    def eviction_cursors(self) -> list[int]:
         """The rows at which the next evictions look, one for each store."""
-        return [int(hand) for hand in self._arena.stores[:, store.HAND]]
+        return [int(hand) for hand in self._arena.stores[:, store.EVICTION_CURSOR]]
 
-    @hands.setter
-    def hands(self, hands: list[int]) -> None:
-        self._arena.stores[:, store.HAND] = hands
+    @eviction_cursors.setter
+    def eviction_cursors(self, eviction_cursors: list[int]) -> None:
+        self._arena.stores[:, store.EVICTION_CURSOR] = eviction_cursors
 
 
 def _writable(packed: Packed) -> Packed:

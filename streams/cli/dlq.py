@@ -15,7 +15,7 @@ from streams.dlq.listing import list_letters
 from streams.dlq.reading import UnreadableError, reading
 from streams.kafka.errors import BrokersError
 from streams.kafka.explain import authorized
-from streams.kafka.rights import command_rights
+from streams.kafka.rights.table import command_rights
 
 LIMIT_MAX = 10_000_000
 

@@ -11,7 +11,7 @@ from streams.config.settings import Settings
 from streams.console.status import EXIT_OK, EXIT_USAGE, show, tell
 from streams.kafka.admin import TopicState
 from streams.kafka.explain import authorized
-from streams.kafka.rights import command_rights
+from streams.kafka.rights.table import command_rights
 from streams.kafka.topics import TopicPlan, ensure, plan
 
 

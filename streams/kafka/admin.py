@@ -15,8 +15,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from streams.kafka.granted import lacking
-from streams.kafka.rights import Kind, Operation, Right
+from streams.kafka.rights.granted import lacking
+from streams.kafka.rights.table import Kind, Operation, Right
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 

@@ -22,8 +22,8 @@ from aiokafka.errors import (
 
 from streams.kafka.errors import BrokersError, UnreachableError
 from streams.kafka.failures import failures, let_close
-from streams.kafka.granted import lacking, missing_of, require
-from streams.kafka.rights import Right
+from streams.kafka.rights.granted import lacking, missing_of, require
+from streams.kafka.rights.table import Right
 from streams.kafka.settings import Broker
 from streams.kafka.wording import describe
 

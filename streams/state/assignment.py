@@ -15,7 +15,7 @@ import click
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from streams.state.changelog_writer import Keeper
+from streams.state.changelog_writer import ChangelogWriter
 from streams.state.follow import Follower
 from streams.state.log.reader import LogReader
 from streams.state.log.rows import StateReadError, name_of
@@ -49,7 +49,7 @@ class Assignment:
         engine: Engine,
         emitter: Outputs,
         telemetry: Telemetry,
-        keeper: Keeper,
+        writer: ChangelogWriter,
         follower: Follower,
     ) -> None:
         self._settings = settings
@@ -57,9 +57,9 @@ class Assignment:
         self._engine = engine
         self._emitter = emitter
         self._telemetry = telemetry
-        self._keeper = keeper
+        self._writer = writer
         self._follower = follower
-        self._recalled = False
+        self._has_restored_cases = False
         self._assigned: frozenset[TP] | None = None  # None while the group gives them out anew
         self._generation = 0
         self._stale: set[int] = set()  # held, and since then another worker's, if only for a moment
@@ -77,7 +77,7 @@ class Assignment:
         self._assigned = frozenset(assigned)
         is_next = 0 <= generation - self._generation <= 1
         kept = self._numbers(self._topics.authorizations, self._assigned) if is_next else set()
-        self._stale.update(set(self._keeper.held).difference(kept))
+        self._stale.update(set(self._writer.owned).difference(kept))
         self._generation = generation
 
     async def settle(self, consumer: Any) -> bool:
@@ -97,29 +97,29 @@ class Assignment:
             listed = ", ".join(f"{topic} {sorted(found)}" for topic, found in numbers.items())
             raise SplitAssignmentError(f"unlike partitions were assigned: {listed}")
         for partition in self._stale:
-            held = self._keeper.held.pop(partition)
+            owned = self._writer.owned.pop(partition)
             self._emitter.identities.pop(partition, None)
             self._engine.changelog.forget_cards(partition)
-            self._follower.take_up(partition, held.shared)
+            self._follower.take_up(partition, owned.shared)
         self._stale.clear()
         self._follower.leave_out(mine)
         try:
-            new = sorted(mine.difference(self._keeper.held))
+            new = sorted(mine.difference(self._writer.owned))
             if new:
                 await self._restore(new, consumer, lambda: self._assigned is assigned)
         except InterruptedRestoreError:
             return False
-        await self._follower.catch_up(self._keeper.held, self._emitter.partitions, consumer.restore_progressed)
+        await self._follower.catch_up(self._writer.owned, self._emitter.partitions, consumer.restore_progressed)
         if self._assigned is not assigned:
             return False
-        consumer.start_from(self._positions(self._keeper.held.values()))
+        consumer.start_from(self._positions(self._writer.owned.values()))
         return True
 
     def _numbers(self, topic: str, tps: Iterable[TP]) -> set[int]:
         return {tp.partition for tp in tps if tp.topic == topic}
 
-    def _positions(self, held: Iterable[Any]) -> dict[TP, int]:
-        return {TP(topic, one.partition): offset for one in held for topic, offset in one.applied.items()}
+    def _positions(self, owned: Iterable[Any]) -> dict[TP, int]:
+        return {TP(topic, one.partition): offset for one in owned for topic, offset in one.applied.items()}
 
     async def _restore(self, partitions: list[int], consumer: Any, is_current: Callable[[], bool]) -> None:
         names = self._topics
@@ -137,44 +137,48 @@ class Assignment:
             identities = await self._fence(partitions)
             if not is_current():
                 raise InterruptedRestoreError
-            await self._recall(reader, consumer, partitions)
+            await self._restore_cases(reader, consumer, partitions)
             restorer = Restorer(reader, self._topics, self._engine.changelog, self._emitter.partitions)
-            began_s, records, answered = time.monotonic(), 0, 0
+            began_s, records, published = time.monotonic(), 0, 0
             for number, partition in enumerate(partitions):
                 await self._refuse_open(reader, partition)
                 at, outputs = await self._input(reader, consumer, partition), await self._outputs(reader, partition)
                 label = f"partition {partition}, {number + 1} of {len(partitions)}"
                 try:
                     with _Bar(label, self._telemetry, is_current) as progress:
-                        held = await restorer.restore(partition, at, outputs, progress)
+                        owned = await restorer.restore(partition, at, outputs, progress)
                     if not is_current():
                         raise InterruptedRestoreError
                 except InterruptedRestoreError:
                     self._engine.changelog.forget_cards(partition)
                     raise
-                held.identity = identities.get(partition)
-                if held.identity is not None:
-                    self._emitter.identities[partition] = held.identity
-                self._telemetry.foreign(held.answered.foreign)
-                self._keeper.held[partition] = held
-                records, answered = records + progress.total, answered + held.answered.size
-                await self._keeper.flush([partition])  # what a crash left is dealt with, and there is a marker
+                owned.identity = identities.get(partition)
+                if owned.identity is not None:
+                    self._emitter.identities[partition] = owned.identity
+                self._telemetry.foreign(owned.published.foreign)
+                self._writer.owned[partition] = owned
+                records, published = records + progress.total, published + owned.published.size
+                await self._writer.flush([partition])  # what a crash left is dealt with, and there is a marker
         finally:
             await reader.stop()
         seconds = time.monotonic() - began_s
-        self._telemetry.restored(records, answered, seconds)
+        self._telemetry.restored(records, published, seconds)
         log.info(
-            "profiles_restored partitions=%d records=%d answered=%d s=%.2f", len(partitions), records, answered, seconds
+            "profiles_restored partitions=%d records=%d answered=%d s=%.2f",
+            len(partitions),
+            records,
+            published,
+            seconds,
         )
 
     async def _fence(self, partitions: Iterable[int]) -> dict[int, ProducerIdentity]:
         """Fence earlier owners of partitions, all at once, before anything is concluded from a log."""
-        fence = self._keeper.fence
+        fence = self._writer.fence
         if fence is None:
             return {}
         async with asyncio.TaskGroup() as group:
             takes = {
-                number: group.create_task(fence.take(number, self._keeper.logs_of(number))) for number in partitions
+                number: group.create_task(fence.take(number, self._writer.logs_of(number))) for number in partitions
             }
         return {number: take.result() for number, take in takes.items()}
 
@@ -184,7 +188,7 @@ class Assignment:
         Raises:
             StateReadError: another producer has a transaction open in their logs.
         """
-        if self._keeper.fence is None:
+        if self._writer.fence is None:
             return
         topics = (self._topics.card_profiles, self._topics.shared_profiles)
         for tp in await reader.held_back([TopicPartition(topic, partition) for topic in topics]):
@@ -194,17 +198,17 @@ class Assignment:
                 "broker's transaction.max.timeout.ms; then start the worker again"
             )
 
-    async def _recall(self, reader: LogReader, consumer: Any, partitions: list[int]) -> None:
+    async def _restore_cases(self, reader: LogReader, consumer: Any, partitions: list[int]) -> None:
         """Once: learn from the alerts of all workers which cases are open to the events that wait on the input."""
-        if self._recalled:
+        if self._has_restored_cases:
             return
-        since_ms = await self._oldest_ms(reader, consumer, partitions) - self._engine.recall_ms
+        since_ms = await self._oldest_ms(reader, consumer, partitions) - self._engine.reach_of_cases_ms
         count, foreign = self._emitter.partitions_of(self._topics.alerts), 0
         async for rows in alerts_since(reader, self._topics, count, since_ms):
-            foreign += self._engine.recall([value for value in rows.values if value])
+            foreign += self._engine.restore_cases([value for value in rows.values if value])
         if foreign:
             log.warning("foreign_records_skipped topic=%s records=%d", self._topics.alerts, foreign)
-        self._recalled = True
+        self._has_restored_cases = True
 
     async def _oldest_ms(self, reader: LogReader, consumer: Any, partitions: list[int]) -> int:
         """Return the oldest timestamp among the authorizations that wait first in each partition.

@@ -38,7 +38,7 @@ from streams.kafka.settings import INPUT_ROLES
 from streams.state.log.marker import KEY, Marker, encode
 from streams.state.log.producer import StateProducer
 from streams.state.protocols import Engine, Outputs, Settings, Telemetry
-from streams.state.published import NONE_ANSWERED, Answered, Since
+from streams.state.published import NONE_PUBLISHED, Published, Since
 from streams.state.settings import State
 from streams.transport.append import Ack
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
@@ -66,7 +66,7 @@ class FlushError(Exception):
 
 
 @dataclass(slots=True, kw_only=True)
-class Held:
+class OwnedPartition:
     """A partition whose profiles are restored and live here.
 
     `applied`: the next offset of each input that its last marker, or the start, speaks of. `since`: from where the next
@@ -79,8 +79,8 @@ class Held:
     shared: int
     since: Since
     ends: Since
-    answered: Answered
-    answered_until: Mapping[str, int]
+    published: Published
+    published_until: Mapping[str, int]
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     identity: ProducerIdentity | None = None  # None where the broker does not fence
     unflushed: bool = False  # rows of a crashed flush have to be written again
@@ -98,7 +98,7 @@ def period_s(state: State, flush_s: float, *, is_alone: bool) -> float:
     return max(state.flush_interval_s - state.follow_interval_s - 2 * flush_s, state.flush_interval_s / 2)
 
 
-class Keeper(Service):
+class ChangelogWriter(Service):
     """Flush every partition held, one after the other, within each interval; a failure crashes the worker."""
 
     def __init__(
@@ -120,7 +120,7 @@ class Keeper(Service):
         self._consumer = consumer
         self._code = version("sekisho")
         self._lock = asyncio.Lock()
-        self.held: dict[int, Held] = {}
+        self.owned: dict[int, OwnedPartition] = {}
         self.producer = StateProducer(
             settings.broker,
             [settings.topics.card_profiles, settings.topics.shared_profiles],
@@ -157,13 +157,15 @@ class Keeper(Service):
 
     def emitted(self, topic: str, partition: int, offset: int) -> Emitted:
         """Return what had been published, before this worker took over, on input from `offset` on."""
-        held = self.held.get(partition)
-        if held is None or held.answered is NONE_ANSWERED:
+        owned = self.owned.get(partition)
+        if owned is None or owned.published is NONE_PUBLISHED:
             return NOTHING
-        if topic == self._topics.authorizations and not _has_answered(held, self._applied(held) | {topic: offset}):
-            held.answered = NONE_ANSWERED
+        if topic == self._topics.authorizations and not _may_be_published(
+            owned, self._applied(owned) | {topic: offset}
+        ):
+            owned.published = NONE_PUBLISHED
             return NOTHING
-        return held.answered.of.get(topic, NOTHING)
+        return owned.published.of.get(topic, NOTHING)
 
     # -- flushing
 
@@ -171,7 +173,7 @@ class Keeper(Service):
     async def _flush_in_turn(self) -> None:
         flush_s = 0.0
         while not self.should_stop:
-            partitions = sorted(self.held)
+            partitions = sorted(self.owned)
             if not partitions:
                 await self.sleep(IDLE_S)
             for turn, partition in enumerate(partitions):
@@ -179,7 +181,7 @@ class Keeper(Service):
                 await self.flush([partition])
                 took_s = time.monotonic() - began_s
                 flush_s = max(took_s, flush_s * FORGOTTEN)
-                is_alone = len(self.held) == self._emitter.partitions
+                is_alone = len(self.owned) == self._emitter.partitions
                 left_s = period_s(self._settings.state, flush_s, is_alone=is_alone) / len(partitions) - took_s
                 await self.sleep(max(left_s, IDLE_S / 10 if turn else 0.0))
 
@@ -196,10 +198,10 @@ class Keeper(Service):
         Raises:
             FenceError, ExpelledError: as `Fence.renew`.
         """
-        for held in list(self.held.values()):
+        for owned in list(self.owned.values()):
             async with self._lock:  # an owner has one transaction at a time
-                if self.fence is not None and held.identity is not None:
-                    await self.fence.renew(held.partition, held.identity, self.logs_of(held.partition))
+                if self.fence is not None and owned.identity is not None:
+                    await self.fence.renew(owned.partition, owned.identity, self.logs_of(owned.partition))
 
     def logs_of(self, partition: int) -> list[TopicPartition]:
         """List every log that the owner of an input partition writes."""
@@ -214,18 +216,18 @@ class Keeper(Service):
             ExpelledError: another worker may have the partition.
         """
         async with self._lock:
-            for partition in sorted(self.held) if partitions is None else partitions:
-                held = self.held.get(partition)
-                if held is not None:
-                    await self._flush(held)
+            for partition in sorted(self.owned) if partitions is None else partitions:
+                owned = self.owned.get(partition)
+                if owned is not None:
+                    await self._flush(owned)
 
-    async def _flush(self, held: Held) -> None:
-        applied = self._applied(held)
-        since = self._since(held, applied)
-        if applied == held.applied and not held.unflushed and since.beyond(held.since) < RESCAN_MAX:
+    async def _flush(self, owned: OwnedPartition) -> None:
+        applied = self._applied(owned)
+        since = self._since(owned, applied)
+        if applied == owned.applied and not owned.unflushed and since.beyond(owned.since) < RESCAN_MAX:
             return
         began_s = time.monotonic()
-        changelog, partition, consumer = self._engine.changelog, held.partition, self._consumer()
+        changelog, partition, consumer = self._engine.changelog, owned.partition, self._consumer()
         consumer.check_lease()
         barriers = [consumer.barrier(TP(topic, partition)) for topic in applied]
         cards, shared = changelog.flush(partition)
@@ -237,15 +239,15 @@ class Keeper(Service):
             decisions=since.decisions,
             alerts=dict(since.alerts),
             dead_letters=dict(since.dead_letters),
-            topic_ids=dict(held.topic_ids),
-            shared=held.shared,
-            hands=changelog.hands,
+            topic_ids=dict(owned.topic_ids),
+            shared=owned.shared,
+            eviction_cursors=changelog.eviction_cursors,
             time_ms=_now_ms(),
             code=self._code,
         )
         try:
             async with asyncio.timeout(self._settings.emit.ack_timeout_s):
-                marker = await self._write(held, marker, cards, shared, barriers)
+                marker = await self._write(owned, marker, cards, shared, barriers)
         except ExpelledError:
             raise
         except ProducerFenced:
@@ -254,23 +256,23 @@ class Keeper(Service):
             raise FlushError(f"profiles of partition {partition} not durable: {error}") from error
         except (TimeoutError, KafkaError) as error:
             raise FlushError(f"profiles of partition {partition} not durable: {type(error).__name__}") from error
-        held.applied = applied
-        held.shared = marker.shared
-        held.since = since
-        held.unflushed = False
+        owned.applied = applied
+        owned.shared = marker.shared
+        owned.since = since
+        owned.unflushed = False
         for topic, offset in applied.items():
             consumer.make_durable(TP(topic, partition), offset)
         sizes = cards.values.nbytes + shared.values.nbytes
         self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
 
     async def _write(
-        self, held: Held, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Barrier]
+        self, owned: OwnedPartition, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Barrier]
     ) -> Marker:
         """Write rows, wait for what they rest on, then both markers, in one transaction; return the marker written."""
-        partition, now_ms = held.partition, marker.time_ms
+        partition, now_ms = owned.partition, marker.time_ms
         card_tp = TopicPartition(self._topics.card_profiles, partition)
         shared_tp = TopicPartition(self._topics.shared_profiles, partition)
-        write, write_one, identity = self.producer.write, self.producer.write_one, held.identity
+        write, write_one, identity = self.producer.write, self.producer.write_one, owned.identity
         if self.fence is not None and identity is not None:
             await self.fence.begin(partition, identity, [card_tp, shared_tp])
             self.producer.transactional_id = self.fence.name(partition)
@@ -294,23 +296,23 @@ class Keeper(Service):
             raise FlushError("the broker does not say where it put a marker")
         return offset
 
-    def _applied(self, held: Held) -> dict[str, int]:
+    def _applied(self, owned: OwnedPartition) -> dict[str, int]:
         """Return how far each input is applied."""
         applied = self._consumer().applied
-        return {topic: max(start, applied(TP(topic, held.partition)) or 0) for topic, start in held.applied.items()}
+        return {topic: max(start, applied(TP(topic, owned.partition)) or 0) for topic, start in owned.applied.items()}
 
-    def _since(self, held: Held, applied: Mapping[str, int]) -> Since:
+    def _since(self, owned: OwnedPartition, applied: Mapping[str, int]) -> Since:
         """Return from where the next owner has to scan, if this worker ends with so much input applied.
 
         What a predecessor answered counts until its input is applied again: until then nothing moves, however far this
         worker's own outputs, those of other partitions, have come. After that everything about later input stands
         behind the ends found at the takeover, and behind the last acknowledged batch of this worker.
         """
-        if _has_answered(held, applied):
-            return held.since
-        topics, ends = self._topics, held.ends
+        if _may_be_published(owned, applied):
+            return owned.since
+        topics, ends = self._topics, owned.ends
         return Since(
-            decisions=self._end(TP(topics.decisions, held.partition), ends.decisions),
+            decisions=self._end(TP(topics.decisions, owned.partition), ends.decisions),
             alerts={k: self._end(TP(topics.alerts, k), end) for k, end in ends.alerts.items()},
             dead_letters={k: self._end(TP(topics.dead_letters, k), end) for k, end in ends.dead_letters.items()},
         )
@@ -319,9 +321,9 @@ class Keeper(Service):
         return max(self._emitter.ends.get(tp, end), end)
 
 
-def _has_answered(held: Held, applied: Mapping[str, int]) -> bool:
+def _may_be_published(owned: OwnedPartition, applied: Mapping[str, int]) -> bool:
     """Tell whether input from these offsets on may hold what a predecessor answered."""
-    return any(applied[topic] < until for topic, until in held.answered_until.items())
+    return any(applied[topic] < until for topic, until in owned.published_until.items())
 
 
 def _now_ms() -> int:

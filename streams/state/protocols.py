@@ -54,12 +54,12 @@ class Engine(Protocol):
         """What changed in the profiles, and how it comes back."""
         ...
 
-    def recall(self, alerts: Sequence[bytes]) -> int:
+    def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Open the cases of published alerts; return how many values are no alerts."""
         ...
 
     @property
-    def recall_ms(self) -> int:
+    def reach_of_cases_ms(self) -> int:
         """How long before an input record's timestamp an alert may be published whose case is open to its event."""
         ...
 
@@ -92,7 +92,7 @@ class Telemetry(Protocol):
     def restoring(self, done: int, total: int) -> None:
         """Hear how many records of the logs of profiles have been read back, and how many there are to read."""
 
-    def restored(self, records: int, answered: int, seconds: float) -> None:
+    def restored(self, records: int, published: int, seconds: float) -> None:
         """Hear that profiles are back, and how many answers to later input were found published."""
 
     def foreign(self, records: Mapping[str, int]) -> None:

@@ -54,7 +54,7 @@ class Since:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Published:
     """What stands there, by input: on authorizations; of the others the offsets that became dead letters."""
 
     of: Mapping[str, Emitted] = field(default_factory=dict)
@@ -73,7 +73,7 @@ async def scan(
     partition: int,
     since: Since,
     applied: Mapping[str, int],
-) -> Answered:
+) -> Published:
     """Read the outputs of a partition from `since` to their ends, as far as they answer input that is not `applied`.
 
     A record that is none of ours is skipped and counted: whoever may write to an output must not stop every restore.
@@ -106,7 +106,7 @@ async def scan(
         alerts=frozenset(alerts),
         leaks=frozenset(leaks),
     )
-    return Answered(
+    return Published(
         of=buried | {topics.authorizations: events},
         foreign={roles[topic]: count for topic, count in foreign.items()},
     )
@@ -132,7 +132,7 @@ async def published_alerts(reader: LogReader, topics: Topics, partitions: int, s
     return [value for _, value in sorted(found, key=lambda pair: pair[0])]
 
 
-NONE_ANSWERED: Final = Answered()
+NONE_PUBLISHED: Final = Published()
 
 _DECISION, _ALERT, _LETTER = Decoder(_Decision), Decoder(_Alert), Decoder(_Letter)
 

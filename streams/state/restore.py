@@ -11,11 +11,11 @@ from aiokafka.structs import TopicPartition
 from scoring.profile import Changelog
 from scoring.profile.packed import RowFormatError
 from streams.kafka.settings import Topics
-from streams.state.changelog_writer import Held
+from streams.state.changelog_writer import OwnedPartition
 from streams.state.log.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
 from streams.state.log.reader import LogReader, Rows, pack
 from streams.state.log.uncounted import uncounted
-from streams.state.published import NONE_ANSWERED, Since, scan
+from streams.state.published import NONE_PUBLISHED, Since, scan
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Restorer:
         self._changelog = changelog
         self._partitions = partitions
 
-    async def restore(self, partition: int, at: Input, outputs: Since, progress: Progress) -> Held:
+    async def restore(self, partition: int, at: Input, outputs: Since, progress: Progress) -> OwnedPartition:
         """Read a partition's rows up to its last marker and find out what was published after it.
 
         `outputs` is where the outputs end now: from there a first flush counts where there is no marker.
@@ -83,11 +83,11 @@ class Restorer:
         if is_alone:
             self._changelog.settle()
             if marker is not None:
-                self._changelog.hands = marker.hands
+                self._changelog.eviction_cursors = marker.eviction_cursors
         left.tell(partition)
         if left.keys:
             self._changelog.rewrite(partition, left.packed())
-        return await self._held(partition, marker, at, outputs, shared_end, bool(left.keys))
+        return await self._owned(partition, marker, at, outputs, shared_end, bool(left.keys))
 
     def _apply(self, tp: TopicPartition, rows: Rows, *, in_place: bool) -> None:
         try:
@@ -95,9 +95,9 @@ class Restorer:
         except RowFormatError as error:
             raise StateFormatError(f"{tp.topic}[{tp.partition}] at {rows.offsets[0]} and later: {error}") from None
 
-    async def _held(
+    async def _owned(
         self, partition: int, marker: Marker | None, at: Input, outputs: Since, shared: int, unflushed: bool
-    ) -> Held:
+    ) -> OwnedPartition:
         events = self._topics.authorizations
         applied = {topic: at.begins[topic] if offset is None else offset for topic, offset in at.committed.items()}
         since, is_pending = outputs, True
@@ -114,19 +114,19 @@ class Restorer:
             is_pending = applied != at.ends
             since = self._since(marker, at, outputs) if is_pending else outputs
             unflushed = unflushed or (not is_pending and outputs.beyond(marker.since) > 0)
-        answered = NONE_ANSWERED
+        published = NONE_PUBLISHED
         if is_pending:
-            answered = await scan(self._reader, self._topics, partition, since, applied)
-        return Held(
+            published = await scan(self._reader, self._topics, partition, since, applied)
+        return OwnedPartition(
             partition=partition,
             applied=applied,
             shared=shared,
             since=since,
             ends=outputs,
-            answered=answered,
+            published=published,
             topic_ids=at.topic_ids,
             # where nothing was answered, nothing has to be found again: a long backlog would be, from its beginning
-            answered_until=at.ends if answered.size else applied,
+            published_until=at.ends if published.size else applied,
             unflushed=unflushed,
         )
 

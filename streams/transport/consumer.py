@@ -227,7 +227,7 @@ class BatchConsumer(driver.Consumer):
 
     # -- what makes profiles durable
 
-    def taken_in(self, message: BatchMessage) -> None:
+    def mark_applied(self, message: BatchMessage) -> None:
         """Note that the engine takes a batch in; before it does.
 
         Should it fail half way, or the batch be refused after it, the profiles are ahead of what was answered: now

@@ -24,7 +24,7 @@ import faust
 from faust.types import EventT, StreamT
 
 from scoring.outputs import Emitted, Outputs, Source
-from streams.state.changelog_writer import Keeper
+from streams.state.changelog_writer import ChangelogWriter
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
 from streams.transport.schema import RawBatchSchema
@@ -45,7 +45,7 @@ class Host(Protocol):
     telemetry: Telemetry
     emitter: Emitter
     deliveries: Deliveries
-    keeper: Keeper
+    changelog_writer: ChangelogWriter
 
     @property
     def batch_consumer(self) -> BatchConsumer:
@@ -97,8 +97,8 @@ def define_agents(app: faust.App, host: Host) -> None:
         @app.agent(app.topic(given.topic, schema=RawBatchSchema()), name=given.name)
         async def _(stream: StreamT[Any]) -> None:
             async for event, batch in batches(stream):
-                host.batch_consumer.taken_in(cast(BatchMessage, event.message))
-                emitted = host.keeper.emitted(batch.topic, batch.partition, batch.offsets[0])
+                host.batch_consumer.mark_applied(cast(BatchMessage, event.message))
+                emitted = host.changelog_writer.emitted(batch.topic, batch.partition, batch.offsets[0])
                 outputs = given.take(batch, emitted) if batch.refused is None else refuse(batch, emitted)
                 tally = outputs.tally if batch.refused is None else as_one(batch.refused)
                 poison.observe(batch.topic, batch.partition, tally)

@@ -20,10 +20,10 @@ from mode.types import ServiceT
 from yarl import URL
 
 from streams.kafka.explain import explained
-from streams.kafka.granted import require
+from streams.kafka.rights.granted import require
 from streams.kafka.security import faust_credentials
 from streams.state.assignment import Assignment
-from streams.state.changelog_writer import Keeper
+from streams.state.changelog_writer import ChangelogWriter
 from streams.state.check import check_topics
 from streams.state.follow import Follower
 from streams.transport.consumer import BatchConsumer, Progress
@@ -55,7 +55,7 @@ class _Boot(BootStrategy):
 
     def kafka_consumer(self) -> Iterable[ServiceT]:
         app = cast("FraudApp", self.app)
-        profiles = [app.keeper, app.follower] if app.settings.state.enabled else []
+        profiles = [app.changelog_writer, app.follower] if app.settings.state.enabled else []
         return [app.outputs, app.reference, app.letters, app.deliveries, *profiles, *super().kafka_consumer()]
 
 
@@ -72,7 +72,7 @@ class _Outputs(faust.Service):
         await self._emitter.start()
         if self._settings.state.enabled:
             await check_topics(self._settings)
-            self._engine.spread(self._emitter.partitions)
+            self._engine.set_partitions(self._emitter.partitions)
 
 
 class FraudApp(faust.App):
@@ -96,11 +96,11 @@ class FraudApp(faust.App):
             note=self.emitter.acknowledged,
             loop=self.loop,
         )
-        self.keeper = Keeper(
+        self.changelog_writer = ChangelogWriter(
             settings, engine, self.emitter, telemetry, lambda: self.consumer, self.check_produce, loop=self.loop
         )
         self.follower = Follower(settings, engine, telemetry, loop=self.loop)
-        self.assignment = Assignment(settings, engine, self.emitter, telemetry, self.keeper, self.follower)
+        self.assignment = Assignment(settings, engine, self.emitter, telemetry, self.changelog_writer, self.follower)
         if settings.state.enabled:
             self.on_rebalance_complete.connect(self._settle)
         define_agents(self, self)
@@ -124,7 +124,7 @@ class FraudApp(faust.App):
 
     async def drain(self) -> None:
         """Make all that is scored durable: the partitions go, or the process."""
-        await self.keeper.flush()
+        await self.changelog_writer.flush()
 
     def _new_transport(self) -> BatchTransport:
         """Override the lookup by URL scheme."""

@@ -52,7 +52,7 @@ class Engine(profiles.Engine, Protocol):
         """Judge records of the registry and apply none; dead letters come out, but none of those that are `emitted`."""
         ...
 
-    def spread(self, partitions: int) -> None:
+    def set_partitions(self, partitions: int) -> None:
         """Keep profiles so that each of so many partitions can be made durable and moved. Before the first event."""
         ...
 

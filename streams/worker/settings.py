@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from streams.kafka.rights import Right, worker_rights
+from streams.kafka.rights.table import Right, worker_rights
 from streams.kafka.settings import Broker, Isolation, Seconds, Topics
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit

@@ -31,7 +31,7 @@ async def restore_rate(config: Path) -> float:
     """Restore every partition of the worker that was run with `config`; return records of its logs per second."""
     settings = load_settings(config)
     engine = build_engine(settings)
-    engine.spread(PARTITIONS)
+    engine.set_partitions(PARTITIONS)
     gc.collect()
     gc.freeze()  # as a worker does before it joins the group
     reader = LogReader(settings.kafka, client_id="bench-restore", isolation="read_committed")

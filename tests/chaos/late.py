@@ -27,7 +27,7 @@ SLOW_S = 0.02
 MIX = Mix(repeated=0.02, bad=0.02)
 OUTPUTS = ("decisions", "alerts", "dead_letters")
 ROWS = ("card_profiles", "shared_profiles")
-MARKER = b'"hands":'
+MARKER = b'"eviction_cursors":'
 """In every marker, and in no row."""
 
 ENDINGS = ("killed", "left", "frozen")

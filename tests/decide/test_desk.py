@@ -107,13 +107,13 @@ def test_a_restart_raises_no_alert_of_a_transaction_case_a_second_time(
     before = admit(AlertDesk(RULES), CARD, stream[:cut], log)
     restarted = AlertDesk(RULES)
     order = data.draw(st.permutations(log)) if data else log
-    assert all(restarted.recall(value) for value in order)
+    assert all(restarted.restore_case(value) for value in order)
     assert before + admit(restarted, CARD, stream[cut:], []) == whole
 
 
 def test_a_restart_knows_an_incident_by_its_last_alert() -> None:
     restarted = AlertDesk(RULES)
-    restarted.recall(published(ATTACK, 0, 10 * MINUTE, 7, Band.STEP_UP))
+    restarted.restore_case(published(ATTACK, 0, 10 * MINUTE, 7, Band.STEP_UP))
     assert not restarted.admit(ATTACK, 40 * MINUTE, Band.STEP_UP)[1]
     assert restarted.admit(ATTACK, 41 * MINUTE, Band.BLOCK)[0].count == 9
     assert restarted.admit(ATTACK, 72 * MINUTE, Band.REVIEW)[1]
@@ -123,7 +123,7 @@ def test_what_is_known_of_an_open_case_is_not_undone_by_an_older_alert() -> None
     desk = AlertDesk(RULES)
     desk.admit(CARD, 0, Band.REVIEW)
     desk.admit(CARD, MINUTE, Band.BLOCK)
-    assert desk.recall(published(CARD, 0, 0, 1, Band.REVIEW))
+    assert desk.restore_case(published(CARD, 0, 0, 1, Band.REVIEW))
     case, fires = desk.admit(CARD, 2 * MINUTE, Band.BLOCK)
     assert (fires, case.count, case.serial) == (False, 3, 1)
 
@@ -147,15 +147,15 @@ def test_what_is_known_of_an_open_case_is_not_undone_by_an_older_alert() -> None
 )
 def test_what_is_no_alert_is_said_to_be_none_and_changes_nothing(value: bytes) -> None:
     desk = AlertDesk(RULES)
-    assert desk.recall(published(CARD, 0, 0, 1, Band.BLOCK))
-    assert not desk.recall(value)
+    assert desk.restore_case(published(CARD, 0, 0, 1, Band.BLOCK))
+    assert not desk.restore_case(value)
     assert not desk.admit(CARD, MINUTE, Band.BLOCK)[1]
 
 
 def test_the_time_to_look_back_covers_the_window_and_how_far_a_record_may_be_from_its_event() -> None:
-    assert AlertDesk(RULES).recall_ms == QUIET + BEHIND_MAX_MS + AHEAD_MAX_MS
+    assert AlertDesk(RULES).reach_of_cases_ms == QUIET + BEHIND_MAX_MS + AHEAD_MAX_MS
     long = AlertRules(minimum_band="REVIEW", dedup_minutes=90, incident_quiet_minutes=30)
-    assert AlertDesk(long).recall_ms == 90 * MINUTE + BEHIND_MAX_MS + AHEAD_MAX_MS
+    assert AlertDesk(long).reach_of_cases_ms == 90 * MINUTE + BEHIND_MAX_MS + AHEAD_MAX_MS
 
 
 @settings(max_examples=60)
@@ -164,7 +164,7 @@ def test_of_more_alerts_than_cases_may_be_open_the_latest_are_recalled(order: Se
     desk = AlertDesk(RULES, cases_max=cases_max)
     subjects = [Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(12)]
     for n in order:
-        desk.recall(published(subjects[n], n, n, 1, Band.REVIEW))
+        desk.restore_case(published(subjects[n], n, n, 1, Band.REVIEW))
         assert len(desk._cases) <= 2 * cases_max
     assert desk.admit(Subject(type="TXN", entity="CARD", dedup_key="new"), 12, Band.REVIEW)[1]
     assert set(desk._cases) == {"new", *(str(n) for n in range(12 - cases_max + 1, 12))}
@@ -180,7 +180,7 @@ def test_an_alert_that_rises_after_a_restart_has_the_number_it_would_have_had() 
         ((second, second), (1, 2)),
     ):
         desk = AlertDesk(RULES)
-        assert all(desk.recall(value) for value in known)
+        assert all(desk.restore_case(value) for value in known)
         before = desk.admit(CARD, 6, Band.REVIEW)[0].serial
         assert (before, desk.admit(CARD, 7, Band.BLOCK)[0].serial) == serials
 
@@ -188,7 +188,7 @@ def test_an_alert_that_rises_after_a_restart_has_the_number_it_would_have_had() 
 def test_after_a_restart_the_case_that_nothing_touched_since_is_dropped_first_whatever_its_time() -> None:
     one, two, three = (Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(3))
     desk = AlertDesk(RULES, cases_max=2)
-    desk.recall(published(one, 100, 100, 1, Band.REVIEW))
+    desk.restore_case(published(one, 100, 100, 1, Band.REVIEW))
     desk.admit(two, 50, Band.REVIEW)  # an event that comes late
     desk.admit(three, 60, Band.REVIEW)
     assert not desk.admit(two, 61, Band.REVIEW)[1]

@@ -114,6 +114,6 @@ def test_what_was_published_is_not_told_again_by_the_next_worker() -> None:
     assert leak
     _, value = encode_leak(leak, (b"e", b"acq", b"card", b"m"), 0, None, {})
     desk = LeakDesk(RULES)
-    assert desk.recall(value)
+    assert desk.restore_case(value)
     assert told(desk, "acq", field(1), 17 + 15 * MINUTE) is None
-    assert not desk.recall(b"{}")
+    assert not desk.restore_case(b"{}")

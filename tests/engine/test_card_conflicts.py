@@ -33,7 +33,7 @@ def sampled(values: list[bytes]) -> list[int]:
 
 def spread_engine() -> Engine:
     engine = new_engine()
-    engine.spread(2)
+    engine.set_partitions(2)
     return engine
 
 

@@ -134,13 +134,13 @@ def test_the_model_scores_an_event_as_lightgbm_would() -> None:
 
 
 @settings(max_examples=15)
-@given(cuts=st.lists(st.integers(1, 599), max_size=12), spread=st.booleans())
-def test_the_cut_into_batches_and_the_number_of_partitions_change_no_decision(cuts: list[int], spread: bool) -> None:
+@given(cuts=st.lists(st.integers(1, 599), max_size=12), is_spread=st.booleans())
+def test_the_cut_into_batches_and_the_number_of_partitions_change_no_decision(cuts: list[int], is_spread: bool) -> None:
     bounds = [0, *sorted(set(cuts)), 600]
     engine = new_engine()
     got: list[Any] = []
     for batch, (start, end) in enumerate(itertools.pairwise(bounds)):
-        outputs = score(engine, TRAFFIC[start:end], first=start, partition=batch % 4 if spread else 0)
+        outputs = score(engine, TRAFFIC[start:end], first=start, partition=batch % 4 if is_spread else 0)
         got += [*outputs.decisions]
     assert got == WHOLE
 

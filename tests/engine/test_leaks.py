@@ -182,12 +182,12 @@ def test_a_restart_raises_no_alert_again_and_loses_none(cut: int) -> None:
     published = [msgspec.json.encode(alert) for alert in dead]
     ids = frozenset(alert.alert_id for alert in dead)
     recalled = new_engine()
-    assert recalled.recall(published) == 0
+    assert recalled.restore_cases(published) == 0
     rest = leaks(score(recalled, STREAM, emitted=Emitted(leaks=ids)))
     assert ids.isdisjoint(alert.alert_id for alert in rest)
     assert ids | {alert.alert_id for alert in rest} == set(whole)
     behind = new_engine()
-    assert behind.recall(published) == 0
+    assert behind.restore_cases(published) == 0
     after = leaks(score(behind, STREAM[cut:], first=cut))  # all that was published stands before the marker
     assert {alert.alert_id for alert in after} == set(whole) - ids
     took_over = leaks(score(new_engine(), STREAM, emitted=Emitted(leaks=ids)))  # without recall: from the marker on

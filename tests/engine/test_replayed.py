@@ -116,8 +116,8 @@ def test_a_published_alert_keeps_its_case_closed_to_a_second_one() -> None:
     before, after, forgetful = new_engine(), new_engine(), new_engine()
     published = [value for _, value in score(before, [large("e-1")]).alerts]
     assert len(published) == 1
-    after.recall(published)
-    assert after.recall_ms > 0
+    after.restore_cases(published)
+    assert after.reach_of_cases_ms > 0
     assert len(score(forgetful, [large("e-2")]).alerts) == 1
     outputs = score(after, [large("e-2")])
     assert outputs.alerts == score(before, [large("e-2")]).alerts == []

@@ -97,7 +97,7 @@ def test_reports_from_the_future_leave_no_trace_in_any_row() -> None:
     many = [report(FUTURE_MS + n, pan_hmac=f"c{n}", merchant_id=f"m-{n % 100}") for n in range(300)]
     assert take(engine, many, [RECORD_MS] * 300).tally.report_clocks == {"EARLY": 300}
     assert rows(engine) == rows(untouched)
-    assert engine.changelog.hands == untouched.changelog.hands
+    assert engine.changelog.eviction_cursors == untouched.changelog.eviction_cursors
     later = [value(f"f-{n}", RECORD_MS + (70 + n) * 1_000, card={"pan_hmac": f"c{n}"}) for n in range(64)]
     found, expected = (one.observer.observe(later, [RECORD_MS] * 64).matrix for one in (engine, untouched))
     assert found.tobytes() == expected.tobytes()

@@ -103,7 +103,7 @@ class EchoEngine:
         ]
         return Outputs(dead_letters=letters, tally=refused(len(values), bad))
 
-    def spread(self, partitions: int) -> None:
+    def set_partitions(self, partitions: int) -> None:
         """Keep nothing of any."""
 
     @property
@@ -111,12 +111,12 @@ class EchoEngine:
         """Have none: the tests that use this engine run without durable profiles."""
         raise AssertionError("no profiles here")
 
-    def recall(self, alerts: Sequence[bytes]) -> int:
+    def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Remember nothing."""
         return 0
 
     @property
-    def recall_ms(self) -> int:
+    def reach_of_cases_ms(self) -> int:
         """Look back at nothing."""
         return 0
 

@@ -13,9 +13,9 @@ from deploy import feed
 from scoring.contract.dead_letter import Reject
 from scoring.decode import encode_dead_letter
 from streams.cli import main
-from streams.kafka.acls import grants
 from streams.kafka.admin import create_topics
-from streams.kafka.rights import COMMANDS, Right, command_rights
+from streams.kafka.rights.acls import grants
+from streams.kafka.rights.table import COMMANDS, Right, command_rights
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicsSettings, plan
 from streams.replay.run import Pace

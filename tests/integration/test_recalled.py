@@ -40,17 +40,20 @@ class Consumer:
 async def recalled(settings: WorkerSettings, committed: dict[int, int]) -> list[bytes]:
     found: list[bytes] = []
 
-    def recall(values: list[bytes]) -> int:
+    def restore_cases(values: list[bytes]) -> int:
         found.extend(values)
         return 0
 
-    engine, emitter = SimpleNamespace(recall_ms=RECALL, recall=recall), SimpleNamespace(partitions_of=lambda _: 1)
+    engine, emitter = (
+        SimpleNamespace(reach_of_cases_ms=RECALL, restore_cases=restore_cases),
+        SimpleNamespace(partitions_of=lambda _: 1),
+    )
     nobody: Any = None
     assignment = Assignment(settings, engine, emitter, nobody, nobody, nobody)  # type: ignore[arg-type]
-    reader = LogReader(settings.broker, client_id="recall", isolation=settings.consume.isolation)
+    reader = LogReader(settings.broker, client_id="restore_cases", isolation=settings.consume.isolation)
     await reader.start()
     try:
-        await assignment._recall(reader, Consumer(settings, committed), list(range(PARTITIONS)))
+        await assignment._restore_cases(reader, Consumer(settings, committed), list(range(PARTITIONS)))
     finally:
         await reader.stop()
     return found

@@ -16,11 +16,11 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
-from streams.kafka.acls import grants
 from streams.kafka.admin import create_topics
 from streams.kafka.errors import RightsError
-from streams.kafka.granted import require
-from streams.kafka.rights import Kind, Operation, Right
+from streams.kafka.rights.acls import grants
+from streams.kafka.rights.granted import require
+from streams.kafka.rights.table import Kind, Operation, Right
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPartitions, TopicsSettings, plan

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streams.kafka import page
-from streams.kafka.acls import grants, named, principal
-from streams.kafka.rights import COMMANDS, Kind, Operation, Right, command_rights
+from streams.kafka.rights import page
+from streams.kafka.rights.acls import grants, named, principal
+from streams.kafka.rights.table import COMMANDS, Kind, Operation, Right, command_rights
 from streams.kafka.settings import EMBEDDED, Broker, Sasl, Secret, Tls, Topics
 from streams.state.settings import State
 from streams.worker.settings import WorkerSettings

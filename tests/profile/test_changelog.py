@@ -93,9 +93,9 @@ def test_a_restart_changes_no_bit_of_what_follows(
         if number in flushes:
             append(log, durable, [0])
         if number in restarts:
-            hands = durable.changelog.hands
+            eviction_cursors = durable.changelog.eviction_cursors
             durable = restored(log, limits, 1)
-            durable.changelog.hands = hands
+            durable.changelog.eviction_cursors = eviction_cursors
         assert feed(durable, event, name) == feed(plain, event, name)
     assert durable.sizes() == plain.sizes()
 
@@ -300,13 +300,13 @@ def test_the_only_partition_goes_away_and_comes_back(
     for number, (event, name) in enumerate(zip(events, names, strict=True)):
         if number in moves:
             append(log, home, [0])
-            hands = home.changelog.hands
+            eviction_cursors = home.changelog.eviction_cursors
             home.changelog.forget_cards(0)
             home, away = away, home
             home.changelog.forget_shared(0)
             for packed in compacted(log[0]):
                 home.changelog.restore(0, packed, in_place=True)
             home.changelog.settle()
-            home.changelog.hands = hands
+            home.changelog.eviction_cursors = eviction_cursors
         assert feed(home, event, name) == feed(plain, event, name)
     assert home.sizes() == plain.sizes()

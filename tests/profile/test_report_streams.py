@@ -151,9 +151,9 @@ def test_a_restart_changes_no_bit_of_what_is_known_of_reports(
     for number, step in enumerate(steps):
         if number in restarts:
             append(log, durable, [0])
-            hands = durable.changelog.hands
+            eviction_cursors = durable.changelog.eviction_cursors
             durable = restored(log, limits, 1)
-            durable.changelog.hands = hands
+            durable.changelog.eviction_cursors = eviction_cursors
         assert feed(durable, step, number + 1) == feed(plain, step, number + 1)
     assert (durable.sizes(), durable.reported) == (plain.sizes(), plain.reported)
 

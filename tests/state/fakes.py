@@ -15,9 +15,9 @@ from faust.types import TP
 from scoring.profile import PROFILE_FEATURES, Changelog, ProfileLimits, Profiles
 from scoring.profile.packed import Packed
 from streams.kafka.settings import Topics
-from streams.state.changelog_writer import Held, Keeper
+from streams.state.changelog_writer import ChangelogWriter, OwnedPartition
 from streams.state.log.reader import Bounds, Rows, StateReadError, Tail
-from streams.state.published import Answered, Since
+from streams.state.published import Published, Since
 from streams.state.settings import State
 from streams.transport.fence import ProducerIdentity
 from streams.transport.fence.lease import ExpelledError
@@ -40,8 +40,8 @@ __all__ = [
     "FlushTelemetry",
     "ProfileEngine",
     "Record",
-    "held_at",
-    "new_keeper",
+    "new_writer",
+    "owned_at",
     "worker_settings",
 ]
 
@@ -133,7 +133,7 @@ class FakeProducer:
         self._broker = broker
         self.holds: set[str] = set()
         self.fails: dict[str, Exception] = {}
-        self.held: list[tuple[TopicPartition, list[tuple[bytes, bytes | None]], asyncio.Future[Any], Any]] = []
+        self.owned: list[tuple[TopicPartition, list[tuple[bytes, bytes | None]], asyncio.Future[Any], Any]] = []
         self.transactional_id: str | None = None
         self.handed: list[tuple[str, str]] = []  # what was handed over, acknowledged or not: topic, rows or marker
 
@@ -142,7 +142,7 @@ class FakeProducer:
 
     async def stop(self) -> None:
         """Fail what is not acknowledged, as aiokafka does."""
-        for _, _, ack, _ in self.held:
+        for _, _, ack, _ in self.owned:
             if not ack.done():
                 ack.set_exception(ProducerClosed())
                 ack.exception()  # or asyncio complains of what nobody waits for any more
@@ -172,8 +172,8 @@ class FakeProducer:
             if name in self.fails:
                 ack.set_exception(self.fails[name])
                 return ack
-        if {tp.topic, kind, f"{tp.topic} {kind}"} & self.holds or any(held[0] == tp for held in self.held):
-            self.held.append((tp, rows, ack, identity))
+        if {tp.topic, kind, f"{tp.topic} {kind}"} & self.holds or any(owned[0] == tp for owned in self.owned):
+            self.owned.append((tp, rows, ack, identity))
         else:
             self._land(tp, rows, ack, identity)
         return ack
@@ -199,8 +199,8 @@ class FakeProducer:
     def release(self, name: str) -> None:
         """Let what was held land."""
         self.holds.discard(name)
-        held, self.held = self.held, []
-        for one in held:
+        owned, self.owned = self.owned, []
+        for one in owned:
             self._land(*one)
 
 
@@ -317,7 +317,7 @@ class FakeEmitter:
 class ProfileEngine:
     """Profiles, and nothing around them."""
 
-    recall_ms = 60_000
+    reach_of_cases_ms = 60_000
 
     def __init__(self, partitions: int = 1, limits: ProfileLimits = SMALL) -> None:
         self.profiles = Profiles(limits, partitions)
@@ -338,7 +338,7 @@ class ProfileEngine:
         seen = self.profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
         return out.tobytes() + seen.answers.tobytes(), bool(seen.repeats[0])
 
-    def recall(self, alerts: Iterable[bytes]) -> int:
+    def restore_cases(self, alerts: Iterable[bytes]) -> int:
         self.recalled += alerts
         return 0
 
@@ -359,9 +359,11 @@ class FlushTelemetry(NoTelemetry):
         self.lags_s = dict(lags_s)
 
 
-def new_keeper(broker: FakeBroker, engine: ProfileEngine, consumer: FakeConsumer, partitions: int = 1) -> Keeper:
+def new_writer(
+    broker: FakeBroker, engine: ProfileEngine, consumer: FakeConsumer, partitions: int = 1
+) -> ChangelogWriter:
     """Make a keeper that is not started: nothing is flushed but on demand."""
-    keeper = Keeper(
+    writer = ChangelogWriter(
         worker_settings(),
         engine,  # type: ignore[arg-type]
         FakeEmitter(partitions),  # type: ignore[arg-type]
@@ -369,22 +371,22 @@ def new_keeper(broker: FakeBroker, engine: ProfileEngine, consumer: FakeConsumer
         lambda: consumer,
         lambda: None,
     )
-    keeper.producer = FakeProducer(broker)  # type: ignore[assignment]
-    keeper.fence = FakeFence(broker)  # type: ignore[assignment]
-    return keeper
+    writer.producer = FakeProducer(broker)  # type: ignore[assignment]
+    writer.fence = FakeFence(broker)  # type: ignore[assignment]
+    return writer
 
 
-def held_at(partition: int, offset: int = 0, **changes: Any) -> Held:
+def owned_at(partition: int, offset: int = 0, **changes: Any) -> OwnedPartition:
     """Hold a partition that nobody had before."""
-    return Held(
+    return OwnedPartition(
         **{
             "partition": partition,
             "applied": {**dict.fromkeys(TOPICS.inputs, 0), TOPICS.authorizations: offset},
             "shared": 0,
             "since": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
             "ends": Since(decisions=0, alerts={0: 0}, dead_letters={0: 0}),
-            "answered": Answered(),
-            "answered_until": dict.fromkeys(TOPICS.inputs, 0),
+            "published": Published(),
+            "published_until": dict.fromkeys(TOPICS.inputs, 0),
             **changes,
         }
     )

@@ -28,7 +28,7 @@ def player(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
             worker = Worker(broker, monkeypatch)
             emitter = Emitter(lambda: None, TOPICS, is_durable=True)  # type: ignore[arg-type,return-value]
             emitter._partitions = {TOPICS.authorizations: PARTITIONS, TOPICS.alerts: 1, TOPICS.dead_letters: 1}
-            worker.keeper._emitter = worker.assignment._emitter = emitter
+            worker.writer._emitter = worker.assignment._emitter = emitter
             return worker
 
         async def bounded() -> None:
@@ -48,7 +48,7 @@ def emit_letter(worker: Worker, partition: int, offset: int, to: int = 0) -> Non
     """Bury one event, acknowledged: as Emitter, the broker and Deliveries do together."""
     tp = TopicPartition(TOPICS.dead_letters, to)
     place = worker.broker.append(tp, b"place", letter(partition, offset))
-    worker.keeper._emitter.acknowledged(SimpleNamespace(topic_partition=tp, offset=place))  # type: ignore[arg-type]
+    worker.writer._emitter.acknowledged(SimpleNamespace(topic_partition=tp, offset=place))  # type: ignore[arg-type]
 
 
 def bury(worker: Worker, offset: int, to: int = 0) -> None:
@@ -59,7 +59,7 @@ def bury(worker: Worker, offset: int, to: int = 0) -> None:
 
 
 def letters_found(worker: Worker) -> frozenset[int]:
-    return worker.keeper.held[0].answered.of[TOPICS.authorizations].dead_letters
+    return worker.writer.owned[0].published.of[TOPICS.authorizations].dead_letters
 
 
 def take_in(worker: Worker, number: int, *, acked: bool = True) -> bool:

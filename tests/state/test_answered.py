@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 from aiokafka.structs import TopicPartition
 
-from streams.state.published import Answered, Since, published_alerts, scan
+from streams.state.published import Published, Since, published_alerts, scan
 from tests.state.fakes import TOPICS, FakeBroker, FakeReader
 
 
@@ -17,7 +17,7 @@ def letter(topic: str, partition: int, offset: int) -> bytes:
     return encoded(topic=topic, partition=partition, offset=offset)
 
 
-def found(broker: FakeBroker, since: Since, partition: int = 1) -> Answered:
+def found(broker: FakeBroker, since: Since, partition: int = 1) -> Published:
     return asyncio.run(scan(FakeReader(broker), TOPICS, partition, since, {}))
 
 
@@ -40,31 +40,34 @@ START = Since(decisions=0, alerts={0: 0, 1: 0}, dead_letters={0: 0})
 
 
 def test_everything_of_the_partition_is_found_and_nothing_of_others() -> None:
-    answered = found(a_broker(), START)
-    assert answered.of[TOPICS.authorizations].decisions == {b"e-1-%d" % number for number in range(10)}
-    assert answered.of[TOPICS.authorizations].alerts == {b"e-1-%d" % number for number in range(8)}
-    assert answered.of[TOPICS.authorizations].dead_letters == {101, 103}
-    assert answered.of[TOPICS.fraud_reports].dead_letters == {100, 102}
-    assert not answered.of[TOPICS.fraud_reports].decisions | answered.of[TOPICS.fraud_reports].alerts
-    assert answered.size == 10 + 8 + 2 + 2
+    published = found(a_broker(), START)
+    assert published.of[TOPICS.authorizations].decisions == {b"e-1-%d" % number for number in range(10)}
+    assert published.of[TOPICS.authorizations].alerts == {b"e-1-%d" % number for number in range(8)}
+    assert published.of[TOPICS.authorizations].dead_letters == {101, 103}
+    assert published.of[TOPICS.fraud_reports].dead_letters == {100, 102}
+    assert not published.of[TOPICS.fraud_reports].decisions | published.of[TOPICS.fraud_reports].alerts
+    assert published.size == 10 + 8 + 2 + 2
 
 
 def test_an_alert_about_a_field_is_known_by_its_own_id_and_hides_none_about_its_payment() -> None:
     broker, tp = FakeBroker(), TopicPartition(TOPICS.alerts, 0)
     broker.append(tp, b"case", encoded(event_id="e-1", alert_id="a-1", type="SYSTEM"))
     broker.append(tp, b"case", encoded(event_id="e-2", alert_id="a-2", type="TXN"))
-    answered = found(broker, Since(decisions=0, alerts={0: 0}, dead_letters={}))
-    assert (answered.of[TOPICS.authorizations].alerts, answered.of[TOPICS.authorizations].leaks) == ({b"e-2"}, {"a-1"})
-    assert answered.size == 2
-    assert not answered.foreign
+    published = found(broker, Since(decisions=0, alerts={0: 0}, dead_letters={}))
+    assert (published.of[TOPICS.authorizations].alerts, published.of[TOPICS.authorizations].leaks) == (
+        {b"e-2"},
+        {"a-1"},
+    )
+    assert published.size == 2
+    assert not published.foreign
 
 
 def test_only_what_stands_behind_the_marker_is_looked_at() -> None:
-    answered = found(a_broker(), Since(decisions=7, alerts={0: 3, 1: 4}, dead_letters={0: 2}))
-    assert answered.of[TOPICS.authorizations].decisions == {b"e-1-7", b"e-1-8", b"e-1-9"}
-    assert answered.of[TOPICS.authorizations].alerts == {b"e-1-6"}
-    assert answered.of[TOPICS.authorizations].dead_letters == {103}
-    assert answered.of[TOPICS.fraud_reports].dead_letters == {102}
+    published = found(a_broker(), Since(decisions=7, alerts={0: 3, 1: 4}, dead_letters={0: 2}))
+    assert published.of[TOPICS.authorizations].decisions == {b"e-1-7", b"e-1-8", b"e-1-9"}
+    assert published.of[TOPICS.authorizations].alerts == {b"e-1-6"}
+    assert published.of[TOPICS.authorizations].dead_letters == {103}
+    assert published.of[TOPICS.fraud_reports].dead_letters == {102}
 
 
 def test_outputs_that_retention_took_are_not_asked_for() -> None:

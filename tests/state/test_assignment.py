@@ -23,7 +23,7 @@ from tests.state.fakes import (
     FakeReader,
     FlushTelemetry,
     ProfileEngine,
-    new_keeper,
+    new_writer,
     worker_settings,
 )
 
@@ -48,15 +48,15 @@ class Worker:
         monkeypatch.setattr(module, "LogReader", lambda *_, progressed, **__: telling_reader(broker, progressed))
         monkeypatch.setattr(follow, "LogReader", lambda *_, **__: FakeReader(broker))
         self.broker, self.consumer, self.engine = broker, FakeConsumer(), ProfileEngine(PARTITIONS)
-        self.keeper = new_keeper(broker, self.engine, self.consumer, PARTITIONS)
+        self.writer = new_writer(broker, self.engine, self.consumer, PARTITIONS)
         settings = worker_settings()
         self.follower = Follower(settings, self.engine, FlushTelemetry())  # type: ignore[arg-type]
         self.assignment = Assignment(
             settings,
             self.engine,  # type: ignore[arg-type]
-            self.keeper._emitter,
+            self.writer._emitter,
             FlushTelemetry(),
-            self.keeper,
+            self.writer,
             self.follower,
         )
 
@@ -68,7 +68,7 @@ class Worker:
 
     async def leave(self) -> None:
         self.assignment.interrupted()
-        await self.keeper.flush()
+        await self.writer.flush()
         self.consumer.applied_to.clear()  # its windows are gone
         self.consumer.durable.clear()
 
@@ -113,10 +113,10 @@ def test_a_partition_that_stays_is_not_restored_again(play: Callable[[Play], Non
         worker = new()
         assert await worker.take(1, 0, 1)
         worker.feed(0, 0)
-        held = worker.keeper.held[0]
+        owned = worker.writer.owned[0]
         assert await worker.take(2, 0)
-        assert worker.keeper.held == {0: held}
-        assert held.applied[TOPICS.authorizations] == 1
+        assert worker.writer.owned == {0: owned}
+        assert owned.applied[TOPICS.authorizations] == 1
         assert worker.consumer.durable == {
             TP(TOPICS.authorizations, 0): 1,
             TP(TOPICS.fraud_reports, 0): 0,
@@ -137,7 +137,7 @@ def test_what_moves_is_the_same_there(play: Callable[[Play], None]) -> None:
                 one, other = other, one
                 assert await one.take(2 + number, 0, 1, 2)
                 assert await other.take(2 + number)
-                assert (len(one.keeper.held), len(other.keeper.held)) == (3, 0)
+                assert (len(one.writer.owned), len(other.writer.owned)) == (3, 0)
             partition = number % 3
             expected, _ = alone.feed(at(number, card=partition + 1), 1 + number, partition)
             assert one.feed(number, partition) == expected
@@ -159,7 +159,7 @@ def test_a_partition_that_was_anothers_for_a_moment_is_restored(play: Callable[[
         expected = [quick.feed(number, 0) for number in (1, 2)][-1]
         await quick.leave()
         assert await slow.take(3, 0, 1)
-        assert slow.keeper.held[0].applied[TOPICS.authorizations] == 3
+        assert slow.writer.owned[0].applied[TOPICS.authorizations] == 3
         assert slow.feed(3, 0) == quick.feed(3, 0)
         assert expected
 
@@ -181,7 +181,7 @@ def test_a_worker_that_missed_a_generation_trusts_nothing_that_it_holds(
         present.feed(1, 0)
         await present.leave()
         assert await away.take(generation, 0, 1)
-        assert away.keeper.held[0].applied[TOPICS.authorizations] == 2
+        assert away.writer.owned[0].applied[TOPICS.authorizations] == 2
 
     play(scenario)
 
@@ -209,7 +209,7 @@ def test_a_restore_that_another_rebalance_interrupts_leaves_nothing_and_writes_n
             assert not await settling
             assert len(broker.written) == written, "the partition may be another's by now"
             assert after.consumer.durable == {}
-            if not after.keeper.held:
+            if not after.writer.owned:
                 assert after.cards == 0
             assert await after.take(3, 0, 1)
             assert after.feed(40, 0) == before.feed(40, 0)
@@ -244,12 +244,12 @@ def test_a_partition_that_went_away_during_its_restore_is_neither_held_nor_writt
             settling = asyncio.create_task(after.assignment.settle(after.consumer))
             for _ in range(cut):
                 await asyncio.sleep(0)
-            if after.keeper.held:
+            if after.writer.owned:
                 break  # and it writes what the crash left
             after.assignment.interrupted()
             after.assignment.assigned(inputs(), 3)
             assert not await settling
-            assert after.keeper.held == {}
+            assert after.writer.owned == {}
             assert after.cards == 0
             assert len(broker.written) == whole
         assert await settling
@@ -266,7 +266,7 @@ def test_nothing_is_settled_before_the_group_has_assigned(play: Callable[[Play],
         worker.assignment.interrupted()
         assert not await worker.assignment.settle(worker.consumer)
         assert broker.written == []
-        assert worker.keeper.held == {}
+        assert worker.writer.owned == {}
 
     play(scenario)
 
@@ -285,13 +285,13 @@ def test_nothing_may_be_committed_before_there_is_a_marker(play: Callable[[Play]
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
-        worker.keeper.producer.holds.add("marker")  # type: ignore[attr-defined]
+        worker.writer.producer.holds.add("marker")  # type: ignore[attr-defined]
         worker.assignment.assigned(inputs(0), 1)
         settling = asyncio.create_task(worker.assignment.settle(worker.consumer))
-        while not worker.keeper.producer.held:  # type: ignore[attr-defined]
+        while not worker.writer.producer.owned:  # type: ignore[attr-defined]
             await asyncio.sleep(0)
         assert worker.consumer.durable == {}
-        worker.keeper.producer.release("marker")  # type: ignore[attr-defined]
+        worker.writer.producer.release("marker")  # type: ignore[attr-defined]
         assert await settling
         assert set(worker.consumer.durable) == inputs(0)
 

@@ -10,12 +10,12 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from scoring.outputs import NOTHING, Emitted
-from streams.state.changelog_writer import FlushError, Keeper
+from streams.state.changelog_writer import ChangelogWriter, FlushError
 from streams.state.log.marker import KEY, Marker, decode
-from streams.state.published import Answered, Since
+from streams.state.published import Published, Since
 from streams.transport.fence.lease import ExpelledError
 from tests.profile.events import at
-from tests.state.fakes import FakeBroker, FakeConsumer, FakeProducer, ProfileEngine, held_at, new_keeper
+from tests.state.fakes import FakeBroker, FakeConsumer, FakeProducer, ProfileEngine, new_writer, owned_at
 
 EVENTS, REPORTS, OUTCOMES = "authorizations", "fraud-reports", "authorization-outcomes"
 CARDS, SHARED = "card-profiles", "shared-profiles"
@@ -26,9 +26,9 @@ class Bench:
 
     def __init__(self, partitions: int = 1) -> None:
         self.broker, self.consumer, self.engine = FakeBroker(), FakeConsumer(), ProfileEngine(partitions)
-        self.keeper: Keeper = new_keeper(self.broker, self.engine, self.consumer, partitions)
-        self.producer: FakeProducer = self.keeper.producer  # type: ignore[assignment]
-        self.keeper.held[0] = held_at(0)
+        self.writer: ChangelogWriter = new_writer(self.broker, self.engine, self.consumer, partitions)
+        self.producer: FakeProducer = self.writer.producer  # type: ignore[assignment]
+        self.writer.owned[0] = owned_at(0)
         self.fed = 0
 
     def feed(self, count: int = 5, partition: int = 0, *, acked: bool = True) -> None:
@@ -39,11 +39,11 @@ class Bench:
 
     def markers(self, topic: str = CARDS, partition: int = 0) -> list[Marker]:
         log = self.broker.logs[TopicPartition(topic, partition)]
-        return [decode(record.value, topic, self.keeper._emitter.partitions) for record in log if record.key == KEY]
+        return [decode(record.value, topic, self.writer._emitter.partitions) for record in log if record.key == KEY]
 
     @property
     def is_durable(self) -> bool:
-        return bool(self.consumer.durable or self.markers() or self.keeper.held[0].applied[EVENTS])
+        return bool(self.consumer.durable or self.markers() or self.writer.owned[0].applied[EVENTS])
 
 
 def run(scenario: Callable[[Bench], Awaitable[None]], partitions: int = 1) -> Bench:
@@ -65,7 +65,7 @@ async def settle() -> None:
 def test_a_flush_writes_rows_then_the_shared_marker_then_the_marker() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed()
-        await bench.keeper.flush()
+        await bench.writer.flush()
 
     bench = run(scenario)
     handed = [what for n, what in enumerate(bench.producer.handed) if what != bench.producer.handed[n - 1]]
@@ -82,7 +82,7 @@ def test_nothing_is_committable_while_any_part_is_not_acknowledged() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed(acked=False)
         bench.producer.holds |= {f"{CARDS} rows", f"{SHARED} rows", f"{SHARED} marker", f"{CARDS} marker"}
-        flushing = asyncio.create_task(bench.keeper.flush())
+        flushing = asyncio.create_task(bench.writer.flush())
 
         async def still() -> list[tuple[str, str]]:
             await settle()
@@ -113,7 +113,7 @@ def test_no_marker_is_written_before_the_rows_are_acknowledged() -> None:
         async def scenario(bench: Bench, topic: str = topic) -> None:
             bench.feed()
             bench.producer.holds.add(f"{topic} rows")
-            flushing = asyncio.create_task(bench.keeper.flush())
+            flushing = asyncio.create_task(bench.writer.flush())
             await settle()
             assert "marker" not in {kind for _, kind in bench.producer.handed}
             bench.producer.release(f"{topic} rows")
@@ -128,11 +128,11 @@ def test_a_flush_under_way_does_not_fail_a_worker_that_stops() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed()
         bench.producer.holds.add(f"{CARDS} rows")
-        await bench.keeper.start()
-        while not bench.producer.held:
+        await bench.writer.start()
+        while not bench.producer.owned:
             await asyncio.sleep(0)
-        await bench.keeper.stop()
-        assert bench.keeper.crash_reason is None
+        await bench.writer.stop()
+        assert bench.writer.crash_reason is None
         assert not bench.is_durable
 
     run(scenario)
@@ -151,19 +151,19 @@ def test_a_part_that_fails_or_is_never_acknowledged_fails_the_flush(part: str, e
         else:
             bench.producer.fails[part] = error
         with pytest.raises(FlushError, match=r"^profiles of partition 0 not durable: [A-Za-z]+Error|ProducerClosed$"):
-            await bench.keeper.flush()
+            await bench.writer.flush()
 
     bench = run(scenario)
     assert not bench.consumer.durable
     assert not bench.markers()
-    assert bench.keeper.held[0].applied[EVENTS] == 0
+    assert bench.writer.owned[0].applied[EVENTS] == 0
 
 
 def test_outputs_that_are_never_acknowledged_fail_the_flush() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed(acked=False)
         with pytest.raises(FlushError, match="TimeoutError"):
-            await bench.keeper.flush()
+            await bench.writer.flush()
 
     bench = run(scenario)
     assert not bench.is_durable
@@ -178,7 +178,7 @@ def test_a_producer_that_is_gone_fails_the_flush_before_anything_is_written() ->
         bench.feed()
         bench.producer.write = closed  # type: ignore[method-assign,assignment]
         with pytest.raises(FlushError, match="ProducerClosed"):
-            await bench.keeper.flush()
+            await bench.writer.flush()
         assert not bench.is_durable
 
     run(scenario)
@@ -186,12 +186,12 @@ def test_a_producer_that_is_gone_fails_the_flush_before_anything_is_written() ->
 
 def test_nothing_is_written_when_nothing_changed() -> None:
     async def scenario(bench: Bench) -> None:
-        await bench.keeper.flush()
+        await bench.writer.flush()
         assert bench.broker.written == []
         bench.feed()
-        await bench.keeper.flush()
+        await bench.writer.flush()
         written = len(bench.broker.written)
-        await bench.keeper.flush()
+        await bench.writer.flush()
         assert len(bench.broker.written) == written
 
     run(scenario)
@@ -199,12 +199,12 @@ def test_nothing_is_written_when_nothing_changed() -> None:
 
 def test_what_a_crash_left_is_written_even_when_nothing_changed() -> None:
     async def scenario(bench: Bench) -> None:
-        bench.keeper.held[0] = held_at(0, 7, unflushed=True)
-        await bench.keeper.flush()
+        bench.writer.owned[0] = owned_at(0, 7, unflushed=True)
+        await bench.writer.flush()
         (marker,) = bench.markers()
         assert marker.inputs["authorizations"] == 7
-        assert not bench.keeper.held[0].unflushed
-        await bench.keeper.flush()
+        assert not bench.writer.owned[0].unflushed
+        await bench.writer.flush()
         assert len(bench.markers()) == 1
 
     run(scenario)
@@ -215,7 +215,7 @@ def test_input_without_rows_moves_the_marker_on_and_leaves_the_shared_log_alone(
 
     async def scenario(bench: Bench) -> None:
         bench.consumer.apply(EVENTS, 0, 9)
-        await bench.keeper.flush()
+        await bench.writer.flush()
 
     bench = run(scenario)
     assert [marker.inputs["authorizations"] for marker in bench.markers()] == [9]
@@ -226,9 +226,9 @@ def test_fraud_reports_are_input_too() -> None:
     async def scenario(bench: Bench) -> None:
         bench.consumer.apply(REPORTS, 0, 3, acked=False)
         with pytest.raises(FlushError):
-            await bench.keeper.flush()
+            await bench.writer.flush()
         bench.consumer.ack(REPORTS, 0, 3)
-        await bench.keeper.flush()
+        await bench.writer.flush()
 
     bench = run(scenario)
     assert [marker.inputs["fraud_reports"] for marker in bench.markers()] == [3]
@@ -239,7 +239,7 @@ def test_what_is_taken_in_during_a_flush_belongs_to_the_next() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed()
         bench.producer.holds.add(f"{CARDS} rows")
-        flushing = asyncio.create_task(bench.keeper.flush())
+        flushing = asyncio.create_task(bench.writer.flush())
         await settle()
         bench.feed(acked=False)
         bench.producer.release(f"{CARDS} rows")
@@ -247,7 +247,7 @@ def test_what_is_taken_in_during_a_flush_belongs_to_the_next() -> None:
         assert [marker.inputs["authorizations"] for marker in bench.markers()] == [5]
         assert bench.consumer.durable[TP(EVENTS, 0)] == 5
         bench.consumer.ack(EVENTS, 0, 10)
-        await bench.keeper.flush()
+        await bench.writer.flush()
         assert [marker.inputs["authorizations"] for marker in bench.markers()] == [5, 10]
 
     run(scenario)
@@ -255,18 +255,18 @@ def test_what_is_taken_in_during_a_flush_belongs_to_the_next() -> None:
 
 def test_the_marker_names_where_outputs_stood_and_never_further() -> None:
     async def scenario(bench: Bench) -> None:
-        ends = bench.keeper._emitter.ends
+        ends = bench.writer._emitter.ends
         bench.feed()
         ends[TopicPartition("decisions", 0)] = 40
         bench.producer.holds.add(f"{CARDS} rows")
-        flushing = asyncio.create_task(bench.keeper.flush())
+        flushing = asyncio.create_task(bench.writer.flush())
         await settle()
         ends[TopicPartition("decisions", 0)] = 90  # of a batch that is not in this flush
         ends[TopicPartition("alerts", 0)] = 3
         bench.producer.release(f"{CARDS} rows")
         await flushing
         bench.feed()
-        await bench.keeper.flush()
+        await bench.writer.flush()
 
     first, second = run(scenario).markers()
     assert (first.decisions, first.alerts, first.dead_letters) == (40, {0: 0}, {0: 0})
@@ -277,11 +277,11 @@ def test_a_partition_that_was_away_is_not_searched_from_where_it_left() -> None:
     """What this worker published of it long ago says less than what was found when it came back."""
 
     async def scenario(bench: Bench) -> None:
-        bench.keeper._emitter.ends[TopicPartition("decisions", 0)] = 40
+        bench.writer._emitter.ends[TopicPartition("decisions", 0)] = 40
         found = Since(decisions=900, alerts={0: 50}, dead_letters={0: 0})
-        bench.keeper.held[0].since = bench.keeper.held[0].ends = found
+        bench.writer.owned[0].since = bench.writer.owned[0].ends = found
         bench.feed()
-        await bench.keeper.flush()
+        await bench.writer.flush()
 
     (marker,) = run(scenario).markers()
     assert (marker.decisions, marker.alerts) == (900, {0: 50})
@@ -294,7 +294,7 @@ def test_a_worker_that_may_have_a_successor_writes_no_marker(when: str) -> None:
         if when == "before":
             bench.consumer.lease_error = ExpelledError("too late")
         bench.producer.holds.add(f"{CARDS} rows")
-        flushing = asyncio.create_task(bench.keeper.flush())
+        flushing = asyncio.create_task(bench.writer.flush())
         await settle()
         bench.consumer.lease_error = ExpelledError("too late")
         bench.producer.release(f"{CARDS} rows")
@@ -313,7 +313,7 @@ def test_rows_that_are_refused_on_their_way_out_end_the_flush_as_what_they_are()
         bench.feed()
         bench.producer.fails[f"{CARDS} rows"] = ExpelledError("too late")
         with pytest.raises(ExpelledError):
-            await bench.keeper.flush()
+            await bench.writer.flush()
 
     assert not run(scenario).is_durable
 
@@ -330,20 +330,20 @@ def test_a_marker_whose_place_is_not_known_fails_the_flush() -> None:
 
         bench.producer.write_one = nowhere  # type: ignore[method-assign,assignment]
         with pytest.raises(FlushError, match="where it put a marker"):
-            await bench.keeper.flush()
+            await bench.writer.flush()
 
     assert not run(scenario).is_durable
 
 
 def test_flushes_of_two_partitions_do_not_mix() -> None:
     async def scenario(bench: Bench) -> None:
-        bench.keeper.held[1] = held_at(1)
+        bench.writer.owned[1] = owned_at(1)
         bench.feed()
         bench.feed(partition=1)
-        await bench.keeper.flush([1])
+        await bench.writer.flush([1])
         assert bench.markers() == []
         assert bench.broker.keys(CARDS, 0) == []
-        await bench.keeper.flush()
+        await bench.writer.flush()
         assert [marker.inputs["authorizations"] for marker in bench.markers()] == [5]
         assert [marker.inputs["authorizations"] for marker in bench.markers(partition=1)] == [10]
 
@@ -353,46 +353,46 @@ def test_flushes_of_two_partitions_do_not_mix() -> None:
 def test_a_partition_that_is_not_held_is_not_flushed() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed()
-        bench.keeper.held.clear()
-        await bench.keeper.flush([0])
-        await bench.keeper.flush()
+        bench.writer.owned.clear()
+        await bench.writer.flush([0])
+        await bench.writer.flush()
         assert bench.broker.written == []
 
     run(scenario)
 
 
 def answered_before(decisions: int, until: int, until_reports: int, until_outcomes: int = 0) -> Any:
-    return held_at(
+    return owned_at(
         0,
-        answered=Answered(
+        published=Published(
             of={
                 EVENTS: Emitted(decisions=frozenset({b"e-1"})),
                 REPORTS: Emitted(dead_letters=frozenset({2})),
                 OUTCOMES: Emitted(dead_letters=frozenset({3})),
             }
         ),
-        answered_until={EVENTS: until, REPORTS: until_reports, OUTCOMES: until_outcomes},
+        published_until={EVENTS: until, REPORTS: until_reports, OUTCOMES: until_outcomes},
     )
 
 
 def test_what_was_answered_before_is_known_until_all_inputs_are_past_it() -> None:
     async def scenario(bench: Bench) -> None:
-        keeper = bench.keeper
-        assert keeper.emitted(EVENTS, 0, 0) is NOTHING
-        keeper.held[0] = answered_before(1, 10, 4, 6)
-        assert keeper.emitted(EVENTS, 0, 0).decisions == {b"e-1"}
-        assert keeper.emitted(OUTCOMES, 0, 2).dead_letters == {3}
-        assert keeper.emitted(REPORTS, 0, 2).dead_letters == {2}
+        writer = bench.writer
+        assert writer.emitted(EVENTS, 0, 0) is NOTHING
+        writer.owned[0] = answered_before(1, 10, 4, 6)
+        assert writer.emitted(EVENTS, 0, 0).decisions == {b"e-1"}
+        assert writer.emitted(OUTCOMES, 0, 2).dead_letters == {3}
+        assert writer.emitted(REPORTS, 0, 2).dead_letters == {2}
         bench.consumer.apply(EVENTS, 0, 10)
-        assert keeper.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "reports are not"
-        assert keeper.emitted(REPORTS, 0, 3).dead_letters == {2}
+        assert writer.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "reports are not"
+        assert writer.emitted(REPORTS, 0, 3).dead_letters == {2}
         bench.consumer.apply(REPORTS, 0, 4)
-        assert keeper.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "outcomes are not"
+        assert writer.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "outcomes are not"
         bench.consumer.apply(OUTCOMES, 0, 6)
-        assert keeper.emitted(EVENTS, 0, 9).decisions == {b"e-1"}
-        assert keeper.emitted(EVENTS, 0, 10) is NOTHING
-        assert keeper.emitted(REPORTS, 0, 9) is NOTHING
-        assert keeper.held[0].answered.size == 0, "and takes no memory"
-        assert keeper.emitted(EVENTS, 1, 0) is NOTHING
+        assert writer.emitted(EVENTS, 0, 9).decisions == {b"e-1"}
+        assert writer.emitted(EVENTS, 0, 10) is NOTHING
+        assert writer.emitted(REPORTS, 0, 9) is NOTHING
+        assert writer.owned[0].published.size == 0, "and takes no memory"
+        assert writer.emitted(EVENTS, 1, 0) is NOTHING
 
     run(scenario)

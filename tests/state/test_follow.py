@@ -19,8 +19,8 @@ from tests.state.fakes import (
     FakeReader,
     FlushTelemetry,
     ProfileEngine,
-    held_at,
-    new_keeper,
+    new_writer,
+    owned_at,
     worker_settings,
 )
 from tests.state.test_restore import marker
@@ -35,8 +35,8 @@ class Pair:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.broker = FakeBroker()
         self.owner, self.consumer = ProfileEngine(PARTITIONS), FakeConsumer()
-        self.keeper = new_keeper(self.broker, self.owner, self.consumer, PARTITIONS)
-        self.keeper.held[0] = held_at(0)
+        self.writer = new_writer(self.broker, self.owner, self.consumer, PARTITIONS)
+        self.writer.owned[0] = owned_at(0)
         self.engine, self.telemetry = ProfileEngine(PARTITIONS), FlushTelemetry()
         self.reader = FakeReader(self.broker)
         monkeypatch.setattr(follow, "LogReader", lambda *_, **__: self.reader)
@@ -51,7 +51,7 @@ class Pair:
         self.consumer.apply(TOPICS.authorizations, 0, self.fed)
 
     async def flush(self) -> None:
-        await self.keeper.flush()
+        await self.writer.flush()
 
     @property
     def seen(self) -> int:
@@ -86,14 +86,14 @@ Runs = Callable[[Callable[[Pair], Awaitable[None]]], None]
 
 def cut_off(pair: Pair) -> None:
     """Let the owner die between its rows and their marker."""
-    pair.keeper.producer.fails["marker"] = TimeoutError()  # type: ignore[attr-defined]
+    pair.writer.producer.fails["marker"] = TimeoutError()  # type: ignore[attr-defined]
 
 
 async def died(pair: Pair) -> None:
     cut_off(pair)
     with pytest.raises(Exception, match="not durable"):
         await pair.flush()
-    pair.keeper.producer.fails.clear()  # type: ignore[attr-defined]
+    pair.writer.producer.fails.clear()  # type: ignore[attr-defined]
 
 
 def test_rows_count_once_their_marker_is_there(play: Runs) -> None:

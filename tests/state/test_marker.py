@@ -21,7 +21,7 @@ FIELDS: dict[str, Any] = {
     "alerts": {0: 3},
     "dead_letters": {0: 12, 1: 0},
     "shared": 5_000,
-    "hands": [1, 0, 5],
+    "eviction_cursors": [1, 0, 5],
     "time_ms": 1_767_225_600_000,
     "code": "0.3.0",
 }
@@ -69,6 +69,8 @@ def test_what_is_no_marker_is_refused(value: bytes | None) -> None:
     refused(value, "cannot be read", WAY_OUT)
 
 
-@pytest.mark.parametrize("change", [{"inputs": {"authorizations": -1}}, {"shared": None}, {"alerts": {"a": 1}}, {"hands": "x"}])
+@pytest.mark.parametrize(
+    "change", [{"inputs": {"authorizations": -1}}, {"shared": None}, {"alerts": {"a": 1}}, {"eviction_cursors": "x"}]
+)
 def test_a_damaged_marker_is_refused(change: dict[str, Any]) -> None:
     refused(written(**change), "cannot be read", WAY_OUT)

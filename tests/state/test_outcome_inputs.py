@@ -51,15 +51,17 @@ def test_a_crash_anywhere_takes_in_each_event_and_each_outcome_as_if_there_were_
                 run.consumer.apply(topic, 0, offset)
             run.broker.fuse = data.draw(st.one_of(st.none(), st.integers(0, 25)), label="flush")
             try:
-                await run.keeper.flush()
+                await run.writer.flush()
                 at = until
             except Crashed:
                 run.broker.fuse = None
-                held = await run.restart()
-                await run.keeper.flush([0])
-                at = held.applied[TOPICS.authorizations] + held.applied[TOPICS.authorization_outcomes]
-                assert (held.applied[TOPICS.authorizations], held.applied[TOPICS.authorization_outcomes]) == offsets(at)
-                assert held.applied[TOPICS.fraud_reports] == at
+                owned = await run.restart()
+                await run.writer.flush([0])
+                at = owned.applied[TOPICS.authorizations] + owned.applied[TOPICS.authorization_outcomes]
+                assert (owned.applied[TOPICS.authorizations], owned.applied[TOPICS.authorization_outcomes]) == offsets(
+                    at
+                )
+                assert owned.applied[TOPICS.fraud_reports] == at
 
     asyncio.run(scenario())
 
@@ -68,10 +70,10 @@ def test_outcomes_are_input_too() -> None:
     async def scenario(bench: Bench) -> None:
         bench.consumer.apply(OUTCOMES, 0, 4, acked=False)
         with pytest.raises(FlushError):
-            await bench.keeper.flush()
+            await bench.writer.flush()
         bench.consumer.ack(OUTCOMES, 0, 4)
-        await bench.keeper.flush()
-        await bench.keeper.flush()
+        await bench.writer.flush()
+        await bench.writer.flush()
 
     bench = run(scenario)
     assert [marker.inputs["authorization_outcomes"] for marker in bench.markers()] == [4], "and one marker is enough"
@@ -82,7 +84,7 @@ def bury_outcome(worker: Worker, offset: int) -> None:
     """Bury an outcome of partition 0, acknowledged, and take it in."""
     tp = TopicPartition(TOPICS.dead_letters, 0)
     place = worker.broker.append(tp, b"place", letter(0, offset, OUTCOMES))
-    worker.keeper._emitter.acknowledged(SimpleNamespace(topic_partition=tp, offset=place))  # type: ignore[arg-type]
+    worker.writer._emitter.acknowledged(SimpleNamespace(topic_partition=tp, offset=place))  # type: ignore[arg-type]
     worker.broker.append(TopicPartition(OUTCOMES, 0), b"", b"bad")
     worker.consumer.apply(OUTCOMES, 0, offset + 1)
 
@@ -92,20 +94,20 @@ def test_the_letter_of_an_outcome_is_known_until_its_input_is_behind(play: Calla
         one, two, three, four = new(), new(), new(), new()
         assert await one.take(1, 0)
         bury_outcome(one, 0)
-        await one.keeper.flush()  # the marker: outcomes up to 1
+        await one.writer.flush()  # the marker: outcomes up to 1
         bury_outcome(one, 1)
         assert await two.take(2, 0)
-        assert two.keeper.held[0].applied[TOPICS.authorization_outcomes] == 1
-        assert two.keeper.emitted(OUTCOMES, 0, 1).dead_letters == {1}, "it would be buried a second time"
+        assert two.writer.owned[0].applied[TOPICS.authorization_outcomes] == 1
+        assert two.writer.emitted(OUTCOMES, 0, 1).dead_letters == {1}, "it would be buried a second time"
         two.feed(0, 0)
-        await two.keeper.flush()  # a flush comes before the outcome is taken in again
+        await two.writer.flush()  # a flush comes before the outcome is taken in again
         assert await three.take(3, 0)
-        assert three.keeper.emitted(OUTCOMES, 0, 1).dead_letters == {1}
+        assert three.writer.emitted(OUTCOMES, 0, 1).dead_letters == {1}
         three.consumer.apply(OUTCOMES, 0, 2)
-        await three.keeper.flush()
+        await three.writer.flush()
         assert await four.take(4, 0)
-        assert four.keeper.held[0].applied[TOPICS.authorization_outcomes] == 2
-        assert four.keeper.emitted(OUTCOMES, 0, 2).dead_letters == frozenset()
+        assert four.writer.owned[0].applied[TOPICS.authorization_outcomes] == 2
+        assert four.writer.emitted(OUTCOMES, 0, 2).dead_letters == frozenset()
         assert four.consumer.durable[TP(OUTCOMES, 0)] == 2
 
     play(scenario)

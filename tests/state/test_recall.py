@@ -11,7 +11,7 @@ from faust.types import TP
 from scoring.decide.alerts import AlertDesk, Subject
 from scoring.policy.policy import AlertRules
 from streams.state import assignment
-from streams.state import published as answered
+from streams.state import published as already_published
 from tests.decide.test_desk import CARD, published
 from tests.state.fakes import TOPICS, FakeBroker
 from tests.state.test_assignment import Worker
@@ -133,17 +133,17 @@ def test_no_more_alerts_are_read_than_cases_can_be_open_and_none_are_gathered(
         every = [alert(broker, 10 + number) for number in range(120)]
         pieces: list[int] = []
 
-        def recall(values: Sequence[bytes]) -> int:
+        def restore_cases(values: Sequence[bytes]) -> int:
             pieces.append(len(values))
             worker.engine.recalled += values
             return 0
 
-        monkeypatch.setattr(worker.engine, "recall", recall)
+        monkeypatch.setattr(worker.engine, "restore_cases", restore_cases)
         await worker.take(1, 0)
         assert worker.engine.recalled == every[-50:]
         assert max(pieces) < 50
 
-    monkeypatch.setattr(answered, "CASES_MAX", 50)
+    monkeypatch.setattr(already_published, "CASES_MAX", 50)
     play(scenario)
 
 
@@ -156,7 +156,9 @@ def test_what_is_no_alert_is_counted_in_the_log(
         waiting(broker, 0, NOW)
         for value in (b"hello", published(CARD, NOW, NOW, 1, 3), b"{}", None):
             broker.append(ALERTS, b"k", value, NOW)
-        monkeypatch.setattr(worker.engine, "recall", lambda values: sum(not desk.recall(value) for value in values))
+        monkeypatch.setattr(
+            worker.engine, "restore_cases", lambda values: sum(not desk.restore_case(value) for value in values)
+        )
         await worker.take(1, 0)
 
     with caplog.at_level(logging.WARNING, logger="streams.state.assignment"):
@@ -177,8 +179,10 @@ def test_a_case_open_when_the_workers_went_down_is_not_raised_again(
     async def scenario(broker: FakeBroker, worker: Worker) -> None:
         broker.append(ALERTS, b"k", published(subject, went_ms, went_ms, 1, 1), went_ms)
         waiting(broker, 0, went_ms + 60_000, NOW)
-        monkeypatch.setattr(type(worker.engine), "recall_ms", desk.recall_ms)
-        monkeypatch.setattr(worker.engine, "recall", lambda values: sum(not desk.recall(value) for value in values))
+        monkeypatch.setattr(type(worker.engine), "reach_of_cases_ms", desk.reach_of_cases_ms)
+        monkeypatch.setattr(
+            worker.engine, "restore_cases", lambda values: sum(not desk.restore_case(value) for value in values)
+        )
         await worker.take(1, 0)
 
     monkeypatch.setattr("streams.state.assignment.time.time_ns", lambda: NOW * 1_000_000)

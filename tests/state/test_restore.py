@@ -15,7 +15,7 @@ from msgspec import json
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.kernels.store import STORES
 from scoring.profile.packed import ROW_FORMAT
-from streams.state.changelog_writer import FlushError, Held
+from streams.state.changelog_writer import FlushError, OwnedPartition
 from streams.state.log.marker import KEY, StateFormatError
 from streams.state.published import Since
 from streams.state.restore import Input, Restorer
@@ -30,8 +30,8 @@ from tests.state.fakes import (
     FakeFence,
     FakeReader,
     ProfileEngine,
-    held_at,
-    new_keeper,
+    new_writer,
+    owned_at,
 )
 
 ENDS = Since(decisions=40, alerts={0: 4}, dead_letters={0: 6})
@@ -54,11 +54,11 @@ def an_input(
 
 async def restore(
     broker: FakeBroker, engine: ProfileEngine, at: Input | None = None, partition: int = 0
-) -> tuple[Held, list[tuple[int, int]]]:
+) -> tuple[OwnedPartition, list[tuple[int, int]]]:
     heard: list[tuple[int, int]] = []
     restorer = Restorer(FakeReader(broker), TOPICS, engine.changelog, engine.profiles.partitions)  # type: ignore[arg-type]
-    held = await restorer.restore(partition, at or an_input(), ENDS, lambda done, total: heard.append((done, total)))
-    return held, heard
+    owned = await restorer.restore(partition, at or an_input(), ENDS, lambda done, total: heard.append((done, total)))
+    return owned, heard
 
 
 class Run:
@@ -68,25 +68,25 @@ class Run:
         self.partitions = partitions
         self.is_fenced = is_fenced
         self.broker = FakeBroker()
-        self.start(held_at(0))
+        self.start(owned_at(0))
 
-    def start(self, held: Held, engine: ProfileEngine | None = None) -> None:
+    def start(self, owned: OwnedPartition, engine: ProfileEngine | None = None) -> None:
         self.engine, self.consumer = engine or ProfileEngine(self.partitions), FakeConsumer()
-        self.keeper = new_keeper(self.broker, self.engine, self.consumer, self.partitions)
-        self.keeper.held[0] = held
+        self.writer = new_writer(self.broker, self.engine, self.consumer, self.partitions)
+        self.writer.owned[0] = owned
 
     def feed(self, events: Sequence[Event], names: Sequence[int], first: int = 0) -> list[bytes]:
         found = [self.engine.feed(event, name)[0] for event, name in zip(events, names, strict=True)]
         self.consumer.apply(TOPICS.authorizations, 0, first + len(events))
         return found
 
-    async def restart(self, at: Input | None = None) -> Held:
+    async def restart(self, at: Input | None = None) -> OwnedPartition:
         engine = ProfileEngine(self.partitions)
         identity = await self.take() if self.is_fenced else None
-        held, _ = await restore(self.broker, engine, at)
-        held.identity = identity
-        self.start(held, engine)
-        return held
+        owned, _ = await restore(self.broker, engine, at)
+        owned.identity = identity
+        self.start(owned, engine)
+        return owned
 
     async def take(self) -> ProducerIdentity:
         return await FakeFence(self.broker).take(0, [TopicPartition(topic, 0) for topic in (CARDS, SHARED)])
@@ -97,23 +97,23 @@ class Run:
 
 
 def test_without_a_marker_there_is_nothing_and_everything_has_to_be_looked_at() -> None:
-    held, heard = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, begins={EVENTS_IN: 7})))
-    assert (held.applied[TOPICS.authorizations], held.applied[TOPICS.fraud_reports], held.shared) == (7, 0, 0)
-    assert held.since == Since(decisions=0, alerts=ENDS.alerts, dead_letters=ENDS.dead_letters)
-    assert (held.answered_until[EVENTS_IN], held.answered_until[REPORTS_IN]) == (7, 0), "nothing was answered"
-    assert held.unflushed, "there is a marker before the first event"
+    owned, heard = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, begins={EVENTS_IN: 7})))
+    assert (owned.applied[TOPICS.authorizations], owned.applied[TOPICS.fraud_reports], owned.shared) == (7, 0, 0)
+    assert owned.since == Since(decisions=0, alerts=ENDS.alerts, dead_letters=ENDS.dead_letters)
+    assert (owned.published_until[EVENTS_IN], owned.published_until[REPORTS_IN]) == (7, 0), "nothing was answered"
+    assert owned.unflushed, "there is a marker before the first event"
     assert heard == [(0, 0)]
 
 
 def test_a_group_that_has_committed_without_profiles_goes_on_there(caplog: pytest.LogCaptureFixture) -> None:
-    held, _ = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, {EVENTS_IN: 30, REPORTS_IN: 2})))
-    assert (held.applied[TOPICS.authorizations], held.applied[TOPICS.fraud_reports], held.since) == (30, 2, ENDS)
+    owned, _ = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, {EVENTS_IN: 30, REPORTS_IN: 2})))
+    assert (owned.applied[TOPICS.authorizations], owned.applied[TOPICS.fraud_reports], owned.since) == (30, 2, ENDS)
     assert "profiles_missing partition=0 committed=30" in caplog.text
 
 
 async def flushed(run: Run, events: Sequence[Event], names: Sequence[int]) -> None:
     run.feed(events, names)
-    await run.keeper.flush()
+    await run.writer.flush()
 
 
 @settings(max_examples=30)
@@ -132,7 +132,7 @@ def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
     async def play() -> None:
         run, at = Run(partitions, is_fenced=is_fenced), 0
         if is_fenced:
-            run.keeper.held[0].identity = await run.take()
+            run.writer.owned[0].identity = await run.take()
         while at < len(events):
             some = data.draw(st.integers(1, 8), label="events")
             until = min(at + some, len(events))
@@ -141,7 +141,7 @@ def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
             run.consumer.apply(TOPICS.authorizations, 0, until)
             run.broker.fuse = data.draw(st.one_of(st.none(), st.integers(0, 25)), label="flush")
             try:
-                await run.keeper.flush()
+                await run.writer.flush()
                 at = until
             except Crashed:
                 run.broker.fuse = data.draw(st.integers(0, 25), label="restore")
@@ -149,13 +149,13 @@ def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
                     if is_fenced and data.draw(st.booleans(), label="compaction of what a crash left"):
                         run.compact()
                     try:
-                        held = await run.restart()
-                        await run.keeper.flush([0])
+                        owned = await run.restart()
+                        await run.writer.flush([0])
                         break
                     except Crashed:
                         run.broker.fuse = data.draw(st.integers(5, 60), label="restore again")
-                assert held.applied[TOPICS.authorizations] <= until
-                at = held.applied[TOPICS.authorizations]
+                assert owned.applied[TOPICS.authorizations] <= until
+                at = owned.applied[TOPICS.authorizations]
             if data.draw(st.booleans(), label="compaction"):
                 run.compact()
 
@@ -166,15 +166,15 @@ def test_rows_behind_the_marker_are_written_again_or_buried() -> None:
     async def play() -> None:
         run = Run()
         await flushed(run, EVENTS[:10], NAMES[:10])
-        run.keeper.producer.fails["marker"] = TimeoutError()  # type: ignore[attr-defined]
+        run.writer.producer.fails["marker"] = TimeoutError()  # type: ignore[attr-defined]
         run.feed(EVENTS[10:], NAMES[10:], 10)
         with pytest.raises(FlushError):
-            await run.keeper.flush()
+            await run.writer.flush()
         cut = {key for topic in (CARDS, SHARED) for key in run.broker.keys(topic) if key != KEY}
-        held = await run.restart()
-        assert (held.applied[TOPICS.authorizations], held.unflushed) == (10, True)
+        owned = await run.restart()
+        assert (owned.applied[TOPICS.authorizations], owned.unflushed) == (10, True)
         before = len(run.broker.written)
-        await run.keeper.flush()
+        await run.writer.flush()
         again = {key for _, key in run.broker.written[before:]}
         behind = {key for key in cut if key in again}
         assert behind
@@ -210,13 +210,13 @@ def test_shared_rows_behind_the_ones_that_count_are_left_out() -> None:
         run = Run()
         await flushed(run, EVENTS[:10], NAMES[:10])
         shared_end = run.broker.end(TopicPartition(SHARED, 0))
-        run.keeper.producer.fails[f"{CARDS} marker"] = TimeoutError()  # type: ignore[attr-defined]
+        run.writer.producer.fails[f"{CARDS} marker"] = TimeoutError()  # type: ignore[attr-defined]
         run.feed(EVENTS[10:], NAMES[10:], 10)
         with pytest.raises(FlushError):
-            await run.keeper.flush()
+            await run.writer.flush()
         assert run.broker.keys(SHARED).count(KEY) == 2
-        held = await run.restart()
-        assert (held.applied[TOPICS.authorizations], held.shared) == (10, shared_end)
+        owned = await run.restart()
+        assert (owned.applied[TOPICS.authorizations], owned.shared) == (10, shared_end)
         alone = ProfileEngine()
         for event, name in zip(EVENTS[:10], NAMES[:10], strict=True):
             alone.feed(event, name)
@@ -232,10 +232,10 @@ def test_what_was_published_after_the_marker_is_known() -> None:
         for number in range(60):
             tp = TopicPartition(TOPICS.decisions, 0)
             run.broker.append(tp, b"card", json.encode({"decision_id": f"e-{number}"}))
-        held = await run.restart()
-        assert len(held.answered.of[TOPICS.authorizations].decisions) == 60
-        assert set(held.answered_until.values()) == {1_000}, "any of what waits may be answered"
-        assert held.since == Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
+        owned = await run.restart()
+        assert len(owned.published.of[TOPICS.authorizations].decisions) == 60
+        assert set(owned.published_until.values()) == {1_000}, "any of what waits may be answered"
+        assert owned.since == Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
 
     asyncio.run(play())
 
@@ -257,11 +257,11 @@ def test_only_one_partition_is_put_back_in_place_with_its_hands() -> None:
     async def play(partitions: int) -> list[int]:
         run = Run(partitions)
         run.feed(EVENTS, NAMES)
-        hands = [number % 3 for number in range(len(run.engine.changelog.hands))]
-        run.engine.changelog.hands = hands
-        await run.keeper.flush()
+        eviction_cursors = [number % 3 for number in range(len(run.engine.changelog.eviction_cursors))]
+        run.engine.changelog.eviction_cursors = eviction_cursors
+        await run.writer.flush()
         await run.restart()
-        return run.engine.changelog.hands
+        return run.engine.changelog.eviction_cursors
 
     assert asyncio.run(play(1)) == [number % 3 for number in range(STORES)]
     assert asyncio.run(play(3)) == [0] * STORES
@@ -290,7 +290,7 @@ def test_a_partition_that_was_followed_is_restored_from_nothing() -> None:
 def marker(**changes: Any) -> bytes:
     fields: dict[str, Any] = {"format": ROW_FORMAT, "layout": LAYOUT, "partitions": 1, "code": "9.9"}
     fields |= {"inputs": {"authorizations": 10, "fraud_reports": 3}, "decisions": 0, "alerts": {}, "dead_letters": {}}
-    return json.encode({**fields, "shared": 0, "hands": [0] * STORES, "time_ms": 1, **changes})
+    return json.encode({**fields, "shared": 0, "eviction_cursors": [0] * STORES, "time_ms": 1, **changes})
 
 
 REFUSED = [
@@ -335,8 +335,8 @@ def test_a_row_of_another_format_is_refused_with_its_place() -> None:
 def test_input_that_retention_took_is_said_to_be_lost(caplog: pytest.LogCaptureFixture) -> None:
     broker = FakeBroker()
     broker.append(TopicPartition(CARDS, 0), KEY, marker())
-    held, _ = asyncio.run(restore(broker, ProfileEngine(), an_input(begins={EVENTS_IN: 25})))
-    assert held.applied[TOPICS.authorizations] == 10
+    owned, _ = asyncio.run(restore(broker, ProfileEngine(), an_input(begins={EVENTS_IN: 25})))
+    assert owned.applied[TOPICS.authorizations] == 10
     assert "input_lost partition=0 from=10 to=25" in caplog.text
 
 
@@ -351,10 +351,10 @@ def test_rows_that_the_cleaner_may_have_taken_are_told(
         run = Run()
         await flushed(run, [at(second, card=second % 4) for second in range(8)], list(range(1, 9)))
         run.feed([at(10 + second, card=second % 4) for second in range(4)], list(range(11, 15)), 8)
-        run.keeper.producer.fails["marker"] = OSError()  # type: ignore[attr-defined]
+        run.writer.producer.fails["marker"] = OSError()  # type: ignore[attr-defined]
         counted = len(run.broker.logs[TopicPartition(CARDS, 0)])
         with pytest.raises((FlushError, OSError)):
-            await run.keeper.flush()
+            await run.writer.flush()
         for topic in (CARDS, SHARED):
             tp, now_ms = TopicPartition(topic, 0), time.time_ns() // 1_000_000
             run.broker.logs[tp] = [record._replace(at_ms=now_ms - age_ms) for record in run.broker.logs[tp]]

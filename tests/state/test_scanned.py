@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from streams.state import changelog_writer as keeper_module
+from streams.state import changelog_writer
 from streams.state.changelog_writer import FlushError
 from streams.state.log.marker import StateFormatError
 from streams.state.published import Since, scan
@@ -36,24 +36,24 @@ def test_a_letter_of_a_dead_worker_is_found_by_its_second_successor(
         assert await two.take(1, 1, 2)
         for number in range(5):
             one.feed(number, 0)
-        await one.keeper.flush()  # the marker: input up to 5
+        await one.writer.flush()  # the marker: input up to 5
         one.feed(5, 0)
         broker.append(TopicPartition(TOPICS.authorizations, 0), b"", b"bad")
         emit_letter(one, 0, 6)
         one.consumer.apply(TOPICS.authorizations, 0, 7)
         if cut_flush:  # it dies within a flush: rows, no marker
-            one.keeper.producer.fails["marker"] = OSError()  # type: ignore[attr-defined]
+            one.writer.producer.fails["marker"] = OSError()  # type: ignore[attr-defined]
             with pytest.raises((FlushError, OSError)):
-                await one.keeper.flush()
+                await one.writer.flush()
         two.feed(0, 1)
         emit_letter(two, 1, 0)  # while the group still waits for worker 0
         assert await two.take(2, 0, 1, 2)
         assert letters_found(two) == {6}
         if not cut_flush:  # a flush comes between offsets 5 and 6
             two.feed(5, 0)
-            await two.keeper.flush()
+            await two.writer.flush()
         assert await three.take(3, 0, 1, 2)  # kill -9 of worker 2
-        assert three.keeper.held[0].applied[TOPICS.authorizations] <= 6, "offset 6 is taken in again"
+        assert three.writer.owned[0].applied[TOPICS.authorizations] <= 6, "offset 6 is taken in again"
         assert letters_found(three) == {6}, "it would be buried a second time"
 
     play(scenario)
@@ -71,7 +71,7 @@ def test_once_the_input_has_passed_what_was_answered_the_scan_begins_at_the_ends
         assert letters_found(two) == {0, 1, 2, 3}
         for number in range(4):
             two.consumer.apply(TOPICS.authorizations, 0, number + 1)
-            await two.keeper.flush()
+            await two.writer.flush()
             assert last_marker(broker).dead_letters == {0: 4 if number == 3 else 0}
         bury(two, 4)
         assert await three.take(3, 0)
@@ -85,13 +85,13 @@ def test_partitions_that_an_output_got_later_are_looked_at(play: Callable[[Play]
         one, two, three = new(), new(), new()
         assert await one.take(1, 0)
         one.feed(0, 0)
-        await one.keeper.flush()
+        await one.writer.flush()
         for worker in (two, three):
-            emitter = worker.keeper._emitter
+            emitter = worker.writer._emitter
             emitter._partitions = {**emitter._partitions, TOPICS.dead_letters: 3}  # type: ignore[attr-defined]
         assert await two.take(2, 0)
         two.feed(1, 0)
-        await two.keeper.flush()  # a marker by a worker that knows of three partitions
+        await two.writer.flush()  # a marker by a worker that knows of three partitions
         bury(two, 2, to=2)
         assert await three.take(3, 0)
         assert letters_found(three) == {2}, "it would be buried a second time"
@@ -102,16 +102,16 @@ def test_partitions_that_an_output_got_later_are_looked_at(play: Callable[[Play]
 def test_an_output_that_was_made_anew_with_fewer_partitions_ends_no_restore(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two = new(), new()
-        emitter = one.keeper._emitter
+        emitter = one.writer._emitter
         emitter._partitions = {**emitter._partitions, TOPICS.dead_letters: 3}  # type: ignore[attr-defined]
         assert await one.take(1, 0)
         bury(one, 0, to=2)
-        await one.keeper.flush()
+        await one.writer.flush()
         bury(one, 1, to=0)
         assert await two.take(2, 0)
         assert letters_found(two) == {1}
         two.consumer.apply(TOPICS.authorizations, 0, 2)
-        await two.keeper.flush()
+        await two.writer.flush()
         assert last_marker(broker).dead_letters.keys() == {0}
 
     play(scenario)
@@ -125,12 +125,12 @@ def test_an_output_that_was_made_anew_is_looked_at(play: Callable[[Play], None])
         assert await one.take(1, 0)
         for number in range(5):
             bury(one, number)
-        await one.keeper.flush()
+        await one.writer.flush()
         broker.logs[TopicPartition(TOPICS.dead_letters, 0)].clear()
         assert await two.take(2, 0)
         bury(two, 5)
         two.feed(6, 0)
-        await two.keeper.flush()  # a whole flush after the topic was made anew
+        await two.writer.flush()  # a whole flush after the topic was made anew
         bury(two, 7)
         assert await three.take(3, 0)
         assert letters_found(three) == {7}, "it would be buried a second time"
@@ -147,7 +147,7 @@ def test_an_output_that_was_made_anew_and_has_passed_the_old_offsets_is_known_by
         assert await one.take(1, 0)
         for number in range(5):
             bury(one, number)
-        await one.keeper.flush()
+        await one.writer.flush()
         tp = TopicPartition(TOPICS.dead_letters, 0)
         broker.logs[tp].clear()
         broker.topic_ids[TOPICS.dead_letters] = "dead-letters 2"
@@ -167,7 +167,7 @@ def test_an_input_that_was_made_anew_is_refused_however_long_it_is(play: Callabl
         broker.topic_ids = {topic: "1"}
         assert await one.take(1, 0)
         one.feed(0, 0)
-        await one.keeper.flush()
+        await one.writer.flush()
         broker.topic_ids = {topic: "2"}
         with pytest.raises(StateFormatError, match=f"{topic!r} was made anew"):
             await two.take(2, 0)
@@ -182,7 +182,7 @@ def test_nothing_is_scanned_where_no_input_waits(play: Callable[[Play], None], m
         one, two, three = new(), new(), new()
         assert await one.take(1, 0)
         one.feed(0, 0)
-        await one.keeper.flush()
+        await one.writer.flush()
         for number in range(50):
             broker.append(TopicPartition(TOPICS.dead_letters, 0), b"place", letter(1, number))
         read = []
@@ -207,17 +207,17 @@ def test_nothing_is_scanned_where_no_input_waits(play: Callable[[Play], None], m
 def test_an_idle_partition_gets_a_new_marker_once_outputs_have_moved_on(
     play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper_module, "RESCAN_MAX", 10)
+    monkeypatch.setattr(changelog_writer, "RESCAN_MAX", 10)
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         assert await worker.take(1, 0, 1)
         for number in range(10):
             emit_letter(worker, 1, number)
-            await worker.keeper.flush([0])
+            await worker.writer.flush([0])
             assert last_marker(broker).dead_letters == {0: 0}
         emit_letter(worker, 1, 10)
-        await worker.keeper.flush([0])
+        await worker.writer.flush([0])
         assert last_marker(broker).dead_letters == {0: 10}
 
     play(scenario)

@@ -31,23 +31,23 @@ def test_what_arrives_after_the_next_owner_restored_is_refused_and_costs_no_auth
         assert await one.take(1, 0)
         for number in range(3):
             take_in(one, number)
-        await one.keeper.flush()  # the marker: input up to 3
+        await one.writer.flush()  # the marker: input up to 3
         for number in range(3, 10):
             take_in(one, number, acked=kind == "marker")
-        held = {f"{topic} {kind}" for topic in (TOPICS.card_profiles, TOPICS.shared_profiles)}
-        one.keeper.producer.holds |= held  # type: ignore[attr-defined]
+        owned = {f"{topic} {kind}" for topic in (TOPICS.card_profiles, TOPICS.shared_profiles)}
+        one.writer.producer.holds |= owned  # type: ignore[attr-defined]
         with pytest.raises(FlushError):
-            await one.keeper.flush()  # they have left the process and are nowhere to be seen; it halts
+            await one.writer.flush()  # they have left the process and are nowhere to be seen; it halts
 
         assert await two.take(2, 0)
         written = len(broker.written)
-        one.keeper.producer.release("")  # type: ignore[attr-defined]
-        one.keeper.producer.release(held.pop())  # type: ignore[attr-defined]
+        one.writer.producer.release("")  # type: ignore[attr-defined]
+        one.writer.producer.release(owned.pop())  # type: ignore[attr-defined]
         assert len(broker.written) == written, "the broker took a write of an owner that has a successor"
         assert not any(take_in(two, number) for number in range(3, 6))
-        await two.keeper.flush()  # the marker: input up to 6, behind those rows
+        await two.writer.flush()  # the marker: input up to 6, behind those rows
         assert await three.take(3, 0)  # kill -9
-        assert three.keeper.held[0].applied[TOPICS.authorizations] == 6
+        assert three.writer.owned[0].applied[TOPICS.authorizations] == 6
         lost = [number for number in range(6, 10) if take_in(three, number)]
         assert not lost, f"events {lost} have no decision and are taken for repeats"
 
@@ -64,7 +64,7 @@ def test_a_worker_that_has_a_successor_learns_it_from_its_first_write(play: Call
         written = len(broker.written)
         take_in(one, 0)
         with pytest.raises(ExpelledError, match="has a later owner"):
-            await one.keeper.flush()
+            await one.writer.flush()
         assert len(broker.written) == written
 
     play(scenario)
@@ -73,7 +73,7 @@ def test_a_worker_that_has_a_successor_learns_it_from_its_first_write(play: Call
 def test_every_log_that_an_owner_writes_is_fenced_before_any_is_read(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker, order = new(), []
-        take, bounds = worker.keeper.fence.take, FakeReader.bounds  # type: ignore[union-attr]
+        take, bounds = worker.writer.fence.take, FakeReader.bounds  # type: ignore[union-attr]
 
         async def taken(partition: int, logs: Any) -> Any:
             found = await take(partition, logs)
@@ -84,14 +84,14 @@ def test_every_log_that_an_owner_writes_is_fenced_before_any_is_read(play: Calla
             order.append("read")
             return await bounds(self, tps)
 
-        worker.keeper.fence.take = taken  # type: ignore[method-assign,union-attr]
+        worker.writer.fence.take = taken  # type: ignore[method-assign,union-attr]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(FakeReader, "bounds", bounded)
             assert await worker.take(1, 1, 2)
         outputs = [TOPICS.decisions, TOPICS.alerts, TOPICS.dead_letters]
         written = sorted([*outputs, TOPICS.card_profiles, TOPICS.shared_profiles])
         assert order[:2] == [(1, written, {0, 1}), (2, written, {0, 2})]
-        assert worker.keeper._emitter.identities.keys() == {1, 2}
+        assert worker.writer._emitter.identities.keys() == {1, 2}
 
     play(scenario)
 
@@ -102,12 +102,12 @@ def test_a_partition_that_stays_keeps_its_identity_and_one_that_comes_back_gets_
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         assert await worker.take(1, 0, 1)
-        first = dict(worker.keeper._emitter.identities)
+        first = dict(worker.writer._emitter.identities)
         assert await worker.take(2, 0)
-        assert worker.keeper._emitter.identities == {0: first[0]}
+        assert worker.writer._emitter.identities == {0: first[0]}
         assert await worker.take(3, 0, 1)
-        assert worker.keeper._emitter.identities[0] is first[0]
-        assert worker.keeper._emitter.identities[1].epoch == first[1].epoch + 1
+        assert worker.writer._emitter.identities[0] is first[0]
+        assert worker.writer._emitter.identities[1].epoch == first[1].epoch + 1
 
     play(scenario)
 
@@ -119,10 +119,10 @@ def test_an_owner_renews_its_fence_in_every_log(play: Callable[[Play], None]) ->
         async def renew(partition: int, identity: Any, logs: Any) -> None:
             renewed.append((partition, identity, len(logs)))
 
-        worker.keeper.fence.renew = renew  # type: ignore[method-assign,union-attr]
+        worker.writer.fence.renew = renew  # type: ignore[method-assign,union-attr]
         assert await worker.take(1, 0, 2)
-        await worker.keeper.renew_fences()
-        identities = worker.keeper._emitter.identities
+        await worker.writer.renew_fences()
+        identities = worker.writer._emitter.identities
         assert renewed == [(0, identities[0], 5), (2, identities[2], 5)]
 
     play(scenario)
@@ -131,11 +131,11 @@ def test_an_owner_renews_its_fence_in_every_log(play: Callable[[Play], None]) ->
 def test_without_a_fence_nothing_is_asked_and_nothing_identified(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
-        worker.keeper.fence = None
+        worker.writer.fence = None
         assert await worker.take(1, 0)
-        await worker.keeper.renew_fences()
-        assert worker.keeper.held[0].identity is None
-        assert worker.keeper._emitter.identities == {}
+        await worker.writer.renew_fences()
+        assert worker.writer.owned[0].identity is None
+        assert worker.writer._emitter.identities == {}
 
     play(scenario)
 
@@ -143,16 +143,16 @@ def test_without_a_fence_nothing_is_asked_and_nothing_identified(play: Callable[
 def test_a_takeover_that_another_rebalance_interrupts_restores_nothing(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
-        take = worker.keeper.fence.take  # type: ignore[union-attr]
+        take = worker.writer.fence.take  # type: ignore[union-attr]
 
         async def interrupted(partition: int, logs: Any) -> Any:
             worker.assignment.interrupted()
             return await take(partition, logs)
 
-        worker.keeper.fence.take = interrupted  # type: ignore[method-assign,union-attr]
+        worker.writer.fence.take = interrupted  # type: ignore[method-assign,union-attr]
         assert not await worker.take(1, 0)
-        assert worker.keeper.held == {}
-        assert worker.keeper._emitter.identities == {}
+        assert worker.writer.owned == {}
+        assert worker.writer._emitter.identities == {}
         assert broker.written == []
 
     play(scenario)

@@ -11,7 +11,7 @@ from faust.types import TP
 from streams.state.changelog_writer import FlushError
 from streams.transport.fence import FenceError
 from streams.transport.fence.lease import ExpelledError
-from tests.state.fakes import held_at
+from tests.state.fakes import owned_at
 from tests.state.test_changelog_writer import CARDS, EVENTS, SHARED, Bench, settle
 
 
@@ -19,10 +19,10 @@ class Owned(Bench):
     """A keeper whose partition has an identity: its flushes are transactions."""
 
     async def take(self) -> None:
-        fence = self.keeper.fence
+        fence = self.writer.fence
         assert fence is not None
         logs = [TopicPartition(topic, 0) for topic in (CARDS, SHARED)]
-        self.keeper.held[0] = held_at(0, identity=await fence.take(0, logs))
+        self.writer.owned[0] = owned_at(0, identity=await fence.take(0, logs))
 
     def committed(self, topic: str) -> int:
         """Count the records that a reader sees."""
@@ -44,18 +44,18 @@ def run_owned(scenario: Callable[[Owned], Awaitable[None]]) -> Owned:
 
 def test_a_flush_counts_when_its_transaction_is_committed_and_not_before() -> None:
     async def scenario(bench: Owned) -> None:
-        fence, may_commit, asked = bench.keeper.fence, asyncio.Event(), asyncio.Event()
+        fence, may_commit, asked = bench.writer.fence, asyncio.Event(), asyncio.Event()
         assert fence is not None
         commit = fence.commit
 
-        async def held(*args: Any) -> None:
+        async def owned(*args: Any) -> None:
             asked.set()
             await may_commit.wait()
             await commit(*args)
 
-        fence.commit = held  # type: ignore[method-assign]
+        fence.commit = owned  # type: ignore[method-assign]
         bench.feed()
-        flushing = asyncio.create_task(bench.keeper.flush())
+        flushing = asyncio.create_task(bench.writer.flush())
         await asked.wait()
         assert bench.producer.handed[-1] == (CARDS, "marker"), "everything is written"
         assert bench.committed(CARDS) == bench.committed(SHARED) == 0
@@ -87,10 +87,10 @@ def test_a_transaction_that_is_refused_or_never_answered_fails_the_flush(
             else:
                 raise error
 
-        setattr(bench.keeper.fence, step, failing)
+        setattr(bench.writer.fence, step, failing)
         bench.feed()
         with pytest.raises(FlushError, match=told):
-            await bench.keeper.flush()
+            await bench.writer.flush()
         assert not bench.consumer.durable
         assert bench.committed(CARDS) == 0
 
@@ -99,11 +99,11 @@ def test_a_transaction_that_is_refused_or_never_answered_fails_the_flush(
 
 def test_a_transaction_of_an_owner_that_has_a_successor_expels_it() -> None:
     async def scenario(bench: Owned) -> None:
-        assert bench.keeper.fence is not None
-        await bench.keeper.fence.take(0, [])
+        assert bench.writer.fence is not None
+        await bench.writer.fence.take(0, [])
         bench.feed()
         with pytest.raises(ExpelledError):
-            await bench.keeper.flush()
+            await bench.writer.flush()
         assert bench.broker.written == []
 
     run_owned(scenario)
@@ -116,14 +116,14 @@ def test_a_fence_is_renewed_when_no_flush_is_under_way() -> None:
         async def renew(*_: Any) -> None:
             assert not bench.broker.open
 
-        assert bench.keeper.fence is not None
-        bench.keeper.fence.renew = renew  # type: ignore[method-assign]
+        assert bench.writer.fence is not None
+        bench.writer.fence.renew = renew  # type: ignore[method-assign]
         bench.feed()
         bench.producer.holds.add(f"{CARDS} rows")
-        flushing = asyncio.create_task(bench.keeper.flush())
+        flushing = asyncio.create_task(bench.writer.flush())
         await settle()
         assert bench.broker.open
-        renewing = asyncio.create_task(bench.keeper.renew_fences())
+        renewing = asyncio.create_task(bench.writer.renew_fences())
         await settle()
         assert not renewing.done()
         bench.producer.release(f"{CARDS} rows")

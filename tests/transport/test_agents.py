@@ -48,7 +48,7 @@ class FakeConsumer:
     def check_lease(self) -> None:
         pass
 
-    def taken_in(self, message: Any) -> None:
+    def mark_applied(self, message: Any) -> None:
         self.windows[message.tp].applied = message.ticket.end
 
 
@@ -76,7 +76,7 @@ def agents_of(
         engine=engine,
         telemetry=NoTelemetry(),
         batch_consumer=consumer,
-        keeper=SimpleNamespace(emitted=lambda *_: NOTHING),
+        changelog_writer=SimpleNamespace(emitted=lambda *_: NOTHING),
         topic=lambda name, **_: name,
         agent=lambda _, name: lambda agent: found.setdefault(name, agent),
         on_partitions_revoked=SimpleNamespace(connect=lambda handler: handler),

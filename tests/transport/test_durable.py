@@ -43,7 +43,7 @@ async def settle() -> None:
 def test_what_is_acknowledged_is_committed_only_once_it_is_durable(consumer: Any) -> None:
     first, second = poll(consumer, {HERE: columns(0, 15)})
     for message in (first, second):
-        consumer.taken_in(message)
+        consumer.mark_applied(message)
         consumer.ack(message)
     assert committable(consumer) == {}
     consumer.make_durable(HERE, 10)
@@ -56,9 +56,9 @@ def test_applied_is_what_was_taken_in_and_gaps_behind_it(consumer: Any) -> None:
     assert consumer.applied(HERE) is None
     first, second = poll(consumer, {HERE: columns(0, 5, end=8)}, {HERE: columns(8, 2)})
     assert consumer.applied(HERE) is None
-    consumer.taken_in(first)
+    consumer.mark_applied(first)
     assert consumer.applied(HERE) == 8, "with the end of the transaction behind it"
-    consumer.taken_in(second)
+    consumer.mark_applied(second)
     assert consumer.applied(HERE) == 10
     consumer.ack(first)
     assert consumer.applied(HERE) == 10
@@ -67,7 +67,7 @@ def test_applied_is_what_was_taken_in_and_gaps_behind_it(consumer: Any) -> None:
 def test_a_gap_that_nobody_takes_in_moves_applied_once_what_is_before_it_is_done(consumer: Any) -> None:
     (first,) = poll(consumer, {HERE: columns(0, 5)}, {HERE: columns(5, 0, end=9)}, {THERE: columns(3, 0, end=7)})
     assert consumer.applied(THERE) == 7
-    consumer.taken_in(first)
+    consumer.mark_applied(first)
     assert consumer.applied(HERE) == 5
     consumer.ack(first)
     assert consumer.applied(HERE) == 9
@@ -88,20 +88,20 @@ def test_the_barrier_falls_when_all_that_was_applied_is_acknowledged(consumer: A
         await reached
 
     first, second, third = poll(consumer, {HERE: columns(0, 25)})
-    consumer.taken_in(first)
-    consumer.taken_in(second)
+    consumer.mark_applied(first)
+    consumer.mark_applied(second)
     asyncio.run(asyncio.wait_for(play(), 10))
 
 
 def test_what_is_taken_in_later_is_behind_the_barrier(consumer: Any) -> None:
     async def play() -> None:
         barrier = consumer.barrier(HERE)
-        consumer.taken_in(second)
+        consumer.mark_applied(second)
         consumer.ack(first)
         await barrier()
 
     first, second = poll(consumer, {HERE: columns(0, 15)})
-    consumer.taken_in(first)
+    consumer.mark_applied(first)
     asyncio.run(asyncio.wait_for(play(), 10))
 
 
@@ -123,7 +123,7 @@ def test_the_barrier_of_a_partition_that_was_taken_away_never_falls(
         await consumer.on_partitions_revoked({HERE})
         consumer.ack(first)
         again = [message async for _, message in consumer.getmany(0.01)]
-        consumer.taken_in(again[0])
+        consumer.mark_applied(again[0])
         consumer.ack(again[0])
         await settle()
         assert not reached.done(), "what another assignment acknowledges says nothing of this one"
@@ -131,7 +131,7 @@ def test_the_barrier_of_a_partition_that_was_taken_away_never_falls(
 
     monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", nothing)
     (first,) = poll(consumer, {HERE: columns(0, 5)})
-    consumer.taken_in(first)
+    consumer.mark_applied(first)
     consumer._thread.answers.append({HERE: columns(0, 5)})
     consumer.wait = lambda _: asyncio.sleep(0, setattr(consumer, "flow_active", True))
     asyncio.run(asyncio.wait_for(play(), 10))

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from streams.kafka.failures import Failure
-from streams.kafka.rights import Right
+from streams.kafka.rights.table import Right
 from streams.kafka.settings import EMBEDDED, Broker
 from streams.state.settings import State
 from streams.worker.app import EXIT_HALTED, FraudApp, _serve

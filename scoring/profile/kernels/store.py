@@ -38,7 +38,7 @@ CAPACITY: Final = 2  # rows
 INDEX_AT: Final = 3  # first entry of its index
 INDEX_BITS: Final = 4  # log2 of the entries of its index
 USED: Final = 5  # rows ever handed out
-HAND: Final = 6  # next row that an eviction looks at
+EVICTION_CURSOR: Final = 6  # next row that an eviction looks at
 SECOND_CLOCK: Final = 7  # offset in uint32 of another time that counts as activity: when the last report was heard
 FREE: Final = 8  # a row that was given back, plus one; each names the next in its second word
 LIVE: Final = 9  # rows in use
@@ -230,14 +230,14 @@ def _make_room(arena: Arena, store: int, keep: np.uint64, journal: Journal) -> N
     oldest, oldest_s = whole(-1), whole(0)
     looked = whole(0)
     while oldest < 0 or looked % min(SWEEP, capacity) != 0:
-        at = _row_at(arena, store, (arena.stores[store, HAND] + looked) % capacity)
+        at = _row_at(arena, store, (arena.stores[store, EVICTION_CURSOR] + looked) % capacity)
         looked += 1
         if key_of(arena, store, at) == keep:
             continue
         seen_s = max(whole(arena.singles[2 * at + LAST_S]), whole(arena.singles[2 * at + second_clock]))
         if oldest < 0 or seen_s < oldest_s:
             oldest, oldest_s = at, seen_s
-    arena.stores[store, HAND] = (arena.stores[store, HAND] + max(looked, SWEEP)) % capacity
+    arena.stores[store, EVICTION_CURSOR] = (arena.stores[store, EVICTION_CURSOR] + max(looked, SWEEP)) % capacity
     _forget(arena, store, key_of(arena, store, oldest), home_of(arena, store, oldest), journal)
 
 

@@ -32,8 +32,8 @@ class Marker(Struct, frozen=True, kw_only=True):
 
     `inputs`: how much of each input the rows know, by its role (`INPUT_ROLES`). `decisions` of the same partition,
     `alerts` and `dead_letters` by partition: before these stands nothing that answers later input. `shared`: the rows
-    of `shared-profiles` that count. `hands`: where the next evictions look. `topic_ids`: of inputs and outputs, by
-    name; a topic that was made anew has another id, and the offsets here say nothing of it.
+    of `shared-profiles` that count. `eviction_cursors`: where the next evictions look. `topic_ids`: of inputs and
+    outputs, by name; a topic that was made anew has another id, and the offsets here say nothing of it.
     """
 
     format: int
@@ -44,7 +44,7 @@ class Marker(Struct, frozen=True, kw_only=True):
     alerts: dict[int, Offset]
     dead_letters: dict[int, Offset]
     shared: Offset
-    hands: list[int]
+    eviction_cursors: list[int]
     time_ms: int
     code: str
     topic_ids: dict[str, str] = {}

@@ -1,13 +1,13 @@
 """The table of rights as the page `deploy/docs/rights.md`.
 
-`python -m streams.kafka.page > deploy/docs/rights.md` writes it; a test compares the two.
+`python -m streams.kafka.rights.page > deploy/docs/rights.md` writes it; a test compares the two.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from streams.kafka.acls import grants
-from streams.kafka.rights import COMMANDS, Right, command_rights, worker_rights
+from streams.kafka.rights.acls import grants
+from streams.kafka.rights.table import COMMANDS, Right, command_rights, worker_rights
 from streams.kafka.settings import Topics
 
 WHOSE: Final = "User:sekisho"
@@ -35,7 +35,7 @@ def markdown() -> str:
 INTRODUCTION: Final = """\
 # Rights
 
-Made from `streams/kafka/rights.py` by `python -m streams.kafka.page`; do not edit.
+Made from `streams/kafka/rights/table.py` by `python -m streams.kafka.rights.page`; do not edit.
 
 What a worker and each command need on brokers with an authorizer: it is enough, and nothing of it can be left out.
 A test takes each right away on Apache Kafka with SCRAM and `StandardAuthorizer`.

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Final
 
-from streams.kafka.rights import Kind, Operation, Right, by_resource
+from streams.kafka.rights.table import Kind, Operation, Right, by_resource
 from streams.kafka.settings import Broker
 
 OPTIONS: Final = {Kind.TOPIC: "--topic", Kind.GROUP: "--group", Kind.TRANSACTIONAL_ID: "--transactional-id"}

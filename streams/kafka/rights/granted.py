@@ -25,10 +25,10 @@ from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.protocol.transaction import EndTxnRequest
 
-from streams.kafka.acls import grants, named, principal
 from streams.kafka.errors import RightsError
 from streams.kafka.metadata import MetadataRequest
-from streams.kafka.rights import Kind, Operation, Right
+from streams.kafka.rights.acls import grants, named, principal
+from streams.kafka.rights.table import Kind, Operation, Right
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 

@@ -1,0 +1,1 @@
+"""Rights: which ones are needed, how they are asked for, and how they are granted."""
