@@ -10,23 +10,28 @@ from scoring.policy.reasons.wording import Bound, Wording
 _INTRODUCTION = """\
 # Reasons
 
-Made from `scoring/policy/reasons/` by `python -m scoring.policy.reasons.page`; do not edit.
+Every decision that is not ALLOW has one to five reasons, and so has every alert. This page lists each reason with its
+id, its text and the condition under which it is shown.
 
-Every decision that is not ALLOW has one to five reasons, and so has every alert. The model's features belong to
-families. A family's weight is the sum of what its features add to the log-odds of this event. The heaviest families are
-told first. A text is shown only where its condition holds on the features of this event, and where the features of the
-condition raise the score. Of several such texts of one family, the one whose features add most is shown. A family
-without such a text is passed over, and the next one is told. Where no family has one, the reason is `{neutral}`:
-"{text}".
+How reasons are chosen:
+
+1. The model's features belong to families. The weight of a family is the sum of what its features add to the log-odds
+   of this event. The families with the largest weights come first.
+2. Within a family, a text is shown only if its condition holds for this event, and if the features of the condition
+   raise the score. Of several such texts, the one whose features add most is shown.
+3. A family without such a text is skipped. If no family has one, the reason is `{neutral}`: "{text}".
+
+How to read them:
 
 * `evidence` holds the features of the condition with their values, as the model saw them. A missing value meets no
   condition, so no text speaks of what is missing.
-* Counts are of what came before this event: the event itself is not counted. A window may reach back up to a quarter
+* Counts are of what came before this event; the event itself is not counted. A window may reach back up to a quarter
   longer than it says. "About" marks an estimate.
 * Texts hold amounts, counts, times, rates and words of closed lists, never a text of the event.
-* An id is for good. A text may be reworded: match ids.
+* An id never changes its meaning. A text may be reworded: match ids.
+* All bounds of a condition must hold; of "any of", at least one.
 
-All bounds of a line must hold; of "any of", at least one.
+Made from `scoring/policy/reasons/` by `python -m scoring.policy.reasons.page`; do not edit.
 """
 
 

@@ -35,23 +35,23 @@ def markdown() -> str:
 INTRODUCTION: Final = """\
 # Rights
 
-Made from `streams/kafka/rights/table.py` by `python -m streams.kafka.rights.page`; do not edit.
+Grant these rights on brokers with an authorizer. Run the lines of `kafka-acls` below, with your own names:
 
-What a worker and each command need on brokers with an authorizer: it is enough, and nothing of it can be left out.
-A test takes each right away on Apache Kafka with SCRAM and `StandardAuthorizer`.
-
-A worker asks for its rights before it reads the first record, and a command before it does anything. What is missing
-is named in one message, with the lines that grant it, and the exit status is 3. If a right is taken away later, the
-worker ends when it needs it, without a commit, and its last line is the same message.
-
-* Names are the defaults: put `topics.prefix` before each topic, and your `consume.group` in the place of `sekisho`.
-* `User:sekisho` is the user of `kafka.sasl`. Of a client certificate it is the subject, unless the brokers'
-  `ssl.principal.mapping.rules` make something else of it.
-* `Read` and `Write` imply `Describe`. No right on the cluster is needed: since Kafka 3.0 an idempotent producer
-  needs no `IdempotentWrite`.
+* Put `topics.prefix` before each topic, and your `consume.group` in place of `sekisho`.
+* `User:sekisho` is the user of `kafka.sasl`. For a client certificate it is the subject, unless the brokers'
+  `ssl.principal.mapping.rules` map it to another name.
 * `kafka-acls` needs `--command-config FILE` where its own user has to log in.
-* Brokers that do not tell a client its rights on topics (Metadata before version 8) are believed: there a missing
-  right shows when it is first used."""
+
+A worker asks for its rights before it reads the first record, and a command before it does anything. If rights are
+missing, one message names them all, with the lines that grant them, and the exit status is 3. If a right is taken away
+later, the worker ends when it needs it, without a commit, and its last line is the same message.
+
+Each table is complete, and none of its rights can be left out: a test takes each right away on Apache Kafka with SCRAM
+and `StandardAuthorizer`. `Read` and `Write` imply `Describe`. No right on the cluster is needed: since Kafka 3.0 an
+idempotent producer needs no `IdempotentWrite`. Some brokers do not tell a client its rights on topics (Metadata before
+version 8). There a missing right shows when it is first used.
+
+Made from `streams/kafka/rights/table.py` by `python -m streams.kafka.rights.page`; do not edit."""
 
 
 def _lines() -> Iterator[str]:
