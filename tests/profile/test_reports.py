@@ -95,6 +95,7 @@ def test_any_number_of_reports_of_a_card_counts_in_every_window() -> None:
 def test_reports_on_unknown_keys_make_rows_and_absent_keys_none() -> None:
     stream = Stream()
     stream.report(received(0, card=9, merchant=0), received(0, card=0, merchant=8))
+    assert (stream.profiles.reported, stream.profiles.sizes()[Entity.MERCHANT]) == (1, 1)
     assert stream.last(at(1, card=9, merchant=0))["card_reports_ever"] == 1
     features = stream.last(at(1, card=1, merchant=8))
     assert features["merchant_reports_24h"] == 1
