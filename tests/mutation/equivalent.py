@@ -6,6 +6,7 @@ _OF_FEATURES: Final = (
     "names, units and kinds of features are part of FEATURES_VERSION: a bundle trained on others is refused "
     "(tests/training/test_demo_bundle.py), and families without reasons are (tests/policy/test_reasons.py)"
 )
+_OF_MERCHANTS: Final = "no feature reads how many reports a merchant ever had, and only merchants have parts"
 EXPLAINED: Final = {
     "scoring/enrich/features.py: _f(": _OF_FEATURES,
     'scoring/enrich/features.py:         "': _OF_FEATURES,
@@ -14,6 +15,9 @@ EXPLAINED: Final = {
     "scoring/enrich/threeds.py: revision(": "the same",
     'scoring/decide/alerts.py: else "SCORE"': "any text that names no reason: the alert is about the card",
     "scoring/profile/kernels/reports.py: if at < 0:": "reports have the last store: no row of it is at 0",
+    "scoring/profile/kernels/reports.py: ever = whole(arena.singles[fours + _EVER]) + ": _OF_MERCHANTS,
+    "scoring/profile/kernels/reports.py: elif settled_s > 0": "an event before second 1 is none",
+    "scoring/profile/kernels/reports.py: = min(ever, _COUNT_TOP)": _OF_MERCHANTS,
     "scoring/enrich/goods.py: (8000, 8099), (8100, 8299)": "spans of one group meet",
     "scoring/enrich/goods.py: (3000, 3500)": "lodging begins at 3501 and is written later",
     "scoring/enrich/goods.py: (7991, 7991)": "entertainment begins at 7992 and is written later",

@@ -199,7 +199,7 @@ def reports_of_weeks(ends_day: int) -> list[Event | Report]:
 def test_what_each_part_of_a_merchant_has_settled_is_added_up_for_events_of_any_time() -> None:
     """One partition has settled up to a later second than the others: sub-buckets that they hold no more."""
     plain, durable, oracle = Profiles(SMALL), Profiles(SMALL, 3), ReportOracle()
-    steps = [*reports_of_weeks(90), *(received(100 * DAY + 7 * k, card=3, amount=k) for k in range(20))]
+    steps = [*reports_of_weeks(99), *(received(100 * DAY + 7 * k, card=3, amount=k) for k in range(20))]
     steps.insert(1, at(101 * DAY, card=4, merchant=2))
     for number, step in enumerate(steps):
         assert feed(durable, step, number + 1, step.card % 3) == feed(plain, step, number + 1)
@@ -209,7 +209,7 @@ def test_what_each_part_of_a_merchant_has_settled_is_added_up_for_events_of_any_
     durable = restored(log, SMALL)
     row = oracle.merchants[1][1]
     assert not row.has_merged
-    for number, hour in enumerate(range(101 * 24, 55 * 24, -7)):
+    for number, hour in enumerate(range(101 * 24, 60 * 24, -5)):
         event = at(hour * 3_600, card=1 + number % 3)
         seen = feed(durable, event, 1_000 + number, event.card % 3)
         assert seen == feed(plain, event, 1_000 + number)

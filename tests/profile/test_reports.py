@@ -199,3 +199,12 @@ def test_amounts_that_are_no_yen_are_none_and_a_merchant_keeps_them_up_to_a_thou
         stream.report(received(0, amount=amount))
         features = stream.last(at(1))
         assert (features["card_reported_30d"], features["merchant_reported_30d"]) == (of_card, of_merchant)
+
+
+def test_what_was_settled_in_the_first_second_of_all_counts() -> None:
+    stream = Stream()
+    stream.feed(Event(time_ms=50_000, card=2, merchant=2))
+    stream.report(*(Report(received_ms=1_000 * second) for second in range(17, 0, -1)))
+    features = stream.last(Event(time_ms=60_000))
+    assert features["card_reports_ever"] == features["merchant_reports_24h"] == 17
+    assert features["card_reported_30d"] == 17_000
