@@ -208,3 +208,16 @@ def test_what_was_settled_in_the_first_second_of_all_counts() -> None:
     features = stream.last(Event(time_ms=60_000))
     assert features["card_reports_ever"] == features["merchant_reports_24h"] == 17
     assert features["card_reported_30d"] == 17_000
+
+
+@pytest.mark.parametrize(("window", "width"), [("24h", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY)])
+def test_a_report_is_out_of_a_window_as_soon_as_it_is_as_old_as_that(window: str, width: int) -> None:
+    for age, known in ((width, 0), (width - 1, 1)):
+        stream = Stream()
+        stream.report(received(0))
+        features = stream.last(at(age))
+        assert features[f"merchant_reports_{window}"] == known
+        if window != "7d":
+            assert features[f"card_reports_{window}"] == known
+        if window == "30d":
+            assert features["card_reported_30d"] == features["merchant_reported_30d"] == 1_000 * known
