@@ -1,5 +1,7 @@
 """What a training is planned to be, and what it says of its parts: against plain values."""
 
+import runpy
+import sys
 from collections import Counter
 from dataclasses import replace
 from importlib import resources
@@ -192,3 +194,12 @@ def test_the_data_card_counts_rows_kinds_and_what_was_left_out() -> None:
     assert card[1] == "Rows: 400 authorizations, 150 of them fraud (T1 100, T3 50). Skipped: answer 2, repeat 3."
     assert card[3].startswith("Weights: the fraudulent rows of one episode together weigh at most 50; ")
     assert data_card(few(), PLAN).split("\n")[1].endswith("Skipped: none.")
+
+
+def test_the_module_reads_its_options_from_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["models.training", "--out", "nowhere", "--trees", "999"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("models.training", run_name="__main__")
+    assert (ended.value.code, "999 trees, expected 1 to 300" in capsys.readouterr().err) == (2, True)
