@@ -6,10 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.simulator import Truth
+from models.training.cli import _source, parser
+from models.training.matrix import replay
 from models.training.metrics import _threshold, evaluate, report_lines
-from models.training.records import LINE_BYTES_MAX, misdated, read_records
+from models.training.records import LINE_BYTES_MAX, Record, misdated, read_records
 from models.training.truth import read_truths
+from scoring.clock import BEHIND_MAX_MS
+from scoring.decode import DecodeLimits
+from scoring.observer import Settings
+from scoring.profile import ProfileLimits
 from tests.training.test_inputs import AT_MS, line, refusal, truth
+from tests.training.test_labels import authorization
 from tests.training.test_metrics import samples
 
 FIRST_MS, END_MS = 946_684_800_000, 4_133_980_800_000
@@ -164,3 +172,39 @@ def test_yen_that_nobody_knows_count_as_none() -> None:
     assert metrics["recall_at_1pct"] == metrics["first_hit_recall_at_1pct"] == 0.5
     assert metrics["episode_recall_at_1pct"] == 1.0
     assert json.loads(json.dumps(metrics)) == metrics
+
+
+@pytest.mark.parametrize(("days", "is_read"), [(-1, False), (0, True), (3_650, True), (3_651, False)])
+def test_labels_come_after_at_most_ten_years(days: int, is_read: bool) -> None:
+    options = parser().parse_args(["--out", "x", "--label-delay-days", str(days)])
+    if is_read:
+        assert _source(options).startswith("simulated traffic, {")
+    else:
+        with pytest.raises(ValueError, match="must lie between 0 and 3650"):
+            _source(options)
+
+
+def test_merchants_beyond_the_limit_are_counted_and_a_delay_that_nothing_needs_is_none() -> None:
+    records = [
+        Record(
+            "merchants", f"a/m-{n}".encode(), json.dumps({"acquirer_id": "a", "merchant_id": f"m-{n}"}).encode(), AT_MS
+        )
+        for n in range(7)
+    ]
+    records.append(authorization("known", AT_MS))
+    settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits(), merchants_max=2)
+    truths = {"known": Truth("known", True, None, None, 1, AT_MS + 9), "elsewhere": Truth("x", True, None, None, 1)}
+    found = replay(records, truths, settings, delay_ms=5)
+    assert found.skipped == {"merchants beyond limit": 5}
+    assert (found.undated, found.delay_ms, found.unmatched) == (0, 0, 1)
+    assert found.known_ms.tolist() == [AT_MS + 9]
+
+
+def test_events_dated_too_far_from_their_record_are_counted_and_are_no_rows() -> None:
+    records = [authorization("known", AT_MS)]
+    records += [authorization(f"late-{n}", AT_MS)._replace(at_ms=AT_MS + BEHIND_MAX_MS + 1) for n in range(3)]
+    records += [authorization(f"early-{n}", AT_MS + 10**9)._replace(at_ms=AT_MS) for n in range(2)]
+    records += [authorization("late-0", AT_MS)._replace(at_ms=AT_MS + BEHIND_MAX_MS + 1)]
+    found = replay(records, {})
+    assert found.skipped == {"early": 2, "late": 3, "repeat": 1}
+    assert len(found.matrix) == len(found.fraud) == 1

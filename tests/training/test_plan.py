@@ -203,3 +203,16 @@ def test_the_module_reads_its_options_from_the_command_line(
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("models.training", run_name="__main__")
     assert (ended.value.code, "999 trees, expected 1 to 300" in capsys.readouterr().err) == (2, True)
+
+
+def test_a_part_without_fraud_is_told_by_its_rows_and_why() -> None:
+    found, parts = samples(), split(samples(), PLAN)
+    rows, late = parts.train.stop, int(found.fraud[parts.train].sum())
+    told = f"no fraud among the {rows} rows of the train part"
+    for changed, wanted in (
+        (replace(found, fraud=np.zeros_like(found.fraud)), f"{told}: use more days"),
+        (replace(found, known_ms=found.event_ms + 99 * DAY_MS), f"{told}, {late} became known after it: use more days"),
+    ):
+        with pytest.raises(ValueError, match="no fraud") as caught:
+            split(changed, PLAN)
+        assert str(caught.value) == wanted
