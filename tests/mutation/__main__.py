@@ -28,7 +28,7 @@ TESTS = {
     "scoring/profile/kernels/reports.py": _PROFILE,
     "models/training": ["tests/training"],
     "models/training/calibrate.py": ["tests/training/test_calibrate.py"],
-    "models/training/metrics.py": ["tests/training/test_metrics.py"],
+    "models/training/metrics.py": ["tests/training/test_metrics.py", "tests/training/test_bounds.py"],
 }
 """Which tests must notice a change of what."""
 

@@ -157,7 +157,8 @@ def test_the_table_shows_each_metric_for_all_fraud_and_without_enumeration() -> 
 def test_typologies_are_judged_at_the_line_that_one_per_cent_of_all_but_enumeration_exceed() -> None:
     """Enumeration has the highest scores of all: it must not take the place of others."""
     fraud = [1, 1, 1, 1] + [0] * 396
-    scores = [9.0, 3.0, 8.0, 1.0, *np.linspace(0, 2, 396)]
+    scores = [9.0, 3.0, 8.0, 1.9925, *np.linspace(0, 2, 396)]  # the last fraud is the fourth of 398, and three are 1 %
+    assert sum(score > 1.9925 for score in scores) == 5
     metrics = metrics_of(fraud, scores)
     assert (metrics["recall_at_1pct_T1"], metrics["recall_at_1pct_T2"]) == (1.0, 0.5)
     assert metrics["no_t1_recall_at_0.5pct"] == 0.5
@@ -208,3 +209,13 @@ def test_events_dated_too_far_from_their_record_are_counted_and_are_no_rows() ->
     found = replay(records, {})
     assert found.skipped == {"early": 2, "late": 3, "repeat": 1}
     assert len(found.matrix) == len(found.fraud) == 1
+
+
+def test_one_fraud_that_is_caught_counts_as_one() -> None:
+    """One yen, one episode, one alert: no divisor is rounded up."""
+    scores = np.array([9.0, 8.0, 7.0, *np.linspace(0, 1, 297)])
+    fraud = [0, 1, 0] + [0] * 297
+    metrics = evaluate(samples(fraud, [1] * 300, [None, "T2", *[None] * 298], list(range(300))), scores)
+    for name in ("recall", "value_recall", "episode_recall", "first_hit_recall"):
+        assert metrics[f"{name}_at_1pct"] == 1.0
+    assert metrics["false_positives_per_fraud_at_1pct"] == 2.0

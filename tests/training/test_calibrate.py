@@ -9,7 +9,7 @@ from sklearn.calibration import _sigmoid_calibration
 
 from models.training import calibrate
 from models.training.calibrate import CalibrationError, fit_calibration, fit_platt, mean_probability
-from scoring.model.calibration import Calibration
+from scoring.model.calibration import KNOTS_MAX, Calibration
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -140,3 +140,41 @@ def test_margins_that_are_all_the_same_still_give_a_table() -> None:
 def test_too_few_frauds_are_refused() -> None:
     with pytest.raises(ValueError, match="9 frauds among 1000 rows to calibrate on, at least 10"):
         fit_calibration(np.zeros(1000), np.arange(1000) < 9)
+
+
+def test_margins_that_are_all_the_same_have_no_slope_and_the_smoothed_rate() -> None:
+    fraud = np.arange(1_000) < 100
+    slope, intercept = fit_platt(np.full(1_000, 3.0), fraud)
+    rate = (100 * 101 / 102 + 900 / 902) / 1_000
+    assert (slope, intercept) == (0.0, pytest.approx(np.log(rate / (1 - rate)), rel=1e-12))
+
+
+def test_ten_frauds_are_enough_and_rows_of_nothing_else_are_not() -> None:
+    margins = np.random.default_rng(5).normal(0, 1, 1_000)
+    assert fit_calibration(margins, np.arange(1_000) % 100 == 0).frauds == 10
+    with pytest.raises(ValueError, match="1000 frauds among 1000 rows to calibrate on"):
+        fit_calibration(margins, np.ones(1_000, np.bool_))
+
+
+@pytest.mark.parametrize("n", [3_000, 100_000], ids=["platt", "isotonic"])
+def test_the_ends_are_lines_of_platts_slope_over_four_units_of_margin(n: int) -> None:
+    margins, fraud = drawn(2, n, 0.7, -3.0)
+    knots = np.array(fit_calibration(margins, fraud).knots)
+    slope, _ = fit_platt(margins, fraud)
+    for first, last in ((knots[0], knots[1]), (knots[-2], knots[-1])):
+        assert last - first == pytest.approx([4.0, 4.0 * slope], rel=1e-9)
+
+
+def test_log_odds_end_at_25() -> None:
+    margins, fraud = drawn(2, 3_000, 0.7, -3.0)
+    log_odds = np.array(fit_calibration(margins / 1_000, fraud).knots)[:, 1]
+    assert (log_odds[0], log_odds[-1]) == (-25.0, 25.0)
+
+
+def test_blocks_grow_so_that_a_table_holds_them_all() -> None:
+    """Blocks whose share of frauds rises: none is pooled."""
+    blocks, each = KNOTS_MAX - 2, 40
+    sizes = [each + 2 * (blocks - k) for k in range(blocks)]
+    fraud = np.concatenate([np.arange(size) >= size - each for size in sizes])
+    table = fit_calibration(np.linspace(-5, 5, len(fraud)), fraud)
+    assert len(table.knots) == KNOTS_MAX
