@@ -22,6 +22,8 @@ EXPLAINED: Final = {
     "models/training/calibrate.py: tol=1e-10": "the same",
     "models/training/calibrate.py: np.repeat([1, 0], rows)": "any two labels in this order",
     "models/training/calibrate.py: if scale < KNOT_GAP_MIN": "a spread of just that much is as good on either side",
+    "scoring/enrich/consistency.py: np.zeros(128, ": "one place after the last letter of ASCII, which nothing reads",
+    "scoring/enrich/consistency.py: np.zeros((len(NETWORKS), 128)": "the same",
     "scoring/enrich/goods.py: (8000, 8099), (8100, 8299)": "spans of one group meet",
     "scoring/enrich/goods.py: (3000, 3500)": "lodging begins at 3501 and is written later",
     "scoring/enrich/goods.py: (7991, 7991)": "entertainment begins at 7992 and is written later",
