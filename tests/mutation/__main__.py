@@ -87,6 +87,7 @@ def _try(trial: Trial, file: File, ends: float, seed: int) -> None:
     lines = file.path.read_text().splitlines()
     order = file.left()
     random.Random(seed).shuffle(order)  # noqa: S311 - no secret
+    order.sort(key=file.has_survived, reverse=True)
     for place in order:
         if time.monotonic() > ends:
             break

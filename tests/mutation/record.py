@@ -33,6 +33,10 @@ class File:
         """List the mutants that nothing has killed so far."""
         return [n for n in range(len(self)) if self._fates.get(str(n)) not in {KILLED, TIMED_OUT}]
 
+    def has_survived(self, number: int) -> bool:
+        """Tell whether the last run that tried a mutant left it unexplained."""
+        return self._fates.get(str(number)) == SURVIVED
+
     def found(self, number: int, fate: str) -> None:
         """Note the end of a mutant."""
         self._fates[str(number)] = fate
