@@ -294,6 +294,8 @@ def test_the_japanese_mandate_begins_in_tokyo_on_the_first_of_april_2025() -> No
 def test_a_card_stored_before_the_mandate_counts_as_authenticated() -> None:
     stored = {"stored": True, "registered_at": "2024-01-01T00:00:00Z"}
     assert verdict("EVERY_PAYMENT", credential=stored)[3] is Expectation.NOT_REQUIRED
+    at_the_epoch = {"stored": True, "registered_at": "1970-01-01T00:00:00Z"}
+    assert verdict("EVERY_PAYMENT", credential=at_the_epoch)[3] is Expectation.NOT_REQUIRED
     stored_later = {"stored": True, "registered_at": "2025-06-01T00:00:00Z"}
     assert verdict("EVERY_PAYMENT", credential=stored_later)[3] is Expectation.REQUIRED
 

@@ -139,7 +139,7 @@ def _other(value: object) -> object:
             return value + 1
         case float():
             return value * 2 if value else 1.0
-        case str() if " " not in value:
+        case str() if " " not in value and value.isascii():
             return value + "~"
         case bytes():
             return value + b"~"

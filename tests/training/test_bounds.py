@@ -162,6 +162,8 @@ def test_typologies_are_judged_at_the_line_that_one_per_cent_of_all_but_enumerat
     metrics = metrics_of(fraud, scores)
     assert (metrics["recall_at_1pct_T1"], metrics["recall_at_1pct_T2"]) == (1.0, 0.5)
     assert metrics["no_t1_recall_at_0.5pct"] == 0.5
+    scores[3] = 2.5
+    assert metrics_of(fraud, scores)["recall_at_1pct_T2"] == 1.0
 
 
 def test_yen_that_nobody_knows_count_as_none() -> None:

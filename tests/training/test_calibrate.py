@@ -1,5 +1,7 @@
 """Calibrated probabilities come true, and the table is one the bundle accepts."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,8 +58,10 @@ def test_a_line_of_few_frauds_far_from_the_start_is_found() -> None:
 def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = calibrate.LogisticRegression
     monkeypatch.setattr(calibrate, "LogisticRegression", lambda **given: whole(**given | {"max_iter": 1}))
-    with pytest.raises(CalibrationError, match=r"does not converge on 3000 rows, \d+ frauds"):
-        fit_platt(*drawn(2, 3_000, 0.7, -3.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as a caller may
+        with pytest.raises(CalibrationError, match=r"does not converge on 3000 rows, \d+ frauds"):
+            fit_platt(*drawn(2, 3_000, 0.7, -3.0))
 
 
 def test_no_shift_that_reaches_the_fraud_rate_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,8 +177,20 @@ def test_log_odds_end_at_25() -> None:
 
 def test_blocks_grow_so_that_a_table_holds_them_all() -> None:
     """Blocks whose share of frauds rises: none is pooled."""
-    blocks, each = KNOTS_MAX - 2, 40
+    blocks, each = KNOTS_MAX - 2, 400
     sizes = [each + 2 * (blocks - k) for k in range(blocks)]
     fraud = np.concatenate([np.arange(size) >= size - each for size in sizes])
     table = fit_calibration(np.linspace(-5, 5, len(fraud)), fraud)
     assert len(table.knots) == KNOTS_MAX
+
+
+@pytest.mark.parametrize(("frauds", "method"), [(199, "platt"), (200, "isotonic, platt at the ends")])
+def test_two_hundred_frauds_give_a_curve(frauds: int, method: str) -> None:
+    fraud = np.arange(4_000) >= 4_000 - frauds
+    assert fit_calibration(np.random.default_rng(1).normal(0, 1, 4_000), fraud).method == method
+
+
+def test_a_model_no_better_than_chance_keeps_its_ranking_by_a_thousandth() -> None:
+    margins, fraud = drawn(3, 2_000, -0.7, -3.0)
+    knots = np.array(fit_calibration(margins, fraud).knots)
+    assert np.diff(knots, axis=0) == pytest.approx(np.array([[4.0, 0.004], [4.0, 0.004]]))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models.simulator.config import DAY_MS, START_MS
-from models.training.cli import _config, parser
+from models.training.cli import _config, _left_out, parser
 from models.training.matrix import Samples
 from models.training.train import (
     LABEL_NOT_KNOWN,
@@ -216,3 +216,9 @@ def test_a_part_without_fraud_is_told_by_its_rows_and_why() -> None:
         with pytest.raises(ValueError, match="no fraud") as caught:
             split(changed, PLAN)
         assert str(caught.value) == wanted
+
+
+def test_one_tree_is_a_plan_and_nothing_left_out_is_said_so() -> None:
+    assert Plan(name="x", source="x", trees=1).trees == 1
+    assert _left_out(samples()) == "left out: 0"
+    assert _left_out(replace(samples(), skipped={"answer": 2, "repeat": 3})) == "left out: 5 (answer 2, repeat 3)"
