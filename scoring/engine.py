@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from scoring.catalogue import FEATURES, FEATURES_VERSION
+from scoring import threeds
 from scoring.contract.codes import Band, Clock
 from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
@@ -25,7 +25,7 @@ from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
 from scoring.decode import Col, Decoded, encode_dead_letter, parse_merchants
 from scoring.decode.hashing import CARD_KEY
 from scoring.decode.stripping import Finding
-from scoring.enrich import threeds
+from scoring.features.catalogue import FEATURES, FEATURES_VERSION
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
 from scoring.outputs import (

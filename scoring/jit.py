@@ -51,10 +51,11 @@ def entry(function: _F) -> _F:
     return cast("_F", njit(cache=True)(function))
 
 
-def revision(package: str) -> int:
-    """Digest the byte code of a package's helpers, as far as imported, and the constants they read."""
+def revision(*packages: str) -> int:
+    """Digest the byte code of the helpers of packages, as far as imported, and the constants they read."""
     parts: list[object] = [_OPTIONS]
-    ours = [f for f in _HELPERS if f.__module__ == package or f.__module__.startswith((package + ".", __name__))]
+    within = (*(f"{package}." for package in packages), __name__)
+    ours = [f for f in _HELPERS if f.__module__ in packages or f.__module__.startswith(within)]
     for function in (*ours, _disown, _count_zeros, _fetch_line):
         code = function.__code__
         used = [(name, function.__globals__[name]) for name in code.co_names if name in function.__globals__]

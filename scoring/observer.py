@@ -10,17 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import clock
-from scoring.catalogue import FEATURES
+from scoring import clock, threeds
 from scoring.contract.codes import Clock, OutcomeClass, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, Decoded, DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports
 from scoring.decode.read.codes import WORDS, Vocabulary
 from scoring.decode.stripping import Finding
-from scoring.enrich import threeds
-from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
-from scoring.enrich.merchants import MerchantDirectory
+from scoring.features.catalogue import FEATURES
+from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.jit import borrow, entry, helper, revision
+from scoring.merchants.directory import MerchantDirectory
 from scoring.profile import Facts, ProfileLimits, Profiles, Reports
 
 BATCH_MAX = 4096

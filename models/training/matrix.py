@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from models.simulator.stream import Truth
 from models.training.records import Record, Topic
-from scoring.catalogue import FEATURES
 from scoring.clock import trusted
 from scoring.contract.codes import Clock
 from scoring.decode import Col, DecodeLimits
+from scoring.features.catalogue import FEATURES
 from scoring.observer import BATCH_MAX, Observer, Settings
 from scoring.profile import ProfileLimits
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from scoring.catalogue import FEATURES
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
+from scoring.features.catalogue import FEATURES
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from scoring.profile import Entity, ProfileLimits

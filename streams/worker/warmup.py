@@ -10,9 +10,9 @@ import numpy as np
 import orjson
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from scoring.catalogue import FEATURES
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
+from scoring.features.catalogue import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.observer import Settings
 from scoring.outputs import Source

@@ -15,8 +15,8 @@ import numpy as np
 import orjson
 
 from scoring.contract.threeds_codes import agreements, exemption_words
-from scoring.enrich.features import PAYMENT_FEATURES
-from scoring.enrich.goods import GROUP_OF_MCC, HIGH_RISK_MCC
+from scoring.features.payment import PAYMENT_FEATURES
+from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC
 
 STATUS = {"Y": 2, "A": 3, "N": 4, "U": 5, "R": 6, "I": 7, "C": 8, "D": 8, "S": 8}
 COMMON_ECI = {"05": 1, "06": 2, "07": 3}

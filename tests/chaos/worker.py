@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from aiokafka.client import AIOKafkaClient
 
-from scoring.catalogue import FEATURES
 from scoring.decode import Col
 from scoring.engine import Engine
+from scoring.features.catalogue import FEATURES
 from scoring.observer import Observed
 from scoring.profile import Entity
 from scoring.profile.catalog import PROFILE_FEATURES

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from scoring.catalogue import FEATURES
 from scoring.decode import Col, DecodeLimits, country_code, decode
 from scoring.decode.read.fields import CODE, FIELDS, FORM, PREFIX, TABLE
+from scoring.features.catalogue import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 from tests.enrich.seen import enrich

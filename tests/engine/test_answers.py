@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.catalogue import FEATURES
 from scoring.clock import UNDATED
 from scoring.contract.response_codes import ISO_8583
+from scoring.features.catalogue import FEATURES
 from scoring.observer import Observer
 from scoring.outputs import Emitted
 from tests.engine.test_engine import SETTINGS, TRAFFIC, decisions, new_engine, score

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from models.training.matrix import replay
 from models.training.records import Record
-from scoring.catalogue import FEATURES
 from scoring.clock import AHEAD_MAX_MS, BEHIND_MAX_MS, UNDATED, judge
 from scoring.contract.codes import Clock
 from scoring.contract.decision import Decision
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
+from scoring.features.catalogue import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.outputs import Outputs, Source
 from scoring.policy import policy_from

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from scoring import threeds
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.decode import Col, DecodeLimits, decode, parse_merchants
-from scoring.enrich import threeds
-from scoring.enrich.features import PAYMENT_FEATURES, fill_payment_features
-from scoring.enrich.merchants import MerchantDirectory
+from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
+from scoring.merchants.directory import MerchantDirectory
 
 Json = dict[str, Any]
 LIMITS = DecodeLimits()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.merchant import Checklist, ChecklistItem, MerchantRecord, ThreeDsProgramme
 from scoring.decode import Name
-from scoring.enrich.merchants import (
+from scoring.merchants.directory import (
     STALE_AFTER_MS,
     UNKNOWN,
     UNKNOWN_ROW,

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.decode import DecodeLimits
-from scoring.enrich.features import PAYMENT_FEATURES
-from scoring.enrich.goods import GROUP_OF_MCC, HIGH_RISK_MCC, MCC_GROUPS
+from scoring.features.payment import PAYMENT_FEATURES
+from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC, MCC_GROUPS
 from tests.enrich import payment_oracle as oracle
 from tests.enrich.seen import Json, Seen, enrich
 from tests.enrich.test_threeds_oracle import payments

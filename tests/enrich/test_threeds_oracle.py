@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
-from scoring.enrich.merchants import TDS_MODES
+from scoring.merchants.directory import TDS_MODES
 from tests.enrich import threeds_oracle as oracle
 from tests.enrich.seen import Json, Seen, enrich
 from tests.events import event, token

@@ -21,7 +21,9 @@ _OF_FAMILIES = (
 )
 _PROFILE = [f"tests/profile/test_{name}.py" for name in ("reports", "report_streams")]
 TESTS = {
-    "scoring/enrich": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
+    "scoring/features": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
+    "scoring/merchants": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
+    "scoring/threeds": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
     "scoring/policy": ["tests/policy"],
     "scoring/decide": ["tests/decide"],
     "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],

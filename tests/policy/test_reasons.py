@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from scoring.catalogue import FEATURES
 from scoring.contract.decision import EVIDENCE_MAX, Reason
 from scoring.decide.alerts import ENTITY_OF_REASON
+from scoring.features.catalogue import FEATURES
 from scoring.policy.reasons import NEUTRAL, WEIGHT_MIN, WORDINGS, Reasons
 from scoring.policy.reasons.page import markdown
 from scoring.policy.reasons.wording import parts_of
@@ -259,9 +259,9 @@ def test_ids_are_stable_and_each_belongs_to_one_family() -> None:
 
 def test_words_of_codes_follow_the_lists_that_the_codes_come_from() -> None:
     from scoring.contract.codes import EciClass, Liability, ThreeDsStatus
-    from scoring.enrich.goods import MCC_GROUPS
-    from scoring.enrich.merchants import FRAUD_STATUSES, TDS_MODES
-    from scoring.enrich.threeds import NETWORKS
+    from scoring.merchants.directory import FRAUD_STATUSES, TDS_MODES
+    from scoring.merchants.goods import MCC_GROUPS
+    from scoring.threeds.verdict import NETWORKS
 
     sizes = {name: (min(words), max(words), len(words)) for name, words in WORDS.items()}
     assert sizes["mcc_group"] == (2, len(MCC_GROUPS) - 1, len(MCC_GROUPS) - 2)

@@ -17,10 +17,10 @@ from models.simulator.events.lapses import LAPSES
 from models.simulator.events.render import Renderer
 from models.simulator.world import build
 from models.simulator.world.draw import generator
-from scoring.catalogue import FEATURES
 from scoring.clock import UNDATED
 from scoring.contract.codes import EciClass, ThreeDsStatus
 from scoring.decode import DecodeLimits
+from scoring.features.catalogue import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 

@@ -9,10 +9,10 @@ import pytest
 
 from models.simulator import Item, Planned, Simulator, SimulatorConfig
 from models.simulator.events.lapses import LAPSES, RETIRED_2_1_MS, SHARE_2_1
-from scoring.catalogue import FEATURES
 from scoring.clock import UNDATED
 from scoring.contract.authorization import Authorization
 from scoring.decode import DecodeLimits
+from scoring.features.catalogue import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 

@@ -15,8 +15,8 @@ from models.training import main
 from models.training.matrix import Samples, replay
 from models.training.records import Record, read_records
 from models.training.train import EPISODE_WEIGHT_MAX, Plan, row_weights, split, take, train_bundle
-from scoring.catalogue import FEATURES
 from scoring.decode import DecodeLimits
+from scoring.features.catalogue import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits

@@ -16,8 +16,8 @@ from scoring.contract.threeds_codes import (
     agreements,
 )
 from scoring.decode.columns import Col
-from scoring.enrich.threeds import ECI_SHIFT, ECI_WIDTH, ECOM, MASTERCARD, MIT, NETWORKS, PURCHASE
 from scoring.jit import helper
+from scoring.threeds.verdict import ECI_SHIFT, ECI_WIDTH, ECOM, MASTERCARD, MIT, NETWORKS, PURCHASE
 
 _NETWORK, _CHANNEL, _INITIATOR, _TYPE = int(Col.NETWORK), int(Col.CHANNEL), int(Col.INITIATOR), int(Col.TXN_TYPE)
 _PERFORMED, _TRANS, _ECI, _HAS_CAVV = int(Col.TDS_PERFORMED), int(Col.TRANS_STATUS), int(Col.ECI), int(Col.HAS_CAVV)

@@ -2,8 +2,8 @@
 
 import hashlib
 
-from scoring.enrich.features import PAYMENT_FEATURES
 from scoring.features import Feature
+from scoring.features.payment import PAYMENT_FEATURES
 from scoring.profile import PROFILE_FEATURES
 
 FEATURES: tuple[Feature, ...] = PAYMENT_FEATURES + PROFILE_FEATURES

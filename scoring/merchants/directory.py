@@ -19,7 +19,7 @@ from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.decision import ComplianceSummary
 from scoring.contract.merchant import Checklist, MerchantRecord
 from scoring.decode import Name
-from scoring.enrich.goods import HIGH_RISK_MCC
+from scoring.merchants.goods import HIGH_RISK_MCC
 
 UNKNOWN_ROW = 0
 UNKNOWN = -1

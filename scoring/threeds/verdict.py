@@ -26,8 +26,8 @@ from scoring.contract.threeds_codes import (
     ECI as ECI_OF,
 )
 from scoring.decode.columns import Col
-from scoring.enrich.merchants import MerchantCol
 from scoring.jit import borrow, entry, helper, revision
+from scoring.merchants.directory import MerchantCol
 
 STATUS, ECI, LIABILITY, EXPECTED, CODE = 0, 1, 2, 3, 4
 VERDICT_COLUMNS = 5
@@ -235,7 +235,7 @@ def _compile(key: int) -> Callable[..., int]:
     return normalise
 
 
-_entry = _compile(revision("scoring.enrich"))
+_entry = _compile(revision("scoring.threeds"))
 
 
 def normalise(

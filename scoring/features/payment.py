@@ -6,13 +6,14 @@ from math import log1p, nan
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import threeds
 from scoring.contract.codes import Expectation, Liability, ThreeDsStatus
 from scoring.decode.columns import Col
-from scoring.enrich import consistency, threeds
-from scoring.enrich.goods import GROUP_OF_MCC, HIGH_RISK_MCC
-from scoring.enrich.merchants import STALE_AFTER_MS, UNKNOWN, MerchantCol
 from scoring.features import Feature
 from scoring.jit import borrow, entry, helper, revision
+from scoring.merchants.directory import STALE_AFTER_MS, UNKNOWN, MerchantCol
+from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC
+from scoring.threeds import consistency
 
 
 def _f(name: str, unit: str, family: str, doc: str, *, categorical: bool = False) -> Feature:
@@ -268,7 +269,7 @@ def _compile(key: int) -> Callable[..., int]:
     return fill
 
 
-_entry = _compile(revision("scoring.enrich"))
+_entry = _compile(revision("scoring.features", "scoring.threeds"))
 
 
 def fill_payment_features(
