@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import clock, threeds
-from scoring.contract.codes import Clock, OutcomeClass, ThreeDsStatus
+from scoring.contract.codes import Clock, OutcomeClass, PhaseCode, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, Decoded, DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports
-from scoring.decode.read.codes import WORDS, Vocabulary
 from scoring.decode.stripping import Finding
 from scoring.features.catalogue import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
@@ -29,7 +28,7 @@ _PROFILE_FIRST = len(PAYMENT_FEATURES)
 # numba wants plain ints: an IntEnum member inside a kernel would be boxed
 _EVENT_MS, _AMOUNT_JPY, _OUTCOME, _KIND = int(Col.EVENT_MS), int(Col.AMOUNT_JPY), int(Col.OUTCOME), int(Col.KIND)
 _MCC, _COUNTRY, _CHALLENGE_CANCEL = int(Col.MCC), int(Col.MERCHANT_COUNTRY), int(Col.CHALLENGE_CANCEL)
-_PHASE, _PRE_AUTH = int(Col.PHASE), WORDS[Vocabulary.PHASE]["PRE_AUTH"]
+_PHASE, _PRE_AUTH = int(Col.PHASE), int(PhaseCode.PRE_AUTH)
 _UNKNOWN = int(OutcomeClass.UNKNOWN)
 _STATUS = threeds.STATUS
 _NOT_AUTHENTICATED, _UNAVAILABLE = int(ThreeDsStatus.NOT_AUTHENTICATED), int(ThreeDsStatus.UNAVAILABLE)

@@ -28,6 +28,7 @@ SCHEMA = "auth.event.v1"
 
 Network = Literal["visa", "mastercard", "jcb", "amex", "diners", "discover", "unionpay", "other"]
 TxnType = Literal["purchase", "cash", "account_verification", "refund", "reversal"]
+Funding = Literal["credit", "debit", "prepaid", "unknown"]
 Channel = Literal["ecom", "moto", "card_present", "other"]
 Initiator = Literal["CIT", "MIT"]
 Phase = Literal["PRE_AUTH", "POST_AUTH"]
@@ -83,7 +84,7 @@ class Card(Struct, frozen=True, kw_only=True, gc=False):
     last4: Last4 | None = None
     issuer_country: Country | None = None
     product: ShortText | None = None
-    funding: Literal["credit", "debit", "prepaid", "unknown"] | None = None
+    funding: Funding | None = None
 
 
 class Txn(Struct, frozen=True, kw_only=True, gc=False):

@@ -5,7 +5,10 @@ checks as payment service providers publish them, the Security Checklist of Japa
 """
 
 from enum import IntEnum
-from typing import Final
+from typing import Final, get_args
+
+from scoring.contract.authorization import Channel, Funding, Initiator, Network, NormalisedOutcome, Phase, TxnType
+from scoring.contract.merchant import FraudStatus, ItemCode, ThreeDsMode
 
 
 class OutcomeClass(IntEnum):
@@ -23,6 +26,113 @@ class OutcomeClass(IntEnum):
     GENERIC = 9
     STEP_UP = 10
     STOP = 11
+
+
+class NetworkCode(IntEnum):
+    """Card networks: position in the contract's list, from 1."""
+
+    UNKNOWN = 0
+    VISA = 1
+    MASTERCARD = 2
+    JCB = 3
+    AMEX = 4
+    DINERS = 5
+    DISCOVER = 6
+    UNIONPAY = 7
+    OTHER = 8
+
+
+class FundingCode(IntEnum):
+    """How a card is funded."""
+
+    UNKNOWN = 0
+    CREDIT = 1
+    DEBIT = 2
+    PREPAID = 3
+
+
+class TxnTypeCode(IntEnum):
+    """What an authorization asks for: position in the contract's list, from 1."""
+
+    UNKNOWN = 0
+    PURCHASE = 1
+    CASH = 2
+    ACCOUNT_VERIFICATION = 3
+    REFUND = 4
+    REVERSAL = 5
+
+
+class ChannelCode(IntEnum):
+    """Over which channel a payment was made: position in the contract's list, from 1."""
+
+    UNKNOWN = 0
+    ECOM = 1
+    MOTO = 2
+    CARD_PRESENT = 3
+    OTHER = 4
+
+
+class InitiatorCode(IntEnum):
+    """Who initiated a payment: position in the contract's list, from 1."""
+
+    UNKNOWN = 0
+    CIT = 1
+    MIT = 2
+
+
+class PhaseCode(IntEnum):
+    """Whether an event was published before or after the issuer's answer."""
+
+    UNKNOWN = 0
+    PRE_AUTH = 1
+    POST_AUTH = 2
+
+
+class TdsModeCode(IntEnum):
+    """How a merchant uses EMV 3-D Secure: position in the contract's list, from 0; -1 is unknown."""
+
+    EVERY_PAYMENT = 0
+    CARD_REGISTRATION = 1
+    RECURRING_INITIAL = 2
+    RISK_BASED = 3
+    NONE = 4
+
+
+class FraudStatusCode(IntEnum):
+    """A merchant's fraud status at its acquirer: position in the contract's list, from 0; -1 is unknown."""
+
+    NORMAL = 0
+    WATCH = 1
+    WARNING = 2
+    ACTUALISED = 3
+    MONITORED = 4
+
+
+class ItemState(IntEnum):
+    """State of a checklist item; -1 is unknown."""
+
+    IN_PLACE = 0  # or an alternative, which is a legal answer
+    GAP = 1
+    NOT_APPLICABLE = 2
+
+
+def _assert_in_order(codes: type[IntEnum], words: object, *, unknown: str | None = None) -> None:
+    """Fail at import where codes are not the words of the contract's list in its order."""
+    listed = [word.upper() for word in get_args(words) if word != unknown]
+    named = [code.name for code in codes if code.name != "UNKNOWN"]
+    assert named == listed, f"{codes.__name__}: {named} are not the contract's {listed}"
+    assert [int(code) for code in codes] == list(range(len(codes))), f"{codes.__name__}: codes with gaps"
+
+
+_assert_in_order(NetworkCode, Network)
+_assert_in_order(FundingCode, Funding, unknown="unknown")
+_assert_in_order(TxnTypeCode, TxnType)
+_assert_in_order(ChannelCode, Channel)
+_assert_in_order(InitiatorCode, Initiator)
+_assert_in_order(PhaseCode, Phase)
+_assert_in_order(TdsModeCode, ThreeDsMode, unknown="UNKNOWN")
+_assert_in_order(FraudStatusCode, FraudStatus)
+_assert_in_order(OutcomeClass, NormalisedOutcome, unknown="UNKNOWN")
 
 
 class Kind(IntEnum):
@@ -106,7 +216,7 @@ class Clock(IntEnum):
     EARLY = 3  # too far ahead of its record
 
 
-CHECKLIST_ITEMS = ("SC1_ADMIN", "SC2_DIR", "SC3_WEBAPP", "SC4_MALWARE", "SC5_CREDMASTER", "SC6_LOGIN")
+CHECKLIST_ITEMS: Final[tuple[ItemCode, ...]] = get_args(ItemCode)
 """The six items of the Security Checklist: administration access, exposed directories, web application
 weaknesses, malware, validity-check attacks (credit master), illegal login."""
 

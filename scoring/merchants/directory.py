@@ -15,9 +15,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from scoring.contract.codes import CHECKLIST_ITEMS
+from scoring.contract.codes import CHECKLIST_ITEMS, FraudStatusCode, ItemState, TdsModeCode
 from scoring.contract.decision import ComplianceSummary
-from scoring.contract.merchant import Checklist, MerchantRecord
+from scoring.contract.merchant import Checklist, ItemStatus, MerchantRecord
 from scoring.decode import Name
 from scoring.merchants.goods import HIGH_RISK_MCC
 
@@ -32,23 +32,29 @@ STALE_AFTER_MS = 365 * DAY_MS
 class MerchantCol(IntEnum):
     """Columns of a directory row; -1 is unknown in every one of them."""
 
-    TDS_MODE = 0
+    TDS_MODE = 0  # TdsModeCode
     TDS_INTRODUCED_MS = 1
     CONTRACTED_MS = 2
     GOODS = 3  # 0 none named as high-risk, 1 high-risk goods
-    FRAUD_STATUS = 4  # NORMAL 0, WATCH 1, WARNING 2, ACTUALISED 3, MONITORED 4
+    FRAUD_STATUS = 4  # FraudStatusCode
     ATTESTED_MS = 5  # days of the record begin at midnight in Tokyo
     SELF_DECLARED = 6
     HANDLING = 7  # non_retention 0, pci_dss 1
     INTEGRATION = 8  # redirect 0, js_token 1, server_side 2
-    ITEM_FIRST = 9  # six columns: 0 in place (or an alternative), 1 a gap, 2 not applicable
+    ITEM_FIRST = 9  # ItemState: a column for each of CHECKLIST_ITEMS
 
 
 MERCHANT_COLUMNS = MerchantCol.ITEM_FIRST + len(CHECKLIST_ITEMS)
 
-TDS_MODES = ("EVERY_PAYMENT", "CARD_REGISTRATION", "RECURRING_INITIAL", "RISK_BASED", "NONE")
-FRAUD_STATUSES = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
-_ITEM_STATE = {"IMPLEMENTED": 0, "ALTERNATIVE": 0, "NOT_IMPLEMENTED": 1, "NOT_APPLICABLE": 2, "UNKNOWN": UNKNOWN}
+TDS_MODES = tuple(TdsModeCode.__members__)
+FRAUD_STATUSES = tuple(FraudStatusCode.__members__)
+_ITEM_STATE: dict[ItemStatus, int] = {
+    "IMPLEMENTED": ItemState.IN_PLACE,
+    "ALTERNATIVE": ItemState.IN_PLACE,
+    "NOT_IMPLEMENTED": ItemState.GAP,
+    "NOT_APPLICABLE": ItemState.NOT_APPLICABLE,
+    "UNKNOWN": UNKNOWN,
+}
 _HANDLING = {"non_retention": 0, "pci_dss": 1, "unknown": UNKNOWN}
 _INTEGRATION = {"redirect": 0, "js_token": 1, "server_side": 2, "unknown": UNKNOWN}
 
@@ -90,7 +96,7 @@ def _fill_checklist(row: list[int], checklist: Checklist) -> None:
     if checklist.source is not None:
         row[MerchantCol.SELF_DECLARED] = int(checklist.source == "SELF_DECLARED")
     for position, code in enumerate(CHECKLIST_ITEMS):
-        item = checklist.items.get(code)  # type: ignore[call-overload]  # the tuple holds exactly the literal's codes
+        item = checklist.items.get(code)
         if item is not None:
             row[MerchantCol.ITEM_FIRST + position] = _ITEM_STATE[item.status]
 
@@ -172,7 +178,7 @@ class MerchantDirectory:
 def gaps_of(row: NDArray[np.int64]) -> tuple[str, ...]:
     """Name the items of a directory row (int64[MERCHANT_COLUMNS]) that are declared as not implemented."""
     states = row[MerchantCol.ITEM_FIRST :]
-    return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == 1)
+    return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == ItemState.GAP)
 
 
 def _summaries(row: NDArray[np.int64], record: MerchantRecord | None) -> _Texts:

@@ -6,30 +6,27 @@ The code lists are in `scoring.contract.threeds_codes`.
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract.codes import EciClass, ThreeDsStatus
+from scoring.contract.codes import ChannelCode, EciClass, InitiatorCode, NetworkCode, ThreeDsStatus, TxnTypeCode
 from scoring.contract.threeds_codes import (
     CAVV_FAILED,
     CAVV_NETWORKS,
     DATA_ONLY_REASON,
+    ECI,
     NO_ECI,
     TRANS_STATUSES,
     agreements,
 )
 from scoring.decode.columns import Col
-from scoring.jit import helper
-from scoring.threeds.verdict import ECI_SHIFT, ECI_WIDTH, ECOM, MASTERCARD, MIT, NETWORKS, PURCHASE
+from scoring.jit import helper, plain
+from scoring.threeds.verdict import ECI_SHIFT, ECI_WIDTH, NETWORKS
 
-_NETWORK, _CHANNEL, _INITIATOR, _TYPE = int(Col.NETWORK), int(Col.CHANNEL), int(Col.INITIATOR), int(Col.TXN_TYPE)
-_PERFORMED, _TRANS, _ECI, _HAS_CAVV = int(Col.TDS_PERFORMED), int(Col.TRANS_STATUS), int(Col.ECI), int(Col.HAS_CAVV)
-_CAVV_RESULT, _REASON, _WALLET = int(Col.CAVV_RESULT), int(Col.TRANS_STATUS_REASON), int(Col.WALLET)
-_N, _R = int(ThreeDsStatus.NOT_AUTHENTICATED), int(ThreeDsStatus.REJECTED)
-_AUTHENTICATED, _ATTEMPTED, _RECURRING = (
-    int(EciClass.AUTHENTICATED),
-    int(EciClass.ATTEMPTED),
-    int(EciClass.RECURRING),
-)
+_COL = plain(Col)
+_NETWORK, _CHANNEL, _INITIATOR, _TYPE = plain(NetworkCode), plain(ChannelCode), plain(InitiatorCode), plain(TxnTypeCode)
+_STATUS, _ECI = plain(ThreeDsStatus), plain(EciClass)
 _DATA_ONLY_ECI, _EXEMPT_ECI = 4, 6
 """Mastercard's ECI of payments that are submitted without an authentication by right."""
+assert ECI["mastercard"][_DATA_ONLY_ECI] is EciClass.DATA_ONLY
+assert ECI["mastercard"][_EXEMPT_ECI] is EciClass.EXEMPT
 
 
 def _places() -> NDArray[np.int8]:
@@ -68,35 +65,38 @@ def contradicts(row: NDArray[np.int64], eci_class: int) -> bool:
 
     The token of a wallet brings an ECI and a cryptogram of its own without 3-D Secure.
     """
-    eci, place = row[_ECI], _PLACES[row[_TRANS]]
-    if _DISAGREES[row[_NETWORK], place, eci + ECI_SHIFT]:
+    eci, place = row[_COL.ECI], _PLACES[row[_COL.TRANS_STATUS]]
+    if _DISAGREES[row[_COL.NETWORK], place, eci + ECI_SHIFT]:
         return True
-    if row[_PERFORMED] == 0:
-        claims = eci_class == _AUTHENTICATED or eci_class == _ATTEMPTED or row[_HAS_CAVV] == 1
-        return bool(place != 0 or (claims and row[_WALLET] != 1))
-    if row[_NETWORK] == MASTERCARD and eci == _DATA_ONLY_ECI and place != 0:
-        return bool(row[_REASON] >= 0 and row[_REASON] != DATA_ONLY_REASON)
+    if row[_COL.TDS_PERFORMED] == 0:
+        claims = eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED or row[_COL.HAS_CAVV] == 1
+        return bool(place != 0 or (claims and row[_COL.WALLET] != 1))
+    if row[_COL.NETWORK] == _NETWORK.MASTERCARD and eci == _DATA_ONLY_ECI and place != 0:
+        return bool(row[_COL.TRANS_STATUS_REASON] >= 0 and row[_COL.TRANS_STATUS_REASON] != DATA_ONLY_REASON)
     return False
 
 
 @helper
 def lacks_cryptogram(row: NDArray[np.int64], eci_class: int) -> bool:
     """Tell whether the ECI claims an authentication, or an attempt, and nothing shows its cryptogram."""
-    claims = eci_class == _AUTHENTICATED or eci_class == _ATTEMPTED or eci_class == _RECURRING
-    return bool(claims and row[_HAS_CAVV] == 0 and row[_CAVV_RESULT] == 0)
+    claims = eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED or eci_class == _ECI.RECURRING
+    return bool(claims and row[_COL.HAS_CAVV] == 0 and row[_COL.CAVV_RESULT] == 0)
 
 
 @helper
 def has_failed_cryptogram(row: NDArray[np.int64]) -> bool:
     """Tell whether the network found the cryptogram wrong, as far as it has a code for that."""
-    return bool(_FAILURES[row[_NETWORK], row[_CAVV_RESULT]])
+    return bool(_FAILURES[row[_COL.NETWORK], row[_COL.CAVV_RESULT]])
 
 
 @helper
 def goes_on_after_refusal(row: NDArray[np.int64], status: int) -> bool:
     """Tell whether the cardholder's e-commerce purchase was submitted although authentication ended in N or R."""
-    if status != _N and status != _R:
+    if status != _STATUS.NOT_AUTHENTICATED and status != _STATUS.REJECTED:
         return False
-    if row[_TYPE] != PURCHASE or row[_CHANNEL] != ECOM or row[_INITIATOR] == MIT:
+    if row[_COL.TXN_TYPE] != _TYPE.PURCHASE or row[_COL.CHANNEL] != _CHANNEL.ECOM:
         return False
-    return bool(row[_NETWORK] != MASTERCARD or (row[_ECI] != _DATA_ONLY_ECI and row[_ECI] != _EXEMPT_ECI))
+    if row[_COL.INITIATOR] == _INITIATOR.MIT:
+        return False
+    by_right = row[_COL.ECI] == _DATA_ONLY_ECI or row[_COL.ECI] == _EXEMPT_ECI
+    return not (row[_COL.NETWORK] == _NETWORK.MASTERCARD and by_right)

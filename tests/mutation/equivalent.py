@@ -8,9 +8,13 @@ _OF_FEATURES: Final = (
 )
 _OF_MERCHANTS: Final = "no feature reads how many reports a merchant ever had, and only merchants have parts"
 EXPLAINED: Final = {
-    "scoring/features/payment.py: _f(": _OF_FEATURES,
-    'scoring/features/payment.py:         "': _OF_FEATURES,
-    "scoring/features/payment.py: row[_C_AUTH_TYPE] >= 0": "codes of authenticationType begin at 1: 0 is never read",
+    "scoring/features/amount.py: .add(": _OF_FEATURES,
+    "scoring/features/instrument.py: .add(": _OF_FEATURES,
+    "scoring/features/parties.py: .add(": _OF_FEATURES,
+    "scoring/features/authentication.py: .add(": _OF_FEATURES,
+    "scoring/features/merchant.py: .add(": _OF_FEATURES,
+    "scoring/features/authentication.py: kind >= 0": "codes of authenticationType begin at 1: 0 is never read",
+    "scoring/features/authentication.py: p.event[_COL.AUTH_TYPE] >= 0": "the same",
     "scoring/features/payment.py: revision(": "a name under which numba keeps compiled code",
     "scoring/threeds/verdict.py: revision(": "the same",
     'scoring/decide/alerts.py: else "SCORE"': "any text that names no reason: the alert is about the card",

@@ -176,7 +176,7 @@ def _checklist(merchants: Merchants, row: int, attested_at: datetime, draw: floa
         attested_by="merchant",
         source="SELF_DECLARED" if draw < 0.75 else "PSP" if draw < 0.95 else "AUDIT",
         items={
-            code: ChecklistItem(status=t.ITEM_STATUSES[status])  # type: ignore[misc, arg-type]  # the literals
+            code: ChecklistItem(status=t.ITEM_STATUSES[status])  # type: ignore[arg-type]  # the literals
             for code, status in zip(CHECKLIST_ITEMS, merchants.items[row].tolist(), strict=True)
         },
     )

@@ -4,8 +4,19 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final, get_args
 
-from scoring.contract.authorization import SCHEMA, Channel, Initiator, Network, Phase, TxnType
-from scoring.contract.codes import AVS_RESULTS, CVV2_RESULTS, ENTRY_MODES, OutcomeClass
+from scoring.contract.authorization import SCHEMA, Channel, Funding, Initiator, Network, Phase, TxnType
+from scoring.contract.codes import (
+    AVS_RESULTS,
+    CVV2_RESULTS,
+    ENTRY_MODES,
+    ChannelCode,
+    FundingCode,
+    InitiatorCode,
+    NetworkCode,
+    OutcomeClass,
+    PhaseCode,
+    TxnTypeCode,
+)
 from scoring.contract.currencies import CURRENCIES
 from scoring.contract.response_codes import answers_of
 from scoring.contract.threeds_codes import (
@@ -67,8 +78,9 @@ class Vocabulary(IntEnum):
     ANSWER = 28  # response codes: of the network in column NETWORK this plus that
 
 
-def _positions(*names: str) -> dict[str, int]:
-    return {name: position for position, name in enumerate(names, start=1)}
+def _coded(words: object, codes: type[IntEnum]) -> dict[str, int]:
+    """Give each word of a list of the contract its code."""
+    return {word: int(codes[word.upper()]) for word in get_args(words)}
 
 
 def _numbers(known: Iterable[int]) -> dict[str, int]:
@@ -88,12 +100,12 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.SCHEMA: {SCHEMA: 0},
     Vocabulary.COUNTRY: COUNTRIES,
     Vocabulary.CURRENCY: {name: number * 8 + exponent for name, (number, exponent) in CURRENCIES.items()},
-    Vocabulary.NETWORK: _positions(*get_args(Network)),
-    Vocabulary.FUNDING: _positions("credit", "debit", "prepaid") | {"unknown": 0},
-    Vocabulary.TXN_TYPE: _positions(*get_args(TxnType)),
-    Vocabulary.CHANNEL: _positions(*get_args(Channel)),
-    Vocabulary.INITIATOR: _positions(*get_args(Initiator)),
-    Vocabulary.PHASE: _positions(*get_args(Phase)),
+    Vocabulary.NETWORK: _coded(Network, NetworkCode),
+    Vocabulary.FUNDING: _coded(Funding, FundingCode),
+    Vocabulary.TXN_TYPE: _coded(TxnType, TxnTypeCode),
+    Vocabulary.CHANNEL: _coded(Channel, ChannelCode),
+    Vocabulary.INITIATOR: _coded(Initiator, InitiatorCode),
+    Vocabulary.PHASE: _coded(Phase, PhaseCode),
     Vocabulary.OUTCOME: {outcome.name: int(outcome) for outcome in OutcomeClass},
     Vocabulary.ENTRY_MODE: _numbers(ENTRY_MODES),
     Vocabulary.REASON: _numbers(TRANS_STATUS_REASONS),
@@ -114,7 +126,7 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.EXEMPTION: exemption_words(),
     **{
         Vocabulary.ANSWER + position: {code: int(answer) for code, answer in answers_of(network).items()}
-        for network, position in _positions(*get_args(Network)).items()
+        for network, position in _coded(Network, NetworkCode).items()
     },
 }
 """The words of every vocabulary, with what they mean."""

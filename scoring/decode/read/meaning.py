@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract.codes import Kind, OutcomeClass
+from scoring.contract.codes import Kind, OutcomeClass, TxnTypeCode
+from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
 from scoring.decode.read.codes import Vocabulary
 from scoring.decode.read.fields import (
@@ -58,8 +59,9 @@ _RESPONSE: Final = int(Span.RESPONSE_CODE)
 _ANSWER: Final = int(Vocabulary.ANSWER)
 _APPROVED: Final = int(OutcomeClass.APPROVED)
 _GENERIC: Final = int(OutcomeClass.GENERIC)
-_KINDS: Final = (0, 0, 0, 0, int(Kind.REFUND), int(Kind.REVERSAL))
-_YEN: Final = 392
+_KIND_OF: Final = {TxnTypeCode.REFUND: Kind.REFUND, TxnTypeCode.REVERSAL: Kind.REVERSAL}
+_KINDS: Final = tuple(int(_KIND_OF.get(code, Kind.ATTEMPT)) for code in TxnTypeCode)
+_YEN: Final = CURRENCIES["JPY"][0]
 _TENS: Final = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 _ZERO: Final = 48
 _NINE: Final = 57

@@ -1,0 +1,63 @@
+"""Inputs of amount, time and goods."""
+
+from math import log1p, nan
+
+from scoring.contract.currencies import CURRENCIES
+from scoring.decode.columns import Col
+from scoring.features.arithmetic import DAY_MS, Inputs, Payment, flag
+from scoring.jit import plain
+from scoring.merchants.directory import TOKYO_MS, UNKNOWN, MerchantCol
+from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC
+
+_COL, _MERCHANT = plain(Col), plain(MerchantCol)
+_YEN = CURRENCIES["JPY"][0]
+_HOUR_MS = 3_600_000
+_THURSDAY = 3
+"""Day of the week of 1970-01-01, from 0 for Monday."""
+
+AMOUNT = Inputs()
+
+
+@AMOUNT.add("ln(1 + yen)", "amount")
+def amount_log(p: Payment) -> float:
+    """Amount of the payment."""
+    yen = p.event[_COL.AMOUNT_JPY]
+    return log1p(yen) if yen >= 0 else nan
+
+
+@AMOUNT.add("0/1", "amount")
+def amount_round(p: Payment) -> float:
+    """The amount is a multiple of 1,000 yen."""
+    yen = p.event[_COL.AMOUNT_JPY]
+    return flag(yen % 1000 == 0) if yen > 0 else nan
+
+
+@AMOUNT.add("0/1", "amount")
+def amount_foreign(p: Payment) -> float:
+    """The currency is not the yen."""
+    return flag(p.event[_COL.CURRENCY] != _YEN)
+
+
+@AMOUNT.add("h", "time")
+def hour_jst(p: Payment) -> float:
+    """Hour of the day in Tokyo."""
+    return float(((p.event[_COL.EVENT_MS] + TOKYO_MS) // _HOUR_MS) % 24)
+
+
+@AMOUNT.add("0 Monday", "time")
+def weekday_jst(p: Payment) -> float:
+    """Day of the week in Tokyo."""
+    return float(((p.event[_COL.EVENT_MS] + TOKYO_MS) // DAY_MS + _THURSDAY) % 7)
+
+
+@AMOUNT.add("code", "goods", categorical=True)
+def mcc_group(p: Payment) -> float:
+    """Group of the merchant category."""
+    return float(GROUP_OF_MCC[p.event[_COL.MCC]])
+
+
+@AMOUNT.add("0/1", "goods")
+def goods_high_risk(p: Payment) -> float:
+    """High-risk goods, by the merchant's own class, else by its category."""
+    goods = p.merchant[_MERCHANT.GOODS]
+    return float(HIGH_RISK_MCC[p.event[_COL.MCC]]) if goods == UNKNOWN else float(goods)
