@@ -7,7 +7,7 @@ DURATION ?= 60
 
 .DEFAULT_GOAL := help
 
-.PHONY: help setup demo test check bench chaos soak model lock docs clean
+.PHONY: help setup demo unit test check bench chaos soak model lock docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 
 demo: setup ## Broker, worker, simulated traffic with fraud and a live view, for DURATION=60 seconds
 	$(BIN)/sekisho demo --duration $(DURATION)
+
+unit: setup ## Tests that need no broker, no Prometheus and no clean environment: what to run while you work
+	$(BIN)/python -m pytest -q -m unit
 
 test: setup ## Every test that this machine can run; what it cannot is skipped with its reason
 	$(BIN)/python -m pytest

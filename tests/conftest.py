@@ -1,10 +1,34 @@
-"""Settings of the whole suite: property tests without deadlines, reproducible in CI."""
+"""Settings of the whole suite: property tests without deadlines, reproducible in CI; and which tests are `unit`."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # A shared machine pauses at random: a deadline would fail a right test.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile(os.environ.get("SEKISHO_HYPOTHESIS", "default"))
+
+BROKER_FOLDERS = frozenset({"integration"})
+"""Every test here is of a broker's ground, whatever it carries: none is `unit`."""
+
+UNIT_FOLDERS = frozenset(
+    "chaos cli config contract decide decode demo deploy dlq docs engine enrich kafka merchants model mutation policy "
+    "profile records replay simulator state telemetry tidy training transport".split()
+)
+"""A test here is `unit` unless it carries a mark of `NEEDS`."""
+
+NEEDS = frozenset({"embedded", "kafka", "monitoring", "wheel"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `unit` what needs no broker, no Prometheus and no clean environment."""
+    here = Path(__file__).parent
+    for item in items:
+        if not item.path.is_relative_to(here):
+            continue
+        folder = item.path.relative_to(here).parts[0]
+        if folder in UNIT_FOLDERS and not any(mark.name in NEEDS for mark in item.iter_markers()):
+            item.add_marker("unit")
