@@ -15,8 +15,34 @@ BROKER_FOLDERS = frozenset({"integration"})
 """Every test here is of a broker's ground, whatever it carries: none is `unit`."""
 
 UNIT_FOLDERS = frozenset(
-    "chaos cli config contract decide decode demo deploy dlq docs engine enrich kafka merchants model mutation policy "
-    "profile records replay simulator state telemetry tidy training transport".split()
+    {
+        "chaos",
+        "cli",
+        "config",
+        "contract",
+        "decide",
+        "decode",
+        "demo",
+        "deploy",
+        "dlq",
+        "docs",
+        "engine",
+        "enrich",
+        "kafka",
+        "merchants",
+        "model",
+        "mutation",
+        "policy",
+        "profile",
+        "records",
+        "replay",
+        "simulator",
+        "state",
+        "telemetry",
+        "tidy",
+        "training",
+        "transport",
+    }
 )
 """A test here is `unit` unless it carries a mark of `NEEDS`."""
 

@@ -10,7 +10,7 @@ from tests.conftest import BROKER_FOLDERS, NEEDS, UNIT_FOLDERS
 TESTS = Path(__file__).resolve().parents[1]
 # by what a file uses: the mark that its tests must carry
 USES = {
-    r"\bembedded_broker\(": "embedded",
+    r"\bembedded_broker\(|\bfind_binary\(": "embedded",
     r"\bkafka_broker\(|\bsecured_broker\(|\b(?:apache|secured): ": "kafka",
     r"\b(?:promtool|prometheus_program): str": "monitoring",
     r"\"hatchling\", \"build\"": "wheel",
