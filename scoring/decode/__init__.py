@@ -3,8 +3,8 @@
 from scoring.decode.batch import Decoded, Name, decode, decode_outcomes
 from scoring.decode.columns import Col, country_code
 from scoring.decode.limits import DecodeLimits
-from scoring.decode.references import ParsedMerchants, ParsedReports, parse_merchants, parse_reports
 from scoring.decode.rejects import encode_dead_letter
+from scoring.decode.side_inputs import ParsedMerchants, ParsedReports, parse_merchants, parse_reports
 
 __all__ = [
     "Col",

@@ -50,10 +50,10 @@ it is late), in whole seconds:
   windows when they were read, whatever date they give.
 """
 
-from scoring.profile.catalog import PROFILE_FEATURES
 from scoring.profile.changelog import Changelog
 from scoring.profile.entities import Entity
 from scoring.profile.facts import Facts, Reports
+from scoring.profile.features import PROFILE_FEATURES
 from scoring.profile.profiles import ProfileLimits, Profiles
 
 __all__ = ["PROFILE_FEATURES", "Changelog", "Entity", "Facts", "ProfileLimits", "Profiles", "Reports"]

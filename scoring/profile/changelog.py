@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.profile.entities import REPORTED, Entity
-from scoring.profile.kernels import entry, rows, store
+from scoring.profile.kernels import entry_points, rows, store
 from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
 from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIGHTING, Packed, RowFormatError
@@ -96,7 +96,7 @@ class Changelog:
         to = Packed(
             np.empty((n, KEY_WORDS), dtype=np.uint32), np.empty(words, dtype=np.uint32), np.empty(n, dtype=np.int64)
         )
-        n = entry.pack(partition, cards, self._arena, journal, to)
+        n = entry_points.pack(partition, cards, self._arena, journal, to)
         words = int(to.ends[n - 1]) if n else 0
         rows_end, words_end = n + len(last), words + len(last.values)
         to.keys[n:rows_end], to.values[words:words_end], to.ends[n:rows_end] = last.keys, last.values, last.ends + words
@@ -112,31 +112,33 @@ class Changelog:
             RowFormatError: a row is of another version, of another partition, or damaged.
         """
         packed = _writable(packed)
-        n = entry.restore(packed, partition, in_place, self._arena, self.journal(partition, len(packed)))
+        n = entry_points.restore(packed, partition, in_place, self._arena, self.journal(partition, len(packed)))
         if n != rows.DONE:
             raise RowFormatError(_what_is_wrong(packed, n, partition))
         self.sightings.restore(partition, packed)
 
     def settle(self) -> None:
         """Close a restore in place."""
-        entry.collect(self._arena)
+        entry_points.collect(self._arena)
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
         """Note rows by their keys, uint32[n, KEY_WORDS], so that the next flush writes them, or their tombstones.
 
         For what a crash left behind the last marker: rows that do not count must not outlive the ones that do.
         """
-        entry.mark(np.require(keys, np.uint32, _FORM), partition, self._arena, self.journal(partition, len(keys)))
+        entry_points.mark(
+            np.require(keys, np.uint32, _FORM), partition, self._arena, self.journal(partition, len(keys))
+        )
         self.sightings.rewrite(partition, keys)
 
     def forget_cards(self, partition: int) -> None:
         """Let go of a partition's cards: they are another worker's now."""
-        entry.leave(partition, True, self._arena, self.journal(partition, 0))
+        entry_points.leave(partition, True, self._arena, self.journal(partition, 0))
         self._drop_notes(partition)
 
     def forget_shared(self, partition: int) -> None:
         """Let go of what a partition saw of all other entities, to restore it from its log."""
-        entry.leave(partition, False, self._arena, self.journal(partition, 1 << 10))
+        entry_points.leave(partition, False, self._arena, self.journal(partition, 1 << 10))
         self._drop_notes(partition)
         self.sightings.forget(partition)
 

@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.catalog import PROFILE_FEATURES
 from scoring.profile.changelog import Changelog
 from scoring.profile.entities import REPORTED, Entity
 from scoring.profile.facts import Facts, Reports
-from scoring.profile.kernels import entry, store
+from scoring.profile.features import PROFILE_FEATURES
+from scoring.profile.kernels import entry_points, store
 from scoring.profile.kernels.arrays import Arena, Columns, Outputs, ReportColumns
 from scoring.profile.kernels.rings import WORK_SIZE
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS, TABLES
@@ -150,7 +150,7 @@ class Profiles:
         seen = Seen(*(np.zeros(n, dtype=np.bool_) for _ in Seen._fields))
         home = self._home(partition)
         journal = self.changelog.journal(home, n)
-        entry.read_then_update(_columns(facts), Outputs(out, *seen), first_column, home, self._arena, journal)
+        entry_points.read_then_update(_columns(facts), Outputs(out, *seen), first_column, home, self._arena, journal)
         return seen
 
     def take_outcomes(self, facts: Facts, partition: int = 0) -> NDArray[np.int8]:
@@ -162,14 +162,14 @@ class Profiles:
         results = np.empty(len(facts), dtype=np.int8)
         home = self._home(partition)
         journal = self.changelog.journal(home, len(facts))
-        entry.take_outcomes(_columns(facts), results, home, self._arena, journal)
+        entry_points.take_outcomes(_columns(facts), results, home, self._arena, journal)
         return results
 
     def report(self, reports: Reports, partition: int = 0) -> None:
         """Count fraud reports of a partition. Events from before its receipt do not see one, whenever they arrive."""
         columns = ReportColumns(reports.card, reports.merchant, reports.received_ms, reports.amount_jpy)
         home = self._home(partition)
-        entry.report(columns, home, self._arena, self.changelog.journal(home, len(reports)))
+        entry_points.report(columns, home, self._arena, self.changelog.journal(home, len(reports)))
 
     def _home(self, partition: int) -> int:
         assert partition >= 0, partition

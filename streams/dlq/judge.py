@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Decoded, DecodeLimits, decode, decode_outcomes, parse_reports
-from scoring.decode.references import decode_report
+from scoring.decode.side_inputs import decode_report
 from streams.kafka.settings import Topics
 
 BATCH_MAX = 2_048

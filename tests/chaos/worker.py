@@ -20,7 +20,7 @@ from scoring.engine import Engine
 from scoring.features.catalogue import FEATURES
 from scoring.observer import Observed
 from scoring.profile import Entity
-from scoring.profile.catalog import PROFILE_FEATURES
+from scoring.profile.features import PROFILE_FEATURES
 from streams import cli
 from streams.config import wiring
 

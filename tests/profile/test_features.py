@@ -3,7 +3,7 @@
 import numpy as np
 
 from scoring.profile import PROFILE_FEATURES
-from scoring.profile.catalog import PROGRAM
+from scoring.profile.features import PROGRAM
 from scoring.profile.layout import TABLES, Value
 from tests.profile.events import APPROVED, BAD_CRED, BAD_PAN, FUNDS, NAMES, REVERSAL, Event, Stream, at
 

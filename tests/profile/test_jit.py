@@ -10,7 +10,7 @@ import pytest
 
 from scoring import jit
 from scoring.profile import Reports
-from scoring.profile.kernels import card, entry, rings, store
+from scoring.profile.kernels import card, entry_points, rings, store
 from scoring.profile.kernels.arrays import ReportColumns
 from tests.profile.events import Stream, reports
 
@@ -20,7 +20,7 @@ def test_an_entry_point_returns_the_revision_of_the_helpers_that_are_loaded() ->
     columns = ReportColumns(none.card, none.merchant, none.received_ms, none.amount_jpy)
     profiles = Stream().profiles
     journal = profiles.changelog.journal(0, 0)
-    assert entry.report(columns, 0, profiles._arena, journal) == jit.revision("scoring.profile")
+    assert entry_points.report(columns, 0, profiles._arena, journal) == jit.revision("scoring.profile")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,8 @@ def test_another_helper_changes_the_revision(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_revision_is_the_same_in_every_process() -> None:
     """A digest of addresses or of randomly seeded hashes would compile anew at every start."""
-    code = "from scoring import jit; from scoring.profile.kernels import entry; print(jit.revision('scoring.profile'))"
+    code = "from scoring import jit; from scoring.profile.kernels import entry_points; print(jit.revision({!r}))"
+    code = code.format("scoring.profile")
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert int(run.stdout) == jit.revision("scoring.profile")

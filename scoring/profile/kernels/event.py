@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from scoring.jit import constant, helper, whole
-from scoring.profile.catalog import PROGRAM, TERMS
 from scoring.profile.entities import SMALL_JPY_MAX, WINDOW_S, Entity, Statistic
+from scoring.profile.features import PROGRAM, TERMS
 from scoring.profile.kernels.arrays import Arena, Columns, Journal, Keys, Scratch, Words
 from scoring.profile.kernels.card import (
     UNKNOWN,

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from scoring.contract.codes import OutcomeResult
 from scoring.jit import borrow, constant, entry, helper, revision, whole
-from scoring.profile.catalog import PROGRAM
 from scoring.profile.entities import TIME_S_MAX, Entity
+from scoring.profile.features import PROGRAM
 from scoring.profile.kernels import rows
 from scoring.profile.kernels.ahead import look_ahead
 from scoring.profile.kernels.arrays import Arena, Columns, Journal, Outputs, ReportColumns
