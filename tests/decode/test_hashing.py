@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scoring.decode import DecodeLimits, decode, parse_reports
 from scoring.decode.hashing import PARTS, entity_keys
 from scoring.profile.entities import Entity
-from tests.decode.test_references import report
+from tests.decode.test_side_inputs import report
 from tests.events import encoded
 
 LIMITS = DecodeLimits()

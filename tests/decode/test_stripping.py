@@ -13,7 +13,7 @@ from scoring.contract.dead_letter import Reject
 from scoring.decode import Decoded, DecodeLimits, decode, parse_merchants, parse_reports
 from scoring.decode.stripping import Finding, told_path
 from tests.decode.numbers import NETWORKS, PAN, luhn_runs
-from tests.decode.test_references import merchant, report
+from tests.decode.test_side_inputs import merchant, report
 from tests.events import encoded, event
 
 STRIP, REFUSE = DecodeLimits(), DecodeLimits(guard="refuse")
