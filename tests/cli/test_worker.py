@@ -99,10 +99,10 @@ def until(reached: Callable[[], bool], seconds: float, what: str) -> None:
 def test_topics_are_created_once_and_a_difference_is_told(deployment: Deployment) -> None:
     created = deployment.sekisho("topics", "create")
     assert created.returncode == 0, created.stderr
-    assert [line.split()[0] for line in created.stdout.splitlines()] == ["created"] * 8
+    assert [line.split()[0] for line in created.stdout.splitlines()] == ["created"] * 9
     again = deployment.sekisho("topics", "create")
     assert again.returncode == 0, again.stderr
-    assert [line.split()[0] for line in again.stdout.splitlines()] == ["exists"] * 8
+    assert [line.split()[0] for line in again.stdout.splitlines()] == ["exists"] * 9
     settings = json.loads(deployment.file.read_text())
     settings["topics"]["partitions"]["events"] = 5
     deployment.file.write_text(json.dumps(settings))

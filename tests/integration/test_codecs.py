@@ -24,7 +24,7 @@ from streams.state.settings import State
 from streams.worker.settings import WorkerSettings
 from tests.brokers.load import reader
 from tests.brokers.topic_settings import OF_THE_TOPIC
-from tests.events import encoded, token
+from tests.events import encoded, outcome_of, token
 from tests.integration.conftest import PARTITIONS, NewWorker
 from tests.integration.deployed import Deployed, deploy, kill
 from tests.records.build import CODECS
@@ -61,7 +61,7 @@ async def compress(place: Deployed, codec: str) -> None:
 
 
 async def send(place: Deployed, codec: str, phase: str) -> None:
-    """Send events, of which some are refused, reports and merchants; compressed by the producer as well."""
+    """Send events, of which some are refused, outcomes, reports and merchants; compressed by the producer as well."""
     topics, acks = place.topics, []
     client = aiokafka.AIOKafkaProducer(**client_options(place.broker), acks="all", compression_type=codec, linger_ms=20)
     await client.start()
@@ -77,6 +77,8 @@ async def send(place: Deployed, codec: str, phase: str) -> None:
                 value = b"{" * 40 if number == 7 else value
                 acks.append((topics.authorizations, partition, card.encode(), value))
                 acks.append((topics.fraud_reports, partition, card.encode(), report(card, number)))
+                outcome = outcome_of(encoded(event_id=f"asked-{number}", card={"pan_hmac": card}))
+                acks.append((topics.authorization_outcomes, partition, card.encode(), outcome))
             merchant = {"acquirer_id": "acq-1", "merchant_id": f"m-{codec}-{number}"}
             acks.append((topics.merchants, 0, f"acq-1/m-{codec}-{number}".encode(), orjson.dumps(merchant)))
         sent = [
