@@ -67,8 +67,11 @@ def watch(client: AIOKafkaClient) -> None:
             tasks.append(asyncio.create_task(watcher.run(), name=f"failover of {client._client_id}"))
 
     async def stop_and_close() -> None:
-        for task in (*tasks, *watcher.connecting.values()):
+        watcher.is_closed = True
+        ending = (*tasks, *watcher.connecting.values())
+        for task in ending:
             task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)  # each closes the connection that it was making
         await close()
 
     client.bootstrap, client.close = bootstrap_and_watch, stop_and_close
@@ -89,6 +92,8 @@ class Watcher:
         self._oldest: dict[_Id, tuple[int, int]] = {}  # by connection: which, and its oldest request that waits
         self.connecting: dict[_Id, _Connecting] = {}
         self._since_s: dict[_Id, float] = {}
+        self.is_closed = False
+        """Whether the client closes: what connects later would stay open, as nobody would close it."""
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -117,6 +122,8 @@ class Watcher:
 
         The original waits for its request timeout, also when the node has gone meanwhile, and lets all others wait.
         """
+        if self.is_closed:
+            return None
         name = (node_id, group)
         known = self._client._conns.get(name)
         if known is not None and known.connected():

@@ -346,3 +346,30 @@ def test_a_connection_that_the_broker_has_closed_is_closed_here_too_before_anoth
         assert ended.closed
 
     asyncio.run(play())
+
+
+def test_a_client_that_closes_makes_no_connection_any_more_and_waits_for_those_under_way() -> None:
+    async def play() -> None:
+        client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+        begun, left, made = asyncio.Event(), [], []
+
+        async def connecting(node_id: int, **_: Any) -> None:
+            made.append(node_id)
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0)  # as a socket that closes
+                left.append(node_id)
+
+        client._get_conn = connecting
+        watch(client)
+        wanted = asyncio.create_task(client._get_conn(FROZEN))
+        await begun.wait()
+        await client.close()
+        assert left == [FROZEN], "closed before the client's end, not by the garbage collector after it"
+        assert await wanted is None
+        assert await client._get_conn(OTHER) is None
+        assert made == [FROZEN]
+
+    asyncio.run(play())
