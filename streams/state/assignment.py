@@ -62,10 +62,10 @@ class Assignment:
         self._has_restored_cases = False
         self._assigned: frozenset[TP] | None = None  # None while the group gives them out anew
         self._generation = 0
-        self._stale: set[int] = set()  # held, and since then another worker's, if only for a moment
+        self._stale: set[int] = set()  # owned, and since then another worker's, if only for a moment
 
     def interrupted(self) -> None:
-        """Note that a rebalance has begun: from here on nothing is restored, or flushed, that was not yet held."""
+        """Note that a rebalance has begun: from here on nothing is restored, or flushed, that was not yet owned."""
         self._assigned = None
 
     def assigned(self, assigned: Iterable[TP], generation: int) -> None:

@@ -70,7 +70,7 @@ class OwnedPartition:
     """A partition whose profiles are restored and live here.
 
     `applied`: the next offset of each input that its last marker, or the start, speaks of. `since`: from where the next
-    owner has to scan the outputs, as long as input up to `answered_until` is not applied again; after that it is
+    owner has to scan the outputs, as long as input up to `published_until` is not applied again; after that it is
     `ends`, where the outputs ended when the predecessor was fenced, or later.
     """
 
@@ -99,7 +99,7 @@ def period_s(state: State, flush_s: float, *, is_alone: bool) -> float:
 
 
 class ChangelogWriter(Service):
-    """Flush every partition held, one after the other, within each interval; a failure crashes the worker."""
+    """Flush every owned partition, one after the other, within each interval; a failure crashes the worker."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class ChangelogWriter(Service):
                 await self.renew_fences()
 
     async def renew_fences(self) -> None:
-        """Remind brokers and coordinators of the owner of every partition held.
+        """Renew the fence of every owned partition at brokers and coordinators.
 
         Raises:
             FenceError, ExpelledError: as `Fence.renew`.

@@ -1,4 +1,4 @@
-"""The three agents: authorizations are scored, their outcomes and fraud reports are taken in.
+"""One agent for each input: authorizations are scored, their outcomes and fraud reports are applied.
 
 The order that makes the guarantee, for every batch:
 
@@ -11,9 +11,9 @@ The order that makes the guarantee, for every batch:
 7. Once a second the changed profiles are flushed and closed by a marker, which names the input they know
    (`streams.state.changelog_writer`); up to there, and not beyond, is committed.
 
-An exception anywhere in 2 to 7 ends the process; the next one restores profiles to the last marker and takes in again
-what came after it: what had been answered is not answered again. No event is lost, and none is acknowledged by Faust on
-its own: all streams are `noack`.
+An exception anywhere in 2 to 7 ends the process. The next one restores profiles to the last marker and applies again
+what came after it; what is already published is not published again. No event is lost, and none is acknowledged by
+Faust on its own: all streams are `noack`.
 """
 
 import time
@@ -95,7 +95,7 @@ def define_agents(app: faust.App, host: Host) -> None:
 
     def define(given: Input) -> None:
         @app.agent(app.topic(given.topic, schema=RawBatchSchema()), name=given.name)
-        async def _(stream: StreamT[Any]) -> None:
+        async def take(stream: StreamT[Any]) -> None:
             async for event, batch in batches(stream):
                 host.batch_consumer.mark_applied(cast(BatchMessage, event.message))
                 emitted = host.changelog_writer.emitted(batch.topic, batch.partition, batch.offsets[0])

@@ -1,7 +1,7 @@
 """Compile what is compiled on first use, before the first event waits for it.
 
-Kernels are cached on disk where the installation may write there; elsewhere every start compiles them, for about a
-minute. A throw-away engine walks made-up events, an outcome, a report and a merchant through every stage.
+Kernels are cached on disk where the installation may write there; elsewhere every start compiles them, for a minute
+or two. A throw-away engine walks made-up events, an outcome, a report and a merchant through every stage.
 """
 
 import time

@@ -11,15 +11,21 @@ from typing import Any
 import pytest
 
 from deploy.site import build
+from scoring.clock import UNDATED
 from scoring.decode import DecodeLimits, decode
+from scoring.outputs import Source
 from streams.cli.command import FORWARDED, parser
 from streams.config.load import load_policy_file, load_settings
+from streams.config.settings import Settings
+from streams.config.wiring import build_engine
+from streams.kafka.topics import plan
 from streams.replay import command as replay
 from streams.replay.columns.declared import mappings_of
 from tests.docs import payments
 from tests.replay.tables import source
 
 FOLDER = build.ROOT / "deploy" / "docs" / "tutorial"
+SHOWN = ("decision_id", "score", "probability", "band", "action", "reasons")
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
 thresholds: Any = importlib.import_module("deploy.docs.tutorial.thresholds")
 
@@ -67,6 +73,25 @@ def test_the_event_is_accepted_and_the_configuration_and_both_policies_too(tmp_p
     assert {'version: "2026-12-01"\n', "  review: 200\n"} <= set(blocks("yaml"))
     (tmp_path / "policy.yaml").write_text(edited, encoding="utf-8")
     assert f"policy.yaml: ok, policy {load_policy_file(tmp_path / 'policy.yaml').identity}\n" in blocks("")
+
+
+def test_the_page_shows_the_decision_of_the_model_that_ships() -> None:
+    """A bundle that was trained anew answers otherwise: then the whole page has to be run again."""
+    source = Source(topic="authorizations", partition=0, offsets=[0], timestamps_ms=[UNDATED])
+    value = (FOLDER / "event.json").read_bytes()
+    outputs = build_engine(Settings()).score([value], source, received_at_ms=0, decided_at_ms=lambda: 0)
+    decision = json.loads(outputs.decisions[0][1])
+    shown = [f'  "{name}": {json.dumps(decision[name])},\n' for name in SHOWN]
+    assert "".join(shown) in blocks("")
+
+
+def test_the_page_names_every_topic_of_this_release() -> None:
+    settings = load_settings(FOLDER / "worker.yaml")
+    made = [f"created  {one.name}  {one.partitions} partition(s)\n" for one in plan(settings.topics)]
+    assert "".join(made) in blocks("")
+    full = settings.topics.full
+    inputs = (full.authorizations, full.authorization_outcomes, full.fraud_reports, full.merchants)
+    assert any(f"  in        {', '.join(inputs)}\n" in block for block in blocks(""))
 
 
 @pytest.mark.parametrize("line", commands())
