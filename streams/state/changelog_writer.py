@@ -43,6 +43,7 @@ from streams.state.settings import State
 from streams.transport.append import Ack
 from streams.transport.fence import Fence, FenceError, ProducerIdentity
 from streams.transport.fence.lease import FENCED, ExpelledError
+from streams.transport.tasks import WatchedService
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ def period_s(state: State, flush_s: float, *, is_alone: bool) -> float:
     return max(state.flush_interval_s - state.follow_interval_s - 2 * flush_s, state.flush_interval_s / 2)
 
 
-class ChangelogWriter(Service):
+class ChangelogWriter(WatchedService):
     """Flush every owned partition, one after the other, within each interval; a failure crashes the worker."""
 
     def __init__(

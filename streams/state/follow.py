@@ -19,6 +19,7 @@ from scoring.profile.packed import RowFormatError
 from streams.state.log.marker import KEY, StateFormatError, decode
 from streams.state.log.reader import LogReader, Rows, pack
 from streams.state.protocols import Engine, Settings, Telemetry
+from streams.transport.tasks import WatchedService
 
 ROWS_HELD_MAX: Final = 4_000_000
 """Rows that may wait for their marker; more is a log without markers."""
@@ -38,7 +39,7 @@ class _Followed:
     oldest_ms: int | None = None
 
 
-class Follower(Service):
+class Follower(WatchedService):
     """Follow the partitions that this worker does not own; between batches, on the main loop."""
 
     def __init__(self, settings: Settings, engine: Engine, telemetry: Telemetry, **kwargs: Any) -> None:

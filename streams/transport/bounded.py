@@ -16,7 +16,7 @@ from aiokafka.structs import TopicPartition
 from streams.records.batches import Fetched, Opened, Refused, unpack
 from streams.records.codecs import BrokenError
 from streams.records.columns import Header
-from streams.transport.fetch import fetch_again, next_batch
+from streams.transport.fetch import close, fetch_again, next_batch
 
 ALL: Final = 1 << 31
 
@@ -66,6 +66,14 @@ class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it ha
         super().__init__(**options)
         self._limit = batch_max_bytes
         self.refuse = refuse
+
+    async def stop(self) -> None:
+        """Close the connections. Overrides the original, which may cancel its caller (`fetch.close`).
+
+        Raises:
+            aiokafka.errors.KafkaError: the fetcher had failed.
+        """
+        await close(self)
 
     async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Polled:
         """Return records of the partitions, or of all, by partition; at most `max_records`. Overrides the original.

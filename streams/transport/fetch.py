@@ -212,13 +212,38 @@ def aborted(source: Any, batch: Any) -> bool:
 
 
 async def close(consumer: aiokafka.AIOKafkaConsumer) -> None:
-    """Stop a consumer, and wait until it has.
+    """Stop a consumer, and wait until its connections are closed.
 
     aiokafka tells its fetcher to end by one cancellation. The fetcher forgets it if it comes while it cancels fetches
     itself, those of an assignment that is gone: at the end of a read or in a rebalance. So it is told again.
+
+    Raises:
+        aiokafka.errors.KafkaError: the fetcher had failed.
     """
-    stopping = asyncio.create_task(consumer.stop())
+    stopping = asyncio.create_task(_stop(consumer))
     while not (await asyncio.wait([stopping], timeout=CLOSE_AGAIN_S))[0]:
         if consumer._fetcher is not None and consumer._fetcher._closed:
             consumer._fetcher._fetch_task.cancel()
     stopping.result()
+
+
+async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
+    """Stop a consumer, and what `AIOKafkaConsumer.stop` leaves when it ends early.
+
+    It cancels tasks and awaits them. One that has not begun, or that waits to fetch again after an error, ends by this
+    cancellation, and so does the stop: its caller would see itself cancelled, and connections would stay open.
+    """
+    try:
+        await aiokafka.AIOKafkaConsumer.stop(consumer)
+        return
+    except asyncio.CancelledError:
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():  # the loop ends
+            raise
+    fetcher = consumer._fetcher
+    if fetcher is not None:
+        tasks = [fetcher._fetch_task, *fetcher._pending_tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await consumer._client.close()

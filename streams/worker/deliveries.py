@@ -12,6 +12,7 @@ from mode import Service
 
 from streams.transport.append import Ack
 from streams.transport.fence.lease import FENCED, ExpelledError
+from streams.transport.tasks import WatchedService
 
 
 class UndeliveredError(Exception):
@@ -24,7 +25,7 @@ class _Delivery:
     finish: Callable[[int], Any]
 
 
-class Deliveries(Service):
+class Deliveries(WatchedService):
     """Await acknowledgements batch by batch, so that an agent may already work on the next one.
 
     A failure crashes the service and with it the app; nothing after the failed batch is finished.

@@ -99,7 +99,7 @@ class LogReader:
         try:
             await consumer.start()
         except BaseException:
-            await consumer.stop()
+            await close(consumer)
             raise
         self._started = consumer
 

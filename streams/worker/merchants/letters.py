@@ -26,6 +26,7 @@ from streams.records.batches import Refused
 from streams.state.log.reader import LogReader
 from streams.transport.bounded import BoundedConsumer, Record
 from streams.transport.consumer import BatchConsumer
+from streams.transport.tasks import WatchedService
 from streams.worker.deliveries import UndeliveredError
 from streams.worker.emit import Emitter
 from streams.worker.merchants.progress import read_offset, write_offset
@@ -76,7 +77,7 @@ class _Taken:
     written: frozenset[int] | None = None
 
 
-class MerchantLetters(Service):
+class MerchantLetters(WatchedService):
     """Write the dead letters of merchants while this worker owns partition 0 of the authorizations."""
 
     def __init__(

@@ -14,6 +14,7 @@ from streams.kafka.security import client_options
 from streams.records.batches import Refused
 from streams.transport import failover
 from streams.transport.bounded import BoundedConsumer, Polled
+from streams.transport.tasks import WatchedService
 from streams.worker.merchants.letters import MerchantLetters
 from streams.worker.protocols import Engine, Telemetry
 from streams.worker.settings import WorkerSettings
@@ -31,7 +32,7 @@ class RegistryError(Exception):
     """Raised when the registry cannot be read to its end in time, or does not exist."""
 
 
-class ReferenceLoader(Service):
+class ReferenceLoader(WatchedService):
     """Read `merchants` to its end before anything else starts, then follow it.
 
     It runs on the main loop, so the engine is never touched from two threads; a reload of the whole registry is applied
