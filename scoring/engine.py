@@ -176,7 +176,7 @@ class Engine:
         return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=_by_reason(rejects)))
 
     def set_partitions(self, partitions: int) -> None:
-        """Keep what each of so many partitions sees apart, so that it can be moved. Before the first event only."""
+        """Set the number of input partitions, whose rows are kept apart. Before the first event only."""
         self.observer.set_partitions(partitions)
 
     @property

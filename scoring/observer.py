@@ -19,7 +19,8 @@ from scoring.features.catalogue import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.jit import borrow, entry, helper, revision
 from scoring.merchants.directory import MerchantDirectory
-from scoring.profile import Facts, ProfileLimits, Profiles, Reports
+from scoring.profile import EventColumns, ProfileLimits, Profiles, Reports
+from scoring.profile.columns import empty
 
 BATCH_MAX = 4096
 """Values per call: the shell cuts its polls smaller, and the matrix is allocated once for this many rows."""
@@ -109,7 +110,7 @@ class Observer:
         self._matrix = np.empty((BATCH_MAX, len(FEATURES)), dtype=np.float64)
 
     def set_partitions(self, partitions: int) -> None:
-        """Keep what each of so many partitions sees apart, so that it can be moved. Before the first event only."""
+        """Set the number of input partitions, whose rows are kept apart. Before the first event only."""
         assert not any(self.profiles.sizes().values()), "profiles hold rows already"
         self.profiles = Profiles(self.settings.profiles, partitions)
 
@@ -138,8 +139,8 @@ class Observer:
         mark("enrich")
         stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
         clocks = clock.judge(ints[:, Col.EVENT_MS], stamps)
-        facts = _facts(decoded, verdicts, clock.trusted(clocks))
-        seen = self.profiles.read_then_update(facts, matrix, _PROFILE_FIRST, partition)
+        events = _columns_of(decoded, verdicts, clock.trusted(clocks))
+        seen = self.profiles.read_then_update(events, matrix, _PROFILE_FIRST, partition)
         clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")
         return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)
@@ -154,8 +155,8 @@ class Observer:
         stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
         clocks = clock.judge(decoded.ints[:, Col.EVENT_MS], stamps)
         verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)
-        facts = _facts(decoded, verdicts, clock.trusted(clocks))
-        return Learnt(decoded, self.profiles.take_outcomes(facts, partition))
+        events = _columns_of(decoded, verdicts, clock.trusted(clocks))
+        return Learnt(decoded, self.profiles.take_outcomes(events, partition))
 
     def report(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Reported:
         """Count a batch of fraud reports of a partition; `record_ms` as in `observe`.
@@ -189,39 +190,14 @@ class Observer:
         return MerchantsTaken(parsed.rejects, beyond_limit, parsed.findings)
 
 
-def _facts(decoded: Decoded, verdicts: NDArray[np.int16], trusted: NDArray[np.bool_]) -> Facts:
-    n = len(decoded)
-    columns = _Cut(
-        np.empty(n, dtype=np.uint64),
-        np.empty((n, decoded.hashes.shape[1] - 1), dtype=np.uint64),
-        np.empty(n, dtype=np.int64),
-        np.empty(n, dtype=np.int64),
-        np.empty(n, dtype=np.int8),
-        np.empty(n, dtype=np.int8),
-        np.empty(n, dtype=np.int32),
-        np.empty(n, dtype=np.int32),
-        np.empty(n, dtype=np.bool_),
-    )
+def _columns_of(decoded: Decoded, verdicts: NDArray[np.int16], trusted: NDArray[np.bool_]) -> EventColumns:
+    columns = empty(EventColumns, len(decoded))
     _cut_columns(decoded.ints, decoded.hashes, verdicts, columns)
-    return Facts(**columns._asdict(), trusted_time=trusted)
-
-
-class _Cut(NamedTuple):
-    """What is cut out, as columns of Facts."""
-
-    event_id: NDArray[np.uint64]
-    keys: NDArray[np.uint64]
-    time_ms: NDArray[np.int64]
-    amount_jpy: NDArray[np.int64]
-    outcome: NDArray[np.int8]
-    kind: NDArray[np.int8]
-    mcc: NDArray[np.int32]
-    country: NDArray[np.int32]
-    tds_failed: NDArray[np.bool_]
+    return columns._replace(trusted_time=trusted)
 
 
 @helper
-def _cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int16], to: _Cut) -> None:
+def _cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int16], to: EventColumns) -> None:
     for i in range(len(ints)):
         to.event_id[i] = hashes[i, 0]
         for entity in range(to.keys.shape[1]):
@@ -241,8 +217,8 @@ def _compile(key: int) -> Callable[..., int]:
     """Compile the entry point; `key` is part of that under which numba keeps it."""
 
     @entry
-    def cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int16], to: _Cut) -> int:
-        """Cut the columns of Facts out of the matrices, in one pass: numpy would take a call for each."""
+    def cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int16], to: EventColumns) -> int:
+        """Fill all columns but `trusted_time` from the matrices, in one pass: numpy would take a call for each."""
         _cut(*borrow((ints, hashes, verdicts)), borrow(to))
         return key
 

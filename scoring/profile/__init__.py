@@ -45,15 +45,15 @@ it is late), in whole seconds:
 * **Partitions:** with one or several on one worker the figures are the same for the same order of events. Rows that a
   second partition has seen are kept apart and added up; rows come back from their log bit by bit (`changelog`).
 * **Memory** is bounded by `ProfileLimits`; a card takes at most 512 bytes with its share of the index and of the rows
-  of reported cards, one for 16 cards. A full store gives a new key the row that was idle longest among the next 8 under
-  its hand. Reports never take the row of a card. By them a row is active at the time of the latest event that moved
-  windows when they were read, whatever date they give.
+  of reported cards, one for 16 cards. A full store gives a new key the row that was idle longest among the next 8 from
+  its eviction cursor on. Reports never take the row of a card. By them a row is active at the time of the latest event
+  that moved windows when they were read, whatever date they give.
 """
 
 from scoring.profile.changelog import Changelog
+from scoring.profile.columns import EventColumns, Reports
 from scoring.profile.entities import Entity
-from scoring.profile.facts import Facts, Reports
 from scoring.profile.features import PROFILE_FEATURES
 from scoring.profile.profiles import ProfileLimits, Profiles
 
-__all__ = ["PROFILE_FEATURES", "Changelog", "Entity", "Facts", "ProfileLimits", "Profiles", "Reports"]
+__all__ = ["PROFILE_FEATURES", "Changelog", "Entity", "EventColumns", "ProfileLimits", "Profiles", "Reports"]

@@ -19,7 +19,10 @@ from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIGHTI
 from scoring.profile.sightings import NO_ROWS, Sightings
 
 LAYOUT: Final = f"{crc32(repr(ROW_LAYOUTS).encode()):08x}"
-"""Digest of where everything lies in a row. Rows of another layout cannot be read, whatever their version says."""
+"""Digest of the offsets and names in a row. Rows of another layout cannot be read, whatever their version says.
+
+A new name of a field changes it too: so the owner partition of a row is still called `home` there.
+"""
 
 _T = TypeVar("_T", bound=np.generic)
 _PARTITION_MASK: Final = np.uint64(0xFFFFFFFF)
@@ -126,9 +129,8 @@ class Changelog:
 
         For what a crash left behind the last marker: rows that do not count must not outlive the ones that do.
         """
-        entry_points.mark(
-            np.require(keys, np.uint32, _FORM), partition, self._arena, self.journal(partition, len(keys))
-        )
+        journal = self.journal(partition, len(keys))
+        entry_points.mark(np.require(keys, np.uint32, _FORM), partition, self._arena, journal)
         self.sightings.rewrite(partition, keys)
 
     def forget_cards(self, partition: int) -> None:
@@ -150,12 +152,12 @@ class Changelog:
 
     @property
     def eviction_cursors(self) -> list[int]:
-        """The rows at which the next evictions look, one for each store."""
-        return [int(hand) for hand in self._arena.stores[:, store.EVICTION_CURSOR]]
+        """Eviction cursors: the row at which the next eviction of each store looks."""
+        return [int(cursor) for cursor in self._arena.stores[:, store.EVICTION_CURSOR]]
 
     @eviction_cursors.setter
-    def eviction_cursors(self, eviction_cursors: list[int]) -> None:
-        self._arena.stores[:, store.EVICTION_CURSOR] = eviction_cursors
+    def eviction_cursors(self, rows: list[int]) -> None:
+        self._arena.stores[:, store.EVICTION_CURSOR] = rows
 
 
 def _writable(packed: Packed) -> Packed:
@@ -178,10 +180,10 @@ def _grown(array: NDArray[_T], used: int, needed: int) -> NDArray[_T]:
 def _what_is_wrong(packed: Packed, n: int, partition: int) -> str:
     """Say what is wrong with row n. Keys are digests, so none is shown."""
     begin, end = int(packed.ends[n - 1]) if n else 0, int(packed.ends[n])
-    entity, home = int(packed.keys[n, 0]) >> PARTITION_BITS, int(packed.keys[n, 0]) & ((1 << PARTITION_BITS) - 1)
+    entity, owner = int(packed.keys[n, 0]) >> PARTITION_BITS, int(packed.keys[n, 0]) & ((1 << PARTITION_BITS) - 1)
     name = _KINDS.get(entity)
-    if home != partition or name is None:
-        return f"row {n} is of entity {entity} and partition {home}, in the log of partition {partition}"
+    if owner != partition or name is None:
+        return f"row {n} is of entity {entity} and partition {owner}, in the log of partition {partition}"
     if end > begin and packed.values[begin] != ROW_FORMAT:
         return f"row {n} has format {int(packed.values[begin])}; this version reads format {ROW_FORMAT}"
     return f"row {n} of {name} is damaged"

@@ -5,7 +5,7 @@ from typing import Final
 
 
 class Entity(IntEnum):
-    """Name the eight keys of an authorization, in the order of the columns of `Facts.keys`."""
+    """Name the eight keys of an authorization, in the order of the columns of `EventColumns.keys`."""
 
     CARD = 0
     MERCHANT = 1

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.profile.changelog import Changelog
+from scoring.profile.columns import EventColumns, Reports, checked
 from scoring.profile.entities import REPORTED, Entity
-from scoring.profile.facts import Facts, Reports
 from scoring.profile.features import PROFILE_FEATURES
 from scoring.profile.kernels import entry_points, store
-from scoring.profile.kernels.arrays import Arena, Columns, Outputs, ReportColumns
+from scoring.profile.kernels.arrays import Arena, Outputs
 from scoring.profile.kernels.rings import WORK_SIZE
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS, TABLES
 
@@ -135,43 +135,45 @@ class Profiles:
         rows = self.limits.rows(entity) * (min(self.partitions, _OWN_WIDE_MAX) if wide else _OWN_NARROW)
         return max(1 << (rows - 1).bit_length(), 2 << self.partitions.bit_length())
 
-    def read_then_update(self, facts: Facts, out: NDArray[np.float64], first_column: int, partition: int = 0) -> Seen:
+    def read_then_update(
+        self, events: EventColumns, out: NDArray[np.float64], first_column: int, partition: int = 0
+    ) -> Seen:
         """Write the profile features of each event of a partition as its predecessors left them, then let it count.
 
         `out`: float64[n, >= first_column + P], C-contiguous; columns first_column to first_column + P overwritten, NaN
         for what is not known. A repeat changes nothing, an answer adds the outcome of its attempt: the features of
         either are NaN.
         """
-        n = len(facts)
+        n = len(events.event_id)
         assert out.dtype == np.float64, f"out is {out.dtype}, not float64"
         assert out.flags.c_contiguous, "out is not C-contiguous"
         assert out.shape[0] == n, f"out has {out.shape[0]} rows for {n} events"
         assert 0 <= first_column <= out.shape[1] - len(PROFILE_FEATURES), f"no room from column {first_column}"
         seen = Seen(*(np.zeros(n, dtype=np.bool_) for _ in Seen._fields))
-        home = self._home(partition)
-        journal = self.changelog.journal(home, n)
-        entry_points.read_then_update(_columns(facts), Outputs(out, *seen), first_column, home, self._arena, journal)
+        kept = self._kept_under(partition)
+        journal = self.changelog.journal(kept, n)
+        entry_points.read_then_update(checked(events), Outputs(out, *seen), first_column, kept, self._arena, journal)
         return seen
 
-    def take_outcomes(self, facts: Facts, partition: int = 0) -> NDArray[np.int8]:
+    def take_outcomes(self, events: EventColumns, partition: int = 0) -> NDArray[np.int8]:
         """Let outcomes of attempts of a partition count that came apart from their events; int8[n] of `OutcomeResult`.
 
         One whose attempt is not among the last ids of its card counts as attempt and outcome. An event that comes later
         with that id has features and is no repeat; it adds what the outcome could not say, and no second attempt.
         """
-        results = np.empty(len(facts), dtype=np.int8)
-        home = self._home(partition)
-        journal = self.changelog.journal(home, len(facts))
-        entry_points.take_outcomes(_columns(facts), results, home, self._arena, journal)
+        results = np.empty(len(events.event_id), dtype=np.int8)
+        kept = self._kept_under(partition)
+        journal = self.changelog.journal(kept, len(events.event_id))
+        entry_points.take_outcomes(checked(events), results, kept, self._arena, journal)
         return results
 
     def report(self, reports: Reports, partition: int = 0) -> None:
         """Count fraud reports of a partition. Events from before its receipt do not see one, whenever they arrive."""
-        columns = ReportColumns(reports.card, reports.merchant, reports.received_ms, reports.amount_jpy)
-        home = self._home(partition)
-        entry_points.report(columns, home, self._arena, self.changelog.journal(home, len(reports)))
+        kept = self._kept_under(partition)
+        entry_points.report(checked(reports), kept, self._arena, self.changelog.journal(kept, len(reports.card)))
 
-    def _home(self, partition: int) -> int:
+    def _kept_under(self, partition: int) -> int:
+        """Return the partition under which rows are kept."""
         assert partition >= 0, partition
         if self.partitions == 1:  # all in one: how the input was spread is not known, or it is not spread
             return 0
@@ -193,18 +195,3 @@ class Profiles:
         own = sum(int(self._stores[store.OWN + e, store.LIVE]) * row_nbytes(e) for e in Entity if e != Entity.CARD)
         own += self.reported * row_nbytes(REPORTED)
         return own + sum(rows * row_nbytes(entity) for entity, rows in self.sizes().items())
-
-
-def _columns(facts: Facts) -> Columns:
-    return Columns(
-        facts.event_id,
-        facts.keys,
-        facts.time_ms,
-        facts.amount_jpy,
-        facts.outcome,
-        facts.kind,
-        facts.mcc,
-        facts.country,
-        facts.tds_failed,
-        facts.trusted_time,
-    )

@@ -6,14 +6,14 @@ import time
 import numba
 import numpy as np
 
-from scoring.profile import PROFILE_FEATURES, Facts, Profiles, Reports
+from scoring.profile import PROFILE_FEATURES, EventColumns, Profiles, Reports
 
 CARDS, EVENTS, BATCH = 100_000, 600_000, 256
 REPORTED, REPORTS = 3_000, 60_000  # cards that were reported, of the first ones, and their reports at their merchants
 POPULATION = (CARDS, 5_000, 30_000, 500, 100_000, 80_000, 90_000, 90_000)
 
 
-def traffic(n: int, rng: np.random.Generator, start_ms: int, partitions: int = 1) -> Facts:
+def traffic(n: int, rng: np.random.Generator, start_ms: int, partitions: int = 1) -> EventColumns:
     """Draw events of cards at random: popular merchants, BINs by Zipf, everything else tied to its card.
 
     Batch k of BATCH events holds cards of partition k modulo `partitions` only.
@@ -25,7 +25,7 @@ def traffic(n: int, rng: np.random.Generator, start_ms: int, partitions: int = 1
         key = rng.zipf(1.3, n) % size if entity in (1, 2, 3) else cards * size // CARDS
         mixed = (key.astype(np.uint64) + np.uint64(1 + entity * 10**7)) * np.uint64(0xD6E8FEB86659FD93)
         keys[:, entity] = (mixed ^ (mixed >> np.uint64(29))) * np.uint64(0xD6E8FEB86659FD93)
-    return Facts(
+    return EventColumns(
         event_id=rng.integers(1, 2**63, n).astype(np.uint64),
         keys=keys,
         time_ms=start_ms + np.arange(n, dtype=np.int64) * 2,
@@ -39,36 +39,33 @@ def traffic(n: int, rng: np.random.Generator, start_ms: int, partitions: int = 1
     )
 
 
-def report(profiles: Profiles, facts: Facts, rng: np.random.Generator, end_ms: int) -> None:
+def report(profiles: Profiles, columns: EventColumns, rng: np.random.Generator, end_ms: int) -> None:
     """Report events of a few cards, over the last ten days."""
-    of_few = np.flatnonzero(np.isin(facts.keys[:, 0], np.unique(facts.keys[:, 0])[:REPORTED]))
+    of_few = np.flatnonzero(np.isin(columns.keys[:, 0], np.unique(columns.keys[:, 0])[:REPORTED]))
     rows = np.sort(rng.choice(of_few, REPORTS))
     received_ms = np.sort(end_ms - rng.integers(0, 864_000, REPORTS) * 1_000)
     partition = rows // BATCH % profiles.partitions
     for number in range(profiles.partitions):
         mine = partition == number
-        card, merchant = (np.ascontiguousarray(facts.keys[rows[mine], entity]) for entity in (0, 1))
+        card, merchant = (np.ascontiguousarray(columns.keys[rows[mine], entity]) for entity in (0, 1))
         profiles.report(
             Reports(card=card, merchant=merchant, received_ms=received_ms[mine], amount_jpy=rows[mine]), number
         )
 
 
-def cut(facts: Facts, size: int) -> list[Facts]:
-    columns = {name: getattr(facts, name) for name in Facts.__slots__}
-    return [
-        Facts(**{name: column[start : start + size] for name, column in columns.items()})
-        for start in range(0, len(facts), size)
-    ]
+def cut(columns: EventColumns, size: int) -> list[EventColumns]:
+    starts = range(0, len(columns.event_id), size)
+    return [EventColumns(*(column[start : start + size] for column in columns)) for start in starts]
 
 
-def timed(profiles: Profiles, batches: list[Facts], out: np.ndarray) -> np.ndarray:
+def timed(profiles: Profiles, batches: list[EventColumns], out: np.ndarray) -> np.ndarray:
     """Return CPU microseconds per event of each batch."""
     spent = np.empty(len(batches))
     for k, batch in enumerate(batches):
-        rows = out[: len(batch)]
+        rows = out[: len(batch.event_id)]
         begun = time.process_time_ns()
         profiles.read_then_update(batch, rows, 0, k % profiles.partitions)
-        spent[k] = (time.process_time_ns() - begun) / 1_000 / len(batch)
+        spent[k] = (time.process_time_ns() - begun) / 1_000 / len(batch.event_id)
     return spent
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.contract.codes import OutcomeResult
-from scoring.profile import PROFILE_FEATURES, Entity, Facts, ProfileLimits, Profiles, Reports
+from scoring.profile import PROFILE_FEATURES, Entity, EventColumns, ProfileLimits, Profiles, Reports
 
 NAMES = tuple(feature.name for feature in PROFILE_FEATURES)
 NOON = 1_700_006_400  # seconds; a multiple of 86,400, so that buckets of every window up to 24 h begin here
@@ -64,8 +64,8 @@ def ids(events: Sequence[Event], start: int = 0) -> list[int]:
     return [1_000_003 * (start + i + 1) if event.id is None else event.id for i, event in enumerate(events)]
 
 
-def facts(events: Sequence[Event], event_ids: Sequence[int]) -> Facts:
-    return Facts(
+def columns_of(events: Sequence[Event], event_ids: Sequence[int]) -> EventColumns:
+    return EventColumns(
         event_id=np.array(event_ids, dtype=np.uint64),
         keys=np.array([[spread(e, event.key(e)) for e in Entity] for event in events], dtype=np.uint64).reshape(-1, 8),
         time_ms=np.array([event.time_ms for event in events], dtype=np.int64),
@@ -111,7 +111,7 @@ class Stream:
     def feed(self, *events: Event) -> list[dict[str, float]]:
         """Score one batch; return the features of each event by name."""
         out = np.full((len(events), len(NAMES) + 3), -7.0)
-        seen = self.profiles.read_then_update(facts(events, ids(events, self._fed)), out, 2)
+        seen = self.profiles.read_then_update(columns_of(events, ids(events, self._fed)), out, 2)
         assert (out[:, [0, 1, -1]] == -7.0).all(), "columns of others were overwritten"
         self._fed += len(events)
         self.repeats += seen.repeats.tolist()
@@ -125,7 +125,7 @@ class Stream:
 
     def outcome(self, *events: Event) -> list[str]:
         """Take outcomes of their own topic; say what became of each."""
-        results = self.profiles.take_outcomes(facts(events, ids(events, self._fed)))
+        results = self.profiles.take_outcomes(columns_of(events, ids(events, self._fed)))
         self._fed += len(events)
         return [OutcomeResult(result).name for result in results.tolist()]
 

@@ -12,7 +12,7 @@ from scoring.profile.changelog import LAYOUT
 from scoring.profile.kernels import store
 from scoring.profile.packed import ROW_FORMAT, Packed, RowFormatError
 from tests.profile.conversations import arrivals
-from tests.profile.events import SMALL, Event, Report, at, facts, ids, reports
+from tests.profile.events import SMALL, Event, Report, at, columns_of, ids, reports
 from tests.profile.strategies import streams
 from tests.profile.test_rows import TINY
 
@@ -28,9 +28,9 @@ def partition_of(event: Event, partitions: int = PARTITIONS) -> int:
 def feed(profiles: Profiles, event: Event, event_id: int, partition: int = 0) -> bytes:
     """Score one event, or take an outcome; return its features and whether it is a repeat, or what became of it."""
     if event.apart:
-        return profiles.take_outcomes(facts([event], [event_id]), partition).tobytes()
+        return profiles.take_outcomes(columns_of([event], [event_id]), partition).tobytes()
     out = np.full((1, len(PROFILE_FEATURES)), -1.0)
-    seen = profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
+    seen = profiles.read_then_update(columns_of([event], [event_id]), out, 0, partition)
     return b"".join([out.tobytes(), *(column.tobytes() for column in seen)])
 
 
@@ -56,7 +56,7 @@ def rows_that_belong_to_a_partition(profiles: Profiles) -> int:
     for line in arena.stores:
         for row in range(int(line[store.USED])):
             at = line[store.ARENA_AT] + row * line[store.WORDS]
-            found += bool(arena.words[at] != 0 and arena.shorts[4 * at + line[store.HOME]] != 0)
+            found += bool(arena.words[at] != 0 and arena.shorts[4 * at + line[store.PARTITION]] != 0)
     return found
 
 

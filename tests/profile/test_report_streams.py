@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scoring.profile import PROFILE_FEATURES, Entity, ProfileLimits, Profiles
-from tests.profile.events import NAMES, NOON, SMALL, Event, Report, Stream, at, facts, reports
+from tests.profile.events import NAMES, NOON, SMALL, Event, Report, Stream, at, columns_of, reports
 from tests.profile.report_oracle import DAY, LOG, WINDOWS, Everything, ReportOracle
 from tests.profile.strategies import histories
 from tests.profile.test_changelog import Log, append, restored
@@ -136,7 +136,7 @@ def feed(profiles: Profiles, step: Event | Report, name: int, partition: int = 0
         profiles.report(reports([step]), partition)
         return b""
     out = np.full((1, len(PROFILE_FEATURES)), -1.0)
-    profiles.read_then_update(facts([step], [name]), out, 0, partition)
+    profiles.read_then_update(columns_of([step], [name]), out, 0, partition)
     return out.tobytes()
 
 

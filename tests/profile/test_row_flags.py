@@ -71,7 +71,7 @@ def test_a_row_belongs_to_the_partition_of_its_log_and_is_nobodys_sum(partitions
         for number in range(int(line[store.USED])):
             word = line[store.ARENA_AT] + number * line[store.WORDS]
             assert arena.octets[8 * word + line[store.DIRTY]] == 0
-            assert arena.shorts[4 * word + line[store.HOME]] == 1
+            assert arena.shorts[4 * word + line[store.PARTITION]] == 1
             assert not line[store.SEEN_BY] or arena.singles[2 * word + line[store.SEEN_BY]] == 0
 
 

@@ -24,7 +24,7 @@ from streams.transport.fence.lease import ExpelledError
 from streams.transport.settings import Emit
 from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import WorkerSettings
-from tests.profile.events import SMALL, Event, facts
+from tests.profile.events import SMALL, Event, columns_of
 from tests.state.logs import Crashed, FakeBroker, Record
 from tests.state.rows import pairs
 
@@ -333,9 +333,9 @@ class ProfileEngine:
         Of an outcome of the other topic, what became of it.
         """
         if event.apart:
-            return self.profiles.take_outcomes(facts([event], [event_id]), partition).tobytes(), False
+            return self.profiles.take_outcomes(columns_of([event], [event_id]), partition).tobytes(), False
         out = np.full((1, len(PROFILE_FEATURES)), -1.0)
-        seen = self.profiles.read_then_update(facts([event], [event_id]), out, 0, partition)
+        seen = self.profiles.read_then_update(columns_of([event], [event_id]), out, 0, partition)
         return out.tobytes() + seen.answers.tobytes(), bool(seen.repeats[0])
 
     def restore_cases(self, alerts: Iterable[bytes]) -> int:

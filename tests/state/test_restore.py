@@ -253,7 +253,7 @@ def test_progress_is_told_in_records_up_to_the_end() -> None:
     asyncio.run(play())
 
 
-def test_only_one_partition_is_put_back_in_place_with_its_hands() -> None:
+def test_only_one_partition_is_put_back_in_place_with_its_eviction_cursors() -> None:
     async def play(partitions: int) -> list[int]:
         run = Run(partitions)
         run.feed(EVENTS, NAMES)

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 
 from scoring.jit import helper, prefetch, whole
+from scoring.profile.columns import EventColumns
 from scoring.profile.entities import Entity
-from scoring.profile.kernels.arrays import Arena, Columns
+from scoring.profile.kernels.arrays import Arena
 from scoring.profile.kernels.store import (
     ARENA_AT,
     INDEX_AT,
@@ -59,7 +60,7 @@ def _fetch(arena: Arena, store: int, key: np.uint64, partition: int, rows: bool)
 
 
 @helper
-def _fetch_event(columns: Columns, i: int, partition: int, arena: Arena, rows: bool) -> None:
+def _fetch_event(columns: EventColumns, i: int, partition: int, arena: Arena, rows: bool) -> None:
     for entity in range(_ENTITIES):
         key = columns.keys[i, entity]
         if key == _ABSENT:
@@ -72,7 +73,7 @@ def _fetch_event(columns: Columns, i: int, partition: int, arena: Arena, rows: b
 
 
 @helper
-def look_ahead(columns: Columns, i: int, partition: int, arena: Arena) -> None:
+def look_ahead(columns: EventColumns, i: int, partition: int, arena: Arena) -> None:
     """Fetch the rows of the event after the `i`th, and the index entries of the one after that."""
     if i + _ROWS_AHEAD < len(columns.event_id):
         _fetch_event(columns, i + _ROWS_AHEAD, partition, arena, True)

@@ -42,21 +42,6 @@ class Journal(NamedTuple):
     gone_n: Words
 
 
-class Columns(NamedTuple):
-    """Hold the columns of `scoring.profile.facts.Facts` in its order."""
-
-    event_id: Keys
-    keys: Keys
-    time_ms: Words
-    amount_jpy: Words
-    outcome: NDArray[np.int8]
-    kind: NDArray[np.int8]
-    mcc: NDArray[np.int32]
-    country: NDArray[np.int32]
-    tds_failed: NDArray[np.bool_]
-    trusted_time: NDArray[np.bool_]
-
-
 class Outputs(NamedTuple):
     """Hold what a batch comes to: the matrix of features, which events are repeats, out of order, or answers."""
 
@@ -64,12 +49,3 @@ class Outputs(NamedTuple):
     repeats: NDArray[np.bool_]
     disordered: NDArray[np.bool_]
     answers: NDArray[np.bool_]
-
-
-class ReportColumns(NamedTuple):
-    """Hold the columns of `scoring.profile.facts.Reports` in its order."""
-
-    card: Keys
-    merchant: Keys
-    received_ms: Words
-    amount_jpy: Words

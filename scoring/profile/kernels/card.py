@@ -6,8 +6,9 @@ from typing import Final
 import numpy as np
 
 from scoring.jit import constant, helper, whole
+from scoring.profile.columns import EventColumns
 from scoring.profile.entities import Entity
-from scoring.profile.kernels.arrays import Arena, Columns, Scratch
+from scoring.profile.kernels.arrays import Arena, Scratch
 from scoring.profile.kernels.store import mix
 from scoring.profile.layout import ROW_LAYOUTS, Value
 from scoring.profile.row_plans import IDS, MERCHANTS, RECENT
@@ -124,7 +125,7 @@ def _remember(arena: Arena, at: int, value: np.uint64) -> None:
 def read_card(
     arena: Arena,
     at: int,
-    columns: Columns,
+    columns: EventColumns,
     i: int,
     second: int,
     idle_s: int,
@@ -155,7 +156,7 @@ def read_card(
 
 
 @helper
-def update_card(arena: Arena, at: int, columns: Columns, i: int, amount: int, second: int, weighs: bool) -> None:
+def update_card(arena: Arena, at: int, columns: EventColumns, i: int, amount: int, second: int, weighs: bool) -> None:
     """Take an attempt at `second` into the memories of a row, but for its outcome.
 
     Memories hold an attempt once, however often it is taken; only its amount would weigh again (`weighs`).

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from scoring.contract.codes import OutcomeResult
 from scoring.jit import borrow, constant, entry, helper, revision, whole
+from scoring.profile.columns import EventColumns, Reports
 from scoring.profile.entities import TIME_S_MAX, Entity
 from scoring.profile.features import PROGRAM
 from scoring.profile.kernels import rows
 from scoring.profile.kernels.ahead import look_ahead
-from scoring.profile.kernels.arrays import Arena, Columns, Journal, Outputs, ReportColumns
+from scoring.profile.kernels.arrays import Arena, Journal, Outputs
 from scoring.profile.kernels.card import ASKED, UNDECIDED, UNKNOWN, name_of, place_of, remember_id
 from scoring.profile.kernels.event import (
     OUTCOME,
@@ -45,7 +46,7 @@ _UNKNOWN: Final = int(OutcomeResult.UNKNOWN)
 
 @helper
 def _read_then_update(
-    columns: Columns, outputs: Outputs, first_column: int, partition: int, arena: Arena, journal: Journal
+    columns: EventColumns, outputs: Outputs, first_column: int, partition: int, arena: Arena, journal: Journal
 ) -> None:
     out, values, at = outputs.features, arena.values, arena.at
     values[_ONE] = 1.0
@@ -92,7 +93,9 @@ def _read_then_update(
 
 
 @helper
-def _take_outcomes(columns: Columns, results: NDArray[np.int8], partition: int, arena: Arena, journal: Journal) -> None:
+def _take_outcomes(
+    columns: EventColumns, results: NDArray[np.int8], partition: int, arena: Arena, journal: Journal
+) -> None:
     at = arena.at
     for i in range(len(columns.event_id)):
         card, name = columns.keys[i, _CARD], name_of(columns.event_id[i])
@@ -131,9 +134,9 @@ def _take_outcomes(columns: Columns, results: NDArray[np.int8], partition: int, 
 
 
 Entries = tuple[
-    Callable[[Columns, Outputs, int, int, Arena, Journal], int],
-    Callable[[Columns, NDArray[np.int8], int, Arena, Journal], int],
-    Callable[[ReportColumns, int, Arena, Journal], int],
+    Callable[[EventColumns, Outputs, int, int, Arena, Journal], int],
+    Callable[[EventColumns, NDArray[np.int8], int, Arena, Journal], int],
+    Callable[[Reports, int, Arena, Journal], int],
     Callable[[int, bool, Arena, Journal, Packed], int],
     Callable[[Packed, int, bool, Arena, Journal], int],
     Callable[[int, bool, Arena, Journal], int],
@@ -147,20 +150,20 @@ def _entry_points(built_from: int) -> Entries:
 
     @entry
     def read_then_update(
-        columns: Columns, outputs: Outputs, first_column: int, partition: int, arena: Arena, journal: Journal
+        columns: EventColumns, outputs: Outputs, first_column: int, partition: int, arena: Arena, journal: Journal
     ) -> int:
         _read_then_update(borrow(columns), borrow(outputs), first_column, partition, borrow(arena), borrow(journal))
         return built_from
 
     @entry
     def take_outcomes(
-        columns: Columns, results: NDArray[np.int8], partition: int, arena: Arena, journal: Journal
+        columns: EventColumns, results: NDArray[np.int8], partition: int, arena: Arena, journal: Journal
     ) -> int:
         _take_outcomes(borrow(columns), borrow((results,))[0], partition, borrow(arena), borrow(journal))
         return built_from
 
     @entry
-    def report(columns: ReportColumns, partition: int, arena: Arena, journal: Journal) -> int:
+    def report(columns: Reports, partition: int, arena: Arena, journal: Journal) -> int:
         take_reports(borrow(columns), partition, borrow(arena), borrow(journal))
         return built_from
 

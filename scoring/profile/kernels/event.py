@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 
 from scoring.jit import constant, helper, whole
+from scoring.profile.columns import EventColumns
 from scoring.profile.entities import SMALL_JPY_MAX, WINDOW_S, Entity, Statistic
 from scoring.profile.features import PROGRAM, TERMS
-from scoring.profile.kernels.arrays import Arena, Columns, Journal, Keys, Scratch, Words
+from scoring.profile.kernels.arrays import Arena, Journal, Keys, Scratch, Words
 from scoring.profile.kernels.card import (
     UNKNOWN,
     climb,
@@ -32,7 +33,7 @@ from scoring.profile.kernels.rings import (
     read_splits,
     set_clock,
 )
-from scoring.profile.kernels.store import FIRST_S, LAST_S, OWN, find_or_insert, home_of, part_of, touch
+from scoring.profile.kernels.store import FIRST_S, LAST_S, OWN, find_or_insert, part_of, partition_of, touch
 from scoring.profile.layout import TABLES, Value
 from scoring.profile.row_plans import Block
 
@@ -198,7 +199,7 @@ def _update_row(
 
 @helper
 def _update_part(
-    arena: Arena, columns: Columns, i: int, entity: int, part: int, second: int, attempt: bool, work: Words
+    arena: Arena, columns: EventColumns, i: int, entity: int, part: int, second: int, attempt: bool, work: Words
 ) -> None:
     """Count an event in what its partition alone saw of an entity, as in the row that sums up all."""
     set_clock(work, _OWN_CLOCK, whole(arena.singles[2 * part + LAST_S]), True)
@@ -221,7 +222,7 @@ def write_features(values: Scratch, out: Scratch, i: int, first_column: int) -> 
 
 @helper
 def read_event(
-    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, moves: bool, partition: int, journal: Journal
+    arena: Arena, columns: EventColumns, i: int, at: Words, event_s: int, moves: bool, partition: int, journal: Journal
 ) -> None:
     """Find the rows of one event and read them all into the scratch; the card's row is found already."""
     work, values = arena.work, arena.values
@@ -245,7 +246,7 @@ def read_event(
 
 
 @helper
-def bring_up(arena: Arena, columns: Columns, i: int, at: Words, partition: int, journal: Journal) -> None:
+def bring_up(arena: Arena, columns: EventColumns, i: int, at: Words, partition: int, journal: Journal) -> None:
     """Find the rows of an outcome and clear what has left their rings; the card's row is found already."""
     work = arena.work
     for entity in range(_ENTITIES):
@@ -267,7 +268,7 @@ def bring_up(arena: Arena, columns: Columns, i: int, at: Words, partition: int, 
 
 @helper
 def update_rows(
-    arena: Arena, columns: Columns, i: int, at: Words, event_s: int, share: int, partition: int, journal: Journal
+    arena: Arena, columns: EventColumns, i: int, at: Words, event_s: int, share: int, partition: int, journal: Journal
 ) -> None:
     """Let one event, or a share of it, count in all of its rows: WHOLE, OUTCOME or REST."""
     work = arena.work
@@ -295,8 +296,8 @@ def update_rows(
 
 
 @helper
-def note_rows(arena: Arena, columns: Columns, i: int, at: Words, partition: int, journal: Journal) -> None:
+def note_rows(arena: Arena, columns: EventColumns, i: int, at: Words, partition: int, journal: Journal) -> None:
     """Note the rows of an event that moves no window: it left its id, and rows where there were none."""
     for entity in range(_ENTITIES):
-        if columns.keys[i, entity] != _ABSENT and home_of(arena, entity, at[entity]) == partition:
+        if columns.keys[i, entity] != _ABSENT and partition_of(arena, entity, at[entity]) == partition:
             touch(arena, entity, at[entity], journal)

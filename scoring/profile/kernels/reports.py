@@ -20,8 +20,9 @@ from typing import Final
 import numpy as np
 
 from scoring.jit import constant, helper, whole
+from scoring.profile.columns import Reports
 from scoring.profile.entities import REPORTED, RING, SUB_BUCKETS, TIME_S_MAX, WINDOW_S, Entity, Window
-from scoring.profile.kernels.arrays import Arena, Journal, ReportColumns, Scratch
+from scoring.profile.kernels.arrays import Arena, Journal, Scratch
 from scoring.profile.kernels.rings import Cells, add_ring
 from scoring.profile.kernels.store import CLOCK_S, LIVE, OWN, REPORTS, find, find_or_insert, part_of, salted, touch
 from scoring.profile.layout import ROW_LAYOUTS, SUB_S, Value
@@ -68,7 +69,7 @@ _TO_THE_END: Final = constant(2**32)  # after every bucket
 
 
 @helper
-def take_reports(columns: ReportColumns, partition: int, arena: Arena, journal: Journal) -> None:
+def take_reports(columns: Reports, partition: int, arena: Arena, journal: Journal) -> None:
     """Count fraud reports in the rows of their cards and merchants."""
     clock_s = arena.stores[0, CLOCK_S]
     for i in range(len(columns.card)):

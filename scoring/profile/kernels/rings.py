@@ -21,7 +21,7 @@ ADDS: Final = 2 * WINDOWS  # + statistic
 CLOCKS: Final = ADDS + len(Statistic)  # + CLOCK * row: one for each entity, and one for a partition's own
 STEPS: Final = 0  # + window: buckets to clear before reading, as many as began since the row's last event
 HEAD: Final = WINDOWS  # + window: slot of the row's running bucket
-HOME: Final = 2 * WINDOWS  # + window: slot of the event's own bucket, -1 when it is held no more
+EVENT_SLOT: Final = 2 * WINDOWS  # + window: slot of the event's own bucket, -1 when it is held no more
 CLOCK: Final = 3 * WINDOWS
 OWN_CLOCK: Final = CLOCKS + CLOCK * len(Entity)
 WORK_SIZE: Final = OWN_CLOCK + CLOCK
@@ -61,19 +61,19 @@ def set_clock(work: Words, clock: int, last_s: int, moves: bool) -> None:
     """
     for window in range(WINDOWS):
         start, slot, width = work[START + window], work[SLOT + window], _SUB_S[window]
-        steps, head, home = 0, slot, slot
+        steps, head, event_slot = 0, slot, slot
         if not moves:
-            head, home = (last_s // width) % RING, -1
+            head, event_slot = (last_s // width) % RING, -1
         elif last_s < start:
             steps = 1
             while steps < RING and last_s < start - steps * width:
                 steps += 1
         elif last_s >= start + width:
             ahead = last_s // width - start // width
-            head, home = (slot + ahead) % RING, slot if ahead < RING else -1
+            head, event_slot = (slot + ahead) % RING, slot if ahead < RING else -1
         work[clock + STEPS + window] = steps
         work[clock + HEAD + window] = head
-        work[clock + HOME + window] = home
+        work[clock + EVENT_SLOT + window] = event_slot
 
 
 @helper
@@ -108,7 +108,7 @@ def add_rings(cells: Cells, at: int, entity: int, block: int, work: Words, clock
     """Add an event's figures to its bucket of each ring of a block, saturating at `top` (where signed, `-top` too)."""
     for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
         add = work[ADDS + _STATISTIC[ring]]
-        slot = work[clock + HOME + _WINDOW[ring]]
+        slot = work[clock + EVENT_SLOT + _WINDOW[ring]]
         if add != 0 and slot >= 0:
             cell = at + _OFFSET[ring] + slot
             cells[cell] = min(max(whole(cells[cell]) + add, -top), top)
@@ -144,7 +144,7 @@ def add_splits(arena: Arena, at: int, entity: int, work: Words, clock: int) -> N
     """Add an event's figures as `add_rings`, where a cell is split in two."""
     for ring in range(_BLOCKS[entity, _SPLITS, 0], _BLOCKS[entity, _SPLITS, 1]):
         add = work[ADDS + _STATISTIC[ring]]
-        slot = work[clock + HOME + _WINDOW[ring]]
+        slot = work[clock + EVENT_SLOT + _WINDOW[ring]]
         if add != 0 and slot >= 0:
             low, high = 2 * at + _OFFSET[ring] + slot, 4 * at + _UPPER[ring] + slot
             upper = (whole(arena.shorts[high]) ^ _SIGN) - _SIGN

@@ -45,9 +45,9 @@ def _put_key(keys: Singles, n: int, entity: int, partition: int, key: np.uint64)
 @helper
 def _put_row(arena: Arena, store: int, at: int, values: Singles, cursor: int) -> int:
     """Write one row's value; return where it ends."""
-    home, dirty = 4 * at + arena.stores[store, s.HOME], 8 * at + arena.stores[store, s.DIRTY]
-    partition = arena.shorts[home]
-    arena.shorts[home] = 0  # neither is part of the value: they say where it is kept
+    owner, dirty = 4 * at + arena.stores[store, s.PARTITION], 8 * at + arena.stores[store, s.DIRTY]
+    partition = arena.shorts[owner]
+    arena.shorts[owner] = 0  # neither is part of the value: they say where it is kept
     arena.octets[dirty] = 0
     values[cursor] = _FORMAT
     values[cursor + 1] = np.uint32(s.row_of(arena, store, at))
@@ -71,7 +71,7 @@ def _put_row(arena: Arena, store: int, at: int, values: Singles, cursor: int) ->
                 values[cursor] = high
                 cursor += 1
             values[bitmap + (word >> 4)] |= named << np.uint32(2 * (word & 15))
-    arena.shorts[home] = partition
+    arena.shorts[owner] = partition
     return cursor
 
 
@@ -80,8 +80,8 @@ def pack(partition: int, cards: bool, arena: Arena, journal: Journal, to: Packed
     """Write the rows of a partition that changed, those of cards or all others; return how many."""
     n, cursor = whole(0), whole(0)
     for k in range(journal.gone_n[0]):
-        entity, home = whole(journal.gone[k, 0] >> _32), whole(journal.gone[k, 0] & _LOW)
-        if home == partition and (entity == _CARD or entity == _REPORTED) == cards:
+        entity, owner = whole(journal.gone[k, 0] >> _32), whole(journal.gone[k, 0] & _LOW)
+        if owner == partition and (entity == _CARD or entity == _REPORTED) == cards:
             _put_key(to.keys, n, entity, partition, journal.gone[k, 1])
             to.ends[n] = cursor
             n += 1
@@ -89,13 +89,13 @@ def pack(partition: int, cards: bool, arena: Arena, journal: Journal, to: Packed
         store, at = journal.dirty[k] >> s.AT_BITS, journal.dirty[k] & _AT_MASK
         if s.is_card_store(store) != cards:
             continue
-        if s.is_sum_store(store) and s.home_of(arena, store, at) < 0:  # split since: the copy has what was noted
+        if s.is_sum_store(store) and s.partition_of(arena, store, at) < 0:  # split since: the copy has what was noted
             at = s.find(arena, store + s.OWN, s.salted(np.uint64(arena.words[at]), partition))
             store += s.OWN
         # else the row was given to another key since, perhaps of another partition
         if at < 0 or arena.octets[8 * at + arena.stores[store, s.DIRTY]] == 0:
             continue
-        if s.home_of(arena, store, at) == partition:
+        if s.partition_of(arena, store, at) == partition:
             _put_key(to.keys, n, s.entity_of(store), partition, s.key_of(arena, store, at))
             cursor = _put_row(arena, store, at, to.values, cursor)
             to.ends[n] = cursor
@@ -141,7 +141,7 @@ def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles,
     if not s.is_card_store(store):
         arena.singles[2 * at + arena.stores[store, s.SEEN_BY]] = 0
     arena.octets[8 * at + arena.stores[store, s.DIRTY]] = 0
-    arena.shorts[4 * at + arena.stores[store, s.HOME]] = partition + 1
+    arena.shorts[4 * at + arena.stores[store, s.PARTITION]] = partition + 1
     s.pass_time(arena, whole(arena.singles[2 * at + s.LAST_S]))
 
 
@@ -157,7 +157,7 @@ def _restore_tombstone(arena: Arena, entity: int, key: np.uint64, partition: int
     at = s.find(arena, store, s.salted(key, partition) if s.is_card_store(store) else key)
     if at < 0:
         return
-    if s.home_of(arena, store, at) == partition:
+    if s.partition_of(arena, store, at) == partition:
         s.remove(arena, store, np.uint64(arena.words[at]))
     elif s.remove(arena, entity + s.OWN, s.salted(key, partition)):
         _add_again(arena, entity, key)
@@ -169,7 +169,7 @@ def _restore_row(
 ) -> None:
     store = s.first_store_of(entity)
     at = s.find_or_insert(arena, store, key, partition, journal)
-    if s.is_card_store(store) or s.home_of(arena, store, at) == partition:
+    if s.is_card_store(store) or s.partition_of(arena, store, at) == partition:
         _get_row(arena, store, at, partition, packed.values, begin)
     else:
         part = s.part_of(arena, entity, at, key, partition, journal)
@@ -184,14 +184,14 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
     for n in range(len(packed.ends)):
         end = packed.ends[n]
         entity = whole(packed.keys[n, 0] >> np.uint32(_PARTITION_BITS))
-        home = whole(packed.keys[n, 0] & np.uint32((1 << _PARTITION_BITS) - 1))
+        owner = whole(packed.keys[n, 0] & np.uint32((1 << _PARTITION_BITS) - 1))
         key = np.uint64(packed.keys[n, 2]) << _32 | np.uint64(packed.keys[n, 1])
-        if entity == _SIGHTING and home == partition:  # looked at only: it is no row of a store
+        if entity == _SIGHTING and owner == partition:  # looked at only: it is no row of a store
             if end > begin and (packed.values[begin] != _FORMAT or end - begin != _SIGHTING_WORDS):
                 return n
             begin = end
             continue
-        if entity > _REPORTED or home != partition:
+        if entity > _REPORTED or owner != partition:
             return n
         store = s.first_store_of(entity)
         if end == begin:
@@ -205,7 +205,7 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
         if in_place:
             at = s.insert_at(arena, store, key, whole(packed.values[begin + 1]))
             if at >= 0:
-                arena.shorts[4 * at + arena.stores[store, s.HOME]] = 1
+                arena.shorts[4 * at + arena.stores[store, s.PARTITION]] = 1
         _restore_row(arena, entity, key, partition, packed, begin, journal)
         begin = end
     return DONE
@@ -224,7 +224,7 @@ def leave(partition: int, cards: bool, arena: Arena, journal: Journal) -> None:
             continue
         at = whole(arena.stores[store, s.ARENA_AT])
         for _ in range(arena.stores[store, s.USED]):
-            if arena.words[at] != 0 and s.home_of(arena, store, at) == partition:
+            if arena.words[at] != 0 and s.partition_of(arena, store, at) == partition:
                 key = s.key_of(arena, store, at)
                 s.remove(arena, store, np.uint64(arena.words[at]))
                 if store >= s.ENTITIES and store != s.REPORTS:
@@ -242,7 +242,7 @@ def mark(keys: Singles, partition: int, arena: Arena, journal: Journal) -> None:
         key = np.uint64(keys[n, 2]) << _32 | np.uint64(keys[n, 1])
         store = s.first_store_of(entity)
         at = s.find(arena, store, s.salted(key, partition) if s.is_card_store(store) else key)
-        if at >= 0 and s.home_of(arena, store, at) != partition:
+        if at >= 0 and s.partition_of(arena, store, at) != partition:
             store = entity + s.OWN
             at = s.find(arena, store, s.salted(key, partition))
         if at >= 0:

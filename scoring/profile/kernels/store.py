@@ -2,8 +2,8 @@
 
 An index entry is the upper 32 bits of the mixed key and, below them, the row number plus one; 0 is free. Linear
 probing, at most half full; a deletion shifts its cluster back, so there are no tombstones and a store does not slow
-with age. Rows are handed out in order until the store is full. After that each new key takes the row that was idle
-longest among the next SWEEP rows under a clock hand: bounded work, and a function of the order of events alone.
+with age. Rows are given out in order until the store is full. After that each new key takes the row that was idle
+longest among the next SWEEP rows from the eviction cursor on: bounded work, which depends on the order of events alone.
 
 There are sixteen stores. The first eight, one for each entity, are what features are read from. What a partition saw of
 an entity belongs to that partition: it is logged, moved and followed with it. A card's row belongs to one partition
@@ -37,12 +37,12 @@ WORDS: Final = 1  # words of a row
 CAPACITY: Final = 2  # rows
 INDEX_AT: Final = 3  # first entry of its index
 INDEX_BITS: Final = 4  # log2 of the entries of its index
-USED: Final = 5  # rows ever handed out
+USED: Final = 5  # rows ever given out
 EVICTION_CURSOR: Final = 6  # next row that an eviction looks at
 SECOND_CLOCK: Final = 7  # offset in uint32 of another time that counts as activity: when the last report was heard
 FREE: Final = 8  # a row that was given back, plus one; each names the next in its second word
 LIVE: Final = 9  # rows in use
-HOME: Final = 10  # offset in uint16 of the partition that a row belongs to, plus one; 0 for a sum
+PARTITION: Final = 10  # offset in uint16 of the partition that a row belongs to, plus one; 0 for a sum
 DIRTY: Final = 11  # offset in uint8: whether the row awaits the next flush
 SEEN_BY: Final = 12  # offset in uint32: of which partitions it is the sum, one bit for each (modulo 32)
 PARTITIONS: Final = 13  # the same in every line
@@ -117,16 +117,16 @@ def row_of(arena: Arena, store: int, at: int) -> int:
 
 
 @helper
-def home_of(arena: Arena, store: int, at: int) -> int:
+def partition_of(arena: Arena, store: int, at: int) -> int:
     """Return the partition that a row belongs to, or -1 for a sum."""
-    return whole(arena.shorts[4 * at + arena.stores[store, HOME]]) - 1
+    return whole(arena.shorts[4 * at + arena.stores[store, PARTITION]]) - 1
 
 
 @helper
 def key_of(arena: Arena, store: int, at: int) -> np.uint64:
     """Return the key of the entity that a row is about."""
     key = np.uint64(arena.words[at])
-    return key if is_sum_store(store) else salted(key, home_of(arena, store, at))
+    return key if is_sum_store(store) else salted(key, partition_of(arena, store, at))
 
 
 @helper
@@ -157,8 +157,8 @@ def _unlink(arena: Arena, store: int, position: int) -> None:
         entry = arena.entries[first + position]
         if entry == _FREE:
             break
-        home = whole(entry >> shift)
-        if (position - home) & mask >= (position - hole) & mask:
+        probed_from = whole(entry >> shift)
+        if (position - probed_from) & mask >= (position - hole) & mask:
             arena.entries[first + hole] = entry
             hole = position
     arena.entries[first + hole] = _FREE
@@ -207,25 +207,25 @@ def note_gone(entity: int, key: np.uint64, partition: int, journal: Journal) -> 
 
 
 @helper
-def _forget(arena: Arena, store: int, key: np.uint64, home: int, journal: Journal) -> None:
+def _forget(arena: Arena, store: int, key: np.uint64, owner: int, journal: Journal) -> None:
     """Remove all that is known of an entity: the row that is read, and what each partition keeps of it."""
     entity = entity_of(store)
     if not is_card_store(store):
         at = find(arena, entity, key)
-        home = home_of(arena, entity, at)
-        if home < 0:
+        owner = partition_of(arena, entity, at)
+        if owner < 0:
             seen_by = arena.singles[2 * at + arena.stores[entity, SEEN_BY]]
             for partition in range(arena.stores[0, PARTITIONS]):
                 if seen_by >> np.uint32(partition % BITS) & np.uint32(1):
                     _bury(arena, OWN + entity, key, partition, journal)
             remove(arena, entity, key)
             return
-    _bury(arena, first_store_of(entity), key, home, journal)
+    _bury(arena, first_store_of(entity), key, owner, journal)
 
 
 @helper
 def _make_room(arena: Arena, store: int, keep: np.uint64, journal: Journal) -> None:
-    """Forget the entity that was idle longest among the next SWEEP rows under the hand, but not `keep`."""
+    """Forget the entity that was idle longest among the next SWEEP rows from the eviction cursor on, but not `keep`."""
     capacity, second_clock = arena.stores[store, CAPACITY], arena.stores[store, SECOND_CLOCK]
     oldest, oldest_s = whole(-1), whole(0)
     looked = whole(0)
@@ -238,7 +238,7 @@ def _make_room(arena: Arena, store: int, keep: np.uint64, journal: Journal) -> N
         if oldest < 0 or seen_s < oldest_s:
             oldest, oldest_s = at, seen_s
     arena.stores[store, EVICTION_CURSOR] = (arena.stores[store, EVICTION_CURSOR] + max(looked, SWEEP)) % capacity
-    _forget(arena, store, key_of(arena, store, oldest), home_of(arena, store, oldest), journal)
+    _forget(arena, store, key_of(arena, store, oldest), partition_of(arena, store, oldest), journal)
 
 
 @helper
@@ -275,7 +275,7 @@ def find_or_insert(arena: Arena, store: int, key: np.uint64, partition: int, jou
         _make_room(arena, store, key, journal)
         position = _probe(arena, store, own)  # the eviction may have shifted the cluster
     at = link(arena, store, position, _take_row(arena, store), own)
-    arena.shorts[4 * at + arena.stores[store, HOME]] = partition + 1
+    arena.shorts[4 * at + arena.stores[store, PARTITION]] = partition + 1
     return at
 
 
@@ -285,20 +285,20 @@ def part_of(arena: Arena, entity: int, at: int, key: np.uint64, partition: int, 
 
     The second partition to come splits it: the first gets a copy of its own.
     """
-    home = home_of(arena, entity, at)
-    if home == partition:
+    owner = partition_of(arena, entity, at)
+    if owner == partition:
         return at
     mine = find_or_insert(arena, OWN + entity, key, partition, journal)
     seen_by = 2 * at + arena.stores[entity, SEEN_BY]
-    if home >= 0:
-        theirs = find_or_insert(arena, OWN + entity, key, home, journal)
+    if owner >= 0:
+        theirs = find_or_insert(arena, OWN + entity, key, owner, journal)
         for word in range(
             1, arena.stores[entity, WORDS]
         ):  # its note for the next flush, if any, now speaks of the copy
             arena.words[theirs + word] = arena.words[at + word]
         arena.octets[8 * at + arena.stores[entity, DIRTY]] = 0
-        arena.shorts[4 * at + arena.stores[entity, HOME]] = 0
-        arena.singles[seen_by] = np.uint32(1) << np.uint32(home % BITS)
+        arena.shorts[4 * at + arena.stores[entity, PARTITION]] = 0
+        arena.singles[seen_by] = np.uint32(1) << np.uint32(owner % BITS)
     arena.singles[seen_by] |= np.uint32(1) << np.uint32(partition % BITS)
     return mine
 
