@@ -2,8 +2,8 @@
 
 from scoring.decode.batch import Decoded, Name, decode, decode_outcomes
 from scoring.decode.columns import Col, country_code
-from scoring.decode.limits import DecodeLimits
 from scoring.decode.rejects import encode_dead_letter
+from scoring.decode.settings import DecodeLimits
 from scoring.decode.side_inputs import ParsedMerchants, ParsedReports, parse_merchants, parse_reports
 
 __all__ = [

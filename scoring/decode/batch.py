@@ -13,7 +13,6 @@ from scoring.contract.dead_letter import Reject
 from scoring.contract.faults import reader
 from scoring.contract.outcome import IssuerOutcome, as_event
 from scoring.decode.guard import inspect
-from scoring.decode.limits import DecodeLimits
 from scoring.decode.page import Page, lay_out, lay_out_again
 from scoring.decode.read import (
     FAULTS,
@@ -28,6 +27,7 @@ from scoring.decode.read import (
     reject_for,
 )
 from scoring.decode.rejects import reject_of
+from scoring.decode.settings import DecodeLimits
 from scoring.decode.stripping import AUTHORIZATION, OUTCOME, Finding, Stripped, bury, replaced
 
 Name = tuple[bytes, bytes, bytes, bytes]

@@ -16,11 +16,11 @@ import numpy as np
 from scoring.contract.dead_letter import DeadLetterReason, Reject
 from scoring.decode.characters import decimal_of, separator_of
 from scoring.decode.digits import PAN, RUN_MIN, TRACK
-from scoring.decode.limits import DecodeLimits
 from scoring.decode.page import Page
 from scoring.decode.rejects import ROOT, path_of
 from scoring.decode.scan import DEEP, scan_batch, scan_text
 from scoring.decode.sensitive import Suspect, suspect_of
+from scoring.decode.settings import DecodeLimits
 from scoring.decode.stripping import (
     Finding,
     Number,

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.dead_letter import Reject
-from scoring.decode.limits import DecodeLimits
 from scoring.decode.rejects import ROOT
+from scoring.decode.settings import DecodeLimits
 
 PADDING = b"\n" * 32
 """Must follow what kernels read, since they read eight bytes at a time."""

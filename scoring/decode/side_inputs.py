@@ -14,9 +14,9 @@ from scoring.contract.merchant import MerchantRecord
 from scoring.decode.columns import ms_of
 from scoring.decode.guard import inspect
 from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY, PARTS, entity_keys
-from scoring.decode.limits import DecodeLimits
 from scoring.decode.page import lay_out
 from scoring.decode.rejects import ROOT, reject_of
+from scoring.decode.settings import DecodeLimits
 from scoring.decode.stripping import FRAUD_REPORT, MERCHANT, Finding, bury, replaced
 
 _COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})

@@ -4,9 +4,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from scoring.decode.settings import DecodeSettings, Reference
 from streams.cli.failures import reported
 from streams.config.load import load_policy, load_policy_file, load_settings
-from streams.config.scoring import DecodeSettings, Reference
 from streams.config.settings import Settings
 from streams.console.status import EXIT_OK, EXIT_USAGE, show, tell
 

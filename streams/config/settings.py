@@ -2,14 +2,17 @@
 
 from msgspec import Struct
 
+from scoring.decode.settings import DecodeSettings
+from scoring.model.settings import ModelSettings
+from scoring.policy.settings import PolicySettings
+from scoring.profile.settings import ProfilesSettings
 from streams.config.addresses import fault_of
-from streams.config.scoring import DecodeSettings, MerchantsSettings, ModelSettings, PolicySettings, ProfilesSettings
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicsSettings
 from streams.state.settings import State
 from streams.telemetry.settings import HttpSettings, LoggingSettings
 from streams.transport.settings import Consume, Emit
-from streams.worker.settings import PoisonLimit, Watch, WorkerSettings
+from streams.worker.settings import MerchantsSettings, PoisonLimit, Watch, WorkerSettings
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +44,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             state=self.state,
             poison=self.poison,
             watch=self.watch,
-            reference_timeout_s=self.merchants.load_timeout_s,
+            merchants=self.merchants,
         )
 
     def __post_init__(self) -> None:

@@ -5,14 +5,10 @@ from importlib.metadata import version
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import msgspec
-
-from scoring.decode import DecodeLimits
 from scoring.engine import Engine
 from scoring.features.catalogue import FEATURES
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
-from scoring.profile import Entity, ProfileLimits
 from streams.config.load import ConfigError, load_policy
 from streams.config.settings import Settings
 from streams.telemetry.facts import Inventory, Telemetry
@@ -53,15 +49,8 @@ def load_bundle(settings: Settings) -> Bundle:
 def engine_settings(settings: Settings) -> EngineSettings:
     """Put the core's limits together."""
     return EngineSettings(
-        decode=DecodeLimits(
-            bytes_max=settings.decode.bytes_max,
-            depth_max=settings.decode.depth_max,
-            yen_per_unit=settings.decode.yen_per_unit,
-            guard=settings.decode.guard,
-            pan_allowed=frozenset((field.path, field.digits) for field in settings.decode.references),
-            joined=frozenset(int(Entity[name]) for name in settings.profiles.joined),
-        ),
-        profiles=ProfileLimits(**msgspec.structs.asdict(settings.profiles.rows)),
+        decode=settings.decode.limits(settings.profiles.joined_entities),
+        profiles=settings.profiles.limits,
         merchants_max=settings.merchants.merchants_max,
     )
 

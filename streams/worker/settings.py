@@ -32,6 +32,13 @@ class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drain_s: Seconds = 30.0  # from SIGTERM or a crash to the end of the process
 
 
+class MerchantsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bound the merchant store, and the time to read `merchants` to its end before the first event."""
+
+    merchants_max: Annotated[int, Meta(ge=16, le=1 << 26)] = 1_000_000
+    load_timeout_s: Seconds = 120.0
+
+
 class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Gather all that a worker's shell needs."""
 
@@ -42,7 +49,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     state: State = State()
     poison: PoisonLimit = PoisonLimit()
     watch: Watch = Watch()
-    reference_timeout_s: Seconds = 120.0  # to read `merchants` to its end before the first event
+    merchants: MerchantsSettings = MerchantsSettings()
 
     @property
     def is_fenced(self) -> bool:

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec import inspect
 
-from scoring.decode.limits import REFERENCES
 from scoring.decode.rejects import TEXT_FIELDS
+from scoring.decode.settings import REFERENCES
 from streams.cli import main
 from streams.config.document import parse
 from streams.config.load import ConfigError, load_policy_file, settings_from

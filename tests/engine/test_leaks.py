@@ -10,7 +10,7 @@ import pytest
 from scoring.contract.alert import Alert
 from scoring.decide.leaks import FIELDS_MAX, OTHER_FIELDS
 from scoring.decode import DecodeLimits
-from scoring.decode.limits import GuardMode
+from scoring.decode.settings import GuardMode
 from scoring.decode.stripping.contracts import CARRIED
 from scoring.engine import Engine
 from scoring.observer import Settings

@@ -16,7 +16,7 @@ from streams.worker.app import build_app
 from streams.worker.merchants import loader as loader_module
 from streams.worker.merchants.loader import ReferenceLoader, RegistryError
 from streams.worker.protocols import NoTelemetry
-from streams.worker.settings import WorkerSettings
+from streams.worker.settings import MerchantsSettings, WorkerSettings
 from tests.integration.fakes import EchoEngine
 
 
@@ -91,7 +91,8 @@ class FakeLetters:
 
 async def started(telemetry: NoTelemetry | None = None) -> tuple[ReferenceLoader, EchoEngine, FakeLetters]:
     engine, letters = EchoEngine(), FakeLetters()
-    loader = ReferenceLoader(WorkerSettings(reference_timeout_s=0.5), engine, letters, telemetry or NoTelemetry())  # type: ignore[arg-type]
+    settings = WorkerSettings(merchants=MerchantsSettings(load_timeout_s=0.5))
+    loader = ReferenceLoader(settings, engine, letters, telemetry or NoTelemetry())  # type: ignore[arg-type]
     await loader.on_start()
     assert loader.loaded
     return loader, engine, letters

@@ -68,3 +68,14 @@ def test_no_import_runs_upward() -> None:
             if own is None or parts[0] != "streams" or len(parts) == 1 or parts[1] == own:
                 continue
             assert floor_of[parts[1]] < floor_of[own], f"{name} imports {found}"
+
+
+def test_settings_stand_in_the_package_that_they_are_of() -> None:
+    """`streams/config` reads and composes; its only record is the whole."""
+    records = {
+        node.name
+        for path in (ROOT / "streams" / "config").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Struct") for base in node.bases)
+    }
+    assert records == {"Settings"}

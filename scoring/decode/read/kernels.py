@@ -10,7 +10,6 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import Reject
 from scoring.decode.columns import Col
 from scoring.decode.hashing import KEYS, keys_of
-from scoring.decode.limits import DecodeLimits, KernelLimits
 from scoring.decode.page import Page
 from scoring.decode.read.exact import spell
 from scoring.decode.read.fields import BLANK, COLUMN, DEPTH, ROOM, SPANS, TABLE, Slate
@@ -28,6 +27,7 @@ from scoring.decode.read.meaning import (
 )
 from scoring.decode.read.oddities import blank_notes, survey
 from scoring.decode.read.walk import walk
+from scoring.decode.settings import DecodeLimits, KernelLimits
 from scoring.jit import borrow, entry, helper, revision
 
 NAMES: Final = 4

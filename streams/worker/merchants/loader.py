@@ -57,7 +57,7 @@ class ReferenceLoader(WatchedService):
         """Load the registry. The consumer group is joined only after this returns.
 
         Raises:
-            RegistryError: the topic does not exist, or its end was not reached within `reference_timeout_s`.
+            RegistryError: the topic does not exist, or its end was not reached within `merchants.load_timeout_s`.
         """
         consumer = self._consumer = BoundedConsumer(
             batch_max_bytes=self._settings.consume.record_batch_max_bytes,
@@ -71,7 +71,7 @@ class ReferenceLoader(WatchedService):
         )
         failover.watch(consumer._client)
         try:
-            async with asyncio.timeout(self._settings.reference_timeout_s):
+            async with asyncio.timeout(self._settings.merchants.load_timeout_s):
                 await consumer.start()
                 records = await self._load(consumer)
         except TimeoutError:
