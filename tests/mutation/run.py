@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
-from typing import Final
+from typing import Any, Final
 
+import numba
 import numpy as np
 import pytest
 from _pytest.config import _prepareconfig
@@ -28,6 +29,7 @@ _PATIENCE_S: Final = 3.0
 _ALL_S: Final = 300.0  # for all tests, by the clock: a mutant may wait for something for ever
 _FADES: Final = 0.9  # what a kill counts for after the next one
 _GREEN, _RED, _SLOW, _BROKEN = range(4)
+_NJIT: Final = numba.njit
 _NOWHERE: Final = Path(os.devnull).open("w")  # noqa: SIM115 - of all sessions, which stay open
 
 
@@ -35,6 +37,11 @@ def module_of(path: Path) -> str:
     """Name the module of a file."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def package_of(path: Path) -> str:
+    """Name the package that a file is in; a package's own `__init__` is in it."""
+    return ".".join(path.relative_to(ROOT).parent.parts)
 
 
 def importers_of(package: str) -> set[str]:
@@ -49,7 +56,7 @@ def importers_of(package: str) -> set[str]:
                 named |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    new = {name for name in imports if name.startswith(package + ".")}
+    new = {name for name in imports if name == package or name.startswith(package + ".")}
     found = set(new)
     while new:
         new = {name for name, used in imports.items() if used & new} - found
@@ -61,19 +68,22 @@ class Trial:
     """The tests of one package; those that have killed most in the least time are tried first.
 
     All is imported and collected once. A mutant of a function is tried in a fork of that, where the function gets other
-    code; one of what a module does when it is imported, in a fork that imports the package and all that uses it again.
+    code; one of what a module does when it is imported, and of what is called then, in a fork that imports the package
+    and all that uses it again.
     """
 
     def __init__(self, package: str, tests: Sequence[str]) -> None:
-        self._arguments = [str(ROOT / test) for test in tests]
+        self._package = package
+        self._arguments = [str(ROOT / test) for test in tests if not test.startswith("--")]
+        self._options = [test for test in tests if test.startswith("--")]
         self._again = importers_of(package)
         self._taken_s: dict[str, float] = {}
         self._kills: dict[str, float] = {}
-        _collect(self._arguments)
+        _collect([*self._options, *self._arguments])
         self._forget()
         self._called: set[tuple[str, str]] = set()
         sys.setprofile(self._note)
-        self._items = _collect(self._arguments)
+        self._items = _collect([*self._options, *self._arguments])
         sys.setprofile(None)
         gc.collect()
         gc.freeze()  # children share these pages
@@ -89,10 +99,8 @@ class Trial:
         `function` is the one that alone is changed, or "".
         """
         code = compile(tree, path, "exec")
-        if function and module in sys.modules:
-            fate, told = self._try(lambda: self._exchanged(module, code))
-            if fate != SURVIVED or (module, function) not in self._called:
-                return fate, told
+        if function and module in sys.modules and (module, function) not in self._called:
+            return self._try(lambda: self._exchanged(module, code))
         return self._try(lambda: self._imported(module, path, code))
 
     def _try(self, act: Callable[[], int]) -> tuple[str, str]:
@@ -154,7 +162,7 @@ class Trial:
         for file in sorted(worth, key=lambda file: -worth[file]):
             within = [argument for argument in self._arguments if "::" in argument and file in argument]
             try:
-                items = _collect(within or [str(ROOT / file)])
+                items = _collect([*self._options, *(within or [str(ROOT / file)])])
             except Exception:  # noqa: BLE001 - a mutant that no test can be collected with
                 return _RED
             self._protocol(items)
@@ -169,11 +177,19 @@ class Trial:
             del sys.modules[name]
         jit = sys.modules.get("scoring.jit")
         if jit is not None:
-            for name in ("helper", "entry", "borrow"):
+            for name in ("helper", "inlined", "entry", "borrow"):
                 setattr(jit, name, lambda whole: whole)
             jit.whole = np.int64  # type: ignore[attr-defined]
             jit.trailing_zeros = lambda word: (int(word) & -int(word)).bit_length() - 1  # type: ignore[attr-defined]
+            jit.prefetch = lambda *_: None  # type: ignore[attr-defined]
             np.seterr(over="ignore")  # hashes wrap around
+        numba.njit = self._njit
+
+    def _njit(self, *given: Any, **options: Any) -> Any:
+        """Compile as numba does, but nothing of the package: its cache does not notice another constant."""
+        if str(sys._getframe(1).f_globals.get("__name__")).startswith(self._package + "."):
+            return given[0] if given else lambda whole: whole
+        return _NJIT(*given, **options)
 
 
 def _collect(arguments: Sequence[str]) -> list[pytest.Item]:
@@ -270,6 +286,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if fullname != self._name:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, origin=self._path)
+
+    def get_code(self, _: str) -> CodeType:
+        """Give the code to `runpy`, which runs a module as a script."""
+        return self._code
 
     def exec_module(self, module: ModuleType) -> None:
         module.__file__ = self._path
