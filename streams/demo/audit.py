@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.profile.row_plans import IDS
 from streams.config.settings import Settings
-from streams.replay.tail import reading
+from streams.kafka.reading.tail import reading
 
 
 class _Acquirer(msgspec.Struct, frozen=True, gc=False):

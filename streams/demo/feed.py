@@ -7,9 +7,9 @@ from typing import IO
 
 from streams.demo.state import State
 from streams.demo.trouble import Troublemaker
+from streams.kafka.sending.bulk import Sender
 from streams.kafka.settings import Topics
 from streams.replay.lines import FIELDS, Line, read_lines
-from streams.replay.sender import Sender
 
 DAY_MS = 86_400_000
 TICK_S = 0.025  # the embedded broker pays per batch, and the more the longer it runs

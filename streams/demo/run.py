@@ -18,11 +18,11 @@ from streams.demo.truth import Assessment, assess, read_truth
 from streams.demo.view import save_picture
 from streams.demo.watch import Language, Watcher
 from streams.kafka.embedded import embedded_broker, free_port
+from streams.kafka.reading.tail import reading
+from streams.kafka.sending.bulk import sending
 from streams.kafka.settings import Broker
 from streams.kafka.topics import ensure, plan
 from streams.replay.child import Child, address_of, await_ready, fetch, running
-from streams.replay.sender import sending
-from streams.replay.tail import reading
 
 READY_S = 180.0  # the first start compiles the kernels
 WORKER_END_S = 20.0

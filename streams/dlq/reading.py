@@ -9,10 +9,10 @@ from typing import NamedTuple
 import aiokafka
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.reading.bounded import BoundedConsumer, Polled, Record
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.records.batches import Refused
-from streams.transport.bounded import BoundedConsumer, Polled, Record
 
 POLL_MS = 250
 POLL_RECORDS = 2_048

@@ -18,7 +18,7 @@ from streams.dlq.listing import Listing, Sources, letters
 from streams.dlq.mended import Mended
 from streams.dlq.reading import Reader, Span
 from streams.dlq.sending import Outgoing, outgoing, redriven_from
-from streams.transport.bounded import Record
+from streams.kafka.reading.bounded import Record
 
 Partition = tuple[str, int]
 

@@ -10,9 +10,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from streams.dlq.letters import Coordinates
+from streams.kafka.reading.bounded import Record
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
-from streams.transport.bounded import Record
 
 TOPIC_HEADER = "sekisho-redrive-topic"
 PARTITION_HEADER = "sekisho-redrive-partition"

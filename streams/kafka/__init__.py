@@ -1,1 +1,1 @@
-"""What every part that speaks to brokers shares: why a connection failed, and which rights are missing."""
+"""One toolbox for all that speaks to brokers: reading, sending, fence, topics, rights, and why a connection failed."""

@@ -17,13 +17,13 @@ from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, E
 from streams.kafka.errors import BrokersError
 from streams.kafka.explain import authorized
 from streams.kafka.rights.table import command_rights
+from streams.kafka.sending.bulk import MissingTopicError
 from streams.replay.child import Child, ChildError, await_ready, running
 from streams.replay.columns.declared import mappings_of, shipped_columns
 from streams.replay.keeping import ForgetfulTopicError
 from streams.replay.lines import LinesSource
 from streams.replay.report import describe
 from streams.replay.run import Pace, Replay, Result
-from streams.replay.sender import MissingTopicError
 from streams.replay.source import Approved, Phases, Source, SourceError
 
 T = TypeVar("T")

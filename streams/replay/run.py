@@ -11,12 +11,12 @@ import numpy as np
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.config.settings import Settings
+from streams.kafka.reading.tail import partitions_of, reading
+from streams.kafka.sending.bulk import Sender, sending
 from streams.replay.keeping import keeping_of
 from streams.replay.ledger import Account, Ledger
 from streams.replay.ranking import Ranking, rank
-from streams.replay.sender import Sender, sending
 from streams.replay.source import CHUNK_EVENTS, Chunk, Labels, Source
-from streams.replay.tail import partitions_of, reading
 
 PROGRESS_S = 5.0
 _SLICES_PER_S = 50  # how evenly a limited rate is spread

@@ -15,14 +15,14 @@ import click
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from streams.kafka.fence import ProducerIdentity
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import StateReadError, name_of
 from streams.state.changelog_writer import ChangelogWriter
 from streams.state.follow import Follower
-from streams.state.log.reader import LogReader
-from streams.state.log.rows import StateReadError, name_of
 from streams.state.protocols import Engine, Outputs, Settings, Telemetry
 from streams.state.published import Since, alerts_since
 from streams.state.restore import Input, Restorer
-from streams.transport.fence import ProducerIdentity
 
 log = logging.getLogger(__name__)
 

@@ -34,15 +34,15 @@ from msgspec.structs import replace
 from scoring.outputs import NOTHING, Emitted
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT, Packed
+from streams.kafka.fence import Fence, FenceError, ProducerIdentity
+from streams.kafka.fence.lease import FENCED, ExpelledError
+from streams.kafka.sending.append import Ack
 from streams.kafka.settings import INPUT_ROLES
 from streams.state.log.marker import KEY, Marker, encode
 from streams.state.log.producer import StateProducer
 from streams.state.protocols import Engine, Outputs, Settings, Telemetry
 from streams.state.published import NONE_PUBLISHED, Published, Since
 from streams.state.settings import State
-from streams.transport.append import Ack
-from streams.transport.fence import Fence, FenceError, ProducerIdentity
-from streams.transport.fence.lease import FENCED, ExpelledError
 from streams.transport.tasks import WatchedService
 
 log = logging.getLogger(__name__)

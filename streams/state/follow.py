@@ -16,8 +16,10 @@ from aiokafka.structs import TopicPartition
 from mode import Service
 
 from scoring.profile.packed import RowFormatError
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import Rows
 from streams.state.log.marker import KEY, StateFormatError, decode
-from streams.state.log.reader import LogReader, Rows, pack
+from streams.state.log.packing import pack
 from streams.state.protocols import Engine, Settings, Telemetry
 from streams.transport.tasks import WatchedService
 

@@ -6,9 +6,9 @@ from typing import Protocol
 from aiokafka.structs import TopicPartition
 
 from scoring.profile import Changelog
+from streams.kafka.fence import ProducerIdentity
 from streams.kafka.settings import Broker, Isolation, Topics
 from streams.state.settings import State
-from streams.transport.fence import ProducerIdentity
 from streams.transport.settings import Consume, Emit
 
 

@@ -14,9 +14,9 @@ from scoring.contract.faults import FAULTS
 from scoring.decide.alerts import CASES_MAX
 from scoring.decide.leaks import TYPE as SYSTEM
 from scoring.outputs import Emitted
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import Rows
 from streams.kafka.settings import Topics
-from streams.state.log.reader import LogReader
-from streams.state.log.rows import Rows
 
 log = logging.getLogger(__name__)
 

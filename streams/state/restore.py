@@ -10,10 +10,12 @@ from aiokafka.structs import TopicPartition
 
 from scoring.profile import Changelog
 from scoring.profile.packed import RowFormatError
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import Rows
 from streams.kafka.settings import Topics
 from streams.state.changelog_writer import OwnedPartition
 from streams.state.log.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
-from streams.state.log.reader import LogReader, Rows, pack
+from streams.state.log.packing import pack
 from streams.state.log.uncounted import uncounted
 from streams.state.published import NONE_PUBLISHED, Since, scan
 

@@ -13,8 +13,8 @@ from faust.types import TP
 from faust.types.tuples import ack_lock
 from mode.utils.futures import notify
 
+from streams.kafka.fence.lease import ExpelledError
 from streams.transport.batch import Batch, BatchMessage, Columns
-from streams.transport.fence.lease import ExpelledError
 from streams.transport.poller import Poller
 from streams.transport.window import AckWindow
 

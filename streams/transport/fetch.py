@@ -1,27 +1,21 @@
-"""aiokafka's fetcher: records out of it by column, within bounds, and its end.
+"""Records out of aiokafka's fetcher by column, within bounds.
 
 aiokafka builds a `ConsumerRecord` of eleven fields for each record (3.4 us), and decompresses whatever a batch expands
 to. The first functions do what `Fetcher.fetched_records`, `FetchResult.getall` and `PartitionRecords._unpack_records`
-do together, on the same private objects; tests pin the source of all three, and of what `close` works around.
+do together, on the same private objects; tests pin the source of all three.
 """
 
-import asyncio
 from collections.abc import Collection, Sequence
 from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-import aiokafka
 from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 
-from streams.records.batches import Fetched, Refused, Stored, unpack
+from streams.kafka.reading.fetcher import fetch_again, next_batch
+from streams.records.batches import Fetched, Refused, unpack
 from streams.records.columns import RECORD_BYTES, Records
 from streams.transport.batch import Columns
-
-READ_COMMITTED = 1  # aiokafka.consumer.fetcher.READ_COMMITTED
-READ_UNCOMMITTED = 0
-
-CLOSE_AGAIN_S: Final = 0.01
 
 
 class Bounds(NamedTuple):
@@ -68,11 +62,6 @@ def take(fetcher: Any, wanted: Collection[TopicPartition], bounds: Bounds) -> di
             taken[tp] = columns
             weight += columns.weight
     return taken
-
-
-def fetch_again(fetcher: Any) -> None:
-    """Tell the fetcher that there is room: it sends the next fetch at once."""
-    fetcher._notify(fetcher._wait_consume_future)
 
 
 def unpack_columns(result: Any, bounds: Bounds) -> Columns | None:
@@ -183,67 +172,3 @@ def _read_batches(source: Any, walk: Fetched, gathered: _Gathered, bounds: Bound
     if walk.held is not None and not gathered.weight:  # it comes alone: else at the next call
         gathered.refused, walk.held = walk.held, None
         source.next_fetch_offset = gathered.refused.end
-
-
-def next_batch(source: Any, walk: Fetched) -> Stored | None:
-    """Give the next batch that is for us; None if there is none. What is not has been moved past.
-
-    Raises:
-        aiokafka.errors.CorruptRecordException: its checksum or its length is wrong; the position stays before it.
-    """
-    while (batch := walk.next()) is not None:
-        header = batch.header
-        if source._check_crcs and not header.validate_crc():
-            raise CorruptRecordException(f"Invalid CRC - {source._tp}")
-        if not (aborted(source, header) or header.is_control_batch):
-            return batch
-        source.next_fetch_offset = header.next_offset
-    return None
-
-
-def aborted(source: Any, batch: Any) -> bool:
-    """Tell whether a transaction of this batch was rolled back, keeping aiokafka's list of aborted producers."""
-    if source._isolation_level != READ_COMMITTED or batch.producer_id is None:
-        return False
-    source._consume_aborted_up_to(batch.base_offset)
-    if batch.is_control_batch and source._contains_abort_marker(batch):
-        source._aborted_producers.discard(batch.producer_id)
-    return bool(batch.is_transactional and batch.producer_id in source._aborted_producers)
-
-
-async def close(consumer: aiokafka.AIOKafkaConsumer) -> None:
-    """Stop a consumer, and wait until its connections are closed.
-
-    aiokafka tells its fetcher to end by one cancellation. The fetcher forgets it if it comes while it cancels fetches
-    itself, those of an assignment that is gone: at the end of a read or in a rebalance. So it is told again.
-
-    Raises:
-        aiokafka.errors.KafkaError: the fetcher had failed.
-    """
-    stopping = asyncio.create_task(_stop(consumer))
-    while not (await asyncio.wait([stopping], timeout=CLOSE_AGAIN_S))[0]:
-        if consumer._fetcher is not None and consumer._fetcher._closed:
-            consumer._fetcher._fetch_task.cancel()
-    stopping.result()
-
-
-async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
-    """Stop a consumer, and what `AIOKafkaConsumer.stop` leaves when it ends early.
-
-    It cancels tasks and awaits them. One that has not begun, or that waits to fetch again after an error, ends by this
-    cancellation, and so does the stop: its caller would see itself cancelled, and connections would stay open.
-    """
-    try:
-        await aiokafka.AIOKafkaConsumer.stop(consumer)
-        return
-    except asyncio.CancelledError:
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():  # the loop ends
-            raise
-    fetcher = consumer._fetcher
-    if fetcher is not None:
-        tasks = [fetcher._fetch_task, *fetcher._pending_tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    await consumer._client.close()

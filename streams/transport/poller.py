@@ -19,9 +19,10 @@ from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.transport import failover
+from streams.kafka import failover
+from streams.kafka.reading.fetcher import close, fetch_again
 from streams.transport.batch import Columns
-from streams.transport.fetch import Bounds, close, fetch_again, take
+from streams.transport.fetch import Bounds, take
 
 Polled = dict[TopicPartition, Columns]
 

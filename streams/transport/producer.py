@@ -6,8 +6,8 @@ from typing import Any
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 
-from streams.transport import failover
-from streams.transport.fence.lease import guard
+from streams.kafka import failover
+from streams.kafka.fence.lease import guard
 
 
 class Producer(driver.Producer):

@@ -10,8 +10,8 @@ from aiokafka.errors import ProducerFenced
 from aiokafka.structs import RecordMetadata
 from mode import Service
 
-from streams.transport.append import Ack
-from streams.transport.fence.lease import FENCED, ExpelledError
+from streams.kafka.fence.lease import FENCED, ExpelledError
+from streams.kafka.sending.append import Ack
 from streams.transport.tasks import WatchedService
 
 

@@ -10,10 +10,10 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 
 from scoring.outputs import Outputs, Record
 from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.fence import ProducerIdentity
+from streams.kafka.sending.append import Ack, append
 from streams.kafka.settings import Topics
-from streams.transport.append import Ack, append
 from streams.transport.batch import Batch
-from streams.transport.fence import ProducerIdentity
 
 
 class Emitter:

@@ -8,9 +8,9 @@ from aiokafka.structs import TopicPartition
 
 from streams.config.load import load_settings
 from streams.config.wiring import build_engine
+from streams.kafka.reading.log import LogReader
 from streams.kafka.settings import Topics
 from streams.state.log.marker import KEY, decode
-from streams.state.log.reader import LogReader
 from streams.state.published import Since
 from streams.state.restore import Input, Restorer
 from tests.bench.kafka_io import PARTITIONS

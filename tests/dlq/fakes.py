@@ -7,8 +7,8 @@ from scoring.contract.dead_letter import Reject
 from scoring.decode import encode_dead_letter
 from streams.dlq.reading import Span
 from streams.dlq.sending import Outgoing
+from streams.kafka.reading.bounded import Record
 from streams.records.batches import Refused
-from streams.transport.bounded import Record
 
 RECEIVED_MS = 1_777_777_777_000
 

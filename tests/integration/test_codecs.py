@@ -13,12 +13,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from scoring.profile import ProfileLimits
 from streams.cli import main
+from streams.kafka.reading.tail import reading
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker, Topics
 from streams.records.batches import Fetched
 from streams.records.codecs import MASK
 from streams.replay.child import Child
-from streams.replay.tail import reading
 from streams.state.follow import Follower
 from streams.state.settings import State
 from streams.worker.settings import WorkerSettings

@@ -14,13 +14,13 @@ from aiokafka.protocol.transaction import AddPartitionsToTxnRequest
 from aiokafka.structs import TopicPartition
 
 from streams.kafka.admin import create_topics
+from streams.kafka.fence import Fence, FenceError, ProducerIdentity
 from streams.kafka.security import client_options
+from streams.kafka.sending.append import append
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
 from streams.state.log.blocks import blocks
 from streams.state.log.producer import append_blocks
-from streams.transport.append import append
-from streams.transport.fence import Fence, FenceError, ProducerIdentity
 from tests.integration.test_state_transport import reading
 from tests.state.rows import rows_of
 

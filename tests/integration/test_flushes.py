@@ -13,12 +13,12 @@ from aiokafka.structs import TopicPartition
 
 from scoring.profile.packed import Packed
 from streams.kafka.admin import create_topics
+from streams.kafka.fence import Fence, ProducerIdentity
 from streams.kafka.security import client_options
+from streams.kafka.sending.append import append
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
 from streams.state.log.producer import StateProducer
-from streams.transport.append import append
-from streams.transport.fence import Fence, ProducerIdentity
 from tests.integration.test_state_transport import collect, reading
 from tests.state.rows import pairs
 

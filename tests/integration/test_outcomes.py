@@ -13,7 +13,7 @@ from scoring.engine import Engine
 from scoring.outputs import Source
 from streams.kafka.settings import Broker
 from streams.state.log.marker import KEY
-from streams.state.log.reader import pack
+from streams.state.log.packing import pack
 from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
 from tests.brokers.load import committed, load, read, stamp_ms

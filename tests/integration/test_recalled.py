@@ -8,9 +8,9 @@ import aiokafka
 import pytest
 from faust.types import TP
 
+from streams.kafka.reading.log import LogReader
 from streams.kafka.settings import Broker
 from streams.state.assignment import Assignment
-from streams.state.log.reader import LogReader
 from streams.worker.settings import WorkerSettings
 from tests.integration.conftest import PARTITIONS, NewWorker
 

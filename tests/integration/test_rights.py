@@ -18,6 +18,9 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka.admin import create_topics
 from streams.kafka.errors import RightsError
+from streams.kafka.fence import Fence, FenceError
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import StateReadError
 from streams.kafka.rights.acls import grants
 from streams.kafka.rights.granted import require
 from streams.kafka.rights.table import Kind, Operation, Right
@@ -25,9 +28,7 @@ from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
 from streams.state.check import check_topics
-from streams.state.log.reader import LogReader, StateReadError
 from streams.state.settings import State
-from streams.transport.fence import Fence, FenceError
 from streams.transport.settings import Consume, Emit
 from streams.worker.settings import Watch, WorkerSettings
 from tests.brokers.acls import put_in_force

@@ -14,12 +14,14 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka.admin import create_topics
 from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.fence.lease import ExpelledError
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import Rows, StateReadError
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
+from streams.state.log.packing import pack
 from streams.state.log.producer import StateProducer
-from streams.state.log.reader import LogReader, Rows, StateReadError, pack
-from streams.transport.fence.lease import ExpelledError
 from tests.state.rows import Row, pairs, rows_of
 
 NOW_MS = time.time_ns() // 1_000_000

@@ -14,7 +14,7 @@ from aiokafka.errors import NotEnoughReplicasError
 
 import streams.worker.app
 from scoring.outputs import Outputs
-from streams.transport.append import Ack
+from streams.kafka.sending.append import Ack
 from streams.transport.batch import Batch
 from streams.worker.app import FraudApp, build_app, run
 from streams.worker.emit import Emitter

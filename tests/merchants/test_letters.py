@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streams.kafka.fence import ProducerIdentity
 from streams.records.batches import Refused
-from streams.transport.fence import ProducerIdentity
 from streams.worker.deliveries import UndeliveredError
 from streams.worker.merchants import letters as letters_module
 from tests.merchants.world import LETTERS, MERCHANTS, TOPICS, Worker, World

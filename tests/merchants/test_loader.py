@@ -23,7 +23,7 @@ from tests.integration.fakes import EchoEngine
 @pytest.fixture(autouse=True)
 def _no_failover(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no client here that could leave a broker."""
-    monkeypatch.setattr("streams.transport.failover.watch", lambda _: None)
+    monkeypatch.setattr("streams.kafka.failover.watch", lambda _: None)
 
 
 class FakeRecord:

@@ -10,10 +10,10 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from scoring.outputs import Outputs
+from streams.kafka.fence import ProducerIdentity
 from streams.kafka.settings import Topics
 from streams.records.batches import Refused
 from streams.state.settings import State
-from streams.transport.fence import ProducerIdentity
 from streams.transport.settings import Emit
 from streams.worker.merchants import letters as letters_module
 from streams.worker.merchants.letters import MerchantLetters

@@ -10,7 +10,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.replay.sender import Sender
+from streams.kafka.sending.bulk import Sender
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(1, 60))

@@ -14,13 +14,14 @@ from faust.types import TP
 
 from scoring.profile import PROFILE_FEATURES, Changelog, ProfileLimits, Profiles
 from scoring.profile.packed import Packed
+from streams.kafka.fence import ProducerIdentity
+from streams.kafka.fence.lease import ExpelledError
+from streams.kafka.reading.log import Bounds, Tail
+from streams.kafka.reading.rows import Rows, StateReadError
 from streams.kafka.settings import Topics
 from streams.state.changelog_writer import ChangelogWriter, OwnedPartition
-from streams.state.log.reader import Bounds, Rows, StateReadError, Tail
 from streams.state.published import Published, Since
 from streams.state.settings import State
-from streams.transport.fence import ProducerIdentity
-from streams.transport.fence.lease import ExpelledError
 from streams.transport.settings import Emit
 from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import WorkerSettings

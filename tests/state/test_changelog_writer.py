@@ -10,10 +10,10 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from scoring.outputs import NOTHING, Emitted
+from streams.kafka.fence.lease import ExpelledError
 from streams.state.changelog_writer import ChangelogWriter, FlushError
 from streams.state.log.marker import KEY, Marker, decode
 from streams.state.published import Published, Since
-from streams.transport.fence.lease import ExpelledError
 from tests.profile.events import at
 from tests.state.fakes import FakeBroker, FakeConsumer, FakeProducer, ProfileEngine, new_writer, owned_at
 

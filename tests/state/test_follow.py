@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.reading.rows import StateReadError
 from streams.state import follow
 from streams.state.follow import Follower
 from streams.state.log.marker import KEY, StateFormatError
-from streams.state.log.reader import StateReadError
 from tests.profile.events import at
 from tests.state.fakes import (
     TOPICS,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT
 from streams.state.log.marker import KEY, Marker, StateFormatError, decode, encode
-from streams.state.log.reader import KEY_SIZE
+from streams.state.log.packing import KEY_SIZE
 
 FIELDS: dict[str, Any] = {
     "format": ROW_FORMAT,

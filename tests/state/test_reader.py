@@ -15,12 +15,12 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.kafka.reading import rows as rows_module
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import BATCH_MAX_BYTES, StateReadError
 from streams.kafka.settings import Broker
 from streams.records.columns import RECORD_BYTES
-from streams.state.log import reader as module
-from streams.state.log import rows as rows_module
-from streams.state.log.reader import LogReader, StateReadError, pack
-from streams.state.log.rows import BATCH_MAX_BYTES
+from streams.state.log.packing import pack
 from streams.state.settings import State
 from tests.records import build
 from tests.records.build import Row
@@ -97,7 +97,7 @@ def read(
         reader._started = FakeConsumer(answers)
         found: Found = []
         async for rows in reader.read(TP, begin, end):
-            assert 0 < len(rows) <= module.ROWS_MAX
+            assert 0 < len(rows) <= rows_module.ROWS_MAX
             found += zip(rows.offsets, rows.keys, rows.values, rows.timestamps_ms, strict=True)
         return found
 
@@ -128,13 +128,13 @@ def test_every_record_of_the_range_is_read_whatever_is_gone(
 
 
 def test_a_big_batch_is_handed_over_in_pieces() -> None:
-    kept = list(range(3 * module.ROWS_MAX + 17))
+    kept = list(range(3 * rows_module.ROWS_MAX + 17))
     assert read(0, kept[-1] + 1, [(encode(0, kept, kept[-1]), kept[-1] + 1)]) == [record(offset) for offset in kept]
 
 
 def test_every_piece_of_a_read_is_progress_and_an_empty_answer_is_none() -> None:
     steps: list[int] = []
-    kept = list(range(2 * module.ROWS_MAX))
+    kept = list(range(2 * rows_module.ROWS_MAX))
     read(0, kept[-1] + 1, [(encode(0, kept, kept[-1]), kept[-1] + 1)], progressed=lambda: steps.append(1))
     assert len(steps) >= 3
     steps.clear()

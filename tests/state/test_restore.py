@@ -15,11 +15,11 @@ from msgspec import json
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.kernels.store import STORES
 from scoring.profile.packed import ROW_FORMAT
+from streams.kafka.fence import ProducerIdentity
 from streams.state.changelog_writer import FlushError, OwnedPartition
 from streams.state.log.marker import KEY, StateFormatError
 from streams.state.published import Since
 from streams.state.restore import Input, Restorer
-from streams.transport.fence import ProducerIdentity
 from tests.profile.conversations import arrivals
 from tests.profile.events import Event, at, ids
 from tests.state.fakes import (

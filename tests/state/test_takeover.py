@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.fence.lease import ExpelledError
 from streams.state.changelog_writer import FlushError
-from streams.transport.fence.lease import ExpelledError
 from tests.state.fakes import TOPICS, FakeBroker, FakeFence, FakeReader
 from tests.state.takeovers import Play, Worker, player, take_in
 

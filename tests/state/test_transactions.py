@@ -8,9 +8,9 @@ import pytest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from streams.kafka.fence import FenceError
+from streams.kafka.fence.lease import ExpelledError
 from streams.state.changelog_writer import FlushError
-from streams.transport.fence import FenceError
-from streams.transport.fence.lease import ExpelledError
 from tests.state.fakes import owned_at
 from tests.state.test_changelog_writer import CARDS, EVENTS, SHARED, Bench, settle
 

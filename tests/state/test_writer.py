@@ -7,10 +7,10 @@ from aiokafka.errors import NotEnoughReplicasError, ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.sending.append import append
 from streams.kafka.settings import Broker
 from streams.state.log.blocks import blocks
 from streams.state.log.producer import StateProducer, append_blocks
-from streams.transport.append import append
 from tests.state.rows import pairs, rows_of
 from tests.transport.test_emit import FakeClient, settled
 

@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 STREAMS = (
-    ("records", "kafka"),
+    ("records",),
+    ("kafka",),
     ("transport",),
     ("state",),
     ("worker", "telemetry"),

@@ -9,8 +9,8 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.structs import TopicPartition
 
-from streams.transport.bounded import BoundedConsumer
-from streams.transport.fetch import close
+from streams.kafka.reading.bounded import BoundedConsumer
+from streams.kafka.reading.fetcher import close
 
 TP = TopicPartition("merchants", 0)
 

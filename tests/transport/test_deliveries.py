@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from streams.transport.fence.lease import ExpelledError
+from streams.kafka.fence.lease import ExpelledError
 from streams.worker.deliveries import Deliveries, UndeliveredError
 
 

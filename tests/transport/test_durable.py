@@ -9,8 +9,8 @@ from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 from faust.transport import consumer as upstream
 from faust.types import TP
 
+from streams.kafka.fence.lease import ExpelledError
 from streams.transport.consumer import BatchConsumer
-from streams.transport.fence.lease import ExpelledError
 from streams.transport.poller import Poller
 from tests.transport.test_consumer import HERE, THERE, bare_consumer, columns, committable, poll
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from scoring.outputs import Outputs
 from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.fence import ProducerIdentity
+from streams.kafka.sending.append import append, build
 from streams.kafka.settings import Topics
-from streams.transport.append import append, build
 from streams.transport.batch import Batch
-from streams.transport.fence import ProducerIdentity
 from streams.worker.emit import Emitter
 
 LIMIT = 500

@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v5
 from aiokafka.protocol.produce import ProduceRequest
 
-from streams.transport import failover
-from streams.transport.failover import Watcher, watch
+from streams.kafka import failover
+from streams.kafka.failover import Watcher, watch
 
 PRODUCE = ProduceRequest(transactional_id=None, required_acks=-1, timeout=1, topics=[])
 FROZEN, OTHER, THIRD = 1, 2, 3

@@ -9,9 +9,9 @@ from aiokafka import errors
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.fence import Fence, FenceError, ProducerIdentity
+from streams.kafka.fence.lease import ExpelledError
 from streams.kafka.settings import BrokerProfile
-from streams.transport.fence import Fence, FenceError, ProducerIdentity
-from streams.transport.fence.lease import ExpelledError
 
 LOGS = [TopicPartition("decisions", 3), TopicPartition("alerts", 0), TopicPartition("alerts", 1)]
 OK = 0

@@ -7,7 +7,7 @@ import pytest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 
-from streams.transport.fence.lease import ExpelledError, guard
+from streams.kafka.fence.lease import ExpelledError, guard
 
 PRODUCE = ProduceRequest(transactional_id=None, required_acks=-1, timeout=1, topics=[])
 

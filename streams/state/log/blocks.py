@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scoring.jit import borrow, entry, helper, revision
 from scoring.profile.packed import Packed
-from streams.transport.fence import ProducerIdentity
+from streams.kafka.fence import ProducerIdentity
 
 _HEADER: Final = Struct(">qiibIhiqqqhii")
 """A record batch of magic 2 (https://kafka.apache.org/documentation/#recordbatch): base offset, length of what follows,

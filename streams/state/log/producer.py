@@ -13,14 +13,14 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import TopicPartition
 
 from scoring.profile.packed import Packed
+from streams.kafka import failover
 from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.fence import IdentifiedBatch, ProducerIdentity, name_transactions
+from streams.kafka.fence.lease import guard
 from streams.kafka.security import client_options
+from streams.kafka.sending.append import Ack
 from streams.kafka.settings import Broker
 from streams.state.log.blocks import BlockBuilder, blocks
-from streams.transport import failover
-from streams.transport.append import Ack
-from streams.transport.fence import IdentifiedBatch, ProducerIdentity, name_transactions
-from streams.transport.fence.lease import guard
 
 LET_GO_S = 5.0  # for connections to close and the sender to end, once all that was under way has failed
 
@@ -28,7 +28,7 @@ LET_GO_S = 5.0  # for connections to close and the sender to end, once all that 
 def append_blocks(accumulator: Any, tp: TopicPartition, builders: Iterable[BatchBuilder | BlockBuilder]) -> list[Ack]:
     """Put closed batches behind what a producer has not sent yet for a partition; return one future for each.
 
-    As `streams.transport.append`, this does not wait, and what is appended later comes after it: a closed batch
+    As `streams.kafka.sending.append`, this does not wait, and what is appended later comes after it: a closed batch
     takes no record, so the next one opens a batch of its own.
 
     Raises:

@@ -15,8 +15,9 @@ import numpy as np
 from aiokafka.structs import TopicPartition
 from numpy.typing import NDArray
 
+from streams.kafka.reading.log import LogReader
 from streams.state.check import COMPACTION_LAG_MIN_MS
-from streams.state.log.reader import KEY_SIZE, LogReader
+from streams.state.log.packing import KEY_SIZE
 
 log = logging.getLogger(__name__)
 

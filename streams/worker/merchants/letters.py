@@ -21,10 +21,10 @@ from mode import Service
 
 from scoring.contract.faults import FAULTS
 from scoring.outputs import Emitted, Outputs, Source
+from streams.kafka.reading.bounded import BoundedConsumer, Record
+from streams.kafka.reading.log import LogReader
 from streams.kafka.security import client_options
 from streams.records.batches import Refused
-from streams.state.log.reader import LogReader
-from streams.transport.bounded import BoundedConsumer, Record
 from streams.transport.consumer import BatchConsumer
 from streams.transport.tasks import WatchedService
 from streams.worker.deliveries import UndeliveredError

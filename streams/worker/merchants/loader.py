@@ -10,10 +10,10 @@ from aiokafka.structs import TopicPartition
 from mode import Service
 
 from scoring.outputs import Outputs, Source
+from streams.kafka import failover
+from streams.kafka.reading.bounded import BoundedConsumer, Polled
 from streams.kafka.security import client_options
 from streams.records.batches import Refused
-from streams.transport import failover
-from streams.transport.bounded import BoundedConsumer, Polled
 from streams.transport.tasks import WatchedService
 from streams.worker.merchants.letters import MerchantLetters
 from streams.worker.protocols import Engine, Telemetry

@@ -11,8 +11,8 @@ from aiokafka.structs import RecordMetadata
 
 from scoring.outputs import Record
 from streams.kafka.security import client_options
+from streams.kafka.sending.append import build
 from streams.kafka.settings import Broker
-from streams.transport.append import build
 
 BATCH_BYTES_MAX = 500_000
 UNACKNOWLEDGED_MAX = 64  # batches

@@ -13,10 +13,10 @@ import aiokafka
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.reading.fetcher import close, fetch_again, next_batch
 from streams.records.batches import Fetched, Opened, Refused, unpack
 from streams.records.codecs import BrokenError
 from streams.records.columns import Header
-from streams.transport.fetch import close, fetch_again, next_batch
 
 ALL: Final = 1 << 31
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 import aiokafka
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.reading.bounded import BoundedConsumer
 from streams.kafka.security import client_options
+from streams.kafka.sending.bulk import MissingTopicError
 from streams.kafka.settings import Broker
-from streams.replay.sender import MissingTopicError
-from streams.transport.bounded import BoundedConsumer
 
 _DRAIN_POLLS = 20
 _BATCH_MAX_BYTES = 1 << 26

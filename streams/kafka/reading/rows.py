@@ -1,17 +1,15 @@
-"""Records of a log of state, column by column, out of the batches that a fetch brought."""
+"""Records of a log, column by column, out of the batches that a fetch brought."""
 
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 from aiokafka.structs import TopicPartition
 
-from scoring.profile.packed import Packed
+from streams.kafka.reading.fetcher import aborted
 from streams.records.batches import Fetched, Refused, Stored, unpack
 from streams.records.columns import Records
-from streams.transport.fetch import aborted
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +19,6 @@ ROWS_MAX: Final = 4_096
 BATCH_MAX_BYTES: Final = 64 << 20
 """What a batch may take unpacked. A worker writes none so large: the configuration allows it 8 MiB, and a record of 20
 bytes counts with 128 more."""
-
-KEY_SIZE: Final = 12  # of rows; whatever has another key is no row
 
 
 class StateReadError(Exception):
@@ -107,27 +103,6 @@ def _complaint(tp: TopicPartition, refused: Refused) -> str:
         f"{name_of(tp)}, offsets {refused.first} to {refused.end - 1}: {refused.reason}, {refused.size} bytes as "
         f"stored. No worker writes such a batch: find out who else may write to {tp.topic!r}, take the right away, and "
         "start anew (deploy/docs/durability.md#starting-anew)"
-    )
-
-
-def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
-    """Pack the records whose keys have 12 bytes, in order; leave out all others, which are no rows.
-
-    Raises:
-        StateReadError: a value is not made of whole words.
-    """
-    sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
-    if (sizes != KEY_SIZE).any():
-        rows = [row for row, key in enumerate(keys) if len(key) == KEY_SIZE]
-        keys, values = [keys[row] for row in rows], [values[row] for row in rows]
-    filled = [b"" if value is None else value for value in values]
-    ends = np.cumsum(np.fromiter(map(len, filled), dtype=np.int64, count=len(filled)))
-    if (ends & 3).any():
-        raise StateReadError(f"the value of row {(ends & 3).argmax()} of {len(ends)} is not made of words of 4 bytes")
-    return Packed(
-        np.frombuffer(bytearray().join(keys), dtype="<u4").reshape(-1, 3),  # of a bytearray, to be written to
-        np.frombuffer(bytearray().join(filled), dtype="<u4"),
-        ends >> 2,
     )
 
 

@@ -11,7 +11,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from scoring.outputs import Record
-from streams.transport.fence import IdentifiedBatch, ProducerIdentity
+from streams.kafka.fence import IdentifiedBatch, ProducerIdentity
 
 Ack = Awaitable[RecordMetadata]
 

@@ -12,12 +12,12 @@ import aiokafka
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from streams.kafka import failover
+from streams.kafka.reading.fetcher import READ_COMMITTED, READ_UNCOMMITTED, close, fetch_again
+from streams.kafka.reading.rows import Rows, StateReadError, batches_of, name_of, rows_of
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker, Isolation
-from streams.state.log.rows import KEY_SIZE, ROWS_MAX, Rows, StateReadError, batches_of, name_of, pack, rows_of
-from streams.state.log.topic_ids import topic_ids
-from streams.transport import failover
-from streams.transport.fetch import READ_COMMITTED, READ_UNCOMMITTED, close, fetch_again
+from streams.kafka.topic_ids import topic_ids
 
 TAIL_STEP: Final = 4_096
 LOOK_S: Final = 0.01  # aiokafka wakes no one for an empty answer: how often to look for it
@@ -26,8 +26,6 @@ Bounds = tuple[int, int]
 
 _LEVELS: Final = {"read_uncommitted": READ_UNCOMMITTED, "read_committed": READ_COMMITTED}
 _NO_OTHERS: Final[Mapping[str, Isolation]] = {}
-
-__all__ = ["KEY_SIZE", "ROWS_MAX", "Bounds", "LogReader", "Rows", "StateReadError", "Tail", "pack"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,8 +19,8 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, Kaf
 from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnRequest, InitProducerIdRequest
 from aiokafka.structs import TopicPartition
 
-from streams.transport.fence.identity import ProducerIdentity
-from streams.transport.fence.lease import ExpelledError
+from streams.kafka.fence.identity import ProducerIdentity
+from streams.kafka.fence.lease import ExpelledError
 
 TRANSACTION_TIMEOUT_S: Final = 60.0
 """After this, and the time that a flush may take, the coordinator aborts a transaction whose owner has died. A next

@@ -1,0 +1,1 @@
+"""Read topics without a group: ranges of a log, single records, and what comes from now on."""

@@ -1,0 +1,87 @@
+"""aiokafka's fetcher: told to fetch again, asked for the next batch of an answer, and closed.
+
+`next_batch` and `aborted` do what `PartitionRecords._unpack_records` does, on the same private objects; tests pin the
+source of that, and of what `close` works around.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import aiokafka
+from aiokafka.errors import CorruptRecordException
+
+from streams.records.batches import Fetched, Stored
+
+READ_COMMITTED = 1  # aiokafka.consumer.fetcher.READ_COMMITTED
+READ_UNCOMMITTED = 0
+
+CLOSE_AGAIN_S: Final = 0.01
+
+
+def fetch_again(fetcher: Any) -> None:
+    """Tell the fetcher that there is room: it sends the next fetch at once."""
+    fetcher._notify(fetcher._wait_consume_future)
+
+
+def next_batch(source: Any, walk: Fetched) -> Stored | None:
+    """Give the next batch that is for us; None if there is none. What is not has been moved past.
+
+    Raises:
+        aiokafka.errors.CorruptRecordException: its checksum or its length is wrong; the position stays before it.
+    """
+    while (batch := walk.next()) is not None:
+        header = batch.header
+        if source._check_crcs and not header.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {source._tp}")
+        if not (aborted(source, header) or header.is_control_batch):
+            return batch
+        source.next_fetch_offset = header.next_offset
+    return None
+
+
+def aborted(source: Any, batch: Any) -> bool:
+    """Tell whether a transaction of this batch was rolled back, keeping aiokafka's list of aborted producers."""
+    if source._isolation_level != READ_COMMITTED or batch.producer_id is None:
+        return False
+    source._consume_aborted_up_to(batch.base_offset)
+    if batch.is_control_batch and source._contains_abort_marker(batch):
+        source._aborted_producers.discard(batch.producer_id)
+    return bool(batch.is_transactional and batch.producer_id in source._aborted_producers)
+
+
+async def close(consumer: aiokafka.AIOKafkaConsumer) -> None:
+    """Stop a consumer, and wait until its connections are closed.
+
+    aiokafka tells its fetcher to end by one cancellation. The fetcher forgets it if it comes while it cancels fetches
+    itself, those of an assignment that is gone: at the end of a read or in a rebalance. So it is told again.
+
+    Raises:
+        aiokafka.errors.KafkaError: the fetcher had failed.
+    """
+    stopping = asyncio.create_task(_stop(consumer))
+    while not (await asyncio.wait([stopping], timeout=CLOSE_AGAIN_S))[0]:
+        if consumer._fetcher is not None and consumer._fetcher._closed:
+            consumer._fetcher._fetch_task.cancel()
+    stopping.result()
+
+
+async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
+    """Stop a consumer, and what `AIOKafkaConsumer.stop` leaves when it ends early.
+
+    It cancels tasks and awaits them. One that has not begun, or that waits to fetch again after an error, ends by this
+    cancellation, and so does the stop: its caller would see itself cancelled, and connections would stay open.
+    """
+    try:
+        await aiokafka.AIOKafkaConsumer.stop(consumer)
+        return
+    except asyncio.CancelledError:
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():  # the loop ends
+            raise
+    fetcher = consumer._fetcher
+    if fetcher is not None:
+        tasks = [fetcher._fetch_task, *fetcher._pending_tasks]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await consumer._client.close()

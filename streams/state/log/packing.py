@@ -1,0 +1,32 @@
+"""Records of a log of profiles as packed rows."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from scoring.profile.packed import Packed
+from streams.kafka.reading.rows import StateReadError
+
+KEY_SIZE: Final = 12  # of rows; whatever has another key is no row
+
+
+def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
+    """Pack the records whose keys have 12 bytes, in order; leave out all others, which are no rows.
+
+    Raises:
+        StateReadError: a value is not made of whole words.
+    """
+    sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
+    if (sizes != KEY_SIZE).any():
+        rows = [row for row, key in enumerate(keys) if len(key) == KEY_SIZE]
+        keys, values = [keys[row] for row in rows], [values[row] for row in rows]
+    filled = [b"" if value is None else value for value in values]
+    ends = np.cumsum(np.fromiter(map(len, filled), dtype=np.int64, count=len(filled)))
+    if (ends & 3).any():
+        raise StateReadError(f"the value of row {(ends & 3).argmax()} of {len(ends)} is not made of words of 4 bytes")
+    return Packed(
+        np.frombuffer(bytearray().join(keys), dtype="<u4").reshape(-1, 3),  # of a bytearray, to be written to
+        np.frombuffer(bytearray().join(filled), dtype="<u4"),
+        ends >> 2,
+    )
