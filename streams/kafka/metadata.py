@@ -1,17 +1,59 @@
-"""Metadata version 8 (KIP-430): the first in which a broker tells a client its rights on topics; aiokafka ends at 5."""
+"""The Metadata request in the versions that aiokafka lacks: it ends at 5.
 
-from collections.abc import Sequence
-from typing import Any, Final
+Version 8 is the first in which a broker tells a client its rights on topics (KIP-430), version 10 the first with the
+ids of topics (KIP-516), which tell a topic from another that was made anew under its name. The highest version that
+the broker knows is sent (https://kafka.apache.org/protocol#The_Messages_Metadata).
+"""
 
+import asyncio
+from collections.abc import Collection
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
+from aiokafka.protocol.types import (
+    Array,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    String,
+    TaggedFields,
+)
+
+ID_BYTES: Final = 16
+NO_ID: Final = "00" * ID_BYTES
+ASK_AGAIN_S: Final = 0.05
 
 _TEXT: Final = String("utf-8")
+_COMPACT: Final = CompactString("utf-8")
 
 
-class MetadataResponse(Response):  # type: ignore[misc]  # aiokafka has no types
-    """Brokers and topics; `operations` has bit `n` set for each operation of code `n` that is allowed."""
+class Uuid:
+    """A UUID on the wire: 16 bytes. Be a type of aiokafka's schemas."""
 
+    @classmethod
+    def encode(cls, value: bytes) -> bytes:
+        """Return the bytes."""
+        assert len(value) == ID_BYTES
+        return value
+
+    @classmethod
+    def decode(cls, data: Any) -> bytes:
+        """Read 16 bytes."""
+        value: bytes = data.read(ID_BYTES)
+        return value
+
+    @classmethod
+    def repr(cls, value: bytes) -> str:
+        """Write it for logs."""
+        return value.hex()
+
+
+class _Response8(Response):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 3
     API_VERSION = 8
     SCHEMA = Schema(
@@ -23,7 +65,7 @@ class MetadataResponse(Response):  # type: ignore[misc]  # aiokafka has no types
             "topics",
             Array(
                 ("error_code", Int16),
-                ("topic", _TEXT),
+                ("name", _TEXT),
                 ("is_internal", Boolean),
                 (
                     "partitions",
@@ -34,38 +76,146 @@ class MetadataResponse(Response):  # type: ignore[misc]  # aiokafka has no types
                         ("leader_epoch", Int32),
                         ("replicas", Array(Int32)),
                         ("isr", Array(Int32)),
-                        ("offline_replicas", Array(Int32)),
+                        ("offline", Array(Int32)),
                     ),
                 ),
                 ("operations", Int32),
             ),
         ),
-        ("cluster_operations", Int32),
+        ("operations", Int32),
     )
 
 
-class MetadataRequestStruct(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
-    """The request as it is on the wire."""
+class _Response10(Response):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 10
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(
+                ("node_id", Int32),
+                ("host", _COMPACT),
+                ("port", Int32),
+                ("rack", _COMPACT),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("cluster_id", _COMPACT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("name", _COMPACT),
+                ("topic_id", Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("operations", Int32),
+        ("tags", TaggedFields),
+    )
 
+
+class _Request8(RequestStruct):  # type: ignore[misc]
     API_KEY = 3
     API_VERSION = 8
-    RESPONSE_TYPE = MetadataResponse
+    RESPONSE_TYPE = _Response8
     SCHEMA = Schema(
         ("topics", Array(_TEXT)),
         ("allow_auto_topic_creation", Boolean),
-        ("include_cluster_operations", Boolean),
-        ("include_topic_operations", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
     )
 
 
-class MetadataRequest(Request[MetadataRequestStruct]):  # type: ignore[misc]  # aiokafka has no types
+class _Request10(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 10
+    RESPONSE_TYPE = _Response10
+    FLEXIBLE_VERSION = True
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", Uuid), ("name", _COMPACT), ("tags", TaggedFields))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+_RequestStruct: TypeAlias = _Request8 | _Request10
+
+
+class TopicMetadata(NamedTuple):
+    """What a broker says of one topic; `topic_id` in hexadecimal digits, "" where it has none.
+
+    `operations` has bit `n` set for each operation of code `n` that is allowed.
+    """
+
+    error_code: int
+    name: str
+    topic_id: str
+    partitions: int
+    operations: int
+
+
+class MetadataRequest(Request[_RequestStruct]):  # type: ignore[misc]
     """Ask for some topics, and for the rights on them; a topic that does not exist is not created."""
 
     API_KEY = 3
 
-    def __init__(self, topics: Sequence[str]) -> None:
+    def __init__(self, topics: Collection[str], *, with_rights: bool = True) -> None:
         self._topics = list(topics)
+        self._with_rights = with_rights
 
-    def build(self, request_struct_class: type[MetadataRequestStruct]) -> Any:
+    def build(self, request_struct_class: type[_RequestStruct]) -> Any:
         """Fill in the request. Implements the original."""
-        return request_struct_class(self._topics, False, False, True)
+        if request_struct_class is _Request8:
+            return request_struct_class(self._topics, False, False, self._with_rights)
+        tags: dict[int, bytes] = {}
+        topics = [(bytes(ID_BYTES), name, tags) for name in self._topics]
+        return request_struct_class(topics, False, False, self._with_rights, tags)
+
+
+def topics_of(answer: Any) -> list[TopicMetadata]:
+    """Read the topics out of an answer of either version."""
+    if answer.API_VERSION == _Response8.API_VERSION:
+        return [TopicMetadata(code, name, "", len(parts), rights) for code, name, _, parts, rights in answer.topics]
+    return [
+        TopicMetadata(code, name, "" if topic_id.hex() == NO_ID else topic_id.hex(), len(parts), rights)
+        for code, name, topic_id, _, parts, rights, _ in answer.topics
+    ]
+
+
+async def topic_ids(client: AIOKafkaClient, topics: Collection[str]) -> dict[str, str]:
+    """Return the id of each topic, as hexadecimal digits; of none where brokers have no ids.
+
+    A broker may hear of a new topic later than another: this waits until the one that is asked knows all of them.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker did not answer.
+    """
+    while True:
+        try:
+            answer = await client.send(client.get_random_node(), MetadataRequest(sorted(topics), with_rights=False))
+        except (IncompatibleBrokerVersion, NotImplementedError):  # older than version 8
+            return {}
+        found = {topic.name: topic.topic_id for topic in topics_of(answer) if not topic.error_code}
+        if found.keys() == set(topics) or answer.API_VERSION < _Response10.API_VERSION:
+            return {name: digits for name, digits in found.items() if digits}
+        await asyncio.sleep(ASK_AGAIN_S)

@@ -13,11 +13,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.kafka import failover
+from streams.kafka.metadata import topic_ids
 from streams.kafka.reading.fetcher import READ_COMMITTED, READ_UNCOMMITTED, close, fetch_again
 from streams.kafka.reading.rows import Rows, StateReadError, batches_of, name_of, rows_of
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker, Isolation
-from streams.kafka.topic_ids import topic_ids
 
 TAIL_STEP: Final = 4_096
 LOOK_S: Final = 0.01  # aiokafka wakes no one for an empty answer: how often to look for it

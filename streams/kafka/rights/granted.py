@@ -26,7 +26,7 @@ from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.protocol.transaction import EndTxnRequest
 
 from streams.kafka.errors import RightsError
-from streams.kafka.metadata import MetadataRequest
+from streams.kafka.metadata import MetadataRequest, topics_of
 from streams.kafka.rights.acls import grants, named, principal
 from streams.kafka.rights.table import Kind, Operation, Right
 from streams.kafka.security import client_options
@@ -125,11 +125,11 @@ async def _topics(client: AIOKafkaClient, names: Sequence[str]) -> Mapping[str, 
     if answer is None:
         return {}
     told: dict[str, tuple[int | None, int]] = {}
-    for code, name, _, partitions, operations in answer.topics:
-        if code == TopicAuthorizationFailedError.errno:
-            told[name] = (0, 0)
+    for topic in topics_of(answer):
+        if topic.error_code == TopicAuthorizationFailedError.errno:
+            told[topic.name] = (0, 0)
         else:
-            told[name] = (None if operations in NOT_TOLD else operations, len(partitions))
+            told[topic.name] = (None if topic.operations in NOT_TOLD else topic.operations, topic.partitions)
     return told
 
 
