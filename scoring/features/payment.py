@@ -23,7 +23,8 @@ PAYMENT_FEATURES: tuple[Feature, ...] = tuple(_MADE)
 def _writer() -> Callable[[Payment, NDArray[np.float64]], None]:
     """Compile the function that writes all inputs of a payment into a row of the matrix.
 
-    Its source is one line for each input, made from the list: a kernel cannot go through a list of functions.
+    Its source is one line for each input, made from the list: a kernel cannot go through a list of functions. ADR 0019
+    has the figures of the other ways.
     """
     scope: dict[str, object] = {feature.name: function for feature, function in _MADE.items()}
     assert len(scope) == len(_MADE), "an input is declared twice"
