@@ -1,10 +1,11 @@
-"""Topics made on a broker, for the demonstration, the tests and the command line."""
+"""Topics made on a broker, and how they are kept there."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     KafkaTimeoutError,
     LeaderNotAvailableError,
@@ -55,6 +56,28 @@ class TopicState(NamedTuple):
 
     created: bool
     partitions: int
+
+
+async def topic_configs(broker: Broker, topics: Sequence[str]) -> dict[str, dict[str, str | None]]:
+    """Ask how topics are kept: their configs by Kafka's own names, as far as the broker tells.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker cannot be reached, or refuses to tell.
+    """
+    admin = AIOKafkaAdminClient(**client_options(broker))
+    await admin.start()
+    try:
+        # of all settings: the embedded broker hangs up on a request that names some
+        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics])
+    finally:
+        await admin.close()
+    found: dict[str, dict[str, str | None]] = {}
+    for answer in answers:
+        for code, message, _, name, entries, *_ in answer.resources:
+            if code:
+                raise for_code(code)(f"settings of topic {name!r}: {message}")
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found
 
 
 class _Seen(NamedTuple):

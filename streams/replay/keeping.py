@@ -2,11 +2,7 @@
 
 from dataclasses import dataclass
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
-
-from streams.kafka.security import client_options
+from streams.kafka.admin import topic_configs
 from streams.kafka.settings import Broker
 
 
@@ -46,18 +42,7 @@ async def keeping_of(broker: Broker, topic: str) -> Keeping:
     Raises:
         aiokafka.errors.KafkaError: it cannot be reached, or refuses to tell.
     """
-    admin = AIOKafkaAdminClient(**client_options(broker))
-    await admin.start()
-    try:
-        # of all settings: the embedded broker hangs up on a request that names some
-        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    finally:
-        await admin.close()
-    for answer in answers:
-        for code, *_ in answer.resources:
-            if code:
-                raise for_code(code)(f"settings of topic {topic!r}")
-    found = {entry[0]: entry[1] for answer in answers for *_, entries in answer.resources for entry in entries}
+    found = (await topic_configs(broker, [topic])).get(topic, {})
     return Keeping(
         topic=topic,
         retention_ms=int(found.get("retention.ms") or -1),

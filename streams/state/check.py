@@ -1,14 +1,9 @@
 """The topics of profiles, as they are kept: what the guarantee rests on is looked at before the first event."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
-
+from streams.kafka.admin import topic_configs
 from streams.kafka.errors import TopicsMismatchError
-from streams.kafka.security import client_options
 from streams.state.protocols import Settings
 
 COMPACTION_LAG_MIN_MS = 10 * 60_000
@@ -26,20 +21,11 @@ async def check_topics(settings: Settings) -> None:
         aiokafka.errors.KafkaError: the broker cannot be reached.
     """
     names = [settings.topics.card_profiles, settings.topics.shared_profiles]
-    admin = AIOKafkaAdminClient(**client_options(settings.broker))
-    await admin.start()
-    try:
-        answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
-    finally:
-        await admin.close()
-    for answer in answers:
-        for code, message, _, name, entries, *_ in answer.resources:
-            if code:
-                raise for_code(code)(f"settings of topic {name!r}: {message}")
-            refuse(name, {entry[0]: entry[1] for entry in entries}, settings)
+    for name, configs in (await topic_configs(settings.broker, names)).items():
+        refuse(name, configs, settings)
 
 
-def refuse(name: str, configs: Mapping[str, Any], settings: Settings) -> None:
+def refuse(name: str, configs: Mapping[str, str | None], settings: Settings) -> None:
     """Complain of the first setting that is wrong. What a broker does not tell is not judged.
 
     Raises:

@@ -8,7 +8,6 @@ from aiokafka.errors import KafkaError
 
 from streams.kafka.errors import TopicsMismatchError
 from streams.kafka.topics import TopicsSettings, plan
-from streams.state import check
 from streams.state.check import COMPACTION_LAG_MIN_MS, check_topics, refuse
 from streams.state.settings import State
 from streams.worker.settings import WorkerSettings
@@ -84,7 +83,7 @@ class FakeAdmin:
 async def test_both_topics_are_looked_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     answers = {"card-profiles": (0, dict(RIGHT)), "shared-profiles": (0, dict(RIGHT))}
     admin = FakeAdmin(answers)
-    monkeypatch.setattr(check, "AIOKafkaAdminClient", lambda **_: admin)
+    monkeypatch.setattr("streams.kafka.admin.AIOKafkaAdminClient", lambda **_: admin)
     await check_topics(SETTINGS)
     answers[name][1]["cleanup.policy"] = "delete"
     with pytest.raises(TopicsMismatchError, match=f"'{name}' has cleanup.policy=delete"):
