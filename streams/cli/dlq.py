@@ -12,7 +12,7 @@ from streams.config.settings import Settings
 from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.dlq.letters import DlqError, Filter, redrivable, since
 from streams.dlq.listing import list_letters
-from streams.dlq.reading import UnreadableError, reading
+from streams.dlq.reading import reading
 from streams.kafka.errors import BrokersError
 from streams.kafka.explain import authorized
 from streams.kafka.rights.table import command_rights
@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
     except DlqError as error:
         tell(f"dlq {arguments.verb}", error)
         return EXIT_USAGE
-    except (BrokersError, UnreadableError) as error:
+    except BrokersError as error:
         tell(f"dlq {arguments.verb}", error)
         return EXIT_INFRASTRUCTURE
 
@@ -60,7 +60,7 @@ async def _redrive(arguments: Namespace, settings: Settings) -> int:
     from streams.dlq.mended import mended_file  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.redrive import Request, redrive  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.report import describe, remarks  # noqa: PLC0415 -- only this command needs it
-    from streams.dlq.sending import sending  # noqa: PLC0415 -- only this command needs it
+    from streams.kafka.sending.bulk import sending  # noqa: PLC0415 -- only this command needs it
 
     topics = settings.topics.full
     uses = ("dlq redrive", "dlq redrive --yes") if arguments.yes else ("dlq redrive",)
@@ -77,7 +77,7 @@ async def _redrive(arguments: Namespace, settings: Settings) -> int:
             chosen=chosen,
             limit=arguments.limit,
             judge=Judge(topics, engine_settings(settings).decode),
-            sends=await stack.enter_async_context(sending(settings.kafka)) if arguments.yes else None,
+            sends=await stack.enter_async_context(sending(settings.kafka, "sekisho-dlq")) if arguments.yes else None,
             mended=mended,
             again=arguments.again,
         )

@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
-import aiokafka
 import msgspec
-from aiokafka.structs import ConsumerRecord
 from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.profile.row_plans import IDS
 from streams.config.settings import Settings
-from streams.kafka.reading.tail import reading
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import Rows
 
 
 class _Acquirer(msgspec.Struct, frozen=True, gc=False):
@@ -76,21 +76,27 @@ class Audit:
 
 
 async def audit(settings: Settings, exposition: str) -> Audit:
-    """Read the topics from their start to their end. Some 200 bytes of memory an event."""
-    names = settings.topics.full
+    """Read the topics from their start to their end. Some 200 bytes of memory an event.
+
+    Raises:
+        UnreadableError: a topic cannot be read to its end.
+    """
+    names, isolation = settings.topics.full, settings.consume.isolation
     letters: set[tuple[int, int]] = set()
     reasons: Counter[str] = Counter()
-    async for record in _all(settings, names.dead_letters):
-        letter = _decode_letter(record.value)
-        if letter.topic == names.authorizations:
-            letters.add((letter.partition, letter.offset))
-            reasons[letter.reason] += 1
     decided: Counter[str] = Counter()
-    async for record in _all(settings, names.decisions):
-        decided[_decode_decision(record.value).decision_id] += 1
     inputs = Inputs()
-    async for record in _all(settings, names.authorizations):
-        inputs.take(record.key, record.value, is_refused=(record.partition, record.offset) in letters)
+    async with LogReader(settings.kafka, client_id="sekisho-demo", isolation=isolation) as reader:
+        async for _, rows in _all(reader, names.dead_letters):
+            for letter in map(_decode_letter, rows.payloads):
+                if letter.topic == names.authorizations:
+                    letters.add((letter.partition, letter.offset))
+                    reasons[letter.reason] += 1
+        async for _, rows in _all(reader, names.decisions):
+            decided.update(decision.decision_id for decision in map(_decode_decision, rows.payloads))
+        async for partition, rows in _all(reader, names.authorizations):
+            for offset, key, value in zip(rows.offsets, rows.keys, rows.payloads, strict=True):
+                inputs.take(key, value, is_refused=(partition, offset) in letters)
     return Audit(
         topics=Balance(
             events=inputs.events,
@@ -147,19 +153,9 @@ def counted(exposition: str) -> Balance:
     )
 
 
-async def _all(settings: Settings, topic: str) -> AsyncIterator[ConsumerRecord]:
-    isolation = settings.consume.isolation
-    async with reading(settings.kafka, [topic], from_start=True, isolation=isolation) as consumer:
-        ends = await consumer.end_offsets(consumer.assignment())
-        while True:
-            polled = await consumer.getmany(timeout_ms=250)
-            for records in polled.values():
-                for record in records:
-                    yield record
-            # A broker may report an end that lies inside its last batch: an empty poll has to agree.
-            if not polled and await _is_at(consumer, ends):
-                return
-
-
-async def _is_at(consumer: aiokafka.AIOKafkaConsumer, ends: dict[object, int]) -> bool:
-    return all([await consumer.position(tp) >= end for tp, end in ends.items()])
+async def _all(reader: LogReader, topic: str) -> AsyncIterator[tuple[int, Rows]]:
+    """Give all that a topic holds, with its partition."""
+    for tp, (begin, end) in (await reader.bounds(await reader.partitions_of(topic))).items():
+        async with aclosing(reader.read(tp, begin, end)) as log_rows:
+            async for rows in log_rows:
+                yield tp.partition, rows

@@ -18,6 +18,7 @@ from streams.demo.state import State
 from streams.demo.summary import describe
 from streams.demo.view import Terminal
 from streams.kafka.embedded import EmbeddedBrokerError
+from streams.kafka.errors import BrokersError
 from streams.kafka.explain import reached
 from streams.replay.child import ChildError
 from streams.replay.command import until_signalled
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with screen:
             outcome = uvloop.run(until_signalled(perform(plan, state, screen)))
-    except (EmbeddedBrokerError, ChildError, FeedError, SourceError, KafkaError, OSError) as error:
+    except (EmbeddedBrokerError, ChildError, FeedError, SourceError, BrokersError, KafkaError, OSError) as error:
         tell("demo", reached(error))
         return EXIT_INFRASTRUCTURE
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from typing import IO
 
 from streams.demo.state import State
 from streams.demo.trouble import Troublemaker
-from streams.kafka.sending.bulk import Sender
+from streams.kafka.sending.bulk import BulkSender
 from streams.kafka.settings import Topics
 from streams.replay.lines import FIELDS, Line, read_lines
 
@@ -29,7 +29,7 @@ class Feed:
     def __init__(
         self,
         output: IO[bytes],
-        sender: Sender,
+        sender: BulkSender,
         topics: Topics,
         state: State,
         *,

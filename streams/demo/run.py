@@ -18,7 +18,7 @@ from streams.demo.truth import Assessment, assess, read_truth
 from streams.demo.view import save_picture
 from streams.demo.watch import Language, Watcher
 from streams.kafka.embedded import embedded_broker, free_port
-from streams.kafka.reading.tail import reading
+from streams.kafka.reading.tail import following
 from streams.kafka.sending.bulk import sending
 from streams.kafka.settings import Broker
 from streams.kafka.topics import ensure, plan
@@ -112,7 +112,10 @@ async def _show(
     """Feed registry, history and the live day while decisions are watched and drawn; return the trouble made."""
     topics = settings.topics.full
     watched = (topics.decisions, topics.alerts, topics.dead_letters)
-    async with reading(settings.kafka, watched, from_start=True) as consumer, sending(settings.kafka) as sender:
+    async with (
+        following(settings.kafka, watched, from_start=True) as consumer,
+        sending(settings.kafka, "sekisho-demo") as sender,
+    ):
         feed = Feed(
             simulator.output,
             sender,

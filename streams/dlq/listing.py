@@ -7,8 +7,10 @@ import orjson
 
 from scoring.contract.dead_letter import DeadLetter
 from streams.dlq.letters import DlqError, Filter, letter_of, name_of, offsets_of
-from streams.dlq.reading import Reader, Span, UnreadableError
+from streams.dlq.reading import Partition, Reader
 from streams.dlq.table import moment, printable, table
+from streams.kafka.errors import UnreadableError
+from streams.kafka.reading.ends import Span
 
 GROUPS_MAX = 10_000
 """Kinds of refusal kept apart: more than the contract has fields and reasons for."""
@@ -65,7 +67,7 @@ async def letters(reader: Reader, topic: str, chosen: Filter, listing: Listing) 
     spans = await reader.spans([topic])
     if not spans:
         raise UnreadableError(f"topic {topic!r} does not exist: run `sekisho topics create`")
-    async for records in reader.records(spans):
+    async for records in reader.records({partition: span.begin for partition, span in spans.items()}):
         for record in records:
             listing.read += 1
             letter = letter_of(record.value)
@@ -85,7 +87,7 @@ class Sources:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._seen: set[str] = set()
-        self._spans: dict[tuple[str, int], Span] = {}
+        self._spans: dict[Partition, Span] = {}
 
     async def span(self, topic: str, partition: int) -> Span:
         """Return what a partition holds; one that does not exist holds nothing."""

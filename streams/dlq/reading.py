@@ -1,50 +1,29 @@
-"""Topics read back without a group: from one place to the end that they had, or at single offsets."""
+"""What redriving and listing ask: what topics hold, all from an offset on, or records at some offsets."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 
-import aiokafka
 from aiokafka.structs import TopicPartition
 
-from streams.kafka.reading.bounded import BoundedConsumer, Polled, Record
-from streams.kafka.security import client_options
+from streams.kafka.reading.ends import Span
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.records import Record
 from streams.kafka.settings import Broker
 from streams.records.batches import Refused
 
-POLL_MS = 250
-POLL_RECORDS = 2_048
-END_SLACK = 4_096
-"""Offsets read beyond a reported end while records still come: a broker may report one inside its last batch."""
 SEEK_BEYOND = 2_000
 """Offsets to the next record that is wanted: fewer are read through, more are jumped over."""
 
-
-class UnreadableError(Exception):
-    """A topic does not exist, or stopped giving what its offsets promise."""
-
-
-class Span(NamedTuple):
-    """The offsets that a partition holds: `begin` is its first, `end` is the next to come."""
-
-    begin: int
-    end: int
-
-    def holds(self, offset: int) -> bool:
-        """Tell whether a record may still be there; outside, retention took it, or the topic was made anew."""
-        return self.begin <= offset < self.end
+Partition = tuple[str, int]
 
 
 class Reader:
-    """Read whatever is asked for with one connection, one question at a time."""
+    """Read whatever is asked for, one question at a time."""
 
-    def __init__(self, consumer: aiokafka.AIOKafkaConsumer, stall_s: float) -> None:
-        self._consumer = consumer
-        self._stall_s = stall_s
-        self.refusals: dict[tuple[str, int], list[Refused]] = {}
-        """Batches met that expand beyond the limit, or cannot be read, by partition: nothing in them was yielded."""
+    def __init__(self, log: LogReader) -> None:
+        self._log = log
+        self.refusals: dict[Partition, list[Refused]] = {}
+        """Batches met that expand beyond the limit, or cannot be read: nothing in them was yielded."""
 
     def note(self, tp: TopicPartition, refused: Refused) -> None:
         """Remember a batch that was refused."""
@@ -52,124 +31,70 @@ class Reader:
         if refused not in met:
             met.append(refused)
 
-    async def spans(self, topics: Iterable[str]) -> dict[tuple[str, int], Span]:
-        """Look up what the partitions of some topics hold; a topic that does not exist has none."""
-        consumer = self._consumer
-        existing = await consumer.topics()  # asking for one by name could create it
-        tps: list[TopicPartition] = []
-        for topic in sorted(existing & set(topics)):
-            await consumer._client._wait_on_metadata(topic)
-            tps += [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        if not tps:
-            return {}
-        begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        return {(tp.topic, tp.partition): Span(begins[tp], ends[tp]) for tp in tps}
-
-    async def records(self, spans: Mapping[tuple[str, int], Span]) -> AsyncIterator[list[Record]]:
-        """Yield what some partitions hold, a poll of one at a time, each in order.
+    async def spans(self, topics: Iterable[str]) -> dict[Partition, Span]:
+        """Look up what the partitions of some topics hold, as ListOffsets says; a topic that does not exist has none.
 
         Raises:
-            UnreadableError: nothing came for too long.
+            UnreadableError: the broker did not answer in time.
         """
-        ends = {TopicPartition(*partition): span.end for partition, span in spans.items() if span.begin < span.end}
-        if not ends:
-            return
-        self._consumer.assign(list(ends))
-        for tp in ends:
-            self._consumer.seek(tp, spans[tp.topic, tp.partition].begin)
-        patience = _Patience(self._stall_s)
-        while ends:
-            polled = await self._poll(ends)
-            for records in polled.values():
-                yield records
-            positions = {tp: await self._position(tp, patience) for tp in ends}
-            for tp, position in positions.items():
-                if position >= ends[tp] and (tp not in polled or position >= ends[tp] + END_SLACK):
-                    del ends[tp]
-                    self._consumer.pause(tp)
-            patience.spend(sum(positions.values()))
+        tps = [tp for topic in sorted(set(topics)) for tp in await self._log.partitions_of(topic)]
+        found = await self._log.reported(tps) if tps else {}
+        return {(tp.topic, tp.partition): span for tp, span in found.items()}
 
-    async def pick(self, partition: tuple[str, int], offsets: Sequence[int]) -> AsyncIterator[list[Record]]:
-        """Yield the records at some offsets of a partition, ascending, a poll at a time; what is gone is left out.
+    async def records(self, begins: Mapping[Partition, int]) -> AsyncIterator[list[Record]]:
+        """Yield what some partitions hold from an offset each to their end, one after the other, each in order.
 
         Raises:
-            UnreadableError: nothing came for too long.
+            UnreadableError: a partition cannot be read to its end.
         """
-        if not offsets:
-            return
-        tp, patience, next_wanted = TopicPartition(*partition), _Patience(self._stall_s), 0
-        self._consumer.assign([tp])
-        self._consumer.seek(tp, offsets[0])
-        while next_wanted < len(offsets):
-            polled = (await self._poll([tp])).get(tp, [])
-            position = await self._position(tp, patience)
-            passed = next_wanted
-            while passed < len(offsets) and offsets[passed] < position:
-                passed += 1
-            wanted = set(offsets[next_wanted:passed])
-            found = [record for record in polled if record.offset in wanted]
-            if found:
-                yield found
-            next_wanted = passed
-            if next_wanted < len(offsets) and offsets[next_wanted] > position + SEEK_BEYOND:
-                self._consumer.seek(tp, offsets[next_wanted])
-            patience.spend(position)
+        tps = {TopicPartition(*partition): begin for partition, begin in begins.items()}
+        bounds = await self._log.bounds(list(tps)) if tps else {}
+        for tp, begin in tps.items():
+            async with aclosing(self._log.records(tp, begin, bounds[tp].end, self.note)) as found:
+                async for records in found:
+                    yield records
 
-    async def _poll(self, tps: Collection[TopicPartition]) -> Polled:
-        polled: Polled = await self._consumer.getmany(*tps, timeout_ms=POLL_MS, max_records=POLL_RECORDS)
-        return polled
+    async def pick(self, partition: Partition, offsets: Sequence[int]) -> AsyncIterator[list[Record]]:
+        """Yield the records at some offsets of a partition, ascending, some at a time; what is gone is left out.
 
-    async def _position(self, tp: TopicPartition, patience: "_Patience") -> int:
-        """Return the offset that is read next, over transaction markers and what compaction took."""
-        try:
-            position: int = await asyncio.wait_for(self._consumer.position(tp), self._stall_s)
-        except TimeoutError as error:
-            raise patience.error() from error
-        return position
+        Raises:
+            UnreadableError: the broker did not give what must be there.
+        """
+        tp = TopicPartition(*partition)
+        for run in _runs(offsets):
+            wanted = set(run)
+            async with aclosing(self._log.records(tp, run[0], run[-1] + 1, self.note)) as found:
+                async for records in found:
+                    picked = [record for record in records if record.offset in wanted]
+                    if picked:
+                        yield picked
 
 
-class _Patience:
-    """A bounded wait for progress, seen by a position that changes."""
-
-    def __init__(self, stall_s: float) -> None:
-        self._stall_s = stall_s
-        self._since = time.monotonic()
-        self._position = -1
-
-    def spend(self, position: int) -> None:
-        now = time.monotonic()
-        if position != self._position:
-            self._since, self._position = now, position
-        elif now - self._since > self._stall_s:
-            raise self.error() from TimeoutError()
-
-    def error(self) -> UnreadableError:
-        return UnreadableError(f"the brokers gave no records for {self._stall_s:g} s before the end was reached")
+def _runs(offsets: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut ascending offsets where the next one is far ahead."""
+    begin = 0
+    for at in range(1, len(offsets) + 1):
+        if at == len(offsets) or offsets[at] > offsets[at - 1] + SEEK_BEYOND:
+            yield offsets[begin:at]
+            begin = at
 
 
 @asynccontextmanager
 async def reading(broker: Broker, batch_max_bytes: int) -> AsyncIterator[Reader]:
-    """Connect a reader that belongs to no group and commits nothing.
+    """Connect a reader.
 
     Raises:
         aiokafka.errors.KafkaError: the broker cannot be reached.
     """
-    consumer = BoundedConsumer(
-        batch_max_bytes=batch_max_bytes,
-        **client_options(broker),
+    log = LogReader(
+        broker,
         client_id="sekisho-dlq",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",  # retention may take what is asked for while we ask
         # What is asked for was seen by a worker, so it is committed; and a copy that was put back must be seen even
         # while an upstream transaction is open before it, or it is put back again.
-        isolation_level="read_uncommitted",
-        fetch_max_wait_ms=100,
-        max_partition_fetch_bytes=1 << 21,
+        isolation="read_uncommitted",
+        timeout_s=broker.request_timeout_s,
+        batch_max_bytes=batch_max_bytes,
+        skips_expired=True,  # retention may take what is asked for while we ask
     )
-    reader = Reader(consumer, stall_s=broker.request_timeout_s)
-    consumer.refuse = reader.note
-    try:
-        await consumer.start()
-        yield reader
-    finally:
-        await consumer.stop()
+    async with log:
+        yield Reader(log)

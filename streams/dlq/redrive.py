@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from scoring.contract.dead_letter import DeadLetter, Reject
+from streams.dlq.copies import outgoing, redriven_from
 from streams.dlq.judge import Judge, Verdict
 from streams.dlq.letters import Coordinates, Filter, Selection, coordinates_of, offsets_of
 from streams.dlq.listing import Listing, Sources, letters
 from streams.dlq.mended import Mended
-from streams.dlq.reading import Reader, Span
-from streams.dlq.sending import Outgoing, outgoing, redriven_from
-from streams.kafka.reading.bounded import Record
-
-Partition = tuple[str, int]
+from streams.dlq.reading import Partition, Reader
+from streams.kafka.reading.ends import Span
+from streams.kafka.reading.records import Record
+from streams.kafka.sending.bulk import Placed
 
 LOG_APPEND_TIME = 1
 """Kafka's timestamp type of a topic whose broker dates the records."""
@@ -29,8 +29,8 @@ LOG_APPEND_TIME = 1
 class Sends(Protocol):
     """Where records go."""
 
-    async def send(self, records: Sequence[Outgoing]) -> list[str]:
-        """Send in order and wait; name the error of each that failed."""
+    async def place(self, records: Sequence[Placed]) -> list[str]:
+        """Send in order, each to its partition, and wait; name the error of each that failed."""
         ...
 
 
@@ -196,7 +196,7 @@ async def _redriven_before(
         records = sum(span.end - span.begin for span in spans.values())
         tell(f"looking through {records:,} records for what was redriven before")
     before: dict[Partition, set[int]] = {}
-    async for polled in reader.records(spans):
+    async for polled in reader.records({partition: span.begin for partition, span in spans.items()}):
         for record in polled:
             place = redriven_from(record.headers) if record.headers else None
             partition = (record.topic, record.partition)
@@ -212,7 +212,7 @@ async def _put_back(records: Sequence[Record], request: Request, account: Accoun
     values = (
         [record.value or b"" for record in records] if mended is None else [mended.value(place) for place in places]
     )
-    ready: list[Outgoing] = []
+    ready: list[Placed] = []
     verdicts = request.judge.verdicts(records[0].topic, values)
     for record, place, value, verdict in zip(records, places, values, verdicts, strict=True):
         if isinstance(verdict, Reject):
@@ -233,7 +233,7 @@ async def _put_back(records: Sequence[Record], request: Request, account: Accoun
     row.ready += len(ready)
     if request.sends is None or not ready:
         return True
-    errors = await request.sends.send(ready)
+    errors = await request.sends.place(ready)
     row.failed += len(errors)
     account.errors.update(errors)
     return not errors

@@ -19,3 +19,14 @@ class RightsError(BrokersError):
 
 class TopicsMismatchError(Exception):
     """Raised when an output topic is missing or `decisions` has too few partitions; nothing has been consumed yet."""
+
+
+class UnreadableError(BrokersError):
+    """Raised when a topic, or a range of it, is not there, is not given by the broker, or is broken."""
+
+
+class MissingTopicError(Exception):
+    """Raised when a topic to be written or read does not exist."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic!r} does not exist: run `sekisho topics create`")

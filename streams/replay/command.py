@@ -14,10 +14,9 @@ import uvloop
 from streams.config.load import ConfigError, load_settings
 from streams.config.settings import Settings
 from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
-from streams.kafka.errors import BrokersError
+from streams.kafka.errors import BrokersError, MissingTopicError
 from streams.kafka.explain import authorized
 from streams.kafka.rights.table import command_rights
-from streams.kafka.sending.bulk import MissingTopicError
 from streams.replay.child import Child, ChildError, await_ready, running
 from streams.replay.columns.declared import mappings_of, shipped_columns
 from streams.replay.keeping import ForgetfulTopicError

@@ -11,12 +11,16 @@ import numpy as np
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.config.settings import Settings
-from streams.kafka.reading.tail import partitions_of, reading
-from streams.kafka.sending.bulk import Sender, sending
+from streams.kafka.errors import MissingTopicError
+from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.tail import following
+from streams.kafka.sending.bulk import BulkSender, sending
 from streams.replay.keeping import keeping_of
 from streams.replay.ledger import Account, Ledger
 from streams.replay.ranking import Ranking, rank
 from streams.replay.source import CHUNK_EVENTS, Chunk, Labels, Source
+
+CLIENT_ID = "sekisho-replay"
 
 PROGRESS_S = 5.0
 _SLICES_PER_S = 50  # how evenly a limited rate is spread
@@ -105,6 +109,7 @@ class Replay:
         Raises:
             SourceError: the source cannot be read on.
             MissingTopicError: a topic does not exist.
+            UnreadableError: the broker does not tell where a topic ends.
             ForgetfulTopicError: the broker would delete the events again, or not keep their times.
             aiokafka.errors.KafkaError: the broker cannot be reached, or refused something.
         """
@@ -112,11 +117,10 @@ class Replay:
         watched = (topics.decisions, topics.dead_letters)
         isolation = self._settings.consume.isolation
         async with (
-            reading(broker, watched, from_start=False, isolation=isolation) as consumer,
-            sending(broker) as sender,
+            following(broker, watched, from_start=False, isolation=isolation) as consumer,
+            sending(broker, CLIENT_ID) as sender,
         ):
-            inputs = await partitions_of(consumer, topics.authorizations)
-            self._starts = {tp.partition: end for tp, end in (await consumer.end_offsets(inputs)).items()}
+            self._starts = await self._ends(topics.authorizations)
             self._began = self._last = time.monotonic()
             async with asyncio.TaskGroup() as group:
                 reader = group.create_task(self._read(consumer))
@@ -128,7 +132,16 @@ class Replay:
                 reporter.cancel()
         return self._result()
 
-    async def _send(self, sender: Sender) -> None:
+    async def _ends(self, topic: str) -> dict[int, int]:
+        """Return where the partitions of a topic end, as brokers report it: a replay may write there, and not read."""
+        isolation = self._settings.consume.isolation
+        async with LogReader(self._settings.kafka, client_id=CLIENT_ID, isolation=isolation) as reader:
+            partitions = await reader.partitions_of(topic)
+            if not partitions:
+                raise MissingTopicError(topic)
+            return {tp.partition: span.end for tp, span in (await reader.reported(partitions)).items()}
+
+    async def _send(self, sender: BulkSender) -> None:
         keeping = await keeping_of(self._settings.kafka, self._topics.authorizations)
         for chunk in self._source.chunks():
             if chunk.times_ms:
@@ -144,7 +157,7 @@ class Replay:
     def _step(self) -> int:
         return CHUNK_EVENTS if self._pace.rate == 0 else max(1, int(self._pace.rate / _SLICES_PER_S))
 
-    async def _send_slice(self, sender: Sender, chunk: Chunk, part: slice) -> None:
+    async def _send_slice(self, sender: BulkSender, chunk: Chunk, part: slice) -> None:
         if self._pace.rate > 0:
             await asyncio.sleep(max(0.0, self._began + self.ledger.events_sent / self._pace.rate - time.monotonic()))
         self.ledger.sent(chunk.positions[part], sum(chunk.answers[part]))

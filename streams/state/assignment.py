@@ -15,9 +15,10 @@ import click
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
+from streams.kafka.errors import UnreadableError
 from streams.kafka.fence import ProducerIdentity
+from streams.kafka.reading.ends import name_of
 from streams.kafka.reading.log import LogReader
-from streams.kafka.reading.rows import StateReadError, name_of
 from streams.state.changelog_writer import ChangelogWriter
 from streams.state.follow import Follower
 from streams.state.protocols import Engine, Outputs, Settings, Telemetry
@@ -85,7 +86,7 @@ class Assignment:
 
         Raises:
             SplitAssignmentError: the group's assignor does not keep partitions together.
-            StateFormatError, StateReadError: profiles cannot be read back.
+            StateFormatError, UnreadableError: profiles cannot be read back.
             FlushError: profiles that were read back cannot be made durable.
         """
         assigned = self._assigned
@@ -186,13 +187,13 @@ class Assignment:
         """Refuse profiles that are not all to be read. The predecessor's transaction is over, so it is a stranger's.
 
         Raises:
-            StateReadError: another producer has a transaction open in their logs.
+            UnreadableError: another producer has a transaction open in their logs.
         """
         if self._writer.fence is None:
             return
         topics = (self._topics.card_profiles, self._topics.shared_profiles)
         for tp in await reader.held_back([TopicPartition(topic, partition) for topic in topics]):
-            raise StateReadError(
+            raise UnreadableError(
                 f"{name_of(tp)}: another producer has a transaction open, which hides rows. Nobody but workers needs "
                 "to write to this topic: take the right away. The transaction ends after its time-out, at most the "
                 "broker's transaction.max.timeout.ms; then start the worker again"

@@ -86,7 +86,7 @@ class Follower(WatchedService):
         `progressed` is called for what is read meanwhile.
 
         Raises:
-            StateReadError, StateFormatError: a log cannot be read.
+            UnreadableError, StateFormatError: a log cannot be read.
         """
         self._partitions = partitions
         async with self._looking, self._telling(progressed):

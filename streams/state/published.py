@@ -79,7 +79,7 @@ async def scan(
     A record that is none of ours is skipped and counted: whoever may write to an output must not stop every restore.
 
     Raises:
-        StateReadError: an output cannot be read.
+        UnreadableError: an output cannot be read.
     """
     foreign: Counter[str] = Counter()
     decided = [

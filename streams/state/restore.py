@@ -55,7 +55,7 @@ class Restorer:
 
         Raises:
             StateFormatError: the rows are of another version of Sekisho or of another input.
-            StateReadError: a log cannot be read.
+            UnreadableError: a log cannot be read.
         """
         cards = TopicPartition(self._topics.card_profiles, partition)
         shared = TopicPartition(self._topics.shared_profiles, partition)

@@ -5,9 +5,9 @@ from typing import Any
 
 from scoring.contract.dead_letter import Reject
 from scoring.decode import encode_dead_letter
-from streams.dlq.reading import Span
-from streams.dlq.sending import Outgoing
-from streams.kafka.reading.bounded import Record
+from streams.kafka.reading.ends import Span
+from streams.kafka.reading.records import Record
+from streams.kafka.sending.bulk import Placed
 from streams.records.batches import Refused
 
 RECEIVED_MS = 1_777_777_777_000
@@ -27,7 +27,7 @@ class FakeReader:
     def __init__(self) -> None:
         self.parts: dict[tuple[str, int], list[Record]] = {}
         self.begins: dict[tuple[str, int], int] = {}
-        self.scanned: list[Mapping[tuple[str, int], Span]] = []
+        self.scanned: list[Mapping[tuple[str, int], int]] = []
         self.refusals: dict[tuple[str, int], list[Refused]] = {}
 
     def put(self, topic: str, partition: int, value: bytes | None, key: bytes | None = b"k", **changes: Any) -> int:
@@ -54,10 +54,10 @@ class FakeReader:
     async def spans(self, topics: Iterable[str]) -> dict[tuple[str, int], Span]:
         return {at: Span(self.begins.get(at, 0), len(part)) for at, part in self.parts.items() if at[0] in set(topics)}
 
-    async def records(self, spans: Mapping[tuple[str, int], Span]) -> AsyncIterator[list[Record]]:
-        self.scanned.append(spans)
-        for at, span in spans.items():
-            part = [found for found in self.parts[at][span.begin : span.end] if not self._is_refused(at, found.offset)]
+    async def records(self, begins: Mapping[tuple[str, int], int]) -> AsyncIterator[list[Record]]:
+        self.scanned.append(begins)
+        for at, begin in begins.items():
+            part = [found for found in self.parts[at][begin:] if not self._is_refused(at, found.offset)]
             for start in range(0, len(part), 2):
                 yield part[start : start + 2]
 
@@ -74,9 +74,9 @@ class FakeSends:
     """Append what is sent to the fake topics, or refuse it."""
 
     def __init__(self, reader: FakeReader, errors: Sequence[str] = ()) -> None:
-        self.reader, self.errors, self.sent = reader, list(errors), list[Outgoing]()
+        self.reader, self.errors, self.sent = reader, list(errors), list[Placed]()
 
-    async def send(self, records: Sequence[Outgoing]) -> list[str]:
+    async def place(self, records: Sequence[Placed]) -> list[str]:
         if self.errors:
             return [self.errors.pop(0)] * len(records)
         for one in records:

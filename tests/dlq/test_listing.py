@@ -8,7 +8,7 @@ import pytest
 from streams.dlq import listing
 from streams.dlq.letters import DlqError, Filter
 from streams.dlq.listing import Listing, list_letters
-from streams.dlq.reading import UnreadableError
+from streams.kafka.errors import UnreadableError
 from streams.records.batches import Refused
 from tests.dlq.fakes import RECEIVED_MS, FakeReader
 

@@ -1,90 +1,95 @@
-"""Topics are read to the end they had, over gaps, and a broker that gives nothing is not waited for without end."""
+"""Topics are read to the end that they have, records are picked from where they are, and what is gone is left out."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-import pytest
 from aiokafka.structs import TopicPartition
 
-from streams.dlq import reading
-from streams.dlq.reading import Reader, Span, UnreadableError
+from streams.dlq.reading import Reader
+from streams.kafka.reading.ends import Span
+from streams.kafka.reading.records import Record, Refuse
+from streams.records.batches import Refused
 from tests.dlq.fakes import record
 
 HERE = ("t", 0)
 
 
-class FakeConsumer:
-    """One partition: `offsets` are there, everything else up to `end` is a gap; a poll brings at most three."""
+class FakeLog:
+    """Be a LogReader of one partition that has these offsets, and the rest up to `end` as a gap."""
 
-    def __init__(self, offsets: Sequence[int], end: int) -> None:
-        self.offsets, self.end = offsets, end
-        self.at, self.seeks, self.paused = 0, list[int](), 0
+    def __init__(self, offsets: Iterable[int], end: int, reported_end: int | None = None) -> None:
+        self.offsets, self.end = list(offsets), end
+        self.reported_end = end if reported_end is None else reported_end
+        self.reads: list[tuple[int, int]] = []
+        self.bombs: list[Refused] = []
 
-    def assign(self, tps: list[TopicPartition]) -> None:
-        assert tps == [TopicPartition(*HERE)]
+    async def partitions_of(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(*HERE)] if topic == "t" else []
 
-    def seek(self, tp: TopicPartition, offset: int) -> None:
-        self.at = offset
-        self.seeks.append(offset)
+    async def reported(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Span]:
+        return dict.fromkeys(tps, Span(0, self.reported_end))
 
-    def pause(self, tp: TopicPartition) -> None:
-        self.paused += 1
+    async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Span]:
+        return dict.fromkeys(tps, Span(0, self.end))
 
-    async def position(self, tp: TopicPartition) -> int:
-        return self.at
-
-    async def getmany(self, *tps: TopicPartition, **_: Any) -> dict[TopicPartition, list[Any]]:
-        await asyncio.sleep(0)
-        brought = [offset for offset in self.offsets if offset >= self.at][:3]
-        self.at = brought[-1] + 1 if brought else self.end
-        return {TopicPartition(*HERE): [record(*HERE, offset, b"v") for offset in brought]} if brought else {}
-
-
-async def offsets_of(batches: Any) -> list[int]:
-    return [found.offset async for polled in batches for found in polled]
+    async def records(self, tp: TopicPartition, begin: int, end: int, refuse: Refuse) -> AsyncIterator[list[Record]]:
+        self.reads.append((begin, end))
+        for bomb in self.bombs:
+            refuse(tp, bomb)
+        found = [record(*tp, offset, b"v") for offset in self.offsets if begin <= offset < end]
+        for at in range(0, len(found), 3):
+            yield found[at : at + 3]
 
 
-def test_a_partition_is_read_to_its_end_over_a_gap_at_the_end() -> None:
-    consumer = FakeConsumer([5, 6, 9, 20, 21], end=30)
-    spans = {HERE: Span(6, 30), ("empty", 1): Span(4, 4)}
-    assert asyncio.run(offsets_of(Reader(consumer, 1.0).records(spans))) == [6, 9, 20, 21]
-    assert (consumer.seeks, consumer.paused) == ([6], 1)
+def reader(log: FakeLog) -> Reader:
+    return Reader(log)  # type: ignore[arg-type]
 
 
-def test_an_end_inside_the_last_batch_hides_no_record() -> None:
-    consumer = FakeConsumer(range(12), end=12)
-    assert asyncio.run(offsets_of(Reader(consumer, 1.0).records({HERE: Span(0, 4)}))) == list(range(12))
+def offsets_of(batches: AsyncIterator[list[Record]]) -> list[int]:
+    async def play() -> list[int]:
+        return [found.offset async for polled in batches for found in polled]
+
+    return asyncio.run(play())
 
 
-def test_a_topic_that_never_rests_is_left_a_little_beyond_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "END_SLACK", 10)
-    consumer = FakeConsumer(range(1_000_000), end=1_000_000)
-    assert len(asyncio.run(offsets_of(Reader(consumer, 1.0).records({HERE: Span(0, 20)})))) == 30
+def test_a_partition_is_read_from_an_offset_to_its_end() -> None:
+    log = FakeLog([5, 6, 9, 20, 21], end=30)
+    assert offsets_of(reader(log).records({HERE: 6})) == [6, 9, 20, 21]
+    assert log.reads == [(6, 30)]
+
+
+def test_an_end_reported_inside_the_last_batch_hides_no_record() -> None:
+    assert offsets_of(reader(FakeLog(range(12), end=12, reported_end=4)).records({HERE: 0})) == list(range(12))
+
+
+def test_a_topic_that_does_not_exist_holds_nothing() -> None:
+    found = asyncio.run(reader(FakeLog([1], end=2)).spans(["t", "nowhere", "t"]))
+    assert found == {HERE: Span(0, 2)}
 
 
 def test_nothing_to_read_asks_for_nothing() -> None:
-    reader = Reader(FakeConsumer([], 0), 1.0)
-    assert asyncio.run(offsets_of(reader.records({}))) == []
-    assert asyncio.run(offsets_of(reader.pick(HERE, []))) == []
+    log = FakeLog([], 0)
+    assert offsets_of(reader(log).records({})) == []
+    assert offsets_of(reader(log).pick(HERE, [])) == []
+    assert log.reads == []
 
 
 def test_single_records_are_picked_and_what_is_gone_is_left_out() -> None:
-    consumer = FakeConsumer([0, 1, 2, 3, 7, 8, 50], end=60)
-    assert asyncio.run(offsets_of(Reader(consumer, 1.0).pick(HERE, [1, 3, 5, 8, 55]))) == [1, 3, 8]
-    assert consumer.seeks == [1]
+    log = FakeLog([0, 1, 2, 3, 7, 8, 50], end=60)
+    assert offsets_of(reader(log).pick(HERE, [1, 3, 5, 8, 55])) == [1, 3, 8]
+    assert log.reads == [(1, 56)]
 
 
 def test_what_is_far_ahead_is_jumped_to() -> None:
-    consumer = FakeConsumer(range(100_000), end=100_000)
-    assert asyncio.run(offsets_of(Reader(consumer, 1.0).pick(HERE, [10, 50_000, 50_001]))) == [10, 50_000, 50_001]
-    assert consumer.seeks == [10, 50_000]
+    log = FakeLog(range(100_000), end=100_000)
+    assert offsets_of(reader(log).pick(HERE, [10, 2_010, 50_000, 50_001])) == [10, 2_010, 50_000, 50_001]
+    assert log.reads == [(10, 2_011), (50_000, 50_002)]
 
 
-@pytest.mark.parametrize("way", ["records", "pick"])
-def test_a_broker_that_gives_nothing_is_an_error(way: str) -> None:
-    consumer = FakeConsumer([], end=0)
-    reader = Reader(consumer, 0.05)
-    batches = reader.records({HERE: Span(0, 5)}) if way == "records" else reader.pick(HERE, [4])
-    with pytest.raises(UnreadableError, match=r"gave no records for 0\.05 s before the end"):
-        asyncio.run(offsets_of(batches))
+def test_a_batch_that_is_met_twice_is_noted_once() -> None:
+    bomb = Refused(reason="OVERSIZE_BATCH", first=3, end=5, size=99, last_ms=7, is_whole=True)
+    log = FakeLog([0, 9_000], end=9_001)
+    log.bombs = [bomb]
+    one = reader(log)
+    assert offsets_of(one.pick(HERE, [0, 9_000])) == [0, 9_000]
+    assert one.refusals == {HERE: [bomb]}

@@ -13,7 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from scoring.profile import ProfileLimits
 from streams.cli import main
-from streams.kafka.reading.tail import reading
+from streams.kafka.reading.tail import following
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker, Topics
 from streams.records.batches import Fetched
@@ -177,7 +177,7 @@ def check_outputs(place: Deployed) -> None:
     """Read the outputs back as a replay does, and see that each has all it should, once."""
 
     async def all_of(topic: str) -> list[Any]:
-        async with reading(place.broker, [topic], from_start=True) as consumer:
+        async with following(place.broker, [topic], from_start=True) as consumer:
             ends, found = await consumer.end_offsets(consumer.assignment()), []
             while any([await consumer.position(tp) < end for tp, end in ends.items()]):
                 for records in (await consumer.getmany(timeout_ms=100)).values():

@@ -17,10 +17,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.kafka.admin import create_topics
-from streams.kafka.errors import RightsError
+from streams.kafka.errors import RightsError, UnreadableError
 from streams.kafka.fence import Fence, FenceError
 from streams.kafka.reading.log import LogReader
-from streams.kafka.reading.rows import StateReadError
 from streams.kafka.rights.acls import grants
 from streams.kafka.rights.granted import require
 from streams.kafka.rights.table import Kind, Operation, Right
@@ -145,7 +144,7 @@ async def _join(settings: WorkerSettings) -> None:
         await consumer.stop()
 
 
-REFUSED = (KafkaError, StateReadError, FenceError)
+REFUSED = (KafkaError, UnreadableError, FenceError)
 
 
 @pytest.mark.parametrize("right", RIGHTS, ids=name_of)

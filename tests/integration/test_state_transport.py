@@ -9,14 +9,15 @@ from typing import Any
 
 import aiokafka
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import ProducerClosed, RequestTimedOutError
 from aiokafka.structs import TopicPartition
 
 from streams.kafka.admin import create_topics
-from streams.kafka.errors import TopicsMismatchError
+from streams.kafka.errors import TopicsMismatchError, UnreadableError
 from streams.kafka.fence.lease import ExpelledError
 from streams.kafka.reading.log import LogReader
-from streams.kafka.reading.rows import Rows, StateReadError
+from streams.kafka.reading.rows import Rows
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
@@ -28,9 +29,9 @@ NOW_MS = time.time_ns() // 1_000_000
 BATCH_MAX = 4_000
 
 
-async def new_topic(broker: Broker) -> TopicPartition:
+async def new_topic(broker: Broker, policy: str = "compact") -> TopicPartition:
     topic = f"{uuid.uuid4().hex[:8]}-card-profiles"
-    configs = {"cleanup.policy": "compact"}
+    configs = {"cleanup.policy": policy}
     await create_topics(broker, [TopicPlan(name=topic, partitions=2, replication_factor=1, configs=configs)])
     return TopicPartition(topic, 1)
 
@@ -69,8 +70,10 @@ def numbered(rows: list[Row], first: int = 0) -> list[tuple[int, bytes, bytes | 
     return [(first + number, key, value) for number, (key, value) in enumerate(rows)]
 
 
-async def written(broker: Broker, sizes: list[int]) -> tuple[TopicPartition, list[tuple[int, bytes, bytes | None]]]:
-    tp, packed = await new_topic(broker), rows_of(sizes)
+async def written(
+    broker: Broker, sizes: list[int], policy: str = "compact"
+) -> tuple[TopicPartition, list[tuple[int, bytes, bytes | None]]]:
+    tp, packed = await new_topic(broker, policy), rows_of(sizes)
     async with writing(broker, tp) as producer:
         for ack in producer.write(tp, packed, NOW_MS):
             await ack
@@ -234,13 +237,36 @@ def test_a_range_that_is_not_there_is_an_error_and_not_another_range(apache: Bro
     async def play() -> None:
         tp, _ = await written(apache, [1] * 10)
         async with reading(apache, timeout_s=1.0) as reader:
-            with pytest.raises(StateReadError, match="nothing in 1 s"):
+            with pytest.raises(UnreadableError, match="nothing in 1 s"):
                 await collect(reader, tp, 5, 20)  # the log ends at 10
-            with pytest.raises(StateReadError, match="OffsetOutOfRange"):
+            with pytest.raises(UnreadableError, match="OffsetOutOfRange"):
                 await collect(reader, tp, 12, 20)
-            with pytest.raises(StateReadError, match="no offsets of nowhere"):
+            with pytest.raises(UnreadableError, match="no offsets of nowhere"):
                 await reader.bounds([TopicPartition("nowhere", 0)])
             assert len(await collect(reader, tp, 0, 10)) == 10  # and the reader goes on
+
+    asyncio.run(play())
+
+
+@pytest.mark.kafka
+def test_what_retention_took_is_skipped_by_one_who_says_so(apache: Broker) -> None:
+    async def play() -> None:
+        tp, _ = await written(apache, [1] * 10, "delete")
+        admin = AIOKafkaAdminClient(**client_options(apache))
+        await admin.start()
+        try:
+            await admin.delete_records({tp: RecordsToDelete(before_offset=6)})
+        finally:
+            await admin.close()
+        async with reading(apache, timeout_s=5.0, skips_expired=True) as reader:
+            assert (await reader.bounds([tp]))[tp] == (6, 10)
+            assert [offset for offset, *_ in await collect(reader, tp, 0, 8)] == [6, 7]
+            assert await collect(reader, tp, 0, 4) == []
+            found = [record.offset async for records in reader.records(tp, 2, 10) for record in records]
+            assert found == [6, 7, 8, 9]
+        async with reading(apache, timeout_s=5.0) as reader:
+            with pytest.raises(UnreadableError, match="OffsetOutOfRange"):
+                await collect(reader, tp, 0, 8)
 
     asyncio.run(play())
 

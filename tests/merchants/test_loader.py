@@ -9,6 +9,7 @@ from aiokafka.errors import ConsumerStoppedError
 from aiokafka.structs import TopicPartition
 
 from scoring.outputs import Outputs, Tally
+from streams.kafka.reading.ends import Span
 from streams.records.batches import Refused
 from streams.state.settings import State
 from streams.transport.consumer import BatchConsumer
@@ -18,6 +19,16 @@ from streams.worker.merchants.loader import ReferenceLoader, RegistryError
 from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import MerchantsSettings, WorkerSettings
 from tests.integration.fakes import EchoEngine
+
+
+@pytest.fixture(autouse=True)
+def _known_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the fake topic ends; how the end is found is the reader's business."""
+
+    async def bounds(consumer: Any, tps: Sequence[TopicPartition], _timeout_s: float) -> dict[TopicPartition, Span]:
+        return dict.fromkeys(tps, Span(0, consumer.end))
+
+    monkeypatch.setattr(loader_module, "bounds", bounds)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +46,7 @@ class FakeConsumer:
     """A topic of one partition: `polls` are the numbers of records that successive polls bring."""
 
     polls: Sequence[int] = ()
-    reported_end = 0
+    end = 0
     partitions: set[int] | None = {0}  # noqa: RUF012 - replaced, never changed
 
     refusals: Sequence[Refused] = ()
@@ -57,9 +68,6 @@ class FakeConsumer:
         return self.partitions
 
     def assign(self, tps: list[TopicPartition]) -> None: ...
-
-    async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(tps, self.reported_end)
 
     async def position(self, tp: TopicPartition) -> int:
         return self.at
@@ -106,17 +114,12 @@ def load(monkeypatch: pytest.MonkeyPatch, **topic: Any) -> tuple[EchoEngine, Fak
 
 
 def test_everything_is_applied_when_starting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, _ = load(monkeypatch, polls=[256, 256, 88], reported_end=600)
+    engine, _ = load(monkeypatch, polls=[256, 256, 88], end=600)
     assert len(engine.merchants) == 600
 
 
 def test_an_empty_poll_before_the_end_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, _ = load(monkeypatch, polls=[100, 0, 0, 500], reported_end=600)
-    assert len(engine.merchants) == 600
-
-
-def test_an_end_reported_inside_the_last_batch_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, _ = load(monkeypatch, polls=[256, 256, 88], reported_end=300)
+    engine, _ = load(monkeypatch, polls=[100, 0, 0, 500], end=600)
     assert len(engine.merchants) == 600
 
 
@@ -126,7 +129,7 @@ def test_an_empty_registry_is_a_registry(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_of_refused_records_the_offsets_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine, letters = load(monkeypatch, polls=[10], reported_end=10, bad={7})
+    engine, letters = load(monkeypatch, polls=[10], end=10, bad={7})
     assert letters.noted == [(0, 7, 8)]
     assert len(engine.merchants) == 9
 
@@ -137,7 +140,7 @@ def test_a_batch_that_is_refused_is_noted_and_the_rest_is_read(
 ) -> None:
     bomb = Refused(reason="OVERSIZE_BATCH", first=3, end=5, size=99, last_ms=7, is_whole=True)
     end = 5 + sum(polls[1:])
-    engine, letters = load(monkeypatch, polls=polls, reported_end=end, refusals=[bomb])
+    engine, letters = load(monkeypatch, polls=polls, end=end, refusals=[bomb])
     assert len(engine.merchants) == sum(polls)
     assert letters.noted == [(0, 3, 5)]
 
@@ -154,7 +157,7 @@ def test_more_merchants_than_the_limit_are_counted_and_said_and_loading_goes_on(
         def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
             self.refused += sum(output.tally.merchants_beyond_limit for output in outputs)
 
-    consumer = type("Consumer", (FakeConsumer,), {"polls": [256, 44], "reported_end": 300})
+    consumer = type("Consumer", (FakeConsumer,), {"polls": [256, 44], "end": 300})
     monkeypatch.setattr(loader_module, "BoundedConsumer", consumer)
     monkeypatch.setattr(EchoEngine, "merchant", full)
     counter = Counter()
@@ -168,6 +171,8 @@ def test_more_merchants_than_the_limit_are_counted_and_said_and_loading_goes_on(
 
 class GrowingConsumer(FakeConsumer):
     """A topic of which metadata tell, when asked, that it has a second partition; each has three records."""
+
+    end = 3
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -184,9 +189,6 @@ class GrowingConsumer(FakeConsumer):
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self.positions[tp] = offset
-
-    async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(tps, 3)
 
     async def position(self, tp: TopicPartition) -> int:
         return self.positions[tp]
@@ -267,7 +269,7 @@ def test_a_missing_topic_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_end_that_is_never_reached_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RegistryError, match="in time"):
-        load(monkeypatch, polls=[10], reported_end=11)
+        load(monkeypatch, polls=[10], end=11)
 
 
 def test_the_group_is_joined_only_after_the_registry_is_loaded() -> None:

@@ -14,10 +14,12 @@ from faust.types import TP
 
 from scoring.profile import PROFILE_FEATURES, Changelog, ProfileLimits, Profiles
 from scoring.profile.packed import Packed
+from streams.kafka.errors import UnreadableError
 from streams.kafka.fence import ProducerIdentity
 from streams.kafka.fence.lease import ExpelledError
-from streams.kafka.reading.log import Bounds, Tail
-from streams.kafka.reading.rows import Rows, StateReadError
+from streams.kafka.reading.ends import Span
+from streams.kafka.reading.log import Tail
+from streams.kafka.reading.rows import Rows
 from streams.kafka.settings import Topics
 from streams.state.changelog_writer import ChangelogWriter, OwnedPartition
 from streams.state.published import Published, Since
@@ -68,16 +70,16 @@ class FakeReader:
     async def stop(self) -> None:
         self.is_closed = True
 
-    async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Bounds]:
+    async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Span]:
         self._broker.burn()
         await asyncio.sleep(0)
         await self.answering.wait()
         if self.is_closed:
-            raise StateReadError("the reader is closed")
+            raise UnreadableError("the reader is closed")
         if self.fails:
-            raise StateReadError("no offsets")
+            raise UnreadableError("no offsets")
         self.progressed()
-        return {tp: (self._broker.begins[tp], self._broker.stable_end(tp)) for tp in tps}
+        return {tp: Span(self._broker.begins[tp], self._broker.stable_end(tp)) for tp in tps}
 
     async def held_back(self, tps: Sequence[TopicPartition]) -> list[TopicPartition]:
         return [tp for tp in tps if self._broker.stable_end(tp) < self._broker.end(tp)]
@@ -91,7 +93,7 @@ class FakeReader:
     async def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncIterator[Rows]:
         assert not self._is_reading, "one read at a time"
         if begin < self._broker.begins[tp] or end > self._broker.end(tp):
-            raise StateReadError(f"{tp.topic}[{tp.partition}]: the range is not there")
+            raise UnreadableError(f"{tp.topic}[{tp.partition}]: the range is not there")
         self._is_reading = True
         try:
             found = self._committed(tp, begin, end)

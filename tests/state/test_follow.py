@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiokafka.structs import TopicPartition
 
-from streams.kafka.reading.rows import StateReadError
+from streams.kafka.errors import UnreadableError
 from streams.state import follow
 from streams.state.follow import Follower
 from streams.state.log.marker import KEY, StateFormatError
@@ -239,7 +239,7 @@ def test_looks_that_bring_nothing_show_as_lag(play: Runs, monkeypatch: pytest.Mo
     async def scenario(pair: Pair) -> None:
         await pair.catch_up()
         pair.reader.fails = True
-        with pytest.raises(StateReadError):
+        with pytest.raises(UnreadableError):
             await pair.look()
         pair.follower._looked_ns -= 90 * 10**9
         assert min(pair.lags_s().values()) >= 90

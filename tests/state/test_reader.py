@@ -15,9 +15,10 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.reading import rows as rows_module
-from streams.kafka.reading.log import LogReader
-from streams.kafka.reading.rows import BATCH_MAX_BYTES, StateReadError
+from streams.kafka.errors import UnreadableError
+from streams.kafka.reading.log import RECORDS_MAX, LogReader
+from streams.kafka.reading.records import Record
+from streams.kafka.reading.rows import BATCH_MAX_BYTES, ROWS_MAX
 from streams.kafka.settings import Broker
 from streams.records.columns import RECORD_BYTES
 from streams.state.log.packing import pack
@@ -97,7 +98,7 @@ def read(
         reader._started = FakeConsumer(answers)
         found: Found = []
         async for rows in reader.read(TP, begin, end):
-            assert 0 < len(rows) <= rows_module.ROWS_MAX
+            assert 0 < len(rows) <= ROWS_MAX
             found += zip(rows.offsets, rows.keys, rows.values, rows.timestamps_ms, strict=True)
         return found
 
@@ -128,17 +129,17 @@ def test_every_record_of_the_range_is_read_whatever_is_gone(
 
 
 def test_a_big_batch_is_handed_over_in_pieces() -> None:
-    kept = list(range(3 * rows_module.ROWS_MAX + 17))
+    kept = list(range(3 * ROWS_MAX + 17))
     assert read(0, kept[-1] + 1, [(encode(0, kept, kept[-1]), kept[-1] + 1)]) == [record(offset) for offset in kept]
 
 
 def test_every_piece_of_a_read_is_progress_and_an_empty_answer_is_none() -> None:
     steps: list[int] = []
-    kept = list(range(2 * rows_module.ROWS_MAX))
+    kept = list(range(2 * ROWS_MAX))
     read(0, kept[-1] + 1, [(encode(0, kept, kept[-1]), kept[-1] + 1)], progressed=lambda: steps.append(1))
     assert len(steps) >= 3
     steps.clear()
-    with pytest.raises(StateReadError, match="nothing in"):
+    with pytest.raises(UnreadableError, match="nothing in"):
         read(5, 10, [(b"", 5)] * 3, timeout_s=0.05, progressed=lambda: steps.append(1))
     assert steps == []
 
@@ -155,23 +156,23 @@ def test_a_read_goes_on_where_the_broker_knows_less_than_it_did() -> None:
 
 
 def test_a_broker_that_brings_nothing_ends_the_read_with_an_error() -> None:
-    with pytest.raises(StateReadError, match=r"card-profiles\[3\]: nothing in 0\.05 s"):
+    with pytest.raises(UnreadableError, match=r"card-profiles\[3\]: nothing in 0\.05 s"):
         read(5, 10, [(b"", 5)], timeout_s=0.05)
-    with pytest.raises(StateReadError, match=r"nothing in 0\.05 s"):
+    with pytest.raises(UnreadableError, match=r"nothing in 0\.05 s"):
         read(5, 10, [], timeout_s=0.05)
-    with pytest.raises(StateReadError, match=r"nothing in 0\.05 s"):
+    with pytest.raises(UnreadableError, match=r"nothing in 0\.05 s"):
         read(5, 10, [(encode(0, [], 3), 10)] * 1_000, timeout_s=0.05)  # again and again what lies before
 
 
 def test_an_error_of_the_broker_ends_the_read_with_its_name() -> None:
-    with pytest.raises(StateReadError, match=r"card-profiles\[3\] at 5: NotLeaderForPartitionError"):
+    with pytest.raises(UnreadableError, match=r"card-profiles\[3\] at 5: NotLeaderForPartitionError"):
         read(5, 10, [(NotLeaderForPartitionError(), 0)])
 
 
 def test_a_wrong_checksum_is_an_error() -> None:
     broken = bytearray(encode(3, [], 5))
     broken[-1] ^= 1
-    with pytest.raises(StateReadError, match="wrong checksum before offset 6"):
+    with pytest.raises(UnreadableError, match="wrong checksum before offset 6"):
         read(0, 6, [(encode(0, [], 2) + bytes(broken), 6)])
 
 
@@ -179,7 +180,7 @@ def test_a_reader_that_is_closed_reads_nothing() -> None:
     async def play() -> None:
         reader = LogReader(Broker(), client_id="test", isolation="read_committed")
         await reader.stop()
-        with pytest.raises(StateReadError, match="closed"):
+        with pytest.raises(UnreadableError, match="closed"):
             async for _ in reader.read(TP, 0, 1):
                 pass
 
@@ -202,7 +203,7 @@ def test_packing_keeps_rows_and_leaves_out_what_is_none(sizes: list[int], data: 
 
 
 def test_a_value_that_is_not_made_of_words_is_an_error_that_shows_nothing_of_it() -> None:
-    with pytest.raises(StateReadError, match="the value of row 1 of 3 is not made of words") as caught:
+    with pytest.raises(UnreadableError, match="the value of row 1 of 3 is not made of words") as caught:
         pack([b"k" * 12] * 3, [b"abcd", b"secret", b"ab"])
     assert "secret" not in str(caught.value)
 
@@ -215,22 +216,20 @@ def test_what_the_broker_has_compressed_is_read(codec: str) -> None:
     ]
 
 
-def test_a_bomb_ends_a_restore_and_says_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "BATCH_MAX_BYTES", 1 << 20)
+def test_a_bomb_ends_a_restore_and_says_where_it_lies() -> None:
     raw = build.values(b"good") + build.bomb("gzip", 2 << 20, base=1)
-    with pytest.raises(StateReadError, match=r"card-profiles\[3\], offsets 1 to 1: OVERSIZE_BATCH, .*starting-anew"):
-        read(0, 2, [(raw, 2)])
+    with pytest.raises(UnreadableError, match=r"card-profiles\[3\], offsets 1 to 1: OVERSIZE_BATCH, .*starting-anew"):
+        read(0, 2, [(raw, 2)], batch_max_bytes=1 << 20)
 
 
-def test_a_bomb_on_an_output_is_one_record_that_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows_module, "BATCH_MAX_BYTES", 1 << 20)
+def test_a_bomb_on_an_output_is_one_record_that_is_none_of_ours() -> None:
     raw = (
         build.values(b"good")
         + build.bomb("gzip", 2 << 20, base=1, max_ms=7)
         + build.stored(b"garbage", base=2, codec=4)
     )
     raw += build.values(b"good", base=3)
-    assert read(0, 4, [(raw, 4)], passes_over={TP.topic}) == [
+    assert read(0, 4, [(raw, 4)], passes_over={TP.topic}, batch_max_bytes=1 << 20) == [
         (0, b"key", b"good", 1_000),
         (1, b"", None, 7),
         (2, b"", None, 2_000),
@@ -243,3 +242,61 @@ def test_no_batch_that_a_worker_may_write_is_too_large() -> None:
     largest = msgspec.json.schema(State)["$defs"]["State"]["properties"]["batch_max_bytes"]["maximum"]
     one = len(build.record(Row(largest // 24, None, bytes(12))))
     assert largest + largest // one * RECORD_BYTES < BATCH_MAX_BYTES
+
+
+def read_records(raw: bytes, begin: int, end: int, **options: Any) -> tuple[list[list[Record]], list[tuple[int, int]]]:
+    """Read single records of what one fetch brings; return them, and the offsets of what was refused."""
+    refused: list[tuple[int, int]] = []
+
+    async def play() -> list[list[Record]]:
+        reader = LogReader(Broker(), client_id="test", isolation="read_committed", batch_max_bytes=1 << 20)
+        reader._started = FakeConsumer([(raw, end)])
+        return [
+            records
+            async for records in reader.records(TP, begin, end, lambda _, bomb: refused.append((bomb.first, bomb.end)))
+        ]
+
+    return asyncio.run(play()), refused
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_single_records_of_a_range_come_with_their_headers(codec: str) -> None:
+    rows = [
+        Row(k, b"v%d" % k if k % 3 else None, b"k" if k % 2 else None, k, [(b"h", b"%d" % k)]) for k in range(5_000)
+    ]
+    raw = build.batch(rows, codec=codec, max_ms=5_999)
+    found, refused = read_records(raw, 40, 4_950)
+    assert all(0 < len(records) <= RECORDS_MAX for records in found)
+    assert refused == []
+    assert [record for records in found for record in records] == [
+        Record(*TP, k, 1_000 + k, 0, row.key, row.value, (("h", b"%d" % k),), (len(raw), 5_999))
+        for k, row in enumerate(rows)
+        if 40 <= k < 4_950
+    ]
+
+
+def test_a_batch_that_is_refused_is_told_of_between_single_records() -> None:
+    raw = build.values(b"a", b"b") + build.bomb("zstd", 2 << 20, base=2) + build.values(b"c", base=3)
+    found, refused = read_records(raw, 0, 4)
+    assert [record.value for records in found for record in records] == [b"a", b"b", b"c"]
+    assert refused == [(2, 3)]
+
+
+def test_only_one_read_is_under_way_at_a_time() -> None:
+    async def play() -> None:
+        reader = LogReader(Broker(), client_id="test", isolation="read_committed")
+        reader._started = FakeConsumer([(build.values(b"a", b"b"), 2)])
+        async for _ in reader.read(TP, 0, 2):
+            with pytest.raises(AssertionError, match="one read at a time"):
+                await reader.bounds([TP])
+
+    asyncio.run(play())
+
+
+def test_what_retention_took_ends_a_read_unless_the_reader_skips_it() -> None:
+    strict, lenient = (
+        LogReader(Broker(), client_id="test", isolation="read_committed", skips_expired=skips)
+        for skips in (False, True)
+    )
+    assert (strict._options["auto_offset_reset"], lenient._options["auto_offset_reset"]) == ("none", "earliest")
+    assert read(0, 9, [(encode(12, [13], 14), 15)], skips_expired=True) == [], "all of the range is gone"

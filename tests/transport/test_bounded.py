@@ -11,7 +11,8 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.reading.bounded import BoundedConsumer, Record, RefusedBatchError, fail
+from streams.kafka.reading.bounded import BoundedConsumer
+from streams.kafka.reading.records import Record, RefusedBatchError, fail
 from tests.records import build
 from tests.records.build import Row
 from tests.transport.test_fetch import FakeAssignment, FakeError

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scoring.outputs import Outputs
 from streams.kafka.errors import TopicsMismatchError
 from streams.kafka.fence import ProducerIdentity
-from streams.kafka.sending.append import append, build
+from streams.kafka.sending.append import append
 from streams.kafka.settings import Topics
 from streams.transport.batch import Batch
 from streams.worker.emit import Emitter
@@ -167,26 +167,6 @@ def test_appending_keeps_every_record_in_order_and_under_the_limit(emissions: li
         assert len(acks) >= sum(map(bool, emissions))
 
     asyncio.run(play())
-
-
-@given(records)
-def test_packing_keeps_every_record_in_order_and_under_the_limit(packed: list[tuple[bytes, bytes]]) -> None:
-    times_ms = [1_000 * (n % 3) for n in range(len(packed))]
-    built = build(FakeBuilderClient(), packed, times_ms)
-    assert [record for builder in built for record in unpack(builder)] == packed
-    assert all(builder.size() <= LIMIT or builder.record_count() == 1 for builder in built)
-
-
-def test_each_packed_record_keeps_its_own_timestamp_also_where_time_runs_back() -> None:
-    times_ms = [2_000_000, 1_000, 1_777_604_400_000]
-    (built,) = build(FakeBuilderClient(), [(b"k", b"v")] * 3, times_ms)
-    batch = MemoryRecords(bytes(built._build())).next_batch()
-    assert [record.timestamp for record in batch] == times_ms
-
-
-class FakeBuilderClient:
-    def create_batch(self) -> BatchBuilder:
-        return BatchBuilder(LIMIT, 0)
 
 
 @pytest.mark.parametrize("counts", [{"decisions": 5}, {"decisions": 0}, {"alerts": 0}])

@@ -6,53 +6,19 @@ go by column, past all of this (`streams.transport.poller`).
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import aiokafka
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError
 from aiokafka.structs import TopicPartition
 
 from streams.kafka.reading.fetcher import close, fetch_again, next_batch
+from streams.kafka.reading.records import Record, Refuse, fail, records_of
 from streams.records.batches import Fetched, Opened, Refused, unpack
-from streams.records.codecs import BrokenError
-from streams.records.columns import Header
 
 ALL: Final = 1 << 31
 
-
-class Record(NamedTuple):
-    """One record as it was read. `stored` is the size of its batch in bytes, and the time of the newest record there.
-
-    `timestamp_type` is 1 where the broker dates records on arrival; a header that cannot be read is left out.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[Header, ...]
-    stored: tuple[int, int] = (0, 0)
-
-
 Polled = dict[TopicPartition, list[Record]]
-Refuse = Callable[[TopicPartition, Refused], None]
-
-
-class RefusedBatchError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """Raised where a batch that cannot be unpacked has no business to be."""
-
-
-def fail(tp: TopicPartition, refused: Refused) -> None:
-    """Raise for a batch that was refused."""
-    raise RefusedBatchError(
-        f"{tp.topic}[{tp.partition}], offsets {refused.first} to {refused.end - 1}: {refused.reason}, {refused.size} "
-        "bytes as stored. No worker writes such a batch; to read one that is too large, raise "
-        "consume.record_batch_max_bytes"
-    )
 
 
 class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it has no types
@@ -135,7 +101,8 @@ class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it ha
                 if walk.rest is None:
                     self._open(tp, source, walk)
                 if walk.rest is not None:
-                    records = list(_records(tp, walk.rest, room))
+                    rest, batch = walk.rest
+                    records = list(records_of(tp, rest.part(0, min(room, len(rest))), batch))
                     source.next_fetch_offset = walk.leave(len(records))
         finally:
             result._update_position()
@@ -155,15 +122,3 @@ class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it ha
             walk.rest = Opened(unpacked, batch)
         else:
             source.next_fetch_offset = batch.header.next_offset
-
-
-def _records(tp: TopicPartition, opened: Opened, room: int) -> Iterator[Record]:
-    part = opened.records.part(0, min(room, len(opened.records)))
-    kind, stored = int(part.is_dated_by_broker), (opened.batch.size, opened.batch.last_ms)
-    columns = zip(part.offsets, part.timestamps_ms, part.keys, part.values, strict=True)
-    for row, (offset, at_ms, key, value) in enumerate(columns):
-        try:
-            headers = part.headers(row)
-        except BrokenError:
-            headers = ()
-        yield Record(tp.topic, tp.partition, offset, at_ms, kind, key, value, headers, stored)

@@ -1,28 +1,32 @@
-"""Ranges of a log in bulk, without a group: rows of state to restore, outputs to scan."""
+"""Ranges of logs, without a group: rows of state to restore, outputs to scan, dead letters and their records."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import aiokafka
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.kafka import failover
+from streams.kafka.errors import UnreadableError
 from streams.kafka.metadata import topic_ids
+from streams.kafka.reading import ends
+from streams.kafka.reading.ends import Patience, Span, name_of
 from streams.kafka.reading.fetcher import READ_COMMITTED, READ_UNCOMMITTED, close, fetch_again
-from streams.kafka.reading.rows import Rows, StateReadError, batches_of, name_of, rows_of
+from streams.kafka.reading.records import Record, Refuse, fail, records_of
+from streams.kafka.reading.rows import BATCH_MAX_BYTES, Rows, batches_of, pieces, rows_of, unpacked
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker, Isolation
+from streams.records.batches import Refused, Stored
 
 TAIL_STEP: Final = 4_096
-LOOK_S: Final = 0.01  # aiokafka wakes no one for an empty answer: how often to look for it
-
-Bounds = tuple[int, int]
+RECORDS_MAX: Final = 2_048
+"""Single records that are handed out at once."""
 
 _LEVELS: Final = {"read_uncommitted": READ_UNCOMMITTED, "read_committed": READ_COMMITTED}
 _NO_OTHERS: Final[Mapping[str, Isolation]] = {}
@@ -41,13 +45,17 @@ class LogReader:
     """Read ranges of partitions, one at a time, on the main loop beside heartbeats.
 
     The next fetch is under way while what the last one brought is unpacked, and the loop is given back every 4,096
-    rows. Memory: about three fetches of at most `fetch_max_bytes`, a batch of at most 64 MiB unpacked, and the rows
-    handed out. `timeout_s` is how long the broker may bring nothing, of what must be there, before a read fails.
+    rows. Memory: about three fetches of at most `fetch_max_bytes`, a batch of at most `batch_max_bytes` unpacked, and
+    the rows handed out. `timeout_s` is how long the broker may bring nothing, of what must be there, before a read
+    fails.
 
     A batch that cannot be unpacked was written by no worker. On the topics that `passes_over` names it counts as one
-    record without key and value; on others it ends the read.
+    record without key and value; on others it ends the read. Who reads single records says so with each read.
 
     `isolation_of` names topics that are read otherwise than with `isolation`.
+
+    Where retention has taken the begin of a range, the read begins at what is left if it `skips_expired`; otherwise it
+    fails.
 
     `progressed` is called for each answer of the broker that was asked for, and for each piece of it that was taken.
     """
@@ -62,11 +70,14 @@ class LogReader:
         timeout_s: float = 30.0,
         fetch_max_bytes: int = 4 << 20,  # taken in at once: of 8 MiB the main loop would be held for 20 ms
         fetch_max_wait_ms: int = 50,
+        batch_max_bytes: int = BATCH_MAX_BYTES,
         passes_over: Collection[str] = (),
+        skips_expired: bool = False,
         progressed: Callable[[], None] = lambda: None,
     ) -> None:
         self._isolation = isolation
         self._isolation_of = isolation_of
+        self._batch_max_bytes = batch_max_bytes
         self._passes_over = passes_over
         self.progressed = progressed
         self._timeout_s = timeout_s
@@ -77,7 +88,7 @@ class LogReader:
             "client_id": client_id,
             "isolation_level": isolation,
             "enable_auto_commit": False,
-            "auto_offset_reset": "none",  # a range that is gone must not become another one
+            "auto_offset_reset": "earliest" if skips_expired else "none",
             "check_crcs": True,
             "fetch_max_bytes": fetch_max_bytes,
             "max_partition_fetch_bytes": fetch_max_bytes,
@@ -107,65 +118,74 @@ class LogReader:
         if consumer is not None:
             await close(consumer)
 
+    async def __aenter__(self) -> Self:
+        """Connect, as `start`."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        await self.stop()
+
     @property
     def _consumer(self) -> aiokafka.AIOKafkaConsumer:
         if self._started is None:
-            raise StateReadError("the reader is closed")
+            raise UnreadableError("the reader is closed")
         return self._started
 
-    async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Bounds]:
-        """Return the first offset of each partition and the one after its last record.
+    async def partitions_of(self, topic: str) -> list[TopicPartition]:
+        """Return the partitions of a topic; none if it does not exist, and then it is not created."""
+        return await ends.partitions_of(self._consumer, topic)
 
-        ListOffsets of the embedded broker gives an end that lies inside the last batch, so every partition that is not
-        empty is fetched from its end as well: that answer is right everywhere.
+    async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Span]:
+        """Return the first offset of each partition and the one after its last record: see `ends`.
 
         Raises:
-            StateReadError: a partition does not exist, or the broker did not answer within `timeout_s`.
+            UnreadableError: a partition does not exist, or the broker did not answer within `timeout_s`.
         """
-        deadline = time.monotonic() + self._timeout_s
+        assert not self._is_reading, "one read at a time"
         self._isolate({tp.topic for tp in tps})
-        begins, ends = await self._offsets(tps)
-        with self._assigned({tp: ends[tp] - 1 for tp in tps if ends[tp] > begins[tp]}) as states:
-            for tp, state in states.items():
-                await self._next(tp, state, ends[tp], deadline)
-                ends[tp] = max(ends[tp], self._end_of(state))
+        self._is_reading = True
+        try:
+            found = await ends.bounds(self._consumer, tps, self._timeout_s)
+        finally:
+            self._is_reading = False
         self.progressed()
-        return {tp: (begins[tp], ends[tp]) for tp in tps}
+        return found
+
+    async def reported(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Span]:
+        """Return what partitions hold as ListOffsets says, which needs no right to Read; also during a read.
+
+        Raises:
+            UnreadableError: as `bounds`.
+        """
+        return await ends.reported(self._consumer, tps, self._timeout_s)
 
     async def held_back(self, tps: Sequence[TopicPartition]) -> list[TopicPartition]:
         """Return the partitions whose last records are not to be read yet: a transaction is open.
 
         Raises:
-            StateReadError: as `bounds`.
+            UnreadableError: as `bounds`.
         """
         self._consumer._fetcher._isolation_level = READ_COMMITTED
-        _, stable = await self._offsets(tps)
+        stable = await self.reported(tps)
         self._consumer._fetcher._isolation_level = READ_UNCOMMITTED
-        _, ends = await self._offsets(tps)
-        return [tp for tp in tps if stable[tp] < ends[tp]]
-
-    async def _offsets(self, tps: Sequence[TopicPartition]) -> tuple[dict[TopicPartition, int], ...]:
-        """Ask for the first offset of each partition and the one after its last record."""
-        consumer = self._consumer
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                for topic in {tp.topic for tp in tps}:
-                    await consumer._client._wait_on_metadata(topic)
-                return await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        except (KafkaError, TimeoutError) as error:
-            raise StateReadError(f"no offsets of {', '.join(map(name_of, tps))}: {type(error).__name__}") from error
+        every = await self.reported(tps)
+        return [tp for tp in tps if stable[tp].end < every[tp].end]
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
         """Return the id of each topic by its name; of none where the broker has no ids.
 
         Raises:
-            StateReadError: the broker did not answer, or did not know all of them, within `timeout_s`.
+            UnreadableError: the broker did not answer, or did not know all of them, within `timeout_s`.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
                 found = await topic_ids(self._consumer._client, topics)
         except (KafkaError, TimeoutError) as error:
-            raise StateReadError(f"no ids of {', '.join(topics)}: {type(error).__name__}") from error
+            raise UnreadableError(f"no ids of {', '.join(topics)}: {type(error).__name__}") from error
         self.progressed()
         return found
 
@@ -173,13 +193,13 @@ class LogReader:
         """Return the first offset whose record is of that time or later; `end` if there is none.
 
         Raises:
-            StateReadError: the broker did not answer within `timeout_s`.
+            UnreadableError: the broker did not answer within `timeout_s`.
         """
         try:
             async with asyncio.timeout(self._timeout_s):
                 found = (await self._consumer.offsets_for_times({tp: time_ms}))[tp]
         except (KafkaError, TimeoutError) as error:
-            raise StateReadError(f"{name_of(tp)}: no offset of a time: {type(error).__name__}") from error
+            raise UnreadableError(f"{name_of(tp)}: no offset of a time: {type(error).__name__}") from error
         self.progressed()
         return end if found is None else int(found.offset)
 
@@ -189,29 +209,72 @@ class LogReader:
         Positions say when the end is reached: compaction and the markers of transactions leave gaps, at the end too.
 
         Raises:
-            StateReadError: the range is not in the log, `timeout_s` passed without progress, a checksum is wrong, or a
+            UnreadableError: the range is not in the log, `timeout_s` passed without progress, a checksum is wrong, or a
                 batch cannot be unpacked.
         """
+        is_passed_over = tp.topic in self._passes_over
+        async with aclosing(self._fetches(tp, begin, end)) as fetches:
+            async for fetched, batches in fetches:
+                found = unpacked(tp, fetched, batches, begin, end, self._batch_max_bytes)
+                for rows in rows_of(tp, found, is_passed_over=is_passed_over):
+                    yield rows
+                    await self._give_way()
+
+    async def records(
+        self, tp: TopicPartition, begin: int, end: int, refuse: Refuse = fail
+    ) -> AsyncGenerator[list[Record], None]:
+        """Read, as `read`, single records with their headers, up to 2,048 at a time.
+
+        A batch that cannot be unpacked is given to `refuse` and passed, between what stands around it.
+
+        Raises:
+            UnreadableError: as `read`, but for the last.
+            RefusedBatchError: by default for a batch that cannot be unpacked.
+        """
+        async with aclosing(self._fetches(tp, begin, end)) as fetches:
+            async for fetched, batches in fetches:
+                for batch, found in unpacked(tp, fetched, batches, begin, end, self._batch_max_bytes):
+                    if isinstance(found, Refused):
+                        refuse(tp, found)
+                        continue
+                    for part in pieces(found, RECORDS_MAX):
+                        yield list(records_of(tp, part, batch))
+                        await self._give_way()
+
+    async def _give_way(self) -> None:
+        self.progressed()
+        await asyncio.sleep(0)
+
+    async def _fetches(
+        self, tp: TopicPartition, begin: int, end: int
+    ) -> AsyncGenerator[tuple[Any, Sequence[Stored]], None]:
+        """Give what was fetched of [begin, end), fetch by fetch, cut into batches that are not unpacked yet."""
         if begin >= end:
             return
-        with self._assigned({tp: begin}) as states:
-            position, state = begin, states[tp]
-            deadline = time.monotonic() + self._timeout_s
-            while position < end and (fetched := await self._next(tp, state, end, deadline)) is not None:
-                batches = batches_of(fetched, end)
-                state.timestamp = None  # of the last answer, and so to the last position
-                if not batches or batches[-1].header.next_offset <= position:
-                    continue
-                position = batches[-1].header.next_offset
-                state.consumed_to(position)
-                if position < end:
-                    fetch_again(self._consumer._fetcher)
-                for rows in rows_of(tp, fetched, batches, begin, end, is_passed_over=tp.topic in self._passes_over):
-                    yield rows
+        assert not self._is_reading, "one read at a time"
+        consumer, patience = self._consumer, Patience(self._timeout_s)
+        self._is_reading = True
+        self._isolate({tp.topic})
+        try:
+            with ends.assigned(consumer, {tp: begin}) as states:
+                position, state = begin, states[tp]
+                while position < end:
+                    fetched = await ends.next_fetch(consumer, tp, state, end, patience)
+                    if fetched is None:
+                        return
+                    batches = batches_of(fetched, end)
+                    state.timestamp = None  # of the last answer, and so to the last position
+                    if not batches or batches[-1].header.next_offset <= position:
+                        continue
+                    position = batches[-1].header.next_offset
+                    state.consumed_to(position)
+                    if position < end:
+                        fetch_again(consumer._fetcher)
+                    yield fetched, batches
                     self.progressed()
-                    await asyncio.sleep(0)
-                self.progressed()
-                deadline = time.monotonic() + self._timeout_s
+                    patience.renew()
+        finally:
+            self._is_reading = False
 
     async def last(self, tp: TopicPartition, key: bytes, begin: int, end: int) -> Tail | None:
         """Find the last record of a key in [begin, end), reading back from the end in ever longer steps, or None.
@@ -219,7 +282,7 @@ class LogReader:
         Absence is known only once all has been read, and the keys of all of it are held until then.
 
         Raises:
-            StateReadError: as `read`.
+            UnreadableError: as `read`.
         """
         later: list[list[bytes]] = []
         step, high = TAIL_STEP, end
@@ -246,58 +309,3 @@ class LogReader:
         assert len(levels) <= 1, "topics that are read together are read alike"
         for level in levels:
             self._consumer._fetcher._isolation_level = level
-
-    @contextmanager
-    def _assigned(self, positions: Mapping[TopicPartition, int]) -> Iterator[dict[TopicPartition, Any]]:
-        """Fetch these partitions from these positions; give aiokafka's state of each."""
-        assert not self._is_reading, "one read at a time"
-        consumer = self._consumer
-        subscriptions = consumer._subscription
-        self._is_reading = True
-        self._isolate({tp.topic for tp in positions})
-        try:
-            if positions:
-                consumer.assign(list(positions))
-            for tp, position in positions.items():
-                consumer.seek(tp, position)
-            yield {tp: subscriptions.subscription.assignment.state_value(tp) for tp in positions}
-        finally:
-            self._is_reading = False
-            subscriptions.unsubscribe()  # the consumer's own would ask for the metadata of every topic
-            consumer._fetcher._records.clear()
-
-    async def _next(self, tp: TopicPartition, state: Any, end: int, deadline: float) -> Any:
-        """Wait for the next fetch that brings something; None if the log has nothing more before `end`.
-
-        That is so when the broker answers with nothing although it knows the log up to `end`. After a change of leader
-        it may know less for a moment.
-        """
-        while True:
-            fetched = self._consumer._fetcher._records.pop(tp, None)
-            if hasattr(fetched, "getall"):
-                return fetched
-            if fetched is not None:  # FetchError
-                kind = type(fetched._error).__name__
-                raise StateReadError(f"{name_of(tp)} at {state.position}: {kind}") from fetched._error
-            if state.timestamp is not None:
-                if self._end_of(state) >= end:
-                    return None
-                state.timestamp = None
-            await self._look(tp, deadline)
-
-    async def _look(self, tp: TopicPartition, deadline: float) -> None:
-        """Wait a moment, or until something has been fetched."""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            text = f"{name_of(tp)}: nothing in {self._timeout_s:g} s of what must be there"
-            raise StateReadError(text) from TimeoutError()
-        waiter = self._consumer._fetcher._create_fetch_waiter()
-        done, _ = await asyncio.wait([waiter], timeout=min(left, LOOK_S))
-        if not done:
-            waiter.cancel()
-
-    def _end_of(self, state: Any) -> int:
-        """Return the end of what the last answer could have brought."""
-        is_committed = self._consumer._fetcher._isolation_level == READ_COMMITTED and state.lso is not None
-        end: int = state.lso if is_committed and state.lso >= 0 else state.highwater
-        return end

@@ -1,12 +1,14 @@
 """Records of a log, column by column, out of the batches that a fetch brought."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiokafka.structs import TopicPartition
 
+from streams.kafka.errors import UnreadableError
+from streams.kafka.reading.ends import name_of
 from streams.kafka.reading.fetcher import aborted
 from streams.records.batches import Fetched, Refused, Stored, unpack
 from streams.records.columns import Records
@@ -21,10 +23,6 @@ BATCH_MAX_BYTES: Final = 64 << 20
 bytes counts with 128 more."""
 
 
-class StateReadError(Exception):
-    """Raised when a range of a log cannot be read: it is not there, the broker does not give it, or it is broken."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """Hold 1 to 4,096 records that follow each other in one partition, column by column."""
@@ -36,6 +34,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.keys)
+
+    @property
+    def payloads(self) -> Iterator[bytes]:
+        """The values, b"" for a tombstone."""
+        return (value or b"" for value in self.values)
 
     def extend(self, records: Records) -> None:
         """Append records of a batch."""
@@ -62,34 +65,47 @@ def batches_of(fetched: Any, end: int) -> list[Stored]:
     return batches
 
 
+def unpacked(
+    tp: TopicPartition, fetched: Any, batches: Sequence[Stored], begin: int, end: int, limit: int
+) -> Iterator[tuple[Stored, Records | Refused]]:
+    """Unpack batches one by one, as `next_batch` finds them, and cut them to [begin, end): some reach over either edge.
+
+    `limit` is what a batch may take unpacked, in bytes.
+
+    Raises:
+        UnreadableError: a checksum is wrong.
+    """
+    source = fetched._partition_records
+    first = max(begin, source.next_fetch_offset)  # beyond the begin where retention has taken it
+    for batch in batches:
+        header = batch.header
+        if not header.validate_crc():
+            raise UnreadableError(f"{name_of(tp)}: wrong checksum before offset {header.next_offset}")
+        if aborted(source, header) or header.is_control_batch:
+            continue
+        records = unpack(batch, first, limit)
+        yield batch, records if isinstance(records, Refused) else records.before(end)
+
+
 def rows_of(
-    tp: TopicPartition, fetched: Any, batches: Sequence[Stored], begin: int, end: int, *, is_passed_over: bool
+    tp: TopicPartition, found: Iterable[tuple[Stored, Records | Refused]], *, is_passed_over: bool
 ) -> Iterator[Rows]:
-    """Unpack batches, as `streams.transport.fetch` does, into rows of at most `ROWS_MAX` records of the range.
+    """Put records together to rows of at most `ROWS_MAX`.
 
     A batch that cannot be unpacked counts as one record without key and value if it is to be passed over.
 
     Raises:
-        StateReadError: a checksum is wrong, or a batch cannot be unpacked.
+        UnreadableError: a batch cannot be unpacked.
     """
-    source = fetched._partition_records
     rows = Rows()
-    for batch in batches:
-        header = batch.header
-        if not header.validate_crc():
-            raise StateReadError(f"{name_of(tp)}: wrong checksum before offset {header.next_offset}")
-        if aborted(source, header) or header.is_control_batch:
-            continue
-        records = unpack(batch, begin, BATCH_MAX_BYTES)
+    for _, records in found:
         if isinstance(records, Refused):
             if not is_passed_over:
-                raise StateReadError(_complaint(tp, records))
+                raise UnreadableError(_complaint(tp, records))
             log.warning("foreign_batch_skipped topic=%s partition=%d offset=%d", *tp, records.first)
             rows.note(records)
             continue
-        records = records.before(end)  # a stored batch may reach over either edge
-        for low in range(0, len(records), ROWS_MAX):
-            part = records.part(low, min(low + ROWS_MAX, len(records)))
+        for part in pieces(records, ROWS_MAX):
             if len(rows) + len(part) > ROWS_MAX:
                 yield rows
                 rows = Rows()
@@ -98,14 +114,15 @@ def rows_of(
         yield rows
 
 
+def pieces(records: Records, most: int) -> Iterator[Records]:
+    """Cut records into parts of at most so many; none of none."""
+    for low in range(0, len(records), most):
+        yield records.part(low, min(low + most, len(records)))
+
+
 def _complaint(tp: TopicPartition, refused: Refused) -> str:
     return (
         f"{name_of(tp)}, offsets {refused.first} to {refused.end - 1}: {refused.reason}, {refused.size} bytes as "
         f"stored. No worker writes such a batch: find out who else may write to {tp.topic!r}, take the right away, and "
         "start anew (deploy/docs/durability.md#starting-anew)"
     )
-
-
-def name_of(tp: TopicPartition) -> str:
-    """Name a partition for people."""
-    return f"{tp.topic}[{tp.partition}]"

@@ -1,34 +1,30 @@
-"""Topics as they are read back: without a group, from a known place on."""
+"""Topics followed without a group: from their start, or from their present end on."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-import aiokafka
-from aiokafka.structs import TopicPartition
-
+from streams.kafka.errors import MissingTopicError
 from streams.kafka.reading.bounded import BoundedConsumer
+from streams.kafka.reading.ends import bounds, partitions_of
+from streams.kafka.reading.rows import BATCH_MAX_BYTES
 from streams.kafka.security import client_options
-from streams.kafka.sending.bulk import MissingTopicError
-from streams.kafka.settings import Broker
-
-_DRAIN_POLLS = 20
-_BATCH_MAX_BYTES = 1 << 26
-"""More than a worker's batch takes, which is the configuration's 8 MiB at most, and its records."""
+from streams.kafka.settings import Broker, Isolation
 
 
 @asynccontextmanager
-async def reading(
-    broker: Broker, topics: Sequence[str], *, from_start: bool, isolation: str = "read_committed"
+async def following(
+    broker: Broker, topics: Sequence[str], *, from_start: bool, isolation: Isolation = "read_committed"
 ) -> AsyncIterator[BoundedConsumer]:
     """Open a consumer of every partition of some topics, at their start or at their present end.
 
     Raises:
         MissingTopicError: a topic does not exist.
+        UnreadableError: the broker does not tell where a partition ends.
         RefusedBatchError: while polling: a batch is not one that a worker or the demonstration writes.
         aiokafka.errors.KafkaError: the broker cannot be reached.
     """
     consumer = BoundedConsumer(
-        batch_max_bytes=_BATCH_MAX_BYTES,
+        batch_max_bytes=BATCH_MAX_BYTES,
         **client_options(broker),
         client_id="sekisho-replay",
         enable_auto_commit=False,
@@ -39,32 +35,18 @@ async def reading(
     )
     try:
         await consumer.start()
-        partitions = [tp for topic in topics for tp in await partitions_of(consumer, topic)]
+        partitions = []
+        for topic in topics:
+            found = await partitions_of(consumer, topic)
+            if not found:
+                raise MissingTopicError(topic)
+            partitions += found
+        spans = {} if from_start else await bounds(consumer, partitions, broker.request_timeout_s)
         consumer.assign(partitions)
         if from_start:
             await consumer.seek_to_beginning(*partitions)
-        else:
-            await _to_end(consumer, partitions)
+        for tp, span in spans.items():
+            consumer.seek(tp, span.end)
         yield consumer
     finally:
         await consumer.stop()
-
-
-async def partitions_of(consumer: aiokafka.AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """Return the partitions of a topic.
-
-    Raises:
-        MissingTopicError: it does not exist.
-    """
-    if topic not in await consumer.topics():
-        raise MissingTopicError(f"topic {topic!r} does not exist: run `sekisho topics create`")
-    await consumer._client._wait_on_metadata(topic)
-    return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-
-
-async def _to_end(consumer: aiokafka.AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
-    await consumer.seek_to_end(*partitions)
-    # A broker may report an end that lies inside its last batch: skip what is left of it.
-    for _ in range(_DRAIN_POLLS):
-        if not await consumer.getmany(timeout_ms=100):
-            break

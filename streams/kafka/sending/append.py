@@ -1,11 +1,10 @@
 """Records into what a producer has not sent yet, without a wait."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Sequence
 from copy import copy
 from typing import Any
 
-import aiokafka
 from aiokafka.errors import ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
@@ -58,19 +57,3 @@ def _builder(accumulator: Any, tp: TopicPartition, identity: ProducerIdentity | 
     if identity is None:
         return accumulator.create_builder()
     return IdentifiedBatch(identity, tp, accumulator._batch_size, accumulator._compression_type)
-
-
-def build(client: aiokafka.AIOKafkaProducer, records: Iterable[Record], times_ms: Iterable[int]) -> list[BatchBuilder]:
-    """Pack records into as few batches for `send_batch` as their size limit allows, in order.
-
-    Each record gets its timestamp of `times_ms`, which holds at least as many. A record bigger than the limit is packed
-    alone.
-    """
-    built: list[BatchBuilder] = []
-    builder: BatchBuilder | None = None
-    for (key, value), at_ms in zip(records, times_ms, strict=False):
-        if builder is None or builder.append(timestamp=at_ms, key=key, value=value) is None:
-            builder = client.create_batch()
-            built.append(builder)
-            assert builder.append(timestamp=at_ms, key=key, value=value) is not None, "an empty batch takes any record"
-    return built

@@ -1,29 +1,43 @@
-"""Records to topics in bulk: in order, in whole batches, to the partition that Java's default partitioner picks."""
+"""Records to topics in bulk: in order and in whole batches, by key or each to a given partition."""
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import groupby, repeat
+from typing import Final, NamedTuple
 
 import aiokafka
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from scoring.outputs import Record
+from streams.kafka.errors import MissingTopicError
 from streams.kafka.security import client_options
-from streams.kafka.sending.append import build
 from streams.kafka.settings import Broker
 
-BATCH_BYTES_MAX = 500_000
-UNACKNOWLEDGED_MAX = 64  # batches
-KEYS_MAX = 1_000_000
+BATCH_BYTES_MAX: Final = 500_000
+UNACKNOWLEDGED_MAX: Final = 64  # batches
+KEYS_MAX: Final = 1_000_000
+
+Header = tuple[str, bytes | None]
 
 
-class MissingTopicError(Exception):
-    """A topic to be written or read does not exist."""
+class Placed(NamedTuple):
+    """One record and where it goes. `timestamp_ms` None is the time of sending."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes
+    timestamp_ms: int | None
+    headers: tuple[Header, ...]
 
 
-class Sender:
+class BulkSender:
     """Produce what it is given. Waits when too much is unacknowledged, so that memory stays bounded."""
 
     def __init__(self, client: aiokafka.AIOKafkaProducer) -> None:
@@ -31,12 +45,12 @@ class Sender:
         self._counts: dict[str, int] = {}
         self._partitions: dict[tuple[bytes, int], int] = {}
         self._pending: deque[Awaitable[RecordMetadata]] = deque()
-        self.acknowledged = 0
 
     async def send(self, topic: str, records: Sequence[Record], times_ms: Sequence[int] | None = None) -> None:
         """Hand over records of one topic; those of one key keep their order.
 
-        `times_ms` are their timestamps, as many; without them all are of now.
+        The partition is that of Java's default partitioner. `times_ms` are their timestamps, as many; without them all
+        are of now.
 
         Raises:
             aiokafka.errors.KafkaError: the broker refused a batch, now or earlier.
@@ -64,6 +78,31 @@ class Sender:
         while self._pending:
             await self._pending.popleft()
 
+    async def place(self, records: Sequence[Placed]) -> list[str]:
+        """Send records to their partitions, in order, and wait for every one.
+
+        Returns the name of the error of each that was not acknowledged by all replicas; those of a batch share theirs.
+        """
+        failures: list[str] = []
+        acks: list[Awaitable[RecordMetadata]] = []
+        counts: list[int] = []
+        for (topic, partition), group in groupby(records, key=lambda record: (record.topic, record.partition)):
+            placed = list(group)
+            pairs, times = [(one.key, one.value) for one in placed], [one.timestamp_ms for one in placed]
+            for built in build(self._client, pairs, times, [list(one.headers) for one in placed]):
+                count = built.record_count()
+                try:
+                    acks.append(await self._client.send_batch(built, topic, partition=partition))
+                    counts.append(count)
+                except KafkaError as error:
+                    failures += [type(error).__name__] * count
+        for count, result in zip(counts, await asyncio.gather(*acks, return_exceptions=True), strict=True):
+            if isinstance(result, KafkaError):
+                failures += [type(result).__name__] * count
+            elif isinstance(result, BaseException):
+                raise result
+        return failures
+
     def _partition(self, key: bytes, count: int) -> int:
         place = self._partitions.get((key, count))
         if place is None:
@@ -77,17 +116,21 @@ class Sender:
         if count is None:
             count = len(await self._client.partitions_for(topic) or ())
             if not count:
-                raise MissingTopicError(f"topic {topic!r} does not exist: run `sekisho topics create`")
+                raise MissingTopicError(topic)
             self._counts[topic] = count
         return count
 
 
 @asynccontextmanager
-async def sending(broker: Broker) -> AsyncIterator[Sender]:
-    """Open a sender; leaving closes the connection without waiting for what was not flushed."""
+async def sending(broker: Broker, client_id: str) -> AsyncIterator[BulkSender]:
+    """Connect a sender; leaving closes the connection without waiting for what was not flushed.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker cannot be reached.
+    """
     client = aiokafka.AIOKafkaProducer(
         **client_options(broker),
-        client_id="sekisho-replay",
+        client_id=client_id,
         acks="all",
         enable_idempotence=broker.profile.idempotent_producer,
         max_batch_size=BATCH_BYTES_MAX,
@@ -95,6 +138,28 @@ async def sending(broker: Broker) -> AsyncIterator[Sender]:
     )
     try:
         await client.start()
-        yield Sender(client)
+        yield BulkSender(client)
     finally:
         await client.stop()
+
+
+def build(
+    client: aiokafka.AIOKafkaProducer,
+    records: Iterable[tuple[bytes | None, bytes]],
+    times_ms: Iterable[int | None],
+    headers: Iterable[list[Header]] | None = None,
+) -> list[BatchBuilder]:
+    """Pack records into as few batches for `send_batch` as their size limit allows, in order.
+
+    Each record gets its timestamp of `times_ms` and its headers, of which there are at least as many; None is the time
+    of packing. A record bigger than the limit is packed alone.
+    """
+    built: list[BatchBuilder] = []
+    builder: BatchBuilder | None = None
+    for (key, value), at_ms, named in zip(records, times_ms, repeat([]) if headers is None else headers, strict=False):
+        if builder is None or builder.append(timestamp=at_ms, key=key, value=value, headers=named) is None:
+            builder = client.create_batch()
+            built.append(builder)
+            fits = builder.append(timestamp=at_ms, key=key, value=value, headers=named)
+            assert fits is not None, "an empty batch takes any record"
+    return built

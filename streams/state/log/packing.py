@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from scoring.profile.packed import Packed
-from streams.kafka.reading.rows import StateReadError
+from streams.kafka.errors import UnreadableError
 
 KEY_SIZE: Final = 12  # of rows; whatever has another key is no row
 
@@ -15,7 +15,7 @@ def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
     """Pack the records whose keys have 12 bytes, in order; leave out all others, which are no rows.
 
     Raises:
-        StateReadError: a value is not made of whole words.
+        UnreadableError: a value is not made of whole words.
     """
     sizes = np.fromiter(map(len, keys), dtype=np.int64, count=len(keys))
     if (sizes != KEY_SIZE).any():
@@ -24,7 +24,7 @@ def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
     filled = [b"" if value is None else value for value in values]
     ends = np.cumsum(np.fromiter(map(len, filled), dtype=np.int64, count=len(filled)))
     if (ends & 3).any():
-        raise StateReadError(f"the value of row {(ends & 3).argmax()} of {len(ends)} is not made of words of 4 bytes")
+        raise UnreadableError(f"the value of row {(ends & 3).argmax()} of {len(ends)} is not made of words of 4 bytes")
     return Packed(
         np.frombuffer(bytearray().join(keys), dtype="<u4").reshape(-1, 3),  # of a bytearray, to be written to
         np.frombuffer(bytearray().join(filled), dtype="<u4"),

@@ -53,7 +53,7 @@ async def uncounted(reader: LogReader, spans: Sequence[Span]) -> Uncounted:
     """Read the keys of all rows in these spans.
 
     Raises:
-        StateReadError: a log cannot be read.
+        UnreadableError: a log cannot be read.
     """
     found = Uncounted()
     for tp, begin, end in spans:

@@ -21,8 +21,9 @@ from mode import Service
 
 from scoring.contract.faults import FAULTS
 from scoring.outputs import Emitted, Outputs, Source
-from streams.kafka.reading.bounded import BoundedConsumer, Record
+from streams.kafka.reading.bounded import BoundedConsumer
 from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.records import Record
 from streams.kafka.security import client_options
 from streams.records.batches import Refused
 from streams.transport.consumer import BatchConsumer

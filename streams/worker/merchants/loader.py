@@ -12,6 +12,7 @@ from mode import Service
 from scoring.outputs import Outputs, Source
 from streams.kafka import failover
 from streams.kafka.reading.bounded import BoundedConsumer, Polled
+from streams.kafka.reading.ends import bounds
 from streams.kafka.security import client_options
 from streams.records.batches import Refused
 from streams.transport.tasks import WatchedService
@@ -85,15 +86,12 @@ class ReferenceLoader(WatchedService):
         partitions = self._partitions = self._known(consumer)
         if not partitions:
             raise RegistryError(f"topic {topic!r} does not exist")
+        spans = await bounds(consumer, partitions, self._settings.reference_timeout_s)
         consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
         records = 0
-        while True:
-            polled = await consumer.getmany(timeout_ms=250, max_records=POLL_MAX_RECORDS)
-            records += self._apply(polled)
-            # A broker may report an end that lies inside its last batch: an empty poll has to agree.
-            if not polled and all([await consumer.position(tp) >= ends[tp] for tp in partitions]):
-                return records
+        while not all([await consumer.position(tp) >= span.end for tp, span in spans.items()]):
+            records += self._apply(await consumer.getmany(timeout_ms=250, max_records=POLL_MAX_RECORDS))
+        return records
 
     def _known(self, consumer: BoundedConsumer) -> list[TopicPartition]:
         topic = self._settings.topics.merchants
