@@ -28,6 +28,7 @@ _PROFILE = [f"tests/profile/test_{name}.py" for name in ("reports", "report_stre
 TESTS = {
     "scoring/features": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
     "scoring/merchants": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
+    "scoring/reference": ["tests/reference"],
     "scoring/threeds": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
     "scoring/policy": ["tests/policy"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],
