@@ -157,5 +157,8 @@ def test_a_tag_has_sixteen_characters_at_most_and_a_file_no_keys_of_its_own_maki
     assert table(row(source=[tag]), sources={tag: "a page"}).rows[0].source == (tag,)
     with pytest.raises(TableError, match=r"length <= 16 - at `\$.rows\[0\].source\[0\]`"):
         table(row(source=[tag + "W"]), sources={tag: "a page"})
+    assert table(row(source=["W"]), sources={"W": "a page"}).rows[0].source == ("W",)
+    with pytest.raises(TableError, match="length >= 1"):
+        table(row(source=[""]), sources={"": "a page"})
     with pytest.raises(TableError, match="unknown field `source`"):
         table(row(), source={})
