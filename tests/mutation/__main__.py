@@ -30,6 +30,7 @@ TESTS = {
     "scoring/merchants": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
     "scoring/reference": ["tests/reference"],
     "scoring/threeds": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
+    "scoring/merchants/months": ["tests/compliance/test_months.py"],
     "scoring/policy": ["tests/policy"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],
     "scoring/policy/reasons/page.py": ["tests/policy"],

@@ -1,0 +1,220 @@
+"""Months of merchants recounted from everything that was ever said, with datetime and dicts: no registers, no rows."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from random import Random
+
+import numpy as np
+
+from scoring.contract.codes import ChannelCode, NetworkCode
+from scoring.merchants.months.claims import Report, Says
+from scoring.merchants.months.columns import Origin
+from scoring.merchants.months.store import Sales
+
+TOKYO = timezone(timedelta(hours=9))
+DAY = 86_400_000
+BEGIN_MS = int(datetime(2027, 8, 1, tzinfo=UTC).timestamp() * 1000)
+VISA, MASTERCARD, JCB = int(NetworkCode.VISA), int(NetworkCode.MASTERCARD), int(NetworkCode.JCB)
+
+Books = Counter[tuple[int, str, str]]
+"""By merchant, month as YYYY-MM, and the name of the column."""
+
+
+def month(time_ms: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
+    return moment.astimezone(TOKYO).strftime("%Y-%m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    merchant: int
+    time_ms: int
+    amount_jpy: int
+    network: int
+    channel: int
+    attempt: bool = True
+    approved: bool = False
+    reversed: bool = False
+    settled: bool = False
+    tds: bool = False
+    enumerated: bool = False
+
+
+def columns(sales: Iterable[Sale]) -> Sales:
+    rows = list(sales)
+    made = {
+        "merchant": np.uint64,
+        "time_ms": np.int64,
+        "amount_jpy": np.int64,
+        "network": np.int8,
+        "channel": np.int8,
+        **dict.fromkeys(("attempt", "approved", "reversed", "settled", "tds", "enumerated"), np.bool_),
+    }
+    return Sales(**{name: np.array([getattr(row, name) for row in rows], dtype=kind) for name, kind in made.items()})
+
+
+def of_sales(sales: Iterable[Sale]) -> Books:
+    books: Books = Counter()
+    for sale in sales:
+
+        def add(column: str, amount: int = 1, sale: Sale = sale) -> None:
+            books[sale.merchant, month(sale.time_ms), column] += amount
+
+        yen = 0 if sale.amount_jpy == -1 else sale.amount_jpy
+        is_visa = sale.network == VISA and sale.channel in (ChannelCode.ECOM, ChannelCode.MOTO)
+        is_mastercard = sale.network == MASTERCARD
+        for happened, word in ((sale.approved, "APPROVED"), (sale.reversed, "REVERSED"), (sale.settled, "SETTLED")):
+            if happened:
+                add(f"{word}_N")
+                add(f"{word}_JPY", yen)
+                if is_visa:
+                    add(f"VISA_{word}_N")
+                if is_mastercard:
+                    add(f"MC_{word}_N")
+                if is_mastercard and sale.channel == ChannelCode.ECOM:
+                    add(f"MC_ECOM_{word}_N")
+        if is_visa and sale.attempt:
+            add("VISA_ATTEMPTS_N")
+            if sale.enumerated:
+                add("VISA_ENUMERATED_N")
+        if is_mastercard and sale.channel == ChannelCode.ECOM and sale.approved and sale.tds:
+            add("MC_ECOM_TDS_N")
+    return Counter({place: amount for place, amount in books.items() if amount})
+
+
+@dataclass
+class Said:
+    """What was said of one event."""
+
+    reports: list[Report]
+
+    def of(self, origin: Origin) -> list[Report]:
+        return [report for report in self.reports if report.origin is origin and report.says is not Says.TAKEN_BACK]
+
+    def since(self, origin: Origin) -> int | None:
+        """Since when an origin's reports stand: since the first, or if that was taken back since, since the last."""
+        times = sorted(report.received_ms for report in self.of(origin))
+        undone = [r.received_ms for r in self.reports if r.origin is origin and r.says is Says.TAKEN_BACK]
+        left = [time for time in times if not undone or time > max(undone)]
+        if not left:
+            return None
+        return times[0] if len(left) == len(times) else times[-1]
+
+    def amount(self, origins: Iterable[Origin]) -> int | None:
+        """The newest amount of the first origin that gave one; origins that stand are asked first."""
+        asked = list(dict.fromkeys(origins))
+        for is_standing in (True, False):
+            for origin in asked:
+                told = [(r.received_ms, r.amount_jpy) for r in self.of(origin) if r.amount_jpy >= 0]
+                if told and (self.since(origin) is not None) == is_standing:
+                    return min(max(told)[1], 10**12)
+        return None
+
+    def is_excluded(self, origin: Origin) -> bool:
+        return any(report.says is Says.EXCLUDED for report in self.of(origin))
+
+
+FRAUD = (Origin.FRAUD_DISPUTE, Origin.NETWORK, Origin.CLAIM)
+
+
+def of_reports(reports: Iterable[Report], basis: str) -> Books:
+    events: dict[int, list[Report]] = {}
+    for report in reports:
+        events.setdefault(report.event, []).append(report)
+    books: Books = Counter()
+    for told in events.values():
+        said, first = Said(told), told[0]
+        for when, column, amount in (*_fraud(said, basis), *_schemes(said, first)):
+            books[first.merchant, month(when), column] += amount
+    return Counter({place: amount for place, amount in books.items() if amount})
+
+
+def _fraud(said: Said, basis: str) -> Iterator[tuple[int, str, int]]:
+    standing = [since for origin in FRAUD if (since := said.since(origin)) is not None]
+    if not standing:
+        return
+    paid = [report.event_ms for report in said.reports if report.event_ms != -1]
+    when = min(standing)
+    if basis == "TRANSACTION" and paid:
+        when = min(paid)
+    elif basis == "TRANSACTION":
+        yield when, "FRAUD_UNDATED_N", 1
+    yield when, "FRAUD_N", 1
+    amount = said.amount(FRAUD)
+    if amount is None:
+        yield when, "FRAUD_UNPRICED_N", 1
+    else:
+        yield when, "FRAUD_JPY", amount
+
+
+def _schemes(said: Said, first: Report) -> Iterator[tuple[int, str, int]]:
+    for origin in (Origin.NETWORK, Origin.FRAUD_DISPUTE, Origin.OTHER_DISPUTE):
+        of = said.of(origin)
+        if not of or said.is_excluded(origin):
+            continue
+        received = min(report.received_ms for report in of)
+        amount = said.amount((origin, *FRAUD)) or 0
+        if first.network == VISA and first.cnp:
+            since = said.since(origin) if origin is Origin.NETWORK else received
+            if since is not None:
+                yield since, "VISA_FRAUD_N" if origin is Origin.NETWORK else "VISA_DISPUTE_N", 1
+                yield since, "VISA_ITEMS_JPY", amount
+        if first.network == MASTERCARD and origin is not Origin.NETWORK:
+            yield received, "MC_CHARGEBACK_N", 1
+            if origin is Origin.FRAUD_DISPUTE and first.cnp:
+                yield received, "MC_FRAUD_CHARGEBACK_N", 1
+                yield received, "MC_FRAUD_CHARGEBACK_JPY", amount
+
+
+def _moment(random: Random) -> int:
+    """A moment of the year, often within a second of the begin of a month in Tokyo, or on the leap day."""
+    if random.random() < 0.3:
+        edge = datetime(2027 + (n := random.randrange(7, 19)) // 12, n % 12 + 1, 1, tzinfo=TOKYO)
+        return int(edge.timestamp() * 1000) + random.choice([-1_000, -1, 0, 1, 999])
+    if random.random() < 0.05:
+        return int(datetime(2028, 2, 29, tzinfo=TOKYO).timestamp() * 1000) + random.randrange(DAY)
+    return BEGIN_MS + random.randrange(366 * DAY)
+
+
+def reports_of_a_year(seed: int, events: int) -> list[Report]:
+    """Reports of a year in the order of their log: late ones, several on an event, repeats, ones taken back."""
+    random, made = Random(seed), []  # noqa: S311 - no secret
+    for event in range(1, events + 1):
+        paid = _moment(random)
+        fixed = {
+            "event": event * 0x9E3779B97F4A7C15 % 2**64,
+            "merchant": random.randrange(1, 8),
+            "network": NetworkCode(random.choice([VISA, VISA, MASTERCARD, JCB])),
+            "cnp": random.random() < 0.8,
+        }
+        for _ in range(random.choice([1, 1, 1, 2, 2, 3, 5])):
+            received = max(paid + random.choice([0, 1, DAY, 20 * DAY, 75 * DAY]), _moment(random))
+            report = Report(
+                **fixed,
+                origin=Origin(random.randrange(4)),
+                says=random.choice([Says.STANDS, Says.STANDS, Says.STANDS, Says.TAKEN_BACK, Says.EXCLUDED]),
+                received_ms=received,
+                amount_jpy=random.choice([-1, 0, 1, 500_000, 500_001, 10**12 + 5, random.randrange(1, 200_000)]),
+                event_ms=random.choice([-1, paid]),
+            )
+            made += [report] * random.choice([1, 1, 1, 2])
+    random.shuffle(made)
+    return made
+
+
+def sales_of_a_year(seed: int, count: int) -> list[Sale]:
+    random = Random(seed)  # noqa: S311 - no secret
+    flags = ("attempt", "approved", "reversed", "settled", "tds", "enumerated")
+    return [
+        Sale(
+            merchant=random.randrange(1, 8),
+            time_ms=_moment(random),
+            amount_jpy=random.choice([-1, 0, 1, 10**12 - 1, random.randrange(1, 100_000)]),
+            network=random.choice([VISA, MASTERCARD, JCB]),
+            channel=random.randrange(5),
+            **{flag: random.random() < 0.5 for flag in flags},
+        )
+        for _ in range(count)
+    ]
