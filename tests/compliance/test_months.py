@@ -317,3 +317,40 @@ def test_a_row_that_is_read_back_over_a_changed_one_is_not_flushed_again() -> No
 def test_a_report_without_sense_is_a_bug_of_its_caller(wrong: dict[str, int]) -> None:
     with pytest.raises(AssertionError):
         report(**wrong)
+
+
+def test_of_two_times_of_a_payment_the_earlier_holds_whatever_comes_first() -> None:
+    both = [report(event_ms=BEGIN_MS - 40 * DAY), report(event_ms=BEGIN_MS - 80 * DAY)]
+    for log in (both, both[::-1]):
+        store = fresh(MonthBasis.TRANSACTION)
+        store.take_reports(0, log)
+        assert of(store, calendar.month_of(BEGIN_MS - 80 * DAY))["FRAUD_N"] == 1
+        assert "FRAUD_N" not in of(store, calendar.month_of(BEGIN_MS - 40 * DAY))
+
+
+def test_a_repeat_leaves_nothing_to_flush() -> None:
+    store = fresh()
+    store.take_reports(0, [report()])
+    store.flush(0)
+    store.take_reports(0, [report(), report()])
+    assert [len(packed) for packed in store.flush(0)] == [0, 0]
+
+
+def test_a_partition_that_is_let_go_is_counted_nowhere_and_leaves_no_tombstones() -> None:
+    store, number = fresh(), calendar.month_of(BEGIN_MS)
+    store.own(0)
+    store.take_reports(0, [report()])
+    store.take_reports(1, [report(event=2)])
+    store.forget(0)
+    assert of(store)["FRAUD_N"] == 1
+    store.forget(1)
+    assert of(store) == {}
+    assert store.merchants(number) == []
+    assert [len(packed) for packed in store.flush(0)] == [0, 0]
+    store.take_reports(0, [report(says=Says.TAKEN_BACK, received_ms=BEGIN_MS + 1)])
+    assert of(store) == {}  # the first report is forgotten, so nothing is taken from anything
+
+
+def test_keys_of_months_are_those_of_the_reference_of_splitmix64() -> None:
+    """They stand in the log: another key would count a month twice. First outputs for the seed 0."""
+    assert [row_key(0, month) for month in (0, 1, 2)] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]

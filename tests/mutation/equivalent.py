@@ -55,6 +55,12 @@ EXPLAINED: Final = {
     "scoring/decide/alerts.py: self._is_sorted = True": "no cases, or those just sorted: a sort changes nothing",
     "scoring/decide/alerts.py: CASES_MAX = ": "a limit of memory: one case more or less",
     "scoring/reference/table.py: TypeVar(": "a name that only messages of type checkers show",
+    "scoring/merchants/months/claims.py: (at, amount) > ": "an equal time and amount change nothing",
+    "scoring/merchants/months/claims.py: _NEVER: Final": "a time before that of any report",
+    "scoring/merchants/months/columns.py: spare": "the name of bytes that nothing reads",
+    "scoring/merchants/months/store.py: _max: int = 1_000_000": "a limit of memory: one row more or less",
+    "scoring/merchants/months/store.py: begins = ": "more groups of one row add up to the same",
+    "scoring/merchants/months/store.py: or 1": "no merchant and month are known that mix to 0",
 }
 
 

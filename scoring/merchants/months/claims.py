@@ -5,7 +5,7 @@ since the first, or, if that was taken back, since the last. So neither the orde
 """
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import Enum, auto
 from typing import Final
 
 from scoring.contract.codes import NetworkCode
@@ -21,16 +21,16 @@ AMOUNT_TOP: Final = 10**12
 class Says(Enum):
     """What a report says of its event."""
 
-    STANDS = "STANDS"
-    TAKEN_BACK = "TAKEN_BACK"  # the report was withdrawn, the dispute was lost by the cardholder
-    EXCLUDED = "EXCLUDED"  # it stands, and the scheme does not count it: pre-dispute products, Compelling Evidence 3.0
+    STANDS = auto()
+    TAKEN_BACK = auto()  # the report was withdrawn, the dispute was lost by the cardholder
+    EXCLUDED = auto()  # it stands, and the scheme does not count it: pre-dispute products, Compelling Evidence 3.0
 
 
 class MonthBasis(Enum):
     """Which month a fraud belongs to: that in which it was first reported, or that of the payment."""
 
-    REPORT = "REPORT"
-    TRANSACTION = "TRANSACTION"
+    REPORT = auto()
+    TRANSACTION = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

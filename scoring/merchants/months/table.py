@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.merchants.months.columns import LAYOUT
+from scoring.profile.entities import REPORTED
 from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, Packed, RowFormatError
 
 _ROOM_MIN: Final = 64
@@ -26,7 +27,7 @@ class RowTable:
     """
 
     def __init__(self, kind: int, dtype: np.dtype[np.void], rows_max: int) -> None:
-        assert 8 <= kind < 1 << (32 - PARTITION_BITS)
+        assert REPORTED < kind < 1 << (32 - PARTITION_BITS)
         assert dtype.itemsize % 8 == 0
         assert rows_max > 0
         self.kind: Final = kind
@@ -99,7 +100,6 @@ class RowTable:
         if self.data[row]["dirty"]:
             del self._dirty[partition][row]
         del self._index[partition, key]
-        self.data[row]["home"] = 0
         self._free.append(row)
 
     def expire(self, before: int) -> int:
@@ -176,4 +176,3 @@ class RowTable:
         for row in [row for (home, _), row in self._index.items() if home == partition]:
             self._forget(row)
         self._gone.pop(partition, None)
-        self._dirty.pop(partition, None)
