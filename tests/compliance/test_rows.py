@@ -23,7 +23,9 @@ def fill(rows: RowTable, keys: Iterable[int], partition: int = 0) -> None:
 def test_a_table_grows_to_its_limit_and_no_further() -> None:
     small, large = table(10), table(200)
     fill(small, range(1, 31))
-    fill(large, range(1, 201))
+    fill(large, range(1, 66))
+    assert len(large.data) == 128
+    fill(large, range(66, 201))
     assert (len(small.data), len(small), small.evicted) == (10, 10, 20)
     assert (len(large.data), len(large), large.evicted) == (200, 200, 0)
     assert [key for key in range(1, 31) if small.find(0, key) is not None] == list(range(21, 31))

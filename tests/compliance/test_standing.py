@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scoring.contract.codes import FraudStatusCode, TdsModeCode
+from scoring.merchants.months.store import CLAIM_KIND, MONTH_KIND
 from scoring.merchants.months.table import RowTable
+from scoring.merchants.programmes.scam import SCAM_KIND
 from scoring.merchants.standing import (
     STANDING_KIND,
     STANDING_ROW,
@@ -28,6 +30,7 @@ from scoring.merchants.standing import (
     without_tds,
     write_row,
 )
+from scoring.profile.packed import SIGHTING
 from scoring.reference import TableError, table_from
 from scoring.reference.limits import begins_on, limits_from
 from scoring.reference.rows import Limit
@@ -130,9 +133,9 @@ class Oracle:
 
 
 STEP = st.tuples(
-    st.integers(0, 45),
-    st.integers(0, 5),
-    st.sampled_from([0, LINE - 1, LINE, LINE + 1, LINE + 1, 10**9]),
+    st.sampled_from([0, 1, 28, 31, 31, 31, 45]),
+    st.sampled_from([0, 0, 0, 0, 1, 2, 3, 5]),
+    st.sampled_from([0, LINE, LINE + 1, LINE + 1, LINE + 1, 10**9]),
     st.sampled_from([None, None, None, *Act]),
 )
 
@@ -207,6 +210,48 @@ def test_reversals_that_take_the_run_away_say_so_and_release_nobody() -> None:
     assert again.is_unfounded is False
 
 
+def test_a_monitored_merchant_is_actualised_anew_by_months_after_the_act_only() -> None:
+    *_, actualised = walk(LINE + 1, LINE + 1, LINE + 1)
+    monitored = act(actualised, Act.MEASURES_RECORDED, date(2026, 4, 1))
+    assert (monitored.months, monitored.counts_from, monitored.is_unfounded) == (0, JAN + 4, False)
+    months = dict.fromkeys(range(JAN, JAN + 7), LINE + 1)
+    for last, status in ((JAN + 5, "MONITORED"), (JAN + 6, "ACTUALISED")):
+        day = date(2026, last - JAN + 1, 2)
+        before, monitored = monitored, advance(monitored, fraud(months, JAN - 3, last), LIMITS, day)
+        assert monitored.status.name == status
+        assert entered(before, monitored) is (FraudStatusCode.ACTUALISED if status == "ACTUALISED" else None)
+    assert (monitored.since, monitored.actualised_month) == (date(2026, 7, 2), JAN + 6)
+    assert monitored.frequent_since == date(2026, 2, 28)
+
+
+def test_acts_on_an_unfounded_standing_clear_it() -> None:
+    *_, actualised = walk(LINE + 1, LINE + 1, LINE + 1)
+    unfounded = advance(actualised, fraud({}, JAN, JAN + 3), LIMITS, date(2026, 4, 2))
+    assert unfounded.is_unfounded
+    for what in Act:
+        assert not act(unfounded, what, date(2026, 4, 3)).is_unfounded
+
+
+@pytest.mark.parametrize(("first", "is_unfounded"), [(JAN, True), (JAN + 1, False), (JAN - 1, True)])
+def test_a_run_that_is_older_than_what_was_read_is_not_missed(first: int, is_unfounded: bool) -> None:
+    *_, actualised = walk(LINE + 1, LINE + 1, LINE + 1)
+    found = advance(actualised, fraud({}, first, JAN + 6), LIMITS, date(2026, 7, 1))
+    assert found.is_unfounded is is_unfounded
+
+
+def test_one_month_is_a_run_where_limits_say_so_however_long_ago_it_was() -> None:
+    one = StandingLimits(
+        over_jpy=LINE, watch_months=1, warning_months=1, actualised_months=1, frequent_months=1, forecast_after_days=3
+    )
+    found = advance(UNTOLD, fraud({JAN: LINE + 1}, JAN, JAN + 3), one, date(2026, 4, 1))
+    assert (found.status.name, found.actualised_month, found.months) == ("ACTUALISED", JAN, 0)
+
+
+def test_kinds_of_rows_differ_from_each_other_and_from_those_of_profiles() -> None:
+    """They stand in the log."""
+    assert (MONTH_KIND, CLAIM_KIND, STANDING_KIND, SCAM_KIND, SIGHTING) == (254, 253, 252, 251, 255)
+
+
 def test_a_history_with_a_gap_of_another_month_or_too_short_is_a_bug_of_its_caller() -> None:
     day = date(2026, 4, 2)
     for history in (
@@ -227,6 +272,11 @@ def test_a_history_with_a_gap_of_another_month_or_too_short_is_a_bug_of_its_call
 )
 @example(LINE, 20 * 86_400_000, [0, LINE + 1, LINE + 1], 0)
 @example(LINE // 2, 14 * 86_400_000 + 43_200_000, [0, 0, 0], 0)
+@example(0, 3 * 86_400_000, [0, 0, 0], 0)
+@example(1, 3 * 86_400_000 - 1, [0, 0, 0], 0)
+@example(LINE, 29 * 86_400_000 - 1, [0, 0, 0], 0)
+@example(LINE, 20 * 86_400_000 - 2, [0, 0, 0], 0)
+@example(LINE + 1, 0, [LINE + 1, LINE + 1, LINE + 1], JAN + 24)
 def test_a_forecast_is_the_month_so_far_over_the_share_that_has_passed(
     yen: int, passed_ms: int, earlier: list[int], floor: int
 ) -> None:

@@ -32,6 +32,12 @@ TESTS = {
     "scoring/threeds": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
     "scoring/merchants/months": ["tests/compliance/test_months.py", "tests/compliance/test_rows.py"],
     "scoring/merchants/standing.py": ["tests/compliance/test_standing.py"],
+    "scoring/merchants/programmes": [
+        "tests/compliance/test_tiers.py",
+        "tests/compliance/test_programmes.py",
+        "tests/compliance/test_scam.py",
+    ],
+    "scoring/reference/limits.py": ["tests/compliance/test_standing.py"],
     "scoring/policy": ["tests/policy"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],
     "scoring/policy/reasons/page.py": ["tests/policy"],

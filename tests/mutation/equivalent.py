@@ -60,7 +60,16 @@ EXPLAINED: Final = {
     "scoring/merchants/months/columns.py: spare": "the name of bytes that nothing reads",
     "scoring/merchants/months/store.py: _max: int = 1_000_000": "a limit of memory: one row more or less",
     "scoring/merchants/months/store.py: begins = ": "more groups of one row add up to the same",
+    "scoring/merchants/months/store.py: self._partitions.discard(": "its rows are gone: looking for them finds none",
     "scoring/merchants/months/store.py: or 1": "no merchant and month are known that mix to 0",
+    "scoring/merchants/months/table.py: grown = np.zeros(": "how much room; it grows again",
+    "scoring/merchants/months/table.py: _EVICTED_SHARE: Final = 64": "how many make room at once",
+    'scoring/merchants/months/table.py: ["dirty"] = 1': "any number that is not 0",
+    'scoring/merchants/months/table.py: rows["home"] = 0': "any owner, the same in all rows: a restore sets it",
+    "scoring/merchants/standing.py: spare": "the name of bytes that nothing reads",
+    "scoring/merchants/standing.py: rank = {": "any numbers in this order",
+    "scoring/merchants/programmes/scam.py: spare": "the name of bytes that nothing reads",
+    "scoring/reference/limits.py: TypeVar(": "a name that only messages of type checkers show",
 }
 
 

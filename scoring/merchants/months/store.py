@@ -92,7 +92,6 @@ class MerchantMonths:
 
     def own(self, partition: int) -> None:
         """Begin to write a partition from here."""
-        self._partitions.add(partition)
         self._months.own(partition)
         self._claims.own(partition)
 
