@@ -86,7 +86,7 @@ class ReferenceLoader(WatchedService):
         partitions = self._partitions = self._known(consumer)
         if not partitions:
             raise RegistryError(f"topic {topic!r} does not exist")
-        spans = await bounds(consumer, partitions, self._settings.reference_timeout_s)
+        spans = await bounds(consumer, partitions, self._settings.merchants.load_timeout_s)
         consumer.assign(partitions)
         records = 0
         while not all([await consumer.position(tp) >= span.end for tp, span in spans.items()]):
