@@ -21,15 +21,13 @@ _OF_FAMILIES = (
 )
 _NO_PAGE = "--deselect=tests/policy/test_reasons.py::test_the_page_of_reasons_is_what_the_wordings_say"
 """A page made from the code follows the code: whoever makes it anew would not see what is wrong."""
-_TRAINING = [
-    f"tests/training/test_{name}.py" for name in ("training", "inputs", "labels", "plan", "bounds", "cli", "matrix")
-]
+_LINES = [f"tests/training/test_{name}.py" for name in ("inputs", "bounds")]
+_PLAN = [f"tests/training/test_{name}.py" for name in ("training", "labels", "plan")]
 _PROFILE = [f"tests/profile/test_{name}.py" for name in ("reports", "report_streams")]
 TESTS = {
     "scoring/features": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
     "scoring/merchants": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
     "scoring/reference": ["tests/reference"],
-    "scoring/threeds": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
     "scoring/merchants/months": ["tests/compliance/test_months.py", "tests/compliance/test_rows.py"],
     "scoring/merchants/standing.py": ["tests/compliance/test_standing.py"],
     "scoring/merchants/programmes": [
@@ -38,13 +36,17 @@ TESTS = {
         "tests/compliance/test_scam.py",
     ],
     "scoring/reference/limits.py": ["tests/compliance/test_standing.py"],
+    "scoring/threeds": [f"tests/enrich/test_threeds{name}.py" for name in ("", "_cases", "_oracle")],
     "scoring/policy": ["tests/policy"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],
     "scoring/policy/reasons/page.py": ["tests/policy"],
     "scoring/decide": ["tests/decide"],
     "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],
     "scoring/profile/kernels/reports.py": _PROFILE,
-    "models/training": _TRAINING,
+    "models/training": [*_PLAN, *_LINES, "tests/training/test_cli.py", "tests/training/test_matrix.py"],
+    "models/training/records.py": [*_LINES, "tests/training/test_training.py"],
+    "models/training/truth.py": _LINES,
+    "models/training/train.py": _PLAN,
     "models/training/calibrate.py": ["tests/training/test_calibrate.py"],
     "models/training/metrics.py": ["tests/training/test_metrics.py", "tests/training/test_bounds.py"],
 }

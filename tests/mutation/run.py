@@ -30,6 +30,7 @@ _ALL_S: Final = 300.0  # for all tests, by the clock: a mutant may wait for some
 _FADES: Final = 0.9  # what a kill counts for after the next one
 _GREEN, _RED, _SLOW, _BROKEN = range(4)
 _NJIT: Final = numba.njit
+_WHOLE: Final = {"scoring.features", "scoring.threeds"}
 _NOWHERE: Final = Path(os.devnull).open("w")  # noqa: SIM115 - of all sessions, which stay open
 
 
@@ -60,8 +61,14 @@ def importers_of(package: str) -> set[str]:
     found = set(new)
     while new:
         new = {name for name, used in imports.items() if used & new} - found
+        # functions of one package are compiled together, or none of them
+        new |= {name for name in imports if name.startswith(tuple(f"{of}." for of in _WHOLE & _packages(new)))} - found
         found |= new
     return found
+
+
+def _packages(names: set[str]) -> set[str]:
+    return {name.rpartition(".")[0] for name in names}
 
 
 class Trial:
@@ -155,18 +162,11 @@ class Trial:
     def _imported(self, module: str, path: str, code: CodeType) -> int:
         self._forget()
         sys.meta_path.insert(0, _Finder(module, path, code))
-        worth: dict[str, float] = {}
-        for test in [*self._taken_s, *self._kills]:
-            file = test.partition("::")[0]
-            worth[file] = max(worth.get(file, 0.0), self._worth(test))
-        for file in sorted(worth, key=lambda file: -worth[file]):
-            within = [argument for argument in self._arguments if "::" in argument and file in argument]
-            try:
-                items = _collect([*self._options, *(within or [str(ROOT / file)])])
-            except Exception:  # noqa: BLE001 - a mutant that no test can be collected with
-                return _RED
-            self._protocol(items)
-        return _GREEN
+        try:
+            items = _collect([*self._options, *self._arguments])
+        except Exception:  # noqa: BLE001 - a mutant that no test can be collected with
+            return _RED
+        return self._protocol(items)
 
     def _forget(self) -> None:
         """Let the package and all that uses it be imported again, with kernels that are plain Python."""
@@ -177,8 +177,10 @@ class Trial:
             del sys.modules[name]
         jit = sys.modules.get("scoring.jit")
         if jit is not None:
-            for name in ("helper", "inlined", "entry", "borrow"):
+            for name in ("entry", "borrow"):
                 setattr(jit, name, lambda whole: whole)
+            for name in ("helper", "inlined"):
+                setattr(jit, name, lambda whole: jit._HELPERS.append(whole) or whole)
             jit.whole = np.int64  # type: ignore[attr-defined]
             jit.trailing_zeros = lambda word: (int(word) & -int(word)).bit_length() - 1  # type: ignore[attr-defined]
             jit.prefetch = lambda *_: None  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """How figures of reasons are written, on both sides of where their writing turns."""
 
+import re
 import runpy
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from scoring.policy.reasons.page import markdown
 from scoring.policy.reasons.ranking import _formats
 from scoring.policy.reasons.wording import between, codes, figure, parts_of, say
+from scoring.policy.reasons.words import WORDS
 from tests.policy.test_reasons import top
 
 
@@ -26,6 +28,9 @@ from tests.policy.test_reasons import top
         ("seconds", 172_799, "48 h", "48時間"),
         ("seconds", 172_800, "2 d", "2日"),
         ("seconds", 0, "0 s", "0秒"),
+        ("seconds", 210, "4 min", "4分"),
+        ("seconds", 12_600, "4 h", "4時間"),
+        ("seconds", 302_400, "4 d", "4日"),
         ("later", -172_800, "2 d", "2日"),
         ("days", 2, "2 d", "2日"),
         ("to_eight", 7, "7", "7"),
@@ -51,6 +56,14 @@ def test_the_codes_of_a_bound_are_those_from_end_to_end_and_each_needs_a_word() 
                 _formats(wording)
         else:
             assert _formats(wording) == ([("funding", "funding")], ("Kind: {0}", "{0}"))
+
+
+def test_japanese_words_hold_only_the_latin_abbreviations_that_japan_writes_so() -> None:
+    brands = ("Visa", "Mastercard", "JCB", "American Express", "Diners Club", "Discover")
+    assert [WORDS["network"][code] for code in range(1, 7)] == [(brand, brand) for brand in brands]
+    words = [ja for name, spoken in WORDS.items() if name != "network" for _, ja in spoken.values()]
+    latin = {found for ja in words for found in re.findall(r"[!-~]+", ja)}
+    assert latin == {"EC", "MOTO", "3RI", "JavaScript"}
 
 
 def test_weights_have_three_decimals() -> None:

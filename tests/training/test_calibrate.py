@@ -194,3 +194,21 @@ def test_a_model_no_better_than_chance_keeps_its_ranking_by_a_thousandth() -> No
     margins, fraud = drawn(3, 2_000, -0.7, -3.0)
     knots = np.array(fit_calibration(margins, fraud).knots)
     assert np.diff(knots, axis=0) == pytest.approx(np.array([[4.0, 0.004], [4.0, 0.004]]))
+
+
+@pytest.mark.parametrize(("misses", "is_refused"), [(0.0009, False), (0.0011, True), (-0.0009, False), (-0.0011, True)])
+def test_a_mean_that_misses_the_fraud_rate_by_more_than_a_thousandth_of_it_is_an_error(
+    misses: float, is_refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    margins, fraud = drawn(2, 3_000, 0.7, -3.0)
+    found = calibrate.brentq
+    aside = misses * fraud.mean()
+    monkeypatch.setattr(calibrate, "brentq", lambda f, *a, **k: found(lambda shift: f(shift) - aside, *a, **k))
+    if is_refused:
+        with pytest.raises(CalibrationError) as caught:
+            fit_calibration(margins, fraud)
+        told = f"the mean probability misses the fraud rate {fraud.mean():.3g} by {aside:.3g}"
+        assert str(caught.value) == told
+    else:
+        table = fit_calibration(margins, fraud)
+        assert mean_probability(table, margins) == pytest.approx(fraud.mean() * (1 + misses), rel=1e-6)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import orjson
@@ -126,8 +127,8 @@ def report(event_id: str, at_ms: int, label: str = "FRAUD") -> Record:
     return Record("fraud-reports", b"k", text.encode(), at_ms)
 
 
-def authorization(event_id: str, at_ms: int) -> Record:
-    value = orjson.dumps(event(event_id=event_id, event_ts=f"{np.datetime64(at_ms, 'ms')}Z"))
+def authorization(event_id: str, at_ms: int, **changes: Any) -> Record:
+    value = orjson.dumps(event(event_id=event_id, event_ts=f"{np.datetime64(at_ms, 'ms')}Z", **changes))
     return Record("authorizations", b"k", value, at_ms)
 
 

@@ -1,6 +1,7 @@
 """From simulated traffic to a bundle: one feature path, no look into the future, the same bytes every time."""
 
 import io
+import re
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -214,7 +215,10 @@ def test_recorded_files_train_as_the_simulator_itself(tmp_path: Path, capsys: py
     assert main([*files, "--out", str(out), "--seed", "5", "--trees", "20", "--name", "test"]) == 0
     assert {path.name for path in out.iterdir()} == {"model.txt", "manifest.json", "sample.f64"}
     assert (out / "model.txt").read_bytes() == train_bundle(samples(), PLAN)[0]["model.txt"]
-    assert "without T1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "without T1" in said
+    size = sum(path.stat().st_size for path in out.iterdir())
+    assert re.fullmatch(rf"wrote {re.escape(str(out))} \({size} bytes, \d{{1,4}} s\)", said.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
