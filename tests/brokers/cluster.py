@@ -16,7 +16,7 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.errors import KafkaError
 
 from tests.brokers.kafka import KafkaServer, cluster_id
-from tests.chaos.ports import steady_ports
+from tests.chaos.brokers.ports import steady_ports
 
 NODES = (1, 2, 3)
 JVM = ("-server", "-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")

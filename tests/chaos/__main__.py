@@ -8,10 +8,10 @@ from pathlib import Path
 
 import orjson
 
-from tests.chaos.clustered import cluster_site
-from tests.chaos.outages import GAP, NEEDED
-from tests.chaos.scenarios import CLUSTERED, SCENARIOS
-from tests.chaos.site import site
+from tests.chaos.brokers.clustered import cluster_site
+from tests.chaos.brokers.site import site
+from tests.chaos.scenarios.order import CLUSTERED, SCENARIOS
+from tests.chaos.scenarios.outages import GAP, NEEDED
 from tests.chaos.stage import FULL, SHORT, Result
 
 REPORT = Path("chaos.json")

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-from tests.chaos.books import await_committed, read_input, read_output
+from tests.chaos.brokers.proxy import Api
+from tests.chaos.brokers.site import Deployment, Place
 from tests.chaos.feed import Feed
-from tests.chaos.oracle import Finding, Input, Output, exactly_once, same_bytes
-from tests.chaos.proxy import Api
-from tests.chaos.site import Deployment, Place
+from tests.chaos.oracles.books import await_committed, read_input, read_output
+from tests.chaos.oracles.oracle import Finding, Input, Output, exactly_once, same_bytes
 from tests.chaos.traffic import Traffic
 from tests.chaos.workers import Crew, End
 

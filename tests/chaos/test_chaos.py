@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.brokers.kafka import missing_tools
-from tests.chaos.scenarios import SCENARIOS
-from tests.chaos.site import Site, site
+from tests.chaos.brokers.site import Site, site
+from tests.chaos.scenarios.order import SCENARIOS
 from tests.chaos.stage import SHORT, Result, Scale
 from tests.integration.conftest import refuse
 

@@ -3,10 +3,10 @@
 import argparse
 import time
 
+from tests.chaos.brokers.site import site
 from tests.chaos.schedules.campaign import FULL_COUNT, TRIES, Campaign, quiet
 from tests.chaos.schedules.nursery import Nursery
 from tests.chaos.schedules.schedule import Schedule, draw
-from tests.chaos.site import site
 from tests.chaos.stage import FULL
 
 

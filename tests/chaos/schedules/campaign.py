@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from tests.chaos.oracle import Finding, Output
+from tests.chaos.brokers.site import Site
+from tests.chaos.oracles.oracle import Finding, Output
 from tests.chaos.schedules.nursery import Nursery
 from tests.chaos.schedules.play import Played, play
 from tests.chaos.schedules.schedule import Schedule, draw
 from tests.chaos.schedules.shrink import shrink
-from tests.chaos.site import Site
 from tests.chaos.stage import Scale, scenario
 
 LANES: Final = 5

@@ -17,14 +17,14 @@ from msgspec.structs import astuple
 from streams.config.load import load_settings
 from streams.kafka.admin import create_topics
 from streams.kafka.topics import plan
-from tests.chaos.books import await_committed, read_input, read_output
+from tests.chaos.brokers.proxy import Fault as Breakage
+from tests.chaos.brokers.proxy import Rule
+from tests.chaos.brokers.site import Deployment, Site, merged
 from tests.chaos.feed import Feed
-from tests.chaos.oracle import Output, exactly_once, same_cards
-from tests.chaos.proxy import Fault as Breakage
-from tests.chaos.proxy import Rule
+from tests.chaos.oracles.books import await_committed, read_input, read_output
+from tests.chaos.oracles.oracle import Output, exactly_once, same_cards
 from tests.chaos.schedules.nursery import Fledgling, Nursery
 from tests.chaos.schedules.schedule import KINDS, WORKERS, Deed, Fault, Schedule
-from tests.chaos.site import Deployment, Site, merged
 from tests.chaos.stage import clear
 from tests.chaos.traffic import Event, Mix, Traffic
 from tests.chaos.workers import Crew

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, Self
 
-from tests.chaos.late import MARKER, OUTPUTS, ROWS
-from tests.chaos.proxy import Api
+from tests.chaos.brokers.proxy import Api
+from tests.chaos.scenarios.late import MARKER, OUTPUTS, ROWS
 
 WORKERS: Final = 2
 FAULTS_MAX: Final = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.ports import steady_ports
+from tests.chaos.brokers.ports import steady_ports
 from tests.chaos.schedules.nursery import Child, Nursery
 
 END_S = 30.0

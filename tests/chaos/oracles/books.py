@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tests.chaos.oracle import Input, Output, Record, take_alerts, take_decision, take_input, take_letters
-from tests.chaos.site import Deployment
+from tests.chaos.brokers.site import Deployment
+from tests.chaos.oracles.oracle import Input, Output, Record, take_alerts, take_decision, take_input, take_letters
 
 READ_S = 120.0
 LOOK_S = 0.1

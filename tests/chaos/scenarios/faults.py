@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from tests.brokers.topic_settings import changed
-from tests.chaos.oracle import Finding
-from tests.chaos.proxy import Api, Fault, Rule
-from tests.chaos.site import BASE, Site
+from tests.chaos.brokers.proxy import Api, Fault, Rule
+from tests.chaos.brokers.site import BASE, Site
+from tests.chaos.oracles.oracle import Finding
 from tests.chaos.stage import Scale, Stage, clear, compare, scenario, staged, traffic_of
 
 DEADLINE_S = BASE["emit"]["ack_timeout_s"] + BASE["watch"]["drain_s"] + 5.0

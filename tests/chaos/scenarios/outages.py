@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tests.brokers.cluster import NODES
-from tests.chaos.clustered import DEFAULTS, REPLICATED, ClusterSite, probes_of
+from tests.chaos.brokers.clustered import DEFAULTS, REPLICATED, ClusterSite, probes_of
+from tests.chaos.brokers.site import merged
 from tests.chaos.feed import Feed
-from tests.chaos.gaps import Probe, Span, gaps_s
-from tests.chaos.oracle import Finding, same_cards
-from tests.chaos.shares import settle
-from tests.chaos.site import merged
+from tests.chaos.oracles.gaps import Probe, Span, gaps_s
+from tests.chaos.oracles.oracle import Finding, same_cards
+from tests.chaos.scenarios.shares import settle
 from tests.chaos.stage import Scale, Stage, reckon, scenario, staged, traffic_of, uninterrupted
 
 WORKERS = 2

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.chaos.books import await_committed
-from tests.chaos.oracle import Finding, same_cards
-from tests.chaos.proxy import Api, Fault, Rule
-from tests.chaos.site import Site, merged
+from tests.chaos.brokers.proxy import Api, Fault, Rule
+from tests.chaos.brokers.site import Site, merged
+from tests.chaos.oracles.books import await_committed
+from tests.chaos.oracles.oracle import Finding, same_cards
 from tests.chaos.stage import Scale, Stage, compare, reckon, scenario, staged, traffic_of, uninterrupted
 from tests.chaos.traffic import Mix
 

@@ -10,8 +10,8 @@ from contextlib import ExitStack, closing, suppress
 
 import pytest
 
-from tests.chaos.ports import steady_ports
-from tests.chaos.proxy import CLIENT, REQUEST, SIZE, Api, Fault, Proxy, Rule
+from tests.chaos.brokers.ports import steady_ports
+from tests.chaos.brokers.proxy import CLIENT, REQUEST, SIZE, Api, Fault, Proxy, Rule
 
 TIMEOUT_S = 5.0
 RESET = struct.pack("ii", 1, 0)

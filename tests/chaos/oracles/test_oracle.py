@@ -8,7 +8,7 @@ import pytest
 from scoring.outputs import Source
 from streams.config.settings import Settings
 from streams.config.wiring import build_engine
-from tests.chaos.oracle import (
+from tests.chaos.oracles.oracle import (
     Decision,
     Input,
     Output,
@@ -21,7 +21,7 @@ from tests.chaos.oracle import (
     take_input,
     take_letters,
 )
-from tests.chaos.sharing import ENTITIES, shared_counts
+from tests.chaos.oracles.sharing import ENTITIES, shared_counts
 from tests.chaos.traffic import Mix, Traffic, is_bad
 from tests.chaos.worker import telling
 

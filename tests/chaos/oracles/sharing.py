@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.chaos.oracle import Finding, Input, Output
+from tests.chaos.oracles.oracle import Finding, Input, Output
 
 ATTEMPT = 0
 ENTITIES = ("merchant", "device", "ip", "account", "address")

@@ -8,10 +8,10 @@ from typing import Any
 
 import aiokafka
 
+from tests.chaos.brokers.site import Site
 from tests.chaos.feed import TICK_S, Feed
-from tests.chaos.kills import kill
-from tests.chaos.oracle import Finding
-from tests.chaos.site import Site
+from tests.chaos.oracles.oracle import Finding
+from tests.chaos.scenarios.kills import kill
 from tests.chaos.stage import Scale, clear, compare, reckon, scenario, staged, traffic_of
 from tests.chaos.traffic import Event, Mix
 

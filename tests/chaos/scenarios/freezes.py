@@ -5,9 +5,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.chaos.oracle import Finding
-from tests.chaos.proxy import Api, Fault, Rule
-from tests.chaos.site import BASE, Site
+from tests.chaos.brokers.proxy import Api, Fault, Rule
+from tests.chaos.brokers.site import BASE, Site
+from tests.chaos.oracles.oracle import Finding
 from tests.chaos.stage import Scale, Stage, clear, compare, scenario, staged, traffic_of
 
 ACK_S = BASE["emit"]["ack_timeout_s"]

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.brokers.cluster import NODES
-from tests.chaos.clustered import REPLICATED, ClusterSite
-from tests.chaos.oracle import Finding
-from tests.chaos.proxy import Api, Fault, Rule
-from tests.chaos.site import BASE, merged
+from tests.chaos.brokers.clustered import REPLICATED, ClusterSite
+from tests.chaos.brokers.proxy import Api, Fault, Rule
+from tests.chaos.brokers.site import BASE, merged
+from tests.chaos.oracles.oracle import Finding
 from tests.chaos.stage import Scale, compare, scenario, staged, traffic_of
 
 EVENTS = 20_000

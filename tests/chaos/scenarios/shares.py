@@ -4,12 +4,12 @@ import itertools
 import time
 from collections import Counter
 
-from tests.chaos.books import uncommitted
-from tests.chaos.kills import kill
-from tests.chaos.oracle import Finding, same_cards
-from tests.chaos.proxy import Api, Rule
-from tests.chaos.sharing import shared_counts
-from tests.chaos.site import Site
+from tests.chaos.brokers.proxy import Api, Rule
+from tests.chaos.brokers.site import Site
+from tests.chaos.oracles.books import uncommitted
+from tests.chaos.oracles.oracle import Finding, same_cards
+from tests.chaos.oracles.sharing import shared_counts
+from tests.chaos.scenarios.kills import kill
 from tests.chaos.stage import Scale, Stage, compare, reckon, scenario, staged, traffic_of, uninterrupted
 
 WORKERS = 3

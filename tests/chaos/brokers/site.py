@@ -12,8 +12,8 @@ import yaml
 from streams.kafka.settings import Topics
 from streams.kafka.topics import TopicRetention
 from tests.brokers.kafka import KafkaServer
-from tests.chaos.ports import steady_ports
-from tests.chaos.proxy import AnyProxy, Proxy
+from tests.chaos.brokers.ports import steady_ports
+from tests.chaos.brokers.proxy import AnyProxy, Proxy
 from tests.chaos.workers import COMMAND, KERNELS_S, TELLING, Crew, Worker, sekisho
 
 RETENTION_MS = 3_650 * 86_400_000
@@ -44,7 +44,7 @@ BASE: dict[str, Any] = {
 
 
 class Place(Protocol):
-    """A site of one broker, or of three: `tests.chaos.clustered`."""
+    """A site of one broker, or of three: `tests.chaos.brokers.clustered`."""
 
     @property
     def folder(self) -> Path:

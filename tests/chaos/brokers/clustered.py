@@ -15,8 +15,8 @@ from streams.config.load import load_settings
 from streams.config.settings import Settings
 from streams.kafka.topics import plan
 from tests.brokers.cluster import NODES, Cluster, steady
-from tests.chaos.proxy import Proxies, Proxy
-from tests.chaos.site import Deployment
+from tests.chaos.brokers.proxy import Proxies, Proxy
+from tests.chaos.brokers.site import Deployment
 from tests.chaos.workers import KERNELS_S, sekisho
 
 OUTPUTS = (2, 3, 1)

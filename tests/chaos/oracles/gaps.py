@@ -9,7 +9,7 @@ from typing import Self
 import aiokafka
 from aiokafka.errors import KafkaError
 
-from tests.chaos.books import consumer, partitions_of
+from tests.chaos.oracles.books import consumer, partitions_of
 
 PROBE_S = 0.05
 PROBE_ASK_MS = 500

@@ -7,9 +7,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.chaos.oracle import Finding, same_cards
-from tests.chaos.proxy import Api, Fault, Rule
-from tests.chaos.site import Site
+from tests.chaos.brokers.proxy import Api, Fault, Rule
+from tests.chaos.brokers.site import Site
+from tests.chaos.oracles.oracle import Finding, same_cards
 from tests.chaos.stage import Scale, Stage, compare, reckon, scenario, staged, traffic_of, uninterrupted
 from tests.chaos.workers import READY_S, End
 

@@ -1,0 +1,1 @@
+"""What a scenario runs on: brokers behind proxies, ports, deployments."""

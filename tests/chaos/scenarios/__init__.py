@@ -1,0 +1,1 @@
+"""What a scenario does: one file for each kind of fault."""
