@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 
 from scoring.profile import Entity
-from tests.profile.derived_oracle import AGES, NEW_TO_ACCOUNT, NEW_TO_CARD, OVER_MEAN, RATIOS, Everything
 from tests.profile.events import NAMES, Event, Report, Stream, at
-from tests.profile.oracle import COUNTED, DISTINCT
-from tests.profile.strategies import histories, streams
+from tests.profile.oracles.derived_oracle import AGES, NEW_TO_ACCOUNT, NEW_TO_CARD, OVER_MEAN, RATIOS, Everything
+from tests.profile.oracles.oracle import COUNTED, DISTINCT
+from tests.profile.oracles.strategies import histories, streams
 from tests.profile.test_report_streams import OF_CARD, OF_MERCHANT
 
 RATES = {"merchant_report_rate_7d": "7d", "merchant_report_rate_30d": "30d"}

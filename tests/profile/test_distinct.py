@@ -9,8 +9,8 @@ from hypothesis import given, settings
 
 from scoring.profile.layout import distinct_estimates
 from tests.profile.events import NAMES, REVERSAL, Event, Stream, at
-from tests.profile.oracle import DISTINCT, Oracle
-from tests.profile.strategies import streams
+from tests.profile.oracles.oracle import DISTINCT, Oracle
+from tests.profile.oracles.strategies import streams
 
 SKETCHED = [name for name in NAMES if DISTINCT.fullmatch(name) and not name.startswith("card_")]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from tests.profile.events import FUNDS, REFUND, REVERSAL, Event, Stream, at, ids
-from tests.profile.ledger import OVER_MEANS, Ledger
-from tests.profile.strategies import streams
+from tests.profile.oracles.ledger import OVER_MEANS, Ledger
+from tests.profile.oracles.strategies import streams
 
 
 def test_reversals_take_from_spend_and_leave_the_mean_of_a_card_and_a_merchant() -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from scoring.profile import PROFILE_FEATURES, Entity, ProfileLimits, Profiles
 from tests.profile.events import NAMES, NOON, SMALL, Event, Report, Stream, at, columns_of, reports
-from tests.profile.report_oracle import DAY, LOG, WINDOWS, Everything, ReportOracle
-from tests.profile.strategies import histories
-from tests.profile.test_changelog import Log, append, restored
-from tests.profile.test_rows import TINY
+from tests.profile.oracles.report_oracle import DAY, LOG, WINDOWS, Everything, ReportOracle
+from tests.profile.oracles.strategies import histories
+from tests.profile.rows.test_changelog import Log, append, restored
+from tests.profile.rows.test_rows import TINY
 
 OF_CARD = {"24h": "card_reports_24h", "30d": "card_reports_30d", "ever": "card_reports_ever"}
 OF_MERCHANT = {window: f"merchant_reports_{window}" for window in ("24h", "7d", "30d")}

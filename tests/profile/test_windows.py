@@ -6,8 +6,8 @@ from hypothesis import given, settings
 
 from scoring.profile import Entity
 from tests.profile.events import APPROVED, FRAUD, NAMES, NOON, REFUND, REVERSAL, Event, Stream, at
-from tests.profile.oracle import COUNTED, Oracle
-from tests.profile.strategies import streams
+from tests.profile.oracles.oracle import COUNTED, Oracle
+from tests.profile.oracles.strategies import streams
 
 COUNTERS = [name for name in NAMES if COUNTED.fullmatch(name)]
 SPENDS = [name for name in COUNTERS if "_spend_" in name]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from streams.state.assignment import SplitAssignmentError
 from streams.state.changelog_writer import FlushError
-from tests.profile.conversations import conversations
 from tests.profile.events import Event, ids
+from tests.profile.outcomes.conversations import conversations
 from tests.state.fakes import TOPICS, Crashed, FakeBroker, ProfileEngine
 from tests.state.takeovers import Play, Worker, letter, player
 from tests.state.test_assignment import inputs

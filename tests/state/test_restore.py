@@ -20,8 +20,8 @@ from streams.state.changelog_writer import FlushError, OwnedPartition
 from streams.state.log.marker import KEY, StateFormatError
 from streams.state.published import Since
 from streams.state.restore import Input, Restorer
-from tests.profile.conversations import arrivals
 from tests.profile.events import Event, at, ids
+from tests.profile.outcomes.conversations import arrivals
 from tests.state.fakes import (
     TOPICS,
     Crashed,

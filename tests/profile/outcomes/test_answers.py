@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.profile import Profiles
-from tests.profile.conversations import conversations
 from tests.profile.events import (
     BAD_CRED,
     FRAUD,
@@ -21,8 +20,9 @@ from tests.profile.events import (
     at,
     ids,
 )
-from tests.profile.ledger import ANSWER, DECIDED, RATES, REPEAT, Ledger
-from tests.profile.test_changelog import Log, append, feed, partition_of, restored
+from tests.profile.oracles.ledger import ANSWER, DECIDED, RATES, REPEAT, Ledger
+from tests.profile.outcomes.conversations import conversations
+from tests.profile.rows.test_changelog import Log, append, feed, partition_of, restored
 
 ASKED = 0  # an outcome that is not known
 OUTCOME_RATES = [name for name, (_, below) in RATES.items() if below == "answered"]

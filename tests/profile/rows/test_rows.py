@@ -11,7 +11,7 @@ from scoring.profile import PROFILE_FEATURES, Entity, ProfileLimits, Profiles
 from scoring.profile.entities import REPORTED
 from scoring.profile.profiles import row_nbytes
 from tests.profile.events import NOON, SMALL, Event, Report, Stream, at, columns_of, ids, reports, spread
-from tests.profile.strategies import streams
+from tests.profile.oracles.strategies import streams
 
 TINY = ProfileLimits(card=4, merchant=4, merchant_bin=4, bin=4, device=4, ip=4, account=4, address=4)
 

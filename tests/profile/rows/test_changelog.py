@@ -11,10 +11,10 @@ from scoring.profile import PROFILE_FEATURES, ProfileLimits, Profiles
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.kernels import store
 from scoring.profile.packed import ROW_FORMAT, Packed, RowFormatError
-from tests.profile.conversations import arrivals
 from tests.profile.events import SMALL, Event, Report, at, columns_of, ids, reports
-from tests.profile.strategies import streams
-from tests.profile.test_rows import TINY
+from tests.profile.oracles.strategies import streams
+from tests.profile.outcomes.conversations import arrivals
+from tests.profile.rows.test_rows import TINY
 
 PARTITIONS = 3
 Log = dict[int, list[Packed]]

@@ -8,7 +8,7 @@ from math import sqrt
 
 from scoring.profile import Entity
 from tests.profile.events import ATTEMPT, REFUND, Event
-from tests.profile.oracle import WIDTH_MS, adds
+from tests.profile.oracles.oracle import WIDTH_MS, adds
 
 DAY = 86_400
 APPROVED, FUNDS = 1, 4

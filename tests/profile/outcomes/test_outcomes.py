@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.profile.conversations import conversations
 from tests.profile.events import BAD_CRED, FRAUD, FUNDS, NAMES, REVERSAL, Event, Stream, at, ids
-from tests.profile.ledger import ANSWER, DECIDED, REPEAT, Ledger
+from tests.profile.oracles.ledger import ANSWER, DECIDED, REPEAT, Ledger
+from tests.profile.outcomes.conversations import conversations
 
 ASKED = 0
 

@@ -9,7 +9,7 @@ from scoring.profile.kernels import store
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
 from scoring.profile.packed import PARTITION_BITS, Packed
 from tests.profile.events import SMALL, Report, at, reports
-from tests.profile.test_changelog import PARTITIONS, feed, one_row
+from tests.profile.rows.test_changelog import PARTITIONS, feed, one_row
 
 KINDS = [*Entity, REPORTED]
 OF_CARDS = {Entity.CARD, REPORTED}

@@ -9,7 +9,7 @@ from math import nan
 
 from scoring.profile import Entity
 from tests.profile.events import APPROVED, ATTEMPT, FUNDS, REFUND, REVERSAL, Event
-from tests.profile.oracle import CLASSES, COUNTED
+from tests.profile.oracles.oracle import CLASSES, COUNTED
 
 SUB_S = {"1m": 15, "10m": 150, "1h": 900, "24h": 21_600, "7d": 151_200, "30d": 648_000}
 DAY_S = 86_400

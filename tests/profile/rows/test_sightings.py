@@ -12,7 +12,7 @@ from scoring.profile import Profiles, sightings
 from scoring.profile.packed import KEY_WORDS, ROW_FORMAT, SIGHTING, Packed, RowFormatError
 from scoring.profile.sightings import CARDS_MAX, SAMPLED_BITS, Sightings
 from tests.profile.events import SMALL, at
-from tests.profile.test_changelog import feed, one_row
+from tests.profile.rows.test_changelog import feed, one_row
 
 PARTITIONS = 4
 

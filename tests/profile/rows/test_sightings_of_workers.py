@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scoring.profile import Profiles
 from scoring.profile.packed import ROW_FORMAT, Packed
 from tests.profile.events import SMALL
-from tests.profile.test_sightings import PARTITIONS, cards, said
+from tests.profile.rows.test_sightings import PARTITIONS, cards, said
 
 
 @dataclass

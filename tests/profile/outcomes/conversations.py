@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from tests.profile.events import ATTEMPT, NOON, Event
-from tests.profile.strategies import gaps_ms, keys, streams
+from tests.profile.oracles.strategies import gaps_ms, keys, streams
 
 _SOON_MS = st.integers(100, 5_000)
 _LATE_MS = st.sampled_from([0, 15_000, 150_000, 900_000, 3_600_000, 21_600_000, 86_400_000, 35 * 86_400_000])
