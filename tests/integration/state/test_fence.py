@@ -21,7 +21,7 @@ from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
 from streams.state.log.blocks import blocks
 from streams.state.log.producer import append_blocks
-from tests.integration.test_state_transport import reading
+from tests.integration.state.test_state_transport import reading
 from tests.state.rows import rows_of
 
 pytestmark = pytest.mark.kafka

@@ -19,7 +19,7 @@ from streams.kafka.sending.append import append
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicPlan
 from streams.state.log.producer import StateProducer
-from tests.integration.test_state_transport import collect, reading
+from tests.integration.state.test_state_transport import collect, reading
 from tests.state.rows import pairs
 
 pytestmark = pytest.mark.kafka

@@ -28,11 +28,11 @@ from tests.brokers.topic_settings import changed
 from tests.brokers.workers import terminate, worker_process
 from tests.bundles import small_bundle
 from tests.events import request_of
-from tests.integration.deciding import new_engine
+from tests.integration.state.deciding import new_engine
 
 pytestmark = pytest.mark.kafka
 
-MODULE = "tests.integration.deciding"
+MODULE = "tests.integration.state.deciding"
 END_S = 60.0
 YEARS_MS = 10 * 365 * 86_400_000
 SHORT_SEGMENTS = {"segment.ms": "200"}

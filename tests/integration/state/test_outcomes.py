@@ -20,8 +20,8 @@ from tests.brokers.load import committed, load, read, stamp_ms
 from tests.brokers.workers import terminate, worker_process
 from tests.bundles import small_bundle
 from tests.events import outcome_of, request_of
-from tests.integration.deciding import new_engine
-from tests.integration.test_profiles import END_S, MODULE, answers, await_committed, fill, markers, new_worker
+from tests.integration.state.deciding import new_engine
+from tests.integration.state.test_profiles import END_S, MODULE, answers, await_committed, fill, markers, new_worker
 
 pytestmark = pytest.mark.kafka
 

@@ -1,4 +1,4 @@
-"""A worker with a real engine and kept profiles: `python -m tests.integration.deciding '<settings as JSON>'`.
+"""A worker with a real engine and kept profiles: `python -m tests.integration.state.deciding '<settings as JSON>'`.
 
 Every batch takes 10 ms, so that the worker can be met in the middle of its work.
 """
