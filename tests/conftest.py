@@ -44,6 +44,7 @@ UNIT_FOLDERS = frozenset(
         "tidy",
         "training",
         "transport",
+        "worker",
     }
 )
 """A test here is `unit` unless it carries a mark of `NEEDS`."""

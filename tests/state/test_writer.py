@@ -12,7 +12,7 @@ from streams.kafka.settings import Broker
 from streams.state.log.blocks import blocks
 from streams.state.log.producer import StateProducer, append_blocks
 from tests.state.rows import pairs, rows_of
-from tests.transport.test_emit import FakeClient, settled
+from tests.worker.test_emit import FakeClient, settled
 
 TP = TopicPartition("card-profiles", 3)
 NOW_MS = 1_000
