@@ -13,7 +13,7 @@ from streams.state.log.marker import KEY, decode
 from streams.worker.emit import Emitter
 from tests.profile.events import at
 from tests.state.fakes import TOPICS, FakeBroker
-from tests.state.test_assignment import PARTITIONS, Worker
+from tests.state.takeover.test_assignment import PARTITIONS, Worker
 
 Play = Callable[[FakeBroker, Callable[[], Worker]], Awaitable[None]]
 

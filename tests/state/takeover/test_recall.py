@@ -14,7 +14,7 @@ from streams.state import assignment
 from streams.state import published as already_published
 from tests.decide.test_desk import CARD, published
 from tests.state.fakes import TOPICS, FakeBroker
-from tests.state.test_assignment import Worker
+from tests.state.takeover.test_assignment import Worker
 
 ALERTS = TopicPartition(TOPICS.alerts, 0)
 DAY = 86_400_000

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from streams.kafka.fence.lease import ExpelledError
 from streams.state.changelog_writer import FlushError
 from tests.state.fakes import TOPICS, FakeBroker, FakeFence, FakeReader
-from tests.state.takeovers import Play, Worker, player, take_in
+from tests.state.takeover.takeovers import Play, Worker, player, take_in
 
 
 @pytest.fixture

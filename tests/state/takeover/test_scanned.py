@@ -12,7 +12,7 @@ from streams.state.changelog_writer import FlushError
 from streams.state.log.marker import StateFormatError
 from streams.state.published import Since, scan
 from tests.state.fakes import TOPICS, FakeBroker, FakeReader
-from tests.state.takeovers import Play, Worker, bury, emit_letter, last_marker, letter, letters_found, player
+from tests.state.takeover.takeovers import Play, Worker, bury, emit_letter, last_marker, letter, letters_found, player
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from streams.state.changelog_writer import FlushError
 from tests.profile.events import Event, ids
 from tests.profile.outcomes.conversations import conversations
 from tests.state.fakes import TOPICS, Crashed, FakeBroker, ProfileEngine
-from tests.state.takeovers import Play, Worker, letter, player
-from tests.state.test_assignment import inputs
+from tests.state.takeover.takeovers import Play, Worker, letter, player
+from tests.state.takeover.test_assignment import inputs
 from tests.state.test_changelog_writer import Bench, run
 from tests.state.test_restore import Run
 
