@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.decode import Col, Decoded, DecodeLimits, decode, encode_dead_letter, parse_merchants, parse_reports
-from tests.decode.numbers import NETWORKS, luhn_runs
+from tests.decode.guard.numbers import NETWORKS, luhn_runs
 from tests.events import encoded, event
 
 LIMITS = DecodeLimits()

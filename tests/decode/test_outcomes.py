@@ -13,7 +13,7 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import Reject
 from scoring.contract.outcome import IssuerOutcome
 from scoring.decode import Col, DecodeLimits, decode, decode_outcomes
-from tests.decode.numbers import PAN
+from tests.decode.guard.numbers import PAN
 from tests.events import encoded, event, outcome_of
 
 LIMITS = DecodeLimits(yen_per_unit={"USD": 150.0})

@@ -8,7 +8,7 @@ import pytest
 from scoring.contract.dead_letter import Reject
 from scoring.contract.merchant import MerchantRecord
 from scoring.decode import DecodeLimits, parse_merchants, parse_reports
-from tests.decode.numbers import PAN
+from tests.decode.guard.numbers import PAN
 
 LIMITS = DecodeLimits()
 

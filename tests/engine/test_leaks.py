@@ -18,9 +18,9 @@ from scoring.outputs import Emitted, Outputs
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
 from tests.bundles import small_bundle
-from tests.decode.numbers import PAN
-from tests.decode.spellings import spellings
-from tests.decode.test_stripping import FULL
+from tests.decode.guard.numbers import PAN
+from tests.decode.guard.spellings import spellings
+from tests.decode.guard.test_stripping import FULL
 from tests.engine.test_engine import NOW_MS, POLICY, source
 from tests.events import encoded, event, token
 

@@ -10,7 +10,7 @@ from scoring.contract.dead_letter import DeadLetter
 from scoring.contract.response_codes import ISO_8583
 from scoring.engine import Engine
 from scoring.outputs import NOTHING, Emitted, Outputs
-from tests.decode.numbers import PAN
+from tests.decode.guard.numbers import PAN
 from tests.engine.test_answers import COLUMN, EVENT_MS, HOUR_MS, answered, asked
 from tests.engine.test_engine import NOW_MS, TRAFFIC, decisions, new_engine, score, source
 from tests.events import encoded, outcome_of, request_of

@@ -6,7 +6,7 @@ import pytest
 
 from scoring.decode import DecodeLimits, decode
 from scoring.decode.sensitive import KIND_OF_NAME, kind_of
-from tests.decode.numbers import PAN, number
+from tests.decode.guard.numbers import PAN, number
 from tests.events import encoded
 
 LIMITS = DecodeLimits(guard="refuse")

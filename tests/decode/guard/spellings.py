@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
-from tests.decode.numbers import NETWORKS
+from tests.decode.guard.numbers import NETWORKS
 
 SEPARATORS: Final = (
     *(" ", "-", ".", "/", "_", "+", "|", ":", ",", "*", ";", "#", "=", "~", "&"),

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.decode.lookalikes import KINDS, table
+from tests.decode.guard.lookalikes import KINDS, table
 
-PAGE = Path(__file__).parents[2] / "deploy" / "docs" / "guard.md"
+PAGE = Path(__file__).parents[3] / "deploy" / "docs" / "guard.md"
 
 
 def test_the_page_has_the_rates_of_today() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Decoded, DecodeLimits, decode, parse_merchants, parse_reports
 from scoring.decode.stripping import Finding, told_path
-from tests.decode.numbers import NETWORKS, PAN, luhn_runs
+from tests.decode.guard.numbers import NETWORKS, PAN, luhn_runs
 from tests.decode.test_side_inputs import merchant, report
 from tests.events import encoded, event
 

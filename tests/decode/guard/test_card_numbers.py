@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scoring.contract.dead_letter import Reject
 from scoring.decode import DecodeLimits, decode
-from tests.decode.numbers import NETWORKS, PAN, luhn_digit
+from tests.decode.guard.numbers import NETWORKS, PAN, luhn_digit
 from tests.events import encoded, event
 
 LIMITS = DecodeLimits(guard="refuse")

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from scoring.decode import DecodeLimits, decode
-from tests.decode.numbers import NETWORKS, luhn_digit, number
-from tests.decode.spellings import groups, spellings
+from tests.decode.guard.numbers import NETWORKS, luhn_digit, number
+from tests.decode.guard.spellings import groups, spellings
 from tests.events import event
 
 LIMITS = DecodeLimits(guard="refuse")

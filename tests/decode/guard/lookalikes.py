@@ -1,6 +1,6 @@
 """Numbers that are no card numbers, made at run time, and how many of them the guard takes for one.
 
-`python -m tests.decode.lookalikes` prints the table of `deploy/docs/guard.md`.
+`python -m tests.decode.guard.lookalikes` prints the table of `deploy/docs/guard.md`.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from scoring.decode import DecodeLimits, decode
-from tests.decode.numbers import luhn_digit
+from tests.decode.guard.numbers import luhn_digit
 from tests.events import event
 
 PER_KIND: Final = 3_000
