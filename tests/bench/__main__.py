@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.kafka.embedded import embedded_broker
-from tests.bench.machine import describe
+from tests.bench.harness.machine import describe
 from tests.bench.restore import restore_rate
 from tests.bench.run import Harness, Plan, median_ratio, medians
 from tests.brokers import kafka

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.kafka.sending.append import append
-from tests.bench.kafka_io import PARTITIONS, partition_of
+from tests.bench.harness.kafka_io import PARTITIONS, partition_of
 from tests.brokers.load import stamp_ms
 
 WARM_UP_S = 30.0  # the broker compiles what small requests need: until then it takes twice the time

@@ -13,7 +13,7 @@ from streams.kafka.settings import Topics
 from streams.state.log.marker import KEY, decode
 from streams.state.published import Since
 from streams.state.restore import Input, Restorer
-from tests.bench.kafka_io import PARTITIONS
+from tests.bench.harness.kafka_io import PARTITIONS
 
 ANY_END = 2**62
 

@@ -20,12 +20,12 @@ from streams.config.wiring import build_engine
 from streams.kafka.embedded import free_port
 from streams.kafka.settings import Broker
 from streams.kafka.topics import PROFILE_CONFIGS
-from tests.bench import kafka_io
-from tests.bench.drain import Contender, drain_rate
+from tests.bench.harness import kafka_io
+from tests.bench.harness.drain import Contender, drain_rate
+from tests.bench.harness.machine import WORKER_CORE, pin
+from tests.bench.harness.processes import running
 from tests.bench.inference import compare
 from tests.bench.latency import measure
-from tests.bench.machine import WORKER_CORE, pin
-from tests.bench.processes import running
 from tests.bench.same_job import NOTHING, payment_row, verdict
 from tests.bench.stages import stage_us
 

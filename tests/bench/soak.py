@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from tests.bench.kafka_io import PARTITIONS, Gauge, create_topics, partition_of
-from tests.bench.machine import WORKER_CORE, pin, resident_mib
-from tests.bench.processes import running
+from tests.bench.harness.kafka_io import PARTITIONS, Gauge, create_topics, partition_of
+from tests.bench.harness.machine import WORKER_CORE, pin, resident_mib
+from tests.bench.harness.processes import running
 from tests.bench.run import Harness, Plan, traffic
 from tests.brokers import kafka
 from tests.brokers.load import stamp_ms

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from models.simulator.config import START_MS
 from models.simulator.soak import soak_values
-from tests.bench.kafka_io import partition_of
+from tests.bench.harness.kafka_io import partition_of
 
 POPULATION = 2_000
 """Cards: few, so that each has a history to lose."""

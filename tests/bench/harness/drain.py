@@ -5,9 +5,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.bench.kafka_io import Gauge
-from tests.bench.machine import WORKER_CORE, pin
-from tests.bench.processes import NotRunningError, Service, running
+from tests.bench.harness.kafka_io import Gauge
+from tests.bench.harness.machine import WORKER_CORE, pin
+from tests.bench.harness.processes import NotRunningError, Service, running
 
 STARTED_DEADLINE_S = 120.0
 SKIP_S = 1.0

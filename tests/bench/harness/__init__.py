@@ -1,0 +1,1 @@
+"""What every benchmark uses: the broker, the processes under measurement, the machine."""
