@@ -12,8 +12,8 @@ from scoring.decode.read.fields import CODE, FIELDS, FORM, PREFIX, TABLE
 from scoring.features.catalogue import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
-from tests.enrich.seen import enrich
 from tests.events import encoded, event
+from tests.features.seen import enrich
 
 FEATURE_AT = {feature.name: place for place, feature in enumerate(FEATURES)}
 LETTERS = [a + b for a, b in product(ascii_uppercase, repeat=2)]
@@ -92,7 +92,7 @@ ELSEWHERE = {
     "outcome.normalised",
     "amount.currency",  # another one is refused (test_columns)
     "txn.wallet",  # free text
-    "tds.eci",  # lists are those of networks (tests/enrich)
+    "tds.eci",  # lists are those of networks (tests/threeds)
     "tds.exempt_reason",  # the same
     "tds.version",  # no feature and no rule reads it
 }

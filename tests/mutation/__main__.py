@@ -24,19 +24,14 @@ _NO_PAGE = "--deselect=tests/policy/test_reasons.py::test_the_page_of_reasons_is
 _LINES = [f"tests/training/test_{name}.py" for name in ("inputs", "bounds")]
 _PLAN = [f"tests/training/test_{name}.py" for name in ("training", "labels", "plan")]
 _PROFILE = [f"tests/profile/test_{name}.py" for name in ("reports", "report_streams")]
+_ENRICHMENT = [
+    *("tests/features", "tests/threeds", "tests/merchants/test_directory.py"),
+    *("tests/training/test_demo_bundle.py", _OF_FAMILIES),
+]
 TESTS = {
-    "scoring/features": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
-    "scoring/merchants": ["tests/enrich", "tests/training/test_demo_bundle.py", _OF_FAMILIES],
-    "scoring/reference": ["tests/reference"],
-    "scoring/merchants/months": ["tests/compliance/test_months.py", "tests/compliance/test_rows.py"],
-    "scoring/merchants/standing.py": ["tests/compliance/test_standing.py"],
-    "scoring/merchants/programmes": [
-        "tests/compliance/test_tiers.py",
-        "tests/compliance/test_programmes.py",
-        "tests/compliance/test_scam.py",
-    ],
-    "scoring/reference/limits.py": ["tests/compliance/test_standing.py"],
-    "scoring/threeds": [f"tests/enrich/test_threeds{name}.py" for name in ("", "_cases", "_oracle")],
+    "scoring/features": _ENRICHMENT,
+    "scoring/merchants": _ENRICHMENT,
+    "scoring/threeds": _ENRICHMENT,
     "scoring/policy": ["tests/policy"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],
     "scoring/policy/reasons/page.py": ["tests/policy"],

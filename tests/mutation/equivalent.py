@@ -44,7 +44,7 @@ EXPLAINED: Final = {
     "scoring/merchants/goods.py: (7991, 7991)": "entertainment begins at 7992 and is written later",
     "scoring/merchants/directory.py: ITEM_FIRST = 9": "a column that nothing reads before those of the items",
     "scoring/merchants/directory.py: _ITEM_STATE = ": "a state is read as unknown, as a gap, or as neither",
-    "scoring/merchants/directory.py: TDS_INTRODUCED_MS] = ": "read by the verdict only: tests/enrich/test_threeds.py",
+    "scoring/merchants/directory.py: TDS_INTRODUCED_MS] = ": "read by the verdict only: tests/threeds/test_threeds.py",
     "scoring/merchants/directory.py: _HANDLING = ": "a column that no feature and no summary reads",
     "scoring/merchants/directory.py: np.full((1024, ": "room for the first merchants; it grows",
     'scoring/decide/leaks.py: type: str = ""': "any text but SYSTEM",

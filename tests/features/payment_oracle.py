@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from math import floor, log1p
 from typing import Any
 
-from tests.enrich import threeds_oracle as threeds
+from tests.threeds import threeds_oracle as threeds
 
 Json = dict[str, Any]
 Inputs = dict[str, float | None]

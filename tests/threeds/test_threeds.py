@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.contract.threeds_codes import MANDATE_MS
 from scoring.decode import DecodeLimits, decode
-from tests.enrich import threeds_oracle as oracle
-from tests.enrich.seen import Seen, enrich
 from tests.events import encoded, event, token
+from tests.features.seen import Seen, enrich
+from tests.threeds import threeds_oracle as oracle
 
 CAVV = {"cavv_hmac": token("cavv")}
 MASTERCARD = {"network": "mastercard"}

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from scoring.contract.codes import CHECKLIST_ITEMS, EciClass
-from tests.enrich.seen import Json, Seen, enrich
+from tests.features.seen import Json, Seen, enrich
 
 PERFORMED_NOT: Final = {"tds": {"performed": False}}
 EVERY: Final = {"tds.mode": "EVERY_PAYMENT"}

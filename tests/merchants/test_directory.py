@@ -20,9 +20,9 @@ from scoring.merchants.directory import (
     MerchantCol,
     MerchantDirectory,
 )
-from tests.enrich import payment_oracle as oracle
-from tests.enrich.seen import Json, Seen, enrich
 from tests.events import event
+from tests.features import payment_oracle as oracle
+from tests.features.seen import Json, Seen, enrich
 
 ATTESTED = datetime(2026, 1, 1, tzinfo=UTC)
 ATTESTED_MS = int(ATTESTED.timestamp() * 1000)

@@ -13,10 +13,10 @@ from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStat
 from scoring.decode import DecodeLimits
 from scoring.features.payment import PAYMENT_FEATURES
 from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC, MCC_GROUPS
-from tests.enrich import payment_oracle as oracle
-from tests.enrich.seen import Json, Seen, enrich
-from tests.enrich.test_threeds_oracle import payments
 from tests.events import event, token
+from tests.features import payment_oracle as oracle
+from tests.features.seen import Json, Seen, enrich
+from tests.threeds.test_threeds_oracle import payments
 
 RATES = {"USD": 150.25, "KRW": 0.125}
 LIMITS = DecodeLimits(yen_per_unit=RATES)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.merchants.directory import TDS_MODES
-from tests.enrich import threeds_oracle as oracle
-from tests.enrich.seen import Json, Seen, enrich
 from tests.events import event, token
+from tests.features.seen import Json, Seen, enrich
+from tests.threeds import threeds_oracle as oracle
 
 NETWORKS = ("visa", "mastercard", "jcb", "amex", "diners", "discover", "unionpay", "other")
 STATUSES = (None, *"YANURICDS", "y", "Y ", "?", "")
