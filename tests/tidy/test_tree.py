@@ -14,6 +14,7 @@ PACKAGES = ("streams", "scoring", "models")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 PACKAGE_FILES_MAX = 14
+"""Python files in one folder, of packages and of tests; what is beyond it is sorted into folders by subject."""
 
 
 def python_files(*folders: str) -> list[Path]:
@@ -66,7 +67,7 @@ def test_files_and_packages_stay_readable() -> None:
     for path in python_files(*PACKAGES, "tests", "deploy"):
         lines = len(path.read_text().splitlines())
         assert lines <= FILE_LINES_MAX, f"{path}: {lines} lines"
-    for package in {path.parent for path in python_files(*PACKAGES)}:
+    for package in {path.parent for path in python_files(*PACKAGES, "tests", "deploy")}:
         files = len(list(package.glob("*.py")))
         assert files <= PACKAGE_FILES_MAX, f"{package}: {files} files"
 
