@@ -20,6 +20,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
 
+from scoring.helper_library import HelperCompiler
+
 _F = TypeVar("_F", bound=Callable[..., object])
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound=IntEnum)
@@ -29,6 +31,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "no_cfunc_wrapper": True,
     "forceinline": True,
     "error_model": "numpy",  # no branch for a division by zero: no divisor here can be one
+    "pipeline_class": HelperCompiler,
 }
 
 _HELPERS: Final[list[Callable[..., object]]] = []

@@ -1,0 +1,105 @@
+"""A helper becomes no machine code of its own, and what calls it computes what plain Python does."""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import pytest
+from numba.core import codegen, compiler, cpu, typed_passes
+
+from scoring import jit
+from scoring.helper_library import HelperLibrary
+
+PINNED: dict[str, tuple[Callable[..., Any], str]] = {
+    "CPUCodeLibrary._get_module_for_linking": (codegen.CPUCodeLibrary._get_module_for_linking, "56dde0e0555b"),
+    "CPUCodeLibrary.add_linking_library": (codegen.CPUCodeLibrary.add_linking_library, "b7c82a3a3a8d"),
+    "CPUCodeLibrary.finalize": (codegen.CPUCodeLibrary.finalize, "4b4c34b83488"),
+    "JITCodeLibrary.get_pointer_to_function": (codegen.JITCodeLibrary.get_pointer_to_function, "1bce3f385d25"),
+    "CPUContext.get_executable": (cpu.CPUContext.get_executable, "3892c8a654a2"),
+    "CompilerBase.__init__": (compiler.CompilerBase.__init__, "394d87ab2f36"),
+    "BaseNativeLowering.run_pass": (typed_passes.BaseNativeLowering.run_pass, "0b482df48654"),
+}
+
+
+@jit.helper
+def _lowest(value: int) -> int:
+    return value * 3 + 1
+
+
+@jit.helper
+def _left(value: int) -> int:
+    return _lowest(value) + max(value, 5)
+
+
+@jit.helper
+def _right(value: int) -> int:
+    return _lowest(value + 2) * 7
+
+
+@jit.helper
+def _top(value: int) -> int:
+    return _left(value) - _right(value) + _lowest(4)
+
+
+def _plain(value: int) -> int:
+    return (value * 3 + 1 + max(value, 5)) - ((value + 2) * 3 + 1) * 7 + 13
+
+
+def test_helpers_that_share_a_helper_compute_what_plain_python_does() -> None:
+    """Also where two callers link the same helpers, and where a caller is no helper itself."""
+
+    @numba.njit
+    def one(value: int) -> int:
+        return _top(value)
+
+    @numba.njit
+    def both(value: int) -> int:
+        return _top(value) + _right(value) * one(value)
+
+    for value in range(-3, 12):
+        assert one(value) == _plain(value)
+        assert both(value) == _plain(value) + ((value + 2) * 3 + 1) * 7 * _plain(value)
+
+
+def test_a_helper_has_no_machine_code_and_its_caller_has_it_inside() -> None:
+    @numba.njit
+    def call(value: int) -> int:
+        return _top(value)
+
+    call(1)
+    for helper in (_lowest, _left, _right, _top):
+        for compiled in helper.overloads.values():  # type: ignore[attr-defined]
+            assert isinstance(compiled.library, HelperLibrary)
+            assert not compiled.codegen._engine.is_symbol_defined(compiled.fndesc.llvm_func_name)
+    (caller,) = call.overloads.values()
+    ours = [f.name for f in caller.library._final_module.functions if "test_helper_library" in f.name]
+    assert len([name for name in ours if "_lowest" in name or "_top" in name]) == 0, "all is inlined"
+
+
+def test_a_helper_that_needs_a_python_object_raises() -> None:
+    """It has no environment that would hold the object; no kernel needs one."""
+
+    @jit.helper
+    def says(value: int) -> int:
+        print(value, "is no number")
+        return value
+
+    @numba.njit
+    def call(value: int) -> int:
+        return says(value)
+
+    with pytest.raises(RuntimeError, match="missing Environment"):
+        call(1)
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_the_sources_that_the_library_relies_on_are_those_that_were_read(name: str) -> None:
+    """After an upgrade of numba, read the new source, adapt `scoring.helper_library`, and record the new digest."""
+    function, known = PINNED[name]
+    assert _digest(function) == known
+
+
+def _digest(function: Callable[..., Any]) -> str:
+    return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
