@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from streams.kafka.sending.append import append
 from tests.bench.harness.kafka_io import PARTITIONS, partition_of
 from tests.brokers.load import stamp_ms
 

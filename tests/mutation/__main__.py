@@ -31,7 +31,16 @@ _ENRICHMENT = [
 TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
-    "scoring/threeds": _ENRICHMENT,
+    "scoring/merchants/months": ["tests/compliance/test_months.py", "tests/compliance/test_rows.py"],
+    "scoring/merchants/standing.py": ["tests/compliance/test_standing.py"],
+    "scoring/merchants/programmes": [
+        "tests/compliance/test_tiers.py",
+        "tests/compliance/test_programmes.py",
+        "tests/compliance/test_scam.py",
+    ],
+    "scoring/reference": ["tests/reference"],
+    "scoring/reference/limits.py": ["tests/compliance/test_standing.py"],
+    "scoring/threeds": ["tests/threeds"],
     "scoring/policy": ["tests/policy"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],
     "scoring/policy/reasons/page.py": ["tests/policy"],
