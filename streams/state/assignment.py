@@ -19,9 +19,9 @@ from streams.kafka.errors import UnreadableError
 from streams.kafka.fence import ProducerIdentity
 from streams.kafka.reading.ends import name_of
 from streams.kafka.reading.log import LogReader
-from streams.state.changelog_writer import ChangelogWriter
+from streams.state.changelog_writer import ChangelogWriter, OwnedPartition
 from streams.state.follow import Follower
-from streams.state.protocols import Engine, Outputs, Settings, Telemetry
+from streams.state.protocols import Consumer, Engine, Outputs, Settings, Telemetry
 from streams.state.published import Since, alerts_since
 from streams.state.restore import Input, Restorer
 
@@ -81,7 +81,7 @@ class Assignment:
         self._stale.update(set(self._writer.owned).difference(kept))
         self._generation = generation
 
-    async def settle(self, consumer: Any) -> bool:
+    async def settle(self, consumer: Consumer) -> bool:
         """Hold exactly the assigned partitions, and say whether it is so: no if another rebalance began meanwhile.
 
         Raises:
@@ -119,10 +119,10 @@ class Assignment:
     def _numbers(self, topic: str, tps: Iterable[TP]) -> set[int]:
         return {tp.partition for tp in tps if tp.topic == topic}
 
-    def _positions(self, owned: Iterable[Any]) -> dict[TP, int]:
+    def _positions(self, owned: Iterable[OwnedPartition]) -> dict[TP, int]:
         return {TP(topic, one.partition): offset for one in owned for topic, offset in one.applied.items()}
 
-    async def _restore(self, partitions: list[int], consumer: Any, is_current: Callable[[], bool]) -> None:
+    async def _restore(self, partitions: list[int], consumer: Consumer, is_current: Callable[[], bool]) -> None:
         names = self._topics
         reader = LogReader(
             self._settings.broker,
@@ -199,7 +199,7 @@ class Assignment:
                 "broker's transaction.max.timeout.ms; then start the worker again"
             )
 
-    async def _restore_cases(self, reader: LogReader, consumer: Any, partitions: list[int]) -> None:
+    async def _restore_cases(self, reader: LogReader, consumer: Consumer, partitions: list[int]) -> None:
         """Once: learn from the alerts of all workers which cases are open to the events that wait on the input."""
         if self._has_restored_cases:
             return
@@ -211,7 +211,7 @@ class Assignment:
             log.warning("foreign_records_skipped topic=%s records=%d", self._topics.alerts, foreign)
         self._has_restored_cases = True
 
-    async def _oldest_ms(self, reader: LogReader, consumer: Any, partitions: list[int]) -> int:
+    async def _oldest_ms(self, reader: LogReader, consumer: Consumer, partitions: list[int]) -> int:
         """Return the oldest timestamp among the authorizations that wait first in each partition.
 
         They may have waited for as long as the input is kept. This machine's clock counts only where nothing waits.
@@ -228,7 +228,7 @@ class Assignment:
                 first = until
         return oldest_ms
 
-    async def _input(self, reader: LogReader, consumer: Any, partition: int) -> Input:
+    async def _input(self, reader: LogReader, consumer: Consumer, partition: int) -> Input:
         topics, inputs = self._topics, self._topics.inputs
         bounds = await reader.bounds([TopicPartition(topic, partition) for topic in inputs])
         return Input(

@@ -40,7 +40,7 @@ from streams.kafka.sending.append import Ack
 from streams.kafka.settings import INPUT_ROLES
 from streams.state.log.marker import KEY, Marker, encode
 from streams.state.log.producer import StateProducer
-from streams.state.protocols import Engine, Outputs, Settings, Telemetry
+from streams.state.protocols import Consumer, Engine, Outputs, Settings, Telemetry
 from streams.state.published import NONE_PUBLISHED, Published, Since
 from streams.state.settings import State
 from streams.transport.tasks import WatchedService
@@ -108,7 +108,7 @@ class ChangelogWriter(WatchedService):
         engine: Engine,
         emitter: Outputs,
         telemetry: Telemetry,
-        consumer: Callable[[], Any],
+        consumer: Callable[[], Consumer],
         check_produce: Callable[[], None],
         **kwargs: Any,
     ) -> None:

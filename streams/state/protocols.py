@@ -1,9 +1,10 @@
-"""What durable profiles ask of the worker: its settings, its engine, its outputs, and someone to tell."""
+"""What durable profiles ask of the worker: settings, engine, consumer and outputs, and someone to tell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from aiokafka.structs import TopicPartition
+from faust.types import TP
 
 from scoring.profile import Changelog
 from streams.kafka.fence import ProducerIdentity
@@ -84,6 +85,34 @@ class Outputs(Protocol):
     def outputs_of(self, partition: int) -> list[TopicPartition]:
         """List every log that outputs of an input partition may go to."""
         ...
+
+
+class Consumer(Protocol):
+    """Read the input, and commit it up to where profiles are durable."""
+
+    def applied(self, tp: TP) -> int | None:
+        """Return up to where the engine has taken a partition in; None before the first batch of an assignment."""
+        ...
+
+    def barrier(self, tp: TP) -> Callable[[], Awaitable[None]]:
+        """Return a wait until all that is applied of a partition now is acknowledged."""
+        ...
+
+    def check_lease(self) -> None:
+        """Raise ExpelledError when the group may have given this worker's partitions to another."""
+
+    def make_durable(self, tp: TP, offset: int) -> None:
+        """Let a partition be committed up to an offset."""
+
+    async def committed(self, tp: TP) -> int | None:
+        """Return what the group has committed of a partition."""
+        ...
+
+    def start_from(self, positions: Mapping[TP, int]) -> None:
+        """Say where partitions begin once the rebalance is over."""
+
+    def restore_progressed(self) -> None:
+        """Note that a restore is alive."""
 
 
 class Telemetry(Protocol):

@@ -15,6 +15,8 @@ from mode.utils.futures import notify
 
 from streams.kafka.fence.lease import ExpelledError
 from streams.transport.batch import Batch, BatchMessage, Columns
+from streams.transport.commits import CommitPolicy, DurableCommits, WatermarkCommits
+from streams.transport.host import Host
 from streams.transport.poller import Poller
 from streams.transport.window import AckWindow
 
@@ -34,13 +36,13 @@ class Progress(NamedTuple):
 class BatchConsumer(driver.Consumer):
     """Deliver one message per partition and poll, and commit only the contiguous prefix of finished batches."""
 
-    app: Any  # AppT does not know our settings
+    app: Host  # type: ignore[assignment]  # Faust's AppT knows nothing of ours
     _thread: Poller
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._windows: dict[TP, AckWindow] = {}
-        self._durable: dict[TP, int] | None = {} if self.app.settings.state.enabled else None
+        self._commits: CommitPolicy = DurableCommits() if self.app.settings.is_durable else WatermarkCommits()
         self._moved = asyncio.Event()
         self._settings = self.app.settings.consume
         self._is_fenced = self.app.settings.is_fenced
@@ -162,7 +164,8 @@ class BatchConsumer(driver.Consumer):
         """
         if self._lost is None and (not self.started or not self._is_overdue):
             return
-        if self._lost is not None or self._windows or self._durable or (self.assignment() and not self._is_between):
+        holds = self._windows or self._commits.positions
+        if self._lost is not None or holds or (self.assignment() and not self._is_between):
             self.check_lease()
 
     @property
@@ -212,7 +215,7 @@ class BatchConsumer(driver.Consumer):
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         """List the partitions that have a watermark. Overrides the list kept per acknowledged offset."""
-        known = list(self._windows if self._durable is None else self._durable)
+        known = self._commits.partitions(self._windows)
         return (tp for tp in known if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
@@ -220,10 +223,7 @@ class BatchConsumer(driver.Consumer):
 
         Overrides the search for a run of offsets, which is off by one across a gap (#606).
         """
-        if self._durable is not None:
-            return self._durable.get(tp)
-        window = self._windows.get(tp)
-        return window.watermark if window is not None else None
+        return self._commits.offset(tp, self._windows)
 
     # -- what makes profiles durable
 
@@ -254,8 +254,7 @@ class BatchConsumer(driver.Consumer):
 
     def make_durable(self, tp: TP, offset: int) -> None:
         """Let a partition be committed up to an offset."""
-        assert self._durable is not None
-        self._durable[tp] = offset
+        self._commits.make_durable(tp, offset)
 
     async def committed(self, tp: TP) -> int | None:
         """Return what the group has committed of a partition."""
@@ -263,8 +262,7 @@ class BatchConsumer(driver.Consumer):
 
     def start_from(self, positions: Mapping[TP, int]) -> None:
         """Say where partitions begin once the rebalance is over: what profiles know is not taken in again."""
-        assert self._durable is not None
-        self._durable = dict(positions)
+        self._commits.start_from(positions)
 
     def restore_progressed(self) -> None:
         """Note that a restore is alive: an answer has come, or a piece of one was taken in. The watchdog looks."""
@@ -273,13 +271,14 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek to what is committed, then to what profiles know, which may be more. Extends the original."""
         await super().perform_seek()
-        if self._durable:
-            await self.seek_wait({tp: offset for tp, offset in self._durable.items() if tp in self.assignment()})
+        positions = self._commits.positions
+        if positions:
+            await self.seek_wait({tp: offset for tp, offset in positions.items() if tp in self.assignment()})
 
     async def wait_empty(self) -> None:
         """Wait until what was delivered is acknowledged, make it durable, and commit. Extends the original."""
         await super().wait_empty()
-        if self._durable is not None and not self.should_stop and self.app.crash_reason is None:
+        if self._commits.is_durable and not self.should_stop and self.app.crash_reason is None:
             await self.app.drain()
             await self.commit()
 
@@ -309,22 +308,21 @@ class BatchConsumer(driver.Consumer):
         """
         self._is_between = True
         self.stop_flow()
-        if self._durable is not None:
+        if self._commits.is_durable:
             self.app.assignment.interrupted()
-        if self._thread.is_expelled and (self._windows or self._durable):
+        if self._thread.is_expelled and (self._windows or self._commits.positions):
             self._lost = "the group gave this worker's partitions away: it was not heard of in time"
             await self.app.crash(ExpelledError(self._lost))
         await super().on_partitions_revoked(set(revoked))
         for tp in revoked:
             self._windows.pop(tp, None)
             self._committed_offset.pop(tp, None)
-            if self._durable is not None:
-                self._durable.pop(tp, None)
+            self._commits.forget(tp)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Note what is assigned before anything waits. Extends the original."""
         self._is_between = False
-        if self._durable is not None:
+        if self._commits.is_durable:
             self.app.assignment.assigned(assigned, generation_id)
         await super().on_partitions_assigned(assigned, generation_id)
 

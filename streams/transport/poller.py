@@ -23,6 +23,7 @@ from streams.kafka import failover
 from streams.kafka.reading.fetcher import close, fetch_again
 from streams.transport.batch import Columns
 from streams.transport.fetch import Bounds, take
+from streams.transport.host import Host
 
 Polled = dict[TopicPartition, Columns]
 
@@ -30,7 +31,7 @@ Polled = dict[TopicPartition, Columns]
 class Poller(driver.AIOKafkaConsumerThread):
     """Poll by column, wait little, and read what the settings say is committed."""
 
-    app: Any  # AppT does not know our settings
+    app: Host  # type: ignore[assignment]  # Faust's AppT knows nothing of ours
 
     def __init__(self, consumer: Any, *, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:
         super().__init__(consumer, loop=loop, thread_loop=loop, **kwargs)
@@ -88,8 +89,7 @@ class Poller(driver.AIOKafkaConsumerThread):
     @property
     def lease_left_s(self) -> float:
         """Seconds until the broker may expire this member."""
-        timeout_s: float = self.app.settings.broker.profile.session_timeout_s
-        return self._heard_s + timeout_s - time.monotonic()
+        return self._heard_s + self.app.settings.broker.profile.session_timeout_s - time.monotonic()
 
     @property
     def is_expelled(self) -> bool:

@@ -8,12 +8,13 @@ from faust.transport.drivers import aiokafka as driver
 
 from streams.kafka import failover
 from streams.kafka.fence.lease import guard
+from streams.transport.host import Host
 
 
 class Producer(driver.Producer):
     """Ask for the acknowledgement of all in-sync replicas, and for idempotence where the broker has it."""
 
-    app: Any  # AppT does not know our settings
+    app: Host  # type: ignore[assignment]  # Faust's AppT knows nothing of ours
 
     def _settings_extra(self) -> Mapping[str, Any]:
         """Override: Faust turns idempotence on only inside its transactions."""

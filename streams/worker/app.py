@@ -28,6 +28,7 @@ from streams.state.check import check_topics
 from streams.state.follow import Follower
 from streams.transport.consumer import BatchConsumer, Progress
 from streams.transport.driver import BatchTransport, require_compiled_parts
+from streams.transport.host import Host
 from streams.transport.membership import instance_id
 from streams.transport.producer import Producer
 from streams.worker.agents import define_agents
@@ -55,7 +56,7 @@ class _Boot(BootStrategy):
 
     def kafka_consumer(self) -> Iterable[ServiceT]:
         app = cast("FraudApp", self.app)
-        profiles = [app.changelog_writer, app.follower] if app.settings.state.enabled else []
+        profiles = [app.changelog_writer, app.follower] if app.settings.is_durable else []
         return [app.outputs, app.reference, app.letters, app.deliveries, *profiles, *super().kafka_consumer()]
 
 
@@ -70,7 +71,7 @@ class _Outputs(faust.Service):
 
     async def on_start(self) -> None:
         await self._emitter.start()
-        if self._settings.state.enabled:
+        if self._settings.is_durable:
             await check_topics(self._settings)
             self._engine.set_partitions(self._emitter.partitions)
 
@@ -85,7 +86,7 @@ class FraudApp(faust.App):
         self.engine = engine
         self.telemetry = telemetry
         super().__init__(settings.consume.group, **_options(settings))
-        self.emitter = Emitter(self._producer_client, settings.topics, is_durable=settings.state.enabled)
+        self.emitter = Emitter(self._producer_client, settings.topics, is_durable=settings.is_durable)
         self.outputs = _Outputs(settings, self.emitter, engine, loop=self.loop)
         self.letters = MerchantLetters(settings, engine, self.emitter, telemetry, lambda: self.watched, loop=self.loop)
         self.on_partitions_revoked.connect(self.letters.release)
@@ -97,11 +98,11 @@ class FraudApp(faust.App):
             loop=self.loop,
         )
         self.changelog_writer = ChangelogWriter(
-            settings, engine, self.emitter, telemetry, lambda: self.consumer, self.check_produce, loop=self.loop
+            settings, engine, self.emitter, telemetry, lambda: self.batch_consumer, self.check_produce, loop=self.loop
         )
         self.follower = Follower(settings, engine, telemetry, loop=self.loop)
         self.assignment = Assignment(settings, engine, self.emitter, telemetry, self.changelog_writer, self.follower)
-        if settings.state.enabled:
+        if settings.is_durable:
             self.on_rebalance_complete.connect(self._settle)
         define_agents(self, self)
 
@@ -128,6 +129,7 @@ class FraudApp(faust.App):
 
     def _new_transport(self) -> BatchTransport:
         """Override the lookup by URL scheme."""
+        _host: Host = self  # for the type checker: the app is what the transport asks for
         return BatchTransport(self.conf.broker_consumer, self)
 
     def _create_directories(self) -> None:

@@ -52,15 +52,19 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     merchants: MerchantsSettings = MerchantsSettings()
 
     @property
+    def is_durable(self) -> bool:
+        """Tell whether profiles are kept, so that input is committed once they are durable."""
+        return self.state.enabled
+
+    @property
     def is_fenced(self) -> bool:
         """Tell whether the broker keeps out every earlier owner of a partition, and no clock has to."""
-        return self.broker.profile.fencing and self.state.enabled
+        return self.broker.profile.fencing and self.is_durable
 
     @property
     def rights(self) -> tuple[Right, ...]:
         """The rights that a worker with these settings needs."""
-        group, is_durable = self.consume.group, self.state.enabled
-        return worker_rights(self.topics, group, is_durable=is_durable, is_fenced=self.is_fenced)
+        return worker_rights(self.topics, self.consume.group, is_durable=self.is_durable, is_fenced=self.is_fenced)
 
     @property
     def isolation_of(self) -> dict[str, Isolation]:

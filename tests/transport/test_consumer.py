@@ -12,6 +12,7 @@ from faust.types import TP
 
 from streams.records.batches import Refused
 from streams.transport.batch import BatchMessage, Columns
+from streams.transport.commits import WatermarkCommits
 from streams.transport.consumer import BatchConsumer
 from streams.transport.settings import Consume
 
@@ -57,7 +58,7 @@ def bare_consumer() -> Any:
     bare._settings = Consume(batch_max_events=10, partition_max_batches=2)
     bare._room = asyncio.Event()
     bare._moved = asyncio.Event()
-    bare._durable = None
+    bare._commits = WatermarkCommits()
     bare._is_between = bare.settled = False
     bare._lost = None
     bare._is_fenced = False

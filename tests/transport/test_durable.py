@@ -10,6 +10,7 @@ from faust.transport import consumer as upstream
 from faust.types import TP
 
 from streams.kafka.fence.lease import ExpelledError
+from streams.transport.commits import DurableCommits
 from streams.transport.consumer import BatchConsumer
 from streams.transport.poller import Poller
 from tests.transport.test_consumer import HERE, THERE, bare_consumer, columns, committable, poll
@@ -29,7 +30,7 @@ class FakeAssignment:
 @pytest.fixture
 def consumer() -> Any:
     bare = bare_consumer()
-    bare._durable = {}
+    bare._commits = DurableCommits()
     bare.app.assignment = FakeAssignment()
     return bare
 
@@ -222,7 +223,7 @@ def test_a_produce_is_refused_while_partitions_are_held_and_the_lease_is_over(co
     held.add(HERE)
     consumer._is_between = True
     consumer.check_produce()  # given back, and others take their time to do so
-    consumer._durable[HERE] = 5
+    consumer.make_durable(HERE, 5)
     with pytest.raises(ExpelledError):
         consumer.check_produce()  # about to be given back: what was scored is being made durable
 
