@@ -31,7 +31,7 @@ class DocumentError(ValueError):
     """A text is not one YAML mapping; the message names line and column and never quotes the text."""
 
 
-def parse(text: bytes) -> dict[str, Any]:
+def parse(text: bytes) -> dict[str, object]:
     """Parse one YAML document whose top is a mapping; an empty one is an empty mapping.
 
     Raises:

@@ -3,7 +3,7 @@
 import os
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Required, TypedDict
 
 import faust
 from faust.auth import Credentials
@@ -131,7 +131,19 @@ def faust_credentials(broker: Broker) -> Credentials | None:
     return faust.SSLCredentials(context) if context is not None else None
 
 
-def client_options(broker: Broker) -> dict[str, Any]:
+class ClientOptions(TypedDict, total=False):
+    """Keyword arguments of aiokafka's clients, in its own words."""
+
+    bootstrap_servers: Required[list[str]]
+    request_timeout_ms: Required[int]
+    security_protocol: str
+    ssl_context: ssl.SSLContext
+    sasl_mechanism: str
+    sasl_plain_username: str
+    sasl_plain_password: str
+
+
+def client_options(broker: Broker) -> ClientOptions:
     """Return the keyword arguments common to aiokafka's consumers, producers and admin clients.
 
     From then on it is known why a connection fails: see `streams.kafka.failures`.
@@ -140,7 +152,7 @@ def client_options(broker: Broker) -> dict[str, Any]:
         SecurityError: there is nothing to connect with.
     """
     watch_connections()
-    options: dict[str, Any] = {
+    options: ClientOptions = {
         "bootstrap_servers": list(broker.bootstrap),
         "request_timeout_ms": int(broker.request_timeout_s * 1000),
     }
@@ -148,10 +160,8 @@ def client_options(broker: Broker) -> dict[str, Any]:
     if context is not None:
         options["ssl_context"] = context
     if broker.sasl is not None:
-        options |= {
-            "sasl_mechanism": broker.sasl.mechanism,
-            "sasl_plain_username": broker.sasl.username,
-            "sasl_plain_password": read_secret(broker.sasl.password),
-        }
+        options["sasl_mechanism"] = broker.sasl.mechanism
+        options["sasl_plain_username"] = broker.sasl.username
+        options["sasl_plain_password"] = read_secret(broker.sasl.password)
     options["security_protocol"] = ("SASL_" if broker.sasl else "") + ("SSL" if context else "PLAINTEXT")
     return options

@@ -1,8 +1,8 @@
 """What the transport asks of the app that it runs in, beyond what Faust's own classes ask of it."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Protocol
 
 from faust.types import TP
 
@@ -72,7 +72,7 @@ class Host(Protocol):
     async def crash(self, reason: BaseException) -> None:
         """End the app with an error."""
 
-    def add_future(self, coro: Coroutine[Any, Any, None]) -> "asyncio.Future[None]":
+    def add_future(self, coro: Awaitable[None]) -> "asyncio.Future[None]":
         """Run something beside, until the app ends."""
         ...
 
