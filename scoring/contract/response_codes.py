@@ -61,14 +61,3 @@ def answers_of(network: str) -> Mapping[str, OutcomeClass]:
     """Return every response code of a network (contract names) with its class."""
     own = {"visa": VISA, "mastercard": MASTERCARD}.get(network, {})
     return MappingProxyType({**ISO_8583, **JAPAN_G, **own})
-
-
-_BY_NETWORK: Final[Mapping[str, Mapping[str, OutcomeClass]]] = MappingProxyType(
-    {network: answers_of(network) for network in ("visa", "mastercard")}
-)
-_ANY: Final = answers_of("other")
-
-
-def outcome_class(network: str, code: str) -> OutcomeClass:
-    """Class a response code of a network (contract names); a code that no table holds is `UNKNOWN`."""
-    return _BY_NETWORK.get(network, _ANY).get(code, OutcomeClass.UNKNOWN)

@@ -100,8 +100,3 @@ def _apply(
         points = floor(SCORE_EVEN_ODDS + log_odds * _POINTS_PER_NAT + _ROUNDING_POINTS)
         scores[row] = min(max(points, 0), SCORE_MAX)
     return True
-
-
-def probability_of(score: int) -> float:
-    """Return the least probability that has this score; for 0, that of the odds 1 in 16,384."""
-    return 1.0 / (1.0 + exp((SCORE_EVEN_ODDS - score) / _POINTS_PER_NAT))

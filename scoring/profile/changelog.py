@@ -63,10 +63,6 @@ class Changelog:
                 self._gone = _grown(self._gone, int(self._gone_n[0]), int(self._gone_n[0]) + evictions)
         return Journal(dirty, dirty_n, self._gone, self._gone_n)
 
-    def pending(self, partition: int) -> int:
-        """Return how many rows of a partition await a flush, at most."""
-        return int(self._dirty[partition][1][0]) if partition in self._dirty else 0
-
     def flush(self, partition: int) -> tuple[Packed, Packed]:
         """Pack what changed in a partition, rows of cards and shared rows apart, and begin anew.
 

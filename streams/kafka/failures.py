@@ -50,11 +50,6 @@ def failures() -> list[Failure]:
     return list(_failures.values())
 
 
-def forget_failures() -> None:
-    """Begin anew: what failed before has nothing to do with what comes."""
-    _failures.clear()
-
-
 def watch_connections() -> None:
     """Note the failures of every connection that is made from now on. To do it twice changes nothing."""
     aiokafka.client.create_conn = _create_conn

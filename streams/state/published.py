@@ -124,14 +124,6 @@ async def alerts_since(reader: LogReader, topics: Topics, partitions: int, since
             yield rows
 
 
-async def published_alerts(reader: LogReader, topics: Topics, partitions: int, since_ms: int) -> list[bytes]:
-    """Read the alerts of a while, of all workers, oldest first and all at once."""
-    found: list[tuple[int, bytes]] = []
-    async for rows in alerts_since(reader, topics, partitions, since_ms):
-        found += [(at, value) for at, value in zip(rows.timestamps_ms, rows.values, strict=True) if value]
-    return [value for _, value in sorted(found, key=lambda pair: pair[0])]
-
-
 NONE_PUBLISHED: Final = Published()
 
 _DECISION, _ALERT, _LETTER = Decoder(_Decision), Decoder(_Alert), Decoder(_Letter)

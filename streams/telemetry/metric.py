@@ -23,13 +23,3 @@ class Metric:
     buckets: tuple[float, ...] = ()
     bound: str = ""
     never: frozenset[tuple[str, ...]] = frozenset()
-
-    @property
-    def series_max(self) -> int | None:
-        """How many label combinations there can be; None where the worker's assignment or versions decide."""
-        count = 1
-        for values in self.labels.values():
-            if not values:
-                return None
-            count *= len(values)
-        return count - len(self.never)

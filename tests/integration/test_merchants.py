@@ -13,10 +13,10 @@ from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.worker.merchants import loader as loader_module
 from streams.worker.merchants.loader import ReferenceLoader
-from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import WorkerSettings
 from tests.brokers.load import committed, producer, read
 from tests.brokers.workers import terminate, worker_process
+from tests.doubles import NoTelemetry
 from tests.integration.conftest import NewWorker
 from tests.integration.fakes import EchoEngine
 

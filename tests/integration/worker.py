@@ -18,8 +18,8 @@ from streams.kafka.sending.append import Ack
 from streams.transport.batch import Batch
 from streams.worker.app import FraudApp, build_app, run
 from streams.worker.emit import Emitter
-from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import WorkerSettings
+from tests.doubles import NoTelemetry
 from tests.integration.fakes import EchoEngine
 
 

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, SaslAuthent
 from streams.kafka import failures as module
 from streams.kafka.embedded import free_port
 from streams.kafka.explain import reached
-from streams.kafka.failures import ADDRESSES_MAX, Failure, _Connection, failures, forget_failures
+from streams.kafka.failures import ADDRESSES_MAX, Failure, _Connection, _failures, failures
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker, Tls
 from streams.kafka.wording import cause, describe
@@ -28,9 +28,9 @@ SECONDS = 20.0
 
 @pytest.fixture(autouse=True)
 def anew() -> Iterator[None]:
-    forget_failures()
+    _failures.clear()
     yield
-    forget_failures()
+    _failures.clear()
 
 
 @pytest.fixture(scope="module")

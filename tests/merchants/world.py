@@ -17,8 +17,8 @@ from streams.state.settings import State
 from streams.transport.settings import Emit
 from streams.worker.merchants import letters as letters_module
 from streams.worker.merchants.letters import MerchantLetters
-from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import WorkerSettings
+from tests.doubles import NoTelemetry
 from tests.integration.fakes import EchoEngine
 from tests.state.fakes import FakeBroker, FakeReader, Record
 

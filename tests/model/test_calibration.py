@@ -1,6 +1,6 @@
 """A score keeps its meaning: fixed scale, never falling, never NaN."""
 
-from math import inf, log, log2, nan
+from math import inf, log, nan
 
 import msgspec
 import numpy as np
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.model.calibration import Calibration, CalibrationTable, probability_of
+from scoring.model.calibration import Calibration, CalibrationTable
 
 MARGINS = st.lists(st.floats(allow_nan=False), min_size=1, max_size=50)
 
@@ -91,12 +91,6 @@ def test_each_doubling_of_the_odds_is_fifty_points_to_the_point(k: int) -> None:
 def test_it_is_so_on_any_line(k: int, slope: float) -> None:
     _, scores = line(slope, -1.753).apply(np.array([(k * log(2) + 1.753) / slope]))
     assert scores[0] == 700 + 50 * k
-
-
-@given(st.integers(0, 999))
-def test_the_least_probability_of_a_score_has_it(score: int) -> None:
-    probability = probability_of(score)
-    assert 700 + 50 * log2(probability / (1 - probability)) == pytest.approx(score, abs=1e-9)
 
 
 def test_two_models_that_mean_the_same_risk_give_the_same_score() -> None:

@@ -25,9 +25,9 @@ from streams.state.changelog_writer import ChangelogWriter, OwnedPartition
 from streams.state.published import Published, Since
 from streams.state.settings import State
 from streams.transport.settings import Emit
-from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import WorkerSettings
-from tests.profile.events import SMALL, Event, columns_of
+from tests.doubles import NoTelemetry
+from tests.profile.events import SMALL, Event
 from tests.state.logs import Crashed, FakeBroker, Record
 from tests.state.rows import pairs
 

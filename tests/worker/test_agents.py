@@ -15,8 +15,8 @@ from streams.transport.batch import Batch
 from streams.transport.window import AckWindow
 from streams.worker.agents import define_agents
 from streams.worker.poison import PoisonedError
-from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import PoisonLimit
+from tests.doubles import NoTelemetry
 
 TOPICS = {name: TP(name, 0) for name in ("authorizations", "fraud-reports", "authorization-outcomes")}
 

@@ -16,8 +16,8 @@ from streams.kafka.settings import EMBEDDED, Broker
 from streams.state.settings import State
 from streams.worker.app import EXIT_HALTED, FraudApp, _serve
 from streams.worker.deliveries import UndeliveredError
-from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import WorkerSettings
+from tests.doubles import NoTelemetry
 
 
 class FirstError(Exception):

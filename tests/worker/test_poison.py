@@ -13,8 +13,8 @@ from streams.state.settings import State
 from streams.worker import agents
 from streams.worker.app import build_app
 from streams.worker.poison import PoisonedError, PoisonGuard
-from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import PoisonLimit, WorkerSettings
+from tests.doubles import NoTelemetry
 from tests.integration.fakes import EchoEngine
 
 IN_A_ROW = 1_000_000

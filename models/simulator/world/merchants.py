@@ -13,7 +13,6 @@ from models.simulator.world.draw import Floats, Ints, Mask, chance, cumulative, 
 from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.merchant import Checklist, ChecklistItem, MerchantRecord, ThreeDsProgramme
 
-PSPS = 7
 # What each payment service provider passes on. Real feeds differ as much: a missing field says who sent it, not
 # what the shopper did.
 SENDS_DEVICE = np.array([1, 1, 0, 1, 0, 1, 1], dtype=bool)

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 from deploy import feed
 from streams.cli import main
 from streams.kafka.embedded import free_port
-from streams.kafka.failures import failures, forget_failures
+from streams.kafka.failures import _failures, failures
 from streams.kafka.security import client_options
 from streams.kafka.settings import Sasl, Secret, Tls
 from streams.worker.settings import WorkerSettings
@@ -43,7 +43,7 @@ UNKNOWN = {"username": "nobody", "password": {"env": WRONG_VARIABLE}}
 @pytest.fixture(autouse=True)
 def passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(WRONG_VARIABLE, WRONG)
-    forget_failures()
+    _failures.clear()
 
 
 class Place:

@@ -17,10 +17,10 @@ from scoring.outputs import Outputs
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
 from streams.worker.app import FraudApp, build_app, run
-from streams.worker.protocols import NoTelemetry
 from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
 from tests.bundles import small_bundle
+from tests.doubles import NoTelemetry
 
 POLICY = {"version": "t", "global": {"review": 400, "step_up": 600, "block": 800}}
 BATCH_S = 0.01

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 from aiokafka.structs import TopicPartition
 
-from streams.state.published import Published, Since, published_alerts, scan
+from streams.state.published import Published, Since, alerts_since, scan
 from tests.state.fakes import TOPICS, FakeBroker, FakeReader
 
 
@@ -83,10 +83,17 @@ def test_a_topic_that_was_emptied_since_says_nothing() -> None:
     assert found(FakeBroker(), START).size == 0
 
 
+async def alerts_of(broker: FakeBroker, since_ms: int) -> list[bytes]:
+    found: list[tuple[int, bytes]] = []
+    async for rows in alerts_since(FakeReader(broker), TOPICS, 3, since_ms):  # type: ignore[arg-type]
+        found += [(at, value) for at, value in zip(rows.timestamps_ms, rows.values, strict=True) if value]
+    return [value for _, value in sorted(found, key=lambda pair: pair[0])]
+
+
 def test_published_alerts_are_those_of_a_while_oldest_first() -> None:
     broker = FakeBroker()
     for number in range(10):
         tp = TopicPartition(TOPICS.alerts, number % 3)
         broker.append(tp, b"case", b"%d" % number if number != 8 else None, at_ms=1_000 + number)
-    alerts = asyncio.run(published_alerts(FakeReader(broker), TOPICS, 3, 1_004))
+    alerts = asyncio.run(alerts_of(broker, 1_004))
     assert alerts == [b"4", b"5", b"6", b"7", b"9"]
