@@ -9,6 +9,7 @@ from streams.cli.failures import reported
 from streams.config.load import load_policy, load_policy_file, load_settings
 from streams.config.settings import Settings
 from streams.console.status import EXIT_OK, EXIT_USAGE, show, tell
+from streams.kafka.settings import READ_ROLES
 
 
 @reported("check-config")
@@ -42,13 +43,12 @@ def _load(settings: Settings) -> str:
 def summary(settings: Settings, policy: str) -> list[str]:
     """Say in a few lines what the settings come to."""
     kafka, topics = settings.kafka, settings.topics.full
-    inputs = (topics.authorizations, topics.authorization_outcomes, topics.fraud_reports, topics.merchants)
     security = ("SASL_" if kafka.sasl else "") + ("SSL" if kafka.tls else "PLAINTEXT")
     return [
         f"  brokers   {', '.join(kafka.bootstrap)} ({kafka.profile.name}, {security})",
         f"  group     {settings.consume.group}",
-        f"  in        {', '.join(inputs)}",
-        f"  out       {topics.decisions}, {topics.alerts}, {topics.dead_letters}",
+        f"  in        {', '.join(topics.of(READ_ROLES))}",
+        f"  out       {', '.join(topics.outputs)}",
         f"  model     {settings.model.bundle_dir or 'the demonstration bundle'}",
         f"  policy    {policy}",
         f"  guard     takes for references {_references(settings.decode.references)}",

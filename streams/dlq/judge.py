@@ -1,6 +1,6 @@
 """Whether a worker of today's configuration would take a record."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Decoded, DecodeLimits, decode, decode_outcomes, parse_reports
@@ -17,16 +17,18 @@ class Judge:
     """Guard and decode records as the worker does."""
 
     def __init__(self, topics: Topics, limits: DecodeLimits) -> None:
-        self._reports, self._outcomes = topics.fraud_reports, topics.authorization_outcomes
         self._limits = limits
+        self._judges: dict[str, Callable[[Sequence[bytes]], list[Verdict]]] = {
+            topics.authorizations: lambda values: self._of_events(decode(values, limits), len(values)),
+            topics.authorization_outcomes: lambda values: self._of_events(decode_outcomes(values, limits), len(values)),
+            topics.fraud_reports: self._of_reports,
+        }
+        assert self._judges.keys() == set(topics.inputs), "each input has its judge"
 
     def verdicts(self, topic: str, values: Sequence[bytes]) -> list[Verdict]:
         """Judge records of one topic, one verdict for each, in order."""
         assert len(values) <= BATCH_MAX
-        if topic == self._reports:
-            return self._of_reports(values)
-        reads = decode_outcomes if topic == self._outcomes else decode
-        return self._of_events(reads(values, self._limits), len(values))
+        return self._judges[topic](values)
 
     def _of_events(self, decoded: Decoded, count: int) -> list[Verdict]:
         found: dict[int, Verdict] = dict(decoded.rejects)

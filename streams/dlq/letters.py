@@ -56,9 +56,9 @@ def letter_of(value: bytes | None) -> DeadLetter | None:
         return None
 
 
-def redrivable(topics: Topics) -> tuple[str, str, str]:
+def redrivable(topics: Topics) -> tuple[str, ...]:
     """Name the topics whose records can be put back: those whose every record is an event."""
-    return topics.authorizations, topics.authorization_outcomes, topics.fraud_reports
+    return topics.inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,11 @@
 """Where the brokers are, how to talk to them, and the names of the topics, as frozen records."""
 
-from typing import Annotated, Final, Literal
+from collections.abc import Iterable
+from typing import Annotated, Final, Literal, NamedTuple
 
 from msgspec import Meta, Struct, field
+
+from streams.kafka.types import DAY_MS, Partitions, RetentionMs
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Name = Annotated[str, Meta(min_length=1, max_length=249)]  # Kafka's limit on a topic name
@@ -80,8 +83,40 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     request_timeout_s: Seconds = 30.0
 
 
-INPUT_ROLES: Final = ("authorizations", "fraud_reports", "authorization_outcomes")
-"""The fields of `Topics` that are read in order. Their topics have one partition for each of the authorizations."""
+class Role(NamedTuple):
+    """What a topic is for.
+
+    `kind`: an `input` is read in order, and profiles know an offset of it; the `registry` is read as a whole by every
+    worker; an `output` is written; `profiles` are changelogs. `partitions`: the setting that counts its partitions.
+    What lives on the partition of its card is counted by `events`.
+    """
+
+    kind: Literal["input", "registry", "output", "profiles"]
+    partitions: Literal["events", "merchants", "alerts", "dead_letters"]
+
+
+ROLES: Final[dict[str, Role]] = {
+    "authorizations": Role("input", "events"),
+    "authorization_outcomes": Role("input", "events"),
+    "fraud_reports": Role("input", "events"),
+    "merchants": Role("registry", "merchants"),
+    "decisions": Role("output", "events"),
+    "alerts": Role("output", "alerts"),
+    "dead_letters": Role("output", "dead_letters"),
+    "card_profiles": Role("profiles", "events"),
+    "shared_profiles": Role("profiles", "events"),
+}
+"""The one table of topics, by field of `Topics`: from it come plans, rights, checks, what is redriven and metrics."""
+
+INPUT_ROLES: Final = tuple(field for field, role in ROLES.items() if role.kind == "input")
+OUTPUT_ROLES: Final = tuple(field for field, role in ROLES.items() if role.kind == "output")
+READ_ROLES: Final = tuple(field for field, role in ROLES.items() if role.kind in {"input", "registry"})
+"""What a worker reads and refuses records of: inputs, and the registry."""
+
+
+def label_of(field: str) -> str:
+    """Name a topic for people and metrics, whatever it is called on the brokers: `fraud-reports`."""
+    return field.replace("_", "-")
 
 
 class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -100,4 +135,45 @@ class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def inputs(self) -> tuple[str, ...]:
         """The topics that are read in order, authorizations first: profiles know an offset of each."""
-        return tuple(getattr(self, role) for role in INPUT_ROLES)
+        return self.of(INPUT_ROLES)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The topics that decisions, alerts and dead letters go to."""
+        return self.of(OUTPUT_ROLES)
+
+    def of(self, fields: Iterable[str]) -> tuple[str, ...]:
+        """Return the names of the topics of some fields."""
+        return tuple(getattr(self, field) for field in fields)
+
+
+assert tuple(ROLES) == Topics.__struct_fields__, "each topic has its role"
+
+
+class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many partitions each topic gets.
+
+    `events` holds for authorizations, their outcomes, fraud-reports, decisions and profiles alike: what belongs to a
+    card lives on the partition of its authorizations.
+    """
+
+    events: Partitions = 6
+    merchants: Partitions = 1
+    alerts: Partitions = 1
+    dead_letters: Partitions = 1
+
+
+class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long records live, in milliseconds. `merchants` and profiles are compacted and keep the last of each key."""
+
+    authorizations: RetentionMs = 7 * DAY_MS
+    authorization_outcomes: RetentionMs = 7 * DAY_MS
+    fraud_reports: RetentionMs = 30 * DAY_MS
+    decisions: RetentionMs = 30 * DAY_MS
+    alerts: RetentionMs = 30 * DAY_MS
+    dead_letters: RetentionMs = 30 * DAY_MS
+
+
+assert {field for field in ROLES if ROLES[field].kind in {"input", "output"}} == set(
+    TopicRetention.__struct_fields__
+), "what is not compacted has its age"

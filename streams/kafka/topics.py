@@ -7,38 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
-from streams.kafka.settings import Broker, Topics
-from streams.kafka.types import DAY_MS, Partitions, Replicas, RetentionMs, TopicPrefix
+from streams.kafka.settings import ROLES, Broker, TopicPartitions, TopicRetention, Topics
+from streams.kafka.types import DAY_MS, Replicas, TopicPrefix
 
 if TYPE_CHECKING:
     from streams.kafka.admin import TopicState
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _NAME_LENGTH_MAX = 249  # Kafka's limit
-
-
-class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many partitions each topic gets.
-
-    `events` holds for authorizations, their outcomes, fraud-reports, decisions and profiles alike: what belongs to a
-    card lives on the partition of its authorizations.
-    """
-
-    events: Partitions = 6
-    merchants: Partitions = 1
-    alerts: Partitions = 1
-    dead_letters: Partitions = 1
-
-
-class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long records live, in milliseconds. `merchants` and profiles are compacted and keep the last of each key."""
-
-    authorizations: RetentionMs = 7 * DAY_MS
-    authorization_outcomes: RetentionMs = 7 * DAY_MS
-    fraud_reports: RetentionMs = 30 * DAY_MS
-    decisions: RetentionMs = 30 * DAY_MS
-    alerts: RetentionMs = 30 * DAY_MS
-    dead_letters: RetentionMs = 30 * DAY_MS
 
 
 class TopicsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,35 +72,30 @@ PROFILE_CONFIGS: Final = {
 def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
     """Lay out every topic: inputs and outputs by retention, `merchants` and profiles compacted."""
     full, counts, retention = topics.full, topics.partitions, topics.retention_ms
-    partitions = {
-        "authorizations": counts.events,
-        "authorization_outcomes": counts.events,
-        "fraud_reports": counts.events,
-        "merchants": counts.merchants,
-        "decisions": counts.events,
-        "alerts": counts.alerts,
-        "dead_letters": counts.dead_letters,
-        "card_profiles": counts.events,
-        "shared_profiles": counts.events,
-    }
     plans = []
-    for field, count in partitions.items():
-        if field in {"card_profiles", "shared_profiles"}:
-            configs = dict(PROFILE_CONFIGS)
-        elif field == "merchants":
-            configs = {"cleanup.policy": "compact"}
-        else:
-            configs = {"cleanup.policy": "delete", "retention.ms": str(getattr(retention, field))}
+    for field, role in ROLES.items():
+        configs = _configs(field, retention)
         configs["min.insync.replicas"] = str(topics.min_insync_replicas)
         plans.append(
             TopicPlan(
                 name=getattr(full, field),
-                partitions=count,
+                partitions=getattr(counts, role.partitions),
                 replication_factor=topics.replication_factor,
                 configs=configs,
             )
         )
     return tuple(plans)
+
+
+def _configs(field: str, retention: TopicRetention) -> dict[str, str]:
+    """Return how a topic is kept: by age, by key, or as profiles are."""
+    match ROLES[field].kind:
+        case "profiles":
+            return dict(PROFILE_CONFIGS)
+        case "registry":
+            return {"cleanup.policy": "compact"}
+        case "input" | "output":
+            return {"cleanup.policy": "delete", "retention.ms": str(getattr(retention, field))}
 
 
 async def ensure(broker: Broker, plans: Sequence[TopicPlan]) -> "list[TopicState]":

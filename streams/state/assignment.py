@@ -130,7 +130,7 @@ class Assignment:
             isolation=self._settings.consume.isolation,
             isolation_of=self._settings.isolation_of,
             timeout_s=self._settings.state.read_timeout_s,
-            passes_over={names.authorizations, names.decisions, names.alerts, names.dead_letters},
+            passes_over={names.authorizations, *names.outputs},
             progressed=consumer.restore_progressed,
         )
         await reader.start()
@@ -235,7 +235,7 @@ class Assignment:
             committed={topic: await consumer.committed(TP(topic, partition)) for topic in inputs},
             begins={tp.topic: begin for tp, (begin, _) in bounds.items()},
             ends={tp.topic: end for tp, (_, end) in bounds.items()},
-            topic_ids=await reader.topic_ids([*inputs, topics.decisions, topics.alerts, topics.dead_letters]),
+            topic_ids=await reader.topic_ids([*inputs, *topics.outputs]),
         )
 
     async def _outputs(self, reader: LogReader, partition: int) -> Since:

@@ -4,6 +4,7 @@ from scoring.contract.authorization import NEAR_LABELS
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
 from scoring.outputs import ANSWERS, OUTCOMES
+from streams.kafka.settings import OUTPUT_ROLES, READ_ROLES, label_of
 from streams.telemetry.metric import Metric
 
 LATENCY_BUCKETS_S = (
@@ -24,8 +25,8 @@ PARTITIONS_MAX = 1024
 """Series of one partition label; the worker's assignment bounds them long before."""
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
-INPUTS = ("authorizations", "authorization-outcomes", "fraud-reports", "merchants")
-OUTPUTS = ("decisions", "alerts", "dead-letters")
+INPUTS = tuple(map(label_of, READ_ROLES))
+OUTPUTS = tuple(map(label_of, OUTPUT_ROLES))
 BANDS = tuple(band.name for band in Band)
 CLOCKS = tuple(clock.name for clock in Clock)
 REPORT_CLOCKS = tuple(clock.name for clock in Clock if clock != Clock.OUT_OF_ORDER)  # their order tells nothing

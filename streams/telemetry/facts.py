@@ -41,12 +41,6 @@ class Telemetry:
 
     def __init__(self, topics: Topics, *, clock_s: Callable[[], float] = time) -> None:
         self._clock_s = clock_s
-        self._inputs = {
-            topics.authorizations: "authorizations",
-            topics.authorization_outcomes: "authorization-outcomes",
-            topics.fraud_reports: "fraud-reports",
-            topics.merchants: "merchants",
-        }
         self._authorizations = topics.authorizations
         self._series = series = Series(CATALOGUE)
         self._registry = CollectorRegistry(auto_describe=False)
@@ -133,22 +127,18 @@ class Telemetry:
             self._in_flight.clear()
         self._in_flight[batch.partition, batch.offsets[0]] = monotonic_ns()
 
-    def reported(self, batch: "Batch", outputs: Outputs) -> None:
-        """Count a batch of fraud reports."""
-        for label, count in outputs.tally.reports.items():
+    def taken(self, source: str, outputs: Outputs) -> None:
+        """Count a batch of an input beside the authorizations: `fraud-reports`, `authorization-outcomes`."""
+        tally = outputs.tally
+        for label, count in tally.reports.items():
             self._reports[label,].add(count)
-        for clock, count in outputs.tally.report_clocks.items():
+        for clock, count in tally.report_clocks.items():
             self._report_clocks[clock,].add(count)
-        self._count_dead_letters("fraud-reports", outputs.tally)
-        self._count_stripped(outputs.tally)
-
-    def learnt(self, batch: "Batch", outputs: Outputs) -> None:
-        """Count a batch of outcomes."""
-        for result, count in outputs.tally.outcomes.items():
+        for result, count in tally.outcomes.items():
             self._outcomes[result,].add(count)
-        self._card_conflicts.add(outputs.tally.card_conflicts)
-        self._count_dead_letters("authorization-outcomes", outputs.tally)
-        self._count_stripped(outputs.tally)
+        self._card_conflicts.add(tally.card_conflicts)
+        self._count_dead_letters(source, tally)
+        self._count_stripped(tally)
 
     def delivered(self, batch: "Batch", outputs: Outputs, acked_at_ms: int) -> None:
         """Count the latency of a batch of authorizations: the broker has all that came of it.

@@ -17,13 +17,14 @@ Faust on its own: all streams are `noack`.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import faust
 from faust.types import EventT, StreamT
 
 from scoring.outputs import Emitted, Outputs, Source
+from streams.kafka.settings import INPUT_ROLES, label_of
 from streams.state.changelog_writer import ChangelogWriter
 from streams.transport.batch import Batch, BatchMessage
 from streams.transport.consumer import BatchConsumer
@@ -62,6 +63,14 @@ class Input(NamedTuple):
     tell: Callable[[Batch, Outputs], None]
 
 
+class SideInput(Protocol):
+    """Take in a batch of an input beside the authorizations."""
+
+    def __call__(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
+        """Take it in; only dead letters come out, and none of those that are `emitted`."""
+        ...
+
+
 def inputs_of(host: Host) -> tuple[Input, ...]:
     """List the inputs: authorizations are scored, their outcomes and fraud reports are taken in."""
     topics, engine, telemetry = host.settings.topics, host.engine, host.telemetry
@@ -76,17 +85,20 @@ def inputs_of(host: Host) -> tuple[Input, ...]:
             emitted=emitted,
         )
 
-    def learn(batch: Batch, emitted: Emitted) -> Outputs:
-        return engine.outcomes(batch.values, source_of(batch), received_at_ms=batch.polled_at_ms, emitted=emitted)
+    def beside(role: str, side: SideInput) -> Input:
+        def take(batch: Batch, emitted: Emitted) -> Outputs:
+            return side(batch.values, source_of(batch), received_at_ms=batch.polled_at_ms, emitted=emitted)
 
-    def report(batch: Batch, emitted: Emitted) -> Outputs:
-        return engine.report(batch.values, source_of(batch), received_at_ms=batch.polled_at_ms, emitted=emitted)
+        def tell(_: Batch, outputs: Outputs) -> None:
+            telemetry.taken(name, outputs)
 
-    return (
-        Input("authorizations", topics.authorizations, score, telemetry.scored),
-        Input("authorization-outcomes", topics.authorization_outcomes, learn, telemetry.learnt),
-        Input("fraud-reports", topics.fraud_reports, report, telemetry.reported),
-    )
+        name = label_of(role)
+        return Input(name, getattr(topics, role), take, tell)
+
+    sides: dict[str, SideInput] = {"authorization_outcomes": engine.outcomes, "fraud_reports": engine.report}
+    assert {"authorizations", *sides} == set(INPUT_ROLES), "each input has its agent"
+    events = Input("authorizations", topics.authorizations, score, telemetry.scored)
+    return (events, *(beside(role, side) for role, side in sides.items()))
 
 
 def define_agents(app: faust.App, host: Host) -> None:

@@ -12,7 +12,7 @@ from scoring.outputs import Outputs, Record
 from streams.kafka.errors import TopicsMismatchError
 from streams.kafka.fence import ProducerIdentity
 from streams.kafka.sending.append import Ack, append
-from streams.kafka.settings import Topics
+from streams.kafka.settings import ROLES, Topics
 from streams.transport.batch import Batch
 
 
@@ -55,7 +55,8 @@ class Emitter:
         names = self._topics
         alike = [names.decisions]
         if self._is_durable:
-            alike += [names.authorization_outcomes, names.fraud_reports, names.card_profiles, names.shared_profiles]
+            by_card = [field for field, role in ROLES.items() if role.partitions == "events"]
+            alike = [topic for topic in names.of(by_card) if topic != names.authorizations]
         counts = {}
         for topic in (names.authorizations, names.alerts, names.dead_letters, *alike):
             counts[topic] = await _partition_count(self._client(), topic)

@@ -66,11 +66,8 @@ class Telemetry(profiles.Telemetry, Protocol):
     def scored(self, batch: Batch, outputs: Outputs) -> None:
         """Hear that a batch of authorizations was scored; nothing is durable yet."""
 
-    def reported(self, batch: Batch, outputs: Outputs) -> None:
-        """Hear that a batch of fraud reports was taken in."""
-
-    def learnt(self, batch: Batch, outputs: Outputs) -> None:
-        """Hear that a batch of outcomes was taken in."""
+    def taken(self, source: str, outputs: Outputs) -> None:
+        """Hear that a batch of an input beside the authorizations was taken in: its name, as `fraud-reports`."""
 
     def delivered(self, batch: Batch, outputs: Outputs, acked_at_ms: int) -> None:
         """Hear that the brokers have everything that came out of a batch."""

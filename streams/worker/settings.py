@@ -78,5 +78,5 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return {
             names.card_profiles: profiles,
             names.shared_profiles: profiles,
-            **dict.fromkeys((names.decisions, names.alerts, names.dead_letters), "read_uncommitted"),
+            **dict.fromkeys(names.outputs, "read_uncommitted"),
         }

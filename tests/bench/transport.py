@@ -14,8 +14,8 @@ import uvloop
 
 from streams.kafka.admin import create_topics
 from streams.kafka.embedded import embedded_broker
-from streams.kafka.settings import Broker
-from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
+from streams.kafka.settings import Broker, TopicPartitions
+from streams.kafka.topics import TopicsSettings, plan
 from streams.state.settings import State
 from streams.transport.settings import Consume
 from streams.worker.settings import WorkerSettings

@@ -50,7 +50,7 @@ def test_the_workers_own_count_leaves_out_dead_letters_of_other_topics() -> None
     )
     scored = Tally(events=10, repeats=1, bands={"ALLOW": 6, "BLOCK": 1}, dead_letters={"EMPTY": 1, "WRONG_TYPE": 1})
     telemetry.scored(batch, Outputs(tally=scored))
-    telemetry.reported(batch, Outputs(tally=Tally(events=4, dead_letters={"EMPTY": 4})))
+    telemetry.taken("fraud-reports", Outputs(tally=Tally(events=4, dead_letters={"EMPTY": 4})))
     assert counted(telemetry.exposition().decode()) == GOOD
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from streams.kafka.admin import create_topics
 from streams.kafka.embedded import EmbeddedBrokerError, embedded_broker, find_binary
-from streams.kafka.settings import Broker
-from streams.kafka.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
+from streams.kafka.settings import Broker, TopicPartitions, TopicRetention
+from streams.kafka.topics import TopicsSettings, plan
 from streams.kafka.types import DAY_MS
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit

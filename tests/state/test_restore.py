@@ -36,7 +36,7 @@ from tests.state.fakes import (
 
 ENDS = Since(decisions=40, alerts={0: 4}, dead_letters={0: 6})
 CARDS, SHARED = TOPICS.card_profiles, TOPICS.shared_profiles
-EVENTS_IN, REPORTS_IN, OUTCOMES_IN = TOPICS.inputs
+EVENTS_IN, OUTCOMES_IN, REPORTS_IN = TOPICS.inputs
 
 
 def an_input(
@@ -299,13 +299,22 @@ REFUSED = [
     ({"partitions": 7}, {}, ["7 partitions", "now it has 1", "sekisho topics create"]),
     ({}, {"committed": {EVENTS_IN: 11}}, ["up to 10 (auth", "committed 11 (auth", "--reset-offsets"]),
     ({}, {"committed": {REPORTS_IN: 4}}, ["3 (fraud-reports)", "committed none (auth", "4 (fraud", "--reset-offsets"]),
-    ({}, {"committed": {OUTCOMES_IN: 1}}, ["0 (authorization-outcomes)", "1 (authorization-outcomes). Set it back"]),
+    (
+        {},
+        {"committed": {OUTCOMES_IN: 1}},
+        ["0 (authorization-outcomes)", "1 (authorization-outcomes), none (fraud-reports). Set it back"],
+    ),
     ({}, {"ends": {EVENTS_IN: 9}}, ["up to 10 (auth", "ends at 9 (auth", "sekisho topics create"]),
     ({}, {"ends": {REPORTS_IN: 2}}, ["3 (fraud-reports)", "2 (fraud-reports)", "sekisho topics create"]),
     (
         {"inputs": {"authorizations": 0, "fraud_reports": 0, "authorization_outcomes": 8}},
         {"ends": {OUTCOMES_IN: 7}},
-        ["8 (authorization-outcomes)", "7 (authorization-outcomes): is it another", "sekisho topics create"],
+        [
+            "8 (authorization-outcomes)",
+            "7 (authorization-outcomes), ",
+            " (fraud-reports): is it another",
+            "sekisho topics create",
+        ],
     ),
     ({"shared": 5}, {}, ["shared-profiles[0]", "ends at 0", "up to 5", "sekisho topics create"]),
 ]

@@ -191,7 +191,7 @@ def test_reports_and_merchants_count_under_their_own_topic() -> None:
         dead_letters={"WRONG_TYPE": 1},
         stripped={"SENSITIVE_PIN": 2},
     )
-    of.reported(batch("fraud-reports"), Outputs(tally=refused))
+    of.taken("fraud-reports", Outputs(tally=refused))
     of.merchants(
         7, [Outputs(tally=Tally(dead_letters={"EMPTY": 2}, merchants_beyond_limit=3, stripped={"SENSITIVE_PIN": 1}))]
     )
@@ -217,7 +217,7 @@ def test_outcomes_count_under_their_own_topic() -> None:
         dead_letters={"SENSITIVE_PAN": 2},
         stripped={"SENSITIVE_PIN": 1},
     )
-    of.learnt(batch("authorization-outcomes"), Outputs(tally=tally))
+    of.taken("authorization-outcomes", Outputs(tally=tally))
     assert value(of, "sekisho_outcomes_total", result="COUNTED") == 4
     assert value(of, "sekisho_outcomes_total", result="UNMATCHED") == 2
     assert value(of, "sekisho_outcomes_total", result="UNTIMED") == 0

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from streams.kafka.settings import Topics
+from streams.kafka.settings import INPUT_ROLES, OUTPUT_ROLES, READ_ROLES, ROLES, Topics
 
 
 class Operation(StrEnum):
@@ -55,16 +55,10 @@ class _Need(NamedTuple):
 
 READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS = Operation
 
-_ALL: Final = Topics.__struct_fields__
-
 _WORKER: Final = (
-    _Need(READ, "authorizations", "events in"),
-    _Need(READ, "authorization_outcomes", "events in"),
-    _Need(READ, "fraud_reports", "events in"),
+    *(_Need(READ, topic, "events in") for topic in INPUT_ROLES),
     _Need(READ, "merchants", "the registry, read to its end at start and then followed"),
-    _Need(WRITE, "decisions", "answers out"),
-    _Need(WRITE, "alerts", "answers out"),
-    _Need(WRITE, "dead_letters", "answers out"),
+    *(_Need(WRITE, topic, "answers out") for topic in OUTPUT_ROLES),
     _Need(READ, "decisions", "which events were answered, when a partition is taken over", is_of_state=True),
     _Need(READ, "alerts", "which alerts were raised, and which cases are open", is_of_state=True),
     _Need(READ, "dead_letters", "which records were refused, when a partition is taken over", is_of_state=True),
@@ -78,27 +72,18 @@ _WORKER: Final = (
 
 _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
     "topics create": (
-        *(_Need(CREATE, topic, "create what does not exist") for topic in _ALL),
-        *(_Need(DESCRIBE, topic, "look at what exists") for topic in _ALL),
+        *(_Need(CREATE, topic, "create what does not exist") for topic in ROLES),
+        *(_Need(DESCRIBE, topic, "look at what exists") for topic in ROLES),
     ),
     "dlq list": (
         _Need(READ, "dead_letters", "the dead letters"),
-        _Need(DESCRIBE, "authorizations", "whether the record of a letter is still there"),
-        _Need(DESCRIBE, "authorization_outcomes", "whether the record of a letter is still there"),
-        _Need(DESCRIBE, "fraud_reports", "whether the record of a letter is still there"),
-        _Need(DESCRIBE, "merchants", "whether the record of a letter is still there"),
+        *(_Need(DESCRIBE, topic, "whether the record of a letter is still there") for topic in READ_ROLES),
     ),
     "dlq redrive": (
         _Need(READ, "dead_letters", "the dead letters"),
-        _Need(READ, "authorizations", "their records, and what was redriven before"),
-        _Need(READ, "authorization_outcomes", "their records, and what was redriven before"),
-        _Need(READ, "fraud_reports", "their records, and what was redriven before"),
+        *(_Need(READ, topic, "their records, and what was redriven before") for topic in INPUT_ROLES),
     ),
-    "dlq redrive --yes": (
-        _Need(WRITE, "authorizations", "records put back"),
-        _Need(WRITE, "authorization_outcomes", "records put back"),
-        _Need(WRITE, "fraud_reports", "records put back"),
-    ),
+    "dlq redrive --yes": tuple(_Need(WRITE, topic, "records put back") for topic in INPUT_ROLES),
     "replay": (
         _Need(WRITE, "authorizations", "events sent"),
         _Need(DESCRIBE_CONFIGS, "authorizations", "refuse a topic that would not keep old events"),

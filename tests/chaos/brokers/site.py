@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from streams.kafka.settings import Topics
-from streams.kafka.topics import TopicRetention
+from streams.kafka.settings import TopicRetention, Topics
 from tests.brokers.kafka import KafkaServer
 from tests.chaos.brokers.ports import steady_ports
 from tests.chaos.brokers.proxy import AnyProxy, Proxy

@@ -24,8 +24,8 @@ from streams.kafka.rights.acls import grants
 from streams.kafka.rights.granted import require
 from streams.kafka.rights.table import Kind, Operation, Right
 from streams.kafka.security import client_options
-from streams.kafka.settings import Broker
-from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
+from streams.kafka.settings import Broker, TopicPartitions
+from streams.kafka.topics import TopicsSettings, plan
 from streams.state.check import check_topics
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit

@@ -16,8 +16,8 @@ from models.simulator import Simulator, SimulatorConfig
 from scoring.outputs import Source
 from streams.kafka.admin import create_topics
 from streams.kafka.security import client_options
-from streams.kafka.settings import Broker
-from streams.kafka.topics import TopicPartitions, TopicRetention, TopicsSettings, plan
+from streams.kafka.settings import Broker, TopicPartitions, TopicRetention
+from streams.kafka.topics import TopicsSettings, plan
 from streams.state.log.marker import KEY, Marker, decode
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit

@@ -253,7 +253,7 @@ def test_only_letters_about_input_that_is_taken_in_again_are_answers() -> None:
         for topic in (TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes):
             broker.append(TopicPartition(TOPICS.dead_letters, 0), b"place", letter(0, offset, topic))
     since = Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
-    events, reports, outcomes = TOPICS.inputs
+    events, outcomes, reports = TOPICS.inputs
     applied = {events: 4, reports: 5, outcomes: 3}
     found = asyncio.run(scan(FakeReader(broker), TOPICS, 0, since, applied))  # type: ignore[arg-type]
     assert {topic: of.dead_letters for topic, of in found.of.items()} == {

@@ -1,0 +1,81 @@
+"""Plans, rights, redriving and metrics follow the one table of topics."""
+
+from typing import Any
+
+import pytest
+
+from streams.dlq.letters import redrivable
+from streams.kafka.rights.table import DESCRIBE, READ, WRITE, command_rights, worker_rights
+from streams.kafka.settings import INPUT_ROLES, READ_ROLES, ROLES, Topics, label_of
+from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
+from streams.telemetry.catalogue import INPUTS, OUTPUTS
+from streams.worker.agents import inputs_of
+
+TOPICS = Topics()
+INPUTS_OF_A_WORKER = ["authorizations", "authorization-outcomes", "fraud-reports"]
+OUTPUTS_OF_A_WORKER = ["decisions", "alerts", "dead-letters"]
+
+
+def test_the_roles_are_these() -> None:
+    assert list(TOPICS.inputs) == INPUTS_OF_A_WORKER
+    assert list(TOPICS.outputs) == OUTPUTS_OF_A_WORKER
+    assert [label_of(role) for role in READ_ROLES] == [*INPUTS_OF_A_WORKER, "merchants"]
+    assert [role for role in ROLES if ROLES[role].kind == "profiles"] == ["card_profiles", "shared_profiles"]
+
+
+def test_every_topic_is_planned_as_its_role_says() -> None:
+    counts = TopicPartitions(events=7, merchants=2, alerts=3, dead_letters=4)
+    found = {
+        one.name: (one.partitions, one.configs["cleanup.policy"]) for one in plan(TopicsSettings(partitions=counts))
+    }
+    assert found == {
+        "authorizations": (7, "delete"),
+        "authorization-outcomes": (7, "delete"),
+        "fraud-reports": (7, "delete"),
+        "merchants": (2, "compact"),
+        "decisions": (7, "delete"),
+        "alerts": (3, "delete"),
+        "dead-letters": (4, "delete"),
+        "card-profiles": (7, "compact"),
+        "shared-profiles": (7, "compact"),
+    }
+
+
+def test_a_worker_reads_its_inputs_and_writes_its_outputs_and_no_others() -> None:
+    rights = worker_rights(TOPICS, "g", is_durable=False, is_fenced=False)
+    topics = [(right.operation, right.name) for right in rights if right.name != "g"]
+    assert topics == [
+        *((READ, name) for name in [*INPUTS_OF_A_WORKER, "merchants"]),
+        *((WRITE, name) for name in OUTPUTS_OF_A_WORKER),
+    ]
+
+
+def test_what_is_an_input_is_redriven_and_judged_and_counted() -> None:
+    assert list(redrivable(TOPICS)) == INPUTS_OF_A_WORKER
+    for command, operation in (("dlq redrive", READ), ("dlq redrive --yes", WRITE)):
+        rights = command_rights(TOPICS, command)
+        assert {right.name for right in rights if right.operation == operation} >= set(INPUTS_OF_A_WORKER)
+    listed = {right.name for right in command_rights(TOPICS, "dlq list") if right.operation == DESCRIBE}
+    assert listed == {*INPUTS_OF_A_WORKER, "merchants"}
+    assert (list(INPUTS), list(OUTPUTS)) == ([*INPUTS_OF_A_WORKER, "merchants"], OUTPUTS_OF_A_WORKER)
+
+
+class Anyone:
+    """Have every attribute: what is asked of the host of agents before it works."""
+
+    def __getattr__(self, name: str) -> Any:
+        return TOPICS if name == "topics" else self
+
+
+def test_each_input_has_its_agent_under_its_name() -> None:
+    host: Any = Anyone()
+    assert {given.name: given.topic for given in inputs_of(host)} == {
+        label_of(role): getattr(TOPICS, role) for role in INPUT_ROLES
+    }
+
+
+def test_an_input_that_nobody_takes_in_is_found_when_the_worker_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.worker.agents.INPUT_ROLES", (*INPUT_ROLES, "threeds_results"))
+    host: Any = Anyone()
+    with pytest.raises(AssertionError, match="each input has its agent"):
+        inputs_of(host)
