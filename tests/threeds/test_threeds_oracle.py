@@ -95,6 +95,16 @@ def test_every_cell_of_network_status_and_eci_reads_as_in_the_oracle() -> None:
         agrees(made, None, seen)
 
 
+def test_every_reason_beside_the_data_only_eci_reads_as_in_the_oracle() -> None:
+    """A reason tells only beside a transStatus."""
+    events = []
+    for network, letter, reason in itertools.product(("mastercard", "visa"), STATUSES, REASONS):
+        tds = {"trans_status": letter, "eci": "04", "trans_status_reason": reason}
+        events.append(event(event_id=f"e-{len(events)}", card={"network": network}, tds=tds))
+    for made, seen in zip(events, enrich(events), strict=True):
+        agrees(made, None, seen)
+
+
 def test_every_cryptogram_result_reads_as_in_the_oracle() -> None:
     events = []
     proven = (("Y", "05"), ("A", "06"), ("Y", "02"), ("A", "01"), ("Y", "07"), (None, "07"), ("N", "07"), (None, None))
