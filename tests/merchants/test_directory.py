@@ -122,6 +122,18 @@ def test_the_directory_grows_to_its_limit_and_refuses_new_merchants_beyond_it() 
     assert len(directory) == 3000
 
 
+def test_the_place_of_a_forgotten_merchant_is_taken_by_the_next_one() -> None:
+    """So that memory follows the merchants there are, and not all that ever were."""
+    directory = MerchantDirectory(merchants_max=2)
+    at_first = len(directory.table)
+    for n in range(3 * at_first):
+        assert directory.upsert(record(f"m-{n}", fraud_status="WATCH"))
+        directory.forget("acq-1", f"m-{n - 1}")
+    assert (len(directory), len(directory.table)) == (1, at_first)
+    kept, lost = directory.rows([name(f"m-{n}"), name(f"m-{n - 1}")]).tolist()
+    assert (directory.table[kept, MerchantCol.FRAUD_STATUS], lost) == (1, 0)
+
+
 DAY_S = 86_400
 AT = "2026-05-01T03:00:00.000Z"
 STATES = (None, "IMPLEMENTED", "ALTERNATIVE", "NOT_IMPLEMENTED", "NOT_APPLICABLE", "UNKNOWN")

@@ -30,7 +30,7 @@ _ALL_S: Final = 300.0  # for all tests, by the clock: a mutant may wait for some
 _FADES: Final = 0.9  # what a kill counts for after the next one
 _GREEN, _RED, _SLOW, _BROKEN = range(4)
 _NJIT: Final = numba.njit
-_WHOLE: Final = {"scoring.features", "scoring.threeds"}
+_TOGETHER: Final = ("scoring.features.", "scoring.threeds.")  # functions that call each other: all compiled, or none
 _NOWHERE: Final = Path(os.devnull).open("w")  # noqa: SIM115 - of all sessions, which stay open
 
 
@@ -57,18 +57,15 @@ def importers_of(package: str) -> set[str]:
                 named |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 named |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    together = {name for name in imports if name.startswith(_TOGETHER)}
     new = {name for name in imports if name == package or name.startswith(package + ".")}
     found = set(new)
     while new:
         new = {name for name, used in imports.items() if used & new} - found
-        # functions of one package are compiled together, or none of them
-        new |= {name for name in imports if name.startswith(tuple(f"{of}." for of in _WHOLE & _packages(new)))} - found
+        if (new | found) & together:
+            new |= together - found
         found |= new
     return found
-
-
-def _packages(names: set[str]) -> set[str]:
-    return {name.rpartition(".")[0] for name in names}
 
 
 class Trial:
