@@ -1,6 +1,6 @@
 """Take reports and sales in, and read the months of merchants."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,6 +76,17 @@ def row_key(merchant: int, month: int) -> int:
     return (mixed ^ (mixed >> 31)) or 1
 
 
+def grouped(
+    keys: NDArray[np.uint64], months: NDArray[np.int64], columns: NDArray[np.int64]
+) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    """Add up int64[n, columns] by key and month; there is at least one row."""
+    order = np.lexsort((months, keys))
+    key, month = keys[order], months[order]
+    begins = np.flatnonzero(np.concatenate([[True], (key[1:] != key[:-1]) | (month[1:] != month[:-1])]))
+    sums = np.add.reduceat(columns[order], begins, axis=0)
+    yield from zip(key[begins].tolist(), month[begins].tolist(), sums, strict=True)
+
+
 class MerchantMonths:
     """Count the months of merchants of several partitions: own ones, and those of others that it follows."""
 
@@ -136,12 +147,7 @@ class MerchantMonths:
         if len(sales) == 0:
             return
         self._partitions.add(partition)
-        months = months_of(sales.time_ms)
-        order = np.lexsort((months, sales.merchant))
-        merchant, month = sales.merchant[order], months[order]
-        begins = np.flatnonzero(np.concatenate([[True], (merchant[1:] != merchant[:-1]) | (month[1:] != month[:-1])]))
-        sums = np.add.reduceat(_columns(sales)[order], begins, axis=0)
-        for who, when, added in zip(merchant[begins].tolist(), month[begins].tolist(), sums, strict=True):
+        for who, when, added in grouped(sales.merchant, months_of(sales.time_ms), _columns(sales)):
             if added.any():
                 row = self._row(partition, who, when)
                 self._months.data[row]["sums"] += added
