@@ -79,6 +79,7 @@ def returning(refunds: int, contracted_on: date) -> Behaviour:
 @example(FELL)
 @example(Behaviour(last_72h=Answers(attempts=25, approved=8), before=Answers(attempts=100, approved=81)))
 @example(Behaviour(last_72h=Answers(attempts=30, approved=9), before=Answers()))
+@example(Behaviour(last_72h=Answers(attempts=25, approved=12), before=Answers(attempts=25, approved=25)))
 @example(Behaviour(last_72h=Answers(attempts=24, approved=0), before=Answers(attempts=24, approved=24)))
 @example(
     Behaviour(last_72h=Answers(), before=Answers(), purchases_30d=500, refunds_30d=26, contracted_on=date(2026, 5, 27))
@@ -151,6 +152,14 @@ def test_months_later_is_the_same_day_or_the_day_after_a_month_that_has_none(day
     length = (date(year + (month == 11), (month + 1) % 12 + 1, 1) - date(year, month + 1, 1)).days
     first = date(year, month + 1, 1)
     assert found == (first + timedelta(day.day - 1) if day.day <= length else first + timedelta(length))
+
+
+def test_what_was_not_counted_is_none() -> None:
+    quiet = Answers()
+    assert (quiet.attempts, quiet.approved, quiet.tech, quiet.bad_card) == (0, 0, 0, 0)
+    nothing = Behaviour(last_72h=quiet, before=quiet)
+    assert (nothing.purchases_30d, nothing.refunds_30d, nothing.chargebacks_30d, nothing.alerts) == (0, 0, 0, 0)
+    assert (ScamTest(0), 251) == (NO_TEST, SCAM_KIND)
 
 
 def test_a_case_opens_once_has_72_hours_and_stays_open() -> None:

@@ -32,6 +32,9 @@ TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
     "scoring/merchants/months": ["tests/compliance/test_months.py", "tests/compliance/test_rows.py"],
+    "scoring/merchants/checklist.py": ["tests/compliance/test_checklist.py"],
+    "scoring/merchants/contradictions.py": ["tests/compliance/test_checklist.py"],
+    "scoring/issuers": ["tests/compliance/test_issuers.py"],
     "scoring/merchants/standing.py": ["tests/compliance/test_standing.py"],
     "scoring/merchants/programmes": [
         "tests/compliance/test_tiers.py",

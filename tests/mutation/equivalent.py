@@ -80,6 +80,9 @@ EXPLAINED: Final = {
     "scoring/merchants/standing.py: rank = {": "any numbers in this order",
     "scoring/merchants/programmes/scam.py: spare": "the name of bytes that nothing reads",
     "scoring/reference/limits.py: TypeVar(": "a name that only messages of type checkers show",
+    "scoring/merchants/programmes/tiers.py: row.amount_min_minor is None or": "they stand together or not at all",
+    "scoring/merchants/standing.py: and fraud_jpy > 0": "one yen crosses no line in a month",
+    "scoring/issuers/shares.py: spare": "the name of bytes that nothing reads",
 }
 
 

@@ -165,7 +165,7 @@ def months_later(day: date, months: int) -> date:
     try:
         return date(number // 12, number % 12 + 1, day.day)
     except ValueError:
-        return date((number + 1) // 12, (number + 1) % 12 + 1, 1)
+        return date(number // 12, number % 12 + 2, 1)  # December is never too short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
