@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.merchants.months.calendar import months_of
-from scoring.merchants.months.store import grouped, row_key
+from scoring.merchants.months.store import add_groups, grouped, row_key
 from scoring.merchants.months.table import RowTable
 from scoring.profile.packed import Packed
 from scoring.reference.rows import Duty
@@ -94,12 +94,7 @@ class IssuerMonths:
         if len(found.bin) == 0:
             return
         self._partitions.add(partition)
-        for who, month, added in grouped(found.bin, months_of(found.time_ms), columns_of(found)):
-            if added.any():
-                row = self._rows.make(partition, row_key(who, month))
-                self._rows.data[row]["bin"], self._rows.data[row]["at"] = who, month
-                self._rows.data[row]["sums"] += added
-                self._rows.mark(row)
+        add_groups(self._rows, partition, grouped(found.bin, months_of(found.time_ms), columns_of(found)), "bin")
 
     def counts(self, bin_key: int, first: int, last: int) -> tuple[int, ...]:
         """Add up the months of a BIN from `first` to `last`, by IssuerCol."""

@@ -21,6 +21,7 @@ from scoring.merchants.checklist import (
     view,
 )
 from scoring.merchants.contradictions import ChecklistLimits, Contradicted, Observed, contradictions
+from scoring.reference import table_from
 from scoring.reference.limits import limits_from
 from scoring.reference.rows import ChecklistItemRow, ChecklistMeasure, Limit
 from streams.config.tables import shipped_table
@@ -58,6 +59,21 @@ def test_the_list_in_force_is_that_of_the_tables() -> None:
         ChecklistLimits(stale_over_days=365, incidents_min=1, takeovers_min=3, without_tds_min_bps=3_333, due_min=30)
         == LIMITS
     )
+
+
+def test_the_list_changes_with_the_latest_of_its_rows() -> None:
+    row = {"item": "SC1_ADMIN", "measure": "LOCKOUT", "limit": 5, "text_en": "x", "text_ja": "x", "source": ["DES"]}
+    for day in (date(2024, 1, 1), date(2026, 4, 1)):
+        table = table_from(
+            {"title": "Measures", "rows": [row | {"effective_from": str(day)}]}, ChecklistMeasure, "m.yaml"
+        )
+        rules = rules_on(TABLES[0], table, TODAY)
+        assert rules is not None
+        assert rules.changed_on == max(day, date(2025, 4, 1))
+        assert rules.items["SC1_ADMIN"].measures == ("LOCKOUT",)
+        assert rules.items["SC2_DIR"].measures == ()
+        declared = Declaration(items={"SC2_DIR": DeclaredItem(status="ALTERNATIVE")})
+        assert dict(view(declared, rules, 365, TODAY).statuses)["SC2_DIR"] == "ALTERNATIVE"
 
 
 def oracle(item: str, declared: DeclaredItem) -> str:
@@ -182,6 +198,7 @@ def in_place(*items: ItemCode) -> ChecklistView:
 @example(set(), TdsModeCode.EVERY_PAYMENT, 0, 0, 29, 29)
 @example(set(), TdsModeCode.EVERY_PAYMENT, 0, 0, 10_000, 3_333)
 @example(set(), TdsModeCode.EVERY_PAYMENT, 0, 0, 10_000, 3_332)
+@example(set(), TdsModeCode.EVERY_PAYMENT, 0, 0, 10**8, 33_329_999)
 @example(set(), TdsModeCode.RISK_BASED, 0, 0, 100, 100)
 @example({"SC5_CREDMASTER", "SC6_LOGIN"}, None, 1, 3, 0, 0)
 @example({"SC5_CREDMASTER", "SC6_LOGIN"}, None, 0, 2, 0, 0)
@@ -212,6 +229,7 @@ def test_a_gap_and_the_unknown_are_contradicted_by_nothing() -> None:
 
 def test_more_payments_without_3d_secure_than_were_due_are_a_bug_of_their_caller() -> None:
     Observed(due=3, without_tds=3)
+    assert Observed() == Observed(incidents=0, takeovers=0, due=0, without_tds=0)
     for wrong in (4, -1):
         with pytest.raises(AssertionError):
             Observed(due=3, without_tds=wrong)

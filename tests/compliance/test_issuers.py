@@ -117,6 +117,7 @@ def test_what_makes_room_in_a_partition_of_ours_is_buried() -> None:
 @example(49, 0, 49, 0)
 @example(0, 0, 0, 0)
 @example(49, 0, 1, 1)
+@example(10**6, 200_001, 50, 0)
 def test_an_issuer_meets_its_duties_from_their_day_on(judged: int, absent: int, typed: int, static: int) -> None:
     absent, static = min(absent, judged), min(static, typed)
     found = issuer_view((judged, absent, typed, static), DUTIES, FEW, TODAY)

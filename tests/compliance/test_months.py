@@ -14,7 +14,7 @@ from scoring.contract.codes import NetworkCode
 from scoring.merchants.months import calendar
 from scoring.merchants.months.claims import MonthBasis, Report, Says
 from scoring.merchants.months.columns import COLUMNS, MonthCol, MonthFigures, Origin, empty, total
-from scoring.merchants.months.store import MerchantMonths, MonthLimits, row_key
+from scoring.merchants.months.store import MerchantMonths, MonthLimits, row_key, row_keys
 from scoring.profile.packed import PARTITION_BITS, SIGHTING, Packed, RowFormatError
 from tests.compliance.month_oracle import (
     BEGIN_MS,
@@ -353,4 +353,28 @@ def test_a_partition_that_is_let_go_is_counted_nowhere_and_leaves_no_tombstones(
 
 def test_keys_of_months_are_those_of_the_reference_of_splitmix64() -> None:
     """They stand in the log: another key would count a month twice. First outputs for the seed 0."""
-    assert [row_key(0, month) for month in (0, 1, 2)] == [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    expected = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    assert [row_key(0, month) for month in (0, 1, 2)] == expected
+    assert row_keys(np.zeros(3, dtype=np.uint64), np.arange(3)).tolist() == expected
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2_000)), min_size=1, max_size=20))
+def test_many_keys_are_mixed_as_one_is(pairs: list[tuple[int, int]]) -> None:
+    merchants = np.array([merchant for merchant, _ in pairs], dtype=np.uint64)
+    months = np.array([number for _, number in pairs], dtype=np.int64)
+    assert row_keys(merchants, months).tolist() == [row_key(*pair) for pair in pairs]
+
+
+def test_a_store_without_room_counts_sales_one_row_after_the_other() -> None:
+    """Six merchants in one batch, in a store for four: the months of the last four are there, each whole."""
+    sales = [replace(sales_of_a_year(1, 1)[0], merchant=who, time_ms=BEGIN_MS, settled=True) for who in range(1, 7)]
+    store = MerchantMonths(MonthLimits(months_max=4, claims_max=1))
+    store.take_sales(0, columns(sales * 2))
+    number = calendar.month_of(BEGIN_MS)
+    kept = store.merchants(number)
+    assert (len(kept), store.evicted) == (4, (2, 0))
+    assert 6 in kept
+    for merchant in kept:
+        assert store.figures(merchant, number)[MonthCol.SETTLED_N] == 2
+    months, _ = store.flush(0)
+    assert len(months) == 4

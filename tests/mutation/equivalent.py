@@ -83,6 +83,9 @@ EXPLAINED: Final = {
     "scoring/merchants/programmes/tiers.py: row.amount_min_minor is None or": "they stand together or not at all",
     "scoring/merchants/standing.py: and fraud_jpy > 0": "one yen crosses no line in a month",
     "scoring/issuers/shares.py: spare": "the name of bytes that nothing reads",
+    'scoring/issuers/shares.py: "YNRCDS"': "another character is no transStatus",
+    "scoring/issuers/shares.py: self._partitions.discard(": "its rows are gone: looking for them finds none",
+    "scoring/merchants/checklist.py: Source = Literal[": "a type, which only the checker reads",
 }
 
 

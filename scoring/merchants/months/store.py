@@ -1,6 +1,6 @@
 """Take reports and sales in, and read the months of merchants."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +31,9 @@ CLAIM_KEPT_MS: Final = 200 * 86_400_000
 """How long a month and an event's reports are kept, after the month and after the last report."""
 
 _MASK: Final = 2**64 - 1
+_GOLDEN: Final = 0x9E3779B97F4A7C15
+_MIX_1: Final = 0xBF58476D1CE4E5B9
+_MIX_2: Final = 0x94D049BB133111EB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,21 +73,57 @@ class Sales:
 
 def row_key(merchant: int, month: int) -> int:
     """Mix a merchant and a month into one key of 64 bits, not 0 (finalizer of SplitMix64)."""
-    mixed = (merchant ^ ((month + 1) * 0x9E3779B97F4A7C15)) & _MASK
-    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
+    mixed = (merchant ^ ((month + 1) * _GOLDEN)) & _MASK
+    mixed = ((mixed ^ (mixed >> 30)) * _MIX_1) & _MASK
+    mixed = ((mixed ^ (mixed >> 27)) * _MIX_2) & _MASK
     return (mixed ^ (mixed >> 31)) or 1
 
 
-def grouped(
-    keys: NDArray[np.uint64], months: NDArray[np.int64], columns: NDArray[np.int64]
-) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
-    """Add up int64[n, columns] by key and month; there is at least one row."""
+def row_keys(merchants: NDArray[np.uint64], months: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Mix many as `row_key` does one."""
+    mixed = merchants ^ ((months + 1).astype(np.uint64) * np.uint64(_GOLDEN))
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_MIX_1)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_MIX_2)
+    keys: NDArray[np.uint64] = np.maximum(mixed ^ (mixed >> np.uint64(31)), np.uint64(1))
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Hold what a batch adds, by key and month: uint64[g], int64[g], int64[g, columns]."""
+
+    keys: NDArray[np.uint64]
+    months: NDArray[np.int64]
+    sums: NDArray[np.int64]
+
+
+def grouped(keys: NDArray[np.uint64], months: NDArray[np.int64], columns: NDArray[np.int64]) -> Groups:
+    """Add up int64[n, columns] by key and month, without groups that add nothing; n is at least 1."""
     order = np.lexsort((months, keys))
     key, month = keys[order], months[order]
     begins = np.flatnonzero(np.concatenate([[True], (key[1:] != key[:-1]) | (month[1:] != month[:-1])]))
     sums = np.add.reduceat(columns[order], begins, axis=0)
-    yield from zip(key[begins].tolist(), month[begins].tolist(), sums, strict=True)
+    told = sums.any(axis=1)
+    return Groups(key[begins][told], month[begins][told], sums[told])
+
+
+def add_groups(table: RowTable, partition: int, groups: Groups, owner: str) -> None:
+    """Add groups to the rows of a partition; `owner` names the column that keeps the key.
+
+    Rows are changed all at once where none can be evicted on the way, else one after the other.
+    """
+    keys = row_keys(groups.keys, groups.months).tolist()
+    if table.has_room_for(len(keys)):
+        rows = np.array([table.make(partition, key) for key in keys], dtype=np.int64)
+        table.data[owner][rows], table.data["at"][rows] = groups.keys, groups.months
+        table.data["sums"][rows] += groups.sums
+        table.mark_all(partition, rows)
+        return
+    for key, who, month, added in zip(keys, groups.keys.tolist(), groups.months.tolist(), groups.sums, strict=True):
+        row = table.make(partition, key)
+        table.data[row][owner], table.data[row]["at"] = who, month
+        table.data[row]["sums"] += added
+        table.mark(row)
 
 
 class MerchantMonths:
@@ -147,10 +186,8 @@ class MerchantMonths:
         if len(sales) == 0:
             return
         self._partitions.add(partition)
-        for who, when, added in grouped(sales.merchant, months_of(sales.time_ms), _columns(sales)):
-            if added.any():
-                row = self._row(partition, who, when)
-                self._months.data[row]["sums"] += added
+        groups = grouped(sales.merchant, months_of(sales.time_ms), _columns(sales))
+        add_groups(self._months, partition, groups, "merchant")
 
     def figures(self, merchant: int, month: int) -> MonthFigures:
         """Add up what all partitions saw of a month of a merchant."""

@@ -88,6 +88,16 @@ class RowTable:
             self.data[row]["dirty"] = 1
             self._dirty.setdefault(int(self.data[row]["home"]) - 1, {})[row] = None
 
+    def has_room_for(self, rows: int) -> bool:
+        """Say whether so many new rows fit without an eviction."""
+        return len(self._index) + rows <= self._rows_max
+
+    def mark_all(self, partition: int, rows: NDArray[np.int64]) -> None:
+        """Note that rows of a partition changed."""
+        fresh = rows[self.data["dirty"][rows] == 0]
+        self.data["dirty"][fresh] = 1
+        self._dirty.setdefault(partition, {}).update(dict.fromkeys(fresh.tolist()))
+
     def remove(self, row: int) -> None:
         """Drop a row, with a tombstone if its partition is flushed from here."""
         partition, key = int(self.data[row]["home"]) - 1, int(self.data[row]["key"])
