@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from scoring.contract.authorization import NormalisedOutcome
+from scoring.contract.authorization import Network, NormalisedOutcome
 from scoring.contract.merchant import ItemCode
 from scoring.contract.types import Currency, ShortText, Text
 from scoring.reference.table import DatedRow
@@ -120,3 +120,19 @@ class ProgrammeTier(DatedRow, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if (self.amount_min_minor is None) != (self.amount_currency is None):
             raise ValueError("amount_min_minor and amount_currency stand together or not at all")
+
+
+class ReportCode(DatedRow, frozen=True, kw_only=True):
+    """`report_codes.yaml`: codes of fraud reports and disputes. A code "11" stands for all that begin with "11.".
+
+    `kind`: FRAUD, FIRST_PARTY (the cardholder's own), SUSPECTED (no confirmed fraud), or OTHER (no fraud).
+    `card_present`: whether the code names payments with the card present; null where it names neither.
+    """
+
+    KEY = ("report", "network", "code")
+
+    report: Literal["TC40", "FLD", "CHARGEBACK"]
+    network: Network
+    code: Annotated[str, Meta(pattern=r"^[0-9A-Z.]{1,8}\Z")]
+    kind: Literal["FRAUD", "FIRST_PARTY", "SUSPECTED", "OTHER"]
+    card_present: bool | None = None

@@ -149,23 +149,28 @@ def _fraud(said: Said, basis: str) -> Iterator[tuple[int, str, int]]:
         yield when, "FRAUD_JPY", amount
 
 
+DISPUTES = (Origin.FRAUD_DISPUTE, Origin.OTHER_DISPUTE)
+
+
 def _schemes(said: Said, first: Report) -> Iterator[tuple[int, str, int]]:
-    for origin in (Origin.NETWORK, Origin.FRAUD_DISPUTE, Origin.OTHER_DISPUTE):
-        of = said.of(origin)
-        if not of or said.is_excluded(origin):
-            continue
-        received = min(report.received_ms for report in of)
-        amount = said.amount((origin, *FRAUD)) or 0
-        if first.network == VISA and first.cnp:
-            since = said.since(origin) if origin is Origin.NETWORK else received
-            if since is not None:
-                yield since, "VISA_FRAUD_N" if origin is Origin.NETWORK else "VISA_DISPUTE_N", 1
-                yield since, "VISA_ITEMS_JPY", amount
-        if first.network == MASTERCARD and origin is not Origin.NETWORK:
-            yield received, "MC_CHARGEBACK_N", 1
-            if origin is Origin.FRAUD_DISPUTE and first.cnp:
-                yield received, "MC_FRAUD_CHARGEBACK_N", 1
-                yield received, "MC_FRAUD_CHARGEBACK_JPY", amount
+    is_visa = first.network == VISA and first.cnp
+    reported = said.since(Origin.NETWORK)
+    if is_visa and reported is not None and not said.is_excluded(Origin.NETWORK):
+        yield reported, "VISA_FRAUD_N", 1
+        yield reported, "VISA_ITEMS_JPY", said.amount((Origin.NETWORK, *FRAUD)) or 0
+    disputes = [report for report in said.reports if report.origin in DISPUTES and report.says is not Says.TAKEN_BACK]
+    if not disputes or any(report.says is Says.EXCLUDED for report in disputes):
+        return
+    when, amount = min(report.received_ms for report in disputes), said.amount((*DISPUTES, *FRAUD)) or 0
+    if is_visa:
+        yield when, "VISA_DISPUTE_N", 1
+        yield when, "VISA_ITEMS_JPY", amount
+    frauds = [report.received_ms for report in disputes if report.origin is Origin.FRAUD_DISPUTE]
+    if first.network == MASTERCARD:
+        yield when, "MC_CHARGEBACK_N", 1
+        if first.cnp and frauds:
+            yield min(frauds), "MC_FRAUD_CHARGEBACK_N", 1
+            yield min(frauds), "MC_FRAUD_CHARGEBACK_JPY", amount
 
 
 def _moment(random: Random) -> int:

@@ -32,6 +32,7 @@ TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
     "scoring/merchants/months": ["tests/compliance/test_months.py", "tests/compliance/test_rows.py"],
+    "scoring/merchants/months/labels.py": ["tests/compliance/test_labels.py"],
     "scoring/merchants/checklist.py": ["tests/compliance/test_checklist.py"],
     "scoring/merchants/contradictions.py": ["tests/compliance/test_checklist.py"],
     "scoring/issuers": ["tests/compliance/test_issuers.py"],

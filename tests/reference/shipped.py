@@ -201,3 +201,38 @@ def _codes() -> dict[tuple[str, str], tuple[str, str]]:
 
 
 CODES = _codes()
+
+
+_REPORTS = """
+TC40 visa FRAUD any 0 1 2 3 5 B C D              | UNV
+TC40 visa FRAUD present 4 9                      | UNV
+TC40 visa FRAUD absent 6                         | UNV
+FLD mastercard FRAUD any 00 01 02 03 05 51 55 56 | D29
+FLD mastercard FRAUD present 04                  | D29
+FLD mastercard FRAUD absent 06                   | D29
+FLD mastercard FIRST_PARTY any 57                | D29
+FLD mastercard SUSPECTED any 08 10 54            | D30
+CHARGEBACK visa FRAUD present 10.1 10.2 10.3     | D28
+CHARGEBACK visa FRAUD absent 10.4                | D28
+CHARGEBACK visa FRAUD any 10.5                   | D28
+CHARGEBACK visa OTHER any 11 12 13               | D28
+CHARGEBACK mastercard FRAUD any 4837 4863 4840 4849 | D28 D31
+CHARGEBACK mastercard FRAUD present 4870 4871    | D28 D31
+CHARGEBACK jcb FRAUD any 546 534                 | W43
+CHARGEBACK jcb FRAUD present 548 526 527         | W43
+CHARGEBACK amex FRAUD absent F29                 | D27
+CHARGEBACK amex FRAUD any FR2 4540 193           | D27
+CHARGEBACK amex OTHER any 127 177                | D27
+CHARGEBACK discover FRAUD absent UA02            | UNV
+CHARGEBACK discover FRAUD absent 7030            | D32
+CHARGEBACK discover FRAUD present 7010           | D32
+CHARGEBACK diners FRAUD absent UA02              | UNV
+CHARGEBACK diners FRAUD absent 7030              | D32
+CHARGEBACK diners FRAUD present 7010             | D32
+"""
+REPORTS = {
+    (report, network, code): (kind, {"any": None, "present": True, "absent": False}[card], line.split("|")[1].strip())
+    for line in _REPORTS.split("\n")[1:-1]
+    for report, network, kind, card, *codes in [line.split("|")[0].split()]
+    for code in codes
+}

@@ -14,6 +14,7 @@ DUTY = {"duty": "TDS", "party": "MERCHANT", "text": "x"}
 ITEM = {"item": "SC1_ADMIN", "rule": "ANY", "weight": 1, "text_en": "x", "text_ja": "x"}
 MEASURE = {"item": "SC1_ADMIN", "measure": "LOCKOUT", "text_en": "x", "text_ja": "x"}
 LIMIT = {"scope": "ISSUER", "name": "payments_min", "value": 1, "unit": "payments"}
+REPORT = {"report": "TC40", "network": "visa", "code": "6", "kind": "FRAUD"}
 TIER = {"programme": "ECM", "subject": "MERCHANT", "tier": "ECM", "region": "ALL", "ratio_min_bps": 1}
 
 
@@ -32,6 +33,10 @@ TIER = {"programme": "ECM", "subject": "MERCHANT", "tier": "ECM", "region": "ALL
         (rows.ChecklistMeasure, MEASURE, "limit", [0, 2**31 - 1, None], [-1, 2**31]),
         (rows.Limit, LIMIT, "value", [0, 10**12], [-1, 10**12 + 1]),
         (rows.Limit, LIMIT, "name", ["a", "a" * 40, "a_1"], ["", "a" * 41, "A", "1a", "a\n"]),
+        (rows.ReportCode, REPORT, "code", ["6", "10.4", "UA02", "12345678"], ["", "123456789", "a", "6\n", "6 "]),
+        (rows.ReportCode, REPORT, "report", ["FLD", "CHARGEBACK"], ["ISSUER"]),
+        (rows.ReportCode, REPORT, "kind", ["SUSPECTED", "OTHER"], ["LEGIT"]),
+        (rows.ReportCode, REPORT, "card_present", [True, False, None], ["no"]),
         (rows.ProgrammeTier, TIER, "ratio_min_bps", [0, 10_000], [-1, 10_001]),
         (rows.ProgrammeTier, TIER, "items_min", [0, 2**31 - 1], [-1, 2**31]),
         (rows.ProgrammeTier, TIER, "sales_min", [0, 2**31 - 1], [-1, 2**31]),

@@ -56,6 +56,10 @@ def tiers(table: Iterable[rows.ProgrammeTier]) -> Told:
     }
 
 
+def reports(table: Iterable[rows.ReportCode]) -> Told:
+    return {(r.report, r.network, r.code, r.effective_from): (r.kind, r.card_present, sources(r)) for r in table}
+
+
 IN_FORCE = date(2020, 1, 1)
 EXPECTED: dict[str, tuple[type[DatedRow], Callable[[Any], Told], Told]] = {
     "response_codes": (
@@ -86,6 +90,11 @@ EXPECTED: dict[str, tuple[type[DatedRow], Callable[[Any], Told], Told]] = {
     ),
     "limits": (rows.Limit, limits, {tuple(name.split()): told for name, told in shipped.LIMITS.items()}),
     "programmes": (rows.ProgrammeTier, tiers, shipped.TIERS),
+    "report_codes": (
+        rows.ReportCode,
+        reports,
+        {(*key, IN_FORCE): told for key, told in shipped.REPORTS.items()},
+    ),
 }
 FOR_PEOPLE = {"text", "text_en", "text_ja", "unit"}
 
@@ -113,6 +122,8 @@ def mutated(row: DatedRow) -> Iterator[tuple[str, DatedRow]]:
             other: object = (*value, "UNV")
         elif isinstance(value, date):
             other = value + timedelta(1)
+        elif isinstance(value, bool):
+            other = not value
         elif isinstance(value, int):
             other = value + 1
         elif column in {"amount_min_minor", "amount_currency"}:

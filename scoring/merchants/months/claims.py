@@ -133,8 +133,8 @@ def counted(claim: Claim, basis: MonthBasis) -> Counted:
     """Say what an event adds to which months of its merchant.
 
     Fraud counts once however many report it, in the month since which the earliest of the standing reports stands. The
-    schemes count differently: a fraud report while it stands and a dispute for good, each in the month in which it was
-    first received, both of one event twice (VAMP), none that is excluded.
+    schemes count differently: a fraud report while it stands, and a dispute of whatever reason once and for good, each
+    in the month in which it was first received, both of one event twice (VAMP), none that is excluded.
     """
     found: Counted = {}
     _add_fraud(claim, basis, found)
@@ -174,29 +174,36 @@ def _amount(claim: Claim, origins: tuple[Origin, ...]) -> int:
     return claim.amount_jpy[known[0]] if known else UNKNOWN
 
 
-def _is_excluded(claim: Claim, origin: Origin) -> bool:
-    return bool(claim.excluded & 1 << origin)
+_DISPUTES: Final = (Origin.FRAUD_DISPUTE, Origin.OTHER_DISPUTE)
+
+
+def _is_excluded(claim: Claim, *origins: Origin) -> bool:
+    return any(claim.excluded & 1 << origin for origin in origins)
+
+
+def _disputed_since(claim: Claim) -> int:
+    """Return when an event was first disputed, for whatever reason; 0 if it was not, or does not count."""
+    times = [claim.first_ms[origin] for origin in _DISPUTES if claim.first_ms[origin] != _NEVER]
+    return _NEVER if not times or _is_excluded(claim, *_DISPUTES) else min(times)
 
 
 def _add_visa(claim: Claim, found: Counted) -> None:
-    for origin, column, since in (
-        (Origin.NETWORK, MonthCol.VISA_FRAUD_N, stands_since(claim, Origin.NETWORK)),
-        (Origin.FRAUD_DISPUTE, MonthCol.VISA_DISPUTE_N, claim.first_ms[Origin.FRAUD_DISPUTE]),
-        (Origin.OTHER_DISPUTE, MonthCol.VISA_DISPUTE_N, claim.first_ms[Origin.OTHER_DISPUTE]),
+    reported = stands_since(claim, Origin.NETWORK)
+    for since, column, origins in (
+        (_NEVER if _is_excluded(claim, Origin.NETWORK) else reported, MonthCol.VISA_FRAUD_N, (Origin.NETWORK,)),
+        (_disputed_since(claim), MonthCol.VISA_DISPUTE_N, _DISPUTES),
     ):
-        if since != _NEVER and not _is_excluded(claim, origin):
-            month = month_of(since)
-            _add(found, month, column, 1)
-            amount = _amount(claim, (origin, *_FRAUD))
-            _add(found, month, MonthCol.VISA_ITEMS_JPY, max(amount, 0))
+        if since != _NEVER:
+            _add(found, month_of(since), column, 1)
+            _add(found, month_of(since), MonthCol.VISA_ITEMS_JPY, max(_amount(claim, (*origins, *_FRAUD)), 0))
 
 
 def _add_mastercard(claim: Claim, found: Counted) -> None:
-    for origin in (Origin.FRAUD_DISPUTE, Origin.OTHER_DISPUTE):
-        if claim.first_ms[origin] != _NEVER and not _is_excluded(claim, origin):
-            month = month_of(claim.first_ms[origin])
-            _add(found, month, MonthCol.MC_CHARGEBACK_N, 1)
-            if origin is Origin.FRAUD_DISPUTE and claim.cnp:
-                _add(found, month, MonthCol.MC_FRAUD_CHARGEBACK_N, 1)
-                amount = _amount(claim, (origin, *_FRAUD))
-                _add(found, month, MonthCol.MC_FRAUD_CHARGEBACK_JPY, max(amount, 0))
+    since, frauds_since = _disputed_since(claim), claim.first_ms[Origin.FRAUD_DISPUTE]
+    if since != _NEVER:
+        _add(found, month_of(since), MonthCol.MC_CHARGEBACK_N, 1)
+    if since != _NEVER and frauds_since != _NEVER and claim.cnp:
+        month = month_of(frauds_since)
+        _add(found, month, MonthCol.MC_FRAUD_CHARGEBACK_N, 1)
+        amount = _amount(claim, (*_DISPUTES, *_FRAUD))
+        _add(found, month, MonthCol.MC_FRAUD_CHARGEBACK_JPY, max(amount, 0))
