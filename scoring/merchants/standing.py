@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.contract.codes import FraudStatusCode, TdsModeCode
+from scoring.contract.codes import FraudStatusCode
+from scoring.merchants.answers import Answer, Owed, TdsUse
 from scoring.merchants.months.calendar import DAY_MS, begin_ms, days_in, first_day, month_of, month_of_day
 from scoring.merchants.months.columns import MonthCol, MonthFigures
 
@@ -204,33 +205,14 @@ def forecast(
     return Forecast(is_above=is_above, crosses_on=crosses_on, projected_jpy=projected_jpy, becomes=becomes)
 
 
-class Answer(Enum):
-    """YES, NO, or UNKNOWN where nobody told: unknown is never guilt."""
-
-    YES = auto()
-    NO = auto()
-    UNKNOWN = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithoutTds:
-    """Say whether fraud is frequent at a merchant without 3-D Secure, and for how many days; 0 unless YES."""
-
-    answer: Answer
-    days: int = 0
-
-
-def without_tds(standing: Standing, mode: TdsModeCode | None, introduced_on: date | None, day: date) -> WithoutTds:
-    """Judge a merchant on a day. `mode` None: nobody told how it uses 3-D Secure.
-
-    3-D Secure that will be introduced later is none yet.
-    """
+def without_tds(standing: Standing, use: TdsUse, day: date) -> Owed:
+    """Say whether fraud is frequent at a merchant without 3-D Secure, and for how many days."""
     if standing.frequent_since is None:
-        return WithoutTds(answer=Answer.NO)
-    is_due_still = introduced_on is not None and introduced_on > day
-    if mode is TdsModeCode.NONE or is_due_still:
-        return WithoutTds(answer=Answer.YES, days=(day - standing.frequent_since).days)
-    return WithoutTds(answer=Answer.UNKNOWN if mode is None else Answer.NO)
+        return Owed(answer=Answer.NO)
+    used = use.on(day)
+    if used is Answer.NO:
+        return Owed(answer=Answer.YES, days=(day - standing.frequent_since).days)
+    return Owed(answer=Answer.UNKNOWN if used is Answer.UNKNOWN else Answer.NO)
 
 
 STANDING_KIND: Final = 252

@@ -10,7 +10,7 @@ from scoring.contract.codes import ChannelCode, NetworkCode
 from scoring.contract.label import FraudReport, Label, Source
 from scoring.merchants.months import calendar
 from scoring.merchants.months.columns import MonthCol
-from scoring.merchants.months.labels import NOTHING_KNOWN, Payment, read_label
+from scoring.merchants.months.labels import NOTHING_KNOWN, LabelRead, Payment, read_label
 from scoring.merchants.months.store import MerchantMonths, MonthLimits
 from scoring.reference.rows import ReportCode
 from streams.config.tables import shipped_table
@@ -74,6 +74,7 @@ def test_a_code_below_another_is_found_by_the_part_before_its_point() -> None:
     assert told(label(**unsaid, code="10.9"), visa) == ["OTHER_DISPUTE STANDS"]
     assert told(label(**unsaid, code="10.4"), Payment(network="jcb")) == ["OTHER_DISPUTE STANDS"]
     assert told(label(**unsaid, code="10.4")) == ["OTHER_DISPUTE STANDS"]  # of no network
+    assert told(label(**unsaid, code="546.9"), Payment(network="jcb")) == ["FRAUD_DISPUTE STANDS"]
 
 
 def test_keys_times_and_amounts_go_with_a_report_and_the_payment_fills_what_it_lacks() -> None:
@@ -111,6 +112,7 @@ def test_whether_the_card_was_present_is_told_by_the_payment_then_by_the_code_an
 ) -> None:
     read = read_label(label(code=code), 7, 8, CODES, DAY, Payment(channel=ChannelCode[channel]))
     assert (read.reports[0].cnp, read.is_channel_unknown) == (cnp, is_unknown)
+    assert (LabelRead().is_unread, LabelRead().is_channel_unknown) == (False, False)
     unread = read_label(label(label="UNKNOWN"), 7, 8, CODES, DAY, NOTHING_KNOWN)
     assert (unread.is_unread, unread.is_channel_unknown) == (True, False)
 

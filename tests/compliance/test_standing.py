@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scoring.contract.codes import FraudStatusCode, TdsModeCode
+from scoring.merchants.answers import Answer, TdsUse
 from scoring.merchants.months.store import CLAIM_KIND, MONTH_KIND
 from scoring.merchants.months.table import RowTable
 from scoring.merchants.programmes.scam import SCAM_KIND
@@ -19,7 +20,6 @@ from scoring.merchants.standing import (
     STANDING_ROW,
     UNTOLD,
     Act,
-    Answer,
     Standing,
     StandingLimits,
     act,
@@ -342,10 +342,11 @@ def test_frequent_fraud_without_3d_secure_is_said_with_its_days(
 ) -> None:
     *_, warned, _ = walk(LINE + 1, LINE + 1, LINE)
     assert warned.frequent_since == date(2026, 2, 28)
-    found = without_tds(warned, mode, introduced_on, date(2026, 3, 31))
+    use = TdsUse(mode=mode, introduced_on=introduced_on)
+    found = without_tds(warned, use, date(2026, 3, 31))
     assert (found.answer, found.days) == (Answer[answer], days)
     watched = walk(LINE + 1)[0]
-    assert without_tds(watched, mode, introduced_on, date(2026, 3, 31)).answer is Answer.NO
+    assert without_tds(watched, use, date(2026, 3, 31)).answer is Answer.NO
 
 
 DAYS = st.one_of(st.none(), st.dates(date(2020, 1, 1), date(2100, 1, 1)))

@@ -33,6 +33,8 @@ TESTS = {
     "scoring/merchants": _ENRICHMENT,
     "scoring/merchants/months": ["tests/compliance/test_months.py", "tests/compliance/test_rows.py"],
     "scoring/merchants/months/labels.py": ["tests/compliance/test_labels.py"],
+    "scoring/merchants/answers.py": ["tests/compliance/test_duties.py", "tests/compliance/test_standing.py"],
+    "scoring/merchants/duties.py": ["tests/compliance/test_duties.py"],
     "scoring/merchants/checklist.py": ["tests/compliance/test_checklist.py"],
     "scoring/merchants/contradictions.py": ["tests/compliance/test_checklist.py"],
     "scoring/issuers": ["tests/compliance/test_issuers.py"],
