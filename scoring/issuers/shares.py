@@ -82,7 +82,7 @@ class IssuerMonths:
     """Count months of BINs, within `rows_max` rows; those of the oldest months make room."""
 
     def __init__(self, rows_max: int) -> None:
-        self._rows = RowTable(ISSUER_KIND, ISSUER_ROW, rows_max)
+        self._rows = RowTable(ISSUER_KIND, ISSUER_ROW, rows_max, list(IssuerCol.__members__))
         self._partitions: set[int] = set()
 
     def own(self, partition: int) -> None:

@@ -116,7 +116,7 @@ class Said:
         return any(report.says is Says.EXCLUDED for report in self.of(origin))
 
 
-FRAUD = (Origin.FRAUD_DISPUTE, Origin.NETWORK, Origin.CLAIM)
+FRAUD = (Origin.FRAUD_DISPUTE, Origin.NETWORK, Origin.OTHER)
 
 
 def of_reports(reports: Iterable[Report], basis: str) -> Books:

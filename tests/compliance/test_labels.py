@@ -51,7 +51,7 @@ def oracle(word: str, source: str, kind: str | None) -> list[str]:
             "FIRST_PARTY": ["FRAUD_DISPUTE TAKEN_BACK", "OTHER_DISPUTE STANDS"],
             "UNKNOWN": ["FRAUD_DISPUTE STANDS" if kind == "FRAUD" else "OTHER_DISPUTE STANDS"],
         }[word]
-    origin = "NETWORK" if source in {"TC40", "FLD"} else "CLAIM"
+    origin = "NETWORK" if source in {"TC40", "FLD"} else "OTHER"
     if word == "UNKNOWN" or (word in {"FRAUD", "MERCHANT_FRAUD"} and kind == "SUSPECTED"):
         return []
     return [f"{origin} {'TAKEN_BACK' if word in {'LEGIT', 'FIRST_PARTY'} else 'STANDS'}"]

@@ -378,3 +378,6 @@ def test_a_store_without_room_counts_sales_one_row_after_the_other() -> None:
         assert store.figures(merchant, number)[MonthCol.SETTLED_N] == 2
     months, _ = store.flush(0)
     assert len(months) == 4
+    later = [replace(sale, time_ms=BEGIN_MS + 40 * DAY) for sale in sales[:3]]
+    store.take_sales(0, columns(later))
+    assert (store.merchants(number + 1), len(store.merchants(number))) == ([1, 2, 3], 1)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 
 from scoring.merchants.months.columns import CLAIM_ROW
 from scoring.merchants.months.table import RowTable
-from scoring.profile.packed import PARTITION_BITS
+from scoring.profile.packed import PARTITION_BITS, RowFormatError
 
 
 def table(rows_max: int) -> RowTable:
@@ -77,3 +78,44 @@ def test_a_table_of_a_kind_that_rows_of_profiles_have_or_without_room_is_refused
     RowTable(255, CLAIM_ROW, 1)
     with pytest.raises(AssertionError):
         RowTable(wrong[0], CLAIM_ROW, wrong[1])
+
+
+def test_a_row_whose_bytes_or_columns_mean_something_else_is_refused() -> None:
+    header = [
+        ("key", "<u8"),
+        ("at", "<i8"),
+        ("sums", "<i8", (2,)),
+        ("home", "<u2"),
+        ("dirty", "u1"),
+        ("spare", "u1", (5,)),
+    ]
+    plain = np.dtype(header)
+    renamed = np.dtype([(("money", *part[1:]) if part[0] == "sums" else part) for part in header])
+    written = RowTable(200, plain, 4, ["A", "B"])
+    written.mark(written.make(0, 1))
+    packed = written.flush(0)
+    same = RowTable(200, plain, 4, ["A", "B"])
+    same.restore(0, packed)
+    assert len(same) == 1
+    for other in (RowTable(200, plain, 4, ["B", "A"]), RowTable(200, plain, 4), RowTable(200, renamed, 4, ["A", "B"])):
+        with pytest.raises(RowFormatError, match="row 0 has another layout"):
+            other.restore(0, packed)
+    assert RowTable(201, plain, 4, ["A", "B"]).layout != written.layout
+
+
+def test_rows_that_are_marked_together_are_flushed_once_and_not_at_all_when_they_are_gone() -> None:
+    rows = table(4)
+    assert (rows.has_room_for(4), rows.has_room_for(5)) == (True, False)
+    fill(rows, [1, 2])
+    assert (rows.has_room_for(2), rows.has_room_for(3)) == (True, False)
+    rows.flush(0)
+    numbers = np.array([rows.find(0, 1), rows.find(0, 2)], dtype=np.int64)
+    rows.mark_all(0, numbers)
+    rows.mark_all(0, numbers)
+    assert rows.pending(0) == 2
+    rows.remove(int(numbers[0]))
+    assert rows.pending(0) == 1
+    packed = rows.flush(0)
+    assert packed.keys[:, 1].tolist() == [2]
+    rows.mark_all(0, numbers[1:])
+    assert rows.pending(0) == 1

@@ -86,6 +86,8 @@ EXPLAINED: Final = {
     'scoring/issuers/shares.py: "YNRCDS"': "another character is no transStatus",
     "scoring/issuers/shares.py: self._partitions.discard(": "its rows are gone: looking for them finds none",
     "scoring/merchants/checklist.py: Source = Literal[": "a type, which only the checker reads",
+    'scoring/merchants/months/table.py: ["dirty"][fresh] = 1': "any number that is not 0",
+    "scoring/merchants/months/store.py: keys: NDArray[np.uint64] = np.maximum(": "no merchant and month mix to 0",
 }
 
 

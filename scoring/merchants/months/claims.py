@@ -122,7 +122,7 @@ def stands_since(claim: Claim, origin: Origin) -> int:
     return _NEVER
 
 
-_FRAUD: Final = (Origin.FRAUD_DISPUTE, Origin.NETWORK, Origin.CLAIM)
+_FRAUD: Final = (Origin.FRAUD_DISPUTE, Origin.NETWORK, Origin.OTHER)
 """Origins that call an event fraud; an amount is the first known one in this order."""
 
 Counted = dict[tuple[int, MonthCol], int]

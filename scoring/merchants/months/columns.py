@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
-from zlib import crc32
 
 import numpy as np
 
@@ -51,7 +50,7 @@ class Origin(IntEnum):
     NETWORK = 0  # TC40, FLD
     FRAUD_DISPUTE = 1  # a chargeback for fraud
     OTHER_DISPUTE = 2  # any other chargeback
-    CLAIM = 3  # an issuer's call, an analyst, others
+    OTHER = 3  # an issuer's call, an analyst, others
 
 
 ORIGINS: Final = len(Origin)
@@ -82,9 +81,6 @@ CLAIM_ROW: Final = np.dtype(
     ]
 )
 """What was reported of an event in one partition: `at` is the latest time of a report. 200 bytes."""
-
-LAYOUT: Final = crc32(repr((MONTH_ROW.descr, CLAIM_ROW.descr, list(MonthCol.__members__))).encode())
-"""Digest of where everything lies in a row: the first word of a logged one. Rows of another layout cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

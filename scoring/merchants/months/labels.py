@@ -96,7 +96,7 @@ def _told(label: FraudReport, code: ReportCode | None) -> tuple[tuple[Origin, Sa
         return _disputed(label.label, says, code)
     if says is None or (says is Says.STANDS and code is not None and code.kind == "SUSPECTED"):
         return ()
-    return ((Origin.NETWORK if label.source in _NETWORK_OF else Origin.CLAIM, says),)
+    return ((Origin.NETWORK if label.source in _NETWORK_OF else Origin.OTHER, says),)
 
 
 def _disputed(word: str, says: Says | None, code: ReportCode | None) -> tuple[tuple[Origin, Says], ...]:

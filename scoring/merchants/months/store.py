@@ -17,6 +17,7 @@ from scoring.merchants.months.columns import (
     ORIGINS,
     MonthCol,
     MonthFigures,
+    Origin,
     total,
 )
 from scoring.merchants.months.table import RowTable
@@ -131,8 +132,8 @@ class MerchantMonths:
 
     def __init__(self, limits: MonthLimits) -> None:
         self._basis: Final = limits.basis
-        self._months = RowTable(MONTH_KIND, MONTH_ROW, limits.months_max)
-        self._claims = RowTable(CLAIM_KIND, CLAIM_ROW, limits.claims_max)
+        self._months = RowTable(MONTH_KIND, MONTH_ROW, limits.months_max, list(MonthCol.__members__))
+        self._claims = RowTable(CLAIM_KIND, CLAIM_ROW, limits.claims_max, list(Origin.__members__))
         self._partitions: set[int] = set()
 
     @property

@@ -1,12 +1,12 @@
 """A bounded table of rows of fixed size, with what a changelog needs: dirty rows, tombstones, packing and restoring."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.merchants.months.columns import LAYOUT
 from scoring.profile.entities import REPORTED
 from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, Packed, RowFormatError
 
@@ -15,7 +15,7 @@ _EVICTED_SHARE: Final = 64
 """A full table gives up one row in so many at once: those with the lowest `at`, which finds them once for many."""
 
 _LOW: Final = 0xFFFFFFFF
-_AT_THE_FRONT: Final = 1  # word of a value before the row: LAYOUT
+_AT_THE_FRONT: Final = 1  # word of a value before the row: the table's layout
 
 
 class RowTable:
@@ -23,14 +23,16 @@ class RowTable:
 
     `data` is the rows, dtype[capacity], replaced when it grows: read it anew after `make`. Whoever changes a row says
     so with `mark`. A full table gives up the rows with the lowest `at`; those of partitions that are flushed from here
-    (`own`) leave a tombstone.
+    (`own`) leave a tombstone. `columns` names what arrays in a row mean; `layout` digests that and where all lies: the
+    first word of a logged row. Rows of another layout cannot be read.
     """
 
-    def __init__(self, kind: int, dtype: np.dtype[np.void], rows_max: int) -> None:
+    def __init__(self, kind: int, dtype: np.dtype[np.void], rows_max: int, columns: Sequence[str] = ()) -> None:
         assert REPORTED < kind < 1 << (32 - PARTITION_BITS)
         assert dtype.itemsize % 8 == 0
         assert rows_max > 0
         self.kind: Final = kind
+        self.layout: Final = crc32(repr((kind, dtype.descr, list(columns))).encode())
         self.evicted = 0
         self.data: NDArray[np.void] = np.zeros(min(_ROOM_MIN, rows_max), dtype=dtype)
         self._rows_max = rows_max
@@ -134,7 +136,7 @@ class RowTable:
         rows = self.data[dirty].copy()
         rows["home"] = 0  # where a row is kept is no part of its value
         words = self.data.dtype.itemsize // 4 + _AT_THE_FRONT
-        values = np.full((len(dirty), words), LAYOUT, dtype=np.uint32)
+        values = np.full((len(dirty), words), self.layout, dtype=np.uint32)
         values[:, _AT_THE_FRONT:] = np.frombuffer(rows.tobytes(), dtype="<u4").reshape(
             len(dirty), words - _AT_THE_FRONT
         )
@@ -166,7 +168,7 @@ class RowTable:
                 if row is not None:
                     self._forget(row)
                 continue
-            if len(value) != words or value[0] != LAYOUT:
+            if len(value) != words or value[0] != self.layout:
                 raise RowFormatError(f"row {n} has another layout than this version reads")
             self._put(partition, key, value[_AT_THE_FRONT:], n)
 
