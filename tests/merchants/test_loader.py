@@ -16,7 +16,7 @@ from streams.transport.consumer import BatchConsumer
 from streams.worker.app import build_app
 from streams.worker.merchants import loader as loader_module
 from streams.worker.merchants.loader import ReferenceLoader, RegistryError
-from streams.worker.settings import WorkerSettings
+from streams.worker.settings import MerchantsSettings, WorkerSettings
 from tests.doubles import NoTelemetry
 from tests.integration.fakes import EchoEngine
 

@@ -27,7 +27,7 @@ from streams.state.settings import State
 from streams.transport.settings import Emit
 from streams.worker.settings import WorkerSettings
 from tests.doubles import NoTelemetry
-from tests.profile.events import SMALL, Event
+from tests.profile.events import SMALL, Event, columns_of
 from tests.state.logs import Crashed, FakeBroker, Record
 from tests.state.rows import pairs
 
