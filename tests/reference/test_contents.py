@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from scoring.contract.response_codes import outcome_class
+from scoring.contract.codes import OutcomeClass
+from scoring.contract.response_codes import answers_of
 from scoring.reference import DatedRow, rows
 from streams.config.tables import shipped_table
 from tests.reference import shipped
@@ -166,4 +167,4 @@ def test_classes_of_response_codes_are_those_that_decisions_rest_on_today() -> N
     for network, switch in (("visa", "VISA"), ("mastercard", "MASTERCARD"), ("jcb", "JCB"), ("other", "ISO")):
         for code in {code for _, code in told} | {"99", "ZZ"}:
             own = told.get((switch, code), told.get(("ISO", code), told.get(("DOMESTIC", code), "UNKNOWN")))
-            assert outcome_class(network, code).name == own, (network, code)
+            assert answers_of(network).get(code, OutcomeClass.UNKNOWN).name == own, (network, code)
