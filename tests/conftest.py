@@ -18,7 +18,6 @@ UNIT_FOLDERS = frozenset(
     {
         "chaos",
         "cli",
-        "compliance",
         "config",
         "contract",
         "decide",
@@ -36,7 +35,6 @@ UNIT_FOLDERS = frozenset(
         "policy",
         "profile",
         "records",
-        "reference",
         "replay",
         "simulator",
         "state",

@@ -10,6 +10,7 @@ from tests.tidy.test_floors import modules
 PACKAGES = ("scoring", "streams", "models")
 
 AIOKAFKA = "a private object of aiokafka, which has no types"
+NUMBA = "an object of numba's compiler, which has no types"
 
 UNTYPED = {
     "streams.records.batches.Fetched.of(source)": AIOKAFKA,
@@ -20,6 +21,7 @@ UNTYPED = {
     "streams.transport.schema.RawBatchSchema.compile(return)": "Faust's events are generic over the value",
     "scoring.jit.trailing_zeros": "numba's intrinsics take any word, and have no types",
     "scoring.jit.prefetch": "numba's intrinsics take any array, and have no types",
+    "scoring.helper_library.HelperCompiler.__init__(args)": NUMBA,
 }
 """What may be `Any` across packages, and why."""
 
