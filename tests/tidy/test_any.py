@@ -22,6 +22,12 @@ UNTYPED = {
     "scoring.jit.trailing_zeros": "numba's intrinsics take any word, and have no types",
     "scoring.jit.prefetch": "numba's intrinsics take any array, and have no types",
     "scoring.helper_library.HelperCompiler.__init__(args)": NUMBA,
+    "scoring.helper_library.HelperCompiler.__init__(flags)": NUMBA,
+    "scoring.helper_library.HelperCompiler.__init__(library)": NUMBA,
+    "scoring.helper_library.HelperCompiler.__init__(locals)": NUMBA,
+    "scoring.helper_library.HelperCompiler.__init__(return_type)": NUMBA,
+    "scoring.helper_library.HelperCompiler.__init__(targetctx)": NUMBA,
+    "scoring.helper_library.HelperCompiler.__init__(typingctx)": NUMBA,
 }
 """What may be `Any` across packages, and why."""
 

@@ -14,6 +14,7 @@ TOOLS = ("deploy", "tests/bench", "tests/chaos")
 FOR_OTHERS = {
     "Alert": "the record of a contract: readers of `alerts` decode it",
     "_build": "aiokafka's sender calls it for a batch",
+    "set_env": "numba's library of code calls it for a helper",
 }
 """What others than this repository read."""
 
