@@ -20,6 +20,7 @@ UNTYPED = {
     "streams.transport.schema.RawBatchSchema.compile(app)": "overrides Faust's, whose app type is circular",
     "streams.transport.schema.RawBatchSchema.compile(return)": "Faust's events are generic over the value",
     "scoring.jit.trailing_zeros": "numba's intrinsics take any word, and have no types",
+    "scoring.policy.settings.PolicySettings.inline": "a policy as YAML; msgspec makes no JSON Schema of `object`",
     "scoring.jit.prefetch": "numba's intrinsics take any array, and have no types",
     "scoring.helper_library.HelperCompiler.__init__(args)": NUMBA,
     "scoring.helper_library.HelperCompiler.__init__(flags)": NUMBA,
