@@ -7,6 +7,7 @@ from typing import Any
 import aiokafka
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams.kafka.reading.bounded import BoundedConsumer
@@ -69,6 +70,24 @@ def test_a_consumer_closes_its_connections_while_a_fetch_waits_after_an_error(cl
 
     consumer = asyncio.run(play())
     assert closed == [consumer._client]
+
+
+def test_a_consumer_whose_fetcher_failed_closes_its_connections_and_says_so(closed: list[AIOKafkaClient]) -> None:
+    async def fail() -> None:
+        raise KafkaError("a fault of the fetcher")
+
+    async def play() -> None:
+        consumer = bounded()
+        await consumer.start()
+        await asyncio.sleep(0)
+        consumer._fetcher._fetch_task.cancel()
+        consumer._fetcher._fetch_task = asyncio.create_task(fail())
+        await asyncio.sleep(0)
+        await consumer.stop()
+
+    with pytest.raises(KafkaError, match="a fault of the fetcher"):
+        asyncio.run(play())
+    assert len(closed) == 1
 
 
 def test_whoever_closes_a_consumer_can_still_be_cancelled(

@@ -8,7 +8,7 @@ import asyncio
 from typing import Any, Final
 
 import aiokafka
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, KafkaError
 
 from streams.records.batches import Fetched, Stored
 
@@ -71,6 +71,7 @@ async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
     It cancels tasks and awaits them. One that has not begun, or that waits to fetch again after an error, ends by this
     cancellation, and so does the stop: its caller would see itself cancelled, and connections would stay open.
     """
+    failure: KafkaError | None = None
     try:
         await aiokafka.AIOKafkaConsumer.stop(consumer)
         return
@@ -78,6 +79,8 @@ async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
         current = asyncio.current_task()
         if current is not None and current.cancelling():  # the loop ends
             raise
+    except KafkaError as error:  # of a fetcher that had failed
+        failure = error
     fetcher = consumer._fetcher
     if fetcher is not None:
         tasks = [fetcher._fetch_task, *fetcher._pending_tasks]
@@ -85,3 +88,5 @@ async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     await consumer._client.close()
+    if failure is not None:
+        raise failure
