@@ -62,7 +62,8 @@ class HelperCompiler(Compiler):
     ) -> None:
         assert library is None, "numba makes a library for each function"
         into = HelperLibrary(targetctx.codegen(), "helper")
-        super().__init__(typingctx, targetctx, into, args, return_type, flags, locals)  # type: ignore[no-untyped-call]
+        arguments = (typingctx, targetctx, into, args, return_type, flags, locals)
+        super().__init__(*arguments)  # type: ignore[no-untyped-call]  # numba
 
 
 class _NoEnvironments:

@@ -86,7 +86,7 @@ class _Response8(Response):  # type: ignore[misc]  # aiokafka has no types
     )
 
 
-class _Response10(Response):  # type: ignore[misc]
+class _Response10(Response):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 3
     API_VERSION = 10
     SCHEMA = Schema(
@@ -132,7 +132,7 @@ class _Response10(Response):  # type: ignore[misc]
     )
 
 
-class _Request8(RequestStruct):  # type: ignore[misc]
+class _Request8(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 3
     API_VERSION = 8
     RESPONSE_TYPE = _Response8
@@ -144,7 +144,7 @@ class _Request8(RequestStruct):  # type: ignore[misc]
     )
 
 
-class _Request10(RequestStruct):  # type: ignore[misc]
+class _Request10(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
     API_KEY = 3
     API_VERSION = 10
     RESPONSE_TYPE = _Response10
@@ -174,7 +174,7 @@ class TopicMetadata(NamedTuple):
     operations: int
 
 
-class MetadataRequest(Request[_RequestStruct]):  # type: ignore[misc]
+class MetadataRequest(Request[_RequestStruct]):  # type: ignore[misc]  # aiokafka has no types
     """Ask for some topics, and for the rights on them; a topic that does not exist is not created."""
 
     API_KEY = 3
