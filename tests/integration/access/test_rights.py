@@ -197,7 +197,7 @@ def test_all_of_them_are_enough_for_a_worker_that_decides_ends_and_restores(secu
     for turn in (1, 2):
         events = [encoded(event_id=f"turn-{turn}-{number}") for number in range(20)]
         asyncio.run(load(secured.as_super, settings.topics.authorizations, {0: [*events, b"{"]}))
-        with process(worker(settings, "deciding"), log) as running:
+        with process(worker(settings, "state.deciding"), log) as running:
             until(lambda turn=turn: offsets(secured, settings) >= 21 * turn, running, log, READY_S)  # type: ignore[misc]
             assert terminate(running) == 0, log.read_text()  # type: ignore[arg-type]
     made = asyncio.run(read(secured.as_super, settings.topics.decisions, 40, END_S))
