@@ -18,12 +18,12 @@ from tests.bench.harness.kafka_io import PARTITIONS
 ANY_END = 2**62
 
 
-async def _input(reader: LogReader, tp: TopicPartition) -> Input:
+async def _input(reader: LogReader, tp: TopicPartition, names: Topics) -> Input:
     """Say that no input waits beyond the last marker of a log: outputs are not scanned, only profiles are read."""
     tail = await reader.last(tp, KEY, *(await reader.bounds([tp]))[tp])
     assert tail is not None
     marker = decode(tail.value, tp.topic, PARTITIONS)
-    applied = marker.applied(Topics())
+    applied = marker.applied(names)
     return Input(committed=dict.fromkeys(applied, 0), begins=dict.fromkeys(applied, 0), ends=applied)
 
 
@@ -37,7 +37,7 @@ async def restore_rate(config: Path) -> float:
     reader = LogReader(settings.kafka, client_id="bench-restore", isolation="read_committed")
     await reader.start()
     names = settings.worker.topics
-    done = [await _input(reader, TopicPartition(names.card_profiles, number)) for number in range(PARTITIONS)]
+    done = [await _input(reader, TopicPartition(names.card_profiles, number), names) for number in range(PARTITIONS)]
     totals: list[int] = []
     restorer = Restorer(reader, names, engine.changelog, PARTITIONS)
     nothing = Since(decisions=ANY_END, alerts={}, dead_letters={})
