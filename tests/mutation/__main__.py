@@ -23,6 +23,20 @@ _NO_PAGE = "--deselect=tests/policy/test_reasons.py::test_the_page_of_reasons_is
 """A page made from the code follows the code: whoever makes it anew would not see what is wrong."""
 _LINES = [f"tests/training/test_{name}.py" for name in ("inputs", "bounds")]
 _PLAN = [f"tests/training/test_{name}.py" for name in ("training", "labels", "plan")]
+_ROWS = [
+    "tests/training/test_matrix.py",
+    "tests/training/test_labels.py::test_a_fraud_is_known_since_its_truth_says_or_its_first_report_or_the_delay",
+    *(
+        f"tests/training/test_bounds.py::test_{name}"
+        for name in (
+            "merchants_beyond_the_limit_are_counted_and_a_delay_that_nothing_needs_is_none",
+            "events_dated_too_far_from_their_record_are_counted_and_are_no_rows",
+        )
+    ),
+    "tests/training/test_inputs.py::test_a_reason_of_another_topic_is_told_apart",
+    "tests/training/test_inputs.py::test_a_fraud_of_no_known_episode_is_one_of_its_own",
+    "tests/training/test_training.py::test_every_event_is_a_row_or_counted_as_skipped",
+]
 _PROFILE = [f"tests/profile/test_{name}.py" for name in ("reports", "report_streams")]
 _ENRICHMENT = [
     *("tests/features", "tests/threeds", "tests/merchants/test_directory.py"),
@@ -39,6 +53,7 @@ TESTS = {
     "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],
     "scoring/profile/kernels/reports.py": _PROFILE,
     "models/training": [*_PLAN, *_LINES, "tests/training/test_cli.py", "tests/training/test_matrix.py"],
+    "models/training/matrix.py": _ROWS,
     "models/training/records.py": [*_LINES, "tests/training/test_training.py"],
     "models/training/truth.py": _LINES,
     "models/training/train.py": _PLAN,

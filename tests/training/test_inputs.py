@@ -18,6 +18,7 @@ from models.training.truth import read_truths
 from scoring.model.manifest import Manifest
 
 CASES = Path(__file__).parent / "cases"
+DELAY = ("--label-delay-days",)
 AT_MS = 1_777_604_400_000
 CONFIG = SimulatorConfig(
     seed=3, days=3, events_per_day=1_500, cards=1_000, merchants=80, episodes=EpisodeRates(t1=60.0, t3=300.0, t4=200.0)
@@ -174,6 +175,22 @@ def test_verdicts_in_strings_train_on_the_frauds_alone(
     assert status == 0, err
     assert f"truth: {frauds} frauds, {len(items) - frauds} genuine, 0 blank" in out
     assert f" authorizations, {frauds} frauds" in out
+
+
+def test_frauds_that_nobody_dates_are_known_after_the_delay_of_the_options_and_the_screen_says_so(
+    train: Callable[..., tuple[int, str, str]], recorded: tuple[list[bytes], list[bytes]]
+) -> None:
+    events = [text for text in recorded[0] if b'"topic":"fraud-reports"' not in text]
+    frauds = [json.loads(text)["event_id"] for text in recorded[1] if json.loads(text)["fraud"]]
+    undated = [truth(event_id=name, fraud=1) + b"\n" for name in frauds]
+    status, out, err = train(events, undated, *DELAY, "0")
+    told = out.splitlines()
+    assert status == 0, err
+    assert f"frauds that nobody dates the report of: {len(frauds)}, known 0 days later" in told
+    assert [line.split(":")[0] for line in told if "known by its cut" in line] == ["train", "calibration", "test"]
+    status, _, err = train(events, undated, *DELAY, "1")
+    part = "of the calibration part: use more days; or say when frauds were known, or shorten the delay of labels"
+    assert (status, part in err) == (1, True), "of three days, the second part is shorter than a day"
 
 
 def test_events_out_of_order_end_the_training_with_their_line(

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from models.simulator import Truth
 from models.training.matrix import Samples, replay
 from models.training.records import Record
-from models.training.train import DAY_MS, LABEL_NOT_KNOWN, Plan, label_lines, split, train_bundle
+from models.training.train import LABEL_NOT_KNOWN, Plan, label_lines, split, train_bundle
 from scoring.features.catalogue import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.model.manifest import Training
 from tests.events import event
 
 START_MS = 1_777_604_400_000
+DAY_MS = 24 * 3_600_000
 PLAN = Plan(name="test", source="a test", seed=5, trees=5)
 ROWS, DAYS = 4_000, 40
 

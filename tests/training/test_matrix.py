@@ -6,6 +6,7 @@ from models.simulator import Truth
 from models.training import matrix
 from models.training.matrix import replay
 from models.training.records import Record
+from tests.events import token
 from tests.training.test_labels import START_MS, authorization, report
 
 NAMES = [f"e{n}" for n in range(23)]
@@ -19,8 +20,9 @@ def test_rows_are_the_same_whatever_the_size_of_a_chunk(monkeypatch: pytest.Monk
     whole = replay(records(), {}).matrix
     assert len(whole) == len(NAMES)
     assert len({row.tobytes() for row in whole}) == len(NAMES), "rows differ, as the time since the card's last one"
-    for size in (1, 4, len(NAMES), 2 * len(NAMES)):
+    for size, batch in ((1, 64), (4, 3), (4, 64), (7, 5), (len(NAMES), 64), (2 * len(NAMES), 9)):
         monkeypatch.setattr(matrix, "_CHUNK_ROWS", size)
+        monkeypatch.setattr(matrix, "BATCH_MAX", batch)
         assert replay(records(), {}).matrix.tobytes() == whole.tobytes()
 
 
@@ -62,3 +64,31 @@ def test_the_answer_to_a_request_and_a_repeat_are_counted_and_are_no_rows() -> N
     assert len(found.matrix) == 3
     assert found.skipped == {"answer": 2, "repeat": 1}
     assert found.fraud.tolist() == [True, False, False]
+
+
+def test_a_row_knows_its_time_its_yen_and_its_card() -> None:
+    cards = ["a", "b", "a", "c", "b"]
+    made = [
+        authorization(
+            name,
+            START_MS + 1_000 * n,
+            card={"pan_hmac": token(card)},
+            amount={"minor": 100 + n},
+            merchant={"id": f"m-{n}"},
+        )
+        for n, (name, card) in enumerate(zip(NAMES, cards, strict=False))
+    ]
+    found = replay(made, {})
+    assert found.event_ms.tolist() == [START_MS + 1_000 * n for n in range(5)]
+    assert found.amount_jpy.tolist() == [100, 101, 102, 103, 104]
+    assert len(found.card) == 5
+    places = {card: found.card[cards.index(card)] for card in "abc"}
+    assert len(set(places.values())) == 3
+    assert found.card.tolist() == [places[card] for card in cards]
+
+
+def test_a_report_that_is_refused_dates_no_fraud() -> None:
+    refused = Record("fraud-reports", b"k", b'{"label":"FRAUD","event_id":"e0"}', START_MS + 50)
+    found = replay([*records()[:1], refused], {"e0": Truth("e0", True, None, None, 1)}, delay_ms=700)
+    assert (found.known_ms.tolist(), found.undated) == ([START_MS + 700], 1)
+    assert sum(found.skipped.values()) == 1
