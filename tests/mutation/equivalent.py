@@ -22,6 +22,8 @@ EXPLAINED: Final = {
     "scoring/profile/kernels/reports.py: ever = whole(arena.singles[fours + _EVER]) + ": _OF_MERCHANTS,
     "scoring/profile/kernels/reports.py: elif settled_s > 0": "an event before second 1 is none",
     "scoring/profile/kernels/reports.py: = min(ever, _COUNT_TOP)": _OF_MERCHANTS,
+    "scoring/profile/kernels/reports.py: while place < REPORT_LOG and received_s < ": "the place after the log holds 0",
+    "scoring/profile/kernels/reports.py: if second == 0:": "a second 1 is none",
     "models/training/calibrate.py: _SHIFT_MAX: Final = ": "a bracket of the root: a wider one holds the same",
     "models/training/calibrate.py: np.diff(centres) >= KNOT_GAP_MIN": "just that far apart, two or one",
     "models/training/calibrate.py: if abs(excess(shift)) > ": "just that much is as good on either side",
