@@ -1,11 +1,11 @@
-"""Profiles: what was seen so far of every card, merchant, device, network address, account and delivery address.
+"""Profiles: windows over the past of every card, merchant, BIN, device, network address, account and address.
 
 Each of the eight keys of an authorization (`Entity`) has one row in a bounded store. For each event, in order, all its
-rows are read into features and only then updated, so a feature never knows its own event or a later one, and how a
-stream is cut into batches changes nothing. `Reports` of fraud count from the second in which they were received.
+rows are read into features and updated after that. So no feature includes its own event or a later one, and the size of
+batches changes nothing. `Reports` of fraud count from the second in which they were received.
 
-What the figures promise, for a window w that ends at T, the latest event time the row has seen (the event's own, unless
-it is late), in whole seconds:
+Error bounds of the figures, in whole seconds, for a window w that ends at T, the latest event time that the row has
+seen (the event's own, unless it is late):
 
 * **Counts and sums** are kept in rings of SUB_BUCKETS + 1 = 5 sub-buckets of w / 4 and read as the running one and the
   four before it. So true(w) <= estimate <= true(w * (1 + 1/4)): a burst across an edge is never undercounted, and the

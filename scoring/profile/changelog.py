@@ -1,4 +1,4 @@
-"""What changed since the last flush, and how it comes back: the durable side of profiles.
+"""Changelog of profiles: rows that changed since the last flush, and the restore of rows.
 
 Every row that is logged belongs to one partition of the input. `flush` packs the rows of a partition that changed, each
 once, and the tombstones of those that were evicted; `restore` puts rows back, in the order of their log.
@@ -32,7 +32,7 @@ _ROOM_MIN: Final = 4_096
 
 
 class Changelog:
-    """Keep the notes of one worker's profiles: per partition what changed, and in one list what was evicted."""
+    """Track changed rows of one worker's profiles by partition, and evicted rows in one list."""
 
     def __init__(self, arena: Arena, partitions: int) -> None:
         self._arena = arena
@@ -44,12 +44,12 @@ class Changelog:
         self.sightings = Sightings(partitions)
 
     def own(self, partition: int) -> None:
-        """Keep note of what is evicted of a partition: it will be flushed. Of all others nobody here may write."""
+        """Track evictions of a partition: this worker flushes it. Evictions of other partitions are not kept."""
         self._owned.add(partition)
         self.sightings.own(partition)
 
     def journal(self, partition: int, events: int) -> Journal:
-        """Return the notes of a partition with room for what so many events can change."""
+        """Return the journal of a partition, with room for all rows that so many events can change."""
         dirty, dirty_n = self._dirty.get(partition) or (np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64))
         needed = int(dirty_n[0]) + events * len(Entity)
         if needed > len(dirty):
@@ -64,7 +64,7 @@ class Changelog:
         return Journal(dirty, dirty_n, self._gone, self._gone_n)
 
     def flush(self, partition: int) -> tuple[Packed, Packed]:
-        """Pack what changed in a partition, rows of cards and shared rows apart, and begin anew.
+        """Pack the dirty rows of a partition, rows of cards and shared rows apart, and mark them clean.
 
         New sightings of cards come last among the shared rows.
         """
@@ -81,7 +81,7 @@ class Changelog:
         return cards, shared
 
     def _forget_gone(self, but: set[int]) -> None:
-        """Drop the notes of evictions of all partitions `but` these."""
+        """Drop evictions of all partitions except those in `but`."""
         noted = self._gone[: self._gone_n[0]]
         left = noted[np.isin(noted[:, 0] & _PARTITION_MASK, np.array(sorted(but), dtype=np.uint64))]
         self._gone[: len(left)] = left
@@ -102,10 +102,10 @@ class Changelog:
         return Packed(to.keys[:rows_end], to.values[:words_end], to.ends[:rows_end])
 
     def restore(self, partition: int, packed: Packed, *, in_place: bool = False) -> None:
-        """Put rows of a partition back, the later of two with one key prevailing; nothing is noted for a flush.
+        """Restore rows of a partition; of two rows with one key the later counts. No row becomes dirty.
 
-        `in_place` puts each row where it was, so that evictions repeat themselves: for the only partition there is,
-        into stores that hold nothing, closed by `settle`.
+        `in_place` puts each row at its former position, so that later evictions are the same. It needs one partition,
+        empty stores, and `settle` afterwards.
 
         Raises:
             RowFormatError: a row is of another version, of another partition, or damaged.
@@ -117,25 +117,25 @@ class Changelog:
         self.sightings.restore(partition, packed)
 
     def settle(self) -> None:
-        """Close a restore in place."""
+        """End a restore in place: the rows that it left empty can be used."""
         entry_points.collect(self._arena)
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
-        """Note rows by their keys, uint32[n, KEY_WORDS], so that the next flush writes them, or their tombstones.
+        """Mark rows dirty by their keys, uint32[n, KEY_WORDS]: the next flush writes them, or their tombstones.
 
-        For what a crash left behind the last marker: rows that do not count must not outlive the ones that do.
+        For records after the last marker, which a crash left: compaction must not keep them instead of valid rows.
         """
         journal = self.journal(partition, len(keys))
         entry_points.mark(np.require(keys, np.uint32, _FORM), partition, self._arena, journal)
         self.sightings.rewrite(partition, keys)
 
     def forget_cards(self, partition: int) -> None:
-        """Let go of a partition's cards: they are another worker's now."""
+        """Remove the cards of a partition that was revoked."""
         entry_points.leave(partition, True, self._arena, self.journal(partition, 0))
         self._drop_notes(partition)
 
     def forget_shared(self, partition: int) -> None:
-        """Let go of what a partition saw of all other entities, to restore it from its log."""
+        """Remove the shared rows of a partition, before they are restored from its changelog."""
         entry_points.leave(partition, False, self._arena, self.journal(partition, 1 << 10))
         self._drop_notes(partition)
         self.sightings.forget(partition)
@@ -148,7 +148,7 @@ class Changelog:
 
     @property
     def eviction_cursors(self) -> list[int]:
-        """Eviction cursors: the row at which the next eviction of each store looks."""
+        """Eviction cursors: the next row that an eviction of each store looks at."""
         return [int(cursor) for cursor in self._arena.stores[:, store.EVICTION_CURSOR]]
 
     @eviction_cursors.setter
@@ -157,7 +157,7 @@ class Changelog:
 
 
 def _writable(packed: Packed) -> Packed:
-    """Copy what is read-only, as bytes of a log are: for it a kernel would be compiled again."""
+    """Copy read-only arrays: numba would compile the kernel again for their type."""
     keys, values = np.require(packed.keys, np.uint32, _FORM), np.require(packed.values, np.uint32, _FORM)
     return Packed(keys, values, np.require(packed.ends, np.int64, _FORM))
 

@@ -1,4 +1,4 @@
-"""What the profile kernels need to know of a batch, as columns: declared here once, for whoever fills or reads them."""
+"""Columns of a batch that the profile kernels read: the one declaration, for writers and readers."""
 
 from typing import Any, Final, NamedTuple, TypeVar, get_args, get_type_hints
 
@@ -66,7 +66,7 @@ def empty(kind: type[_C], n: int) -> _C:
 
 
 def checked(columns: _C) -> _C:
-    """Fail on a column that would make the kernels compile again or read past its end; cheap, once for each batch."""
+    """Fail on a column of another type, shape or order. A kernel would compile again or read past its end."""
     n = len(columns[0])
     arrays: tuple[NDArray[Any], ...] = tuple(columns)
     for (name, dtype), column in zip(_DTYPES[type(columns)].items(), arrays, strict=True):

@@ -1,4 +1,4 @@
-"""What is profiled and over which windows: the nouns that layout, features and kernels share."""
+"""Entities, statistics and windows of profiles, as layout, features and kernels share them."""
 
 from enum import IntEnum
 from typing import Final
@@ -18,7 +18,7 @@ class Entity(IntEnum):
 
 
 REPORTED: Final = len(Entity)
-"""The ninth kind of row: what fraud reports said of a card. No event has a key of its own for it."""
+"""Kind of the rows of reported cards, after the eight entities. They are found by the key of the card."""
 
 
 class Statistic(IntEnum):

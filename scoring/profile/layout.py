@@ -1,7 +1,7 @@
-"""Where everything lies in a row, and the tables of offsets that the kernels read.
+"""Layout of rows, and the tables of offsets that the kernels read.
 
-A row is contiguous bytes: header (key, last second, first second; and to whom the row belongs, which rows of cards have
-at their end), then the widest fields first. Offsets count elements of the field's own type from the start of the row,
+A row is contiguous bytes: a header (key, last second, first second, owner partition; rows of cards have the owner at
+their end), then the widest fields first. Offsets count elements of the field's own type from the start of the row,
 so one arena serves typed views of itself.
 """
 
@@ -36,7 +36,7 @@ _UPPER_WIDTH: Final = 2
 
 
 def _lay_out(plan: RowPlan, own: Fields, *, is_of_card: bool) -> RowLayout:
-    """Place the widest fields first, so that nothing needs padding but the end."""
+    """Place the widest fields first, so that only the end needs padding."""
     rings: dict[tuple[Block, Pair], int] = {}
     uppers: dict[Pair, int] = {}
     fields: dict[str, int] = {}

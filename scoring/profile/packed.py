@@ -1,4 +1,4 @@
-"""Rows as they are logged: the form of a batch of them, and what can be wrong with one."""
+"""Rows as they stand in changelogs: a packed batch, and the error for a row that cannot be read."""
 
 from typing import Final, NamedTuple
 
@@ -14,7 +14,7 @@ KEY_WORDS: Final = 3
 PARTITION_BITS: Final = 24
 
 SIGHTING: Final = 255
-"""Stands for the entity in the key of a row that says that a card was seen in a partition: `profile.sightings`."""
+"""In place of the entity, in the key of a sighting: a card was seen in a partition (`profile.sightings`)."""
 
 SIGHTING_WORDS: Final = 2
 """uint32 words of the value of such a row: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""

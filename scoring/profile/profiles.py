@@ -1,4 +1,4 @@
-"""Hold the profiles of one worker: what was seen of every card, merchant, device and address so far."""
+"""Profiles of one worker, in bounded memory."""
 
 from dataclasses import dataclass, fields
 from typing import Final, NamedTuple
@@ -27,7 +27,7 @@ _REPORTED_MIN: Final = 8
 class ProfileLimits:
     """Bound the rows of each entity; powers of two. A full store evicts by age (`scoring.profile.kernels.store`).
 
-    Of the cards, one in 16 can have been reported: beyond that, the one that was not reported for longest is forgotten.
+    Reported cards: at most one in 16 cards. Beyond that, the card with the oldest report is evicted from them.
     """
 
     card: int = 1 << 20
@@ -67,11 +67,11 @@ def row_nbytes(kind: int) -> int:
 
 
 class Seen(NamedTuple):
-    """What the profiles say of the events of a batch themselves: bool[n] each.
+    """What profiles know of the events of a batch: bool[n] each.
 
-    `repeats` have an id among the last of their card and say nothing new; `disordered` move windows and are earlier, in
-    whole seconds, than the latest event of their card that did. `answers` have the id of an attempt of their card whose
-    outcome was not known, and say it: they are no events of their own, and have no features.
+    `repeats` have an id among the last of their card and bring nothing new. `disordered` move windows, and are earlier
+    in whole seconds than the latest event of their card that moved windows. `answers` have the id of an attempt of
+    their card without an outcome, and bring the outcome: they are not decided and have no features.
     """
 
     repeats: NDArray[np.bool_]
@@ -120,7 +120,7 @@ class Profiles:
         self.changelog = Changelog(self._arena, partitions)
 
     def _kind_and_rows(self, number: int) -> tuple[int, int]:
-        """Say whose rows a store has, and how many at most."""
+        """Return the kind of the rows of a store, and their largest number."""
         if number < len(Entity):
             return number, self.limits.rows(Entity(number))
         if number == store.REPORTS:
@@ -128,7 +128,7 @@ class Profiles:
         return number - store.OWN, self._own_rows(Entity(number - store.OWN))
 
     def _own_rows(self, entity: Entity) -> int:
-        """Return how many rows partitions keep apart: every one sees a merchant or BIN, few see the same device."""
+        """Return the rows for single partitions: every partition sees a merchant or BIN, few see one device."""
         if self.partitions == 1:
             return 1
         wide = entity in {Entity.MERCHANT, Entity.MERCHANT_BIN, Entity.BIN}
@@ -138,7 +138,7 @@ class Profiles:
     def read_then_update(
         self, events: EventColumns, out: NDArray[np.float64], first_column: int, partition: int = 0
     ) -> Seen:
-        """Write the profile features of each event of a partition as its predecessors left them, then let it count.
+        """Write the profile features of each event of a partition, then update its rows with the event.
 
         `out`: float64[n, >= first_column + P], C-contiguous; columns first_column to first_column + P overwritten, NaN
         for what is not known. A repeat changes nothing, an answer adds the outcome of its attempt: the features of
@@ -156,10 +156,10 @@ class Profiles:
         return seen
 
     def take_outcomes(self, events: EventColumns, partition: int = 0) -> NDArray[np.int8]:
-        """Let outcomes of attempts of a partition count that came apart from their events; int8[n] of `OutcomeResult`.
+        """Count outcomes of a partition that came as records of their own; int8[n] of `OutcomeResult`.
 
-        One whose attempt is not among the last ids of its card counts as attempt and outcome. An event that comes later
-        with that id has features and is no repeat; it adds what the outcome could not say, and no second attempt.
+        An outcome whose attempt is not among the last ids of its card counts as attempt and outcome. A later event with
+        that id has features and is no repeat: it adds what the outcome could not tell, and no second attempt.
         """
         results = np.empty(len(events.event_id), dtype=np.int8)
         kept = self._kept_under(partition)
@@ -168,14 +168,14 @@ class Profiles:
         return results
 
     def report(self, reports: Reports, partition: int = 0) -> None:
-        """Count fraud reports of a partition. Events from before its receipt do not see one, whenever they arrive."""
+        """Count fraud reports of a partition. An event from before the receipt never sees the report."""
         kept = self._kept_under(partition)
         entry_points.report(checked(reports), kept, self._arena, self.changelog.journal(kept, len(reports.card)))
 
     def _kept_under(self, partition: int) -> int:
         """Return the partition under which rows are kept."""
         assert partition >= 0, partition
-        if self.partitions == 1:  # all in one: how the input was spread is not known, or it is not spread
+        if self.partitions == 1:  # one partition: all rows are kept under 0
             return 0
         assert partition < self.partitions, f"partition {partition} of {self.partitions}"
         return partition

@@ -8,7 +8,7 @@ from scoring.profile.entities import WINDOW_NAME, Entity, Statistic, Window
 from scoring.profile.layout import TABLES, Value
 
 REPORT_PRIOR_ATTEMPTS: Final = 20.0
-"""Weight of the prior in a merchant's report rate, as attempts: a handful of payments prove nothing either way."""
+"""Weight of the prior in a merchant's report rate, in attempts: a few payments say little about the rate."""
 
 REPORT_PRIOR_RATE: Final = 0.001
 """Report rate of an unknown merchant: 10 bps, between the usual rates of card-present and card-not-present trade."""
@@ -16,7 +16,7 @@ REPORT_PRIOR_RATE: Final = 0.001
 SECONDS_A_DAY: Final = 86_400.0
 
 OUTCOMES: Final = {Statistic.APPROVED, Statistic.CRED, Statistic.RISK}
-"""What only the issuer's answer tells. An attempt that was asked about, and not answered, is in no rate of these."""
+"""Statistics that need the issuer's answer. An attempt without an answer is in none of their rates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

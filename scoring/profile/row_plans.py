@@ -1,4 +1,4 @@
-"""What each entity's row keeps: its rings, its distinct counters and its own fields, in one table."""
+"""Content of each entity's row: rings, distinct counters and fields, in one table."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -140,7 +140,7 @@ Fields = tuple[tuple[str, int, int], ...]
 """Name, width in bytes and count of each field."""
 
 REPORT_FIELDS: Final[Fields] = (
-    ("log_jpy", 8, REPORT_LOG + 1),  # one more, for the moment in which one has to make room
+    ("log_jpy", 8, REPORT_LOG + 1),  # one more, while the oldest is being moved out
     ("settled_jpy_24h", 8, RING),
     ("settled_jpy_30d", 8, RING),
     ("log_s", 4, REPORT_LOG + 1),

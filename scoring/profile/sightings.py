@@ -1,7 +1,7 @@
-"""In which partitions cards turn up: a producer that keys by something else tears their profiles apart, unseen.
+"""Sightings: detect cards in two partitions. A producer that keys by something else splits their profiles.
 
-A sample of cards is watched, chosen by their hashes, so that every worker watches the same ones. That a card was seen
-in a partition, a sighting, is logged once in `shared-profiles`; so it survives, and other workers learn of it.
+A sample of cards is watched, chosen by hash, so that every worker watches the same cards. A sighting says that a card
+was seen in a partition. It is logged once in `shared-profiles`, so it is restored, and other workers read it.
 
 A card seen in k partitions makes k - 1 conflicts, whoever has those partitions and in whatever order they hear of each
 other. One sighting of a card is its first; every other is a conflict, reported by the one that has its partition: at
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIGHTING, SIGHTING_WORDS, Packed
 
 SAMPLED_BITS: Final = 8
-"""One card in 256: wrong keys concern most cards of a producer, so a few thousand of its events betray it.
+"""One card in 256: wrong keys affect most cards of a producer, so a few thousand events are enough to notice.
 
 These are the lowest bits of the hash as it is. Stores, sketches and fingerprints take the upper bits of its product
 (`scoring.profile.kernels.store.mix`), which depend on all of it. All ones are chosen, so 0, an absent card, is not.
@@ -40,7 +40,7 @@ _32: Final = np.uint64(32)
 class Sightings:
     """Remember where sampled cards were seen, by this worker and by others. With one partition there is nothing to do.
 
-    Where is an int with a bit for each of n partitions, and above them one for each where that was reported.
+    A place is an int: n bits for the partitions where a card was seen, and n bits above for those reported.
     """
 
     def __init__(self, partitions: int) -> None:
@@ -92,7 +92,7 @@ class Sightings:
         return Packed(keys, values.reshape(-1), np.cumsum(known, dtype=np.int64) * SIGHTING_WORDS)
 
     def restore(self, partition: int, packed: Packed) -> None:
-        """Take the sightings among logged rows, which have been checked; the later of two with one key prevails."""
+        """Take the sightings among logged rows that were checked; of two with one key the later counts."""
         rows = _rows(packed.keys)
         if not len(rows):
             return
@@ -127,12 +127,12 @@ class Sightings:
                 self._put(card, where & ~both)
 
     def own(self, partition: int) -> None:
-        """Keep note of what is to be written and reported of a partition, also before its first batch."""
+        """Begin to write and report sightings of a partition, also before its first batch."""
         self._notes.setdefault(partition, {})
         self._met.setdefault(partition, {})
 
     def leave(self, partition: int) -> None:
-        """Write and report nothing more of a partition: it is another worker's now, or about to be restored."""
+        """Stop writing and reporting sightings of a partition: it was revoked, or is about to be restored."""
         self._notes.pop(partition, None)
         self._met.pop(partition, None)
 
@@ -140,12 +140,12 @@ class Sightings:
         return (1 | is_reported << self._n) << partition
 
     def _surplus(self, where: int) -> int:
-        """Return the partitions where a card is one too many and nobody has said so: all unreported but the lowest."""
+        """Return the partitions where a card is in conflict and that is not reported: all but the lowest."""
         unreported = where & ~(where >> self._n) & (1 << self._n) - 1
         return unreported & unreported - 1
 
     def _put(self, card: int, where: int) -> None:
-        """Remember where a card was seen, or that it was nowhere. A full table forgets its oldest card."""
+        """Set where a card was seen; nowhere removes it. A full table drops its oldest card."""
         if where and card not in self._where and len(self._where) >= CARDS_MAX:
             oldest = next(iter(self._where))
             for partition, notes in self._notes.items():

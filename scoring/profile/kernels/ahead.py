@@ -1,7 +1,7 @@
-"""Fetch the rows of the events to come into the caches while one event is worked on.
+"""Prefetch the rows of the next events while one event is processed.
 
-Rows lie far apart, and an event has up to eight: waiting for memory took two fifths of the time of this stage. A
-prefetch changes no value: where it fetches the wrong line, only time is lost.
+An event has up to eight rows, far apart in memory: without this, cache misses took two fifths of the time of this
+stage. A prefetch changes no value. One of the wrong line only costs time.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The arrays that kernels pass to each other, bundled: every array argument of a call costs time."""
+"""Bundles of the arrays that kernels pass to each other: every array argument of a call costs time."""
 
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ class Arena(NamedTuple):
 
 
 class Journal(NamedTuple):
-    """Hold what a partition's next flush must write, and what all partitions must bury.
+    """Rows that the next flush of a partition writes, and evicted rows that need tombstones.
 
     `dirty`: the rows that changed, `dirty_n` how many; `gone`: uint64[., 2], entity and partition above key of each row
     that was evicted, `gone_n` how many. Whoever calls a kernel makes room first.
@@ -43,7 +43,7 @@ class Journal(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """Hold what a batch comes to: the matrix of features, which events are repeats, out of order, or answers."""
+    """Results of a batch: the feature matrix, and which events are repeats, out of order, or answers."""
 
     features: Scratch
     repeats: NDArray[np.bool_]

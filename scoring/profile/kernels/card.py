@@ -1,4 +1,4 @@
-"""Remember what only a card's row holds: last event ids, merchants, devices, amounts, FUNDS ladder."""
+"""Fields that only a card's row has: last event ids, merchants, devices, amounts, series of FUNDS declines."""
 
 from math import nan, sqrt
 from typing import Final
@@ -60,7 +60,7 @@ _NAME: Final = constant(~3)
 
 @helper
 def fingerprint(value: np.uint64) -> np.uint16:
-    """Shorten a key or code to 16 bits, never 0: two of them agree by chance once in 65,535."""
+    """Shorten a key or code to a fingerprint of 16 bits, never 0. Two collide once in 65,535."""
     return np.uint16(max(mix(value) >> np.uint64(48), np.uint64(1)))
 
 
@@ -88,7 +88,7 @@ def place_of(arena: Arena, at: int, name: int) -> int:
 
 @helper
 def remember_id(arena: Arena, at: int, word: int) -> None:
-    """Push an id; the oldest falls out."""
+    """Add an id; the oldest is dropped."""
     for k in range(IDS - 1, 0, -1):
         arena.words[at + _IDS + k] = arena.words[at + _IDS + k - 1]
     arena.words[at + _IDS] = word
@@ -108,7 +108,7 @@ def _novelty(arena: Arena, at: int, length: int, value: np.uint64) -> float:
 
 @helper
 def _remember(arena: Arena, at: int, value: np.uint64) -> None:
-    """Move a value to the front of a short memory; the one met least recently falls out."""
+    """Move a value to the front of a short memory; the least recently used one is dropped."""
     if value == np.uint64(0):
         return
     wanted = fingerprint(value)
@@ -157,7 +157,7 @@ def read_card(
 
 @helper
 def update_card(arena: Arena, at: int, columns: EventColumns, i: int, amount: int, second: int, weighs: bool) -> None:
-    """Take an attempt at `second` into the memories of a row, but for its outcome.
+    """Add an attempt at `second` to the memories of a row, without its outcome.
 
     Memories hold an attempt once, however often it is taken; only its amount would weigh again (`weighs`).
     """
@@ -199,7 +199,7 @@ def _end_ladder(arena: Arena, at: int) -> None:
 
 @helper
 def _meet(arena: Arena, at4: int, at2: int, merchant: np.uint16, second: int) -> None:
-    """Note when a merchant was met; the one met longest ago falls out."""
+    """Store the time at a merchant; the least recent merchant is dropped."""
     oldest = 0
     for k in range(MERCHANTS):
         if arena.shorts[at2 + _MERCHANTS + k] == merchant:
@@ -214,7 +214,7 @@ def _meet(arena: Arena, at4: int, at2: int, merchant: np.uint16, second: int) ->
 
 @helper
 def _weigh(arena: Arena, at: int, amount: float) -> None:
-    """Move mean and variance towards an amount: plain ones over the first 32, forgetting exponentially after that."""
+    """Update mean and variance with an amount: plain over the first 32, exponentially weighted after that."""
     at4 = at >> 2
     seen = min(whole(arena.octets[at + _AMOUNTS]) + 1, _AMOUNTS_MEMORY)
     arena.octets[at + _AMOUNTS] = seen

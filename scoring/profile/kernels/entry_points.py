@@ -1,4 +1,4 @@
-"""Take events and outcomes in order; and all entry points, compiled on first use and cached."""
+"""Process events and outcomes in order; and all entry points, compiled on first use and cached."""
 
 from collections.abc import Callable
 from math import nan
@@ -146,7 +146,7 @@ Entries = tuple[
 
 
 def _entry_points(built_from: int) -> Entries:
-    """Make the functions that numba caches, keyed by the digest of all that they call; most return it."""
+    """Make the functions that numba caches. The digest of all that they call is part of the key; most return it."""
 
     @entry
     def read_then_update(

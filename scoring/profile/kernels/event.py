@@ -91,7 +91,7 @@ _SHORT_TOP: Final = constant(2**16 - 1)
 _BYTE_TOP: Final = constant(2**8 - 1)
 
 WHOLE: Final = constant(0)
-"""Of an event all counts: as an attempt with its outcome as far as it says one, a reversal, or a refund."""
+"""Share of an event that counts: all, as an attempt with its outcome if it has one, a reversal, or a refund."""
 
 OUTCOME: Final = constant(1)
 """Only the outcome: the attempt counts already."""
@@ -102,7 +102,7 @@ REST: Final = constant(2)
 
 @helper
 def _figure(outcome: int, kind: int, amount: int, tds_failed: bool, share: int, work: Words) -> None:
-    """Say what one event adds to each statistic. `share`: WHOLE, OUTCOME or REST."""
+    """Write what one event adds to each statistic. `share`: WHOLE, OUTCOME or REST."""
     for statistic in range(_STATISTICS):
         work[ADDS + statistic] = 0
     if kind == 0:
@@ -128,7 +128,7 @@ def _figure(outcome: int, kind: int, amount: int, tds_failed: bool, share: int, 
 
 @helper
 def _blank(entity: int, values: Scratch) -> None:
-    """Say that nothing is known of an absent entity."""
+    """Write unknown for every value of an absent entity."""
     values[_SINCE + entity] = nan
     values[_AGE + entity] = nan
     for ring in range(_BLOCKS[entity, 0, 0], _BLOCKS[entity, _LAST_BLOCK, 1]):
@@ -149,7 +149,7 @@ def _blank(entity: int, values: Scratch) -> None:
 def _read_row(
     arena: Arena, entity: int, at: int, keys: Keys, i: int, second: int, moves: bool, work: Words, values: Scratch
 ) -> None:
-    """Bring one row's rings up to the event and read what every entity has. `at`: word offset of the row."""
+    """Advance the rings of a row to the event and read the values of every entity. `at`: word offset of the row."""
     clock = CLOCKS + CLOCK * entity
     last_s = whole(arena.singles[2 * at + LAST_S])
     set_clock(work, clock, last_s, moves)
@@ -201,7 +201,7 @@ def _update_row(
 def _update_part(
     arena: Arena, columns: EventColumns, i: int, entity: int, part: int, second: int, attempt: bool, work: Words
 ) -> None:
-    """Count an event in what its partition alone saw of an entity, as in the row that sums up all."""
+    """Add an event to the row of its partition alone, as to the row that sums up all partitions."""
     set_clock(work, _OWN_CLOCK, whole(arena.singles[2 * part + LAST_S]), True)
     clear_rings(arena.words, part, entity, _SUMS, work, _OWN_CLOCK)
     clear_rings(arena.singles, 2 * part, entity, _COUNTS, work, _OWN_CLOCK)
@@ -270,7 +270,7 @@ def bring_up(arena: Arena, columns: EventColumns, i: int, at: Words, partition: 
 def update_rows(
     arena: Arena, columns: EventColumns, i: int, at: Words, event_s: int, share: int, partition: int, journal: Journal
 ) -> None:
-    """Let one event, or a share of it, count in all of its rows: WHOLE, OUTCOME or REST."""
+    """Add one event, or a share of it, to all of its rows: WHOLE, OUTCOME or REST."""
     work = arena.work
     amount = min(columns.amount_jpy[i], _AMOUNT_TOP)
     attempt = columns.kind[i] == 0 and share != OUTCOME

@@ -185,7 +185,7 @@ def _settled_before(arena: Arena, eights: int, fours: int, second: int, settled_
 
 @helper
 def _settled_long_before(arena: Arena, eights: int, fours: int, second: int, settled_s: int) -> Five:
-    """Read it for an event later still: of each window the sub-buckets before its own, as far as they are held."""
+    """Read it for an event that is even later: of each window the sub-buckets before its own that are kept."""
     week, month = second // _QUARTER_WEEK, second // _QUARTER_MONTH
     hidden = _held(arena.singles, fours + _30D, _QUARTER_MONTH, settled_s, month, _TO_THE_END)
     ever = whole(max(whole(arena.singles[fours + _EVER]) - hidden, 0))
@@ -200,7 +200,7 @@ def _settled_long_before(arena: Arena, eights: int, fours: int, second: int, set
 
 @helper
 def _hear(arena: Arena, eights: int, fours: int, received_s: int, count: int, amount: int, clock_s: int) -> None:
-    """Take so many reports of one second, and their sum, into a row whose stores' clock says `clock_s`."""
+    """Add reports of one second, and their sum, to a row. `clock_s`: the clock of the stores."""
     heard_s = max(whole(arena.singles[fours + _HEARD_S]), clock_s)
     arena.singles[fours + _HEARD_S] = heard_s
     place = 0

@@ -46,7 +46,7 @@ _SIGN: Final = constant(2**15)
 
 @helper
 def stand(work: Words, second: int) -> None:
-    """Find the bucket of each window that holds `second`."""
+    """Find the bucket of each window that contains `second`."""
     for window in range(WINDOWS):
         number = second // _SUB_S[window]
         work[START + window] = number * _SUB_S[window]
@@ -55,7 +55,7 @@ def stand(work: Words, second: int) -> None:
 
 @helper
 def set_clock(work: Words, clock: int, last_s: int, moves: bool) -> None:
-    """Place the event that `stand` placed in rings that stand at `last_s`. `clock`: offset of the row's clock.
+    """Place the event of the last `stand` in rings whose latest second is `last_s`. `clock`: offset of the row's clock.
 
     A later event moves the rings on. A late one never moves them back: it belongs to its own bucket while that is held.
     """
@@ -78,7 +78,7 @@ def set_clock(work: Words, clock: int, last_s: int, moves: bool) -> None:
 
 @helper
 def read_rings(cells: Cells, at: int, entity: int, block: int, work: Words, clock: int, values: Scratch) -> None:
-    """Clear what has left each ring of a block, then add up the rest into the scratch, a negative net as 0."""
+    """Clear expired buckets of each ring of a block, then add up the others into the scratch; a negative net is 0."""
     for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
         first = at + _OFFSET[ring]
         window = _WINDOW[ring]
@@ -94,7 +94,7 @@ def read_rings(cells: Cells, at: int, entity: int, block: int, work: Words, cloc
 
 @helper
 def clear_rings(cells: Cells, at: int, entity: int, block: int, work: Words, clock: int) -> None:
-    """Clear what has left each ring of a block, without reading it."""
+    """Clear the expired buckets of each ring of a block, without reading."""
     for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
         first, window = at + _OFFSET[ring], _WINDOW[ring]
         slot = work[clock + HEAD + window]

@@ -1,4 +1,4 @@
-"""Pack rows for their log, and put them back.
+"""Pack rows for their changelog, and restore them.
 
 A packed row is uint32 words: format version and the row's number in its store, a bitmap of the cells that are not zero,
 then those cells. A cell is a uint32 of the row after its key; most of a row is zero, so a fresh one packs to a tenth.
@@ -47,7 +47,7 @@ def _put_row(arena: Arena, store: int, at: int, values: Singles, cursor: int) ->
     """Write one row's value; return where it ends."""
     owner, dirty = 4 * at + arena.stores[store, s.PARTITION], 8 * at + arena.stores[store, s.DIRTY]
     partition = arena.shorts[owner]
-    arena.shorts[owner] = 0  # neither is part of the value: they say where it is kept
+    arena.shorts[owner] = 0  # owner and dirty flag are no part of the value
     arena.octets[dirty] = 0
     values[cursor] = _FORMAT
     values[cursor + 1] = np.uint32(s.row_of(arena, store, at))
@@ -105,7 +105,7 @@ def pack(partition: int, cards: bool, arena: Arena, journal: Journal, to: Packed
 
 @helper
 def _is_whole(values: Singles, begin: int, end: int, cells: int) -> bool:
-    """Say whether a value has as many cells as its bitmap names, and none beyond the row."""
+    """Tell whether a value has as many cells as its bitmap says, and none beyond the row."""
     bitmap = begin + HEADER
     first = bitmap + (cells + 31) // 32
     if first > end:
@@ -124,7 +124,7 @@ def _is_whole(values: Singles, begin: int, end: int, cells: int) -> bool:
 def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles, begin: int) -> None:
     """Overwrite a row, but for its key and what says where it is kept, by a value that is whole.
 
-    No log sets what only memory knows: to whom the row belongs, of whom it is the sum, and whether it awaits a flush.
+    A log never sets what only memory knows: the owner partition, the partitions of a sum, the dirty flag.
     """
     for word in range(at + 1, at + arena.stores[store, s.WORDS]):
         arena.words[word] = 0
@@ -179,7 +179,7 @@ def _restore_row(
 
 @helper
 def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journal: Journal) -> int:
-    """Put packed rows of a partition back in order; return DONE, or the number of the first that cannot be read."""
+    """Restore packed rows of a partition in order; return DONE, or the number of the first that cannot be read."""
     begin = whole(0)
     for n in range(len(packed.ends)):
         end = packed.ends[n]
@@ -213,7 +213,7 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
 
 @helper
 def leave(partition: int, cards: bool, arena: Arena, journal: Journal) -> None:
-    """Remove all rows of a partition, without tombstones: they live on in its log.
+    """Remove all rows of a partition, without tombstones: its changelog keeps them.
 
     Where that partition is the only one, the clock of the stores begins anew: rows bring it back.
     """
@@ -234,7 +234,7 @@ def leave(partition: int, cards: bool, arena: Arena, journal: Journal) -> None:
 
 @helper
 def mark(keys: Singles, partition: int, arena: Arena, journal: Journal) -> None:
-    """Note rows for the next flush, and bury those that do not exist."""
+    """Mark rows dirty, and note tombstones for rows that do not exist."""
     for n in range(len(keys)):
         entity = whole(keys[n, 0] >> np.uint32(_PARTITION_BITS))
         if entity > _REPORTED:

@@ -37,7 +37,7 @@ WORDS: Final = 1  # words of a row
 CAPACITY: Final = 2  # rows
 INDEX_AT: Final = 3  # first entry of its index
 INDEX_BITS: Final = 4  # log2 of the entries of its index
-USED: Final = 5  # rows ever given out
+USED: Final = 5  # rows used so far, freed ones included
 EVICTION_CURSOR: Final = 6  # next row that an eviction looks at
 SECOND_CLOCK: Final = 7  # offset in uint32 of another time that counts as activity: when the last report was heard
 FREE: Final = 8  # a row that was given back, plus one; each names the next in its second word
@@ -71,19 +71,19 @@ def mix(key: np.uint64) -> np.uint64:
 
 @helper
 def salted(key: np.uint64, partition: int) -> np.uint64:
-    """Make of an entity's key that of its row in a partition, and the other way round."""
+    """Turn the key of an entity into the key of its row in a partition, or back."""
     return key ^ (np.uint64(partition) * _SALT)
 
 
 @helper
 def is_sum_store(store: int) -> bool:
-    """Say whether a store has one row for a key, whoever saw it: no salt there."""
+    """Tell whether a store has one row for a key, for all partitions: keys have no salt there."""
     return 0 < store < ENTITIES
 
 
 @helper
 def entity_of(store: int) -> int:
-    """Return whose rows a store has: an entity, or REPORTED."""
+    """Return the kind of the rows of a store: an entity, or REPORTED."""
     return store if store < ENTITIES else store - OWN
 
 
@@ -95,7 +95,7 @@ def first_store_of(entity: int) -> int:
 
 @helper
 def is_card_store(store: int) -> bool:
-    """Say whether a store's rows go with cards: each belongs to one partition and is logged with the cards'."""
+    """Tell whether each row of a store has one owner partition and is logged with the cards."""
     return store == 0 or store == REPORTS
 
 
@@ -192,14 +192,14 @@ def remove(arena: Arena, store: int, key: np.uint64) -> bool:
 
 @helper
 def _bury(arena: Arena, store: int, key: np.uint64, partition: int, journal: Journal) -> None:
-    """Remove a row that is logged, and note that its log wants a tombstone."""
+    """Remove a row that is logged, and note its tombstone."""
     if remove(arena, store, key if is_sum_store(store) else salted(key, partition)):
         note_gone(entity_of(store), key, partition, journal)
 
 
 @helper
 def note_gone(entity: int, key: np.uint64, partition: int, journal: Journal) -> None:
-    """Note that a log wants a tombstone."""
+    """Note that a changelog needs a tombstone."""
     n = journal.gone_n[0]
     journal.gone[n, 0] = np.uint64(entity << 32 | partition)
     journal.gone[n, 1] = key
@@ -208,7 +208,7 @@ def note_gone(entity: int, key: np.uint64, partition: int, journal: Journal) -> 
 
 @helper
 def _forget(arena: Arena, store: int, key: np.uint64, owner: int, journal: Journal) -> None:
-    """Remove all that is known of an entity: the row that is read, and what each partition keeps of it."""
+    """Remove an entity: the row that is read, and the rows of all partitions."""
     entity = entity_of(store)
     if not is_card_store(store):
         at = find(arena, entity, key)

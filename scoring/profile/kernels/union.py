@@ -1,4 +1,4 @@
-"""Add up what each partition saw of an entity, exactly as if one row had seen it all.
+"""Add up the rows of one entity in several partitions: the sum is the row of all events together.
 
 Buckets lie on absolute time and hold integers, distinct counters unite by maximum, and a row's clock is the latest of
 its parts': the sum of the parts, brought to that clock, is the row that all of their events would have made in any
