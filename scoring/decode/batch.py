@@ -65,7 +65,7 @@ class Decoded:
         return len(self.names)
 
     def event(self, row: int) -> Authorization:
-        """Decode one accepted event whole: for the few of which more is asked than columns say."""
+        """Decode one accepted event as a record, for callers that need more than its columns."""
         return decode_event(self.values[self.index[row]])
 
 
@@ -153,7 +153,7 @@ def _names(page: Page, reading: Reading) -> list[Name]:
 def _read_exactly(
     values: Sequence[bytes], limits: DecodeLimits, reading: Reading, names: list[Name], refused: dict[int, Reject]
 ) -> set[int]:
-    """Read what the kernel left, and say what is wrong with what it refused; return the positions read here."""
+    """Read the records that the kernel left to msgspec, and add rejects; return the positions read here."""
     done: set[int] = set()
     for position in np.flatnonzero(reading.verdicts != READ).tolist():
         if position in refused:

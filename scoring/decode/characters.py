@@ -1,4 +1,4 @@
-"""Characters that may hide digits: escapes, other scripts, exponents, and what cannot be seen at all."""
+"""Characters that may hide digits: escapes, digits of other scripts, exponents, invisible characters."""
 
 import unicodedata
 from typing import Final
@@ -10,13 +10,13 @@ from scoring.decode.digits import SEPARATORS, is_hex
 from scoring.jit import helper
 
 ODD, ESCAPED, FOREIGN = 4, 32, 64
-"""Marks of a text: something may hide digits in it, it has a backslash, it has a byte beyond ASCII."""
+"""Marks of a text: characters in it may hide digits, it has a backslash, it has a byte beyond ASCII."""
 
 SPECIAL, RUN = 1, 2
-"""Bits of a byte's class: it means something to JSON or hides something; it can stand in a run of digits."""
+"""Bits of a byte's class: it is part of JSON's syntax or may hide digits; it can stand in a run of digits."""
 
 DIGIT, JOINER = 1, 2
-"""Kinds of a character: a digit, or something that may stand between digits."""
+"""Kinds of a character: a digit, or a separator that may stand between digits."""
 
 _DOTS: Final = {"\u00b7": ".", "\u2022": ".", "\u30fb": ".", "\uff65": ".", "\u3001": ",", "\uff64": ",", "\u3002": "."}
 _LINES: Final = frozenset({"Zl", "Zp", "Cc"})
@@ -28,15 +28,15 @@ def decimal_of(character: str) -> int:
 
 
 def joins_digits(character: str) -> bool:
-    """Tell whether a character beyond ASCII may stand between digits as a separator does, or cannot be seen at all."""
+    """Tell whether a character beyond ASCII may separate digits, or is invisible."""
     return separator_of(character) is not None
 
 
 def separator_of(character: str) -> str | None:
-    """Give the separator of ASCII that a character beyond it reads as; empty if it cannot be seen, None if it is none.
+    """Return the ASCII separator that a character beyond ASCII stands for: empty if invisible, None if it is none.
 
-    Spaces and dashes of all kinds are a space; full-width punctuation is what it is wide for; line separators and
-    control characters a line feed; the middle dots and the commas of Japanese a point and a comma.
+    Spaces and dashes of all kinds are a space. Full-width punctuation is the same in ASCII. Line separators and control
+    characters are a line feed. Middle dots and Japanese commas are a point and a comma.
     """
     category = unicodedata.category(character)
     if category in {"Zs", "Pd"} or character == "\u2212":
@@ -72,7 +72,7 @@ def _character_kinds() -> NDArray[np.uint8]:
         elif code >= 0x80 and joins_digits(chr(code)):
             table[code] = JOINER
     for byte in (*SEPARATORS, *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"):
-        table[byte] = DIGIT  # nobody escapes these without a reason
+        table[byte] = DIGIT  # an escaped one is suspect: no writer needs to escape it
     return table
 
 
@@ -103,11 +103,11 @@ def is_exponent(data: NDArray[np.uint8], high: int, i: int) -> bool:
 
 @helper
 def escaped(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]) -> int:
-    """Read the escape at i: ODD if what it stands for may hide something, else 0."""
+    """Read the escape at i: ODD if its character may hide digits, else 0."""
     if i + 1 >= high:
         return 0
     if data[i + 1] == 34:
-        return ODD  # a quote in a string: perhaps a document in a document
+        return ODD  # a quote in a string: it may be JSON within JSON
     if data[i + 1] != 117:  # a tab, a line break, a slash: they may stand between digits
         return ODD if i + 2 < high and _may_join(data[i - 1]) and _may_join(data[i + 2]) else 0
     code = 0
@@ -138,13 +138,13 @@ def wide_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint
 
 @helper
 def outer_mark(data: NDArray[np.uint8], high: int, i: int) -> int:
-    """Read what is special outside of strings: a decimal point, if an exponent follows; nothing else belongs there."""
+    """Mark a special byte outside of strings: ODD, but for a decimal point without an exponent behind it."""
     return ODD if data[i] != 46 or is_exponent(data, high, i) else 0
 
 
 @helper
 def inner_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]) -> tuple[int, int]:
-    """Read what is special inside a string at i: (where to go on, marks)."""
+    """Mark a special byte inside a string at i: (next position, marks)."""
     byte = data[i]
     if byte == 92:
         after = i + 6 if i + 1 < high and data[i + 1] == 117 else i + 2

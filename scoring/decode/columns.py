@@ -1,4 +1,4 @@
-"""Columns of a batch: everything a kernel wants to know of an authorization, as one int64 matrix.
+"""Columns of a batch: all that kernels read of an authorization, as one int64 matrix.
 
 Codes that are absent or stand in no list of their field read as unknown. How a field becomes a column is in `read`.
 """

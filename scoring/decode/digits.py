@@ -1,4 +1,4 @@
-"""Digits that could be a card number or a track: the one judgement that both stages of the guard apply.
+"""Digits that could be a card number or a track: the test that both stages of the guard use.
 
 A card number is 13 to 19 digits with the prefix and length of a network (`networks`) that pass the Luhn check. Single
 spaces or dashes may stand between any of them (`judge_run`); other separators, and up to three characters of them,
@@ -15,7 +15,7 @@ from scoring.decode.networks import ARTICLE, is_article, is_issued
 from scoring.jit import helper
 
 PAN, TRACK = 1, 2
-"""What digits can be: bits of a verdict."""
+"""Bits of a verdict on digits."""
 
 RUN_MIN: Final = 13
 """The shortest card number."""
@@ -24,7 +24,7 @@ PAN_MAX: Final = 19
 """The longest."""
 
 SEPARATORS: Final = tuple(b" -./_+|:,*!#$%&'()<=>;?@^`~\t\n\v\f\r")
-"""What may stand between two groups of digits: ASCII that is no letter or digit and means nothing to JSON."""
+"""Separators of groups of digits: ASCII that is no letter, no digit and no syntax of JSON."""
 
 SEPARATOR_MAX: Final = 3
 """Characters of a separator: ` / ` and a line break with a space are such."""
@@ -59,7 +59,7 @@ def _is_pan(digits: NDArray[np.uint8], first: int, size: int) -> bool:
 def _is_number(digits: NDArray[np.uint8], size: int) -> bool:
     """Tell whether digits[:size] are a card number, or one behind its length in two digits (ISO 8583, LLVAR).
 
-    No number behind a 17: so begins the time in nanoseconds of every event of these years, and nobody issues 17 digits.
+    No number behind a 17: times in nanoseconds begin with 17 until 2027, and no network issues 17 digits.
     """
     if _is_pan(digits, 0, size):
         return True

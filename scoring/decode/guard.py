@@ -1,9 +1,8 @@
-"""The guard: nothing that looks like a card number, a security code, a track or a PIN goes further than this.
+"""The guard: it lets no card number, security code, track or PIN pass.
 
-A compiled scan over the raw bytes marks suspects (`scan`); only those are walked here, slowly and exactly, as the
-JSON they are, repeated keys and all, to find the paths or to clear them. What is found is taken out of the record
-(`stripping`), so that free text cannot keep a payment from being decided; where an output would carry it, the record is
-refused. What cannot be decided is refused.
+A compiled scan over the raw bytes marks suspect records (`scan`). Only those are parsed here as JSON, with repeated
+keys, to find the paths or to clear them. What is found is taken out of the record (`stripping`), so that free text does
+not prevent a decision. Where an output would carry it, the record is refused. So is a record that cannot be judged.
 """
 
 import re
@@ -35,7 +34,7 @@ from scoring.decode.stripping import (
 )
 from scoring.decode.stripping.findings import FINDINGS_MAX
 
-_DOCUMENTS_MAX: Final = 3  # documents in strings of documents: deeper than this nobody nests them by accident
+_DOCUMENTS_MAX: Final = 3  # JSON in strings of JSON: deeper nesting is no accident
 _POINT_EXPONENT: Final = re.compile(r"(?<!\d)\d{1,40}\.\d{1,40}[eE][+-]?\d{1,3}(?!\d)", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?[eE][+-]?\d{1,3}", re.ASCII)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
@@ -48,11 +47,11 @@ _Hit = tuple[_Steps, DeadLetterReason]
 def inspect(
     values: Sequence[bytes], page: Page, refused: dict[int, Reject], limits: DecodeLimits, contract: Part
 ) -> dict[int, Stripped]:
-    """Judge a batch of records of a contract, which `page` lays out.
+    """Judge a batch of records of a contract; `page` holds their bytes.
 
-    Add to `refused` what must not go on: encoding, depth, and whatever is too sensitive to be taken out. Return the
-    records that are to be read in place of others, by position. A record that is neither then holds nothing
-    sensitive that the guard knows, is valid UTF-8 and nests within the limit. Whether it is JSON the decoder says.
+    Add to `refused` records with a wrong encoding or depth, and those whose sensitive data cannot be taken out. Return
+    the stripped records, by position. Any other record has no sensitive data that the guard knows, is valid UTF-8 and
+    nests within the limit. It may still be no JSON: the decoder tells that.
     """
     stripped: dict[int, Stripped] = {}
     if not values:
@@ -96,7 +95,7 @@ def _examine(value: bytes, marks: int, limits: DecodeLimits, contract: Part) -> 
 
 
 def _examine_raw(value: bytes) -> Reject | None:
-    """Look through a record that cannot be walked, as it is and with its escapes undone."""
+    """Search the bytes of a record that cannot be parsed, as they are and without escapes."""
     text = _ESCAPE.sub(_unescaped, value.decode(errors="replace"))
     reason = _verdict(scan_text(value)) or judge(text)
     for name, named in _NAMED_VALUE.findall(text):
@@ -112,7 +111,7 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _judged(document: object, hits: list[_Hit], limits: DecodeLimits, contract: Part) -> Reject | Stripped | None:
-    """Decide what becomes of a record by what was found in it, in the order of the text."""
+    """Decide by the hits whether a record is passed, stripped or refused."""
     if not hits:
         return None
     rejects = [Reject(reason=reason, path=path_of(steps)) for steps, reason in hits]
@@ -129,7 +128,7 @@ def _judged(document: object, hits: list[_Hit], limits: DecodeLimits, contract: 
 
 
 def _hits(document: object, limits: DecodeLimits, contract: Part) -> list[_Hit]:
-    """Find every leaf and key, in the order of the text, that must not go further."""
+    """Find all keys and values with sensitive data, in the order of the text."""
     hits: list[_Hit] = []
     for steps, text, suspect in _leaves(document, (), None, 1):
         part = part_at(contract, steps)
@@ -145,7 +144,7 @@ def _hits(document: object, limits: DecodeLimits, contract: Part) -> list[_Hit]:
 def _leaves(
     node: object, steps: _Steps, suspect: Suspect | None, documents: int
 ) -> Iterator[tuple[_Steps, str, Suspect | None]]:
-    """Yield every key, string and number: its path, its text, and what the nearest sensitive name above it says."""
+    """Yield every key, string and number: its path, its text, and the nearest sensitive name above it."""
     if isinstance(node, Object):
         for key, value in node:
             yield (*steps, key), key, None
@@ -159,14 +158,14 @@ def _leaves(
             try:
                 inner = read(node)
             except (ValueError, RecursionError):
-                return  # a text that only looks like a document
+                return  # it looks like JSON and is none
             yield from _leaves(inner, steps, suspect, documents + 1)
 
 
 def judge(text: str, suspect: Suspect | None = None, *, is_id: bool = False) -> DeadLetterReason | None:
-    """Judge one text, under a field whose name makes it `suspect` if of anything; None is harmless.
+    """Judge one text; `suspect` is what the name of its field suggests. None: it is harmless.
 
-    Of an identifier (`is_id`), a point between two groups of digits makes no fraction.
+    In an identifier (`is_id`) a point between two groups of digits is no decimal point.
     """
     ascii_text = text if text.isascii() else _in_ascii(text)
     reason = None
@@ -206,7 +205,7 @@ def _verdict(marks: int) -> DeadLetterReason | None:
 def _in_ascii(text: str) -> str:
     """Rewrite a text for judging its digits.
 
-    Digits of every script become ASCII, what separates becomes a space, what cannot be seen goes, the rest reads `~`.
+    Digits of every script become ASCII, separators their ASCII form, invisible characters go, others become `~`.
     """
     return "".join(character if character < "\x80" else _ascii_of(character) for character in text)
 

@@ -1,8 +1,8 @@
 """Keys of entities: 64-bit hashes that are the same in every process, computed for a batch in one kernel.
 
 The mixing uses the block multipliers and the finaliser of MurmurHash3 (public domain), with a seed per entity.
-Parts are hashed apart, each with its length, and then chained: no pair of parts can be read as another pair.
-The inputs are keyed hashes and identifiers already, so a secret seed would hide nothing.
+Each part is hashed with its length, then the hashes are chained, so ("ab", "c") and ("a", "bc") differ. The inputs are
+keyed hashes and identifiers already, so a secret seed would add nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ _SEED: Final = 0x5E5B1540A3C9D271
 
 @helper
 def _final(h: uint64) -> uint64:
-    """Spread every bit over all others."""
+    """Mix all bits: the finaliser of MurmurHash3."""
     h = (h ^ (h >> uint64(33))) * uint64(_F1)
     h = (h ^ (h >> uint64(33))) * uint64(_F2)
     return h ^ (h >> uint64(33))
@@ -75,7 +75,7 @@ def _chain(left: uint64, right: uint64) -> uint64:
 
 @helper
 def _present(h: uint64) -> uint64:
-    """Keep 0 for what is absent."""
+    """Replace 0, which means absent, by 1."""
     return h if h != uint64(0) else uint64(1)
 
 

@@ -1,4 +1,4 @@
-"""Which numbers are issued as card numbers, by their first six digits and their length; and which are articles.
+"""Ranges of card numbers by first six digits and length; and the check digit of article numbers.
 
 Sources: ISO/IEC 7812-1 for the form; the ranges that the networks publish. Visa issues 16 and 19 digits, 13 no more.
 RuPay (NPCI): 60, 65, 81, 82, 508, and 353 and 356 with JCB, 16 digits, as in Wikipedia, "Payment card number"

@@ -1,4 +1,4 @@
-"""A batch's values laid out one after the other, as the kernels want them."""
+"""A batch's values one after the other in one buffer, as kernels read them."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from scoring.decode.rejects import ROOT
 from scoring.decode.settings import DecodeLimits
 
 PADDING = b"\n" * 32
-"""Must follow what kernels read, since they read eight bytes at a time."""
+"""Padding after the data of kernels: they read eight bytes at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Page:
 
 
 def lay_out(values: Sequence[bytes], limits: DecodeLimits) -> tuple[Page, dict[int, Reject]]:
-    """Lay out values; one that is empty or too long is refused and takes no room."""
+    """Join values; an empty or too long one is refused and left out."""
     refused: dict[int, Reject] = {}
     sizes = list(map(len, values))
     longest = max(sizes, default=0)
@@ -41,7 +41,7 @@ def lay_out(values: Sequence[bytes], limits: DecodeLimits) -> tuple[Page, dict[i
 
 
 def lay_out_again(values: Sequence[bytes], refused: Container[int]) -> Page:
-    """Lay out values that have been judged, whatever their length; one that is refused takes no room."""
+    """Join values that were judged, of any length; a refused one is left out."""
     return _page([b"" if position in refused else value for position, value in enumerate(values)])
 
 

@@ -1,7 +1,7 @@
-"""Rejects: why a record was refused and where, in words that can hold nothing of the record itself.
+"""Rejects: reason and path of a refused record, without any content of the record.
 
-A decoder's message may quote what it read, so no message leaves this module: it is matched to a bounded reason, and
-its path is rebuilt from the names of the contract.
+A decoder's message may quote the record. So the message is mapped to one of a few reasons, its path is built from the
+names of the contract, and the message is dropped.
 """
 
 import re
@@ -22,7 +22,7 @@ ROOT: Final = "$"
 
 
 def _structs(kind: object) -> Iterator[type[Struct]]:
-    """Walk to every record that a type speaks of."""
+    """Yield all records in a type."""
     if isinstance(kind, type) and get_origin(kind) is None:
         if issubclass(kind, Struct):
             yield kind

@@ -1,7 +1,7 @@
-"""The guard's first stage: one compiled pass over the raw bytes of a batch, that marks whatever deserves a look.
+"""First stage of the guard: one compiled pass over the raw bytes of a batch marks suspect records.
 
-It reads bytes, not JSON values, so that unknown fields, keys, repeated keys and broken JSON hide nothing. The judgement
-on digits is the very one that the second stage applies to decoded strings.
+It reads bytes, not JSON values, so that unknown fields, keys, repeated keys and broken JSON hide nothing. The test of
+digits is the same as in the second stage, which has decoded strings.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from scoring.decode.sensitive import NAME_ENDS, NAME_SLOTS, name_mark
 from scoring.jit import entry, helper, revision
 
 DEEP: Final = 16
-"""Mark of a record that nests too deep, beside PAN and TRACK (`digits`), ODD (`characters`), NAMED (`sensitive`)."""
+"""Mark of a record that nests too deeply, beside PAN and TRACK (`digits`), ODD (`characters`), NAMED (`sensitive`)."""
 
 _OWN_MARKS: Final = 31
 _STRIDE: Final = RUN_MIN - 2
@@ -35,9 +35,9 @@ _STRIDE: Final = RUN_MIN - 2
 def _find_special(
     data: NDArray[np.uint8], start: int, high: int, classes: NDArray[np.uint8], places: NDArray[np.int64]
 ) -> int:
-    """List in `places` where data[start:high] has bytes that mean something; return how many.
+    """List in `places` the special bytes of data[start:high]; return how many.
 
-    Without a branch: a branch for each string costs more than the bytes in between.
+    Without a branch: one branch for each string costs more than reading all bytes.
     """
     count = 0
     for i in range(start, high):
@@ -93,7 +93,7 @@ def _structure_marks(
         else:
             marks |= outer_mark(data, high, i)
         until = places[k] if k < count else high
-        for e in range(i + 2, until):  # numbers between two strings: mostly there is nothing to see
+        for e in range(i + 2, until):  # numbers between two strings: most have no special byte
             if (data[e] == 69 or data[e] == 101) and 48 <= data[e - 1] <= 57:
                 marks |= ODD
     return marks
@@ -105,8 +105,8 @@ def _digit_marks(
 ) -> int:
     """Judge the runs of digits of a record without escapes.
 
-    Of three bytes in a row at every eleventh place, a run of thirteen covers three: to look there is enough. Three are
-    looked at, since a branch for every lone digit or separator costs more. Behind a record there is a line feed.
+    Every run of 13 covers three bytes that begin at a multiple of 11, so only those are tested: three at a time,
+    because a branch for each single digit or separator costs more. A line feed follows each record.
     """
     marks, i, done = 0, start + _STRIDE - 1, start
     while i < high:
@@ -148,7 +148,7 @@ def _judge_runs(
 
 @helper
 def _escaped_digit_marks(data: NDArray[np.uint8], start: int, high: int, digits: NDArray[np.uint8]) -> int:
-    """Judge the runs of digits of a record with escapes: the text after one has nothing of it to its left."""
+    """Judge the runs of digits of a record with escapes: an escape ends a text."""
     marks, low, i = 0, start, start
     while i < high:
         z = i
@@ -213,5 +213,5 @@ def scan_batch(joined: bytes, stops: NDArray[np.int64], size_max: int, depth_max
 
 
 def scan_text(text: bytes, is_id: bool = False) -> int:
-    """Judge a text, other scripts' digits already turned to ASCII: bits PAN and TRACK."""
+    """Judge a text whose digits are ASCII already: bits PAN and TRACK."""
     return int(_scan_text(np.frombuffer(text, dtype=np.uint8), is_id))

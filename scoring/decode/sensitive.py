@@ -1,8 +1,8 @@
-"""What must never arrive, by the name of its field: card numbers, security codes, tracks, PINs.
+"""Names of fields for data that must never arrive: card numbers, security codes, tracks, PINs.
 
-Source: PCI DSS 4.0.1, 3.3.1 (sensitive authentication data) and 3.5.1 (card numbers). A name alone is no hit: the
-result of a security-code check sits under `cvv2` in an honest event, a token may well be called `pan`, the number of a
-parcel `track`, and the post code of an Indian address `pin`.
+Source: PCI DSS 4.0.1, 3.3.1 (sensitive authentication data) and 3.5.1 (card numbers). A name alone is no hit: a valid
+event may have the result of the security-code check under `cvv2`, a token under `pan`, the number of a parcel under
+`track`, and the post code of an Indian address under `pin`.
 """
 
 import re
@@ -32,7 +32,7 @@ KIND_OF_NAME: Final[dict[str, DeadLetterReason]] = {
 """Names in lower case without underscores, dashes, dots and spaces."""
 
 NAME_MAX: Final = 64
-"""Longer keys are nobody's name for such data: the longest here has 20 letters."""
+"""Longest key that is looked up: the longest name in the list has 20 letters."""
 
 _HEX_BLOCK: Final = re.compile(r"(?:[0-9A-Fa-f]{16}){1,2}\Z")
 _TRACK_FORM: Final = re.compile(r"\d{12,19}[=D^]|%B\d{12}", re.ASCII | re.IGNORECASE)
@@ -49,19 +49,19 @@ def fold_name(name: str) -> str:
 
 
 def kind_of(name: str) -> DeadLetterReason | None:
-    """Tell what a field of this name would hold, or None."""
+    """Return the sensitive data that a field of this name would hold, or None."""
     return KIND_OF_NAME.get(fold_name(name)) if len(name) <= NAME_MAX else None
 
 
 class Suspect(NamedTuple):
-    """What values under a sensitive name would be: their kind, and whether a text (digits in ASCII) could be one."""
+    """Sensitive data that a field name suggests: the kind, and a test whether a text (digits in ASCII) can be it."""
 
     kind: DeadLetterReason
     fits: Callable[[str], bool]
 
 
 def suspect_of(name: str, above: Iterable[str | int] = ()) -> Suspect | None:
-    """Tell what a field of this name would hold, under fields of the names `above`, or None."""
+    """Return what a field of this name would hold, under fields of the names `above`, or None."""
     kind = kind_of(name)
     if kind is None:
         return None
@@ -118,7 +118,7 @@ _FITS_KIND: Final[dict[DeadLetterReason, Callable[[str], bool]]] = {
 }
 
 _FITS_NAME: Final[dict[str, Callable[[str], bool]]] = {"track": _track_form, "epb": _pin_block}
-"""Of names that mostly mean something else: a parcel's or a song's number under `track`."""
+"""Stricter tests of names that mostly mean something else: `track` may be the number of a parcel."""
 
 NAMED: Final = 8
 """Mark of a record: a sensitive name has a value that could be one."""
@@ -167,7 +167,7 @@ def name_mark(data: NDArray[np.uint8], high: int, first: int, stop: int, found: 
     if k >= high or data[k] != 58:
         return 0
     if found:
-        return ODD  # nobody spells a field's name with escapes or beyond ASCII
+        return ODD  # an escape or a character beyond ASCII in the name of a field is suspect
     if stop - first > NAME_MAX:
         return 0
     code = np.uint64(_FNV_OFFSET)

@@ -22,7 +22,7 @@ REFERENCES = (
 
 
 GuardMode = Literal["strip", "refuse"]
-"""What becomes of a record with sensitive data in a field that no output carries: decided without it, or refused."""
+"""Treatment of a record with sensitive data in a field that no output carries: decided without it, or refused."""
 
 Rate = Annotated[float, Meta(gt=0.0, le=1e6)]
 CurrencyKey = Annotated[str, Meta(min_length=1, max_length=16)]  # ISO 4217 alphabetic: looked up, not only matched
@@ -49,7 +49,7 @@ class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is refused before it is read, and yen per unit of other currencies for events without their yen value."""
+    """Limits of a record, the guard, and yen per unit of other currencies for events without a value in yen."""
 
     bytes_max: Annotated[int, Meta(ge=1_024, le=1 << 20)] = 65_536
     depth_max: Annotated[int, Meta(ge=4, le=128)] = 32
@@ -81,7 +81,7 @@ class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class KernelLimits(NamedTuple):
-    """What the kernels are told of the limits.
+    """Limits as arrays for kernels.
 
     `clock` int64[3]: the earliest ms, the first ms too late, the entities that leave out the acquirer, as bits.
     `rates` float64[1000]: yen per major unit by currency number, -1 unknown.
@@ -93,7 +93,7 @@ class KernelLimits(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeLimits:
-    """Bound what is read, and say what differs from one installation to the next.
+    """Limits of decoding, and what an installation sets.
 
     `event_ms_min` and `event_ms_max` bound the event's time (from 2000-01-01, before 2101-01-01).
     `yen_per_unit` gives yen per major unit of a currency, for events that do not bring their own yen.

@@ -1,4 +1,4 @@
-"""Decode what is not an authorization: fraud reports, and the merchants' records on their compacted topic."""
+"""Decode fraud reports, and merchant records of their compacted topic."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -120,8 +120,8 @@ def _report(value: bytes, limits: DecodeLimits) -> FraudReport | Reject:
 def parse_merchants(keys: Sequence[bytes], values: Sequence[bytes | None], limits: DecodeLimits) -> ParsedMerchants:
     """Decode merchant records by their topic keys, `acquirer_id/merchant_id`; None is a tombstone.
 
-    A key that does not name what its record names is refused as KEY_MISMATCH: on a compacted topic such a record
-    would shadow or outlive another merchant's.
+    A key that differs from the ids in its record is refused as KEY_MISMATCH: compaction would remove the record of
+    another merchant for it.
     """
     assert len(keys) == len(values)
     present = [position for position, value in enumerate(values) if value is not None]

@@ -1,9 +1,9 @@
-"""Read authorizations: JSON to columns in compiled kernels, with msgspec for whatever is out of the ordinary.
+"""Read authorizations: JSON to columns in compiled kernels, with msgspec for unusual records.
 
 `fields` holds the contract as tables, `codes` what words mean, `lexicon` and `words` how they are looked up.
 `walk` goes through one record as JSON, `times` reads its times, `meaning` takes a value to its column.
-`oddities` notes unknown and repeated keys, `near` says which of them stand near a name of the contract.
-`exact` is msgspec's way, and `kernels` are the entry points.
+`oddities` counts unknown and repeated keys, `near` finds those that are near a name of the contract.
+`exact` reads with msgspec, and `kernels` has the entry points.
 """
 
 from scoring.contract.faults import FAULTS

@@ -1,7 +1,7 @@
-"""The exact way, for a record that the kernel leaves: msgspec reads it or says what is wrong with it.
+"""Read with msgspec the records that the kernel leaves: it decodes them or says what is wrong.
 
-What msgspec has read is spelt out again as plain values, one for each field, which go the kernel's way from there.
-So there is one place that says what is valid, and one that says what a value means.
+The decoded record is written out as plain values, one for each field, for the kernel. So validity is defined in one
+place, and the meaning of a value in one place.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ _LEAVES: Final = {
 
 
 def spell(event: Authorization) -> tuple[bytes, NDArray[np.int64]]:
-    """Write out what an event says: its texts and the padding, and int64[n, 3] rows of (field, start, stop).
+    """Write an event out: its texts with the padding, and int64[n, 3] rows of (field, start, stop).
 
     A row whose start is negative is no text: its stop is the whole number, the flag, or the time in ms.
     """
@@ -51,7 +51,7 @@ def spell(event: Authorization) -> tuple[bytes, NDArray[np.int64]]:
 
 
 def _values(event: Authorization) -> Iterator[tuple[int, object]]:
-    """Give the leaves that are there, a list by its first: EMV 3DS 2.3.1 sends lists where 2.1 and 2.2 send one."""
+    """Yield the leaves that are present, of a list its first item: EMV 3DS 2.3.1 sends lists, 2.1 and 2.2 one value."""
     for section, leaves in _LEAVES.items():
         node = event if not section else getattr(event, section[0])
         if node is None:

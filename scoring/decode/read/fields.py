@@ -1,4 +1,4 @@
-"""The contract as tables that a kernel reads: every key, its type and bounds, and what becomes of its value.
+"""Tables of the contract for kernels: every key, its type and bounds, and the column of its value.
 
 Types and bounds come from the records themselves (`scoring.contract.authorization`); only what a field means is
 written here.
@@ -50,7 +50,7 @@ DEPTH: Final = 4
 
 
 class Scratch(IntEnum):
-    """Columns of a row after those of `Col`: what is needed of an event only until its row is finished."""
+    """Columns of a row after those of `Col`: values that are needed until the row is finished."""
 
     JPY = len(Col)  # -1 unknown
     MONEY = len(Col) + 1  # currency's number by 8, and its exponent; -1 unknown
@@ -180,7 +180,7 @@ _ABSENT: Final = (
     Scratch.MONEY,
     Scratch.APPROVED,
 )
-"""Columns that read -1 where the event is silent; all others read 0."""
+"""Columns that are -1 where the event has no value; all others are 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,14 +265,14 @@ def _blank() -> NDArray[np.int64]:
 TABLE: Final = _table()
 """int64[fields, 11]."""
 BLANK: Final = _blank()
-"""int64[ROOM]: the row of an event that says nothing."""
+"""int64[ROOM]: the row of an event without values."""
 
 KEYS_FROM: Final = 64
 """Space of the keys of node 0 in the lexicon, those of the next one after it; the vocabularies come before."""
 
 
 class Slate(NamedTuple):
-    """What the kernels read, and what they write of the record at hand.
+    """Input of the kernels, and what they write of the current record.
 
     `data` uint8[...]; `row` int64[ROOM]; `spans` int64[SPANS, 2], -1 absent; `seen` int64[fields], twice the
     number of the record in which a field was met last, and one more by the survey; `notes` of unknown keys, see

@@ -1,4 +1,4 @@
-"""Words and what they mean, in a hash table that a kernel asks without a branch for each letter.
+"""Words and their meanings in a hash table, which a kernel reads without a branch for each letter.
 
 A word is at most 24 bytes, three machine words; each belongs to a space: a vocabulary, or the keys of one object.
 """

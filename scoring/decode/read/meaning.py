@@ -1,4 +1,4 @@
-"""What a value means: a field's text, number or flag to its column, and what only the whole event tells."""
+"""Meaning of values: a field's text, number or flag to its column, and values that follow from several fields."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ from scoring.decode.read.words import look_up
 from scoring.jit import helper, whole
 
 READ: Final = 0  # verdicts of a record
-UNREAD: Final = 1  # not what the kernel knows: msgspec decides
+UNREAD: Final = 1  # unusual: msgspec decides
 LATE_OR_EARLY: Final = 2
 NO_CURRENCY: Final = 3
 WRONG_EXPONENT: Final = 4
@@ -87,7 +87,7 @@ def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
             meaning = _look_closer(data, start, stop, TABLE[field, VOCABULARY])
         if meaning == MISSING:
             meaning = TABLE[field, DEFAULT]
-            if meaning == MISSING:  # an empty text in a field that may be left out says nothing
+            if meaning == MISSING:  # an empty text in an optional field is absent
                 return bool(start == stop and not TABLE[field, REQUIRED])
         if column >= 0:
             row[column] = meaning
@@ -119,7 +119,7 @@ def _look_closer(data: NDArray[np.uint8], start: int, stop: int, vocabulary: int
 
 @helper
 def finish(slate: Slate, earliest_ms: int, latest_ms: int, rates: NDArray[np.float64]) -> int:
-    """Fill in what follows from several fields, and say whether the event keeps what types cannot tell.
+    """Fill in what follows from several fields, and check rules that types do not express.
 
     `rates` float64[1000] are yen per major unit by currency number, negative where unknown.
     """

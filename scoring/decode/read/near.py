@@ -1,4 +1,4 @@
-"""Unknown keys that stand near a name of the contract: written as another system writes it, or misspelt."""
+"""Unknown keys that are near a name of the contract: the spelling of another system, or a misspelling."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -102,7 +102,7 @@ def _unescaped(key: bytes) -> str | None:
 
 
 class Oddity(NamedTuple):
-    """One key of an event that is not as it should be: its path, and the name it is near to, None if it comes twice.
+    """An unknown or repeated key of an event: its path, and the name that it is near to, None if it is repeated.
 
     In a path an unknown key that is near to nothing reads `*`: it may be anything.
     """

@@ -1,6 +1,6 @@
-"""Keys of a record that the contract does not know, and keys that come twice: noted in passing, bounded for a batch.
+"""Count unknown and repeated keys of a batch, while records are read; bounded.
 
-The walk notes unknown keys as it skips them. A record that it leaves is surveyed here, loosely and without its values.
+The walk counts unknown keys as it skips them. The keys of a record that it leaves are read here, without values.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""RFC 3339 times in the one spelling that everybody uses; any other is left to msgspec."""
+"""RFC 3339 times in the usual spelling; any other is left to msgspec."""
 
 from typing import Final
 

@@ -1,8 +1,8 @@
-"""One record, walked strictly as JSON of the contract.
+"""Parse one record strictly, as JSON of the contract.
 
-Whatever is not the plain case ends the walk: a repeated key, an escape in a text that matters, a number with a
-fraction, a type or a bound that the contract does not have. msgspec then reads the record again and decides. So this
-walk need not be complete, but what it accepts must be what msgspec accepts, and mean the same.
+An unusual record ends the walk: a repeated key, an escape in a text that is needed, a number with a fraction, a type or
+a bound that the contract does not have. msgspec then reads the record again and decides. So the walk may leave records,
+but it must accept only what msgspec accepts, with the same meaning.
 """
 
 from typing import Final
@@ -58,7 +58,7 @@ def _after_blanks(data: NDArray[np.uint8], i: int, stop: int) -> int:
 
 @helper
 def _plain_end(data: NDArray[np.uint8], start: int, stop: int) -> int:
-    """Find the first byte from `start` on that does not stand for itself in a string; `stop` or later if there is none.
+    """Find the first special byte of a string from `start` on; `stop` or later if there is none.
 
     Eight bytes a step: the top bit of each byte of `odd` is set where it is beyond ASCII, DEL, a control character, a
     quote or a backslash. A carry or borrow can only come out of a byte that is odd itself, so the first is exact.

@@ -1,4 +1,4 @@
-"""The one look-up of the kernels: what a text means among the words of a space."""
+"""Look-up of words in kernels: the meaning of a text in a space."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,7 +1,7 @@
-"""Take out of a record what must not go further, so that the rest can be decided.
+"""Remove sensitive data from a record, so that the rest can be decided.
 
-`contracts` says which parts of a record may be missing, and which an output would carry; `document` reads JSON without
-losing anything of it and writes it without some parts; `findings` is what is told of what was taken out.
+`contracts` has the optional parts of a record, and those that an output carries. `document` reads JSON without loss and
+writes it without some parts. `findings` has the paths and kinds of what was removed.
 """
 
 from scoring.decode.stripping.contracts import (

@@ -1,4 +1,4 @@
-"""Which parts of a record may be missing, and which an output would carry: read off the contracts and the reader.
+"""Optional parts of records, and parts that an output carries: derived from the contracts and the reader.
 
 The texts that a decision, an alert or the key of either takes from an event are the names that the reader hands on
 (`scoring.decode.read.NAMES` of its spans); everything else of an event becomes numbers and hashes. A test puts a marker
@@ -43,14 +43,14 @@ class Part:
 
     @property
     def is_leaf(self) -> bool:
-        """Tell whether nothing is known of what stands inside."""
+        """Tell whether the contract knows no field inside."""
         return not self.parts and self.each is None
 
 
 def optional_part(contract: Part, steps: Steps) -> tuple[str, ...] | None:
     """Find the smallest part around `steps` that a record may lack; None where there is none, or an output carries it.
 
-    Of what the contract does not know, it is the outermost: nothing in it is read.
+    For an unknown key it is the outermost unknown part: nothing in it is read.
     """
     part, found = contract, None
     for depth, step in enumerate(steps):

@@ -1,4 +1,4 @@
-"""What is told of a field that held something sensitive: its path and the kind, never the value."""
+"""Findings: path and kind of a field with sensitive data, never the value."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from scoring.contract.dead_letter import DeadLetterReason, Reject
 
 FINDINGS_MAX: Final = 16
-"""Fields that are told of one record; what else was found in it is taken out as well."""
+"""Largest number of findings of one record; all that was found is removed, listed or not."""
 
 PATH_MAX: Final = 128
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}", re.ASCII)
@@ -31,14 +31,14 @@ class Stripped(NamedTuple):
 
 
 def replaced(values: Sequence[bytes], stripped: Mapping[int, Stripped]) -> Sequence[bytes]:
-    """Give values with those in place that are to be read instead."""
+    """Return values, the stripped ones in place of their originals."""
     if not stripped:
         return values
     return [stripped[position].value if position in stripped else value for position, value in enumerate(values)]
 
 
 def bury(stripped: Mapping[int, Stripped], refused: dict[int, Reject]) -> None:
-    """Let a record that is refused without what the guard took out be refused for that: it comes first."""
+    """Refuse a record for its finding if it is refused after it was stripped: the finding comes first."""
     for position in stripped.keys() & refused.keys():
         refused[position] = stripped[position].reject
 
@@ -46,8 +46,8 @@ def bury(stripped: Mapping[int, Stripped], refused: dict[int, Reject]) -> None:
 def told_path(steps: Sequence[str | int]) -> str:
     """Write a path for people: names as they are, positions `[*]`, at most 128 characters.
 
-    A key may hide what a value may. So one that is no plain name, or has more than two digits, reads `*`, and where a
-    path has more than four digits none of its digits is shown. No number, code or PIN is as short.
+    A key may hold sensitive data too. A key that is no plain name, or has more than two digits, reads `*`. In a path
+    with more than four digits no digit is shown. No card number, code or PIN is as short.
     """
     names = [_shown(step) for step in steps]
     if sum(character.isdigit() for name in names for character in name) > _DIGITS_OF_PATH:
