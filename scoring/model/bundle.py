@@ -1,4 +1,4 @@
-"""Load a model bundle and refuse what does not fit, or write one. Bytes only: the caller reads and writes the files.
+"""Load and check a model bundle, or make one. Bytes only: the caller reads and writes the files.
 
 A bundle is three files: `model.txt` (LightGBM's own text), `manifest.json` (`Manifest`) and `sample.f64`: rows of the
 features and the margin LightGBM gave them, float64, little-endian, row after row.
@@ -32,7 +32,7 @@ _COPY: Final = "copy the bundle again, all its files from one training run"
 
 
 class BundleError(ValueError):
-    """Say which file and field of a bundle does not fit, why, and the way out."""
+    """Raised when a bundle does not fit: names the file and the field, the cause and the way out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

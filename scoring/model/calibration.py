@@ -1,12 +1,12 @@
-"""Turn margins into fraud probabilities and probabilities into scores that outlive a model.
+"""Map margins to fraud probabilities, and probabilities to scores on a scale that no model changes.
 
-Score 700 says one in two, and every 50 points double the odds:
+Score 700 is a probability of one in two, and every 50 points double the odds:
 
     score = clip(floor(700 + 50 * log2(p / (1 - p))), 0, 999)
 
 to a billionth of a point, so that odds of 2^k score 700 + 50 k. So 300 is one in 257, 200 one in 1,025, 0 at most one
-in 16,385, 950 at least 32 in 33. The scale is fixed; what a model means by a margin is in its calibration. A threshold
-on the score therefore keeps its meaning when the model changes.
+in 16,385, 950 at least 32 in 33. The scale is fixed. The calibration of a model maps its margins to it, so a threshold
+on the score keeps its meaning when the model changes.
 """
 
 from math import exp, floor, log

@@ -1,8 +1,8 @@
-"""Lay a forest out for QuickScorer: for each feature, what a value of it rules out in every tree.
+"""Layout of a forest for QuickScorer: for each value of a feature, the leaves that it excludes in each tree.
 
 After Lucchese et al., "QuickScorer: a fast algorithm to rank documents with additive ensembles of regression trees",
-SIGIR 2015. The leaves of a tree are the bits of a word, left to right. A split that sends a row to the right rules out
-the leaves of its left subtree; when every such split has spoken, the lowest bit left is the exit leaf.
+SIGIR 2015. The leaves of a tree are the bits of a word, left to right. A split that sends a row to the right excludes
+the leaves of its left subtree. After all such splits the lowest bit that is left is the exit leaf.
 """
 
 from typing import Final, NamedTuple
@@ -58,7 +58,7 @@ class Layout(NamedTuple):
 
 
 class _Entries:
-    """Collect runs of entries and hand out where each begins and ends."""
+    """Collect runs of entries, and return the begin and end of each."""
 
     def __init__(self) -> None:
         self.length = 0

@@ -1,4 +1,4 @@
-"""The record that says what a model bundle holds, and where it comes from."""
+"""Manifest of a model bundle: its content and its origin."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -20,7 +20,7 @@ _Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Refuse unknown fields: a misspelt one would be lost in silence."""
+    """Refuse unknown fields: a misspelt one would be ignored."""
 
 
 class ManifestFeature(_Record, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Lay out what each feature adds on the way from a root to each of its leaves."""
+"""Contributions of features on the path from the root of a tree to each of its leaves."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class Paths(NamedTuple):
 
 
 def lay_paths(forest: Forest, layout: Layout) -> tuple[Paths, float]:
-    """Return the paths, added up so that scoring a row needs no walk, and the sum of the root values.
+    """Return the paths, with their sums computed in advance, and the sum of the root values.
 
     The latter is the mean margin of the training rows. About 60 ms for 300 trees of 31 leaves.
 
@@ -58,7 +58,7 @@ def _node_values(left: list[int], right: list[int], leaf_value: list[float], lea
         near_count, near_value = (count[near], value[near]) if near >= 0 else (leaf_count[~near], leaf_value[~near])
         far_count, far_value = (count[far], value[far]) if far >= 0 else (leaf_count[~far], leaf_value[~far])
         count[node] = near_count + far_count
-        # a model merged from parts may carry no counts: then both sides weigh the same
+        # a merged model may have no counts: then both sides weigh the same
         share = near_count / count[node] if count[node] else 0.5
         value[node] = share * near_value + (1.0 - share) * far_value
     return value

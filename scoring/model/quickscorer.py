@@ -95,7 +95,7 @@ def _list_at(value: float, row: NDArray[np.int32]) -> int:
 
 @njit(cache=True)
 def _scan_row(row: NDArray[np.float64], layout: Layout, words: NDArray[np.uint64]) -> None:
-    """Leave in `words: uint64[trees]` the leaves that no split of `row` rules out."""
+    """Compute `words: uint64[trees]`: the leaves that no split of `row` excludes."""
     numeric, categorical, mask, tree = layout.numeric, layout.categorical, layout.mask, layout.tree
     words[:] = _ALL_LEAVES
     for i in range(len(numeric)):
@@ -131,8 +131,8 @@ def _scan_block(
 ) -> None:
     """Do what `_scan_row` does for `LANES` rows from `start`; the last row stands in for rows past the end.
 
-    `words: uint64[trees, LANES]` is overwritten, `lanes: float64[3, LANES]` is scratch. What several lanes share is
-    ruled out for all of them at once.
+    `words: uint64[trees, LANES]` is overwritten, `lanes: float64[3, LANES]` is scratch. Leaves that several lanes
+    exclude are cleared for all of them at once.
     """
     numeric, categorical = layout.numeric, layout.categorical
     values, zero, nan = lanes[0], lanes[1], lanes[2]
@@ -203,7 +203,7 @@ def _contributions(row: NDArray[np.float64], out: NDArray[np.float64], layout: L
     word = np.empty(trees, np.uint64)
     ends = np.empty((trees, 2), np.int64)
     _scan_row(row, layout, word)
-    for t in range(trees):  # a path lies anywhere in a few MB: ask for all of them before the first is needed
+    for t in range(trees):  # paths are spread over a few MB: prefetch all of them before the first is read
         leaf = _lowest_bit(word[t])
         ends[t, 0], ends[t, 1] = paths.offset[t, leaf], paths.offset[t, leaf + 1]
         prefetch(paths.feature, ends[t, 0])

@@ -1,4 +1,4 @@
-"""Parse LightGBM's text model into flat arrays, and refuse what could not be scored exactly."""
+"""Parse LightGBM's text model into flat arrays; refuse a model that cannot be scored bit for bit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ MISSING_NONE: Final = 0
 MISSING_ZERO: Final = 1
 MISSING_NAN: Final = 2
 
-_MARGIN_MAX: Final = 1e6  # a sum beyond this is a broken model, not a score
+_MARGIN_MAX: Final = 1e6  # a larger sum means that the model is broken
 
 
 class ModelError(ValueError):
-    """Say that a model cannot be scored exactly, why, and what to do about it."""
+    """Raised when a model cannot be scored bit for bit: gives the cause and the way out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +167,7 @@ def _parse_tree(index: int, block: str, columns: int) -> _Tree:
     right = integers("right_child", -leaves, nodes - 1)
     _check_shape(where, leaves, left, right)
     threshold = _floats(where, "threshold", fields.get("threshold", ""), nodes)
-    # LightGBM leaves the counts of a single-leaf tree out: nothing is ever weighed by them
+    # LightGBM writes no counts for a tree of one leaf, and they are not used
     count = integers("leaf_count", 0, 2**53, leaves) if nodes else np.zeros(1, np.int64)
     return _Tree(
         feature=integers("split_feature", 0, columns - 1).astype(np.int32),
