@@ -1,4 +1,4 @@
-"""What a simulated stretch of traffic is made of: size, time, episode rates, what becomes known afterwards."""
+"""Configuration of simulated traffic: size, time, rates of episodes, fraud reports."""
 
 from typing import Annotated, Literal
 
@@ -50,7 +50,7 @@ class Planned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything a stream depends on: the same record gives the same bytes, whatever the clock or the hash seed.
+    """All inputs of a stream: the same record gives the same bytes, at any time and with any hash seed.
 
     `start_ms` is milliseconds since the epoch, UTC, from 2000 to mid-2090; daily rhythm is Asia/Tokyo whatever it is.
     Bounds are checked on construction; beyond them it raises `ValueError`.

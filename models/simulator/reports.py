@@ -1,7 +1,7 @@
-"""What becomes known afterwards: fraud reports, late, incomplete and sometimes wrong.
+"""Fraud reports of a stream: late, incomplete and sometimes wrong.
 
 Sources: TC40 (Visa) and FLD (Mastercard) fraud reports, chargebacks, issuers' calls. A declined attempt costs
-nobody anything and is hardly ever reported.
+nobody anything and is rarely reported.
 """
 
 import heapq

@@ -1,4 +1,4 @@
-"""Endless cheap traffic of a fixed population, for soak and load tests: real events with new ids and times.
+"""Traffic of a fixed population for soak and load tests, without end: drawn events with new ids and times.
 
 A few thousand events are drawn once. Each pass gives them new event ids and new times in place, in order, so
 that profiles stay the same size while event time goes on; nothing else about them changes.
@@ -16,7 +16,7 @@ from models.simulator.stream import Simulator
 
 _ID = b'"event_id":"'
 _TS = b'"event_ts":"'
-_AUTHENTICATED_AT = re.compile(rb'"auth_ts":"[^"]*",')  # optional, and wrong as soon as the event's own time moves
+_AUTHENTICATED_AT = re.compile(rb'"auth_ts":"[^"]*",')  # optional, and wrong once the time of the event changes
 _TEMPLATES_MAX = 20_000
 _UNREAD = (
     ("txn", "order_ref_hmac"),

@@ -18,7 +18,7 @@ Topic = Literal["authorizations", "fraud-reports", "merchants"]
 
 
 class Truth(NamedTuple):
-    """What really happened in one authorization. It is never part of the event.
+    """Truth of one authorization. It is never part of the event.
 
     `typology` ("T1" ... "T11") and `episode` are None for genuine events; `amount_jpy` is whole yen, asked for,
     not necessarily approved. `known_at_ms` is when a fraud became known: the simulator's own at once, whatever is
@@ -105,7 +105,7 @@ class Simulator:
 def _postpone(config: SimulatorConfig, later: dict[int, list[Rows]], hour: int, parts: list[Rows]) -> None:
     """File rows under the hour they happen in; what lies beyond the end of the stream is dropped."""
     rows = joined(parts)
-    # An event that was to precede its episode's first hour happens in it.
+    # An event before the first hour of its episode is moved into it.
     due = np.maximum((rows["at_ms"] - config.start_ms) // HOUR_MS, hour)
     early = rows["at_ms"] < config.start_ms + hour * HOUR_MS
     rows["time_ms"][early] = rows["at_ms"][early] = config.start_ms + hour * HOUR_MS
@@ -120,7 +120,7 @@ def _postpone(config: SimulatorConfig, later: dict[int, list[Rows]], hour: int, 
 def _repeat(
     config: SimulatorConfig, later: dict[int, list[Rows]], hour: int, rows: Rows, rng: np.random.Generator
 ) -> None:
-    """Publish a few events a second time, in the next hour: the same bytes under the same id."""
+    """Publish a few events again in the next hour: the same bytes with the same id."""
     again = rows[chance(rng, rows.size, config.repeat_share)].copy()
     if again.size and hour + 1 < config.days * 24:
         again["at_ms"] = config.start_ms + (hour + 1) * HOUR_MS + rng.integers(0, 60_000, again.size)

@@ -1,4 +1,4 @@
-"""Ordinary traffic of one hour: who buys what at this time of a Tokyo day, and what follows from it."""
+"""Ordinary traffic of one hour, by the time of the day in Tokyo, with retries, reversals and refunds."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ _PRESENT_HOURS = np.array(
     [0.8, 0.4, 0.3, 0.2, 0.3, 0.8, 2, 4, 5, 5.2, 6, 7.2, 9, 7, 6, 6.2, 6.6, 8, 9, 7.4, 5, 2.6, 1.6, 1]
 )
 _WEEKDAYS = np.array([0.95, 0.94, 0.95, 0.97, 1.04, 1.1, 1.05])  # Monday first
-# What is left for first attempts once sprees, subscriptions, retries, refunds and reversals have had theirs.
+# Share of first attempts, without sprees, subscriptions, retries, refunds and reversals.
 _ONLINE_SHARE, _PRESENT_SHARE = 0.487, 0.363
 _TOURIST_SHARE = 0.07  # of card-present events: inbound travellers, foreign cards and entirely genuine
 _FLASH_SALE_HOUR, _FLASH_SALE_SHARE = 10, 0.004
@@ -32,7 +32,7 @@ _DESK = 1 << 37
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    """First attempts before anything else is known of them."""
+    """First attempts, before the other columns are drawn."""
 
     time_ms: Ints
     card: Ints

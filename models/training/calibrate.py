@@ -1,7 +1,7 @@
-"""Fit what a margin means: isotonic where there are frauds enough, Platt's line at the ends and where there are not.
+"""Fit the calibration: isotonic where there are enough frauds; Platt's line at the ends and elsewhere.
 
-The fits are scikit-learn's. What is done here is what a bundle needs beside them: blocks with frauds enough, knots in
-log-odds, and a mean probability that equals the fraud rate.
+The fits are scikit-learn's. This module adds blocks with enough frauds, knots in log-odds, and a mean probability that
+equals the fraud rate.
 """
 
 import warnings
@@ -27,7 +27,7 @@ _MEAN_ERROR_MAX: Final = 1e-3  # of the mean probability, relative to the fraud 
 
 
 class CalibrationError(ValueError):
-    """Raised when a calibration does not converge, or its probabilities do not come true on its own rows."""
+    """Raised when a calibration does not converge, or its mean probability misses the fraud rate of its own rows."""
 
 
 def fit_calibration(margins: NDArray[np.float64], fraud: NDArray[np.bool_]) -> CalibrationTable:
@@ -45,7 +45,7 @@ def fit_calibration(margins: NDArray[np.float64], fraud: NDArray[np.bool_]) -> C
     if frauds < FRAUDS_MIN or frauds == len(fraud):
         raise ValueError(f"{frauds} frauds among {len(fraud)} rows to calibrate on, at least {FRAUDS_MIN} are needed")
     slope, intercept = fit_platt(margins, fraud)
-    slope = max(slope, _SLOPE_MIN)  # a model no better than chance must not turn its ranking round
+    slope = max(slope, _SLOPE_MIN)  # a slope below zero would reverse the ranking of a model no better than chance
     if frauds < _ISOTONIC_FRAUDS_MIN:
         centre = float(margins.mean())
         centres, log_odds, method = np.array([centre]), np.array([slope * centre + intercept]), "platt"
@@ -98,7 +98,7 @@ def _isotonic(
     rates = IsotonicRegression().fit_transform(total / rows, frauds / rows, sample_weight=rows)
     pooled = np.cumsum(np.concatenate(([0], (np.diff(rates) > 0).astype(np.int64))))
     rows, frauds, total = (_sums(pooled, column) for column in (rows, frauds, total))
-    log_odds = np.log((frauds + 0.5) / (rows - frauds + 0.5))  # Haldane and Anscombe: no block is quite certain
+    log_odds = np.log((frauds + 0.5) / (rows - frauds + 0.5))  # Haldane and Anscombe: no block has log-odds of infinity
     return total / rows, np.maximum.accumulate(log_odds)
 
 

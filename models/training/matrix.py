@@ -1,4 +1,4 @@
-"""Turn recorded traffic into a training matrix, along the very path that scores live events."""
+"""Turn recorded traffic into a training matrix, by the same code that scores live events."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
@@ -60,7 +60,7 @@ class Samples:
 def replay(
     records: Iterable[Record], truths: Mapping[str, Truth], settings: Settings | None = None, *, delay_ms: int = 0
 ) -> Samples:
-    """Send records through the engine's own feature path, in order, and collect what the model would have seen.
+    """Process records in order with the engine's own code, and collect the rows that the model would have scored.
 
     `truths` has the truth of each fraudulent event by its id; it may be filled while `records` are drawn, as long as a
     truth is there by the time all are. What no truth calls fraud is genuine. A fraud is known since its truth says, or
@@ -154,7 +154,7 @@ class _Collector:
         for i in np.flatnonzero(fraud).tolist():
             truth = found[i]
             assert truth is not None
-            # a fraud of no known episode is one of its own, and of no known kind is of kind "?"
+            # a fraud without an episode is an episode of its own; without a kind its kind is "?"
             typology[i], episode[i] = truth.typology or "?", truth.episode or f"event {self._ids[i]}"
             matched.add(self._ids[i])
             known = self._reported_ms.get(self._ids[i]) if truth.known_at_ms is None else truth.known_at_ms

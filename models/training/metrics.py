@@ -1,4 +1,4 @@
-"""Say how good a model is, at alert volumes a team could work through."""
+"""Measure a model at alert volumes that a team can work through."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ _BY_TYPOLOGY: Final = "recall_at_1pct_"
 
 
 def evaluate(samples: Samples, scores: NDArray[np.float64]) -> dict[str, float]:
-    """Measure the ranking `scores: float64[n]` of samples the model has never seen, with ties against it.
+    """Measure the ranking `scores: float64[n]` of samples that were not trained on. Ties count against the model.
 
     Keys are plain for all fraud; those that begin with `no_t1_` leave the rows of enumeration out, whose many
     small attempts would otherwise outvote every other fraud. `..._at_0.5pct` means: if the half per cent of all rows

@@ -1,4 +1,4 @@
-"""Recorded traffic as JSON lines: in order, in milliseconds; a fault is named by its line and quotes nothing of it."""
+"""Recorded traffic as JSON lines, in order of time. An error names the line and quotes nothing of it."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal, NamedTuple, TypeVar, cast, get_args
@@ -16,7 +16,7 @@ AT_MS_END: Final = 4_133_980_800_000  # 2101-01-01: with the above, the event ti
 
 _TOPICS: Final = get_args(Topic)
 _FINER: Final = {"seconds": 1000.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
-"""What a number that is no time in milliseconds may count, and milliseconds per unit."""
+"""Other units of a time, and their milliseconds."""
 
 
 class Record(NamedTuple):

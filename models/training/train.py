@@ -17,7 +17,7 @@ from scoring.model.manifest import Part, Training
 TREES_MAX: Final = 300
 LEAVES: Final = 31
 EPISODE_WEIGHT_MAX: Final = 50.0
-"""An enumeration of thousands of attempts is one incident: its rows together weigh no more than this many frauds."""
+"""Largest weight of one episode, in frauds: an enumeration of thousands of attempts is one incident."""
 
 LABEL_NOT_KNOWN: Final = "label not known yet"
 DAY_MS: Final = 86_400_000
@@ -31,7 +31,7 @@ class Plan:
 
     name: str
     source: str
-    """Where the samples come from, in words, for the data card."""
+    """Origin of the samples, in words, for the data card."""
     seed: int = 1
     trees: int = TREES_MAX
     threads: int = 1
@@ -67,7 +67,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """Row ranges of the three parts, in the order of time; nothing later ever teaches something earlier.
+    """Row ranges of the three parts, in order of time: a part never learns from a later one.
 
     `cuts_ms` are the ends of training and calibration: a fraud that became known after its part's cut is genuine there.
     """
@@ -79,7 +79,7 @@ class Split:
 
     @property
     def gaps(self) -> int:
-        """Rows between the parts, of which nobody knew the truth at the cut."""
+        """Rows between the parts, whose truth was not known at the cut."""
         gaps: int = self.calibration.start - self.train.stop + self.test.start - self.calibration.stop
         return gaps
 
@@ -122,7 +122,7 @@ def _parts(samples: Samples, parts: Split) -> dict[str, Samples]:
 
 
 def labelled(samples: Samples, cut_ms: int) -> Samples:
-    """Return samples as they were known at a moment: what became known later was taken as genuine."""
+    """Return samples as known at a moment: a fraud that became known later is genuine."""
     return replace(samples, fraud=samples.fraud & (samples.known_ms <= cut_ms))
 
 
@@ -166,7 +166,7 @@ def train_bundle(samples: Samples, plan: Plan) -> tuple[dict[str, bytes], dict[s
     """
     parts = split(samples, plan)
     train, calibration, test = _parts(samples, parts).values()
-    # through its text: the bundle scores what can be read back, and no state of training is left in it
+    # from its text, as the bundle is loaded: no state of the training is left in it
     text = _fit(train, plan)
     booster = lightgbm.Booster(model_str=text)
     margins, unseen = _margins(booster, calibration.matrix), _margins(booster, test.matrix)
@@ -233,7 +233,7 @@ def _part(samples: Samples, truth: Samples) -> Part:
 
 
 def data_card(samples: Samples, plan: Plan) -> str:
-    """Say in words what the model has seen, and what it has not."""
+    """Describe in words the data of the model, and what it lacks."""
     names, counts = np.unique(samples.typology[samples.fraud].astype(str), return_counts=True)
     kinds = ", ".join(f"{name} {count}" for name, count in zip(names.tolist(), counts.tolist(), strict=True))
     skipped = ", ".join(f"{reason} {count}" for reason, count in samples.skipped.items()) or "none"

@@ -1,4 +1,4 @@
-"""The truth of recorded events, by event id: what was fraud, and since when that was known."""
+"""Truth of recorded events by event id: fraud or not, and since when it is known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
