@@ -35,7 +35,7 @@ from streams.worker.agents import define_agents
 from streams.worker.deliveries import Deliveries
 from streams.worker.emit import Emitter
 from streams.worker.merchants.letters import MerchantLetters
-from streams.worker.merchants.loader import ReferenceLoader
+from streams.worker.merchants.loader import MerchantLoader
 from streams.worker.protocols import Engine, Telemetry
 from streams.worker.settings import WorkerSettings
 from streams.worker.watchdog import Watchdog
@@ -57,7 +57,7 @@ class _Boot(BootStrategy):
     def kafka_consumer(self) -> Iterable[ServiceT]:
         app = cast("FraudApp", self.app)
         profiles = [app.changelog_writer, app.follower] if app.settings.is_durable else []
-        return [app.outputs, app.reference, app.letters, app.deliveries, *profiles, *super().kafka_consumer()]
+        return [app.outputs, app.merchant_loader, app.letters, app.deliveries, *profiles, *super().kafka_consumer()]
 
 
 class _Outputs(faust.Service):
@@ -90,7 +90,7 @@ class FraudApp(faust.App):
         self.outputs = _Outputs(settings, self.emitter, engine, loop=self.loop)
         self.letters = MerchantLetters(settings, engine, self.emitter, telemetry, lambda: self.watched, loop=self.loop)
         self.on_partitions_revoked.connect(self.letters.release)
-        self.reference = ReferenceLoader(settings, engine, self.letters, telemetry, loop=self.loop)
+        self.merchant_loader = MerchantLoader(settings, engine, self.letters, telemetry, loop=self.loop)
         self.deliveries = Deliveries(
             depth=DELIVERIES_MAX,
             timeout_s=settings.emit.ack_timeout_s,
@@ -146,7 +146,7 @@ class FraudApp(faust.App):
         use, and one made by two threads at once is two, of which one never starts.
         """
         consumer = self.watched
-        return consumer is not None and self.reference.loaded and consumer.settled
+        return consumer is not None and self.merchant_loader.loaded and consumer.settled
 
     @property
     def batch_consumer(self) -> BatchConsumer:

@@ -12,7 +12,7 @@ from streams.dlq.letters import letter_of
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 from streams.worker.merchants import loader as loader_module
-from streams.worker.merchants.loader import ReferenceLoader
+from streams.worker.merchants.loader import MerchantLoader
 from streams.worker.settings import WorkerSettings
 from tests.brokers.load import committed, producer, read
 from tests.brokers.workers import terminate, worker_process
@@ -104,7 +104,7 @@ def test_a_partition_that_is_added_is_followed(
 
     async def play() -> None:
         await produce(settings, 0, b"a", b"b")
-        loader = ReferenceLoader(settings, engine, _NoLetters(), NoTelemetry())  # type: ignore[arg-type]
+        loader = MerchantLoader(settings, engine, _NoLetters(), NoTelemetry())  # type: ignore[arg-type]
         async with loader:
             await _add_partition(apache, topic)
             async with asyncio.timeout(END_S):

@@ -15,7 +15,7 @@ from streams.state.settings import State
 from streams.transport.consumer import BatchConsumer
 from streams.worker.app import build_app
 from streams.worker.merchants import loader as loader_module
-from streams.worker.merchants.loader import ReferenceLoader, RegistryError
+from streams.worker.merchants.loader import MerchantLoader, MerchantsError
 from streams.worker.settings import MerchantsSettings, WorkerSettings
 from tests.doubles import NoTelemetry
 from tests.integration.fakes import EchoEngine
@@ -97,10 +97,10 @@ class FakeLetters:
         self.noted.append((partition, begin, end))
 
 
-async def started(telemetry: NoTelemetry | None = None) -> tuple[ReferenceLoader, EchoEngine, FakeLetters]:
+async def started(telemetry: NoTelemetry | None = None) -> tuple[MerchantLoader, EchoEngine, FakeLetters]:
     engine, letters = EchoEngine(), FakeLetters()
     settings = WorkerSettings(merchants=MerchantsSettings(load_timeout_s=0.5))
-    loader = ReferenceLoader(settings, engine, letters, telemetry or NoTelemetry())  # type: ignore[arg-type]
+    loader = MerchantLoader(settings, engine, letters, telemetry or NoTelemetry())  # type: ignore[arg-type]
     await loader.on_start()
     assert loader.loaded
     return loader, engine, letters
@@ -263,12 +263,12 @@ def test_partitions_are_looked_for_again_only_after_a_while(monkeypatch: pytest.
 
 
 def test_a_missing_topic_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RegistryError, match="does not exist"):
+    with pytest.raises(MerchantsError, match="does not exist"):
         load(monkeypatch, partitions=None)
 
 
 def test_an_end_that_is_never_reached_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RegistryError, match="in time"):
+    with pytest.raises(MerchantsError, match="in time"):
         load(monkeypatch, polls=[10], end=11)
 
 
@@ -278,5 +278,5 @@ def test_the_group_is_joined_only_after_the_registry_is_loaded() -> None:
         return [type(service).__name__ for service in app.boot_strategy.server()]
 
     order = asyncio.run(play())
-    assert order.index("Producer") < order.index("ReferenceLoader") < order.index(BatchConsumer.__name__)
+    assert order.index("Producer") < order.index("MerchantLoader") < order.index(BatchConsumer.__name__)
     assert order.index("Deliveries") < order.index(BatchConsumer.__name__), "it must outlive the consumer when stopping"

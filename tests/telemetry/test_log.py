@@ -77,11 +77,11 @@ def test_a_library_that_had_set_itself_up_is_quietened() -> None:
 
 
 def test_the_running_commentary_of_services_is_held_back(out: io.StringIO) -> None:
-    logger = logging.getLogger("streams.reference")
-    logger.info("[^-ReferenceLoader]: Starting...")
+    logger = logging.getLogger("streams.merchants")
+    logger.info("[^-MerchantLoader]: Starting...")
     logger.info("merchants_loaded records=%d", 3)
-    logger.warning("[^-ReferenceLoader]: a sentence")
-    assert [line["event"] for line in lines(out)] == ["merchants_loaded", "[^-ReferenceLoader]: a sentence"]
+    logger.warning("[^-MerchantLoader]: a sentence")
+    assert [line["event"] for line in lines(out)] == ["merchants_loaded", "[^-MerchantLoader]: a sentence"]
 
 
 def test_the_text_of_an_exception_that_may_quote_data_is_not_told(out: io.StringIO) -> None:

@@ -9,7 +9,7 @@ from streams.state.follow import Follower
 from streams.transport.tasks import TaskCancelledError, WatchedService
 from streams.worker.deliveries import Deliveries
 from streams.worker.merchants.letters import MerchantLetters
-from streams.worker.merchants.loader import ReferenceLoader
+from streams.worker.merchants.loader import MerchantLoader
 
 
 class Waiting(WatchedService):
@@ -68,5 +68,5 @@ def test_a_task_that_ends_or_fails_does_as_before() -> None:
 
 
 def test_every_service_of_a_worker_that_has_tasks_is_watched() -> None:
-    services = [Deliveries, ReferenceLoader, MerchantLetters, Follower, ChangelogWriter]
+    services = [Deliveries, MerchantLoader, MerchantLetters, Follower, ChangelogWriter]
     assert all(issubclass(service, WatchedService) for service in services)

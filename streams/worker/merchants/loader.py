@@ -29,11 +29,11 @@ REFRESH_S: Final = 30.0
 POLL_MAX_RECORDS: Final = 256  # applied in one go on the main loop: a few ms
 
 
-class RegistryError(Exception):
+class MerchantsError(Exception):
     """Raised when the registry cannot be read to its end in time, or does not exist."""
 
 
-class ReferenceLoader(WatchedService):
+class MerchantLoader(WatchedService):
     """Read `merchants` to its end before anything else starts, then follow it.
 
     It runs on the main loop, so the engine is never touched from two threads; a reload of the whole registry is applied
@@ -58,7 +58,7 @@ class ReferenceLoader(WatchedService):
         """Load the registry. The consumer group is joined only after this returns.
 
         Raises:
-            RegistryError: the topic does not exist, or its end was not reached within `merchants.load_timeout_s`.
+            MerchantsError: the topic does not exist, or its end was not reached within `merchants.load_timeout_s`.
         """
         consumer = self._consumer = BoundedConsumer(
             batch_max_bytes=self._settings.consume.record_batch_max_bytes,
@@ -76,7 +76,7 @@ class ReferenceLoader(WatchedService):
                 await consumer.start()
                 records = await self._load(consumer)
         except TimeoutError:
-            raise RegistryError(f"{self._settings.topics.merchants!r} was not read to its end in time") from None
+            raise MerchantsError(f"{self._settings.topics.merchants!r} was not read to its end in time") from None
         self.loaded = True
         log.info("merchants_loaded records=%d", records)
 
@@ -85,7 +85,7 @@ class ReferenceLoader(WatchedService):
         await asyncio.wait_for(consumer._client._wait_on_metadata(topic), METADATA_S)
         partitions = self._partitions = self._known(consumer)
         if not partitions:
-            raise RegistryError(f"topic {topic!r} does not exist")
+            raise MerchantsError(f"topic {topic!r} does not exist")
         spans = await bounds(consumer, partitions, self._settings.merchants.load_timeout_s)
         consumer.assign(partitions)
         records = 0
