@@ -18,7 +18,7 @@ from scoring.decode.stripping import Finding
 from scoring.features.catalogue import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.jit import borrow, entry, helper, revision
-from scoring.merchants.directory import MerchantDirectory
+from scoring.merchants.store import MerchantStore
 from scoring.profile import EventColumns, ProfileLimits, Profiles, Reports
 from scoring.profile.columns import empty
 
@@ -53,7 +53,7 @@ class Settings:
 class Observed:
     """A batch after enrichment and profiles: n accepted events in order and their model inputs.
 
-    `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant directory;
+    `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant store;
     `verdicts` int16[n, 5]; `repeats` and `answers` bool[n], events that are not decided; `clocks` int8[n] of `Clock`;
     `record_ms` int64[n], UNDATED where unknown.
     """
@@ -93,7 +93,7 @@ class Reported(NamedTuple):
 
 
 class MerchantsTaken(NamedTuple):
-    """What of a batch of merchant records was not taken: rejects, how many found the directory full, and findings."""
+    """What of a batch of merchant records was not taken: rejects, how many found the merchant store full, and findings."""
 
     rejects: list[tuple[int, Reject]]
     beyond_limit: int
@@ -105,7 +105,7 @@ class Observer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.merchants = MerchantDirectory(settings.merchants_max)
+        self.merchants = MerchantStore(settings.merchants_max)
         self.profiles = Profiles(settings.profiles)
         self._matrix = np.empty((BATCH_MAX, len(FEATURES)), dtype=np.float64)
 

@@ -105,7 +105,7 @@ class Tally:
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label
     report_clocks: dict[str, int] = field(default_factory=dict)  # the same by how the time of receipt stood
-    merchants_beyond_limit: int = 0  # records of new merchants that the full directory did not take
+    merchants_beyond_limit: int = 0  # records of new merchants that the full merchant store did not take
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

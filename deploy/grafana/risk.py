@@ -106,7 +106,7 @@ REFUSED = Row(
         ),
         Panel(
             title="Records refused, by input",
-            description="Refused merchants leave the registry as it was; refused fraud reports count for nothing.",
+            description="Refused merchants change no merchant store; refused fraud reports count for nothing.",
             unit="ops",
             queries=(Query(f"sum by (topic) ({rate('sekisho_dead_letters_total')})", "{{topic}}"),),
             width=6,
@@ -220,7 +220,7 @@ CHECKLIST = Row(
         ),
         Panel(
             title="Merchants known",
-            description="Merchants in the registry of the worker that knows fewest. An event at an unknown merchant "
+            description="Merchants of the worker that knows fewest. An event at an unknown merchant "
             "is scored without checklist and 3DS duty: unknown, never guilty.",
             kind="stat",
             unit="short",

@@ -59,17 +59,17 @@ class Simulator:
         self._renderer = Renderer(self.world)
 
     def merchants(self) -> Iterator[Item]:
-        """Yield the registry snapshot, one record per known merchant, at the start of the stream."""
+        """Yield one record for each known merchant, at the start of the stream."""
         for key, value in merchants.snapshot(self.config, self.world.merchants):
             yield Item("merchants", key, value, self.config.start_ms, None)
 
     def __iter__(self) -> Iterator[Item]:
-        """Yield the whole stream: the registry, then all else in time order (`at_ms` never falls)."""
+        """Yield the whole stream: merchants, then all else in time order (`at_ms` never falls)."""
         yield from self.merchants()
         yield from self.traffic()
 
     def traffic(self) -> Iterator[Item]:
-        """Yield authorizations and fraud reports in time order, without the registry."""
+        """Yield authorizations and fraud reports in time order, without merchants."""
         reports = Reports(self.world, self._renderer)
         names: list[str] = []
         later: dict[int, list[Rows]] = {}

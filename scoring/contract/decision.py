@@ -55,7 +55,7 @@ class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
-    """What the merchant registry said at the moment of the decision; `known` false means UNKNOWN, not guilty.
+    """What the merchant store said at the moment of the decision; `known` false means UNKNOWN, not guilty.
 
     What nobody told is null: `stale` without a date of attestation, `checklist_known` (any item told) and
     `unknown_items` without a checklist. `high_risk_goods` goes by the event's category where the merchant names no

@@ -6,7 +6,7 @@ from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
 from scoring.features.arithmetic import DAY_MS, Inputs, Payment, flag
 from scoring.jit import plain
-from scoring.merchants.directory import TOKYO_MS, UNKNOWN, MerchantCol
+from scoring.merchants.store import TOKYO_MS, UNKNOWN, MerchantCol
 from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC
 
 _COL, _MERCHANT = plain(Col), plain(MerchantCol)

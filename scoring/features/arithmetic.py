@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 class Payment(NamedTuple):
     """One authorization with what is known of it beside its history.
 
-    `event` int64[Col]; `keys` uint64[Entity], 0 absent; `merchant` int64[MerchantCol], its row of the directory;
+    `event` int64[Col]; `keys` uint64[Entity], 0 absent; `merchant` int64[MerchantCol], its row of the merchant store;
     `verdict` int16[5], of 3-D Secure.
     """
 

@@ -1,1 +1,1 @@
-"""Merchants: the directory of their newest records, and the goods that merchant categories sell."""
+"""Merchants: the store of their newest records, and the goods that merchant categories sell."""

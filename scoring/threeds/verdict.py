@@ -37,7 +37,7 @@ from scoring.contract.threeds_codes import (
 )
 from scoring.decode.columns import Col, country_code
 from scoring.jit import borrow, entry, helper, plain, revision
-from scoring.merchants.directory import MerchantCol
+from scoring.merchants.store import MerchantCol
 
 STATUS, ECI, LIABILITY, EXPECTED, CODE = 0, 1, 2, 3, 4
 VERDICT_COLUMNS = 5
@@ -250,6 +250,6 @@ def normalise(
 ) -> None:
     """Write the verdict of each event: out int16[n, 5] = status, ECI class, liability, expectation, code.
 
-    `ints` is the decoded int64[n, Col], `merchants` the directory's table, `rows` int64[n] into it.
+    `ints` is the decoded int64[n, Col], `merchants` the table of the merchant store, `rows` int64[n] into it.
     """
     _entry(ints, merchants, rows, out)

@@ -49,6 +49,6 @@ def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     seconds = warmup.warm_up(engine.bundle)
     versions = engine.versions
     log.info("engine_built model=%s policy=%s warm_up_s=%.1f", versions.model, versions.policy, seconds)
-    telemetry.starting("joining the group and reading the merchant registry")
+    telemetry.starting("joining the group and reading the merchant store")
     halted = app.run(lambda: app.build_app(settings.worker, engine, telemetry))
     return EXIT_INFRASTRUCTURE if halted else EXIT_OK

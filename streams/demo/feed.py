@@ -1,4 +1,4 @@
-"""The simulator's records to the topics: the registry, days of history at full speed, then a day to the clock."""
+"""The simulator's records to the topics: merchants, days of history at full speed, then a day to the clock."""
 
 import asyncio
 import time
@@ -58,8 +58,8 @@ class Feed:
     def _next_batch(self) -> list[Line]:
         return [line for line, _ in zip(self._lines, range(BATCH_LINES), strict=False)]
 
-    async def registry(self) -> int:
-        """Send the merchant registry, which comes first, and return how many merchants it has."""
+    async def merchants(self) -> int:
+        """Send the merchant store, which comes first, and return how many merchants it has."""
         lines = await self._next()
         if not lines:
             raise FeedError("the simulator wrote nothing")

@@ -109,7 +109,7 @@ async def perform(plan_: Plan, state: State, screen: Screen) -> Outcome:
 async def _show(
     plan_: Plan, state: State, screen: Screen, settings: Settings, worker: Child, simulator: Child
 ) -> Sequence[str]:
-    """Feed registry, history and the live day while decisions are watched and drawn; return the trouble made."""
+    """Feed merchants, history and the live day while decisions are watched and drawn; return the trouble made."""
     topics = settings.topics.full
     watched = (topics.decisions, topics.alerts, topics.dead_letters)
     async with (
@@ -127,8 +127,8 @@ async def _show(
         watcher = Watcher(consumer, topics, state, plan_.language)
         async with asyncio.TaskGroup() as group:
             beside = [group.create_task(work) for work in (feed.fetch(), watcher.run(), _drawn(screen))]
-            screen.say("drawing a population and loading the merchant registry")
-            merchants = await feed.registry()
+            screen.say("drawing a population and loading the merchant store")
+            merchants = await feed.merchants()
             screen.say(f"{merchants:,} merchants; starting the worker (the first start compiles its kernels: a minute)")
             await await_ready(worker, settings.http, READY_S)
             state.address = f"{address_of(settings.http)}/metrics"

@@ -236,7 +236,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="merchants",
         stage="enrich",
-        help="Merchants in the registry that this worker holds.",
+        help="Merchants in the merchant store that this worker holds.",
     ),
     Metric(
         name="sekisho_merchants_refused_total",

@@ -157,7 +157,7 @@ class Telemetry:
             self._stages["emit"].observe((monotonic_ns() - began_ns) / 1e9)
 
     def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
-        """Count new merchants beyond the limit; the registry's size is part of the inventory."""
+        """Count new merchants beyond the limit; the size of the merchant store is part of the inventory."""
         for output in outputs:
             self._beyond_limit.add(output.tally.merchants_beyond_limit)
             self._count_stripped(output.tally)

@@ -37,7 +37,7 @@ class Engine(profiles.Engine, Protocol):
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:
-        """Apply records of the registry; None removes the merchant of that key. Only dead letters come out."""
+        """Apply records of `merchants`; None removes the merchant of that key. Only dead letters come out."""
         ...
 
     def refused_merchants(
@@ -49,7 +49,7 @@ class Engine(profiles.Engine, Protocol):
         received_at_ms: int,
         emitted: Emitted,
     ) -> Outputs:
-        """Judge records of the registry and apply none; dead letters come out, but none of those that are `emitted`."""
+        """Judge records of `merchants` and apply none; dead letters come out, but none of those that are `emitted`."""
         ...
 
     def set_partitions(self, partitions: int) -> None:

@@ -190,7 +190,7 @@ def test_a_prefix_goes_before_every_topic() -> None:
     }
 
 
-def test_topics_that_belong_together_have_equal_partitions_and_the_registry_is_compacted() -> None:
+def test_topics_that_belong_together_have_equal_partitions_and_merchants_are_compacted() -> None:
     plans = {topic.name: topic for topic in plan(read("topics: {partitions: {events: 12}}").topics)}
     assert {name for name, topic in plans.items() if topic.partitions == 12} == {
         "authorizations",

@@ -1,4 +1,4 @@
-"""The feed sends the registry, then history, then the day, each whole and in order."""
+"""The feed sends merchants, then history, then the day, each whole and in order."""
 
 import asyncio
 import io
@@ -57,8 +57,8 @@ async def play() -> tuple[State, Broker, dict[str, int]]:
     marks = {}
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         group.create_task(feed.fetch())
-        assert await feed.registry() == 2
-        marks["registry"] = len(broker.sent)
+        assert await feed.merchants() == 2
+        marks["merchants"] = len(broker.sent)
         await feed.history()
         marks["history"] = len(broker.sent)
         await feed.live(0.5)
@@ -69,7 +69,7 @@ def test_everything_is_sent_once_in_order_and_the_day_after_history() -> None:
     state, broker, marks = asyncio.run(play())
     _, past, live = stream()
     topics = [topic for topic, _ in broker.sent]
-    assert topics[: marks["registry"]] == ["merchants", "merchants"]
+    assert topics[: marks["merchants"]] == ["merchants", "merchants"]
     events = [
         orjson.loads(value)["event_id"]
         for topic, (_, value) in broker.sent

@@ -11,7 +11,7 @@ from scoring import threeds
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.decode import Col, DecodeLimits, decode, parse_merchants
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
-from scoring.merchants.directory import MerchantDirectory
+from scoring.merchants.store import MerchantStore
 
 Json = dict[str, Any]
 LIMITS = DecodeLimits()
@@ -29,29 +29,29 @@ class Seen:
     compliance: Json
 
 
-def directory_of(records: Sequence[Json]) -> MerchantDirectory:
+def store_of(records: Sequence[Json]) -> MerchantStore:
     """Take records as they come from the topic; none of them may be refused."""
-    directory = MerchantDirectory()
+    store = MerchantStore()
     keys = [f"{record['acquirer_id']}/{record['merchant_id']}".encode() for record in records]
     parsed = parse_merchants(keys, [json.dumps(record).encode() for record in records], LIMITS)
     assert parsed.rejects == []
     for _, _, record in parsed.changes:
         assert record is not None
-        directory.upsert(record)
-    return directory
+        store.upsert(record)
+    return store
 
 
 def enrich(events: Sequence[Json], records: Sequence[Json] = (), limits: DecodeLimits = LIMITS) -> list[Seen]:
     """Enrich events that the decoder must all take, each by the newest record of its merchant."""
-    directory = directory_of(records)
+    store = store_of(records)
     decoded = decode([json.dumps(event).encode() for event in events], limits)
     assert decoded.rejects == []
-    rows = directory.rows(decoded.names)
+    rows = store.rows(decoded.names)
     verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)
-    threeds.normalise(decoded.ints, directory.table, rows, verdicts)
+    threeds.normalise(decoded.ints, store.table, rows, verdicts)
     matrix = np.zeros((len(decoded), len(PAYMENT_FEATURES)))
-    fill_payment_features(decoded.ints, decoded.hashes, directory.table, rows, verdicts, matrix)
-    texts = directory.summaries(rows.tolist(), decoded.ints[:, Col.EVENT_MS].tolist(), decoded.ints[:, Col.MCC])
+    fill_payment_features(decoded.ints, decoded.hashes, store.table, rows, verdicts, matrix)
+    texts = store.summaries(rows.tolist(), decoded.ints[:, Col.EVENT_MS].tolist(), decoded.ints[:, Col.MCC])
     names = [feature.name for feature in PAYMENT_FEATURES]
     made = []
     for (status, eci, liability, expected, code), row, text in zip(verdicts.tolist(), matrix, texts, strict=True):

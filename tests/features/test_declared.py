@@ -14,7 +14,7 @@ from scoring.features import amount, merchant
 from scoring.features.arithmetic import Inputs, Payment, days_since, differs, flag, known
 from scoring.features.catalogue import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES
-from scoring.merchants.directory import MERCHANT_COLUMNS, UNKNOWN
+from scoring.merchants.store import MERCHANT_COLUMNS, UNKNOWN
 from scoring.profile.entities import Entity
 
 

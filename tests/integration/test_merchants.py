@@ -1,4 +1,4 @@
-"""The registry on a real broker: a refused record has one dead letter, and partitions that are added are followed."""
+"""Merchants on a real broker: a refused record has one dead letter, and partitions that are added are followed."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The merchant registry is read to its end before anything else may begin, and followed after."""
+"""The merchant store is read to its end before anything else may begin, and followed after."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -123,7 +123,7 @@ def test_an_empty_poll_before_the_end_is_not_the_end(monkeypatch: pytest.MonkeyP
     assert len(engine.merchants) == 600
 
 
-def test_an_empty_registry_is_a_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topic_without_merchants_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, _ = load(monkeypatch)
     assert engine.merchants == {}
 
@@ -272,7 +272,7 @@ def test_an_end_that_is_never_reached_is_an_error(monkeypatch: pytest.MonkeyPatc
         load(monkeypatch, polls=[10], end=11)
 
 
-def test_the_group_is_joined_only_after_the_registry_is_loaded() -> None:
+def test_the_group_is_joined_only_after_merchants_are_loaded() -> None:
     async def play() -> list[str]:
         app = build_app(WorkerSettings(state=State(enabled=False)), EchoEngine(), NoTelemetry())
         return [type(service).__name__ for service in app.boot_strategy.server()]

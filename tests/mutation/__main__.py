@@ -39,7 +39,7 @@ _ROWS = [
 ]
 _PROFILE = [f"tests/profile/test_{name}.py" for name in ("reports", "report_streams")]
 _ENRICHMENT = [
-    *("tests/features", "tests/threeds", "tests/merchants/test_directory.py"),
+    *("tests/features", "tests/threeds", "tests/merchants/test_store.py"),
     *("tests/training/test_demo_bundle.py", _OF_FAMILIES),
 ]
 TESTS = {

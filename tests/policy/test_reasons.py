@@ -259,7 +259,7 @@ def test_ids_are_stable_and_each_belongs_to_one_family() -> None:
 
 def test_words_of_codes_follow_the_lists_that_the_codes_come_from() -> None:
     from scoring.contract.codes import EciClass, Liability, ThreeDsStatus
-    from scoring.merchants.directory import FRAUD_STATUSES, TDS_MODES
+    from scoring.merchants.store import FRAUD_STATUSES, TDS_MODES
     from scoring.merchants.goods import MCC_GROUPS
     from scoring.threeds.verdict import NETWORKS
 

@@ -86,8 +86,8 @@ def test_it_is_alive_as_soon_as_it_listens() -> None:
 
 def test_it_is_unavailable_with_the_reason_until_it_is_ready() -> None:
     with serving() as (telemetry, port):
-        telemetry.starting("reading the merchant registry")
-        assert get(port, "/readyz")[::2] == (503, b"not ready: reading the merchant registry\n")
+        telemetry.starting("reading the merchant store")
+        assert get(port, "/readyz")[::2] == (503, b"not ready: reading the merchant store\n")
         telemetry.ready(True)
         assert get(port, "/readyz")[::2] == (200, b"ready\n")
         telemetry.ready(False)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
-from scoring.merchants.directory import TDS_MODES
+from scoring.merchants.store import TDS_MODES
 from tests.events import event, token
 from tests.features.seen import Json, Seen, enrich
 from tests.threeds import threeds_oracle as oracle

@@ -38,7 +38,7 @@ class Merchants:
     items: Ints  # [n, 6] index of ITEM_STATUSES
     fraud_status: Ints
     sloppy_tds: Mask  # set up wrongly: breaks rules more often than others without being guilty
-    registered: Mask  # known to the merchant registry
+    registered: Mask  # known to the merchant store
     median_jpy: Floats
     sigma: Floats
     ships: Mask

@@ -71,14 +71,14 @@ WORDS: Final[Mapping[str, Words]] = {
     },
     "liability": {1: ("with the issuer", "イシュア"), 2: ("not with the issuer", "イシュア以外")},
     "device_channel": {1: ("an app", "アプリ"), 2: ("a browser", "ブラウザ"), 3: ("3RI", "3RI")},
-    "tds_mode": {  # 1 + position in scoring.merchants.directory.TDS_MODES
+    "tds_mode": {  # 1 + position in scoring.merchants.store.TDS_MODES
         1: ("on every payment", "毎回"),
         2: ("when a card is registered", "カード登録時"),
         3: ("on the first payment of a series", "継続課金の初回"),
         4: ("by risk", "リスクベース"),
         5: ("never", "なし"),
     },
-    "fraud_status": {  # positions in scoring.merchants.directory.FRAUD_STATUSES
+    "fraud_status": {  # positions in scoring.merchants.store.FRAUD_STATUSES
         1: ("watch", "注意"),
         2: ("warning", "警告"),
         3: ("fraud actualised", "不正顕在化"),

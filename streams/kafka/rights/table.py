@@ -57,7 +57,7 @@ READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS = Operation
 
 _WORKER: Final = (
     *(_Need(READ, topic, "events in") for topic in INPUT_ROLES),
-    _Need(READ, "merchants", "the registry, read to its end at start and then followed"),
+    _Need(READ, "merchants", "the merchants, read to the end at start and then followed"),
     *(_Need(WRITE, topic, "answers out") for topic in OUTPUT_ROLES),
     _Need(READ, "decisions", "which events were answered, when a partition is taken over", is_of_state=True),
     _Need(READ, "alerts", "which alerts were raised, and which cases are open", is_of_state=True),
@@ -93,12 +93,12 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
     "replay --labels": (_Need(WRITE, "fraud_reports", "reports sent"),),
     "replay --events": (
         _Need(WRITE, "fraud_reports", "reports sent"),
-        _Need(WRITE, "merchants", "the registry sent"),
+        _Need(WRITE, "merchants", "the merchants sent"),
     ),
     "feed": (
         _Need(WRITE, "authorizations", "events sent"),
         _Need(WRITE, "fraud_reports", "reports sent"),
-        _Need(WRITE, "merchants", "the registry sent"),
+        _Need(WRITE, "merchants", "the merchants sent"),
     ),
 }
 

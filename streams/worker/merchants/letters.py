@@ -1,4 +1,4 @@
-"""Dead letters of merchants, each once, whoever reads the registry and however often.
+"""Dead letters of merchants, each once, whoever reads `merchants` and however often.
 
 Every worker reads all of `merchants` at every start and so meets every refused record again. One of them writes the
 letters: the owner of partition 0 of the authorizations. Up to where they are written is an offset that the group keeps

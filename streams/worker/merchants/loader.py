@@ -1,4 +1,4 @@
-"""The merchant registry: a compacted topic that every worker reads as a whole, without a group."""
+"""The merchant store: a compacted topic that every worker reads as a whole, without a group."""
 
 import asyncio
 import logging
@@ -30,13 +30,13 @@ POLL_MAX_RECORDS: Final = 256  # applied in one go on the main loop: a few ms
 
 
 class MerchantsError(Exception):
-    """Raised when the registry cannot be read to its end in time, or does not exist."""
+    """Raised when `merchants` cannot be read to its end in time, or does not exist."""
 
 
 class MerchantLoader(WatchedService):
     """Read `merchants` to its end before anything else starts, then follow it.
 
-    It runs on the main loop, so the engine is never touched from two threads; a reload of the whole registry is applied
+    It runs on the main loop, so the engine is never touched from two threads; a reload of all merchants is applied
     256 records at a time between batches of authorizations. Of what is refused, `letters` is told the offsets.
     """
 
@@ -51,11 +51,11 @@ class MerchantLoader(WatchedService):
         self._consumer: BoundedConsumer | None = None
         self._partitions: list[TopicPartition] = []
         self._refreshed_s = time.monotonic()
-        self._beyond_limit = 0  # records of new merchants that found the registry full
+        self._beyond_limit = 0  # records of new merchants that found the merchant store full
         self.loaded = False
 
     async def on_start(self) -> None:
-        """Load the registry. The consumer group is joined only after this returns.
+        """Load all merchants. The consumer group is joined only after this returns.
 
         Raises:
             MerchantsError: the topic does not exist, or its end was not reached within `merchants.load_timeout_s`.

@@ -1,4 +1,4 @@
-"""The directory keeps the newest record of each merchant, and unknown is not guilt."""
+"""The merchant store keeps the newest record of each merchant, and unknown is not guilt."""
 
 from datetime import UTC, date, datetime
 from math import isnan
@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.merchant import Checklist, ChecklistItem, MerchantRecord, ThreeDsProgramme
 from scoring.decode import Name
-from scoring.merchants.directory import (
+from scoring.merchants.store import (
     STALE_AFTER_MS,
     UNKNOWN,
     UNKNOWN_ROW,
     MerchantCol,
-    MerchantDirectory,
+    MerchantStore,
 )
 from tests.events import event
 from tests.features import payment_oracle as oracle
@@ -37,17 +37,17 @@ def name(merchant: str, acquirer: str = "acq-1") -> Name:
 
 
 def summary(
-    directory: MerchantDirectory, merchant: str = "m-1", at_ms: int = ATTESTED_MS, mcc: int = 5411
+    store: MerchantStore, merchant: str = "m-1", at_ms: int = ATTESTED_MS, mcc: int = 5411
 ) -> dict[str, object]:
-    rows = directory.rows([name(merchant)])
-    (text,) = directory.summaries(rows.tolist(), [at_ms], np.array([mcc]))
+    rows = store.rows([name(merchant)])
+    (text,) = store.summaries(rows.tolist(), [at_ms], np.array([mcc]))
     summarised: dict[str, object] = orjson.loads(text)
     return summarised
 
 
 def test_an_unknown_merchant_has_no_gaps_and_says_so() -> None:
-    directory = MerchantDirectory()
-    assert summary(directory) == {
+    store = MerchantStore()
+    assert summary(store) == {
         "known": False,
         "tds_mode": "UNKNOWN",
         "gaps": [],
@@ -57,7 +57,7 @@ def test_an_unknown_merchant_has_no_gaps_and_says_so() -> None:
         "checklist_known": None,
         "unknown_items": None,
     }
-    assert (directory.table[UNKNOWN_ROW] == UNKNOWN).all()
+    assert (store.table[UNKNOWN_ROW] == UNKNOWN).all()
 
 
 def test_a_gap_is_what_the_merchant_declares_and_an_alternative_is_a_legal_answer() -> None:
@@ -67,71 +67,71 @@ def test_a_gap_is_what_the_merchant_declares_and_an_alternative_is_a_legal_answe
         "SC5_CREDMASTER": ChecklistItem(status="NOT_IMPLEMENTED"),
         "SC6_LOGIN": ChecklistItem(status="UNKNOWN"),
     }
-    directory = MerchantDirectory()
-    directory.upsert(record(checklist=Checklist(version="jp-6.0", attested_at=ATTESTED, items=items)))  # type: ignore[arg-type]
-    assert summary(directory)["gaps"] == ["SC5_CREDMASTER"]
+    store = MerchantStore()
+    store.upsert(record(checklist=Checklist(version="jp-6.0", attested_at=ATTESTED, items=items)))  # type: ignore[arg-type]
+    assert summary(store)["gaps"] == ["SC5_CREDMASTER"]
 
 
 def test_an_attestation_turns_stale_after_a_year_of_event_time() -> None:
-    directory = MerchantDirectory()
-    directory.upsert(record(checklist=Checklist(version="jp-6.0", attested_at=ATTESTED)))
-    assert summary(directory, at_ms=ATTESTED_MS + STALE_AFTER_MS)["stale"] is False
-    assert summary(directory, at_ms=ATTESTED_MS + STALE_AFTER_MS + 1)["stale"] is True
+    store = MerchantStore()
+    store.upsert(record(checklist=Checklist(version="jp-6.0", attested_at=ATTESTED)))
+    assert summary(store, at_ms=ATTESTED_MS + STALE_AFTER_MS)["stale"] is False
+    assert summary(store, at_ms=ATTESTED_MS + STALE_AFTER_MS + 1)["stale"] is True
 
 
 def test_the_newest_record_replaces_the_older_one_whole() -> None:
-    directory = MerchantDirectory()
-    directory.upsert(record(tds=ThreeDsProgramme(mode="NONE"), goods_class=["E_MONEY"], contracted_on=date(2020, 1, 1)))
-    assert summary(directory)["high_risk_goods"] is True
-    directory.upsert(record(tds=ThreeDsProgramme(mode="EVERY_PAYMENT")))
-    assert summary(directory)["tds_mode"] == "EVERY_PAYMENT"
-    assert summary(directory)["high_risk_goods"] is False
-    assert directory.table[1, MerchantCol.CONTRACTED_MS] == UNKNOWN
+    store = MerchantStore()
+    store.upsert(record(tds=ThreeDsProgramme(mode="NONE"), goods_class=["E_MONEY"], contracted_on=date(2020, 1, 1)))
+    assert summary(store)["high_risk_goods"] is True
+    store.upsert(record(tds=ThreeDsProgramme(mode="EVERY_PAYMENT")))
+    assert summary(store)["tds_mode"] == "EVERY_PAYMENT"
+    assert summary(store)["high_risk_goods"] is False
+    assert store.table[1, MerchantCol.CONTRACTED_MS] == UNKNOWN
 
 
 def test_a_forgotten_merchant_is_unknown_again_and_its_row_is_used_anew() -> None:
-    directory = MerchantDirectory()
-    directory.upsert(record("m-1", fraud_status="ACTUALISED"))
-    directory.forget("acq-1", "m-1")
-    directory.forget("acq-1", "never-known")
-    assert summary(directory)["known"] is False
-    directory.upsert(record("m-2"))
-    assert summary(directory, "m-2")["known"] is True
-    assert summary(directory, "m-2")["fraud_status"] == "UNKNOWN"
-    assert len(directory) == 1
+    store = MerchantStore()
+    store.upsert(record("m-1", fraud_status="ACTUALISED"))
+    store.forget("acq-1", "m-1")
+    store.forget("acq-1", "never-known")
+    assert summary(store)["known"] is False
+    store.upsert(record("m-2"))
+    assert summary(store, "m-2")["known"] is True
+    assert summary(store, "m-2")["fraud_status"] == "UNKNOWN"
+    assert len(store) == 1
 
 
 def test_merchants_of_two_acquirers_with_one_id_are_two_merchants() -> None:
-    directory = MerchantDirectory()
-    directory.upsert(record(acquirer="acq-1", fraud_status="ACTUALISED"))
-    directory.upsert(record(acquirer="acq-2", fraud_status="NORMAL"))
-    rows = directory.rows([name("m-1", "acq-1"), name("m-1", "acq-2"), name("m-1", "acq-3")])
-    statuses = directory.table[rows, MerchantCol.FRAUD_STATUS].tolist()
+    store = MerchantStore()
+    store.upsert(record(acquirer="acq-1", fraud_status="ACTUALISED"))
+    store.upsert(record(acquirer="acq-2", fraud_status="NORMAL"))
+    rows = store.rows([name("m-1", "acq-1"), name("m-1", "acq-2"), name("m-1", "acq-3")])
+    statuses = store.table[rows, MerchantCol.FRAUD_STATUS].tolist()
     assert statuses == [3, 0, UNKNOWN]
 
 
-def test_the_directory_grows_to_its_limit_and_refuses_new_merchants_beyond_it() -> None:
-    directory = MerchantDirectory(merchants_max=3000)
+def test_the_store_grows_to_its_limit_and_refuses_new_merchants_beyond_it() -> None:
+    store = MerchantStore(merchants_max=3000)
     statuses = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
-    assert all(directory.upsert(record(f"m-{n}", fraud_status=statuses[n % 5])) for n in range(3000))
-    rows = directory.rows([name(f"m-{n}") for n in range(3000)])
-    assert directory.table[rows, MerchantCol.FRAUD_STATUS].tolist() == [n % 5 for n in range(3000)]
-    assert summary(directory, "m-2999")["known"] is True
-    assert directory.upsert(record("one-too-many")) is False
-    assert summary(directory, "one-too-many")["known"] is False
-    assert len(directory) == 3000
+    assert all(store.upsert(record(f"m-{n}", fraud_status=statuses[n % 5])) for n in range(3000))
+    rows = store.rows([name(f"m-{n}") for n in range(3000)])
+    assert store.table[rows, MerchantCol.FRAUD_STATUS].tolist() == [n % 5 for n in range(3000)]
+    assert summary(store, "m-2999")["known"] is True
+    assert store.upsert(record("one-too-many")) is False
+    assert summary(store, "one-too-many")["known"] is False
+    assert len(store) == 3000
 
 
 def test_the_place_of_a_forgotten_merchant_is_taken_by_the_next_one() -> None:
     """So that memory follows the merchants there are, and not all that ever were."""
-    directory = MerchantDirectory(merchants_max=2)
-    at_first = len(directory.table)
+    store = MerchantStore(merchants_max=2)
+    at_first = len(store.table)
     for n in range(3 * at_first):
-        assert directory.upsert(record(f"m-{n}", fraud_status="WATCH"))
-        directory.forget("acq-1", f"m-{n - 1}")
-    assert (len(directory), len(directory.table)) == (1, at_first)
-    kept, lost = directory.rows([name(f"m-{n}"), name(f"m-{n - 1}")]).tolist()
-    assert (directory.table[kept, MerchantCol.FRAUD_STATUS], lost) == (1, 0)
+        assert store.upsert(record(f"m-{n}", fraud_status="WATCH"))
+        store.forget("acq-1", f"m-{n - 1}")
+    assert (len(store), len(store.table)) == (1, at_first)
+    kept, lost = store.rows([name(f"m-{n}"), name(f"m-{n - 1}")]).tolist()
+    assert (store.table[kept, MerchantCol.FRAUD_STATUS], lost) == (1, 0)
 
 
 DAY_S = 86_400
@@ -254,33 +254,33 @@ def test_a_contract_begins_at_midnight_in_tokyo(at: str, age_days: float) -> Non
 
 def test_merchants_of_whom_the_same_was_told_share_their_texts() -> None:
     """A million of them would not fit into memory otherwise."""
-    directory = MerchantDirectory()
+    store = MerchantStore()
     for merchant in ("m-1", "m-2"):
-        directory.upsert(record(merchant, fraud_status="WATCH"))
-    rows = directory.rows([name("m-1"), name("m-2")]).tolist()
-    one, other = directory.summaries(rows, [0, 0], np.array([5732, 5732]))
+        store.upsert(record(merchant, fraud_status="WATCH"))
+    rows = store.rows([name("m-1"), name("m-2")]).tolist()
+    one, other = store.summaries(rows, [0, 0], np.array([5732, 5732]))
     assert one is other
 
 
-def test_a_full_directory_takes_changes_of_those_it_holds_and_a_new_one_for_each_that_is_forgotten() -> None:
-    directory = MerchantDirectory(merchants_max=2)
-    assert directory.upsert(record("m-1"))
-    assert directory.upsert(record("m-2"))
-    assert directory.upsert(record("m-1", fraud_status="ACTUALISED"))
-    assert summary(directory, "m-1")["fraud_status"] == "ACTUALISED"
-    assert not directory.upsert(record("m-3"))
-    directory.forget("acq-1", "m-3")
-    assert not directory.upsert(record("m-3"))
-    directory.forget("acq-1", "m-2")
-    assert directory.upsert(record("m-3"))
-    assert [summary(directory, name)["known"] for name in ("m-1", "m-2", "m-3")] == [True, False, True]
+def test_a_full_store_takes_changes_of_those_it_holds_and_a_new_one_for_each_that_is_forgotten() -> None:
+    store = MerchantStore(merchants_max=2)
+    assert store.upsert(record("m-1"))
+    assert store.upsert(record("m-2"))
+    assert store.upsert(record("m-1", fraud_status="ACTUALISED"))
+    assert summary(store, "m-1")["fraud_status"] == "ACTUALISED"
+    assert not store.upsert(record("m-3"))
+    store.forget("acq-1", "m-3")
+    assert not store.upsert(record("m-3"))
+    store.forget("acq-1", "m-2")
+    assert store.upsert(record("m-3"))
+    assert [summary(store, name)["known"] for name in ("m-1", "m-2", "m-3")] == [True, False, True]
 
 
 def test_gaps_are_counted_for_each_event_of_a_merchant_that_declares_them() -> None:
-    directory = MerchantDirectory()
+    store = MerchantStore()
     for merchant, missing in (("m-1", ("SC1_ADMIN", "SC5_CREDMASTER")), ("m-2", ("SC5_CREDMASTER",)), ("m-3", ())):
         items = {code: ChecklistItem(status="NOT_IMPLEMENTED") for code in missing}
-        directory.upsert(record(merchant, checklist=Checklist(version="jp-6.0", items=items)))  # type: ignore[arg-type]
-    rows = directory.rows([name(merchant) for merchant in ("m-1", "m-2", "m-2", "m-3", "unknown")]).tolist()
-    assert directory.gap_counts(rows) == {"SC1_ADMIN": 1, "SC5_CREDMASTER": 3}
-    assert directory.gap_counts([]) == {}
+        store.upsert(record(merchant, checklist=Checklist(version="jp-6.0", items=items)))  # type: ignore[arg-type]
+    rows = store.rows([name(merchant) for merchant in ("m-1", "m-2", "m-2", "m-3", "unknown")]).tolist()
+    assert store.gap_counts(rows) == {"SC1_ADMIN": 1, "SC5_CREDMASTER": 3}
+    assert store.gap_counts([]) == {}

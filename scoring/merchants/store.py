@@ -1,4 +1,4 @@
-"""The merchant directory: master data and Security Checklist of every merchant, as rows that kernels can read.
+"""The merchant store: master data and Security Checklist of every merchant, as rows that kernels can read.
 
 Row 0 stands for a merchant nobody told us about: every column of it is unknown, and unknown is not guilt.
 """
@@ -30,7 +30,7 @@ STALE_AFTER_MS = 365 * DAY_MS
 
 
 class MerchantCol(IntEnum):
-    """Columns of a directory row; -1 is unknown in every one of them."""
+    """Columns of a merchant row; -1 is unknown in every one of them."""
 
     TDS_MODE = 0  # TdsModeCode
     TDS_INTRODUCED_MS = 1
@@ -101,7 +101,7 @@ def _fill_checklist(row: list[int], checklist: Checklist) -> None:
             row[MerchantCol.ITEM_FIRST + position] = _ITEM_STATE[item.status]
 
 
-class MerchantDirectory:
+class MerchantStore:
     """Hold the newest record of every merchant of every acquirer, up to `merchants_max` of them.
 
     Beyond that no new merchant is taken in: it stays unknown until another is forgotten and its own next record comes.
@@ -176,7 +176,7 @@ class MerchantDirectory:
 
 
 def gaps_of(row: NDArray[np.int64]) -> tuple[str, ...]:
-    """Name the items of a directory row (int64[MERCHANT_COLUMNS]) that are declared as not implemented."""
+    """Name the items of a merchant row (int64[MERCHANT_COLUMNS]) that are declared as not implemented."""
     states = row[MerchantCol.ITEM_FIRST :]
     return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == ItemState.GAP)
 
