@@ -25,7 +25,7 @@ from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
 from scoring.decode import Col, Decoded, encode_dead_letter, parse_merchants
 from scoring.decode.hashing import CARD_KEY
 from scoring.decode.stripping import Finding
-from scoring.features.catalogue import FEATURES, FEATURES_VERSION
+from scoring.features.all import FEATURES, FEATURES_VERSION
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
 from scoring.outputs import (

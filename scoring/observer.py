@@ -15,7 +15,7 @@ from scoring.contract.codes import Clock, OutcomeClass, PhaseCode, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, Decoded, DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports
 from scoring.decode.stripping import Finding
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.jit import borrow, entry, helper, revision
 from scoring.merchants.store import MerchantStore

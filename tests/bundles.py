@@ -5,7 +5,7 @@ from functools import cache
 import lightgbm
 import numpy as np
 
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.model.calibration import CalibrationTable
 from scoring.model.manifest import Part, Training

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from deploy.site.shapes import escaped
-from scoring.features.catalogue import FEATURES, FEATURES_VERSION
+from scoring.features.all import FEATURES, FEATURES_VERSION
 
 
 def page() -> str:

@@ -15,7 +15,7 @@ from models.training.records import Record, Topic
 from scoring.clock import trusted
 from scoring.contract.codes import Clock
 from scoring.decode import Col, DecodeLimits
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.observer import BATCH_MAX, Observer, Settings
 from scoring.profile import ProfileLimits
 

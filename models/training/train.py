@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.training.calibrate import fit_calibration, mean_probability
 from models.training.matrix import Samples
 from models.training.metrics import evaluate
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.model.manifest import Part, Training
 

@@ -1,4 +1,4 @@
-"""Model inputs: what a payment and its merchant give, and the catalogue that orders all of them."""
+"""Model inputs: what a payment and its merchant give, and the list of all features (`all`)."""
 
 from scoring.features.feature import Feature
 

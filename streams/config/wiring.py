@@ -6,7 +6,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from scoring.engine import Engine
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from streams.config.load import ConfigError, load_policy

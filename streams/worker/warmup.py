@@ -12,7 +12,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.observer import Settings
 from scoring.outputs import Source

@@ -17,7 +17,7 @@ from aiokafka.client import AIOKafkaClient
 
 from scoring.decode import Col
 from scoring.engine import Engine
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.observer import Observed
 from scoring.profile import Entity
 from scoring.profile.features import PROFILE_FEATURES

@@ -9,7 +9,7 @@ import pytest
 
 from scoring.decode import Col, DecodeLimits, country_code, decode
 from scoring.decode.read.fields import CODE, FIELDS, FORM, PREFIX, TABLE
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 from tests.events import encoded, event

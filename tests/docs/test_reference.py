@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from deploy.site import build, commands, contracts, features, options, shapes
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from streams.cli.command import FORWARDED, parser
 from streams.config.settings import Settings
 

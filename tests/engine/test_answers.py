@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scoring.clock import UNDATED
 from scoring.contract.response_codes import ISO_8583
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.observer import Observer
 from scoring.outputs import Emitted
 from tests.engine.test_engine import SETTINGS, TRAFFIC, decisions, new_engine, score

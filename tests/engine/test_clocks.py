@@ -18,7 +18,7 @@ from scoring.contract.codes import Clock
 from scoring.contract.decision import Decision
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.outputs import Outputs, Source
 from scoring.policy import policy_from

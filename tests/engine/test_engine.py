@@ -242,7 +242,7 @@ def report(event_id: str, received: str, **changes: Any) -> bytes:
 
 
 def test_a_fraud_report_is_seen_by_what_comes_after_its_receipt_only() -> None:
-    from scoring.features.catalogue import FEATURES
+    from scoring.features.all import FEATURES
 
     column = [feature.name for feature in FEATURES].index("card_reports_30d")
     observer = Observer(SETTINGS)
@@ -255,7 +255,7 @@ def test_a_fraud_report_is_seen_by_what_comes_after_its_receipt_only() -> None:
 
 
 def test_reports_that_clear_a_payment_count_against_nobody() -> None:
-    from scoring.features.catalogue import FEATURES
+    from scoring.features.all import FEATURES
 
     column = [feature.name for feature in FEATURES].index("card_reports_30d")
     engine = new_engine()

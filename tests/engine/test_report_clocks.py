@@ -13,7 +13,7 @@ from models.training.matrix import replay
 from models.training.records import Record
 from scoring.clock import UNDATED
 from scoring.engine import Engine
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.observer import Observer
 from scoring.outputs import Outputs, Source
 from tests.engine.test_clocks import DAY_MS, MINUTE_MS, RECORD_MS, ROWS, SETTINGS, new_engine, score, value

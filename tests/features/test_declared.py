@@ -12,7 +12,7 @@ from scoring.contract.authorization import Channel, Network
 from scoring.decode.columns import Col
 from scoring.features import amount, merchant
 from scoring.features.arithmetic import Inputs, Payment, days_since, differs, flag, known
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES
 from scoring.merchants.store import MERCHANT_COLUMNS, UNKNOWN
 from scoring.profile.entities import Entity

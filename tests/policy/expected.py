@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from tests.policy.claims import Claim, Row
 from tests.policy.history_claims import CLAIMS
 

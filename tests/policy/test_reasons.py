@@ -13,7 +13,7 @@ import pytest
 
 from scoring.contract.decision import EVIDENCE_MAX, Reason
 from scoring.decide.alerts import ENTITY_OF_REASON
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.policy.reasons import NEUTRAL, WEIGHT_MIN, WORDINGS, Reasons
 from scoring.policy.reasons.page import markdown
 from scoring.policy.reasons.wording import parts_of

@@ -1,4 +1,4 @@
-"""The catalogue, and that each kind of fraud leaves a trace in it."""
+"""The list of features, and that each kind of fraud leaves a trace in it."""
 
 import numpy as np
 

@@ -20,7 +20,7 @@ from models.simulator.world.draw import generator
 from scoring.clock import UNDATED
 from scoring.contract.codes import EciClass, ThreeDsStatus
 from scoring.decode import DecodeLimits
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 

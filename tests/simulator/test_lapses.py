@@ -12,7 +12,7 @@ from models.simulator.events.lapses import LAPSES, RETIRED_2_1_MS, SHARE_2_1
 from scoring.clock import UNDATED
 from scoring.contract.authorization import Authorization
 from scoring.decode import DecodeLimits
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 

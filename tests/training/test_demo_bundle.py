@@ -7,7 +7,7 @@ import pytest
 
 from models.training.cli import _source, parser
 from models.training.train import LEAVES, TREES_MAX
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.model.bundle import SIZE_MAX, Bundle
 
 FILES = {name: (resources.files("models") / "bundles" / "demo" / name).read_bytes() for name in SIZE_MAX}

@@ -13,7 +13,7 @@ from models.simulator import Truth
 from models.training.matrix import Samples, replay
 from models.training.records import Record
 from models.training.train import LABEL_NOT_KNOWN, Plan, label_lines, split, train_bundle
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.model.manifest import Training
 from tests.events import event

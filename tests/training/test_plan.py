@@ -22,7 +22,7 @@ from models.training.train import (
     split,
     train_bundle,
 )
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.model.manifest import Manifest
 from tests.training.test_labels import samples

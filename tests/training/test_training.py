@@ -17,7 +17,7 @@ from models.training.matrix import Samples, replay
 from models.training.records import Record, read_records
 from models.training.train import EPISODE_WEIGHT_MAX, Plan, row_weights, split, take, train_bundle
 from scoring.decode import DecodeLimits
-from scoring.features.catalogue import FEATURES
+from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
