@@ -93,7 +93,7 @@ class Reported(NamedTuple):
 
 
 class MerchantsTaken(NamedTuple):
-    """What of a batch of merchant records was not taken: rejects, how many found the merchant store full, and findings."""
+    """Merchant records of a batch that were not taken: rejects, how many the full store refused, and findings."""
 
     rejects: list[tuple[int, Reject]]
     beyond_limit: int

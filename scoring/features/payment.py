@@ -82,7 +82,7 @@ def fill_payment_features(
 ) -> None:
     """Write PAYMENT_FEATURES into the first columns of `out`, float64[n, >= len(PAYMENT_FEATURES)].
 
-    `ints` int64[n, Col] and `hashes` uint64[n, 9] as decoded, `merchants` the table of the merchant store with `rows` int64[n]
-    into it, `verdicts` int16[n, 5] as `threeds.normalise` wrote them.
+    `ints` int64[n, Col] and `hashes` uint64[n, 9] as decoded, `merchants` the table of the merchant store with `rows`
+    int64[n] into it, `verdicts` int16[n, 5] as `threeds.normalise` wrote them.
     """
     _entry(ints, hashes, merchants, rows, verdicts, out)

@@ -259,8 +259,8 @@ def test_ids_are_stable_and_each_belongs_to_one_family() -> None:
 
 def test_words_of_codes_follow_the_lists_that_the_codes_come_from() -> None:
     from scoring.contract.codes import EciClass, Liability, ThreeDsStatus
-    from scoring.merchants.store import FRAUD_STATUSES, TDS_MODES
     from scoring.merchants.goods import MCC_GROUPS
+    from scoring.merchants.store import FRAUD_STATUSES, TDS_MODES
     from scoring.threeds.verdict import NETWORKS
 
     sizes = {name: (min(words), max(words), len(words)) for name, words in WORDS.items()}
