@@ -8,7 +8,7 @@ import msgspec
 
 from streams.config.document import DocumentError, parse
 from streams.config.settings import Settings
-from streams.kafka.settings import PROFILES
+from streams.kafka.settings import BROKER_TRAITS
 
 FILE: Final = "deploy/config/reference.yaml"
 
@@ -20,8 +20,8 @@ def faults(root: Path) -> list[str]:
     except DocumentError as error:
         return [f"{FILE}: {error}: edit it"]
     named = shown.get("kafka", {}).get("profile")
-    if named in PROFILES:
-        shown["kafka"]["profile"] = msgspec.to_builtins(PROFILES[named])
+    if named in BROKER_TRAITS:
+        shown["kafka"]["profile"] = msgspec.to_builtins(BROKER_TRAITS[named])
     here, there = dict(leaves(shown)), dict(leaves(msgspec.to_builtins(Settings())))
     found = [f"{path} is missing, its default is {there[path]!r}" for path in there.keys() - here.keys()]
     found += [f"{path} is no option" for path in here.keys() - there.keys()]

@@ -10,7 +10,7 @@ from scoring.policy import Policy, PolicyError, policy_from
 from streams.config.document import DOCUMENT_BYTES_MAX, DocumentError, parse
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError, convert, faults_of, phrase, suggestion
-from streams.kafka.settings import PROFILES
+from streams.kafka.settings import BROKER_TRAITS
 
 __all__ = ["ConfigError", "default_policy", "load_policy", "load_policy_file", "load_settings", "settings_from"]
 
@@ -28,7 +28,7 @@ def load_settings(file: Path) -> Settings:
 
 def settings_from(document: dict[str, Any], *, origin: str) -> Settings:
     """Check settings as loaded from YAML. `origin` names them in errors."""
-    return convert(_with_profile(document, origin), Settings, origin)
+    return convert(_with_traits(document, origin), Settings, origin)
 
 
 def load_policy(settings: Settings, *, origin: str = "config") -> Policy:
@@ -79,12 +79,12 @@ def _document(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file.name}: {error}") from None
 
 
-def _with_profile(document: dict[str, Any], origin: str) -> dict[str, Any]:
-    """Replace the name of a broker profile by the profile, so that a file need not spell it out."""
+def _with_traits(document: dict[str, Any], origin: str) -> dict[str, Any]:
+    """Replace the name in `kafka.profile` by the traits of that broker, so that a file need not spell it out."""
     kafka = document.get("kafka")
     name = kafka.get("profile") if isinstance(kafka, dict) else None
     if not isinstance(kafka, dict) or not isinstance(name, str):
         return document
-    if name not in PROFILES:
-        raise ConfigError(f"{origin}: $.kafka.profile: unknown profile; {suggestion(name, list(PROFILES))}")
-    return {**document, "kafka": {**kafka, "profile": msgspec.to_builtins(PROFILES[name])}}
+    if name not in BROKER_TRAITS:
+        raise ConfigError(f"{origin}: $.kafka.profile: unknown profile; {suggestion(name, list(BROKER_TRAITS))}")
+    return {**document, "kafka": {**kafka, "profile": msgspec.to_builtins(BROKER_TRAITS[name])}}

@@ -14,7 +14,7 @@ Isolation = Literal["read_uncommitted", "read_committed"]
 """Whether what is read includes transactions that are open or rolled back: Kafka's `isolation.level`."""
 
 
-class BrokerProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BrokerTraits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """State what differs between brokers that speak Kafka's protocol, so that no code has to ask which one it is."""
 
     name: Name
@@ -28,15 +28,15 @@ class BrokerProfile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError("`fencing` needs `idempotent_producer`: set `fencing: false`")
 
 
-APACHE_KAFKA = BrokerProfile(
+APACHE_KAFKA = BrokerTraits(
     name="apache-kafka", idempotent_producer=True, session_timeout_s=15.0, heartbeat_interval_s=3.0
 )
 # A group join waits here for half the session timeout, so it is short.
-EMBEDDED = BrokerProfile(
+EMBEDDED = BrokerTraits(
     name="embedded", idempotent_producer=False, session_timeout_s=6.0, heartbeat_interval_s=1.5, fencing=False
 )
 
-PROFILES = {profile.name: profile for profile in (APACHE_KAFKA, EMBEDDED)}
+BROKER_TRAITS = {traits.name: traits for traits in (APACHE_KAFKA, EMBEDDED)}
 
 
 class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,7 +77,7 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bootstrap: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)] = field(  # host:port
         default=("127.0.0.1:9092",), name="bootstrap_servers"
     )
-    profile: BrokerProfile = APACHE_KAFKA
+    profile: BrokerTraits = APACHE_KAFKA
     tls: Tls | None = None
     sasl: Sasl | None = None
     request_timeout_s: Seconds = 30.0

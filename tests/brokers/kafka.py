@@ -26,7 +26,7 @@ START_S = 60
 END_S = 10
 
 # The shortest session that a broker accepts by default: a member that was killed is missed soonest.
-TEST_PROFILE = type(APACHE_KAFKA)(
+TEST_TRAITS = type(APACHE_KAFKA)(
     name="apache-kafka-test", idempotent_producer=True, session_timeout_s=6.0, heartbeat_interval_s=1.0
 )
 
@@ -240,13 +240,13 @@ def kafka_broker() -> Iterator[Broker]:
     """Run Apache Kafka until the context is left, or yield the one that SEKISHO_TEST_KAFKA names."""
     given = os.environ.get(BOOTSTRAP_VARIABLE)
     if given:
-        yield Broker(bootstrap=tuple(given.split(",")), profile=TEST_PROFILE)
+        yield Broker(bootstrap=tuple(given.split(",")), profile=TEST_TRAITS)
         return
     with tempfile.TemporaryDirectory(prefix="sekisho-kafka-") as directory:
         server = KafkaServer(Path(directory), port=free_port(), controller=free_port())
         server.format()
         try:
             server.start()
-            yield Broker(bootstrap=(f"127.0.0.1:{server.port}",), profile=TEST_PROFILE)
+            yield Broker(bootstrap=(f"127.0.0.1:{server.port}",), profile=TEST_TRAITS)
         finally:
             server.stop()

@@ -13,7 +13,7 @@ from pathlib import Path
 from streams.kafka.embedded import free_port
 from streams.kafka.settings import Broker, Sasl, Secret, Tls
 from tests.brokers.certificates import Authority, Pair
-from tests.brokers.kafka import TEST_PROFILE, KafkaServer
+from tests.brokers.kafka import TEST_TRAITS, KafkaServer
 
 USER = "sekisho"
 PASSWORD = "of the worker"  # noqa: S105 - of a broker that lives as long as its tests
@@ -52,7 +52,7 @@ class Secured:
         """Say how to come through a door."""
         return Broker(
             bootstrap=(f"127.0.0.1:{self.ports[name]}",),
-            profile=TEST_PROFILE,
+            profile=TEST_TRAITS,
             sasl=sasl,
             tls=tls,
             request_timeout_s=10.0,

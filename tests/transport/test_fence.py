@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka.fence import Fence, FenceError, ProducerIdentity
 from streams.kafka.fence.lease import ExpelledError
-from streams.kafka.settings import BrokerProfile
+from streams.kafka.settings import BrokerTraits
 
 LOGS = [TopicPartition("decisions", 3), TopicPartition("alerts", 0), TopicPartition("alerts", 1)]
 OK = 0
@@ -115,8 +115,8 @@ def test_a_fence_that_never_stands_ends_the_takeover_with_the_last_answer() -> N
 
 
 def test_a_profile_that_fences_needs_idempotence() -> None:
-    def profile(**changes: Any) -> BrokerProfile:
-        return BrokerProfile(
+    def profile(**changes: Any) -> BrokerTraits:
+        return BrokerTraits(
             **{
                 "name": "ours",
                 "idempotent_producer": False,
