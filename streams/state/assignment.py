@@ -96,7 +96,7 @@ class Assignment:
         mine = numbers[self._topics.authorizations]
         if any(others != mine for others in numbers.values()):
             listed = ", ".join(f"{topic} {sorted(found)}" for topic, found in numbers.items())
-            raise SplitAssignmentError(f"unlike partitions were assigned: {listed}")
+            raise SplitAssignmentError(f"the input topics were assigned different partitions: {listed}")
         for partition in self._stale:
             owned = self._writer.owned.pop(partition)
             self._emitter.identities.pop(partition, None)
@@ -165,7 +165,7 @@ class Assignment:
         seconds = time.monotonic() - began_s
         self._telemetry.restored(records, published, seconds)
         log.info(
-            "profiles_restored partitions=%d records=%d answered=%d s=%.2f",
+            "profiles_restored partitions=%d records=%d published=%d s=%.2f",
             len(partitions),
             records,
             published,
