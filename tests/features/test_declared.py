@@ -11,8 +11,8 @@ from scoring.contract import codes
 from scoring.contract.authorization import Channel, Network
 from scoring.decode.columns import Col
 from scoring.features import amount, merchant
-from scoring.features.arithmetic import Inputs, Payment, days_since, differs, flag, known
 from scoring.features.all import FEATURES
+from scoring.features.arithmetic import Inputs, Payment, days_since, differs, flag, known
 from scoring.features.payment import PAYMENT_FEATURES
 from scoring.merchants.store import MERCHANT_COLUMNS, UNKNOWN
 from scoring.profile.entities import Entity
