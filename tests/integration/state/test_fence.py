@@ -1,6 +1,7 @@
 """Apache Kafka shuts an earlier owner out of every log from the moment that a takeover returns."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,11 +39,14 @@ class Site:
         self.fence = Fence(lambda: producer.client, f"group-{uuid.uuid4().hex[:8]}", timeout_s=20.0)
 
     async def write(self, identity: ProducerIdentity, tp: TopicPartition, count: int = 1) -> Any:
-        """Write records as outputs are, and rows as profiles are; return the place of the last."""
-        accumulator = self.producer._message_accumulator
-        (ack,) = append(accumulator, tp, [(b"key", b"value")] * count, 1_000, identity)
+        """Write records as outputs are, and rows as profiles are; return the place of the last.
+
+        They are stamped with the present time: a broker that starts forgets a producer whose last record is a day old.
+        """
+        accumulator, now_ms = self.producer._message_accumulator, int(time.time() * 1_000)
+        (ack,) = append(accumulator, tp, [(b"key", b"value")] * count, now_ms, identity)
         await ack
-        (ack,) = append_blocks(accumulator, tp, blocks(rows_of([3]), 1_000, 4_000, identity, tp))
+        (ack,) = append_blocks(accumulator, tp, blocks(rows_of([3]), now_ms, 4_000, identity, tp))
         return await ack
 
     async def is_refused(self, identity: ProducerIdentity, tp: TopicPartition) -> bool:
