@@ -162,7 +162,7 @@ class Telemetry:
             self._beyond_limit.add(output.tally.merchants_beyond_limit)
             self._count_stripped(output.tally)
 
-    def buried(self, outputs: Sequence[Outputs]) -> None:
+    def letters_written(self, outputs: Sequence[Outputs]) -> None:
         """Count dead letters of merchants, where they are written: every worker refuses them, one writes them."""
         for output in outputs:
             self._count_dead_letters("merchants", output.tally)

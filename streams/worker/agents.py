@@ -1,19 +1,19 @@
 """One agent for each input: authorizations are scored, their outcomes and fraud reports are applied.
 
-The order that makes the guarantee, for every batch:
+Each batch goes through these steps, in this order. The delivery guarantee rests on the order.
 
 1. The consumer delivers the batch and opens a ticket at the end of its partition's window.
 2. The engine scores it: the profiles in memory are updated.
-3. The partition's limit on dead letters is checked. Passed: the worker halts here, with nothing emitted.
+3. The partition's limit on dead letters is checked. If it is exceeded, the worker halts and emits nothing.
 4. Decisions, alerts and dead letters are handed to the producer; the next batch may begin.
-5. The brokers acknowledge every one of them (`acks=all`), batches in order.
+5. The brokers acknowledge all of them (`acks=all`). Batches finish in order.
 6. The ticket is finished; the watermark moves over the finished prefix of the window.
-7. Once a second the changed profiles are flushed and closed by a marker, which names the input they know
-   (`streams.state.changelog_writer`); up to there, and not beyond, is committed.
+7. Once a second the changed profiles are flushed. A marker ends the flush and names the input offsets that the
+   profiles include (`streams.state.changelog_writer`). Offsets are committed up to that marker, and not beyond it.
 
-An exception anywhere in 2 to 7 ends the process. The next one restores profiles to the last marker and applies again
-what came after it; what is already published is not published again. No event is lost, and none is acknowledged by
-Faust on its own: all streams are `noack`.
+An exception in any of the steps 2 to 7 ends the process. The next process restores the profiles at the last marker
+and applies the later input again. It does not publish again what is already published. No event is lost. Faust never
+acknowledges an event by itself: all streams are `noack`.
 """
 
 import time
@@ -39,7 +39,7 @@ from streams.worker.settings import WorkerSettings
 
 
 class Host(Protocol):
-    """What agents ask of the worker that they belong to."""
+    """What the agents need from their worker."""
 
     settings: WorkerSettings
     engine: Engine
@@ -50,12 +50,12 @@ class Host(Protocol):
 
     @property
     def batch_consumer(self) -> BatchConsumer:
-        """The consumer, once it is there."""
+        """The consumer. No event arrives before it exists."""
         ...
 
 
 class Input(NamedTuple):
-    """One topic that is read in order: how the engine takes a batch of it, and who hears what came of it."""
+    """An input topic. `take` applies a batch in the engine, `tell` reports its outputs to telemetry."""
 
     name: str
     topic: str
@@ -64,15 +64,15 @@ class Input(NamedTuple):
 
 
 class SideInput(Protocol):
-    """Take in a batch of an input beside the authorizations."""
+    """Apply a batch of a side input: outcomes or fraud reports."""
 
     def __call__(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
-        """Take it in; only dead letters come out, and none of those that are `emitted`."""
+        """Apply the batch. Return dead letters only, without those in `emitted`."""
         ...
 
 
 def inputs_of(host: Host) -> tuple[Input, ...]:
-    """List the inputs: authorizations are scored, their outcomes and fraud reports are taken in."""
+    """List the inputs: authorizations are scored, their outcomes and fraud reports are applied."""
     topics, engine, telemetry = host.settings.topics, host.engine, host.telemetry
 
     def score(batch: Batch, emitted: Emitted) -> Outputs:
@@ -124,13 +124,13 @@ def define_agents(app: faust.App, host: Host) -> None:
 
     @app.on_partitions_revoked.connect
     async def forget(_app: Any, /, *revoked: Any, **_: Any) -> None:
-        """Begin to count anew when a partition comes back: its events may have been taken elsewhere meanwhile."""
+        """Reset the counts of revoked partitions: another worker may process their next events."""
         for partitions in revoked:
             poison.forget(partitions)
 
 
 async def batches(stream: StreamT[Any]) -> AsyncIterator[tuple[EventT[Any], Batch]]:
-    """Yield the events of a stream with their batches; whoever takes one acknowledges it, Faust never does."""
+    """Yield the events of a stream with their batches. The caller acknowledges each event; Faust never does."""
     async for event in cast(faust.Stream[Any], stream).noack().events():
         batch = event.value
         assert isinstance(batch, Batch), "the topic has a RawBatchSchema"
@@ -138,13 +138,13 @@ async def batches(stream: StreamT[Any]) -> AsyncIterator[tuple[EventT[Any], Batc
 
 
 def refuse(batch: Batch, emitted: Emitted) -> Outputs:
-    """Give the dead letters of a stored batch that is not unpacked: the engine never hears of it."""
+    """Return the dead letters of a refused record batch. It does not reach the engine."""
     assert batch.refused is not None
     return outputs_of(batch.topic, batch.partition, batch.refused, received_at_ms=batch.polled_at_ms, emitted=emitted)
 
 
 async def deliver(host: Host, event: EventT[Any], batch: Batch, outputs: Outputs) -> None:
-    """Emit the outputs of a batch; its event is acknowledged once all of them are durable, in order."""
+    """Emit the outputs of a batch. Its event is acknowledged in order, once all outputs are durable."""
 
     def finish(acked_at_ms: int) -> None:
         event.ack()
@@ -156,7 +156,7 @@ async def deliver(host: Host, event: EventT[Any], batch: Batch, outputs: Outputs
 
 
 def source_of(batch: Batch) -> Source:
-    """Return the Kafka coordinates of a batch in the form the engine takes."""
+    """Return the Kafka coordinates of a batch as the engine's `Source`."""
     return Source(
         topic=batch.topic, partition=batch.partition, offsets=batch.offsets, timestamps_ms=batch.timestamps_ms
     )
@@ -168,7 +168,7 @@ def now_ms() -> int:
 
 
 def stage_marker(report: Callable[[str, float], None]) -> Callable[[str], None]:
-    """Return a function that reports, at the end of each stage, its name and how many seconds it took."""
+    """Return a function to call at the end of each stage: it reports the stage's name and seconds."""
     last_ns = time.monotonic_ns()
 
     def mark(name: str) -> None:

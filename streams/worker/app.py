@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 EXIT_HALTED = 1
 
-SWITCH_INTERVAL_S = 0.0005  # two threads share the interpreter; 5 ms, the default, is a whole latency budget
+SWITCH_INTERVAL_S = 0.0005  # two threads share the interpreter; the default, 5 ms, is the whole latency budget
 LEAVE_S = 2.0
 CRASH_STOP_S = 5.0
 CANCEL_S = 1.0
@@ -52,7 +52,7 @@ DELIVERIES_MAX = 64  # batches scored and not yet acknowledged, over all partiti
 
 
 class _Boot(BootStrategy):
-    """Start what events need before the consumer that brings them; services stop in the reverse order."""
+    """Start the services that events need before the consumer. Services stop in the reverse order."""
 
     def kafka_consumer(self) -> Iterable[ServiceT]:
         app = cast("FraudApp", self.app)
@@ -61,7 +61,7 @@ class _Boot(BootStrategy):
 
 
 class _Outputs(faust.Service):
-    """Check the topics once the producer is connected, and tell the engine how the input is spread."""
+    """Check the topics once the producer is connected, and pass the number of input partitions to the engine."""
 
     def __init__(self, settings: WorkerSettings, emitter: Emitter, engine: Engine, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -77,7 +77,7 @@ class _Outputs(faust.Service):
 
 
 class FraudApp(faust.App):
-    """Faust with the batch transport, and with what the agents need at hand."""
+    """Faust app with the batch transport and the services that the agents use."""
 
     BootStrategy = _Boot
 
@@ -107,33 +107,33 @@ class FraudApp(faust.App):
         define_agents(self, self)
 
     async def on_start(self) -> None:
-        """Ask for the rights before anything begins. Extends the original."""
+        """Check the worker's Kafka rights before anything starts. Extends the original."""
         await require(self.settings.broker, self.settings.rights)
         await super().on_start()
 
     async def _settle(self, *_: Any, **__: Any) -> None:
-        """Bring profiles in line with a new assignment; Faust awaits it before it seeks and lets events flow."""
+        """Restore the profiles of assigned partitions. Faust awaits it before it seeks and resumes the flow."""
         consumer = self.batch_consumer
         consumer.restoring = True
-        consumer.restore_progressed()  # each begins anew
+        consumer.restore_progressed()  # the watchdog times each restore from its own beginning
         try:
             is_settled = await self.assignment.settle(consumer)
         finally:
             consumer.restoring = False
         if not is_settled:
-            raise RebalanceAgain  # which Faust waits for, in place of letting events flow
+            raise RebalanceAgain  # Faust waits for the next rebalance and does not resume the flow
 
     async def drain(self) -> None:
-        """Make all that is scored durable: the partitions go, or the process."""
+        """Flush the profiles of all partitions, before a revocation or the end of the process."""
         await self.changelog_writer.flush()
 
     def _new_transport(self) -> BatchTransport:
         """Override the lookup by URL scheme."""
-        _host: Host = self  # for the type checker: the app is what the transport asks for
+        _host: Host = self  # for the type checker: the app has what the transport needs
         return BatchTransport(self.conf.broker_consumer, self)
 
     def _create_directories(self) -> None:
-        """Override: there are no tables, so Faust need not make a data directory where the process happens to run."""
+        """Do nothing. The original makes a data directory for tables, and there are none."""
 
     def _producer_client(self) -> aiokafka.AIOKafkaProducer:
         return cast(Producer, self.producer).client
@@ -142,15 +142,15 @@ class FraudApp(faust.App):
     def is_ready(self) -> bool:
         """Tell whether events flow: merchants loaded, partitions assigned, no rebalance, not stopping.
 
-        Called from the watchdog's thread: it may read plain attributes only. Most of a Faust app's are made at first
-        use, and one made by two threads at once is two, of which one never starts.
+        Called from the watchdog's thread, so it reads plain attributes only. Most attributes of a Faust app are made at
+        first use. Two threads at once would make a service twice, and one of the two would never start.
         """
         consumer = self.watched
         return consumer is not None and self.merchant_loader.loaded and consumer.settled
 
     @property
     def batch_consumer(self) -> BatchConsumer:
-        """Return the consumer, for agents: no event comes before there is one."""
+        """Return the consumer, for agents: no event arrives before it exists."""
         return cast(BatchConsumer, self.consumer)
 
     @property
@@ -160,21 +160,21 @@ class FraudApp(faust.App):
         return consumer if consumer is not None and consumer.started and not self.should_stop else None
 
     def check_produce(self) -> None:
-        """Refuse a produce that a successor may make too; whatever comes before there is a consumer is welcome.
+        """Refuse a produce if another worker may own this one's partitions. Without a consumer nothing is refused.
 
         Raises:
-            ExpelledError: another worker may have this one's partitions.
+            ExpelledError: another worker may own this one's partitions.
         """
         if self._consumer is not None:
             cast(BatchConsumer, self._consumer).check_produce()
 
     async def leave_group(self) -> None:
-        """Leave the group, where the broker keeps out what this worker may still have under way."""
+        """Leave the group if the broker fences: it then refuses late writes of this worker."""
         if self._consumer is not None and self.settings.is_fenced:
             await cast(BatchConsumer, self._consumer).leave_group()
 
     def on_committed(self, offsets: Mapping[TP, int]) -> None:
-        """Pass on which offsets were committed."""
+        """Report committed offsets to telemetry."""
         self.telemetry.committed(offsets)
 
 
@@ -192,8 +192,8 @@ def build_app(settings: WorkerSettings, engine: Engine, telemetry: Telemetry) ->
 def run(build: Callable[[], FraudApp]) -> int:
     """Run a worker until SIGTERM or SIGINT, or until something fails, and return the exit status.
 
-    0 after a drain in which everything finished was committed; 1 when the worker halted (nothing unfinished is
-    committed). The watchdog ends the process itself, with 70, when it stands still.
+    0: stopped in order, and all finished input is committed. 1: halted, and no unfinished input is committed. The
+    watchdog ends a stalled process itself, with status 70.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with ExitStack() as until_the_loop_is_closed, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -208,14 +208,14 @@ async def _serve(build: Callable[[], FraudApp], until_the_loop_is_closed: ExitSt
     watchdog = Watchdog(app.settings.watch, lambda: app.watched, observe=_observer(app))
     watchdog.start()
     until_the_loop_is_closed.callback(watchdog.stop)
-    reason: BaseException | None = None  # the first: stopping what has crashed may bring others
+    reason: BaseException | None = None  # the first error: stopping a crashed app may raise others
     try:
         await _until_stopped(app, stop_asked)
         reason = app.crash_reason
         watchdog.draining()
         app.telemetry.ready(False)
         await _stop(app)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the process ends and the next one replays
+    except Exception as error:  # noqa: BLE001 - any error ends the process, and the next one replays
         return await _halted(app, reason or app.crash_reason or error)
     finally:
         watchdog.draining()
@@ -227,10 +227,10 @@ async def _serve(build: Callable[[], FraudApp], until_the_loop_is_closed: ExitSt
 
 
 async def _stop(app: FraudApp) -> None:
-    """Stop the app: in order, or, when it has crashed, within moments. Nothing is left then that may become durable.
+    """Stop the app: in order, or with short time limits after a crash.
 
-    A producer whose broker is silent would wait for ever for what nobody will acknowledge. So a worker that has crashed
-    leaves its group first: its partitions move, or wait for no dead member when it comes back.
+    After a crash nothing more may become durable, and a producer would wait for ever for a silent broker. The worker
+    leaves its group first: its partitions move at once, and after a restart it does not wait for a dead member.
     """
     if app.crash_reason is None:
         await app.stop()
@@ -241,7 +241,7 @@ async def _stop(app: FraudApp) -> None:
 
 async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
     """Start the app and wait for a signal or a crash. Starting ends when the first partitions are assigned."""
-    _settle_memory()  # before profiles are read back, which makes millions of objects that live for a moment
+    _settle_memory()  # before the restore, which makes millions of short-lived objects
     asking = asyncio.create_task(stop_asked.wait())
     starting = asyncio.create_task(app.start())
     try:
@@ -260,24 +260,24 @@ async def _until_stopped(app: FraudApp, stop_asked: asyncio.Event) -> None:
 
 
 def _settle_memory() -> None:
-    """Let no garbage collection look again at what is loaded now: it stays."""
+    """Freeze loaded objects out of garbage collection."""
     gc.collect()
     gc.freeze()
 
 
 async def _halted(app: FraudApp, reason: BaseException) -> int:
-    """Say why, as the last line: what services log while their tasks are cancelled would come after it."""
+    """Log the reason, then cancel all tasks. Errors that services log while they are cancelled are not shown."""
     reason = await explained(reason, app.settings.broker, app.settings.rights)
     log.error("worker_halted reason=%s", type(reason).__name__, exc_info=reason)
-    logging.disable(logging.ERROR)  # not the watchdog's word, should the process fail to end
+    logging.disable(logging.ERROR)  # the watchdog's line is CRITICAL and still shown
     await _cancel_all()
     return EXIT_HALTED
 
 
 async def _cancel_all() -> None:
-    """Cancel all that still runs, again and again for a moment.
+    """Cancel all running tasks, repeatedly, for at most CANCEL_S.
 
-    Who forgets that it was cancelled, as aiokafka's fetcher does in a rebalance, would hold up the end.
+    A task may swallow its cancellation, as aiokafka's fetcher does in a rebalance. It would block the end.
     """
     others = asyncio.all_tasks() - {asyncio.current_task()}
     deadline = time.monotonic() + CANCEL_S
@@ -298,13 +298,13 @@ def _observer(app: FraudApp) -> Callable[[Iterable[Progress]], None]:
 
 
 def _options(settings: WorkerSettings) -> dict[str, Any]:
-    """Return Faust's settings. What is not named keeps Faust's default."""
+    """Return Faust's settings. All others keep Faust's default."""
     broker, consume, emit = settings.broker, settings.consume, settings.emit
     return {
         "broker": [URL(f"kafka://{address}") for address in broker.bootstrap],
         "broker_client_id": "sekisho",
         "broker_credentials": faust_credentials(broker),
-        "broker_commit_every": 10**9,  # the count would commit inside the drain loop; the timer does it beside
+        "broker_commit_every": 10**9,  # a commit by count would run inside the drain loop; the timer commits instead
         "broker_commit_interval": consume.commit_interval_s,
         "broker_request_timeout": broker.request_timeout_s,
         "broker_session_timeout": broker.profile.session_timeout_s,
@@ -320,7 +320,7 @@ def _options(settings: WorkerSettings) -> dict[str, Any]:
         "producer_request_timeout": emit.request_timeout_s,
         "agent_supervisor": "mode.CrashingSupervisor",
         "cython_optimizations": True,
-        "stream_buffer_maxsize": 1 << 16,  # batches; `partition_max_batches` is the limit that works
+        "stream_buffer_maxsize": 1 << 16,  # batches; `partition_max_batches` limits earlier
         "stream_wait_empty": True,
         "topic_disable_leader": True,
         "topic_allow_declare": False,

@@ -1,4 +1,4 @@
-"""What a sender does wrong with most of its records: said once a minute, with partitions and numbers only."""
+"""Warnings about faulty senders: one line a minute at most, with partitions and counts only."""
 
 import logging
 from collections import Counter
@@ -9,11 +9,11 @@ from typing import Final
 log = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 60.0
-"""What is new between two lines is only how many more there are."""
+"""Least time between two lines. They differ in their counts only."""
 
 
 class _OncePerMinute:
-    """Gather a number by partition for the next line."""
+    """Add up counts by partition until the next line."""
 
     line: str
 
@@ -23,7 +23,7 @@ class _OncePerMinute:
         self._told_s = clock() - INTERVAL_S
 
     def note(self, partition: int, number: int) -> None:
-        """Add the number of a batch, mostly 0, and tell what has gathered if the last line is a minute old."""
+        """Add the count of a batch, mostly 0. Log the sum if the last line is a minute old."""
         if number:
             self._found[partition] += number
         if self._found and self._clock() - self._told_s >= INTERVAL_S:
@@ -34,12 +34,12 @@ class _OncePerMinute:
 
 
 class CardConflicts(_OncePerMinute):
-    """Collect cards that turned up in two partitions: their producer keys by something else."""
+    """Warn of cards that were seen in two partitions: their producer keys by something other than the card."""
 
     line = "card_in_two_partitions partition=%s cards=%d"
 
 
 class EarlyReports(_OncePerMinute):
-    """Collect fraud reports from the future: their sender's clock is wrong, and they count for nothing."""
+    """Warn of fraud reports from the future: their sender's clock is wrong, and they change no profile."""
 
     line = "fraud_reports_from_the_future partition=%s reports=%d"

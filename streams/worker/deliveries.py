@@ -1,4 +1,4 @@
-"""Batches that were emitted and not yet acknowledged, finished in the order they were emitted."""
+"""Emitted batches that wait for their acknowledgements. They finish in the order in which they were emitted."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ class _Delivery:
 class Deliveries(WatchedService):
     """Await acknowledgements batch by batch, so that an agent may already work on the next one.
 
-    A failure crashes the service and with it the app; nothing after the failed batch is finished.
+    A failure crashes the service and with it the app. No batch after the failed one is finished.
     """
 
     def __init__(

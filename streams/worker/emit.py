@@ -1,4 +1,4 @@
-"""Outputs to their topics, in as few produces as the broker lets pile up; acknowledgements to be awaited in order."""
+"""Produce outputs to their topics. The caller awaits their acknowledgements in order."""
 
 import asyncio
 from collections import defaultdict
@@ -17,7 +17,7 @@ from streams.transport.batch import Batch
 
 
 class Emitter:
-    """Produce what the engine returned. `client` is asked for at each use: the producer starts after this is built."""
+    """Produce the engine's outputs. `client` is called at each use: the producer starts after this is built."""
 
     def __init__(
         self, client: Callable[[], aiokafka.AIOKafkaProducer], topics: Topics, *, is_durable: bool = False
@@ -28,26 +28,26 @@ class Emitter:
         self._partitions: Mapping[str, int] = {}
         self._own: ProducerIdentity | None = None
         self.identities: dict[int, ProducerIdentity] = {}
-        """By input partition: under which identity its outputs are written. Empty where the broker does not fence."""
+        """Producer identity of the outputs of each input partition. Empty where the broker does not fence."""
         self.ends: dict[TopicPartition, int] = {}
-        """Where the last acknowledged batch of each output begins: what is emitted from now on stands behind it."""
+        """First offset of the last acknowledged batch of each output partition. Later outputs have higher offsets."""
 
     @property
     def partitions(self) -> int:
-        """How many partitions the input has; known once started."""
+        """Number of partitions of the authorizations; known once started."""
         return self._partitions[self._topics.authorizations]
 
     def partitions_of(self, topic: str) -> int:
-        """How many partitions an input or output has; known once started."""
+        """Return the number of partitions of an input or output; known once started."""
         return self._partitions[topic]
 
     def acknowledged(self, batch: RecordMetadata) -> None:
-        """Note that the brokers have a batch."""
-        if batch.offset >= 0:  # else they had it already, and no longer know where
+        """Record the offset of an acknowledged batch."""
+        if batch.offset >= 0:  # -1: a duplicate, whose offset the broker no longer knows
             self.ends[batch.topic_partition] = batch.offset
 
     async def start(self) -> None:
-        """Look up how many partitions the topics have.
+        """Look up the numbers of partitions of the topics.
 
         Raises:
             TopicsMismatchError: a topic is missing, or differs from `authorizations` in partitions where it must not.
@@ -73,16 +73,16 @@ class Emitter:
         self._own = ProducerIdentity(manager.producer_id, manager.producer_epoch) if manager is not None else None
 
     def outputs_of(self, partition: int) -> list[TopicPartition]:
-        """List every log that outputs of an input partition may go to."""
+        """List every output partition that an input partition may write to."""
         names = self._topics
         shared = [TopicPartition(t, k) for t in (names.alerts, names.dead_letters) for k in range(self._partitions[t])]
         return [TopicPartition(names.decisions, partition), *shared]
 
     def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
-        """Hand the outputs of a batch to the producer and return the acknowledgements still to come.
+        """Hand the outputs of a batch to the producer and return the pending acknowledgements.
 
-        Decisions go to the partition their events came from, which keeps their order; alerts and dead letters by
-        key. Nothing waits here: how much may be under way is bounded where batches are fetched and delivered.
+        Decisions go to the partition that their events came from, which keeps their order. Alerts and dead letters go
+        by key. Nothing waits here: `BatchConsumer` and `Deliveries` limit the batches in flight.
 
         Raises:
             aiokafka.errors.KafkaError: the producer is closed or has failed for good.
@@ -98,7 +98,7 @@ class Emitter:
     ) -> list[Ack]:
         """Produce records to the partitions that their keys hash to (murmur2, as Java's default partitioner).
 
-        Without an identity they go out under the producer's own, which nobody fences.
+        Without an identity they carry the producer's own, which nobody fences.
         """
         if not records:
             return []

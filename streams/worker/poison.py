@@ -1,4 +1,4 @@
-"""The limit on dead letters: a policy, which is frozen, and its running state for each partition."""
+"""The limit on dead letters, checked for each partition after each batch."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
@@ -13,21 +13,21 @@ Partition = tuple[str, int]
 
 
 class PoisonedError(Exception):
-    """Raised when too many of a partition's events were dead letters: the worker stops instead of draining it."""
+    """Raised when a partition exceeds the limit on dead letters: the worker halts, and refuses no further events."""
 
 
 class PoisonGuard:
-    """Hold the limit for every partition by itself: one bad sender does not hide among the good ones of others."""
+    """Apply the limit to each partition by itself: good partitions do not hide one with a faulty sender."""
 
     def __init__(self, limit: PoisonLimit) -> None:
         self._limit = limit
         self._states: dict[Partition, PoisonState] = {}
 
     def observe(self, topic: str, partition: int, tally: Tally) -> None:
-        """Add what came of one batch of a partition.
+        """Add the counts of one batch of a partition.
 
         Raises:
-            PoisonedError: the limit is passed, this batch included. It must not be acknowledged.
+            PoisonedError: the limit is exceeded, this batch included. The batch must not be acknowledged.
         """
         state = self._states.get((topic, partition))
         if state is None:
@@ -36,20 +36,20 @@ class PoisonGuard:
         if fault is not None:
             raise PoisonedError(
                 f"{topic} partition {partition}: {fault}. This batch was not committed, so nothing is lost. "
-                "`sekisho dlq list` shows which events were refused before it and why; mend or stop their producer, "
-                "or raise the limit if so many are right to be refused, and restart."
+                "`sekisho dlq list` shows which events were refused before it and why. Mend or stop their producer, "
+                "or raise the limit if the refusals are right. Then restart the worker."
             )
 
     def forget(self, partitions: Iterable[Partition]) -> None:
-        """Drop the state of partitions that are no longer ours."""
+        """Drop the counts of revoked partitions."""
         for partition in partitions:
             self._states.pop((partition[0], partition[1]), None)
 
 
 class PoisonState:
-    """Watch the dead letters of one partition.
+    """Count the dead letters of one partition.
 
-    Those of the last `window_events` events are counted to the precision of a batch, those in a row exactly.
+    Those among the last `window_events` events are counted in whole batches, those in a row exactly.
     """
 
     def __init__(self, limit: PoisonLimit) -> None:
@@ -57,10 +57,10 @@ class PoisonState:
         self._batches: deque[tuple[int, Mapping[str, int]]] = deque()  # events, and letters by reason
         self._events = 0
         self._letters: Counter[str] = Counter()
-        self._run = 0  # dead letters since the last event that was none
+        self._run = 0  # dead letters in a row, up to now
 
     def observe(self, tally: Tally) -> str | None:
-        """Add one batch; return what is wrong if the limit is passed."""
+        """Add one batch. Return a description of the fault if the limit is exceeded, else None."""
         self._batches.append((tally.events, tally.dead_letters))
         self._events += tally.events
         self._letters.update(tally.dead_letters)
@@ -78,7 +78,7 @@ class PoisonState:
         return None
 
     def _longest_run(self, tally: Tally) -> int:
-        """Return the longest run that this batch extends or holds."""
+        """Return the longest run of dead letters that this batch extends or contains."""
         runs = tally.letter_runs
         joined = self._run + runs.leading
         self._run = joined if runs.leading == tally.events else runs.trailing

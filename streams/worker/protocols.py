@@ -1,4 +1,4 @@
-"""What the agents ask of the rest: an engine that scores, and someone to tell about it."""
+"""Protocols of the engine and of telemetry, as the agents use them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ from streams.transport.batch import Batch
 
 
 class Engine(profiles.Engine, Protocol):
-    """Turn payloads into outputs. Every call of `score` adds up as `scoring.outputs.Outputs` says."""
+    """Turn payloads into outputs. The counts of each `score` balance as `scoring.outputs.Outputs` says."""
 
     def score(
         self,
@@ -23,21 +23,21 @@ class Engine(profiles.Engine, Protocol):
         mark: Callable[[str], None],
         emitted: Emitted,
     ) -> Outputs:
-        """Score authorizations. `mark(name)` is called at the end of each stage; `emitted` comes out no second time."""
+        """Score authorizations. `mark(name)` is called at the end of each stage. Outputs in `emitted` are left out."""
         ...
 
     def outcomes(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
-        """Take in outcomes of authorizations; only dead letters come out, and none of those that are `emitted`."""
+        """Apply outcomes of authorizations. Return dead letters only, without those in `emitted`."""
         ...
 
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
-        """Take in fraud reports; only dead letters come out, and none of those that are `emitted`."""
+        """Apply fraud reports. Return dead letters only, without those in `emitted`."""
         ...
 
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:
-        """Apply records of `merchants`; None removes the merchant of that key. Only dead letters come out."""
+        """Apply records of `merchants`; a value of None removes the merchant of its key. Return dead letters only."""
         ...
 
     def refused_merchants(
@@ -49,40 +49,40 @@ class Engine(profiles.Engine, Protocol):
         received_at_ms: int,
         emitted: Emitted,
     ) -> Outputs:
-        """Judge records of `merchants` and apply none; dead letters come out, but none of those that are `emitted`."""
+        """Check records of `merchants` and apply none. Return dead letters only, without those in `emitted`."""
         ...
 
     def set_partitions(self, partitions: int) -> None:
-        """Keep profiles so that each of so many partitions can be made durable and moved. Before the first event."""
+        """Track the profiles of each of `partitions` apart, to flush and move them. Call it before the first event."""
         ...
 
 
 class Telemetry(profiles.Telemetry, Protocol):
-    """Hear what happened, once per batch and on the main loop unless said otherwise. Must neither block nor raise."""
+    """Record what happened, once per batch and on the main loop unless noted. Must neither block nor raise."""
 
     def stage(self, name: str, seconds: float) -> None:
-        """Hear how long a stage of one batch took."""
+        """Record the seconds of a stage of one batch."""
 
     def scored(self, batch: Batch, outputs: Outputs) -> None:
-        """Hear that a batch of authorizations was scored; nothing is durable yet."""
+        """Record a scored batch of authorizations; nothing of it is durable yet."""
 
     def taken(self, source: str, outputs: Outputs) -> None:
-        """Hear that a batch of an input beside the authorizations was taken in: its name, as `fraud-reports`."""
+        """Record an applied batch of a side input; `source` is its name, such as `fraud-reports`."""
 
     def delivered(self, batch: Batch, outputs: Outputs, acked_at_ms: int) -> None:
-        """Hear that the brokers have everything that came out of a batch."""
+        """Record that all outputs of a batch are acknowledged."""
 
     def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
-        """Hear that so many merchant records were applied. What is refused comes to `buried`, on one worker."""
+        """Record applied merchant records. Dead letters are counted by `letters_written`, on one worker."""
 
-    def buried(self, outputs: Sequence[Outputs]) -> None:
-        """Hear that dead letters of merchants are durable."""
+    def letters_written(self, outputs: Sequence[Outputs]) -> None:
+        """Record that dead letters of merchants are durable."""
 
     def committed(self, offsets: Mapping[TP, int]) -> None:
-        """Hear which offsets were committed."""
+        """Record committed offsets."""
 
     def lagging(self, tp: TP, events: int, seconds: float) -> None:
-        """Hear how far a partition is behind. Called from the watchdog's thread."""
+        """Record the lag of a partition. Called from the watchdog's thread."""
 
     def ready(self, is_ready: bool) -> None:
-        """Hear whether events flow: merchants are loaded and no rebalance is under way."""
+        """Record whether events flow: merchants are loaded and no rebalance is under way."""

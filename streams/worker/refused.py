@@ -1,4 +1,4 @@
-"""Dead letters for a stored batch that was refused whole: every offset of it is accounted for, none was read."""
+"""Dead letters of a record batch that was refused as a whole. They name all its offsets; no record was read."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -9,13 +9,13 @@ from scoring.outputs import NOTHING, Emitted, LetterRuns, Outputs, Record, Tally
 from streams.records.batches import Refused
 
 LETTERS_MAX: Final = 10_000
-"""Letters of one batch. Of one that claims more records, or does not say which, one letter names the range."""
+"""Most letters of one batch. A batch that claims more records, or whose count is wrong, gets one for the range."""
 
 
 def outputs_of(
     topic: str, partition: int, refused: Refused, *, received_at_ms: int, emitted: Emitted = NOTHING
 ) -> Outputs:
-    """Give the dead letters of a refused batch that were not `emitted` before, and count its records as events."""
+    """Return the dead letters of a refused batch, without those in `emitted`. Its records count as events."""
     letters: list[Record] = []
     replayed = 0
     for first, last in _ranges(refused):
@@ -40,15 +40,15 @@ def outputs_of(
 
 
 def as_one(refused: Refused) -> Tally:
-    """Count a refused batch as one event and one dead letter, for the limit on them.
+    """Count a refused batch as one event and one dead letter, for the limit on dead letters.
 
-    It is one refusal, whatever its producer says that it holds.
+    The number of records is the producer's claim and is not used.
     """
     return Tally(events=1, dead_letters={refused.reason: 1}, letter_runs=LetterRuns(leading=1, trailing=1, longest=1))
 
 
 def _ranges(refused: Refused) -> Iterator[tuple[int, int]]:
-    """Give first and last offset of what each letter stands for."""
+    """Yield the first and last offset of each letter."""
     if refused.is_whole and len(refused) <= LETTERS_MAX:
         for offset in range(refused.first, refused.end):
             yield offset, offset

@@ -1,4 +1,4 @@
-"""All that the worker's shell needs to know, as frozen records. No file, environment or clock is read here."""
+"""Settings of the worker, as frozen records. No file, environment or clock is read here."""
 
 from typing import Annotated
 
@@ -11,9 +11,10 @@ from streams.transport.settings import Consume, Emit
 
 
 class PoisonLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Say when dead letters of one partition mean that more than single events is at fault.
+    """Set the limit on dead letters of one partition, beyond which the worker halts.
 
-    Either the share and the number of the last `window_events` are both passed, or so many came in a row.
+    It is exceeded when the share and the number among the last `window_events` events are both too high, or when too
+    many come in a row.
     """
 
     window_events: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
@@ -23,12 +24,12 @@ class PoisonLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Say how long the worker may stand still before it ends itself."""
+    """Set the time limits after which the watchdog ends the process."""
 
     interval_s: Seconds = 1.0
     stall_s: Seconds = 90.0  # lag and no progress, or a batch unfinished, for longer than this
-    settle_s: Seconds = 300.0  # a group that has not assigned partitions for longer than this never will
-    restore_stall_s: Seconds = 120.0  # a restore that has made no step for longer than this makes none any more
+    settle_s: Seconds = 300.0  # no partitions assigned for longer than this
+    restore_stall_s: Seconds = 120.0  # a restore without a step for longer than this
     drain_s: Seconds = 30.0  # from SIGTERM or a crash to the end of the process
 
 
@@ -40,7 +41,7 @@ class MerchantsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Gather all that a worker's shell needs."""
+    """Gather all settings of a worker."""
 
     broker: Broker = Broker()
     topics: Topics = Topics()
@@ -58,7 +59,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def is_fenced(self) -> bool:
-        """Tell whether the broker keeps out every earlier owner of a partition, and no clock has to."""
+        """Tell whether the broker fences earlier owners of a partition. Otherwise a lease by the clock does."""
         return self.broker.profile.fencing and self.is_durable
 
     @property
@@ -68,10 +69,10 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def isolation_of(self) -> dict[str, Isolation]:
-        """Say how the logs are read that a worker writes. Its inputs are read as `consume.isolation` says.
+        """Isolation level by topic, for the topics that workers write. Inputs are read with `consume.isolation`.
 
-        Flushes of profiles count once they are committed, where the broker fences. Outputs are written without a
-        transaction; all of them count, and a stranger's open transaction must not hide those behind it.
+        Where the broker fences, flushes of profiles are transactions and count once committed. Outputs are written
+        without a transaction: all count, and an open transaction of another program must not hide later ones.
         """
         names = self.topics
         profiles = "read_committed" if self.broker.profile.fencing else self.consume.isolation

@@ -1,7 +1,7 @@
-"""The last resort: a thread that ends the process when it stands still.
+"""The watchdog: a thread that ends the process when it stalls.
 
-Faust and aiokafka consumers have been seen to stop for ever without an error (faust-streaming issues 175, 523, 532,
-549, 640). A worker that does not move holds its partitions and tells nobody; a dead one is replaced, and replays.
+Faust and aiokafka consumers can stop for ever without an error (faust-streaming issues 175, 523, 532, 549, 640). A
+stalled worker keeps its partitions and reports nothing. A process that ends is restarted, and replays.
 """
 
 import faulthandler
@@ -26,7 +26,7 @@ EXIT_STALLED = 70  # EX_SOFTWARE
 
 
 class Watched(Protocol):
-    """Be looked at from another thread."""
+    """What the watchdog reads of the consumer, from its own thread."""
 
     @property
     def is_alive(self) -> bool:
@@ -40,21 +40,21 @@ class Watched(Protocol):
 
     @property
     def restoring(self) -> bool:
-        """Tell whether profiles are being read back."""
+        """Tell whether profiles are being restored."""
         ...
 
     @property
     def restore_steps(self) -> int:
-        """Count what restores have done: it only grows, and stays the same while one stands still."""
+        """Count the steps of restores. The count only grows; while a restore stalls it stays the same."""
         ...
 
     def progress(self) -> Iterable[Progress]:
-        """List how far every partition is."""
+        """List the progress of every partition."""
         ...
 
 
 class StallDetector:
-    """Decide from successive looks whether the worker stands still. Time is an argument, in monotonic ns."""
+    """Decide from successive checks whether the worker stalls. Time is an argument, in monotonic ns."""
 
     def __init__(self, watch: Watch) -> None:
         self._stall_ns = int(watch.stall_s * 1e9)
@@ -65,11 +65,11 @@ class StallDetector:
         self._moved: dict[TP, tuple[int | None, int]] = {}  # watermark, and when it was first seen
 
     def fault(self, watched: Watched, now_ns: int) -> str | None:
-        """Return what is wrong, or None.
+        """Return a description of the fault, or None.
 
-        Five things are: the consumer's tasks are dead; a restore has made no step for `restore_stall_s`; the group has
-        not settled for `settle_s`; the oldest unfinished batch of a partition is older than `stall_s`; a partition has
-        lag and its watermark has not moved for `stall_s`.
+        There are five faults: the consumer's tasks are dead; a restore has made no step for `restore_stall_s`; the
+        group has not settled for `settle_s`; the oldest unfinished batch of a partition is older than `stall_s`; a
+        partition has lag and its watermark has not moved for `stall_s`.
         """
         if not watched.is_alive:
             return "consumer died"
@@ -105,7 +105,7 @@ class StallDetector:
 
 
 class Watchdog:
-    """Look once per interval; when something is wrong, say so, dump the stacks and end the process."""
+    """Check once per interval. On a fault, log it, dump the stacks and end the process."""
 
     def __init__(
         self,
@@ -124,16 +124,16 @@ class Watchdog:
         self._deadline_ns: int | None = None
 
     def start(self) -> None:
-        """Start looking, in a daemon thread."""
+        """Start the checks, in a daemon thread."""
         threading.Thread(target=self._run, name="watchdog", daemon=True).start()
 
     def draining(self) -> None:
-        """Stop judging progress; from now the process has `drain_s` to end by itself."""
+        """Stop checking progress. The process now has `drain_s` to end by itself."""
         if self._deadline_ns is None:
             self._deadline_ns = time.monotonic_ns() + int(self._watch.drain_s * 1e9)
 
     def stop(self) -> None:
-        """Stop looking: the process is about to end in order."""
+        """Stop the checks: the process is about to end in order."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -141,14 +141,14 @@ class Watchdog:
             try:
                 fault = self._look(time.monotonic_ns())
             except Exception:
-                log.exception("watchdog_failed")  # nobody would notice a watchdog that died
+                log.exception("watchdog_failed")  # a dead watchdog would go unnoticed
                 fault = "watchdog failed"
             if fault is not None:
                 faulthandler.dump_traceback(file=sys.stderr)
                 unreachable = failures()
                 if unreachable:
                     fault = f"{fault}; {describe(unreachable)}"
-                log.critical("worker_stalled reason=%r", fault)  # the last line says why
+                log.critical("worker_stalled reason=%r", fault)  # the last line gives the reason
                 self._end(EXIT_STALLED)
                 return
 

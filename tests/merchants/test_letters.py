@@ -265,7 +265,7 @@ def test_a_range_that_cannot_be_read_again_ends_the_worker(play: Play) -> None:
     async def scenario(world: World) -> None:
         worker = await started(world, 0)
         worker.letters.note(0, 0, 5)
-        with pytest.raises(UndeliveredError, match=r"merchants\[0\] could not be read again up to 5"):
+        with pytest.raises(UndeliveredError, match=r"merchants\[0\] could not be read again up to offset 5"):
             await worker.look()
 
     play(scenario)

@@ -174,7 +174,7 @@ class Buried(NoTelemetry):
     def __init__(self) -> None:
         self.letters = 0
 
-    def buried(self, outputs: Sequence[Outputs]) -> None:
+    def letters_written(self, outputs: Sequence[Outputs]) -> None:
         self.letters += sum(sum(output.tally.dead_letters.values()) for output in outputs)
 
 

@@ -196,7 +196,7 @@ def test_reports_and_merchants_count_under_their_own_topic() -> None:
         7, [Outputs(tally=Tally(dead_letters={"EMPTY": 2}, merchants_beyond_limit=3, stripped={"SENSITIVE_PIN": 1}))]
     )
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="EMPTY") == 0, "one worker writes them"
-    of.buried([Outputs(tally=Tally(dead_letters={"EMPTY": 2}))])
+    of.letters_written([Outputs(tally=Tally(dead_letters={"EMPTY": 2}))])
     assert value(of, "sekisho_fraud_reports_total", label="FRAUD") == 5
     assert value(of, "sekisho_fraud_report_times_total", clock="ON_TIME") == 3
     assert value(of, "sekisho_fraud_report_times_total", clock="EARLY") == 2

@@ -129,7 +129,8 @@ def test_the_message_names_the_place_the_reasons_and_the_way_out() -> None:
         "authorizations partition 3: 60 dead letters in a row (poison.max_consecutive 50); "
         "60 of the last 150 events were dead letters: MISSING_FIELD 30, WRONG_TYPE 20, EMPTY 10. "
         "This batch was not committed, so nothing is lost. `sekisho dlq list` shows which events were refused before "
-        "it and why; mend or stop their producer, or raise the limit if so many are right to be refused, and restart."
+        "it and why. Mend or stop their producer, or raise the limit if the refusals are right. "
+        "Then restart the worker."
     )
 
 

@@ -1,1 +1,1 @@
-"""The merchant store: `merchants` is read by every worker; the dead letters of what is refused, written by one."""
+"""Merchants in the worker: all workers read them, and one writes the dead letters of refused records."""

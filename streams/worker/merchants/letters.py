@@ -1,9 +1,9 @@
-"""Dead letters of merchants, each once, whoever reads `merchants` and however often.
+"""Dead letters of merchants, each written once, although all workers read `merchants`, and at every start.
 
-Every worker reads all of `merchants` at every start and so meets every refused record again. One of them writes the
-letters: the owner of partition 0 of the authorizations. Up to where they are written is an offset that the group keeps
-(`progress`). What an earlier owner wrote beyond it, before it died, is found among the dead letters by coordinates.
-Letters carry the owner's identity on partition 0, so that none of an earlier owner can arrive late (ADR 0017).
+Every worker finds every refused record. One worker writes the letters: the owner of partition 0 of the authorizations.
+The group keeps an offset up to which they are written (`progress`). Letters beyond it, which an earlier owner wrote
+before it died, are found in the dead letters by their coordinates. Letters carry the owner's producer identity of
+partition 0, so a late letter of an earlier owner is refused (ADR 0017).
 """
 
 import asyncio
@@ -38,11 +38,11 @@ from streams.worker.settings import WorkerSettings
 log = logging.getLogger(__name__)
 
 OWNER: Final = 0
-"""Whoever owns this partition of the authorizations writes the letters."""
+"""The owner of this partition of the authorizations writes the letters."""
 
 LOOK_S: Final = 1.0
 RENEW_S: Final = 86_400.0  # the group forgets an offset after 7 days
-POLL_MAX_RECORDS: Final = 256  # judged in one go on the main loop: a few ms
+POLL_MAX_RECORDS: Final = 256  # decoded in one step of the main loop: a few ms
 
 
 class _Letter(msgspec.Struct):
@@ -56,7 +56,7 @@ _decode = msgspec.json.Decoder(_Letter).decode
 
 @dataclass(slots=True)
 class _Span:
-    """Offsets [begin, end) of a partition of `merchants` that hold all refused records seen."""
+    """The range [begin, end) of offsets in a partition of `merchants` that contains all refused records seen."""
 
     begin: int
     end: int
@@ -64,10 +64,10 @@ class _Span:
 
 @dataclass(slots=True, eq=False)
 class _Taken:
-    """A partition of `merchants` since this worker writes its letters.
+    """A partition of `merchants` while this worker writes its letters.
 
-    Letters of records below `done` are written; the group keeps `kept`, with the topic's id. An earlier owner may have
-    written some of records below `end`: which (`written`) is read when it matters first.
+    Letters of records below offset `done` are written. The group keeps `kept`, with the topic's id. An earlier owner
+    may have written letters of records below `end`; their offsets (`written`) are read when first needed.
     """
 
     topic_id: str
@@ -103,12 +103,12 @@ class MerchantLetters(WatchedService):
         self._writing = asyncio.Lock()
 
     def note(self, partition: int, begin: int, end: int) -> None:
-        """Note that records of [begin, end) were refused. Spans are kept, not records: there may be millions."""
+        """Record that offsets in [begin, end) were refused. Ranges are kept, not records: there may be millions."""
         span = self._spans.setdefault(partition, _Span(begin, end))
         span.begin, span.end = min(span.begin, begin), max(span.end, end)
 
     async def release(self, *_: Any, **__: Any) -> None:
-        """Write no more, and wait until what was written is acknowledged: the group takes partitions back."""
+        """Stop writing and wait for pending acknowledgements, because partitions are revoked."""
         self._releases += 1
         self._taken.clear()
         async with self._writing:
@@ -121,12 +121,12 @@ class MerchantLetters(WatchedService):
             await self.sleep(LOOK_S)
 
     def _owned(self) -> BatchConsumer | None:
-        """Return the consumer while this worker is the one that writes."""
+        """Return the consumer if this worker writes the letters now, else None."""
         consumer, mine = self._consumer(), TP(self._settings.topics.authorizations, OWNER)
         return consumer if consumer is not None and consumer.settled and mine in consumer.assignment() else None
 
     async def _look(self) -> None:
-        """Write what is missing of each partition, and have the group keep how far that is."""
+        """Write the missing letters of each partition, and commit the progress to the group."""
         for partition, span in list(self._spans.items()):
             tp = TopicPartition(self._topic, partition)
             taken = self._taken.get(partition) or await self._take(tp)
@@ -139,7 +139,7 @@ class MerchantLetters(WatchedService):
                 await self._keep(tp, taken)
 
     async def _take(self, tp: TopicPartition) -> _Taken | None:
-        """Learn how far the letters of a partition are written; None if this worker does not write, or not yet."""
+        """Read the progress of a partition's letters. None if this worker does not write them, or not yet."""
         consumer, releases = self._owned(), self._releases
         if consumer is None:
             return None
@@ -147,7 +147,7 @@ class MerchantLetters(WatchedService):
             async with asyncio.timeout(self._settings.emit.ack_timeout_s):
                 done, topic_id = await read_offset(consumer, tp)
         except TimeoutError:
-            log.warning("merchant_letters_delayed reason='the group does not say how far they are written'")
+            log.warning("merchant_letters_delayed reason='the coordinator did not return the progress in time'")
             return None
         async with self._reading() as reader:
             end = (await reader.bounds([tp]))[tp][1]
@@ -155,13 +155,13 @@ class MerchantLetters(WatchedService):
         if self._releases != releases:
             return None
         if topic_id not in {"", present_id}:
-            done = end = 0  # the topic was made anew: what was written is about other records
+            done = end = 0  # the topic was created anew: earlier letters are about other records
         taken = _Taken(topic_id=present_id, done=done, kept=done, end=end, kept_s=time.monotonic())
         self._taken[tp.partition] = taken
         return taken
 
     async def _bury(self, tp: TopicPartition, taken: _Taken, begin: int, end: int) -> None:
-        """Read a partition again up to `end`, or beyond, and write a letter for each refused record that has none."""
+        """Read a partition again, at least up to `end`, and write a letter for each refused record without one."""
         if taken.written is None and begin < taken.end:
             taken.written = await self._written(tp, begin)
         emitted = Emitted(dead_letters=taken.written or frozenset())
@@ -189,7 +189,7 @@ class MerchantLetters(WatchedService):
                     refusals.clear()
                     read_s = time.monotonic()
                 elif time.monotonic() - read_s > self._settings.state.read_timeout_s:
-                    raise UndeliveredError(f"{tp.topic}[{tp.partition}] could not be read again up to {end}")
+                    raise UndeliveredError(f"{tp.topic}[{tp.partition}] could not be read again up to offset {end}")
         finally:
             await consumer.stop()
 
@@ -212,7 +212,7 @@ class MerchantLetters(WatchedService):
         return outputs
 
     async def _emit(self, taken: _Taken, tp: TopicPartition, outputs: list[Outputs], position: int) -> None:
-        """Write letters, and note that those of records below `position` are written, unless another may write now."""
+        """Write letters and advance `done` to `position`. Do nothing if another worker may write them now."""
         letters = [letter for output in outputs for letter in output.dead_letters]
         async with self._writing:
             if self._taken.get(tp.partition) is not taken or self._owned() is None:
@@ -227,10 +227,10 @@ class MerchantLetters(WatchedService):
             except TimeoutError:
                 raise UndeliveredError("dead letters of merchants were not acknowledged") from None
             taken.done = position
-            self._telemetry.buried(outputs)
+            self._telemetry.letters_written(outputs)
 
     async def _keep(self, tp: TopicPartition, taken: _Taken) -> None:
-        """Have the group keep how far the letters are written. If it does not, the next owner reads dead letters."""
+        """Commit the progress of the letters to the group. Without it the next owner reads the dead letters."""
         async with self._writing:
             consumer = self._owned()
             if consumer is None or self._taken.get(tp.partition) is not taken:
@@ -239,12 +239,12 @@ class MerchantLetters(WatchedService):
                 async with asyncio.timeout(self._settings.emit.ack_timeout_s):
                     await write_offset(consumer, tp, taken.done, taken.topic_id)
             except TimeoutError:
-                log.warning("merchant_letters_delayed reason='the group does not keep how far they are written'")
+                log.warning("merchant_letters_delayed reason='the coordinator did not store the progress in time'")
                 return
             taken.kept, taken.kept_s = taken.done, time.monotonic()
 
     async def _written(self, tp: TopicPartition, begin: int) -> frozenset[int]:
-        """Read from the dead letters which records of a partition, from `begin` on, have one."""
+        """Return the offsets of a partition, from `begin` on, that have a dead letter."""
         topic = self._settings.topics.dead_letters
         tps = [TopicPartition(topic, number) for number in range(self._emitter.partitions_of(topic))]
         found: set[int] = set()
@@ -272,7 +272,7 @@ class MerchantLetters(WatchedService):
 
 
 def _offsets(values: Iterable[bytes | None], tp: TopicPartition, begin: int) -> Iterator[int]:
-    """Give the offsets, from `begin` on, of the records of a partition that these letters speak of."""
+    """Yield the offsets of a partition, from `begin` on, that these letters name."""
     for value in values:
         with suppress(*FAULTS):
             letter = _decode(value or b"")

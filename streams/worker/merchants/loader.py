@@ -1,4 +1,4 @@
-"""The merchant store: a compacted topic that every worker reads as a whole, without a group."""
+"""The loader of merchants: every worker reads the whole compacted topic `merchants`, without a consumer group."""
 
 import asyncio
 import logging
@@ -22,11 +22,11 @@ from streams.worker.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
-METADATA_S: Final = 10.0  # for a broker to know the topic, if there is one
+METADATA_S: Final = 10.0  # to wait for metadata of the topic
 REFRESH_S: Final = 30.0
-"""How often to look for partitions that were added: aiokafka does not look for those of a topic without a group."""
+"""Interval between looks for added partitions: without a group, aiokafka does not look for them."""
 
-POLL_MAX_RECORDS: Final = 256  # applied in one go on the main loop: a few ms
+POLL_MAX_RECORDS: Final = 256  # applied in one step of the main loop: a few ms
 
 
 class MerchantsError(Exception):
@@ -36,8 +36,8 @@ class MerchantsError(Exception):
 class MerchantLoader(WatchedService):
     """Read `merchants` to its end before anything else starts, then follow it.
 
-    It runs on the main loop, so the engine is never touched from two threads; a reload of all merchants is applied
-    256 records at a time between batches of authorizations. Of what is refused, `letters` is told the offsets.
+    It runs on the main loop, so only one thread uses the engine. Records are applied 256 at a time, between batches of
+    authorizations. The offsets of refused records go to `letters`.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class MerchantLoader(WatchedService):
         self._consumer: BoundedConsumer | None = None
         self._partitions: list[TopicPartition] = []
         self._refreshed_s = time.monotonic()
-        self._beyond_limit = 0  # records of new merchants that found the merchant store full
+        self._beyond_limit = 0  # records of new merchants that the full merchant store refused
         self.loaded = False
 
     async def on_start(self) -> None:
@@ -76,7 +76,10 @@ class MerchantLoader(WatchedService):
                 await consumer.start()
                 records = await self._load(consumer)
         except TimeoutError:
-            raise MerchantsError(f"{self._settings.topics.merchants!r} was not read to its end in time") from None
+            topic, limit_s = self._settings.topics.merchants, self._settings.merchants.load_timeout_s
+            raise MerchantsError(
+                f"topic {topic!r} was not read to its end within merchants.load_timeout_s ({limit_s:g} s)"
+            ) from None
         self.loaded = True
         log.info("merchants_loaded records=%d", records)
 
@@ -107,12 +110,12 @@ class MerchantLoader(WatchedService):
                 if time.monotonic() - self._refreshed_s > REFRESH_S:
                     await self._refresh(consumer)
                     self._refreshed_s = time.monotonic()
-        except ConsumerStoppedError:  # closing the consumer wakes whoever polls it
+        except ConsumerStoppedError:  # closing the consumer ends a poll with this error
             if not self.should_stop:
                 raise
 
     async def _refresh(self, consumer: BoundedConsumer) -> None:
-        """Follow the partitions that the topic has now, the new ones from their start."""
+        """Read added partitions too, each from its start."""
         await consumer._client.force_metadata_update()
         added = set(self._known(consumer)).difference(self._partitions)
         if not added:
@@ -121,9 +124,9 @@ class MerchantLoader(WatchedService):
             async with asyncio.timeout(METADATA_S):
                 positions = {tp: await consumer.position(tp) for tp in self._partitions}
         except TimeoutError:
-            return  # one was added a moment ago, and its start is not known yet: next time
+            return  # a partition was added just now and has no position yet: try again at the next refresh
         self._partitions += sorted(added)
-        consumer.assign(self._partitions)  # which forgets all positions
+        consumer.assign(self._partitions)  # it resets all positions
         for tp, position in positions.items():
             consumer.seek(tp, position)
         log.info("merchants_partitions_added partitions=%d", len(added))

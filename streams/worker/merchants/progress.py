@@ -1,7 +1,7 @@
-"""How far the dead letters of merchants are written: an offset that the group keeps, as it does for its own inputs.
+"""Progress of the dead letters of merchants: an offset that the group commits, as it does for its inputs.
 
-The group does not consume `merchants`; brokers keep an offset of such a topic for `offsets.retention.minutes` (7 days)
-after it was last written. Only a member of the group's present generation can write one.
+The group does not consume `merchants`. Brokers keep the committed offset of such a topic for
+`offsets.retention.minutes` (7 days) after the last commit. Only a member of the present generation can commit.
 """
 
 from contextlib import suppress
@@ -14,22 +14,22 @@ from streams.transport.consumer import BatchConsumer
 
 
 async def read_offset(consumer: BatchConsumer, tp: TopicPartition) -> tuple[int, str]:
-    """Return what the group keeps of a partition, offset and note; 0 and "" if nothing. May take for ever: bound it.
+    """Return the committed offset and note of a partition; 0 and "" without one. It has no timeout: add one.
 
     Raises:
-        aiokafka.errors.KafkaError: the broker refused to say.
+        aiokafka.errors.KafkaError: the broker refused the request.
     """
     found = await _coordinator(consumer).fetch_committed_offsets([tp])
     return (int(found[tp].offset), found[tp].metadata or "") if tp in found else (0, "")
 
 
 async def write_offset(consumer: BatchConsumer, tp: TopicPartition, offset: int, note: str) -> None:
-    """Have the group keep an offset of a partition; not if it has rebalanced. May take for ever: bound it.
+    """Commit an offset and a note of a partition; after a rebalance do nothing. It has no timeout: add one.
 
     Raises:
-        aiokafka.errors.KafkaError: the broker refused it.
+        aiokafka.errors.KafkaError: the broker refused the commit.
     """
-    with suppress(CommitFailedError):  # whoever owns partition 0 now reads from the dead letters what was written
+    with suppress(CommitFailedError):  # the new owner of partition 0 finds the written letters in the topic
         await _coordinator(consumer).commit_offsets(None, {tp: OffsetAndMetadata(offset, note)})
 
 
