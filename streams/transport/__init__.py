@@ -1,1 +1,1 @@
-"""Faust's transport, rebuilt for batches: one event per partition and poll, commits that never pass unfinished work."""
+"""Faust's transport for batches: one event per partition and poll. Commits never pass an unfinished batch."""

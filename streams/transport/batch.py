@@ -1,4 +1,4 @@
-"""The unit of work: what one poll brought for one partition."""
+"""Batches: the records of one partition that one poll returned."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from streams.transport.window import Ticket
 class Columns:
     """Hold the records of one fetch of one partition, column by column.
 
-    `start` and `end` are fetch positions, [start, end): they enclose the gaps that compaction and transaction
-    markers leave, so that consecutive columns meet exactly even where offsets do not. `weight` is what they take in
-    memory, as it is reckoned. A stored batch that was refused stands alone: its offsets, one time, and no values.
+    `start` and `end` are fetch positions, [start, end). They include the gaps that compaction and transaction markers
+    leave, so consecutive columns meet exactly even where offsets do not. `weight` is their estimated size in memory, in
+    bytes. A refused record batch stands alone: its offsets, one timestamp, and no values.
     """
 
     start: int
@@ -28,7 +28,7 @@ class Columns:
     refused: Refused | None = None
 
     def chunks(self, max_events: int) -> Iterator["Columns"]:
-        """Cut into pieces of at most `max_events`; pieces meet, and the last one carries the trailing gap."""
+        """Cut into pieces of at most `max_events` records. Pieces meet; the last one includes the gap at the end."""
         total = len(self.values)
         if total <= max_events:
             yield self
@@ -52,9 +52,8 @@ class Columns:
 class Batch:
     """Carry 1 to 2,048 payloads of one partition, in offset order, with their Kafka coordinates.
 
-    Or the coordinates of a stored batch that is `refused`: then there are no values, and one timestamp.
-
-    `polled_at_ms` is epoch time and `polled_ns` monotonic, both of the hand-over to the main loop.
+    Of a `refused` record batch it has the coordinates, one timestamp, and no values. `polled_at_ms` is time since the
+    epoch and `polled_ns` monotonic; both are taken after the poll.
     """
 
     topic: str
@@ -70,12 +69,12 @@ class Batch:
         return len(self.values)
 
     def __repr__(self) -> str:
-        """Show coordinates only: Faust logs events and messages, and payloads must not reach a log."""
+        """Show coordinates only: Faust logs events and messages, and no payload may reach a log."""
         return f"<Batch {self.topic}[{self.partition}] {self.offsets[0]}..{self.offsets[-1]} n={len(self)}>"
 
 
 class BatchMessage(ConsumerMessage):
-    """Be the Faust message that carries a batch; its offset is that of the last record."""
+    """The Faust message that carries a batch. Its offset is that of the last record."""
 
     __slots__ = ("ticket",)
 

@@ -1,4 +1,4 @@
-"""How far the input of a worker may be committed: a policy, chosen once from the settings."""
+"""Commit policies: up to which offset the input may be committed. The settings choose one."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -11,16 +11,16 @@ Windows = Mapping[TP, AckWindow]
 
 
 class CommitPolicy(Protocol):
-    """Know the next offset that may be committed of each partition."""
+    """Give the next offset of each partition that may be committed."""
 
     @property
     def is_durable(self) -> bool:
-        """Whether profiles have to be durable up to what is committed."""
+        """Whether profiles must be durable up to the committed offset."""
         ...
 
     @property
     def positions(self) -> Mapping[TP, int]:
-        """Where partitions begin that do not begin at what the group has committed."""
+        """Start offsets of partitions that do not start at the group's committed offset."""
         ...
 
     def partitions(self, windows: Windows) -> list[TP]:
@@ -28,15 +28,15 @@ class CommitPolicy(Protocol):
         ...
 
     def offset(self, tp: TP, windows: Windows) -> int | None:
-        """Return the next offset of a partition that may be committed; None before there is one."""
+        """Return the next offset of a partition that may be committed, or None if there is none yet."""
         ...
 
     def start_from(self, positions: Mapping[TP, int]) -> None:
-        """Take the positions of a new assignment, in place of all others."""
+        """Replace all positions by those of a new assignment."""
         ...
 
     def make_durable(self, tp: TP, offset: int) -> None:
-        """Note that profiles are durable up to an offset."""
+        """Record that profiles are durable up to an offset."""
         ...
 
     def forget(self, tp: TP) -> None:
@@ -45,13 +45,13 @@ class CommitPolicy(Protocol):
 
 
 class WatermarkCommits:
-    """Commit up to the watermark: every batch before it is finished. There are no profiles."""
+    """Commit up to the watermark: every batch before it is finished. For workers without durable profiles."""
 
     is_durable: Final = False
     positions: Final[Mapping[TP, int]] = {}
 
     def partitions(self, windows: Windows) -> list[TP]:
-        """List the partitions that have delivered something."""
+        """List the partitions that have delivered a batch."""
         return list(windows)
 
     def offset(self, tp: TP, windows: Windows) -> int | None:
@@ -60,19 +60,19 @@ class WatermarkCommits:
         return window.watermark if window is not None else None
 
     def start_from(self, positions: Mapping[TP, int]) -> None:
-        """Refuse."""
-        raise AssertionError("profiles are not kept")
+        """Raise AssertionError: without durable profiles nothing calls it."""
+        raise AssertionError("state.enabled is false")
 
     def make_durable(self, tp: TP, offset: int) -> None:
-        """Refuse."""
-        raise AssertionError("profiles are not kept")
+        """Raise AssertionError: without durable profiles nothing calls it."""
+        raise AssertionError("state.enabled is false")
 
     def forget(self, tp: TP) -> None:
         """Do nothing: the consumer forgets the window."""
 
 
 class DurableCommits:
-    """Commit up to the last marker, which stands at the watermark or before it: profiles are durable up to there."""
+    """Commit up to the offset in the last marker, at or below the watermark: profiles are durable up to there."""
 
     is_durable: Final = True
 
@@ -81,23 +81,23 @@ class DurableCommits:
 
     @property
     def positions(self) -> Mapping[TP, int]:
-        """What the restore, or the last marker, says of each partition."""
+        """The offset of each partition in its last marker, restored or written."""
         return self._offsets
 
     def partitions(self, windows: Windows) -> list[TP]:
-        """List the partitions whose profiles are here."""
+        """List the partitions whose profiles are restored."""
         return list(self._offsets)
 
     def offset(self, tp: TP, windows: Windows) -> int | None:
-        """Return the offset of the last marker."""
+        """Return the offset in the last marker."""
         return self._offsets.get(tp)
 
     def start_from(self, positions: Mapping[TP, int]) -> None:
-        """Take what restored profiles know."""
+        """Start from the offsets that the restored profiles include."""
         self._offsets = dict(positions)
 
     def make_durable(self, tp: TP, offset: int) -> None:
-        """Note the offset of a marker that is acknowledged."""
+        """Record the offset in an acknowledged marker."""
         self._offsets[tp] = offset
 
     def forget(self, tp: TP) -> None:

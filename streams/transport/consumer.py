@@ -1,4 +1,4 @@
-"""Faust's consumer with batches as messages and a strict watermark as commit rule."""
+"""Faust's consumer with batches as messages, which commits no offset beyond the watermark."""
 
 import asyncio
 import contextlib
@@ -21,11 +21,11 @@ from streams.transport.poller import Poller
 from streams.transport.window import AckWindow
 
 POLL_S = 1.0
-FULL_POLL_S = 0.005  # while some partition is at its cap: look again soon, an ack may have made room
+FULL_POLL_S = 0.005  # poll timeout while a partition is at its limit: an acknowledgement may soon make room
 
 
 class Progress(NamedTuple):
-    """Describe how far one partition is: `lag` in events (None before the first fetch), `head_ns` monotonic."""
+    """Progress of a partition. `lag`: in events, None before the first fetch. `head_ns`: see `AckWindow`."""
 
     tp: TP
     watermark: int | None
@@ -36,7 +36,7 @@ class Progress(NamedTuple):
 class BatchConsumer(driver.Consumer):
     """Deliver one message per partition and poll, and commit only the contiguous prefix of finished batches."""
 
-    app: Host  # type: ignore[assignment]  # Faust's AppT knows nothing of ours
+    app: Host  # type: ignore[assignment]  # Faust's AppT lacks these attributes
     _thread: Poller
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -47,14 +47,14 @@ class BatchConsumer(driver.Consumer):
         self._settings = self.app.settings.consume
         self._is_fenced = self.app.settings.is_fenced
         self._room = asyncio.Event()
-        self._is_between = False  # assignments: the group has taken partitions back and not given any out yet
-        self.restoring = False  # partitions are assigned, and their profiles are being read back
-        self.restore_steps = 0  # that a restore has made: it only grows while one is alive; readable from any thread
-        self._lost: str | None = None  # why partitions may be another worker's by now; there is no way back
+        self._is_between = False  # between assignments: partitions were revoked and none are assigned yet
+        self.restoring = False  # partitions are assigned, and their profiles are being restored
+        self.restore_steps = 0  # steps of all restores; it only grows; readable from any thread
+        self._lost: str | None = None  # why another worker may own the partitions; never reset
         self.settled = False  # the group has assigned, positions are set and events flow; readable from any thread
 
     def _new_consumer_thread(self) -> Poller:
-        """Override the class that polls."""
+        """Make our poller. Overrides the original, which makes a thread."""
         return Poller(self, loop=self.loop, beacon=self.beacon)
 
     # -- delivery
@@ -62,9 +62,9 @@ class BatchConsumer(driver.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         """Poll and hand over until stopped. Overrides Consumer._drain_messages.
 
-        The original makes seven tasks and timers per message, to be able to give up waiting for a full queue when a
-        rebalance begins. Here the handing over never waits: the cap on batches in flight keeps the queue far from
-        full, and while the flow is stopped nothing is handed over.
+        The original makes seven tasks and timers per message, to stop waiting for a full queue when a rebalance begins.
+        Here the hand-over never waits: the limit on batches in flight keeps the queue far from full. While the flow is
+        stopped, nothing is handed over.
         """
         hand_over = self.callback
         try:
@@ -78,9 +78,9 @@ class BatchConsumer(driver.Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, BatchMessage]]:  # noqa: ASYNC109
         """Yield one message per partition and at most `batch_max_events` records. Overrides Consumer.getmany.
 
-        The original yields record by record (100 to 175 us each on the way to an agent). It also seeks back when the
-        flow was stopped meanwhile; here `perform_seek` after the rebalance is the only one to move positions, and the
-        window asserts that what is delivered next continues what was delivered last.
+        The original yields single records (100 to 175 us each on the way to an agent). It also seeks back when the
+        flow was stopped meanwhile. Here only `perform_seek`, after a rebalance, moves positions. The window asserts
+        that each batch begins where the last one ended.
         """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as in Consumer._wait_next_records
@@ -97,10 +97,10 @@ class BatchConsumer(driver.Consumer):
                 yield message.tp, message
 
     def _messages(self, tp: TP, columns: Columns, generation: int) -> Iterator[BatchMessage]:
-        """Make messages of what was polled, and none once a rebalance has begun: it seeks to what is committed.
+        """Yield messages of polled records; none once a rebalance has begun, which seeks to the committed offset.
 
-        Each is asked for when the one before has been handed over, which may have taken until the rebalance was over.
-        What is not handed over must not be known to a window, which may be that of the next assignment.
+        The next message is made after the last was handed over, and a rebalance may have passed meanwhile. A batch that
+        is not handed over must not enter a window, which may be that of the next assignment.
         """
         if not self._is_current(generation):
             return
@@ -129,23 +129,23 @@ class BatchConsumer(driver.Consumer):
         return not self.should_stop and self.flow_active and self.app.consumer_generation_id == generation
 
     def resume_flow(self) -> None:
-        """Note that a rebalance is over: Faust resumes the flow after the seek at its end. Extends the original.
+        """Mark the consumer as settled: Faust calls this after the seek that ends a rebalance. Extends the original.
 
-        It does so, too, when the next one has begun during that seek: then nothing must flow.
+        Faust calls it also when the next rebalance began during that seek. Then the flow stays stopped.
         """
         if not self._is_between:
             super().resume_flow()
             self.settled = True
 
     def check_lease(self) -> None:
-        """Refuse to go on when the group may have given this worker's partitions to another.
+        """Raise if the group may have assigned this worker's partitions to another worker.
 
-        Where the broker fences, a lease that is over proves nothing: the coordinator may be away, and counts sessions
-        anew when it is back. A successor, if there is one, has shut this worker out.
+        Where the broker fences, an expired lease proves nothing: the coordinator may be down, and it starts session
+        timeouts anew when it is back. The broker has fenced this worker if there is a successor.
 
         Raises:
-            ExpelledError: the group has said that it did not wait for this worker; or, without a fence, no heartbeat
-                was answered for a session timeout, as the process was held up or the broker gone.
+            ExpelledError: the group has removed this worker; or, without a fence, no heartbeat was answered for a
+                session timeout, because the process was paused or the broker was down.
         """
         if self._lost is None and self._is_overdue:
             self._lost = "no heartbeat was answered for a session timeout"
@@ -155,9 +155,9 @@ class BatchConsumer(driver.Consumer):
             raise ExpelledError(self._lost)
 
     def check_produce(self) -> None:
-        """Refuse, as `check_lease`, what is about to leave for the broker.
+        """Check the lease before a produce is sent, as `check_lease` does.
 
-        A worker that has no partitions, or has given them back and waits for others to do so, has nothing to write.
+        A worker without partitions is not checked: it has nothing to write.
 
         Raises:
             ExpelledError: as `check_lease`.
@@ -173,7 +173,7 @@ class BatchConsumer(driver.Consumer):
         return not self._is_fenced and self._thread.lease_left_s < 0
 
     def stop_flow(self) -> None:
-        """Note that a rebalance, or the end, has begun. Extends the original."""
+        """Mark the consumer as not settled: a rebalance or the shutdown begins. Extends the original."""
         self.settled = False
         super().stop_flow()
 
@@ -182,7 +182,7 @@ class BatchConsumer(driver.Consumer):
         return window is None or window.depth < self._settings.partition_max_batches
 
     async def _wait_for_room(self, timeout: float) -> None:  # noqa: ASYNC109
-        """Wait until a batch is acknowledged. The original sleeps a whole second when nothing may be polled."""
+        """Wait until a batch is acknowledged. The original sleeps for one second when nothing may be polled."""
         self._room.clear()
         wait_s = timeout if self._get_active_partitions() else FULL_POLL_S
         with contextlib.suppress(TimeoutError):
@@ -190,10 +190,10 @@ class BatchConsumer(driver.Consumer):
 
     # -- acknowledgement and commit
 
-    def ack(self, message: BatchMessage) -> bool:  # type: ignore[override]  # every message here is one
+    def ack(self, message: BatchMessage) -> bool:  # type: ignore[override]  # every message is a BatchMessage
         """Finish a batch and move its partition's watermark. Overrides Consumer.ack, whose list of offsets has holes.
 
-        A batch of an assignment that is gone finishes a ticket that no window holds: nothing happens.
+        A batch of an earlier assignment finishes a ticket that no window holds: nothing else happens.
         """
         with ack_lock:
             if message.ticket.done:
@@ -211,39 +211,39 @@ class BatchConsumer(driver.Consumer):
             return True
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
-        """Do nothing. The original notes every jump between the last offsets of two messages, here every batch."""
+        """Do nothing. The original records each jump between the offsets of two messages: here, each batch."""
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        """List the partitions that have a watermark. Overrides the list kept per acknowledged offset."""
+        """List the partitions that may have offsets to commit. Overrides a list kept per acknowledged offset."""
         known = self._commits.partitions(self._windows)
         return (tp for tp in known if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        """Return up to where all is done: the watermark, or of that what is durable where profiles are kept.
+        """Return the offset to commit: the watermark, or the last marker's offset if profiles are durable.
 
         Overrides the search for a run of offsets, which is off by one across a gap (#606).
         """
         return self._commits.offset(tp, self._windows)
 
-    # -- what makes profiles durable
+    # -- durable profiles
 
     def mark_applied(self, message: BatchMessage) -> None:
-        """Note that the engine takes a batch in; before it does.
+        """Record a batch as applied, before the engine applies it.
 
-        Should it fail half way, or the batch be refused after it, the profiles are ahead of what was answered: now
-        they cannot become durable, for the batch is never acknowledged.
+        If the engine fails half way, or the worker halts at the limit on dead letters, the profiles include input
+        without an answer. They cannot become durable then, because the batch is never acknowledged.
         """
         window = self._windows.get(message.tp)
         if window is not None:
             window.applied = message.ticket.end
 
     def applied(self, tp: TP) -> int | None:
-        """Return up to where the engine has taken a partition in; None before the first batch of an assignment."""
+        """Return the offset up to which a partition is applied; None before the first batch of an assignment."""
         window = self._windows.get(tp)
         return window.applied if window is not None else None
 
     def barrier(self, tp: TP) -> Callable[[], Awaitable[None]]:
-        """Return a wait until all that is applied of a partition now is acknowledged: in this assignment or never."""
+        """Return a function that waits until all batches applied so far are acknowledged, in this assignment only."""
         window = self._windows.get(tp)
         return partial(self._reached, window, window.applied if window is not None else None)
 
@@ -253,41 +253,41 @@ class BatchConsumer(driver.Consumer):
             await self._moved.wait()
 
     def make_durable(self, tp: TP, offset: int) -> None:
-        """Let a partition be committed up to an offset."""
+        """Allow commits of a partition up to an offset."""
         self._commits.make_durable(tp, offset)
 
     async def committed(self, tp: TP) -> int | None:
-        """Return what the group has committed of a partition."""
+        """Return the group's committed offset of a partition, or None."""
         return await self._thread.committed(tp)
 
     def start_from(self, positions: Mapping[TP, int]) -> None:
-        """Say where partitions begin once the rebalance is over: what profiles know is not taken in again."""
+        """Set where partitions start after the rebalance: after the input that the profiles already include."""
         self._commits.start_from(positions)
 
     def restore_progressed(self) -> None:
-        """Note that a restore is alive: an answer has come, or a piece of one was taken in. The watchdog looks."""
+        """Count a step of a restore, for the watchdog: an answer arrived, or a part of one was applied."""
         self.restore_steps += 1
 
     async def perform_seek(self) -> None:
-        """Seek to what is committed, then to what profiles know, which may be more. Extends the original."""
+        """Seek to the committed offsets, then to those that profiles include, which may be higher. Extends Faust's."""
         await super().perform_seek()
         positions = self._commits.positions
         if positions:
             await self.seek_wait({tp: offset for tp, offset in positions.items() if tp in self.assignment()})
 
     async def wait_empty(self) -> None:
-        """Wait until what was delivered is acknowledged, make it durable, and commit. Extends the original."""
+        """Wait until delivered batches are acknowledged, flush the profiles, and commit. Extends the original."""
         await super().wait_empty()
         if self._commits.is_durable and not self.should_stop and self.app.crash_reason is None:
             await self.app.drain()
             await self.commit()
 
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
-        """Commit, and remember only what was committed; after a crash nothing. Overrides Consumer._commit_offsets.
+        """Commit, and record only committed offsets. After a crash commit nothing. Overrides Consumer._commit_offsets.
 
-        A crashed worker may have a successor, and a commit to a group that is gone would be tried for ever. The
-        original flushes the producer first (here every finished batch is already acknowledged by the broker),
-        draws a table for a log line that is off, and remembers the offsets even when the commit failed.
+        A crashed worker may have a successor, and a commit to a lost group would be retried for ever. The original
+        flushes the producer first (here every finished batch is already acknowledged by the broker), draws a table for
+        a log line that is off, and records the offsets even when the commit failed.
         """
         if self.app.crash_reason is not None:
             return False
@@ -302,16 +302,16 @@ class BatchConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         """Commit what is finished, then forget the partitions. Overrides the order, which loses those acks (#502).
 
-        A worker that the group has given up may already have a successor: it must not write another byte. The flow is
-        stopped in any case, where Faust leaves it on if there was no partition: of those that come next, events could
-        be taken before their profiles are back.
+        A worker that the group has removed may already have a successor: it crashes and writes nothing more. The flow
+        is always stopped. Faust leaves it on if the worker had no partition: events of the next assignment could then
+        be applied before their profiles are restored.
         """
         self._is_between = True
         self.stop_flow()
         if self._commits.is_durable:
             self.app.assignment.interrupted()
         if self._thread.is_expelled and (self._windows or self._commits.positions):
-            self._lost = "the group gave this worker's partitions away: it was not heard of in time"
+            self._lost = "the group removed this worker and gave its partitions away: no heartbeat arrived in time"
             await self.app.crash(ExpelledError(self._lost))
         await super().on_partitions_revoked(set(revoked))
         for tp in revoked:
@@ -320,20 +320,20 @@ class BatchConsumer(driver.Consumer):
             self._commits.forget(tp)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Note what is assigned before anything waits. Extends the original."""
+        """Record the assignment before anything waits. Extends the original."""
         self._is_between = False
         if self._commits.is_durable:
             self.app.assignment.assigned(assigned, generation_id)
         await super().on_partitions_assigned(assigned, generation_id)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Do nothing: the original compares monotonic with epoch time (#629). The watchdog does its work."""
+        """Do nothing: the original compares monotonic with epoch time (#629). The watchdog checks progress."""
 
     async def leave_group(self) -> None:
-        """Give the partitions back at once: this worker ends, and what it has not finished is another's."""
+        """Leave the group at once: this worker ends, and another continues its unfinished input."""
         await self._thread.leave()
 
-    # -- what the watchdog and the metrics see
+    # -- for the watchdog and the metrics
 
     @property
     def is_alive(self) -> bool:
@@ -341,7 +341,7 @@ class BatchConsumer(driver.Consumer):
         return bool(self._thread.is_alive)
 
     def progress(self) -> list[Progress]:
-        """List every partition that has delivered something. Callable from any thread."""
+        """List every partition that has delivered a batch. Callable from any thread."""
         rows = []
         for tp, window in list(self._windows.items()):
             highwater = self._thread.highwater_now(tp)

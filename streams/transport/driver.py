@@ -1,4 +1,4 @@
-"""The transport that puts the parts together, and the check that Faust's compiled parts are there."""
+"""The transport class of this package, and the check that Faust's compiled parts are installed."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from streams.transport.producer import Producer
 
 
 class MissingCompiledPartsError(Exception):
-    """Raised when Faust runs in pure Python, whose stream acknowledges events that it skips."""
+    """Raised when Faust runs in pure Python: its stream then acknowledges events that it skips."""
 
 
 class BatchTransport(driver.Transport):

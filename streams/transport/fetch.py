@@ -1,8 +1,8 @@
-"""Records out of aiokafka's fetcher by column, within bounds.
+"""Read records from aiokafka's fetcher as columns, within limits of bytes.
 
-aiokafka builds a `ConsumerRecord` of eleven fields for each record (3.4 us), and decompresses whatever a batch expands
-to. The first functions do what `Fetcher.fetched_records`, `FetchResult.getall` and `PartitionRecords._unpack_records`
-do together, on the same private objects; tests pin the source of all three.
+aiokafka builds a `ConsumerRecord` of eleven fields for each record (3.4 us), and decompresses a batch of any size.
+`take` and `unpack_columns` do together what `Fetcher.fetched_records`, `FetchResult.getall` and
+`PartitionRecords._unpack_records` do, on the same private objects. Tests pin the source of all three.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,10 +19,10 @@ from streams.transport.batch import Columns
 
 
 class Bounds(NamedTuple):
-    """Bound what one look takes of what was fetched, in bytes unpacked.
+    """Limits of one `take`, in bytes unpacked.
 
-    A batch beyond `batch` is refused. Of a partition no further batch is taken once `partition` are, and none of any
-    once `room` are: what is left stays in the fetcher, as it was fetched.
+    A record batch larger than `batch` is refused. After `partition` bytes a partition gives no further batch, and after
+    `room` bytes none does. The rest stays packed in the fetcher.
     """
 
     batch: int
@@ -31,10 +31,10 @@ class Bounds(NamedTuple):
 
 
 def take(fetcher: Any, wanted: Collection[TopicPartition], bounds: Bounds) -> dict[TopicPartition, Columns]:
-    """Take buffered records of the wanted partitions, as far as the bounds go, and move their positions on.
+    """Take buffered records of the wanted partitions, within the limits, and advance their positions.
 
-    Like `fetched_records(timeout=0)`: what belongs to unassigned partitions is dropped, the rest of the unwanted stays.
-    Unlike it, the fetcher is not told: it fetches again once `fetch_again` is called.
+    Like `fetched_records(timeout=0)` it drops records of unassigned partitions and leaves those of other partitions.
+    Unlike it, it does not start the next fetch: `fetch_again` does.
 
     Raises:
         aiokafka.errors.KafkaError: the broker's answer for a partition was an error and nothing else was buffered.
@@ -50,7 +50,7 @@ def take(fetcher: Any, wanted: Collection[TopicPartition], bounds: Bounds) -> di
         result = buffered[tp]
         is_error = not hasattr(result, "getall")  # FetchError
         if weight >= bounds.room or (is_error and taken):
-            break  # hand over what is good; the error comes up at the next call
+            break  # return the good records; the next call raises the error
         del buffered[tp]
         if is_error:
             fetch_again(fetcher)
@@ -65,9 +65,9 @@ def take(fetcher: Any, wanted: Collection[TopicPartition], bounds: Bounds) -> di
 
 
 def unpack_columns(result: Any, bounds: Bounds) -> Columns | None:
-    """Unpack one `FetchResult` up to the bounds, or return None if its partition moved or was paused meanwhile.
+    """Unpack one `FetchResult` within the limits, or return None if its partition moved or was paused meanwhile.
 
-    A batch that is refused comes alone, without values.
+    A refused record batch is returned alone, without values.
 
     Raises:
         aiokafka.errors.CorruptRecordException: a checksum does not match; the position stays before that batch.
@@ -100,7 +100,7 @@ class _Gathered:
         self.weight = 0
 
     def add(self, records: Records) -> None:
-        """Append the records of a batch, of which there are some; a null value counts as an empty one."""
+        """Append the records of a batch, at least one. A null value becomes an empty one."""
         self._settle()
         self._offsets.append(records.offsets)
         self._timestamps_ms += records.timestamps_ms
@@ -108,12 +108,12 @@ class _Gathered:
         self.weight += records.weight
 
     def add_few(self, rows: Sequence[Any], size: int) -> None:
-        """Append aiokafka's own records of a batch of `size` bytes."""
+        """Append aiokafka's own records of a small batch of `size` bytes."""
         self._few += rows
         self.weight += size + RECORD_BYTES * len(rows)
 
     def _settle(self) -> None:
-        """Take the few apart that came one batch after the other."""
+        """Append the records that `add_few` has collected to the columns."""
         if self._few:
             rows, self._few = self._few, []
             self._offsets.append([row.offset for row in rows])
@@ -121,7 +121,7 @@ class _Gathered:
             self._values += [row.value or b"" for row in rows]
 
     def columns(self, start: int, end: int) -> Columns:
-        """Put together what was collected of [start, end)."""
+        """Return the collected records as columns of the fetch positions [start, end)."""
         self._settle()
         refused, parts = self.refused, self._offsets
         if refused is not None:
@@ -155,7 +155,7 @@ def _read_batches(source: Any, walk: Fetched, gathered: _Gathered, bounds: Bound
         except CorruptRecordException:
             if not gathered.weight:
                 raise
-            walk.drop()  # hand over what is good; the broken batch is fetched again and raises then
+            walk.drop()  # return the good records; the corrupt batch is fetched again and raises then
             return
         if batch is None:
             return
@@ -169,6 +169,6 @@ def _read_batches(source: Any, walk: Fetched, gathered: _Gathered, bounds: Bound
         elif len(unpacked):
             gathered.add(unpacked)
         source.next_fetch_offset = header.next_offset
-    if walk.held is not None and not gathered.weight:  # it comes alone: else at the next call
+    if walk.held is not None and not gathered.weight:  # it is returned alone: else by the next call
         gathered.refused, walk.held = walk.held, None
         source.next_fetch_offset = gathered.refused.end

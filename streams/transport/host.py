@@ -1,4 +1,4 @@
-"""What the transport asks of the app that it runs in, beyond what Faust's own classes ask of it."""
+"""Protocols of the app as the transport uses it, beyond what Faust's own classes use."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
@@ -11,11 +11,11 @@ from streams.transport.settings import Consume
 
 
 class Settings(Protocol):
-    """Say how the input is read and committed."""
+    """Settings of how the input is read and committed."""
 
     @property
     def broker(self) -> Broker:
-        """Where the brokers are."""
+        """The brokers and how to reach them."""
         ...
 
     @property
@@ -30,22 +30,22 @@ class Settings(Protocol):
 
     @property
     def is_fenced(self) -> bool:
-        """Whether the broker keeps out every earlier owner of a partition, and no clock has to."""
+        """Whether the broker fences earlier owners of a partition. Otherwise a lease by the clock does."""
         ...
 
 
 class Assignments(Protocol):
-    """Hear of every change of the assignment, at once and in order."""
+    """Receive every change of the assignment, at once and in order."""
 
     def interrupted(self) -> None:
-        """Hear that a rebalance has begun."""
+        """Record that a rebalance has begun."""
 
     def assigned(self, assigned: Iterable[TP], generation: int) -> None:
-        """Hear what the group has assigned, before anything is done about it."""
+        """Record what the group has assigned, before anything else happens."""
 
 
 class Host(Protocol):
-    """Be the app of a consumer and a producer."""
+    """The app that owns the consumer and the producer."""
 
     consumer_generation_id: int
 
@@ -56,7 +56,7 @@ class Host(Protocol):
 
     @property
     def assignment(self) -> Assignments:
-        """Who hears of assignments where profiles are kept."""
+        """The receiver of assignments; used if profiles are durable."""
         ...
 
     @property
@@ -66,21 +66,21 @@ class Host(Protocol):
 
     @property
     def crash_reason(self) -> BaseException | None:
-        """What ended the app, if it has crashed."""
+        """The error that ended the app, if it has crashed."""
         ...
 
     async def crash(self, reason: BaseException) -> None:
         """End the app with an error."""
 
     def add_future(self, coro: Awaitable[None]) -> "asyncio.Future[None]":
-        """Run something beside, until the app ends."""
+        """Run a task until it or the app ends."""
         ...
 
     async def drain(self) -> None:
-        """Make all that is applied durable."""
+        """Flush the profiles of all partitions."""
 
     def check_produce(self) -> None:
-        """Raise ExpelledError for a produce that a successor may make too."""
+        """Raise ExpelledError if another worker may own this one's partitions."""
 
     def on_committed(self, offsets: Mapping[TP, int]) -> None:
-        """Hear which offsets were committed."""
+        """Record committed offsets."""

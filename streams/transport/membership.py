@@ -1,4 +1,4 @@
-"""The name under which a worker is a static member of its group: the settings' own, or its environment's."""
+"""Static membership: the `group.instance.id` of a worker, from the settings or from its environment."""
 
 import os
 
@@ -8,14 +8,14 @@ from streams.transport.settings import Consume, FromEnv, InstanceId
 
 
 class InstanceIdError(Exception):
-    """Raised when the environment variable that should name this worker is missing, or holds what Kafka refuses."""
+    """Raised when the environment variable of the instance id is missing, or Kafka does not allow its value."""
 
 
 def instance_id(consume: Consume) -> str | None:
-    """Return this worker's `group.instance.id`; None for a member that the group forgets when it leaves.
+    """Return this worker's `group.instance.id`, or None for a dynamic member.
 
     Raises:
-        InstanceIdError: it stands in a variable that is missing, empty, or no name to Kafka.
+        InstanceIdError: the variable that holds it is missing or empty, or Kafka does not allow its value.
     """
     named = consume.instance_id
     if not isinstance(named, FromEnv):

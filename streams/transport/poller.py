@@ -1,8 +1,8 @@
 """Faust's consumer thread without the thread: aiokafka on the main loop.
 
-Faust keeps heartbeats going in a thread of their own because an agent may block for minutes. Here a batch takes
-milliseconds, and the thread is dear: two wake-ups and two task switches per poll, and two threads that wait for each
-other's hold on the interpreter, which on a loaded machine was most of the latency (ADR 0002).
+Faust sends heartbeats from a thread of its own, because an agent may block for minutes. Here a batch takes
+milliseconds, and a thread costs two wake-ups and two task switches per poll. Two threads also wait for each other's
+interpreter lock: on a loaded machine that was most of the latency (ADR 0002).
 """
 
 import asyncio
@@ -29,9 +29,9 @@ Polled = dict[TopicPartition, Columns]
 
 
 class Poller(driver.AIOKafkaConsumerThread):
-    """Poll by column, wait little, and read what the settings say is committed."""
+    """Poll records as columns, with the fetch wait and the isolation level of the settings."""
 
-    app: Host  # type: ignore[assignment]  # Faust's AppT knows nothing of ours
+    app: Host  # type: ignore[assignment]  # Faust's AppT lacks these attributes
 
     def __init__(self, consumer: Any, *, loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:
         super().__init__(consumer, loop=loop, thread_loop=loop, **kwargs)
@@ -39,7 +39,7 @@ class Poller(driver.AIOKafkaConsumerThread):
         self._fetched_s = 0.0
         self._heard_s = time.monotonic()
 
-    # -- a service like any other
+    # -- start and stop
 
     async def start(self) -> None:
         """Start on the running loop. Overrides `ServiceThread.start`, which makes a thread that does the same."""
@@ -49,10 +49,10 @@ class Poller(driver.AIOKafkaConsumerThread):
         await self.on_thread_started()
 
     async def on_start(self) -> None:
-        """Note when the last request was sent that the group answered. Extends the original, which starts aiokafka.
+        """Track when the last request was sent that the group answered. Extends the original, which starts aiokafka.
 
-        Not when the answer was read: an answer may lie in the network, or before a process that is held up, for longer
-        than the session that the coordinator counts from when it sent it.
+        The time of sending counts, not that of reading the answer. The coordinator counts the session from its answer,
+        and an answer may wait in the network, or for a paused process, for longer than the session timeout.
         """
         await super().on_start()
         coordinator = self._ensure_consumer()._coordinator
@@ -79,7 +79,7 @@ class Poller(driver.AIOKafkaConsumerThread):
         push = coordinator._push_error_to_user
 
         def pushed(error: BaseException) -> Any:
-            """End the worker at what no retry mends, also in a rebalance, when nobody polls and would hear of it."""
+            """Crash on an error that no retry mends, also in a rebalance, when no poll would raise it."""
             if not self.app.should_stop:
                 self.app.add_future(self.app.crash(error))
             return push(error)
@@ -93,15 +93,15 @@ class Poller(driver.AIOKafkaConsumerThread):
 
     @property
     def is_expelled(self) -> bool:
-        """Tell whether the group has forgotten this member, which aiokafka then makes join again as a new one."""
+        """Tell whether the group has removed this member. aiokafka then joins again as a new member."""
         coordinator = self._ensure_consumer()._coordinator
         return bool(coordinator.generation < 0)
 
     async def leave(self) -> None:
-        """Give the partitions back while the rest is still to be closed, and never join again.
+        """Leave the group at once, before the consumer is closed, and never join again.
 
-        A static member keeps its place: whoever comes back under its name within the session has its partitions at
-        once, and the others notice nothing.
+        A static member does not leave: a worker that comes back with its id within the session timeout gets its
+        partitions at once, without a rebalance.
         """
         coordinator = self._consumer._coordinator if self._consumer is not None else None
         if coordinator is None or coordinator._closing.done() or coordinator._group_instance_id is not None:
@@ -145,9 +145,8 @@ class Poller(driver.AIOKafkaConsumerThread):
     ) -> Polled:
         """Poll the active partitions for at most `timeout` seconds; empty when there is nothing or a rebalance began.
 
-        Not much more than `room` bytes are unpacked, by one stored batch at most.
-
-        Overrides `getmany` and `_fetch_records`, and with them `Fetcher.fetched_records`.
+        At most `room` bytes are unpacked, exceeded by one record batch at most. Overrides `getmany` and
+        `_fetch_records`, and with them `Fetcher.fetched_records`.
 
         Raises:
             ConsumerStoppedError: the consumer is closed.
@@ -169,7 +168,7 @@ class Poller(driver.AIOKafkaConsumerThread):
                 if not done:
                     waiter.cancel()
                     break
-                waiter.result()  # raises what the coordinator met: no authorization, for one
+                waiter.result()  # raises the coordinator's error, for example a missing right
         return polled
 
     def _take(self, wanted: AbstractSet[TP], room: int) -> Polled:
@@ -186,11 +185,11 @@ class Poller(driver.AIOKafkaConsumerThread):
         return taken
 
     def _space_fetches(self, fetcher: Any) -> None:
-        """Ask for the next fetch, but no sooner than the spacing after the last.
+        """Start the next fetch, but no sooner than the spacing after the last one.
 
-        A fetch returns as soon as there is one record. At a few thousand events a second every record would make a
-        round of its own through consumer, agent and producer, and as much work on the broker. Waiting 1 ms costs half
-        that on average; a record that comes after a pause waits for nothing.
+        A fetch returns as soon as there is one record. At a few thousand events a second, each record would pass
+        through consumer, agent, producer and broker alone. A wait of 1 ms adds half of that on average; a record that
+        comes after a pause does not wait.
         """
         now_s = time.monotonic()
         wait_s = self._fetched_s + self._spacing_s - now_s
@@ -201,10 +200,10 @@ class Poller(driver.AIOKafkaConsumerThread):
             fetch_again(fetcher)
 
     async def committed(self, tp: TP) -> int | None:
-        """Ask the group what it has committed of a partition."""
+        """Return the group's committed offset of a partition, or None."""
         return cast("int | None", await self._ensure_consumer().committed(tp))
 
-    # -- what the watchdog sees, from its own thread
+    # -- for the watchdog, from its own thread
 
     @property
     def is_alive(self) -> bool:

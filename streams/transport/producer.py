@@ -1,4 +1,4 @@
-"""Faust's producer with the delivery guarantee spelt out."""
+"""Faust's producer with `acks=all`, idempotence, and a check of the lease before each produce."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +14,14 @@ from streams.transport.host import Host
 class Producer(driver.Producer):
     """Ask for the acknowledgement of all in-sync replicas, and for idempotence where the broker has it."""
 
-    app: Host  # type: ignore[assignment]  # Faust's AppT knows nothing of ours
+    app: Host  # type: ignore[assignment]  # Faust's AppT lacks these attributes
 
     def _settings_extra(self) -> Mapping[str, Any]:
         """Override: Faust turns idempotence on only inside its transactions."""
         return {"acks": "all", "enable_idempotence": self.app.settings.broker.profile.idempotent_producer}
 
     def _new_producer(self, transactional_id: str | None = None) -> aiokafka.AIOKafkaProducer:
-        """Let it leave brokers that have gone. Extends the original."""
+        """Watch its connections, so that it leaves silent brokers. Extends the original."""
         producer = super()._new_producer(transactional_id)
         failover.watch(producer.client)
         return producer

@@ -8,10 +8,10 @@ from faust.types import EventT, Message
 
 
 class RawBatchSchema(faust.Schema[None, bytes]):
-    """Hand the batch through. There is nothing to decode here, so no decode error that Faust would ack and drop."""
+    """Pass the batch on. Nothing is decoded, so there is no decode error that Faust would acknowledge and drop."""
 
     def compile(self, app: Any, **_: Any) -> Callable[..., Awaitable[EventT[Any]]]:
-        """Override the codec chain by an identity; a bad payload becomes a dead letter in `scoring`."""
+        """Replace the codec chain by an identity. `scoring` turns a bad payload into a dead letter."""
         create_event = app.create_event
 
         async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:

@@ -1,4 +1,4 @@
-"""What is fetched and produced at a time, as frozen records. No file, environment or clock is read here."""
+"""Settings of fetching and producing, as frozen records. No file, environment or clock is read here."""
 
 from typing import Annotated
 
@@ -10,13 +10,13 @@ InstanceId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}\Z")]  # the ch
 
 
 class FromEnv(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name the environment variable whose value a worker takes when it starts: what differs between its replicas."""
+    """Name an environment variable whose value is read at start, for a value that differs between replicas."""
 
     env: Name
 
 
 class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bound what is fetched and what may be in flight."""
+    """Limit fetches and the batches in flight."""
 
     group: Name = "sekisho"
     instance_id: InstanceId | FromEnv | None = None  # static: a restart within the session timeout moves no partition
@@ -26,7 +26,7 @@ class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fetch_max_partition_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 24)] = 1 << 20
     batch_max_events: Annotated[int, Meta(ge=1, le=2048)] = 2048
     partition_max_batches: Annotated[int, Meta(ge=1, le=64)] = 8  # in flight per partition; back-pressure beyond
-    record_batch_max_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 28)] = 1 << 24  # of one of a producer's, unpacked
+    record_batch_max_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 28)] = 1 << 24  # one record batch, unpacked
     in_flight_max_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 36)] = 1 << 26  # unpacked, not yet acknowledged
     commit_interval_s: Seconds = 1.0
     rebalance_timeout_s: Seconds = 45.0
@@ -42,8 +42,8 @@ class Consume(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Emit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bound what is produced."""
+    """Limit produces."""
 
     batch_max_bytes: Annotated[int, Meta(ge=1 << 14, le=1 << 23)] = 900_000  # below the broker's message.max.bytes
     request_timeout_s: Seconds = 10.0  # one produce; then it is sent again over a new connection
-    ack_timeout_s: Seconds = 60.0  # all of them; longer than brokers take for a new leader, or to drop a stuck follower
+    ack_timeout_s: Seconds = 60.0  # all outputs of a batch; longer than brokers elect a leader or drop a follower

@@ -1,4 +1,4 @@
-"""Services whose tasks do not end in silence."""
+"""Services that crash when one of their tasks ends by a foreign cancellation."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,14 +7,14 @@ from mode import Service
 
 
 class TaskCancelledError(Exception):
-    """Raised where a task of a service was ended by the cancellation of something that it waited for."""
+    """Raised when a task of a service ends because something that it awaited was cancelled."""
 
 
 class WatchedService(Service):
     """Crash when a task ends by a cancellation that was not meant for it.
 
-    A task that awaits a future or a task which somebody cancels receives the cancellation as its own. mode logs
-    "Terminating cancelled task" and lets the service go on without the task.
+    A task that awaits a cancelled future receives the cancellation as its own. mode then logs "Terminating cancelled
+    task", and the service goes on without the task.
     """
 
     async def _execute_task(self, task: Awaitable[None]) -> None:

@@ -1,12 +1,12 @@
-"""The watermark of one partition: how far everything delivered has also been finished."""
+"""The watermark of one partition: the offset up to which all delivered batches are finished."""
 
 from collections import deque
 
 
 class Ticket:
-    """Stand for one delivered batch until it is acknowledged.
+    """State of one delivered batch until it is acknowledged.
 
-    It holds no reference to the batch: after a rebalance Faust waits until forgotten messages are collected.
+    It does not refer to the batch: after a rebalance Faust waits until dropped messages are garbage-collected.
     """
 
     __slots__ = ("delivered_ns", "done", "end", "weight")
@@ -26,14 +26,14 @@ class AckWindow:
     def __init__(self) -> None:
         self._tickets: deque[Ticket] = deque()
         self._delivered: int | None = None
-        self.applied: int | None = None  # end of the last batch that the engine has taken in, in order
+        self.applied: int | None = None  # end of the last batch that was applied, in order
         self.watermark: int | None = None  # end of the finished prefix; None until a batch is finished
-        self.weight = 0  # bytes in memory of the batches delivered and not passed by the watermark, as reckoned
+        self.weight = 0  # estimated bytes in memory of the batches that the watermark has not passed
 
     def deliver(self, start: int, end: int, now_ns: int, weight: int = 0) -> Ticket:
         """Admit the batch [start, end) and return its ticket. It must begin where the last one ended.
 
-        A batch that was fetched but never delivered would otherwise be skipped for ever, so that is a bug: crash.
+        Otherwise a fetched batch would be skipped for ever: that is a bug, so crash.
         """
         assert start < end, f"empty batch [{start}, {end})"
         assert self._delivered is None or start == self._delivered, f"gap: [{self._delivered}, {start}) not delivered"
@@ -44,14 +44,14 @@ class AckWindow:
         return ticket
 
     def finish(self, ticket: Ticket) -> None:
-        """Mark a batch as finished; acknowledging out of order only delays the watermark. Stale tickets do nothing."""
+        """Mark a batch as finished and advance the watermark over finished batches. Stale tickets do nothing."""
         ticket.done = True
         tickets = self._tickets
         while tickets and tickets[0].done:
             passed = tickets.popleft()
             self.watermark = passed.end
             self.weight -= passed.weight
-            if self.applied is None or self.applied < self.watermark:  # a gap, which nobody takes in
+            if self.applied is None or self.applied < self.watermark:  # a gap: nothing to apply
                 self.applied = self.watermark
 
     def skip(self, start: int, end: int) -> None:
@@ -60,7 +60,7 @@ class AckWindow:
 
     @property
     def depth(self) -> int:
-        """Count the batches delivered and not passed by the watermark."""
+        """Count the delivered batches that the watermark has not passed."""
         return len(self._tickets)
 
     @property

@@ -27,7 +27,7 @@ def test_without_profiles_the_watermark_is_committed() -> None:
 
 @pytest.mark.parametrize("call", ["start_from", "make_durable"])
 def test_without_profiles_nothing_is_made_durable(call: str) -> None:
-    with pytest.raises(AssertionError, match="profiles are not kept"):
+    with pytest.raises(AssertionError, match="enabled is false"):
         getattr(WatermarkCommits(), call)(*([{}] if call == "start_from" else [HERE, 1]))
 
 

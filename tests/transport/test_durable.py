@@ -184,7 +184,7 @@ def test_a_worker_that_the_group_has_expelled_ends_and_writes_nothing(
     consumer._thread.is_expelled = True
     asyncio.run(consumer.on_partitions_revoked({HERE}))
     assert [type(reason) for reason in crashes] == [ExpelledError]
-    with pytest.raises(ExpelledError, match="gave this worker's partitions away"):
+    with pytest.raises(ExpelledError, match="gave its partitions away"):
         consumer.check_produce()
     assert not flushed
     assert not consumer._thread.commits
