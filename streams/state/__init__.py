@@ -1,1 +1,1 @@
-"""State that survives: rows of profiles to and from compacted topics, in bulk."""
+"""Durable profiles: rows written to compacted topics, and restored from them, in bulk."""

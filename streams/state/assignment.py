@@ -1,7 +1,7 @@
-"""What a change of assignment asks: let go of what went, restore what came, follow what others own.
+"""Changes of the assignment: drop revoked partitions, restore new ones, follow those of other workers.
 
-The group tells of its changes while a restore may still be under way for an assignment before. So each is noted at once
-(`interrupted`, `assigned`), and acted upon in turn (`settle`).
+A change may arrive while a restore for an earlier assignment is still running. So each change is recorded at once
+(`interrupted`, `assigned`) and carried out later (`settle`).
 """
 
 import asyncio
@@ -30,19 +30,19 @@ log = logging.getLogger(__name__)
 BAR_WIDTH: Final = 40
 
 LOOK_RECORDS: Final = 1_000
-"""Records that are looked at for the time of what waits: more of them are hardly out of order."""
+"""Authorizations read at a time to find the first record that waits, between transaction markers."""
 
 
 class SplitAssignmentError(Exception):
-    """Raised when a partition of the authorizations came without those of the other inputs: cards would be torn."""
+    """Raised when the input topics were assigned different partitions: the profiles of cards would be split."""
 
 
 class InterruptedRestoreError(Exception):
-    """Raised when another rebalance has begun: what is being restored may be another worker's by now."""
+    """Raised when another rebalance has begun: another worker may own the partition that is being restored."""
 
 
 class Assignment:
-    """Bring profiles in line with the partitions that the group assigns, before their events flow."""
+    """Restore, drop and follow profiles as the group assigns partitions, before events flow."""
 
     def __init__(
         self,
@@ -61,19 +61,19 @@ class Assignment:
         self._writer = writer
         self._follower = follower
         self._has_restored_cases = False
-        self._assigned: frozenset[TP] | None = None  # None while the group gives them out anew
+        self._assigned: frozenset[TP] | None = None  # None during a rebalance
         self._generation = 0
-        self._stale: set[int] = set()  # owned, and since then another worker's, if only for a moment
+        self._stale: set[int] = set()  # owned partitions that another worker owned since, even for a moment
 
     def interrupted(self) -> None:
-        """Note that a rebalance has begun: from here on nothing is restored, or flushed, that was not yet owned."""
+        """Record that a rebalance has begun: partitions that are not owned yet are neither restored nor flushed."""
         self._assigned = None
 
     def assigned(self, assigned: Iterable[TP], generation: int) -> None:
-        """Note what the group has assigned, before anything is done about it.
+        """Record what the group has assigned, before anything else happens.
 
-        A partition that comes back later was another's meanwhile. In a generation that this worker did not see, all may
-        have been.
+        A partition that is not in it becomes stale: another worker owns it. If this worker missed a generation, all
+        its partitions become stale.
         """
         self._assigned = frozenset(assigned)
         is_next = 0 <= generation - self._generation <= 1
@@ -82,12 +82,12 @@ class Assignment:
         self._generation = generation
 
     async def settle(self, consumer: Consumer) -> bool:
-        """Hold exactly the assigned partitions, and say whether it is so: no if another rebalance began meanwhile.
+        """Make the owned partitions equal to the assigned ones. Return False if another rebalance began meanwhile.
 
         Raises:
             SplitAssignmentError: the group's assignor does not keep partitions together.
-            StateFormatError, UnreadableError: profiles cannot be read back.
-            FlushError: profiles that were read back cannot be made durable.
+            StateFormatError, UnreadableError: profiles cannot be restored.
+            FlushError: restored profiles cannot be made durable.
         """
         assigned = self._assigned
         if assigned is None:
@@ -101,9 +101,9 @@ class Assignment:
             owned = self._writer.owned.pop(partition)
             self._emitter.identities.pop(partition, None)
             self._engine.changelog.forget_cards(partition)
-            self._follower.take_up(partition, owned.shared)
+            self._follower.follow_from(partition, owned.shared)
         self._stale.clear()
-        self._follower.leave_out(mine)
+        self._follower.stop_following(mine)
         try:
             new = sorted(mine.difference(self._writer.owned))
             if new:
@@ -159,7 +159,7 @@ class Assignment:
                 self._telemetry.foreign(owned.published.foreign)
                 self._writer.owned[partition] = owned
                 records, published = records + progress.total, published + owned.published.size
-                await self._writer.flush([partition])  # what a crash left is dealt with, and there is a marker
+                await self._writer.flush([partition])  # it rewrites what a crash left, and writes a marker
         finally:
             await reader.stop()
         seconds = time.monotonic() - began_s
@@ -173,7 +173,7 @@ class Assignment:
         )
 
     async def _fence(self, partitions: Iterable[int]) -> dict[int, ProducerIdentity]:
-        """Fence earlier owners of partitions, all at once, before anything is concluded from a log."""
+        """Fence earlier owners of partitions, all at once, before any topic is read."""
         fence = self._writer.fence
         if fence is None:
             return {}
@@ -184,7 +184,7 @@ class Assignment:
         return {number: take.result() for number, take in takes.items()}
 
     async def _refuse_open(self, reader: LogReader, partition: int) -> None:
-        """Refuse profiles that are not all to be read. The predecessor's transaction is over, so it is a stranger's.
+        """Refuse to restore behind an open transaction: the predecessor's is ended, so another program opened it.
 
         Raises:
             UnreadableError: another producer has a transaction open in their logs.
@@ -194,13 +194,13 @@ class Assignment:
         topics = (self._topics.card_profiles, self._topics.shared_profiles)
         for tp in await reader.held_back([TopicPartition(topic, partition) for topic in topics]):
             raise UnreadableError(
-                f"{name_of(tp)}: another producer has a transaction open, which hides rows. Nobody but workers needs "
-                "to write to this topic: take the right away. The transaction ends after its time-out, at most the "
-                "broker's transaction.max.timeout.ms; then start the worker again"
+                f"{name_of(tp)}: another producer has a transaction open, which hides rows. Only workers need to write "
+                "to this topic: remove the right of all others. The transaction ends after its time-out, at most the "
+                "broker's transaction.max.timeout.ms. Then start the worker again"
             )
 
     async def _restore_cases(self, reader: LogReader, consumer: Consumer, partitions: list[int]) -> None:
-        """Once: learn from the alerts of all workers which cases are open to the events that wait on the input."""
+        """Restore the open cases from the alerts of all workers, once per process."""
         if self._has_restored_cases:
             return
         since_ms = await self._oldest_ms(reader, consumer, partitions) - self._engine.reach_of_cases_ms
@@ -212,16 +212,16 @@ class Assignment:
         self._has_restored_cases = True
 
     async def _oldest_ms(self, reader: LogReader, consumer: Consumer, partitions: list[int]) -> int:
-        """Return the oldest timestamp among the authorizations that wait first in each partition.
+        """Return the oldest timestamp of the next authorizations of the partitions, in ms since the epoch.
 
-        They may have waited for as long as the input is kept. This machine's clock counts only where nothing waits.
+        An event may be as old as the retention of the input. If no event waits, it is the time of this machine.
         """
         oldest_ms = time.time_ns() // 1_000_000
         tps = [TopicPartition(self._topics.authorizations, partition) for partition in partitions]
         for tp, (begin, end) in (await reader.bounds(tps)).items():
             first = max(await consumer.committed(TP(tp.topic, tp.partition)) or 0, begin)
             found = False
-            while first < end and not found:  # where transactions end there are no records
+            while first < end and not found:  # an offset of a transaction marker has no record
                 until = min(first + LOOK_RECORDS, end)
                 async for rows in reader.read(tp, first, until):
                     oldest_ms, found = min(oldest_ms, *rows.timestamps_ms), True
@@ -239,7 +239,7 @@ class Assignment:
         )
 
     async def _outputs(self, reader: LogReader, partition: int) -> Since:
-        """Return where the outputs end now: behind everything that an earlier owner wrote, as it is fenced."""
+        """Return the end offsets of the outputs: beyond everything that earlier, fenced owners wrote."""
         ends = {tp: end for tp, (_, end) in (await reader.bounds(self._emitter.outputs_of(partition))).items()}
         return Since(
             decisions=ends[TopicPartition(self._topics.decisions, partition)],
@@ -249,7 +249,7 @@ class Assignment:
 
 
 class _Bar:
-    """Show the progress of a restore: as a metric always, as a bar where standard error is a terminal."""
+    """Show the progress of a restore: as a metric, and as a bar if standard error is a terminal."""
 
     def __init__(self, label: str, telemetry: Telemetry, is_current: Callable[[], bool]) -> None:
         self._label = label
@@ -262,10 +262,10 @@ class _Bar:
         return self
 
     def __call__(self, done: int, total: int) -> None:
-        """Note that so many of so many records have been read.
+        """Show that `done` of `total` records were read.
 
         Raises:
-            InterruptedRestoreError: it is for nothing.
+            InterruptedRestoreError: another rebalance has begun.
         """
         if not self._is_current():
             raise InterruptedRestoreError

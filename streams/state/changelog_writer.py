@@ -1,20 +1,20 @@
-"""Profiles, made durable partition by partition: the order that lets a crash lose nothing and repeat nothing.
+"""The changelog writer: flushes the profiles of each partition, so that a crash loses nothing and repeats nothing.
 
-A flush of one partition, taken between two batches:
+A flush of one partition begins between two batches:
 
-1. The rows that changed since the last flush are packed, and with them how far the input is applied.
-2. They are written to `card-profiles` and `shared-profiles`; meanwhile the next batches are scored.
-3. Every output of the input applied is acknowledged, and so are the rows.
-4. A marker is written behind the shared rows, which tells other workers that they count.
-5. A marker is written behind the card rows.
-6. The transaction of steps 2 to 5 is committed. From here on the flush has happened, and before it has not.
-7. The input up to there may be committed.
+1. The rows that changed since the last flush are packed, with the offsets up to which the input is applied.
+2. The rows are written to `card-profiles` and `shared-profiles`. The next batches are scored meanwhile.
+3. The flush waits until all outputs of the applied input, and the rows, are acknowledged.
+4. A marker is written after the shared rows: it tells other workers that the rows count.
+5. A marker is written after the card rows.
+6. The transaction of steps 2 to 5 is committed. With it the flush is complete.
+7. The input may be committed up to the offsets of step 1.
 
-What a crash leaves of a flush is aborted by the takeover. Readers do not see it, and the log cleaner removes it and
-nothing else: a row that counts is never compacted away by one that does not (ADR 0018).
+A takeover aborts the transaction of a crashed flush. Readers do not see its rows, and the log cleaner removes only
+them: a row that counts is never compacted away by one that does not (ADR 0018).
 
-A broker without a fence has no transactions either. There step 5 takes the place of step 6, and rows behind the last
-marker do not count. Whoever restores the partition writes them again, or buries them, in its first flush.
+A broker without a fence has no transactions. There the flush is complete with step 5, and rows after the last marker do
+not count. The worker that restores the partition writes these keys again, or tombstones, in its first flush.
 """
 
 import asyncio
@@ -49,30 +49,31 @@ log = logging.getLogger(__name__)
 
 IDLE_S: Final = 0.05
 
-FORGOTTEN: Final = 0.9
+FLUSH_TIME_DECAY: Final = 0.9
 """Decay factor of the slowest recent flush time."""
 
 RENEW_S: Final = 3600.0
-"""How often an owner renews its fence. Brokers forget an idle producer's epoch after `producer.id.expiration.ms` (a day
-by default), coordinators an idle transactional id after `transactional.id.expiration.ms` (a week)."""
+"""Interval at which an owner renews its fence. Brokers drop the epoch of an idle producer after
+`producer.id.expiration.ms` (a day by default), coordinators an idle transactional id after
+`transactional.id.expiration.ms` (a week)."""
 
 RESCAN_MAX: Final = 10_000
-"""Records in a log of outputs between a marker and the end before an idle partition gets a new marker."""
+"""An idle partition gets a new marker when an output has this many records after the offset in the last one."""
 
 Barrier = Callable[[], Awaitable[None]]
 
 
 class FlushError(Exception):
-    """Raised when profiles could not be made durable: nothing of that flush counts, and the worker halts."""
+    """Raised when a flush fails: nothing of it counts, and the worker halts."""
 
 
 @dataclass(slots=True, kw_only=True)
 class OwnedPartition:
-    """A partition whose profiles are restored and live here.
+    """A partition that this worker owns: its profiles are restored.
 
-    `applied`: the next offset of each input that its last marker, or the start, speaks of. `since`: from where the next
-    owner has to scan the outputs, as long as input up to `published_until` is not applied again; after that it is
-    `ends`, where the outputs ended when the predecessor was fenced, or later.
+    `applied`: next offset of each input, from the last marker or the start. `shared`: offset after the last marker in
+    `shared-profiles`. `since`: output offsets from which the next owner must scan, while input up to `published_until`
+    is not applied again. After that `ends` replaces it: the end offsets when the predecessor was fenced, or later ones.
     """
 
     partition: int
@@ -88,11 +89,11 @@ class OwnedPartition:
 
 
 def period_s(state: State, flush_s: float, *, is_alone: bool) -> float:
-    """Return how long after a flush to begin the next, when flushes of a partition take up to `flush_s`.
+    """Return the seconds between the starts of two flushes of a partition; a flush takes up to `flush_s`.
 
-    `flush_interval_s` bounds how old a change may be when other workers see it, if there are others: it waits for its
-    flush, for the marker behind it, and for a worker to look. So flushes begin earlier than once per interval, by the
-    other two; at worst twice per interval, as a broker that is slow would only be slower for more.
+    Other workers must see a change within `flush_interval_s`. A change waits for the next flush, for its marker, and
+    for the next look of a follower. So the period is shorter than the interval by the time of the last two. It is at
+    least half the interval: more flushes would slow a slow broker further. Without other workers it is the interval.
     """
     if is_alone:
         return state.flush_interval_s
@@ -100,7 +101,7 @@ def period_s(state: State, flush_s: float, *, is_alone: bool) -> float:
 
 
 class ChangelogWriter(WatchedService):
-    """Flush every owned partition, one after the other, within each interval; a failure crashes the worker."""
+    """Flush the owned partitions in turn, each once per interval. A failure crashes the worker."""
 
     def __init__(
         self,
@@ -140,10 +141,10 @@ class ChangelogWriter(WatchedService):
             )
 
     async def on_start(self) -> None:
-        """Connect the producer of rows, and try whether the broker fences.
+        """Connect the producer of rows, and test that the broker fences.
 
         Raises:
-            FenceError: it does not, though its profile says so.
+            FenceError: the broker does not fence, though its traits say so.
         """
         await self.producer.start()
         if self.fence is not None:
@@ -151,13 +152,13 @@ class ChangelogWriter(WatchedService):
         log.info("predecessors_excluded_by mechanism=%s", "session_timeout" if self.fence is None else "broker_fence")
 
     async def on_shutdown(self) -> None:
-        """Disconnect it. Not in `on_stop`, which comes while a flush may still be under way and would fail it."""
+        """Disconnect the producer. Not in `on_stop`, which runs while a flush may be under way, and would fail it."""
         await self.producer.stop()
 
-    # -- what agents ask
+    # -- for the agents
 
     def emitted(self, topic: str, partition: int, offset: int) -> Emitted:
-        """Return what had been published, before this worker took over, on input from `offset` on."""
+        """Return the outputs of input from `offset` on that were published before this worker took over."""
         owned = self.owned.get(partition)
         if owned is None or owned.published is NONE_PUBLISHED:
             return NOTHING
@@ -181,7 +182,7 @@ class ChangelogWriter(WatchedService):
                 began_s = time.monotonic()
                 await self.flush([partition])
                 took_s = time.monotonic() - began_s
-                flush_s = max(took_s, flush_s * FORGOTTEN)
+                flush_s = max(took_s, flush_s * FLUSH_TIME_DECAY)
                 is_alone = len(self.owned) == self._emitter.partitions
                 left_s = period_s(self._settings.state, flush_s, is_alone=is_alone) / len(partitions) - took_s
                 await self.sleep(max(left_s, IDLE_S / 10 if turn else 0.0))
@@ -194,7 +195,7 @@ class ChangelogWriter(WatchedService):
                 await self.renew_fences()
 
     async def renew_fences(self) -> None:
-        """Renew the fence of every owned partition at brokers and coordinators.
+        """Renew the fence of every owned partition, at brokers and coordinators.
 
         Raises:
             FenceError, ExpelledError: as `Fence.renew`.
@@ -205,16 +206,16 @@ class ChangelogWriter(WatchedService):
                     await self.fence.renew(owned.partition, owned.identity, self.logs_of(owned.partition))
 
     def logs_of(self, partition: int) -> list[TopicPartition]:
-        """List every log that the owner of an input partition writes."""
+        """List every partition of a topic that the owner of an input partition writes to."""
         profiles = (self._topics.card_profiles, self._topics.shared_profiles)
         return [*self._emitter.outputs_of(partition), *(TopicPartition(topic, partition) for topic in profiles)]
 
     async def flush(self, partitions: Iterable[int] | None = None) -> None:
-        """Make what is applied of partitions (of all) durable and let it be committed.
+        """Make the applied input of partitions (default: all) durable, and allow its commit.
 
         Raises:
             FlushError: an output or a row was refused or not acknowledged in time.
-            ExpelledError: another worker may have the partition.
+            ExpelledError: another worker may own the partition.
         """
         async with self._lock:
             for partition in sorted(self.owned) if partitions is None else partitions:
@@ -269,7 +270,7 @@ class ChangelogWriter(WatchedService):
     async def _write(
         self, owned: OwnedPartition, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Barrier]
     ) -> Marker:
-        """Write rows, wait for what they rest on, then both markers, in one transaction; return the marker written."""
+        """Write rows, await outputs and rows, then write both markers, in one transaction. Return the marker."""
         partition, now_ms = owned.partition, marker.time_ms
         card_tp = TopicPartition(self._topics.card_profiles, partition)
         shared_tp = TopicPartition(self._topics.shared_profiles, partition)
@@ -293,21 +294,20 @@ class ChangelogWriter(WatchedService):
 
     async def _offset_of(self, ack: Ack) -> int:
         offset: int = (await ack).offset
-        if offset < 0:  # it was sent twice, and the broker has forgotten where it put the first
-            raise FlushError("the broker does not say where it put a marker")
+        if offset < 0:  # a duplicate, whose offset the broker no longer knows
+            raise FlushError("the broker returned no offset for a marker")
         return offset
 
     def _applied(self, owned: OwnedPartition) -> dict[str, int]:
-        """Return how far each input is applied."""
+        """Return the offset up to which each input is applied."""
         applied = self._consumer().applied
         return {topic: max(start, applied(TP(topic, owned.partition)) or 0) for topic, start in owned.applied.items()}
 
     def _since(self, owned: OwnedPartition, applied: Mapping[str, int]) -> Since:
-        """Return from where the next owner has to scan, if this worker ends with so much input applied.
+        """Return the output offsets from which the next owner must scan, if it takes over after `applied`.
 
-        What a predecessor answered counts until its input is applied again: until then nothing moves, however far this
-        worker's own outputs, those of other partitions, have come. After that everything about later input stands
-        behind the ends found at the takeover, and behind the last acknowledged batch of this worker.
+        While input that a predecessor answered is not applied again, the offsets stay. After that all outputs of later
+        input are at or after the ends found at the takeover, and at or after this worker's last acknowledged batches.
         """
         if _may_be_published(owned, applied):
             return owned.since
@@ -323,7 +323,7 @@ class ChangelogWriter(WatchedService):
 
 
 def _may_be_published(owned: OwnedPartition, applied: Mapping[str, int]) -> bool:
-    """Tell whether input from these offsets on may hold what a predecessor answered."""
+    """Tell whether a predecessor may have published outputs of input from these offsets on."""
     return any(applied[topic] < until for topic, until in owned.published_until.items())
 
 

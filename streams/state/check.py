@@ -1,4 +1,4 @@
-"""The topics of profiles, as they are kept: what the guarantee rests on is looked at before the first event."""
+"""Check the configuration of the profile topics before the first event: the guarantee rests on it."""
 
 from collections.abc import Mapping
 
@@ -7,14 +7,14 @@ from streams.kafka.errors import TopicsMismatchError
 from streams.state.protocols import Settings
 
 COMPACTION_LAG_MIN_MS = 10 * 60_000
-"""A crashed flush must be restored, and written over, before the rows that it wrote over are compacted away."""
+"""Time to restore a partition after a crashed flush, before compaction removes the rows that the flush replaced."""
 
 SEGMENT_MAX_BYTES = 512 << 20
-"""The segment that is being written is never compacted, so every version of every row in it is read back."""
+"""The active segment is never compacted, so a restore reads every version of every row in it."""
 
 
 async def check_topics(settings: Settings) -> None:
-    """Refuse topics of profiles that would lose rows.
+    """Refuse profile topics that would lose rows.
 
     Raises:
         TopicsMismatchError: a topic is not compacted, is compacted too soon, or takes batches that are too small.
@@ -26,7 +26,7 @@ async def check_topics(settings: Settings) -> None:
 
 
 def refuse(name: str, configs: Mapping[str, str | None], settings: Settings) -> None:
-    """Complain of the first setting that is wrong. What a broker does not tell is not judged.
+    """Raise for the first wrong setting of a topic. Settings that a broker does not report are not checked.
 
     Raises:
         TopicsMismatchError: as `check_topics`.
@@ -37,7 +37,7 @@ def refuse(name: str, configs: Mapping[str, str | None], settings: Settings) -> 
     lag_ms = configs.get("min.compaction.lag.ms")
     if lag_ms is not None and int(lag_ms) < COMPACTION_LAG_MIN_MS:
         _complain(
-            name, "min.compaction.lag.ms", lag_ms, f"at least {COMPACTION_LAG_MIN_MS}: a crashed flush would cost rows"
+            name, "min.compaction.lag.ms", lag_ms, f"at least {COMPACTION_LAG_MIN_MS}: a crashed flush would lose rows"
         )
     segment = configs.get("segment.bytes")
     if segment is not None and int(segment) > SEGMENT_MAX_BYTES:

@@ -1,8 +1,7 @@
-"""What other workers saw of merchants, BINs, devices and addresses: their partitions of `shared-profiles`, followed.
+"""Follow shared profiles of other workers (merchants, BINs, devices, addresses ...) in `shared-profiles`.
 
-A partition's rows count from the marker behind them, so what is read is held back until one comes, and then counts at
-once, or where it is many rows in a few steps. A worker is behind by one flush interval of the owner and one look of its
-own.
+Rows of a partition count from the marker after them. So rows are held until a marker is read, and then applied, many
+rows in several steps. A worker lags by one flush interval of the owner and one follow interval of its own.
 """
 
 import asyncio
@@ -24,25 +23,25 @@ from streams.state.protocols import Engine, Settings, Telemetry
 from streams.transport.tasks import WatchedService
 
 ROWS_HELD_MAX: Final = 4_000_000
-"""Rows that may wait for their marker; more is a log without markers."""
+"""Most rows that may wait for a marker. Beyond it the topic is taken to have none, and the worker halts."""
 
-APPLY_ROWS: Final = 8_192  # of one step: some 20 ms of the main loop
+APPLY_ROWS: Final = 8_192  # rows of one step: some 20 ms of the main loop
 REPORT_S: Final = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
 class _Followed:
-    """A partition that another worker owns, and the rows read of it that no marker has closed yet."""
+    """A partition that another worker owns, with the rows that were read and wait for a marker."""
 
     position: int
-    counts_until: int = 0  # offsets below have been closed by a marker that is known to come
+    counts_until: int = 0  # offsets below are before a marker that is known, so rows need not wait
     keys: list[bytes] = field(default_factory=list)
     values: list[bytes | None] = field(default_factory=list)
     oldest_ms: int | None = None
 
 
 class Follower(WatchedService):
-    """Follow the partitions that this worker does not own; between batches, on the main loop."""
+    """Follow the partitions that this worker does not own, on the main loop, between batches."""
 
     def __init__(self, settings: Settings, engine: Engine, telemetry: Telemetry, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -62,34 +61,34 @@ class Follower(WatchedService):
         self._looked_ns = time.monotonic_ns()
 
     async def on_start(self) -> None:
-        """Connect."""
+        """Connect the reader."""
         await self._reader.start()
 
     async def on_shutdown(self) -> None:
-        """Disconnect. Not in `on_stop`, which comes while a look is still under way and would fail it."""
+        """Disconnect the reader. Not in `on_stop`, which runs while a read may be under way, and would fail it."""
         await self._reader.stop()
 
-    def leave_out(self, partitions: Iterable[int]) -> None:
-        """Stop following partitions that are about to be this worker's own."""
+    def stop_following(self, partitions: Iterable[int]) -> None:
+        """Stop following partitions that this worker is about to own."""
         for partition in partitions:
             self._followed.pop(partition, None)
 
-    def take_up(self, partition: int, position: int) -> None:
-        """Follow a partition that was this worker's own, from where its last marker stands."""
+    def follow_from(self, partition: int, position: int) -> None:
+        """Follow a partition that this worker owned, from the offset after its last marker."""
         self._followed[partition] = _Followed(position=position)
 
     async def catch_up(
         self, own: Iterable[int], partitions: int, progressed: Callable[[], None] = lambda: None
     ) -> None:
-        """Follow all partitions but `own`, and return once what they hold now has been seen.
+        """Follow all partitions but `own`, and return once they are read to their present ends.
 
-        `progressed` is called for what is read meanwhile.
+        `progressed` is called for each answer of a broker meanwhile.
 
         Raises:
-            UnreadableError, StateFormatError: a log cannot be read.
+            UnreadableError, StateFormatError: a partition cannot be read.
         """
         self._partitions = partitions
-        async with self._looking, self._telling(progressed):
+        async with self._looking, self._reporting(progressed):
             for partition in sorted(set(range(partitions)).difference(own, self._followed)):
                 tp = TopicPartition(self._topic, partition)
                 begin, end = (await self._reader.bounds([tp]))[tp]
@@ -98,7 +97,7 @@ class Follower(WatchedService):
             await self._look()
 
     @asynccontextmanager
-    async def _telling(self, progressed: Callable[[], None]) -> AsyncIterator[None]:
+    async def _reporting(self, progressed: Callable[[], None]) -> AsyncIterator[None]:
         ordinary, self._reader.progressed = self._reader.progressed, progressed
         try:
             yield
@@ -121,7 +120,7 @@ class Follower(WatchedService):
             await self.sleep(REPORT_S)
 
     async def _look(self) -> None:
-        """Read every partition followed to its present end."""
+        """Read every followed partition to its present end."""
         tps = [TopicPartition(self._topic, partition) for partition in sorted(self._followed)]
         for tp, (begin, end) in (await self._reader.bounds(tps) if tps else {}).items():
             followed = self._followed.get(tp.partition)
@@ -129,14 +128,14 @@ class Follower(WatchedService):
                 continue
             async with aclosing(self._reader.read(tp, max(begin, followed.position), end)) as log_rows:
                 async for rows in log_rows:
-                    if self._followed.get(tp.partition) is not followed:  # it became this worker's own meanwhile
+                    if self._followed.get(tp.partition) is not followed:  # this worker owns it now
                         break
                     await self._take(tp.partition, followed, rows)
             followed.position = max(end, followed.position)
         self._looked_ns = time.monotonic_ns()
 
     async def _take(self, partition: int, followed: _Followed, rows: Rows) -> None:
-        """Hold rows back up to the last marker among them, then let all before it count."""
+        """Apply all rows before the last marker, and hold those after it."""
         followed.position = rows.offsets[-1] + 1
         if followed.position <= followed.counts_until:
             await self._apply(partition, rows.keys, rows.values)
@@ -166,7 +165,7 @@ class Follower(WatchedService):
                 await asyncio.sleep(0)
 
     def _lags_s(self) -> dict[int, float]:
-        """Say for each partition since when at least one row that another worker wrote does not count here."""
+        """Return the lag of each partition in seconds: the age of the oldest row that may not be applied yet."""
         now_ms, unseen_s = time.time_ns() // 1_000_000, (time.monotonic_ns() - self._looked_ns) / 1e9
         return {
             partition: max(unseen_s, 0.0 if followed.oldest_ms is None else (now_ms - followed.oldest_ms) / 1e3)

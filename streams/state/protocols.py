@@ -1,4 +1,4 @@
-"""What durable profiles ask of the worker: settings, engine, consumer and outputs, and someone to tell."""
+"""Protocols of the worker as durable profiles use it: settings, engine, consumer, outputs and telemetry."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
@@ -14,11 +14,11 @@ from streams.transport.settings import Consume, Emit
 
 
 class Settings(Protocol):
-    """Say where the logs are and how they are read and written."""
+    """Settings of topics, and of how they are read and written."""
 
     @property
     def broker(self) -> Broker:
-        """Where the brokers are."""
+        """The brokers and how to reach them."""
         ...
 
     @property
@@ -38,97 +38,97 @@ class Settings(Protocol):
 
     @property
     def state(self) -> State:
-        """How profiles survive."""
+        """Settings of durable profiles."""
         ...
 
     @property
     def isolation_of(self) -> dict[str, Isolation]:
-        """How each log is read that a worker writes."""
+        """Isolation level by topic, for the topics that workers write."""
         ...
 
 
 class Engine(Protocol):
-    """Keep profiles and open cases."""
+    """The engine's profiles and open cases."""
 
     @property
     def changelog(self) -> Changelog:
-        """What changed in the profiles, and how it comes back."""
+        """Changed rows of the profiles, and their restore."""
         ...
 
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
-        """Open the cases of published alerts; return how many values are no alerts."""
+        """Open the cases of published alerts. Return the number of values that are no alerts."""
         ...
 
     @property
     def reach_of_cases_ms(self) -> int:
-        """How long before an input record's timestamp an alert may be published whose case is open to its event."""
+        """Largest age in ms, before an input record's timestamp, of an alert whose case is open to its event."""
         ...
 
 
 class Outputs(Protocol):
-    """Know where outputs go, and how far they are acknowledged."""
+    """The emitter: partitions, identities and acknowledged offsets of outputs."""
 
     identities: dict[int, ProducerIdentity]
-    """By input partition: under which identity its outputs are written."""
+    """Producer identity of the outputs of each input partition."""
     ends: dict[TopicPartition, int]
-    """Where the last acknowledged batch of each output begins."""
+    """First offset of the last acknowledged batch of each output partition."""
 
     @property
     def partitions(self) -> int:
-        """How many partitions the input has."""
+        """Number of partitions of the authorizations."""
         ...
 
     def partitions_of(self, topic: str) -> int:
-        """Return how many partitions an input or output has."""
+        """Return the number of partitions of an input or output."""
         ...
 
     def outputs_of(self, partition: int) -> list[TopicPartition]:
-        """List every log that outputs of an input partition may go to."""
+        """List every output partition that an input partition may write to."""
         ...
 
 
 class Consumer(Protocol):
-    """Read the input, and commit it up to where profiles are durable."""
+    """The consumer of the input, which commits up to the offset at which profiles are durable."""
 
     def applied(self, tp: TP) -> int | None:
-        """Return up to where the engine has taken a partition in; None before the first batch of an assignment."""
+        """Return the offset up to which a partition is applied; None before the first batch of an assignment."""
         ...
 
     def barrier(self, tp: TP) -> Callable[[], Awaitable[None]]:
-        """Return a wait until all that is applied of a partition now is acknowledged."""
+        """Return a function that waits until all batches applied so far are acknowledged."""
         ...
 
     def check_lease(self) -> None:
-        """Raise ExpelledError when the group may have given this worker's partitions to another."""
+        """Raise ExpelledError if the group may have assigned this worker's partitions to another worker."""
 
     def make_durable(self, tp: TP, offset: int) -> None:
-        """Let a partition be committed up to an offset."""
+        """Allow commits of a partition up to an offset."""
 
     async def committed(self, tp: TP) -> int | None:
-        """Return what the group has committed of a partition."""
+        """Return the group's committed offset of a partition, or None."""
         ...
 
     def start_from(self, positions: Mapping[TP, int]) -> None:
-        """Say where partitions begin once the rebalance is over."""
+        """Set where partitions start after the rebalance."""
 
     def restore_progressed(self) -> None:
-        """Note that a restore is alive."""
+        """Count a step of a restore, for the watchdog."""
 
 
 class Telemetry(Protocol):
-    """Hear how profiles are restored, flushed and followed. Must neither block nor raise."""
+    """Record how profiles are restored, flushed and followed. Must neither block nor raise."""
 
     def restoring(self, done: int, total: int) -> None:
-        """Hear how many records of the logs of profiles have been read back, and how many there are to read."""
+        """Record how many records of a restore were read, and how many there are."""
 
     def restored(self, records: int, published: int, seconds: float) -> None:
-        """Hear that profiles are back, and how many answers to later input were found published."""
+        """Record a finished restore; `published` counts outputs of later input that were found."""
 
     def foreign(self, records: Mapping[str, int]) -> None:
-        """Hear how many records on each output no worker wrote: `decisions`, `alerts`, `dead-letters`."""
+        """Record how many records on each output no worker wrote: `decisions`, `alerts`, `dead-letters`."""
 
     def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
-        """Hear that a flush of a partition is durable."""
+        """Record a durable flush of a partition."""
 
     def followed(self, lags_s: Mapping[int, float]) -> None:
-        """Hear how far behind other workers' partitions are seen, for every partition that is followed."""
+        """Record the lag in seconds of every followed partition."""

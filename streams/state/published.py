@@ -1,4 +1,4 @@
-"""What a partition's last worker had published after its last marker, so that nothing is published a second time."""
+"""Scan the outputs that the last owner of a partition published after its marker, to publish none twice."""
 
 import logging
 from collections import Counter
@@ -39,14 +39,14 @@ class _Letter(Struct):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Since:
-    """From where to look: offsets in `decisions` of the partition, and in the others by their partitions."""
+    """Offsets from which to scan: in `decisions` of the same partition, in the others by partition."""
 
     decisions: int
     alerts: Mapping[int, int]
     dead_letters: Mapping[int, int]
 
     def beyond(self, other: "Since") -> int:
-        """Count the records by which this is ahead of another, in the log where it is most."""
+        """Return the largest difference to another, over all output partitions, in records."""
         pairs = [(self.decisions, other.decisions)]
         for mine, others in ((self.alerts, other.alerts), (self.dead_letters, other.dead_letters)):
             pairs += [(end, others.get(number, 0)) for number, end in mine.items()]
@@ -55,14 +55,14 @@ class Since:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What stands there, by input: on authorizations; of the others the offsets that became dead letters."""
+    """Published outputs by input topic; of inputs beside the authorizations only dead letters."""
 
     of: Mapping[str, Emitted] = field(default_factory=dict)
     foreign: Mapping[str, int] = field(default_factory=dict)  # by output: records that no worker wrote, skipped
 
     @property
     def size(self) -> int:
-        """Count the answers."""
+        """Count the outputs."""
         sets = (s for of in self.of.values() for s in (of.decisions, of.alerts, of.leaks, of.dead_letters))
         return sum(map(len, sets))
 
@@ -74,9 +74,9 @@ async def scan(
     since: Since,
     applied: Mapping[str, int],
 ) -> Published:
-    """Read the outputs of a partition from `since` to their ends, as far as they answer input that is not `applied`.
+    """Read the outputs of a partition from `since` to their ends; keep those of input that is not `applied`.
 
-    A record that is none of ours is skipped and counted: whoever may write to an output must not stop every restore.
+    A record that no worker wrote is skipped and counted: one foreign record must not stop every restore.
 
     Raises:
         UnreadableError: an output cannot be read.
@@ -99,23 +99,23 @@ async def scan(
     for topic, count in foreign.items():
         log.warning("foreign_records_skipped topic=%s records=%d", topic, count)
     roles = {topics.decisions: "decisions", topics.alerts: "alerts", topics.dead_letters: "dead-letters"}
-    buried = {topic: Emitted(dead_letters=frozenset(offsets)) for topic, offsets in letters.items()}
+    dead_lettered = {topic: Emitted(dead_letters=frozenset(offsets)) for topic, offsets in letters.items()}
     events = replace(
-        buried[topics.authorizations],
+        dead_lettered[topics.authorizations],
         decisions=frozenset(decided),
         alerts=frozenset(alerts),
         leaks=frozenset(leaks),
     )
     return Published(
-        of=buried | {topics.authorizations: events},
+        of=dead_lettered | {topics.authorizations: events},
         foreign={roles[topic]: count for topic, count in foreign.items()},
     )
 
 
 async def alerts_since(reader: LogReader, topics: Topics, partitions: int, since_ms: int) -> AsyncIterator[Rows]:
-    """Give the alerts that all workers have published since a time, piece by piece: they say which cases are open.
+    """Yield the alerts of all workers since a time, in pieces: they determine which cases are open.
 
-    Of each partition of `alerts` no more than can be cases: the topic may hold a month of them.
+    At most the last CASES_MAX of each partition are read: the topic may hold a month of alerts.
     """
     tps = [TopicPartition(topics.alerts, number) for number in range(partitions)]
     for tp, (begin, end) in (await reader.bounds(tps)).items():
@@ -134,7 +134,7 @@ _T = TypeVar("_T")
 async def _records(
     reader: LogReader, topic: str, since: Mapping[int, int], decoder: Decoder[_T], foreign: Counter[str]
 ) -> AsyncIterator[_T]:
-    """Decode what stands in a topic, record by record: of each only a name is kept."""
+    """Decode the records of a topic, of each only its names. Count those that are foreign."""
     tps = {TopicPartition(topic, number): begin for number, begin in since.items()}
     for tp, (begin, end) in (await reader.bounds(list(tps))).items():
         async for rows in reader.read(tp, max(begin, tps[tp]), end):

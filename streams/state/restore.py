@@ -1,4 +1,4 @@
-"""Profiles of a partition read back from their log: the state of the exact input that the last marker names."""
+"""Restore the profiles of a partition from the changelog: their state at the input offsets in the last marker."""
 
 import logging
 from collections.abc import Mapping
@@ -23,15 +23,15 @@ log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
-    """Hear how a restore goes; both counts are of records in the log."""
+    """Receive the progress of a restore, in records of the changelog."""
 
     def __call__(self, done: int, total: int) -> None:
-        """Hear that so many of so many have been read."""
+        """Record that `done` of `total` records were read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """Where the inputs of a partition stand, by topic: what is committed (None: nothing), and their bounds."""
+    """Offsets of the inputs of a partition, by topic: committed (None: none), first and end offset."""
 
     committed: Mapping[str, int | None]
     begins: Mapping[str, int]
@@ -49,13 +49,13 @@ class Restorer:
         self._partitions = partitions
 
     async def restore(self, partition: int, at: Input, outputs: Since, progress: Progress) -> OwnedPartition:
-        """Read a partition's rows up to its last marker and find out what was published after it.
+        """Read the rows of a partition up to its last marker, and scan for outputs published after it.
 
-        `outputs` is where the outputs end now: from there a first flush counts where there is no marker.
+        `outputs`: end offsets of the outputs now. Without a marker, a later owner scans from there.
 
         Raises:
             StateFormatError: the rows are of another version of Sekisho or of another input.
-            UnreadableError: a log cannot be read.
+            UnreadableError: a topic cannot be read.
         """
         cards = TopicPartition(self._topics.card_profiles, partition)
         shared = TopicPartition(self._topics.shared_profiles, partition)
@@ -71,7 +71,7 @@ class Restorer:
         behind = (cards, card_end, bounds[cards][1]), (shared, shared_end, bounds[shared][1])
         left = await uncounted(self._reader, behind)
         total, done = sum(end - begin for _, begin, end in parts), 0
-        self._changelog.forget_shared(partition)  # of one that was followed, as others saw it: perhaps too new
+        self._changelog.forget_shared(partition)  # rows of a followed partition may be newer than the marker
         self._changelog.own(partition)
         is_alone = self._partitions == 1
         for tp, begin, end in parts:
@@ -86,7 +86,7 @@ class Restorer:
             self._changelog.settle()
             if marker is not None:
                 self._changelog.eviction_cursors = marker.eviction_cursors
-        left.tell(partition)
+        left.log_missing(partition)
         if left.keys:
             self._changelog.rewrite(partition, left.packed())
         return await self._owned(partition, marker, at, outputs, shared_end, bool(left.keys))
@@ -104,8 +104,8 @@ class Restorer:
         applied = {topic: at.begins[topic] if offset is None else offset for topic, offset in at.committed.items()}
         since, is_pending = outputs, True
         if marker is None:
-            unflushed = True  # a first marker, before the first event, so that there always is one after it
-            if at.committed[events] is None:  # nobody knows what was answered: look at everything
+            unflushed = True  # write the first marker before the first event
+            if at.committed[events] is None:  # unknown what was decided: scan all decisions
                 since = Since(decisions=0, alerts=outputs.alerts, dead_letters=outputs.dead_letters)
             else:
                 log.warning("profiles_missing partition=%d committed=%d", partition, applied[events])
@@ -127,15 +127,15 @@ class Restorer:
             ends=outputs,
             published=published,
             topic_ids=at.topic_ids,
-            # where nothing was answered, nothing has to be found again: a long backlog would be, from its beginning
+            # without published outputs no input needs the check: a long backlog would keep `since` for no use
             published_until=at.ends if published.size else applied,
             unflushed=unflushed,
         )
 
     def _since(self, marker: Marker, at: Input, outputs: Since) -> Since:
-        """Return from where to scan the outputs, partition by partition: all of one that the marker does not know.
+        """Return the offsets from which to scan the outputs: those in the marker, or 0 if it has none for a partition.
 
-        That is a partition that was added later, or a topic that was made anew since.
+        It has none for a partition that was added later, and for a topic that was created anew since.
         """
 
         def begins(topic: str, known: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, int]:
@@ -151,15 +151,15 @@ class Restorer:
 
     def _refuse_other_input(self, partition: int, marker: Marker, at: Input, shared_end: int) -> None:
         known = marker.applied(self._topics)
-        where = f"{self._topics.card_profiles}[{partition}]: profiles know the input up to {_listed(known)}"
+        where = f"{self._topics.card_profiles}[{partition}]: profiles include the input up to {_listed(known)}"
         if any((at.committed[topic] or 0) > to for topic, to in known.items()):
             raise StateFormatError(
-                f"{where}, but the group has committed {_listed(at.committed)}. Set it back to "
-                "those while no worker runs (kafka-consumer-groups --reset-offsets)"
+                f"{where}, but the group has committed {_listed(at.committed)}. Stop all workers and reset the group "
+                "to the offsets of the profiles (kafka-consumer-groups --reset-offsets)"
             )
         for topic in known:
             if _is_another(topic, marker, at):
-                raise StateFormatError(f"{where}, but {topic!r} was made anew since. {WAY_OUT.capitalize()}")
+                raise StateFormatError(f"{where}, but {topic!r} was created anew since. {WAY_OUT.capitalize()}")
         if any(at.ends[topic] < to for topic, to in known.items()):
             raise StateFormatError(
                 f"{where}, which ends at {_listed(at.ends)}: is it another topic? {WAY_OUT.capitalize()}"
@@ -172,11 +172,11 @@ class Restorer:
 
 
 def _listed(offsets: Mapping[str, int | None]) -> str:
-    """Name offsets by topic, `none` where there is none."""
+    """List offsets with their topics; `none` for a missing one."""
     return ", ".join(f"{'none' if offset is None else offset} ({topic})" for topic, offset in offsets.items())
 
 
 def _is_another(topic: str, marker: Marker, at: Input) -> bool:
-    """Tell whether a topic was made anew since a marker was written, as far as the broker has ids."""
+    """Tell whether a topic was created anew since a marker was written. False if the broker has no topic ids."""
     before, now = marker.topic_ids.get(topic), at.topic_ids.get(topic)
     return before is not None and now is not None and before != now

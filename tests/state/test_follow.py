@@ -163,9 +163,9 @@ def test_what_a_worker_owned_is_followed_from_where_its_marker_stands(play: Runs
         pair.feed()
         await pair.flush()
         await pair.catch_up()
-        pair.follower.leave_out([0])
+        pair.follower.stop_following([0])
         read = pair.broker.end(TopicPartition(SHARED, 0))
-        pair.follower.take_up(0, read)
+        pair.follower.follow_from(0, read)
         pair.feed()
         await pair.flush()
         pair.broker.begins[TopicPartition(SHARED, 0)] = 0
@@ -184,7 +184,7 @@ def test_what_becomes_this_workers_own_in_the_middle_of_a_look_is_not_touched(pl
         looking = asyncio.create_task(pair.look())
         while not pair.follower._followed[0].position:
             await asyncio.sleep(0)
-        pair.follower.leave_out([0])
+        pair.follower.stop_following([0])
         pair.engine.changelog.forget_shared(0)  # as a restore does first
         await looking
         assert pair.seen == 0

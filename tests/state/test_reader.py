@@ -139,7 +139,7 @@ def test_every_piece_of_a_read_is_progress_and_an_empty_answer_is_none() -> None
     read(0, kept[-1] + 1, [(encode(0, kept, kept[-1]), kept[-1] + 1)], progressed=lambda: steps.append(1))
     assert len(steps) >= 3
     steps.clear()
-    with pytest.raises(UnreadableError, match="nothing in"):
+    with pytest.raises(UnreadableError, match="no data for"):
         read(5, 10, [(b"", 5)] * 3, timeout_s=0.05, progressed=lambda: steps.append(1))
     assert steps == []
 
@@ -156,11 +156,11 @@ def test_a_read_goes_on_where_the_broker_knows_less_than_it_did() -> None:
 
 
 def test_a_broker_that_brings_nothing_ends_the_read_with_an_error() -> None:
-    with pytest.raises(UnreadableError, match=r"card-profiles\[3\]: nothing in 0\.05 s"):
+    with pytest.raises(UnreadableError, match=r"card-profiles\[3\]: no data for 0\.05 s"):
         read(5, 10, [(b"", 5)], timeout_s=0.05)
-    with pytest.raises(UnreadableError, match=r"nothing in 0\.05 s"):
+    with pytest.raises(UnreadableError, match=r"no data for 0\.05 s"):
         read(5, 10, [], timeout_s=0.05)
-    with pytest.raises(UnreadableError, match=r"nothing in 0\.05 s"):
+    with pytest.raises(UnreadableError, match=r"no data for 0\.05 s"):
         read(5, 10, [(encode(0, [], 3), 10)] * 1_000, timeout_s=0.05)  # again and again what lies before
 
 

@@ -302,7 +302,7 @@ REFUSED = [
     (
         {},
         {"committed": {OUTCOMES_IN: 1}},
-        ["0 (authorization-outcomes)", "1 (authorization-outcomes), none (fraud-reports). Set it back"],
+        ["0 (authorization-outcomes)", "1 (authorization-outcomes), none (fraud-reports). Stop all workers"],
     ),
     ({}, {"ends": {EVENTS_IN: 9}}, ["up to 10 (auth", "ends at 9 (auth", "sekisho topics create"]),
     ({}, {"ends": {REPORTS_IN: 2}}, ["3 (fraud-reports)", "2 (fraud-reports)", "sekisho topics create"]),

@@ -1,1 +1,1 @@
-"""The logs of profiles: records, markers, and how they are read and written."""
+"""The changelog topics of profiles: rows and markers as Kafka records."""

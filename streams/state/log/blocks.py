@@ -1,4 +1,4 @@
-"""Packed rows as Kafka record batches, written by a kernel: aiokafka's builder takes 1.3 us for each record."""
+"""Encode packed rows as Kafka record batches in a kernel. aiokafka's builder takes 1.3 us for each record."""
 
 from collections.abc import Callable, Sequence
 from struct import Struct
@@ -130,10 +130,10 @@ _cut, _write = _compile(revision(__name__))
 
 
 class BlockBuilder:
-    """Be a closed `BatchBuilder` of aiokafka, all of whose records are there already.
+    """A closed `BatchBuilder` for aiokafka, with all its records.
 
-    `data` holds the records after a place for the header, which is written when the sender asks for the batch: only
-    then is the producer's state known: that of `identity`, or else the sender's own.
+    `data` has the records after an empty header. The header is written when the sender takes the batch: only then is
+    the producer state known, that of `identity` or the sender's own.
     """
 
     def __init__(
@@ -157,10 +157,10 @@ class BlockBuilder:
         self._is_built = False
 
     def append(self, *, timestamp: int | None, key: Any, value: Any, headers: Sequence[Any] = ()) -> None:
-        """Take nothing more: None says so, and makes the caller open a batch after this one."""
+        """Return None: the batch is full, and the caller opens another one."""
 
     def close(self) -> None:
-        """Do nothing: a block is born closed."""
+        """Do nothing: the batch is already closed."""
 
     def closed(self) -> bool:
         """Tell that nothing can be appended."""
@@ -171,7 +171,7 @@ class BlockBuilder:
         return len(self._data)
 
     def record_count(self) -> int:
-        """Return how many records there are."""
+        """Return the number of records."""
         return self._count
 
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
@@ -183,7 +183,7 @@ class BlockBuilder:
             self._producer = (self.identity.producer_id, self.identity.epoch, first)
 
     def _build(self) -> bytearray:
-        """Return the batch as it goes to the broker: the same bytes at every call."""
+        """Return the encoded batch: the same bytes at every call."""
         if not self._is_built:
             self._write_header()
             self._is_built = True
@@ -207,7 +207,7 @@ def blocks(
     *,
     is_transactional: bool = False,
 ) -> list[BlockBuilder]:
-    """Write rows into batches of at most `bytes_max` bytes each, in order; a row bigger than that goes alone.
+    """Encode rows in order as batches of at most `bytes_max` bytes each. A larger row gets a batch of its own.
 
     A tombstone becomes a null value. Every record has the time `now_ms`.
     """

@@ -1,4 +1,4 @@
-"""The marker that closes a flush: of which exact input the rows before it are the state."""
+"""The marker that ends a flush: it names the input offsets that the rows before it include."""
 
 from typing import Annotated, Final, TypeVar
 
@@ -11,11 +11,11 @@ from streams.kafka.settings import INPUT_ROLES, Topics
 from streams.state.published import Since
 
 KEY: Final = b"marker"
-"""Of a record in both topics of profiles. Rows have keys of twelve bytes."""
+"""Key of markers in both changelog topics. Keys of rows have twelve bytes."""
 
 WAY_OUT: Final = (
-    "begin anew: stop all workers, delete and create both topics of profiles (`sekisho topics create`), and delete the "
-    "group (`kafka-consumer-groups --delete`): it starts over at the oldest input, and decides nothing a second time"
+    "start anew: stop all workers, delete and create both topics of profiles (`sekisho topics create`), and delete the "
+    "group (`kafka-consumer-groups --delete`). Workers then read the input from its start and decide nothing twice"
 )
 
 _T = TypeVar("_T")
@@ -24,16 +24,17 @@ Offset = Annotated[int, Meta(ge=0)]
 
 
 class StateFormatError(Exception):
-    """Raised when profiles were written by another version, or for another input. Nothing has been consumed."""
+    """Raised when profiles were written by another version, or for another input. No input has been consumed."""
 
 
 class Marker(Struct, frozen=True, kw_only=True):
-    """Say how far everything was when a flush of one partition was taken. All are the next offsets, not the last.
+    """Offsets at the time of a flush of one partition. All are next offsets, not last ones.
 
-    `inputs`: how much of each input the rows know, by its role (`INPUT_ROLES`). `decisions` of the same partition,
-    `alerts` and `dead_letters` by partition: before these stands nothing that answers later input. `shared`: the rows
-    of `shared-profiles` that count. `eviction_cursors`: where the next evictions look. `topic_ids`: of inputs and
-    outputs, by name; a topic that was made anew has another id, and the offsets here say nothing of it.
+    `inputs`: offset of each input up to which the rows include it, by role (`INPUT_ROLES`). `decisions` of the same
+    partition, `alerts` and `dead_letters` by partition: no output of later input is before these. `shared`: rows of
+    `shared-profiles` below it count. `eviction_cursors`: the next row that an eviction of each store looks at.
+    `topic_ids`: ids of inputs and outputs by name. A topic that was created anew has another id, and the offsets here
+    do not hold for it.
     """
 
     format: int
@@ -50,12 +51,12 @@ class Marker(Struct, frozen=True, kw_only=True):
     topic_ids: dict[str, str] = {}
 
     def applied(self, topics: Topics) -> dict[str, int]:
-        """Return how much of each input the rows know, by topic."""
+        """Return the offset up to which the rows include each input, by topic."""
         return {getattr(topics, role): self.inputs.get(role, 0) for role in INPUT_ROLES}
 
     @property
     def since(self) -> Since:
-        """From where outputs have to be scanned."""
+        """Offsets from which outputs must be scanned."""
         return Since(decisions=self.decisions, alerts=self.alerts, dead_letters=self.dead_letters)
 
 
@@ -67,12 +68,12 @@ class _Format(Struct):
 
 
 def encode(marker: Marker) -> bytes:
-    """Write a marker."""
+    """Encode a marker as JSON."""
     return msgspec.json.encode(marker)
 
 
 def decode(value: bytes | None, where: str, partitions: int) -> Marker:
-    """Read a marker of an input of so many partitions.
+    """Decode a marker of an input that has `partitions` partitions. `where` names the place in errors.
 
     Raises:
         StateFormatError: rows before it are of another format or layout, or of another number of partitions.
@@ -86,7 +87,7 @@ def decode(value: bytes | None, where: str, partitions: int) -> Marker:
     if found.partitions != partitions:
         raise StateFormatError(
             f"{where}: written when the input had {found.partitions} partitions, and now it has {partitions}: cards "
-            f"have moved. {WAY_OUT.capitalize()}"
+            f"have moved to other partitions. {WAY_OUT.capitalize()}"
         )
     return _read(value, where, Marker)
 

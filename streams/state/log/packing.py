@@ -1,4 +1,4 @@
-"""Records of a log of profiles as packed rows."""
+"""Pack changelog records as rows."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,11 +8,11 @@ import numpy as np
 from scoring.profile.packed import Packed
 from streams.kafka.errors import UnreadableError
 
-KEY_SIZE: Final = 12  # of rows; whatever has another key is no row
+KEY_SIZE: Final = 12  # bytes of a row's key; a record with another key is no row
 
 
 def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
-    """Pack the records whose keys have 12 bytes, in order; leave out all others, which are no rows.
+    """Pack the records whose keys have 12 bytes, in order. Leave out all others: they are no rows.
 
     Raises:
         UnreadableError: a value is not made of whole words.
@@ -26,7 +26,7 @@ def pack(keys: Sequence[bytes], values: Sequence[bytes | None]) -> Packed:
     if (ends & 3).any():
         raise UnreadableError(f"the value of row {(ends & 3).argmax()} of {len(ends)} is not made of words of 4 bytes")
     return Packed(
-        np.frombuffer(bytearray().join(keys), dtype="<u4").reshape(-1, 3),  # of a bytearray, to be written to
+        np.frombuffer(bytearray().join(keys), dtype="<u4").reshape(-1, 3),  # a bytearray, so that the array is writable
         np.frombuffer(bytearray().join(filled), dtype="<u4"),
         ends >> 2,
     )

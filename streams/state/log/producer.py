@@ -1,4 +1,4 @@
-"""Rows to their topics, over a connection of their own: megabytes of them never stand in the way of a decision."""
+"""The producer of rows and markers. It has a connection of its own, so megabytes of rows never delay a decision."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -22,14 +22,14 @@ from streams.kafka.sending.append import Ack
 from streams.kafka.settings import Broker
 from streams.state.log.blocks import BlockBuilder, blocks
 
-LET_GO_S = 5.0  # for connections to close and the sender to end, once all that was under way has failed
+CLOSE_S = 5.0  # for connections to close and the sender to end, after pending batches have failed
 
 
 def append_blocks(accumulator: Any, tp: TopicPartition, builders: Iterable[BatchBuilder | BlockBuilder]) -> list[Ack]:
-    """Put closed batches behind what a producer has not sent yet for a partition; return one future for each.
+    """Append closed batches to the queue of a partition in a producer. Return one future for each.
 
-    As `streams.kafka.sending.append`, this does not wait, and what is appended later comes after it: a closed batch
-    takes no record, so the next one opens a batch of its own.
+    Like `streams.kafka.sending.append`, this does not wait, and later records go after these: a closed batch takes no
+    record, so the next record opens a new batch.
 
     Raises:
         aiokafka.errors.KafkaError: the producer is closed or has failed for good.
@@ -42,27 +42,27 @@ def append_blocks(accumulator: Any, tp: TopicPartition, builders: Iterable[Batch
     for builder in builders:
         assert builder.closed(), "an open batch would take records of others"
         batch = accumulator._append_batch(builder, tp)
-        batch._drain_waiter.add_done_callback(_heed)
+        batch._drain_waiter.add_done_callback(_retrieve)
         acks.append(asyncio.shield(batch.future))
     return acks
 
 
-def _heed(drained: "asyncio.Future[None]") -> None:
-    """Take note of a failure that nobody waits for here, or asyncio logs a traceback for each batch."""
+def _retrieve(drained: "asyncio.Future[None]") -> None:
+    """Retrieve the exception of a future that nobody awaits. Otherwise asyncio logs a traceback for each batch."""
     if not drained.cancelled():
         drained.exception()
 
 
 class StateProducer:
-    """Produce rows and markers. How much may be under way is for the caller to bound, and how long to wait for it.
+    """Produce rows and markers. The caller limits the batches in flight and the time to wait for them.
 
-    `batch_max_bytes` bounds a batch with its header, below the broker's `max.message.bytes`; `request_timeout_s` is how
-    long one request may take, and `stop` twice that. aiokafka sends one batch of a partition at a time, and an
-    idempotent producer sends it again until it is acknowledged or the producer is stopped. `check` is asked before each
-    produce leaves, and fails it by raising a KafkaError.
+    `batch_max_bytes` limits a batch with its header, below the broker's `max.message.bytes`. `request_timeout_s` limits
+    one request; `stop` may take twice that. aiokafka sends one batch of a partition at a time, and an idempotent
+    producer retries it until it is acknowledged or the producer is stopped. `check` is called before each produce, and
+    stops it by raising a KafkaError.
 
-    `transactional_id`: what is handed over is part of this id's transaction; None: of none. Whoever begins a
-    transaction sets it, and ends that one before the next.
+    `transactional_id`: the transaction that new batches belong to, or None. The caller sets it when it begins a
+    transaction, and ends that transaction before the next.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class StateProducer:
         self._started: aiokafka.AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect, and look the topics up: the sender asks the cluster for no others.
+        """Connect, and look up the topics: the sender requests metadata of known topics only.
 
         Raises:
             aiokafka.errors.KafkaError: the broker cannot be reached.
@@ -119,7 +119,7 @@ class StateProducer:
             async with asyncio.timeout(self._request_timeout_s):
                 await client.partitions_for(topic)
         except (TimeoutError, UnknownTopicOrPartitionError):
-            raise TopicsMismatchError(f"topic {topic!r} does not exist") from None
+            raise TopicsMismatchError(f"topic {topic!r} does not exist: see `sekisho topics create`") from None
 
     @property
     def _client(self) -> aiokafka.AIOKafkaProducer:
@@ -129,7 +129,7 @@ class StateProducer:
 
     @property
     def connection(self) -> AIOKafkaClient:
-        """The connection, for requests to coordinators.
+        """The connection to the brokers, for requests to coordinators.
 
         Raises:
             aiokafka.errors.ProducerClosed: the producer is not started.
@@ -139,10 +139,10 @@ class StateProducer:
     def write(
         self, tp: TopicPartition, packed: Packed, now_ms: int, identity: ProducerIdentity | None = None
     ) -> list[Ack]:
-        """Hand rows to the producer, in order, and return the acknowledgements still to come: one for each batch.
+        """Hand rows to the producer, in order, and return the pending acknowledgements, one for each batch.
 
-        Each resolves to the metadata of its batch, whose offset is that of its first record (-1 where the broker had
-        the batch already and no longer knows where).
+        Each resolves to the metadata of its batch, with the offset of its first record (-1 for a duplicate whose offset
+        the broker no longer knows).
 
         Raises:
             aiokafka.errors.KafkaError: the producer is closed or has failed for good.
@@ -160,7 +160,7 @@ class StateProducer:
         now_ms: int,
         identity: ProducerIdentity | None = None,
     ) -> Ack:
-        """Hand one record to the producer, in a batch of its own, so that the offset of its metadata is the record's.
+        """Hand one record to the producer, in a batch of its own: the offset in its metadata is that of the record.
 
         Raises:
             aiokafka.errors.KafkaError: the producer is closed or has failed for good.
@@ -178,7 +178,7 @@ class StateProducer:
         return ack
 
     async def stop(self) -> None:
-        """Wait for what is under way and disconnect. What is not acknowledged within `request_timeout_s` fails."""
+        """Wait for pending batches and disconnect. Batches not acknowledged within `request_timeout_s` fail."""
         client, self._started = self._started, None
         if client is None:
             return
@@ -187,8 +187,8 @@ class StateProducer:
         if not done:
             client._message_accumulator.fail_all(ProducerClosed())
             await client.client.close()  # ends the request that the sender waits for
-            done, _ = await asyncio.wait([stopping], timeout=LET_GO_S)
+            done, _ = await asyncio.wait([stopping], timeout=CLOSE_S)
             stopping.cancel()
-        with suppress(KafkaError, KeyError):  # the sender may find a batch gone that it wants to send again
+        with suppress(KafkaError, KeyError):  # the sender may try to retry a batch that has failed
             for task in done:
                 task.result()

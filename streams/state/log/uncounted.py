@@ -1,9 +1,9 @@
-"""Rows behind the last marker: a crashed flush left them without a transaction, and they do not count.
+"""Rows after the last marker: a crashed flush wrote them without a transaction, and they do not count.
 
-That is so where the broker does not fence, and for a flush of a release before ADR 0018. The first flush of the next
-owner writes their keys again, or buries them. Until then the log cleaner may take such a row for the newest of its key,
-and remove the one that counts: where the broker began a new segment in the middle of the crashed flush, and nobody
-restored the partition for `min.compaction.lag.ms`. That cannot be mended here, but it is noticed.
+They exist where the broker does not fence, and after a flush of a release before ADR 0018. The first flush of the next
+owner writes their keys again, or tombstones. Until then the log cleaner may keep such a row as the newest of its key
+and remove the one that counts. For that the broker must have begun a new segment during the crashed flush, and nobody
+have restored the partition within `min.compaction.lag.ms`. Such a loss cannot be repaired here, but it is logged.
 """
 
 import logging
@@ -22,30 +22,30 @@ from streams.state.log.packing import KEY_SIZE
 log = logging.getLogger(__name__)
 
 Span = tuple[TopicPartition, int, int]
-"""A log, and from where to where."""
+"""A partition of a topic, first offset and end offset."""
 
 
 @dataclass(slots=True)
 class Uncounted:
-    """The keys of such rows in the order of the logs, and which of them have no row that counts, as far as is known."""
+    """Keys of such rows in the order of the topics. `missing`: keys for which no row that counts was read yet."""
 
     keys: list[bytes] = field(default_factory=list)
     oldest_ms: int | None = None
     missing: set[bytes] = field(default_factory=set)
 
     def note_counted(self, keys: Sequence[bytes]) -> None:
-        """Take note of rows that count."""
+        """Remove keys from `missing`: rows that count were read for them."""
         if self.missing:
             self.missing.difference_update(keys)
 
-    def tell(self, partition: int) -> None:
+    def log_missing(self, partition: int) -> None:
         """Log how many rows the cleaner may have removed. New cards and merchants are among them."""
         if self.missing and self.oldest_ms is not None:
             age_s = time.time() - self.oldest_ms / 1e3
             log.error("rows_may_be_lost partition=%d rows=%d age_s=%.0f", partition, len(self.missing), age_s)
 
     def packed(self) -> NDArray[np.uint32]:
-        """Return the keys as the changelog takes them: uint32[n, 3]."""
+        """Return the keys as uint32[n, 3], for `Changelog.rewrite`."""
         return np.frombuffer(bytearray(b"".join(self.keys)), dtype="<u4").reshape(-1, KEY_SIZE // 4)
 
 
@@ -53,7 +53,7 @@ async def uncounted(reader: LogReader, spans: Sequence[Span]) -> Uncounted:
     """Read the keys of all rows in these spans.
 
     Raises:
-        UnreadableError: a log cannot be read.
+        UnreadableError: a topic cannot be read.
     """
     found = Uncounted()
     for tp, begin, end in spans:

@@ -169,7 +169,7 @@ def test_an_input_that_was_made_anew_is_refused_however_long_it_is(play: Callabl
         one.feed(0, 0)
         await one.writer.flush()
         broker.topic_ids = {topic: "2"}
-        with pytest.raises(StateFormatError, match=f"{topic!r} was made anew"):
+        with pytest.raises(StateFormatError, match=f"{topic!r} was created anew"):
             await two.take(2, 0)
 
     play(scenario)
