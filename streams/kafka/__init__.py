@@ -1,1 +1,1 @@
-"""One toolbox for all that speaks to brokers: reading, sending, fence, topics, rights, and why a connection failed."""
+"""The Kafka toolbox: reading, sending, fencing, topics, rights, and the causes of failed connections."""

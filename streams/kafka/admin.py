@@ -1,4 +1,4 @@
-"""Topics made on a broker, and how they are kept there."""
+"""Create topics and read their configurations."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 
 LOOK_S: Final = 0.05
-"""How often to ask for the metadata of a topic that was made a moment ago; brokers need tens of ms for it."""
+"""Interval between requests for the metadata of a new topic. Brokers need tens of ms to learn of it."""
 
 _NOT_YET: Final = (UnknownTopicOrPartitionError, LeaderNotAvailableError)
 
@@ -37,12 +37,12 @@ class TopicSpec(Protocol):
 
     @property
     def partitions(self) -> int:
-        """How many partitions."""
+        """Its number of partitions."""
         ...
 
     @property
     def replication_factor(self) -> int:
-        """How many replicas of each."""
+        """The number of replicas of each partition."""
         ...
 
     @property
@@ -52,22 +52,22 @@ class TopicSpec(Protocol):
 
 
 class TopicState(NamedTuple):
-    """One topic as it is: whether it was created just now, and how many partitions it has."""
+    """State of a topic: whether it was created just now, and its number of partitions."""
 
     created: bool
     partitions: int
 
 
 async def topic_configs(broker: Broker, topics: Sequence[str]) -> dict[str, dict[str, str | None]]:
-    """Ask how topics are kept: their configs by Kafka's own names, as far as the broker tells.
+    """Return the topic configs by Kafka's own names, as far as the broker reports them.
 
     Raises:
-        aiokafka.errors.KafkaError: the broker cannot be reached, or refuses to tell.
+        aiokafka.errors.KafkaError: the broker cannot be reached, or refuses the request.
     """
     admin = AIOKafkaAdminClient(**client_options(broker))
     await admin.start()
     try:
-        # of all settings: the embedded broker hangs up on a request that names some
+        # all configs: the embedded broker closes the connection on a request for some
         answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics])
     finally:
         await admin.close()
@@ -81,7 +81,7 @@ async def topic_configs(broker: Broker, topics: Sequence[str]) -> dict[str, dict
 
 
 class _Seen(NamedTuple):
-    """What a broker knows of a topic: its partitions, and how many of them have a leader."""
+    """A topic as one broker describes it: its number of partitions, and how many of them have a leader."""
 
     partitions: int = 0
     led: int = 0
@@ -91,13 +91,13 @@ class _Seen(NamedTuple):
 
 
 async def create_topics(broker: Broker, topics: Iterable[TopicSpec]) -> list[TopicState]:
-    """Create the topics that do not exist yet, and describe all of them, in their order.
+    """Create the missing topics, and describe all of them, in their order. Existing topics are not changed.
 
-    A broker learns of a new topic some time after it was created. This returns when every broker that can be reached
-    knows all topics, and the new ones with a leader for each partition. Existing ones are left as they are.
+    A broker learns of a new topic some time after its creation. This returns when every reachable broker knows all
+    topics, and the new ones with a leader for each partition.
 
     Raises:
-        RightsError: some may not be created by this user.
+        RightsError: this user may not create some of them.
         aiokafka.errors.KafkaError: the broker cannot be reached, refuses a topic, or does not know all of them in time.
     """
     wanted = list(topics)
@@ -112,7 +112,7 @@ async def create_topics(broker: Broker, topics: Iterable[TopicSpec]) -> list[Top
 
 
 async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec], broker: Broker) -> set[str]:
-    """Create what is missing and return its names."""
+    """Create the missing topics and return their names."""
     response = await admin.create_topics(
         [
             NewTopic(topic.name, topic.partitions, topic.replication_factor, topic_configs=dict(topic.configs))
@@ -135,7 +135,7 @@ async def _create(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec], broke
 async def _known(
     admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec], created: set[str], timeout_s: float
 ) -> dict[str, int]:
-    """Wait until every broker knows the topics, and return how many partitions each has."""
+    """Wait until every broker knows the topics. Return the number of partitions of each."""
     needed = {
         topic.name: _Seen(topic.partitions, topic.partitions) if topic.name in created else _Seen(1, 0)
         for topic in wanted
@@ -155,7 +155,7 @@ async def _known(
 
 
 async def _seen(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, _Seen]:
-    """Ask each broker that can be reached, and return of each topic what the broker that knows least knows."""
+    """Ask each reachable broker, and return for each topic the description with the fewest partitions."""
     client, answers = admin._client, []
     for node in client.cluster.brokers():
         if await client.ready(node.nodeId):
@@ -168,7 +168,7 @@ def _described(topic: Mapping[str, Any]) -> _Seen:
     """Read the description of a topic.
 
     Raises:
-        aiokafka.errors.KafkaError: the broker does not say, for lack of a right for one.
+        aiokafka.errors.KafkaError: the broker refused it, for example for lack of a right.
     """
     error = for_code(topic["error_code"])
     if topic["error_code"] and error not in _NOT_YET:

@@ -1,4 +1,4 @@
-"""A broker in a wheel: Tansu, in memory, from the `embedded` extra. For the demonstration and the tests."""
+"""The embedded broker: Tansu, in memory, from the `embedded` extra. For the demonstration and the tests."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ class EmbeddedBrokerError(Exception):
 
 @contextmanager
 def embedded_broker() -> Iterator[Broker]:
-    """Run the broker on a free loopback port; leaving the context ends it, and everything in it is gone.
+    """Run the broker on a free loopback port. Leaving the context ends it and deletes its data.
 
     Raises:
         EmbeddedBrokerError: the `embedded` extra is not installed, or the broker did not open its port in time.
@@ -41,7 +41,7 @@ def embedded_broker() -> Iterator[Broker]:
             stderr=output,
             cwd=directory,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for whoever uses the broker: it must outlive them
+            start_new_session=True,  # Ctrl-C must not reach the broker: it ends after its clients
         )
         try:
             await_port(port, process, START_S)
@@ -69,7 +69,7 @@ def find_binary() -> str:
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago."""
+    """Return a loopback port that was free when asked."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -80,7 +80,7 @@ def await_port(port: int, process: subprocess.Popen[bytes], timeout_s: float) ->
     """Wait until a process listens on a loopback port.
 
     Raises:
-        EmbeddedBrokerError: it ended, or the time is over.
+        EmbeddedBrokerError: the process ended, or `timeout_s` passed.
     """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -95,7 +95,7 @@ def await_port(port: int, process: subprocess.Popen[bytes], timeout_s: float) ->
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a child process: ask, then insist."""
+    """End a child process: SIGTERM, then SIGKILL after STOP_S."""
     process.terminate()
     try:
         process.wait(STOP_S)

@@ -1,32 +1,32 @@
-"""What a user is told when brokers do not do what is asked. Importing this is cheap: every command does."""
+"""Errors about brokers, worded for users. Every command imports this module, so it imports nothing costly."""
 
 
 class BrokersError(Exception):
-    """Raised when brokers cannot be reached or refuse; the text names them, the cause and the way out, on one line."""
+    """Raised when brokers cannot be reached or refuse. The text gives the brokers, the cause and the way out."""
 
 
 class UnreachableError(BrokersError):
-    """Raised when no connection stands; the text says which address fails and why."""
+    """Raised when no broker can be connected to. The text gives each address and its cause."""
 
 
 class SecurityError(BrokersError):
-    """Raised when there is nothing to connect with; the text names the setting and the place, never what is in it."""
+    """Raised when credentials or TLS files cannot be used. The text gives setting and place, never the content."""
 
 
 class RightsError(BrokersError):
-    """Raised when rights are missing; the text names each, and the lines that grant them."""
+    """Raised when rights are missing. The text lists them, with the command lines that grant them."""
 
 
 class TopicsMismatchError(Exception):
-    """Raised when an output topic is missing or `decisions` has too few partitions; nothing has been consumed yet."""
+    """Raised when a topic is missing, or its partitions or configs do not fit. No input has been consumed."""
 
 
 class UnreadableError(BrokersError):
-    """Raised when a topic, or a range of it, is not there, is not given by the broker, or is broken."""
+    """Raised when a topic or a range of it is missing or corrupt, or the broker does not return it."""
 
 
 class MissingTopicError(Exception):
-    """Raised when a topic to be written or read does not exist."""
+    """Raised when a topic does not exist that is to be read or written."""
 
     def __init__(self, topic: str) -> None:
         super().__init__(f"topic {topic!r} does not exist: run `sekisho topics create`")

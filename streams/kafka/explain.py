@@ -1,7 +1,6 @@
-"""The error that ended a worker or a command, with its cause: what cannot be reached and why, or the missing right.
+"""Add the cause to the error that ended a worker or a command: the unreachable address, or the missing right.
 
-aiokafka raises `Unable to bootstrap` for whatever went wrong with a connection, and a refusal without the name of what
-was refused.
+aiokafka raises `Unable to bootstrap` for every failed connection, and names no resource when a right is missing.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ from streams.kafka.settings import Broker
 from streams.kafka.wording import describe
 
 ASK_S: Final = 5.0
-"""For the brokers to say which right is missing, when the end is certain."""
+"""Time limit of asking the brokers which right is missing."""
 
 REFUSALS: Final = (
     ClusterAuthorizationFailedError,
@@ -39,7 +38,7 @@ REFUSALS: Final = (
 
 
 async def explained(error: BaseException, broker: Broker, rights: Sequence[Right]) -> BaseException:
-    """Return the error to tell of in the place of another: one that names the cause, or the same."""
+    """Return an error that names the cause, or the same error if the cause is not known."""
     causes = list(_chain(error))
     if any(isinstance(cause, REFUSALS) for cause in causes):
         try:
@@ -53,7 +52,7 @@ async def explained(error: BaseException, broker: Broker, rights: Sequence[Right
 
 
 def reached(error: BaseException) -> BaseException:
-    """Return an error that says which brokers cannot be reached, if one came of that, or the same."""
+    """Return an error that names the unreachable brokers if they caused it, else the same error."""
     found = failures()
     if not found or not any(_is_of_connection(cause) for cause in _chain(error)):
         return error
@@ -65,11 +64,11 @@ def reached(error: BaseException) -> BaseException:
 
 @asynccontextmanager
 async def authorized(broker: Broker, rights: Sequence[Right]) -> AsyncIterator[None]:
-    """Do something with brokers that needs some rights: they are asked for first, and an error names its cause.
+    """Check rights before the context begins. Errors in the context are raised with their cause.
 
     Raises:
-        BrokersError: rights are missing, no broker can be reached, there is nothing to connect with, or a broker
-            refused something.
+        BrokersError: rights are missing, no broker can be reached, credentials cannot be used, or a broker refused a
+            request.
     """
     try:
         await require(broker, rights)
@@ -87,7 +86,7 @@ async def authorized(broker: Broker, rights: Sequence[Right]) -> AsyncIterator[N
 
 
 def _first_of(error: Exception) -> Exception:
-    """Take the first error out of a task group's bundle."""
+    """Return the first error of an exception group."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error
@@ -100,7 +99,7 @@ def _is_of_connection(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error, its cause, that one's cause, and so on."""
+    """Yield an error and all its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -1,16 +1,16 @@
-"""A broker that has stopped answering: left as soon as the cluster has given it up, not when a request times out.
+"""Failover: leave a silent broker as soon as the cluster has dropped it, not when a request times out.
 
-A broker that is frozen, or a machine that is gone, takes requests and answers none. aiokafka waits for its request
-timeout, one broker after the other, and may ask the same one for metadata. Meanwhile, after
-`broker.session.timeout.ms` (9 s), the controller has dropped that broker, and its partitions and groups have moved. So:
+A frozen broker, or a machine that is down, accepts requests and answers none. aiokafka waits for its request timeout,
+for one broker after the other, and may ask the same one for metadata. Meanwhile, after `broker.session.timeout.ms`
+(9 s), the controller drops the broker, and its partitions and groups move. So:
 
-* While a request waits, other brokers are asked who is there. The connections to one that is not are closed, and
-  aiokafka sends what waited again, to where it belongs now. An idempotent produce that two brokers got is written once.
-* Metadata is asked of connected brokers first, and of the next one before the first has timed out. Not over a
-  connection on which something waits: a broker answers in order, and a produce waits for every replica.
-* Where no broker that is known answers, the configured ones are asked again: the last metadata may be of a moment when
-  only one was there.
-* A connection that is not made soon is given up, and holds up no other.
+* While a request waits, other brokers are asked for metadata. Connections to brokers that are not in the answer are
+  closed, and aiokafka sends their requests again, to the new leaders. An idempotent produce that two brokers received
+  is written once.
+* Metadata is requested from connected brokers first, and from the next broker before the first one times out. It is not
+  requested on a connection with a pending request: a broker answers in order, and a produce waits for all replicas.
+* If no known broker answers, the configured ones are asked: the last metadata may have listed only one broker.
+* A connection that is not established within CONNECT_S is given up. It delays no other.
 """
 
 import asyncio
@@ -31,19 +31,19 @@ from aiokafka.structs import BrokerMetadata
 log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.5
-"""A request that waits for longer than this is looked into, and so often. Fetches wait for 15 ms by default."""
+"""Interval of the checks, and the age from which a pending request counts. Fetches wait for 15 ms by default."""
 
 NEXT_S: Final = 0.2
-"""For a broker to say who is there, before the next one is asked as well."""
+"""Time for a broker to answer a metadata request, before the next one is asked too."""
 
 CONNECT_S: Final = 3.0
-"""For a connection, with TLS and login."""
+"""Time limit of a connection, with TLS and login."""
 
 ASK_S: Final = CONNECT_S + 1.0
-"""For any broker to say who is there."""
+"""Time limit of metadata requests to all brokers."""
 
 METADATA: Final = 2
-"""A group of connections beside aiokafka's own two, for when those are in use."""
+"""A connection group beside aiokafka's own two, used while those have pending requests."""
 
 BOOTSTRAP: Final = "bootstrap"  # aiokafka's name for the node of its first connection
 
@@ -52,7 +52,7 @@ _Connecting = asyncio.Task[AIOKafkaConnection | None]
 
 
 def watch(client: AIOKafkaClient) -> None:
-    """Let a client leave brokers that the cluster has dropped. Call it before the client connects; it ends with it."""
+    """Make a client leave brokers that the cluster has dropped. Call it before the client connects."""
     watcher = Watcher(client)
     bootstrap, close = client.bootstrap, client.close
     tasks: list[asyncio.Task[None]] = []
@@ -71,12 +71,12 @@ def watch(client: AIOKafkaClient) -> None:
         ending = (*tasks, *watcher.connecting.values())
         for task in ending:
             task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)  # each closes the connection that it was making
+        await asyncio.gather(*ending, return_exceptions=True)  # each closes its unfinished connection
         await close()
 
     client.bootstrap, client.close = bootstrap_and_watch, stop_and_close
     client._get_conn, client._metadata_update = watcher.connected, watcher.update_metadata
-    client._get_conn_lock_value = nullcontext()  # it keeps two from making one connection, and all from making any
+    client._get_conn_lock_value = nullcontext()  # `connecting` replaces the lock, which would delay all connections
     client.cluster._bootstrap_brokers = {
         f"{BOOTSTRAP}-{number}": BrokerMetadata(f"{BOOTSTRAP}-{number}", host, port, None)
         for number, (host, port, _) in enumerate(client.hosts)
@@ -84,34 +84,34 @@ def watch(client: AIOKafkaClient) -> None:
 
 
 class Watcher:
-    """Look at the connections of one client, and leave brokers that have gone."""
+    """Check the connections of one client, and leave brokers that the cluster has dropped."""
 
     def __init__(self, client: AIOKafkaClient) -> None:
         self._client = client
         self._connect, self._update_metadata = client._get_conn, client._metadata_update
-        self._oldest: dict[_Id, tuple[int, int]] = {}  # by connection: which, and its oldest request that waits
+        self._oldest: dict[_Id, tuple[int, int]] = {}  # connection object and its oldest pending request
         self.connecting: dict[_Id, _Connecting] = {}
         self._since_s: dict[_Id, float] = {}
         self.is_closed = False
-        """Whether the client closes: what connects later would stay open, as nobody would close it."""
+        """Whether the client closes: it makes no connection then, since nobody would close it."""
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Check every LOOK_S until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
             try:
                 await self.look()
             except Exception:
-                log.exception("failover_failed client=%s", self._client._client_id)  # nobody else would notice
+                log.exception("failover_failed client=%s", self._client._client_id)  # otherwise unnoticed
 
     async def look(self) -> None:
-        """Leave the brokers that have gone, if something has waited since the last look."""
+        """Leave dropped brokers, if a request has been pending since the last check."""
         silent = self._silent(time.monotonic())
         if not silent:
             return
         client, topics = self._client, set(self._client._topics)
         answer = await self._first_answer(topics, silent)
-        if answer is not None and answer.brokers and client._topics == topics:  # else the next look asks for all
+        if answer is not None and answer.brokers and client._topics == topics:  # else the next check asks again
             client.cluster.update_metadata(answer)
             self._leave_all_but({node_id for node_id, *_ in answer.brokers})
 
@@ -120,7 +120,7 @@ class Watcher:
     ) -> AIOKafkaConnection | None:
         """Return the connection to a node, or None if there is none within CONNECT_S. Overrides `_get_conn`.
 
-        The original waits for its request timeout, also when the node has gone meanwhile, and lets all others wait.
+        The original waits for its request timeout, even if the node was dropped meanwhile, and delays all others.
         """
         if self.is_closed:
             return None
@@ -128,7 +128,7 @@ class Watcher:
         known = self._client._conns.get(name)
         if known is not None and known.connected():
             return known
-        if known is not None:  # the broker has closed it. aiokafka would forget it, and with it the open socket
+        if known is not None:  # the broker closed it. aiokafka would drop it and leave its socket open
             known.close(reason=CloseReason.CONNECTION_BROKEN)
         if name not in self.connecting:
             connecting = asyncio.create_task(self._connected(name, no_hint=no_hint))
@@ -136,7 +136,7 @@ class Watcher:
             self._since_s[name] = time.monotonic()
             connecting.add_done_callback(lambda _: self._forget(name))
         connecting = self.connecting[name]
-        await asyncio.wait([connecting])  # which is for all who want this connection: nobody's cancellation ends it
+        await asyncio.wait([connecting])  # shared by all callers: the cancellation of one does not end it
         return None if connecting.cancelled() else connecting.result()
 
     async def _connected(self, name: _Id, *, no_hint: bool) -> AIOKafkaConnection | None:
@@ -152,9 +152,9 @@ class Watcher:
         del self.connecting[name], self._since_s[name]
 
     async def update_metadata(self, cluster: ClusterMetadata, topics: Collection[str] | None) -> bool:
-        """Ask who is there and who leads. Overrides `_metadata_update`, which waits for one broker after the other."""
+        """Update the metadata. Overrides `_metadata_update`, which waits for one broker after the other."""
         client = self._client
-        if (BOOTSTRAP, ConnectionGroup.DEFAULT) in client._conns:  # of a cluster that had no brokers to name
+        if (BOOTSTRAP, ConnectionGroup.DEFAULT) in client._conns:  # the cluster has named no broker yet
             return bool(await self._update_metadata(cluster, topics))
         answer = await self._first_answer(topics)
         if answer is None:
@@ -166,9 +166,9 @@ class Watcher:
         return bool(answer.brokers)
 
     async def _first_answer(self, topics: Collection[str] | None, silent: Collection[int | str] = ()) -> Any:
-        """Ask nodes for metadata, each a moment after the one before, until one has answered; None if none does.
+        """Return the first answer to a metadata request, or None. One node after the other is asked, NEXT_S apart.
 
-        Those that are silent come late, and those of the configuration last.
+        Silent nodes are asked late, and the configured addresses last.
         """
         request, cluster = MetadataRequest(list(topics) if topics else None), self._client.cluster
         nodes = [broker.nodeId for broker in cluster.brokers() if not cluster.is_bootstrap(broker.nodeId)]
@@ -205,7 +205,7 @@ class Watcher:
         return conn is not None and conn.connected() and not conn._requests
 
     def _silent(self, now_s: float) -> set[int | str]:
-        """Return the nodes that have answered nothing since the last look, and that something waits for."""
+        """Return the nodes that have a pending request and have answered nothing since the last check."""
         oldest = {
             name: (id(conn), conn._requests[0][0]) for name, conn in self._client._conns.items() if conn._requests
         }

@@ -1,7 +1,7 @@
-"""Why connections failed, by address: aiokafka logs each failure and raises `Unable to bootstrap` without it.
+"""Record why connections failed, by address. aiokafka logs each failure and raises `Unable to bootstrap` without it.
 
-`watch_connections` puts this module's connections in the place of aiokafka's. They do the same, and note an error when
-they fail; the address is forgotten once a connection to it stands. Tests pin the source that this leans on.
+`watch_connections` replaces aiokafka's connections by those of this module, which also record their errors. A
+successful connection removes the record of its address. Tests pin the source of aiokafka that this relies on.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ ADDRESSES_MAX: Final = 64
 CLOSE_S: Final = 1.0
 
 FIRST_REQUEST: Final = 2
-"""The number of the first request after ApiVersions, where there is no login between."""
+"""Number of requests up to the first one after ApiVersions, without a login between them."""
 
 
 class Failure(NamedTuple):
-    """One failed connection. `requests` were sent on it, `is_new` if it failed before it stood."""
+    """A failed connection. `requests`: how many were sent on it. `is_new`: it failed before it was established."""
 
     host: str
     port: int
@@ -32,12 +32,12 @@ class Failure(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The address as settings have it."""
+        """The address as `host:port`."""
         return f"{self.host}:{self.port}"
 
     @property
     def is_first_request(self) -> bool:
-        """Whether the broker refused the first thing that was asked of it."""
+        """Whether the connection failed at its first request."""
         return not self.is_new and self.requests <= FIRST_REQUEST
 
 
@@ -51,14 +51,14 @@ def failures() -> list[Failure]:
 
 
 def watch_connections() -> None:
-    """Note the failures of every connection that is made from now on. To do it twice changes nothing."""
+    """Record the failures of all connections made from now on. A second call changes nothing."""
     aiokafka.client.create_conn = _create_conn
 
 
 async def let_close() -> None:
-    """Wait a moment until connections that were closed are gone: TLS takes leave, and aiokafka does not wait for it.
+    """Wait at most CLOSE_S for the closing handshake of TLS connections, for which aiokafka does not wait.
 
-    One whose other side does not answer is cut: a loop that ends before would leave its socket open.
+    Then abort the connections whose peer does not answer. Otherwise the loop would end and leave their sockets open.
     """
     loop = asyncio.get_running_loop()
     closing = {future: transport for future, transport in _closing.items() if future.get_loop() is loop}
@@ -79,12 +79,12 @@ async def _create_conn(host: str, port: int, **options: Any) -> "_Connection":
 
 
 class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types
-    """aiokafka's connection, which notes why it failed."""
+    """aiokafka's connection, which also records why it failed."""
 
     _stands = False
 
     async def connect(self) -> Any:
-        """Connect, ask for versions and log in. Extends the original."""
+        """Connect, request ApiVersions and log in. Extends the original."""
         try:
             streams = await super().connect()
         except Exception as error:
@@ -95,9 +95,9 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no 
         return streams
 
     def close(self, reason: CloseReason | None = None, exc: BaseException | None = None) -> Any:
-        """Note what broke a connection that stood. Extends the original."""
+        """Record the error that broke an established connection. Extends the original."""
         if self._stands and reason == CloseReason.CONNECTION_TIMEOUT:
-            self._note(TimeoutError())  # of one request; aiokafka closes without an error
+            self._note(TimeoutError())  # one request timed out; aiokafka closes without an error
         elif self._stands and exc is not None:
             self._note(exc)
         writer = self._writer

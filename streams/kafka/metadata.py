@@ -1,8 +1,8 @@
-"""The Metadata request in the versions that aiokafka lacks: it ends at 5.
+"""The Metadata request in versions 8 and 10. aiokafka has versions up to 5.
 
-Version 8 is the first in which a broker tells a client its rights on topics (KIP-430), version 10 the first with the
-ids of topics (KIP-516), which tell a topic from another that was made anew under its name. The highest version that
-the broker knows is sent (https://kafka.apache.org/protocol#The_Messages_Metadata).
+From version 8 on a broker returns the client's rights on topics (KIP-430). From version 10 on it returns topic ids
+(KIP-516), which distinguish a topic from one that was created anew with its name. The highest version that the broker
+supports is sent (https://kafka.apache.org/protocol#The_Messages_Metadata).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _COMPACT: Final = CompactString("utf-8")
 
 
 class Uuid:
-    """A UUID on the wire: 16 bytes. Be a type of aiokafka's schemas."""
+    """UUID of 16 bytes, as a type for aiokafka's schemas."""
 
     @classmethod
     def encode(cls, value: bytes) -> bytes:
@@ -49,7 +49,7 @@ class Uuid:
 
     @classmethod
     def repr(cls, value: bytes) -> str:
-        """Write it for logs."""
+        """Return it in hexadecimal digits, for logs."""
         return value.hex()
 
 
@@ -162,9 +162,9 @@ _RequestStruct: TypeAlias = _Request8 | _Request10
 
 
 class TopicMetadata(NamedTuple):
-    """What a broker says of one topic; `topic_id` in hexadecimal digits, "" where it has none.
+    """A topic as a broker describes it. `topic_id` in hexadecimal digits; "" if there is none.
 
-    `operations` has bit `n` set for each operation of code `n` that is allowed.
+    `operations`: bit `n` is set if the operation of code `n` is allowed.
     """
 
     error_code: int
@@ -175,7 +175,7 @@ class TopicMetadata(NamedTuple):
 
 
 class MetadataRequest(Request[_RequestStruct]):  # type: ignore[misc]  # aiokafka has no types
-    """Ask for some topics, and for the rights on them; a topic that does not exist is not created."""
+    """Request topics and the client's rights on them. A missing topic is not created."""
 
     API_KEY = 3
 
@@ -193,7 +193,7 @@ class MetadataRequest(Request[_RequestStruct]):  # type: ignore[misc]  # aiokafk
 
 
 def topics_of(answer: Any) -> list[TopicMetadata]:
-    """Read the topics out of an answer of either version."""
+    """Read the topics from an answer of either version."""
     if answer.API_VERSION == _Response8.API_VERSION:
         return [TopicMetadata(code, name, "", len(parts), rights) for code, name, _, parts, rights in answer.topics]
     return [
@@ -203,9 +203,10 @@ def topics_of(answer: Any) -> list[TopicMetadata]:
 
 
 async def topic_ids(client: AIOKafkaClient, topics: Collection[str]) -> dict[str, str]:
-    """Return the id of each topic, as hexadecimal digits; of none where brokers have no ids.
+    """Return the id of each topic in hexadecimal digits; empty if brokers have no topic ids.
 
-    A broker may hear of a new topic later than another: this waits until the one that is asked knows all of them.
+    A broker may learn of a new topic later than another, so this asks until the answer has all topics. It has no time
+    limit: the caller sets one.
 
     Raises:
         aiokafka.errors.KafkaError: the broker did not answer.

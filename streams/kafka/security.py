@@ -1,4 +1,4 @@
-"""TLS contexts and SASL logins from settings, for Faust and for plain aiokafka clients."""
+"""TLS contexts and SASL logins from settings, for Faust and for aiokafka clients."""
 
 import os
 import ssl
@@ -16,18 +16,18 @@ NO_CERTIFICATE = "holds no certificate in PEM form"
 
 
 class SecretError(SecurityError):
-    """Raised when the file or variable that should hold a secret is missing or empty."""
+    """Raised when the file or environment variable of a secret is missing or empty."""
 
 
 class TlsFileError(SecurityError):
-    """Raised when a file of certificates or a key is missing, or is not what its setting says."""
+    """Raised when a certificate or key file is missing, or has the wrong content."""
 
 
 def read_secret(secret: Secret) -> str:
     """Read a secret from its file (one trailing line break removed) or environment variable.
 
     Raises:
-        SecretError: it is not there or empty.
+        SecretError: it is missing or empty.
     """
     if secret.file is not None:
         try:
@@ -47,10 +47,10 @@ def read_secret(secret: Secret) -> str:
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Build a client context that checks host names and speaks TLS 1.2 or newer (PCI DSS 4.0.1, 4.2.1).
+    """Build a client context that checks host names and requires TLS 1.2 or newer (PCI DSS 4.0.1, 4.2.1).
 
     Raises:
-        SecretError: the key's password is not there.
+        SecretError: the key's password is missing.
         TlsFileError: a file is missing or wrong.
     """
     for setting in ("ca_file", "certificate_file", "key_file"):
@@ -67,7 +67,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
 
 
 def _identify(context: ssl.SSLContext, certificate: str, key: str, secret: Secret | None) -> None:
-    """Load a client's certificate and key. OpenSSL's own errors name neither file; without a password it would prompt.
+    """Load the client's certificate and key. OpenSSL names no file in its errors, and would prompt for a password.
 
     Raises:
         SecretError, TlsFileError: as `tls_context`.
@@ -76,7 +76,7 @@ def _identify(context: ssl.SSLContext, certificate: str, key: str, secret: Secre
     was_asked = False
 
     def answer() -> str:
-        """Give the password of a key that is encrypted; OpenSSL does not ask for another's."""
+        """Return the password. OpenSSL calls this only for an encrypted key."""
         nonlocal was_asked
         was_asked = True
         if password is None:
@@ -114,10 +114,10 @@ def _refused(setting: str, file: str | None, fault: str, error: Exception | None
 
 
 def faust_credentials(broker: Broker) -> Credentials | None:
-    """Return Faust's form of the login. A context is passed: its `cafile` form raises TypeError in 0.15.3.
+    """Return the login as Faust credentials. They get a TLS context: Faust's `cafile` raises TypeError in 0.15.3.
 
     Raises:
-        SecurityError: there is nothing to connect with.
+        SecurityError: credentials or TLS files cannot be used.
     """
     watch_connections()
     context = tls_context(broker.tls) if broker.tls is not None else None
@@ -132,7 +132,7 @@ def faust_credentials(broker: Broker) -> Credentials | None:
 
 
 class ClientOptions(TypedDict, total=False):
-    """Keyword arguments of aiokafka's clients, in its own words."""
+    """Keyword arguments of aiokafka's clients."""
 
     bootstrap_servers: Required[list[str]]
     request_timeout_ms: Required[int]
@@ -146,10 +146,10 @@ class ClientOptions(TypedDict, total=False):
 def client_options(broker: Broker) -> ClientOptions:
     """Return the keyword arguments common to aiokafka's consumers, producers and admin clients.
 
-    From then on it is known why a connection fails: see `streams.kafka.failures`.
+    It also starts to record why connections fail: see `streams.kafka.failures`.
 
     Raises:
-        SecurityError: there is nothing to connect with.
+        SecurityError: credentials or TLS files cannot be used.
     """
     watch_connections()
     options: ClientOptions = {

@@ -1,4 +1,4 @@
-"""Where the brokers are, how to talk to them, and the names of the topics, as frozen records."""
+"""Settings of brokers and topics, as frozen records."""
 
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal, NamedTuple
@@ -11,17 +11,17 @@ Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Name = Annotated[str, Meta(min_length=1, max_length=249)]  # Kafka's limit on a topic name
 
 Isolation = Literal["read_uncommitted", "read_committed"]
-"""Whether what is read includes transactions that are open or rolled back: Kafka's `isolation.level`."""
+"""Kafka's `isolation.level`: whether reads include open and aborted transactions."""
 
 
 class BrokerTraits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """State what differs between brokers that speak Kafka's protocol, so that no code has to ask which one it is."""
+    """Traits in which brokers with Kafka's protocol differ. Code asks for a trait, never for the broker's name."""
 
     name: Name
     idempotent_producer: bool  # False where InitProducerId is refused
     session_timeout_s: Seconds  # Apache Kafka accepts 6 s to 30 min
     heartbeat_interval_s: Seconds
-    fencing: bool = True  # False where InitProducerId with a transactional id is refused: tried at start
+    fencing: bool = True  # False where InitProducerId with a transactional id is refused; tested at start
 
     def __post_init__(self) -> None:
         if self.fencing and not self.idempotent_producer:
@@ -31,7 +31,7 @@ class BrokerTraits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 APACHE_KAFKA = BrokerTraits(
     name="apache-kafka", idempotent_producer=True, session_timeout_s=15.0, heartbeat_interval_s=3.0
 )
-# A group join waits here for half the session timeout, so it is short.
+# On this broker a group join waits for half the session timeout, so that is short.
 EMBEDDED = BrokerTraits(
     name="embedded", idempotent_producer=False, session_timeout_s=6.0, heartbeat_interval_s=1.5, fencing=False
 )
@@ -40,7 +40,7 @@ BROKER_TRAITS = {traits.name: traits for traits in (APACHE_KAFKA, EMBEDDED)}
 
 
 class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name where a secret is kept: a file or an environment variable, exactly one. Never the secret itself."""
+    """Place of a secret: exactly one of a file and an environment variable. Never the secret itself."""
 
     file: str | None = None
     env: str | None = None
@@ -51,7 +51,7 @@ class Secret(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Describe a TLS connection. Without `ca_file` the system's authorities are trusted."""
+    """Settings of TLS. Without `ca_file` the system's certificate authorities are trusted."""
 
     ca_file: str | None = None
     certificate_file: str | None = None
@@ -64,7 +64,7 @@ class Tls(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Sasl(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Describe a SASL login."""
+    """Settings of a SASL login."""
 
     username: Name
     password: Secret
@@ -72,7 +72,7 @@ class Sasl(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Say where the brokers are and how to talk to them."""
+    """Settings of the brokers: addresses, traits, TLS, login and timeout."""
 
     bootstrap: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)] = field(  # host:port
         default=("127.0.0.1:9092",), name="bootstrap_servers"
@@ -84,14 +84,14 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Role(NamedTuple):
-    """What a topic is for.
+    """Role of a topic.
 
-    `kind`: an `input` is read in order, and profiles know an offset of it; the `registry` is read as a whole by every
-    worker; an `output` is written; `profiles` are changelogs. `partitions`: the setting that counts its partitions.
-    What lives on the partition of its card is counted by `events`.
+    `kind`: an `input` is read in order, and markers name an offset of it; `merchants` is read as a whole by every
+    worker; an `output` is written; `profiles` are changelogs. `partitions`: the setting for its number of partitions.
+    It is `events` for topics whose records are on the partition of their card.
     """
 
-    kind: Literal["input", "registry", "output", "profiles"]
+    kind: Literal["input", "merchants", "output", "profiles"]
     partitions: Literal["events", "merchants", "alerts", "dead_letters"]
 
 
@@ -99,28 +99,28 @@ ROLES: Final[dict[str, Role]] = {
     "authorizations": Role("input", "events"),
     "authorization_outcomes": Role("input", "events"),
     "fraud_reports": Role("input", "events"),
-    "merchants": Role("registry", "merchants"),
+    "merchants": Role("merchants", "merchants"),
     "decisions": Role("output", "events"),
     "alerts": Role("output", "alerts"),
     "dead_letters": Role("output", "dead_letters"),
     "card_profiles": Role("profiles", "events"),
     "shared_profiles": Role("profiles", "events"),
 }
-"""The one table of topics, by field of `Topics`: from it come plans, rights, checks, what is redriven and metrics."""
+"""The table of topics, by field of `Topics`. Plans, rights, checks, redriving and metrics use it."""
 
 INPUT_ROLES: Final = tuple(field for field, role in ROLES.items() if role.kind == "input")
 OUTPUT_ROLES: Final = tuple(field for field, role in ROLES.items() if role.kind == "output")
-READ_ROLES: Final = tuple(field for field, role in ROLES.items() if role.kind in {"input", "registry"})
-"""What a worker reads and refuses records of: inputs, and the registry."""
+READ_ROLES: Final = tuple(field for field, role in ROLES.items() if role.kind in {"input", "merchants"})
+"""Topics with records that a worker reads and may refuse: inputs and merchants."""
 
 
 def label_of(field: str) -> str:
-    """Name a topic for people and metrics, whatever it is called on the brokers: `fraud-reports`."""
+    """Return the name of a topic in messages and metrics, such as `fraud-reports`. Settings do not change it."""
     return field.replace("_", "-")
 
 
 class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Name the topics; all but merchants, alerts and dead letters have the same number of partitions."""
+    """Names of the topics. All but merchants, alerts and dead letters have the same number of partitions."""
 
     authorizations: Name = "authorizations"
     authorization_outcomes: Name = "authorization-outcomes"
@@ -134,12 +134,12 @@ class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The topics that are read in order, authorizations first: profiles know an offset of each."""
+        """The topics that are read in order, authorizations first. Markers name an offset of each."""
         return self.of(INPUT_ROLES)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """The topics that decisions, alerts and dead letters go to."""
+        """The topics of decisions, alerts and dead letters."""
         return self.of(OUTPUT_ROLES)
 
     def of(self, fields: Iterable[str]) -> tuple[str, ...]:
@@ -151,10 +151,10 @@ assert tuple(ROLES) == Topics.__struct_fields__, "each topic has its role"
 
 
 class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many partitions each topic gets.
+    """Numbers of partitions of the topics.
 
-    `events` holds for authorizations, their outcomes, fraud-reports, decisions and profiles alike: what belongs to a
-    card lives on the partition of its authorizations.
+    `events` is for authorizations, their outcomes, fraud reports, decisions and profiles: all records of a card are on
+    the same partition number.
     """
 
     events: Partitions = 6
@@ -164,7 +164,7 @@ class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long records live, in milliseconds. `merchants` and profiles are compacted and keep the last of each key."""
+    """Retention of the topics in ms. `merchants` and profiles are compacted: they keep the last record of each key."""
 
     authorizations: RetentionMs = 7 * DAY_MS
     authorization_outcomes: RetentionMs = 7 * DAY_MS
@@ -176,4 +176,4 @@ class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 assert {field for field in ROLES if ROLES[field].kind in {"input", "output"}} == set(
     TopicRetention.__struct_fields__
-), "what is not compacted has its age"
+), "each topic that is not compacted has a retention"

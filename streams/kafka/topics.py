@@ -1,4 +1,4 @@
-"""The topics of a deployment: their names, and what `sekisho topics create` makes of them."""
+"""The topics of a deployment: their settings, and the plan that `sekisho topics create` carries out."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _NAME_LENGTH_MAX = 249  # Kafka's limit
 
 
 class TopicsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The topics of one deployment; `prefix` goes before every name."""
+    """Settings of the topics of one deployment. `prefix` goes before every name."""
 
     prefix: TopicPrefix = ""
     names: Topics = Topics()
@@ -29,7 +29,7 @@ class TopicsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def full(self) -> Topics:
-        """The names as the brokers know them, prefix applied."""
+        """The names on the brokers, with the prefix."""
         return Topics(**{field: self.prefix + getattr(self.names, field) for field in Topics.__struct_fields__})
 
     def __post_init__(self) -> None:
@@ -47,7 +47,7 @@ class TopicsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicPlan:
-    """One topic as it should be; `configs` are Kafka's topic configs by their own names."""
+    """A topic to be created. `configs` are Kafka's topic configs by their own names."""
 
     name: str
     partitions: int
@@ -57,20 +57,20 @@ class TopicPlan:
 
 PROFILE_CONFIGS: Final = {
     "cleanup.policy": "compact",
-    "min.compaction.lag.ms": str(DAY_MS // 96),  # a crashed flush must not cost the rows that it wrote over
+    "min.compaction.lag.ms": str(DAY_MS // 96),  # a crashed flush must not lose the rows that it replaced
     "max.compaction.lag.ms": str(DAY_MS),
-    "segment.bytes": str(128 << 20),  # the head is never compacted: small ones bound what a restore reads twice
+    "segment.bytes": str(128 << 20),  # the active segment is never compacted: small ones limit what a restore reads
     "segment.ms": str(DAY_MS // 4),
     "min.cleanable.dirty.ratio": "0.3",
     "delete.retention.ms": str(DAY_MS),  # tombstones outlive the slowest reader
     "max.message.bytes": str(1 << 20),
     "message.timestamp.type": "CreateTime",
 }
-"""How the topics of profiles are kept. The first line is part of the guarantee, and checked when a worker starts."""
+"""Configs of the changelog topics. A worker checks those that the guarantee needs at start (`streams.state.check`)."""
 
 
 def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
-    """Lay out every topic: inputs and outputs by retention, `merchants` and profiles compacted."""
+    """Return the plan of every topic: inputs and outputs with a retention, `merchants` and profiles compacted."""
     full, counts, retention = topics.full, topics.partitions, topics.retention_ms
     plans = []
     for field, role in ROLES.items():
@@ -88,18 +88,18 @@ def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
 
 
 def _configs(field: str, retention: TopicRetention) -> dict[str, str]:
-    """Return how a topic is kept: by age, by key, or as profiles are."""
+    """Return the configs of a topic by its role."""
     match ROLES[field].kind:
         case "profiles":
             return dict(PROFILE_CONFIGS)
-        case "registry":
+        case "merchants":
             return {"cleanup.policy": "compact"}
         case "input" | "output":
             return {"cleanup.policy": "delete", "retention.ms": str(getattr(retention, field))}
 
 
 async def ensure(broker: Broker, plans: Sequence[TopicPlan]) -> "list[TopicState]":
-    """Create the topics that are missing and look at all of them, in the order of `plans`.
+    """Create the missing topics and describe all, in the order of `plans`.
 
     Raises:
         aiokafka.errors.KafkaError: as `create_topics`.

@@ -1,4 +1,4 @@
-"""Bounded numbers and names of topics: no option can be set to a value that Kafka refuses."""
+"""Bounded types of topic settings: Kafka accepts every value that they allow."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Failed connections in words: the address, the cause and the way out, on one line."""
+"""Text for failed connections: the address, the cause and the way out, on one line."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ TOLD_MAX: Final = 5
 WORDS_MAX: Final = 200
 
 TLS_ALERT: Final = 0x15_03
-"""The first two bytes of an alert, which is how a port of TLS answers to whoever speaks without; read as a length."""
+"""First two bytes of a TLS alert, read as a length: the answer of a TLS port to a client without TLS."""
 
 HTTP: Final = int.from_bytes(b"HTTP")
 
@@ -31,21 +31,21 @@ OTHER_HOST: Final = frozenset({62, 64})
 """Codes of `X509_verify_cert_error_string(3)`."""
 
 STANDARD_REFUSAL: Final = "invalid credentials"
-"""Of Apache Kafka, which tells a wrong password from an unknown user to nobody."""
+"""Apache Kafka's text for both a wrong password and an unknown user."""
 
 OF_OUR_CERTIFICATE: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
-"""Words in the names of alerts by which a broker refuses a client's certificate, or the lack of one."""
+"""Parts of the names of TLS alerts with which a broker refuses a client's certificate, or a missing one."""
 
 
 def describe(found: Iterable[Failure]) -> str:
-    """Word the failures of some addresses, one after the other."""
+    """Return text for failed connections, one address after the other."""
     told = [f"{failure.address}: {cause(failure)}" for failure in found]
     more = f"; and {len(told) - TOLD_MAX} more" if len(told) > TOLD_MAX else ""
     return "; ".join(told[:TOLD_MAX]) + more
 
 
 def cause(failure: Failure) -> str:
-    """Word why one connection failed."""
+    """Return text for the cause of one failed connection."""
     error = _root(failure.error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(error, failure.host)
@@ -67,7 +67,7 @@ def cause(failure: Failure) -> str:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return what closed a connection, where that is known."""
+    """Return the error that closed a connection, if it is known."""
     cause: BaseException | None = error.__cause__ if isinstance(error, KafkaConnectionError) else None
     return error if cause is None else cause
 
@@ -79,11 +79,11 @@ def _untrusted(error: ssl.SSLCertVerificationError, host: str) -> str:
     if code == NOT_YET_VALID:
         return "the broker's certificate is not valid yet: compare the clocks"
     if code in OTHER_HOST:
-        return f"the broker's certificate is for other hosts, not for {host}: use a name that stands in it"
+        return f"the broker's certificate is for other hosts, not for {host}: use a host name that it contains"
     if code in NOT_TRUSTED:
         return (
-            "the broker's certificate is of an authority that kafka.tls.ca_file does not hold "
-            "(without that setting: that this system does not know)"
+            "the broker's certificate is from an authority that is not in kafka.tls.ca_file "
+            "(without that setting: that this system does not trust)"
         )
     return f"the broker's certificate is refused: {error.verify_message}"
 
@@ -94,7 +94,7 @@ def _tls(reason: str) -> str:
         return "this port does not speak TLS: leave out kafka.tls, or use the broker's port for TLS"
     if "ALERT" in reason and any(word in reason for word in OF_OUR_CERTIFICATE):
         return (
-            f"the broker does not take this client's certificate, or there is none ({name}): "
+            f"the broker refused this client's certificate, or the client has none ({name}): "
             "see kafka.tls.certificate_file"
         )
     return f"no agreement on TLS 1.2 or newer: {name}"
@@ -108,12 +108,12 @@ def _login(error: BrokerResponseError, failure: Failure) -> str:
     if isinstance(error, UnsupportedSaslMechanismError):
         return f"this port does not offer {failure.mechanism}: see kafka.sasl.mechanism"
     if isinstance(error, IllegalSaslStateError):
-        return "this port takes no login: leave out kafka.sasl, or use the broker's port for logins"
+        return "this port does not support login: leave out kafka.sasl, or use the broker's port for SASL"
     return str(error)[:WORDS_MAX]
 
 
 def _closed(error: BaseException, failure: Failure) -> str:
-    """Word a connection that the broker closed: what it was told last says what it expected instead."""
+    """Return text for a connection that the broker closed. The last request shows what the port expects."""
     if failure.is_new and failure.protocol.endswith("SSL") and failure.requests == 0:
         return (
             "closed during the TLS handshake: this port does not speak TLS "

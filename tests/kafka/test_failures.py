@@ -159,14 +159,14 @@ def test_a_certificate_that_has_expired_is_told(authority: Authority) -> None:
 @pytest.mark.parametrize("hosts", ["DNS:other.example", "IP:127.0.0.2"])
 def test_a_certificate_of_another_host_is_told(authority: Authority, hosts: str) -> None:
     told = offered(authority.issue("elsewhere", hosts=hosts), trusting(authority))
-    assert told == "the broker's certificate is for other hosts, not for 127.0.0.1: use a name that stands in it"
+    assert told == "the broker's certificate is for other hosts, not for 127.0.0.1: use a host name that it contains"
 
 
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_certificate_of_an_unknown_authority_is_told(authority: Authority, tmp_path: Path, is_named: bool) -> None:
     stranger = Authority(tmp_path, "stranger").issue("broker")
     told = offered(stranger, trusting(authority) if is_named else Tls())
-    assert told.startswith("the broker's certificate is of an authority that kafka.tls.ca_file does not hold")
+    assert told.startswith("the broker's certificate is from an authority that is not in kafka.tls.ca_file")
 
 
 def test_tls_spoken_to_a_port_without_is_told(authority: Authority) -> None:

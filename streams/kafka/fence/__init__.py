@@ -1,4 +1,4 @@
-"""One owner at a time for the logs of a partition, held by the broker (ADR 0014)."""
+"""Fencing: the broker accepts writes of one owner of a partition at a time (ADR 0014)."""
 
 from streams.kafka.fence.identity import IdentifiedBatch, ProducerIdentity, name_transactions
 from streams.kafka.fence.takeover import Fence, FenceError

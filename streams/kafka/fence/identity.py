@@ -1,4 +1,4 @@
-"""Under which producer id and epoch the outputs and rows of a partition are written."""
+"""Producer identity: the producer id and epoch with which outputs and rows of a partition are written."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _SEQUENCES: Final = 1 << 31  # sequence numbers are int32 and start again at 0
 
 
 class ProducerIdentity:
-    """The producer id and epoch of a partition's owner, and the next sequence number in each log that it writes."""
+    """Producer id and epoch of a partition's owner, and the next sequence number in each partition it writes to."""
 
     __slots__ = ("_sequences", "epoch", "producer_id")
 
@@ -23,14 +23,14 @@ class ProducerIdentity:
         self._sequences: defaultdict[TopicPartition, int] = defaultdict(int)
 
     def take(self, tp: TopicPartition, count: int) -> int:
-        """Return the sequence number of the first of `count` records, and reserve theirs. Call it in send order."""
+        """Reserve `count` sequence numbers and return the first. Call it in the order of sending."""
         first = self._sequences[tp]
         self._sequences[tp] = (first + count) % _SEQUENCES
         return first
 
 
 class IdentifiedBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no types
-    """A batch under the identity of a partition's owner, in place of that of the producer that sends it."""
+    """A batch with the identity of a partition's owner instead of that of the sending producer."""
 
     def __init__(
         self,
@@ -46,16 +46,16 @@ class IdentifiedBatch(BatchBuilder):  # type: ignore[misc]  # aiokafka has no ty
         self._tp = tp
 
     def _set_producer_state(self, *_: int) -> None:
-        """Number the records. Called once, when the sender takes the batch; batches of one log leave in order."""
+        """Number the records. Called once, when the sender takes the batch. Batches of a partition leave in order."""
         identity = self.identity
         first = identity.take(self._tp, self.record_count())
         super()._set_producer_state(identity.producer_id, identity.epoch, first)
 
 
 def name_transactions(client: AIOKafkaClient, transactional_id: Callable[[], str | None]) -> None:
-    """Put the transactional id of the moment into every produce of a client.
+    """Put the current transactional id into every produce of a client.
 
-    Brokers ask for it where batches are part of a transaction. aiokafka knows one for the whole life of a producer.
+    Brokers require it for batches of a transaction. aiokafka has one id for the whole life of a producer.
     """
     send = client.send
 

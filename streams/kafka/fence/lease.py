@@ -1,7 +1,7 @@
-"""The last look before a produce leaves this process: a worker that may have a successor must not write beside it.
+"""Check the lease right before each produce: a worker that may have a successor must not write.
 
-Outputs and rows are checked when they are handed to a producer, which may hold them while a request is under way, or
-send them again for as long as a broker is away. A process that is frozen meanwhile wakes up with them in its hands.
+An earlier check, when outputs are handed to the producer, is not enough. The producer may hold them while a request is
+pending, or retry them while a broker is down. The process may be paused meanwhile, and send them when it continues.
 """
 
 from collections.abc import Callable
@@ -15,22 +15,22 @@ FENCED: Final = "the broker refused a produce of an older epoch: another worker 
 
 
 class ExpelledError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """Raised when the group has excluded this worker: whatever it was doing, another may be doing by now.
+    """Raised when another worker may own this one's partitions: the group has removed it, or its lease has ended.
 
-    To a producer it is an error that no retry mends: it fails the batches of the request.
+    It is not retriable: in a producer it fails the batches of the request.
     """
 
 
 def guard(client: AIOKafkaClient, check: Callable[[], None]) -> None:
-    """Let no produce of a client leave that `check` refuses, with nothing but the way to the socket after it.
+    """Call `check` before each produce of a client, as the last step before the socket.
 
-    `check` raises ExpelledError, or another KafkaError that is not to be retried.
+    `check` refuses the produce by raising ExpelledError, or another KafkaError that is not retriable.
     """
     ready, send = client.ready, client.send
 
     async def checked(node_id: int, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
         if isinstance(request, ProduceRequest):
-            await ready(node_id, group=group)  # connecting takes time, and is done when `send` asks for it again
+            await ready(node_id, group=group)  # connect before the check, since it takes time
             check()
         return await send(node_id, request, group=group)
 

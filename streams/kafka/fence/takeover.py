@@ -1,11 +1,11 @@
-"""The broker as fence: a new owner of a partition shuts its predecessor out of every log that the two may write.
+"""Fencing by the broker: a new owner of a partition stops all writes of its predecessor.
 
-Each input partition has a transactional id. `InitProducerId` gives the new owner the producer id of that name with the
-next epoch. An empty transaction then puts a control record with this epoch into each log. From there on the broker
-refuses every batch of an older epoch, whenever it arrives: what the predecessor sent may lie in a socket, in the
-network or in a broker's queue for longer than any lease (ADR 0014). Outputs are written without transactions: plain
-idempotent batches that carry this producer id and epoch. A flush of profiles is a transaction under the same identity
-(ADR 0018): the takeover aborts the one that a predecessor left open, and completes one whose commit was begun.
+Each input partition has a transactional id. `InitProducerId` gives the new owner the producer id of that transactional
+id, with the next epoch. An empty transaction then writes a control record with this epoch into each partition that the
+owner writes to. From there on the broker refuses every batch of an older epoch, however late it arrives: a batch may
+wait in a socket, in the network or in a broker's queue for longer than any lease (ADR 0014). Outputs are idempotent
+batches with this producer id and epoch, without a transaction. A flush of profiles is a transaction of the same
+identity (ADR 0018). A takeover aborts an open transaction of the predecessor, and completes one whose commit has begun.
 """
 
 import asyncio
@@ -23,21 +23,22 @@ from streams.kafka.fence.identity import ProducerIdentity
 from streams.kafka.fence.lease import ExpelledError
 
 TRANSACTION_TIMEOUT_S: Final = 60.0
-"""After this, and the time that a flush may take, the coordinator aborts a transaction whose owner has died. A next
-owner aborts it at once. Brokers refuse more than `transaction.max.timeout.ms` (15 minutes by default)."""
+"""With the time limit of a flush added, it is the transaction timeout: the coordinator then aborts a transaction whose
+owner has died. A next owner aborts it at once. Brokers refuse more than `transaction.max.timeout.ms` (15 minutes by
+default)."""
 
 RETRY_S: Final = 0.005
 RETRY_MAX_S: Final = 0.5
 
 _NOT_YET: Final = (
-    errors.ConcurrentTransactions,  # the predecessor's transaction, or this one, is not complete yet
+    errors.ConcurrentTransactions,  # a transaction of this id is not complete yet
     errors.CoordinatorLoadInProgressError,
     errors.CoordinatorNotAvailableError,
     errors.NotCoordinatorError,
     errors.NotEnoughReplicasError,
     errors.NotEnoughReplicasAfterAppendError,
     errors.RequestTimedOutError,
-    errors.UnknownTopicOrPartitionError,  # its metadata has not reached the coordinator
+    errors.UnknownTopicOrPartitionError,  # the coordinator does not know the topic yet
 )
 _MOVED: Final = (errors.CoordinatorNotAvailableError, errors.NotCoordinatorError)
 
@@ -45,15 +46,15 @@ _T = TypeVar("_T")
 
 
 class FenceError(Exception):
-    """Raised when the broker does not fence the predecessor of a partition. Nothing has been read or written."""
+    """Raised when the broker does not fence the predecessor of a partition. No input has been read."""
 
 
 class Fence:
-    """Take partitions over, one coordinator request after the other, over the connection of a producer.
+    """Fence predecessors and run transactions, by requests to coordinators over the connection of a producer.
 
-    `timeout_s` bounds one takeover. It must be longer than a broker needs to drop a follower that is stuck
-    (`replica.lag.time.max.ms`, 30 s): until then nothing that the predecessor wrote is settled. `flush_s` is the
-    longest time between `begin` and `commit`.
+    `timeout_s` limits one takeover. It must be longer than a broker needs to drop a stuck follower
+    (`replica.lag.time.max.ms`, 30 s): before that the predecessor's last writes may be below no high watermark.
+    `flush_s` is the longest time between `begin` and `commit`.
     """
 
     def __init__(
@@ -71,27 +72,28 @@ class Fence:
         return f"{self._group}-{partition}"
 
     async def probe(self) -> None:
-        """Try at start whether the broker hands out epochs to this client.
+        """Test at start that the broker gives this client producer epochs.
 
         Raises:
-            FenceError: it does not, or the client lacks a right.
+            FenceError: the broker does not, or the client lacks a right.
         """
         await self._bounded(f"{self._group}-probe", self._initialise(f"{self._group}-probe"))
 
     async def take(self, partition: int, logs: Collection[TopicPartition]) -> ProducerIdentity:
-        """Fence all earlier owners of an input partition out of `logs`, and return the identity of the new owner.
+        """Fence all earlier owners of an input partition, and return the identity of the new owner.
 
-        When this returns, the high watermark of each log is behind everything that an earlier owner ever got into it.
+        `logs` are the partitions that owners write to. When this returns, the high watermark of each is beyond every
+        record of an earlier owner.
 
         Raises:
-            FenceError: it was refused, or not complete within `timeout_s`.
-            ExpelledError: a later owner has fenced this one meanwhile.
+            FenceError: the broker refused, or the takeover was not complete within `timeout_s`.
+            ExpelledError: a later owner has fenced this one.
         """
         name = self.name(partition)
         return await self._bounded(name, self._take(name, logs))
 
     async def renew(self, partition: int, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
-        """Remind the coordinator and the brokers of this owner before they forget an id that is idle.
+        """Write the epoch again, before the coordinator and the brokers drop an idle id.
 
         Raises:
             FenceError, ExpelledError: as `take`.
@@ -100,9 +102,9 @@ class Fence:
         await self._bounded(name, self._mark(name, identity, logs))
 
     async def begin(self, partition: int, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
-        """Begin a transaction that writes to `logs`. What is written to them before `commit` has this identity.
+        """Begin a transaction that writes to `logs`. All writes to them before `commit` must have this identity.
 
-        It waits until the transaction before it is complete. For how long is for the caller to bound.
+        It waits until the last transaction is complete. It has no time limit: the caller sets one.
 
         Raises:
             FenceError, ExpelledError: as `take`.
@@ -111,9 +113,9 @@ class Fence:
         await self._add(name, identity, logs)
 
     async def commit(self, partition: int, identity: ProducerIdentity) -> None:
-        """Commit the transaction: when this returns it counts, whatever happens to the worker or to a broker.
+        """Commit the transaction. When this returns, the commit survives a failure of the worker or of a broker.
 
-        Its control records may reach the logs a moment later. A takeover, and the next `begin`, wait for them.
+        Its control records may be written a moment later. A takeover, and the next `begin`, wait for them.
 
         Raises:
             FenceError, ExpelledError: as `take`.
@@ -126,7 +128,7 @@ class Fence:
         return identity
 
     async def _bounded(self, name: str, work: Awaitable[_T]) -> _T:
-        """Give up after `timeout_s`, naming the last answer."""
+        """Limit an operation to `timeout_s`. The error names the last answer."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await work
@@ -139,7 +141,7 @@ class Fence:
             ) from None
 
     async def _initialise(self, name: str) -> ProducerIdentity:
-        """Ask for the producer id of a transactional id, and for its next epoch."""
+        """Request the producer id of a transactional id, with the next epoch."""
 
         def code(answer: Any) -> list[int]:
             return [answer.error_code]
@@ -148,11 +150,11 @@ class Fence:
         return ProducerIdentity(answer.producer_id, answer.producer_epoch)
 
     async def _mark(self, name: str, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
-        """Put a control record with this epoch into each log, by a transaction without data, and wait for all of them.
+        """Write a control record with this epoch into each partition, by an empty transaction, and wait for all.
 
-        The coordinator acknowledges the end of a transaction before its control records are written. Asked a second
-        time it answers CONCURRENT_TRANSACTIONS until every one of them is acknowledged by all in-sync replicas
-        (kafka.coordinator.transaction.TransactionCoordinator.endTransaction), so the second success is the proof.
+        The coordinator acknowledges the end of a transaction before it writes the control records. To a second request
+        it answers CONCURRENT_TRANSACTIONS until all in-sync replicas have acknowledged all of them
+        (kafka.coordinator.transaction.TransactionCoordinator.endTransaction). So its second success is the proof.
         """
         await self._add(name, identity, logs)
         for _ in ("begun", "complete"):
@@ -174,7 +176,7 @@ class Fence:
         await self._ask(name, request, lambda answer: [answer.error_code])
 
     async def _ask(self, name: str, request: Any, codes: Callable[[Any], list[int]]) -> Any:
-        """Send a request to the coordinator of a transactional id until it succeeds or is refused for good."""
+        """Send a request to the coordinator of a transactional id, until it succeeds or fails with no retry."""
         wait_s = RETRY_S
         while True:
             try:

@@ -1,1 +1,1 @@
-"""Read topics without a group: ranges of a log, single records, and what comes from now on."""
+"""Read topics without a consumer group: ranges of partitions, single records, and new records as they arrive."""

@@ -1,7 +1,7 @@
-"""A consumer of single records that takes no more memory than it is given, whatever was sent.
+"""A consumer of single records with bounded memory, whatever producers sent.
 
-For what reads without a group: merchants, dead letters, decisions that are read back. Authorizations and fraud reports
-go by column, past all of this (`streams.transport.poller`).
+It serves readers without a group: of merchants, of dead letters, of decisions in the demonstration. The inputs are
+read as columns by `streams.transport.poller`.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ Polled = dict[TopicPartition, list[Record]]
 
 
 class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it has no types
-    """Poll as `AIOKafkaConsumer.getmany` does, one batch unpacked at a time.
+    """Poll like `AIOKafkaConsumer.getmany`, but unpack one batch at a time.
 
-    A batch that expands beyond `batch_max_bytes`, or cannot be read, is given to `refuse` and passed, once everything
-    before it has been handed out.
+    A batch that is larger than `batch_max_bytes` unpacked, or that cannot be read, goes to `refuse` and is skipped,
+    after all records before it were returned.
     """
 
     def __init__(self, *, batch_max_bytes: int, refuse: Refuse = fail, **options: Any) -> None:
@@ -42,7 +42,7 @@ class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it ha
         await close(self)
 
     async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Polled:
-        """Return records of the partitions, or of all, by partition; at most `max_records`. Overrides the original.
+        """Return at most `max_records` records, by partition, of the given partitions or of all. Overrides aiokafka's.
 
         Raises:
             ConsumerStoppedError: the consumer is closed.
@@ -64,7 +64,7 @@ class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it ha
                 waiter.cancel()
 
     def _take(self, partitions: tuple[TopicPartition, ...], room: int) -> Polled:
-        """Take records out of what was fetched, of each partition what one batch brings, until there are `room`."""
+        """Take at most `room` fetched records, from one batch of each partition."""
         polled: Polled = {}
         buffered = self._fetcher._records
         for tp in list(buffered):
@@ -90,7 +90,7 @@ class BoundedConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]  # it ha
         return polled
 
     def _some(self, tp: TopicPartition, result: Any, room: int) -> list[Record]:
-        """Take at most `room` records of the next batch that has any, or give it to `refuse`."""
+        """Take at most `room` records of the next non-empty batch, or pass it to `refuse`."""
         if not result.has_more() or not result.check_assignment(tp):
             return []
         source = result._partition_records

@@ -1,9 +1,9 @@
-"""Where a log ends: one rule for whatever reads to the end.
+"""The end of a partition: one rule for all code that reads to the end.
 
-A reader has read everything once its position has reached the end. Neither the offset of the last record nor an empty
-poll says so: compaction and the markers of transactions leave gaps, and a broker may be slow. The end that ListOffsets
-gives may lie inside the last batch (the embedded broker gives the base offset of that batch plus one). So a partition
-that is not empty is also fetched from there: the answer tells how far the log goes, whatever the broker.
+A reader has read everything once its position has reached the end offset. The offset of the last record does not show
+this, since compaction and transaction markers leave gaps. Nor does an empty poll, since a broker may be slow. The end
+that ListOffsets returns may be inside the last batch: the embedded broker returns the base offset of that batch plus
+one. So a partition that is not empty is also fetched from there: the answer contains the true end.
 """
 
 import asyncio
@@ -19,51 +19,51 @@ from aiokafka.structs import TopicPartition
 from streams.kafka.errors import UnreadableError
 from streams.kafka.reading.fetcher import READ_COMMITTED
 
-LOOK_S: Final = 0.01  # aiokafka wakes no one for an empty answer: how often to look for it
+LOOK_S: Final = 0.01  # interval to check for an empty answer, of which aiokafka does not notify
 
 
 class Span(NamedTuple):
-    """The offsets that a partition holds: `begin` is its first, `end` is the next to come."""
+    """Offsets of a partition: `begin` is the first one, `end` is the next one to be written."""
 
     begin: int
     end: int
 
     def holds(self, offset: int) -> bool:
-        """Tell whether a record may still be there; outside, retention took it, or the topic was made anew."""
+        """Tell whether a record may exist. Outside, retention removed it, or the topic was created anew."""
         return self.begin <= offset < self.end
 
 
 class Patience:
-    """A bounded wait for what must be there: `seconds` from now, and again from each `renew`."""
+    """A deadline for records that must exist: `seconds` from now, and anew after each `renew`."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.renew()
 
     def renew(self) -> None:
-        """Begin to wait anew: something came."""
+        """Restart the deadline: data arrived."""
         self._until_s = time.monotonic() + self._seconds
 
     def left_s(self, tp: TopicPartition) -> float:
-        """Return how many seconds are left.
+        """Return the seconds left.
 
         Raises:
-            UnreadableError: none.
+            UnreadableError: the deadline has passed.
         """
         left = self._until_s - time.monotonic()
         if left <= 0:
-            text = f"{name_of(tp)}: nothing in {self._seconds:g} s of what must be there"
+            text = f"{name_of(tp)}: no data for {self._seconds:g} s, although there are records to read"
             raise UnreadableError(text) from TimeoutError()
         return left
 
 
 def name_of(tp: TopicPartition) -> str:
-    """Name a partition for people."""
+    """Return the name of a partition for messages: `topic[number]`."""
     return f"{tp.topic}[{tp.partition}]"
 
 
 async def partitions_of(consumer: aiokafka.AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """Return the partitions of a topic; none if it does not exist. To ask for one by name could create it."""
+    """Return the partitions of a topic; none if it does not exist. It lists all topics: asking for one may make it."""
     if topic not in await consumer.topics():
         return []
     await consumer._client._wait_on_metadata(topic)
@@ -73,7 +73,7 @@ async def partitions_of(consumer: aiokafka.AIOKafkaConsumer, topic: str) -> list
 async def reported(
     consumer: aiokafka.AIOKafkaConsumer, tps: Sequence[TopicPartition], timeout_s: float
 ) -> dict[TopicPartition, Span]:
-    """Return what partitions hold, as ListOffsets says. A right to Describe is enough for it.
+    """Return the offsets of partitions as ListOffsets reports them. The right to Describe is enough.
 
     Raises:
         UnreadableError: a partition does not exist, or the broker did not answer within `timeout_s`.
@@ -91,9 +91,9 @@ async def reported(
 async def bounds(
     consumer: aiokafka.AIOKafkaConsumer, tps: Sequence[TopicPartition], timeout_s: float
 ) -> dict[TopicPartition, Span]:
-    """Return the first offset of each partition and the one after its last record. The consumer has none afterwards.
+    """Return the first offset of each partition and the offset after its last record. It clears the assignment.
 
-    Under `read_committed` the last record is the last before the first open transaction.
+    With `read_committed`, the last record is the last one before the first open transaction.
 
     Raises:
         UnreadableError: as `reported`; or a partition cannot be fetched.
@@ -112,7 +112,7 @@ async def bounds(
 def assigned(
     consumer: aiokafka.AIOKafkaConsumer, positions: Mapping[TopicPartition, int]
 ) -> Iterator[dict[TopicPartition, Any]]:
-    """Fetch partitions from positions until the context is left; give aiokafka's state of each."""
+    """Assign partitions with positions until the context is left. Yield aiokafka's state of each."""
     subscriptions = consumer._subscription
     try:
         if positions:
@@ -121,20 +121,20 @@ def assigned(
             consumer.seek(tp, position)
         yield {tp: subscriptions.subscription.assignment.state_value(tp) for tp in positions}
     finally:
-        subscriptions.unsubscribe()  # the consumer's own would ask for the metadata of every topic
+        subscriptions.unsubscribe()  # the consumer's own method would request metadata of every topic
         consumer._fetcher._records.clear()
 
 
 async def next_fetch(
     consumer: aiokafka.AIOKafkaConsumer, tp: TopicPartition, state: Any, end: int, patience: Patience
 ) -> Any:
-    """Wait for the next fetch that brings something; None if the log has nothing more before `end`.
+    """Wait for the next non-empty fetch. None if the partition has no more records before `end`.
 
-    That is so when the broker answers with nothing although it knows the log up to `end`. After a change of leader
-    it may know less for a moment.
+    It has none if an answer is empty although the broker's end offset is `end` or more. After a change of leader the
+    broker's end offset may be lower for a moment.
 
     Raises:
-        UnreadableError: the broker refused, or the time is over.
+        UnreadableError: the broker refused, or the deadline has passed.
     """
     while True:
         fetched = consumer._fetcher._records.pop(tp, None)
@@ -154,7 +154,7 @@ async def next_fetch(
 
 
 def end_of(consumer: aiokafka.AIOKafkaConsumer, state: Any) -> int:
-    """Return the end of what the last answer could have brought."""
+    """Return the end offset of the last answer: the last stable offset or the high watermark, by isolation level."""
     is_committed = consumer._fetcher._isolation_level == READ_COMMITTED and state.lso is not None
     end: int = state.lso if is_committed and state.lso >= 0 else state.highwater
     return end

@@ -1,7 +1,7 @@
-"""aiokafka's fetcher: told to fetch again, asked for the next batch of an answer, and closed.
+"""Operations on aiokafka's fetcher: start the next fetch, take the next batch of an answer, close.
 
-`next_batch` and `aborted` do what `PartitionRecords._unpack_records` does, on the same private objects; tests pin the
-source of that, and of what `close` works around.
+`next_batch` and `aborted` do what `PartitionRecords._unpack_records` does, on the same private objects. Tests pin its
+source, and that of the code that `close` works around.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ CLOSE_AGAIN_S: Final = 0.01
 
 
 def fetch_again(fetcher: Any) -> None:
-    """Tell the fetcher that there is room: it sends the next fetch at once."""
+    """Make the fetcher send the next fetch at once."""
     fetcher._notify(fetcher._wait_consume_future)
 
 
 def next_batch(source: Any, walk: Fetched) -> Stored | None:
-    """Give the next batch that is for us; None if there is none. What is not has been moved past.
+    """Return the next data batch, or None. Control batches and aborted batches are skipped.
 
     Raises:
-        aiokafka.errors.CorruptRecordException: its checksum or its length is wrong; the position stays before it.
+        aiokafka.errors.CorruptRecordException: a checksum or a length is wrong. The position stays before that batch.
     """
     while (batch := walk.next()) is not None:
         header = batch.header
@@ -40,7 +40,7 @@ def next_batch(source: Any, walk: Fetched) -> Stored | None:
 
 
 def aborted(source: Any, batch: Any) -> bool:
-    """Tell whether a transaction of this batch was rolled back, keeping aiokafka's list of aborted producers."""
+    """Tell whether a batch belongs to an aborted transaction. Updates aiokafka's list of aborted producers."""
     if source._isolation_level != READ_COMMITTED or batch.producer_id is None:
         return False
     source._consume_aborted_up_to(batch.base_offset)
@@ -52,8 +52,8 @@ def aborted(source: Any, batch: Any) -> bool:
 async def close(consumer: aiokafka.AIOKafkaConsumer) -> None:
     """Stop a consumer, and wait until its connections are closed.
 
-    aiokafka tells its fetcher to end by one cancellation. The fetcher forgets it if it comes while it cancels fetches
-    itself, those of an assignment that is gone: at the end of a read or in a rebalance. So it is told again.
+    aiokafka cancels its fetcher once. The fetcher swallows the cancellation if it is just cancelling fetches of an
+    earlier assignment: at the end of a read, or in a rebalance. So it is cancelled again.
 
     Raises:
         aiokafka.errors.KafkaError: the fetcher had failed.
@@ -66,10 +66,10 @@ async def close(consumer: aiokafka.AIOKafkaConsumer) -> None:
 
 
 async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
-    """Stop a consumer, and what `AIOKafkaConsumer.stop` leaves when it ends early.
+    """Stop a consumer, and also what `AIOKafkaConsumer.stop` leaves open when it ends early.
 
-    It cancels tasks and awaits them. One that has not begun, or that waits to fetch again after an error, ends by this
-    cancellation, and so does the stop: its caller would see itself cancelled, and connections would stay open.
+    The original cancels tasks and awaits them. A task that has not begun, or that waits after an error, raises the
+    cancellation into `stop`: its caller would seem cancelled, and connections would stay open.
     """
     failure: KafkaError | None = None
     try:
@@ -79,7 +79,7 @@ async def _stop(consumer: aiokafka.AIOKafkaConsumer) -> None:
         current = asyncio.current_task()
         if current is not None and current.cancelling():  # the loop ends
             raise
-    except KafkaError as error:  # of a fetcher that had failed
+    except KafkaError as error:  # the fetcher had failed
         failure = error
     fetcher = consumer._fetcher
     if fetcher is not None:

@@ -1,4 +1,4 @@
-"""Ranges of logs, without a group: rows of state to restore, outputs to scan, dead letters and their records."""
+"""Read ranges of partitions without a consumer group: changelog rows, outputs, dead letters and their records."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ from streams.records.batches import Refused, Stored
 
 TAIL_STEP: Final = 4_096
 RECORDS_MAX: Final = 2_048
-"""Single records that are handed out at once."""
+"""Single records that are yielded at a time."""
 
 _LEVELS: Final = {"read_uncommitted": READ_UNCOMMITTED, "read_committed": READ_COMMITTED}
 _NO_OTHERS: Final[Mapping[str, Isolation]] = {}
@@ -34,7 +34,7 @@ _NO_OTHERS: Final[Mapping[str, Isolation]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tail:
-    """Hold the last record of a key, and the keys of all records after it in their order."""
+    """The last record of a key, and the keys of all later records in order."""
 
     offset: int
     value: bytes | None
@@ -42,22 +42,18 @@ class Tail:
 
 
 class LogReader:
-    """Read ranges of partitions, one at a time, on the main loop beside heartbeats.
+    """Read ranges of partitions, one at a time, on the main loop.
 
-    The next fetch is under way while what the last one brought is unpacked, and the loop is given back every 4,096
-    rows. Memory: about three fetches of at most `fetch_max_bytes`, a batch of at most `batch_max_bytes` unpacked, and
-    the rows handed out. `timeout_s` is how long the broker may bring nothing, of what must be there, before a read
-    fails.
+    The next fetch is sent before the last one is unpacked. The main loop gets control after every 4,096 rows. Memory:
+    about three fetches of at most `fetch_max_bytes`, one batch of at most `batch_max_bytes` unpacked, and the rows
+    that were yielded. A read fails if the broker returns nothing for `timeout_s` although there are records.
 
-    A batch that cannot be unpacked was written by no worker. On the topics that `passes_over` names it counts as one
-    record without key and value; on others it ends the read. Who reads single records says so with each read.
+    No worker writes a batch that cannot be unpacked. On the topics in `passes_over` it counts as one record without
+    key and value; on others the read fails. `records` has a parameter for it instead.
 
-    `isolation_of` names topics that are read otherwise than with `isolation`.
-
-    Where retention has taken the begin of a range, the read begins at what is left if it `skips_expired`; otherwise it
-    fails.
-
-    `progressed` is called for each answer of the broker that was asked for, and for each piece of it that was taken.
+    `isolation_of`: isolation levels of topics that differ from `isolation`. `skips_expired`: if retention has removed
+    the begin of a range, the read begins at the first record left; otherwise it fails. `progressed` is called for each
+    answer of the broker, and for each part of it that was processed.
     """
 
     def __init__(
@@ -68,7 +64,7 @@ class LogReader:
         isolation: Isolation,
         isolation_of: Mapping[str, Isolation] = _NO_OTHERS,
         timeout_s: float = 30.0,
-        fetch_max_bytes: int = 4 << 20,  # taken in at once: of 8 MiB the main loop would be held for 20 ms
+        fetch_max_bytes: int = 4 << 20,  # 8 MiB would block the main loop for 20 ms
         fetch_max_wait_ms: int = 50,
         batch_max_bytes: int = BATCH_MAX_BYTES,
         passes_over: Collection[str] = (),
@@ -96,14 +92,14 @@ class LogReader:
         }
 
     async def start(self) -> None:
-        """Connect.
+        """Connect the consumer.
 
         Raises:
             aiokafka.errors.KafkaError: the broker cannot be reached.
         """
         assert self._started is None
         consumer = aiokafka.AIOKafkaConsumer(**self._options)
-        consumer._request_timeout_ms = int(self._timeout_s * 1000)  # of a look-up of offsets, which has many requests
+        consumer._request_timeout_ms = int(self._timeout_s * 1000)  # a look-up of offsets sends many requests
         failover.watch(consumer._client)
         try:
             await consumer.start()
@@ -113,7 +109,7 @@ class LogReader:
         self._started = consumer
 
     async def stop(self) -> None:
-        """Disconnect; a read under way fails."""
+        """Disconnect. A pending read fails."""
         consumer, self._started = self._started, None
         if consumer is not None:
             await close(consumer)
@@ -136,7 +132,7 @@ class LogReader:
         return self._started
 
     async def partitions_of(self, topic: str) -> list[TopicPartition]:
-        """Return the partitions of a topic; none if it does not exist, and then it is not created."""
+        """Return the partitions of a topic; none if it does not exist. The topic is not created."""
         return await ends.partitions_of(self._consumer, topic)
 
     async def bounds(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Span]:
@@ -156,7 +152,7 @@ class LogReader:
         return found
 
     async def reported(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, Span]:
-        """Return what partitions hold as ListOffsets says, which needs no right to Read; also during a read.
+        """Return the offsets of partitions as ListOffsets reports them, also during a read. It needs no right to Read.
 
         Raises:
             UnreadableError: as `bounds`.
@@ -164,7 +160,7 @@ class LogReader:
         return await ends.reported(self._consumer, tps, self._timeout_s)
 
     async def held_back(self, tps: Sequence[TopicPartition]) -> list[TopicPartition]:
-        """Return the partitions whose last records are not to be read yet: a transaction is open.
+        """Return the partitions with an open transaction, whose last records are not readable yet.
 
         Raises:
             UnreadableError: as `bounds`.
@@ -176,7 +172,7 @@ class LogReader:
         return [tp for tp in tps if stable[tp].end < every[tp].end]
 
     async def topic_ids(self, topics: Collection[str]) -> dict[str, str]:
-        """Return the id of each topic by its name; of none where the broker has no ids.
+        """Return the topic ids by name; empty if the broker has no topic ids.
 
         Raises:
             UnreadableError: the broker did not answer, or did not know all of them, within `timeout_s`.
@@ -190,7 +186,7 @@ class LogReader:
         return found
 
     async def offset_at(self, tp: TopicPartition, time_ms: int, end: int) -> int:
-        """Return the first offset whose record is of that time or later; `end` if there is none.
+        """Return the first offset with a timestamp of `time_ms` or later; `end` if there is none.
 
         Raises:
             UnreadableError: the broker did not answer within `timeout_s`.
@@ -204,13 +200,13 @@ class LogReader:
         return end if found is None else int(found.offset)
 
     async def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncGenerator[Rows, None]:
-        """Read every record of [begin, end) in order; leave early only through `contextlib.aclosing`.
+        """Yield all records of [begin, end) in order. To stop early, use `contextlib.aclosing`.
 
-        Positions say when the end is reached: compaction and the markers of transactions leave gaps, at the end too.
+        Fetch positions determine the end: compaction and transaction markers leave gaps, also at the end.
 
         Raises:
-            UnreadableError: the range is not in the log, `timeout_s` passed without progress, a checksum is wrong, or a
-                batch cannot be unpacked.
+            UnreadableError: the range is not in the partition, `timeout_s` passed without progress, a checksum is
+                wrong, or a batch cannot be unpacked.
         """
         is_passed_over = tp.topic in self._passes_over
         async with aclosing(self._fetches(tp, begin, end)) as fetches:
@@ -223,13 +219,13 @@ class LogReader:
     async def records(
         self, tp: TopicPartition, begin: int, end: int, refuse: Refuse = fail
     ) -> AsyncGenerator[list[Record], None]:
-        """Read, as `read`, single records with their headers, up to 2,048 at a time.
+        """Yield single records with their headers, up to 2,048 at a time. Otherwise like `read`.
 
-        A batch that cannot be unpacked is given to `refuse` and passed, between what stands around it.
+        A batch that cannot be unpacked goes to `refuse`, in order, and is skipped.
 
         Raises:
-            UnreadableError: as `read`, but for the last.
-            RefusedBatchError: by default for a batch that cannot be unpacked.
+            UnreadableError: as `read`, except for a batch that cannot be unpacked.
+            RefusedBatchError: a batch cannot be unpacked, with the default `refuse`.
         """
         async with aclosing(self._fetches(tp, begin, end)) as fetches:
             async for fetched, batches in fetches:
@@ -248,7 +244,7 @@ class LogReader:
     async def _fetches(
         self, tp: TopicPartition, begin: int, end: int
     ) -> AsyncGenerator[tuple[Any, Sequence[Stored]], None]:
-        """Give what was fetched of [begin, end), fetch by fetch, cut into batches that are not unpacked yet."""
+        """Yield each fetch of [begin, end), with its record batches, which are not unpacked yet."""
         if begin >= end:
             return
         assert not self._is_reading, "one read at a time"
@@ -277,9 +273,9 @@ class LogReader:
             self._is_reading = False
 
     async def last(self, tp: TopicPartition, key: bytes, begin: int, end: int) -> Tail | None:
-        """Find the last record of a key in [begin, end), reading back from the end in ever longer steps, or None.
+        """Return the last record of a key in [begin, end), or None. It reads backwards from the end in growing steps.
 
-        Absence is known only once all has been read, and the keys of all of it are held until then.
+        If there is none, the whole range is read, and the keys of all its records are held in memory.
 
         Raises:
             UnreadableError: as `read`.
@@ -304,7 +300,7 @@ class LogReader:
         return None
 
     def _isolate(self, topics: Collection[str]) -> None:
-        """Read from here on as these topics are to be read: aiokafka knows one isolation for all."""
+        """Set the isolation level for these topics: aiokafka has one for the whole consumer."""
         levels = {_LEVELS[self._isolation_of.get(topic, self._isolation)] for topic in topics}
         assert len(levels) <= 1, "topics that are read together are read alike"
         for level in levels:

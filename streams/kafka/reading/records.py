@@ -1,4 +1,4 @@
-"""Single records, with all that a broker knows of each."""
+"""Single records with all their metadata."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from streams.records.columns import Header, Records
 
 
 class Record(NamedTuple):
-    """One record as it was read. `stored` is the size of its batch in bytes, and the time of the newest record there.
+    """A record. `stored`: the size in bytes of its record batch, and the newest timestamp in it.
 
-    `timestamp_type` is 1 where the broker dates records on arrival; a header that cannot be read is left out.
+    `timestamp_type` is 1 if the broker sets timestamps on arrival. If a header cannot be read, `headers` is empty.
     """
 
     topic: str
@@ -32,7 +32,7 @@ Refuse = Callable[[TopicPartition, Refused], None]
 
 
 class RefusedBatchError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
-    """Raised where a batch that cannot be unpacked has no business to be."""
+    """Raised for a batch that cannot be unpacked, on a topic where no worker writes one."""
 
 
 def fail(tp: TopicPartition, refused: Refused) -> None:
@@ -45,7 +45,7 @@ def fail(tp: TopicPartition, refused: Refused) -> None:
 
 
 def records_of(tp: TopicPartition, part: Records, batch: Stored) -> Iterator[Record]:
-    """Give the records of a batch, or of a part of it, one by one."""
+    """Yield the records of a batch, or of a part of it."""
     kind, stored = int(part.is_dated_by_broker), (batch.size, batch.last_ms)
     columns = zip(part.offsets, part.timestamps_ms, part.keys, part.values, strict=True)
     for row, (offset, at_ms, key, value) in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Records of a log, column by column, out of the batches that a fetch brought."""
+"""Unpack the record batches of a fetch into columns."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,13 +19,13 @@ ROWS_MAX: Final = 4_096
 """Rows of one step: 2 to 4 ms of the main loop."""
 
 BATCH_MAX_BYTES: Final = 64 << 20
-"""What a batch may take unpacked. A worker writes none so large: the configuration allows it 8 MiB, and a record of 20
-bytes counts with 128 more."""
+"""Largest size of a record batch, unpacked. Workers write smaller ones: the configuration allows 8 MiB, and a record of
+20 bytes counts with 128 more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Hold 1 to 4,096 records that follow each other in one partition, column by column."""
+    """Columns of 1 to 4,096 consecutive records of one partition."""
 
     offsets: list[int] = field(default_factory=list)
     keys: list[bytes] = field(default_factory=list)  # b"" where there is none
@@ -48,7 +48,7 @@ class Rows:
         self.timestamps_ms.extend(records.timestamps_ms)
 
     def note(self, refused: Refused) -> None:
-        """Append a record without key and value in the place of a batch."""
+        """Append a record without key and value, in place of a refused batch."""
         self.offsets.append(refused.first)
         self.keys.append(b"")
         self.values.append(None)
@@ -56,7 +56,7 @@ class Rows:
 
 
 def batches_of(fetched: Any, end: int) -> list[Stored]:
-    """Cut what was fetched into batches, up to the one that reaches `end`; nothing is unpacked yet."""
+    """Split a fetch into record batches, up to the one that reaches `end`. Nothing is unpacked."""
     batches: list[Stored] = []
     for batch in Fetched.of(fetched._partition_records):
         batches.append(batch)
@@ -68,15 +68,15 @@ def batches_of(fetched: Any, end: int) -> list[Stored]:
 def unpacked(
     tp: TopicPartition, fetched: Any, batches: Sequence[Stored], begin: int, end: int, limit: int
 ) -> Iterator[tuple[Stored, Records | Refused]]:
-    """Unpack batches one by one, as `next_batch` finds them, and cut them to [begin, end): some reach over either edge.
+    """Unpack record batches, without control and aborted ones, and cut them to [begin, end).
 
-    `limit` is what a batch may take unpacked, in bytes.
+    `limit` is the largest size of a batch unpacked, in bytes.
 
     Raises:
         UnreadableError: a checksum is wrong.
     """
     source = fetched._partition_records
-    first = max(begin, source.next_fetch_offset)  # beyond the begin where retention has taken it
+    first = max(begin, source.next_fetch_offset)  # after `begin` if retention has removed it
     for batch in batches:
         header = batch.header
         if not header.validate_crc():
@@ -90,12 +90,12 @@ def unpacked(
 def rows_of(
     tp: TopicPartition, found: Iterable[tuple[Stored, Records | Refused]], *, is_passed_over: bool
 ) -> Iterator[Rows]:
-    """Put records together to rows of at most `ROWS_MAX`.
+    """Gather records into `Rows` of at most ROWS_MAX records.
 
-    A batch that cannot be unpacked counts as one record without key and value if it is to be passed over.
+    If `is_passed_over`, a batch that cannot be unpacked counts as one record without key and value.
 
     Raises:
-        UnreadableError: a batch cannot be unpacked.
+        UnreadableError: a batch cannot be unpacked, and `is_passed_over` is false.
     """
     rows = Rows()
     for _, records in found:
@@ -115,7 +115,7 @@ def rows_of(
 
 
 def pieces(records: Records, most: int) -> Iterator[Records]:
-    """Cut records into parts of at most so many; none of none."""
+    """Yield parts of at most `most` records."""
     for low in range(0, len(records), most):
         yield records.part(low, min(low + most, len(records)))
 
@@ -123,6 +123,6 @@ def pieces(records: Records, most: int) -> Iterator[Records]:
 def _complaint(tp: TopicPartition, refused: Refused) -> str:
     return (
         f"{name_of(tp)}, offsets {refused.first} to {refused.end - 1}: {refused.reason}, {refused.size} bytes as "
-        f"stored. No worker writes such a batch: find out who else may write to {tp.topic!r}, take the right away, and "
+        f"stored. No worker writes such a batch. Find out who else may write to {tp.topic!r}, remove that right, and "
         "start anew (deploy/docs/durability.md#starting-anew)"
     )

@@ -1,4 +1,4 @@
-"""Topics followed without a group: from their start, or from their present end on."""
+"""Follow topics without a consumer group, from their start or from their present end."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ async def following(
 
     Raises:
         MissingTopicError: a topic does not exist.
-        UnreadableError: the broker does not tell where a partition ends.
+        UnreadableError: the broker does not return the end of a partition.
         RefusedBatchError: while polling: a batch is not one that a worker or the demonstration writes.
         aiokafka.errors.KafkaError: the broker cannot be reached.
     """

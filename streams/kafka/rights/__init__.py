@@ -1,1 +1,1 @@
-"""Rights: which ones are needed, how they are asked for, and how they are granted."""
+"""Kafka rights (ACLs): which are needed, how they are checked, and how they are granted."""

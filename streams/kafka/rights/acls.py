@@ -1,4 +1,4 @@
-"""Rights in words, and as the lines of `kafka-acls` that grant them."""
+"""Rights as text, and as the `kafka-acls` lines that grant them."""
 
 import shlex
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ OPTIONS: Final = {Kind.TOPIC: "--topic", Kind.GROUP: "--group", Kind.TRANSACTION
 
 
 def principal(broker: Broker) -> str:
-    """Return whom the brokers see. What they make of a certificate is theirs to say (`ssl.principal.mapping.rules`)."""
+    """Return the Kafka principal. Brokers derive that of a certificate by `ssl.principal.mapping.rules`."""
     if broker.sasl is not None:
         return f"User:{broker.sasl.username}"
     if broker.tls is not None and broker.tls.certificate_file is not None:
@@ -20,7 +20,7 @@ def principal(broker: Broker) -> str:
 
 
 def named(rights: Iterable[Right]) -> str:
-    """Name some rights, each resource once."""
+    """Return rights as text, each resource once."""
     return "; ".join(
         f"{', '.join(operations)} on {f'{kind}s that begin with' if is_prefix else kind} {name!r}"
         for (kind, name, is_prefix), operations in by_resource(rights).items()
@@ -28,7 +28,7 @@ def named(rights: Iterable[Right]) -> str:
 
 
 def grants(rights: Iterable[Right], whose: str, bootstrap: str) -> list[str]:
-    """Return the lines that grant some rights, and no others: resources with the same operations on one line."""
+    """Return the `kafka-acls` lines that grant exactly these rights. Resources with equal operations share a line."""
     alike: dict[tuple[Kind, bool, tuple[Operation, ...]], list[str]] = {}
     for (kind, name, is_prefix), operations in by_resource(rights).items():
         alike.setdefault((kind, is_prefix, tuple(sorted(operations, key=list(Operation).index))), []).append(name)

@@ -1,8 +1,8 @@
-"""Which rights are missing, asked before they are used: every one of them, in one message.
+"""Find all missing rights before they are used, for one message.
 
-Topics: Metadata tells a client its rights. The configuration of topics, the group and transactional ids: a request that
-changes nothing whatever the answer, which a broker judges by the right first. Nobody's heartbeat is refused, and so is
-the end of a transaction that nobody began; it is the reason that tells.
+For topics, Metadata returns the client's rights. For topic configs, the group and transactional ids, a request is sent
+that changes nothing; a broker checks the right first. The heartbeat of no member, and the end of a transaction that was
+not begun, always fail: the error code shows whether a right is missing.
 """
 
 import asyncio
@@ -33,29 +33,29 @@ from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 
 BITS: Final = {Operation.READ: 3, Operation.WRITE: 4, Operation.DESCRIBE: 8}
-"""Numbers of operations in what Metadata tells. Create is left to the attempt: a right on the cluster does as well."""
+"""Bits of operations in Metadata. Create is not checked: a right on the cluster grants it too."""
 
 NOT_TOLD: Final = frozenset({-(1 << 31), 0})
-"""What stands there where a broker does not tell, or knows no rights."""
+"""Values of a broker that does not report rights, or has no authorizer."""
 
 NOBODY: Final = -1
 TOPIC_RESOURCE: Final = 2
 
 
 def lacking(missing: Sequence[Right], broker: Broker) -> RightsError:
-    """Make the error that names missing rights."""
+    """Return the error that names missing rights and how to grant them."""
     whose = principal(broker)
     lines = "; ".join(grants(missing, whose, broker.bootstrap[0]))
     return RightsError(f"{whose} lacks {named(missing)}. Grant with: {lines}")
 
 
 async def require(broker: Broker, rights: Sequence[Right]) -> None:
-    """Refuse to begin without all of some rights.
+    """Raise if any of the rights is missing.
 
     Raises:
         RightsError: some are missing.
         aiokafka.errors.KafkaError: no broker can be reached.
-        SecurityError: there is nothing to connect with.
+        SecurityError: credentials or TLS files cannot be used.
     """
     missing = await missing_of(broker, rights)
     if missing:
@@ -63,11 +63,11 @@ async def require(broker: Broker, rights: Sequence[Right]) -> None:
 
 
 async def missing_of(broker: Broker, rights: Sequence[Right]) -> list[Right]:
-    """Return those of some rights that the brokers do not grant, in their order. What is not told is not missing.
+    """Return the rights that the brokers do not grant, in their order. Rights that are not reported count as granted.
 
     Raises:
         aiokafka.errors.KafkaError: no broker can be reached.
-        SecurityError: there is nothing to connect with.
+        SecurityError: credentials or TLS files cannot be used.
     """
     async with _connected(broker) as client:
         topics = {right.name for right in rights if right.kind is Kind.TOPIC}
@@ -101,10 +101,10 @@ async def _connected(broker: Broker) -> AsyncIterator[AIOKafkaClient]:
 
 
 async def _ask(client: AIOKafkaClient, request: Any) -> Any:
-    """Ask any broker that answers; None where none knows this kind of request.
+    """Send a request to any broker. None if brokers do not support it.
 
     Raises:
-        aiokafka.errors.KafkaError: none answers.
+        aiokafka.errors.KafkaError: no broker answers.
     """
     nodes = [broker.nodeId for broker in client.cluster.brokers()]
     random.shuffle(nodes)
@@ -120,7 +120,7 @@ async def _ask(client: AIOKafkaClient, request: Any) -> Any:
 
 
 async def _topics(client: AIOKafkaClient, names: Sequence[str]) -> Mapping[str, tuple[int | None, int]]:
-    """Return for each topic the operations allowed (None: not told) and the number of partitions."""
+    """Return the allowed operations of each topic (None: not reported) and its number of partitions."""
     answer = await _ask(client, MetadataRequest(names)) if names else None
     if answer is None:
         return {}

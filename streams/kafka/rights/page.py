@@ -1,6 +1,6 @@
-"""The table of rights as the page `deploy/docs/rights.md`.
+"""Generate `deploy/docs/rights.md` from the table of rights.
 
-`python -m streams.kafka.rights.page > deploy/docs/rights.md` writes it; a test compares the two.
+`python -m streams.kafka.rights.page > deploy/docs/rights.md` writes it. A test compares the two.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,20 +15,20 @@ BOOTSTRAP: Final = "broker:9092"
 GROUP: Final = "sekisho"
 
 SECTIONS: Final = {
-    "topics create": "A right `Create` on the cluster does as well as the nine on topics.",
+    "topics create": "The right `Create` on the cluster can replace the nine on topics.",
     "dlq list": "",
-    "dlq redrive": "Without `--yes` nothing is sent, and this is enough.",
-    "dlq redrive --yes": "Besides those of `dlq redrive`.",
+    "dlq redrive": "Without `--yes` nothing is sent, and these rights are enough.",
+    "dlq redrive --yes": "In addition to those of `dlq redrive`.",
     "replay": "A table without `--labels`. With `--start-worker` the worker needs its own rights, under the same user.",
-    "replay --labels": "Besides those of `replay`.",
-    "replay --events": "Besides those of `replay`.",
-    "feed": "`deploy/feed.py`, or whoever publishes in its place.",
+    "replay --labels": "In addition to those of `replay`.",
+    "replay --events": "In addition to those of `replay`.",
+    "feed": "`deploy/feed.py`, or your own producer.",
 }
-"""What is to be said of each command beside its table."""
+"""A remark for each command, above its table."""
 
 
 def markdown() -> str:
-    """Write the page, with the names that topics and group have by default."""
+    """Return the page, with the default names of topics and group."""
     return "\n".join(_lines()) + "\n"
 
 
@@ -42,14 +42,14 @@ Grant these rights on brokers with an authorizer. Run the lines of `kafka-acls` 
   `ssl.principal.mapping.rules` map it to another name.
 * `kafka-acls` needs `--command-config FILE` where its own user has to log in.
 
-A worker asks for its rights before it reads the first record, and a command before it does anything. If rights are
-missing, one message names them all, with the lines that grant them, and the exit status is 3. If a right is taken away
-later, the worker ends when it needs it, without a commit, and its last line is the same message.
+A worker checks its rights before it reads the first record. A command checks them first. If rights are missing, one
+message names them all, with the lines that grant them, and the exit status is 3. If a right is removed later, the
+worker halts when it needs it, without a commit, and its last line is the same message.
 
-Each table is complete, and none of its rights can be left out: a test takes each right away on Apache Kafka with SCRAM
-and `StandardAuthorizer`. `Read` and `Write` imply `Describe`. No right on the cluster is needed: since Kafka 3.0 an
-idempotent producer needs no `IdempotentWrite`. Some brokers do not tell a client its rights on topics (Metadata before
-version 8). There a missing right shows when it is first used.
+Each table is complete, and all its rights are needed: a test removes each right in turn on Apache Kafka with SCRAM and
+`StandardAuthorizer`. `Read` and `Write` imply `Describe`. No right on the cluster is needed: since Kafka 3.0 an
+idempotent producer needs no `IdempotentWrite`. Some brokers do not report the rights on topics to a client (Metadata
+before version 8). There a missing right shows at its first use.
 
 Made from `streams/kafka/rights/table.py` by `python -m streams.kafka.rights.page`; do not edit."""
 

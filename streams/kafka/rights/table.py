@@ -1,7 +1,7 @@
-"""The rights that a worker and the commands need: the one place that says so.
+"""The table of rights that a worker and the commands need.
 
-The check at start asks for them, `deploy/docs/rights.md` is made from them, and a test leaves each out on a broker with
-an authorizer. Read, Write and Create imply no other right but that Read and Write imply Describe, as Kafka has it.
+The check at start uses it, `deploy/docs/rights.md` is generated from it, and a test removes each right on a broker with
+an authorizer. In Kafka, Read and Write imply Describe. There are no other implications here.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from streams.kafka.settings import INPUT_ROLES, OUTPUT_ROLES, READ_ROLES, ROLES,
 
 
 class Operation(StrEnum):
-    """What may be done, in the words of `kafka-acls`."""
+    """Operations, by their names in `kafka-acls`."""
 
     READ = "Read"
     WRITE = "Write"
@@ -22,7 +22,7 @@ class Operation(StrEnum):
 
 
 class Kind(StrEnum):
-    """What it is done to."""
+    """Resource types, by their names in Kafka."""
 
     TOPIC = "Topic"
     GROUP = "Group"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Right(NamedTuple):
-    """One right. `name` is a prefix for transactional ids, which end with a number of a partition of `numbered_by`."""
+    """A right. For transactional ids, `name` is a prefix: the ids end with partition numbers of topic `numbered_by`."""
 
     operation: Operation
     kind: Kind
@@ -40,12 +40,12 @@ class Right(NamedTuple):
 
     @property
     def is_prefix(self) -> bool:
-        """Whether all that begins with `name` is meant."""
+        """Whether `name` is a prefix."""
         return bool(self.numbered_by)
 
 
 class _Need(NamedTuple):
-    """A right on a topic, by its field of `Topics`; with `is_of_state` only where profiles are kept."""
+    """A right on a topic, by its field of `Topics`. `is_of_state`: needed only if profiles are durable."""
 
     operation: Operation
     topic: str
@@ -56,24 +56,24 @@ class _Need(NamedTuple):
 READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS = Operation
 
 _WORKER: Final = (
-    *(_Need(READ, topic, "events in") for topic in INPUT_ROLES),
-    _Need(READ, "merchants", "the merchants, read to the end at start and then followed"),
-    *(_Need(WRITE, topic, "answers out") for topic in OUTPUT_ROLES),
-    _Need(READ, "decisions", "which events were answered, when a partition is taken over", is_of_state=True),
-    _Need(READ, "alerts", "which alerts were raised, and which cases are open", is_of_state=True),
-    _Need(READ, "dead_letters", "which records were refused, when a partition is taken over", is_of_state=True),
-    _Need(WRITE, "card_profiles", "profiles made durable", is_of_state=True),
-    _Need(WRITE, "shared_profiles", "profiles made durable", is_of_state=True),
-    _Need(READ, "card_profiles", "profiles read back", is_of_state=True),
-    _Need(READ, "shared_profiles", "profiles read back, and those of other workers followed", is_of_state=True),
-    _Need(DESCRIBE_CONFIGS, "card_profiles", "refuse a topic that would lose profiles", is_of_state=True),
-    _Need(DESCRIBE_CONFIGS, "shared_profiles", "refuse a topic that would lose profiles", is_of_state=True),
+    *(_Need(READ, topic, "input") for topic in INPUT_ROLES),
+    _Need(READ, "merchants", "merchants, read to the end at start and then followed"),
+    *(_Need(WRITE, topic, "outputs") for topic in OUTPUT_ROLES),
+    _Need(READ, "decisions", "find decided events at a takeover", is_of_state=True),
+    _Need(READ, "alerts", "find published alerts at a takeover, and restore open cases", is_of_state=True),
+    _Need(READ, "dead_letters", "find refused records at a takeover", is_of_state=True),
+    _Need(WRITE, "card_profiles", "flush profiles", is_of_state=True),
+    _Need(WRITE, "shared_profiles", "flush profiles", is_of_state=True),
+    _Need(READ, "card_profiles", "restore profiles", is_of_state=True),
+    _Need(READ, "shared_profiles", "restore profiles, and follow those of other workers", is_of_state=True),
+    _Need(DESCRIBE_CONFIGS, "card_profiles", "refuse a configuration that would lose profiles", is_of_state=True),
+    _Need(DESCRIBE_CONFIGS, "shared_profiles", "refuse a configuration that would lose profiles", is_of_state=True),
 )
 
 _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
     "topics create": (
-        *(_Need(CREATE, topic, "create what does not exist") for topic in ROLES),
-        *(_Need(DESCRIBE, topic, "look at what exists") for topic in ROLES),
+        *(_Need(CREATE, topic, "create missing topics") for topic in ROLES),
+        *(_Need(DESCRIBE, topic, "describe existing topics") for topic in ROLES),
     ),
     "dlq list": (
         _Need(READ, "dead_letters", "the dead letters"),
@@ -81,37 +81,37 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
     ),
     "dlq redrive": (
         _Need(READ, "dead_letters", "the dead letters"),
-        *(_Need(READ, topic, "their records, and what was redriven before") for topic in INPUT_ROLES),
+        *(_Need(READ, topic, "their records, and records redriven before") for topic in INPUT_ROLES),
     ),
-    "dlq redrive --yes": tuple(_Need(WRITE, topic, "records put back") for topic in INPUT_ROLES),
+    "dlq redrive --yes": tuple(_Need(WRITE, topic, "records redriven") for topic in INPUT_ROLES),
     "replay": (
         _Need(WRITE, "authorizations", "events sent"),
         _Need(DESCRIBE_CONFIGS, "authorizations", "refuse a topic that would not keep old events"),
-        _Need(READ, "decisions", "answers counted"),
-        _Need(READ, "dead_letters", "refusals counted"),
+        _Need(READ, "decisions", "decisions counted"),
+        _Need(READ, "dead_letters", "dead letters counted"),
     ),
     "replay --labels": (_Need(WRITE, "fraud_reports", "reports sent"),),
     "replay --events": (
         _Need(WRITE, "fraud_reports", "reports sent"),
-        _Need(WRITE, "merchants", "the merchants sent"),
+        _Need(WRITE, "merchants", "merchants sent"),
     ),
     "feed": (
         _Need(WRITE, "authorizations", "events sent"),
         _Need(WRITE, "fraud_reports", "reports sent"),
-        _Need(WRITE, "merchants", "the merchants sent"),
+        _Need(WRITE, "merchants", "merchants sent"),
     ),
 }
 
 COMMANDS: Final = tuple(_COMMANDS)
-"""Commands, and options of them that need rights besides."""
+"""Commands, and their options that need further rights."""
 
 
 def worker_rights(topics: Topics, group: str, *, is_durable: bool, is_fenced: bool) -> tuple[Right, ...]:
-    """Return the rights of a worker of a group: with profiles or without, on brokers that fence or do not."""
+    """Return the rights of a worker of a group, with or without durable profiles and fencing."""
     rights = [_on_topic(need, topics) for need in _WORKER if is_durable or not need.is_of_state]
-    rights.append(Right(READ, Kind.GROUP, group, "membership, and offsets committed"))
+    rights.append(Right(READ, Kind.GROUP, group, "join the group and commit offsets"))
     if is_fenced:
-        why = "fence the predecessor of a partition that is taken over"
+        why = "fence the predecessor at a takeover"
         ids = Right(WRITE, Kind.TRANSACTIONAL_ID, f"{group}-", why, numbered_by=topics.authorizations)
         rights.append(ids)
     return tuple(rights)
@@ -123,7 +123,7 @@ def command_rights(topics: Topics, *commands: str) -> tuple[Right, ...]:
 
 
 def by_resource(rights: Iterable[Right]) -> dict[tuple[Kind, str, bool], list[Operation]]:
-    """Return the operations on each resource, in the order of the table; the flag says that its name is a prefix."""
+    """Return the operations by resource, in the order of the table. A resource: kind, name, whether it is a prefix."""
     found: dict[tuple[Kind, str, bool], list[Operation]] = {}
     for right in rights:
         operations = found.setdefault((right.kind, right.name, right.is_prefix), [])

@@ -1,1 +1,1 @@
-"""Write topics: into what a producer has not sent yet, or in bulk."""
+"""Write to topics: into the open batches of a producer, or in bulk."""

@@ -1,4 +1,4 @@
-"""Records into what a producer has not sent yet, without a wait."""
+"""Append records to the open batches of a producer, without waiting."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -22,13 +22,13 @@ def append(
     now_ms: int,
     identity: ProducerIdentity | None = None,
 ) -> list[Ack]:
-    """Append records to what a producer has not sent yet for a partition; return one future per batch they went into.
+    """Append records to the queued batches of a partition. Return one future for each batch that got records.
 
-    This is aiokafka's `MessageAccumulator.add_batch` without its wait: a producer has one request per broker under way,
-    and `add_batch` holds up the caller until the last batch for the same partition is on the wire. Here what comes
-    meanwhile joins that batch, so a busy broker sees fewer and fuller ones. A record bigger than the size limit
-    becomes a batch of its own: the broker decides, and its refusal halts the worker. A batch holds records of one
-    identity; without one, aiokafka writes that of the producer (none where the broker has no idempotence).
+    This is aiokafka's `MessageAccumulator.add_batch` without its wait. A producer has one pending request per broker,
+    and `add_batch` blocks the caller until the last batch of the partition is sent. Here new records join that batch,
+    so a busy broker gets fewer, fuller batches. A record larger than the size limit becomes a batch of its own: the
+    broker may refuse it, and that halts the worker. A batch has records of one identity; without one, aiokafka writes
+    the producer's own (none if the broker has no idempotence).
 
     Raises:
         aiokafka.errors.KafkaError: the producer is closed or has failed for good.

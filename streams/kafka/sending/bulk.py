@@ -1,4 +1,4 @@
-"""Records to topics in bulk: in order and in whole batches, by key or each to a given partition."""
+"""Send records in bulk: in order and in whole batches, by key or to given partitions."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ Header = tuple[str, bytes | None]
 
 
 class Placed(NamedTuple):
-    """One record and where it goes. `timestamp_ms` None is the time of sending."""
+    """A record with its topic and partition. A `timestamp_ms` of None is the time of sending."""
 
     topic: str
     partition: int
@@ -38,7 +38,7 @@ class Placed(NamedTuple):
 
 
 class BulkSender:
-    """Produce what it is given. Waits when too much is unacknowledged, so that memory stays bounded."""
+    """Produce records in bulk. Waits while UNACKNOWLEDGED_MAX batches are pending, so memory is bounded."""
 
     def __init__(self, client: aiokafka.AIOKafkaProducer) -> None:
         self._client = client
@@ -47,14 +47,14 @@ class BulkSender:
         self._pending: deque[Awaitable[RecordMetadata]] = deque()
 
     async def send(self, topic: str, records: Sequence[Record], times_ms: Sequence[int] | None = None) -> None:
-        """Hand over records of one topic; those of one key keep their order.
+        """Send records to a topic. Records of one key keep their order.
 
-        The partition is that of Java's default partitioner. `times_ms` are their timestamps, as many; without them all
-        are of now.
+        The partition is that of Java's default partitioner. `times_ms`: their timestamps; without it all get the
+        present time.
 
         Raises:
-            aiokafka.errors.KafkaError: the broker refused a batch, now or earlier.
-            MissingTopicError: there is no such topic.
+            aiokafka.errors.KafkaError: the broker refused this batch or an earlier one.
+            MissingTopicError: the topic does not exist.
         """
         count = await self._partition_count(topic)
         stamps = [time.time_ns() // 1_000_000] * len(records) if times_ms is None else times_ms
@@ -73,15 +73,15 @@ class BulkSender:
         """Wait until the broker has acknowledged everything.
 
         Raises:
-            aiokafka.errors.KafkaError: it refused a batch.
+            aiokafka.errors.KafkaError: the broker refused a batch.
         """
         while self._pending:
             await self._pending.popleft()
 
     async def place(self, records: Sequence[Placed]) -> list[str]:
-        """Send records to their partitions, in order, and wait for every one.
+        """Send records to their partitions, in order, and wait for all acknowledgements.
 
-        Returns the name of the error of each that was not acknowledged by all replicas; those of a batch share theirs.
+        Return the error name of each record that was not acknowledged. Records of one batch have the same one.
         """
         failures: list[str] = []
         acks: list[Awaitable[RecordMetadata]] = []
@@ -123,7 +123,7 @@ class BulkSender:
 
 @asynccontextmanager
 async def sending(broker: Broker, client_id: str) -> AsyncIterator[BulkSender]:
-    """Connect a sender; leaving closes the connection without waiting for what was not flushed.
+    """Connect a sender. Leaving the context closes it, without waiting for batches that were not flushed.
 
     Raises:
         aiokafka.errors.KafkaError: the broker cannot be reached.
@@ -149,10 +149,10 @@ def build(
     times_ms: Iterable[int | None],
     headers: Iterable[list[Header]] | None = None,
 ) -> list[BatchBuilder]:
-    """Pack records into as few batches for `send_batch` as their size limit allows, in order.
+    """Pack records in order into as few batches for `send_batch` as the size limit allows.
 
-    Each record gets its timestamp of `times_ms` and its headers, of which there are at least as many; None is the time
-    of packing. A record bigger than the limit is packed alone.
+    `times_ms` and `headers` have at least one item for each record. A timestamp of None is the time of packing. A
+    record larger than the limit gets a batch of its own.
     """
     built: list[BatchBuilder] = []
     builder: BatchBuilder | None = None

@@ -30,10 +30,10 @@ WORKER_S = 60.0
 REFUSED = f"login of user '{USER}' (SCRAM-SHA-512) refused: wrong password or unknown user (kafka.sasl)"
 NO_TLS = "closed during the TLS handshake: this port does not speak TLS"
 IS_TLS = "this port speaks TLS: set kafka.tls, or use the broker's port without TLS"
-NO_LOGIN = "this port takes no login: leave out kafka.sasl, or use the broker's port for logins"
+NO_LOGIN = "this port does not support login: leave out kafka.sasl, or use the broker's port for SASL"
 IS_LOGIN = "closed at the first request: this port asks for a login (kafka.sasl)"
-STRANGER = "the broker's certificate is of an authority that kafka.tls.ca_file does not hold"
-OURS = "the broker does not take this client's certificate, or there is none"
+STRANGER = "the broker's certificate is from an authority that is not in kafka.tls.ca_file"
+OURS = "the broker refused this client's certificate, or the client has none"
 
 LOGIN = {"username": USER, "password": {"env": PASSWORD_VARIABLE}}
 WITH_WRONG = {"username": USER, "password": {"env": WRONG_VARIABLE}}

@@ -237,7 +237,7 @@ def test_a_range_that_is_not_there_is_an_error_and_not_another_range(apache: Bro
     async def play() -> None:
         tp, _ = await written(apache, [1] * 10)
         async with reading(apache, timeout_s=1.0) as reader:
-            with pytest.raises(UnreadableError, match="nothing in 1 s"):
+            with pytest.raises(UnreadableError, match="no data for 1 s"):
                 await collect(reader, tp, 5, 20)  # the log ends at 10
             with pytest.raises(UnreadableError, match="OffsetOutOfRange"):
                 await collect(reader, tp, 12, 20)
