@@ -37,7 +37,7 @@ _ROWS = [
     "tests/training/test_inputs.py::test_a_fraud_of_no_known_episode_is_one_of_its_own",
     "tests/training/test_training.py::test_every_event_is_a_row_or_counted_as_skipped",
 ]
-_PROFILE = [f"tests/profile/test_{name}.py" for name in ("reports", "report_streams")]
+_REPORTS = [f"tests/profile/{name}.py" for name in ("rows/test_report_rows", "test_reports", "test_report_streams")]
 _ENRICHMENT = [
     *("tests/features", "tests/threeds", "tests/merchants/test_store.py"),
     *("tests/training/test_demo_bundle.py", _OF_FAMILIES),
@@ -51,7 +51,7 @@ TESTS = {
     "scoring/policy/reasons/page.py": ["tests/policy"],
     "scoring/decide": ["tests/decide"],
     "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],
-    "scoring/profile/kernels/reports.py": _PROFILE,
+    "scoring/profile/kernels/reports.py": _REPORTS,
     "models/training": [*_PLAN, *_LINES, "tests/training/test_cli.py", "tests/training/test_matrix.py"],
     "models/training/matrix.py": _ROWS,
     "models/training/records.py": [*_LINES, "tests/training/test_training.py"],

@@ -188,6 +188,22 @@ def test_a_sum_that_is_added_up_again_hides_each_report_until_its_second() -> No
         assert feed(durable, event, 100 + number, event.card % 3) == feed(plain, event, 100 + number)
 
 
+def test_a_report_of_the_first_second_of_all_is_added_up_again() -> None:
+    plain, durable = Profiles(SMALL), Profiles(SMALL, 3)
+    log: Log = {}
+    for number, second in enumerate((1, 1, 2, 3, 1)):
+        report = Report(received_ms=1_000 * second, card=number % 3)
+        assert feed(durable, report, number + 1, number % 3) == feed(plain, report, number + 1)
+    append(log, durable, range(3))
+    durable = restored(log, SMALL)
+    for number in range(1, 5):
+        event = Event(time_ms=1_000 * number)
+        seen = feed(durable, event, 100 + number, 1)
+        assert seen == feed(plain, event, 100 + number)
+        features = dict(zip(NAMES, np.frombuffer(seen), strict=True))
+        assert features["merchant_reports_24h"] == (3, 4, 5, 5)[number - 1]
+
+
 def reports_of_weeks(ends_day: int) -> list[Event | Report]:
     """Draw reports every eight hours up to a day, of three cards in turn, and then some that are read late."""
     first = at(ends_day * DAY, card=4, merchant=2)
