@@ -123,7 +123,7 @@ def _try(trial: Trial, file: File, ends: float, seed: int) -> None:
             break
         function = file.mutants.function_of(place)
         with file.mutants.mutated(place) as (line, what):
-            known = explained(file.name, lines[line - 1] if line else "")
+            known = explained(file.name, lines[line - 1] if line else "", what)
             fate, _ = trial.run(module_of(file.path), str(file.path), file.mutants.tree, function)
         if fate == SURVIVED and known:
             fate = EXPLAINED

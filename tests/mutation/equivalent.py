@@ -1,4 +1,8 @@
-"""Mutants that no test of their folder need notice, each with the reason. A line of it is `path: part of the line`."""
+"""Mutants that no test of their folder need notice, each with the reason.
+
+An entry is `path: part of the line`, or `path: part of the line | part of the change` where only that change of the
+line makes no difference.
+"""
 
 from typing import Final
 
@@ -6,6 +10,7 @@ _OF_FEATURES: Final = (
     "names, units and kinds of features are part of FEATURES_VERSION: a bundle trained on others is refused "
     "(tests/training/test_demo_bundle.py), and families without reasons are (tests/policy/test_reasons.py)"
 )
+_NOTHING_SETTLED: Final = "a row that has settled nothing holds 0 in all its rings"
 _OF_MERCHANTS: Final = "no feature reads how many reports a merchant ever had, and only merchants have parts"
 EXPLAINED: Final = {
     "scoring/features/amount.py: .add(": _OF_FEATURES,
@@ -20,7 +25,13 @@ EXPLAINED: Final = {
     'scoring/decide/alerts.py: else "SCORE"': "any text that names no reason: the alert is about the card",
     "scoring/profile/kernels/reports.py: if at < 0:": "reports have the last store: no row of it is at 0",
     "scoring/profile/kernels/reports.py: ever = whole(arena.singles[fours + _EVER]) + ": _OF_MERCHANTS,
-    "scoring/profile/kernels/reports.py: elif settled_s > 0": "an event before second 1 is none",
+    "scoring/profile/kernels/reports.py: elif settled_s > 0 | settled_s > 0  ->  settled_s >= 0": _NOTHING_SETTLED,
+    "scoring/profile/kernels/reports.py: elif settled_s > 0 | 0  ->  1": "an event before second 1 is none",
+    "scoring/profile/kernels/reports.py: if second >= settled_s > 0: | >= settled_s >= 0": _NOTHING_SETTLED,
+    "scoring/profile/kernels/reports.py:             break": "an empty place of the log has no reports: it adds none",
+    "scoring/profile/kernels/reports.py: _VALUES: Final = 5 ": "the next value is of merchants, which are read later",
+    "scoring/profile/kernels/reports.py: _TO_THE_END: Final = ": "any number after every bucket",
+    "scoring/profile/kernels/reports.py: else -1 | 1  ->  2": "any place below 0",
     "scoring/profile/kernels/reports.py: = min(ever, _COUNT_TOP)": _OF_MERCHANTS,
     "scoring/profile/kernels/reports.py: while place < REPORT_LOG and received_s < ": "the place after the log holds 0",
     "scoring/profile/kernels/reports.py: if second == 0:": "a second 1 is none",
@@ -74,7 +85,11 @@ EXPLAINED: Final = {
 }
 
 
-def explained(path: str, line: str) -> bool:
-    """Tell whether a surviving mutant of a line is known."""
-    known = (entry.partition(": ")[::2] for entry in EXPLAINED)
-    return any(path == of and part in line for of, part in known)
+def explained(path: str, line: str, change: str) -> bool:
+    """Tell whether a surviving mutant of a line is known. `change`: what was there and what is now."""
+    for entry in EXPLAINED:
+        of, _, parts = entry.partition(": ")
+        part, _, changed = parts.partition(" | ")
+        if path == of and part in line and changed in change:
+            return True
+    return False

@@ -3,6 +3,10 @@
 import ast
 from pathlib import Path
 
+import pytest
+
+from tests.mutation import equivalent
+from tests.mutation.equivalent import explained
 from tests.mutation.mutants import Mutants
 from tests.mutation.record import EXPLAINED, Record, table
 from tests.mutation.run import KILLED, ROOT, SURVIVED, TIMED_OUT
@@ -73,3 +77,13 @@ def test_a_record_leaves_out_what_is_killed_and_counts_what_was_killed_later(tmp
     assert head.split()[:4] == ["file", "mutants", "tried", "killed"]
     assert row.split() == ["tests/mutation/mutants.py", *map(str, file.row())]
     assert total.split() == ["all", *map(str, file.row())]
+
+
+def test_an_entry_explains_its_line_of_its_file_and_where_it_names_a_change_only_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(equivalent, "EXPLAINED", {"a.py: x = 3": "any", "a.py: y > 0 | 0  ->  1": "never 1"})
+    assert explained("a.py", "    x = 3", "3  ->  4")
+    assert not explained("b.py", "    x = 3", "3  ->  4")
+    assert explained("a.py", "    if y > 0:", "0  ->  1")
+    assert not explained("a.py", "    if y > 0:", "y > 0  ->  y >= 0")

@@ -223,14 +223,15 @@ def test_a_report_is_out_of_a_window_as_soon_as_it_is_as_old_as_that(window: str
             assert features["card_reported_30d"] == features["merchant_reported_30d"] == 1_000 * known
 
 
-def test_an_event_far_before_all_that_is_settled_knows_of_none_of_it() -> None:
-    """It is in the same sub-bucket of the month as they are, and in no sub-bucket of a day or a week that is held."""
+@pytest.mark.parametrize("before_s", [60, 6 * DAY - 60], ids=["by a minute", "by days"])
+def test_an_event_before_all_that_is_settled_knows_of_none_of_it(before_s: int) -> None:
+    """It is in the same sub-bucket of the month as they are: in the day's before theirs, or in none that is held."""
     month_s = 30 * DAY // 4
     begins_s = -NOON % month_s
     stream = Stream()
     stream.feed(at(begins_s + 7 * DAY, card=2, merchant=2))
     stream.report(*(received(begins_s + 6 * DAY + 60 * k) for k in range(40)))
-    features = stream.last(at(begins_s + 60))
+    features = stream.last(at(begins_s + 6 * DAY - before_s))
     names = [f"{kind}_reports_{window}" for kind in ("card", "merchant") for window in ("24h", "30d")]
     for name in (*names, "card_reports_ever", "merchant_reports_7d", "card_reported_30d", "merchant_reported_30d"):
         assert features[name] == 0, name

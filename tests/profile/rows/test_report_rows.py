@@ -107,6 +107,32 @@ def test_a_second_that_leaves_a_full_log_changes_nothing_beside(is_settled: bool
     assert np.flatnonzero(words != before).tolist() == []
 
 
+def test_an_event_of_any_time_sees_of_what_is_settled_what_it_may() -> None:
+    """In order, late by hours and by weeks; reports of sixty days, the last day's closer together."""
+    stream, oracle = Stream(), ReportOracle()
+    first = at(60 * DAY, card=3, merchant=3)
+    stream.feed(first)
+    oracle.moved(first)
+    hours = [*range(0, 60 * 24, 7), *(59 * 24 + k / 3 for k in range(70))]
+    for number, hour in enumerate(hours):
+        report = received(hour * 3_600, amount=100 + number)
+        stream.report(report)
+        oracle.report(report)
+    rows = {"card": oracle.cards[1][1], "merchant": oracle.merchants[1][1]}
+    last_s = max(second for second, _, _ in rows["card"].settled)
+    late = [60 * DAY - 7_000 * k for k in range(30)] + [60 * DAY - 5 * 3_600 * k for k in range(45, 250)]
+    for second in (70 * DAY, 61 * DAY, last_s - NOON, last_s - NOON - 1, *late):
+        features = stream.last(at(second))
+        for kind, row in rows.items():
+            found = row.read(NOON + second)
+            known = {"reported": features[f"{kind}_reported_30d"]} | {
+                window: features[name]
+                for window in ("24h", "7d", "30d", "ever")
+                if (name := f"{kind}_reports_{window}") in features
+            }
+            assert known == {what: found[what] for what in known}, (kind, second)
+
+
 def test_events_of_cards_that_nobody_reported_are_no_reports() -> None:
     stream = Stream()
     seen = [
