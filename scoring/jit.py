@@ -16,6 +16,7 @@ import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]  # what numba emits code with: always beside it
 from numba import njit, types
 from numba.core import cgutils
+from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 from numpy.typing import NDArray
@@ -38,9 +39,21 @@ _HELPERS: Final[list[Callable[..., object]]] = []
 
 
 def helper(function: _F) -> _F:
-    """Compile a function for use by entry points only; it keeps the GIL and is never cached by itself."""
+    """Compile a function for use by entry points only; it keeps the GIL and is never cached by itself.
+
+    A constant argument has the type of any other: numba would compile the function again for each value. Where the
+    helper is copied into its caller, the constant is known all the same.
+    """
     _HELPERS.append(function)
     compiled = njit(**_OPTIONS)(function)
+    if isinstance(compiled, Dispatcher):  # NUMBA_DISABLE_JIT gives the function itself
+        find = compiled.get_call_template
+        kind_of: Callable[[Any], Any] = types.unliteral
+
+        def find_without_constants(args: Any, kws: Any) -> Any:
+            return find([kind_of(arg) for arg in args], {name: kind_of(arg) for name, arg in dict(kws).items()})
+
+        compiled.get_call_template = find_without_constants  # type: ignore[method-assign]
     return cast("_F", compiled)
 
 

@@ -78,6 +78,22 @@ def test_a_helper_has_no_machine_code_and_its_caller_has_it_inside() -> None:
     assert len([name for name in ours if "_lowest" in name or "_top" in name]) == 0, "all is inlined"
 
 
+def test_a_helper_is_compiled_once_whatever_constants_it_is_called_with() -> None:
+    @jit.helper
+    def shifted(value: int, by: int, twice: bool) -> int:
+        return value + 2 * by if twice else value + by
+
+    @numba.njit
+    def call(values: Any) -> int:
+        total = 0
+        for value in values:
+            total = shifted(total, 3, True) + shifted(value, 4, twice=False) + shifted(0, value, value > 1)
+        return total
+
+    assert call((1, 2, 3)) == 47
+    assert len(shifted.signatures) == 1  # type: ignore[attr-defined]
+
+
 def test_a_helper_that_needs_a_python_object_raises() -> None:
     """It has no environment that would hold the object; no kernel needs one."""
 
