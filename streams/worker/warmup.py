@@ -1,7 +1,8 @@
 """Compile what is compiled on first use, before the first event waits for it.
 
-Kernels are cached on disk where the installation may write there; elsewhere every start compiles them, for a minute
-or two. A throw-away engine walks made-up events, an outcome, a report and a merchant through every stage.
+Kernels are cached on disk where the installation may write there; elsewhere every start compiles them, for up to a
+minute. A throw-away engine walks made-up events, an outcome, a report and a merchant through every stage. Where nothing
+is cached yet, a second process compiles the kernels of the profiles meanwhile.
 """
 
 import time
@@ -10,9 +11,11 @@ import numpy as np
 import orjson
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from scoring.decode import DecodeLimits
+from scoring import threeds
+from scoring.decode import DecodeLimits, decode
 from scoring.engine import Engine
 from scoring.features.all import FEATURES
+from scoring.features.payment import fill_payment_features
 from scoring.model.bundle import Bundle
 from scoring.observer import Settings
 from scoring.outputs import Source
@@ -21,6 +24,7 @@ from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog, ProfileLimits
 from streams.records.batches import Fetched
 from streams.state.log.blocks import blocks
+from streams.worker.compile_beside import profiles_compiled_beside
 
 _TIME = "2026-01-01T00:00:00Z"
 _TIME_MS = 1_767_225_600_000
@@ -54,10 +58,14 @@ def warm_up(bundle: Bundle) -> float:
     began = time.monotonic()
     policy = policy_from({"version": "warm-up", "global": {"review": 1, "step_up": 1, "block": 1}})
     engine = Engine(bundle, policy, Settings(decode=DecodeLimits(), profiles=_ROWS, merchants_max=16), "warm-up")
-    engine.merchant([b"a/m"], [orjson.dumps(_MERCHANT)], _source("merchants"), received_at_ms=_TIME_MS)
-    report = engine.report([orjson.dumps(_REPORT)], _source("fraud-reports"), received_at_ms=_TIME_MS)
     plain = orjson.dumps(_EVENT)
     odd = plain.replace(b'"warm-up"', b'"warm\\u002dup, spelt oddly"')  # the guard's second stage, msgspec's way
+    with profiles_compiled_beside():
+        engine.merchant([b"a/m"], [orjson.dumps(_MERCHANT)], _source("merchants"), received_at_ms=_TIME_MS)
+        _read_payments(engine, [plain, odd])
+        _unpack()
+        _explain(bundle)
+    report = engine.report([orjson.dumps(_REPORT)], _source("fraud-reports"), received_at_ms=_TIME_MS)
     scored = engine.score(
         [plain, odd], _source("authorizations", 2), received_at_ms=_TIME_MS, decided_at_ms=lambda: _TIME_MS
     )
@@ -66,11 +74,24 @@ def warm_up(bundle: Bundle) -> float:
     outcome = engine.outcomes([orjson.dumps(_OUTCOME)], _source("authorization-outcomes"), received_at_ms=_TIME_MS)
     assert outcome.tally.outcomes == {"COUNTED": 1}, "the made-up outcome fits the contract and its event"
     _keep_and_restore(engine.observer.profiles.changelog)
-    _unpack()
-    row, contributions = np.zeros(len(FEATURES)), np.empty(len(FEATURES) + 1)
-    bundle.trees.contributions(row, contributions)  # else only the first alert would compile these two
-    Reasons(FEATURES).top(contributions, row)
     return time.monotonic() - began
+
+
+def _read_payments(engine: Engine, values: list[bytes]) -> None:
+    """Read and enrich events as `Observer.observe` does before it asks the profiles."""
+    decoded, merchants = decode(values, DecodeLimits()), engine.observer.merchants
+    rows = merchants.rows(decoded.names)
+    verdicts = np.empty((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)
+    threeds.normalise(decoded.ints, merchants.table, rows, verdicts)
+    matrix = np.empty((len(decoded), len(FEATURES)))
+    fill_payment_features(decoded.ints, decoded.hashes, merchants.table, rows, verdicts, matrix)
+
+
+def _explain(bundle: Bundle) -> None:
+    """Find the reasons of a score: else only the first alert would compile this."""
+    row, contributions = np.zeros(len(FEATURES)), np.empty(len(FEATURES) + 1)
+    bundle.trees.contributions(row, contributions)
+    Reasons(FEATURES).top(contributions, row)
 
 
 def _keep_and_restore(changelog: Changelog) -> None:
