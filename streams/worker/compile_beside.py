@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.profile import PROFILE_FEATURES, Entity, Facts, ProfileLimits, Profiles, Reports
+from scoring.profile import PROFILE_FEATURES, Entity, EventColumns, ProfileLimits, Profiles, Reports
 from scoring.profile.kernels import entry_points
 
 COMMAND: Final = (sys.executable, "-m", "streams.worker.compile_beside")
@@ -73,7 +73,7 @@ def compile_profiles() -> None:
     profiles = Profiles(_ROWS)
     number, byte, code = np.zeros(1, np.int64), np.zeros(1, np.int8), np.zeros(1, np.int32)
     key, flag, time_ms = np.ones(1, np.uint64), np.zeros(1, np.bool_), np.full(1, _TIME_MS)
-    facts = Facts(
+    events = EventColumns(
         event_id=key,
         keys=np.ones((1, len(Entity)), np.uint64),
         time_ms=time_ms,
@@ -85,14 +85,14 @@ def compile_profiles() -> None:
         tds_failed=flag,
         trusted_time=flag,
     )
-    profiles.read_then_update(facts, np.empty((1, len(PROFILE_FEATURES))), 0)
+    profiles.read_then_update(events, np.empty((1, len(PROFILE_FEATURES))), 0)
     for rows in profiles.changelog.flush(0):
         profiles.changelog.restore(0, rows)
         profiles.changelog.rewrite(0, rows.keys)
     profiles.changelog.settle()
     profiles.changelog.forget_cards(0)
     profiles.report(Reports(card=key, merchant=key, received_ms=time_ms, amount_jpy=number))
-    profiles.take_outcomes(facts)
+    profiles.take_outcomes(events)
 
 
 if __name__ == "__main__":
