@@ -1,1 +1,1 @@
-"""The online shell: Faust, Kafka, HTTP, metrics, config and the command line."""
+"""The online shell: Faust, Kafka, HTTP endpoints, metrics, settings and the command line."""

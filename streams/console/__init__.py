@@ -1,1 +1,1 @@
-"""What every command writes to the terminal, and the statuses that it ends with."""
+"""Terminal output and exit statuses of all commands."""

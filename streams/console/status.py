@@ -1,4 +1,4 @@
-"""What a command writes, and the statuses it may end with."""
+"""Output and exit statuses of commands."""
 
 import sys
 

@@ -1,1 +1,1 @@
-"""What the worker says of itself: metrics, health endpoints and one structured log line per fact."""
+"""Telemetry of the worker: metrics, health endpoints and structured logs."""

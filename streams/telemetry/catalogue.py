@@ -1,4 +1,4 @@
-"""Every metric of a worker, once: name, kind, help, labels and what bounds them. `page` writes the documentation."""
+"""The catalogue of metrics: name, kind, help, labels and their bound. `page` generates the documentation from it."""
 
 from scoring.contract.authorization import NEAR_LABELS
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
@@ -11,25 +11,25 @@ LATENCY_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02),
     *(0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
 )
-"""Latency as a client sees it; 5, 10, 20, 100 and 500 ms, 2 s and 5 s are objectives and stand exactly."""
+"""Decision latency. The objectives 5, 10, 20, 100 and 500 ms, 2 s and 5 s are exact bounds."""
 
 FLUSH_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
-"""Time of making one partition's profiles durable; emit.ack_timeout_s is where the worker halts."""
+"""Time of a flush of one partition. Beyond emit.ack_timeout_s the worker halts."""
 
 STAGE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
-"""Time of one stage over one batch of 1 to 2,048 events."""
+"""Time of one stage for one batch of 1 to 2,048 events."""
 
 BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0)
 
 PARTITIONS_MAX = 1024
-"""Series of one partition label; the worker's assignment bounds them long before."""
+"""Most series of a partition label. The worker's assignment is smaller."""
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
 INPUTS = tuple(map(label_of, READ_ROLES))
 OUTPUTS = tuple(map(label_of, OUTPUT_ROLES))
 BANDS = tuple(band.name for band in Band)
 CLOCKS = tuple(clock.name for clock in Clock)
-REPORT_CLOCKS = tuple(clock.name for clock in Clock if clock != Clock.OUT_OF_ORDER)  # their order tells nothing
+REPORT_CLOCKS = tuple(clock.name for clock in Clock if clock != Clock.OUT_OF_ORDER)  # reports have no order
 THREEDS = tuple(status.name for status in ThreeDsStatus)
 ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT", "SYSTEM")
 SENSITIVE = tuple(reason.removeprefix("SENSITIVE_") for reason in REASONS if reason.startswith("SENSITIVE_"))
@@ -41,7 +41,7 @@ _NEVER_REFUSED = frozenset(
     {(topic, "KEY_MISMATCH") for topic in INPUTS if topic != "merchants"}
     | {(topic, "WRONG_EXPONENT") for topic in ("fraud-reports", "merchants")}
 )
-"""Only a merchant's record has a key that must fit, and only events and outcomes have an amount with an exponent."""
+"""Only merchant records have a key that is checked. Only events and outcomes have an amount with an exponent."""
 
 _PARTITION: dict[str, tuple[str, ...]] = {"partition": ()}
 _PARTITION_BOUND = "partitions assigned to this worker"
@@ -52,7 +52,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="events",
         stage="decode",
-        help="Authorization events taken in: decisions + dead letters of these + repeats + answers + replayed.",
+        help="Authorizations processed: decisions + their dead letters + repeats + answers + replayed.",
     ),
     Metric(
         name="sekisho_decisions_total",
@@ -67,14 +67,14 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="events",
         stage="profile",
-        help="Events whose id had been decided already: they change nothing and emit nothing.",
+        help="Events whose id was decided before: they change nothing and emit nothing.",
     ),
     Metric(
         name="sekisho_answers_total",
         kind="counter",
         unit="events",
         stage="profile",
-        help="Answers to attempts that were decided before them; UNTIMED ones, LATE or EARLY, changed no profile.",
+        help="Issuers' answers to attempts that were decided before. UNTIMED (LATE or EARLY): changed no profile.",
         labels={"result": ANSWERS},
     ),
     Metric(
@@ -82,8 +82,8 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="outcomes",
         stage="profile",
-        help="Records of outcomes taken in. COUNTED: added to their attempts. UNMATCHED: no such attempt is known, "
-        "they count as attempts too. REPEAT, UNTIMED (LATE or EARLY), UNKNOWN (do not say how): changed no profile.",
+        help="Outcomes applied, by result. COUNTED: added to its attempt. UNMATCHED: its attempt is not known, so it "
+        "counts as an attempt too. REPEAT, UNTIMED (LATE or EARLY), UNKNOWN (no result in it): changed no profile.",
         labels={"result": OUTCOMES},
     ),
     Metric(
@@ -91,7 +91,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="decisions",
         stage="profile",
-        help="Decisions by how the event's time stood to its record's; LATE and EARLY ones changed no profile.",
+        help="Decisions by the event's time relative to its record's. LATE and EARLY events changed no profile.",
         labels={"clock": CLOCKS},
     ),
     Metric(
@@ -99,7 +99,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="alerts",
         stage="decide",
-        help="Alerts raised, by what they are about and how grave it is.",
+        help="Alerts raised, by type and severity.",
         labels={"type": ALERT_TYPES, "severity": SEVERITIES},
     ),
     Metric(
@@ -107,14 +107,14 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="alerts",
         stage="decide",
-        help="Alerts that joined an open case instead of being raised again.",
+        help="Alerts that were added to an open case instead of being raised again.",
     ),
     Metric(
         name="sekisho_dead_letters_total",
         kind="counter",
         unit="records",
         stage="decode",
-        help="Records refused, by input and reason. Nothing else is ever lost.",
+        help="Records refused, by input and reason. Every other record is processed.",
         labels={"topic": INPUTS, "reason": REASONS},
         never=_NEVER_REFUSED,
     ),
@@ -130,8 +130,8 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="keys",
         stage="decode",
-        help="Unknown keys of authorizations that are near a field of the contract (`transStatus`), by that field: "
-        "its value is not read. `sekisho score --explain` names them. A batch notes 48 different keys.",
+        help="Unknown keys of authorizations that resemble a field of the contract (`transStatus`), by that field. "
+        "Their values are not read. `sekisho score --explain` lists them. At most 48 different keys of a batch count.",
         labels={"field": NEAR_LABELS},
     ),
     Metric(
@@ -139,14 +139,14 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="events",
         stage="decode",
-        help="Authorizations in which an object of the contract has a key twice: the last one counts.",
+        help="Authorizations in which an object of the contract has the same key twice: the last value counts.",
     ),
     Metric(
         name="sekisho_sensitive_records_total",
         kind="counter",
         unit="records",
         stage="decode",
-        help="Records in which the guard found such data, by kind: taken without it (stripped), or refused.",
+        help="Records in which the guard found sensitive data, by kind: processed without it (stripped), or refused.",
         labels={"kind": SENSITIVE, "action": ("stripped", "refused")},
     ),
     Metric(
@@ -154,7 +154,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="histogram",
         unit="events",
         stage="transport",
-        help="Events that one poll brought for one partition.",
+        help="Events of one batch: of one poll and one partition.",
         buckets=BATCH_BUCKETS,
     ),
     Metric(
@@ -162,7 +162,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="histogram",
         unit="seconds",
         stage="all",
-        help="Time that one batch spent in one stage; emit runs from the produce to its acknowledgement.",
+        help="Time of one stage for one batch. Stage emit ends when all outputs are acknowledged.",
         labels={"stage": STAGES},
         buckets=STAGE_BUCKETS_S,
     ),
@@ -188,7 +188,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="seconds",
         stage="transport",
-        help="Age of the newest processed authorization where more are waiting; 0 where none is.",
+        help="Age of the newest processed authorization while others wait; 0 if none waits.",
         labels=_PARTITION,
         bound=_PARTITION_BOUND,
     ),
@@ -205,7 +205,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="events",
         stage="enrich",
-        help="Authorizations whose exemption from 3-D Secure (`tds.exempt_reason`) is in no list: it exempts nothing.",
+        help="Authorizations with an unknown exemption from 3-D Secure (`tds.exempt_reason`): it exempts nothing.",
     ),
     Metric(
         name="sekisho_checklist_gaps_total",
@@ -220,7 +220,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="reports",
         stage="profile",
-        help="Fraud reports taken in, by label.",
+        help="Fraud reports applied, by label.",
         labels={"label": LABELS},
     ),
     Metric(
@@ -228,7 +228,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="reports",
         stage="profile",
-        help="Fraud reports by how their time of receipt stood to their record's; EARLY ones changed no profile.",
+        help="Fraud reports by their time of receipt relative to their record's. EARLY reports changed no profile.",
         labels={"clock": REPORT_CLOCKS},
     ),
     Metric(
@@ -236,21 +236,21 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="merchants",
         stage="enrich",
-        help="Merchants in the merchant store that this worker holds.",
+        help="Merchants in the merchant store of this worker.",
     ),
     Metric(
         name="sekisho_merchants_refused_total",
         kind="counter",
         unit="records",
         stage="enrich",
-        help="Records of new merchants beyond merchants.merchants_max: those merchants stay unknown.",
+        help="Records of new merchants beyond merchants.merchants_max: these merchants stay unknown.",
     ),
     Metric(
         name="sekisho_profile_rows",
         kind="gauge",
         unit="rows",
         stage="profile",
-        help="Profiles held, by entity.",
+        help="Rows in the profile stores, by entity.",
         labels={"entity": ENTITIES},
     ),
     Metric(
@@ -258,35 +258,35 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="bytes",
         stage="profile",
-        help="Memory of the profiles held, with their share of the index; profiles.rows bounds it.",
+        help="Memory of profiles, with their indexes. profiles.rows bounds it.",
     ),
     Metric(
         name="sekisho_replayed_total",
         kind="counter",
         unit="events",
         stage="profile",
-        help="Events taken into the profiles after a restart that had been answered before it.",
+        help="Events applied again after a takeover whose decisions were published before: not published again.",
     ),
     Metric(
         name="sekisho_restore_ratio",
         kind="gauge",
         unit="1",
         stage="profile",
-        help="How much of the profiles of the partition that is being restored has been read; 1 when none is.",
+        help="Share of the changelog that the restore of a partition has read; 1 if no restore runs.",
     ),
     Metric(
         name="sekisho_restored_records_total",
         kind="counter",
         unit="records",
         stage="profile",
-        help="Records of the logs of profiles read back when partitions were assigned.",
+        help="Changelog records read to restore assigned partitions.",
     ),
     Metric(
         name="sekisho_foreign_records_total",
         kind="counter",
         unit="records",
         stage="profile",
-        help="Records found on outputs, while partitions were restored, that no worker wrote; skipped.",
+        help="Records on outputs that no worker wrote. A restore found and skipped them.",
         labels={"topic": OUTPUTS},
     ),
     Metric(
@@ -294,14 +294,14 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="seconds",
         stage="profile",
-        help="Time spent in restoring partitions; their events wait meanwhile.",
+        help="Time of restores of assigned partitions. Their events wait meanwhile.",
     ),
     Metric(
         name="sekisho_flush_seconds",
         kind="histogram",
         unit="seconds",
         stage="profile",
-        help="Time to make one partition's changed profiles durable, up to the acknowledgement of the marker.",
+        help="Time of a flush of one partition, until its marker is acknowledged or its transaction committed.",
         buckets=FLUSH_BUCKETS_S,
     ),
     Metric(
@@ -309,21 +309,21 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="rows",
         stage="profile",
-        help="Rows of profiles written, tombstones included.",
+        help="Profile rows written to the changelogs, tombstones included.",
     ),
     Metric(
         name="sekisho_flushed_bytes_total",
         kind="counter",
         unit="bytes",
         stage="profile",
-        help="Bytes of rows of profiles written.",
+        help="Bytes of profile rows written to the changelogs.",
     ),
     Metric(
         name="sekisho_follow_lag_seconds",
         kind="gauge",
         unit="seconds",
         stage="profile",
-        help="How long another worker's rows have been waiting to count in this worker's features.",
+        help="Age of the oldest row of another worker that this worker has not applied yet.",
         labels=_PARTITION,
         bound="partitions assigned to other workers",
     ),
@@ -357,7 +357,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="1",
         stage="transport",
-        help="1 when the worker takes events, 0 while it starts, rebalances or drains.",
+        help="1 while events flow, 0 while the worker starts, rebalances or drains.",
     ),
     Metric(
         name="sekisho_commits_total",
@@ -371,7 +371,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="offset",
         stage="transport",
-        help="Next authorization to be read after a restart.",
+        help="Committed offset: the next authorization to read.",
         labels=_PARTITION,
         bound=_PARTITION_BOUND,
     ),
@@ -380,7 +380,7 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="gauge",
         unit="seconds since the epoch",
         stage="transport",
-        help="When the broker last accepted a commit of this worker; 0 before the first.",
+        help="Time of the last accepted commit of this worker; 0 before the first.",
     ),
     Metric(
         name="sekisho_build_info",

@@ -1,6 +1,6 @@
-"""One method per fact about the worker's work: the only way in which the shell counts anything.
+"""One method for each fact that the worker counts. Nothing else updates metrics.
 
-The agents call it once per batch, the watchdog's thread about once a second; the server's thread only reads.
+Agents call them once per batch, and the watchdog's thread about once a second. The server's thread only reads.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from streams.transport.batch import Batch
 
 IN_FLIGHT_MAX = 4_096
-"""Batches scored and not yet delivered whose start is remembered; the transport keeps far fewer."""
+"""Most batches in flight whose start time is kept. The transport allows far fewer."""
 
 PER_PARTITION = ("sekisho_lag_events", "sekisho_lag_seconds", "sekisho_committed_offset")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What the worker holds at one moment: merchants, profile rows by entity, bytes they take."""
+    """Sizes of the worker's state: merchants, profile rows by entity, bytes of profiles."""
 
     merchants: int
     profile_rows: Mapping[str, int]
@@ -37,7 +37,7 @@ class Inventory:
 
 
 class Telemetry:
-    """The worker's counters and its state of health."""
+    """Counters and health of a worker."""
 
     def __init__(self, topics: Topics, *, clock_s: Callable[[], float] = time) -> None:
         self._clock_s = clock_s
@@ -93,7 +93,7 @@ class Telemetry:
     # -- once per batch -------------------------------------------------------------------------------------------
 
     def stage(self, name: str, seconds: float) -> None:
-        """Count the time that one batch spent in one stage."""
+        """Count the seconds of a stage of one batch."""
         self._stages[name].observe(seconds)
 
     def scored(self, batch: "Batch", outputs: Outputs) -> None:
@@ -123,12 +123,12 @@ class Telemetry:
             self._gaps[item,].add(count)
         self._count_dead_letters("authorizations", tally)
         self._count_stripped(tally)
-        if len(self._in_flight) >= IN_FLIGHT_MAX:  # leftovers of revoked partitions: their time is of no interest
+        if len(self._in_flight) >= IN_FLIGHT_MAX:  # batches of revoked partitions are never removed
             self._in_flight.clear()
         self._in_flight[batch.partition, batch.offsets[0]] = monotonic_ns()
 
     def taken(self, source: str, outputs: Outputs) -> None:
-        """Count a batch of an input beside the authorizations: `fraud-reports`, `authorization-outcomes`."""
+        """Count a batch of a side input. `source`: `fraud-reports` or `authorization-outcomes`."""
         tally = outputs.tally
         for label, count in tally.reports.items():
             self._reports[label,].add(count)
@@ -141,10 +141,10 @@ class Telemetry:
         self._count_stripped(tally)
 
     def delivered(self, batch: "Batch", outputs: Outputs, acked_at_ms: int) -> None:
-        """Count the latency of a batch of authorizations: the broker has all that came of it.
+        """Count the latency of a batch of authorizations, all of whose outputs are acknowledged.
 
-        Where the broker's clock runs ahead of this machine's, an event counts as 0 s old; one without a timestamp does
-        not count.
+        If the broker's clock is ahead of this machine's, a latency counts as 0 s. An event without a timestamp is not
+        counted.
         """
         if batch.topic != self._authorizations or not batch.timestamps_ms:
             return
@@ -157,13 +157,13 @@ class Telemetry:
             self._stages["emit"].observe((monotonic_ns() - began_ns) / 1e9)
 
     def merchants(self, applied: int, outputs: Sequence[Outputs]) -> None:
-        """Count new merchants beyond the limit; the size of the merchant store is part of the inventory."""
+        """Count new merchants beyond the limit. `Inventory` has the size of the merchant store."""
         for output in outputs:
             self._beyond_limit.add(output.tally.merchants_beyond_limit)
             self._count_stripped(output.tally)
 
     def letters_written(self, outputs: Sequence[Outputs]) -> None:
-        """Count dead letters of merchants, where they are written: every worker refuses them, one writes them."""
+        """Count the dead letters of merchants that this worker wrote: all workers refuse the records, one writes."""
         for output in outputs:
             self._count_dead_letters("merchants", output.tally)
 
@@ -181,7 +181,7 @@ class Telemetry:
     # -- about once a second --------------------------------------------------------------------------------------
 
     def committed(self, offsets: Mapping["TP", int]) -> None:
-        """Note an accepted commit: the next offset to be read, by partition."""
+        """Record an accepted commit: the next offset to read, by partition."""
         self._commits.add(1)
         self._last_commit.set(self._clock_s())
         for tp, offset in offsets.items():
@@ -189,9 +189,9 @@ class Telemetry:
                 self._series.cell("sekisho_committed_offset", str(tp.partition)).set(offset)
 
     def lagging(self, tp: "TP", events: int, seconds: float = 0.0) -> None:
-        """Note how far a partition of the authorizations is behind.
+        """Record the lag of a partition of the authorizations.
 
-        In seconds it is the age of the newest delivered event while others wait; `seconds` is the least it can be.
+        In seconds, it is the age of the newest delivered event while others wait, and at least `seconds`.
         """
         if tp.topic != self._authorizations:
             return
@@ -203,13 +203,13 @@ class Telemetry:
         self._looked_at.add(tp.partition)
 
     def ready(self, is_ready: bool) -> None:
-        """Note whether events flow. Called before each round of `lagging`: what the last round left out is dropped."""
+        """Record whether events flow. Called before each round of `lagging`; partitions not in the last are dropped."""
         self._forget(self._shown - self._looked_at)
         self._shown, self._looked_at = self._looked_at, set()
         self._ready.set(1 if is_ready else 0)
         if is_ready:
             self._not_ready_because = ""
-            self._restore_ratio.set(1.0)  # of a restore that a rebalance ended there is no other word
+            self._restore_ratio.set(1.0)  # a restore that a rebalance ended does not report its end
         elif not self._not_ready_because:
             self._not_ready_because = "rebalancing or draining"
 
@@ -222,12 +222,12 @@ class Telemetry:
     # -- profiles -------------------------------------------------------------------------------------------------
 
     def restoring(self, done: int, total: int) -> None:
-        """Note how far the restore of a partition is."""
+        """Record the progress of the restore of a partition."""
         self._restore_ratio.set(done / total if total else 1.0)
         self._not_ready_because = f"restoring profiles: {done} of {total} records"
 
-    def restored(self, records: int, answered: int, seconds: float) -> None:
-        """Count a restore."""
+    def restored(self, records: int, published: int, seconds: float) -> None:
+        """Count a finished restore."""
         self._restore_ratio.set(1.0)
         self._restored_records.add(records)
         self._restore_seconds.add(seconds)
@@ -245,7 +245,7 @@ class Telemetry:
         self._flushed_bytes.add(size_bytes)
 
     def followed(self, lags_s: Mapping[int, float]) -> None:
-        """Note how far behind other workers' partitions are seen."""
+        """Record the lag of the followed partitions, in seconds."""
         for partition in self._followed.difference(lags_s):
             self._series.forget("sekisho_follow_lag_seconds", str(partition))
         for partition, lag_s in lags_s.items():
@@ -255,29 +255,29 @@ class Telemetry:
     # -- at start-up ----------------------------------------------------------------------------------------------
 
     def decides_with(self, *, model: str, features: str, policy: str) -> None:
-        """Note the versions that go into every decision."""
+        """Record the versions that every decision contains."""
         self._series.cell("sekisho_model_info", model, features).set(1)
         self._series.cell("sekisho_policy_info", policy).set(1)
         self._versions |= {"model": model, "features": features, "policy": policy}
 
     def starting(self, phase: str) -> None:
-        """Note what the worker is busy with before its first event, in words for people."""
+        """Record the phase of the start, as text for `/readyz`."""
         self._not_ready_because = phase
 
     def take_inventory(self, inventory: Callable[[], Inventory]) -> None:
-        """Ask `inventory` at every scrape, from the server's thread: it must only read."""
+        """Call `inventory` at every scrape, from the server's thread. It may only read."""
         self._inventory = inventory
 
     # -- for the server -------------------------------------------------------------------------------------------
 
     @property
     def not_ready_because(self) -> str:
-        """Why the worker takes no events; empty when it does."""
+        """Why no events flow; empty when they do."""
         return self._not_ready_because
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """What decides: code, and once they are loaded model, features and policy."""
+        """Versions of the code and, once loaded, of model, features and policy."""
         return self._versions
 
     def exposition(self) -> bytes:

@@ -1,14 +1,14 @@
-"""The health and metrics endpoints, in a thread with a loop of its own, so that no scrape waits for a batch.
+"""The health and metrics endpoints. They have their own thread and loop, so that no scrape waits for a batch.
 
 | path       | answers                                                                     |
 |------------|-----------------------------------------------------------------------------|
 | `/metrics` | all metrics, Prometheus text format                                         |
-| `/livez`   | 200 while the process runs: the watchdog ends a process that stands still   |
+| `/livez`   | 200 while the process runs: the watchdog ends a stalled process             |
 | `/readyz`  | 200 when events flow, else 503 with the reason                              |
-| `/version` | what decides: code, model, features and policy, as JSON                     |
+| `/version` | versions of code, model, features and policy, as JSON                       |
 
-A connection carries one request. It may last `REQUEST_S` in all, from the connect to the last byte that the client
-reads, and bring `REQUEST_BYTES_MAX`. At `CLIENTS_MAX` connections a new one takes the place of the oldest.
+A connection is for one request. It is closed `REQUEST_S` after it was opened, and when the client sends more than
+`REQUEST_BYTES_MAX`. At `CLIENTS_MAX` connections a new one replaces the oldest.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from streams.telemetry.settings import HttpSettings
 log = logging.getLogger(__name__)
 
 REQUEST_S: Final = 5.0
-"""An answer takes milliseconds; a client that has not read it after so long holds a place for nothing."""
+"""Time limit of a connection. An answer takes milliseconds."""
 
 REQUEST_BYTES_MAX: Final = 16_384
 """Request line, headers and body; a scrape of Prometheus has about 300 bytes."""
@@ -36,13 +36,13 @@ REQUEST_BYTES_MAX: Final = 16_384
 CLIENTS_MAX: Final = 64
 
 RENDER_SPACING_S: Final = 0.1
-"""Rendering takes 2 to 5 ms of the interpreter that decides too: whoever asks more often shares one rendering."""
+"""Least time between two renderings. One takes 2 to 5 ms of the interpreter; frequent requests share one."""
 
 BACKLOG: Final = 128
 
 
 class Health(Protocol):
-    """What the endpoints show."""
+    """State that the endpoints show."""
 
     @property
     def not_ready_because(self) -> str:
@@ -50,18 +50,18 @@ class Health(Protocol):
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """What decides, by part."""
+        """Versions by part: code, model, features, policy."""
 
     def exposition(self) -> bytes:
         """Render the metrics."""
 
 
 class HttpError(Exception):
-    """The address cannot be listened on; the text names it and why."""
+    """Raised when the port cannot be bound. The text gives the address and the cause."""
 
 
 class HttpEndpoints:
-    """Serve until closed. Valid from construction: the port is bound, the thread runs."""
+    """Serve until closed. After construction the port is bound and the thread runs."""
 
     def __init__(self, settings: HttpSettings, health: Health) -> None:
         try:
@@ -69,7 +69,7 @@ class HttpEndpoints:
         except OSError as error:
             raise HttpError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from None
         self.port: int = self._socket.getsockname()[1]
-        """The port in use; of interest where the settings said 0."""
+        """The port in use, also if the setting is 0."""
         self._endpoints = _Endpoints(health)
         self._loop = asyncio.new_event_loop()
         self._stopped = asyncio.Event()
@@ -86,7 +86,7 @@ class HttpEndpoints:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
-        silent = logging.Logger("clients", level=logging.CRITICAL + 1)  # what a client does is no fact about the worker
+        silent = logging.Logger("clients", level=logging.CRITICAL + 1)  # faults of clients are not logged
         handlers = web.Server(self._endpoints.answer, logger=silent, access_log=None, lingering_time=0)
         clients: dict[_Client, None] = {}  # oldest first
         server = await self._loop.create_server(
@@ -100,7 +100,7 @@ class HttpEndpoints:
 
 
 class _Client(asyncio.Protocol):
-    """Bound one connection in time and bytes, and all of them in number; aiohttp's handler does the rest."""
+    """Limit the time and bytes of a connection, and the number of connections. aiohttp's handler does the rest."""
 
     def __init__(self, handler: asyncio.Protocol, clients: "dict[_Client, None]") -> None:
         self._handler = handler
@@ -110,7 +110,7 @@ class _Client(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def drop(self) -> None:
-        """Close at once, whatever is unsent."""
+        """Close at once, without sending the rest."""
         self._clients.pop(self, None)
         if self._transport is not None:
             self._transport.abort()
@@ -133,7 +133,7 @@ class _Client(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self._handler.eof_received()
-        return self._received > 0  # it may have asked, and wait for the answer
+        return self._received > 0  # if it sent a request, keep the connection for the answer
 
     def pause_writing(self) -> None:
         self._handler.pause_writing()
@@ -186,7 +186,7 @@ class _Endpoints:
         return _text(HTTPStatus.NOT_FOUND, "not found")
 
     async def _exposition(self) -> bytes:
-        """Render the metrics as they are now, or a little later: one rendering answers all who came before it."""
+        """Render the metrics. One rendering answers all requests that arrived before it."""
         if self._rendering is None or self._rendering.done():
             self._rendering = asyncio.create_task(self._render())
         return await asyncio.shield(self._rendering)
@@ -209,7 +209,7 @@ def _text(status: HTTPStatus, text: str) -> web.Response:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Bind and listen: a client that comes before the thread runs is answered by it."""
+    """Bind and listen. Connections made before the thread runs are answered by it."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,8 +1,8 @@
-"""Logs: one JSON object per line and fact on standard error.
+"""Structured logs: one JSON object per line on standard error.
 
 A record's message is the name of an event in the past tense, optionally followed by `name=value` pairs:
-`worker_started group=sekisho`. Nothing of a payload is ever passed to a log by our own code. Libraries may only speak
-from WARNING upwards, and of an exception the text is shown only where it cannot quote data: others show their type.
+`worker_started group=sekisho`. Our code never logs a part of a payload. Libraries log from WARNING upwards. The text of
+an exception is shown only if it cannot quote data; of others only the type is shown.
 """
 
 import logging
@@ -32,10 +32,10 @@ _PAIR = re.compile(r" ([a-z0-9_]+)=('[^']*'|\"[^\"]*\"|\S*)")
 
 
 class JsonLines(logging.Formatter):
-    """Write one record as one JSON object: `ts`, `level`, `event`, `logger`, then its fields."""
+    """Format a log record as one JSON object: `ts`, `level`, `event`, `logger`, then its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Encode the record. Text is cut at 2,000 characters; a traceback names places and never values."""
+        """Encode the record. Text is cut at 2,000 characters. A traceback has places and no values."""
         event, fields = _facts(_message(record))
         line: dict[str, object] = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -54,7 +54,7 @@ class JsonLines(logging.Formatter):
 
 
 def told(error: BaseException) -> str:
-    """Word an exception: its type, and its text where that can only hold names of files, hosts and topics."""
+    """Return an exception as text: its type, and its message if that can only contain files, hosts and topics."""
     kind = type(error)
     tells = isinstance(error, OSError) or kind.__module__.split(".")[0] in TELLING
     text = str(error).removeprefix(f"{kind.__name__}: ")  # aiokafka's errors begin with their own name
@@ -62,9 +62,10 @@ def told(error: BaseException) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Format the message with exceptions among its arguments worded safely.
+    """Format the message, with exceptions among its arguments as `told` returns them.
 
-    A message that does not fit its arguments is shown bare: logging's own complaint would print the arguments.
+    If message and arguments do not fit, the message is returned unformatted: an error of `logging` would print the
+    arguments.
     """
     text = str(record.msg)
     if not record.args:
@@ -78,7 +79,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _facts(message: str) -> tuple[str, dict[str, object]]:
-    """Split `worker_started group=x` into its event and fields; a library's sentence stays whole."""
+    """Split `worker_started group=x` into event and fields. A sentence of a library is not split."""
     found = _EVENT.fullmatch(message)
     if found is None:
         return message, {}
@@ -95,17 +96,17 @@ def _places(traceback: TracebackType | None) -> list[str]:
 
 
 class EventsOnly(logging.Filter):
-    """Hold back what is no event below WARNING: our services inherit a running commentary from Faust's."""
+    """Drop lines below WARNING that are no events: services inherit debug sentences from Faust."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let warnings pass, and lines that read as an event."""
+        """Return True for warnings and for events."""
         return record.levelno >= logging.WARNING or _EVENT.fullmatch(_message(record)) is not None
 
 
 class RepeatLimit(logging.Filter):
-    """Let a repeating line through once per interval; the next one says how many were held back.
+    """Pass a repeating line once per interval. The next one has the number of dropped lines as `suppressed`.
 
-    Lines repeat when logger, level and unformatted message are the same. Errors are limited too: a broken broker
+    A line repeats if logger, level and unformatted message are equal. Errors are limited too: a broker that is down
     would otherwise fill a disk.
     """
 
@@ -116,7 +117,7 @@ class RepeatLimit(logging.Filter):
         self._lines: dict[tuple[str, int, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Decide, and count what is held back."""
+        """Return whether the line passes, and count dropped lines."""
         key = (record.name, record.levelno, str(record.msg)[:200])
         now = self._clock()
         last, held_back = self._lines.get(key, (-self._interval_s - 1.0, 0))
@@ -131,7 +132,7 @@ class RepeatLimit(logging.Filter):
 
 
 def configure(settings: LoggingSettings, stream: TextIO | None = None) -> None:
-    """Set up the process's log: our own at the configured level, libraries from WARNING upwards."""
+    """Set up logging of the process: our packages at the configured level, libraries at WARNING."""
     handler = logging.StreamHandler(sys.stderr if stream is None else stream)
     handler.setFormatter(JsonLines())
     handler.addFilter(EventsOnly())

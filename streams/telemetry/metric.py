@@ -1,4 +1,4 @@
-"""What a metric is: its name, kind and help, its labels and what bounds them."""
+"""The record of a metric: name, kind, help, labels and their bound."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,8 +10,8 @@ Kind = Literal["counter", "gauge", "histogram"]
 class Metric:
     """Describe one metric.
 
-    `labels` maps each label to all its values; an empty tuple says that the values come with the worker
-    (its partitions, its versions) and `bound` says how many there can be. `never` are combinations that cannot occur.
+    `labels` maps each label to all its values. An empty tuple is an open label: its values depend on the worker
+    (partitions, versions), and `bound` says what limits their number. `never`: combinations that cannot occur.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The page of all metrics: `python -m streams.telemetry.page > deploy/docs/metrics.md`; a test compares the two."""
+"""Generate the page of metrics: `python -m streams.telemetry.page > deploy/docs/metrics.md`. A test compares them."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,19 @@ from streams.telemetry.catalogue import CATALOGUE
 
 
 def markdown() -> str:
-    """Write the catalogue as the page `deploy/docs/metrics.md`."""
+    """Return the page `deploy/docs/metrics.md`."""
     return "\n".join(_lines()) + "\n"
 
 
 def _lines() -> Iterator[str]:
     yield "# Metrics"
     yield ""
-    yield "What a worker shows on `/metrics`, port 9464. The dashboard and the alerts are made from these."
+    yield "Metrics of a worker on `/metrics`, port 9464. The dashboard and the alerts use them."
     yield ""
-    yield "* Every label comes from a closed set, or is a partition or version of this worker. No label is ever a card,"
+    yield "* Label values come from a closed set, or are partitions and versions of this worker. No label is a card,"
     yield "  merchant, device or free text."
     yield "* Counters start at 0 for every combination of labels that can occur."
-    yield "* The worker also shows the usual `process_*` metrics: CPU, memory, file descriptors, start time."
+    yield "* The worker also has the standard `process_*` metrics: CPU, memory, file descriptors, start time."
     yield ""
     yield "Made from `streams/telemetry/catalogue.py` by `python -m streams.telemetry.page`; do not edit."
     yield ""

@@ -1,8 +1,7 @@
-"""The numbers behind the catalogue: plain cells that the hot path adds to, and a collector that reads them.
+"""Values of the metrics: plain cells that the hot path adds to, and a collector that reads them.
 
-A cell is bound once at start-up; adding to it is one attribute, so a batch costs a handful of additions. The server's
-thread only reads. A scrape that falls between two additions of one batch sees the first and not the second, as any
-scrape may; each single number is right.
+A cell is bound once at start, so a batch costs a few additions. The server's thread only reads. A scrape between two
+additions of one batch contains the first and not the second. Each value is right by itself.
 """
 
 from bisect import bisect_left
@@ -19,7 +18,7 @@ from streams.telemetry.metric import Metric
 
 
 class Cell:
-    """One number. Counters only grow; gauges are set."""
+    """Value of one series. Counters only grow; gauges are set."""
 
     __slots__ = ("value",)
 
@@ -27,20 +26,20 @@ class Cell:
         self.value = 0.0
 
     def add(self, amount: float) -> None:
-        """Add to the number."""
+        """Add to the value."""
         self.value += amount
 
     def set(self, value: float) -> None:
-        """Replace the number."""
+        """Replace the value."""
         self.value = value
 
 
 _FEW = 16
-"""Up to so many values the fixed costs of numpy are more than a loop."""
+"""Up to this number of values a loop is faster than numpy."""
 
 
 class Buckets:
-    """One distribution over fixed upper bounds, the last of them infinite."""
+    """A histogram with fixed upper bounds, the last one infinite."""
 
     __slots__ = ("_bounds", "_edges", "counts", "total")
 
@@ -51,7 +50,7 @@ class Buckets:
         self.total = 0.0
 
     def observe(self, value: float) -> None:
-        """Count one value; a value equal to a bound lies under it."""
+        """Count one value. A value equal to a bound is in its bucket."""
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
@@ -69,7 +68,7 @@ class Buckets:
 
 
 class Series(Collector):
-    """Hold the cells of every metric in a catalogue and render them for a registry."""
+    """The cells of every metric of a catalogue, as a Prometheus collector."""
 
     def __init__(self, catalogue: Iterable[Metric]) -> None:
         self._metrics = {metric.name: metric for metric in catalogue}
@@ -82,7 +81,7 @@ class Series(Collector):
                 self._cells[metric.name] = {key: Cell() for key in _combinations(metric)}
 
     def cell(self, name: str, *labels: str) -> Cell:
-        """Bind one number. Values of an open label (a partition, a version) make theirs on first use.
+        """Return the cell of a series. Cells of an open label (partition, version) are made at first use.
 
         Raises:
             KeyError: the catalogue has no such metric or label value, or an open label has too many.
@@ -97,11 +96,11 @@ class Series(Collector):
         return cells[labels]
 
     def cells(self, name: str) -> dict[tuple[str, ...], Cell]:
-        """Bind every number of one metric with closed labels, by label values."""
+        """Return the cells of a metric with closed labels, by label values."""
         return dict(self._cells[name])
 
     def buckets(self, name: str, *labels: str) -> Buckets:
-        """Bind one distribution.
+        """Return the histogram of a series.
 
         Raises:
             KeyError: the catalogue has no such histogram or label value.
@@ -109,11 +108,11 @@ class Series(Collector):
         return self._buckets[name][labels]
 
     def forget(self, name: str, *labels: str) -> None:
-        """Drop one series of an open label, so that a partition that went away is not shown for ever."""
+        """Drop a series of an open label, such as a revoked partition."""
         self._cells[name].pop(labels, None)
 
     def describe(self) -> Iterable[Exposed]:
-        """Name nothing beforehand: the registry then does not collect at registration."""
+        """Return nothing, so that the registry does not collect at registration."""
         return ()
 
     def collect(self) -> Iterator[Exposed]:
@@ -138,5 +137,5 @@ class Series(Collector):
 
 
 def _combinations(metric: Metric) -> Iterator[tuple[str, ...]]:
-    """Give every combination of a metric's closed labels that can occur; none at all where one label is open."""
+    """Yield the label combinations of a metric that can occur; none if a label is open."""
     return (labels for labels in product(*metric.labels.values()) if labels not in metric.never)

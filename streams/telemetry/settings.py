@@ -9,7 +9,7 @@ Host = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9.:
 
 
 class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where /metrics, /livez, /readyz and /version answer. They hold no secrets, but need no public either."""
+    """Address of /metrics, /livez, /readyz and /version. They contain no secrets, but need not be public."""
 
     enabled: bool = True
     host: Host = "127.0.0.1"
@@ -17,7 +17,7 @@ class HttpSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How much is said: one JSON object per line on standard error."""
+    """Level and repeat limit of the log: one JSON object per line on standard error."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     repeat_interval_s: Annotated[float, Meta(ge=0, le=3600)] = 10.0
