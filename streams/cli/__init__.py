@@ -1,4 +1,4 @@
-"""The command `sekisho`. Importing this is cheap: a command's own parts are imported when it runs."""
+"""The command `sekisho`. Modules of a command are imported when it runs, so this import is fast."""
 
 from streams.cli.command import main
 

@@ -1,4 +1,4 @@
-"""`sekisho check-config`: read a configuration as a worker would, and say what it means."""
+"""`sekisho check-config`: read a configuration as a worker does, and print a summary."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
 
 
 def _load(settings: Settings) -> str:
-    """Load the bundle and run every kernel once; say which model it is and how long that took."""
+    """Load the bundle and run every kernel once. Return the model's version and the seconds."""
     from streams.config import wiring  # noqa: PLC0415 -- seconds of imports that a plain check does without
     from streams.worker import warmup  # noqa: PLC0415 -- the same
 
@@ -41,7 +41,7 @@ def _load(settings: Settings) -> str:
 
 
 def summary(settings: Settings, policy: str) -> list[str]:
-    """Say in a few lines what the settings come to."""
+    """Return a summary of the settings, in a few lines."""
     kafka, topics = settings.kafka, settings.topics.full
     security = ("SASL_" if kafka.sasl else "") + ("SSL" if kafka.tls else "PLAINTEXT")
     return [
@@ -61,7 +61,7 @@ def _references(references: Sequence[Reference]) -> str:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Name what is allowed but seldom meant."""
+    """Return warnings about settings that are allowed but seldom intended."""
     found = []
     chosen = settings.decode.references
     if left_out := [reference for reference in DecodeSettings().references if reference not in chosen]:

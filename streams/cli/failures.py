@@ -1,4 +1,4 @@
-"""One way in which commands say that something is wrong: a line on standard error and an exit status."""
+"""Report errors of all commands in the same way: a line on standard error and an exit status."""
 
 import functools
 from argparse import Namespace
@@ -12,7 +12,7 @@ Command = Callable[[Namespace], int]
 
 
 def reported(command: str) -> Callable[[Command], Command]:
-    """Turn the errors that a user can mend into a message and an exit status; bugs keep their traceback."""
+    """Turn errors that a user can fix into a message and an exit status. Bugs keep their traceback."""
 
     def decorate(run: Command) -> Command:
         @functools.wraps(run)

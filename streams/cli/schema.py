@@ -1,4 +1,4 @@
-"""`sekisho schema`: print what is shipped about the shapes of the topics."""
+"""`sekisho schema`: print the JSON Schemas of the topics, and their examples."""
 
 from argparse import Namespace
 from importlib import resources

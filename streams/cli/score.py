@@ -1,4 +1,4 @@
-"""`sekisho score`: one event through the whole core, without Kafka."""
+"""`sekisho score`: decide one event without Kafka."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ from streams.config.wiring import build_engine, engine_settings
 from streams.console.status import EXIT_OK, EXIT_REFUSED, show, tell
 
 READ_BYTES_MAX = 1 << 21
-"""More than any event may have (`decode.bytes_max`); what is beyond is not read, and the event refused."""
+"""More than the largest event (`decode.bytes_max`). Further bytes are not read, and the event is refused."""
 
 
 @reported("score")
@@ -54,9 +54,9 @@ def run(arguments: Namespace) -> int:
 
 
 def explain(settings: Settings) -> int:
-    """Say of each event on standard input which keys are not read as they were meant, and why it is refused.
+    """Print for each event on standard input the keys that are probably misspelt, and why it is refused.
 
-    One event over several lines, or one on each line. Never a value, nor a key that is near to nothing.
+    Input: one event over several lines, or one on each line. No value is printed, and no key without a similar field.
     """
     limits, events, odd, refused = engine_settings(settings).decode, 0, 0, 0
     for events, value in enumerate(_events(), start=1):
@@ -84,7 +84,7 @@ def _worded(oddity: Oddity) -> str:
 
 
 def _events() -> Iterator[bytes]:
-    """Give the events of standard input: each line if the first one looks like a whole event, else all as one."""
+    """Yield the events of standard input: each line if the first one ends an object, else all as one event."""
     source = sys.stdin.buffer
     first = source.readline(READ_BYTES_MAX)
     while first and not first.strip():
@@ -100,7 +100,7 @@ def _events() -> Iterator[bytes]:
 
 
 def _refusal(outputs: Outputs) -> str:
-    """Word the first dead letter: its reason and where in the record; never what stood there."""
+    """Return reason and path of the first dead letter, or "". Never a value."""
     for _, value in outputs.dead_letters:
         letter = orjson.loads(value)
         return f"{letter['reason']} at {letter['path']}"
@@ -108,7 +108,7 @@ def _refusal(outputs: Outputs) -> str:
 
 
 def _key(merchant: bytes) -> bytes:
-    """Make the record's key on the `merchants` topic; a record without the two ids is refused by the core."""
+    """Return the record's key on the `merchants` topic; b"" without the two ids, which the core then refuses."""
     try:
         record = orjson.loads(merchant)
         return f"{record['acquirer_id']}/{record['merchant_id']}".encode()
@@ -122,7 +122,7 @@ def _read(file: Path) -> bytes:
 
 
 def _source(topic: str) -> Source:
-    """Name no record: there is none, so an event of whatever date is on time."""
+    """Return a source without a timestamp: there is no Kafka record, so an event of any date is on time."""
     return Source(topic=topic, partition=0, offsets=(0,), timestamps_ms=(UNDATED,))
 
 

@@ -1,4 +1,4 @@
-"""`sekisho topics create`: the topics of a deployment, made where they do not exist."""
+"""`sekisho topics create`: create the missing topics of a deployment."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ from streams.kafka.topics import TopicPlan, ensure, plan
 
 @reported("topics create")
 def run(arguments: Namespace) -> int:
-    """Create what is missing, print one line per topic, and complain of a topic with other partitions."""
+    """Create missing topics and print one line per topic. Report topics with another number of partitions."""
     settings = load_settings(arguments.config)
     plans = plan(settings.topics)
-    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what it would print is said below, once
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # its errors are reported below, once
     found = asyncio.run(_ensure(settings, plans))
     status = EXIT_OK
     for wanted, topic in zip(plans, found, strict=True):

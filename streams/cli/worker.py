@@ -1,4 +1,4 @@
-"""`sekisho worker`: the service."""
+"""`sekisho worker`: run a worker."""
 
 import logging
 from argparse import Namespace
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @reported("worker")
 def run(arguments: Namespace) -> int:
-    """Load everything, then score until a signal or a failure ends it."""
+    """Load model and policy, then score until a signal or a failure."""
     settings = load_settings(arguments.config)
     configure(settings.logging)
     telemetry = Telemetry(settings.topics.full)

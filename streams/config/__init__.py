@@ -1,1 +1,1 @@
-"""Settings: one YAML file, read strictly into frozen records. Each package owns its part; the root composes them."""
+"""Settings: one YAML file, read strictly into frozen records. Each package has its own; this one composes them."""

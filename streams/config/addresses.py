@@ -1,4 +1,4 @@
-"""Addresses of brokers: `host:port`, one in each item of the list."""
+"""Check broker addresses: `host:port`, one in each item of the list."""
 
 import re
 from typing import Final
@@ -9,11 +9,11 @@ _PORT_MAX: Final = 65_535
 
 
 def fault_of(address: str) -> str | None:
-    """Say what is wrong with the address of a broker and how to write it; never what it is. None: it is right."""
+    """Return the fault of a broker address and how to write it, or None. The text never contains the address."""
     if "," in address:
         return 'one item of the list is one broker: write ["host1:port", "host2:port"]'
     if "://" in address:
-        return "write host:port without a protocol: kafka.tls and kafka.sasl say what PLAINTEXT:// and SSL:// would"
+        return "write host:port without a protocol: kafka.tls and kafka.sasl set the protocol"
     host, colon, port = address.rpartition(":")
     if not colon or "]" in port:
         return "the port is missing: write host:port"

@@ -1,8 +1,8 @@
-"""YAML read strictly into plain dicts and lists: what a misread document would hide is an error instead.
+"""Read YAML strictly into plain dicts and lists. Ambiguous documents are errors.
 
-Only `true` and `false` are booleans (so that `NO` is Norway), a number with a leading zero is text (so that a merchant
-category stays `0742`), dates stay text, keys are text, and a key that comes twice is an error. PyYAML's parser gives
-events; they are put together here, without recursion and within the bounds below.
+Only `true` and `false` are booleans (`NO` is Norway). A number with a leading zero is text (merchant category `0742`).
+Dates are text, keys are text, and a duplicate key is an error. PyYAML parses into events; this module builds the
+document from them, without recursion and within the limits below.
 """
 
 import re
@@ -13,13 +13,13 @@ from typing import Any, Final
 import yaml
 
 DOCUMENT_BYTES_MAX: Final = 8 << 20
-"""A policy of 100,000 merchants takes about 8 MB; anything larger is not a configuration."""
+"""A policy of 100,000 merchants has about 8 MB."""
 
 NODES_MAX: Final = 2_000_000
-"""Keys, values, lists and mappings; that policy has about 1.5 million."""
+"""Limit of keys, values, lists and mappings together. That policy has about 1.5 million."""
 
 DEPTH_MAX: Final = 32
-"""Lists and mappings within each other; a configuration has six."""
+"""Limit of nested lists and mappings. A configuration has six levels."""
 
 _INT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:_[0-9]{3}){0,6}")
 _FLOAT: Final = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?")
@@ -28,14 +28,14 @@ _FORBIDDEN: Final = yaml.reader.Reader.NON_PRINTABLE
 
 
 class DocumentError(ValueError):
-    """A text is not one YAML mapping; the message names line and column and never quotes the text."""
+    """Raised when a text is not one YAML mapping. The message gives line and column, and never quotes the text."""
 
 
 def parse(text: bytes) -> dict[str, object]:
-    """Parse one YAML document whose top is a mapping; an empty one is an empty mapping.
+    """Parse one YAML document with a mapping at the top. An empty document is an empty mapping.
 
     Raises:
-        DocumentError: it is not that: broken YAML, several documents, a key twice, a tag, an alias, too large or deep.
+        DocumentError: wrong YAML, several documents, a duplicate key, a tag, an alias, too large or too deep.
     """
     if len(text) > DOCUMENT_BYTES_MAX:
         raise DocumentError(f"more than {DOCUMENT_BYTES_MAX:,} bytes are too many")
@@ -61,12 +61,12 @@ def _events(source: str) -> Iterator[yaml.Event]:
             yield loader.get_event()  # type: ignore[no-untyped-call]  # as types-PyYAML has it
     except yaml.MarkedYAMLError as error:
         raise DocumentError(f"{_place(error.problem_mark)}: {_complaint(error)}") from None
-    except (ValueError, OverflowError):  # PyYAML makes numbers of the digits of an escape or a directive
+    except (ValueError, OverflowError):  # PyYAML converts digits of an escape or a directive
         raise DocumentError(f"{_place(loader.get_mark())}: a number in an escape or a directive is too large") from None
 
 
 class _Builder:
-    """Put one document together: `_open` holds the containers not closed yet, `_keys` the key that each waits with."""
+    """Build one document. `_open`: containers that are not closed yet. `_keys`: the key that each has without value."""
 
     def __init__(self) -> None:
         self._open: list[dict[str, Any] | list[Any]] = []
@@ -132,13 +132,13 @@ class _Builder:
 
 def _text(event: yaml.ScalarEvent) -> str:
     text: str = event.value
-    if event.style == '"' and _FORBIDDEN.search(text):  # by an escape; unescaped the reader has refused it
+    if event.style == '"' and _FORBIDDEN.search(text):  # by an escape; the reader refuses it unescaped
         raise DocumentError(f"{_place(event.start_mark)}: a character that YAML forbids")
     return text
 
 
 def _value(event: yaml.ScalarEvent) -> str | int | float | bool | None:
-    """Give a scalar its type by the rules of YAML 1.2; in quotes it is text."""
+    """Return the typed value of a scalar, by the rules of YAML 1.2. In quotes it is text."""
     text = _text(event)
     if event.style is not None:
         return text
@@ -159,10 +159,10 @@ def _place(mark: Any) -> str:
 
 
 def _position(before: str) -> str:
-    """Name the place that so much text comes before."""
+    """Return line and column of the end of a text."""
     return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
 
 
 def _complaint(error: yaml.MarkedYAMLError) -> str:
-    """Word an error without the excerpt of the text that its own wording carries."""
+    """Return the text of an error without its excerpt of the document."""
     return ", ".join(part for part in (error.context, error.problem) if part)

@@ -1,4 +1,4 @@
-"""Files into settings and policy: the only place that opens them."""
+"""Load settings and policy from files. No other module opens these files."""
 
 from importlib import resources
 from pathlib import Path
@@ -18,24 +18,24 @@ __all__ = ["ConfigError", "default_policy", "load_policy", "load_policy_file", "
 def load_settings(file: Path) -> Settings:
     """Read settings from a YAML file.
 
-    Relative paths inside are left as they are: relative to where the process runs.
+    Relative paths in it stay relative to the working directory of the process.
 
     Raises:
-        ConfigError: the file cannot be read, or is refused; the text says where and why, one line per fault.
+        ConfigError: the file cannot be read, or is refused. The text has one line per fault, with place and cause.
     """
     return settings_from(_document(file), origin=file.name)
 
 
 def settings_from(document: dict[str, Any], *, origin: str) -> Settings:
-    """Check settings as loaded from YAML. `origin` names them in errors."""
+    """Convert parsed YAML to settings. `origin` names the file in errors."""
     return convert(_with_traits(document, origin), Settings, origin)
 
 
 def load_policy(settings: Settings, *, origin: str = "config") -> Policy:
-    """Find the policy that the settings point at: a file, their own `inline`, or the one inside the package.
+    """Load the policy of the settings: from a file, from `inline`, or the default inside the package.
 
     Raises:
-        ConfigError: it cannot be read, or is refused.
+        ConfigError: the policy cannot be read, or is refused.
     """
     if settings.policy.file is not None:
         return load_policy_file(Path(settings.policy.file))
@@ -45,16 +45,16 @@ def load_policy(settings: Settings, *, origin: str = "config") -> Policy:
 
 
 def load_policy_file(file: Path) -> Policy:
-    """Read a policy that stands in a file of its own.
+    """Read a policy from a file.
 
     Raises:
-        ConfigError: it cannot be read, or is refused.
+        ConfigError: the file cannot be read, or is refused.
     """
     return _policy(_document(file), file.name)
 
 
 def default_policy() -> bytes:
-    """Return the text of the policy inside the package."""
+    """Return the text of the default policy inside the package."""
     return resources.files("streams.config").joinpath("policy.yaml").read_bytes()
 
 
@@ -80,7 +80,7 @@ def _document(file: Path) -> dict[str, Any]:
 
 
 def _with_traits(document: dict[str, Any], origin: str) -> dict[str, Any]:
-    """Replace the name in `kafka.profile` by the traits of that broker, so that a file need not spell it out."""
+    """Replace the name in `kafka.profile` by the traits of that broker."""
     kafka = document.get("kafka")
     name = kafka.get("profile") if isinstance(kafka, dict) else None
     if not isinstance(kafka, dict) or not isinstance(name, str):

@@ -16,7 +16,7 @@ from streams.worker.settings import MerchantsSettings, PoisonLimit, Watch, Worke
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One deployment. Every option has a default; `deploy/config/reference.yaml` shows and explains each."""
+    """Settings of one deployment. Every option has a default; `deploy/config/reference.yaml` explains each."""
 
     kafka: Broker = Broker()
     topics: TopicsSettings = TopicsSettings()
@@ -35,7 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def worker(self) -> WorkerSettings:
-        """What the transport and the agents need of it."""
+        """The settings of the worker: of transport and agents."""
         return WorkerSettings(
             broker=self.kafka,
             topics=self.topics.full,
@@ -66,7 +66,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             )
         if self.watch.drain_s < self.emit.request_timeout_s:
             raise ValueError(
-                "watch.drain_s must not be below emit.request_timeout_s, or a drain gives up on its outputs"
+                "watch.drain_s must not be below emit.request_timeout_s, or a drain ends before its acknowledgements"
             )
         if self.kafka.profile.session_timeout_s > self.kafka.request_timeout_s:
             raise ValueError("kafka.request_timeout_s must not be below the profile's session_timeout_s")

@@ -1,4 +1,4 @@
-"""Plain data into frozen records, with every misspelt key named by path and nearest right name."""
+"""Convert plain data to frozen records. Errors name misspelt keys by path, with the most similar right name."""
 
 import difflib
 import re
@@ -13,20 +13,20 @@ T = TypeVar("T")
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _KEY_LENGTH_MAX = 64
 _FOR_PEOPLE = frozenset({"reason", "author"})
-"""Texts that only people read: they may have several lines."""
+"""Options with text for people, which may have several lines."""
 _PATH_ENDS = ("file", "_dir")
-"""Ends of the names of options that hold a path: its characters are the file system's matter."""
+"""Ends of the names of options with a path, which may have any digits."""
 
 
 class ConfigError(ValueError):
-    """A configuration was refused. One line per fault, each `file: path: what is wrong`; never a secret's value."""
+    """Raised when a configuration is refused. One line per fault, `file: path: fault`; never the value of a secret."""
 
 
 def convert(data: object, record: type[T], origin: str) -> T:
-    """Convert plain data to `record`. `origin` is the file's name, put before every message.
+    """Convert plain data to `record`. `origin` is the file's name, which begins every message.
 
     Raises:
-        ConfigError: unknown keys and texts that are not plain (all at once), or the first wrong value or broken rule.
+        ConfigError: all unknown keys and texts with `impurity`; or else the first wrong value or broken rule.
     """
     if faults := faults_of(data, record, origin):
         raise ConfigError("\n".join(faults))
@@ -37,12 +37,12 @@ def convert(data: object, record: type[T], origin: str) -> T:
 
 
 def faults_of(data: object, record: type, origin: str) -> list[str]:
-    """List as messages the keys of `data` that `record` does not know, and the texts that `impurity` finds."""
+    """Return messages for the unknown keys of `data` and for texts with `impurity`."""
     return [f"{origin}: {fault}" for fault in _walk(data, inspect.type_info(record), "$")]
 
 
 def phrase(message: str) -> str:
-    """Put msgspec's complaint as `path: what is wrong`."""
+    """Return an error message of msgspec as `path: fault`."""
     found = _AT.match(message)
     assert found is not None
     what = found["what"].replace("`", "")
@@ -57,10 +57,10 @@ def phrase(message: str) -> str:
 
 
 def impurity(text: str, name: str) -> str | None:
-    """Say what in the text of option `name` no eye would see, and what to do; never the text. None: it is plain.
+    """Return the invisible fault in the text of option `name` and its remedy, or None. Never the text itself.
 
-    Keys and codes are compared character by character: a line feed at the end of a merchant category, or a digit of
-    another script, would match no event and say nothing.
+    Keys and codes are compared exactly. A line feed at the end of a merchant category, or a digit of another script,
+    would match no event, without an error.
     """
     if name in _FOR_PEOPLE or (text.isascii() and text.isprintable() and text == text.strip()):
         return None
@@ -78,13 +78,13 @@ def _is_invisible(character: str) -> bool:
 
 
 def suggestion(key: str, known: list[str]) -> str:
-    """Word the nearest right name, or all of them where none is near."""
+    """Return text with the most similar known name, or with all of them if none is similar."""
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     return f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
 
 
 def _walk(data: object, kind: inspect.Type, path: str) -> list[str]:
-    """Visit data and type together. Keys are quoted short: they are the operator's own words."""
+    """Walk data and type together, and return faults. Keys are quoted, cut to 64 characters."""
     faults: list[str] = []
     if isinstance(kind, inspect.Metadata):
         return _walk(data, kind.type, path)

@@ -1,4 +1,4 @@
-"""Settings into the parts of a worker. Files are read here, so that the core opens none."""
+"""Build the engine from settings. Files are read here, so that the core opens none."""
 
 from importlib import resources
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from streams.telemetry.facts import Inventory, Telemetry
 
 
 def build_engine(settings: Settings, *, origin: str = "config") -> Engine:
-    """Load policy and model bundle and put an engine together. Seconds when kernels are compiled for the first time.
+    """Load policy and model bundle and build an engine. Takes seconds if kernels are compiled for the first time.
 
     Raises:
         ConfigError: policy or bundle cannot be read, or is refused.
@@ -47,7 +47,7 @@ def load_bundle(settings: Settings) -> Bundle:
 
 
 def engine_settings(settings: Settings) -> EngineSettings:
-    """Put the core's limits together."""
+    """Return the engine's settings."""
     return EngineSettings(
         decode=settings.decode.limits(settings.profiles.joined_entities),
         profiles=settings.profiles.limits,
@@ -56,7 +56,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
 
 
 def connect(telemetry: Telemetry, engine: Engine) -> None:
-    """Let the telemetry show what the engine decides with and what it holds."""
+    """Connect telemetry to the engine: versions, and sizes of its stores."""
     versions, observer = engine.versions, engine.observer
     telemetry.decides_with(model=versions.model, features=versions.features, policy=versions.policy)
     telemetry.take_inventory(

@@ -15,9 +15,9 @@ HELP = """\
 commands:
   COMMAND
     worker        score authorizations until SIGTERM, then drain and commit
-    check-config  read a configuration strictly and say what it means
-    topics        make the topics of a deployment
-    dlq           list refused records, and put back what is mended or taken by now
+    check-config  check a configuration and print a summary
+    topics        create the topics of a deployment
+    dlq           list refused records, and redrive those that are valid now
     score         decide one event from standard input, without Kafka
     schema        print a JSON Schema of the topics, or list them
     demo          run broker, worker and simulated fraud here, with a live view
@@ -27,11 +27,11 @@ commands:
 
 exit status:
   0  done
-  1  the input was refused: an event, a merchant record, a dead letter again
+  1  input was refused: an event, a merchant record, or a dead letter that was redriven
   2  wrong usage or configuration
-  3  a broker, a port or a file could not be reached, a right is missing, or the worker halted (nothing unfinished
-     was committed)
-  70 a bug, with a traceback, or the watchdog ended a worker that stood still
+  3  a broker, port or file cannot be reached, a right is missing, or the worker halted (no unfinished input was
+     committed)
+  70 a bug, with a traceback; or the watchdog ended a stalled worker
 """
 
 

@@ -92,7 +92,7 @@ def test_the_default_references_are_fields_with_room_for_their_digits() -> None:
 @pytest.mark.parametrize(
     ("addresses", "place", "way_out"),
     [
-        ("['PLAINTEXT://broker:9092']", "[0]", "write host:port without a protocol: kafka.tls and kafka.sasl say"),
+        ("['PLAINTEXT://broker:9092']", "[0]", "write host:port without a protocol: kafka.tls and kafka.sasl set"),
         ("[a:9092, 'SASL_SSL://b:9093']", "[1]", "write host:port without a protocol"),
         ("['kafka://broker:9092']", "[0]", "write host:port without a protocol"),
         ("['a:9092,b:9092']", "[0]", 'one item of the list is one broker: write ["host1:port", "host2:port"]'),
