@@ -1,1 +1,1 @@
-"""Dead letters after the fact: what was refused and why, and how what is right by now gets back on its topic."""
+"""Dead letters: list refused records with their reasons, and redrive those that are valid now."""

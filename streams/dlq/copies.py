@@ -1,4 +1,4 @@
-"""Records that take the place of others: same partition, key and time, and marked with where they come from."""
+"""Copies of refused records: same partition, key and timestamp, with the original's coordinates in headers."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ _DIGITS_MAX = 19
 
 
 def outgoing(original: Record, value: bytes) -> Placed:
-    """Make the record that takes the place of another: same partition, key, time and headers, and its coordinates."""
+    """Return the copy of a record with a value: same partition, key, timestamp and headers, and its coordinates."""
     kept = tuple((name, content) for name, content in original.headers if name not in _OURS)
     return Placed(
         topic=original.topic,
@@ -32,7 +32,7 @@ def outgoing(original: Record, value: bytes) -> Placed:
 
 
 def redriven_from(headers: Sequence[tuple[str, bytes | None]]) -> Coordinates | None:
-    """Return whose place a record takes, if its headers say so."""
+    """Return the coordinates of the original if a record is a redriven copy, else None."""
     found = {name: content or b"" for name, content in headers if name in _OURS}
     if len(found) < len(_OURS):
         return None

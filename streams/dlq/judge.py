@@ -1,4 +1,4 @@
-"""Whether a worker of today's configuration would take a record."""
+"""Check whether a worker with the present configuration accepts a record."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from streams.kafka.settings import Topics
 BATCH_MAX = 2_048
 
 Verdict = Reject | bytes
-"""Why a record would be refused, or the card token of one that would be taken."""
+"""The reason why a record is refused, or the card token of an accepted one."""
 
 
 class Judge:
@@ -26,7 +26,7 @@ class Judge:
         assert self._judges.keys() == set(topics.inputs), "each input has its judge"
 
     def verdicts(self, topic: str, values: Sequence[bytes]) -> list[Verdict]:
-        """Judge records of one topic, one verdict for each, in order."""
+        """Return one verdict for each record of a topic, in order."""
         assert len(values) <= BATCH_MAX
         return self._judges[topic](values)
 

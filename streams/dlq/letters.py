@@ -1,4 +1,4 @@
-"""Dead letters as they are read back, and which of them are meant."""
+"""Decode dead letters, and select them."""
 
 import re
 from collections.abc import Collection, Iterable, Sequence
@@ -19,11 +19,11 @@ _decode = msgspec.json.Decoder(DeadLetter).decode
 
 
 class DlqError(Exception):
-    """What was asked for cannot be done as it was asked; the text says where it is wrong and what would be right."""
+    """Raised when a request is wrong. The text says where and how to correct it."""
 
 
 class Coordinates(NamedTuple):
-    """Where a record lies."""
+    """Coordinates of a record."""
 
     topic: str
     partition: int
@@ -34,22 +34,22 @@ class Coordinates(NamedTuple):
 
 
 def coordinates_of(letter: DeadLetter) -> Coordinates:
-    """Return where the record lies of which a letter speaks."""
+    """Return the coordinates of the refused record."""
     return Coordinates(letter.topic, letter.partition, letter.offset)
 
 
 def offsets_of(letter: DeadLetter) -> range:
-    """Return the offsets of the records of which a letter speaks: mostly one."""
+    """Return the offsets of the refused records: mostly one."""
     return range(letter.offset, max(letter.offset, letter.last_offset or 0) + 1)
 
 
 def name_of(letter: DeadLetter) -> str:
-    """Write where the records lie of which a letter speaks: `topic/partition/offset`, or `.../first-last`."""
+    """Return the coordinates of the refused records as `topic/partition/offset` or `topic/partition/first-last`."""
     return f"{coordinates_of(letter)}" + (f"-{letter.last_offset}" if len(offsets_of(letter)) > 1 else "")
 
 
 def letter_of(value: bytes | None) -> DeadLetter | None:
-    """Decode a record of the `dead-letters` topic; None if it is no letter of ours."""
+    """Decode a record of the `dead-letters` topic. None if it is no dead letter."""
     try:
         return _decode(value or b"")
     except FAULTS:
@@ -57,13 +57,13 @@ def letter_of(value: bytes | None) -> DeadLetter | None:
 
 
 def redrivable(topics: Topics) -> tuple[str, ...]:
-    """Name the topics whose records can be put back: those whose every record is an event."""
+    """Return the topics whose records can be redriven: the inputs."""
     return topics.inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Say which letters are meant; an empty set means any. `since_ms` is the time at which they were received."""
+    """Select letters. An empty set selects all. `since_ms`: earliest time of receipt."""
 
     topics: frozenset[str] = frozenset()
     partitions: frozenset[int] = frozenset()
@@ -75,7 +75,7 @@ class Filter:
             raise DlqError(f"--reason {reason[:64]}: unknown; {suggestion(reason, list(REASONS))}")
 
     def admits(self, letter: DeadLetter) -> bool:
-        """Tell whether a letter is meant."""
+        """Tell whether a letter is selected."""
         return (
             letter.received_ms >= self.since_ms
             and (not self.topics or letter.topic in self.topics)
@@ -85,10 +85,10 @@ class Filter:
 
 
 def since(text: str, now_ms: int) -> int:
-    """Read `--since`: a duration back from now (90s, 15m, 2h, 7d), or a time, UTC if it names no offset.
+    """Return the ms since the epoch of `--since`: a duration before now (90s, 15m, 2h, 7d), or a time (UTC by default).
 
     Raises:
-        DlqError: it is neither.
+        DlqError: the text is neither.
     """
     duration = _DURATION.fullmatch(text)
     if duration is not None:
@@ -103,10 +103,10 @@ def since(text: str, now_ms: int) -> int:
 
 
 class Selection:
-    """Letters that were chosen, one for each record, in a bounded number.
+    """Selected records, up to a limit.
 
-    Of each its record's length and time are kept: a topic that was deleted and made anew has other records at the same
-    offsets, and those are not meant.
+    For each, the record's size and timestamp are kept. A topic that was deleted and created anew has other records at
+    the same offsets, and those are not selected.
     """
 
     def __init__(self, limit: int) -> None:
@@ -118,10 +118,10 @@ class Selection:
         return self._count
 
     def add(self, letter: DeadLetter, offsets: Iterable[int] | None = None) -> None:
-        """Choose the records of one more, or these of them; of two for the same record the later one counts.
+        """Select all records of a letter, or those at `offsets`. Of two letters for a record the later one counts.
 
         Raises:
-            DlqError: there are more than the limit.
+            DlqError: more records than the limit are selected.
         """
         marks = self._marks.setdefault((letter.topic, letter.partition), {})
         for offset in offsets_of(letter) if offsets is None else offsets:
@@ -138,17 +138,17 @@ class Selection:
         marks[offset] = (letter.size_bytes, letter.record_ms)
 
     def partitions(self) -> Sequence[tuple[str, int]]:
-        """List topic and number of every partition that holds something chosen, in order."""
+        """List all partitions with selected records, in order."""
         return sorted(self._marks)
 
     def offsets(self, partition: tuple[str, int]) -> Collection[int]:
-        """Return the offsets that were chosen of a partition."""
+        """Return the selected offsets of a partition."""
         return self._marks.get(partition, {}).keys()
 
     def means(self, place: Coordinates, size: int, record_ms: int, stored: tuple[int, int] = (-1, -1)) -> bool:
-        """Tell whether a record is the one that the letter for these coordinates speaks of.
+        """Tell whether a record is the refused one, by its size and timestamp.
 
-        `stored` are size and time of its batch: a letter has these that was written for all of a batch.
+        `stored`: size and timestamp of its batch. A letter for a whole batch has these instead.
         """
         mark = self._marks[place[:2]].get(place.offset)
         return mark in {(size, max(record_ms, 0)), (stored[0], max(stored[1], 0))}

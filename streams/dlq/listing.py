@@ -1,4 +1,4 @@
-"""`sekisho dlq list`: what was refused, by topic, reason and field, or letter by letter."""
+"""`sekisho dlq list`: dead letters by topic, reason and field, or one by one."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ from streams.kafka.errors import UnreadableError
 from streams.kafka.reading.ends import Span
 
 GROUPS_MAX = 10_000
-"""Kinds of refusal kept apart: more than the contract has fields and reasons for."""
+"""Limit of groups: more than the contract has combinations of fields and reasons."""
 
 
 @dataclass(slots=True)
 class Group:
-    """Letters of one topic, reason and path; `gone` counts those whose record is no longer there.
+    """Letters of one topic, reason and path. `gone`: those whose record no longer exists.
 
-    A letter that stands for a range counts with each record of it.
+    A letter for a range of offsets counts once for each record.
     """
 
     letters: int = 0
@@ -31,7 +31,7 @@ class Group:
 
 @dataclass(slots=True)
 class Listing:
-    """What was found. `foreign` counts records of the topic that are no dead letters."""
+    """Result of a listing. `foreign`: records of the topic that are no dead letters."""
 
     groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
     read: int = 0
@@ -41,7 +41,7 @@ class Listing:
         """Count one letter.
 
         Raises:
-            DlqError: there are more kinds than anybody can read.
+            DlqError: there are more than GROUPS_MAX groups.
         """
         key = (letter.topic, letter.reason, letter.path)
         group = self.groups.get(key)
@@ -59,7 +59,7 @@ class Listing:
 
 
 async def letters(reader: Reader, topic: str, chosen: Filter, listing: Listing) -> AsyncIterator[DeadLetter]:
-    """Read the dead letters to their end and yield those that are meant, oldest first within a partition.
+    """Read the dead letters to the end and yield the selected ones, oldest first within a partition.
 
     Raises:
         UnreadableError: the topic does not exist, or cannot be read to its end.
@@ -82,7 +82,7 @@ async def letters(reader: Reader, topic: str, chosen: Filter, listing: Listing) 
 
 
 class Sources:
-    """What the topics still hold that letters speak of, looked up once for each topic."""
+    """Offsets that the topics of the letters still have. Each topic is looked up once."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
@@ -90,24 +90,24 @@ class Sources:
         self._spans: dict[Partition, Span] = {}
 
     async def span(self, topic: str, partition: int) -> Span:
-        """Return what a partition holds; one that does not exist holds nothing."""
+        """Return the offsets of a partition; an empty span if it does not exist."""
         if topic not in self._seen:
             self._seen.add(topic)
             self._spans |= await self._reader.spans([topic])
         return self._spans.get((topic, partition), Span(0, 0))
 
     async def has_lost(self, letter: DeadLetter) -> bool:
-        """Tell whether the record of a letter is no longer there, or the last one of a range."""
+        """Tell whether the record of a letter no longer exists (of a range: the last record)."""
         return not (await self.span(letter.topic, letter.partition)).holds(offsets_of(letter)[-1])
 
 
 async def list_letters(
     reader: Reader, topic: str, chosen: Filter, show: Callable[[str], None], *, each: bool, as_json: bool
 ) -> Listing:
-    """Show the letters that are meant, each as it comes or in groups at the end; return the counts.
+    """Show the selected letters, one by one or in groups at the end. Return the counts.
 
     Raises:
-        DlqError: there are too many kinds of them.
+        DlqError: there are too many groups.
         UnreadableError: the topic cannot be read to its end.
     """
     listing, sources = Listing(), Sources(reader)
@@ -122,14 +122,14 @@ async def list_letters(
 
 
 def each_as_line(letter: DeadLetter, is_gone: bool) -> str:
-    """Write one letter on a line: when it was received, where its record lies, what is wrong with it."""
+    """Return a letter as a line: time of receipt, coordinates, reason and path."""
     gone = "  gone" if is_gone else ""
     text = f"{moment(letter.received_ms)}  {name_of(letter)}  {letter.reason}  {letter.path}{gone}"
     return printable(text)
 
 
 def each_as_json(letter: DeadLetter, is_gone: bool) -> str:
-    """Write one letter as a line of JSON."""
+    """Return a letter as a line of JSON."""
     return orjson.dumps(
         {
             "topic": letter.topic,
@@ -147,7 +147,7 @@ def each_as_json(letter: DeadLetter, is_gone: bool) -> str:
 
 
 def groups_as_table(listing: Listing) -> str:
-    """Write the groups as a table, the largest first."""
+    """Return the groups as a table, the largest first."""
     rows = [
         (topic, reason, path, group.letters, group.gone, moment(group.first_ms), moment(group.last_ms))
         for (topic, reason, path), group in _by_size(listing)
@@ -156,7 +156,7 @@ def groups_as_table(listing: Listing) -> str:
 
 
 def groups_as_json(listing: Listing) -> str:
-    """Write each group as a line of JSON, the largest first."""
+    """Return each group as a line of JSON, the largest first."""
     lines = [
         orjson.dumps(
             {

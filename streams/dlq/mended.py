@@ -1,6 +1,6 @@
-"""A file of mended events: JSON lines, each with the coordinates of the record that it takes the place of.
+"""A file of mended events: JSON lines, each with the coordinates of the refused record that it replaces.
 
-Only places in the file are kept in memory; a value is read again when it is sent. No message quotes the file.
+Only positions in the file are kept in memory. A value is read again when it is sent. No message quotes the file.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Line(NamedTuple):
-    """Where a line stands: its number from 1, the byte it begins at and its length."""
+    """Position of a line: its number from 1, its first byte and its length."""
 
     number: int
     start: int
@@ -30,17 +30,17 @@ class Line(NamedTuple):
 
 
 class LineError(ValueError):
-    """A line is wrong; the text says how, and nothing of what it holds."""
+    """Raised when a line is wrong. The text says how, and never quotes the line."""
 
 
 class Mended:
-    """The lines of a file, by the coordinates they name."""
+    """The lines of a file, by the coordinates in them."""
 
     def __init__(self, name: str, stream: BinaryIO, topics: tuple[str, ...], limit: int) -> None:
         """Read the whole file once.
 
         Raises:
-            DlqError: a line is not as it must be, or there are too many; every wrong line is named, up to 20.
+            DlqError: lines are wrong, or there are more than `limit`. Up to 20 wrong lines are named.
         """
         self.name = name
         self._stream = stream
@@ -64,7 +64,7 @@ class Mended:
             raise DlqError("\n".join(faults))
 
     def value(self, place: Coordinates) -> bytes:
-        """Read the mended value for a record again."""
+        """Read the mended value of a record."""
         line = self.lines[place]
         self._stream.seek(line.start)
         try:
@@ -76,27 +76,27 @@ class Mended:
         return value
 
     def at(self, place: Coordinates) -> str:
-        """Say in which line of the file a record is mended."""
+        """Return file name and line number of a mended record."""
         return f"{self.name}:{self.lines[place].number}"
 
 
 @contextmanager
 def mended_file(file: Path, topics: tuple[str, ...], limit: int) -> Iterator[Mended]:
-    """Open a file of mended events of some topics.
+    """Open a file of mended events of the given topics.
 
     Raises:
-        DlqError: see Mended.
-        OSError: it cannot be read.
+        DlqError: as `Mended`.
+        OSError: the file cannot be read.
     """
     with file.open("rb") as stream:
         yield Mended(file.name, stream, topics, limit)
 
 
 def parse_line(text: bytes, topics: tuple[str, ...]) -> tuple[Coordinates, bytes]:
-    """Read the coordinates and the value of one line.
+    """Return the coordinates and the value in a line.
 
     Raises:
-        LineError: it is not of the one shape.
+        LineError: the line has not the shape of SHAPE.
     """
     if len(text) > LINE_BYTES_MAX:
         raise LineError(f"longer than {LINE_BYTES_MAX:,} bytes")
@@ -140,7 +140,7 @@ def _whole(raw: msgspec.Raw, name: str, maximum: int) -> int:
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[Line, bytes]]:
-    """Yield the lines that hold something, a line too long as far as that can be told."""
+    """Yield the lines that are not blank; a line over LINE_BYTES_MAX is cut."""
     number, start = 0, 0
     while text := stream.readline(LINE_BYTES_MAX + 1):
         number += 1

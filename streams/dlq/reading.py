@@ -1,4 +1,4 @@
-"""What redriving and listing ask: what topics hold, all from an offset on, or records at some offsets."""
+"""Read topics for listing and redriving: their offsets, all records from an offset on, or records at given offsets."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -12,27 +12,27 @@ from streams.kafka.settings import Broker
 from streams.records.batches import Refused
 
 SEEK_BEYOND = 2_000
-"""Offsets to the next record that is wanted: fewer are read through, more are jumped over."""
+"""Gap to the next wanted offset from which the reader seeks instead of reading."""
 
 Partition = tuple[str, int]
 
 
 class Reader:
-    """Read whatever is asked for, one question at a time."""
+    """Reader of topics, one read at a time."""
 
     def __init__(self, log: LogReader) -> None:
         self._log = log
         self.refusals: dict[Partition, list[Refused]] = {}
-        """Batches met that expand beyond the limit, or cannot be read: nothing in them was yielded."""
+        """Batches that were refused, by partition: larger than the limit, or corrupt. Their records are not yielded."""
 
     def note(self, tp: TopicPartition, refused: Refused) -> None:
-        """Remember a batch that was refused."""
+        """Record a refused batch."""
         met = self.refusals.setdefault((tp.topic, tp.partition), [])
         if refused not in met:
             met.append(refused)
 
     async def spans(self, topics: Iterable[str]) -> dict[Partition, Span]:
-        """Look up what the partitions of some topics hold, as ListOffsets says; a topic that does not exist has none.
+        """Return the offsets of all partitions of topics, as ListOffsets reports them. Missing topics have none.
 
         Raises:
             UnreadableError: the broker did not answer in time.
@@ -42,7 +42,7 @@ class Reader:
         return {(tp.topic, tp.partition): span for tp, span in found.items()}
 
     async def records(self, begins: Mapping[Partition, int]) -> AsyncIterator[list[Record]]:
-        """Yield what some partitions hold from an offset each to their end, one after the other, each in order.
+        """Yield the records of partitions from a given offset to the end, one partition after the other, in order.
 
         Raises:
             UnreadableError: a partition cannot be read to its end.
@@ -55,10 +55,10 @@ class Reader:
                     yield records
 
     async def pick(self, partition: Partition, offsets: Sequence[int]) -> AsyncIterator[list[Record]]:
-        """Yield the records at some offsets of a partition, ascending, some at a time; what is gone is left out.
+        """Yield the records at given offsets of a partition, ascending. Missing records are left out.
 
         Raises:
-            UnreadableError: the broker did not give what must be there.
+            UnreadableError: the broker did not return records that exist.
         """
         tp = TopicPartition(*partition)
         for run in _runs(offsets):
@@ -71,7 +71,7 @@ class Reader:
 
 
 def _runs(offsets: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Cut ascending offsets where the next one is far ahead."""
+    """Split ascending offsets where the gap to the next one is larger than SEEK_BEYOND."""
     begin = 0
     for at in range(1, len(offsets) + 1):
         if at == len(offsets) or offsets[at] > offsets[at - 1] + SEEK_BEYOND:
@@ -89,12 +89,12 @@ async def reading(broker: Broker, batch_max_bytes: int) -> AsyncIterator[Reader]
     log = LogReader(
         broker,
         client_id="sekisho-dlq",
-        # What is asked for was seen by a worker, so it is committed; and a copy that was put back must be seen even
-        # while an upstream transaction is open before it, or it is put back again.
+        # A worker has read these records, so they are committed. A redriven copy must be found even behind an open
+        # transaction of another producer, or it would be redriven again.
         isolation="read_uncommitted",
         timeout_s=broker.request_timeout_s,
         batch_max_bytes=batch_max_bytes,
-        skips_expired=True,  # retention may take what is asked for while we ask
+        skips_expired=True,  # retention may remove records during a read
     )
     async with log:
         yield Reader(log)

@@ -1,8 +1,8 @@
-"""`sekisho dlq redrive`: refused records that would be taken today, put back on the partition they came from.
+"""`sekisho dlq redrive`: send refused records again that are valid now, to the partition they came from.
 
-The order of things: choose letters; look which of their records are still there and which were put back before;
-read the others again, judge them as a worker of today's configuration would, and send those that pass. What is sent
-carries the coordinates of the record whose place it takes, which is how the next run knows.
+Steps: select letters. Find out which of their records still exist and which were redriven before. Read the others
+again, check them as a worker with the present configuration does, and send the valid ones. Each copy carries the
+coordinates of its original in headers, by which the next run recognises it.
 """
 
 from bisect import bisect_left
@@ -23,20 +23,20 @@ from streams.kafka.reading.records import Record
 from streams.kafka.sending.bulk import Placed
 
 LOG_APPEND_TIME = 1
-"""Kafka's timestamp type of a topic whose broker dates the records."""
+"""Kafka's timestamp type of a topic where the broker sets timestamps."""
 
 
 class Sends(Protocol):
-    """Where records go."""
+    """Sender of records."""
 
     async def place(self, records: Sequence[Placed]) -> list[str]:
-        """Send in order, each to its partition, and wait; name the error of each that failed."""
+        """Send records in order, each to its partition, and wait. Return the error name of each that failed."""
         ...
 
 
 @dataclass(slots=True)
 class Row:
-    """What became of the letters of one partition. `ready` would be sent, or was handed to the sender."""
+    """Counts of one partition. `ready`: would be sent, or was handed to the sender."""
 
     chosen: int = 0
     ready: int = 0
@@ -47,39 +47,39 @@ class Row:
 
     @property
     def sent(self) -> int:
-        """How many are on the topic for certain."""
+        """Number of acknowledged copies."""
         return self.ready - self.failed
 
     @property
     def untried(self) -> int:
-        """How many were not looked at any more, because sending failed before."""
+        """Number of letters that were not processed, because sending failed before."""
         return self.chosen - self.ready - self.refused - self.redriven - self.gone
 
 
 @dataclass(slots=True)
 class Account:
-    """What a run did, or would do. `elsewhere` counts letters by topics that cannot be redriven."""
+    """Result of a run, or of a dry run. `elsewhere`: letters by topic that cannot be redriven."""
 
     rows: dict[Partition, Row] = field(default_factory=dict)
     refusals: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by topic, reason and path
-    faults: list[str] = field(default_factory=list)  # of the mended file, line by line
+    faults: list[str] = field(default_factory=list)  # faults of the mended file, by line
     elsewhere: Counter[str] = field(default_factory=Counter)
-    unread: Counter[str] = field(default_factory=Counter)  # by reason: records in batches that are refused whole
-    errors: Counter[str] = field(default_factory=Counter)  # of the broker, by name
+    unread: Counter[str] = field(default_factory=Counter)  # by reason: records in refused batches
+    errors: Counter[str] = field(default_factory=Counter)  # errors of the broker, by name
     dated_by_broker: set[str] = field(default_factory=set)  # topics on which no timestamp can be kept
     foreign: int = 0
     is_dry: bool = True
 
     def total(self, name: str) -> int:
-        """Add up one figure over all partitions."""
+        """Return the sum of one count over all partitions."""
         return sum(getattr(row, name) for row in self.rows.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is to be put back: of the letters on `letters_topic` those of `topics` that `chosen` admits.
+    """What to redrive: letters of `topics` on `letters_topic` that `chosen` selects.
 
-    `sends` None only looks. `mended` gives other values, and chooses by itself.
+    With `sends` None nothing is sent. `mended`: replaces the values, and selects the letters by itself.
     """
 
     letters_topic: str
@@ -93,12 +93,12 @@ class Request:
 
 
 async def redrive(reader: Reader, request: Request, tell: Callable[[str], None]) -> Account:
-    """Do what was asked and account for every letter chosen.
+    """Redrive the selected letters and return counts of all.
 
     Raises:
-        DlqError: more letters are meant than the limit allows; nothing was sent.
+        DlqError: more letters are selected than the limit. Nothing was sent.
         UnreadableError: a topic cannot be read.
-        aiokafka.errors.KafkaError: the broker cannot be reached; what was sent before stays sent.
+        aiokafka.errors.KafkaError: the broker cannot be reached. Records sent before stay sent.
     """
     account = Account(is_dry=request.sends is None)
     selection = await _select(reader, request, account)
@@ -116,7 +116,7 @@ async def redrive(reader: Reader, request: Request, tell: Callable[[str], None])
                 return account
         refused = _count_refused(reader, partition, wanted, request, account)
         row.refused += refused
-        row.gone += len(wanted) - found - refused  # taken by retention meanwhile, or of a topic that was made anew
+        row.gone += len(wanted) - found - refused  # removed by retention meanwhile, or a topic that was created anew
     return account
 
 
@@ -142,7 +142,7 @@ async def _select(reader: Reader, request: Request, account: Account) -> Selecti
 
 
 def _mended_of(letter: DeadLetter, mended: Mended) -> Sequence[int]:
-    """Return the offsets of a letter that are mended."""
+    """Return the offsets of a letter that the mended file has."""
     offsets = offsets_of(letter)
     if len(offsets) == 1:
         return offsets if coordinates_of(letter) in mended.lines else ()
@@ -158,7 +158,7 @@ def _is_meant(record: Record, selection: Selection) -> bool:
 def _count_refused(
     reader: Reader, partition: Partition, wanted: Sequence[int], request: Request, account: Account
 ) -> int:
-    """Count those of `wanted`, ascending, that lie in batches which are still refused whole."""
+    """Count the offsets of `wanted` (ascending) in batches that are still refused."""
     count = 0
     for refused in reader.refusals.get(partition, ()):
         held = wanted[bisect_left(wanted, refused.first) : bisect_left(wanted, refused.end)]
@@ -168,7 +168,7 @@ def _count_refused(
             account.unread[refused.reason] += len(held)
         if request.mended is not None:
             places = [Coordinates(*partition, offset) for offset in held]
-            why = f"still refused: {refused.reason}: its batch cannot be read, nor then its key"
+            why = f"still refused: {refused.reason}: its batch cannot be read, so its key is not known"
             account.faults += [f"{request.mended.at(place)}: {place}: {why}" for place in places]
     return count
 
@@ -185,7 +185,7 @@ async def _still_there(reader: Reader, selection: Selection, account: Account) -
 async def _redriven_before(
     reader: Reader, there: dict[Partition, set[int]], tell: Callable[[str], None]
 ) -> dict[Partition, set[int]]:
-    """Look through what came after the first chosen record: a copy has its headers, and is later than the original."""
+    """Find copies among all records after the first selected one: a copy is later than its original."""
     sources = Sources(reader)
     spans = {
         partition: Span(min(offsets), (await sources.span(*partition)).end)
@@ -194,7 +194,7 @@ async def _redriven_before(
     }
     if spans:
         records = sum(span.end - span.begin for span in spans.values())
-        tell(f"looking through {records:,} records for what was redriven before")
+        tell(f"searching {records:,} records for copies that were redriven before")
     before: dict[Partition, set[int]] = {}
     async for polled in reader.records({partition: span.begin for partition, span in spans.items()}):
         for record in polled:
@@ -206,7 +206,7 @@ async def _redriven_before(
 
 
 async def _put_back(records: Sequence[Record], request: Request, account: Account, row: Row) -> bool:
-    """Judge records of one partition and send what passes; False when sending failed, and so would the next."""
+    """Check records of one partition and send the valid ones. Return False if sending failed."""
     mended = request.mended
     places = [Coordinates(record.topic, record.partition, record.offset) for record in records]
     values = (
@@ -240,10 +240,10 @@ async def _put_back(records: Sequence[Record], request: Request, account: Accoun
 
 
 def _misplaced(key: bytes | None, token: Verdict) -> str | None:
-    """Say why a mended event cannot go to the partition of its original, if so."""
+    """Return why a mended event cannot go to the partition of its original, or None."""
     if not key:
         return (
-            "the original has no key, so nothing says that this is its card's partition: "
+            "the original has no key, so its partition may not be that of its card: "
             "have its producer send the mended event"
         )
     if key != token:

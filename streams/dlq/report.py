@@ -1,4 +1,4 @@
-"""What a redrive did, or would do, in words."""
+"""Text for the result of a redrive."""
 
 from streams.dlq.mended import FAULTS_TOLD
 from streams.dlq.redrive import Account
@@ -6,7 +6,7 @@ from streams.dlq.table import printable, table
 
 
 def describe(account: Account) -> str:
-    """Write the account of a run: by partition, what is still refused, and the sum of it all."""
+    """Return the result of a run as text: by partition, what is still refused, and the totals."""
     parts = []
     if account.rows:
         parts.append(_partitions(account))
@@ -18,26 +18,31 @@ def describe(account: Account) -> str:
 
 
 def remarks(account: Account) -> list[str]:
-    """Name what whoever asked should know besides."""
+    """Return remarks about a run, one line each."""
     told = [printable(fault) for fault in account.faults[:FAULTS_TOLD]]
     if len(account.faults) > FAULTS_TOLD:
         told.append(f"... and {len(account.faults) - FAULTS_TOLD:,} more lines of the file")
     for topic, count in account.elsewhere.most_common():
         why = "because only authorizations, outcomes and fraud reports are redriven"
-        told.append(f"left alone: {count:,} of {printable(topic)}, {why}")
+        told.append(f"not redriven: {count:,} of {printable(topic)}, {why}")
     if account.unread["OVERSIZE_BATCH"]:
         told.append(
-            f"{account.unread['OVERSIZE_BATCH']:,} lie in batches that take more than consume.record_batch_max_bytes "
-            "unpacked: if they are right, raise it, for the workers too, and run the same again"
+            f"{account.unread['OVERSIZE_BATCH']:,} are in batches larger than consume.record_batch_max_bytes unpacked: "
+            "if they are valid, raise it, for the workers too, and run the same command again"
         )
     if account.unread["MALFORMED_BATCH"]:
-        told.append(f"{account.unread['MALFORMED_BATCH']:,} lie in batches that cannot be read: have them sent again")
+        told.append(
+            f"{account.unread['MALFORMED_BATCH']:,} are in batches that cannot be read: their producer must send them "
+            "again"
+        )
     if account.foreign:
-        told.append(f"passed over: {account.foreign:,} on the dead-letters topic that are no dead letters")
+        told.append(f"skipped: {account.foreign:,} records on the dead-letters topic that are no dead letters")
     for topic in sorted(account.dated_by_broker):
-        told.append(f"{topic} dates its records on arrival (LogAppendTime): what is redriven counts as of now")
+        told.append(f"{topic} sets timestamps on arrival (LogAppendTime): redriven records get the present time")
     for name, count in account.errors.most_common():
-        told.append(f"not acknowledged: {count:,} ({name}); run the same again, what was sent is not sent twice")
+        told.append(
+            f"not acknowledged: {count:,} ({name}); run the same command again: sent records are not sent twice"
+        )
     return told
 
 

@@ -1,11 +1,11 @@
-"""Columns of text for a terminal; nothing in them can move the cursor."""
+"""Tables of text for a terminal, without control characters."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay out rows under their heads; columns of integers are aligned to the right."""
+    """Return rows as a table with a head. Columns of integers are aligned to the right."""
     texts = [[_cell(value) for value in row] for row in rows]
     widths = [max(len(name), *(len(row[i]) for row in texts)) if texts else len(name) for i, name in enumerate(head)]
     right = [bool(rows) and isinstance(rows[0][i], int) for i in range(len(head))]
@@ -20,12 +20,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def moment(time_ms: int) -> str:
-    """Write a time in UTC, to the second."""
+    """Return a time as text in UTC, to the second."""
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def printable(text: str) -> str:
-    """Replace what a terminal would obey rather than show."""
+    """Replace characters that a terminal does not print, such as control characters."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 

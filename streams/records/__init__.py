@@ -1,1 +1,1 @@
-"""Record batches as brokers keep them: walked, decompressed within a bound, and taken apart by column."""
+"""Kafka record batches: split, decompressed within a limit, and unpacked into columns."""

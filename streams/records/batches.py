@@ -1,4 +1,4 @@
-"""What a fetch brought, batch by batch. Nothing of a batch is decompressed before its bound is known."""
+"""Split a fetch into record batches. A batch is decompressed only within a limit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ FEW_BYTES: Final = 1 << 15
 HEADER_SIZE: Final = 61
 _COUNT_AT: Final = 57
 _LENGTH_END: Final = 12
-_SIZE_MIN: Final = 26  # of a message of the oldest format that holds nothing
+_SIZE_MIN: Final = 26  # an empty message of the oldest format
 _INT: Final = Struct(">i")
 
 RefusedReason = Literal["OVERSIZE_BATCH", "MALFORMED_BATCH"]
 
 
 class RecordBatch:
-    """A batch of format 2 (https://kafka.apache.org/documentation/#recordbatch), its checksum not yet looked at.
+    """A record batch of format 2 (https://kafka.apache.org/documentation/#recordbatch). Its checksum is not checked.
 
-    `header` is aiokafka's own batch: offsets, producer, transaction, and whether the checksum is right.
+    `header` is aiokafka's batch object: it has offsets, producer and transaction, and checks the checksum.
     """
 
     __slots__ = ("_begin", "_data", "_end", "header")
@@ -38,24 +38,24 @@ class RecordBatch:
 
     @property
     def size(self) -> int:
-        """Return its bytes."""
+        """Return its size in bytes."""
         return self._end - self._begin
 
     @property
     def count(self) -> int:
-        """Return how many records it claims to have."""
+        """Return the number of records in its header."""
         count: int = _INT.unpack_from(self._data, self._begin + _COUNT_AT)[0]
         return count
 
     @property
     def last_ms(self) -> int:
-        """Return the time of its newest record, -1 if it has none."""
+        """Return its newest timestamp in ms, or -1."""
         return int(self.header.max_timestamp)
 
     def few(self) -> list[Any] | None:
-        """Give aiokafka's own records, if they are so few that a kernel would take longer; else None.
+        """Return aiokafka's own records if a batch has at most FEW, for which a kernel is slower. Otherwise None.
 
-        Stored bytes are bounded with them: of headers they become thirty times as much, for a moment.
+        The size of the batch is limited too: headers take thirty times their bytes for a moment.
         """
         header, begin = self.header, self._begin
         count = _INT.unpack_from(self._data, begin + _COUNT_AT)[0]
@@ -64,19 +64,19 @@ class RecordBatch:
         try:
             return list(header)
         except (UnicodeDecodeError, CorruptRecordException):
-            return None  # a header's name, which is not asked for; or it is broken, as will be found
+            return None  # the name of a header, or a corrupt batch, which `records` will report
 
     def records(self, limit: int) -> Records:
-        """Take its records apart.
+        """Unpack its records.
 
         Raises:
-            TooLargeError: unpacked they would take more than `limit` bytes, each counted with 128 beside its own.
-            BrokenError: it is not what it says, though its checksum is right.
+            TooLargeError: unpacked, they have more than `limit` bytes. Each record counts with 128 bytes more.
+            BrokenError: the content does not fit its header, though the checksum is right.
         """
         header, count = self.header, self.count
         data, begin, end = self._data, self._begin + HEADER_SIZE, self._end
         codec = header.attributes & MASK
-        if codec and count > 0:  # of a batch that compaction has emptied nothing is left to decompress
+        if codec and count > 0:  # a batch that compaction has emptied has nothing to decompress
             data = expand(codec, memoryview(data)[begin:end], limit - weigh(0, count, limit))
             begin, end = 0, len(data)
         weigh(end - begin, count, limit)
@@ -97,10 +97,10 @@ Stored = RecordBatch | MessageSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A batch that is not unpacked, by its coordinates: of [first, end) no record is known.
+    """A record batch that is not unpacked: its offsets [first, end), and no records.
 
-    `size` is the batch's as it is stored, `last_ms` the time of its newest record. `is_whole` tells that its header
-    counts a record for each offset; compaction leaves fewer.
+    `size`: bytes of the batch as stored. `last_ms`: its newest timestamp. `is_whole`: its header counts one record for
+    each offset; after compaction there are fewer.
     """
 
     reason: RefusedReason
@@ -115,7 +115,7 @@ class Refused:
 
 
 def refusal(batch: Stored, reason: RefusedReason, position: int) -> Refused:
-    """Describe a batch that cannot be unpacked, from `position` on if that lies inside it."""
+    """Return a refused batch, from `position` on if that is inside it."""
     header = batch.header
     return Refused(
         reason=reason,
@@ -128,9 +128,9 @@ def refusal(batch: Stored, reason: RefusedReason, position: int) -> Refused:
 
 
 def unpack(batch: Stored, position: int, limit: int) -> Records | Refused:
-    """Take the records of a batch apart, those from `position` on, or say why not.
+    """Unpack the records of a batch from `position` on, or return why it is refused.
 
-    Memory: at most three times `limit`, for a moment, and what is kept of the records.
+    Memory: at most three times `limit` for a moment, besides the records returned.
     """
     try:
         records = batch.records(limit)
@@ -142,16 +142,16 @@ def unpack(batch: Stored, position: int, limit: int) -> Records | Refused:
 
 
 class Opened(NamedTuple):
-    """Records of a batch that have not been handed on, and the batch."""
+    """Records of a batch that were not returned yet, and the batch."""
 
     records: Records
     batch: Stored
 
 
 class Fetched:
-    """Walk over the batches that a fetch brought of a partition; takes the place of aiokafka's MemoryRecords.
+    """Iterate over the record batches of a fetch of a partition. Replaces aiokafka's MemoryRecords.
 
-    That one reads every batch in the format of the first.
+    MemoryRecords reads every batch in the format of the first one.
     """
 
     __slots__ = ("_at", "_data", "held", "rest")
@@ -160,29 +160,29 @@ class Fetched:
         self._data = data
         self._at = 0
         self.held: Refused | None = None
-        """The last batch given, if it was refused and nobody has been told."""
+        """The last batch, if it was refused and is not reported yet."""
         self.rest: Opened | None = None
-        """Of the last batch given what has not been handed on, where it is handed on in parts."""
+        """The records of the last batch that were not returned yet, if it is returned in parts."""
 
     @classmethod
     def of(cls, source: Any) -> "Fetched":
-        """Return the walk over the batches of aiokafka's `PartitionRecords`, begun or not.
+        """Return the iterator of aiokafka's `PartitionRecords`, new or begun.
 
-        The bytes are in a compiled object that gives them to nobody but pickle.
+        The bytes are in a compiled object that returns them only for pickling.
         """
         if not isinstance(source._records, Fetched):
             data, begin = source._records.__reduce_cython__()[2]
-            assert begin == 0, "nobody has taken a batch"
+            assert begin == 0, "no batch was taken before"
             source._records = cls(data)
         walk: Fetched = source._records
         return walk
 
     def __bool__(self) -> bool:
-        """Tell whether something is left."""
+        """Tell whether batches or records are left."""
         return self.held is not None or self.rest is not None or self._end() is not None
 
     def __iter__(self) -> Iterator[Stored]:
-        """Give the batches from here on; one that was given is passed.
+        """Yield the remaining batches.
 
         Raises:
             aiokafka.errors.CorruptRecordException: a length is wrong.
@@ -191,7 +191,7 @@ class Fetched:
             yield batch
 
     def next(self) -> Stored | None:
-        """Give the next batch and pass it; None if there is none.
+        """Return the next batch, or None.
 
         Raises:
             aiokafka.errors.CorruptRecordException: its length is wrong.
@@ -207,11 +207,11 @@ class Fetched:
         raise CorruptRecordException(f"a batch of {end - begin} bytes")
 
     def drop(self) -> None:
-        """Forget what is left: it will be fetched again."""
+        """Drop all that is left: it will be fetched again."""
         self._at, self.held, self.rest = len(self._data), None, None
 
     def leave(self, count: int) -> int:
-        """Hand on `count` records of the rest; return from which offset on nothing has been handed on."""
+        """Remove `count` records from the rest. Return the offset of the next record that was not returned."""
         assert self.rest is not None
         records, batch = self.rest
         left = records.part(count, len(records))
@@ -219,7 +219,7 @@ class Fetched:
         return int(batch.header.next_offset) if self.rest is None else left.offsets[0]
 
     def _end(self) -> int | None:
-        """Return where the next batch ends; None if no whole one is left: the last may be cut off."""
+        """Return the end of the next whole batch, or None. The last batch of a fetch may be cut off."""
         after, size = self._at + _LENGTH_END, len(self._data)
         if after > size:
             return None

@@ -1,7 +1,8 @@
-"""The records of one batch, by column: a kernel finds where each begins, and only what is asked for is copied out.
+"""Records of one batch as columns. A kernel finds the positions of all fields; only requested fields are copied.
 
 aiokafka makes an object of each record and of each of its headers (0.4 us a record; two bytes of an empty header become
-72 in memory), and fails for good on a header whose name is not UTF-8, which brokers take. Headers are passed over here.
+72 in memory). It also fails for ever on a header whose name is not UTF-8, which brokers accept. Here headers are
+skipped.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from scoring.jit import borrow, entry, helper, revision
 from streams.records.codecs import BrokenError, TooLargeError
 
 RECORD_BYTES: Final = 128
-"""What a record takes in memory beside its own bytes, rounded up: its value's and its time's objects, and places."""
+"""Memory of a record besides its own bytes, rounded up: objects for value and time, and its row of `places`."""
 
 RECORD_SIZE_MIN: Final = 7
 """Seven fields of at least a byte: length, attributes, time, offset, lengths of key and value, count of headers."""
@@ -28,7 +29,7 @@ Header = tuple[str, bytes | None]
 
 _OFFSET, _TIME, _KEY, _KEY_END, _VALUE, _VALUE_END, _HEADERS = range(7)
 PLACES: Final = 7
-"""Rows of `places`: offset and time as differences, then positions in the data; key and value of null are at -1."""
+"""Rows of `places`: offset and time as deltas, then positions in the data; -1 for a null key or value."""
 
 
 @helper
@@ -113,15 +114,15 @@ _find = _compile(revision(__name__))
 
 
 class Records:
-    """Hold the records of a batch, undecoded; only what is asked for is copied out.
+    """Records of a batch, not copied yet. Each property copies one column.
 
-    `data` may hold more than theirs. `weight` is what they take in memory once copied out, as it is reckoned.
+    `data` may have other bytes too. `weight`: estimated bytes in memory once copied.
     """
 
     __slots__ = ("_base", "_data", "_places", "_times_ms", "weight")
 
     def __init__(self, data: bytes, places: Words, base: int, times_ms: Words | int, weight: int) -> None:
-        """Take records at places in `data`; `times_ms` is one time for all, or one for each."""
+        """Records at `places` int64[7, n] in `data`. `times_ms`: one timestamp for all, or int64[n]."""
         self.weight = weight
         self._data = data
         self._places = places
@@ -132,21 +133,21 @@ class Records:
         return len(self._places[_OFFSET])
 
     def since(self, begin: int) -> "Records":
-        """Return those whose offsets are not below `begin`."""
+        """Return the records with offsets of `begin` or more."""
         return self.part(int(np.searchsorted(self._places[_OFFSET], begin - self._base)), len(self))
 
     def before(self, end: int) -> "Records":
-        """Return those whose offsets are below `end`."""
+        """Return the records with offsets below `end`."""
         return self.part(0, int(np.searchsorted(self._places[_OFFSET], end - self._base)))
 
     def part(self, low: int, high: int) -> "Records":
-        """Return the records from row `low` to before row `high`; their weight stays that of all."""
+        """Return the records of rows [low, high). The weight stays that of all."""
         times_ms = self._times_ms if isinstance(self._times_ms, int) else self._times_ms[low:high]
         return Records(self._data, self._places[:, low:high], self._base, times_ms, self.weight)
 
     @property
     def offsets(self) -> Sequence[int]:
-        """Their offsets: a range where none is missing."""
+        """Offsets; a range if none is missing."""
         offsets = self._places[_OFFSET]
         if not len(offsets):
             return ()
@@ -158,7 +159,7 @@ class Records:
 
     @property
     def timestamps_ms(self) -> list[int]:
-        """Their times, -1 where the producer gave none."""
+        """Timestamps in ms; -1 if the producer set none."""
         if isinstance(self._times_ms, int):
             return [self._times_ms] * len(self)
         found: list[int] = self._times_ms.tolist()
@@ -166,34 +167,34 @@ class Records:
 
     @property
     def is_dated_by_broker(self) -> bool:
-        """Tell whether their time is that of their arrival."""
+        """Whether the broker set the timestamps, on arrival."""
         return isinstance(self._times_ms, int)
 
     @property
     def payloads(self) -> list[bytes]:
-        """Their values, b"" for null."""
+        """Values; b"" for null."""
         return self._cut(_VALUE)
 
     @property
     def values(self) -> list[bytes | None]:
-        """Their values."""
+        """Values; None for null."""
         return self._cut_nulls(_VALUE)
 
     @property
     def names(self) -> list[bytes]:
-        """Their keys, b"" for null."""
+        """Keys; b"" for null."""
         return self._cut(_KEY)
 
     @property
     def keys(self) -> list[bytes | None]:
-        """Their keys."""
+        """Keys; None for null."""
         return self._cut_nulls(_KEY)
 
     def headers(self, row: int) -> tuple[Header, ...]:
-        """Return the headers of one record, at most the first thousand; what is not UTF-8 in a name is replaced.
+        """Return the headers of one record, at most HEADERS_MAX. Bytes of a name that are not UTF-8 are replaced.
 
         Raises:
-            BrokenError: they are not headers.
+            BrokenError: the headers are corrupt.
         """
         at = int(self._places[_HEADERS, row])
         return tuple(_headers(self._data, at)) if at >= 0 and self._data[at] else ()
@@ -212,12 +213,12 @@ class Records:
 def find_records(
     data: bytes, begin: int, end: int, *, count: int, last: int, base: int, first_ms: int, append_ms: int | None
 ) -> Records:
-    """Find the `count` records of data[begin:end], whose offsets are `base` + 0 to `base` + `last`.
+    """Find the `count` records of data[begin:end], with offsets from `base` to `base + last`.
 
-    Their times are what they say beyond `first_ms`, or `append_ms` if that is given. Cost: 20 ns a record.
+    Timestamps are deltas to `first_ms`, or all are `append_ms` if it is given. Cost: 20 ns a record.
 
     Raises:
-        BrokenError: they are not so many records, or none.
+        BrokenError: the data are not exactly `count` records.
     """
     if not 0 <= count <= (end - begin) // RECORD_SIZE_MIN:
         raise BrokenError("it does not hold as many records as it says")
@@ -231,10 +232,10 @@ def find_records(
 
 
 def weigh(size: int, count: int, limit: int) -> int:
-    """Return what records take in memory once unpacked.
+    """Return the estimated size of unpacked records in memory, in bytes.
 
     Raises:
-        TooLargeError: that is more than `limit`.
+        TooLargeError: it is more than `limit`.
     """
     weight = size + RECORD_BYTES * count
     if weight > limit:
@@ -243,7 +244,7 @@ def weigh(size: int, count: int, limit: int) -> int:
 
 
 def _headers(data: bytes, at: int) -> Iterator[Header]:
-    """Read headers at a place that the kernel found; what stands there it has not looked at."""
+    """Read the headers at a position. The kernel has not checked them."""
     count, at = _read_varint(data, at)
     for _ in range(min(count, HEADERS_MAX)):
         name, at = _read_text(data, at)
@@ -254,7 +255,7 @@ def _headers(data: bytes, at: int) -> Iterator[Header]:
 def _read_text(data: bytes, at: int) -> tuple[bytes | None, int]:
     length, at = _read_varint(data, at)
     if length > len(data) - at:
-        raise BrokenError("a header reaches over the end")
+        raise BrokenError("a header extends over the end")
     return (None, at) if length < 0 else (data[at : at + length], at + length)
 
 

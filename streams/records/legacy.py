@@ -1,6 +1,6 @@
-"""Message sets of Kafka before 0.11, formats 0 and 1: what brokers still serve of segments that old.
+"""Message sets of Kafka before 0.11 (formats 0 and 1). Brokers still serve them from old segments.
 
-Apache Kafka 4 takes no new ones. A message whose value is compressed is a set of messages itself, one level deep.
+Apache Kafka 4 does not accept new ones. A compressed message contains a message set, one level deep.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _IS_APPEND_TIME: Final = 8  # of the attributes
 
 
 class _Message(NamedTuple):
-    """One message; its key and value as places in the data, -1 for null."""
+    """A message. Key and value are positions in the data, -1 for null."""
 
     offset: int
     attributes: int
@@ -33,7 +33,7 @@ class _Message(NamedTuple):
 
 
 class MessageSet:
-    """Hold one stored message, and with it those that are compressed inside it."""
+    """A stored message, with the messages that are compressed inside it."""
 
     is_control_batch = False
     is_transactional = False
@@ -43,27 +43,27 @@ class MessageSet:
         self._data, self._begin, self._end = data, begin, end
         self.header = self
         offset, _, _, _, attributes = _HEAD.unpack_from(data, begin)
-        self.base_offset: int = 0 if attributes & MASK else offset  # of a set only that of its last message is known
+        self.base_offset: int = 0 if attributes & MASK else offset  # a compressed set has its last offset only
         self.next_offset: int = offset + 1
 
     def validate_crc(self) -> bool:
-        """Tell whether the message is what was written."""
+        """Tell whether the checksum is right."""
         crc: int = _HEAD.unpack_from(self._data, self._begin)[2]
         return crc == crc32(memoryview(self._data)[self._begin + MAGIC_AT : self._end])
 
     @property
     def size(self) -> int:
-        """Return the stored bytes."""
+        """Return its size in bytes."""
         return self._end - self._begin
 
     @property
     def count(self) -> int:
-        """Return how many messages there are as far as that is known without decompression: one."""
+        """Return 1: the number of compressed messages is not known without decompression."""
         return 1
 
     @property
     def last_ms(self) -> int:
-        """Return the time of the newest message, -1 if it has none."""
+        """Return its newest timestamp in ms, or -1."""
         return (
             -1
             if self._data[self._begin + MAGIC_AT] == 0
@@ -71,14 +71,14 @@ class MessageSet:
         )
 
     def few(self) -> None:
-        """Leave aiokafka's own records out."""
+        """Return None: aiokafka's own records are not used."""
 
     def records(self, limit: int) -> Records:
-        """Take the messages apart.
+        """Unpack the messages.
 
         Raises:
-            TooLargeError: unpacked they would take more than `limit` bytes.
-            BrokenError: they are no messages, or compressed twice.
+            TooLargeError: unpacked, they have more than `limit` bytes.
+            BrokenError: they are corrupt, or compressed twice.
         """
         outer = _message(self._data, self._begin, self._end)
         codec = outer.attributes & MASK

@@ -162,8 +162,8 @@ def test_fraud_reports_go_back_too_and_merchants_do_not() -> None:
     assert [one.value for one in sends.sent] == [orjson.dumps(REPORT)]
     assert figures(account) == {"chosen": 2, "sent": 1, "refused": 1}
     assert remarks(account) == [
-        "left alone: 1 of merchants, because only authorizations, outcomes and fraud reports are redriven",
-        "passed over: 1 on the dead-letters topic that are no dead letters",
+        "not redriven: 1 of merchants, because only authorizations, outcomes and fraud reports are redriven",
+        "skipped: 1 records on the dead-letters topic that are no dead letters",
     ]
 
 
@@ -194,14 +194,14 @@ def test_a_failed_send_stops_the_run_and_says_how_to_go_on(reader: FakeReader) -
     assert figures(account) == {"chosen": 4, "gone": 1, "failed": 1, "untried": 2}
     assert "1 failed, 2 not tried" in describe(account)
     assert remarks(account) == [
-        "not acknowledged: 1 (NotEnoughReplicasError); run the same again, what was sent is not sent twice"
+        "not acknowledged: 1 (NotEnoughReplicasError); run the same command again: sent records are not sent twice"
     ]
 
 
 def test_a_topic_that_dates_its_records_itself_is_named(reader: FakeReader) -> None:
     reader.parts["authorizations", 1][0] = reader.parts["authorizations", 1][0]._replace(timestamp_type=1)
     (remark,) = remarks(run(reader, FakeSends(reader)))
-    assert remark.startswith("authorizations dates its records on arrival (LogAppendTime)")
+    assert remark.startswith("authorizations sets timestamps on arrival (LogAppendTime)")
 
 
 def test_a_mended_event_takes_the_place_of_the_broken_one(reader: FakeReader) -> None:
@@ -235,7 +235,7 @@ def test_a_mended_line_that_cannot_be_sent_is_named_with_the_reason(reader: Fake
         "m.jsonl:1: authorizations/0/3: its card token is not the key of the original, and a card's events stay on one "
         "partition: mend the token, or have its producer send the event",
         "m.jsonl:2: authorizations/0/1: still refused: OUT_OF_RANGE at $.amount.minor",
-        "m.jsonl:3: authorizations/1/0: the original has no key, so nothing says that this is its card's partition: "
+        "m.jsonl:3: authorizations/1/0: the original has no key, so its partition may not be that of its card: "
         "have its producer send the mended event",
         "m.jsonl:4: authorizations/0/2: no such dead letter; `sekisho dlq list --each` shows them",
     ]
@@ -266,13 +266,14 @@ def test_what_lies_in_a_batch_that_is_still_too_large_is_refused_with_the_way_ou
     assert figures(account) == {"chosen": 3, "refused": 3}
     assert dict(account.refusals) == {("authorizations", "OVERSIZE_BATCH", "$"): 3}
     assert remarks(account) == [
-        "3 lie in batches that take more than consume.record_batch_max_bytes unpacked: if they are right, raise it, "
-        "for the workers too, and run the same again"
+        "3 are in batches larger than consume.record_batch_max_bytes unpacked: if they are valid, raise it, "
+        "for the workers too, and run the same command again"
     ]
     account = run(bombed, FakeSends(bombed), mended=mended(line(1, event(event_id="e-2"))))
     assert figures(account) == {"chosen": 1, "refused": 1}
     assert account.faults == [
-        "m.jsonl:1: authorizations/0/1: still refused: OVERSIZE_BATCH: its batch cannot be read, nor then its key"
+        "m.jsonl:1: authorizations/0/1: still refused: OVERSIZE_BATCH: "
+        "its batch cannot be read, so its key is not known"
     ]
 
 
