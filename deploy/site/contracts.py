@@ -63,7 +63,8 @@ def fields(schema: Schema, root: Schema, before: str = "") -> Iterator[tuple[str
     for name, rule in schema.get("properties", {}).items():
         path = f"{before}{name}"
         yield path, rule, name in schema.get("required", ())
-        inner = resolved(rule, root)
+        lists = (part for part in rule.get("anyOf", ()) if part.get("type") == "array")
+        inner = next(lists, resolved(rule, root))  # a list or null too
         if inner.get("type") == "array" and isinstance(inner.get("items"), dict):
             path, inner = f"{path}[]", resolved(inner["items"], root)
         elif isinstance(inner.get("additionalProperties"), dict):  # a mapping whose keys are data
