@@ -35,6 +35,7 @@ UNIT_FOLDERS = frozenset(
         "policy",
         "profile",
         "records",
+        "reference",
         "replay",
         "simulator",
         "state",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.config.document import DocumentError, parse
+from scoring.reference.document import DocumentError, parse
 from streams.config.settings import Settings
 from streams.kafka.settings import BROKER_TRAITS
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from scoring.policy import Policy, PolicyError, policy_from
-from streams.config.document import DOCUMENT_BYTES_MAX, DocumentError, parse
+from scoring.reference.document import DOCUMENT_BYTES_MAX, DocumentError, parse
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError, convert, faults_of, phrase, suggestion
 from streams.kafka.settings import BROKER_TRAITS

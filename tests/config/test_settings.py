@@ -14,7 +14,7 @@ from scoring.decode import DecodeLimits
 from scoring.policy.settings import PolicySettings
 from scoring.profile import Entity, ProfileLimits
 from scoring.profile.settings import ProfileRows
-from streams.config.document import parse
+from scoring.reference.document import parse
 from streams.config.load import ConfigError, default_policy, load_policy, load_settings, settings_from
 from streams.config.settings import Settings
 from streams.config.wiring import engine_settings

@@ -8,8 +8,8 @@ from msgspec import inspect
 
 from scoring.decode.rejects import TEXT_FIELDS
 from scoring.decode.settings import REFERENCES
+from scoring.reference.document import parse
 from streams.cli import main
-from streams.config.document import parse
 from streams.config.load import ConfigError, load_policy_file, settings_from
 from streams.config.settings import Settings
 

@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from scoring.contract.authorization import Channel, Network
 from scoring.contract.currencies import CURRENCIES
-from streams.config.document import DocumentError, parse
+from scoring.reference.document import DocumentError, parse
 from streams.config.strict import ConfigError, convert, suggestion
 
 UNKNOWN_MCC: Final = "0000"  # ISO 18245 assigns no such category: it reads as unknown

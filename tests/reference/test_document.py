@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.config import document
-from streams.config.document import DOCUMENT_BYTES_MAX, DocumentError, parse
+from scoring.reference import document
+from scoring.reference.document import DOCUMENT_BYTES_MAX, DocumentError, parse
 
 
 def test_country_codes_stay_text_and_only_true_and_false_are_booleans() -> None:
