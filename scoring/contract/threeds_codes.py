@@ -2,7 +2,7 @@
 
 Sources: EMV 3-D Secure 2.1 to 2.3.1 (the values of its data elements), the ECI tables and the CAVV result codes (Visa
 field 44.13; American Express shares them) as payment service providers publish them, the Credit Card Security
-Guidelines 5.0 to 6.1 and a payment service provider's list of exemptions in Japan.
+Guidelines 5.0 to 6.1. Exemptions are in `scoring/reference/threeds_exemptions.yaml`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from scoring.contract.codes import EciClass
+from scoring.reference.threeds import exemptions
 
 MANDATE_MS: Final = 1_743_433_200_000
 """2025-04-01 00:00 in Tokyo: from here on e-commerce merchants in Japan owe EMV 3DS (Guidelines 5.0)."""
@@ -90,25 +91,10 @@ EXEMPT: Final = 1
 UNKNOWN_EXEMPTION: Final = 2
 """What an exemption's word reads as; 0 is no exemption."""
 
-_EXEMPTIONS: Final = (
-    # EMV 3DS 2.3.1 transChallengeExemption, as code and as the words that providers write for it
-    *("05", "5", "transaction_risk", "tra"),
-    *("08", "8", "trust_list", "trusted_listing", "trusted_beneficiary"),
-    *("10", "low_value"),
-    *("11", "secure_corporate", "secure_corporate_payment"),
-    # A payment service provider's list for Japan: no 3DS is due, and no liability shifts
-    *("stored_before_2025", "migrated", "debit_prepaid", "debit", "prepaid"),
-    *("wallet", "apple_pay", "device_token", "device_without_3ds"),
-    *("stored_credential", "mit", "moto"),
-    # Guidelines 6.1, 5-2-2-2: authentication on the merchant's judgement of the risk is accepted
-    "merchant_risk_decision",
-)
-_NO_EXEMPTION: Final = ("", "none", "79")
-
 
 def exemption_words() -> Mapping[str, int]:
     """Give every word of `exempt_reason` in lower and in upper case: EXEMPT, or 0 where it says that there is none."""
-    words = dict.fromkeys(_NO_EXEMPTION, 0) | dict.fromkeys(_EXEMPTIONS, EXEMPT)
+    words = {word: EXEMPT if row.exempts else 0 for row in exemptions() for word in row.words}
     return MappingProxyType(words | {word.upper(): meaning for word, meaning in words.items()})
 
 

@@ -45,6 +45,7 @@ _ENRICHMENT = [
 TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
+    "scoring/reference": ["tests/reference"],
     "scoring/threeds": ["tests/threeds"],
     "scoring/policy": ["tests/policy"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],

@@ -82,6 +82,7 @@ EXPLAINED: Final = {
     "scoring/decide/alerts.py: len(self._cases) > 2 * ": "the same limit: one recalled case more or less",
     "scoring/decide/alerts.py: self._is_sorted = True": "no cases, or those just sorted: a sort changes nothing",
     "scoring/decide/alerts.py: CASES_MAX = ": "a limit of memory: one case more or less",
+    "scoring/reference/table.py: TypeVar(": "a name that only messages of type checkers show",
 }
 
 
