@@ -20,8 +20,9 @@ from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
 from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
-from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, STATUS_NAMES, Decided, DecisionEncoder
+from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided, DecisionEncoder
 from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
+from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
 from scoring.decode import Col, Decoded, encode_dead_letter, parse_merchants
 from scoring.decode.hashing import CARD_KEY
 from scoring.decode.stripping import Finding
@@ -43,6 +44,7 @@ from scoring.outputs import (
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog
+from scoring.reference.threeds import reference
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 
@@ -75,6 +77,7 @@ class Engine:
         self._desk = AlertDesk(policy.alerts)
         self._leaks = LeakDesk(policy.alerts)
         self._encoder = DecisionEncoder(self.versions, policy.actions)
+        self._threeds = ThreeDsEncoder(reference(), settings.threeds)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
         self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
 
@@ -224,7 +227,9 @@ class Engine:
             probabilities=judged.probabilities,
             bands=judged.bands,
             reasons=judged.reasons,
-            tds=self._encoder.threeds(observed.verdicts[:, threeds.CODE].tolist()),
+            tds=self._threeds.encode(
+                decoded.ints, decoded.names, observed.verdicts, self.observer.merchants.table, observed.rows
+            ),
             compliance=self.observer.merchants.summaries(
                 observed.rows.tolist(), event_ms.tolist(), decoded.ints[:, Col.MCC]
             ),

@@ -4,7 +4,7 @@ bytes -> decode and guard -> enrich -> profile
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,8 @@ from scoring.jit import borrow, entry, helper, revision
 from scoring.merchants.store import MerchantStore
 from scoring.profile import EventColumns, ProfileLimits, Profiles, Reports
 from scoring.profile.columns import empty
+from scoring.reference.threeds import reference
+from scoring.threeds.settings import ThreeDsSettings
 
 BATCH_MAX = 4096
 """Values per call: the shell cuts its polls smaller, and the matrix is allocated once for this many rows."""
@@ -47,21 +49,22 @@ class Settings:
     decode: DecodeLimits
     profiles: ProfileLimits
     merchants_max: int = 1_000_000
+    threeds: ThreeDsSettings = field(default_factory=ThreeDsSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """A batch after enrichment and profiles: n accepted events in order and their model inputs.
 
-    `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant store;
-    `verdicts` int16[n, 5]; `repeats` and `answers` bool[n], events that are not decided; `clocks` int8[n] of `Clock`;
-    `record_ms` int64[n], UNDATED where unknown.
+    `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant store; `verdicts`
+    int64[n, threeds.VERDICT_COLUMNS]; `repeats` and `answers` bool[n], events that are not decided; `clocks` int8[n] of
+    `Clock`; `record_ms` int64[n], UNDATED where unknown.
     """
 
     decoded: Decoded
     matrix: NDArray[np.float64]
     rows: NDArray[np.int64]
-    verdicts: NDArray[np.int16]
+    verdicts: NDArray[np.int64]
     repeats: NDArray[np.bool_]
     clocks: NDArray[np.int8]
     record_ms: NDArray[np.int64]
@@ -107,6 +110,7 @@ class Observer:
         self.settings = settings
         self.merchants = MerchantStore(settings.merchants_max)
         self.profiles = Profiles(settings.profiles)
+        self._threeds = threeds.tables_of(reference(), settings.threeds.amount_tolerance)
         self._matrix = np.empty((BATCH_MAX, len(FEATURES)), dtype=np.float64)
 
     def set_partitions(self, partitions: int) -> None:
@@ -133,8 +137,8 @@ class Observer:
         n = len(decoded)
         matrix = self._matrix[:n]
         rows = self.merchants.rows(decoded.names)
-        verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int16)
-        threeds.normalise(ints, self.merchants.table, rows, verdicts)
+        verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int64)
+        threeds.normalise(ints, self.merchants.table, rows, verdicts, self._threeds)
         fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
         mark("enrich")
         stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
@@ -154,7 +158,7 @@ class Observer:
         decoded = decode_outcomes(values, self.settings.decode)
         stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
         clocks = clock.judge(decoded.ints[:, Col.EVENT_MS], stamps)
-        verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)
+        verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int64)
         events = _columns_of(decoded, verdicts, clock.trusted(clocks))
         return Learnt(decoded, self.profiles.take_outcomes(events, partition))
 
@@ -190,14 +194,14 @@ class Observer:
         return MerchantsTaken(parsed.rejects, beyond_limit, parsed.findings)
 
 
-def _columns_of(decoded: Decoded, verdicts: NDArray[np.int16], trusted: NDArray[np.bool_]) -> EventColumns:
+def _columns_of(decoded: Decoded, verdicts: NDArray[np.int64], trusted: NDArray[np.bool_]) -> EventColumns:
     columns = empty(EventColumns, len(decoded))
     _cut_columns(decoded.ints, decoded.hashes, verdicts, columns)
     return columns._replace(trusted_time=trusted)
 
 
 @helper
-def _cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int16], to: EventColumns) -> None:
+def _cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int64], to: EventColumns) -> None:
     for i in range(len(ints)):
         to.event_id[i] = hashes[i, 0]
         for entity in range(to.keys.shape[1]):
@@ -217,7 +221,7 @@ def _compile(key: int) -> Callable[..., int]:
     """Compile the entry point; `key` is part of that under which numba keeps it."""
 
     @entry
-    def cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int16], to: EventColumns) -> int:
+    def cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int64], to: EventColumns) -> int:
         """Fill all columns but `trusted_time` from the matrices, in one pass: numpy would take a call for each."""
         _cut(*borrow((ints, hashes, verdicts)), borrow(to))
         return key

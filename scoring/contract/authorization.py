@@ -32,6 +32,7 @@ Funding = Literal["credit", "debit", "prepaid", "unknown"]
 Channel = Literal["ecom", "moto", "card_present", "other"]
 Initiator = Literal["CIT", "MIT"]
 Phase = Literal["PRE_AUTH", "POST_AUTH"]
+WalletKind = Literal["device_token", "card_number"]
 NormalisedOutcome = Literal[
     "APPROVED",
     "BAD_PAN",
@@ -97,6 +98,7 @@ class Txn(Struct, frozen=True, kw_only=True, gc=False):
     instalment_plan: ShortText | None = None
     order_ref_hmac: Token | None = None
     wallet: ShortText | None = None
+    wallet_kind: WalletKind | None = None
 
 
 class Amount(Struct, frozen=True, kw_only=True, gc=False):
@@ -146,7 +148,13 @@ class Checks(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ThreeDs(Struct, frozen=True, kw_only=True, gc=False):
-    """What the merchant's 3-D Secure server says took place (EMV 3DS 2.x names, snake case)."""
+    """What the merchant's 3-D Secure server says took place (EMV 3DS 2.x names, snake case).
+
+    `eci` is that of the authorization request, `eci_response` that of its response, which overrides it for liability.
+    The cryptogram never comes in clear: `cavv_hmac` is its keyed hash, `cavv_wellformed` whether it had 20 bytes in
+    Base64 or hexadecimal digits and was not one byte repeated. `purchase_amount` is in minor units of
+    `purchase_currency`, by default in those of `amount`.
+    """
 
     performed: bool | None = None
     version: Code | None = None
@@ -167,6 +175,16 @@ class ThreeDs(Struct, frozen=True, kw_only=True, gc=False):
     trust_list: Code | None = None
     auth_ts: Timestamp | None = None
     purchase_amount: AmountMinor | None = None
+    purchase_currency: Currency | None = None
+    purchase_exponent: Exponent | None = None
+    eci_response: Code | None = None
+    cavv_wellformed: bool | None = None
+    message_category: Code | None = None
+    requestor_auth_ind: Code | None = None
+    three_ri_ind: Code | None = None
+    challenge_exemption: Code | None = None
+    trust_list_source: Code | None = None
+    results_status: Code | None = None
 
 
 class Device(Struct, frozen=True, kw_only=True, gc=False):

@@ -7,7 +7,16 @@ checks as payment service providers publish them, the Security Checklist of Japa
 from enum import IntEnum
 from typing import Final, get_args
 
-from scoring.contract.authorization import Channel, Funding, Initiator, Network, NormalisedOutcome, Phase, TxnType
+from scoring.contract.authorization import (
+    Channel,
+    Funding,
+    Initiator,
+    Network,
+    NormalisedOutcome,
+    Phase,
+    TxnType,
+    WalletKind,
+)
 from scoring.contract.merchant import FraudStatus, ItemCode, ThreeDsMode
 
 
@@ -196,6 +205,100 @@ class Expectation(IntEnum):
     UNKNOWN = 0
     REQUIRED = 1
     NOT_REQUIRED = 2
+
+
+class LiabilityReason(IntEnum):
+    """Which condition of the table of liability shift decided; each has one `Liability`."""
+
+    NOTHING_TOLD = 0  # unknown
+    CLAIM_WITHOUT_PROOF = 1  # the ECI claims what transStatus or the cryptogram does not bear out
+    CARD_PRESENT = 2  # the shift is a notion of payments without the card
+    CRYPTOGRAM_NOT_VALIDATED = 3
+    CRYPTOGRAM_MALFORMED = 4
+    IMPOSSIBLE_ECI = 5
+    AUTHENTICATED = 6  # shift
+    ATTEMPTED = 7
+    RECURRING_AUTHENTICATED = 8
+    EXEMPT = 9  # no shift
+    MAIL_ORDER = 10
+    MIT_WITHOUT_AUTHENTICATION = 11
+    CRYPTOGRAM_RESULT = 12  # failed, invalid, bad data, or for information only
+    NOT_AUTHENTICATED = 13  # transStatus N, U or R
+    INCOMPLETE = 14  # C, D or S
+    NOT_PERFORMED = 15
+    EXCLUDED_MERCHANT = 16
+    ECI_WITHOUT_SHIFT = 17
+
+
+def liability_of(reason: LiabilityReason) -> Liability:
+    """Give who is liable for a reason."""
+    if reason >= LiabilityReason.EXEMPT:
+        return Liability.NO_SHIFT
+    return Liability.SHIFT if reason >= LiabilityReason.AUTHENTICATED else Liability.UNKNOWN
+
+
+class ExpectationReason(IntEnum):
+    """Why 3-D Secure was due, was not, or why that is not known; each has one `Expectation`."""
+
+    CHANNEL_UNKNOWN = 0  # unknown
+    MERCHANT_UNKNOWN = 1  # how the merchant uses 3-D Secure is not known
+    NO_MANDATE = 2  # the merchant has no 3-D Secure, and no mandate is in force for it
+    STORED_UNKNOWN = 3  # not told whether the card is stored, or the payment one of a series
+    WALLET_UNKNOWN = 4  # due if the wallet brought a card number, not if it brought a device token
+    NO_PURCHASE = 5  # not required: refund, reversal
+    MERCHANT_INITIATED = 6
+    DEBIT_PREPAID = 7
+    MAIL_ORDER = 8
+    CARD_PRESENT = 9
+    EXEMPT = 10
+    DEVICE_TOKEN = 11
+    STORED_BEFORE_MANDATE = 12
+    REGISTERED = 13  # authenticated when the card was stored
+    LATER_OF_SERIES = 14
+    RISK_BASED = 15
+    EVERY_PAYMENT = 16  # required
+    CARD_NOT_STORED = 17  # the merchant authenticates at registration, and this card is not stored
+    REGISTRATION_UNPROVEN = 18  # stored since the mandate, and no authentication of its registration is named
+    FIRST_OF_SERIES = 19  # or a single payment
+    MANDATE = 20  # the merchant has no 3-D Secure, and owes it
+
+
+def expectation_of(reason: ExpectationReason) -> Expectation:
+    """Give whether 3-D Secure was due for a reason."""
+    if reason >= ExpectationReason.EVERY_PAYMENT:
+        return Expectation.REQUIRED
+    return Expectation.NOT_REQUIRED if reason >= ExpectationReason.NO_PURCHASE else Expectation.UNKNOWN
+
+
+class Flow(IntEnum):
+    """How an authentication went."""
+
+    UNKNOWN = 0
+    NONE = 1  # none took place
+    FRICTIONLESS = 2  # Y or A without a challenge
+    CHALLENGE = 3
+    DECOUPLED = 4
+    DATA_ONLY = 5
+
+
+class WalletCode(IntEnum):
+    """What a wallet brought: position in the contract's list, from 1."""
+
+    UNKNOWN = 0
+    DEVICE_TOKEN = 1
+    CARD_NUMBER = 2
+
+
+_assert_in_order(WalletCode, WalletKind)
+
+
+class IdForm(IntEnum):
+    """Form of an id that should be a UUID."""
+
+    ABSENT = 0
+    UUID = 1
+    NIL = 2  # all zeros
+    OTHER = 3
 
 
 class Band(IntEnum):

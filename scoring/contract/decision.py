@@ -27,6 +27,53 @@ EciName = Literal[
     "UNKNOWN", "AUTHENTICATED", "ATTEMPTED", "NONE", "DATA_ONLY", "EXEMPT", "RECURRING", "MOTO", "STORED", "IMPOSSIBLE"
 ]
 LiabilityName = Literal["UNKNOWN", "SHIFT", "NO_SHIFT"]
+LiabilityReasonName = Literal[
+    "NOTHING_TOLD",
+    "CLAIM_WITHOUT_PROOF",
+    "CARD_PRESENT",
+    "CRYPTOGRAM_NOT_VALIDATED",
+    "CRYPTOGRAM_MALFORMED",
+    "IMPOSSIBLE_ECI",
+    "AUTHENTICATED",
+    "ATTEMPTED",
+    "RECURRING_AUTHENTICATED",
+    "EXEMPT",
+    "MAIL_ORDER",
+    "MIT_WITHOUT_AUTHENTICATION",
+    "CRYPTOGRAM_RESULT",
+    "NOT_AUTHENTICATED",
+    "INCOMPLETE",
+    "NOT_PERFORMED",
+    "EXCLUDED_MERCHANT",
+    "ECI_WITHOUT_SHIFT",
+]
+ExpectationReasonName = Literal[
+    "CHANNEL_UNKNOWN",
+    "MERCHANT_UNKNOWN",
+    "NO_MANDATE",
+    "STORED_UNKNOWN",
+    "WALLET_UNKNOWN",
+    "NO_PURCHASE",
+    "MERCHANT_INITIATED",
+    "DEBIT_PREPAID",
+    "MAIL_ORDER",
+    "CARD_PRESENT",
+    "EXEMPT",
+    "DEVICE_TOKEN",
+    "STORED_BEFORE_MANDATE",
+    "REGISTERED",
+    "LATER_OF_SERIES",
+    "RISK_BASED",
+    "EVERY_PAYMENT",
+    "CARD_NOT_STORED",
+    "REGISTRATION_UNPROVEN",
+    "FIRST_OF_SERIES",
+    "MANDATE",
+]
+FlowName = Literal["UNKNOWN", "NONE", "FRICTIONLESS", "CHALLENGE", "DECOUPLED", "DATA_ONLY"]
+RuleSeverity = Literal["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
+RULES_MAX = 23
+FACTS_MAX = 12
 ExpectationName = Literal["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
 Score = Annotated[int, Meta(ge=0, le=999)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -45,13 +92,36 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False):
     evidence: Annotated[dict[ShortText, float], Meta(max_length=EVIDENCE_MAX)] | None = None
 
 
+class BrokenRule(Struct, frozen=True, kw_only=True, gc=False):
+    """A rule of consistency that the event breaks: its id, its reason code, and what of the event bears it out.
+
+    `evidence` holds codes as EMV 3-D Secure writes them, names, and numbers; what the event does not say is left out. A
+    value that stands in no list reads UNREADABLE.
+    """
+
+    id: ShortText
+    code: ShortText
+    severity: RuleSeverity
+    evidence: Annotated[dict[ShortText, ShortText | int], Meta(max_length=FACTS_MAX)]
+
+
 class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
-    """EMV 3-D Secure, normalised by network and channel."""
+    """EMV 3-D Secure, normalised by network and channel.
+
+    `eci` is what the request's ECI claims, `eci_response` that of the response, null where there is none: it decides
+    about the liability. `liability_reason` and `expected_reason` name the condition that decided. `broken_rules` are
+    those that the event breaks, in the order of their ids; null for none.
+    """
 
     status: ThreeDsName
     eci: EciName
     liability: LiabilityName
     expected: ExpectationName
+    eci_response: EciName | None = None
+    liability_reason: LiabilityReasonName | None = None
+    expected_reason: ExpectationReasonName | None = None
+    flow: FlowName | None = None
+    broken_rules: Annotated[list[BrokenRule], Meta(max_length=RULES_MAX)] | None = None
 
 
 class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):

@@ -7,15 +7,14 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from scoring.contract.codes import Band, Clock, EciClass, Expectation, Liability, ThreeDsStatus
-from scoring.contract.decision import Reason, ThreeDsSummary, Versions
+from scoring.contract.codes import Band, Clock
+from scoring.contract.decision import Reason, Versions
 from scoring.decode import Name
 from scoring.outputs import Record
 from scoring.policy.policy import Actions
 
 BAND_NAMES = tuple(band.name for band in Band)
 CLOCK_NAMES = tuple(clock.name for clock in Clock)
-STATUS_NAMES = tuple(status.name for status in ThreeDsStatus)
 
 _START = b'{"schema_version":"decision.v1","decision_id":"%b","acquirer_id":"%b","merchant_id":"%b","pan_hmac":"%b",'
 _MIDDLE = b'%b"score":%d,"probability":%b,%b"reasons":%b,"tds":%b,"compliance":%b,"versions":'
@@ -28,7 +27,7 @@ _STATUS_OF_CLOCK = tuple(
 )
 
 
-def as_dict(record: ThreeDsSummary | Versions | Reason) -> dict[str, object]:
+def as_dict(record: Versions | Reason) -> dict[str, object]:
     """Give a flat record as a dict that orjson writes."""
     return {name: getattr(record, name) for name in record.__struct_fields__}
 
@@ -66,14 +65,6 @@ class DecisionEncoder:
             orjson.dumps({"band": name, "action": action})[1:-1] + b","
             for name, action in zip(BAND_NAMES, self.actions, strict=True)
         ]
-        self._tds: dict[int, bytes] = {}  # at most 9 x 10 x 3 x 3 verdicts exist
-
-    def threeds(self, codes: Sequence[int]) -> list[bytes]:
-        """Give the 3-D Secure summary of each verdict in JSON, by its code."""
-        known = self._tds
-        for code in set(codes).difference(known):
-            known[code] = _encode_verdict(code)
-        return [known[code] for code in codes]
 
     def encode(self, decided: Decided, received_ms: int, decided_ms: int) -> list[Record]:
         """Encode a decision for every row; the key is the card's token, as on the input topic."""
@@ -114,14 +105,3 @@ def _in_json(names: Sequence[Name], spelt: Collection[int]) -> Sequence[Name]:
 def _in_text(values: NDArray[np.float64]) -> list[bytes]:
     """Write floats as JSON has them, the shortest text that reads back as the same."""
     return orjson.dumps(values.tolist())[1:-1].split(b",") if len(values) else []
-
-
-def _encode_verdict(code: int) -> bytes:
-    status, eci, liability, expected = (code // radix % 10 for radix in (1000, 100, 10, 1))
-    summary = ThreeDsSummary(
-        status=ThreeDsStatus(status).name,  # type: ignore[arg-type]  # the enum's names are the literal's values
-        eci=EciClass(eci).name,  # type: ignore[arg-type]  # the same
-        liability=Liability(liability).name,  # type: ignore[arg-type]  # the same
-        expected=Expectation(expected).name,  # type: ignore[arg-type]  # the same
-    )
-    return orjson.dumps(as_dict(summary))

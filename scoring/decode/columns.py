@@ -31,7 +31,7 @@ class Col(IntEnum):
     INITIATOR = 14
     RECURRING = 15  # tri-state
     STORED = 16  # tri-state
-    WALLET = 17  # tri-state
+    WALLET = 17  # -1 unknown, 0 none, 1 one that no reference file lists, from 2 those listed
     PHASE = 18
     OUTCOME = 19  # OutcomeClass
     KIND = 20  # Kind
@@ -42,16 +42,16 @@ class Col(IntEnum):
     TDS_PERFORMED = 25  # tri-state
     TDS_VERSION = 26  # 2.2.0 reads 220; 0 unknown
     TRANS_STATUS = 27  # code of its letter, 0 unknown
-    TRANS_STATUS_REASON = 28  # two-digit codes of EMV 3DS read as numbers, -1 unknown
-    ECI = 29  # -1 absent or empty, N0 -2, N2 -3, -4 what is no ECI of any network
+    TRANS_STATUS_REASON = 28  # two-digit codes of EMV 3DS read as numbers, -1 unknown; -2 a reserved reason
+    ECI = 29  # of the request; -1 absent or empty, N0 -2, N2 -3, -4 what is no ECI of any network
     HAS_CAVV = 30
     AUTH_TYPE = 31
     AUTH_METHOD = 32
     CHALLENGE_IND = 33
     CHALLENGE_CANCEL = 34
     DEVICE_CHANNEL = 35
-    HAS_DS_TRANS_ID = 36
-    EXEMPT = 37  # 0 no exemption, 1 a known one, 2 a word that is in no list and exempts nothing
+    DS_TRANS_ID = 36  # IdForm
+    EXEMPT = 37  # 0 no exemption, 1 a word that is in no list and exempts nothing, from 2 the kinds that are known
     TRUST_LIST = 38  # code of its letter, 0 unknown
     AUTH_MS = 39  # -1 unknown
     PURCHASE_AMOUNT = 40  # minor units, -1 unknown
@@ -60,6 +60,17 @@ class Col(IntEnum):
     FORWARDER = 43  # tri-state
     REGISTERED_MS = 44  # -1 unknown
     HAS_REGISTRATION_TDS = 45  # the stored card names the 3-D Secure authentication of its registration
+    WALLET_KIND = 46  # WalletCode
+    PURCHASE_CURRENCY = 47  # ISO 4217 numeric, 0 unknown
+    PURCHASE_EXPONENT = 48  # -1 unknown
+    ECI_RESPONSE = 49  # as ECI, of the response
+    CAVV_WELLFORMED = 50  # tri-state
+    MESSAGE_CATEGORY = 51  # this and the next: -1 unknown
+    REQUESTOR_AUTH_IND = 52
+    THREE_RI_IND = 53
+    CHALLENGE_EXEMPTION = 54
+    TRUST_LIST_SOURCE = 55
+    RESULTS_STATUS = 56
 
 
 def _letters_packed() -> dict[str, int]:

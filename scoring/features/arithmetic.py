@@ -17,13 +17,13 @@ class Payment(NamedTuple):
     """One authorization with what is known of it beside its history.
 
     `event` int64[Col]; `keys` uint64[Entity], 0 absent; `merchant` int64[MerchantCol], its row of the merchant store;
-    `verdict` int16[5], of 3-D Secure.
+    `verdict` int64[threeds.VERDICT_COLUMNS], of 3-D Secure.
     """
 
     event: NDArray[np.int64]
     keys: NDArray[np.uint64]
     merchant: NDArray[np.int64]
-    verdict: NDArray[np.int16]
+    verdict: NDArray[np.int64]
 
 
 Arithmetic = Callable[[Payment], float]

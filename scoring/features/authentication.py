@@ -3,17 +3,21 @@
 from math import nan
 
 from scoring import threeds
-from scoring.contract.codes import Expectation, ThreeDsStatus, TxnTypeCode
 from scoring.decode.columns import Col
 from scoring.features.arithmetic import Inputs, Payment, flag, known
-from scoring.jit import plain
-from scoring.threeds.consistency import contradicts, goes_on_after_refusal, has_failed_cryptogram, lacks_cryptogram
+from scoring.jit import inlined, plain
 
-_COL, _TYPE, _STATUS, _EXPECTED = plain(Col), plain(TxnTypeCode), plain(ThreeDsStatus), plain(Expectation)
+_COL = plain(Col)
 STATIC_PASSWORD = 1
 """authenticationType 01 of EMV 3-D Secure."""
 
 AUTHENTICATION = Inputs()
+
+
+@inlined
+def breaks(p: Payment, rule: int) -> float:
+    """Tell whether the event breaks a rule of consistency, by its number."""
+    return float((p.verdict[threeds.BROKEN] >> rule) & 1)
 
 
 @AUTHENTICATION.add("code", "threeds", categorical=True)
@@ -75,33 +79,31 @@ def tds_expected(p: Payment) -> float:
 @AUTHENTICATION.add("0/1", "threeds_absent")
 def tds_missing(p: Payment) -> float:
     """3-D Secure was due on a purchase and none took place."""
-    absent = p.verdict[threeds.STATUS] == _STATUS.ABSENT
-    due = p.verdict[threeds.EXPECTED] == _EXPECTED.REQUIRED
-    return flag(due and absent and p.event[_COL.TXN_TYPE] == _TYPE.PURCHASE)
+    return breaks(p, 20)
 
 
 @AUTHENTICATION.add("0/1", "threeds_consistency")
 def tds_eci_disagrees(p: Payment) -> float:
     """ECI, transStatus and performed contradict each other."""
-    return flag(contradicts(p.event, p.verdict[threeds.ECI]))
+    return breaks(p, 3)
 
 
 @AUTHENTICATION.add("0/1", "threeds_consistency")
 def tds_cavv_missing(p: Payment) -> float:
     """The ECI claims authentication without a cryptogram."""
-    return flag(lacks_cryptogram(p.event, p.verdict[threeds.ECI]))
+    return breaks(p, 1)
 
 
 @AUTHENTICATION.add("0/1", "threeds_consistency")
 def tds_cavv_failed(p: Payment) -> float:
     """The network (Visa, Amex) found the cryptogram wrong."""
-    return flag(has_failed_cryptogram(p.event))
+    return breaks(p, 7)
 
 
 @AUTHENTICATION.add("0/1", "threeds_consistency")
 def tds_refused(p: Payment) -> float:
     """Online purchase although authentication ended in N or R."""
-    return flag(goes_on_after_refusal(p.event, p.verdict[threeds.STATUS]))
+    return breaks(p, 4)
 
 
 @AUTHENTICATION.add("ratio", "threeds_consistency")

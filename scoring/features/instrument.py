@@ -1,5 +1,7 @@
 """Inputs of the card, the channel and the kind of payment."""
 
+from math import nan
+
 from scoring.contract.codes import InitiatorCode
 from scoring.decode.columns import Col
 from scoring.features.arithmetic import Inputs, Payment, flag, known
@@ -49,7 +51,8 @@ def recurring(p: Payment) -> float:
 @INSTRUMENT.add("0/1", "instrument")
 def wallet(p: Payment) -> float:
     """Paid through a device wallet."""
-    return known(p.event[_COL.WALLET])
+    told = p.event[_COL.WALLET]
+    return flag(told >= 1) if told >= 0 else nan
 
 
 @INSTRUMENT.add("code", "instrument")

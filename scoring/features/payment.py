@@ -44,7 +44,7 @@ def _fill(
     hashes: NDArray[np.uint64],
     merchants: NDArray[np.int64],
     rows: NDArray[np.int64],
-    verdicts: NDArray[np.int16],
+    verdicts: NDArray[np.int64],
     out: NDArray[np.float64],
 ) -> None:
     for i in range(ints.shape[0]):
@@ -60,7 +60,7 @@ def _compile(key: int) -> Callable[..., int]:
         hashes: NDArray[np.uint64],
         merchants: NDArray[np.int64],
         rows: NDArray[np.int64],
-        verdicts: NDArray[np.int16],
+        verdicts: NDArray[np.int64],
         out: NDArray[np.float64],
     ) -> int:
         _fill(*borrow((ints, hashes, merchants, rows, verdicts, out)))
@@ -77,12 +77,12 @@ def fill_payment_features(
     hashes: NDArray[np.uint64],
     merchants: NDArray[np.int64],
     rows: NDArray[np.int64],
-    verdicts: NDArray[np.int16],
+    verdicts: NDArray[np.int64],
     out: NDArray[np.float64],
 ) -> None:
     """Write PAYMENT_FEATURES into the first columns of `out`, float64[n, >= len(PAYMENT_FEATURES)].
 
-    `ints` int64[n, Col] and `hashes` uint64[n, 9] as decoded, `merchants` the table of the merchant store with `rows`
-    int64[n] into it, `verdicts` int16[n, 5] as `threeds.normalise` wrote them.
+    `ints` int64[n, Col] and `hashes` uint64[n, 9] as decoded, `merchants` the store's table with `rows` int64[n]
+    into it, `verdicts` int64[n, VERDICT_COLUMNS] as `threeds.normalise` wrote them.
     """
     _entry(ints, hashes, merchants, rows, verdicts, out)

@@ -6,7 +6,7 @@ rules of this product apply.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime, time, timedelta, timezone
 from hashlib import sha256
 from importlib import resources
 from itertools import product
@@ -22,6 +22,7 @@ from scoring.reference.document import DocumentError, parse
 ROWS_MAX: Final = 10_000
 UNVERIFIED: Final = "UNV"
 OWN: Final = "DES"
+TOKYO: Final = timezone(timedelta(hours=9), "Asia/Tokyo")
 _BUILT_IN: Final = frozenset({UNVERIFIED, OWN})
 """UNV: common knowledge of the field that was not checked against a document. DES: this project's own choice."""
 
@@ -94,6 +95,12 @@ class DatedTable(Generic[R]):
     def __iter__(self) -> Iterator[R]:
         return iter(self.rows)
 
+    @property
+    def changes(self) -> frozenset[date]:
+        """The days from which other rows hold than on the day before."""
+        ends = {row.effective_to + timedelta(days=1) for row in self.rows if row.effective_to is not None}
+        return frozenset({row.effective_from for row in self.rows} | ends)
+
     def find(self, key: Key, day: date) -> R | None:
         """Return the row of a key that holds on a day; None where none does."""
         return _holding(self._of.get(key, []), day)
@@ -110,6 +117,15 @@ def _holding(rows: list[R], day: date) -> R | None:
         return None
     row = rows[at - 1]
     return None if row.effective_to is not None and row.effective_to < day else row
+
+
+def start_ms(day: date) -> int:
+    """Return when a day begins in Tokyo, in milliseconds since the epoch.
+
+    >>> start_ms(date(2025, 4, 1))
+    1743433200000
+    """
+    return round(datetime.combine(day, time(), TOKYO).timestamp() * 1000)
 
 
 def shipped_table(name: str, record: type[R]) -> DatedTable[R]:

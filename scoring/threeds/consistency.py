@@ -1,102 +1,194 @@
-"""Where an authorization contradicts its own 3-D Secure: ECI, transStatus, cryptogram and `performed`.
+"""Rules of consistency: where an authorization contradicts its own 3-D Secure.
 
-The code lists are in `scoring.contract.threeds_codes`.
+Each rule is the bit of its number: TDS01 is bit 1. Ids, severities and evidence are in `threeds_rules.yaml`. What an
+event does not say breaks no rule.
 """
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract.codes import ChannelCode, EciClass, InitiatorCode, NetworkCode, ThreeDsStatus, TxnTypeCode
-from scoring.contract.threeds_codes import (
-    CAVV_FAILED,
-    CAVV_NETWORKS,
-    DATA_ONLY_REASON,
-    ECI,
-    NO_ECI,
-    TRANS_STATUSES,
-    agreements,
+from scoring.contract.codes import (
+    ChannelCode,
+    EciClass,
+    FraudStatusCode,
+    IdForm,
+    InitiatorCode,
+    ThreeDsStatus,
+    TxnTypeCode,
+    WalletCode,
 )
+from scoring.contract.threeds_codes import RESERVED_REASON
 from scoring.decode.columns import Col
 from scoring.jit import helper, plain
-from scoring.threeds.verdict import ECI_SHIFT, ECI_WIDTH, NETWORKS
+from scoring.merchants.store import MerchantCol
+from scoring.threeds.due import NO_WALLET
+from scoring.threeds.tables import (
+    AGES,
+    BY_RIGHT,
+    DISAGREES_BIT,
+    ECOMMERCE,
+    FAILED,
+    MODES,
+    NOT_PRESENT,
+    PRESENT,
+    REASON_BIT,
+)
 
-_COL = plain(Col)
-_NETWORK, _CHANNEL, _INITIATOR, _TYPE = plain(NetworkCode), plain(ChannelCode), plain(InitiatorCode), plain(TxnTypeCode)
+_COL, _MERCHANT, _FORM = plain(Col), plain(MerchantCol), plain(IdForm)
+_CHANNEL, _INITIATOR, _TYPE = plain(ChannelCode), plain(InitiatorCode), plain(TxnTypeCode)
 _STATUS, _ECI = plain(ThreeDsStatus), plain(EciClass)
-_DATA_ONLY_ECI, _EXEMPT_ECI = 4, 6
-"""Mastercard's ECI of payments that are submitted without an authentication by right."""
-assert ECI["mastercard"][_DATA_ONLY_ECI] is EciClass.DATA_ONLY
-assert ECI["mastercard"][_EXEMPT_ECI] is EciClass.EXEMPT
-
-
-def _places() -> NDArray[np.int8]:
-    """Lay out as int8[128] by ASCII code the place of each transStatus in `_DISAGREES`; 0 for none."""
-    table = np.zeros(128, dtype=np.int8)
-    table[[ord(letter) for letter in TRANS_STATUSES]] = range(1, len(TRANS_STATUSES) + 1)
-    return table
-
-
-def _disagreements() -> NDArray[np.bool_]:
-    """Lay out as bool[network, transStatus, eci + ECI_SHIFT] what contradicts: all that is not listed as agreeing."""
-    table = np.zeros((len(NETWORKS), 1 + len(TRANS_STATUSES), ECI_WIDTH), dtype=np.bool_)
-    agreeing = list(agreements())
-    for network in {NETWORKS.index(name) for name, _, _ in agreeing}:  # of other networks no ECI is known
-        table[network, 1:] = True
-    table[:, :, NO_ECI + ECI_SHIFT] = False
-    for name, eci, status in agreeing:
-        table[NETWORKS.index(name), 1 + TRANS_STATUSES.index(status), eci + ECI_SHIFT] = False
-    return table
-
-
-def _failures() -> NDArray[np.bool_]:
-    """Lay out as bool[network, 128] which CAVV results (by ASCII code) say that the cryptogram is wrong."""
-    table = np.zeros((len(NETWORKS), 128), dtype=np.bool_)
-    for network in CAVV_NETWORKS:
-        table[NETWORKS.index(network), [ord(code) for code in CAVV_FAILED]] = True
-    return table
-
-
-_PLACES, _DISAGREES, _FAILURES = _places(), _disagreements(), _failures()
+_FRAUD, _WALLET = plain(FraudStatusCode), plain(WalletCode)
+_APP, _BROWSER, _THREE_RI = 1, 2, 3
+"""deviceChannel."""
+_NON_PAYMENT: Final = 2
+"""messageCategory."""
 
 
 @helper
-def contradicts(row: NDArray[np.int64], eci_class: int) -> bool:
+def broken(
+    row: NDArray[np.int64],
+    cell: int,
+    eci_class: int,
+    status: int,
+    place: int,
+    result: int,
+    wallet: int,
+    due: bool,
+    tolerance: float,
+    lists: NDArray[np.int64],
+) -> int:
+    """Give the rules that an event breaks, as bits, but for those of its message version.
+
+    `cell` is that of the request's ECI, `place` that of transStatus, `lists` int64[5, 128] those of the layer.
+    """
+    claims = eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED or eci_class == _ECI.RECURRING
+    unfinished = status == _STATUS.NOT_AUTHENTICATED or status == _STATUS.UNAVAILABLE or status == _STATUS.REJECTED
+    found = 0
+    if claims and row[_COL.HAS_CAVV] == 0 and row[_COL.CAVV_RESULT] == 0:
+        found |= 1 << 1
+    if eci_class == _ECI.IMPOSSIBLE:
+        found |= 1 << 2
+    if contradicts(row, cell, eci_class, place, wallet):
+        found |= 1 << 3
+    if goes_on_after_refusal(row, cell, status):
+        found |= 1 << 4
+    if status == _STATUS.INCOMPLETE:
+        found |= 1 << 5
+    if row[_COL.CAVV_WELLFORMED] == 0:
+        found |= 1 << 6
+    if result == FAILED:
+        found |= 1 << 7
+    if row[_COL.DS_TRANS_ID] >= _FORM.NIL:
+        found |= 1 << 11
+    if row[_COL.PURCHASE_CURRENCY] != 0 and row[_COL.PURCHASE_CURRENCY] != row[_COL.CURRENCY]:
+        found |= 1 << 13
+    elif exceeds(row, tolerance):
+        found |= 1 << 14
+    if is_misdated(row, lists[AGES, row[_COL.NETWORK]]):
+        found |= 1 << 15
+    if _disagrees_with_initiator(row[_COL.DEVICE_CHANNEL], row[_COL.INITIATOR]):
+        found |= 1 << 18
+    if unfinished and row[_COL.TRANS_STATUS_REASON] == -1:
+        found |= 1 << 19
+    if due and status == _STATUS.ABSENT and row[_COL.TXN_TYPE] == _TYPE.PURCHASE:
+        found |= 1 << 20
+    if is_both_present_and_online(row, cell, place, lists[MODES, max(row[_COL.ENTRY_MODE], 0)]):
+        found |= 1 << 22
+    return found
+
+
+@helper
+def graver(merchant: NDArray[np.int64], status: int) -> int:
+    """Give the rules whose graver case the event is, as bits, whether it breaks them or not."""
+    actualised = merchant[_MERCHANT.FRAUD_STATUS] == _FRAUD.ACTUALISED
+    return (1 << 4 if status == _STATUS.REJECTED else 0) | (1 << 20 if actualised else 0)
+
+
+@helper
+def contradicts(row: NDArray[np.int64], cell: int, eci_class: int, place: int, wallet: int) -> bool:
     """Tell whether ECI and transStatus disagree, or a 3-D Secure that did not take place has left a result.
 
-    The token of a wallet brings an ECI and a cryptogram of its own without 3-D Secure.
+    A device token brings an ECI and a cryptogram of its own without 3-D Secure.
     """
-    eci, place = row[_COL.ECI], _PLACES[row[_COL.TRANS_STATUS]]
-    if _DISAGREES[row[_COL.NETWORK], place, eci + ECI_SHIFT]:
+    if (cell >> (DISAGREES_BIT + place)) & 1:
         return True
     if row[_COL.TDS_PERFORMED] == 0:
         claims = eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED or row[_COL.HAS_CAVV] == 1
-        return bool(place != 0 or (claims and row[_COL.WALLET] != 1))
-    if row[_COL.NETWORK] == _NETWORK.MASTERCARD and eci == _DATA_ONLY_ECI and place != 0:
-        return bool(row[_COL.TRANS_STATUS_REASON] >= 0 and row[_COL.TRANS_STATUS_REASON] != DATA_ONLY_REASON)
-    return False
+        return bool(place != 0 or (claims and (wallet == NO_WALLET or wallet == _WALLET.CARD_NUMBER)))
+    beside, reason = (cell >> REASON_BIT) & 127, row[_COL.TRANS_STATUS_REASON]
+    return bool(beside != 0 and place != 0 and reason != -1 and reason != beside)
 
 
 @helper
-def lacks_cryptogram(row: NDArray[np.int64], eci_class: int) -> bool:
-    """Tell whether the ECI claims an authentication, or an attempt, and nothing shows its cryptogram."""
-    claims = eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED or eci_class == _ECI.RECURRING
-    return bool(claims and row[_COL.HAS_CAVV] == 0 and row[_COL.CAVV_RESULT] == 0)
-
-
-@helper
-def has_failed_cryptogram(row: NDArray[np.int64]) -> bool:
-    """Tell whether the network found the cryptogram wrong, as far as it has a code for that."""
-    return bool(_FAILURES[row[_COL.NETWORK], row[_COL.CAVV_RESULT]])
-
-
-@helper
-def goes_on_after_refusal(row: NDArray[np.int64], status: int) -> bool:
+def goes_on_after_refusal(row: NDArray[np.int64], cell: int, status: int) -> bool:
     """Tell whether the cardholder's e-commerce purchase was submitted although authentication ended in N or R."""
     if status != _STATUS.NOT_AUTHENTICATED and status != _STATUS.REJECTED:
         return False
     if row[_COL.TXN_TYPE] != _TYPE.PURCHASE or row[_COL.CHANNEL] != _CHANNEL.ECOM:
         return False
-    if row[_COL.INITIATOR] == _INITIATOR.MIT:
+    return bool(row[_COL.INITIATOR] != _INITIATOR.MIT and not cell & BY_RIGHT)
+
+
+@helper
+def exceeds(row: NDArray[np.int64], tolerance: float) -> bool:
+    """Tell whether the amount is above the authenticated one and its tolerance, each by its own exponent.
+
+    Without an exponent of its own the authenticated amount has that of the payment. An authentication that was not for
+    a payment says nothing of its amount.
+    """
+    purchase, exponent = row[_COL.PURCHASE_AMOUNT], row[_COL.EXPONENT]
+    if purchase < 0 or row[_COL.MESSAGE_CATEGORY] == _NON_PAYMENT:
         return False
-    by_right = row[_COL.ECI] == _DATA_ONLY_ECI or row[_COL.ECI] == _EXEMPT_ECI
-    return not (row[_COL.NETWORK] == _NETWORK.MASTERCARD and by_right)
+    own = row[_COL.PURCHASE_EXPONENT] if row[_COL.PURCHASE_EXPONENT] >= 0 else exponent
+    paid = float(row[_COL.AMOUNT_MINOR]) * 10.0**own
+    return bool(paid > float(purchase) * 10.0**exponent * (1.0 + tolerance))
+
+
+@helper
+def is_misdated(row: NDArray[np.int64], age_max_ms: int) -> bool:
+    """Tell whether the authentication is later than the authorization, or older than the network allows."""
+    if row[_COL.AUTH_MS] < 0:
+        return False
+    age_ms = row[_COL.EVENT_MS] - row[_COL.AUTH_MS]
+    return bool(age_ms < 0 or age_ms > age_max_ms)
+
+
+@helper
+def broken_by_version(
+    row: NDArray[np.int64], retired_ms: NDArray[np.int64], fields: NDArray[np.int64], since: NDArray[np.int16]
+) -> int:
+    """Give the rules of the message version that an event breaks: TDS16 and TDS17.
+
+    TDS16: the network no longer took the version at the time of the authentication, else of the payment. TDS17: a
+    value is legal only in a later version, or in none.
+    """
+    version = row[_COL.TDS_VERSION]
+    if version == 0:
+        return 0
+    at_ms = row[_COL.AUTH_MS] if row[_COL.AUTH_MS] >= 0 else row[_COL.EVENT_MS]
+    found = 1 << 16 if at_ms >= retired_ms[row[_COL.NETWORK], version] else 0
+    if row[_COL.TRANS_STATUS_REASON] == RESERVED_REASON:
+        found |= 1 << 17
+    for place in range(fields.shape[0]):
+        value = row[fields[place]]
+        if value >= 0 and version < since[place, value]:
+            found |= 1 << 17
+    return found
+
+
+@helper
+def _disagrees_with_initiator(channel: int, initiator: int) -> bool:
+    """Tell whether a 3RI authentication is the cardholder's payment, or one by app or browser the merchant's."""
+    if channel == _THREE_RI:
+        return bool(initiator == _INITIATOR.CIT)
+    return bool((channel == _APP or channel == _BROWSER) and initiator == _INITIATOR.MIT)
+
+
+@helper
+def is_both_present_and_online(row: NDArray[np.int64], cell: int, place: int, mode: int) -> bool:
+    """Tell whether the card was in the shop, and the payment is one of e-commerce or was authenticated online."""
+    if mode != PRESENT and row[_COL.CHANNEL] != _CHANNEL.CARD_PRESENT:
+        return False
+    return bool(mode == NOT_PRESENT or cell & ECOMMERCE or place != 0 or row[_COL.TDS_PERFORMED] == 1)

@@ -1,7 +1,6 @@
 """EMV 3-D Secure, normalised: one verdict whatever the network, the channel and the acquirer's habits.
 
-Its code lists, with their sources, are in `scoring.contract.threeds_codes`; when 3DS is due follows Japan's Credit Card
-Security Guidelines 5.0 to 6.1.
+Its code lists, dates and limits, with their sources, are `scoring/reference/threeds_*.yaml`.
 """
 
 from collections.abc import Callable
@@ -14,112 +13,69 @@ from scoring.contract.codes import (
     ChannelCode,
     EciClass,
     Expectation,
-    FundingCode,
+    ExpectationReason,
+    Flow,
     InitiatorCode,
     Liability,
-    NetworkCode,
-    TdsModeCode,
+    LiabilityReason,
+    PhaseCode,
     ThreeDsStatus,
-    TxnTypeCode,
 )
-from scoring.contract.threeds_codes import (
-    CAVV_NETWORKS,
-    CAVV_NO_SHIFT,
-    CAVV_NOT_VALIDATED,
-    EXEMPT,
-    MANDATE_MS,
-    NO_ECI,
-    TRANS_STATUSES,
-    UNREADABLE_ECI,
+from scoring.contract.threeds_codes import NO_ECI
+from scoring.decode.columns import Col
+from scoring.jit import borrow, entry, helper, plain, revision, whole
+from scoring.threeds.columns import (
+    BROKEN,
+    CODE,
+    ECI,
+    ECI_RESPONSE,
+    EXPECTED,
+    EXPECTED_REASON,
+    FLOW,
+    LIABILITY,
+    LIABILITY_REASON,
+    RAISED,
+    RULES,
+    STATUS,
 )
-from scoring.contract.threeds_codes import (
-    ECI as ECI_OF,
+from scoring.threeds.consistency import broken, broken_by_version, graver
+from scoring.threeds.due import due, is_exempt, wallet_of
+from scoring.threeds.liability import is_excluded, liable
+from scoring.threeds.tables import ACTIVE, ECI_CLASS, ECI_SHIFT, PLACE_BIT, STATUS_MASK, Tables
+
+_COL, _CHANNEL, _INITIATOR, _PHASE = plain(Col), plain(ChannelCode), plain(InitiatorCode), plain(PhaseCode)
+_STATUS, _ECI, _FLOW = plain(ThreeDsStatus), plain(EciClass), plain(Flow)
+_LIABLE, _DUE, _LIABILITY, _EXPECTED = (
+    plain(LiabilityReason),
+    plain(ExpectationReason),
+    plain(Liability),
+    plain(Expectation),
 )
-from scoring.decode.columns import Col, country_code
-from scoring.jit import borrow, entry, helper, plain, revision
-from scoring.merchants.store import MerchantCol
-
-STATUS, ECI, LIABILITY, EXPECTED, CODE = 0, 1, 2, 3, 4
-VERDICT_COLUMNS = 5
-"""The four parts of a verdict, each below 10, and all of them as one decimal number: `CODE` 2312 is 2, 3, 1, 2."""
-
-NETWORKS = tuple(code.name.lower() for code in NetworkCode)
-"""Names of the codes in Col.NETWORK."""
-JAPAN = country_code("JP")
-
-_COL, _MERCHANT = plain(Col), plain(MerchantCol)
-_NETWORK, _CHANNEL, _INITIATOR = plain(NetworkCode), plain(ChannelCode), plain(InitiatorCode)
-_TYPE, _FUNDING, _MODE = plain(TxnTypeCode), plain(FundingCode), plain(TdsModeCode)
-_STATUS, _ECI, _LIABILITY, _EXPECTED = plain(ThreeDsStatus), plain(EciClass), plain(Liability), plain(Expectation)
-
-ECI_SHIFT = -UNREADABLE_ECI
-"""Place of ECI 00 in a table over all that Col.ECI holds."""
-ECI_WIDTH = ECI_SHIFT + 100
-_FAILED_RESULT, _NOT_VALIDATED = 1, 2
-
-
-def _eci_tables() -> NDArray[np.int8]:
-    """Lay out ECI classes as int8[network, eci + ECI_SHIFT]; what a network does not define is impossible there."""
-    tables = np.full((len(NETWORKS), ECI_WIDTH), _ECI.IMPOSSIBLE, dtype=np.int8)
-    for network, meanings in ECI_OF.items():
-        for eci, meaning in meanings.items():
-            tables[NETWORKS.index(network), eci + ECI_SHIFT] = meaning
-    tables[:, NO_ECI + ECI_SHIFT] = _ECI.UNKNOWN
-    tables[[_NETWORK.UNKNOWN, _NETWORK.OTHER]] = _ECI.UNKNOWN  # a network whose values are not known to us
-    return tables
-
-
-_STATUS_OF: Final = {
-    "Y": ThreeDsStatus.AUTHENTICATED,
-    "A": ThreeDsStatus.ATTEMPTED,
-    "N": ThreeDsStatus.NOT_AUTHENTICATED,
-    "U": ThreeDsStatus.UNAVAILABLE,
-    "R": ThreeDsStatus.REJECTED,
-    "I": ThreeDsStatus.INFORMATIONAL,
-    **dict.fromkeys("CDS", ThreeDsStatus.INCOMPLETE),
-}
-
-
-def _status_table() -> NDArray[np.int8]:
-    """Lay out transStatus as int8[128] by ASCII code; an unknown letter says nothing."""
-    table = np.zeros(128, dtype=np.int8)
-    for letter in TRANS_STATUSES:
-        table[ord(letter)] = _STATUS_OF[letter]
-    return table
-
-
-def _result_table() -> NDArray[np.int8]:
-    """Lay out what a CAVV result does to liability as int8[network, 128] by ASCII code; 0 nothing."""
-    table = np.zeros((len(NETWORKS), 128), dtype=np.int8)
-    for network in CAVV_NETWORKS:
-        for codes, meaning in ((CAVV_NO_SHIFT, _FAILED_RESULT), (CAVV_NOT_VALIDATED, _NOT_VALIDATED)):
-            table[NETWORKS.index(network), [ord(code) for code in codes]] = meaning
-    return table
-
-
-_ECI_TABLES = _eci_tables()
-_STATUS_TABLE = _status_table()
-_RESULT_TABLE = _result_table()
+_LETTER_D: Final = ord("D")
+_DECOUPLED_TYPE, _DECOUPLED_METHOD, _DECOUPLED_TIMEOUT, _DECOUPLED_FALLBACK = 4, 12, 3, 19
+"""authenticationType, authenticationMethod, challengeCancel, threeRIInd of a decoupled authentication."""
+_DATA_SHARE: Final = 6
+"""threeDSRequestorChallengeInd: data share only."""
+_CHALLENGED: Final = 1
+"""resultsStatus: the result of the challenge was received."""
 
 
 @helper
-def _eci_class(row: NDArray[np.int64]) -> int:
-    """Read an ECI by network, then by channel: mail-order and stored-credential values fit only such payments."""
-    meaning = _ECI_TABLES[row[_COL.NETWORK], row[_COL.ECI] + ECI_SHIFT]
+def _class_of(row: NDArray[np.int64], meaning: int) -> int:
+    """Give what an ECI claims by the channel: mail-order and stored-credential values fit only such payments."""
     if meaning == _ECI.MOTO and row[_COL.CHANNEL] == _CHANNEL.ECOM:
         return _ECI.IMPOSSIBLE
     of_series = row[_COL.INITIATOR] == _INITIATOR.MIT or row[_COL.RECURRING] == 1 or row[_COL.STORED] == 1
     if meaning == _ECI.STORED and not of_series:
         return _ECI.IMPOSSIBLE
-    return int(meaning)
+    return meaning
 
 
 @helper
-def _status(row: NDArray[np.int64], eci_class: int) -> int:
+def _status(row: NDArray[np.int64], said: int, eci_class: int) -> int:
     """Read transStatus; without one, `performed` if it denies; without that, what the ECI claims."""
-    status = _STATUS_TABLE[row[_COL.TRANS_STATUS]]
-    if status != 0:
-        return int(status)
+    if said != 0:
+        return said
     if row[_COL.TDS_PERFORMED] == 0:
         return _STATUS.ABSENT
     if eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.RECURRING:
@@ -132,101 +88,100 @@ def _status(row: NDArray[np.int64], eci_class: int) -> int:
 
 
 @helper
-def _liability(row: NDArray[np.int64], eci_class: int) -> int:
-    """Tell who is liable: the first rule that matches wins, and none matching is unknown.
-
-    Only transStatus itself proves an authentication. What the ECI claims is not enough, but for Mastercard's 07, which
-    speaks of an earlier payment of the series.
-    """
-    said, has_cavv = _STATUS_TABLE[row[_COL.TRANS_STATUS]], row[_COL.HAS_CAVV] == 1
-    own_authentication = said != 0 or has_cavv or eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED
-    if row[_COL.EXEMPT] == EXEMPT or row[_COL.CHANNEL] == _CHANNEL.MOTO:
-        return _LIABILITY.NO_SHIFT
-    if row[_COL.INITIATOR] == _INITIATOR.MIT and not own_authentication:
-        return _LIABILITY.NO_SHIFT
-    result = _RESULT_TABLE[row[_COL.NETWORK], row[_COL.CAVV_RESULT]]
-    if result == _FAILED_RESULT:
-        return _LIABILITY.NO_SHIFT
-    if said == _STATUS.NOT_AUTHENTICATED or said == _STATUS.UNAVAILABLE:
-        return _LIABILITY.NO_SHIFT
-    if said == _STATUS.REJECTED or said == _STATUS.INCOMPLETE:
-        return _LIABILITY.NO_SHIFT
-    if row[_COL.TDS_PERFORMED] == 0 and row[_COL.WALLET] != 1:  # the token of a wallet brings a proof of its own
-        return _LIABILITY.NO_SHIFT
-    if row[_COL.CHANNEL] == _CHANNEL.CARD_PRESENT or result == _NOT_VALIDATED:
-        return 0
-    if has_cavv:
-        if eci_class == _ECI.AUTHENTICATED and said == _STATUS.AUTHENTICATED:
-            return _LIABILITY.SHIFT
-        if eci_class == _ECI.ATTEMPTED and said == _STATUS.ATTEMPTED:
-            return _LIABILITY.SHIFT
-        if eci_class == _ECI.RECURRING and (said == _STATUS.AUTHENTICATED or said == 0):
-            return _LIABILITY.SHIFT
-    if eci_class == _ECI.NONE or eci_class == _ECI.DATA_ONLY or eci_class == _ECI.EXEMPT:
-        return _LIABILITY.NO_SHIFT
-    return 0
-
-
-@helper
-def _expected(row: NDArray[np.int64], merchant: NDArray[np.int64]) -> int:
-    """Tell whether 3DS was due, before anyone calls its absence a gap."""
-    kind, channel, funding = row[_COL.TXN_TYPE], row[_COL.CHANNEL], row[_COL.FUNDING]
-    if kind == _TYPE.REFUND or kind == _TYPE.REVERSAL or row[_COL.INITIATOR] == _INITIATOR.MIT:
-        return _EXPECTED.NOT_REQUIRED
-    if funding == _FUNDING.DEBIT or funding == _FUNDING.PREPAID:
-        return _EXPECTED.NOT_REQUIRED
+def _flow(row: NDArray[np.int64], status: int, eci_class: int) -> int:
+    """Tell how the authentication went: authenticationType is told only of a challenge."""
+    if status == _STATUS.ABSENT:
+        return _FLOW.NONE
+    if eci_class == _ECI.DATA_ONLY or row[_COL.CHALLENGE_IND] == _DATA_SHARE:
+        return _FLOW.DATA_ONLY
     if (
-        channel == _CHANNEL.MOTO
-        or channel == _CHANNEL.CARD_PRESENT
-        or row[_COL.EXEMPT] == EXEMPT
-        or row[_COL.WALLET] == 1
+        row[_COL.TRANS_STATUS] == _LETTER_D
+        or row[_COL.AUTH_TYPE] == _DECOUPLED_TYPE
+        or row[_COL.AUTH_METHOD] == _DECOUPLED_METHOD
+        or row[_COL.CHALLENGE_CANCEL] == _DECOUPLED_TIMEOUT
+        or row[_COL.THREE_RI_IND] == _DECOUPLED_FALLBACK
     ):
-        return _EXPECTED.NOT_REQUIRED
-    if channel != _CHANNEL.ECOM:
-        return 0
-    if row[_COL.STORED] == 1 and 0 <= row[_COL.REGISTERED_MS] < MANDATE_MS:
-        return _EXPECTED.NOT_REQUIRED  # cards stored before the mandate count as authenticated
-    mode = merchant[_MERCHANT.TDS_MODE]
-    if row[_COL.EVENT_MS] < merchant[_MERCHANT.TDS_INTRODUCED_MS]:
-        mode = _MODE.NONE
-    if mode == _MODE.NONE:
-        return _EXPECTED.REQUIRED if row[_COL.MERCHANT_COUNTRY] == JAPAN and row[_COL.EVENT_MS] >= MANDATE_MS else 0
-    return _expected_in_mode(row, mode)
-
-
-@helper
-def _expected_in_mode(row: NDArray[np.int64], mode: int) -> int:
-    """Tell whether the merchant's way of using 3DS asks for it on this e-commerce payment by the cardholder."""
-    stored, recurring = row[_COL.STORED], row[_COL.RECURRING]
-    if mode == _MODE.EVERY_PAYMENT:
-        return _EXPECTED.REQUIRED
-    if mode == _MODE.CARD_REGISTRATION:
-        if stored == 1:  # registered with 3DS; since the mandate that must be shown
-            unproven = row[_COL.REGISTERED_MS] >= MANDATE_MS and row[_COL.HAS_REGISTRATION_TDS] == 0
-            return _EXPECTED.REQUIRED if unproven else _EXPECTED.NOT_REQUIRED
-        return _EXPECTED.REQUIRED if stored == 0 else 0
-    if mode == _MODE.RECURRING_INITIAL:
-        if stored == 0 or recurring == 0:  # the first payment of a series, or none of a series
-            return _EXPECTED.REQUIRED
-        return _EXPECTED.NOT_REQUIRED if stored == 1 and recurring == 1 else 0
-    return _EXPECTED.NOT_REQUIRED if mode == _MODE.RISK_BASED else 0
+        return _FLOW.DECOUPLED
+    if (
+        status == _STATUS.INCOMPLETE
+        or row[_COL.AUTH_TYPE] >= 0
+        or row[_COL.CHALLENGE_CANCEL] >= 0
+        or row[_COL.RESULTS_STATUS] == _CHALLENGED
+    ):
+        return _FLOW.CHALLENGE
+    proven = row[_COL.TRANS_STATUS] != 0 and (status == _STATUS.AUTHENTICATED or status == _STATUS.ATTEMPTED)
+    return _FLOW.FRICTIONLESS if proven else _FLOW.UNKNOWN
 
 
 @helper
 def _normalise(
-    ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int16]
+    ints: NDArray[np.int64],
+    merchants: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    tables: Tables,
+    out: NDArray[np.int64],
 ) -> None:
     for i in range(ints.shape[0]):
         row = ints[i]
-        eci_class = _eci_class(row)
-        status = _status(row, eci_class)
-        liability = _liability(row, eci_class)
-        expected = _expected(row, merchants[rows[i]])
-        out[i, STATUS] = status
-        out[i, ECI] = eci_class
-        out[i, LIABILITY] = liability
-        out[i, EXPECTED] = expected
-        out[i, CODE] = status * 1000 + eci_class * 100 + liability * 10 + expected
+        layer = tables.starts.shape[0] - 1
+        while row[_COL.EVENT_MS] < tables.starts[layer]:
+            layer -= 1
+        _judge(row, merchants[rows[i]], tables, layer, out[i])
+
+
+@helper
+def _liability_of(reason: int) -> int:
+    if reason >= _LIABLE.EXEMPT:
+        return _LIABILITY.NO_SHIFT
+    return _LIABILITY.SHIFT if reason >= _LIABLE.AUTHENTICATED else _LIABILITY.UNKNOWN
+
+
+@helper
+def _expectation_of(reason: int) -> int:
+    if reason >= _DUE.EVERY_PAYMENT:
+        return _EXPECTED.REQUIRED
+    return _EXPECTED.NOT_REQUIRED if reason >= _DUE.NO_PURCHASE else _EXPECTED.UNKNOWN
+
+
+@helper
+def _judge(
+    row: NDArray[np.int64], merchant: NDArray[np.int64], tables: Tables, layer: int, out: NDArray[np.int64]
+) -> None:
+    network, lists, proof_ms = row[_COL.NETWORK], tables.lists[layer], tables.settings[1]
+    cell = tables.eci[layer, network, row[_COL.ECI] + ECI_SHIFT]
+    letter = tables.status[layer, row[_COL.TRANS_STATUS]]
+    said, place = letter & STATUS_MASK, letter >> PLACE_BIT
+    result = whole(tables.results[layer, network, row[_COL.CAVV_RESULT]])
+    wallet = wallet_of(row, lists)
+    exempt = is_exempt(row, lists, wallet)
+    eci_class = _class_of(row, cell & ECI_CLASS)
+    response_class, effective = 0, eci_class
+    if row[_COL.ECI_RESPONSE] != NO_ECI and row[_COL.PHASE] != _PHASE.PRE_AUTH:
+        response_class = _class_of(row, tables.eci[layer, network, row[_COL.ECI_RESPONSE] + ECI_SHIFT] & ECI_CLASS)
+        effective = response_class
+    status = _status(row, said, eci_class)
+    liability = liable(row, effective, said, result, wallet, exempt, is_excluded(row, tables.excluded))
+    why = due(row, merchant, wallet, exempt, tables.mandate_ms[row[_COL.MERCHANT_COUNTRY]], proof_ms)
+    is_due = why >= _DUE.EVERY_PAYMENT
+    tolerance = tables.settings[0]
+    found = broken(row, cell, eci_class, status, place, result, wallet, is_due, tolerance, lists)
+    found |= broken_by_version(row, tables.retired_ms, tables.fields, tables.since[layer])
+    if response_class == _ECI.IMPOSSIBLE:
+        found |= 1 << 2
+    flow = _flow(row, status, eci_class)
+    out[STATUS] = status
+    out[ECI] = eci_class
+    out[LIABILITY] = _liability_of(liability)
+    out[EXPECTED] = _expectation_of(why)
+    out[ECI_RESPONSE] = response_class
+    out[LIABILITY_REASON] = liability
+    out[EXPECTED_REASON] = why
+    out[FLOW] = flow
+    out[BROKEN] = found
+    out[RULES] = found & lists[ACTIVE, 0]
+    out[RAISED] = found & graver(merchant, status)
+    shown = (status * 10 + eci_class) * 10 + response_class
+    out[CODE] = ((shown * 32 + liability) * 32 + why) * 8 + flow
 
 
 def _compile(key: int) -> Callable[..., int]:
@@ -234,9 +189,14 @@ def _compile(key: int) -> Callable[..., int]:
 
     @entry
     def normalise(
-        ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int16]
+        ints: NDArray[np.int64],
+        merchants: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        tables: Tables,
+        out: NDArray[np.int64],
     ) -> int:
-        _normalise(*borrow((ints, merchants, rows, out)))
+        ints, merchants, rows, out = borrow((ints, merchants, rows, out))
+        _normalise(ints, merchants, rows, borrow(tables), out)
         return key
 
     return normalise
@@ -246,10 +206,14 @@ _entry = _compile(revision("scoring.threeds"))
 
 
 def normalise(
-    ints: NDArray[np.int64], merchants: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int16]
+    ints: NDArray[np.int64],
+    merchants: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    out: NDArray[np.int64],
+    tables: Tables,
 ) -> None:
-    """Write the verdict of each event: out int16[n, 5] = status, ECI class, liability, expectation, code.
+    """Write the verdict of each event: out int64[n, VERDICT_COLUMNS], see `columns`.
 
     `ints` is the decoded int64[n, Col], `merchants` the table of the merchant store, `rows` int64[n] into it.
     """
-    _entry(ints, merchants, rows, out)
+    _entry(ints, merchants, rows, tables, out)

@@ -1,6 +1,5 @@
 """What a decision and an alert say, field by field, against plain dictionaries."""
 
-import itertools
 import json
 from typing import Any
 
@@ -64,16 +63,6 @@ def reason(id_: str, weight: float = 1.0) -> Reason:
 
 def authorization(**changes: Any) -> Authorization:
     return msgspec.json.decode(encoded(**changes), type=Authorization)
-
-
-def test_every_verdict_is_written_by_its_four_names() -> None:
-    encoder = DecisionEncoder(Versions(**VERSIONS), Actions())
-    places = list(itertools.product(range(9), range(10), range(3), range(3)))
-    codes = [1000 * s + 100 * e + 10 * shift + due for s, e, shift, due in places]
-    for (s, e, shift, due), text in zip(places, encoder.threeds(codes), strict=True):
-        wanted = {"status": STATUSES[s], "eci": ECIS[e], "liability": LIABILITIES[shift], "expected": EXPECTED[due]}
-        assert json.loads(text) == wanted
-    assert encoder.threeds([]) == []
 
 
 def test_a_decision_says_what_was_decided_on_its_row_and_nothing_of_another() -> None:

@@ -72,13 +72,24 @@ LISTS = {
     "checks.cvv2": character_field(Col.CVV2, "MNPSUY"),
     "checks.cavv": character_field(Col.CAVV_RESULT, "".join(CHARACTERS)),  # lists are those of networks: threeds
     "tds.trans_status": character_field(Col.TRANS_STATUS, "YNUARICDS"),
-    "tds.trans_status_reason": number_field(Col.TRANS_STATUS_REASON, (1, 30), (80, 99)),
+    "tds.trans_status_reason": Listed(
+        numbers((1, 30), (80, 99)) | dict.fromkeys(map(str, range(31, 80)), -2),  # reserved: legal in no version
+        -1,
+        NUMBERS,
+        Col.TRANS_STATUS_REASON,
+    ),
     "tds.auth_type": number_field(Col.AUTH_TYPE, (1, 4)),
     "tds.auth_method": number_field(Col.AUTH_METHOD, (1, 16), (80, 99)),
     "tds.challenge_ind": number_field(Col.CHALLENGE_IND, (1, 14), (80, 99)),
     "tds.challenge_cancel": number_field(Col.CHALLENGE_CANCEL, (1, 1), (3, 8)),
     "tds.device_channel": number_field(Col.DEVICE_CHANNEL, (1, 3)),
     "tds.trust_list": character_field(Col.TRUST_LIST, "YNEPRU"),
+    "tds.message_category": number_field(Col.MESSAGE_CATEGORY, (1, 2)),
+    "tds.requestor_auth_ind": number_field(Col.REQUESTOR_AUTH_IND, (1, 10)),
+    "tds.three_ri_ind": number_field(Col.THREE_RI_IND, (1, 19)),
+    "tds.challenge_exemption": number_field(Col.CHALLENGE_EXEMPTION, (5, 5), (8, 8), (10, 11), (79, 79)),
+    "tds.trust_list_source": number_field(Col.TRUST_LIST_SOURCE, (1, 3)),
+    "tds.results_status": number_field(Col.RESULTS_STATUS, (1, 3)),
     "shopper.account_age_ind": number_field(Col.ACCOUNT_AGE, (1, 5)),
 }
 ELSEWHERE = {
@@ -92,9 +103,12 @@ ELSEWHERE = {
     "outcome.normalised",
     "amount.currency",  # another one is refused (test_columns)
     "txn.wallet",  # free text
+    "txn.wallet_kind",  # closed: another word is refused
+    "tds.purchase_currency",  # ISO 4217 (test_columns)
     "tds.eci",  # lists are those of networks (tests/threeds)
+    "tds.eci_response",  # the same
     "tds.exempt_reason",  # the same
-    "tds.version",  # no feature and no rule reads it
+    "tds.version",  # three numbers
 }
 
 

@@ -33,11 +33,14 @@ def reject(**changes: Any) -> Reject:
 def test_a_plain_event_is_unknown_wherever_it_is_silent() -> None:
     silent = {"ENTRY_MODE", "TRANS_STATUS_REASON", "ECI", "AUTH_TYPE", "AUTH_METHOD", "CHALLENGE_IND", "AUTH_MS"}
     silent |= {"CHALLENGE_CANCEL", "DEVICE_CHANNEL", "PURCHASE_AMOUNT", "PROXY", "ACCOUNT_AGE", "FORWARDER"}
-    silent |= {"REGISTERED_MS", "RECURRING", "STORED", "WALLET", "TDS_PERFORMED"}
+    silent |= {"REGISTERED_MS", "RECURRING", "STORED", "WALLET", "TDS_PERFORMED", "PURCHASE_EXPONENT", "ECI_RESPONSE"}
+    silent |= {"CAVV_WELLFORMED", "MESSAGE_CATEGORY", "REQUESTOR_AUTH_IND", "THREE_RI_IND", "CHALLENGE_EXEMPTION"}
+    silent |= {"TRUST_LIST_SOURCE", "RESULTS_STATUS"}
     found = row()
     assert {name for name, value in found.items() if value == -1} == silent
     zero = {"EXPONENT", "IP_COUNTRY", "SHIP_COUNTRY", "FUNDING", "KIND", "CVV2", "AVS", "CAVV_RESULT", "TDS_VERSION"}
-    zero |= {"TRANS_STATUS", "HAS_CAVV", "HAS_DS_TRANS_ID", "EXEMPT", "TRUST_LIST", "HAS_REGISTRATION_TDS"}
+    zero |= {"TRANS_STATUS", "HAS_CAVV", "DS_TRANS_ID", "EXEMPT", "TRUST_LIST", "HAS_REGISTRATION_TDS"}
+    zero |= {"WALLET_KIND", "PURCHASE_CURRENCY"}
     assert {name for name, value in found.items() if value == 0} == zero
 
 
@@ -72,7 +75,7 @@ def test_the_shipped_example_reads_as_it_is_written() -> None:
         "HAS_CAVV": 1,
         "AUTH_TYPE": 2,
         "DEVICE_CHANNEL": 2,
-        "HAS_DS_TRANS_ID": 1,
+        "DS_TRANS_ID": 1,
         "AUTH_MS": 1_782_875_731_000,
         "PURCHASE_AMOUNT": 48_900,
         "PROXY": 0,
@@ -102,21 +105,48 @@ def test_the_shipped_example_reads_as_it_is_written() -> None:
         ({"tds": {"eci": "00N0"}}, "ECI", -4),
         ({"tds": {"version": "2.3.1"}}, "TDS_VERSION", 231),
         ({"tds": {"version": "2.1.0"}}, "TDS_VERSION", 210),
+        ({"tds": {"version": "2.2"}}, "TDS_VERSION", 220),
+        ({"tds": {"version": "2"}}, "TDS_VERSION", 0),
         ({"tds": {"version": "latest"}}, "TDS_VERSION", 0),
         ({"tds": {"trans_status": "y"}}, "TRANS_STATUS", ord("Y")),
         ({"tds": {"trans_status": "?"}}, "TRANS_STATUS", 0),
         ({"tds": {"trans_status_reason": "13"}}, "TRANS_STATUS_REASON", 13),
+        ({"tds": {"trans_status_reason": "31"}}, "TRANS_STATUS_REASON", -2),
+        ({"tds": {"trans_status_reason": "079"}}, "TRANS_STATUS_REASON", -2),
+        ({"tds": {"trans_status_reason": "x"}}, "TRANS_STATUS_REASON", -1),
+        ({"tds": {"ds_trans_id": "F7AA5DAB-4D36-43C1-8D0B-930065F908E8"}}, "DS_TRANS_ID", 1),
+        ({"tds": {"ds_trans_id": " f7aa5dab-4d36-43c1-8d0b-930065f908e8 "}}, "DS_TRANS_ID", 1),
+        ({"tds": {"ds_trans_id": "00000000-0000-0000-0000-000000000000"}}, "DS_TRANS_ID", 2),
+        ({"tds": {"ds_trans_id": "f7aa5dab4d3643c18d0b930065f908e8"}}, "DS_TRANS_ID", 3),
+        ({"tds": {"ds_trans_id": "f7aa5dab-4d36-43c1-8d0b+930065f908e8"}}, "DS_TRANS_ID", 3),
+        ({"tds": {"ds_trans_id": "g7aa5dab-4d36-43c1-8d0b-930065f908e8"}}, "DS_TRANS_ID", 3),
+        ({"tds": {"ds_trans_id": "f7aa5dab-4d36-43c1-8d0b-930065f908e"}}, "DS_TRANS_ID", 3),
+        ({"tds": {"ds_trans_id": "x"}}, "DS_TRANS_ID", 3),
+        ({"tds": {"ds_trans_id": "  "}}, "DS_TRANS_ID", 0),
+        ({"tds": {"ds_trans_id": ""}}, "DS_TRANS_ID", 0),
+        ({"tds": {"purchase_currency": "392"}}, "PURCHASE_CURRENCY", 392),
+        ({"tds": {"purchase_currency": "JPY"}}, "PURCHASE_CURRENCY", 392),
+        ({"tds": {"purchase_currency": "036"}}, "PURCHASE_CURRENCY", 36),
+        ({"tds": {"purchase_currency": "XXX"}}, "PURCHASE_CURRENCY", 0),
+        ({"tds": {"purchase_exponent": 2}}, "PURCHASE_EXPONENT", 2),
+        ({"tds": {"eci_response": "7"}}, "ECI_RESPONSE", 7),
+        ({"tds": {"eci_response": "n2"}}, "ECI_RESPONSE", -3),
+        ({"tds": {"eci_response": "zz"}}, "ECI_RESPONSE", -4),
+        ({"tds": {"cavv_wellformed": False}}, "CAVV_WELLFORMED", 0),
+        ({"tds": {"cavv_wellformed": True}}, "CAVV_WELLFORMED", 1),
+        ({"txn": {"wallet": "apple_pay", "wallet_kind": "device_token"}}, "WALLET_KIND", 1),
+        ({"txn": {"wallet": "google_pay", "wallet_kind": "card_number"}}, "WALLET_KIND", 2),
         ({"tds": {"challenge_ind": ["02", "09"]}}, "CHALLENGE_IND", 2),
         ({"tds": {"challenge_ind": "04"}}, "CHALLENGE_IND", 4),
         ({"tds": {"challenge_ind": []}}, "CHALLENGE_IND", -1),
         ({"tds": {"auth_method": ["11"]}}, "AUTH_METHOD", 11),
         ({"tds": {"auth_method": "02"}}, "AUTH_METHOD", 2),
-        ({"tds": {"exempt_reason": "LOW_VALUE"}}, "EXEMPT", 1),
+        ({"tds": {"exempt_reason": "LOW_VALUE"}}, "EXEMPT", 4),
         ({"tds": {"exempt_reason": ""}}, "EXEMPT", 0),
         ({"tds": {"exempt_reason": "none"}}, "EXEMPT", 0),
         ({"tds": {"exempt_reason": "79"}}, "EXEMPT", 0),
-        ({"tds": {"exempt_reason": "because"}}, "EXEMPT", 2),
-        ({"tds": {"exempt_reason": "x" * 64}}, "EXEMPT", 2),
+        ({"tds": {"exempt_reason": "because"}}, "EXEMPT", 1),
+        ({"tds": {"exempt_reason": "x" * 64}}, "EXEMPT", 1),
         ({"tds": {"trans_status": " Y"}}, "TRANS_STATUS", ord("Y")),
         ({"tds": {"trans_status_reason": "013"}}, "TRANS_STATUS_REASON", 13),
         ({"checks": {"cavv": "2 "}}, "CAVV_RESULT", ord("2")),
@@ -128,7 +158,9 @@ def test_the_shipped_example_reads_as_it_is_written() -> None:
         ({"pos": {"entry_mode": " 81"}}, "ENTRY_MODE", -1),
         ({"checks": {"avs": "long"}}, "AVS", 0),
         ({"checks": {"cvv2": "\u5408"}}, "CVV2", 0),
-        ({"txn": {"wallet": "apple_pay"}}, "WALLET", 1),
+        ({"txn": {"wallet": "apple_pay"}}, "WALLET", 2),
+        ({"txn": {"wallet": "APPLE_PAY"}}, "WALLET", 2),
+        ({"txn": {"wallet": "google_pay"}}, "WALLET", 1),
         ({"txn": {"wallet": "none"}}, "WALLET", 0),
         ({"txn": {"wallet": ""}}, "WALLET", -1),
         ({"txn": {"type": "reversal"}}, "KIND", Kind.REVERSAL),

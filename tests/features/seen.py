@@ -12,9 +12,11 @@ from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStat
 from scoring.decode import Col, DecodeLimits, decode, parse_merchants
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.merchants.store import MerchantStore
+from scoring.reference.threeds import reference
 
 Json = dict[str, Any]
 LIMITS = DecodeLimits()
+TABLES = threeds.tables_of(reference())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +49,14 @@ def enrich(events: Sequence[Json], records: Sequence[Json] = (), limits: DecodeL
     decoded = decode([json.dumps(event).encode() for event in events], limits)
     assert decoded.rejects == []
     rows = store.rows(decoded.names)
-    verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)
-    threeds.normalise(decoded.ints, store.table, rows, verdicts)
+    verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int64)
+    threeds.normalise(decoded.ints, store.table, rows, verdicts, TABLES)
     matrix = np.zeros((len(decoded), len(PAYMENT_FEATURES)))
     fill_payment_features(decoded.ints, decoded.hashes, store.table, rows, verdicts, matrix)
     texts = store.summaries(rows.tolist(), decoded.ints[:, Col.EVENT_MS].tolist(), decoded.ints[:, Col.MCC])
     names = [feature.name for feature in PAYMENT_FEATURES]
     made = []
-    for (status, eci, liability, expected, code), row, text in zip(verdicts.tolist(), matrix, texts, strict=True):
-        assert code == int(f"{status}{eci}{liability}{expected}")
+    for (status, eci, liability, expected, *_), row, text in zip(verdicts.tolist(), matrix, texts, strict=True):
         made.append(
             Seen(
                 status=ThreeDsStatus(status).name,

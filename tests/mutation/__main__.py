@@ -45,8 +45,9 @@ _ENRICHMENT = [
 TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
-    "scoring/reference": ["tests/reference"],
+    "scoring/reference": ["tests/reference", "tests/threeds"],
     "scoring/threeds": ["tests/threeds"],
+    "scoring/decide/threeds.py": ["tests/threeds"],
     "scoring/policy": ["tests/policy"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],
     "scoring/policy/reasons/page.py": ["tests/policy"],

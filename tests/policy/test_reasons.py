@@ -261,7 +261,7 @@ def test_words_of_codes_follow_the_lists_that_the_codes_come_from() -> None:
     from scoring.contract.codes import EciClass, Liability, ThreeDsStatus
     from scoring.merchants.goods import MCC_GROUPS
     from scoring.merchants.store import FRAUD_STATUSES, TDS_MODES
-    from scoring.threeds.verdict import NETWORKS
+    from scoring.threeds.tables import NETWORKS
 
     sizes = {name: (min(words), max(words), len(words)) for name, words in WORDS.items()}
     assert sizes["mcc_group"] == (2, len(MCC_GROUPS) - 1, len(MCC_GROUPS) - 2)

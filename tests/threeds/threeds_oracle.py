@@ -107,6 +107,7 @@ class Event:
         letter = bare(tds.get("trans_status")) or ""
         self.letter = letter.upper() if len(letter) == 1 and letter in LETTERS + LETTERS.lower() else None
         self.reason = number(tds.get("trans_status_reason"), range(1, 31), range(80, 100))
+        self.reserved = number(tds.get("trans_status_reason"), range(31, 80)) is not None
         eci = bare(tds.get("eci"))
         self.eci = eci if eci is None else eci.zfill(2) if eci.isdigit() else eci.upper() if len(eci) == 2 else "odd"
         self.cavv = bool(tds.get("cavv_hmac"))
@@ -205,7 +206,7 @@ def disagrees(e: Event) -> bool:
     if e.letter is None or e.eci is None or e.network == "other":
         return False
     if e.network == "mastercard" and (e.eci, e.letter) == ("04", "U"):
-        return e.reason not in {80, None}
+        return e.reserved or e.reason not in {80, None}
     return e.letter not in MATRIX[e.network].get(e.eci, "")
 
 

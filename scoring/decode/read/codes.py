@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from typing import Final, get_args
 
-from scoring.contract.authorization import SCHEMA, Channel, Funding, Initiator, Network, Phase, TxnType
+from scoring.contract.authorization import SCHEMA, Channel, Funding, Initiator, Network, Phase, TxnType, WalletKind
 from scoring.contract.codes import (
     AVS_RESULTS,
     CVV2_RESULTS,
@@ -16,26 +16,24 @@ from scoring.contract.codes import (
     OutcomeClass,
     PhaseCode,
     TxnTypeCode,
+    WalletCode,
 )
 from scoring.contract.currencies import CURRENCIES
 from scoring.contract.response_codes import answers_of
 from scoring.contract.threeds_codes import (
-    ACCOUNT_AGES,
-    AUTHENTICATION_METHODS,
-    AUTHENTICATION_TYPES,
-    CHALLENGE_CANCELS,
-    CHALLENGE_INDICATORS,
-    DEVICE_CHANNELS,
     N0,
     N2,
     NO_ECI,
-    TRANS_STATUS_REASONS,
+    RESERVED_REASON,
     TRANS_STATUSES,
-    TRUST_LIST_STATUSES,
+    codes_of,
     exemption_words,
+    reserved_reasons,
+    wallet_words,
 )
 from scoring.decode.columns import COUNTRIES
 from scoring.decode.read.lexicon import MISSING
+from scoring.reference.threeds import Field
 
 UNTOLD: Final = -1
 """Of a tri-state: nothing is said."""
@@ -73,9 +71,17 @@ class Vocabulary(IntEnum):
     TRANS_STATUS = 23
     ECI = 24
     TDS_VERSION = 25
-    NO_WALLET = 26
+    WALLET = 26
     EXEMPTION = 27
     ANSWER = 28  # response codes: of the network in column NETWORK this plus that
+    WALLET_KIND = 40
+    CURRENCY_NUMBER = 41  # the number alone, by letters or by digits as EMV 3-D Secure writes it
+    MESSAGE_CATEGORY = 42  # this and the next: codes of two digits
+    REQUESTOR_AUTH_IND = 43
+    THREE_RI_IND = 44
+    CHALLENGE_EXEMPTION = 45
+    TRUST_LIST_SOURCE = 46
+    RESULTS_STATUS = 47
 
 
 def _coded(words: object, codes: type[IntEnum]) -> dict[str, int]:
@@ -87,6 +93,11 @@ def _numbers(known: Iterable[int]) -> dict[str, int]:
     return {spelt: n for n in known for spelt in (str(n), f"{n:02d}")}
 
 
+def _codes(field: Field) -> dict[str, int]:
+    """Give the codes of two digits of a field of EMV 3-D Secure."""
+    return _numbers(int(code) for code in codes_of(field))
+
+
 def _characters(known: str) -> dict[str, int]:
     return {spelt: ord(c.upper()) for c in known for spelt in (c, c.lower())}
 
@@ -94,7 +105,6 @@ def _characters(known: str) -> dict[str, int]:
 _VERSIONS: Final = {
     **{f"{a}.{b}.{c}": 100 * a + 10 * b + c for a in (1, 2, 3) for b in range(10) for c in range(10)},
     **{f"{a}.{b}": 100 * a + 10 * b for a in (1, 2, 3) for b in range(10)},
-    **{f"{a}": 100 * a for a in (1, 2, 3)},
 }
 WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.SCHEMA: {SCHEMA: 0},
@@ -108,25 +118,35 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.PHASE: _coded(Phase, PhaseCode),
     Vocabulary.OUTCOME: {outcome.name: int(outcome) for outcome in OutcomeClass},
     Vocabulary.ENTRY_MODE: _numbers(ENTRY_MODES),
-    Vocabulary.REASON: _numbers(TRANS_STATUS_REASONS),
-    Vocabulary.AUTH_TYPE: _numbers(AUTHENTICATION_TYPES),
-    Vocabulary.AUTH_METHOD: _numbers(AUTHENTICATION_METHODS),
-    Vocabulary.CHALLENGE_IND: _numbers(CHALLENGE_INDICATORS),
-    Vocabulary.CHALLENGE_CANCEL: _numbers(CHALLENGE_CANCELS),
-    Vocabulary.DEVICE_CHANNEL: _numbers(DEVICE_CHANNELS),
-    Vocabulary.ACCOUNT_AGE: _numbers(ACCOUNT_AGES),
+    Vocabulary.REASON: _codes("trans_status_reason") | dict.fromkeys(reserved_reasons(), RESERVED_REASON),
+    Vocabulary.AUTH_TYPE: _codes("authentication_type"),
+    Vocabulary.AUTH_METHOD: _codes("authentication_method"),
+    Vocabulary.CHALLENGE_IND: _codes("challenge_indicator"),
+    Vocabulary.CHALLENGE_CANCEL: _codes("challenge_cancel"),
+    Vocabulary.DEVICE_CHANNEL: _codes("device_channel"),
+    Vocabulary.ACCOUNT_AGE: _codes("account_age"),
     Vocabulary.AVS: _characters(AVS_RESULTS),
     Vocabulary.CVV2: _characters(CVV2_RESULTS),
-    Vocabulary.CAVV: _characters("".join(map(chr, range(33, 127)))),  # lists differ by network: see CAVV_NETWORKS
-    Vocabulary.TRUST_LIST: _characters(TRUST_LIST_STATUSES),
+    Vocabulary.CAVV: _characters("".join(map(chr, range(33, 127)))),  # lists differ by network: threeds_cavv.yaml
+    Vocabulary.TRUST_LIST: _characters("".join(codes_of("trust_list_status"))),
     Vocabulary.TRANS_STATUS: _characters(TRANS_STATUSES),
     Vocabulary.ECI: _numbers(range(100)) | {"N0": N0, "n0": N0, "N2": N2, "n2": N2, "": NO_ECI},
     Vocabulary.TDS_VERSION: _VERSIONS,
-    Vocabulary.NO_WALLET: {"": UNTOLD} | dict.fromkeys(("none", "NONE", "None"), 0),
+    Vocabulary.WALLET: {**wallet_words(), "": UNTOLD, **dict.fromkeys(("none", "NONE", "None"), 0)},
     Vocabulary.EXEMPTION: exemption_words(),
     **{
         Vocabulary.ANSWER + position: {code: int(answer) for code, answer in answers_of(network).items()}
         for network, position in _coded(Network, NetworkCode).items()
     },
+    Vocabulary.WALLET_KIND: _coded(WalletKind, WalletCode),
+    Vocabulary.CURRENCY_NUMBER: {
+        spelt: number for name, (number, _) in CURRENCIES.items() for spelt in (name, f"{number:03d}")
+    },
+    Vocabulary.MESSAGE_CATEGORY: _codes("message_category"),
+    Vocabulary.REQUESTOR_AUTH_IND: _codes("requestor_authentication_indicator"),
+    Vocabulary.THREE_RI_IND: _codes("three_ri_indicator"),
+    Vocabulary.CHALLENGE_EXEMPTION: _codes("challenge_exemption"),
+    Vocabulary.TRUST_LIST_SOURCE: _codes("trust_list_source"),
+    Vocabulary.RESULTS_STATUS: _codes("results_status"),
 }
 """The words of every vocabulary, with what they mean."""

@@ -15,7 +15,7 @@ from msgspec import inspect
 from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
-from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION, UNREADABLE_ECI
+from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION, UNREADABLE_ECI, WALLET
 from scoring.decode.columns import Col
 from scoring.decode.read.codes import STRICT, Vocabulary
 
@@ -31,6 +31,7 @@ PREFIX: Final = 2  # its first two characters are such a word
 GIVEN: Final = 3  # 1 unless it is empty
 DIGITS: Final = 4  # digits, marked 1 where it is anything else
 CATEGORY: Final = 5  # four digits, -1 where it is anything else
+IDENTIFIER: Final = 6  # IdForm
 
 KIND: Final = 0  # columns of `TABLE`
 CHILD: Final = 1  # node of an object
@@ -114,7 +115,8 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "txn.channel": _code(Col.CHANNEL, Vocabulary.CHANNEL, STRICT),
     "txn.initiator": _code(Col.INITIATOR, Vocabulary.INITIATOR, STRICT),
     "txn.recurring": Meaning(Col.RECURRING),
-    "txn.wallet": _code(Col.WALLET, Vocabulary.NO_WALLET, 1),
+    "txn.wallet": _code(Col.WALLET, Vocabulary.WALLET, WALLET),
+    "txn.wallet_kind": _code(Col.WALLET_KIND, Vocabulary.WALLET_KIND, STRICT),
     "amount.minor": Meaning(Col.AMOUNT_MINOR),
     "amount.currency": _code(Scratch.MONEY, Vocabulary.CURRENCY, -1),
     "amount.exponent": Meaning(Col.EXPONENT),
@@ -133,7 +135,7 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "tds.trans_status_reason": _code(Col.TRANS_STATUS_REASON, Vocabulary.REASON, -1),
     "tds.eci": _code(Col.ECI, Vocabulary.ECI, UNREADABLE_ECI),
     "tds.cavv_hmac": Meaning(Col.HAS_CAVV, GIVEN),
-    "tds.ds_trans_id": Meaning(Col.HAS_DS_TRANS_ID, GIVEN),
+    "tds.ds_trans_id": Meaning(Col.DS_TRANS_ID, IDENTIFIER),
     "tds.auth_type": _code(Col.AUTH_TYPE, Vocabulary.AUTH_TYPE, -1),
     "tds.auth_method": _code(Col.AUTH_METHOD, Vocabulary.AUTH_METHOD, -1),
     "tds.challenge_ind": _code(Col.CHALLENGE_IND, Vocabulary.CHALLENGE_IND, -1),
@@ -143,6 +145,16 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "tds.trust_list": _code(Col.TRUST_LIST, Vocabulary.TRUST_LIST),
     "tds.auth_ts": Meaning(Col.AUTH_MS),
     "tds.purchase_amount": Meaning(Col.PURCHASE_AMOUNT),
+    "tds.purchase_currency": _code(Col.PURCHASE_CURRENCY, Vocabulary.CURRENCY_NUMBER),
+    "tds.purchase_exponent": Meaning(Col.PURCHASE_EXPONENT),
+    "tds.eci_response": _code(Col.ECI_RESPONSE, Vocabulary.ECI, UNREADABLE_ECI),
+    "tds.cavv_wellformed": Meaning(Col.CAVV_WELLFORMED),
+    "tds.message_category": _code(Col.MESSAGE_CATEGORY, Vocabulary.MESSAGE_CATEGORY, -1),
+    "tds.requestor_auth_ind": _code(Col.REQUESTOR_AUTH_IND, Vocabulary.REQUESTOR_AUTH_IND, -1),
+    "tds.three_ri_ind": _code(Col.THREE_RI_IND, Vocabulary.THREE_RI_IND, -1),
+    "tds.challenge_exemption": _code(Col.CHALLENGE_EXEMPTION, Vocabulary.CHALLENGE_EXEMPTION, -1),
+    "tds.trust_list_source": _code(Col.TRUST_LIST_SOURCE, Vocabulary.TRUST_LIST_SOURCE, -1),
+    "tds.results_status": _code(Col.RESULTS_STATUS, Vocabulary.RESULTS_STATUS, -1),
     "device.fp_hmac": Meaning(span=Span.DEVICE),
     "net.ip_hmac": Meaning(span=Span.NET),
     "net.ip_country": _code(Col.IP_COUNTRY, Vocabulary.COUNTRY),
@@ -176,6 +188,15 @@ _ABSENT: Final = (
     Col.ACCOUNT_AGE,
     Col.FORWARDER,
     Col.REGISTERED_MS,
+    Col.PURCHASE_EXPONENT,
+    Col.ECI_RESPONSE,
+    Col.CAVV_WELLFORMED,
+    Col.MESSAGE_CATEGORY,
+    Col.REQUESTOR_AUTH_IND,
+    Col.THREE_RI_IND,
+    Col.CHALLENGE_EXEMPTION,
+    Col.TRUST_LIST_SOURCE,
+    Col.RESULTS_STATUS,
     Scratch.JPY,
     Scratch.MONEY,
     Scratch.APPROVED,

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract.codes import Kind, OutcomeClass, TxnTypeCode
+from scoring.contract.codes import IdForm, Kind, OutcomeClass, TxnTypeCode
 from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
 from scoring.decode.read.codes import Vocabulary
@@ -16,6 +16,7 @@ from scoring.decode.read.fields import (
     DEFAULT,
     FORM,
     GIVEN,
+    IDENTIFIER,
     NOTHING,
     PREFIX,
     REQUIRED,
@@ -66,6 +67,10 @@ _TENS: Final = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 _ZERO: Final = 48
 _NINE: Final = 57
 _BLANK: Final = 32
+_HYPHEN: Final = 45
+_A: Final = 97
+_F: Final = 102
+_ABSENT_ID, _UUID, _NIL_ID, _OTHER_ID = (int(form) for form in IdForm)
 
 
 @helper
@@ -93,6 +98,8 @@ def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
             row[column] = meaning
     elif form == GIVEN:
         row[column] = 1 if stop > start else 0
+    elif form == IDENTIFIER:
+        row[column] = _id_form(data, start, stop)
     else:
         value = 0
         for i in range(start, stop):
@@ -103,6 +110,32 @@ def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
         else:  # DIGITS
             row[column] = 1 if value < 0 else 0
     return True
+
+
+@helper
+def _id_form(data: NDArray[np.uint8], start: int, stop: int) -> int:
+    """Tell the form of an id that should be a UUID of RFC 4122, canonical: 8-4-4-4-12 hexadecimal digits."""
+    while start < stop and data[start] <= _BLANK:
+        start += 1
+    while start < stop and data[stop - 1] <= _BLANK:
+        stop -= 1
+    if start == stop:
+        return _ABSENT_ID
+    if stop - start != 36:
+        return _OTHER_ID
+    form = _NIL_ID
+    for i in range(36):
+        byte = data[start + i]
+        if i == 8 or i == 13 or i == 18 or i == 23:
+            if byte != _HYPHEN:
+                return _OTHER_ID
+        else:
+            lower = byte | 32
+            if not (_ZERO <= byte <= _NINE or _A <= lower <= _F):
+                return _OTHER_ID
+            if byte != _ZERO:
+                form = _UUID
+    return form
 
 
 @helper

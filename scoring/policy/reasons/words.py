@@ -26,7 +26,7 @@ WORDS: Final[Mapping[str, Words]] = {
         18: ("services", "サービス"),
         19: ("mail order", "通信販売"),
     },
-    "network": {  # positions in scoring.threeds.verdict.NETWORKS
+    "network": {  # positions in scoring.threeds.tables.NETWORKS
         1: ("Visa", "Visa"),
         2: ("Mastercard", "Mastercard"),
         3: ("JCB", "JCB"),

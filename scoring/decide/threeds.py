@@ -1,0 +1,253 @@
+"""Encode what a decision says of 3-D Secure: a summary for each kind of verdict, and the rules that an event breaks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from scoring import threeds
+from scoring.contract.codes import (
+    ChannelCode,
+    EciClass,
+    ExpectationReason,
+    Flow,
+    FraudStatusCode,
+    IdForm,
+    InitiatorCode,
+    LiabilityReason,
+    NetworkCode,
+    ThreeDsStatus,
+    expectation_of,
+    liability_of,
+)
+from scoring.contract.currencies import CURRENCIES
+from scoring.contract.threeds_codes import N0, N2, NO_ECI, RESERVED_REASON, UNREADABLE_ECI
+from scoring.decode import Name
+from scoring.decode.columns import Col
+from scoring.merchants.store import MerchantCol
+from scoring.reference.threeds import Rule, ThreeDsReference
+from scoring.threeds.settings import ThreeDsSettings
+from scoring.threeds.tables import days_of, starts_of
+
+STATUS_NAMES: Final = tuple(status.name for status in ThreeDsStatus)
+UNREADABLE: Final = "UNREADABLE"
+SUMMARIES_MAX: Final = 4_096
+"""Kinds of verdicts kept in JSON; beyond that they are made anew."""
+_CRYPTOGRAM: Final = 1
+"""Number of the rule that holds only for acquirers that send `cavv_hmac`."""
+
+Row = Sequence[int]
+
+
+class Fact(NamedTuple):
+    """One fact of the evidence.
+
+    `read` takes an event's columns, its merchant's row and its verdict, and gives None where they are silent. `columns`
+    are those of the event that it reads; `counts` says that it is an amount or a time: texts of these are not kept.
+    """
+
+    read: Callable[[Row, Row, Row], str | int | None]
+    columns: tuple[int, ...] = ()
+    counts: bool = False
+
+
+def _number(column: Col, *, least: int = 0) -> Fact:
+    return Fact(lambda event, _m, _v: event[column] if event[column] >= least else None, (column,), counts=True)
+
+
+def _two_digits(column: Col) -> Fact:
+    return Fact(lambda event, _m, _v: f"{event[column]:02d}" if event[column] >= 0 else None, (column,))
+
+
+def _letter(column: Col) -> Fact:
+    return Fact(lambda event, _m, _v: chr(event[column]) if event[column] > 0 else None, (column,))
+
+
+def _name(column: Col, names: Mapping[int, str]) -> Fact:
+    return Fact(lambda event, _m, _v: names.get(event[column]), (column,))
+
+
+def _eci(column: Col) -> Fact:
+    lettered = {N0: "N0", N2: "N2", UNREADABLE_ECI: UNREADABLE, NO_ECI: None}
+    return Fact(lambda event, _m, _v: lettered.get(event[column], f"{event[column]:02d}"), (column,))
+
+
+def _version(event: Row, _merchant: Row, _verdict: Row) -> str | None:
+    return ".".join(str(event[Col.TDS_VERSION])) if event[Col.TDS_VERSION] > 0 else None
+
+
+def _reason(event: Row, _merchant: Row, _verdict: Row) -> str | None:
+    reason = event[Col.TRANS_STATUS_REASON]
+    return "RESERVED" if reason == RESERVED_REASON else f"{reason:02d}" if reason >= 0 else None
+
+
+def _expected_reason(_event: Row, _merchant: Row, verdict: Row) -> str:
+    return ExpectationReason(verdict[threeds.EXPECTED_REASON]).name
+
+
+def _fraud_status(_event: Row, merchant: Row, _verdict: Row) -> str:
+    status = merchant[MerchantCol.FRAUD_STATUS]
+    return FraudStatusCode(status).name if status >= 0 else "UNKNOWN"
+
+
+_CURRENCY_NAMES: Final = {number: name for name, (number, _) in sorted(CURRENCIES.items())}
+FACTS: Final[dict[str, Fact]] = {
+    "network": _name(Col.NETWORK, {code: code.name.lower() for code in NetworkCode if code}),
+    "channel": _name(Col.CHANNEL, {code: code.name.lower() for code in ChannelCode if code}),
+    "initiator": _name(Col.INITIATOR, {code: code.name for code in InitiatorCode if code}),
+    "eci": _eci(Col.ECI),
+    "eci_response": _eci(Col.ECI_RESPONSE),
+    "trans_status": _letter(Col.TRANS_STATUS),
+    "trans_status_reason": Fact(_reason, (Col.TRANS_STATUS_REASON,)),
+    "performed": _name(Col.TDS_PERFORMED, {0: "false", 1: "true"}),
+    "cavv_result": _letter(Col.CAVV_RESULT),
+    "challenge_cancel": _two_digits(Col.CHALLENGE_CANCEL),
+    "challenge_ind": _two_digits(Col.CHALLENGE_IND),
+    "challenge_exemption": _two_digits(Col.CHALLENGE_EXEMPTION),
+    "auth_type": _two_digits(Col.AUTH_TYPE),
+    "auth_method": _two_digits(Col.AUTH_METHOD),
+    "requestor_auth_ind": _two_digits(Col.REQUESTOR_AUTH_IND),
+    "three_ri_ind": _two_digits(Col.THREE_RI_IND),
+    "device_channel": _two_digits(Col.DEVICE_CHANNEL),
+    "entry_mode": _two_digits(Col.ENTRY_MODE),
+    "ds_trans_id_form": _name(Col.DS_TRANS_ID, {code: code.name for code in IdForm if code}),
+    "version": Fact(_version, (Col.TDS_VERSION,)),
+    "currency": _name(Col.CURRENCY, _CURRENCY_NAMES),
+    "purchase_currency": _name(Col.PURCHASE_CURRENCY, _CURRENCY_NAMES),
+    "amount": _number(Col.AMOUNT_MINOR),
+    "exponent": _number(Col.EXPONENT),
+    "purchase_amount": _number(Col.PURCHASE_AMOUNT),
+    "purchase_exponent": _number(Col.PURCHASE_EXPONENT),
+    "auth_ms": _number(Col.AUTH_MS),
+    "event_ms": _number(Col.EVENT_MS),
+    "expected_reason": Fact(_expected_reason),
+    "fraud_status": Fact(_fraud_status),
+}
+"""Every fact that a rule's row of the reference file may name, but `reason_group`, which that file itself says."""
+
+
+class ThreeDsEncoder:
+    """Write the `tds` section of decisions and alerts for the events of one worker."""
+
+    def __init__(self, made: ThreeDsReference, settings: ThreeDsSettings) -> None:
+        self._settings = settings
+        days = days_of(made)
+        self._starts = starts_of(days)
+        self._rules = [{int(row.id[3:]): row for row in made.rules.on(day).values()} for day in days]
+        groups = {int(code): row.group for row in made.values if row.group is not None for code in row.values}
+        self._facts = FACTS | {"reason_group": _name(Col.TRANS_STATUS_REASON, groups)}
+        unknown = [name for row in made.rules for name in row.evidence if name not in self._facts]
+        if unknown:
+            raise ValueError(
+                f"threeds_rules.yaml: evidence {unknown[0]} is no fact; write one of {sorted(self._facts)}"
+            )
+        self._summaries: dict[int, bytes] = {}
+        self._texts: dict[tuple[bytes, bool], bytes] = {}
+        used = [(row, self._facts[name]) for row in made.rules for name in row.evidence]
+        self._columns = sorted({column for _, fact in used if not fact.counts for column in fact.columns})
+        self._counting = sum({1 << int(row.id[3:]) for row, fact in used if fact.counts})
+
+    def encode(
+        self,
+        ints: NDArray[np.int64],
+        names: Sequence[Name],
+        verdicts: NDArray[np.int64],
+        merchants: NDArray[np.int64],
+        rows: NDArray[np.int64],
+    ) -> list[bytes]:
+        """Give the summary of each event in JSON.
+
+        `ints` int64[n, Col], `verdicts` int64[n, VERDICT_COLUMNS], `merchants` the store's table with `rows`
+        int64[n] into it. Cost: an event that breaks rules in a way not seen yet takes about 15 us.
+        """
+        known = self._summaries
+        codes = verdicts[:, threeds.CODE].tolist()
+        if len(known) > SUMMARIES_MAX:
+            known.clear()
+        for code in set(codes).difference(known):
+            known[code] = encode_summary(code)
+        texts = [known[code] for code in codes]
+        fired = np.flatnonzero(verdicts[:, threeds.RULES])
+        if fired.size:
+            self._add_rules(texts, fired, ints, names, verdicts, merchants, rows)
+        return texts
+
+    def _add_rules(
+        self,
+        texts: list[bytes],
+        fired: NDArray[np.intp],
+        ints: NDArray[np.int64],
+        names: Sequence[Name],
+        verdicts: NDArray[np.int64],
+        merchants: NDArray[np.int64],
+        rows: NDArray[np.int64],
+    ) -> None:
+        """Add the broken rules to the texts of the rows `fired`: in an attack many say the same, so texts are kept."""
+        layers = np.searchsorted(self._starts, ints[fired, Col.EVENT_MS], side="right") - 1
+        told = (
+            ints[fired][:, self._columns],
+            verdicts[fired][:, (threeds.RULES, threeds.RAISED, threeds.EXPECTED_REASON)],
+            merchants[rows[fired], MerchantCol.FRAUD_STATUS],
+            layers,
+        )
+        known = self._texts
+        if len(known) > SUMMARIES_MAX:
+            known.clear()
+        for row, layer, key in zip(fired.tolist(), layers.tolist(), np.column_stack(told), strict=True):
+            sends = self._settings.sends_cryptograms(names[row][1].decode())
+            kept = (key.tobytes(), sends)
+            text = known.get(kept)
+            if text is None:
+                event, merchant = ints[row].tolist(), merchants[rows[row]].tolist()
+                broken = self._broken(event, merchant, verdicts[row].tolist(), self._rules[layer], sends)
+                text = b',"broken_rules":%b}' % orjson.dumps(broken) if broken else b"}"
+                if not verdicts[row, threeds.RULES] & self._counting:
+                    known[kept] = text
+            texts[row] = texts[row][:-1] + text
+
+    def _broken(
+        self, event: Row, merchant: Row, verdict: Row, rules: Mapping[int, Rule], sends: bool
+    ) -> list[dict[str, object]]:
+        found = verdict[threeds.RULES] if sends else verdict[threeds.RULES] & ~(1 << _CRYPTOGRAM)
+        return [
+            {
+                "id": rule.id,
+                "code": rule.code,
+                "severity": severity_of(rule, bool(verdict[threeds.RAISED] >> number & 1)),
+                "evidence": {
+                    name: fact
+                    for name in rule.evidence
+                    if (fact := self._facts[name].read(event, merchant, verdict)) is not None
+                },
+            }
+            for number, rule in sorted(rules.items())
+            if found >> number & 1
+        ]
+
+
+def severity_of(rule: Rule, raised: bool) -> str:
+    """Give the severity of a rule in its plain or its graver case."""
+    return rule.raised if raised and rule.raised is not None else rule.severity
+
+
+def encode_summary(code: int) -> bytes:
+    """Encode the summary of a verdict by its CODE, without the rules that it breaks."""
+    shown = threeds.decoded(code)
+    liability, expected = (
+        LiabilityReason(shown[threeds.LIABILITY_REASON]),
+        ExpectationReason(shown[threeds.EXPECTED_REASON]),
+    )
+    summary = {
+        "status": STATUS_NAMES[shown[threeds.STATUS]],
+        "eci": EciClass(shown[threeds.ECI]).name,
+        "liability": liability_of(liability).name,
+        "expected": expectation_of(expected).name,
+        "liability_reason": liability.name,
+        "expected_reason": expected.name,
+        "flow": Flow(shown[threeds.FLOW]).name,
+    }
+    if shown[threeds.ECI_RESPONSE]:
+        summary["eci_response"] = EciClass(shown[threeds.ECI_RESPONSE]).name
+    return orjson.dumps(summary)
