@@ -28,7 +28,7 @@ from scoring.decode import Name
 from scoring.decode.columns import Col
 from scoring.merchants.store import MerchantCol
 from scoring.reference.threeds import Rule, ThreeDsReference
-from scoring.threeds.settings import ThreeDsSettings
+from scoring.threeds.settings import EVERY_ACQUIRER, ThreeDsSettings
 from scoring.threeds.tables import days_of, starts_of
 
 STATUS_NAMES: Final = tuple(status.name for status in ThreeDsStatus)
@@ -132,7 +132,8 @@ class ThreeDsEncoder:
     """Write the `tds` section of decisions and alerts for the events of one worker."""
 
     def __init__(self, made: ThreeDsReference, settings: ThreeDsSettings) -> None:
-        self._settings = settings
+        self._senders = frozenset(settings.cavv_hmac_from)
+        self._sends_each = EVERY_ACQUIRER in self._senders
         days = days_of(made)
         self._starts = starts_of(days)
         self._rules = [{int(row.id[3:]): row for row in made.rules.on(day).values()} for day in days]
@@ -196,7 +197,7 @@ class ThreeDsEncoder:
         if len(known) > SUMMARIES_MAX:
             known.clear()
         for row, layer, key in zip(fired.tolist(), layers.tolist(), np.column_stack(told), strict=True):
-            sends = self._settings.sends_cryptograms(names[row][1].decode())
+            sends = self._sends_each or names[row][1].decode() in self._senders
             kept = (key.tobytes(), sends)
             text = known.get(kept)
             if text is None:

@@ -6,6 +6,7 @@ from scoring.decode.settings import DecodeSettings
 from scoring.model.settings import ModelSettings
 from scoring.policy.settings import PolicySettings
 from scoring.profile.settings import ProfilesSettings
+from scoring.threeds.settings import ThreeDsSettings
 from streams.config.addresses import fault_of
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicsSettings
@@ -30,6 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     decode: DecodeSettings = DecodeSettings()
     merchants: MerchantsSettings = MerchantsSettings()
     profiles: ProfilesSettings = ProfilesSettings()
+    threeds: ThreeDsSettings = ThreeDsSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
 

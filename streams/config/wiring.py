@@ -52,6 +52,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         decode=settings.decode.limits(settings.profiles.joined_entities),
         profiles=settings.profiles.limits,
         merchants_max=settings.merchants.merchants_max,
+        threeds=settings.threeds,
     )
 
 

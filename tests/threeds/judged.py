@@ -14,7 +14,7 @@ from scoring.reference.threeds import ThreeDsReference, reference
 from scoring.threeds.settings import EVERY_ACQUIRER, ThreeDsSettings
 
 Json = dict[str, Any]
-EVERY = ThreeDsSettings(cavv_hmac_from=frozenset({EVERY_ACQUIRER}))
+EVERY = ThreeDsSettings(cavv_hmac_from=(EVERY_ACQUIRER,))
 
 
 def judge(
