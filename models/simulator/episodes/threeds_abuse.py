@@ -4,6 +4,7 @@ import numpy as np
 
 from models.simulator.episodes.scene import MINUTE_MS, Scene, yen
 from models.simulator.events import threeds
+from models.simulator.events.lapses import ODD_CRYPTOGRAM, ODD_CURRENCY, ODD_ID, ODD_VALUE
 from models.simulator.events.rows import Rows
 from models.simulator.world import tables as t
 from models.simulator.world.draw import Ints, chance, mixed, new_ids
@@ -59,6 +60,11 @@ def _contradiction(scene: Scene, rows: Rows, where: Ints) -> None:
     network = scene.world.issuers.network[rows["issuer"][where]]
     impossible = np.where(network == t.MASTERCARD, 0, 3)  # 05 on Mastercard, 02 elsewhere
     rows["eci"][where] = np.where(chance(scene.rng, n, 0.3), impossible, rows["eci"][where])
+    odd = scene.rng.spawn(1)[0]  # a stream of its own: these draws leave all others as they are
+    for kind in (ODD_ID, ODD_VALUE):
+        threeds.make_odd(rows, where[chance(odd, n, 0.2)], kind)
+    rows["tds_channel"][where[chance(odd, n, 0.1)]] = 3
+    rows["entry"][where[chance(odd, n, 0.1)]] = t.CHIP
 
 
 def _reuse(scene: Scene, rows: Rows, where: Ints) -> None:
@@ -68,3 +74,6 @@ def _reuse(scene: Scene, rows: Rows, where: Ints) -> None:
     rows["tds_ref"][where] = shared[1]
     rows["tds_age_s"][where] = 60 + (rows["time_ms"][where] - rows["time_ms"].min()) // 1_000
     rows["tds_minor"][where] = rows["minor"][where].min(initial=np.iinfo(np.int64).max)
+    odd = scene.rng.spawn(1)[0]
+    for kind in (ODD_CRYPTOGRAM, ODD_CURRENCY):
+        threeds.make_odd(rows, where[chance(odd, where.size, 0.2)], kind)

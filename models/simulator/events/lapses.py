@@ -2,8 +2,8 @@
 
 No share is zero: a model that never saw an honest shop lose a cryptogram would take each for a thief. Rules that a
 genuine payment cannot break have no lapse: the directory servers refuse a retired message version (TDS16). Nor have
-rules that no feature shows: those over several payments (TDS08 to TDS11, TDS21), over the results of 3-D Secure (TDS12,
-TDS13, TDS23), over the form of the cryptogram (TDS06), and TDS17, TDS18 and TDS22.
+rules that are not judged yet: those over several payments (TDS08 to TDS10, TDS21) and over the results of 3-D Secure
+(TDS12, TDS23).
 """
 
 from collections.abc import Mapping
@@ -42,23 +42,32 @@ LAPSES: Final[Mapping[str, Lapse]] = MappingProxyType(
         ),
         "TDS04": Lapse(0.0030, "authentications", "a shop submits after N or R; providers bar that, so few can"),
         "TDS05": Lapse(0.0012, "authentications", "a shop submits before the result of the challenge is there"),
+        "TDS06": Lapse(0.0006, "verdicts Y or A", "a provider hashes the cryptogram in a wrong encoding"),
         "TDS07": Lapse(0.0015, "checked cryptograms", "a provider passes the cryptogram on in a wrong encoding"),
+        "TDS11": Lapse(0.0008, "authentications", "a provider writes dsTransID without its hyphens"),
+        "TDS13": Lapse(0.0006, "authentications", "a shop shows prices in another currency than it charges"),
         "TDS14": Lapse(0.0010, "authentications", "postage or an extra is added after the authentication"),
         "TDS15": Lapse(
             0.0006, "authentications", "a provider writes Tokyo time as UTC; a pre-order is charged when it ships"
         ),
+        "TDS17": Lapse(0.0006, "authentications", "a provider writes 2.2.0 whatever the version was"),
+        "TDS18": Lapse(0.0006, "authentications", "a provider marks the first payment of a series as 3RI"),
         "TDS19": Lapse(0.0100, "verdicts N, U or R", "a provider's mapping drops transStatusReason"),
         "TDS20": Lapse(
             0.0070, "e-commerce purchases", "small shops have no 3-D Secure yet, providers pass on no reason"
         ),
+        "TDS22": Lapse(0.0006, "authentications", "a shop sends the entry mode of its terminal for online orders"),
         "CVV2": Lapse(
             0.0004, "approvals with a code", "an issuer approves over a mistyped code: the shop is to decide"
         ),
     }
 )
-"""By rule of the domain (TDS01 to TDS20; CVV2: approved though the code did not match), what the tests hold genuine
+"""By rule of the domain (TDS01 to TDS22; CVV2: approved though the code did not match), what the tests hold genuine
 traffic to. TDS20 follows from how many shops are without 3-D Secure and from UNSAID; the others are drawn here. An ECI
 of another network contradicts transStatus too, so TDS03 counts every TDS02."""
+
+ODD_CRYPTOGRAM, ODD_ID, ODD_CURRENCY, ODD_VALUE = 1, 2, 4, 8
+"""Bits of what is odd about an authentication: TDS06, TDS11, TDS13, TDS17."""
 
 LATE_CHARGES: Final = 0.3
 """Share of TDS15 that are authentications of more than 90 days ago; the others are dated after their payment."""

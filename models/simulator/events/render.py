@@ -6,6 +6,7 @@ encoder over nested objects, and the tests decode every kind of event back.
 
 import numpy as np
 
+from models.simulator.events.lapses import ODD_CRYPTOGRAM, ODD_CURRENCY, ODD_ID, ODD_VALUE
 from models.simulator.events.rows import Rows
 from models.simulator.world import World
 from models.simulator.world import tables as t
@@ -17,7 +18,7 @@ _NORMALISED = tuple(
 )
 _TDS_COLUMNS = (
     "tds", "version", "status", "reason", "eci", "cavv", "tds_ref", "auth_type", "challenge", "cancel", "tds_channel",
-    "exempt", "tds_minor",
+    "exempt", "tds_minor", "odd", "currency",
 )  # fmt: skip
 _BOOL = ("false", "true")
 
@@ -94,7 +95,7 @@ class Renderer:
             entry, order, wallet,
         ) = c  # fmt: skip
         yen = "" if currency == 0 else f',"jpy":{jpy}'
-        pay = "" if wallet < 0 else f',"wallet":"{t.WALLETS[wallet]}"'
+        pay = "" if wallet < 0 else f',"wallet":"{t.WALLETS[wallet]}","wallet_kind":"device_token"'
         return (
             f'{{"schema_version":"auth.event.v1","event_id":"{self._stem}-{serial:08x}","event_ts":"{time}Z",'
             f'{self._merchant[merchant]}"card":{{"pan_hmac":"{token}",{self._card[issuer]}{last4:04d}"}},'
@@ -109,7 +110,8 @@ class Renderer:
 
     def _tds(
         self, tds: int, version: int, status: int, reason: int, eci: int, cavv: int, ref: int, auth_type: int,
-        challenge: int, cancel: int, channel: int, exempt: int, asked: int, when: str, minor: int,
+        challenge: int, cancel: int, channel: int, exempt: int, asked: int, odd: int, currency: int,
+        when: str, minor: int,
     ) -> str:  # fmt: skip
         if tds < 0:
             return ""
@@ -131,8 +133,16 @@ class Renderer:
             parts.append('"acs_challenge_mandated":"Y"')
         if cancel >= 0:
             parts.append(f'"challenge_cancel":"{cancel:02d}"')
+        if odd & ODD_CRYPTOGRAM:
+            parts.append('"cavv_wellformed":false')
+        if odd & ODD_CURRENCY:
+            parts.append(f'"purchase_currency":"{"JPY" if t.CURRENCIES[currency] != "JPY" else "USD"}"')
+        if odd & ODD_VALUE:
+            parts.append('"challenge_ind":"10"')
+        uuid = self._uuid("tds", ref)
+        name = uuid.replace("-", "") if odd & ODD_ID else uuid
         parts.append(
-            f'"ds_trans_id":"{self._uuid("tds", ref)}","device_channel":"{channel:02d}","auth_ts":"{when}Z",'
+            f'"ds_trans_id":"{name}","device_channel":"{channel:02d}","auth_ts":"{when}Z",'
             f'"purchase_amount":{minor if asked < 0 else asked}}}'
         )
         return ",".join(parts)

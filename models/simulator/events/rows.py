@@ -45,6 +45,7 @@ COLUMNS: tuple[str, ...] = (
     "exempt",
     "tds_age_s",  # from authentication to payment; negative where the clock that dated it is wrong
     "tds_minor",  # the authenticated amount; -1 is that of the payment
+    "odd",  # what is odd about the authentication: bits, see `lapses`
     "device",
     "ip",
     "ip_net",
@@ -74,7 +75,7 @@ COLUMNS: tuple[str, ...] = (
 )
 DTYPE = np.dtype([(name, np.int64) for name in COLUMNS])
 _ABSENT = np.array([(-1,) * len(COLUMNS)], DTYPE)
-_ZERO = ("type", "channel", "mit", "recurring", "familiar", "currency", "answer", "fraud", "typology", "proxy")
+_ZERO = ("type", "channel", "mit", "recurring", "familiar", "currency", "answer", "fraud", "typology", "proxy", "odd")
 
 
 def blank(n: int) -> Rows:

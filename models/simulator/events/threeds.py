@@ -5,7 +5,19 @@ ECI values by network: authenticated 05, attempted 06, none 07, and 02, 01, 00 f
 
 import numpy as np
 
-from models.simulator.events.lapses import LAPSES, LATE_CHARGES, RETIRED_2_1_MS, SHARE_2_1, UNSAID, chance_of, lapsed
+from models.simulator.events.lapses import (
+    LAPSES,
+    LATE_CHARGES,
+    ODD_CRYPTOGRAM,
+    ODD_CURRENCY,
+    ODD_ID,
+    ODD_VALUE,
+    RETIRED_2_1_MS,
+    SHARE_2_1,
+    UNSAID,
+    chance_of,
+    lapsed,
+)
 from models.simulator.events.rows import Rows
 from models.simulator.world import World
 from models.simulator.world import tables as t
@@ -21,6 +33,7 @@ _WANTED = np.array([0.94, 0.90, 0.85, 0.15, 0.0, 0.3])  # by mode of the merchan
 def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
     """Fill in place the 3-D Secure fields of genuine e-commerce attempts; others keep nothing."""
     n = rows.size
+    rows["odd"] = 0
     mode = world.merchants.tds_mode[rows["merchant"]]
     online = (rows["channel"] == t.ECOM) & (rows["type"] == t.PURCHASE)
     wanted = _WANTED[mode]
@@ -50,6 +63,7 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
     fixed = np.flatnonzero(performed & (rows["status"] == t.STATUS_Y) & chance_of(world, rng, rows, one_eci))
     rows["eci"][fixed] = eci(world, rows["issuer"][fixed], rows["merchant"][fixed], np.full(fixed.size, 2))
     _misreport(world, rng.spawn(1)[0], rows, performed)
+    _write_oddly(world, rng.spawn(1)[0], rows, performed)
 
 
 def _misreport(world: World, rng: np.random.Generator, rows: Rows, performed: Mask) -> None:
@@ -72,6 +86,24 @@ def _misreport(world: World, rng: np.random.Generator, rows: Rows, performed: Ma
     )
     unfinished = np.isin(rows["status"], (t.STATUS_N, t.STATUS_U, t.STATUS_R))
     rows["reason"][performed & unfinished & lapsed(world, rng, rows, "TDS19")] = -1
+
+
+def _write_oddly(world: World, rng: np.random.Generator, rows: Rows, performed: Mask) -> None:
+    """Write in place what providers and shops write oddly: TDS06, TDS11, TDS13, TDS17, TDS18, TDS22. `rng` as above."""
+    proven = performed & (rows["cavv"] >= 0)
+    make_odd(rows, np.flatnonzero(proven & lapsed(world, rng, rows, "TDS06")), ODD_CRYPTOGRAM)
+    make_odd(rows, np.flatnonzero(performed & lapsed(world, rng, rows, "TDS11")), ODD_ID)
+    make_odd(rows, np.flatnonzero(performed & lapsed(world, rng, rows, "TDS13")), ODD_CURRENCY)
+    make_odd(rows, np.flatnonzero(performed & lapsed(world, rng, rows, "TDS17")), ODD_VALUE)
+    rows["tds_channel"][performed & lapsed(world, rng, rows, "TDS18")] = 3
+    rows["entry"][performed & lapsed(world, rng, rows, "TDS22")] = t.CHIP
+
+
+def make_odd(rows: Rows, where: Ints, odd: int) -> None:
+    """Set in place that something is odd about the authentications of `where`; a value of 2.3.1 stands beside 2.2.0."""
+    rows["odd"][where] |= odd
+    if odd == ODD_VALUE:
+        rows["version"][where] = t.TDS_VERSIONS.index("2.2.0")
 
 
 def failed_result(rows: Rows, where: Ints) -> None:
@@ -150,4 +182,5 @@ def none(rows: Rows, where: Ints) -> None:
         "tds_age_s", "tds_minor", "exempt", "cavv_result",
     ):  # fmt: skip
         rows[name][where] = -1
+    rows["odd"][where] = 0
     rows["tds"][where] = 0
