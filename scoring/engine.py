@@ -70,7 +70,11 @@ class Engine:
         self.observer = Observer(settings)
         self.bundle = bundle
         self.versions = Versions(
-            model=bundle.version, features=FEATURES_VERSION, policy=policy.identity, code=code_version
+            model=bundle.version,
+            features=FEATURES_VERSION,
+            policy=policy.identity,
+            code=code_version,
+            reference=reference().identity,
         )
         self._table = PolicyTable(policy)
         self._reasons = Reasons(FEATURES)

@@ -149,6 +149,7 @@ class Versions(Struct, frozen=True, kw_only=True, gc=False):
     features: ShortText
     policy: ShortText
     code: ShortText
+    reference: ShortText | None = None
 
 
 class Times(Struct, frozen=True, kw_only=True, gc=False):

@@ -22,7 +22,7 @@ ECIS = ["UNKNOWN", "AUTHENTICATED", "ATTEMPTED", "NONE", "DATA_ONLY", "EXEMPT", 
 ECIS += ["IMPOSSIBLE"]
 LIABILITIES = ["UNKNOWN", "SHIFT", "NO_SHIFT"]
 EXPECTED = ["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
-VERSIONS = {"model": "m 100%", "features": "f", "policy": "p", "code": "c"}
+VERSIONS = {"model": "m 100%", "features": "f", "policy": "p", "code": "c", "reference": "r"}
 NAMED = {
     "device": {"fp_hmac": token("d")},
     "net": {"ip_hmac": token("i")},

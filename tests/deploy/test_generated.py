@@ -54,7 +54,7 @@ def test_everything_that_is_made_is_as_its_source_makes_it() -> None:
 def test_the_files_that_are_made_are_all_there() -> None:
     files = [item.file for item in made.made(ROOT)]
     assert set(files) == {
-        *(f"deploy/docs/{page}.md" for page in ("metrics", "reasons", "rights")),
+        *(f"deploy/docs/{page}.md" for page in ("metrics", "reasons", "rights", "threeds")),
         "deploy/grafana/dashboards/sekisho.json",
         "deploy/config/policy.yaml",
         *(path.relative_to(ROOT).as_posix() for path in (ROOT / "scoring/contract/schemas").iterdir()),

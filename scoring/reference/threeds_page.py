@@ -1,0 +1,116 @@
+"""The page of 3-D Secure: `python -m scoring.reference.threeds_page > deploy/docs/threeds.md`.
+
+A test compares the two.
+"""
+
+import sys
+from collections.abc import Iterator
+from typing import Final
+
+from scoring.reference.threeds import RECORDS, Rule, reference
+
+_INTRODUCTION: Final = """\
+# EMV 3-D Secure
+
+What a decision says of 3-D Secure (`tds`), and from which tables it is judged.
+
+* `status` is what transStatus says, `eci` what the ECI of the request claims, `liability` who bears a fraud. They are
+  three things: an attempt is no authentication, and neither is a shift by itself. `liability_reason` names the
+  condition that decided. An ECI of the response (`tds.eci_response`) overrides that of the request for the liability.
+* `expected` says whether 3-D Secure was due, before its absence is called a gap. `expected_reason` says why. UNKNOWN is
+  no gap.
+* `flow` is FRICTIONLESS, CHALLENGE, DECOUPLED or DATA_ONLY; NONE where no authentication took place.
+* `broken_rules` are the rules below that the event breaks, each with its reason code, severity and evidence. What an
+  event does not say breaks no rule. The rules do not change the score: the model's own inputs do.
+
+A rule that is not active never breaks: it needs what this release does not keep, or the feed of results.
+
+TDS01 holds only for the acquirers that `threeds.cavv_hmac_from` names, the tolerance of TDS14 is
+`threeds.amount_tolerance`. Without `tds.purchase_currency` the authenticated amount is in the currency of the payment.
+
+Made from `scoring/reference/threeds_*.yaml` by `python -m scoring.reference.threeds_page`; do not edit.
+
+## Rules
+"""
+
+CONDITIONS: Final = {
+    "TDS01": "The ECI claims an authentication or an attempt, and there is no cryptogram and no result of its check",
+    "TDS02": "An ECI, of request or response, is none of this network; Visa 01 to 04 fit mail order and series",
+    "TDS03": "ECI and transStatus disagree, or `performed` is false beside a result",
+    "TDS04": "An e-commerce purchase of the cardholder was submitted after N or R",
+    "TDS05": "transStatus C, D or S as the final result",
+    "TDS06": "The cryptogram had not 20 bytes, or was one byte repeated (`tds.cavv_wellformed` is false)",
+    "TDS07": "The network found the cryptogram wrong",
+    "TDS08": "The cryptogram was used with another card",
+    "TDS09": "The cryptogram or dsTransID was used at another merchant or acquirer",
+    "TDS10": "The cryptogram was used for another order",
+    "TDS11": "dsTransID is no UUID, or all zeros",
+    "TDS12": "No record of the results after the grace time",
+    "TDS13": "The authenticated amount is in another currency",
+    "TDS14": "The amount is above the authenticated one",
+    "TDS15": "The authentication is older than the network allows, or later than the payment",
+    "TDS16": "The message version is 1.x, 2.0.0, or retired at its time",
+    "TDS17": "A value is not legal in the message version",
+    "TDS18": "3RI by the cardholder, or app or browser by the merchant",
+    "TDS19": "N, U or R without transStatusReason",
+    "TDS20": "3-D Secure was due on a purchase, and none took place",
+    "TDS21": "The merchant's share of A or U jumped",
+    "TDS22": "The card was present, and the payment is e-commerce or was authenticated online",
+    "TDS23": "Several failed challenges of a card, then Y: one-time passwords are relayed",
+}
+"""What each rule says, in words."""
+
+
+def markdown() -> str:
+    """Write the page `deploy/docs/threeds.md`."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    made = reference()
+    yield _INTRODUCTION
+    yield "| id | reason code | breaks if | severity | active | evidence |"
+    yield "|---|---|---|---|---|---|"
+    for row in made.rules:
+        evidence = ", ".join(f"`{name}`" for name in row.evidence)
+        yield f"| {row.id} | `{row.code}` | {CONDITIONS[row.id]} | {_severity(row)} | {_active(row)} | {evidence} |"
+    yield ""
+    yield "## ECI by network"
+    yield ""
+    yield "A value without a row is impossible on that network. A transStatus that is not named contradicts the ECI."
+    yield ""
+    yield "| networks | ECI | claims | transStatus that agrees | |"
+    yield "|---|---|---|---|---|"
+    for eci in made.eci:
+        beside = f" with reason {eci.with_reason}" if eci.with_reason else ""
+        agreeing = f"{' '.join(eci.statuses)}{beside}"
+        mark = "not confirmed" if eci.is_unverified else ""
+        yield f"| {', '.join(eci.networks)} | {eci.eci} | {eci.claims} | {agreeing} | {mark} |"
+    yield ""
+    yield "## Tables"
+    yield ""
+    yield "A change of rules is a new row with its `effective_from`: it replaces the row of its key from that day on,"
+    yield "in Tokyo. `effective_to` ends a row without a successor. Each event is judged by the rows that hold at its"
+    yield "time. `UNV` marks a row that was not checked against a document, `DES` a choice of this project. Decisions"
+    yield "carry the identity of the tables in `versions.reference`."
+    yield ""
+    yield "| file | about | rows | not confirmed | sources |"
+    yield "|---|---|---|---|---|"
+    for name in RECORDS:
+        table = getattr(made, name)
+        unverified = sum(row.is_unverified for row in table)
+        sources = "; ".join(table.sources.values()) or "this project"
+        yield f"| `threeds_{name}.yaml` | {table.title} | {len(table)} | {unverified} | {sources} |"
+
+
+def _severity(row: Rule) -> str:
+    other = f", in the graver case {row.raised}" if row.raised else ""
+    return f"{row.severity}{other}{f', while the feed is late {row.lowered}' if row.lowered else ''}"
+
+
+def _active(row: Rule) -> str:
+    return "no" if not row.active else f"yes, but for {row.partly}" if row.partly else "yes"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())
