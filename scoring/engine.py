@@ -7,7 +7,7 @@ predecessors left, so that neither the cut into batches nor the number of partit
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +23,8 @@ from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_o
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided, DecisionEncoder
 from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
 from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
-from scoring.decode import Col, Decoded, encode_dead_letter, parse_merchants
+from scoring.decode import Col, Decoded, parse_merchants
 from scoring.decode.hashing import CARD_KEY
-from scoring.decode.stripping import Finding
 from scoring.features.all import FEATURES, FEATURES_VERSION
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
@@ -34,17 +33,16 @@ from scoring.outputs import (
     NOTHING,
     OUTCOMES,
     Emitted,
-    LetterRuns,
     Outputs,
     Record,
     Source,
     Tally,
-    letter_runs,
 )
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog
 from scoring.reference.threeds import reference
+from scoring.refused import dead_letters_of, kinds_of, reasons_of, runs_of, unburied
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 
@@ -117,17 +115,17 @@ class Engine:
         """Let a batch of outcomes count; nothing is decided. Refused ones become dead letters, as in `report`."""
         decoded, results = self.observer.outcomes(values, source.timestamps_ms, source.partition)
         conflicts = self.changelog.sightings.observe(decoded.hashes[:, CARD_KEY], source.partition)
-        rejects = _unburied(decoded.rejects, source, emitted)
+        rejects = unburied(decoded.rejects, source, emitted)
         tally = Tally(
             events=len(values),
             replayed=len(decoded.rejects) - len(rejects),
             outcomes=_by_name(OUTCOMES, results),
             card_conflicts=conflicts,
-            stripped=_by_kind(decoded.findings.values()),
-            dead_letters=_by_reason(rejects),
-            letter_runs=_runs(len(values), decoded.rejects),
+            stripped=kinds_of(decoded.findings.values()),
+            dead_letters=reasons_of(rejects),
+            letter_runs=runs_of(len(values), decoded.rejects),
         )
-        return Outputs(dead_letters=_dead_letters(rejects, values, source, received_at_ms), tally=tally)
+        return Outputs(dead_letters=dead_letters_of(rejects, values, source, received_at_ms), tally=tally)
 
     def report(
         self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING
@@ -137,16 +135,16 @@ class Engine:
         One from the future, by its record's timestamp, is counted as EARLY and moves nothing.
         """
         labels, clocks, refused, findings = self.observer.report(values, source.timestamps_ms, source.partition)
-        rejects = _unburied(refused, source, emitted)
-        letters = _dead_letters(rejects, values, source, received_at_ms)
+        rejects = unburied(refused, source, emitted)
+        letters = dead_letters_of(rejects, values, source, received_at_ms)
         tally = Tally(
             events=len(values),
             replayed=len(refused) - len(rejects),
             reports=dict(Counter(labels)),
             report_clocks=_by_name(CLOCK_NAMES, clocks),
-            stripped=_by_kind(findings.values()),
-            dead_letters=_by_reason(rejects),
-            letter_runs=_runs(len(values), refused),
+            stripped=kinds_of(findings.values()),
+            dead_letters=reasons_of(rejects),
+            letter_runs=runs_of(len(values), refused),
         )
         return Outputs(dead_letters=letters, tally=tally)
 
@@ -158,12 +156,12 @@ class Engine:
         A new merchant beyond `merchants_max` is only counted: its record is right, and stands on its compacted topic.
         """
         rejects, beyond_limit, findings = self.observer.merchant(keys, values)
-        letters = _dead_letters(rejects, values, source, received_at_ms)
+        letters = dead_letters_of(rejects, values, source, received_at_ms)
         tally = Tally(
             events=len(values),
-            dead_letters=_by_reason(rejects),
+            dead_letters=reasons_of(rejects),
             merchants_beyond_limit=beyond_limit,
-            stripped=_by_kind(findings.values()),
+            stripped=kinds_of(findings.values()),
         )
         return Outputs(dead_letters=letters, tally=tally)
 
@@ -178,9 +176,9 @@ class Engine:
     ) -> Outputs:
         """Judge merchant records without taking them: give the dead letters that were not `emitted` before."""
         refused = parse_merchants(keys, values, self.observer.settings.decode).rejects
-        rejects = _unburied(refused, source, emitted)
-        letters = _dead_letters(rejects, values, source, received_at_ms)
-        return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=_by_reason(rejects)))
+        rejects = unburied(refused, source, emitted)
+        letters = dead_letters_of(rejects, values, source, received_at_ms)
+        return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=reasons_of(rejects)))
 
     def set_partitions(self, partitions: int) -> None:
         """Set the number of input partitions, whose rows are kept apart. Before the first event only."""
@@ -244,9 +242,9 @@ class Engine:
         decisions = self._encoder.encode(decided, received_at_ms, decided_at_ms)
         if np.count_nonzero(judged.silent):
             decisions = [made for made, not_so in zip(decisions, judged.silent.tolist(), strict=True) if not not_so]
-        rejects = _unburied(decoded.rejects, source, emitted)
+        rejects = unburied(decoded.rejects, source, emitted)
         tally = self._tally(len(values), observed, judged, rejects)
-        letters = _dead_letters(rejects, values, source, received_at_ms) if rejects else []
+        letters = dead_letters_of(rejects, values, source, received_at_ms) if rejects else []
         alerts = self._alerts(decoded, decided, emitted, tally)
         if decoded.findings:
             alerts += self._leak_alerts(observed, decided, judged, emitted, tally)
@@ -293,7 +291,7 @@ class Engine:
         """Raise the SYSTEM alerts of what the guard took out of events that are no repeats, in order."""
         decoded, alerts = observed.decoded, []
         shown = [row for row in decoded.findings if not judged.silent[row]]
-        tally.stripped = _by_kind(decoded.findings[row] for row in shown)
+        tally.stripped = kinds_of(decoded.findings[row] for row in shown)
         for row in sorted(decoded.findings):
             if observed.repeats[row]:
                 continue
@@ -335,8 +333,8 @@ class Engine:
             replayed=silent - repeats - sum(answers.values()) + len(observed.decoded.rejects) - len(rejects),
             clocks=_by_name(CLOCK_NAMES, clocks),
             bands=_by_name(BAND_NAMES, bands),
-            dead_letters=_by_reason(rejects),
-            letter_runs=_runs(events, observed.decoded.rejects),
+            dead_letters=reasons_of(rejects),
+            letter_runs=runs_of(events, observed.decoded.rejects),
             threeds=_by_name(STATUS_NAMES, statuses),
             near_keys=dict(observed.decoded.near_keys),
             repeated_keys=observed.decoded.repeated_keys,
@@ -357,41 +355,5 @@ def _silent(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:
     return observed.passed_over | np.fromiter(known, dtype=np.bool_, count=len(observed.decoded))
 
 
-def _unburied(rejects: list[tuple[int, Reject]], source: Source, emitted: Emitted) -> list[tuple[int, Reject]]:
-    if not emitted.dead_letters:
-        return rejects
-    return [reject for reject in rejects if source.offsets[reject[0]] not in emitted.dead_letters]
-
-
 def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger] | NDArray[np.bool_]) -> dict[str, int]:
     return {names[code]: count for code, count in Counter(codes.tolist()).items()}
-
-
-def _by_reason(rejects: Sequence[tuple[int, Reject]]) -> dict[str, int]:
-    return dict(Counter(reject.reason for _, reject in rejects)) if rejects else {}
-
-
-def _by_kind(found: Iterable[tuple[Finding, ...]]) -> dict[str, int]:
-    """Count records by the kinds of what the guard took out of each."""
-    return dict(Counter(kind for findings in found for kind in {finding.kind for finding in findings}))
-
-
-def _runs(events: int, rejects: Sequence[tuple[int, Reject]]) -> LetterRuns:
-    return letter_runs(events, [position for position, _ in rejects])
-
-
-def _dead_letters(
-    rejects: Sequence[tuple[int, Reject]], values: Sequence[bytes | None], source: Source, received_at_ms: int
-) -> list[Record]:
-    return [
-        encode_dead_letter(
-            reject,
-            topic=source.topic,
-            partition=source.partition,
-            offset=source.offsets[position],
-            size=len(values[position] or b""),
-            record_ms=source.timestamps_ms[position],
-            received_ms=received_at_ms,
-        )
-        for position, reject in rejects
-    ]
