@@ -35,6 +35,8 @@ kafka:
 topics:
   partitions: {{events: 3}}
   retention_ms: {{authorizations: 315360000000, fraud_reports: 315360000000}} # records carry simulated time
+threeds:
+  cavv_hmac_from: ["*"] # the simulator sends it wherever there was a cryptogram
 http:
   port: {port}
 """
