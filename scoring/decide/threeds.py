@@ -1,6 +1,7 @@
 """Encode what a decision says of 3-D Secure: a summary for each kind of verdict, and the rules that an event breaks."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -37,6 +38,7 @@ SUMMARIES_MAX: Final = 4_096
 """Kinds of verdicts kept in JSON; beyond that they are made anew."""
 _CRYPTOGRAM: Final = 1
 """Number of the rule that holds only for acquirers that send `cavv_hmac`."""
+_TOLD_BY_VERDICT: Final = itemgetter(threeds.RULES, threeds.RAISED, threeds.EXPECTED_REASON)
 
 Row = Sequence[int]
 
@@ -145,9 +147,9 @@ class ThreeDsEncoder:
                 f"threeds_rules.yaml: evidence {unknown[0]} is no fact; write one of {sorted(self._facts)}"
             )
         self._summaries: dict[int, bytes] = {}
-        self._texts: dict[tuple[bytes, bool], bytes] = {}
+        self._texts: dict[tuple[int, ...], bytes] = {}
         used = [(row, self._facts[name]) for row in made.rules for name in row.evidence]
-        self._columns = sorted({column for _, fact in used if not fact.counts for column in fact.columns})
+        self._told = itemgetter(*sorted({column for _, fact in used if not fact.counts for column in fact.columns}))
         self._counting = sum({1 << int(row.id[3:]) for row, fact in used if fact.counts})
 
     def encode(
@@ -163,17 +165,23 @@ class ThreeDsEncoder:
         `ints` int64[n, Col], `verdicts` int64[n, VERDICT_COLUMNS], `merchants` the store's table with `rows`
         int64[n] into it. Cost: an event that breaks rules in a way not seen yet takes about 15 us.
         """
-        known = self._summaries
         codes = verdicts[:, threeds.CODE].tolist()
-        if len(known) > SUMMARIES_MAX:
-            known.clear()
-        for code in set(codes).difference(known):
-            known[code] = encode_summary(code)
-        texts = [known[code] for code in codes]
+        texts = self._summaries_of(codes)
         fired = np.flatnonzero(verdicts[:, threeds.RULES])
         if fired.size:
             self._add_rules(texts, fired, ints, names, verdicts, merchants, rows)
         return texts
+
+    def _summaries_of(self, codes: list[int]) -> list[bytes]:
+        known = self._summaries
+        if len(known) > SUMMARIES_MAX:
+            known.clear()
+        try:
+            return [*map(known.__getitem__, codes)]  # the rule: every kind was seen before
+        except KeyError:
+            for code in set(codes).difference(known):
+                known[code] = encode_summary(code)
+            return [*map(known.__getitem__, codes)]
 
     def _add_rules(
         self,
@@ -186,25 +194,25 @@ class ThreeDsEncoder:
         rows: NDArray[np.int64],
     ) -> None:
         """Add the broken rules to the texts of the rows `fired`: in an attack many say the same, so texts are kept."""
-        layers = np.searchsorted(self._starts, ints[fired, Col.EVENT_MS], side="right") - 1
-        told = (
-            ints[fired][:, self._columns],
-            verdicts[fired][:, (threeds.RULES, threeds.RAISED, threeds.EXPECTED_REASON)],
-            merchants[rows[fired], MerchantCol.FRAUD_STATUS],
-            layers,
-        )
         known = self._texts
         if len(known) > SUMMARIES_MAX:
             known.clear()
-        for row, layer, key in zip(fired.tolist(), layers.tolist(), np.column_stack(told), strict=True):
+        layers = np.searchsorted(self._starts, ints[fired, Col.EVENT_MS], side="right") - 1
+        for row, layer in zip(fired.tolist(), layers.tolist(), strict=True):
+            event, merchant, verdict = ints[row].tolist(), merchants[rows[row]].tolist(), verdicts[row].tolist()
             sends = self._sends_each or names[row][1].decode() in self._senders
-            kept = (key.tobytes(), sends)
+            kept = (
+                *self._told(event),
+                *_TOLD_BY_VERDICT(verdict),
+                merchant[MerchantCol.FRAUD_STATUS],
+                layer,
+                sends,
+            )
             text = known.get(kept)
             if text is None:
-                event, merchant = ints[row].tolist(), merchants[rows[row]].tolist()
-                broken = self._broken(event, merchant, verdicts[row].tolist(), self._rules[layer], sends)
+                broken = self._broken(event, merchant, verdict, self._rules[layer], sends)
                 text = b',"broken_rules":%b}' % orjson.dumps(broken) if broken else b"}"
-                if not verdicts[row, threeds.RULES] & self._counting:
+                if not verdict[threeds.RULES] & self._counting:
                     known[kept] = text
             texts[row] = texts[row][:-1] + text
 

@@ -67,9 +67,15 @@ _TENS: Final = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 _ZERO: Final = 48
 _NINE: Final = 57
 _BLANK: Final = 32
-_HYPHEN: Final = 45
-_A: Final = 97
-_F: Final = 102
+_IS_ZERO, _IS_DIGIT, _IS_HYPHEN, _IS_OTHER = 1, 2, 4, 8
+_KIND_OF_BYTE: Final = np.array(
+    [
+        _IS_ZERO if c == "0" else _IS_HYPHEN if c == "-" else _IS_DIGIT if c in "123456789abcdefABCDEF" else _IS_OTHER
+        for c in map(chr, range(256))
+    ],
+    dtype=np.uint8,
+)
+"""What a byte is in a UUID: a zero, another hexadecimal digit, a hyphen, anything else."""
 _ABSENT_ID, _UUID, _NIL_ID, _OTHER_ID = (int(form) for form in IdForm)
 
 
@@ -123,19 +129,14 @@ def _id_form(data: NDArray[np.uint8], start: int, stop: int) -> int:
         return _ABSENT_ID
     if stop - start != 36:
         return _OTHER_ID
-    form = _NIL_ID
-    for i in range(36):
-        byte = data[start + i]
-        if i == 8 or i == 13 or i == 18 or i == 23:
-            if byte != _HYPHEN:
-                return _OTHER_ID
-        else:
-            lower = byte | 32
-            if not (_ZERO <= byte <= _NINE or _A <= lower <= _F):
-                return _OTHER_ID
-            if byte != _ZERO:
-                form = _UUID
-    return form
+    seen = 0
+    for i in range(36):  # no branch on what a byte is
+        kind = whole(_KIND_OF_BYTE[data[start + i]])
+        seen |= kind << 4 if i == 8 or i == 13 or i == 18 or i == 23 else kind
+    digits, hyphens = seen & 15, seen >> 4
+    if hyphens != _IS_HYPHEN or digits & (_IS_HYPHEN | _IS_OTHER):
+        return _OTHER_ID
+    return _UUID if digits & _IS_DIGIT else _NIL_ID
 
 
 @helper
