@@ -76,6 +76,15 @@ class Observed:
         return self.repeats | self.answers
 
 
+class Enriched(NamedTuple):
+    """The part of `Observed` that needs no profile; the profiles' columns of `matrix` are not written yet."""
+
+    decoded: Decoded
+    matrix: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    verdicts: NDArray[np.int64]
+
+
 class Learnt(NamedTuple):
     """A batch of outcomes: what was decoded, and what became of each accepted one, int8[n] of `OutcomeResult`."""
 
@@ -129,25 +138,29 @@ class Observer:
 
         `record_ms` are the timestamps of the values' Kafka records, in milliseconds since the epoch, or UNDATED.
         """
-        assert len(values) <= BATCH_MAX
         assert len(record_ms) == len(values), f"{len(record_ms)} timestamps for {len(values)} values"
-        decoded = decode(values, self.settings.decode)
-        mark("decode")
-        ints, hashes = decoded.ints, decoded.hashes
-        n = len(decoded)
-        matrix = self._matrix[:n]
-        rows = self.merchants.rows(decoded.names)
-        verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int64)
-        threeds.normalise(ints, self.merchants.table, rows, verdicts, self._threeds)
-        fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
-        mark("enrich")
+        decoded, matrix, rows, verdicts = self.enrich(values, mark)
         stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
-        clocks = clock.judge(ints[:, Col.EVENT_MS], stamps)
+        clocks = clock.judge(decoded.ints[:, Col.EVENT_MS], stamps)
         events = _columns_of(decoded, verdicts, clock.trusted(clocks))
         seen = self.profiles.read_then_update(events, matrix, _PROFILE_FIRST, partition)
         clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")
         return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)
+
+    def enrich(self, values: Sequence[bytes], mark: Callable[[str], None] = ignore) -> Enriched:
+        """Decode and enrich a batch of at most BATCH_MAX values: all of `observe` that needs no profile."""
+        assert len(values) <= BATCH_MAX
+        decoded = decode(values, self.settings.decode)
+        mark("decode")
+        n = len(decoded)
+        matrix = self._matrix[:n]
+        rows = self.merchants.rows(decoded.names)
+        verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int64)
+        threeds.normalise(decoded.ints, self.merchants.table, rows, verdicts, self._threeds)
+        fill_payment_features(decoded.ints, decoded.hashes, self.merchants.table, rows, verdicts, matrix)
+        mark("enrich")
+        return Enriched(decoded, matrix, rows, verdicts)
 
     def outcomes(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Learnt:
         """Let a batch of outcomes of a partition count; `record_ms` as in `observe`.

@@ -11,11 +11,9 @@ import numpy as np
 import orjson
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from scoring import threeds
-from scoring.decode import DecodeLimits, decode
+from scoring.decode import DecodeLimits
 from scoring.engine import Engine
 from scoring.features.all import FEATURES
-from scoring.features.payment import fill_payment_features
 from scoring.model.bundle import Bundle
 from scoring.observer import Settings
 from scoring.outputs import Source
@@ -62,7 +60,7 @@ def warm_up(bundle: Bundle) -> float:
     odd = plain.replace(b'"warm-up"', b'"warm\\u002dup, spelt oddly"')  # the guard's second stage, msgspec's way
     with profiles_compiled_beside():
         engine.merchant([b"a/m"], [orjson.dumps(_MERCHANT)], _source("merchants"), received_at_ms=_TIME_MS)
-        _read_payments(engine, [plain, odd])
+        engine.observer.enrich([plain, odd])
         _unpack()
         _explain(bundle)
     report = engine.report([orjson.dumps(_REPORT)], _source("fraud-reports"), received_at_ms=_TIME_MS)
@@ -75,16 +73,6 @@ def warm_up(bundle: Bundle) -> float:
     assert outcome.tally.outcomes == {"COUNTED": 1}, "the made-up outcome fits the contract and its event"
     _keep_and_restore(engine.observer.profiles.changelog)
     return time.monotonic() - began
-
-
-def _read_payments(engine: Engine, values: list[bytes]) -> None:
-    """Read and enrich events as `Observer.observe` does before it asks the profiles."""
-    decoded, merchants = decode(values, DecodeLimits()), engine.observer.merchants
-    rows = merchants.rows(decoded.names)
-    verdicts = np.empty((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int16)
-    threeds.normalise(decoded.ints, merchants.table, rows, verdicts)
-    matrix = np.empty((len(decoded), len(FEATURES)))
-    fill_payment_features(decoded.ints, decoded.hashes, merchants.table, rows, verdicts, matrix)
 
 
 def _explain(bundle: Bundle) -> None:
