@@ -4,7 +4,8 @@ from scoring.contract.authorization import NEAR_LABELS
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
 from scoring.outputs import ANSWERS, OUTCOMES
-from streams.kafka.settings import OUTPUT_ROLES, READ_ROLES, label_of
+from streams.kafka.settings import READ_ROLES, label_of
+from streams.telemetry.durable import DURABLE
 from streams.telemetry.metric import Metric
 
 LATENCY_BUCKETS_S = (
@@ -12,9 +13,6 @@ LATENCY_BUCKETS_S = (
     *(0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0),
 )
 """Decision latency. The objectives 5, 10, 20, 100 and 500 ms, 2 s and 5 s are exact bounds."""
-
-FLUSH_BUCKETS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
-"""Time of a flush of one partition. Beyond emit.ack_timeout_s the worker halts."""
 
 STAGE_BUCKETS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2.0)
 """Time of one stage for one batch of 1 to 2,048 events."""
@@ -26,7 +24,6 @@ PARTITIONS_MAX = 1024
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
 INPUTS = tuple(map(label_of, READ_ROLES))
-OUTPUTS = tuple(map(label_of, OUTPUT_ROLES))
 BANDS = tuple(band.name for band in Band)
 CLOCKS = tuple(clock.name for clock in Clock)
 REPORT_CLOCKS = tuple(clock.name for clock in Clock if clock != Clock.OUT_OF_ORDER)  # reports have no order
@@ -260,80 +257,7 @@ CATALOGUE: tuple[Metric, ...] = (
         stage="profile",
         help="Memory of profiles, with their indexes. profiles.rows bounds it.",
     ),
-    Metric(
-        name="sekisho_replayed_total",
-        kind="counter",
-        unit="events",
-        stage="profile",
-        help="Events applied again after a takeover whose decisions were published before: not published again.",
-    ),
-    Metric(
-        name="sekisho_restore_ratio",
-        kind="gauge",
-        unit="1",
-        stage="profile",
-        help="Share of the changelog that the restore of a partition has read; 1 if no restore runs.",
-    ),
-    Metric(
-        name="sekisho_restored_records_total",
-        kind="counter",
-        unit="records",
-        stage="profile",
-        help="Changelog records read to restore assigned partitions.",
-    ),
-    Metric(
-        name="sekisho_foreign_records_total",
-        kind="counter",
-        unit="records",
-        stage="profile",
-        help="Records on outputs that no worker wrote. A restore found and skipped them.",
-        labels={"topic": OUTPUTS},
-    ),
-    Metric(
-        name="sekisho_restore_seconds_total",
-        kind="counter",
-        unit="seconds",
-        stage="profile",
-        help="Time of restores of assigned partitions. Their events wait meanwhile.",
-    ),
-    Metric(
-        name="sekisho_flush_seconds",
-        kind="histogram",
-        unit="seconds",
-        stage="profile",
-        help="Time of a flush of one partition, until its marker is acknowledged or its transaction committed.",
-        buckets=FLUSH_BUCKETS_S,
-    ),
-    Metric(
-        name="sekisho_flushed_rows_total",
-        kind="counter",
-        unit="rows",
-        stage="profile",
-        help="Profile rows written to the changelogs, tombstones included.",
-    ),
-    Metric(
-        name="sekisho_flushed_bytes_total",
-        kind="counter",
-        unit="bytes",
-        stage="profile",
-        help="Bytes of profile rows written to the changelogs.",
-    ),
-    Metric(
-        name="sekisho_follow_lag_seconds",
-        kind="gauge",
-        unit="seconds",
-        stage="profile",
-        help="Age of the oldest row of another worker that this worker has not applied yet.",
-        labels=_PARTITION,
-        bound="partitions assigned to other workers",
-    ),
-    Metric(
-        name="sekisho_card_conflicts_total",
-        kind="counter",
-        unit="cards",
-        stage="profile",
-        help="Sampled cards seen on a second partition: a producer keys events by something other than the card.",
-    ),
+    *DURABLE,
     Metric(
         name="sekisho_model_info",
         kind="gauge",

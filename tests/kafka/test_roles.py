@@ -8,7 +8,8 @@ from streams.dlq.letters import redrivable
 from streams.kafka.rights.table import DESCRIBE, READ, WRITE, command_rights, worker_rights
 from streams.kafka.settings import INPUT_ROLES, READ_ROLES, ROLES, Topics, label_of
 from streams.kafka.topics import TopicPartitions, TopicsSettings, plan
-from streams.telemetry.catalogue import INPUTS, OUTPUTS
+from streams.telemetry.catalogue import INPUTS
+from streams.telemetry.durable import OUTPUTS
 from streams.worker.agents import inputs_of
 
 TOPICS = Topics()
