@@ -121,6 +121,7 @@ class Engine:
             replayed=len(decoded.rejects) - len(rejects),
             outcomes=_by_name(OUTCOMES, results),
             card_conflicts=conflicts,
+            unknown_codes=dict(decoded.unlisted),
             stripped=kinds_of(decoded.findings.values()),
             dead_letters=reasons_of(rejects),
             letter_runs=runs_of(len(values), decoded.rejects),
@@ -339,6 +340,7 @@ class Engine:
             near_keys=dict(observed.decoded.near_keys),
             repeated_keys=observed.decoded.repeated_keys,
             unknown_exemptions=int(np.count_nonzero(exemptions == UNKNOWN_EXEMPTION)),
+            unknown_codes=dict(observed.decoded.unlisted),
             gaps=self.observer.merchants.gap_counts(rows.tolist()),
         )
 

@@ -102,6 +102,7 @@ class Tally:
     near_keys: dict[str, int] = field(default_factory=dict)  # unknown keys, by the field that they are near to
     repeated_keys: int = 0  # events in which an object has a key twice
     unknown_exemptions: int = 0  # events whose `tds.exempt_reason` is in no list
+    unknown_codes: dict[str, int] = field(default_factory=dict)  # response codes in no list, by network
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label
     report_clocks: dict[str, int] = field(default_factory=dict)  # the same by how the time of receipt stood

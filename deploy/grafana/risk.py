@@ -127,6 +127,15 @@ REFUSED = Row(
             width=6,
         ),
         Panel(
+            title="Response codes in no list",
+            description="Response codes per second that no list of the network holds on their day, by network: the "
+            "issuer's answer is known only as far as `outcome.approved` tells. Often a switch has changed. "
+            "`sekisho score --explain` names the events.",
+            unit="ops",
+            queries=(Query(f"sum by (network) ({rate('sekisho_unknown_response_codes_total')})", "{{network}}"),),
+            width=6,
+        ),
+        Panel(
             title="Repeats",
             description="Events whose id is among the last six of their card, per second: senders that retry. "
             "They change nothing and are not answered.",

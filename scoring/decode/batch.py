@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract.authorization import Authorization
+from scoring.contract.authorization import Authorization, Network
 from scoring.contract.dead_letter import Reject
 from scoring.contract.faults import reader
 from scoring.contract.outcome import IssuerOutcome, as_event
@@ -35,6 +35,7 @@ Name = tuple[bytes, bytes, bytes, bytes]
 
 decode_outcome: Final = reader(IssuerOutcome)
 """Decode one outcome; raises one of FAULTS where it is none."""
+_NETWORKS: Final = ("unknown", *get_args(Network))  # `unknown` is no word of the contract: none is counted there
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -47,6 +48,7 @@ class Decoded:
     `spelt` holds the rows whose names may need escapes in JSON. `rejects` pairs a position with its verdict, in order.
     `near_keys` counts unknown keys of all values by the label of the field (`NEAR_LABELS`) that they are near to,
     `repeated_keys` the values in which an object has a key twice; both of at most 48 different unknown keys.
+    `unlisted` counts response codes that no list holds, by network, where nothing else tells their class.
     `findings` says of a row what the guard took out of its event; `values` are without it.
     """
 
@@ -59,6 +61,7 @@ class Decoded:
     hashes: NDArray[np.uint64]
     near_keys: Mapping[str, int]
     repeated_keys: int
+    unlisted: Mapping[str, int]
     findings: Mapping[int, tuple[Finding, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -125,6 +128,7 @@ def _read(
             hashes=reading.hashes,
             near_keys=near_keys,
             repeated_keys=repeated_keys,
+            unlisted=_unlisted(reading),
             findings={position: record.findings for position, record in stripped.items()},
         )
     exact = _read_exactly(values, limits, reading, names, refused)
@@ -141,6 +145,7 @@ def _read(
         hashes=reading.hashes[index],
         near_keys=near_keys,
         repeated_keys=repeated_keys,
+        unlisted=_unlisted(reading),
         findings={row: stripped[position].findings for row, position in enumerate(kept) if position in stripped},
     )
 
@@ -148,6 +153,10 @@ def _read(
 def _names(page: Page, reading: Reading) -> list[Name]:
     data, places = page.data, reading.names.reshape(-1, 2 * NAMES)
     return [(data[a:b], data[c:d], data[e:f], data[g:h]) for a, b, c, d, e, f, g, h in places.tolist()]
+
+
+def _unlisted(reading: Reading) -> dict[str, int]:
+    return {name: int(count) for name, count in zip(_NETWORKS, reading.unlisted, strict=True) if count}
 
 
 def _read_exactly(

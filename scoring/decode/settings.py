@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scoring.contract.currencies import CURRENCIES
 from scoring.decode.rejects import TEXT_FIELDS
 from scoring.nearness import nearest
+from scoring.reference.response_codes import Answers, answers
 
 REFERENCES = (
     ("$.ids.network_txn_id", 15),  # ISO 8583 DE 62.2 as Visa uses it
@@ -84,11 +85,14 @@ class KernelLimits(NamedTuple):
     """Limits as arrays for kernels.
 
     `clock` int64[3]: the earliest ms, the first ms too late, the entities that leave out the acquirer, as bits.
-    `rates` float64[1000]: yen per major unit by currency number, -1 unknown.
+    `rates` float64[1000]: yen per major unit by currency number, -1 unknown. The rest are fields of `Answers`.
     """
 
     clock: NDArray[np.int64]
     rates: NDArray[np.float64]
+    eras_ms: NDArray[np.int64]
+    places: NDArray[np.int16]
+    classes: NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,7 @@ class DecodeLimits:
     `yen_per_unit` gives yen per major unit of a currency, for events that do not bring their own yen.
     `joined` holds the entities (positions of the profile's Entity) that are one across acquirers, not one per acquirer.
     `pan_allowed` names fields, by path and number of digits, that hold references which may look like a card number.
+    `answers` are the classes of response codes.
     """
 
     bytes_max: int = 64 * 1024
@@ -109,6 +114,7 @@ class DecodeLimits:
     joined: frozenset[int] = frozenset()
     pan_allowed: frozenset[tuple[str, int]] = frozenset(REFERENCES)
     guard: GuardMode = "strip"
+    answers: Answers = field(default_factory=answers, repr=False, compare=False)
     kernel: KernelLimits = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -120,7 +126,7 @@ class DecodeLimits:
             if currency in CURRENCIES:
                 rates[CURRENCIES[currency][0]] = rate
         clock = np.array((self.event_ms_min, self.event_ms_max, self.joined_mask), dtype=np.int64)
-        object.__setattr__(self, "kernel", KernelLimits(clock, rates))
+        object.__setattr__(self, "kernel", KernelLimits(clock, rates, *self.answers))
 
     @property
     def joined_mask(self) -> int:

@@ -67,6 +67,10 @@ def explain(settings: Settings) -> int:
             found.append(
                 f"decided without {finding.path}, which holds sensitive data: {finding.kind.removeprefix('SENSITIVE_')}"
             )
+        for network in decoded.unlisted:
+            found.append(
+                f"$.outcome.response_code: in no list of {network} on that day; only $.outcome.approved counts"
+            )
         for _, reject in decoded.rejects:
             refused += 1
             found.append(f"refused: {reject.reason} at {reject.path}")

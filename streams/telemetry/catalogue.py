@@ -1,6 +1,8 @@
 """The catalogue of metrics: name, kind, help, labels and their bound. `page` generates the documentation from it."""
 
-from scoring.contract.authorization import NEAR_LABELS
+from typing import get_args
+
+from scoring.contract.authorization import NEAR_LABELS, Network
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
 from scoring.outputs import ANSWERS, OUTCOMES
@@ -137,6 +139,16 @@ CATALOGUE: tuple[Metric, ...] = (
         unit="events",
         stage="decode",
         help="Authorizations in which an object of the contract has the same key twice: the last value counts.",
+    ),
+    Metric(
+        name="sekisho_unknown_response_codes_total",
+        kind="counter",
+        unit="records",
+        stage="decode",
+        help="Authorizations and outcomes, repeats too, by network, whose response code is in no list of that network "
+        "on that day, and whose class (`outcome.normalised`) is not given: only `outcome.approved` counts. "
+        "`sekisho score --explain` names them.",
+        labels={"network": get_args(Network)},
     ),
     Metric(
         name="sekisho_sensitive_records_total",

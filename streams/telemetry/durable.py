@@ -73,7 +73,7 @@ DURABLE: tuple[Metric, ...] = (
         unit="seconds",
         stage="profile",
         help="Age of the oldest row of another worker that this worker has not applied yet.",
-        labels=_PARTITION,
+        labels={"partition": ()},
         bound="partitions assigned to other workers",
     ),
     Metric(

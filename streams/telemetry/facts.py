@@ -61,6 +61,7 @@ class Telemetry:
         self._near_keys = series.cells("sekisho_near_keys_total")
         self._repeated_keys = series.cell("sekisho_repeated_keys_total")
         self._unknown_exemptions = series.cell("sekisho_unknown_exemptions_total")
+        self._unknown_codes = series.cells("sekisho_unknown_response_codes_total")
         self._gaps = series.cells("sekisho_checklist_gaps_total")
         self._reports = series.cells("sekisho_fraud_reports_total")
         self._report_clocks = series.cells("sekisho_fraud_report_times_total")
@@ -119,6 +120,7 @@ class Telemetry:
             self._near_keys[path,].add(count)
         self._repeated_keys.add(tally.repeated_keys)
         self._unknown_exemptions.add(tally.unknown_exemptions)
+        self._count_unknown_codes(tally)
         for item, count in tally.gaps.items():
             self._gaps[item,].add(count)
         self._count_dead_letters("authorizations", tally)
@@ -136,6 +138,7 @@ class Telemetry:
             self._report_clocks[clock,].add(count)
         for result, count in tally.outcomes.items():
             self._outcomes[result,].add(count)
+        self._count_unknown_codes(tally)
         self._card_conflicts.add(tally.card_conflicts)
         self._count_dead_letters(source, tally)
         self._count_stripped(tally)
@@ -173,6 +176,10 @@ class Telemetry:
             if reason.startswith("SENSITIVE_"):
                 self._guard_hits.add(count)
                 self._sensitive[reason.removeprefix("SENSITIVE_"), "refused"].add(count)
+
+    def _count_unknown_codes(self, tally: Tally) -> None:
+        for network, count in tally.unknown_codes.items():
+            self._unknown_codes[network,].add(count)
 
     def _count_stripped(self, tally: Tally) -> None:
         for kind, count in tally.stripped.items():

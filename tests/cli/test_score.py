@@ -138,6 +138,7 @@ def test_explain_names_unknown_keys_near_a_field_of_each_event_and_refusals(
         encoded(merchant={"mcc": None, "merchantCategoryCode": "5732"}),
         encoded(**{number: 1}),
         encoded(event_id=number),
+        encoded(card={"network": "jcb"}, outcome={"response_code": "X9"}),
         encoded(),
     ]
     assert score(monkeypatch, b"\n".join(lines) + b"\n", "--explain") == 1
@@ -153,9 +154,11 @@ def test_explain_names_unknown_keys_near_a_field_of_each_event_and_refusals(
         "event 5: refused: MISSING_FIELD at $.merchant.mcc",
         "event 6: decided without $.*, which holds sensitive data: PAN",
         "event 7: refused: SENSITIVE_PAN at $.event_id",
-        "8 events: 5 with keys to look at, 2 refused",
+        "event 8: $.outcome.response_code: in no list of jcb on that day; only $.outcome.approved counts",
+        "9 events: 5 with keys to look at, 2 refused",
     ]
     assert "hidden" not in out
+    assert "X9" not in out
     assert number not in out
 
 

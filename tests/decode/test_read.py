@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.simulator.soak import soak_values
-from scoring.contract.codes import OutcomeClass
+from scoring.contract.codes import NetworkCode, OutcomeClass
 from scoring.decode import Col, DecodeLimits, decode
 from scoring.decode.hashing import KEYS
 from scoring.decode.page import lay_out
@@ -60,6 +60,7 @@ def exactly(value: bytes) -> tuple[int, Any, Any, Any] | None:
         np.empty((1, KEYS), np.uint64),
         np.zeros((1, 4, 2), np.int64),
         blank_notes(),
+        np.zeros(len(NetworkCode), np.int64),
     )
     read_event(made, LIMITS, reading, 0)
     names = tuple(text.encode() for text in (made.event_id, made.acquirer.id, made.card.pan_hmac, made.merchant.id))

@@ -114,6 +114,14 @@ def test_unknown_keys_near_a_field_and_repeated_keys_are_counted() -> None:
     assert tally.repeated_keys == 1
 
 
+def test_response_codes_in_no_list_are_counted_by_network() -> None:
+    odd = {"response_code": "ZZ", "approved": False}
+    tally = score(
+        new_engine(), [encoded(outcome=odd), encoded(event_id="e-2"), encoded(event_id="e-3", outcome=odd)]
+    ).tally
+    assert tally.unknown_codes == {"visa": 2}
+
+
 def test_decisions_carry_the_card_token_as_key() -> None:
     ((key, _value),) = score(new_engine(), [encoded()]).decisions
     assert key.decode() == token("card-1")

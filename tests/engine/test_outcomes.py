@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.contract.dead_letter import DeadLetter
-from scoring.contract.response_codes import ISO_8583
 from scoring.engine import Engine
 from scoring.outputs import NOTHING, Emitted, Outputs
 from tests.decode.guard.numbers import PAN
@@ -43,7 +42,7 @@ def test_an_outcome_leaves_what_the_answer_among_the_events_leaves(code: str) ->
     assert take(apart, outcome_of(answer)).tally.outcomes == {"COUNTED": 1}
     now = features(apart, encoded(event_id="e-2", **KEYS))
     assert str(now) == str(features(among, encoded(event_id="e-2", **KEYS)))
-    assert now["card_approval_rate_24h"] == float(ISO_8583[code].name == "APPROVED")
+    assert now["card_approval_rate_24h"] == float(code == "00")
 
 
 def test_a_request_after_its_outcome_is_decided_once_and_counts_once() -> None:
@@ -67,6 +66,14 @@ def test_an_outcome_that_never_comes_leaves_an_attempt_that_no_rate_counts() -> 
     )
     now = features(engine, encoded(event_id="e-9"))
     assert (now["card_attempts_1h"], now["card_approval_rate_24h"], now["merchant_approval_rate_1h"]) == (3, 1, 1)
+
+
+def test_an_outcome_whose_code_no_list_holds_is_counted_and_says_nothing() -> None:
+    engine = new_engine()
+    score(engine, [asked()])
+    tally = take(engine, outcome_of(answered(outcome={"approved": None, "response_code": "ZZ"}))).tally
+    assert tally.unknown_codes == {"visa": 1}
+    assert np.isnan(features(engine, encoded(event_id="e-2"))["card_approval_rate_24h"])
 
 
 def test_an_outcome_whose_time_is_not_trusted_moves_nothing() -> None:

@@ -150,6 +150,7 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
         repeated_keys=4,
         stripped={"SENSITIVE_PAN": 3, "SENSITIVE_CVV": 1},
         unknown_exemptions=1,
+        unknown_codes={"jcb": 2},
         gaps={"SC5_CREDMASTER": 4},
     )
     for _ in range(2):
@@ -173,6 +174,8 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
     assert value(of, "sekisho_sensitive_records_total", kind="PIN", action="stripped") == 0
     assert value(of, "sekisho_threeds_total", status="AUTHENTICATED") == 10
     assert value(of, "sekisho_unknown_exemptions_total") == 2
+    assert value(of, "sekisho_unknown_response_codes_total", network="jcb") == 4
+    assert value(of, "sekisho_unknown_response_codes_total", network="visa") == 0
     assert value(of, "sekisho_near_keys_total", field="tds") == 4
     assert value(of, "sekisho_near_keys_total", field="tds.trans_status") == 6
     assert value(of, "sekisho_repeated_keys_total") == 8
@@ -213,6 +216,7 @@ def test_outcomes_count_under_their_own_topic() -> None:
     tally = Tally(
         events=9,
         outcomes={"COUNTED": 4, "UNMATCHED": 2, "REPEAT": 1},
+        unknown_codes={"visa": 3},
         card_conflicts=1,
         dead_letters={"SENSITIVE_PAN": 2},
         stripped={"SENSITIVE_PIN": 1},
@@ -220,6 +224,7 @@ def test_outcomes_count_under_their_own_topic() -> None:
     of.taken("authorization-outcomes", Outputs(tally=tally))
     assert value(of, "sekisho_outcomes_total", result="COUNTED") == 4
     assert value(of, "sekisho_outcomes_total", result="UNMATCHED") == 2
+    assert value(of, "sekisho_unknown_response_codes_total", network="visa") == 3
     assert value(of, "sekisho_outcomes_total", result="UNTIMED") == 0
     assert value(of, "sekisho_card_conflicts_total") == 1
     assert value(of, "sekisho_dead_letters_total", topic="authorization-outcomes", reason="SENSITIVE_PAN") == 2

@@ -19,7 +19,6 @@ from scoring.contract.codes import (
     WalletCode,
 )
 from scoring.contract.currencies import CURRENCIES
-from scoring.contract.response_codes import answers_of
 from scoring.contract.threeds_codes import (
     N0,
     N2,
@@ -73,15 +72,14 @@ class Vocabulary(IntEnum):
     TDS_VERSION = 25
     WALLET = 26
     EXEMPTION = 27
-    ANSWER = 28  # response codes: of the network in column NETWORK this plus that
-    WALLET_KIND = 40
-    CURRENCY_NUMBER = 41  # the number alone, by letters or by digits as EMV 3-D Secure writes it
-    MESSAGE_CATEGORY = 42  # this and the next: codes of two digits
-    REQUESTOR_AUTH_IND = 43
-    THREE_RI_IND = 44
-    CHALLENGE_EXEMPTION = 45
-    TRUST_LIST_SOURCE = 46
-    RESULTS_STATUS = 47
+    WALLET_KIND = 28
+    CURRENCY_NUMBER = 29  # the number alone, by letters or by digits as EMV 3-D Secure writes it
+    MESSAGE_CATEGORY = 30  # this and the next: codes of two digits
+    REQUESTOR_AUTH_IND = 31
+    THREE_RI_IND = 32
+    CHALLENGE_EXEMPTION = 33
+    TRUST_LIST_SOURCE = 34
+    RESULTS_STATUS = 35
 
 
 def _coded(words: object, codes: type[IntEnum]) -> dict[str, int]:
@@ -134,10 +132,6 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.TDS_VERSION: _VERSIONS,
     Vocabulary.WALLET: {**wallet_words(), "": UNTOLD, **dict.fromkeys(("none", "NONE", "None"), 0)},
     Vocabulary.EXEMPTION: exemption_words(),
-    **{
-        Vocabulary.ANSWER + position: {code: int(answer) for code, answer in answers_of(network).items()}
-        for network, position in _coded(Network, NetworkCode).items()
-    },
     Vocabulary.WALLET_KIND: _coded(WalletKind, WalletCode),
     Vocabulary.CURRENCY_NUMBER: {
         spelt: number for name, (number, _) in CURRENCIES.items() for spelt in (name, f"{number:03d}")

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.authorization import Authorization
+from scoring.contract.codes import NetworkCode
 from scoring.contract.dead_letter import Reject
 from scoring.decode.columns import Col
 from scoring.decode.hashing import KEYS, keys_of
@@ -42,7 +43,8 @@ class Reading(NamedTuple):
     """What a batch of n records says, one row each: only rows whose verdict is READ mean anything.
 
     `verdicts` int8[n]; `ints` int64[n, Col]; `hashes` uint64[n, 9]; `names` int64[n, 4, 2], where in the data the texts
-    of `NAMES` begin and end; `notes` of the keys of all of them, see `oddities`.
+    of `NAMES` begin and end; `notes` of the keys of all of them, see `oddities`; `unlisted` int64[networks], response
+    codes that no list holds, by network (`NetworkCode`).
     """
 
     verdicts: NDArray[np.int8]
@@ -50,6 +52,7 @@ class Reading(NamedTuple):
     hashes: NDArray[np.uint64]
     names: NDArray[np.int64]
     notes: NDArray[np.int64]
+    unlisted: NDArray[np.int64]
 
 
 @helper
@@ -62,7 +65,7 @@ def _slate(data: Bytes, notes: NDArray[np.int64]) -> Slate:
 @helper
 def _close(slate: Slate, limits: KernelLimits, out: Reading, r: int) -> int:
     """Finish the record on the slate and write it out as row r, unless it breaks the contract; return the verdict."""
-    verdict = finish(slate, limits.clock[0], limits.clock[1], limits.rates)
+    verdict = finish(slate, limits, out.unlisted)
     if verdict == READ:
         for column in range(_COLUMNS):
             out.ints[r, column] = slate.row[column]
@@ -163,6 +166,7 @@ def read_batch(page: Page, limits: DecodeLimits) -> Reading:
         np.empty((n, KEYS), dtype=np.uint64),
         np.zeros((n, NAMES, 2), dtype=np.int64),  # of what is left the names are empty, not anywhere
         blank_notes(),
+        np.zeros(len(NetworkCode), dtype=np.int64),
     )
     _batch(page.stops, np.frombuffer(page.data, dtype=np.uint8), limits.kernel, reading)
     return reading

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scoring.contract.codes import IdForm, Kind, OutcomeClass, TxnTypeCode
 from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
-from scoring.decode.read.codes import Vocabulary
+from scoring.decode.read.answers import answer_of
 from scoring.decode.read.fields import (
     CATEGORY,
     CODE,
@@ -25,10 +25,10 @@ from scoring.decode.read.fields import (
     VOCABULARY,
     Scratch,
     Slate,
-    Span,
 )
 from scoring.decode.read.lexicon import MISSING
 from scoring.decode.read.words import look_up
+from scoring.decode.settings import KernelLimits
 from scoring.jit import helper, whole
 
 READ: Final = 0  # verdicts of a record
@@ -46,7 +46,6 @@ _AMOUNT_JPY: Final = int(Col.AMOUNT_JPY)
 _CURRENCY: Final = int(Col.CURRENCY)
 _EXPONENT: Final = int(Col.EXPONENT)
 _MCC: Final = int(Col.MCC)
-_NETWORK: Final = int(Col.NETWORK)
 _TXN_TYPE: Final = int(Col.TXN_TYPE)
 _OUTCOME: Final = int(Col.OUTCOME)
 _KIND: Final = int(Col.KIND)
@@ -56,8 +55,6 @@ _NORMALISED: Final = int(Scratch.NORMALISED)
 _APPROVED_FLAG: Final = int(Scratch.APPROVED)
 _BIN_ODD: Final = int(Scratch.BIN_ODD)
 _LAST4_ODD: Final = int(Scratch.LAST4_ODD)
-_RESPONSE: Final = int(Span.RESPONSE_CODE)
-_ANSWER: Final = int(Vocabulary.ANSWER)
 _APPROVED: Final = int(OutcomeClass.APPROVED)
 _GENERIC: Final = int(OutcomeClass.GENERIC)
 _KIND_OF: Final = {TxnTypeCode.REFUND: Kind.REFUND, TxnTypeCode.REVERSAL: Kind.REVERSAL}
@@ -152,13 +149,13 @@ def _look_closer(data: NDArray[np.uint8], start: int, stop: int, vocabulary: int
 
 
 @helper
-def finish(slate: Slate, earliest_ms: int, latest_ms: int, rates: NDArray[np.float64]) -> int:
+def finish(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -> int:
     """Fill in what follows from several fields, and check rules that types do not express.
 
-    `rates` float64[1000] are yen per major unit by currency number, negative where unknown.
+    `unlisted` int64[networks] counts response codes that no list holds, by network.
     """
-    row, spans = slate.row, slate.spans
-    if not earliest_ms <= row[_EVENT_MS] < latest_ms:
+    row = slate.row
+    if not limits.clock[0] <= row[_EVENT_MS] < limits.clock[1]:
         return LATE_OR_EARLY
     if row[_MONEY] < 0:
         return NO_CURRENCY
@@ -177,13 +174,12 @@ def finish(slate: Slate, earliest_ms: int, latest_ms: int, rates: NDArray[np.flo
     elif row[_JPY] >= 0:
         row[_AMOUNT_JPY] = row[_JPY]
     else:
-        rate = rates[row[_CURRENCY]]
+        rate = limits.rates[row[_CURRENCY]]
         row[_AMOUNT_JPY] = np.int64(row[_MINOR] * rate / _TENS[exponent] + 0.5) if rate >= 0.0 else -1
     row[_KIND] = _KINDS[row[_TXN_TYPE]]
     outcome = row[_NORMALISED]
-    if outcome == 0 and spans[_RESPONSE, 0] >= 0:
-        answer = look_up(slate.data, spans[_RESPONSE, 0], spans[_RESPONSE, 1], _ANSWER + row[_NETWORK])
-        outcome = max(answer, 0)
+    if outcome == 0:
+        outcome = answer_of(slate, limits, unlisted)
     if outcome == 0 and row[_APPROVED_FLAG] >= 0:
         outcome = _APPROVED if row[_APPROVED_FLAG] else _GENERIC
     row[_OUTCOME] = outcome
