@@ -30,6 +30,7 @@ EXPLAINED: Final = {
     "scoring/profile/kernels/reports.py: if second >= settled_s > 0: | >= settled_s >= 0": _NOTHING_SETTLED,
     "scoring/profile/kernels/reports.py:             break": "an empty place of the log has no reports: it adds none",
     "scoring/profile/kernels/reports.py: _VALUES: Final = 5 ": "the next value is of merchants, which are read later",
+    "scoring/profile/kernels/reports.py: closest, least_s = 0, TIME_S_MAX | 0  ->  1": "each pair is as close as that",
     "scoring/profile/kernels/reports.py: _TO_THE_END: Final = ": "any number after every bucket",
     "scoring/profile/kernels/reports.py: else -1 | 1  ->  2": "any place below 0",
     "scoring/profile/kernels/reports.py: = min(ever, _COUNT_TOP)": _OF_MERCHANTS,

@@ -11,7 +11,7 @@ from scoring.profile.kernels import store
 from scoring.profile.layout import ROW_LAYOUTS
 from scoring.profile.row_plans import REPORT_FIELDS
 from tests.profile.events import NOON, Event, Report, Stream, at, spread
-from tests.profile.oracles.report_oracle import DAY, LOG, ReportOracle
+from tests.profile.oracles.report_oracle import DAY, LOG, WINDOWS, ReportOracle
 from tests.profile.oracles.strategies import histories
 
 KINDS = {"card": (REPORTED, store.REPORTS, Entity.CARD), "merchant": (Entity.MERCHANT, 1, Entity.MERCHANT)}
@@ -49,7 +49,7 @@ def cells_of(profiles: Profiles, kind: str, key: int) -> Cells:
 @example([received(second) for second in (3, 1, 2, 2, 0.5)])
 @example([*(received(60 * k) for k in range(20)), at(900), *(received(60 * k - 7) for k in range(20))])
 @example([at(DAY, card=3, merchant=3), *(received(7 * k % 100, amount=k) for k in range(120))])
-def test_the_log_of_a_row_has_its_seconds_latest_first_and_then_empty_places(steps: list[Event | Report]) -> None:
+def test_a_log_has_its_seconds_latest_first_then_empty_places_and_the_clock(steps: list[Event | Report]) -> None:
     stream, oracle = Stream(), ReportOracle()
     for step in steps:
         if isinstance(step, Event):
@@ -66,6 +66,7 @@ def test_the_log_of_a_row_has_its_seconds_latest_first_and_then_empty_places(ste
                 assert cells["log_s"].tolist() == seconds + empty
                 assert cells["log_n"].tolist() == [log[second][0] for second in seconds] + empty
                 assert cells["log_jpy"].tolist() == [log[second][1] for second in seconds] + empty
+                assert cells["heard_s"][0] == of[key][1].heard_s
 
 
 @pytest.mark.parametrize("is_settled", [True, False], ids=["settled", "joined to the next"])
@@ -108,18 +109,20 @@ def test_a_second_that_leaves_a_full_log_changes_nothing_beside(is_settled: bool
 
 
 def test_an_event_of_any_time_sees_of_what_is_settled_what_it_may() -> None:
-    """In order, late by hours and by weeks; reports of sixty days, the last day's closer together."""
+    """In order and late. Reports of sixty days, and then of sub-buckets that just are or just are not held."""
     stream, oracle = Stream(), ReportOracle()
     first = at(60 * DAY, card=3, merchant=3)
     stream.feed(first)
     oracle.moved(first)
     hours = [*range(0, 60 * 24, 7), *(59 * 24 + k / 3 for k in range(70))]
-    for number, hour in enumerate(hours):
+    last_s = NOON + round(hours[-LOG - 1] * 3_600)
+    behind = [(last_s - count * width // 4 - NOON) / 3_600 for width in WINDOWS.values() for count in (3, 4, 5, 6)]
+    for number, hour in enumerate([*hours, *behind]):
         report = received(hour * 3_600, amount=100 + number)
         stream.report(report)
         oracle.report(report)
     rows = {"card": oracle.cards[1][1], "merchant": oracle.merchants[1][1]}
-    last_s = max(second for second, _, _ in rows["card"].settled)
+    assert last_s == max(second for second, _, _ in rows["card"].settled)
     late = [60 * DAY - 7_000 * k for k in range(30)] + [60 * DAY - 5 * 3_600 * k for k in range(45, 250)]
     for second in (70 * DAY, 61 * DAY, last_s - NOON, last_s - NOON - 1, *late):
         features = stream.last(at(second))
