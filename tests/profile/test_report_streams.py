@@ -204,6 +204,21 @@ def test_a_report_of_the_first_second_of_all_is_added_up_again() -> None:
         assert features["merchant_reports_24h"] == (3, 4, 5, 5)[number - 1]
 
 
+def test_of_a_full_log_that_no_event_has_reached_the_two_closest_seconds_are_one_when_it_is_added_up_again() -> None:
+    plain, durable = Profiles(SMALL), Profiles(SMALL, 3)
+    log: Log = {}
+    for second in range(1, LOG + 2):
+        report = Report(received_ms=1_000 * second, card=second % 3)
+        assert feed(durable, report, second, second % 3) == feed(plain, report, second)
+    append(log, durable, range(3))
+    durable = restored(log, SMALL)
+    for second, known in ((1, 0), (2, 2)):
+        event = Event(time_ms=1_000 * second)
+        seen = feed(durable, event, 100 + second, 1)
+        assert seen == feed(plain, event, 100 + second)
+        assert dict(zip(NAMES, np.frombuffer(seen), strict=True))["merchant_reports_24h"] == known
+
+
 def reports_of_weeks(ends_day: int) -> list[Event | Report]:
     """Draw reports every eight hours up to a day, of three cards in turn, and then some that are read late."""
     first = at(ends_day * DAY, card=4, merchant=2)
