@@ -12,6 +12,7 @@ _OF_FEATURES: Final = (
 )
 _NOTHING_SETTLED: Final = "a row that has settled nothing holds 0 in all its rings"
 _OF_MERCHANTS: Final = "no feature reads how many reports a merchant ever had, and only merchants have parts"
+_CONSTANT: Final = "the mean probability of the rows settles the constant"
 EXPLAINED: Final = {
     "scoring/features/amount.py: .add(": _OF_FEATURES,
     "scoring/features/instrument.py: .add(": _OF_FEATURES,
@@ -37,10 +38,13 @@ EXPLAINED: Final = {
     "scoring/profile/kernels/reports.py: while place < REPORT_LOG and received_s < ": "the place after the log holds 0",
     "scoring/profile/kernels/reports.py: if second == 0:": "a second 1 is none",
     "models/training/calibrate.py: _SHIFT_MAX: Final = ": "a bracket of the root: a wider one holds the same",
+    "models/training/calibrate.py: log_odds + shift | log_odds - shift": "it is looked for as far below 0 as above",
     "models/training/calibrate.py: np.diff(centres) >= KNOT_GAP_MIN": "just that far apart, two or one",
     "models/training/calibrate.py: if abs(excess(shift)) > ": "just that much is as good on either side",
-    "models/training/calibrate.py: xtol=1e-12": "a tolerance far below what is shown",
-    "models/training/calibrate.py: tol=1e-10": "the same",
+    "models/training/calibrate.py: xtol=1e-12 | 1e-12  ->": "a tolerance far below what is shown",
+    "models/training/calibrate.py: tol=1e-10 | 1e-10  ->": "the same",
+    "models/training/calibrate.py: max_iter=200 | 200  ->  201": "a bound: fits take at most 13 steps",
+    "models/training/calibrate.py: np.array([slope * centre + intercept]) | slope * centre - intercept": _CONSTANT,
     "models/training/calibrate.py: np.repeat([1, 0], rows)": "any two labels in this order",
     "models/training/calibrate.py: if scale < KNOT_GAP_MIN": "a spread of just that much is as good on either side",
     "scoring/threeds/consistency.py: np.zeros(128, ": "one place after the last letter of ASCII, which nothing reads",
