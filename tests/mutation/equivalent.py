@@ -75,7 +75,6 @@ EXPLAINED: Final = {
     "scoring/merchants/goods.py: (3000, 3500)": "lodging begins at 3501 and is written later",
     "scoring/merchants/goods.py: (7991, 7991)": "entertainment begins at 7992 and is written later",
     "scoring/merchants/store.py: ITEM_FIRST = 9": "a column that nothing reads before those of the items",
-    "scoring/merchants/store.py: _ITEM_STATE = ": "a state is read as unknown, as a gap, or as neither",
     "scoring/merchants/store.py: TDS_INTRODUCED_MS] = ": "read by the verdict only: tests/threeds/test_threeds.py",
     "scoring/merchants/store.py: _HANDLING = ": "a column that no feature and no summary reads",
     "scoring/merchants/store.py: row[MerchantCol.HANDLING] = ": "the same",
