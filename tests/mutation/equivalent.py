@@ -56,6 +56,7 @@ EXPLAINED: Final = {
     "scoring/threeds/verdict.py: np.zeros((len(NETWORKS), 128)": "the same",
     "scoring/threeds/verdict.py: ECI_WIDTH = ": "one ECI more than 99, which nothing reads",
     "scoring/threeds/verdict.py: _FAILED_RESULT, _NOT_VALIDATED = ": "any two codes but 0",
+    "scoring/features/all.py: .hexdigest()[:12]": "any length of the hash that names the inputs",
     "scoring/features/all.py: .join(f": "any text between the names",
     "models/training/matrix.py: _CHUNK_ROWS: Final = 1 << 16": "any number of rows kept together gives the same",
     "models/training/train.py: free_raw_data=True": "memory only",
