@@ -127,7 +127,7 @@ def test_the_page_of_the_configuration_has_every_key_with_its_default_and_a_mean
         ("consume.batch_max_events", "integer, 1 to 2,048", "most events scored in one batch"),
         ("kafka.sasl.password", "`{file: PATH}` or `{env: NAME}`", "where the password is kept"),
         ("kafka.tls.key_file", "text or null", "its private key"),
-        ("decode.guard", "`refuse`, `strip`", "strip takes sensitive data out"),
+        ("decode.guard", "`refuse`, `strip`", "strip removes sensitive data"),
         ("decode.references", "list (0 to 32) of object", "Text fields whose digits"),
         ("topics.partitions.events", "integer, 1 to 1,024", "of all topics but those below"),
     ],
