@@ -1,4 +1,4 @@
-"""The demonstration: broker, worker and simulated fraud on one machine, watched live and accounted for at the end."""
+"""The demonstration: broker, worker and simulated fraud on one machine, with a live view and a balance at the end."""
 
 from collections.abc import Sequence
 

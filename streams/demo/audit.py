@@ -1,4 +1,4 @@
-"""The balance, read from the topics themselves and compared with what the worker says of itself."""
+"""The balance of events, read from the topics and compared with the worker's metrics."""
 
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ _decode_letter = msgspec.json.Decoder(_Letter).decode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """Events in, and what each of them became. A repeat is an id among the last ones of its card."""
+    """Number of events, and of their results. A repeat is an event id among the last ones of its card."""
 
     events: int
     decisions: int
@@ -56,10 +56,10 @@ class Balance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """Both balances, what id by id does not fit, and the dead letters by reason.
+    """Both balances, differences by event id, and dead letters by reason.
 
-    `late` repeats came after more events of their card than it remembers ids of: they are new events to the worker.
-    `undecided` counts ids without a decision, `duplicates` decisions beyond one for each event that was no repeat.
+    `late`: repeats that came after more events of their card than its profile keeps ids; the worker decides them again.
+    `undecided`: ids without a decision. `duplicates`: decisions beyond one for each event that was no repeat.
     """
 
     topics: Balance
@@ -71,12 +71,12 @@ class Audit:
 
     @property
     def holds(self) -> bool:
-        """Whether every event was accounted for once, and the worker counted the same."""
+        """Whether every event has exactly one result, and the worker's metrics are equal."""
         return self.topics.holds and self.topics == self.worker and self.undecided == self.duplicates == 0
 
 
 async def audit(settings: Settings, exposition: str) -> Audit:
-    """Read the topics from their start to their end. Some 200 bytes of memory an event.
+    """Read the topics from start to end. Memory: some 200 bytes for each event.
 
     Raises:
         UnreadableError: a topic cannot be read to its end.
@@ -113,7 +113,7 @@ async def audit(settings: Settings, exposition: str) -> Audit:
 
 
 class Inputs:
-    """Work out from the events alone, in the order of their partition, how often each id is to be decided."""
+    """Compute from the events, in partition order, how often each id must be decided."""
 
     def __init__(self) -> None:
         self.events = 0
@@ -139,7 +139,7 @@ class Inputs:
 
 
 def counted(exposition: str) -> Balance:
-    """Read the balance out of a worker's metrics."""
+    """Return the balance in a worker's metrics."""
     totals: Counter[str] = Counter()
     for family in text_string_to_metric_families(exposition):
         for sample in family.samples:
@@ -154,7 +154,7 @@ def counted(exposition: str) -> Balance:
 
 
 async def _all(reader: LogReader, topic: str) -> AsyncIterator[tuple[int, Rows]]:
-    """Give all that a topic holds, with its partition."""
+    """Yield all records of a topic, with their partition."""
     for tp, (begin, end) in (await reader.bounds(await reader.partitions_of(topic))).items():
         async with aclosing(reader.read(tp, begin, end)) as log_rows:
             async for rows in log_rows:

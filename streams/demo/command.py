@@ -1,4 +1,4 @@
-"""`sekisho demo`: arguments, where to show it, and the exit status."""
+"""`sekisho demo`: arguments, choice of the screen, and the exit status."""
 
 import argparse
 import asyncio
@@ -32,19 +32,19 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of `sekisho demo`."""
     p = argparse.ArgumentParser(
         prog="sekisho demo",
-        description="Start a broker, a worker and simulated card traffic with fraud in it, watch it live, and account "
-        "for every event at the end. Needs nothing but this package; everything it starts it also ends.",
+        description="Start a broker, a worker and simulated card traffic with fraud, show it live, and print a balance "
+        "of all events at the end. It needs only this package, and ends all processes that it starts.",
     )
     p.add_argument("--duration", type=_seconds, default=60.0, metavar="S", help="live seconds (default 60), 5 to 3600")
-    p.add_argument("--seed", type=int, default=7, help="of the simulated traffic (default %(default)s)")
+    p.add_argument("--seed", type=int, default=7, help="seed of the simulated traffic (default %(default)s)")
     p.add_argument("--lang", choices=("en", "ja"), default="en", help="language of the reasons (default %(default)s)")
-    p.add_argument("--plain", action="store_true", help="plain lines, as where there is no terminal")
+    p.add_argument("--plain", action="store_true", help="print plain lines, as without a terminal")
     p.add_argument("--record", type=Path, metavar="FILE.svg", help="save the view at the end of the live part")
     return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demonstration and return 0 if the balance holds, 1 if not, 3 if something failed to start or stopped."""
+    """Run the demonstration. Return 0 if the balance holds, 1 if not, 3 if a process failed."""
     options = parser().parse_args(argv)
     plan = Plan(
         live_s=options.duration,

@@ -1,4 +1,4 @@
-"""The simulator's records to the topics: merchants, days of history at full speed, then a day to the clock."""
+"""Send the simulator's records: merchants, days of history at full speed, then one day evenly in time."""
 
 import asyncio
 import time
@@ -12,19 +12,19 @@ from streams.kafka.settings import Topics
 from streams.replay.lines import FIELDS, Line, read_lines
 
 DAY_MS = 86_400_000
-TICK_S = 0.025  # the embedded broker pays per batch, and the more the longer it runs
+TICK_S = 0.025  # the embedded broker has a cost per batch, which grows with time
 BATCH_LINES = 500
-BATCHES_AHEAD = 30  # about 15 MB: the simulator draws an hour at a time and rests in between
+BATCHES_AHEAD = 30  # about 15 MB: the simulator generates one hour at a time
 HISTORY_IN_FLIGHT = 30_000
 ANSWER_S = 30.0
 
 
 class FeedError(Exception):
-    """The simulator ended too early, or the worker stopped answering."""
+    """Raised when the simulator ends too early, or the worker stops deciding."""
 
 
 class Feed:
-    """Send one stream. `check` is called now and then and may raise."""
+    """Send one stream. `check` is called repeatedly and may raise."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Feed:
         self.troublemaker = Troublemaker()
 
     async def fetch(self) -> None:
-        """Keep some batches of lines ready; an empty one is the end. Run it beside the others."""
+        """Read batches of lines ahead; an empty one is the end. Run it as a task of its own."""
         while True:
             batch = await asyncio.to_thread(self._next_batch)
             await self._queue.put(batch)
@@ -59,7 +59,7 @@ class Feed:
         return [line for line, _ in zip(self._lines, range(BATCH_LINES), strict=False)]
 
     async def merchants(self) -> int:
-        """Send the merchant store, which comes first, and return how many merchants it has."""
+        """Send the merchants, which come first, and return their number."""
         lines = await self._next()
         if not lines:
             raise FeedError("the simulator wrote nothing")
@@ -77,7 +77,7 @@ class Feed:
         return count
 
     async def history(self) -> None:
-        """Send everything before the live day as fast as the worker takes it, and wait for the last answer."""
+        """Send all records before the live day at full speed, and wait for the last decision."""
         while lines := self._ahead or await self._next():
             past = [line for line in lines if line.at_ms < self._live_ms]
             await self._send(past)
@@ -88,7 +88,7 @@ class Feed:
         await self.finish()
 
     async def live(self, seconds: float) -> None:
-        """Send the live day within `seconds`, evenly in event time, with some trouble on the way."""
+        """Send the live day within `seconds`, evenly in event time, with some faulty events."""
         began = time.monotonic()
         self._state.go_live(began)
         while (share := (time.monotonic() - began) / seconds) < 1.0:
@@ -105,16 +105,16 @@ class Feed:
         await self.finish()
 
     async def finish(self) -> None:
-        """Wait until everything sent is acknowledged and answered.
+        """Wait until all events are acknowledged, and decided or refused.
 
         Raises:
-            FeedError: it was not in time.
+            FeedError: the worker stopped deciding.
         """
         await self._sender.flush()
         await self._answered(0)
 
     async def _due(self, until_ms: int) -> list[Line]:
-        """Take the lines up to an event time; what the simulator has not written yet comes with the next tick."""
+        """Take the lines up to an event time. Lines that the simulator has not written yet follow at the next tick."""
         due: list[Line] = []
         while True:
             if not self._ahead:
@@ -137,7 +137,7 @@ class Feed:
             await self._sender.send(self._topics.authorizations, records, times_ms)
 
     async def _send(self, lines: Sequence[Line]) -> None:
-        """Send each topic's lines in their order, each record with the time of the simulated day as its timestamp."""
+        """Send the lines of each topic in order, with simulated time as timestamps."""
         for topic, field in FIELDS.items():
             chosen = [line for line in lines if line.topic == topic]
             if not chosen:
@@ -161,4 +161,4 @@ class Feed:
             if ledger.answered != answered:
                 answered, since = ledger.answered, time.monotonic()
             elif time.monotonic() - since > ANSWER_S:
-                raise FeedError(f"{ledger.outstanding:,} events without an answer for {ANSWER_S:.0f} s")
+                raise FeedError(f"{ledger.outstanding:,} events without a decision for {ANSWER_S:.0f} s")

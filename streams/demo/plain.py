@@ -1,4 +1,4 @@
-"""Plain lines for where there is no terminal: a log file, a CI job, a pipe."""
+"""The screen without a terminal, as plain lines: for a log file, a CI job or a pipe."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ ALERTS_PER_PERIOD = 3
 
 
 class Lines:
-    """Write a line when something happens and one every few seconds, with the newest alerts under it."""
+    """Write a line for each phase, and the state every few seconds with the newest alerts."""
 
     period_s = PERIOD_S
 
@@ -25,15 +25,15 @@ class Lines:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        """Nothing is to be put back."""
+        """Do nothing."""
 
     def say(self, text: str) -> None:
-        """Write what is being waited for."""
+        """Write the present phase."""
         self._state.phase = text
         self._write(f"[{time.monotonic() - self._began:5.1f} s] {text}")
 
     def draw(self) -> None:
-        """Write how it stands."""
+        """Write the present state."""
         state = self._state
         if state.ledger.events_sent == 0:
             return

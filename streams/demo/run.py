@@ -1,4 +1,4 @@
-"""The demonstration from the first process to the last: who starts when, and that everything ends."""
+"""Run the demonstration: start all processes in order, and end them."""
 
 import asyncio
 import tempfile
@@ -43,7 +43,7 @@ http:
 
 
 class Screen(Protocol):
-    """Where the demonstration is shown."""
+    """Output of the demonstration."""
 
     period_s: float
 
@@ -54,15 +54,15 @@ class Screen(Protocol):
     ) -> None: ...
 
     def say(self, text: str) -> None:
-        """Show what is being waited for."""
+        """Show the present phase."""
 
     def draw(self) -> None:
-        """Show the state as it is now."""
+        """Show the present state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be shown: seconds of live traffic, days of history before it, words, and where a picture goes."""
+    """Options: seconds of live traffic, days of history, seed, language, and the file of a picture."""
 
     live_s: float
     history_days: int
@@ -73,7 +73,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of it. `worker_status` is how the worker ended when asked to."""
+    """Result of the demonstration. `worker_status`: the worker's exit status after SIGTERM."""
 
     assessment: Assessment
     audit: Audit
@@ -82,12 +82,12 @@ class Outcome:
 
 
 async def perform(plan_: Plan, state: State, screen: Screen) -> Outcome:
-    """Run the whole demonstration; leaving it, by whatever way, ends every process it started.
+    """Run the whole demonstration. All processes are ended, also after an error.
 
     Raises:
         EmbeddedBrokerError: the broker is not installed or does not start.
-        ChildError: the worker or the simulator ended when it should not have.
-        FeedError: the worker stopped answering.
+        ChildError: the worker or the simulator ended too early.
+        FeedError: the worker stopped deciding.
     """
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sekisho-demo-")))
@@ -98,10 +98,10 @@ async def perform(plan_: Plan, state: State, screen: Screen) -> Outcome:
         simulator = stack.enter_context(_simulator(plan_, directory))
         worker = stack.enter_context(_worker(config, directory))
         made = await _show(plan_, state, screen, settings, worker, simulator)
-        screen.say("reading the topics back")
+        screen.say("reading the topics for the balance")
         exposition = (await asyncio.to_thread(fetch, f"{address_of(settings.http)}/metrics")).decode()
         balance = await audit(settings, exposition)
-        screen.say("letting the worker drain")
+        screen.say("stopping the worker")
         status = await asyncio.to_thread(worker.end, WORKER_END_S)
         return Outcome(
             assessment=_judge(directory / "truth.jsonl", state), audit=balance, made=made, worker_status=status
@@ -111,7 +111,7 @@ async def perform(plan_: Plan, state: State, screen: Screen) -> Outcome:
 async def _show(
     plan_: Plan, state: State, screen: Screen, settings: Settings, worker: Child, simulator: Child
 ) -> Sequence[str]:
-    """Feed merchants, history and the live day while decisions are watched and drawn; return the trouble made."""
+    """Send merchants, history and the live day while decisions are read and shown. Return the faulty events sent."""
     topics = settings.topics.full
     watched = (topics.decisions, topics.alerts, topics.dead_letters)
     async with (
@@ -129,7 +129,7 @@ async def _show(
         watcher = Watcher(consumer, topics, state, plan_.language)
         async with asyncio.TaskGroup() as group:
             beside = [group.create_task(work) for work in (feed.fetch(), watcher.run(), _drawn(screen))]
-            screen.say("drawing a population and loading the merchant store")
+            screen.say("generating a population and loading the merchants")
             merchants = await feed.merchants()
             screen.say(f"{merchants:,} merchants; starting the worker (the first start compiles its kernels: a minute)")
             await await_ready(worker, settings.http, READY_S)
@@ -182,6 +182,6 @@ def _worker(config: Path, directory: Path) -> AbstractContextManager[Child]:
 
 
 def _judge(truth: Path, state: State) -> Assessment:
-    """Judge the live day: what was first sent in it."""
+    """Assess the events that were first sent in the live day."""
     live = (one for one in read_truth(truth) if state.is_live(one.event_id))
     return assess(live, flagged=state.flagged, alerted=state.alerted, time_of=state.time_of)

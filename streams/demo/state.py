@@ -1,4 +1,4 @@
-"""What the demonstration has seen so far: counted by the watcher, shown by the screen, judged by the summary."""
+"""State of the demonstration: the watcher counts it, the screen shows it, the summary assesses it."""
 
 import time
 from array import array
@@ -20,14 +20,14 @@ LATENCY_MS_MAX = 60_000
 
 
 class Latency:
-    """Milliseconds from the sending of an event to its decision in hand: of all, and of the last seconds."""
+    """Latency in ms, from sending an event to reading its decision: of all events, and of the last seconds."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(LATENCY_MS_MAX + 1, dtype=np.int64)
         self._recent: deque[tuple[float, Sequence[int]]] = deque()
 
     def add(self, values_ms: Sequence[int], now_s: float) -> None:
-        """Count values read at `now_s`."""
+        """Add values in ms that were read at `now_s`."""
         if not values_ms:
             return
         inside = np.clip(np.array(values_ms, dtype=np.int64), 0, LATENCY_MS_MAX)
@@ -37,21 +37,21 @@ class Latency:
             self._recent.popleft()
 
     def overall(self, quantile: float) -> float | None:
-        """Return a quantile of all, in ms; None before the first."""
+        """Return a quantile of all, in ms; None without values."""
         total = int(self._counts.sum())
         if total == 0:
             return None
         return float(np.searchsorted(np.cumsum(self._counts), quantile * total))
 
     def recent(self, quantile: float) -> float | None:
-        """Return a quantile of the last seconds, in ms; None where there is nothing."""
+        """Return a quantile of the last RECENT_S seconds, in ms; None without values."""
         values = [value for _, values in self._recent for value in values]
         return float(np.quantile(values, quantile)) if values else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertLine:
-    """One alert as it is shown. `reasons` are words in the language asked for; `at_ms` is event time."""
+    """An alert as shown. `reasons` are texts in the chosen language; `at_ms` is event time."""
 
     event_id: str
     at_ms: int
@@ -64,7 +64,7 @@ class AlertLine:
 
 
 class State:
-    """One demonstration. Written on one loop; nothing in it grows with time but the account of events."""
+    """State of one demonstration, used by one loop. Only the ledger of events grows with time."""
 
     def __init__(self, live_s: float) -> None:
         self.live_s = live_s
@@ -88,7 +88,7 @@ class State:
         self._read: deque[tuple[float, int]] = deque()
 
     def sent(self, values: Sequence[bytes], times_ms: Sequence[int], now_s: float) -> None:
-        """Note authorizations about to be sent. `now_s` is monotonic: their records carry simulated time."""
+        """Record authorizations that are about to be sent. `now_s` is monotonic: timestamps are simulated time."""
         positions = [self.places.place(value) for value in values]
         for position, time_ms in zip(positions, times_ms, strict=True):
             if position == len(self.event_ms):
@@ -99,7 +99,7 @@ class State:
         self.ledger.sent(positions)
 
     def go_live(self, now_s: float) -> None:
-        """Note that what is sent from now on is live; what came before was history."""
+        """Mark the begin of the live part and reset its counts."""
         self.phase, self.live_from, self.live_began_s = "live", len(self.event_ms), now_s
         self.bands.clear()
         self.scores[:] = 0
@@ -112,7 +112,7 @@ class State:
         return self.live_from is not None and position != NOT_OURS and position >= self.live_from
 
     def latency_ms(self, position: int, now_s: float) -> int:
-        """Return how long ago an event was sent, in ms."""
+        """Return the time since an event was sent, in ms."""
         return int((now_s - self._sent_s[position]) * 1000)
 
     def time_of(self, event_id: str) -> int:
@@ -126,5 +126,5 @@ class State:
         return sum(count for _, count in self._read) / 2.0
 
     def read(self, count: int) -> None:
-        """Note that so many decisions were read just now."""
+        """Record that `count` decisions were read now."""
         self._read.append((time.monotonic(), count))

@@ -1,4 +1,4 @@
-"""What the demonstration came to, in words and tables of plain text."""
+"""The summary of the demonstration, as plain text."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _TYPOLOGIES = {
 
 
 def describe(state: State, assessment: Assessment, audit: Audit, made: Sequence[str]) -> str:
-    """Write the summary: fraud by typology and episode, latency, trouble, balance."""
+    """Return the summary: fraud by typology and episode, latency, faulty events, balance."""
     return "\n".join(
         [
             "",
@@ -75,7 +75,7 @@ def _by_episode(a: Assessment) -> Iterator[str]:
 
 
 def _is_background(name: str) -> bool:
-    """Tell an episode that the simulator drew by itself, `T3-000012`, from one planned by name."""
+    """Tell whether the simulator drew an episode at random (`T3-000012`), not by a plan with a name."""
     head, _, tail = name.partition("-")
     return head in _TYPOLOGIES and tail.isdigit()
 
@@ -100,14 +100,14 @@ def _duration(ms: int) -> str:
 def _flow(state: State, audit: Audit, made: Sequence[str]) -> Iterator[str]:
     latency = state.latency
     yield (
-        f"Latency, event sent to decision in hand: p50 {milliseconds(latency.overall(0.5))}, "
+        f"Latency, from event sent to decision read: p50 {milliseconds(latency.overall(0.5))}, "
         f"p99 {milliseconds(latency.overall(0.99))} (this machine also ran broker, simulator and view)"
     )
     yield f"Sent on purpose: {', '.join(f'{what} x{n}' if n > 1 else what for what, n in Counter(made).items())}"
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(audit.reasons.items()))
     yield f"Dead letters: {reasons or 'none'}. Repeats: {audit.topics.repeats:,}, not decided again."
     if audit.late:
-        yield f"Late repeats, decided again because a card remembers its last {IDS} events: {audit.late:,}."
+        yield f"Late repeats, decided again because a profile keeps the last {IDS} event ids: {audit.late:,}."
 
 
 def _balance(audit: Audit) -> Iterator[str]:
@@ -125,5 +125,5 @@ def _equation(b: Balance) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share; a dash where there is none."""
+    """Return a share as text; a dash for None."""
     return "-" if share is None else f"{share:.1%}"

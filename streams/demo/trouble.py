@@ -1,4 +1,4 @@
-"""Events that no source should send, sent on purpose: what becomes of them is part of what the demonstration shows."""
+"""Faulty events that the demonstration sends on purpose, to show how they are handled."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Spoil = Callable[[Record, str], Record]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """One such event: when it comes (share of the live part), what is wrong, and how it is made of a good one."""
+    """A faulty event: its time (share of the live part), its fault, and how it is made from a good event."""
 
     at: float
     what: str
@@ -20,7 +20,7 @@ class Trouble:
 
 
 def card_number() -> str:
-    """Make up a number that a card could have: 16 digits whose last one is Luhn's (ISO/IEC 7812-1, annex B)."""
+    """Return a number in the form of a card number: 16 digits with a Luhn check digit (ISO/IEC 7812-1, annex B)."""
     digits = [4, *(d % 10 for d in range(3, 17))]
     doubled = [sum(divmod(2 * d, 10)) if i % 2 == 0 else d for i, d in enumerate(digits)]
     return "".join(map(str, [*digits, -sum(doubled) % 10]))
@@ -78,14 +78,14 @@ TROUBLES = (
 
 
 class Troublemaker:
-    """Hand out each trouble once, when its time has come."""
+    """Return each faulty event once, at its time."""
 
     def __init__(self) -> None:
         self._left = list(TROUBLES)
         self.made: list[str] = []
 
     def due(self, share: float, good: Record) -> list[Record]:
-        """Return what is due at this share of the live part, made of an event that was just sent."""
+        """Return the faulty events due at a share of the live part, made from the good event sent last."""
         records = []
         while self._left and self._left[0].at <= share:
             trouble = self._left.pop(0)

@@ -1,4 +1,4 @@
-"""Alerts against what really happened: recall and precision by typology, episode and amount."""
+"""Compare decisions with the simulator's truth: recall and precision by typology, episode and amount."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What the simulator knows of one authorization; typology and episode are None for genuine ones."""
+    """The simulator's truth of an authorization. Typology and episode are None for genuine ones."""
 
     event_id: str
     fraud: bool
@@ -19,7 +19,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(slots=True)
 class Catch:
-    """Fraudulent events of one kind, and how many of them were flagged; amounts in yen."""
+    """Fraud of one kind, and how much of it was flagged: events, and amounts in yen."""
 
     events: int = 0
     caught: int = 0
@@ -47,7 +47,7 @@ class Catch:
 
 @dataclass(slots=True)
 class Episode:
-    """One episode: its events, and when the first came and the first was flagged (event time, ms)."""
+    """One episode: its events, and the event times (ms) of the first one and the first flagged one."""
 
     typology: str
     catch: Catch = field(default_factory=Catch)
@@ -57,13 +57,13 @@ class Episode:
 
     @property
     def delay_ms(self) -> int | None:
-        """From its first event to its first flagged one; None where none was."""
+        """Time from its first event to its first flagged one, in ms; None if none was flagged."""
         return None if self.flagged_ms is None or self.first_ms is None else self.flagged_ms - self.first_ms
 
 
 @dataclass(slots=True)
 class Assessment:
-    """The whole: what was flagged, what of it was fraud, and the fraud by kind. Amounts in yen."""
+    """All events: flagged ones, fraud among them, and fraud by kind. Amounts in yen."""
 
     flagged: int = 0
     flagged_fraud: int = 0
@@ -102,7 +102,7 @@ class Assessment:
 
 
 def read_truth(file: Path) -> Iterator[Truth]:
-    """Yield what `sekisho simulate --truth` wrote, in the order of the events."""
+    """Yield the records of a file of `sekisho simulate --truth`, in order of the events."""
     decode = msgspec.json.Decoder(Truth).decode
     with file.open("rb") as lines:
         for line in lines:
@@ -116,9 +116,9 @@ def assess(
     alerted: Iterable[str],
     time_of: Callable[[str], int],
 ) -> Assessment:
-    """Judge the events of `truths`, in their order. Flagged is whatever was not simply allowed.
+    """Assess the events of `truths`, in order. Flagged is every decision above ALLOW.
 
-    `flagged` holds event ids, `alerted` one id per alert; ids that `truths` does not name count for nothing.
+    `flagged`: event ids. `alerted`: one event id per alert. Ids that are not in `truths` are ignored.
     """
     result = Assessment()
     fraud_by_id: dict[str, bool] = {}

@@ -1,4 +1,4 @@
-"""The live view: what a terminal shows, and the picture of it."""
+"""The live view on a terminal, and its picture."""
 
 import io
 import re
@@ -27,7 +27,7 @@ _FONT_FACE = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 
 
 class Terminal:
-    """Show the state in place on a terminal, a few times a second."""
+    """Show the state in place on a terminal, twice a second."""
 
     period_s = REFRESH_S
 
@@ -44,17 +44,17 @@ class Terminal:
         self._live.stop()
 
     def say(self, text: str) -> None:
-        """Show what is being waited for."""
+        """Show the present phase."""
         self._state.phase = text
         self.draw()
 
     def draw(self) -> None:
-        """Show the state as it is now."""
+        """Show the present state."""
         self._live.update(render(self._state, time.monotonic()), refresh=True)
 
 
 def save_picture(file: Path, state: State) -> None:
-    """Write the view as an SVG that refers to nothing outside itself."""
+    """Write the view as an SVG without external references."""
     console = Console(
         record=True, file=io.StringIO(), width=PICTURE_COLUMNS, force_terminal=True, color_system="truecolor"
     )
@@ -64,7 +64,7 @@ def save_picture(file: Path, state: State) -> None:
 
 
 def render(state: State, now_s: float) -> RenderableType:
-    """Draw the whole view."""
+    """Return the whole view."""
     figures = Table.grid(expand=True)
     for ratio in (5, 7, 6):
         figures.add_column(ratio=ratio)
@@ -73,12 +73,12 @@ def render(state: State, now_s: float) -> RenderableType:
 
 
 def clock(ms: int) -> str:
-    """Write an event time as the time of day in Tokyo."""
+    """Return an event time as the time of day in Tokyo."""
     return (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms + TOKYO_MS)).strftime("%H:%M:%S")
 
 
 def milliseconds(value: float | None) -> str:
-    """Write a latency."""
+    """Return a latency as text."""
     return "-" if value is None else f"{value:,.0f} ms"
 
 
@@ -121,7 +121,7 @@ def _mix(state: State) -> RenderableType:
 
 
 def _histogram(state: State) -> RenderableType:
-    """Draw scores 0 to 999 in bins of fifty, heights by the logarithm: few are high."""
+    """Return the histogram of scores 0 to 999 in bins of fifty, on a log scale since few are high."""
     heights = np.log1p(state.scores.astype(np.float64))
     top = max(float(heights.max()), 1.0)
     rows = []

@@ -1,4 +1,4 @@
-"""Decisions, alerts and dead letters as they come back, into the state."""
+"""Read decisions, alerts and dead letters into the state."""
 
 import time
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ _decode_letter = msgspec.json.Decoder(_Letter).decode
 
 
 class Watcher:
-    """Read three topics into the state until cancelled."""
+    """Read the three output topics into the state."""
 
     def __init__(self, consumer: aiokafka.AIOKafkaConsumer, topics: Topics, state: State, language: Language) -> None:
         self._consumer = consumer
@@ -63,7 +63,7 @@ class Watcher:
         }
 
     async def run(self) -> None:
-        """Watch."""
+        """Read until cancelled."""
         while True:
             for tp, records in (await self._consumer.getmany(timeout_ms=100)).items():
                 self._take[tp.topic](records)
