@@ -1,4 +1,4 @@
-"""Replay: a table or a file of events through Kafka and a running worker, and an exact account of what came back."""
+"""Replay: send a table or a file of events through Kafka and a running worker, and count all decisions."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A `sekisho` command as a process of its own, ended by its id, and how to learn that a worker is ready."""
+"""Run a `sekisho` command as a child process, and wait for a worker to be ready."""
 
 import asyncio
 import subprocess
@@ -18,11 +18,11 @@ _LOG_LINES = 10
 
 
 class ChildError(Exception):
-    """A process that was needed ended, or was not ready in time; the text says which and the last it logged."""
+    """Raised when a child process ended, or was not ready in time. The text has its name and its last log lines."""
 
 
 class Child:
-    """One running command. Its output goes to `log`; its session is its own, so that Ctrl-C reaches its owner only."""
+    """A running command. Its output goes to `log`. It has its own session, so Ctrl-C reaches its parent only."""
 
     def __init__(self, arguments: Sequence[str], log: Path, *, piped: bool = False) -> None:
         self.name = arguments[0]
@@ -43,7 +43,7 @@ class Child:
 
     @property
     def output(self) -> IO[bytes]:
-        """Its standard output, of a command started with `piped`."""
+        """Its standard output; only if started with `piped`."""
         assert self._process.stdout is not None
         return self._process.stdout
 
@@ -53,7 +53,7 @@ class Child:
         return self._process.poll()
 
     def require_running(self) -> None:
-        """Do nothing while it runs.
+        """Raise if the process has ended.
 
         Raises:
             ChildError: it has ended.
@@ -62,11 +62,11 @@ class Child:
             raise ChildError(f"`sekisho {self.name}` ended with status {self.status}\n{self.last_lines()}".rstrip())
 
     def last_lines(self) -> str:
-        """Return the end of its output; a worker's log never holds a payload."""
+        """Return the end of its log. A worker's log never contains a payload."""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:])
 
     def end(self, patience_s: float) -> int:
-        """Ask it to end, insist after `patience_s`, and return its exit status."""
+        """Send SIGTERM, after `patience_s` SIGKILL, and return the exit status."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -81,7 +81,7 @@ class Child:
 
 @contextmanager
 def running(arguments: Sequence[str], log: Path, *, patience_s: float, piped: bool = False) -> Iterator[Child]:
-    """Run a command for as long as the context is entered."""
+    """Run a command until the context is left."""
     child = Child(arguments, log, piped=piped)
     try:
         yield child
@@ -90,10 +90,10 @@ def running(arguments: Sequence[str], log: Path, *, patience_s: float, piped: bo
 
 
 async def await_ready(worker: Child, http: HttpSettings, timeout_s: float) -> None:
-    """Wait until a worker says that it takes events.
+    """Wait until `/readyz` of a worker answers 200.
 
     Raises:
-        ChildError: it ended, or the time is over.
+        ChildError: the worker ended, or `timeout_s` passed.
     """
     deadline = time.monotonic() + timeout_s
     while not await asyncio.to_thread(_is_ready, http):
@@ -104,16 +104,16 @@ async def await_ready(worker: Child, http: HttpSettings, timeout_s: float) -> No
 
 
 def address_of(http: HttpSettings) -> str:
-    """Return the base of the worker's addresses, as seen from this machine."""
+    """Return the base URL of the worker's endpoints, for this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(http.host, http.host)  # noqa: S104 - compared, not bound
     return f"http://{host}:{http.port}"
 
 
 def fetch(url: str, timeout_s: float = 5.0) -> bytes:
-    """Get a loopback address of our own worker, past any proxy.
+    """Get a URL of our own worker, without a proxy.
 
     Raises:
-        OSError: nobody answers, or not with 200.
+        OSError: there is no answer, or not 200.
     """
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=timeout_s) as answer:

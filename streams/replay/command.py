@@ -1,4 +1,4 @@
-"""`sekisho replay`: arguments, the worker if it is ours, and the exit status."""
+"""`sekisho replay`: arguments, a worker with --start-worker, and the exit status."""
 
 import argparse
 import asyncio
@@ -19,32 +19,32 @@ from streams.kafka.explain import authorized
 from streams.kafka.rights.table import command_rights
 from streams.replay.child import Child, ChildError, await_ready, running
 from streams.replay.columns.declared import mappings_of, shipped_columns
-from streams.replay.keeping import ForgetfulTopicError
 from streams.replay.lines import LinesSource
 from streams.replay.report import describe
+from streams.replay.retention import RetentionError
 from streams.replay.run import Pace, Replay, Result
 from streams.replay.source import Approved, Phases, Source, SourceError
 
 T = TypeVar("T")
 
 _DESCRIPTION = """\
-Send a table of transactions, or a file of recorded events, through Kafka and a running worker, read the decisions back,
-and account for every event.
+Send a table of transactions, or a file of recorded events, through Kafka and a running worker. Read the decisions and
+count the result of every event.
 
-Exit status 0 only if each row was sent and decided exactly once; 1 if some were refused, lost or doubled; 2 if the
-table or its mapping is refused; 3 if something cannot be reached.
+Exit status: 0 if each row was sent and decided exactly once; 1 if some were refused, missing or decided twice; 2 if the
+table or its mapping is refused; 3 if a broker or file cannot be reached.
 """
 
 _EPILOG = """\
-mappings that ship, and the columns they read (handbook takes either layout of that stream):
+mappings of this package, and the columns they read (handbook is for both layouts of that data set):
 {columns}
 
-How to declare your own, and what is refused: deploy/docs/tables.md.
+How to write your own, and what is refused: deploy/docs/tables.md.
 """
 
 READY_S = 180.0  # the first start compiles the kernels
 WITH_REPORTS_IN_FLIGHT = 20_000
-"""With fraud reports the events must not run far ahead: a report should reach the worker near its own time."""
+"""Limit of events in flight with fraud reports: a report must reach the worker near its own time."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,11 +63,11 @@ def parser() -> argparse.ArgumentParser:
         "--mapping",
         default="handbook",
         metavar="NAME|FILE",
-        help="what the table's columns mean: a name below or a YAML file (default handbook)",
+        help="meaning of the table's columns: a name below or a YAML file (default handbook)",
     )
-    p.add_argument("--id-prefix", default="", metavar="TEXT", help="goes before the row number in event ids")
+    p.add_argument("--id-prefix", default="", metavar="TEXT", help="put before the row number in event ids")
     p.add_argument("--jpy-per-unit", type=_rate, metavar="RATE", help="yen per unit of the table's currency; 0: none")
-    p.add_argument("--labels", action="store_true", help="report each fraud when the mapping says that it is known")
+    p.add_argument("--labels", action="store_true", help="also send fraud reports, when the frauds become known")
     p.add_argument(
         "--phases",
         type=Phases,
@@ -75,18 +75,16 @@ def parser() -> argparse.ArgumentParser:
         help="what to send of each row of a table whose payments were all approved: the request (pre-auth), the event "
         "with its outcome (post-auth), or the request and then its answer (both, the default)",
     )
-    p.add_argument("--limit", type=int, default=0, metavar="N", help="stop after N events, answers not counted")
-    p.add_argument("--rate", type=float, default=0.0, help="events per second; 0 is as fast as it goes (default)")
-    p.add_argument("--in-flight", type=int, metavar="N", help="events sent and unanswered at most (default 100000)")
-    p.add_argument(
-        "--patience", type=float, default=60.0, metavar="S", help="give up after S seconds without an answer"
-    )
+    p.add_argument("--limit", type=int, default=0, metavar="N", help="stop after N events, without issuers' answers")
+    p.add_argument("--rate", type=float, default=0.0, help="events per second; 0 is full speed (default)")
+    p.add_argument("--in-flight", type=int, metavar="N", help="most events sent and not decided (default 100000)")
+    p.add_argument("--patience", type=float, default=60.0, metavar="S", help="stop after S seconds without a decision")
     p.add_argument("--start-worker", action="store_true", help="run a worker with the same configuration meanwhile")
     return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Replay and return 0 if the account is exact, 1 if not, 2 for wrong usage, 3 if something cannot be reached."""
+    """Replay. Return 0 if the account is exact, 1 if not, 2 for wrong usage, 3 if a broker or file is not reachable."""
     options = parser().parse_args(argv)
     try:
         settings = load_settings(options.config)
@@ -95,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             worker = _worker(stack, options.config, settings) if options.start_worker else None
             work = _replay(settings, source, _pace(options), worker, _uses(options))
             result = uvloop.run(until_signalled(work))
-    except (ConfigError, SourceError, ForgetfulTopicError) as error:
+    except (ConfigError, SourceError, RetentionError) as error:
         tell("replay", error)
         return EXIT_USAGE
     except BrokersError as error:
@@ -122,7 +120,7 @@ def _rate(text: str) -> float:
 def _source(options: argparse.Namespace) -> Source:
     if options.events is not None:
         if options.phases is not None:
-            raise SourceError("--phases is of a table: a file of events holds their outcomes")
+            raise SourceError("--phases is for tables: a file of events has their outcomes")
         if not options.events.is_file():
             raise SourceError(f"{options.events}: no such file")
         return LinesSource(options.events, limit=options.limit)
@@ -149,7 +147,7 @@ def _source(options: argparse.Namespace) -> Source:
 
 
 def _uses(options: argparse.Namespace) -> list[str]:
-    """Name the entries of the table of rights that these options need."""
+    """Return the names in the table of rights that these options need."""
     more = [name for name, is_asked in (("--labels", options.labels), ("--events", options.events)) if is_asked]
     return ["replay", *(f"replay {name}" for name in more)]
 
@@ -178,9 +176,9 @@ async def _replay(settings: Settings, source: Source, pace: Pace, worker: Child 
 
 
 async def until_signalled(work: Coroutine[None, None, T]) -> T:
-    """Do the work; SIGTERM cancels it as Ctrl-C does, so that everything is ended on the way out.
+    """Run a coroutine. SIGTERM cancels it as Ctrl-C does, so that all processes are ended.
 
-    Of what fails together in a task group, the first cause is raised alone.
+    Of an exception group only the first cause is raised.
     """
     task = asyncio.current_task()
     assert task is not None
@@ -192,10 +190,10 @@ async def until_signalled(work: Coroutine[None, None, T]) -> T:
 
 
 def _first_of(group: ExceptionGroup) -> Exception:
-    """Take the first cause out of a task group's bundle."""
+    """Return the first cause of an exception group."""
     first = group.exceptions[0]
     return _first_of(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _nothing() -> None:
-    """Check nothing: the worker is somebody else's."""
+    """Check nothing: the worker was not started here."""

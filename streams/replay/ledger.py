@@ -1,4 +1,4 @@
-"""The account of a replay: every event sent, every decision read, and what does not add up."""
+"""The ledger of a replay: events sent, decisions read, and their differences."""
 
 from array import array
 from collections import Counter
@@ -15,7 +15,7 @@ _SEEN_MAX = 255  # a byte per event: more decisions for one event than this are 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a replay came to. `sent` counts events, repeats and answers among them; the rest is what its name says."""
+    """Counts of a replay. `sent` includes repeats and issuers' answers. `strangers`: decisions of other events."""
 
     sent: int
     repeats: int
@@ -29,7 +29,7 @@ class Account:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every event was decided exactly once and none refused."""
+        """Whether every event was decided exactly once and none was refused."""
         return (
             self.duplicates == self.missing == self.dead_letters == 0
             and self.distinct == self.decisions == self.sent - self.repeats - self.answers
@@ -37,7 +37,7 @@ class Account:
 
 
 class Ledger:
-    """Count by position, five bytes an event: how often it was decided, and the probability it was given."""
+    """Count decisions by position, with their probability. Memory: five bytes for each event."""
 
     def __init__(self) -> None:
         self._counts = bytearray()
@@ -50,9 +50,9 @@ class Ledger:
         self.strangers = 0
 
     def sent(self, positions: Sequence[int], answers: int = 0) -> None:
-        """Note events as sent, before they are: new positions follow the ones before without a gap.
+        """Record events before they are sent. New positions follow the earlier ones without a gap.
 
-        So many of them are the `answers` to events before them.
+        `answers`: how many of them are issuers' answers to earlier events.
         """
         self.events_sent += len(positions)
         self.answers += answers
@@ -64,7 +64,7 @@ class Ledger:
             self._probabilities.extend([float("nan")] * new)
 
     def decided(self, position: int, probability: float) -> None:
-        """Note a decision; one that answers nothing that was sent is a stranger's."""
+        """Record a decision. One without an event of this replay counts as `strangers`."""
         if position == NOT_OURS:
             self.strangers += 1
             return
@@ -77,26 +77,26 @@ class Ledger:
         self._counts[position] = min(count + 1, _SEEN_MAX)
 
     def refused(self, reason: str) -> None:
-        """Note a dead letter of an event of ours."""
+        """Record a dead letter of an event of this replay."""
         self.dead_letters[reason] += 1
 
     @property
     def repeats(self) -> int:
-        """Events sent whose id had been sent before, and that are no answers."""
+        """Number of events whose id was sent before, without issuers' answers."""
         return self.events_sent - self.answers - len(self._counts)
 
     @property
     def answered(self) -> int:
-        """Events that came to an end: decided or refused."""
+        """Number of events that were decided or refused."""
         return self._distinct + self.dead_letters.total()
 
     @property
     def outstanding(self) -> int:
-        """Events sent and neither decided nor refused; repeats and answers are not waited for."""
+        """Number of events that are neither decided nor refused, without repeats and issuers' answers."""
         return max(0, len(self._counts) - self.answered)
 
     def account(self) -> Account:
-        """Add up."""
+        """Return all counts."""
         refused = self.dead_letters.total()
         return Account(
             sent=self.events_sent,
@@ -111,5 +111,5 @@ class Ledger:
         )
 
     def probabilities(self) -> NDArray[np.float32]:
-        """Return float32[n] by position, NaN where there was no decision; a copy."""
+        """Return probabilities float32[n] by position, NaN without a decision. It is a copy."""
         return np.array(self._probabilities, dtype=np.float32)

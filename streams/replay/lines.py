@@ -1,4 +1,4 @@
-"""Recorded events as a source: the JSON lines that `sekisho simulate --out` writes."""
+"""A source of recorded events: JSON lines as `sekisho simulate --out` writes them."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,11 +15,11 @@ LINE_BYTES_MAX = 1 << 21
 _OUTSIDE = "at_ms lies outside the years 2000 to 2100, in milliseconds since 1970"
 
 FIELDS = {"authorizations": "authorizations", "fraud-reports": "fraud_reports", "merchants": "merchants"}
-"""Topic names in such a file to the fields of `Topics`: what they are called on the brokers is the config's matter."""
+"""Topic names in such a file, and the fields of `Topics`. The configuration gives the names on the brokers."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One record: where it goes, its key, its time (ms), which is when it came, and its bytes as they were."""
+    """A record: topic, key, timestamp in ms, and value bytes."""
 
     topic: str
     key: str
@@ -28,7 +28,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def record(self) -> Record:
-        """Key and value as they go to Kafka."""
+        """Key and value as sent to Kafka."""
         return self.key.encode(), bytes(self.value)
 
 
@@ -61,7 +61,7 @@ def read_lines(stream: IO[bytes], name: str) -> Iterator[Line]:
 
 
 def event_id_of(value: bytes) -> str | None:
-    """Read the event id, or None where the event is not well-formed enough to have one."""
+    """Return the event id, or None if the event has no readable one."""
     try:
         return _decode_name(value).event_id
     except FAULTS:
@@ -69,14 +69,14 @@ def event_id_of(value: bytes) -> str | None:
 
 
 class Places:
-    """Give every event id its place in the account, in the order of first sight: about 150 bytes an event."""
+    """Assign each event id a position, in order of first occurrence. Memory: about 150 bytes for each event."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
         self._next = 0
 
     def place(self, value: bytes) -> int:
-        """Return the position of an event: the old one for an id seen before, a new one where there is no id."""
+        """Return the position of an event: the earlier one for a repeated id, a new one without an id."""
         name = event_id_of(value)
         position = self._next if name is None else self._positions.setdefault(name, self._next)
         if position == self._next:
@@ -89,7 +89,7 @@ class Places:
 
 
 def _misdated(line: Line, last_ms: int) -> str:
-    """Say what is wrong with the time of a record; merchants are taken wherever they stand."""
+    """Return the fault in the time of a record, or "". Merchants may be at any place."""
     if not EVENT_MS_MIN <= line.at_ms < EVENT_MS_END:
         in_seconds = EVENT_MS_MIN <= line.at_ms * 1000 < EVENT_MS_END
         return "at_ms is in seconds: milliseconds since 1970 are read" if in_seconds else _OUTSIDE
@@ -98,7 +98,7 @@ def _misdated(line: Line, last_ms: int) -> str:
 
 
 class LinesSource:
-    """Records of a file in their order, which must be that of their time."""
+    """Records of a file, which must be in order of time."""
 
     def __init__(self, file: Path, *, limit: int = 0) -> None:
         self._file = file
@@ -107,26 +107,26 @@ class LinesSource:
 
     @property
     def total(self) -> int | None:
-        """Unknown before the end."""
+        """None: the number of events is not known before the end."""
         return None
 
     @property
     def labels(self) -> Labels | None:
-        """A file of events holds no truth."""
+        """None: a file of events has no labels."""
         return None
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """Nothing: a line that is no record ends the reading, a bad event becomes a dead letter."""
+        """Empty: a line that is no record ends the reading, and a faulty event becomes a dead letter."""
         return {}
 
     @property
     def empty(self) -> int:
-        """None: an empty line is no record."""
+        """0: an empty line is no record."""
         return 0
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the records; an id that came before has its old position, so that repeats are known."""
+        """Yield the records. A repeated id has its earlier position, so that repeats are known."""
         events: list[Record] = []
         positions: list[int] = []
         times_ms: list[int] = []
@@ -157,5 +157,5 @@ class LinesSource:
             yield Chunk(events=events, positions=positions, times_ms=times_ms, others=others)
 
     def position(self, event_id: str) -> int:
-        """Look an event up."""
+        """Return the position of an event id, or NOT_OURS."""
         return self._places.find(event_id)

@@ -1,4 +1,4 @@
-"""The authorization events and fraud reports that follow from the rows of a table."""
+"""Render the rows of a table as authorization events and fraud reports."""
 
 from fractions import Fraction
 from hashlib import blake2b
@@ -16,10 +16,10 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 class Renderer:
-    """Turn rows into the bytes of `auth.event.v1` and `label.v1`: ready-made text with the values put in.
+    """Render rows as `auth.event.v1` and `label.v1`: text templates with values.
 
-    What the contract requires and a table does not tell says "unknown" or "other", everything else is left out. Cards
-    become keyed hashes. At most `cards_max` tokens are kept; beyond that they are computed again.
+    A field that the contract requires and the table lacks becomes "unknown" or "other"; other fields are left out. Card
+    ids become keyed hashes. At most `cards_max` tokens are cached.
     """
 
     def __init__(self, mapping: Mapping, *, id_prefix: str = "", jpy_per_unit: float | None = None) -> None:
@@ -81,7 +81,7 @@ class Renderer:
         return [shops.get(merchant) or shop_of(merchant) for merchant in rows.merchant]
 
     def _middles(self, rows: Rows) -> "repeat[str] | list[str]":
-        """Return what stands between merchant id and card token."""
+        """Return the text between merchant id and card token."""
         if not {"mcc", "country"} & self._places.keys():
             mcc, country = self._mapping.mcc.constant, self._mapping.country.constant
             return repeat(f'","mcc":"{mcc}","country":"{country}"}},"card":{{"pan_hmac":"')
@@ -89,7 +89,7 @@ class Renderer:
         return [f'","mcc":"{mcc}","country":"{country}"}},"card":{{"pan_hmac":"' for mcc, country, _ in columns]
 
     def _tails(self, rows: Rows) -> "repeat[str] | list[str]":
-        """Return what stands between card token and amount."""
+        """Return the text between card token and amount."""
         amount = self._mapping.amount
         money = f'"amount":{{"currency":"{amount.currency}","exponent":{amount.exponent},"minor":'
         text = '","network":"%s"},"txn":{"type":"purchase","channel":"%s","initiator":"CIT"},' + money
@@ -114,7 +114,7 @@ class Renderer:
         return [f',"jpy":{one}' for one in yen]
 
     def _shop(self, merchant: int | str, shops_max: int = 1_000_000) -> str:
-        """Return a merchant's id without its prefix, as it stands in JSON."""
+        """Return a merchant's id without its prefix, escaped for JSON."""
         text = self._letters(str(merchant))[:22] if self._mapping.merchant.hashed else str(merchant)
         if len(self._shops) >= shops_max:
             self._shops.clear()
@@ -122,7 +122,7 @@ class Renderer:
         return made
 
     def _token(self, card: int | str, cards_max: int = 1_000_000) -> tuple[bytes, str]:
-        """Hash a card with the acquirer as key; in letters only, so that no token can look like a card number."""
+        """Hash a card id with the acquirer as key. The token has only letters, so it cannot look like a card number."""
         token = self._letters(str(card))
         if len(self._tokens) >= cards_max:
             self._tokens.clear()

@@ -1,4 +1,4 @@
-"""How well scores put fraud before the rest: AUC, average precision, and what a given number of alerts would catch."""
+"""Quality of scores: AUC, average precision, and recall at given alert rates."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ ALERT_RATES = (0.001, 0.002, 0.005, 0.01)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AtRate:
-    """What the highest scores hold when this share of events is alerted.
+    """Recall and false alerts if the share `rate` of events with the highest scores is alerted.
 
-    Events that tie at the edge count by the share of them that fits.
+    Of events with equal scores at the limit, only the share that fits is counted.
     """
 
     rate: float
@@ -33,10 +33,10 @@ class Ranking:
 
 
 def rank(scores: NDArray[np.float32], fraud: NDArray[np.bool_], amounts: NDArray[np.int64]) -> Ranking | None:
-    """Judge scores (each of length n, no NaN); None where all events are of one kind.
+    """Return the quality of scores (all arrays of length n, no NaN); None if all events are of one kind.
 
-    AUC is the probability that a fraud scores above a genuine event, ties counting half. Average precision sums
-    precision over the steps of recall at each distinct score (no interpolation).
+    AUC is the probability that a fraud has a higher score than a genuine event; a tie counts half. Average precision is
+    the sum of precision times the step of recall at each distinct score, without interpolation.
     """
     n, frauds = len(scores), int(fraud.sum())
     if frauds in (0, n):

@@ -1,4 +1,4 @@
-"""The result of a replay in words."""
+"""Text for the result of a replay."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from streams.replay.run import Result
 
 
 def describe(result: Result) -> str:
-    """Write the account, the time and, where there are labels, the quality of the scores."""
+    """Return the counts, the time and, with labels, the quality of the scores."""
     quality = [] if result.ranking is None else _quality(result.ranking)
     return "\n".join([*_account(result), *quality])
 

@@ -1,4 +1,4 @@
-"""Whether a topic keeps records as old as those to be sent: they carry the times of their events."""
+"""Check that a topic keeps the records of a replay: their timestamps are the times of their events."""
 
 from dataclasses import dataclass
 
@@ -6,45 +6,45 @@ from streams.kafka.admin import topic_configs
 from streams.kafka.settings import Broker
 
 
-class ForgetfulTopicError(Exception):
-    """A topic would not keep what is to be sent, or not its times; the text says why and the way out."""
+class RetentionError(Exception):
+    """Raised when a topic would delete the records or replace their timestamps. The text gives cause and way out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
-    """How a topic keeps records: for how long by their timestamps (-1 for ever), and whose timestamps they are."""
+class Retention:
+    """Retention of a topic in ms (-1: no limit), and whether the broker sets timestamps (LogAppendTime)."""
 
     topic: str
     retention_ms: int
-    stamps_itself: bool
+    is_dated_by_broker: bool
 
     def require(self, oldest_ms: int, now_ms: int) -> None:
-        """Do nothing if the topic keeps records of `oldest_ms`, and keeps their time.
+        """Raise if the topic does not keep records of `oldest_ms` with their timestamps.
 
         Raises:
-            ForgetfulTopicError: it does not.
+            RetentionError: it does not.
         """
-        if self.stamps_itself:
-            raise ForgetfulTopicError(
-                f"topic {self.topic!r} stamps records itself, so that old events would all be late: "
+        if self.is_dated_by_broker:
+            raise RetentionError(
+                f"topic {self.topic!r} sets timestamps itself, so that all old events would be late: "
                 "set its message.timestamp.type to CreateTime"
             )
         if 0 <= self.retention_ms < now_ms - oldest_ms:
-            raise ForgetfulTopicError(
+            raise RetentionError(
                 f"topic {self.topic!r} deletes records older than {self.retention_ms} ms, and these are as old as "
                 "their events: set its retention.ms to -1, or topics.retention_ms.authorizations before it is created"
             )
 
 
-async def keeping_of(broker: Broker, topic: str) -> Keeping:
-    """Ask the broker how it keeps a topic; what it does not say, it does not do.
+async def retention_of(broker: Broker, topic: str) -> Retention:
+    """Return the retention of a topic. Configs that the broker does not report count as not set.
 
     Raises:
-        aiokafka.errors.KafkaError: it cannot be reached, or refuses to tell.
+        aiokafka.errors.KafkaError: the broker cannot be reached, or refuses the request.
     """
     found = (await topic_configs(broker, [topic])).get(topic, {})
-    return Keeping(
+    return Retention(
         topic=topic,
         retention_ms=int(found.get("retention.ms") or -1),
-        stamps_itself=found.get("message.timestamp.type") == "LogAppendTime",
+        is_dated_by_broker=found.get("message.timestamp.type") == "LogAppendTime",
     )

@@ -1,4 +1,4 @@
-"""The replay itself: one task sends, one reads the decisions back, and the account is exact at the end."""
+"""Run a replay: one task sends events, another reads decisions, and the ledger counts both."""
 
 import asyncio
 import time
@@ -15,9 +15,9 @@ from streams.kafka.errors import MissingTopicError
 from streams.kafka.reading.log import LogReader
 from streams.kafka.reading.tail import following
 from streams.kafka.sending.bulk import BulkSender, sending
-from streams.replay.keeping import keeping_of
 from streams.replay.ledger import Account, Ledger
 from streams.replay.ranking import Ranking, rank
+from streams.replay.retention import retention_of
 from streams.replay.source import CHUNK_EVENTS, Chunk, Labels, Source
 
 CLIENT_ID = "sekisho-replay"
@@ -44,11 +44,11 @@ _decode_letter = msgspec.json.Decoder(_Letter).decode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How hard to push, and how long to wait.
+    """Speed and time limits of a replay.
 
-    `rate` is events per second, 0 for as fast as it goes; at most `in_flight_max` events are sent and unanswered.
-    Without any answer for `patience_s` the rest counts as missing. After the last answer, decisions are read for
-    `settle_s` more: a duplicate would come late.
+    `rate`: events per second, 0 for full speed. `in_flight_max`: most events sent and not decided. After `patience_s`
+    without a decision the rest counts as missing. After the last decision, reading goes on for `settle_s`, to find late
+    duplicates.
     """
 
     rate: float = 0.0
@@ -59,10 +59,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A finished replay. `seconds` runs from the first event sent to the last answer read.
+    """Result of a replay. `seconds`: from the first event sent to the last decision read.
 
-    `left_out` counts rows that were refused before they could be sent, by reason, `empty` rows without any cell that
-    is read, `unlabelled` events of whose truth nothing is known.
+    `left_out`: rows that were refused and not sent, by reason. `empty`: rows without any mapped cell. `unlabelled`:
+    events without a label.
     """
 
     account: Account
@@ -81,12 +81,12 @@ class Result:
 
     @property
     def events_per_second(self) -> float:
-        """Events answered per second."""
+        """Events decided or refused per second."""
         return (self.account.distinct + self.account.dead_letters) / self.seconds if self.seconds > 0 else 0.0
 
 
 class Replay:
-    """One replay of one source. `check` is called now and then and may raise; `tell` hears of progress."""
+    """One replay of one source. `check` is called repeatedly and may raise; `tell` gets progress lines."""
 
     def __init__(
         self, settings: Settings, source: Source, pace: Pace, *, check: Callable[[], None], tell: Callable[[str], None]
@@ -104,14 +104,14 @@ class Replay:
         self._began = self._last = 0.0
 
     async def run(self) -> Result:
-        """Send everything, read everything back, and add up.
+        """Send all events, read all decisions, and return the counts.
 
         Raises:
-            SourceError: the source cannot be read on.
+            SourceError: the source cannot be read.
             MissingTopicError: a topic does not exist.
-            UnreadableError: the broker does not tell where a topic ends.
-            ForgetfulTopicError: the broker would delete the events again, or not keep their times.
-            aiokafka.errors.KafkaError: the broker cannot be reached, or refused something.
+            UnreadableError: the broker does not return the end of a topic.
+            RetentionError: the topic would delete the events or replace their timestamps.
+            aiokafka.errors.KafkaError: the broker cannot be reached, or refused a request.
         """
         topics, broker = self._topics, self._settings.kafka
         watched = (topics.decisions, topics.dead_letters)
@@ -133,7 +133,7 @@ class Replay:
         return self._result()
 
     async def _ends(self, topic: str) -> dict[int, int]:
-        """Return where the partitions of a topic end, as brokers report it: a replay may write there, and not read."""
+        """Return the end offsets of a topic, as ListOffsets reports them: a replay has no right to read it."""
         isolation = self._settings.consume.isolation
         async with LogReader(self._settings.kafka, client_id=CLIENT_ID, isolation=isolation) as reader:
             partitions = await reader.partitions_of(topic)
@@ -142,10 +142,10 @@ class Replay:
             return {tp.partition: span.end for tp, span in (await reader.reported(partitions)).items()}
 
     async def _send(self, sender: BulkSender) -> None:
-        keeping = await keeping_of(self._settings.kafka, self._topics.authorizations)
+        retention = await retention_of(self._settings.kafka, self._topics.authorizations)
         for chunk in self._source.chunks():
             if chunk.times_ms:
-                keeping.require(min(chunk.times_ms), time.time_ns() // 1_000_000)
+                retention.require(min(chunk.times_ms), time.time_ns() // 1_000_000)
             for field, records in chunk.others.items():
                 await sender.send(getattr(self._topics, field), records)
                 self._others[field] = self._others.get(field, 0) + len(records)
@@ -182,7 +182,7 @@ class Replay:
             async with asyncio.timeout(1.0):
                 await self._answered.wait()
         except TimeoutError:
-            pass  # look again at the clock and at the worker
+            pass  # check the time and the worker again
 
     async def _read(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
         while True:
@@ -213,7 +213,7 @@ class Replay:
             sent, answered = self.ledger.events_sent, self.ledger.answered
             of = "" if total is None else f" of {total:,}"
             rate = answered / (time.monotonic() - began)
-            self._tell(f"{sent:,}{of} sent, {answered:,} answered, {rate:,.0f} events/s")
+            self._tell(f"{sent:,}{of} sent, {answered:,} decided or refused, {rate:,.0f} events/s")
 
     def _result(self) -> Result:
         labels = self._source.labels
@@ -230,7 +230,7 @@ class Replay:
 
 
 def ranking_of(ledger: Ledger, labels: Labels) -> Ranking | None:
-    """Judge the probabilities of the events that were decided; None where there is nothing to tell apart."""
+    """Return the quality of the probabilities of decided events; None if all events are of one kind."""
     scores = ledger.probabilities()
     fraud = np.frombuffer(bytes(labels.fraud), dtype=np.uint8)[: len(scores)].astype(np.bool_)
     amounts = np.array(labels.amounts, dtype=np.int64)[: len(scores)]

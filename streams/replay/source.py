@@ -1,4 +1,4 @@
-"""What a replay sends: chunks of records in order, and how a decision finds its way back to the event it answers."""
+"""Sources of a replay: chunks of records in order, and the position of each event in the ledger."""
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from typing import Final, Protocol, TypeVar
 from scoring.outputs import Record
 
 EVENT_MS_MIN = 946_684_800_000  # 2000-01-01
-EVENT_MS_END = 4_133_980_800_000  # 2101-01-01: with the above, the event times that the contract takes
+EVENT_MS_END = 4_133_980_800_000  # 2101-01-01: end of the event times that the contract allows
 
 CHUNK_EVENTS = 2_000
-"""Events of one chunk: a few milliseconds of work between two looks at the decisions."""
+"""Events of one chunk: a few ms of work before decisions are read again."""
 
 NOT_OURS = -1
 
@@ -20,17 +20,17 @@ T = TypeVar("T")
 
 
 class SourceError(Exception):
-    """A table or file cannot be read as what it was said to be; the text names it and why."""
+    """Raised when a table or file cannot be read as declared. The text gives its name and the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """A stretch of the stream.
+    """Consecutive records of a source.
 
-    `events` are (key, value) of authorizations in order, `positions` their places in the account and `times_ms` the
-    timestamps of their records, as many: of what is old, the time at which it came then, so that it is on time again.
-    `others` are records of other topics, by the field of `Topics`; they go out before the events. `answers` says of
-    each event whether it answers one that was sent before, and so has no decision of its own; empty where none does.
+    `events`: (key, value) of authorizations in order. `positions`: their positions in the ledger. `times_ms`: the
+    timestamps of their records, as old as the events, so that none is late. `others`: records of other topics, by the
+    field of `Topics`; they are sent before the events. `answers`: whether each event is an issuer's answer to an
+    earlier event, which has no decision of its own; empty if none is.
     """
 
     events: Sequence[Record]
@@ -42,9 +42,9 @@ class Chunk:
 
 @dataclass(slots=True)
 class Labels:
-    """What is known to be true of each position: fraud or not, and the amount in minor units.
+    """Labels by position: fraud or not, and the amount in minor units.
 
-    `unknown` counts positions of which nothing is known; they are not fraud.
+    `unknown`: number of positions without a label; they count as not fraud.
     """
 
     fraud: bytearray = field(default_factory=bytearray)
@@ -57,34 +57,34 @@ class Source(Protocol):
 
     @property
     def total(self) -> int | None:
-        """How many events there will be, where that is known beforehand."""
+        """Number of events, or None if it is not known beforehand."""
         ...
 
     @property
     def labels(self) -> Labels | None:
-        """The truth about the events sent so far, or None where there is none."""
+        """Labels of the events sent so far, or None without labels."""
         ...
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """What was refused before it could be sent so far, by reason."""
+        """Number of rows refused so far, by reason."""
         ...
 
     @property
     def empty(self) -> int:
-        """Empty rows that were passed over so far."""
+        """Number of empty rows so far."""
         ...
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the stream in order.
+        """Yield all chunks in order.
 
         Raises:
-            SourceError: it cannot be read on.
+            SourceError: the source cannot be read.
         """
         ...
 
     def position(self, event_id: str) -> int:
-        """Return the place in the account of an event that was sent, or NOT_OURS."""
+        """Return the position of an event that was sent, or NOT_OURS."""
         ...
 
 
@@ -93,7 +93,7 @@ APPROVED: Final = b'"outcome":{"phase":"POST_AUTH","approved":true}}'
 
 
 class Phases(StrEnum):
-    """Name what is sent of each row: the request and its answer, or one of them."""
+    """Events sent for each row: the request, the issuer's answer, or both."""
 
     BOTH = "both"
     PRE_AUTH = "pre-auth"
@@ -101,9 +101,9 @@ class Phases(StrEnum):
 
 
 class Approved:
-    """Rows of a table whose payments were all approved: each request is followed by its answer, or comes answered.
+    """A table whose payments were all approved: each request is followed by its answer, or replaced by it.
 
-    A table gives one time, so an answer has that of its request, and stands right behind it.
+    A table has one time for a row, so an answer has the time of its request and comes right after it.
     """
 
     def __init__(self, requests: Source, phases: Phases) -> None:
@@ -112,23 +112,23 @@ class Approved:
 
     @property
     def total(self) -> int | None:
-        """How many events there will be, answers among them."""
+        """Number of events, with issuers' answers, or None."""
         rows = self._requests.total
         return rows if rows is None or not self._is_asked else 2 * rows
 
     @property
     def labels(self) -> Labels | None:
-        """The truth about the rows read so far."""
+        """Labels of the rows read so far."""
         return self._requests.labels
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """Rows that were refused so far, by reason."""
+        """Number of rows refused so far, by reason."""
         return self._requests.left_out
 
     @property
     def empty(self) -> int:
-        """Empty rows that were passed over so far."""
+        """Number of empty rows so far."""
         return self._requests.empty
 
     def chunks(self) -> Iterator[Chunk]:
@@ -147,7 +147,7 @@ class Approved:
             )
 
     def position(self, event_id: str) -> int:
-        """Return the place of an event in the account."""
+        """Return the position of an event, or NOT_OURS."""
         return self._requests.position(event_id)
 
 

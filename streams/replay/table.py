@@ -1,4 +1,4 @@
-"""A table as a source: its rows as events, in order, and its frauds as reports when they become known."""
+"""A table as a source: its rows are events, and its frauds are fraud reports, sent when they become known."""
 
 from array import array
 from bisect import bisect_left
@@ -15,15 +15,15 @@ from streams.replay.source import CHUNK_EVENTS, NOT_OURS, Chunk, Labels
 
 DAY_MS = 86_400_000
 CHUNK_SPAN_MS = DAY_MS
-"""With fraud reports no chunk spans more event time. A report goes out before the chunk in which it is due: never after
-an event that should know of it, never before its own event, and at most a day early, when no event can see it yet."""
+"""Most event time of a chunk with fraud reports. A report is sent before the chunk in which it is due: never after an
+event whose features include it, never before its own event, and at most one day early, when no event can see it yet."""
 
 
 class TableSource:
-    """Rows of a table in their order, which must be that of their time.
+    """Rows of a table, which must be in order of time.
 
-    Kept in memory: one piece of the table, the reports not yet due, nine bytes a row for the truth, and eight for each
-    row that was left out.
+    Memory: one piece of the table, the reports that are not due yet, nine bytes for the label of each row, and eight
+    bytes for each row that was left out.
     """
 
     def __init__(
@@ -51,26 +51,26 @@ class TableSource:
 
     @property
     def total(self) -> int | None:
-        """How many rows there will be; a CSV does not say."""
+        """Number of rows, or None for a CSV."""
         return self._total
 
     @property
     def labels(self) -> Labels | None:
-        """The truth about the rows sent so far."""
+        """Labels of the rows sent so far, or None without labels."""
         return self._labels
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """Rows that were refused so far, by reason."""
+        """Number of rows refused so far, by reason."""
         return self._reader.refused
 
     @property
     def empty(self) -> int:
-        """Rows without any mapped cell, passed over so far."""
+        """Number of rows without any mapped cell so far."""
         return self._reader.empty
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows as events, and before each chunk the reports that are due in it."""
+        """Yield the rows as events, each chunk with the reports that are due in it."""
         for rows in self._reader.rows():
             low = 0
             while low < len(rows.numbers):
@@ -99,14 +99,14 @@ class TableSource:
         )
 
     def _number(self, rows: Rows) -> None:
-        """Remember which row numbers the events pass over."""
+        """Record the row numbers that were left out."""
         low, high = self._next, int(rows.numbers[-1]) + 1
         self._next = high
         if high - low > len(rows.numbers):
             self._left_out.extend(np.setdiff1d(np.arange(low, high), rows.numbers, assume_unique=True).tolist())
 
     def _note(self, rows: Rows) -> None:
-        """Remember which rows are fraud, and which of them will be reported when."""
+        """Record the labels, and the fraud reports with their time."""
         if self._labels is None:
             return
         self._labels.fraud += rows.fraud.astype(np.uint8).tobytes()
@@ -125,7 +125,7 @@ class TableSource:
         return due
 
     def position(self, event_id: str) -> int:
-        """Read the row number out of an event id, and count the rows sent before it."""
+        """Return the position of an event id: its row number without the rows left out before it; or NOT_OURS."""
         number = event_id.removeprefix(self._prefix)
         if not event_id.startswith(self._prefix) or not (number.isascii() and number.isdigit()) or len(number) > 18:
             return NOT_OURS

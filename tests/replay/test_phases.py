@@ -126,5 +126,5 @@ def test_answers_that_a_table_does_not_tell_are_not_made_up(tmp_path: Path) -> N
     assert {phase for _, phase, _ in said(list(source_of(*ours).chunks()))} == {"PRE_AUTH"}
     with pytest.raises(SourceError, match=r"--phases both: mapping 'ours\.yaml' does not say that payments were"):
         source_of(*ours, "--phases", "both")
-    with pytest.raises(SourceError, match="a file of events holds their outcomes"):
+    with pytest.raises(SourceError, match="a file of events has their outcomes"):
         source_of("--events", str(file), "--phases", "both")

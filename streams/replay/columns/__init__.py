@@ -1,1 +1,1 @@
-"""Columns of a table: which says what is declared in a mapping, and each is read with its declared type."""
+"""Columns of a table: a mapping declares their meaning and type, and they are read accordingly."""

@@ -1,7 +1,7 @@
-"""Cells of one column into numbers and texts of the declared type: exact, or refused by their place.
+"""Convert the cells of a column to the declared type, exactly. A cell that does not fit is refused by its place.
 
-Every function takes an Arrow array of any type and gives values and `blank` (bool[n]: null, NaN, empty or spaces);
-what stands at a blank is filler. No message holds a cell, and none is chained to an error of Arrow's, which would.
+Each function takes an Arrow array of any type and returns values and `blank` (bool[n]: null, NaN, empty or spaces).
+The value of a blank is a filler. No message contains a cell, nor does it chain an Arrow error, which may contain one.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Mask = NDArray[np.bool_]
 
 
 class BadCellError(Exception):
-    """A cell, or with `row` None the column, is not of the declared type; `row` counts from 0 within the array."""
+    """Raised when a cell (`row` None: the column) is not of the declared type. `row` counts from 0 in the array."""
 
     def __init__(self, row: int | None, why: str) -> None:
         super().__init__(why)
@@ -36,10 +36,10 @@ class BadCellError(Exception):
 
 
 def times(array: Any, time: Time) -> tuple[Ints, Mask]:
-    """Return the moments in milliseconds since the epoch, int64[n]; a fraction of a millisecond is cut off.
+    """Return times in ms since the epoch, int64[n]. A fraction of a millisecond is cut off.
 
     Raises:
-        BadCellError: not of the declared unit, without a zone, or outside the years 2000 to 2100.
+        BadCellError: a time is not in the declared unit, has no zone, or is outside the years 2000 to 2100.
     """
     moments, blank = _date_times(array, time.zone) if time.unit == "date-time" else _since(array, time)
     outside = ((moments < EVENT_MS_MIN) | (moments >= EVENT_MS_END)) & ~blank
@@ -51,7 +51,7 @@ def integers(array: Any) -> tuple[Ints, Mask]:
     """Return whole numbers, int64[n]; 596.0 in a column of floats is 596.
 
     Raises:
-        BadCellError: a cell is no whole number, or too large to be kept exactly.
+        BadCellError: a cell is no whole number, or too large to be exact.
     """
     kind = array.type
     if pa.types.is_integer(kind):
@@ -89,7 +89,7 @@ def amounts(array: Any, amount: Amount) -> tuple[Ints, Mask]:
         values = array.cast(pa.float64()).fill_null(np.nan).to_numpy()
         blank = np.isnan(values)
         scaled = np.rint(np.where(blank, 0.0, values) * 10**exponent)
-        # the double that is nearest to the decimal: dividing rounds correctly, so equality means the same decimal
+        # division rounds correctly, so equality means that the double is the nearest to this decimal
         exact = (np.abs(scaled) < _EXACT_FLOAT) & (scaled / 10**exponent == values)
         _refuse(~exact & ~blank, too_many)
         return scaled.astype(np.int64), blank
@@ -124,10 +124,10 @@ def ids(array: Any, declared: Id) -> tuple[list[int] | list[str], Mask]:
 
 
 def frauds(array: Any, fraud: Fraud) -> tuple[Mask, Mask]:
-    """Return bool[n], whether each is a fraud; a blank is not known to be one.
+    """Return bool[n]: whether each row is a fraud. A blank is no fraud.
 
     Raises:
-        BadCellError: a cell is spelt in no declared way.
+        BadCellError: the spelling of a cell is not declared.
     """
     if pa.types.is_floating(array.type):
         numbers, blank = integers(array)
@@ -142,10 +142,10 @@ def frauds(array: Any, fraud: Fraud) -> tuple[Mask, Mask]:
 
 
 def told(array: Any, field: str, unknown: str) -> list[str]:
-    """Return values of a field of the contract, a list of n; a blank is `unknown`.
+    """Return the values of a field of the contract, a list of n. A blank becomes `unknown`.
 
     Raises:
-        BadCellError: a cell is no value of the field.
+        BadCellError: a cell is not a value of the field.
     """
     texts, blank = _texts(array)
     _refuse(~_matches(texts, f"^(?:{PATTERNS[field]})$") & ~blank, f"is no {field}: must match {PATTERNS[field]}")
@@ -163,7 +163,7 @@ def _since(array: Any, time: Time) -> tuple[Ints, Mask]:
     except BadCellError as error:
         row = error.row
     else:
-        bounded = np.clip(numbers, -_NUMBER_MAX, _NUMBER_MAX)  # still out of range, and nothing overflows
+        bounded = np.clip(numbers, -_NUMBER_MAX, _NUMBER_MAX)  # stays out of range, without an overflow
         return time.since_ms + bounded * (1000 if time.unit == "seconds" else 1), blank
     raise BadCellError(row, f"is not a whole number of {_unit(time)}; dates and times are declared `unit: date-time`")
 
@@ -193,7 +193,7 @@ def _date_times(array: Any, zone: str | None) -> tuple[Ints, Mask]:
 
 
 def _zoned(local: Any, has_zone: Mask, blank: Mask, zone: str | None, places: Ints | None = None) -> Ints:
-    """Return milliseconds since the epoch of moments without a zone, of which some are in UTC already."""
+    """Return ms since the epoch of local times in `zone`; those with `has_zone` are in UTC already."""
     places = np.arange(len(local)) if places is None else places
     needs = ~has_zone & ~blank
     if zone is None and needs.any():
@@ -211,7 +211,7 @@ def _zoned(local: Any, has_zone: Mask, blank: Mask, zone: str | None, places: In
 
 
 def _converted(array: Any, convert: Callable[[Any], Any], places: Ints, why: str) -> Any:
-    """Convert, or name the first row that cannot be; what Arrow says of it holds the cell and is dropped."""
+    """Convert an array, or raise for the first row that cannot be. Arrow's error is dropped: it contains the cell."""
     try:
         return convert(array)
     except pa.ArrowException:

@@ -1,4 +1,4 @@
-"""What the columns of a table mean: records that are declared in YAML, by file or by the name of one that ships."""
+"""Mappings: the meaning of a table's columns, declared in YAML, in a file or in one of this package."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,14 +17,14 @@ from scoring.reference.document import DocumentError, parse
 from streams.config.strict import ConfigError, convert, suggestion
 
 UNKNOWN_MCC: Final = "0000"  # ISO 18245 assigns no such category: it reads as unknown
-UNKNOWN_COUNTRY: Final = "ZZ"  # ISO 3166-1 leaves it to its users, who take it for "unknown"
+UNKNOWN_COUNTRY: Final = "ZZ"  # ISO 3166-1 leaves it to users, who use it for "unknown"
 
 SHIPPED: Final = {
     "handbook": ("handbook", "handbook-compact"),
     "handbook-compact": ("handbook-compact",),
     "sparkov": ("sparkov",),
 }
-"""Name -> the files of this package that it stands for: of several, the one whose columns the table has."""
+"""Files of this package by name. Of several, the one is used whose columns the table has."""
 
 PATTERNS: Final = {
     "mcc": r"[0-9]{4}",
@@ -32,7 +32,7 @@ PATTERNS: Final = {
     "network": "|".join(get_args(Network)),
     "channel": "|".join(get_args(Channel)),
 }
-"""What a value of these fields looks like, from the contract."""
+"""Patterns of the values of these fields, from the contract."""
 
 _FILE_BYTES_MAX: Final = 1 << 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,9 +47,9 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Time(_Record, frozen=True, kw_only=True):
-    """When: dates and times, or a whole number of seconds or milliseconds `since` a moment (RFC 3339).
+    """The time column: dates and times, or a whole number of seconds or milliseconds `since` a moment (RFC 3339).
 
-    A date-time with an offset says its zone itself; one without is in `zone` (IANA name), or refused if there is none.
+    A date-time without an offset is in `zone` (IANA name); without `zone` it is refused.
     """
 
     column: Column
@@ -73,7 +73,7 @@ class Time(_Record, frozen=True, kw_only=True):
 
     @property
     def since_ms(self) -> int:
-        """The moment that numbers count from, in milliseconds since the Unix epoch."""
+        """The moment `since`, in ms since the Unix epoch."""
         if self.since is None:
             return 0
         try:
@@ -86,9 +86,9 @@ class Time(_Record, frozen=True, kw_only=True):
 
 
 class Id(_Record, frozen=True, kw_only=True):
-    """Who: `integer` reads 7, 007 and 7.0 as the same id, `text` takes the cell as it is without outer spaces.
+    """An id column. `integer` reads 7, 007 and 7.0 as the same id; `text` uses the cell without outer spaces.
 
-    Cards always become tokens. A merchant's id is `prefix` and the cell; of a `hashed` one, 22 letters in its place.
+    Cards always become tokens. A merchant's id is `prefix` and the cell; if `hashed`, 22 letters replace the cell.
     """
 
     column: Column
@@ -98,10 +98,10 @@ class Id(_Record, frozen=True, kw_only=True):
 
 
 class Amount(_Record, frozen=True, kw_only=True):
-    """How much: whole `minor` units of `currency` (ISO 4217), or `major` units with at most its decimals.
+    """The amount column: whole `minor` units of `currency` (ISO 4217), or `major` units with at most its decimals.
 
-    `decimal` is the decimal sign of text. `jpy_per_unit` is a fixed rate that makes amounts comparable with the limits
-    of the features, not a market's; without it the worker's configuration decides.
+    `decimal` is the decimal sign of text. `jpy_per_unit` is a fixed rate, not a market rate: it makes amounts
+    comparable with the limits of the features. Without it the worker's configuration decides.
     """
 
     column: Column
@@ -122,9 +122,9 @@ class Amount(_Record, frozen=True, kw_only=True):
 
 
 class Fraud(_Record, frozen=True, kw_only=True):
-    """The truth: how a fraud and a genuine payment are spelt, in any case. A blank cell is unknown: no fraud.
+    """The label column: spellings of fraud and genuine payments, in any case. A blank cell is unknown: no fraud.
 
-    A fraud is known, and reported, `known_after_days` after the payment.
+    A fraud is reported `known_after_days` after the payment.
     """
 
     column: Column
@@ -138,7 +138,7 @@ class Fraud(_Record, frozen=True, kw_only=True):
 
 
 class Told(_Record, frozen=True, kw_only=True):
-    """A field that a `column` tells row by row, or a `constant` for all rows."""
+    """A field with a value for each row from a `column`, or a `constant` for all rows."""
 
     column: Column | None = None
     constant: Text | None = None
@@ -149,10 +149,10 @@ class Told(_Record, frozen=True, kw_only=True):
 
 
 class Mapping(_Record, frozen=True, kw_only=True):
-    """Where a table keeps what an event needs. `name` is what messages call it: its name or its file."""
+    """The columns of a table that an event needs. `name`: its name or file, for messages."""
 
     acquirer: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,32}$")]
-    """The tenant of all profiles. It is the key of the cards' tokens as well."""
+    """The tenant of all profiles, and the key of the cards' tokens."""
     time: Time
     card: Id
     merchant: Id
@@ -163,7 +163,7 @@ class Mapping(_Record, frozen=True, kw_only=True):
     network: Told = Told(constant="other")
     channel: Told = Told(constant="other")
     outcome: Literal["approved", "unknown"] = "unknown"
-    """What the issuers said: all payments of the table were approved, or nothing is known."""
+    """Issuers' answers: all payments of the table were approved, or they are not known."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
     """Between the cells of a CSV."""
     name: str = ""
@@ -175,7 +175,7 @@ class Mapping(_Record, frozen=True, kw_only=True):
 
     @property
     def told(self) -> dict[str, Told]:
-        """The fields that a column or a constant may tell."""
+        """The fields with a column or a constant."""
         return {"mcc": self.mcc, "country": self.country, "network": self.network, "channel": self.channel}
 
     @property
@@ -193,10 +193,10 @@ class Mapping(_Record, frozen=True, kw_only=True):
 
 
 def mappings_of(word: str) -> tuple[Mapping, ...]:
-    """Return the mappings that a shipped name or a file stands for; never none.
+    """Return the mappings of a name of this package, or the one in a file. At least one.
 
     Raises:
-        ConfigError: there is no such name or file, or the file is refused; the text says where and why.
+        ConfigError: there is no such name or file, or the file is refused. The text says where and why.
     """
     if word in SHIPPED:
         return tuple(_shipped(name) for name in SHIPPED[word])
@@ -216,7 +216,7 @@ def mappings_of(word: str) -> tuple[Mapping, ...]:
 
 
 def shipped_columns() -> str:
-    """Return a line for each shipped mapping with the columns it reads."""
+    """Return a line for each mapping of this package, with its columns."""
     return "\n".join(
         f"  {name:<17} {', '.join(_shipped(name).columns)}" for name in dict.fromkeys(sum(SHIPPED.values(), ()))
     )

@@ -1,4 +1,4 @@
-"""Tables in pieces, CSV and Parquet, never as a whole; every cell of a CSV comes as the bytes that stand there."""
+"""Read CSV and Parquet tables in pieces, never as a whole. Cells of a CSV are read as bytes, without conversion."""
 
 import codecs
 import csv
@@ -23,10 +23,10 @@ _MAGIC: Final = b"PAR1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table that was opened, and of the mappings offered the one whose columns it has.
+    """An open table, with the first mapping whose columns it has.
 
-    `rows` is their number where the file tells. A row's number counts from 0 and is part of its event's id; `place`
-    words it for people: in a CSV with its line, as a spreadsheet or an editor shows it.
+    `rows`: their number, if the file has it. Row numbers count from 0 and are part of event ids. `place` names a row
+    for people: in a CSV with its line, as a spreadsheet or an editor shows it.
     """
 
     file: Path
@@ -35,14 +35,14 @@ class Table:
     is_csv: bool
 
     def place(self, row: int) -> str:
-        """Name a row. The header is line 1; a cell with line breaks in it is still one line, as in a spreadsheet."""
+        """Return the name of a row. The header is line 1. A cell with line breaks counts as one line."""
         return f"{self.file}, line {row + 2} (row {row})" if self.is_csv else f"{self.file}, row {row}"
 
     def pieces(self) -> Iterator[Any]:
-        """Yield the mapped columns as Arrow record batches, in order; an empty line is a row of blanks.
+        """Yield the mapped columns as Arrow record batches, in order. An empty line is a row of blanks.
 
         Raises:
-            SourceError: it cannot be read on: the text names the row where it is known, and never a cell.
+            SourceError: the table cannot be read. The text names the row if it is known, and never a cell.
         """
         read = 0
         try:
@@ -50,7 +50,7 @@ class Table:
                 if piece.num_rows:
                     yield piece
                 read += piece.num_rows
-        except (pa.ArrowException, OSError):  # its wording may hold a row; raised below, so that it is not chained
+        except (pa.ArrowException, OSError):  # its text may contain a row; raised below, so that it is not chained
             pass
         else:
             if not read:
@@ -83,10 +83,10 @@ class Table:
 
 
 def open_table(file: Path, mappings: Sequence[Mapping]) -> Table:
-    """Look at the head of a table.
+    """Open a table and find its mapping by the header.
 
     Raises:
-        SourceError: it is empty, no table, not UTF-8, or lacks columns of every mapping.
+        SourceError: the file is empty, no table, not UTF-8, or lacks columns of every mapping.
     """
     if not file.is_file():
         raise SourceError(f"{file}: no such file")
@@ -140,14 +140,14 @@ def _fitting(file: Path, names: Sequence[str], mappings: Sequence[Mapping]) -> M
 
 
 def _missing(file: Path, names: Sequence[str], mappings: Sequence[Mapping]) -> str:
-    """Word what the nearest mapping lacks. The header's own words are not shown: it may be a first row of cells."""
+    """Return text with the missing columns of the best mapping. The header is not quoted: it may be a row of cells."""
     nearest = min(mappings, key=lambda mapping: len(set(mapping.columns) - set(names)))
     lacking = [name for name in nearest.columns if name not in names]
     return f"{file}: no column {', '.join(lacking)}, which mapping {nearest.name!r} needs"
 
 
 def _ragged(file: Path, delimiter: str) -> tuple[int, str] | None:
-    """Find the first row with another number of cells than the header; an empty line is none."""
+    """Return the first row whose number of cells differs from the header, and the fault. Empty lines are skipped."""
     with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         rows = csv.reader(stream, delimiter=delimiter)
         try:

@@ -1,4 +1,4 @@
-"""Rows of a table as what an event needs: blanks refuse their row, whatever is of another type ends the reading."""
+"""Read the rows of a table. A row with a blank is refused; a cell of another type ends the reading."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from streams.replay.columns.reading import Table
 from streams.replay.source import SourceError
 
 NAMED_MAX: Final = 20
-"""Refused rows that are named one by one; further ones are only counted."""
+"""Refused rows that are named one by one. Further ones are only counted."""
 
 _UNKNOWN: Final = {"mcc": UNKNOWN_MCC, "country": UNKNOWN_COUNTRY, "network": "other", "channel": "other"}
 
@@ -25,11 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Rows that can be sent, n of them, in order.
+    """Valid rows, n of them, in order.
 
-    `numbers` int64[n] counts rows of the table from 0; `time_ms` int64[n] since the epoch; `amount_minor` int64[n];
-    `fraud` and `unknown` bool[n], whether a row is known to be fraud and whether nothing is known of it; `told` holds
-    the fields that a column tells.
+    `numbers` int64[n]: row numbers in the table from 0. `time_ms` int64[n]: since the epoch. `amount_minor` int64[n].
+    `fraud`, `unknown` bool[n]: labelled as fraud, without a label. `told`: fields with a column, by name.
     """
 
     numbers: Ints
@@ -42,14 +41,14 @@ class Rows:
     told: dict[str, list[str]]
 
     def part(self, low: int, high: int) -> "Rows":
-        """Return a stretch of them."""
+        """Return the rows [low, high)."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         cut = {name: values[low:high] for name, values in values.pop("told").items()}
         return Rows(**{name: value[low:high] for name, value in values.items()}, told=cut)
 
 
 class Reader:
-    """Read a table once, in order. `refused` counts rows left out by reason, `empty` rows without any mapped cell."""
+    """Read a table once, in order. `refused`: rows left out, by reason. `empty`: rows without any mapped cell."""
 
     def __init__(self, table: Table, tell: Callable[[str], None]) -> None:
         self._table = table
@@ -59,7 +58,7 @@ class Reader:
         self.empty = 0
 
     def rows(self) -> Iterator[Rows]:
-        """Yield the rows that can be sent, piece by piece.
+        """Yield the valid rows, piece by piece.
 
         Raises:
             SourceError: a cell is not of its declared type, a time is blank, or a row is earlier than the one before.
@@ -129,7 +128,7 @@ class Reader:
             self._last_ms = int(time_ms[dated[-1]])
 
     def _complete(self, blanks: dict[str, Mask], empty: Mask, first: int) -> Mask:
-        """Return which rows have all they need; name and count the others, each by its first blank column."""
+        """Return bool[n]: rows without a blank. Report and count the others by their first blank column."""
         complete: Mask = ~empty
         reasons: dict[int, str] = {}
         for name, blank in blanks.items():
