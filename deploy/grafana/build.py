@@ -12,7 +12,7 @@ from deploy.grafana.panels import DATASOURCE, SCHEMA_VERSION, Json, layout
 from deploy.grafana.risk import CHECKLIST, DECISIONS, REFUSED, STATE, THREEDS
 
 UID = "sekisho-operations-risk"
-"""Links and bookmarks hold on to this: it never changes."""
+"""Links and bookmarks contain this id: it never changes."""
 
 FILE = Path(__file__).parent / "dashboards" / "sekisho.json"
 ROWS = (FLOW, LATENCY, DURABLE, DECISIONS, REFUSED, THREEDS, CHECKLIST, STATE)

@@ -11,9 +11,9 @@ DURABLE = Row(
     panels=(
         Panel(
             title="Time of a flush",
-            description="From taking what changed in a partition to the acknowledgement of its marker. What was "
-            "decided since the last marker is what a crash replays. SekishoFlushSlow warns above 5 s (dashed); at "
-            "emit.ack_timeout_s, 60 s, the worker halts.",
+            description="Time of a flush of one partition, until it is complete. After a crash the input since the "
+            "last marker is replayed. SekishoFlushSlow warns above 5 s (dashed); at emit.ack_timeout_s, 60 s, the "
+            "worker halts.",
             unit="s",
             queries=(
                 Query(quantile(0.5, "sekisho_flush_seconds"), "p50"),
@@ -23,21 +23,21 @@ DURABLE = Row(
         ),
         Panel(
             title="Rows flushed per second",
-            description="Changed rows of profiles written, tombstones of forgotten ones included: "
-            "each row once per flush, however many events changed it.",
+            description="Changed profile rows written, with tombstones of evicted ones: "
+            "each row once per flush, for any number of changes.",
             unit="ops",
             queries=(Query(f"sum by (instance) ({rate('sekisho_flushed_rows_total')})", "{{instance}}"),),
         ),
         Panel(
             title="Bytes flushed per second",
-            description="What those rows take in card-profiles and shared-profiles, before replication and without "
-            "the 20 bytes of key and frame that each has on the broker.",
+            description="Bytes of those rows in card-profiles and shared-profiles, before replication and without "
+            "the 20 bytes of key and frame of each.",
             unit="Bps",
             queries=(Query(f"sum by (instance) ({rate('sekisho_flushed_bytes_total')})", "{{instance}}"),),
         ),
         Panel(
             title="Restore progress",
-            description="How much of the log of the partition that is being restored has been read; 1 when none is. "
+            description="Share of the changelog that the restore of a partition has read; 1 if no restore runs. "
             "Its events wait meanwhile. SekishoRestoreSlow warns after 10 minutes.",
             unit="percentunit",
             queries=(Query(f"min by (instance) (sekisho_restore_ratio{{{WORKERS}}})", "{{instance}}"),),
@@ -45,7 +45,7 @@ DURABLE = Row(
         ),
         Panel(
             title="Records restored",
-            description="Records of profiles read back in the chosen time: when workers started, or partitions moved.",
+            description="Changelog records read by restores in the chosen time: workers started or partitions moved.",
             kind="stat",
             unit="short",
             queries=(Query(f"sum(increase(sekisho_restored_records_total{{{WORKERS}}}[$__range]))", "records"),),
@@ -54,8 +54,8 @@ DURABLE = Row(
         ),
         Panel(
             title="Time in restores",
-            description="Seconds that workers spent in restoring in the chosen time. "
-            "Records divided by it is the speed on these machines: size the topics of profiles by it.",
+            description="Seconds of restores in the chosen time. "
+            "Records divided by it is the speed on these machines: size the profile topics by it.",
             kind="stat",
             unit="s",
             queries=(Query(f"sum(increase(sekisho_restore_seconds_total{{{WORKERS}}}[$__range]))", "seconds"),),
@@ -75,8 +75,8 @@ DURABLE = Row(
         ),
         Panel(
             title="Follow lag by partition",
-            description="How long what another worker saw of merchants, BINs, devices and addresses has been waiting "
-            "to count here; the worst worker of each partition. Empty with one worker. SekishoFollowLagHigh warns "
+            description="Age of the oldest row of another worker (merchants, BINs, devices, addresses ...) that is "
+            "not applied yet; the worst worker of each partition. Empty with one worker. SekishoFollowLagHigh warns "
             "above 5 s (dashed).",
             unit="s",
             queries=(
@@ -86,16 +86,16 @@ DURABLE = Row(
         ),
         Panel(
             title="Replayed events",
-            description="Events per second that had been answered before a restart: they count in the profiles again "
-            "and are not answered again. A burst at each restart that was no SIGTERM, and nothing else.",
+            description="Events per second whose decision was published before a takeover: they are applied again "
+            "and not published again. There is a burst after each crash, and none otherwise.",
             unit="ops",
             queries=(Query(f"sum by (instance) ({rate('sekisho_replayed_total')})", "{{instance}}"),),
             width=16,
         ),
         Panel(
             title="Cards in two partitions",
-            description="Sampled cards that turned up on a second partition in the chosen time: a producer keys by "
-            "something other than the card, and tears profiles apart (SekishoCardConflicts).",
+            description="Sampled cards that were seen on a second partition in the chosen time: a producer keys by "
+            "something other than the card, and splits profiles (SekishoCardConflicts).",
             kind="stat",
             unit="short",
             queries=(Query(f"sum(increase(sekisho_card_conflicts_total{{{WORKERS}}}[$__range]))", "cards"),),

@@ -14,7 +14,7 @@ FLOW = Row(
     panels=(
         Panel(
             title="Workers ready",
-            description="Workers that take events. A worker is not ready while it loads, rebalances or drains.",
+            description="Workers that process events. A worker is not ready while it loads, rebalances or drains.",
             kind="stat",
             unit="short",
             queries=(Query(f"sum(sekisho_ready{{{WORKERS}}})", "ready"),),
@@ -24,7 +24,7 @@ FLOW = Row(
         ),
         Panel(
             title="Events in",
-            description="Authorizations taken in per second, over all chosen workers.",
+            description="Authorizations processed per second, over all chosen workers.",
             kind="stat",
             unit="reqps",
             queries=(Query(f"sum({rate('sekisho_events_total')})", "events/s"),),
@@ -33,7 +33,7 @@ FLOW = Row(
         ),
         Panel(
             title="Worst lag",
-            description="How far the worst partition is behind. The alert SekishoLagHigh warns above 5 s.",
+            description="Lag of the worst partition. The alert SekishoLagHigh warns above 5 s.",
             kind="stat",
             unit="s",
             queries=(Query(f"max(sekisho_lag_seconds{{{WORKERS}}})", "lag"),),
@@ -79,14 +79,14 @@ FLOW = Row(
         ),
         Panel(
             title="Outcomes of authorizations",
-            description="Records taken in from the topic of outcomes, by what became of each. UNMATCHED: the card does "
-            "not remember the request; many mean that outcomes come late, before their requests, or under another key.",
+            description="Outcomes applied, by result. UNMATCHED: the card's row does not have the request. Many of "
+            "them mean that outcomes come late, before their requests, or under another key.",
             unit="reqps",
             queries=(Query(f"sum by (result) ({rate('sekisho_outcomes_total')})", "{{result}}"),),
         ),
         Panel(
             title="Lag in seconds, by partition",
-            description="Age of the newest processed authorization while more are waiting; 0 where none is. "
+            description="Age of the newest processed authorization while others wait; 0 if none waits. "
             "One partition alone: a hot card or a stuck worker. All of them: not enough workers.",
             unit="s",
             queries=(Query(f"max by (partition) (sekisho_lag_seconds{{{WORKERS}}})", "partition {{partition}}"),),
@@ -100,7 +100,7 @@ FLOW = Row(
         ),
         Panel(
             title="Events per batch",
-            description="What one poll brings for one partition. Larger batches mean that the worker is busy: "
+            description="Events of one poll and one partition. Larger batches mean that the worker is busy: "
             "more events share the cost of a step, and wait for each other.",
             unit="short",
             queries=(

@@ -1,4 +1,4 @@
-"""Say what a panel is in a few words, and render rows of them as Grafana's dashboard JSON (schema version 41)."""
+"""Records of panels, and their rendering as Grafana's dashboard JSON (schema version 41)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ DATASOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One PromQL expression and how its series are called; `{{label}}` in the legend is filled in by Grafana."""
+    """A PromQL expression with the legend of its series. Grafana replaces `{{label}}` in the legend."""
 
     expr: str
     legend: str = ""

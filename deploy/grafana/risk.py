@@ -30,7 +30,7 @@ DECISIONS = Row(
         ),
         Panel(
             title="Alerts raised",
-            description="Alerts per second, by what they are about and how grave it is.",
+            description="Published alerts per second, by type and severity.",
             unit="ops",
             queries=(Query(f"sum by (type, severity) ({rate('sekisho_alerts_total')})", "{{type}} {{severity}}"),),
             stacked="normal",
@@ -54,10 +54,10 @@ DECISIONS = Row(
         ),
         Panel(
             title="Fraud reports",
-            description="Reports taken in per second (TC40, FLD, chargebacks, analysts' verdicts), by label. "
-            "None for days means that the feed is broken, and the features on reported fraud are blind. "
-            "EARLY ones give a time of receipt over 5 minutes after their record's and count for nothing: "
-            "a sender's clock.",
+            description="Reports applied per second (TC40, FLD, chargebacks, analysts' verdicts), by label. "
+            "None for days means that the feed is broken, and the features of reported fraud have no data. "
+            "EARLY ones have a time of receipt over 5 minutes after their record's and change no profile: "
+            "a sender's clock is wrong.",
             unit="ops",
             queries=(
                 Query(f"sum by (label) ({rate('sekisho_fraud_reports_total')})", "{{label}}"),
@@ -113,15 +113,15 @@ REFUSED = Row(
         ),
         Panel(
             title="Unknown keys near a field",
-            description="By the field of the contract that the key of an authorization is near to, per second: what it "
-            "holds is not read. `sekisho score --explain` names the keys of an event.",
+            description="Unknown keys of authorizations per second, by the field of the contract that they resemble. "
+            "Their values are not read. `sekisho score --explain` names the keys of an event.",
             unit="ops",
             queries=(Query(f"sum by (field) ({rate('sekisho_near_keys_total')})", "{{field}}"),),
             width=6,
         ),
         Panel(
             title="Keys that come twice",
-            description="Authorizations per second in which an object has a key twice: the last one counts.",
+            description="Authorizations per second in which an object has the same key twice: the last value counts.",
             unit="ops",
             queries=(Query(f"sum({rate('sekisho_repeated_keys_total')})", "events"),),
             width=6,
@@ -138,16 +138,16 @@ REFUSED = Row(
         Panel(
             title="Repeats",
             description="Events whose id is among the last six of their card, per second: senders that retry. "
-            "They change nothing and are not answered.",
+            "They change nothing and have no decision.",
             unit="ops",
             queries=(Query(f"sum({rate('sekisho_repeats_total')})", "repeats"),),
             width=6,
         ),
         Panel(
             title="Events not on time",
-            description="Decisions per second by how the event's time stood to its record's. "
-            "EARLY (over 5 minutes ahead) and LATE (over 24 hours behind) moved no profile: a sender's clock or queue. "
-            "OUT_OF_ORDER ones counted where they belong.",
+            description="Decisions per second by the event's time relative to its record's. EARLY (over 5 minutes "
+            "ahead) and LATE (over 24 hours behind) changed no profile: a sender's clock or queue. "
+            "OUT_OF_ORDER events counted in their own window.",
             unit="ops",
             queries=(Query(f"sum by (clock) ({rate('sekisho_event_times_total', NOT_ON_TIME)})", "{{clock}}"),),
             width=6,
@@ -194,7 +194,7 @@ THREEDS = Row(
         ),
         Panel(
             title="Exemptions in no list",
-            description="Authorizations per second whose `tds.exempt_reason` is a word that no list has. "
+            description="Authorizations per second with an unknown `tds.exempt_reason`. "
             "It exempts nothing: ask the sender what it means.",
             unit="ops",
             queries=(Query(f"sum({rate('sekisho_unknown_exemptions_total')})", "unknown"),),
@@ -229,8 +229,8 @@ CHECKLIST = Row(
         ),
         Panel(
             title="Merchants known",
-            description="Merchants of the worker that knows fewest. An event at an unknown merchant "
-            "is scored without checklist and 3DS duty: unknown, never guilty.",
+            description="Merchants of the worker that has the fewest. An event at an unknown merchant is scored "
+            "without checklist and 3-D Secure programme.",
             kind="stat",
             unit="short",
             queries=(Query(f"min(sekisho_merchants{{{WORKERS}}})", "merchants"),),
@@ -246,7 +246,7 @@ STATE = Row(
         Panel(
             title="Profiles held",
             description="Rows in use by entity. "
-            "A line that is flat at its limit evicts by age: raise the limit or accept it.",
+            "A flat line at the limit means that rows are evicted: raise the limit or accept it.",
             unit="short",
             queries=(Query(f"sum by (entity) (sekisho_profile_rows{{{WORKERS}}})", "{{entity}}"),),
         ),
