@@ -76,15 +76,6 @@ class Observed:
         return self.repeats | self.answers
 
 
-class Enriched(NamedTuple):
-    """The part of `Observed` that needs no profile; the profiles' columns of `matrix` are not written yet."""
-
-    decoded: Decoded
-    matrix: NDArray[np.float64]
-    rows: NDArray[np.int64]
-    verdicts: NDArray[np.int64]
-
-
 class Learnt(NamedTuple):
     """A batch of outcomes: what was decoded, and what became of each accepted one, int8[n] of `OutcomeResult`."""
 
@@ -138,29 +129,25 @@ class Observer:
 
         `record_ms` are the timestamps of the values' Kafka records, in milliseconds since the epoch, or UNDATED.
         """
-        assert len(record_ms) == len(values), f"{len(record_ms)} timestamps for {len(values)} values"
-        decoded, matrix, rows, verdicts = self.enrich(values, mark)
-        stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
-        clocks = clock.judge(decoded.ints[:, Col.EVENT_MS], stamps)
-        events = _columns_of(decoded, verdicts, clock.trusted(clocks))
-        seen = self.profiles.read_then_update(events, matrix, _PROFILE_FIRST, partition)
-        clocks[seen.disordered] = Clock.OUT_OF_ORDER
-        mark("profile")
-        return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)
-
-    def enrich(self, values: Sequence[bytes], mark: Callable[[str], None] = ignore) -> Enriched:
-        """Decode and enrich a batch of at most BATCH_MAX values: all of `observe` that needs no profile."""
         assert len(values) <= BATCH_MAX
+        assert len(record_ms) == len(values), f"{len(record_ms)} timestamps for {len(values)} values"
         decoded = decode(values, self.settings.decode)
         mark("decode")
+        ints, hashes = decoded.ints, decoded.hashes
         n = len(decoded)
         matrix = self._matrix[:n]
         rows = self.merchants.rows(decoded.names)
         verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int64)
-        threeds.normalise(decoded.ints, self.merchants.table, rows, verdicts, self._threeds)
-        fill_payment_features(decoded.ints, decoded.hashes, self.merchants.table, rows, verdicts, matrix)
+        threeds.normalise(ints, self.merchants.table, rows, verdicts, self._threeds)
+        fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
         mark("enrich")
-        return Enriched(decoded, matrix, rows, verdicts)
+        stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
+        clocks = clock.judge(ints[:, Col.EVENT_MS], stamps)
+        events = columns_of(decoded.ints, decoded.hashes, verdicts, clock.trusted(clocks))
+        seen = self.profiles.read_then_update(events, matrix, _PROFILE_FIRST, partition)
+        clocks[seen.disordered] = Clock.OUT_OF_ORDER
+        mark("profile")
+        return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)
 
     def outcomes(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Learnt:
         """Let a batch of outcomes of a partition count; `record_ms` as in `observe`.
@@ -172,7 +159,7 @@ class Observer:
         stamps = np.array(record_ms, dtype=np.int64)[decoded.index]
         clocks = clock.judge(decoded.ints[:, Col.EVENT_MS], stamps)
         verdicts = np.zeros((len(decoded), threeds.VERDICT_COLUMNS), dtype=np.int64)
-        events = _columns_of(decoded, verdicts, clock.trusted(clocks))
+        events = columns_of(decoded.ints, decoded.hashes, verdicts, clock.trusted(clocks))
         return Learnt(decoded, self.profiles.take_outcomes(events, partition))
 
     def report(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Reported:
@@ -207,9 +194,15 @@ class Observer:
         return MerchantsTaken(parsed.rejects, beyond_limit, parsed.findings)
 
 
-def _columns_of(decoded: Decoded, verdicts: NDArray[np.int64], trusted: NDArray[np.bool_]) -> EventColumns:
-    columns = empty(EventColumns, len(decoded))
-    _cut_columns(decoded.ints, decoded.hashes, verdicts, columns)
+def columns_of(
+    ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int64], trusted: NDArray[np.bool_]
+) -> EventColumns:
+    """Cut what the profiles need out of decoded int64[n, Col] and uint64[n, KEYS], and of verdicts.
+
+    `verdicts` is int64[n, threeds.VERDICT_COLUMNS].
+    """
+    columns = empty(EventColumns, len(ints))
+    _cut_columns(ints, hashes, verdicts, columns)
     return columns._replace(trusted_time=trusted)
 
 

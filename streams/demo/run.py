@@ -131,7 +131,7 @@ async def _show(
             beside = [group.create_task(work) for work in (feed.fetch(), watcher.run(), _drawn(screen))]
             screen.say("generating a population and loading the merchants")
             merchants = await feed.merchants()
-            screen.say(f"{merchants:,} merchants; starting the worker (the first start compiles its kernels: a minute)")
+            screen.say(f"{merchants:,} merchants; starting the worker (a first start compiles kernels: half a minute)")
             await await_ready(worker, settings.http, READY_S)
             state.address = f"{address_of(settings.http)}/metrics"
             days = plan_.history_days

@@ -1,9 +1,9 @@
 """Compile the kernels of the profiles in a second process, while the first one compiles the others.
 
-numba compiles one function at a time in a process, and half of the work of a first start are the profiles. So
-`python -m streams.worker.compile_beside` runs each of their entry points once, and its results go into the cache on
-disk, from where the first process loads them. The cache is written file by file, each by renaming: a process that ends
-too early leaves whole files.
+numba compiles one function at a time in a process, and half of the work of a first start are the profiles. So where
+kernels are cold, `python -m streams.worker.compile_beside` runs beside the worker that starts. Its results go into the
+cache on disk, from where the first process loads them. That cache is written file by file, each by renaming: a process
+that ends too early leaves whole files.
 """
 
 import os
@@ -12,42 +12,60 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Final
+from types import ModuleType
+from typing import Any, Final
 
-import numpy as np
+from numba.core.dispatcher import Dispatcher
 
-from scoring.profile import PROFILE_FEATURES, Entity, EventColumns, ProfileLimits, Profiles, Reports
-from scoring.profile.kernels import entry_points
+from streams.worker.compile_jobs import OF_PROFILES, OTHERS
 
 COMMAND: Final = (sys.executable, "-m", "streams.worker.compile_beside")
 PATIENCE_S: Final = 20.0
 """At the end of its own part the first process waits as long as that took, and this much longer."""
 
 _NULL: Final = subprocess.DEVNULL
-_TIME_MS: Final = 1_767_225_600_000
-_ROWS: Final = ProfileLimits(card=16, merchant=16, merchant_bin=16, bin=16, device=16, ip=16, account=16, address=16)
+_PACKAGES: Final = ("scoring.", "streams.")
 
 
 @contextmanager
-def profiles_compiled_beside(command: Sequence[str] = COMMAND, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Compile the kernels of the profiles in a second process during the body, and wait for it at the end of the body.
+def compiled_in_two(command: Sequence[str] = COMMAND, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """Compile the profiles in a second process during the body, and all others in this one after the body.
 
-    Where they are cached, or where there is one core, none is started. What the second process did not compile, because
-    it failed or because it took longer than twice the body and `patience_s` seconds, the caller compiles on first use.
+    Where no kernel is cold, or where there is one core, nothing is done. What the second process did not compile,
+    because it failed, or because it took longer than twice this one and `patience_s` seconds, the caller compiles on
+    first use.
     """
-    beside = _started(command) if len(os.sched_getaffinity(0)) > 1 and is_cold() else None
+    beside = _started(command) if len(os.sched_getaffinity(0)) > 1 and any(map(is_cold, cached_kernels())) else None
     if beside is None:
         yield
         return
     began = time.monotonic()
     try:
         yield
+        for run in OTHERS:
+            run()
         with suppress(subprocess.TimeoutExpired):
             beside.wait(time.monotonic() - began + patience_s)
     finally:
         beside.kill()
         beside.wait()
+
+
+def cached_kernels() -> Iterator[Dispatcher]:
+    """Return the imported kernels of this project that numba keeps on disk; none where it compiles nothing."""
+    ours = [module for name, module in sys.modules.items() if name.startswith(_PACKAGES)]
+    found = {id(kernel): kernel for module in ours for kernel in _kernels_of(module)}
+    return (kernel for kernel in found.values() if kernel.stats.cache_path is not None)
+
+
+def is_cold(kernel: Dispatcher) -> bool:
+    """Say whether a kernel is in no cache, or only as it was before its file changed."""
+    inside: Any = kernel
+    return not inside._cache._cache_file._load_index()  # numba's own question, before it compiles
+
+
+def _kernels_of(module: ModuleType) -> list[Dispatcher]:
+    return [value for value in vars(module).values() if isinstance(value, Dispatcher)]
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes] | None:
@@ -58,42 +76,6 @@ def _started(command: Sequence[str]) -> subprocess.Popen[bytes] | None:
         return None
 
 
-def is_cold() -> bool:
-    """Say whether the kernel that takes longest to compile is in no cache; False where nothing is compiled."""
-    kernel = entry_points.read_then_update
-    stats = getattr(kernel, "stats", None)
-    if stats is None or stats.cache_path is None:  # NUMBA_DISABLE_JIT, or no place for a cache
-        return False
-    name = kernel.__qualname__.rpartition(".")[2]
-    return not any(Path(stats.cache_path).glob(f"*.{name}-*.nbi"))
-
-
-def compile_profiles() -> None:
-    """Run the kernels of the profiles once, with arguments of the types that a worker has."""
-    profiles = Profiles(_ROWS)
-    number, byte, code = np.zeros(1, np.int64), np.zeros(1, np.int8), np.zeros(1, np.int32)
-    key, flag, time_ms = np.ones(1, np.uint64), np.zeros(1, np.bool_), np.full(1, _TIME_MS)
-    events = EventColumns(
-        event_id=key,
-        keys=np.ones((1, len(Entity)), np.uint64),
-        time_ms=time_ms,
-        amount_jpy=number,
-        outcome=byte,
-        kind=byte,
-        mcc=code,
-        country=code,
-        tds_failed=flag,
-        trusted_time=flag,
-    )
-    profiles.read_then_update(events, np.empty((1, len(PROFILE_FEATURES))), 0)
-    for rows in profiles.changelog.flush(0):
-        profiles.changelog.restore(0, rows)
-        profiles.changelog.rewrite(0, rows.keys)
-    profiles.changelog.settle()
-    profiles.changelog.forget_cards(0)
-    profiles.report(Reports(card=key, merchant=key, received_ms=time_ms, amount_jpy=number))
-    profiles.take_outcomes(events)
-
-
 if __name__ == "__main__":
-    compile_profiles()
+    for run_kernels in OF_PROFILES:
+        run_kernels()
