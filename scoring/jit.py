@@ -31,6 +31,7 @@ _OPTIONS: Final[dict[str, Any]] = {
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
     "forceinline": True,
+    "_nrt": False,  # no code that counts references to arrays: at every use of a tuple of them, for each of them
     "error_model": "numpy",  # no branch for a division by zero: no divisor here can be one
     "pipeline_class": HelperCompiler,
 }
@@ -41,11 +42,21 @@ _HELPERS: Final[list[Callable[..., object]]] = []
 def helper(function: _F) -> _F:
     """Compile a function for use by entry points only; it keeps the GIL and is never cached by itself.
 
-    A constant argument has the type of any other: numba would compile the function again for each value. Where the
-    helper is copied into its caller, the constant is known all the same.
+    It may not make an array, and may return one only to another helper: it counts no references. A constant argument
+    has the type of any other: numba would compile the function again for each value. The helper is copied into its
+    caller, where the constant is known all the same.
     """
+    return _compiled(function, _OPTIONS)
+
+
+def rare(function: _F) -> _F:
+    """Compile a helper that few events need: its callers call it, so it is optimised once and not at every call."""
+    return _compiled(function, _OPTIONS | {"forceinline": False})
+
+
+def _compiled(function: _F, options: dict[str, Any]) -> _F:
     _HELPERS.append(function)
-    compiled = njit(**_OPTIONS)(function)
+    compiled = njit(**options)(function)
     if isinstance(compiled, Dispatcher):  # NUMBA_DISABLE_JIT gives the function itself
         find = compiled.get_call_template
         kind_of: Callable[[Any], Any] = types.unliteral

@@ -22,13 +22,16 @@ from scoring.decode.characters import (
 )
 from scoring.decode.digits import DIGITS_ROOM, RUN_MIN, groups_end, judge_groups, judge_run, run_end
 from scoring.decode.sensitive import NAME_ENDS, NAME_SLOTS, name_mark
-from scoring.jit import entry, helper, revision
+from scoring.jit import entry, helper, rare, revision
 
 DEEP: Final = 16
 """Mark of a record that nests too deeply, beside PAN and TRACK (`digits`), ODD (`characters`), NAMED (`sensitive`)."""
 
 _OWN_MARKS: Final = 31
 _STRIDE: Final = RUN_MIN - 2
+_RECORDS: Final = 0
+_TEXT: Final = 1
+_ID: Final = 2
 
 
 @helper
@@ -125,7 +128,7 @@ def _digit_marks(
     return marks
 
 
-@helper
+@rare
 def _judge_runs(
     data: NDArray[np.uint8], low: int, high: int, a: int, z: int, is_id: bool, digits: NDArray[np.uint8]
 ) -> int:
@@ -160,8 +163,8 @@ def _escaped_digit_marks(data: NDArray[np.uint8], start: int, high: int, digits:
     return marks
 
 
-def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
-    """Compile the entry points; `key` is part of that under which numba keeps them."""
+def _compile(key: int) -> Callable[..., int]:
+    """Compile the entry point; `key` is part of that under which numba keeps it."""
 
     @entry
     def batch(
@@ -174,9 +177,16 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
         ends: NDArray[np.bool_],
         slots: NDArray[np.uint64],
         marks: NDArray[np.uint8],
+        text: int,
     ) -> int:
-        """Mark every record of a batch, one byte apart; return how many are marked."""
+        """Mark every record of a batch, one byte apart; return how many are marked.
+
+        Or judge every run of digits of a `text` (_TEXT or _ID), and return its marks: a second entry point would
+        compile the same helpers again.
+        """
         digits = np.zeros(DIGITS_ROOM, dtype=np.uint8)
+        if text != _RECORDS:
+            return _judge_runs(data, 0 * key, data.shape[0], 0, data.shape[0], text == _ID, digits)
         places = np.empty(size_max, dtype=np.int64)
         start, found = 0, 0 * key
         for r in range(stops.shape[0]):
@@ -192,26 +202,24 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
             start = stop + 1
         return found
 
-    @entry
-    def text(data: NDArray[np.uint8], is_id: bool) -> int:
-        """Judge every run of digits of a text."""
-        digits = np.zeros(DIGITS_ROOM, dtype=np.uint8)
-        return _judge_runs(data, 0 * key, data.shape[0], 0, data.shape[0], is_id, digits)
-
-    return batch, text
+    return batch
 
 
-_scan_batch, _scan_text = _compile(revision("scoring.decode"))
+_scan = _compile(revision("scoring.decode"))
+_NO_STOPS: Final = np.empty(0, dtype=np.int64)
+_NO_MARKS: Final = np.empty(0, dtype=np.uint8)
 _TABLES: Final = (BYTE_CLASSES, CHARACTER_KINDS, NAME_ENDS, NAME_SLOTS)
 
 
 def scan_batch(joined: bytes, stops: NDArray[np.int64], size_max: int, depth_max: int) -> NDArray[np.uint8] | None:
     """Mark the records of `joined` that end at `stops`, one byte apart; None where nothing is marked."""
     marks = np.empty(len(stops), dtype=np.uint8)
-    found = _scan_batch(np.frombuffer(joined, dtype=np.uint8), stops, size_max + 1, depth_max, *_TABLES, marks)
+    data = np.frombuffer(joined, dtype=np.uint8)
+    found = _scan(data, stops, size_max + 1, depth_max, *_TABLES, marks, _RECORDS)
     return marks if found else None
 
 
 def scan_text(text: bytes, is_id: bool = False) -> int:
     """Judge a text whose digits are ASCII already: bits PAN and TRACK."""
-    return int(_scan_text(np.frombuffer(text, dtype=np.uint8), is_id))
+    data = np.frombuffer(text, dtype=np.uint8)
+    return int(_scan(data, _NO_STOPS, 0, 0, *_TABLES, _NO_MARKS, _ID if is_id else _TEXT))

@@ -176,7 +176,7 @@ class Trial:
         if jit is not None:
             for name in ("entry", "borrow"):
                 setattr(jit, name, lambda whole: whole)
-            for name in ("helper", "inlined"):
+            for name in ("helper", "inlined", "rare"):
                 setattr(jit, name, lambda whole: jit._HELPERS.append(whole) or whole)
             jit.whole = np.int64  # type: ignore[attr-defined]
             jit.trailing_zeros = lambda word: (int(word) & -int(word)).bit_length() - 1  # type: ignore[attr-defined]

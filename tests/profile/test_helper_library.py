@@ -2,12 +2,15 @@
 
 import hashlib
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 from numba.core import codegen, compiler, cpu, typed_passes
+from numba.core.errors import NumbaError
 
 from scoring import jit
 from scoring.helper_library import HelperLibrary
@@ -92,6 +95,74 @@ def test_a_helper_is_compiled_once_whatever_constants_it_is_called_with() -> Non
 
     assert call((1, 2, 3)) == 47
     assert len(shifted.signatures) == 1  # type: ignore[attr-defined]
+
+
+def test_a_rare_helper_need_not_be_copied_into_its_callers() -> None:
+    @jit.rare
+    def seldom(value: int) -> int:
+        total = 0
+        for k in range(value):
+            total += (total ^ k) % 7 + _lowest(k)
+        return total
+
+    @numba.njit
+    def call(value: int) -> int:
+        return seldom(value) + seldom(value + 1) * seldom(value + 2)
+
+    def plain(value: int) -> int:
+        total = 0
+        for k in range(value):
+            total += (total ^ k) % 7 + k * 3 + 1
+        return total
+
+    assert call(3) == plain(3) + plain(4) * plain(5)
+    assert _is_copied(_lowest)
+    assert not _is_copied(seldom)
+
+
+def _is_copied(helper: Any) -> bool:
+    """Say whether LLVM must copy a helper into its callers."""
+    (compiled,) = helper.overloads.values()
+    function = compiled.library._final_module.get_function(compiled.fndesc.llvm_func_name)
+    return any(b"alwaysinline" in attributes for attributes in function.attributes)
+
+
+def test_a_helper_counts_no_references_and_its_caller_keeps_what_it_made() -> None:
+    @jit.helper
+    def add_up(arrays: Any) -> float:
+        total = 0.0
+        for k in range(len(arrays[0])):
+            total += arrays[0][k] * arrays[1][k]
+        return total
+
+    @numba.njit
+    def call(n: int) -> tuple[float, Any]:
+        made = np.arange(n) * 1.0
+        total = 0.0
+        for _ in range(3):
+            total += add_up((made, made[::-1]))
+        return total, made
+
+    total, made = call(5)
+    assert (total, made.tolist()) == (30.0, [0.0, 1.0, 2.0, 3.0, 4.0])
+    assert sys.getrefcount(made) == 2
+    (compiled,) = add_up.overloads.values()  # type: ignore[attr-defined]
+    text = str(compiled.library._final_module)
+    assert "NRT_incref" not in text
+    assert "NRT_decref" not in text
+
+
+def test_a_helper_that_makes_an_array_is_refused() -> None:
+    @jit.helper
+    def makes(n: int) -> Any:
+        return np.zeros(n)
+
+    @numba.njit
+    def call(n: int) -> float:
+        return float(makes(n)[0])
+
+    with pytest.raises(NumbaError):
+        call(1)
 
 
 def test_a_helper_that_needs_a_python_object_raises() -> None:

@@ -29,7 +29,7 @@ from scoring.decode.read.meaning import (
 from scoring.decode.read.oddities import blank_notes, survey
 from scoring.decode.read.walk import walk
 from scoring.decode.settings import DecodeLimits, KernelLimits
-from scoring.jit import borrow, entry, helper, revision
+from scoring.jit import borrow, entry, helper, inlined, revision
 
 NAMES: Final = 4
 """Texts of an event that go on as they are: event id, acquirer, card, merchant, as the first of `Span`."""
@@ -55,7 +55,7 @@ class Reading(NamedTuple):
     unlisted: NDArray[np.int64]
 
 
-@helper
+@inlined
 def _slate(data: Bytes, notes: NDArray[np.int64]) -> Slate:
     """Make room for one record."""
     row, spans = np.empty(ROOM, dtype=np.int64), np.empty((SPANS, 2), dtype=np.int64)
@@ -74,8 +74,9 @@ def _close(slate: Slate, limits: KernelLimits, out: Reading, r: int) -> int:
 
 
 @helper
-def _read_batch(stops: NDArray[np.int64], slate: Slate, limits: KernelLimits, out: Reading) -> None:
-    levels = np.zeros((2, DEPTH), dtype=np.int64)
+def _read_batch(
+    stops: NDArray[np.int64], slate: Slate, levels: NDArray[np.int64], limits: KernelLimits, out: Reading
+) -> None:
     start = 0
     for r in range(len(stops)):
         _wipe(slate)
@@ -127,7 +128,9 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
     def batch(stops: NDArray[np.int64], data: Bytes, limits: KernelLimits, out: Reading) -> int:
         """Read every record of a batch."""
         slate = _slate(data, out.notes)
-        _read_batch(borrow((stops,))[0], borrow(slate), borrow(limits), borrow(out))
+        levels = np.zeros((2, DEPTH), dtype=np.int64)
+        stops, levels = borrow((stops, levels))
+        _read_batch(stops, borrow(slate), levels, borrow(limits), borrow(out))
         return key
 
     @entry

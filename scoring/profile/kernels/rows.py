@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.jit import constant, helper, trailing_zeros, whole
+from scoring.jit import constant, helper, rare, trailing_zeros, whole
 from scoring.profile.entities import REPORTED, Entity
 from scoring.profile.kernels import store as s
 from scoring.profile.kernels.arrays import Arena, Journal
@@ -145,13 +145,13 @@ def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles,
     s.pass_time(arena, whole(arena.singles[2 * at + s.LAST_S]))
 
 
-@helper
+@rare
 def _add_again(arena: Arena, entity: int, key: np.uint64) -> None:
     if not add_up(arena, entity, s.find(arena, entity, key)):
         s.remove(arena, entity, key)
 
 
-@helper
+@rare
 def _restore_tombstone(arena: Arena, entity: int, key: np.uint64, partition: int) -> None:
     store = s.first_store_of(entity)
     at = s.find(arena, store, s.salted(key, partition) if s.is_card_store(store) else key)

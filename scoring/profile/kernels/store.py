@@ -21,7 +21,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.jit import helper, whole
+from scoring.jit import helper, rare, whole
 from scoring.profile.entities import Entity
 from scoring.profile.kernels.arrays import Arena, Journal
 
@@ -223,7 +223,7 @@ def _forget(arena: Arena, store: int, key: np.uint64, owner: int, journal: Journ
     _bury(arena, first_store_of(entity), key, owner, journal)
 
 
-@helper
+@rare
 def _make_room(arena: Arena, store: int, keep: np.uint64, journal: Journal) -> None:
     """Forget the entity that was idle longest among the next SWEEP rows from the eviction cursor on, but not `keep`."""
     capacity, second_clock = arena.stores[store, CAPACITY], arena.stores[store, SECOND_CLOCK]
