@@ -1,7 +1,6 @@
-"""How the time an event gives stands to the time of its Kafka record, and what follows for the windows.
+"""Compare the time of an event with the timestamp of its Kafka record, and decide whether it may change windows.
 
-The yardstick is the record's timestamp and never this machine's clock: a replay after a crash judges every event as
-it was judged before.
+The timestamp of the record is used, never this machine's clock, so a replay after a crash gives the same result.
 """
 
 from typing import Final
@@ -13,15 +12,15 @@ from scoring.contract.codes import Clock
 
 AHEAD_MAX_MS: Final = 5 * 60_000
 BEHIND_MAX_MS: Final = 24 * 3_600_000
-"""The runtime policy's row on clocks: an event more than 5 minutes ahead of its record, or more than 24 hours behind
-it, is scored with a flag and advances no window."""
+"""Limits of trusted times: an event more than 5 minutes ahead of its record, or more than 24 hours behind it, is scored
+with a flag and changes no window."""
 
 UNDATED: Final = -1
-"""Kafka's timestamp of a record that has none: with nothing to compare, its event is on time."""
+"""Kafka's value for a record without a timestamp. Its event counts as on time."""
 
 
 def judge(event_ms: NDArray[np.int64], record_ms: NDArray[np.int64]) -> NDArray[np.int8]:
-    """Return the `Clock` of each event as far as its record tells: int8[n] of ON_TIME, LATE and EARLY.
+    """Return the `Clock` of each event by its record: int8[n] of ON_TIME, LATE and EARLY.
 
     `event_ms` and `record_ms` int64[n] are milliseconds since the epoch; a negative `record_ms` is UNDATED.
     """
@@ -33,5 +32,5 @@ def judge(event_ms: NDArray[np.int64], record_ms: NDArray[np.int64]) -> NDArray[
 
 
 def trusted(clocks: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Say of each event whether its time may move windows."""
+    """Return bool[n]: whether the time of each event may change windows."""
     return clocks < Clock.LATE

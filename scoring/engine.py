@@ -1,9 +1,9 @@
-"""The whole way of an event, once: live scoring, replay and training all walk it here.
+"""The engine: the whole path of an event, from bytes to bytes.
 
     bytes -> decode and guard -> enrich -> profile -> score -> decide -> encode -> bytes
 
-The unit is a micro-batch of one partition. Within it every event is taken in order and sees the state that its
-predecessors left, so that neither the cut into batches nor the number of partitions changes a decision.
+The unit is a batch of one partition. Its events are processed in order, and each uses the profiles that include the
+events before it. So the cut into batches changes no decision, and neither does the number of partitions.
 """
 
 from collections import Counter
@@ -51,7 +51,7 @@ STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 class _Judged:
     """A batch after the model and the policy: arrays of length n, and the reasons of those that may alert.
 
-    `silent` rows are not decided: repeats, answers to what was decided, and what was decided before a restart.
+    `silent` rows get no decision: repeats, issuers' answers, and events whose decision was published before a takeover.
     """
 
     probabilities: NDArray[np.float64]
@@ -93,9 +93,9 @@ class Engine:
         mark: Callable[[str], None] = ignore,
         emitted: Emitted = NOTHING,
     ) -> Outputs:
-        """Decide a batch of authorizations: one decision for each value but refused ones, repeats and answers.
+        """Decide a batch of authorizations: one decision for each value except refused ones, repeats and answers.
 
-        What stands in `emitted` moves the profiles on and comes out no second time.
+        Events in `emitted` are applied to the profiles, and their outputs are left out.
         """
         observed = self.observer.observe(values, source.timestamps_ms, mark, source.partition)
         conflicts = self.changelog.sightings.observe(observed.decoded.hashes[:, CARD_KEY], source.partition)
@@ -112,7 +112,7 @@ class Engine:
     def outcomes(
         self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING
     ) -> Outputs:
-        """Let a batch of outcomes count; nothing is decided. Refused ones become dead letters, as in `report`."""
+        """Apply a batch of outcomes; nothing is decided. Refused ones become dead letters, as in `report`."""
         decoded, results = self.observer.outcomes(values, source.timestamps_ms, source.partition)
         conflicts = self.changelog.sightings.observe(decoded.hashes[:, CARD_KEY], source.partition)
         rejects = unburied(decoded.rejects, source, emitted)
@@ -131,9 +131,9 @@ class Engine:
     def report(
         self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING
     ) -> Outputs:
-        """Count a batch of fraud reports; refused ones become dead letters, but for those `emitted` before.
+        """Apply a batch of fraud reports. Refused ones become dead letters, without those in `emitted`.
 
-        One from the future, by its record's timestamp, is counted as EARLY and moves nothing.
+        A report from the future, by its record's timestamp, is counted as EARLY and changes no profile.
         """
         labels, clocks, refused, findings = self.observer.report(values, source.timestamps_ms, source.partition)
         rejects = unburied(refused, source, emitted)
@@ -152,9 +152,9 @@ class Engine:
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:
-        """Take a batch of merchant records and tombstones; refused ones become dead letters.
+        """Apply a batch of merchant records and tombstones. Refused ones become dead letters.
 
-        A new merchant beyond `merchants_max` is only counted: its record is right, and stands on its compacted topic.
+        A new merchant beyond `merchants_max` is only counted: its record is valid, and stays on its compacted topic.
         """
         rejects, beyond_limit, findings = self.observer.merchant(keys, values)
         letters = dead_letters_of(rejects, values, source, received_at_ms)
@@ -175,7 +175,7 @@ class Engine:
         received_at_ms: int,
         emitted: Emitted = NOTHING,
     ) -> Outputs:
-        """Judge merchant records without taking them: give the dead letters that were not `emitted` before."""
+        """Check merchant records without applying them. Return the dead letters that are not in `emitted`."""
         refused = parse_merchants(keys, values, self.observer.settings.decode).rejects
         rejects = unburied(refused, source, emitted)
         letters = dead_letters_of(rejects, values, source, received_at_ms)
@@ -187,18 +187,18 @@ class Engine:
 
     @property
     def changelog(self) -> Changelog:
-        """What changed in the profiles since it was flushed, and how it comes back."""
+        """The changed rows of the profiles since their last flush, and their restore."""
         return self.observer.profiles.changelog
 
     @property
     def reach_of_cases_ms(self) -> int:
-        """How long before an input record's timestamp an alert may be published whose case is open to its event."""
+        """Largest age in ms, before an input record's timestamp, of an alert whose case is open to its event."""
         return self._desk.reach_of_cases_ms
 
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Open the cases of alerts that were published before, so that they do not fire again.
 
-        Return how many values are no alerts.
+        Return the number of values that are no alerts.
         """
         return sum(not (self._leaks if is_leak(alert) else self._desk).restore_case(alert) for alert in alerts)
 
@@ -289,7 +289,7 @@ class Engine:
     def _leak_alerts(
         self, observed: Observed, decided: Decided, judged: _Judged, emitted: Emitted, tally: Tally
     ) -> list[Record]:
-        """Raise the SYSTEM alerts of what the guard took out of events that are no repeats, in order."""
+        """Return the SYSTEM alerts for data that the guard removed from events, without repeats, in order."""
         decoded, alerts = observed.decoded, []
         shown = [row for row in decoded.findings if not judged.silent[row]]
         tally.stripped = kinds_of(decoded.findings[row] for row in shown)
@@ -308,7 +308,7 @@ class Engine:
         return alerts
 
     def _shared(self, decided: Decided, row: int) -> dict[str, object]:
-        """Give what an alert shares with the decision of its event."""
+        """Return the fields that an alert shares with the decision of its event."""
         return {
             "score": int(decided.scores[row]),
             "probability": float(decided.probabilities[row]),
@@ -346,7 +346,7 @@ class Engine:
 
 
 def _case_ms(decided: Decided, row: int) -> int:
-    """Give the time by which cases go: of the event, or of its record where a wrong clock might keep a case open."""
+    """Return the time for cases: that of the event, or that of its record if the event's is not trusted."""
     return int((decided.event_ms if decided.clocks[row] < Clock.LATE else decided.record_ms)[row])
 
 

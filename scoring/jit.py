@@ -1,8 +1,8 @@
-"""Compile kernels so that a cached one is never stale.
+"""Compile kernels with a cache on disk that is never stale.
 
-numba caches a compiled function under its own file's time stamp and byte code, and does not look at what it calls or at
-the constants it read. So only the entry points are cached, and each closes over a revision: a digest of every helper
-and constant of its package, which is part of the cache key.
+numba's cache key of a function is the time stamp of its file and its byte code. It does not include called functions or
+constants. So only entry points are cached, and each closes over a revision: a digest of all helpers and constants of
+its package, which is part of the key.
 """
 
 from collections import namedtuple
@@ -40,11 +40,11 @@ _HELPERS: Final[list[Callable[..., object]]] = []
 
 
 def helper(function: _F) -> _F:
-    """Compile a function for use by entry points only; it keeps the GIL and is never cached by itself.
+    """Compile a function for use by entry points only. It keeps the GIL and is not cached by itself.
 
     It may not make an array, and may return one only to another helper: it counts no references. A constant argument
-    has the type of any other: numba would compile the function again for each value. The helper is copied into its
-    caller, where the constant is known all the same.
+    gets the type of a variable: otherwise numba would compile the function for each value. The helper is copied into
+    its caller, where the constant is known nevertheless.
     """
     return _compiled(function, _OPTIONS)
 
@@ -69,16 +69,16 @@ def _compiled(function: _F, options: dict[str, Any]) -> _F:
 
 
 def inlined(function: _F) -> _F:
-    """Copy a small function into the helper that calls it: many of them compile in half the time of as many helpers.
+    """Inline a small function into the helper that calls it. It compiles in half the time of a helper.
 
-    It has a wrapper, which a helper has not: a test may call it by itself.
+    Unlike a helper it has a wrapper, so a test can call it.
     """
     _HELPERS.append(function)
     return cast("_F", njit(inline="always", error_model="numpy")(function))
 
 
 def plain(codes: type[_E]) -> type[_E]:
-    """Give the members of an enum to kernels as plain ints under their names: numba would box a member.
+    """Return the members of an enum as plain ints, by name, for kernels: numba would box a member.
 
     >>> class Shape(IntEnum):
     ...     ROUND = 7
@@ -90,10 +90,10 @@ def plain(codes: type[_E]) -> type[_E]:
 
 
 def entry(function: _F) -> _F:
-    """Compile an entry point and cache it on disk; it must close over its package's `revision` and keeps the GIL.
+    """Compile an entry point and cache it on disk. It must close over its package's `revision`. It keeps the GIL.
 
-    Its name carries the revision and its signature, and so does its file of the cache: numba opens an older version's
-    file before it asks whether it is stale, and fails on a class of a signature that is no longer there.
+    Its name, and so its cache file, contains a digest of revision and signature. Otherwise numba would open the file of
+    an older version before it checks that it is stale, and fail on a class of the signature that no longer exists.
     """
     assert function.__closure__, "an entry point closes over the revision of its helpers"
     built_from = [cell.cell_contents for cell in function.__closure__ if isinstance(cell.cell_contents, int)]
@@ -103,7 +103,7 @@ def entry(function: _F) -> _F:
 
 
 def revision(*packages: str) -> int:
-    """Digest the byte code of the helpers of packages, as far as imported, and the constants they read."""
+    """Return a digest of the byte code of all imported helpers of packages, and of the constants that they use."""
     parts: list[object] = [_OPTIONS]
     within = (*(f"{package}." for package in packages), __name__)
     ours = [f for f in _HELPERS if f.__module__ in packages or f.__module__.startswith(within)]
@@ -130,7 +130,7 @@ def whole(value: SupportsInt) -> int:
 
 
 def _disown(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Emit a tuple of arrays with the same data and no owner."""
+    """Emit a tuple of arrays with the same data and without an owner."""
     result = arguments[0]
     for k, array in enumerate(signature.args[0].types):
         view = make_array(array)(context, builder, value=builder.extract_value(arguments[0], k))  # type: ignore[no-untyped-call]  # numba
@@ -141,10 +141,10 @@ def _disown(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
 
 
 def _borrow(_: Any, arrays: Any) -> Any:
-    """View a tuple of arrays without owning them: the caller must keep them alive.
+    """Return a tuple of arrays without reference counts. The caller must keep the arrays alive.
 
-    numba counts references with atomic operations wherever it cannot prove them needless, which in these kernels is at
-    every use of an array: a quarter of their time.
+    numba counts references with atomic operations unless it can prove them needless. In these kernels it does so at
+    every use of an array, which took a quarter of the time.
     """
     assert all(isinstance(array, types.Array) for array in arrays.types), arrays
     return arrays(arrays), _disown
@@ -154,12 +154,12 @@ borrow: Callable[[_T], _T] = cast("Any", intrinsic)(_borrow)
 
 
 def _count_zeros(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-    """Emit the machine's own instruction."""
+    """Emit the machine instruction that counts trailing zeros."""
     return builder.cttz(arguments[0], cgutils.true_bit)
 
 
 def _trailing_zeros(_: Any, word: Any) -> Any:
-    """Count the zero bits below the lowest set bit of a uint64, of which there must be one."""
+    """Count the zero bits below the lowest set bit of a uint64, which must not be 0."""
     assert word == types.uint64, word
     return types.int64(word), _count_zeros
 
@@ -168,7 +168,7 @@ trailing_zeros: Callable[[Any], int] = cast("Any", intrinsic)(_trailing_zeros)
 
 
 def _fetch_line(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Emit LLVM's prefetch of an element's cache line: to be written, into all caches, as data."""
+    """Emit LLVM's prefetch of an element's cache line: for writing, into all caches, as data."""
     array = make_array(signature.args[0])(context, builder, value=arguments[0])  # type: ignore[no-untyped-call]  # numba
     byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
     address = builder.bitcast(builder.gep(array.data, [arguments[1]]), byte)
@@ -179,7 +179,7 @@ def _fetch_line(context: Any, builder: Any, signature: Any, arguments: Any) -> A
 
 
 def _prefetch(_: Any, array: Any, at: Any) -> Any:
-    """Bring the cache line of an element of a flat array closer; the index is not checked, and nothing is read."""
+    """Prefetch the cache line of an element of a flat array. The index is not checked, and nothing is read."""
     assert isinstance(array, types.Array) and isinstance(at, types.Integer), (array, at)  # noqa: PT018
     return types.void(array, types.intp), _fetch_line
 

@@ -1,4 +1,4 @@
-"""What the core hands back for one batch: encoded records for each topic, and plain counts of what it saw."""
+"""Outputs of the core for one batch: encoded records for each topic, and counts."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -8,10 +8,10 @@ from typing import NamedTuple
 from scoring.contract.codes import OutcomeResult
 
 ANSWERS = ("COUNTED", "UNTIMED")
-"""What became of an answer: its outcome counts in the profiles, or its time is not trusted and it moved nothing."""
+"""Results of an issuer's answer: its outcome is in the profiles, or its time is not trusted and it changed nothing."""
 
 OUTCOMES = tuple(result.name for result in OutcomeResult)
-"""What became of a record of the topic of outcomes."""
+"""Results of a record of the topic of outcomes."""
 
 Record = tuple[bytes, bytes]
 """Key and value of one record to be produced."""
@@ -19,9 +19,9 @@ Record = tuple[bytes, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a batch came from: one offset and one record timestamp per value, in the order of the values.
+    """Kafka coordinates of a batch: one offset and one record timestamp for each value, in the order of the values.
 
-    Timestamps are in milliseconds since the epoch, -1 where the producer gave none.
+    Timestamps are in milliseconds since the epoch; -1 if the producer set none.
     """
 
     topic: str
@@ -32,10 +32,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emitted:
-    """What a partition's earlier worker had emitted on events that the restored state has not seen.
+    """Outputs that an earlier owner of a partition published for events that the restored profiles do not include.
 
-    Such an event counts in the state as any other, and is not answered again. `decisions` and `alerts` are event ids,
-    `leaks` ids of SYSTEM alerts (an event may raise one of these beside another), `dead_letters` offsets of the input.
+    Such an event is applied like any other, and its outputs are not published again. `decisions` and `alerts`: event
+    ids. `leaks`: ids of SYSTEM alerts (an event may have one beside another alert). `dead_letters`: input offsets.
     """
 
     decisions: AbstractSet[bytes] = frozenset()
@@ -48,7 +48,7 @@ NOTHING = Emitted()
 
 
 class LetterRuns(NamedTuple):
-    """How many dead letters of a batch followed each other: at its start, at its end, and at most anywhere."""
+    """Number of dead letters in a row in a batch: at its start, at its end, and in the longest run."""
 
     leading: int = 0
     trailing: int = 0
@@ -79,34 +79,34 @@ def letter_runs(events: int, refused: Sequence[int]) -> LetterRuns:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Counts of one batch, for whoever keeps metrics; every key comes from a closed set.
+    """Counts of one batch, for metrics. Every key comes from a closed set.
 
-    `gaps` counts events at merchants that declare that checklist item as not implemented. `letter_runs` are of all that
-    was refused, `dead_letters` of what comes out of it.
+    `gaps`: events at merchants that declare a checklist item as not implemented. `letter_runs` includes all refused
+    records, `dead_letters` only those that were not published before.
     """
 
     events: int = 0
     repeats: int = 0
-    answers: dict[str, int] = field(default_factory=dict)  # to attempts that were decided before, by what became of it
-    outcomes: dict[str, int] = field(default_factory=dict)  # records of their topic, by what became of each
-    replayed: int = 0  # taken in again after a restart, and answered before it: decisions and dead letters
-    card_conflicts: int = 0  # sampled cards that another partition had seen too, each once
-    clocks: dict[str, int] = field(default_factory=dict)  # decisions by how the event's time stood
+    answers: dict[str, int] = field(default_factory=dict)  # issuers' answers, by result of ANSWERS
+    outcomes: dict[str, int] = field(default_factory=dict)  # outcomes, by result of OUTCOMES
+    replayed: int = 0  # applied again; decision or dead letter was published before a takeover
+    card_conflicts: int = 0  # sampled cards that another partition has seen too, each once
+    clocks: dict[str, int] = field(default_factory=dict)  # decisions by `Clock`
     bands: dict[str, int] = field(default_factory=dict)
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)
     alerts_suppressed: int = 0
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason
-    stripped: dict[str, int] = field(default_factory=dict)  # records taken without what the guard found, by kind
+    stripped: dict[str, int] = field(default_factory=dict)  # records processed without removed data, by kind
     letter_runs: LetterRuns = NO_LETTERS
     threeds: dict[str, int] = field(default_factory=dict)  # by normalised status
-    near_keys: dict[str, int] = field(default_factory=dict)  # unknown keys, by the field that they are near to
-    repeated_keys: int = 0  # events in which an object has a key twice
-    unknown_exemptions: int = 0  # events whose `tds.exempt_reason` is in no list
+    near_keys: dict[str, int] = field(default_factory=dict)  # unknown keys, by the field that they resemble
+    repeated_keys: int = 0  # events with a duplicate key in an object
+    unknown_exemptions: int = 0  # events with an unknown `tds.exempt_reason`
     unknown_codes: dict[str, int] = field(default_factory=dict)  # response codes in no list, by network
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label
-    report_clocks: dict[str, int] = field(default_factory=dict)  # the same by how the time of receipt stood
-    merchants_beyond_limit: int = 0  # records of new merchants that the full merchant store did not take
+    report_clocks: dict[str, int] = field(default_factory=dict)  # fraud reports by `Clock`
+    merchants_beyond_limit: int = 0  # records of new merchants that the full merchant store refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
