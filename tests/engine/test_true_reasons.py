@@ -1,7 +1,7 @@
 """Every reason of every decision and alert is true of its event: held against the feature row, in plain Python."""
 
 from collections import Counter
-from collections.abc import Iterator
+from functools import cache
 from itertools import groupby
 
 import msgspec
@@ -27,11 +27,14 @@ TRAFFIC = SimulatorConfig(
 """Cards and merchants that come again, and reports soon enough to be seen."""
 
 
-def batches() -> Iterator[tuple[str, list[Item]]]:
+@cache
+def batches() -> list[tuple[str, list[Item]]]:
+    """Simulate once for all tests of this file."""
+    made: list[tuple[str, list[Item]]] = []
     for topic, items in groupby(Simulator(TRAFFIC).traffic(), key=lambda item: item.topic):
         run = list(items)
-        for start in range(0, len(run), 500):
-            yield topic, run[start : start + 500]
+        made += [(topic, run[start : start + 500]) for start in range(0, len(run), 500)]
+    return made
 
 
 def engine_at(review: int | None) -> Engine:
