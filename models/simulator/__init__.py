@@ -1,4 +1,4 @@
-"""A seeded simulator of a Japanese acquirer's card traffic, with fraud episodes whose truth is known.
+"""A seeded simulator of a Japanese acquirer's card traffic, with labelled fraud episodes.
 
 >>> from models.simulator import Simulator, SimulatorConfig
 >>> items = iter(Simulator(SimulatorConfig(seed=1, days=1, events_per_day=500, cards=1_000, merchants=80)))

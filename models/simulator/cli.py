@@ -1,4 +1,4 @@
-"""`sekisho simulate`: write simulated traffic as JSON lines, to files or without end to a pipe."""
+"""`sekisho simulate`: write simulated traffic as JSON lines, to files or a pipe."""
 
 import argparse
 import contextlib
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Write the simulated card traffic of a Japanese acquirer as JSON lines, fraud episodes included. "
         "The same options always give the same bytes.",
     )
-    p.add_argument("--seed", type=int, default=default.seed, help="what every draw starts from (default %(default)s)")
+    p.add_argument("--seed", type=int, default=default.seed, help="seed of all random draws (default %(default)s)")
     p.add_argument(
         "--start",
         type=_moment,
@@ -41,20 +41,18 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--demo",
         action="store_true",
-        help="the demo's days with named episodes; of the sizes above only --seed, --start and --days count",
+        help="the demo's days with named episodes; of the options above only --seed, --start and --days are used",
     )
-    p.add_argument("--out", default="-", metavar="FILE", help="where records go; - is standard output (default)")
-    p.add_argument("--truth", metavar="FILE", help="where the truth goes, one line per authorization")
-    p.add_argument(
-        "--rate", type=float, default=0.0, help="records per second at most; 0 is as fast as it goes (default)"
-    )
+    p.add_argument("--out", default="-", metavar="FILE", help="file of the records; - is standard output (default)")
+    p.add_argument("--truth", metavar="FILE", help="file of the truth, one line per authorization")
+    p.add_argument("--rate", type=float, default=0.0, help="most records per second; 0 is full speed (default)")
     return p
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `sekisho simulate` and return its exit status: 0, or 2 for options out of range.
 
-    A reader that closes the pipe ends the stream quietly.
+    If the reader closes the pipe, the stream ends without an error.
     """
     options = parser().parse_args(argv)
     try:
@@ -68,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             _write(Simulator(config), out, truth, options.rate)
         except BrokenPipeError:
-            # What is left in the buffer has no reader; let the interpreter's own flush at exit go nowhere.
+            # The rest of the buffer has no reader: send the interpreter's flush at exit to /dev/null.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -87,7 +85,7 @@ def _config(options: argparse.Namespace) -> SimulatorConfig:
 
 
 def _write(simulator: Simulator, out: BinaryIO, truth: BinaryIO | None, rate: float) -> None:
-    """Write all items; with a rate, no faster than it, flushed often enough for a reader to follow."""
+    """Write all items, with at most `rate` records per second, and flush often enough for a reader."""
     began = time.monotonic()
     for count, item in enumerate(simulator, start=1):
         out.write(event_line(item))

@@ -22,8 +22,8 @@ _Rate = Annotated[float, Meta(ge=0.0, le=1_000.0)]
 class EpisodeRates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Mean number of episodes that begin per 100,000 ordinary events, by typology.
 
-    The defaults put about 0.4 % fraud into the stream, enumeration attempts not counted: several times the
-    3 basis points by value that Japan's issuers report over all shopping, as befits a mix heavy in e-commerce.
+    The defaults give about 0.4 % fraud, without enumeration attempts. That is several times the 3 basis points by value
+    that Japan's issuers report for all shopping, because this mix has much e-commerce.
     """
 
     t1: _Rate = 1.0  # enumeration, credit master
@@ -41,7 +41,7 @@ class EpisodeRates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Planned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One episode that begins at a known time: `at_ms` after the start of the stream, `severity` 0 quiet to 1 loud."""
+    """An episode with a planned begin: `at_ms` after the start of the stream; `severity` from 0 quiet to 1 loud."""
 
     name: Annotated[str, Meta(min_length=1, max_length=48)]
     typology: Typology
@@ -50,10 +50,10 @@ class Planned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All inputs of a stream: the same record gives the same bytes, at any time and with any hash seed.
+    """All inputs of a stream. The same config gives the same bytes, with any hash seed.
 
-    `start_ms` is milliseconds since the epoch, UTC, from 2000 to mid-2090; daily rhythm is Asia/Tokyo whatever it is.
-    Bounds are checked on construction; beyond them it raises `ValueError`.
+    `start_ms` is milliseconds since the epoch, UTC, from 2000 to mid-2090. The daily rhythm is always that of
+    Asia/Tokyo. Bounds are checked on construction; beyond them it raises `ValueError`.
     """
 
     seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
@@ -67,13 +67,13 @@ class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     background_days: Annotated[int, Meta(ge=0, le=3650)] | None = None
     """Days from the start on which unplanned episodes may begin; None: all of them."""
     quiet_share: _Share = 0.12
-    """Share of fraudulent purchases that carry no trace at all: the card's own habits, device and address."""
+    """Share of fraudulent purchases without any trace: with the card's own habits, device and address."""
     report_share: _Share = 0.85
-    """Share of approved fraud that is ever reported."""
+    """Share of approved fraud that is reported."""
     report_delay_days: Annotated[float, Meta(gt=0.0, le=120.0)] = 5.0
     """Median days from the payment to the receipt of its report."""
     first_party_share: _Share = 0.0002
-    """Share of genuine e-commerce purchases that are disputed all the same."""
+    """Share of genuine e-commerce purchases that are disputed."""
     repeat_share: _Share = 0.0
     """Share of events published twice: sources deliver at least once."""
 
@@ -128,7 +128,7 @@ def demo(*, seed: int = 7, start_ms: int = START_MS, history_days: int = 3) -> S
     """Return a config of `history_days` ordinary days and then one day of 60,000 events with named episodes.
 
     The demo day begins `history_days` after `start_ms`, which should be midnight in Asia/Tokyo for the names to
-    match the hour. On it only the planned episodes begin; episodes of the days before may still be under way.
+    match the hour. On it only the planned episodes begin; episodes of earlier days may still continue.
     """
     planned = tuple(
         Planned(name=name, typology=typology, severity=severity, at_ms=history_days * DAY_MS + minute * 60_000)

@@ -1,7 +1,7 @@
 """Fraud reports of a stream: late, incomplete and sometimes wrong.
 
-Sources: TC40 (Visa) and FLD (Mastercard) fraud reports, chargebacks, issuers' calls. A declined attempt costs
-nobody anything and is rarely reported.
+Sources: TC40 (Visa) and FLD (Mastercard) fraud reports, chargebacks, issuers' calls. A declined attempt causes no loss
+and is not reported.
 """
 
 import heapq
@@ -22,7 +22,7 @@ _CODES = ("6", "06", "10.4", "", "", "")
 
 
 class Reports:
-    """Reports under way, by the moment they will be received."""
+    """Future reports, by their time of receipt."""
 
     def __init__(self, world: World, renderer: Renderer) -> None:
         self._world = world
@@ -31,7 +31,7 @@ class Reports:
         self._due: list[tuple[int, int, bytes, bytes]] = []
 
     def observe(self, hour: int, rows: Rows) -> None:
-        """Decide which of the events of one hour will be reported, when and as what."""
+        """Draw which events of one hour will be reported, with time, label and source."""
         rng = self._world.generator(30, hour)
         config = self._world.config
         n = rows.size
@@ -74,7 +74,7 @@ class Reports:
         heapq.heappush(self._due, (received_ms, serial, token.encode(), self._encode(text)))
 
     def due(self, before_ms: int) -> list[tuple[int, bytes, bytes]]:
-        """Take out (received_ms, key, value) of all reports received before a moment, in order."""
+        """Remove and return (received_ms, key, value) of all reports received before `before_ms`, in order."""
         out = []
         while self._due and self._due[0][0] < before_ms:
             received_ms, _, key, value = heapq.heappop(self._due)

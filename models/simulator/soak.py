@@ -1,7 +1,7 @@
-"""Traffic of a fixed population for soak and load tests, without end: drawn events with new ids and times.
+"""Endless traffic of a fixed population, for soak and load tests.
 
-A few thousand events are drawn once. Each pass gives them new event ids and new times in place, in order, so
-that profiles stay the same size while event time goes on; nothing else about them changes.
+A few thousand events are drawn once. Each pass gives them new event ids and new times, in order, and changes nothing
+else. So profiles stay the same size while event time advances.
 """
 
 import re
@@ -39,9 +39,9 @@ def soak_values(
 ) -> Iterator[list[tuple[bytes, bytes]]]:
     """Yield batches of (key, `auth.event.v1` JSON): `n_events` in all, of `population` cards at most.
 
-    `lean` leaves out tokens that no feature reads, which brings the mean event from 1.3 KB to about 1 KB.
+    `lean` leaves out tokens that no feature uses, which reduces the mean event from 1.3 KB to about 1 KB.
     Event ids are `soak` and twelve hexadecimal digits and never repeat; events are `gap_ms` apart in event time.
-    Well over 100,000 events a second once the templates are drawn. Raises `ValueError` if a size is out of range.
+    Speed: over 100,000 events a second after the templates are drawn. Raises `ValueError` if a size is out of range.
     """
     if n_events < 0 or batch < 1 or gap_ms < 0:
         raise ValueError("n_events, batch and gap_ms must not be negative, and a batch holds at least one event")
@@ -57,7 +57,7 @@ def soak_values(
 
 
 def _templates(population: int, seed: int, start_ms: int, *, lean: bool) -> list[tuple[bytes, bytes, bytes, bytes]]:
-    """Draw events and cut each around its id and its time: key, before the id, between, after."""
+    """Draw events and split each at its id and its time: key, text before the id, between them, after the time."""
     config = SimulatorConfig(
         seed=seed,
         start_ms=start_ms,

@@ -1,4 +1,4 @@
-"""The stream itself: merchants first, then authorizations and fraud reports in the order of their time."""
+"""The stream: merchants first, then authorizations and fraud reports in order of time."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -21,8 +21,8 @@ class Truth(NamedTuple):
     """Truth of one authorization. It is never part of the event.
 
     `typology` ("T1" ... "T11") and `episode` are None for genuine events; `amount_jpy` is whole yen, asked for,
-    not necessarily approved. `known_at_ms` is when a fraud became known: the simulator's own at once, whatever is
-    reported of it later; None where nobody says.
+    not necessarily approved. `known_at_ms` is when a fraud became known: at once for simulated
+    fraud, independent of its reports; None if it is not known.
     """
 
     event_id: str
@@ -49,8 +49,8 @@ class Item(NamedTuple):
 class Simulator:
     """A seeded stream. Iterating again starts again: the same config always gives the same items.
 
-    Construction draws the population (a second for 500,000 cards). Memory beyond it is one hour of events and
-    what they have set in motion for later.
+    Construction draws the population (a second for 500,000 cards). Besides it, memory holds one hour of events and
+    their later consequences.
     """
 
     def __init__(self, config: SimulatorConfig) -> None:
@@ -103,7 +103,7 @@ class Simulator:
 
 
 def _postpone(config: SimulatorConfig, later: dict[int, list[Rows]], hour: int, parts: list[Rows]) -> None:
-    """File rows under the hour they happen in; what lies beyond the end of the stream is dropped."""
+    """Store rows under their hour. Rows after the end of the stream are dropped."""
     rows = joined(parts)
     # An event before the first hour of its episode is moved into it.
     due = np.maximum((rows["at_ms"] - config.start_ms) // HOUR_MS, hour)

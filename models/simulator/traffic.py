@@ -1,4 +1,4 @@
-"""Ordinary traffic of one hour, by the time of the day in Tokyo, with retries, reversals and refunds."""
+"""Genuine traffic of one hour, by the time of day in Tokyo, with retries, reversals and refunds."""
 
 from dataclasses import dataclass
 
@@ -41,9 +41,9 @@ class _Wish:
 
 
 def hour(world: World, number: int) -> Rows:
-    """Return the ordinary events that begin in hour `number` of the stream, unsorted.
+    """Return the genuine events that begin in hour `number` of the stream, unsorted.
 
-    What follows from them (retries, reversals, refunds) is included and may lie up to twelve days later.
+    Their retries, reversals and refunds are included, and may be up to twelve days later.
     """
     rng = world.generator(10, number)
     start_ms = world.config.start_ms + number * HOUR_MS
@@ -70,7 +70,7 @@ def hour(world: World, number: int) -> Rows:
 
 
 def amounts(world: World, rng: np.random.Generator, card: Ints, merchant: Ints) -> Ints:
-    """Draw whole-yen amounts as this card spends at this merchant: log-normal, or the price points it has."""
+    """Draw whole-yen amounts for card and merchant: log-normal, or from the price points of the merchant."""
     shops = world.merchants
     drawn = shops.median_jpy[merchant] * rng.lognormal(0.0, shops.sigma[merchant])
     drawn *= world.people.thrift[card % world.people.cards]
@@ -85,7 +85,7 @@ def _price_point(wanted: Floats) -> Ints:
 
 
 def _shopping(world: World, rng: np.random.Generator, start_ms: int, n: int, homes: Ints, channel: int) -> _Wish:
-    """Draw n first attempts of residents: mostly where they always shop, else anywhere by size."""
+    """Draw n first attempts of residents: mostly at their usual shops, else at any shop by size."""
     shops = world.merchants
     card = weighted(rng, world.people.rate_cdf, n)
     anywhere = (
@@ -119,7 +119,7 @@ def _tourists(world: World, rng: np.random.Generator, start_ms: int, day: int, n
 
 
 def _sprees(world: World, rng: np.random.Generator, first: _Wish) -> _Wish:
-    """Draw what follows some online purchases within the hour: another round of a game, another shop."""
+    """Draw further purchases within the hour after some online purchases: the same game, or another shop."""
     n = first.card.size
     gaming = world.merchants.priced[first.merchant]
     begins = np.flatnonzero(chance(rng, n, np.where(gaming, 0.07, 0.03)))
@@ -138,7 +138,7 @@ def _sprees(world: World, rng: np.random.Generator, first: _Wish) -> _Wish:
 
 
 def _flash_sale(world: World, rng: np.random.Generator, start_ms: int, n: int) -> _Wish:
-    """Draw the rush at one ticket shop when a sale opens: thousands of cards in minutes, and nobody is a thief."""
+    """Draw the rush at one ticket shop when a sale opens: thousands of cards in minutes, all genuine."""
     shops = world.merchants.online_where(np.isin(world.merchants.category, _TICKETS))
     return _Wish(
         time_ms=start_ms + rng.exponential(100_000, n).astype(np.int64),
@@ -170,7 +170,7 @@ def _verifications(rng: np.random.Generator, rows: Rows) -> None:
 
 
 def _desks(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Let travel staff type their customers' cards: one device, one address, very many cards."""
+    """Make some travel bookings by staff who type customers' cards: one device, one address, very many cards."""
     desk = np.isin(world.merchants.category[rows["merchant"]], _TRAVEL) & (rows["channel"] == t.ECOM)
     desk &= (rows["merchant"] % 3 == 0) | chance(rng, rows.size, _DESK_SHARE)
     desk &= chance(rng, rows.size, 0.5)
@@ -180,7 +180,7 @@ def _desks(world: World, rng: np.random.Generator, rows: Rows) -> None:
 
 
 def _new_lives(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Let a few people change telephone, line and address at once and furnish a flat: as a thief would."""
+    """Make a few people change telephone, line and address at once and spend more: it looks like a takeover."""
     moved = (rows["channel"] == t.ECOM) & (rows["stored"] != 1) & chance(rng, rows.size, 0.0015)
     where = np.flatnonzero(moved)
     for name in ("device", "ip", "account", "address"):

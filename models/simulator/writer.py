@@ -1,4 +1,4 @@
-"""JSON lines of a stream: what a pipe, a file and another program can read."""
+"""JSON lines of a stream, for files and pipes."""
 
 import orjson
 
@@ -16,7 +16,7 @@ def event_line(item: Item) -> bytes:
 
 
 def truth_line(truth: Truth) -> bytes:
-    """Return `{"event_id","fraud","typology","episode","amount_jpy"}` as one line, of frauds with `known_at_ms`."""
+    """Return `{"event_id","fraud","typology","episode","amount_jpy"}` as one line; with `known_at_ms` for frauds."""
     fields = truth._asdict()
     if truth.known_at_ms is None:
         del fields["known_at_ms"]

@@ -19,10 +19,10 @@ from models.training.train import TREES_MAX, Plan, label_lines, train_bundle
 from models.training.truth import read_truths
 
 DEMO_SEED = 20_260
-"""Of the demonstration bundle's traffic: another world than the one the demonstration shows."""
+"""Seed of the traffic of the demonstration bundle: not that of the traffic that the demonstration shows."""
 
 LABEL_DELAY_DAYS = 7
-"""As `sekisho replay` reports, and the protocol of the Fraud Detection Handbook has it."""
+"""The delay of `sekisho replay --labels`, and of the protocol of the Fraud Detection Handbook."""
 
 _DEMO_DAYS = 12
 
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         description="Train a model and write its bundle: model.txt, manifest.json, sample.f64. Without --events the "
         "traffic is simulated, and the same options always give the same bundle.",
     )
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the bundle goes; made if need be")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; created if missing")
     p.add_argument("--name", default="demo", help="name of the model (default %(default)s)")
     p.add_argument("--events", type=Path, metavar="FILE", help='JSON lines {"topic","key","at_ms","value"}, in order')
     p.add_argument(
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `sekisho train`: 0 done, 1 the traffic cannot be learnt from, 2 wrong options or files."""
+    """Run `sekisho train`. Return 0 if done, 1 if the traffic does not allow training, 2 for wrong options or files."""
     options = parser().parse_args(argv)
     began = time.monotonic()
     try:
@@ -105,7 +105,7 @@ def _samples(options: argparse.Namespace) -> Samples:
 
 @contextlib.contextmanager
 def _named(file: Path) -> Iterator[None]:
-    """Put a file's name before what is wrong with it."""
+    """Raise an error again with the file's name before it."""
     try:
         yield
     except ValueError as error:
@@ -121,7 +121,7 @@ def _left_out(samples: Samples) -> str:
 
 
 def _simulated(config: SimulatorConfig, truths: dict[str, Truth]) -> Iterator[Record]:
-    """Yield the simulator's records and file the truth of each fraud as it passes."""
+    """Yield the simulator's records and collect the truth of each fraud."""
     for item in Simulator(config):
         if item.truth is not None and item.truth.fraud:
             truths[item.truth.event_id] = item.truth
@@ -138,7 +138,7 @@ def _config(options: argparse.Namespace) -> SimulatorConfig:
         events_per_day=options.events_per_day,
         cards=options.cards,
         merchants=options.merchants,
-        episodes=EpisodeRates(t1=4.0),  # an enumeration is rare and long: at its usual rate a split would hold one
+        episodes=EpisodeRates(t1=4.0),  # an enumeration is rare and long: at its usual rate a part would have only one
         repeat_share=0.0005,
     )
 
@@ -155,7 +155,7 @@ def _source(options: argparse.Namespace) -> str:
 
 def _write(directory: Path, files: dict[str, bytes]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    # the manifest last: it holds the hashes of the others, so a half-written bundle is refused
+    # the manifest last: it has the hashes of the others, so an incomplete bundle is refused
     for name in sorted(files, key="manifest.json".__eq__):
         partial = directory / f".{name}.partial"
         partial.write_bytes(files[name])

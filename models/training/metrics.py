@@ -80,7 +80,7 @@ def _alerted(scores: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
 
 
 def _threshold(scores: NDArray[np.float64], share: float) -> float:
-    """Return what at most `share` of the scores exceed; a tie that does not fit stays below whole."""
+    """Return the score that at most `share` of the scores exceed. Equal scores are all above or all below it."""
     budget = int(len(scores) * share)
     return float(np.partition(scores, -(budget + 1))[-(budget + 1)]) if budget < len(scores) else -np.inf
 

@@ -12,7 +12,7 @@ Topic = Literal["authorizations", "fraud-reports", "merchants"]
 
 LINE_BYTES_MAX: Final = 2 * 2**20
 AT_MS_MIN: Final = 946_684_800_000  # 2000-01-01
-AT_MS_END: Final = 4_133_980_800_000  # 2101-01-01: with the above, the event times that the contract takes
+AT_MS_END: Final = 4_133_980_800_000  # 2101-01-01: end of the event times that the contract allows
 
 _TOPICS: Final = get_args(Topic)
 _FINER: Final = {"seconds": 1000.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
@@ -36,7 +36,7 @@ class _Line(msgspec.Struct, kw_only=True):
 
 
 def read_records(lines: Iterable[bytes]) -> Iterator[Record]:
-    """Yield the records of JSON lines `{"topic", "key", "at_ms", "value"}`, values byte for byte as they stand.
+    """Yield the records of JSON lines `{"topic", "key", "at_ms", "value"}`. Values are not changed.
 
     Authorizations and fraud reports must be in the order of `at_ms`; merchants are taken where they stand.
 
@@ -85,7 +85,7 @@ def decoded(decoder: "msgspec.json.Decoder[T]", text: bytes, number: int) -> T:
 
 
 def misdated(at_ms: int) -> str:
-    """Say of a number that is no time between 2000 and 2100 in milliseconds what it seems to be; else nothing."""
+    """Return the fault of a number that is no time from 2000 to 2100 in ms, with its probable unit; else ""."""
     if AT_MS_MIN <= at_ms < AT_MS_END:
         return ""
     for unit, per_unit in _FINER.items():

@@ -79,7 +79,7 @@ class Split:
 
     @property
     def gaps(self) -> int:
-        """Rows between the parts, whose truth was not known at the cut."""
+        """Number of rows between the parts, whose labels were not known at the cut."""
         gaps: int = self.calibration.start - self.train.stop + self.test.start - self.calibration.stop
         return gaps
 
@@ -127,7 +127,7 @@ def labelled(samples: Samples, cut_ms: int) -> Samples:
 
 
 def label_lines(samples: Samples, plan: Plan) -> list[str]:
-    """Say of each part which frauds were known by its cut. Raises as `split` does."""
+    """Return for each part which frauds were known at its cut. Raises as `split` does."""
     parts, lines = split(samples, plan), []
     if samples.undated:
         lines += [
@@ -233,7 +233,7 @@ def _part(samples: Samples, truth: Samples) -> Part:
 
 
 def data_card(samples: Samples, plan: Plan) -> str:
-    """Describe in words the data of the model, and what it lacks."""
+    """Return the data card as text: the data of the model, and its limits."""
     names, counts = np.unique(samples.typology[samples.fraud].astype(str), return_counts=True)
     kinds = ", ".join(f"{name} {count}" for name, count in zip(names.tolist(), counts.tolist(), strict=True))
     skipped = ", ".join(f"{reason} {count}" for reason, count in samples.skipped.items()) or "none"

@@ -12,7 +12,7 @@ from models.training.records import decoded, misdated
 
 FRAUD: Final = frozenset({"1", "true", "yes", "y", "fraud"})
 GENUINE: Final = frozenset({"0", "false", "no", "n", "genuine"})
-"""The spellings of `fraud` that are understood, in any case, beside JSON's own true, false, 1 and 0."""
+"""Allowed spellings of `fraud`, in any case, besides JSON's true, false, 1 and 0."""
 
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -28,7 +28,7 @@ class _Line(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truths:
-    """The truth of each fraudulent event by its id; how many lines say genuine, and how many nothing (blank)."""
+    """The truth of fraudulent events by id, and the numbers of genuine and of blank lines."""
 
     frauds: dict[str, Truth]
     genuine: int

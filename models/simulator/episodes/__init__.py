@@ -46,7 +46,7 @@ def begin(world: World, hour: int, names: list[str]) -> list[Rows]:
 
 
 def _played(world: World, typology: Typology, at_ms: int, severity: float, name: str, names: list[str]) -> Rows:
-    """Draw one episode; it depends on the seed, its number, and nothing that is drawn beside it."""
+    """Draw one episode. It depends only on the seed and its number."""
     number = len(names)
     names.append(name)
     scene = Scene(
@@ -56,7 +56,7 @@ def _played(world: World, typology: Typology, at_ms: int, severity: float, name:
         severity=severity,
     )
     rows = ATTACKS[typology](scene)
-    # A reversal belongs to the merchant: it undoes a fraud and is none.
+    # The merchant makes a reversal: it reverses a fraud and is no fraud itself.
     guilty = rows["type"] != t.REVERSAL
     rows["fraud"] = guilty
     rows["typology"] = np.where(guilty, int(typology[1:]), 0)

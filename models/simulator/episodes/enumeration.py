@@ -1,7 +1,7 @@
 """T1: enumeration (credit master). A script runs through the numbers of one BIN at one merchant.
 
-Most numbers do not exist; of those that do, most are tried with the wrong expiry or code. Slow variants spread
-over hours and hundreds of addresses.
+Most numbers do not exist. Most of the existing ones are tried with the wrong expiry or code. Slow variants use hours
+and hundreds of addresses.
 """
 
 import numpy as np
@@ -62,7 +62,7 @@ def _unprotected(scene: Scene) -> Mask:
 
 
 def _amount(scene: Scene, n: int) -> Ints:
-    """Draw the cheapest thing the shop sells, again and again; a careful script varies it."""
+    """Draw a small amount, the same for all attempts; a careful script varies it."""
     base = int(scene.rng.choice([50, 100, 110, 200, 330, 500, 980]))
     if scene.rng.random() < 0.7:
         return np.full(n, base)
@@ -70,7 +70,7 @@ def _amount(scene: Scene, n: int) -> Ints:
 
 
 def _numbers(scene: Scene, rows: Rows, n: int) -> None:
-    """Number the cards tried: mostly a new one each time, in order, now and then the last one again."""
+    """Number the cards tried: mostly a new one each time, in order, sometimes the last one again."""
     fresh = chance(scene.rng, n, float(scene.rng.choice([1.0, 0.93, 0.6], p=[0.5, 0.35, 0.15])))
     fresh[0] = True
     order = np.cumsum(fresh) - 1
@@ -84,7 +84,7 @@ def _numbers(scene: Scene, rows: Rows, n: int) -> None:
 
 
 def _machinery(scene: Scene, rows: Rows, n: int) -> None:
-    """Spread the run over rented addresses; the fingerprint is missing, fixed, or made up each time."""
+    """Spread the run over rented addresses. The device fingerprint is missing, fixed, or new each time."""
     rng = scene.rng
     pool = new_ids(rng, max(1, int(n / rng.choice([3, 10, 40, 200]))))
     which = rng.integers(0, pool.size, n)

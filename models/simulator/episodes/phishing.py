@@ -1,6 +1,6 @@
 """T9: phishing to resale. The holder typed the one-time password into a false page; the goods go to one address.
 
-3-D Secure says Y after a challenge, and it is true. What gives the ring away is what its cards share.
+3-D Secure is Y after a challenge, and consistent. The shared devices and addresses of the cards show the ring.
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ def attack(scene: Scene) -> Rows:
 
 
 def _failures(scene: Scene, rows: Rows, passed: Ints) -> Rows:
-    """Return the passwords that came too late: N or a timeout a minute or two before the one that worked."""
+    """Return failed attempts with a late password: N, a minute or two before the one that succeeded."""
     rng = scene.rng
     first = rows[passed[chance(rng, passed.size, 0.25)]].copy()
     n = first.size

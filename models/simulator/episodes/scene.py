@@ -1,4 +1,4 @@
-"""What every episode has in common: victims, thieves' equipment, visits that start out like anybody's."""
+"""Common parts of all episodes: victims, thieves' devices and addresses, visits that start as genuine ones."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _CASH_OUT = tuple(i for i, c in enumerate(t.CATEGORIES) if c.goods in {"APPLIANC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One episode being drawn: `severity` 0 (quiet, slow, small) to 1 (loud, fast, large)."""
+    """Inputs of one episode. `severity`: from 0 (quiet, slow, small) to 1 (loud, fast, large)."""
 
     world: World
     rng: np.random.Generator
@@ -40,19 +40,19 @@ class Scene:
         return self.start_ms + np.cumsum(gaps).astype(np.int64)
 
     def victims(self, n: int) -> Ints:
-        """Draw n domestic cards; the more a card is used, the sooner it leaks."""
+        """Draw n domestic cards, in proportion to their use."""
         cards = weighted(self.rng, self.world.people.rate_cdf, n)
         return cards % self.world.people.residents
 
     def shops(self, n: int, wanted: Mask | None = None) -> Ints:
-        """Draw n online merchants among `wanted` (default: whose goods resell), larger ones more often."""
+        """Draw n online merchants among `wanted` (default: goods for resale), larger ones more often."""
         found = self.world.merchants.online_where(self.resale() if wanted is None else wanted)
         weight = np.sqrt(self.world.merchants.weight[found])
         out: Ints = self.rng.choice(found, n, p=weight / weight.sum())
         return out
 
     def resale(self) -> Mask:
-        """Return the merchants whose goods turn into money quickly (high-risk goods of the Guidelines)."""
+        """Return the merchants whose goods are easily resold (high-risk goods of the Guidelines)."""
         return np.isin(self.world.merchants.category, _CASH_OUT)
 
     def weak(self, item: int) -> Floats:
@@ -66,10 +66,10 @@ class Scene:
         return int(self.rng.choice(found, p=weight / weight.sum()))
 
     def visits(self, time_ms: Ints, card: Ints, merchant: Ints, jpy: Ints) -> tuple[Rows, Ints]:
-        """Return approved visits as the cardholders' own would be, and the rows a thief leaves traces on.
+        """Return approved visits like the cardholders' own, and the row numbers that get traces of a thief.
 
-        The other rows are camouflage: the victim's own shops, amounts, device and address. Nothing in them, or in
-        what came before, tells them apart; they are why no model reaches a perfect score here.
+        The other rows are camouflage: the victim's own shops, amounts, device and address. They cannot be told apart
+        from genuine ones, so no model reaches a perfect score here.
         """
         n = card.size
         people = self.world.people
@@ -85,9 +85,9 @@ class Scene:
         return rows, np.flatnonzero(~quiet)
 
     def tools(self, rows: Rows, where: Ints, *, devices: int, addresses: int = 0) -> None:
-        """Replace in place the device and line, and the address if any, by a few that the thief works with.
+        """Replace in place device and line, and the delivery address if any, by a few of the thief's.
 
-        One thief in four sits behind a carrier's shared address, like a third of all shoppers.
+        One thief in four uses a carrier's shared address, like a third of all shoppers.
         """
         n = where.size
         rng = self.rng
@@ -137,12 +137,12 @@ class Scene:
         answer = mixed(self.rng, where.size, choices)
         rows["answer"][where] = answer
         code = rows["cvv2"][where]
-        code = np.where((answer == t.OK) & (code == 1), 0, code)  # an issuer that finds it wrong hardly ever approves
+        code = np.where((answer == t.OK) & (code == 1), 0, code)  # an issuer hardly ever approves a wrong code
         rows["cvv2"][where] = np.where((answer == t.BAD_CVV) & (code >= 0), 1, code)
 
 
 def yen(rng: np.random.Generator, n: int, median: float, sigma: float, *, low: int = 100, high: int = 800_000) -> Ints:
-    """Draw n whole-yen amounts, log-normal around a median, as prices are written."""
+    """Draw n whole-yen amounts, log-normal around a median, rounded like prices."""
     step = mixed(rng, n, ((1, 30), (10, 40), (100, 30)))
     drawn = np.rint(rng.lognormal(np.log(median), sigma, n) / step) * step
     return np.clip(drawn, low, high).astype(np.int64)

@@ -1,4 +1,4 @@
-"""T3: a stolen card spent before it is missed: a burst of goods that resell, or one purchase like any other."""
+"""T3: a stolen card, used before its loss is noticed: a burst of goods for resale, or one ordinary purchase."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _QUIET_BELOW = 0.2
 
 
 def attack(scene: Scene) -> Rows:
-    """Return one burst on one card: up to a dozen purchases in minutes to hours; below 0.2 a single one."""
+    """Return one burst on one card: up to 16 purchases in minutes to hours; one purchase if severity is below 0.2."""
     rng, world = scene.rng, scene.world
     n = 1 if scene.severity < _QUIET_BELOW else min(16, 1 + scene.count(1, 8))
     card = np.repeat(scene.victims(1), n)
@@ -22,7 +22,7 @@ def attack(scene: Scene) -> Rows:
     merchant = scene.shops(n)
     if rng.random() < 0.4:
         merchant[:] = merchant[0]
-    if rng.random() < 0.35:  # a first purchase to see whether anybody notices
+    if rng.random() < 0.35:  # a first, ordinary purchase as a test
         jpy[0] = amounts(world, rng, card[:1], merchant[:1])[0]
     rows, loud = scene.visits(scene.times(n, scene.between(70 * MINUTE_MS, 3 * MINUTE_MS)), card, merchant, jpy)
     scene.tools(rows, loud, devices=1, addresses=1)
@@ -34,7 +34,7 @@ def attack(scene: Scene) -> Rows:
 
 
 def _ladder(scene: Scene, rows: Rows) -> None:
-    """Let the thief come down in price after a no for lack of funds, at the same shop, in seconds."""
+    """Lower the amount after a decline for lack of funds, at the same shop, within seconds."""
     for i in range(1, rows.size):
         if rows["answer"][i - 1] in (t.FUNDS, t.LIMIT) and scene.rng.random() < 0.8:
             for name in ("merchant", "channel", "currency"):

@@ -23,7 +23,7 @@ def attack(scene: Scene) -> Rows:
     median = max(float(world.merchants.median_jpy[shop]) * 1.5, 6_000) * scene.between(0.6, 2.0)
     rows, loud = scene.visits(time_ms, card, np.full(n, shop), yen(rng, n, median, 0.5))
     scene.tools(rows, loud, devices=1, addresses=1 if rng.random() < 0.8 else 0)
-    # What the thief did not change: the account, old and trusted, and the card on file.
+    # The thief does not change the account, which is old and trusted, and the card on file.
     rows["stored"][loud] = 1
     rows["stored_ms"][loud] = rows["time_ms"][loud] - rng.integers(60, 1_200, loud.size) * visit.DAY_MS
     rows["entry"][loud] = t.ON_FILE

@@ -1,4 +1,4 @@
-"""T2: card testing. Stolen cards that exist are tried for small sums; the living ones are used or sold."""
+"""T2: card testing. Stolen cards are tried with small amounts; the valid ones are used or sold."""
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def attack(scene: Scene) -> Rows:
 
 
 def _harvest(scene: Scene, tests: Rows) -> Rows:
-    """Return the large purchases that follow within a day on about a third of the cards that answered."""
+    """Return large purchases within a day on about a third of the approved cards."""
     rng = scene.rng
     alive = np.unique(tests["card"][tests["answer"] == t.OK])
     used = alive[chance(rng, alive.size, 0.35)]

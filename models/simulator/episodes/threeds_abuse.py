@@ -1,4 +1,4 @@
-"""T11: abuse of 3-D Secure. Claims that contradict each other, proofs used twice, cards that cannot be challenged."""
+"""T11: abuse of 3-D Secure: contradicting claims, cryptograms used twice, cards that cannot be challenged."""
 
 import numpy as np
 
@@ -41,7 +41,7 @@ def _not_enrolled(scene: Scene, n: int) -> Ints:
 
 
 def _steering(_scene: Scene, _rows: Rows, _where: Ints) -> None:
-    """Leave the attempts as they are: consistent, only too many."""
+    """Leave the attempts as they are: consistent, but too many."""
 
 
 def _no_proof(scene: Scene, rows: Rows, where: Ints) -> None:
@@ -68,7 +68,7 @@ def _contradiction(scene: Scene, rows: Rows, where: Ints) -> None:
 
 
 def _reuse(scene: Scene, rows: Rows, where: Ints) -> None:
-    """Use the proof and the transaction id of one authentication, of a small amount, for several cards."""
+    """Use the cryptogram and transaction id of one authentication, of a small amount, for several cards."""
     shared = new_ids(scene.rng, 2)
     rows["cavv"][where] = shared[0]
     rows["tds_ref"][where] = shared[1]

@@ -1,1 +1,1 @@
-"""One event: integer rows, the draws that fill them, and JSON."""
+"""Events: integer rows, the draws that fill them, and their JSON."""

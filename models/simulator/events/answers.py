@@ -1,4 +1,4 @@
-"""What the issuer says (ISO 8583 DE 39), and what a shopper does after a no."""
+"""Issuers' answers (ISO 8583 DE 39), and the retries, reversals and refunds that follow."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ _RECURRING = (
 
 
 def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Answer genuine attempts in place, at the natural rates of each channel."""
+    """Draw the answers of genuine attempts in place, at the rates of each channel."""
     n = rows.size
     rows["answer"] = np.where(
         rows["mit"] == 1,
@@ -48,7 +48,7 @@ def retries(world: World, rng: np.random.Generator, rows: Rows, cards: Ints) -> 
 
     `cards`: int64[n], the card each row was meant to carry, before a slip of the finger.
     """
-    # Who failed to authenticate does not try again with the same verdict, nor after a wrong cryptogram.
+    # There is no retry after a failed authentication or a wrong cryptogram.
     no = (rows["answer"] != t.OK) & ~np.isin(rows["status"], (t.STATUS_N, t.STATUS_R, t.STATUS_C))
     no &= rows["answer"] != t.BAD_CAVV
     again = np.flatnonzero(no & (rows["channel"] == t.ECOM) & (rows["mit"] == 0) & chance(rng, rows.size, 0.55))

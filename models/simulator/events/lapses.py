@@ -1,9 +1,8 @@
-"""How often genuine traffic breaks a rule that it should keep: small shares, by shops and providers set up wrongly.
+"""Shares of genuine traffic that break a rule: small shares, by shops and providers that are set up wrongly.
 
-No share is zero: a model that never saw an honest shop lose a cryptogram would take each for a thief. Rules that a
-genuine payment cannot break have no lapse: the directory servers refuse a retired message version (TDS16). Nor have
-rules that are not judged yet: those over several payments (TDS08 to TDS10, TDS21) and over the results of 3-D Secure
-(TDS12, TDS23).
+No share is zero: otherwise a model would learn that only fraud breaks the rule. Rules that a genuine payment cannot
+break have no lapse: the directory servers refuse a retired message version (TDS16). Rules that are not judged yet have
+none either: those over several payments (TDS08 to TDS10, TDS21) and over the results of 3-D Secure (TDS12, TDS23).
 """
 
 from collections.abc import Mapping
@@ -17,14 +16,14 @@ from models.simulator.world import World
 from models.simulator.world.draw import Floats, Mask
 
 RETIRED_2_1_MS: Final = 1_727_136_000_000
-"""2024-09-24T00:00Z: from then on no network takes EMV 3DS 2.1.0."""
+"""2024-09-24T00:00Z: from then on no network accepts EMV 3DS 2.1.0."""
 
 SHARE_2_1: Final = 0.11
 """Share of authentications by 2.1.0 before that."""
 
 
 class Lapse(NamedTuple):
-    """Mean `share` of the genuine events that `of` names which break a rule, and why some do."""
+    """A lapse: the mean `share` of the genuine events named by `of` that break a rule, and the cause."""
 
     share: float
     of: str
@@ -62,21 +61,21 @@ LAPSES: Final[Mapping[str, Lapse]] = MappingProxyType(
         ),
     }
 )
-"""By rule of the domain (TDS01 to TDS22; CVV2: approved though the code did not match), what the tests hold genuine
-traffic to. TDS20 follows from how many shops are without 3-D Secure and from UNSAID; the others are drawn here. An ECI
-of another network contradicts transStatus too, so TDS03 counts every TDS02."""
+"""Lapses by rule of the domain (TDS01 to TDS22; CVV2: approved although the code did not match). Tests check genuine
+traffic against them. TDS20 follows from the share of shops without 3-D Secure and from UNSAID; the others are drawn
+here. An ECI of another network contradicts transStatus too, so TDS03 includes every TDS02."""
 
 ODD_CRYPTOGRAM, ODD_ID, ODD_CURRENCY, ODD_VALUE = 1, 2, 4, 8
 """Bits of what is odd about an authentication: TDS06, TDS11, TDS13, TDS17."""
 
 LATE_CHARGES: Final = 0.3
-"""Share of TDS15 that are authentications of more than 90 days ago; the others are dated after their payment."""
+"""Share of TDS15 with an authentication more than 90 days old; the others are dated after their payment."""
 
 UNSAID: Final = 0.10
-"""Share of payments without 3-D Secure where it was due whose reason the provider does not pass on."""
+"""Share of payments without 3-D Secure where it was due and the provider does not pass on the reason."""
 
 _SLOPPY, _OTHERS = 5.0, 0.92
-"""Weights of shops that are set up wrongly, one in fifty, and of all others: 1 together."""
+"""Weights of shops that are set up wrongly, one in fifty, and of all others: the mean is 1."""
 
 
 def lapsed(world: World, rng: np.random.Generator, rows: Rows, rule: str) -> Mask:

@@ -1,4 +1,4 @@
-"""One event as integers: what draws fill in column by column and rendering turns into JSON one by one.
+"""Rows of integers, one for each event: draws fill them by column, and rendering turns each row into JSON.
 
 -1 means the field is absent. Identities (device, ip, account, ...) are numbers that become tokens when rendered.
 """
@@ -31,7 +31,7 @@ COLUMNS: tuple[str, ...] = (
     "cvv2",
     "avs",
     "cavv_result",
-    "tds",  # -1 nothing said, 0 not performed, 1 performed
+    "tds",  # -1 not in the event, 0 not performed, 1 performed
     "version",
     "status",
     "reason",
@@ -43,7 +43,7 @@ COLUMNS: tuple[str, ...] = (
     "cancel",
     "tds_channel",
     "exempt",
-    "tds_age_s",  # from authentication to payment; negative where the clock that dated it is wrong
+    "tds_age_s",  # from authentication to payment; negative if the clock of the authentication was wrong
     "tds_minor",  # the authenticated amount; -1 is that of the payment
     "odd",  # what is odd about the authentication: bits, see `lapses`
     "device",
@@ -79,7 +79,7 @@ _ZERO = ("type", "channel", "mit", "recurring", "familiar", "currency", "answer"
 
 
 def blank(n: int) -> Rows:
-    """Return n rows in which everything is absent and nobody is guilty."""
+    """Return n rows with all fields absent and no fraud."""
     rows: Rows = np.repeat(_ABSENT, n)
     for name in _ZERO:
         rows[name] = 0
@@ -87,7 +87,7 @@ def blank(n: int) -> Rows:
 
 
 def attempts(time_ms: Ints, card: Ints, merchant: Ints, jpy: Ints) -> Rows:
-    """Return rows with the four things every attempt starts from."""
+    """Return rows with the four columns of every attempt."""
     rows = blank(time_ms.size)
     rows["time_ms"] = time_ms
     rows["card"] = card
@@ -97,5 +97,5 @@ def attempts(time_ms: Ints, card: Ints, merchant: Ints, jpy: Ints) -> Rows:
 
 
 def joined(parts: list[Rows]) -> Rows:
-    """Concatenate rows; an empty list gives no rows."""
+    """Concatenate rows; of an empty list: no rows."""
     return np.concatenate(parts) if parts else blank(0)

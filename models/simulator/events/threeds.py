@@ -31,7 +31,7 @@ _WANTED = np.array([0.94, 0.90, 0.85, 0.15, 0.0, 0.3])  # by mode of the merchan
 
 
 def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Fill in place the 3-D Secure fields of genuine e-commerce attempts; others keep nothing."""
+    """Fill in place the 3-D Secure fields of genuine e-commerce attempts. Those of others stay absent."""
     n = rows.size
     rows["odd"] = 0
     mode = world.merchants.tds_mode[rows["merchant"]]
@@ -43,7 +43,7 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
     performed = online & ~excused & chance(rng, n, wanted)
     told = performed | (online & chance(rng, n, 0.8))
     rows["tds"] = np.where(performed, 1, np.where(told, 0, -1))
-    # A shop that owes 3-D Secure says why there was none; others mostly do not care to.
+    # A shop that must use 3-D Secure gives the reason why there was none; others often do not.
     owes = np.isin(mode, (t.EVERY_PAYMENT, t.CARD_REGISTRATION, t.RECURRING_INITIAL)) & (rows["stored"] != 1)
     said = told & ~performed & np.where(owes, ~chance_of(world, rng, rows, UNSAID), chance(rng, n, 0.5))
     reason = np.select(
@@ -67,9 +67,9 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
 
 
 def _misreport(world: World, rng: np.random.Generator, rows: Rows, performed: Mask) -> None:
-    """Write in place what providers and shops get wrong about authentications: TDS02, TDS07, TDS14, TDS15, TDS19.
+    """Write in place wrong values of providers and shops about authentications: TDS02, TDS07, TDS14, TDS15, TDS19.
 
-    `rng` is a stream of its own, so that these draws leave all others as they are.
+    `rng` is a generator of its own, so these draws do not change the others.
     """
     authenticated = rows["status"] == t.STATUS_Y
     foreign = np.flatnonzero(performed & authenticated & lapsed(world, rng, rows, "TDS02"))
@@ -107,14 +107,14 @@ def make_odd(rows: Rows, where: Ints, odd: int) -> None:
 
 
 def failed_result(rows: Rows, where: Ints) -> None:
-    """Set in place that the network found the cryptogram of `where`, of verdicts Y or A, wrong."""
+    """Set in place a failed check of the cryptogram by the network, for the rows `where` with verdict Y or A."""
     rows["cavv_result"][where] = np.where(rows["status"][where] == t.STATUS_A, t.CAVV_FAILED_A, t.CAVV_FAILED_Y)
 
 
 def authenticate(world: World, rng: np.random.Generator, rows: Rows, where: Ints, *, challenge: float) -> None:
-    """Let the issuers of `where` answer: in place, with their own enrolment, `challenge` of the enrolled stepped up.
+    """Draw the verdicts of the rows `where` in place, by the issuers' enrolment. `challenge`: share of challenges.
 
-    Who fails gives up before authorization, or the shop stops there: N, R and an open challenge are lapses.
+    After a failure there is no authorization, so N, R and an open challenge are lapses.
     """
     n = where.size
     enrolled = chance(rng, n, world.issuers.enrolled[rows["issuer"][where]])
@@ -176,7 +176,7 @@ def eci(world: World, issuer: Ints, merchant: Ints, eci_class: Ints) -> Ints:
 
 
 def none(rows: Rows, where: Ints) -> None:
-    """Take every trace of 3-D Secure off `where`, in place: performed is now said to be false."""
+    """Remove 3-D Secure from the rows `where`, in place: it was not performed."""
     for name in (
         "version", "status", "reason", "eci", "cavv", "tds_ref", "auth_type", "challenge", "cancel", "tds_channel",
         "tds_age_s", "tds_minor", "exempt", "cavv_result",

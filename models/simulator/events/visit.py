@@ -1,6 +1,6 @@
-"""Who came, from where, to what: fills card, shop, device, network, account and delivery of given attempts.
+"""Visits: fill card, shop, device, network, account and delivery of attempts.
 
-A genuine visit and the camouflaged part of a fraud both pass here, so that they cannot be told apart by it.
+Genuine visits and camouflaged frauds both use this code, so it does not separate them.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ _ZONE = (0, 1, 2, 3, 4, 2, 5, 1, 2, 2, 5, 2, 5, 1, 5, 5)
 
 
 def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Fill in place everything about a visit but 3-D Secure and the issuer's answer.
+    """Fill in place all columns of a visit except 3-D Secure and the issuer's answer.
 
     Needs time_ms, card, merchant, jpy and familiar. `card` must be one of the population.
     """
@@ -51,7 +51,7 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
 
 
 def charge(world: World, rows: Rows) -> None:
-    """Put yen amounts into the merchant's currency, minor units as ISO 4217 has them."""
+    """Convert yen amounts to the merchant's currency, in minor units of ISO 4217."""
     currency = np.array(t.CURRENCY_OF)[world.merchants.country[rows["merchant"]]]
     rows["currency"] = currency
     per_unit = np.array(t.JPY_PER_UNIT)[currency]
@@ -62,7 +62,7 @@ def charge(world: World, rows: Rows) -> None:
 
 
 def _credential(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Decide which cards are on file, and since when; wallets stand in for a stored card."""
+    """Draw which cards are on file, and since when, and which visits use a wallet instead."""
     n = rows.size
     stored = (rows["familiar"] == 1) & chance(rng, n, 0.55)
     rows["stored"] = stored
@@ -103,7 +103,7 @@ def _identity(world: World, rng: np.random.Generator, rows: Rows) -> None:
 
 
 def home_ip(person: Ints, day: Ints) -> Ints:
-    """Return the address a household's line has on a day: some providers hand out a new one every few weeks."""
+    """Return the IP address of a household's line on a day. Some providers change it every few weeks."""
     household = person // 2
     lease = np.where(household % 3 == 0, (day + household) // 21 % 4096, 0)
     out: Ints = household * 4096 + lease
@@ -111,14 +111,14 @@ def home_ip(person: Ints, day: Ints) -> Ints:
 
 
 def carrier_ip(world: World, rng: np.random.Generator, card: Ints) -> Ints:
-    """Draw one of the addresses that mobile carriers share among thousands of their customers."""
+    """Draw one of the IP addresses that thousands of customers of a mobile carrier share."""
     pool = max(16, world.people.cards // 600)
     out: Ints = _SHARED_IP + (rng.integers(0, pool, card.size) + world.people.region[card] * 7) % pool
     return out
 
 
 def _network(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Give each visit an IP address: the household's line, or one that a mobile carrier shares among thousands."""
+    """Draw the IP address of each visit: the household's line, or a shared one of a mobile carrier."""
     n = rows.size
     person = world.people.person[rows["card"]]
     day = rows["time_ms"] // DAY_MS
@@ -144,7 +144,7 @@ def _network(world: World, rng: np.random.Generator, rows: Rows) -> None:
 
 
 def _delivery(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Give goods an address: home, the locker at the station, the office, a present to somebody else."""
+    """Draw the delivery address of goods: home, a locker at the station, the office, or a present to another person."""
     n = rows.size
     people = world.people
     person = people.person[rows["card"]]
@@ -168,7 +168,7 @@ def _delivery(world: World, rng: np.random.Generator, rows: Rows) -> None:
 
 
 def _checks(world: World, rng: np.random.Generator, rows: Rows) -> None:
-    """Add security-code and address results; addresses are hardly ever verified for Japanese cards."""
+    """Draw the results of security-code and address checks. Addresses are rarely verified for Japanese cards."""
     n = rows.size
     asked = (rows["channel"] == t.ECOM) & (rows["stored"] != 1) & (rows["wallet"] < 0)
     rows["cvv2"] = np.where(asked, mixed(rng, n, ((0, 88), (2, 8), (3, 4))), -1)
@@ -179,7 +179,7 @@ def _checks(world: World, rng: np.random.Generator, rows: Rows) -> None:
 
 
 def hide(world: World, rows: Rows) -> None:
-    """Blank in place what the merchant's payment service provider does not pass on."""
+    """Make the fields absent, in place, that the merchant's payment service provider does not pass on."""
     psp = world.merchants.psp[rows["merchant"]]
     for sends, names in (
         (SENDS_DEVICE, ("device", "lang", "zone")),

@@ -1,4 +1,4 @@
-"""The standing world of one simulation: issuers, merchants, people, tokens. Built once, read by everything."""
+"""The world of one simulation: issuers, merchants, people, tokens. It is built once and does not change."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from models.simulator.world.tokens import Tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What does not change while events flow."""
+    """The constant data of one simulation."""
 
     config: SimulatorConfig
     tokens: Tokens

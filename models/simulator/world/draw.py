@@ -1,4 +1,4 @@
-"""Small vectorised draws used everywhere: seeded generators, weighted choice, random new identities."""
+"""Vectorised draws: seeded generators, weighted choice, new random identities."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 NEW_ID_MIN = 2**40
-"""Identities at or above this were drawn at random and belong to nobody of the population."""
+"""Identities of this number and above were drawn at random and belong to no person of the population."""
 
 
 def generator(seed: int, purpose: int, part: int = 0) -> np.random.Generator:
@@ -44,5 +44,5 @@ def chance(rng: np.random.Generator, n: int, p: float | Floats) -> Mask:
 
 
 def new_ids(rng: np.random.Generator, n: int) -> Ints:
-    """Draw n identities nobody has had before."""
+    """Draw n new identities."""
     return rng.integers(NEW_ID_MIN, 2**62, n)

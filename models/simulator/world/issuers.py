@@ -1,4 +1,4 @@
-"""Issuers: the BINs cards carry, with network, country, funding and how far 3-D Secure reaches."""
+"""Issuers: BINs with network, country, funding and the share of cardholders enrolled in 3-D Secure."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ def build(seed: int) -> Issuers:
     domestic = mixed(rng, DOMESTIC, ((t.VISA, 48), (t.MASTERCARD, 20), (t.JCB, 25), (t.AMEX, 5), (t.DINERS, 2)))
     foreign = mixed(rng, FOREIGN, ((t.VISA, 50), (t.MASTERCARD, 33), (t.AMEX, 7), (t.UNIONPAY, 10)))
     network = np.concatenate([domestic, foreign])
-    # Every network is there from the start, so that small worlds have them all.
+    # The first BINs cover every network, so that small worlds have them all.
     network[:5] = (t.VISA, t.MASTERCARD, t.JCB, t.AMEX, t.DINERS)
     country = np.zeros(n, np.int64)
     country[DOMESTIC:] = rng.integers(1, len(t.COUNTRIES), FOREIGN)

@@ -1,4 +1,4 @@
-"""Merchants: what they sell, how large they are, how they use 3-D Secure, and what their checklist admits."""
+"""Merchants: their goods, size, use of 3-D Secure, and checklist."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from models.simulator.world.draw import Floats, Ints, Mask, chance, cumulative, 
 from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.merchant import Checklist, ChecklistItem, MerchantRecord, ThreeDsProgramme
 
-# What each payment service provider passes on. Real feeds differ as much: a missing field says who sent it, not
-# what the shopper did.
+# The fields that each payment service provider passes on. Real feeds differ as much: a missing field depends on the
+# sender, not on the shopper.
 SENDS_DEVICE = np.array([1, 1, 0, 1, 0, 1, 1], dtype=bool)
 SENDS_IP = np.array([1, 1, 1, 1, 0, 1, 0], dtype=bool)
 SENDS_SHOPPER = np.array([1, 1, 1, 0, 1, 1, 0], dtype=bool)
@@ -80,7 +80,7 @@ def build(config: SimulatorConfig) -> Merchants:
         n,
         ((t.EVERY_PAYMENT, 46), (t.CARD_REGISTRATION, 24), (t.RISK_BASED, 15), (t.NO_TDS, 12), (t.UNKNOWN_TDS, 3)),
     )
-    # Who has not introduced it after the mandate is small.
+    # Merchants that have not introduced it after the mandate are small.
     mode = np.where((mode == t.NO_TDS) & (weight > np.quantile(weight, 0.5)), t.EVERY_PAYMENT, mode)
     mode[recurring] = t.RECURRING_INITIAL
     risky = np.array([c.goods is not None for c in t.CATEGORIES])[category]
@@ -114,7 +114,7 @@ def build(config: SimulatorConfig) -> Merchants:
 
 
 def _checklists(rng: np.random.Generator, n: int) -> Ints:
-    """Draw six answers per merchant; gaps come together, as carelessness does."""
+    """Draw six checklist answers for each merchant. Gaps are correlated."""
     care = rng.beta(4, 1.2, n)[:, None]
     u = rng.random((n, len(CHECKLIST_ITEMS)))
     gap = rng.random((n, len(CHECKLIST_ITEMS)))

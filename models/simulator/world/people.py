@@ -1,7 +1,7 @@
-"""Cardholders: who holds which card, where they live, how often they buy and where.
+"""Cardholders: their cards, region, rate of purchases and shops.
 
-A card belongs to a person, a person to a household. Devices, accounts and addresses follow from these numbers by
-arithmetic, so that a million cards cost a few columns and nothing is looked up per event.
+A card belongs to a person, and a person to a household. Devices, accounts and addresses are computed from these
+numbers, so a million cards need a few columns and no look-up per event.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ HOME_SHOPS = 5
 TOURIST_SHARE = 0.06
 ABROAD_SHARE = 0.02
 STAY_SHARE = 1 / 9
-"""A tourist's card is seen during about a ninth of the time, then goes home."""
+"""A tourist's card is in the country for about a ninth of the time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class People:
 
     @property
     def cards(self) -> int:
-        """How many cards the population holds; numbers from here on are nobody's."""
+        """Number of cards of the population."""
         return int(self.person.size)
 
     def tourists_on(self, day: int) -> tuple[int, int]:
@@ -88,7 +88,7 @@ def build(config: SimulatorConfig, issuers: Issuers, merchants: Merchants) -> Pe
 
 
 def _holders(rng: np.random.Generator, n: int) -> Ints:
-    """Number the holders so that about one card in five is the second card of the person before."""
+    """Number the holders so that about one card in five is a second card of the same person."""
     return np.cumsum(rng.random(n) >= 0.2).astype(np.int64)
 
 

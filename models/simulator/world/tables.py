@@ -1,4 +1,4 @@
-"""Closed sets the traffic is drawn from: categories, networks, answers, countries. Rows hold indices into these.
+"""Closed sets of the simulated traffic: categories, networks, answers, countries. Rows contain indices into these.
 
 Sources: ISO 18245 (merchant categories), ISO 8583:1987 DE 39 (answers), ISO 4217 and ISO 3166 (currencies,
 countries), EMV 3-D Secure 2.x. Prices and shares are plausible figures, not measurements.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
-    """One kind of merchant: its ISO 18245 code, how common it is, and what people spend there."""
+    """A merchant category: its ISO 18245 code, its frequency, and typical amounts."""
 
     mcc: str
     name: str

@@ -1,4 +1,4 @@
-"""Keyed hashes in place of card numbers, devices, addresses: stable for a seed, meaningless outside it."""
+"""Keyed hashes for cards, devices and addresses: stable for a seed, without meaning outside it."""
 
 from hashlib import blake2b
 from typing import Literal
@@ -7,7 +7,7 @@ Namespace = Literal["card", "device", "ip", "net", "account", "email", "phone", 
 
 
 class Tokens:
-    """Makes tokens from a seed, a namespace and an integer; no card number exists at any point."""
+    """Make tokens from a seed, a namespace and an integer. There is no card number at any point."""
 
     def __init__(self, seed: int) -> None:
         self._key = blake2b(b"sekisho-simulator", key=seed.to_bytes(8, "little"), digest_size=32).digest()
