@@ -1,1 +1,1 @@
-"""From a score to an answer: the decision for every event, the alert for the few."""
+"""Decisions for all events, and alerts for the few that a person should see."""

@@ -1,8 +1,8 @@
-"""Alerts: the few decisions a person should see, one case per attack however many authorizations it has.
+"""Alerts: the few decisions that a person should see, with one case for each attack.
 
-An alert is about an entity, which its heaviest reason names: a BIN burst is about the merchant and BIN, a delivery
-address shared by many cards about the address, anything else about the card. Alerts about one entity inside the
-window are one case: later ones are suppressed and counted, unless the severity rises.
+An alert is about the entity of its heaviest reason. A BIN burst is about merchant and BIN, a delivery address with many
+cards about the address, all others about the card. Alerts about one entity within the window are one case: later ones
+are suppressed and counted, unless the severity rises.
 """
 
 from collections import OrderedDict
@@ -25,7 +25,7 @@ from scoring.outputs import Record
 from scoring.policy.policy import AlertRules
 
 CASES_MAX = 200_000
-"""Open cases kept; the one idle for longest is dropped beyond that, which can only repeat an alert."""
+"""Most open cases. Beyond it the case that was idle longest is dropped, which can only repeat an alert."""
 
 SEVERITIES = {Band.REVIEW: "MEDIUM", Band.STEP_UP: "HIGH", Band.BLOCK: "CRITICAL"}
 
@@ -54,15 +54,15 @@ ENTITY_OF_REASON = {
     "MERCHANT_QUIET": "MERCHANT",
     "MERCHANT_APPROVAL_DROP": "MERCHANT",
 }
-"""What a reason speaks of, where it is not the card."""
+"""Entity of a reason, if it is not the card."""
 
 
 @dataclass(slots=True)
 class _Case:
-    """One open case. `first_ms` is the time of the event that opened it: an earlier one that comes late moves nothing.
+    """An open case. `first_ms`: time of the event that opened it. A late event with an earlier time does not change it.
 
-    So the cases of one key begin further apart than the window, in whatever order their events come, and an alert says
-    of its case all that decides about the next one.
+    So two cases of one key begin further apart than the window, in any order of events. An alert has all the state of
+    its case that decides about the next alert.
     """
 
     first_ms: int
@@ -74,7 +74,7 @@ class _Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What an alert is about, and the name under which its repetitions are counted."""
+    """Type and entity of an alert, and the dedup key of its case."""
 
     type: str
     entity: str
@@ -82,7 +82,7 @@ class Subject:
 
 
 def subject_of(event: Authorization, reasons: Sequence[Reason]) -> Subject:
-    """Find the entity that the heaviest reason speaks of; an entity that the event does not name falls to the card."""
+    """Return the entity of the heaviest reason; the card if the event does not have that entity."""
     reason = reasons[0].id if reasons else "SCORE"
     kind = ENTITY_OF_REASON.get(reason, "CARD")
     token = _token(event, kind)
@@ -112,7 +112,7 @@ def _token(event: Authorization, kind: str) -> str | None:
 
 
 class _Published(Struct):
-    """What of a published alert says how its case stood."""
+    """The fields of a published alert with the state of its case."""
 
     dedup_key: ShortText
     band: BandName
@@ -122,19 +122,19 @@ class _Published(Struct):
 
 
 class AlertDesk:
-    """Keep the open cases of one worker and decide what fires. Event time is the only clock."""
+    """Open cases of one worker; decides which alerts fire. Only event time is used."""
 
     def __init__(self, rules: AlertRules, cases_max: int = CASES_MAX) -> None:
         self.minimum = int(Band[rules.minimum_band])
-        """The lowest band whose decisions can raise alerts at all."""
+        """The lowest band that can raise an alert."""
         self._window_ms = rules.dedup_minutes * 60_000
         self._quiet_ms = rules.incident_quiet_minutes * 60_000
-        self._cases: OrderedDict[str, _Case] = OrderedDict()  # the one idle for longest first, unless recalled since
+        self._cases: OrderedDict[str, _Case] = OrderedDict()  # idle longest first, unless cases were restored since
         self._cases_max = cases_max
         self._is_sorted = True
 
     def admit(self, subject: Subject, event_ms: int, band: int) -> tuple[_Case, bool]:
-        """Count an alert-worthy decision towards its case; return the case and whether it fires."""
+        """Add a decision to its case. Return the case, and whether an alert fires."""
         if not self._is_sorted:
             self._sort()
         case = self._cases.pop(subject.dedup_key, None)
@@ -155,17 +155,17 @@ class AlertDesk:
 
     @property
     def reach_of_cases_ms(self) -> int:
-        """How long before the timestamp of an input record an alert may be published whose case is open to its event.
+        """Largest age in ms, before the timestamp of an input record, of an alert whose case is open to its event.
 
-        The event may be dated up to BEHIND_MAX_MS before its record, its case began up to the window before that, and
-        the event that raised the alert may have been dated up to AHEAD_MAX_MS after its own record.
+        It is the sum of three times. The event may be up to BEHIND_MAX_MS before its record. Its case may have begun up
+        to the window before that. The event that raised the alert may be up to AHEAD_MAX_MS after its own record.
         """
         return max(self._window_ms, self._quiet_ms) + BEHIND_MAX_MS + AHEAD_MAX_MS
 
     def restore_case(self, value: bytes) -> bool:
-        """Open the case of an alert that was published before, as it stood then; say whether the value is an alert.
+        """Restore the case of a published alert. Return whether the value is an alert.
 
-        What was suppressed since is lost. In whatever order alerts come, a key keeps its latest.
+        Alerts that were suppressed since then are not counted. A key keeps its latest alert, in any order of calls.
         """
         try:
             alert = decode(value, type=_Published)
@@ -187,13 +187,13 @@ class AlertDesk:
         return True
 
     def _sort(self) -> None:
-        """Put recalled cases in order and drop the oldest of too many."""
+        """Sort restored cases, and drop the oldest ones beyond the limit."""
         latest = sorted(self._cases.items(), key=lambda item: item[1].last_ms)[-self._cases_max :]
         self._cases = OrderedDict(latest)
         self._is_sorted = True
 
     def _is_over(self, case: _Case, subject: Subject, event_ms: int) -> bool:
-        if subject.type == "INCIDENT":  # an incident lasts until it has been quiet for a while
+        if subject.type == "INCIDENT":  # an incident lasts until it was quiet for `incident_quiet_minutes`
             return event_ms - case.last_ms > self._quiet_ms
         return event_ms - case.first_ms > self._window_ms
 
@@ -207,7 +207,7 @@ def encode_alert(
     amount_jpy: int | None,
     reasons: Sequence[Reason],
 ) -> Record:
-    """Encode `alert.v1`; `decision` holds the fields an alert shares with its decision. The key is the dedup key."""
+    """Encode `alert.v1`. `decision`: the fields that an alert shares with its decision. The key is the dedup key."""
     band = Band(case.band)
     name = f"{subject.dedup_key}\x1f{event.event_id}\x1f{case.serial}".encode()
     value = orjson.dumps(

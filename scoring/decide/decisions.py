@@ -1,4 +1,4 @@
-"""Encode decisions: a batch at a time, around what its decisions share."""
+"""Encode decisions, a batch at a time, by filling a byte template."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,16 +28,17 @@ _STATUS_OF_CLOCK = tuple(
 
 
 def as_dict(record: Versions | Reason) -> dict[str, object]:
-    """Give a flat record as a dict that orjson writes."""
+    """Return a flat record as a dict for orjson."""
     return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What was decided on a batch of n events, row by row.
+    """Decisions of a batch of n events, by row.
 
-    `scores` int16[n], `probabilities` float64[n], `bands` int64[n]; `tds` and `compliance` are in JSON; `reasons` and
-    `spelt` speak of rows; `clocks` int8[n] of `Clock`; `event_ms` and `record_ms`, of the broker, 0 unknown, int64[n].
+    `scores` int16[n], `probabilities` float64[n], `bands` int64[n], `clocks` int8[n] of `Clock`. `event_ms`,
+    `record_ms` int64[n] in ms since the epoch; a `record_ms` of 0 is unknown. `tds`, `compliance`: JSON. `reasons`: by
+    row. `spelt`: rows whose names are escaped in the input.
     """
 
     names: Sequence[Name]
@@ -54,7 +55,7 @@ class Decided:
 
 
 class DecisionEncoder:
-    """Write `decision.v1` bytes for the events of one worker, whose versions and actions do not change."""
+    """Encode `decision.v1` for one worker. Versions and actions are fixed."""
 
     def __init__(self, versions: Versions, actions: Actions) -> None:
         shared = orjson.dumps(as_dict(versions))
@@ -67,7 +68,7 @@ class DecisionEncoder:
         ]
 
     def encode(self, decided: Decided, received_ms: int, decided_ms: int) -> list[Record]:
-        """Encode a decision for every row; the key is the card's token, as on the input topic."""
+        """Encode a decision for every row. The key is the card token, as on the input topic."""
         template, band_of, times = self._template, self._bands, _TIMES % (received_ms, decided_ms)
         reasons = [_NO_REASONS] * len(decided.names)
         for row, found in decided.reasons.items():
@@ -92,7 +93,7 @@ class DecisionEncoder:
 
 
 def _in_json(names: Sequence[Name], spelt: Collection[int]) -> Sequence[Name]:
-    """Write names as they stand between the quotes of JSON: only those spelt otherwise than they read can differ."""
+    """Return names escaped for JSON. Only the rows of `spelt` can differ."""
     if not spelt:
         return names
     written = list(names)
@@ -103,5 +104,5 @@ def _in_json(names: Sequence[Name], spelt: Collection[int]) -> Sequence[Name]:
 
 
 def _in_text(values: NDArray[np.float64]) -> list[bytes]:
-    """Write floats as JSON has them, the shortest text that reads back as the same."""
+    """Return floats as JSON: the shortest text that parses to the same value."""
     return orjson.dumps(values.tolist())[1:-1].split(b",") if len(values) else []

@@ -1,7 +1,7 @@
-"""SYSTEM alerts: a field of an acquirer brings card numbers, security codes, tracks or PINs.
+"""SYSTEM alerts: a field of an acquirer contains card numbers, security codes, tracks or PINs.
 
-One case for each acquirer, path and kind within the window of `AlertRules.dedup_minutes`. The alert is raised by the
-event that opens the case, and carries that event's decision: what the guard took out had no part in it.
+There is one case for each acquirer, path and kind within `AlertRules.dedup_minutes`. The event that opens the case
+raises the alert, which has the decision of that event. The removed data had no part in the decision.
 """
 
 from collections import OrderedDict
@@ -23,17 +23,17 @@ from scoring.outputs import Record
 from scoring.policy.policy import AlertRules
 
 FIELDS_MAX: Final = 64
-"""Fields of one acquirer that are told apart within a window: names of fields may be a sender's invention."""
+"""Limit of fields of one acquirer with a case of their own within a window: senders can invent field names."""
 
 ACQUIRERS_MAX: Final = 1_024
 SEVERITY: Final = "HIGH"
 TYPE: Final = "SYSTEM"
 OTHER_FIELDS: Final = "$.*"
-"""Path of the one alert for each kind that stands for all further fields of an acquirer."""
+"""Path of the alert, one for each kind, for all further fields of an acquirer."""
 
 
 class Leak(NamedTuple):
-    """An alert to be raised: what it is about, and the time in ms of the event that opened its case."""
+    """An alert to be raised: its subject, its finding, and the time in ms of the event that opened its case."""
 
     subject: Subject
     finding: Finding
@@ -41,12 +41,12 @@ class Leak(NamedTuple):
 
     @property
     def alert_id(self) -> str:
-        """Name the alert by what it is about and when its case began: the same whenever it is raised again."""
+        """The id of the alert, by subject and begin of its case: the same if it is raised again."""
         return blake2b(f"{self.subject.dedup_key}\x1f{self.first_ms}".encode(), digest_size=16).hexdigest()
 
 
 class LeakDesk:
-    """Keep the open cases of one worker, at most 65,536; those that have been idle for longest are dropped first."""
+    """Open cases of one worker, at most 65,536. The case that was idle longest is dropped first."""
 
     def __init__(self, rules: AlertRules) -> None:
         self._desk = AlertDesk(rules, cases_max=FIELDS_MAX * ACQUIRERS_MAX)
@@ -54,14 +54,14 @@ class LeakDesk:
         self._opened: OrderedDict[str, tuple[int, int]] = OrderedDict()  # acquirer -> since when, and how many
 
     def admit(self, acquirer: str, finding: Finding, event_ms: int) -> Leak | None:
-        """Count a field that brought something towards its case; return the alert if the case is new."""
+        """Add a finding to its case. Return the alert if the case is new, else None."""
         leak = self._open(acquirer, finding, event_ms)
         if leak is None or self._is_told_apart(acquirer, event_ms):
             return leak
         return self._open(acquirer, Finding(OTHER_FIELDS, finding.kind), event_ms)
 
     def restore_case(self, value: bytes) -> bool:
-        """Open the case of an alert that was published before; say whether the value is an alert."""
+        """Restore the case of a published alert. Return whether the value is an alert."""
         return self._desk.restore_case(value)
 
     def _open(self, acquirer: str, finding: Finding, event_ms: int) -> Leak | None:
@@ -70,7 +70,7 @@ class LeakDesk:
         return Leak(subject, finding, case.first_ms) if fires else None
 
     def _is_told_apart(self, acquirer: str, event_ms: int) -> bool:
-        """Count a case that was opened; tell whether the acquirer has no more than it may within a window."""
+        """Count an opened case. Return whether the acquirer is within its limit of the window."""
         since_ms, count = self._opened.pop(acquirer, (event_ms, 0))
         if event_ms - since_ms > self._window_ms:
             since_ms, count = event_ms, 0
@@ -81,7 +81,7 @@ class LeakDesk:
 
 
 def subject_of(acquirer: str, finding: Finding) -> Subject:
-    """Name the case of a field of an acquirer."""
+    """Return the subject of the case of a field of an acquirer."""
     digest = blake2b(f"{acquirer}\x1f{finding.path}\x1f{finding.kind}".encode(), digest_size=12).hexdigest()
     return Subject(type=TYPE, entity="FIELD", dedup_key=f"{TYPE}:FIELD:{digest}")
 
@@ -91,7 +91,7 @@ class _Typed(Struct):
 
 
 def is_leak(alert: bytes) -> bool:
-    """Tell whether a published value is such an alert."""
+    """Tell whether a published value is a SYSTEM alert."""
     try:
         return decode(alert, type=_Typed).type == TYPE
     except FAULTS:
@@ -99,7 +99,7 @@ def is_leak(alert: bytes) -> bool:
 
 
 def encode_leak(leak: Leak, name: Name, band: int, amount_jpy: int | None, decision: Mapping[str, object]) -> Record:
-    """Encode `alert.v1`; `decision` holds the fields that an alert shares with its decision."""
+    """Encode `alert.v1`. `decision`: the fields that an alert shares with its decision."""
     event_id, acquirer, card, merchant = (text.decode() for text in name)
     value = orjson.dumps(
         {

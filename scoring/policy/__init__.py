@@ -1,4 +1,4 @@
-"""What the acquirer wants done: thresholds by scope, bands, actions, and the words for reasons."""
+"""The policy of the acquirer: thresholds by scope, bands, actions, and texts of reasons."""
 
 from scoring.policy.policy import Policy, PolicyError, policy_from
 from scoring.policy.table import PolicyTable

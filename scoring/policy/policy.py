@@ -1,7 +1,7 @@
-"""The policy an analyst writes: thresholds per scope, and what each band asks for.
+"""The policy: thresholds by scope, and the action of each band.
 
-Precedence is merchant, then merchant category, then acquirer, then global: the narrowest scope that names an
-event decides alone, so that one place explains every decision.
+Precedence is merchant, then merchant category, then acquirer, then global. Only the narrowest scope that names an event
+is used, so one place explains each decision.
 """
 
 import difflib
@@ -22,11 +22,11 @@ ScopeList = Meta(max_length=100_000)
 
 
 class PolicyError(ValueError):
-    """A policy was refused; the text names the path and the way out."""
+    """Raised when a policy is refused. The text gives the path and the way out."""
 
 
 class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Scores at which a decision turns from ALLOW to REVIEW, STEP_UP and BLOCK."""
+    """Lowest scores of the bands REVIEW, STEP_UP and BLOCK."""
 
     review: Threshold
     step_up: Threshold
@@ -49,7 +49,7 @@ class AcquirerScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class MccScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds of one merchant category; of one acquirer only where it names one, which then goes first."""
+    """Thresholds of one merchant category. With an `acquirer` they are for that one only, and take precedence."""
 
     mcc: Mcc
     thresholds: Thresholds
@@ -69,7 +69,7 @@ class MerchantScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Actions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a decision recommends in each band; an acquirer can rarely decline for the issuer."""
+    """Recommended action of each band. An acquirer can rarely decline for the issuer."""
 
     ALLOW: ShortText = "none"
     REVIEW: ShortText = "review"
@@ -78,7 +78,7 @@ class Actions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class AlertRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When a decision becomes an alert, and for how long alerts about one thing are one case."""
+    """Lowest band that raises an alert, and the time within which alerts about one entity are one case."""
 
     minimum_band: Literal["REVIEW", "STEP_UP", "BLOCK"] = "REVIEW"
     dedup_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
@@ -86,7 +86,7 @@ class AlertRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"everywhere": "global"}):
-    """A whole policy. `global` is the scope of every event that no narrower one names."""
+    """A whole policy. `global` is the scope of all events without a narrower one."""
 
     version: ShortText
     everywhere: Thresholds
@@ -103,7 +103,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
 
     @property
     def identity(self) -> str:
-        """Name the policy and its exact content: the version and the first 12 hex digits of its SHA-256."""
+        """The version, and the first 12 hexadecimal digits of the SHA-256 of the content."""
         return f"{self.version}+{hashlib.sha256(msgspec.json.encode(self, order='deterministic')).hexdigest()[:12]}"
 
 
@@ -116,9 +116,9 @@ def _refuse_twice(section: str, names: list[str]) -> None:
 
 
 def policy_from(document: object) -> Policy:
-    """Check a policy as loaded from YAML.
+    """Convert a policy that was loaded from YAML.
 
-    Raise PolicyError with the JSON path, and the nearest known name where a key is misspelt.
+    Raises PolicyError with the JSON path, and with the most similar known name for a misspelt key.
 
     >>> policy_from({"version": "1", "global": {"review": 600, "step_up": 800, "block": 900}}).everywhere.review
     600
@@ -140,7 +140,7 @@ _UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
 
 
 def with_suggestion(message: str, known: list[str]) -> str:
-    """Add the nearest known name to msgspec's complaint about an unknown field."""
+    """Add the most similar known name to msgspec's error about an unknown field."""
     found = _UNKNOWN_KEY.search(message)
     nearest = difflib.get_close_matches(found.group(1), known, n=1) if found else []
     return f"{message}: did you mean `{nearest[0]}`?" if nearest else message

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 
 class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the policy stands: a file of its own or `inline` here; neither is the policy inside the package.
+    """Place of the policy: a file, or `inline`; with neither, the default policy inside the package.
 
     The caller reads the file.
     """

@@ -1,4 +1,4 @@
-"""The policy compiled for the hot path: one look-up per event gives its three thresholds."""
+"""The policy as look-up tables for the hot path."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from scoring.policy.policy import Policy, Thresholds
 
 
 class PolicyTable:
-    """Resolve events to thresholds by precedence: merchant, category (own acquirer's first), acquirer, global."""
+    """Find thresholds of events by precedence: merchant, category (with acquirer first), acquirer, global."""
 
     def __init__(self, policy: Policy) -> None:
         rows: list[Thresholds] = [policy.everywhere]
@@ -31,7 +31,7 @@ class PolicyTable:
         self._thresholds = np.array([(t.review, t.step_up, t.block) for t in rows], dtype=np.int64)
 
     def resolve(self, name: Name, mcc: int) -> int:
-        """Find the row of the narrowest scope that names this event."""
+        """Return the row of the narrowest scope that names an event; 0 is global."""
         _, acquirer, _, merchant = name
         for row in (
             self._merchants.get((acquirer, merchant)),
@@ -44,9 +44,9 @@ class PolicyTable:
         return 0
 
     def bands(self, names: Sequence[Name], mccs: NDArray[np.int64], scores: NDArray[np.int16]) -> NDArray[np.int64]:
-        """Give each event its band, 0 ALLOW to 3 BLOCK, for its score from 0 to 999: how many thresholds it reaches.
+        """Return the band of each event, int64[n]: 0 ALLOW to 3 BLOCK, the number of thresholds that its score reaches.
 
-        All of length n; the result int64[n].
+        `names`, `mccs` and `scores` (0 to 999) have length n.
         """
         if not self._scoped:
             reached: NDArray[np.int64] = self._thresholds[0].searchsorted(scores, side="right")

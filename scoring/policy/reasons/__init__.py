@@ -1,7 +1,7 @@
-"""Reasons in words: each family of features has texts in English and Japanese, each with the condition of its truth.
+"""Reasons as text: each family of features has texts in English and Japanese, each with a condition.
 
-A text says what was seen, with its figures, and only where the event's own features bear it out. It never says at which
-value a score turns: what reaches a merchant reaches attackers.
+A text states facts with their figures, and only if the features of the event meet its condition. It never names a value
+at which a score changes: attackers may read what a merchant reads.
 """
 
 from scoring.policy.reasons.ranking import NEUTRAL, WEIGHT_MIN, WORDINGS, Reasons

@@ -1,9 +1,9 @@
-"""Texts of the families that the history of the card speaks of, alone or with its merchant's.
+"""Texts of the families about the history of the card, alone or with that of its merchant.
 
-Figures are the features': they count what came before this payment, not the payment itself; windows are up to a quarter
-longer and distinct counts are estimates, see `scoring.profile`. A bound is where a figure begins to stand out for its
-kind of key, not where a score turns: that is the model's. Where a rate alone would speak of one or two attempts, their
-number has a bound as well. Rates of outcomes are of answered attempts, the number beside them is of all.
+Figures are features: they count earlier payments, not this one. Windows are up to a quarter longer, and distinct counts
+are estimates, see `scoring.profile`. A bound is the value from which a figure is unusual for its kind of key, not a
+value at which a score changes: the model decides that. If a rate could be of one or two attempts, their number has a
+bound too. Rates of outcomes are of attempts with a known outcome; the number beside them is of all attempts.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from typing import Final
 from scoring.policy.reasons.wording import Wording, between, each, equal, known, least, most, name, say
 
 RATE_OF: Final = 10
-"""Attempts in 1 h below which no rate of that hour is told."""
+"""Least number of attempts in 1 h for a text with a rate of that hour."""
 RATE_OF_DAY: Final = 20
-"""The same of 24 h."""
+"""Least number of attempts in 24 h for a text with a rate of that day."""
 
 CARD: Final[Mapping[str, tuple[Wording, ...]]] = {
     # A cardholder pays once or twice in ten minutes and a few times a day; a commuter three or four times, every day.
@@ -41,7 +41,7 @@ CARD: Final[Mapping[str, tuple[Wording, ...]]] = {
             {"1h": 3, "24h": 5},
             kind="to_eight",
         ),
-        say(  # 0 is also what an event out of order reads
+        say(  # 0 is also the value of an event out of order
             "VEL_CARD",
             "Last event of this card {card_since_last_s:seconds} before",
             "このカードの前回のイベントから{card_since_last_s:seconds}",
@@ -81,7 +81,7 @@ CARD: Final[Mapping[str, tuple[Wording, ...]]] = {
             least("card_amount_over_mean_30d", 3),
             known("card_mean_amount_30d"),
         ),
-        say(  # thirty is a card that spent nothing before this hour: then there is no usual day
+        say(  # 30 is the value of a card that spent nothing before this hour, so it has no usual day
             "SPEND_CARD",
             "{card_spend_1h:yen} spent with this card in 1 h, of {card_spend_30d:yen} in 30 d",
             "このカードの利用額が1時間に{card_spend_1h:yen}（30日間では{card_spend_30d:yen}）",
@@ -134,7 +134,7 @@ CARD: Final[Mapping[str, tuple[Wording, ...]]] = {
             "card_risk_declines",
             {"24h": 1, "7d": 1},
         ),
-        say(  # half of two is the least that tells
+        say(  # half of two is the least that is meaningful
             "PRIOR_DECLINES",
             "{card_approval_rate_24h:percent} of this card's answered attempts in 24 h approved; "
             "{card_attempts_24h:count} attempts",
@@ -200,7 +200,7 @@ CARD: Final[Mapping[str, tuple[Wording, ...]]] = {
             least("merchant_attempts_24h", RATE_OF_DAY),
         ),
     ),
-    "fraud_reports": (  # one is a report; what it weighs is the model's to say
+    "fraud_reports": (  # one is a report; the model decides its weight
         say(
             "FRAUD_REPORTED",
             "Fraud reports on this card in 24 h: {card_reports_24h:count}",

@@ -1,4 +1,4 @@
-"""Choose the texts of one event: families by what they add to the score, and of each the text that adds most."""
+"""Choose the texts of one event: families by their contribution to the score, and in each the text that adds most."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 
 class Conditions(NamedTuple):
-    """Hold the bounds of all texts, one after the other. A named tuple, because compiled code takes one as it is.
+    """The bounds of all texts, one after the other. It is a named tuple, which compiled code accepts.
 
-    Bound `b` asks that `low[b] <= row[column[b]] <= high[b]`; `own[b]` says whether that feature is of the family whose
-    text it belongs to. Text `t` owns the bounds `first[t]:first[t + 1]` and holds where `needed[t]` of them do. Family
-    `f` owns the texts `run[f]:run[f + 1]`. `family: int64[F]` is the family of each feature.
+    Bound `b` is met if `low[b] <= row[column[b]] <= high[b]`. `own[b]`: whether that feature is of the family of the
+    text. Text `t` has the bounds `first[t]:first[t + 1]` and holds if at least `needed[t]` of them are met. Family `f`
+    has the texts `run[f]:run[f + 1]`. `family: int64[F]` is the family of each feature.
     """
 
     column: NDArray[np.int64]
@@ -34,10 +34,10 @@ def choose(
     texts: NDArray[np.int64],
     weights: NDArray[np.float64],
 ) -> tuple[int, float]:
-    """Fill `texts` and `weights` with the texts to show, heaviest family first; return how many, and the weight unsaid.
+    """Fill `texts` and `weights` with the texts to show, heaviest family first. Return their number and a weight.
 
-    A missing value (NaN) is within no bound. Families that add less than `weight_min` are not told. The weight unsaid
-    is that of the families that were passed over because none of their texts holds.
+    A missing value (NaN) meets no bound. Families that add less than `weight_min` have no text. The returned weight is
+    the sum of the families that were skipped because none of their texts holds.
     """
     families = len(conditions.run) - 1
     adds = np.zeros(families)

@@ -1,4 +1,4 @@
-"""The page of reasons: `python -m scoring.policy.reasons.page > deploy/docs/reasons.md`; a test compares the two."""
+"""Generate the page of reasons: `python -m scoring.policy.reasons.page > deploy/docs/reasons.md`; a test compares."""
 
 import re
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ How reasons are chosen:
 
 How to read them:
 
-* `evidence` holds the features of the condition with their values, as the model saw them. A missing value meets no
-  condition, so no text speaks of what is missing.
-* Counts are of what came before this event; the event itself is not counted. A window may reach back up to a quarter
-  longer than it says. "About" marks an estimate.
-* Texts hold amounts, counts, times, rates and words of closed lists, never a text of the event.
+* `evidence` has the features of the condition with their values, as the model got them. A missing value meets no
+  condition, so no text is about missing values.
+* Counts are of earlier events; the event itself is not counted. A window may reach back up to a quarter longer than its
+  name says. "About" marks an estimate.
+* Texts contain amounts, counts, times, rates and words of closed lists, never a text of the event.
 * An id never changes its meaning. A text may be reworded: match ids.
 * All bounds of a condition must hold; of "any of", at least one.
 
@@ -36,7 +36,7 @@ Made from `scoring/policy/reasons/` by `python -m scoring.policy.reasons.page`; 
 
 
 def markdown() -> str:
-    """Write the wordings as the page `deploy/docs/reasons.md`."""
+    """Return the page `deploy/docs/reasons.md`."""
     return "\n".join(_lines()) + "\n"
 
 
@@ -53,7 +53,7 @@ def _lines() -> Iterator[str]:
 
 
 def _shown(text: str) -> str:
-    """Write a text with an ellipsis for each figure."""
+    """Return a text with an ellipsis for each figure."""
     return re.sub(r"\{[^}]*\}", "…", text)
 
 

@@ -1,4 +1,4 @@
-"""Texts of the families that the payment, its 3-D Secure and its merchant's record speak of.
+"""Texts of the families about the payment, its 3-D Secure and its merchant's record.
 
 A family keeps its id for what the id says; another claim has an id of its own. Ids are for good: new ones may come.
 """
@@ -13,9 +13,9 @@ from scoring.profile.entities import SMALL_JPY_MAX
 _LOG_HIGH: Final = log1p(30_000 - 0.5)
 """30,000 yen, half a yen below: several times the usual ticket of an online shop; goods for resale cost that much."""
 _LOG_ROUND: Final = log1p(10_000 - 0.5)
-"""10,000 yen: round prices below that are too common to say anything."""
+"""10,000 yen: round prices below that are too common to be a reason."""
 _LOG_SMALL: Final = log1p(SMALL_JPY_MAX + 0.4)
-"""What the profiles call small, zero included."""
+"""Limit of small amounts in profiles, zero included."""
 
 PAYMENT: Final[Mapping[str, tuple[Wording, ...]]] = {
     "amount": (
@@ -142,7 +142,7 @@ PAYMENT: Final[Mapping[str, tuple[Wording, ...]]] = {
             between("account_age_days", 0, 1),
         ),
     ),
-    "card_checks": (  # N is no match; all other letters say that it matched or was not checked
+    "card_checks": (  # N is no match; all other letters mean matched or not checked
         say("CVV_FAIL", "Security code failed", "セキュリティコードの不一致", equal("cvv2_result", ord("N"))),
         say("AVS_FAIL", "Address check failed", "住所確認の不一致", equal("avs_result", ord("N"))),
     ),
@@ -291,4 +291,4 @@ PAYMENT: Final[Mapping[str, tuple[Wording, ...]]] = {
         ),
     ),
 }
-"""By family. Of those that hold, the one is shown whose features raise the score most."""
+"""Texts by family. Of those that hold, the one is shown whose features raise the score most."""

@@ -1,4 +1,4 @@
-"""Pick the reasons of a decision: what pushes its score up, said in words that its own figures bear out."""
+"""The reasons of a decision: the heaviest families of features, each with a text that its figures support."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -16,7 +16,7 @@ from scoring.policy.reasons.wording import Pair, Wording, codes, figure, parts_o
 from scoring.policy.reasons.words import WORDS
 
 WEIGHT_MIN = 0.05
-"""Contributions below this many log-odds move a probability by about one per cent of itself: noise, not a reason."""
+"""Least weight of a reason in log-odds. Smaller contributions change a probability by 5 % of itself or less."""
 
 WORDINGS: Final[Mapping[str, tuple[Wording, ...]]] = {**PAYMENT, **CARD, **MERCHANTS, **PARTIES}
 """Every text that a family of features can have. Of those that hold, the one whose features add most is shown."""
@@ -26,11 +26,11 @@ NEUTRAL: Final = Wording(
     en="The combination of this payment's features is unusual",
     ja="この取引の特徴の組み合わせが通常と異なる",
 )
-"""What is said where the figures bear out no other text."""
+"""The reason if no other text holds."""
 
 
 class _Text:
-    """Write one wording's texts and figures from a row, given as a list of floats."""
+    """Format the texts and figures of one wording from a row, given as a list of floats."""
 
     __slots__ = ("_columns", "_id", "_items", "_names", "_shown", "_texts")
 
@@ -44,7 +44,7 @@ class _Text:
         assert len(self._columns) + len(self._items) <= EVIDENCE_MAX, f"{wording.id}: too many figures"
 
     def reason(self, weight: float, row: Sequence[float]) -> Reason:
-        """Word a row that bears the text out."""
+        """Return the reason for a row for which the text holds."""
         en, ja = self._texts
         evidence = self._columns
         if self._items:
@@ -81,9 +81,9 @@ def _conditions(families: Sequence[str], features: Sequence[Feature]) -> Conditi
 
 
 def _formats(wording: Wording) -> tuple[list[tuple[str, str]], Pair]:
-    """Number the figures of a text, `(feature, kind)`, and put their numbers into it.
+    """Return the figures of a text as `(feature, kind)`, and the text with their numbers.
 
-    A bound keeps each from being missing, and a code without a word from being met.
+    It asserts that each figure has a bound, so it is never missing, and that each code within a bound has a word.
     """
     bounds = {bound.feature: bound for bound in wording.when}
     fields = list(dict.fromkeys((field, kind) for _, field, kind in parts_of(wording.en) if field))
@@ -115,11 +115,11 @@ class Reasons:
         self._weights = np.empty(REASONS_MAX, dtype=np.float64)
 
     def top(self, contributions: NDArray[np.float64], row: NDArray[np.float64]) -> list[Reason]:
-        """Rank families by their summed contribution (log-odds), positive ones only, and word those that can be.
+        """Return the reasons of an event: families by their summed contribution (log-odds), positive ones only.
 
-        A family is worded by figures of `row` that hold and raise the score; where none does, the next family speaks.
-        There is always a reason: `NEUTRAL`, with the weight of all that found no words, where no family has any.
-        `contributions`: float64[F + 1], the last being the model's bias, which is nobody's reason; `row`: float64[F].
+        A family needs a text that holds for `row` and whose features raise the score; otherwise it is skipped. If all
+        are skipped, the reason is `NEUTRAL` with their summed weight. `contributions`: float64[F + 1], the last is the
+        model's bias and no reason. `row`: float64[F].
         """
         count, unsaid = choose(contributions, row, self._conditions, WEIGHT_MIN, self._chosen, self._weights)
         if not count:

@@ -1,4 +1,4 @@
-"""Texts of the families that the history of merchants, BINs, devices, network addresses and accounts speaks of.
+"""Texts of the families about the history of merchants, BINs, devices, network addresses and accounts.
 
 See `scoring.policy.reasons.cards` for what figures and bounds mean.
 """
@@ -160,7 +160,7 @@ _KNOWN_BY: Final = {
 
 
 def _elements(id_: str, entity: str, element: str, plural: str, ja: str, lows: Mapping[str, float]) -> list[Wording]:
-    """Word the distinct elements of a shared key."""
+    """Return the texts for distinct elements of a shared key."""
     en_of, ja_of = _KNOWN_BY[entity]
     text = f"{{n}} {plural} with this {en_of} in {{w}}"
     return each(id_, text, f"この{ja_of}の{ja}", f"{entity}_{element}s", lows, kind="about")
@@ -186,7 +186,7 @@ def _spend(id_: str, entity: str, lows: Mapping[str, float]) -> list[Wording]:
 
 
 def _cards_at_once(id_: str, entity: str, windows: tuple[str, ...]) -> Wording:
-    """Word a key that is new and has several cards already: either alone says less."""
+    """Return the text for a new key that has several cards already: either alone is weaker."""
     en_of, ja_of = _KNOWN_BY[entity]
     cards, age = f"{entity}_cards_24h", f"{entity}_age_days"
     return say(
@@ -232,7 +232,7 @@ PARTIES: Final[Mapping[str, tuple[Wording, ...]]] = {
         _first_seen("DEVICE_NEW", "device"),
         _unseen("DEVICE_NEW", "device", "device_cards_7d", "7 d", "7日間"),
     ),
-    # Offices, schools and mobile carriers share addresses: more is asked than of a device.
+    # Offices, schools and mobile carriers share addresses, so the bounds are higher than for a device.
     "ip_velocity": (
         *_elements("VEL_IP_CARDS", "ip", "card", "cards", "カードが{w}に{n}枚", {"1h": 5, "24h": 10}),
         *_attempts("VEL_IP_CARDS", "ip", {"10m": 5, "1h": 10}),

@@ -1,7 +1,7 @@
-"""How a reason is worded: what an event must show, and the words and figures that then say it.
+"""Wordings of reasons: a condition on an event, and a text with figures.
 
-A condition is data: bounds of features. A missing value (NaN) is within no bound, and a text can only show figures
-that its condition bounds, so no text speaks of what is missing.
+A condition is a list of bounds of features. A missing value (NaN) meets no bound, and a text shows only figures with a
+bound, so no text is about missing values.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +28,7 @@ IN_WINDOW: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """Ask of one feature that `low <= value <= high`."""
+    """Bound of a feature: `low <= value <= high`."""
 
     feature: str
     low: float = -inf
@@ -46,10 +46,10 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wording:
-    """One text of a family under a stable id, and its condition.
+    """A text of a family with a stable id, and its condition.
 
-    All of `when` must hold and, where there are `named`, at least one of them. `en` and `ja` show a figure as
-    `{feature:kind}`, the kinds being those of `figure`, and the names of all `named` that hold as `{named}`.
+    All of `when` must be met, and at least one of `named` if there are any. `en` and `ja` contain a figure as
+    `{feature:kind}` (kinds: see `figure`), and the names of all `named` that are met as `{named}`.
     """
 
     id: str
@@ -60,43 +60,43 @@ class Wording:
 
 
 def least(feature: str, low: float) -> Bound:
-    """Ask for a feature of at least `low`."""
+    """Bound a feature to at least `low`."""
     return Bound(feature=feature, low=low)
 
 
 def most(feature: str, high: float) -> Bound:
-    """Ask for a feature of at most `high`."""
+    """Bound a feature to at most `high`."""
     return Bound(feature=feature, high=high)
 
 
 def between(feature: str, low: float, high: float) -> Bound:
-    """Ask for a feature from `low` to `high`."""
+    """Bound a feature to `low` to `high`."""
     return Bound(feature=feature, low=low, high=high)
 
 
 def equal(feature: str, value: float) -> Bound:
-    """Ask for one value: a flag or a code."""
+    """Bound a feature to one value: a flag or a code."""
     return Bound(feature=feature, low=value, high=value)
 
 
 def known(feature: str) -> Bound:
-    """Ask only that the feature is not missing."""
+    """Bound a feature to any value that is not missing."""
     return Bound(feature=feature)
 
 
 def say(id_: str, en: str, ja: str, *when: Bound) -> Wording:
-    """Word what all the bounds show."""
+    """Return a wording that holds if all bounds are met."""
     return Wording(id=id_, en=en, ja=ja, when=when)
 
 
 def name(id_: str, en: str, ja: str, named: Mapping[str, tuple[str, str]], value: float = 1.0) -> Wording:
-    """Enumerate the features that equal `value`; at least one must."""
+    """Return a wording that lists the features that equal `value`. It holds if at least one does."""
     items = tuple(Named(bound=equal(feature, value), en=words[0], ja=words[1]) for feature, words in named.items())
     return Wording(id=id_, en=en, ja=ja, named=items)
 
 
 def each(id_: str, en: str, ja: str, stem: str, lows: Mapping[str, float], kind: str = "count") -> list[Wording]:
-    """Word one counter over several windows: `{n}` is its figure, `{w}` the window, `lows` the bound of each window."""
+    """Return the wordings of a counter in several windows. `{n}`: figure, `{w}`: window, `lows`: bound by window."""
     made = []
     for window, low in lows.items():
         feature = f"{stem}_{window}"
@@ -109,12 +109,12 @@ def each(id_: str, en: str, ja: str, stem: str, lows: Mapping[str, float], kind:
 
 
 def codes(bound: Bound) -> range:
-    """Give the codes within a bound, which must have both ends."""
+    """Return the codes within a bound, which must have both ends."""
     return range(int(bound.low), int(bound.high) + 1)
 
 
 def digits(value: float) -> str:
-    """Write a figure with three significant digits, thousands in full."""
+    """Return a figure with three significant digits, thousands in full."""
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
@@ -144,7 +144,7 @@ def _times(value: float) -> Pair:
 
 
 def _span(seconds: float) -> Pair:
-    """Write a length of time in its natural unit."""
+    """Return a duration in a fitting unit."""
     for from_s, unit_s, en, ja in _UNITS:
         if seconds >= from_s:
             text = _counted(seconds / unit_s)
@@ -159,7 +159,7 @@ _FULL: Final = {
     for sketch in plan.sketches
     for window in sketch.windows
 }
-"""The figure of each distinct counter with no slot empty: that many, or more."""
+"""Estimate of each distinct counter whose slots are all in use: the true number is this or more."""
 
 _FIGURES: Final[dict[str, Figure]] = {
     "count": lambda value: _same(_counted(value)),
@@ -174,7 +174,7 @@ _FIGURES: Final[dict[str, Figure]] = {
     "days": lambda value: _span(86_400.0 * value),
     "seconds": _span,
     "later": lambda value: _span(-value),
-    # a card remembers its last eight merchants: eight means eight or more
+    # a card's row keeps its last eight merchants: eight means eight or more
     "to_eight": lambda value: _same(_counted(value)) if value < 8 else ("8 or more", "少なくとも8"),
 }
 
@@ -190,9 +190,9 @@ def _estimate(feature: str) -> Figure:
 
 
 def figure(kind: str, feature: str) -> Figure:
-    """Find how a kind of figure is written; KeyError if there is none.
+    """Return the formatter of a kind of figure; KeyError if there is none.
 
-    `about` writes an estimated number of distinct elements, a name of `WORDS` a code, and the rest are `_FIGURES`.
+    `about` is for estimated distinct counts, a name of `WORDS` is for codes, and the others are `_FIGURES`.
     """
     if kind == "about":
         return _estimate(feature)
@@ -203,6 +203,6 @@ def figure(kind: str, feature: str) -> Figure:
 
 
 def parts_of(text: str) -> Iterable[tuple[str, str | None, str]]:
-    """Cut a text into literal, feature (or `named`; None at the end) and kind."""
+    """Split a text into literal, feature (or `named`; None at the end) and kind."""
     for literal, field, kind, _ in Formatter().parse(text):
         yield literal, field, kind or ""

@@ -1,4 +1,4 @@
-"""Words for codes that features hold, in English and Japanese: closed lists, never a text of the event."""
+"""Words for codes of features, in English and Japanese: closed lists, never a text of the event."""
 
 from collections.abc import Mapping
 from typing import Final
