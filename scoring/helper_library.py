@@ -24,7 +24,7 @@ class HelperLibrary(JITCodeLibrary):
 
     @property
     def codegen(self) -> "_NoEnvironments":
-        """What numba asks for the place of an environment, which only machine code has."""
+        """Called by numba for the address of an environment, which only machine code has."""
         return _NoEnvironments()
 
     def finalize(self) -> None:

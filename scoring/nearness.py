@@ -1,4 +1,4 @@
-"""Which known name a misspelt one stands for."""
+"""Find the known name that is most similar to a misspelt one."""
 
 from collections.abc import Iterable
 
@@ -25,6 +25,6 @@ def distance(one: str, other: str) -> int:
 
 
 def nearest(word: str, known: Iterable[str], most: int) -> str | None:
-    """Give the known word with the fewest edits, the first in order of several; None beyond `most` edits."""
+    """Return the known word with the fewest edits, the first of several; None beyond `most` edits."""
     ranked = min(((distance(word, name), name) for name in known), default=(most + 1, ""))
     return ranked[1] if ranked[0] <= most else None

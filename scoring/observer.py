@@ -1,4 +1,4 @@
-"""The first half of the way: raw values into model inputs. Live scoring, replay and training all take it.
+"""The first half of the path: raw values into model inputs, for live scoring, replay and training.
 
 bytes -> decode and guard -> enrich -> profile
 """
@@ -25,7 +25,7 @@ from scoring.reference.threeds import reference
 from scoring.threeds.settings import ThreeDsSettings
 
 BATCH_MAX = 4096
-"""Values per call: the shell cuts its polls smaller, and the matrix is allocated once for this many rows."""
+"""Most values of one call. The matrix is allocated once for this number of rows."""
 
 _PROFILE_FIRST = len(PAYMENT_FEATURES)
 # numba wants plain ints: an IntEnum member inside a kernel would be boxed
@@ -39,12 +39,12 @@ _REJECTED = int(ThreeDsStatus.REJECTED)
 
 
 def ignore(_stage: str) -> None:
-    """Stand in where nobody times the stages."""
+    """Do nothing: the stages are not timed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a worker decides by, apart from model and policy."""
+    """Settings of the core besides model and policy."""
 
     decode: DecodeLimits
     profiles: ProfileLimits
@@ -77,7 +77,7 @@ class Observed:
 
 
 class Learnt(NamedTuple):
-    """A batch of outcomes: what was decoded, and what became of each accepted one, int8[n] of `OutcomeResult`."""
+    """A batch of outcomes: decoded, and the result of each accepted one, int8[n] of `OutcomeResult`."""
 
     decoded: Decoded
     results: NDArray[np.int8]
@@ -86,7 +86,7 @@ class Learnt(NamedTuple):
 class Reported(NamedTuple):
     """A batch of fraud reports: label and `Clock` (int8[a]) of each accepted one, in order, and the rejects.
 
-    `findings` says by position what the guard took out of accepted ones.
+    `findings`: by position, the data that the guard removed from accepted ones.
     """
 
     labels: list[str]
@@ -96,7 +96,7 @@ class Reported(NamedTuple):
 
 
 class MerchantsTaken(NamedTuple):
-    """Merchant records of a batch that were not taken: rejects, how many the full store refused, and findings."""
+    """A batch of merchant records: rejects, the number of new merchants that the full store refused, and findings."""
 
     rejects: list[tuple[int, Reject]]
     beyond_limit: int
@@ -104,7 +104,7 @@ class MerchantsTaken(NamedTuple):
 
 
 class Observer:
-    """Turn raw values into model inputs: the one feature path, with or without a model behind it."""
+    """Compute model inputs from raw values: the only feature path, also without a model."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -125,7 +125,7 @@ class Observer:
         mark: Callable[[str], None] = ignore,
         partition: int = 0,
     ) -> Observed:
-        """Decode, enrich and profile a batch of at most BATCH_MAX values of a partition; profiles move on by it.
+        """Decode, enrich and profile a batch of at most BATCH_MAX values of a partition. Profiles are updated.
 
         `record_ms` are the timestamps of the values' Kafka records, in milliseconds since the epoch, or UNDATED.
         """
@@ -150,7 +150,7 @@ class Observer:
         return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)
 
     def outcomes(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Learnt:
-        """Let a batch of outcomes of a partition count; `record_ms` as in `observe`.
+        """Apply a batch of outcomes of a partition; `record_ms` as in `observe`.
 
         An outcome says nothing of 3-D Secure: that is its request's to say.
         """
@@ -163,7 +163,7 @@ class Observer:
         return Learnt(decoded, self.profiles.take_outcomes(events, partition))
 
     def report(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Reported:
-        """Count a batch of fraud reports of a partition; `record_ms` as in `observe`.
+        """Apply a batch of fraud reports of a partition; `record_ms` as in `observe`.
 
         One that claims to have been received later than its record allows moves nothing: a date far ahead would stand
         in the rows of its card and merchant for years. One long before its record counts: files come late.
@@ -184,7 +184,7 @@ class Observer:
         return Reported(parsed.labels, clocks, parsed.rejects, parsed.findings)
 
     def merchant(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> MerchantsTaken:
-        """Take merchant records (None forgets the merchant of that key)."""
+        """Apply merchant records; a value of None removes the merchant of its key."""
         parsed, beyond_limit = parse_merchants(keys, values, self.settings.decode), 0
         for acquirer_id, merchant_id, record in parsed.changes:
             if record is None:

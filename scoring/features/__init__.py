@@ -1,4 +1,4 @@
-"""Model inputs: what a payment and its merchant give, and the list of all features (`all`)."""
+"""Model inputs: features of the payment and its merchant, and the list of all features (`all`)."""
 
 from scoring.features.feature import Feature
 

@@ -1,4 +1,4 @@
-"""Every model input in the order of the matrix: first what the payment says, then what its history says."""
+"""All model inputs in the order of the matrix: first those of the payment, then those of profiles."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""How an input of the model that one payment gives is declared: name, unit, family and text beside its arithmetic."""
+"""Declarations of payment features: name, unit, family and text beside their arithmetic."""
 
 from collections.abc import Callable
 from math import nan
@@ -14,7 +14,7 @@ DAY_MS = 86_400_000
 
 
 class Payment(NamedTuple):
-    """One authorization with what is known of it beside its history.
+    """One authorization with its merchant and verdict, without its history.
 
     `event` int64[Col]; `keys` uint64[Entity], 0 absent; `merchant` int64[MerchantCol], its row of the merchant store;
     `verdict` int64[threeds.VERDICT_COLUMNS], of 3-D Secure.
@@ -37,7 +37,7 @@ class Inputs:
         self.made: dict[Feature, Arithmetic] = {}
 
     def add(self, unit: str, family: str, *, categorical: bool = False) -> Callable[[Arithmetic], Arithmetic]:
-        """Declare the decorated function as an input: its name is the feature's, its docstring what it says."""
+        """Declare the decorated function as an input: its name is the feature's name, its docstring the text."""
 
         def declare(function: Arithmetic) -> Arithmetic:
             assert function.__doc__, f"{function.__name__} says nothing of itself"
@@ -72,5 +72,5 @@ def differs(left: int, right: int) -> float:
 
 @inlined
 def days_since(then_ms: int, now_ms: int) -> float:
-    """Give the days between two times; unknown where the first is."""
+    """Return the days between two times; unknown if the first is."""
     return (now_ms - then_ms) / DAY_MS if then_ms >= 0 else nan

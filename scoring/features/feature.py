@@ -1,4 +1,4 @@
-"""The one ordered list of model inputs: training and serving read it from here and nowhere else."""
+"""The record of a model input."""
 
 from dataclasses import dataclass
 

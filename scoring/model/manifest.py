@@ -56,7 +56,7 @@ class Part(_Record, frozen=True, kw_only=True):
 
 
 class Training(_Record, frozen=True, kw_only=True):
-    """Say what the model was trained, calibrated and tested on, and how: enough to train it again.
+    """The data on which the model was trained, calibrated and tested, and the parameters: enough to train it again.
 
     `left_out` counts records of the source that are in no row, by reason.
     """

@@ -6,6 +6,6 @@ from msgspec import Meta, Struct
 
 
 class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the model bundle lies; None is the demonstration bundle inside the package. The caller reads the files."""
+    """Folder of the model bundle; None is the demonstration bundle inside the package. The caller reads the files."""
 
     bundle_dir: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None

@@ -174,7 +174,7 @@ def _grown(array: NDArray[_T], used: int, needed: int) -> NDArray[_T]:
 
 
 def _what_is_wrong(packed: Packed, n: int, partition: int) -> str:
-    """Say what is wrong with row n. Keys are digests, so none is shown."""
+    """Return the fault of row n as text. Keys are digests, so none is shown."""
     begin, end = int(packed.ends[n - 1]) if n else 0, int(packed.ends[n])
     entity, owner = int(packed.keys[n, 0]) >> PARTITION_BITS, int(packed.keys[n, 0]) & ((1 << PARTITION_BITS) - 1)
     name = _KINDS.get(entity)

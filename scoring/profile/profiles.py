@@ -67,7 +67,7 @@ def row_nbytes(kind: int) -> int:
 
 
 class Seen(NamedTuple):
-    """What profiles know of the events of a batch: bool[n] each.
+    """Results of profiles for the events of a batch: bool[n] each.
 
     `repeats` have an id among the last of their card and bring nothing new. `disordered` move windows, and are earlier
     in whole seconds than the latest event of their card that moved windows. `answers` have the id of an attempt of
@@ -186,7 +186,7 @@ class Profiles:
 
     @property
     def reported(self) -> int:
-        """Return how many cards have been reported and are remembered for it."""
+        """Return the number of rows of reported cards."""
         return int(self._stores[store.REPORTS, store.LIVE])
 
     @property

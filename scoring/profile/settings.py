@@ -35,7 +35,7 @@ class ProfileRows(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ProfilesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is remembered, and of which entities all acquirers share one profile."""
+    """Limits of profiles, and the entities whose profiles all acquirers share."""
 
     rows: ProfileRows = ProfileRows()
     joined: Annotated[tuple[EntityName, ...], Meta(max_length=8)] = ()

@@ -26,7 +26,7 @@ These are the lowest bits of the hash as it is. Stores, sketches and fingerprint
 """
 
 CARDS_MAX: Final = 1 << 16
-"""Cards remembered, some 7 MB: a sample of 16 million. The one first seen longest ago is forgotten."""
+"""Limit of sightings, some 7 MB: a sample of 16 million cards. The oldest sighting is evicted."""
 
 NO_ROWS: Final = Packed(
     np.empty((0, KEY_WORDS), dtype=np.uint32), np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
@@ -74,7 +74,7 @@ class Sightings:
         return conflicts
 
     def flush(self, partition: int) -> Packed:
-        """Pack what is new of a partition: sightings, and tombstones of those that were forgotten."""
+        """Pack new sightings of a partition, and tombstones of evicted ones."""
         noted = self._notes.get(partition)
         if not noted:
             return NO_ROWS
@@ -120,7 +120,7 @@ class Sightings:
             self._notes.setdefault(partition, {}).update(dict.fromkeys(_cards(keys[rows])))
 
     def forget(self, partition: int) -> None:
-        """Forget what was seen in a partition, to restore it from its log."""
+        """Drop the sightings of a partition, before they are restored from its changelog."""
         both = self._bits(partition, is_reported=True)
         for card, where in list(self._where.items()):
             if where & both:

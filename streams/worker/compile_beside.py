@@ -1,9 +1,9 @@
 """Compile the kernels of the profiles in a second process, while the first one compiles the others.
 
-numba compiles one function at a time in a process, and half of the work of a first start are the profiles. So where
-kernels are cold, `python -m streams.worker.compile_beside` runs beside the worker that starts. Its results go into the
-cache on disk, from where the first process loads them. That cache is written file by file, each by renaming: a process
-that ends too early leaves whole files.
+numba compiles one function at a time in a process, and the profiles are half of the work of a first start. So where
+kernels are cold, `python -m streams.worker.compile_beside` runs beside the worker that starts. Its results go to the
+cache on disk, and the first process loads them from there. Each cache file is written by a rename, so a process that
+ends too early leaves only whole files.
 """
 
 import os
@@ -21,7 +21,7 @@ from streams.worker.compile_jobs import OF_PROFILES, OTHERS
 
 COMMAND: Final = (sys.executable, "-m", "streams.worker.compile_beside")
 PATIENCE_S: Final = 20.0
-"""At the end of its own part the first process waits as long as that took, and this much longer."""
+"""After its own part the first process waits for the time that this part took, and this time more."""
 
 _NULL: Final = subprocess.DEVNULL
 _PACKAGES: Final = ("scoring.", "streams.")
@@ -31,9 +31,8 @@ _PACKAGES: Final = ("scoring.", "streams.")
 def compiled_in_two(command: Sequence[str] = COMMAND, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Compile the profiles in a second process during the body, and all others in this one after the body.
 
-    Where no kernel is cold, or where there is one core, nothing is done. What the second process did not compile,
-    because it failed, or because it took longer than twice this one and `patience_s` seconds, the caller compiles on
-    first use.
+    If no kernel is cold, or if there is one core, nothing is done. If the second process fails, or takes longer than
+    twice this one and `patience_s` seconds, the caller compiles the rest on first use.
     """
     beside = _started(command) if len(os.sched_getaffinity(0)) > 1 and any(map(is_cold, cached_kernels())) else None
     if beside is None:
@@ -59,7 +58,7 @@ def cached_kernels() -> Iterator[Dispatcher]:
 
 
 def is_cold(kernel: Dispatcher) -> bool:
-    """Say whether a kernel is in no cache, or only as it was before its file changed."""
+    """Tell whether a kernel is not cached, or only as it was before its file changed."""
     inside: Any = kernel
     return not inside._cache._cache_file._load_index()  # numba's own question, before it compiles
 
@@ -69,7 +68,7 @@ def _kernels_of(module: ModuleType) -> list[Dispatcher]:
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes] | None:
-    """Start a process; None where the system has no room for one."""
+    """Start a process; None if the system cannot start one."""
     try:
         return subprocess.Popen(command, stdin=_NULL, stdout=_NULL, stderr=_NULL)  # noqa: S603 - our own command
     except OSError:

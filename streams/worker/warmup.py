@@ -38,7 +38,7 @@ _MERCHANT = {"acquirer_id": "a", "merchant_id": "m"}
 
 
 def warm_up(bundle: Bundle) -> float:
-    """Run every kernel once and return how many seconds that took: less than one where they were cached."""
+    """Run every kernel once and return the seconds: less than one if all were cached."""
     began = time.monotonic()
     policy = policy_from({"version": "warm-up", "global": {"review": 1, "step_up": 1, "block": 1}})
     engine = Engine(bundle, policy, Settings(decode=DecodeLimits(), profiles=ROWS, merchants_max=16), "warm-up")
@@ -70,7 +70,7 @@ def _run_model(bundle: Bundle) -> None:
 
 
 def _keep_and_restore(changelog: Changelog) -> None:
-    """Take the rows out and put them back, as a flush and a restart do."""
+    """Pack rows and restore them, as a flush and a restart do."""
     for rows in changelog.flush(0):
         blocks(rows, TIME_MS, 1 << 20)
         changelog.restore(0, rows)
