@@ -1,9 +1,8 @@
 """Publish simulated traffic: `sekisho simulate ... | python feed.py --config FILE`.
 
-A line is what `sekisho simulate` writes: {"topic", "key", "at_ms", "value"}. Each record is held back until the
-clock shows its `at_ms`, so that a stream that starts now flows in real time and one from the past as fast as it goes;
-`at_ms` is its timestamp too, so that the past is not late.
-It serves the compose stack and the tests; a real acquirer's switch publishes by itself.
+Each line is as `sekisho simulate` writes it: {"topic", "key", "at_ms", "value"}. A record waits until `at_ms`: a stream
+that starts now is sent in real time, and one from the past at full speed. `at_ms` is the timestamp of the record too,
+so old events are not late. It is for the compose stack and the tests; the switch of an acquirer publishes by itself.
 """
 
 import argparse
@@ -31,7 +30,7 @@ IN_FLIGHT_MAX = 2000
 
 
 async def due(lines: Iterator[Line]) -> AsyncIterator[Line]:
-    """Yield each line when its time has come. The pipe is read in a thread: a pause there holds up nothing."""
+    """Yield each line at its time. The pipe is read in a thread, so a pause there blocks nothing."""
     while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK_LINES))):
         for line in chunk:
             wait_s = line.at_ms / 1000 - time.time()
@@ -41,7 +40,7 @@ async def due(lines: Iterator[Line]) -> AsyncIterator[Line]:
 
 
 async def feed(settings: Settings, lines: Iterator[Line]) -> int:
-    """Publish until the lines end; return how many. Any error of the broker ends it."""
+    """Publish until the lines end, and return their number. Any error of the broker ends it."""
     topics = settings.topics.full
     sent = 0
     async with AIOKafkaProducer(**client_options(settings.kafka), acks="all", linger_ms=5) as producer:
@@ -59,7 +58,7 @@ async def feed(settings: Settings, lines: Iterator[Line]) -> int:
 
 
 async def publish(settings: Settings, lines: Iterator[Line]) -> int:
-    """Publish as one who may; return how many.
+    """Check the rights and publish. Return the number of records.
 
     Raises:
         BrokersError: rights are missing, or no broker can be reached.

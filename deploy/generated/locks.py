@@ -37,7 +37,7 @@ def pins(lock: str) -> list[Pin]:
 
 
 def faults(root: Path) -> list[str]:
-    """Name what a lock lacks, with the command that renews it."""
+    """List the faults of a lock, with the command that renews it."""
     return [f"{lock}: {why}: run {RENEW}" for lock, why in _faults(root)]
 
 
@@ -64,7 +64,7 @@ def _faults(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def requirements(root: Path) -> dict[str, list[Requirement]]:
-    """List what each lock has to hold."""
+    """List the packages that each lock must contain."""
     document = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     project = document["project"]
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]

@@ -1,4 +1,4 @@
-"""Files that are made from code, with what makes them."""
+"""Files that are generated from code, with their generators."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,14 +17,14 @@ RENEW: Final = "python -m deploy.generated --write"
 
 
 class Made(NamedTuple):
-    """One file, by its path from the root of the repository, and the function that makes its text."""
+    """A generated file: its path from the root of the repository, and the function that returns its text."""
 
     file: str
     make: Callable[[], str]
 
 
 def made(root: Path) -> Iterator[Made]:
-    """List the files. A schema takes its words from the file itself, so it needs the folder."""
+    """List the files. A schema keeps the texts of its file, so it needs the folder."""
     yield Made("deploy/docs/metrics.md", metrics.markdown)
     yield Made("deploy/docs/reasons.md", reasons.markdown)
     yield Made("deploy/docs/rights.md", rights.markdown)
@@ -36,12 +36,12 @@ def made(root: Path) -> Iterator[Made]:
 
 
 def differing(root: Path) -> list[str]:
-    """Name every file that is not what its code makes, with the command that renews it."""
+    """List every file that differs from its generator's text, with the command that writes it again."""
     return [f"{item.file}: not what its source makes: run {RENEW}" for item in made(root) if _text(root, item) is None]
 
 
 def write(root: Path) -> list[str]:
-    """Renew every file that differs, and return their names."""
+    """Write every file that differs, and return their names."""
     renewed = [item for item in made(root) if _text(root, item) is None]
     for item in renewed:
         (root / item.file).write_text(item.make(), encoding="utf-8")
@@ -49,7 +49,7 @@ def write(root: Path) -> list[str]:
 
 
 def _text(root: Path, item: Made) -> str | None:
-    """Give the file's text if it is what its source makes."""
+    """Return the generated text if the file is equal to it."""
     file = root / item.file
     text = file.read_text(encoding="utf-8") if file.is_file() else None
     return text if text == item.make() else None

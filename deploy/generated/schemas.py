@@ -1,7 +1,7 @@
-"""JSON Schemas of the contracts: types and bounds are those of the records, the words are the files' own.
+"""JSON Schemas of the contracts: types and bounds are from the records, titles and descriptions from the files.
 
-A record knows no titles and descriptions, so a schema file is its record's schema with the words that the file had. A
-new field comes without a description, which a test then asks for.
+A record has no titles and descriptions, so a schema file keeps its own. A new field has no description at first, and a
+test demands one.
 """
 
 import importlib
@@ -20,9 +20,9 @@ Json = dict[str, Any]
 FOLDER: Final = "scoring/contract"
 WORDS: Final = ("description", "title")
 RULES: Final = ("allOf",)
-"""What a schema says of several fields together: kept from the file."""
+"""Rules of a schema about several fields together: kept from the file."""
 STRICTER: Final = {("Merchant", "mcc"), ("Card", "bin"), ("Card", "last4"), ("Amount", "currency")}
-"""What the decoder checks beside the types: here the schema says more than the record, and keeps what it says."""
+"""Rules that the decoder checks besides the types: the schema has more than the record here, and keeps it."""
 
 
 def names(root: Path) -> list[str]:
@@ -46,7 +46,7 @@ def _version(of: type[msgspec.Struct]) -> str | None:
 
 
 def renewed(root: Path, name: str) -> str:
-    """Write a schema anew: shape and bounds of the record, words of the present file."""
+    """Generate a schema: shape and bounds of the record, texts of the present file."""
     shipped: Json = read(root, "schemas", name)
     of = record(name)
     if of is None:

@@ -1,23 +1,23 @@
-"""Pieces of PromQL that the panels share. Nothing here knows about pictures."""
+"""Common parts of the panels' PromQL."""
 
 WORKERS = 'job="$job", instance=~"$instance"'
-"""Selects the chosen workers of the chosen deployment."""
+"""Selector of the chosen workers of the chosen deployment."""
 
 
 def rate(metric: str, *matchers: str) -> str:
-    """Give the per-second rate of a counter at the chosen workers, over at least four scrapes."""
+    """Return the per-second rate of a counter at the chosen workers, over at least four scrapes."""
     return f"rate({metric}{{{', '.join((WORKERS, *matchers))}}}[$__rate_interval])"
 
 
 def ratio(part: str, whole: str, by: str = "") -> str:
-    """Divide summed rates, `part` by the label `by` where one is given; no value while the whole does not move."""
+    """Divide summed rates, `part` by the label `by` if there is one. No value while `whole` does not increase."""
     if not by:
         return f"sum({part}) / sum({whole})"
     return f"sum by ({by}) ({part}) / scalar(sum({whole}))"
 
 
 def share(metric: str, label: str) -> str:
-    """Give the share of each value of `label` in the whole of a counter."""
+    """Return the share of each value of `label` in a counter."""
     return ratio(rate(metric), rate(metric), by=label)
 
 

@@ -21,7 +21,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 CONFIG: Final = Path(__file__).with_name("mkdocs.yml")
 STAGE: Final = ROOT / "build" / "site"
 REFERENCE: Final = "deploy/docs/reference"
-"""Where the generated pages lie on the site. The repository has no such folder."""
+"""Folder of the generated pages on the site. The repository has no such folder."""
 
 LOADED: Final = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|href)=[\"']?((?:https?:)?//[^\"'\s>]+)")
 

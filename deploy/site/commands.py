@@ -47,7 +47,7 @@ def _below(command: argparse.ArgumentParser, words: tuple[str, ...]) -> Iterator
 
 
 def shown(words: Sequence[str]) -> str:
-    """Give the help of one command as it prints it on a terminal of 100 columns."""
+    """Return the help of a command for a terminal of 100 columns."""
     output = io.StringIO()
     with mock.patch.dict(os.environ, COLUMNS=WIDTH), redirect_stdout(output):
         try:

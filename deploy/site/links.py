@@ -42,14 +42,14 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 
 
 def links(text: str) -> Iterator[Link]:
-    """Yield the links and images of a page; what stands in code is none."""
+    """Yield the links and images of a page, without those in code."""
     for number, line in prose(text):
         for match in LINK.finditer(CODE.sub("", line)):
             yield Link(number, match[1])
 
 
 def anchors(text: str) -> set[str]:
-    """Give the anchors of a page's headings: lower case, punctuation gone, spaces as dashes (GitHub's rule).
+    """Return the anchors of a page's headings: lower case, without punctuation, spaces as dashes (GitHub's rule).
 
     The site uses the same rule (`slugify` in `mkdocs.yml`). Of headings that come twice only the first has an anchor
     here: the two places number the others differently.
@@ -58,7 +58,7 @@ def anchors(text: str) -> set[str]:
 
 
 def anchor(title: str) -> str:
-    """Give the anchor of one heading."""
+    """Return the anchor of one heading."""
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title)
     return re.sub(r"[^\w\- ]", "", plain.lower()).strip().replace(" ", "-")
 
@@ -71,7 +71,7 @@ def target_of(page: str, target: str) -> tuple[str, str]:
 
 
 def broken(pages: Mapping[str, str], root: Path) -> list[str]:
-    """Name every link that leads nowhere: `page:line: target: why`.
+    """List every broken link: `page:line: target: cause`.
 
     Args:
         pages: text of each page by its path from the root, generated pages among them.
@@ -104,7 +104,7 @@ def _fault(page: str, target: str, known: Mapping[str, set[str]], root: Path) ->
 
 
 def files(pages: Mapping[str, str]) -> set[str]:
-    """List the files that pages link and that are no pages: the site has to carry them."""
+    """List linked files that are no pages: the site must contain them."""
     named = {
         target_of(page, link.target)[0]
         for page, text in pages.items()
@@ -115,7 +115,7 @@ def files(pages: Mapping[str, str]) -> set[str]:
 
 
 def misread(page: str, text: str) -> list[str]:
-    """Name the lines that a repository's viewer and the site would lay out differently.
+    """List the lines that a repository's viewer and the site show differently.
 
     The site's Markdown wants a blank line before a list and a table, and four spaces before what is nested in a list.
     """

@@ -18,7 +18,7 @@ CONFIG: Final = Path(__file__).resolve().parents[1] / "config"
 KEY: Final = re.compile(r"^( *)([a-z_]+):(?: +([^#\s].*?))?(?: +# (.*))?$")
 EXAMPLE: Final = re.compile(r"^ *[a-z_]+:(?: |$)")
 WHOLE: Final = ("Secret", "FromEnv")
-"""Objects that are told in one cell."""
+"""Objects that are shown in one cell."""
 
 
 def page() -> str:

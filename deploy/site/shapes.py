@@ -1,4 +1,4 @@
-"""What a JSON Schema allows in one place, in a few words for a table."""
+"""Describe the rule of a JSON Schema at one place, in a few words for a table."""
 
 import re
 from typing import Any, Final

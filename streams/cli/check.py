@@ -51,13 +51,13 @@ def summary(settings: Settings, policy: str) -> list[str]:
         f"  out       {', '.join(topics.outputs)}",
         f"  model     {settings.model.bundle_dir or 'the demonstration bundle'}",
         f"  policy    {policy}",
-        f"  guard     takes for references {_references(settings.decode.references)}",
+        f"  guard     references {_references(settings.decode.references)}",
         f"  http      {f'{settings.http.host}:{settings.http.port}' if settings.http.enabled else 'off'}",
     ]
 
 
 def _references(references: Sequence[Reference]) -> str:
-    return ", ".join(f"{reference.path} ({reference.digits} digits)" for reference in references) or "nothing"
+    return ", ".join(f"{reference.path} ({reference.digits} digits)" for reference in references) or "none"
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -72,7 +72,7 @@ def warnings(settings: Settings) -> list[str]:
     if settings.kafka.sasl is not None and settings.kafka.tls is None:
         found.append("kafka.sasl without kafka.tls: login and payments travel in the clear")
     if settings.model.bundle_dir is None:
-        found.append("model.bundle_dir is not set: the demonstration bundle knows simulated fraud only")
+        found.append("model.bundle_dir is not set: the demonstration bundle is trained on simulated fraud")
     elif not Path(settings.model.bundle_dir).is_dir():
         found.append(f"model.bundle_dir {settings.model.bundle_dir} is not a directory on this machine")
     return found

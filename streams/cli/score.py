@@ -76,7 +76,7 @@ def explain(settings: Settings) -> int:
             found.append(f"refused: {reject.reason} at {reject.path}")
         for line in found:
             show(f"event {events}: {line}")
-    show(f"{events} events: {odd} with keys to look at, {refused} refused")
+    show(f"{events} events: {odd} with keys to check, {refused} refused")
     return EXIT_REFUSED if refused else EXIT_OK
 
 

@@ -155,7 +155,7 @@ def test_explain_names_unknown_keys_near_a_field_of_each_event_and_refusals(
         "event 6: decided without $.*, which holds sensitive data: PAN",
         "event 7: refused: SENSITIVE_PAN at $.event_id",
         "event 8: $.outcome.response_code: in no list of jcb on that day; only $.outcome.approved counts",
-        "9 events: 5 with keys to look at, 2 refused",
+        "9 events: 5 with keys to check, 2 refused",
     ]
     assert "hidden" not in out
     assert "X9" not in out
@@ -170,7 +170,7 @@ def test_explain_takes_one_event_over_several_lines(
     assert capsys.readouterr().out.splitlines() == [
         "event 1: $.tds.deviceChannel: unknown key; did you mean device_channel?",
         "event 1: $.tds.ec\\u2028i: unknown key; did you mean eci?",
-        "1 events: 1 with keys to look at, 0 refused",
+        "1 events: 1 with keys to check, 0 refused",
     ]
 
 
@@ -181,4 +181,4 @@ def test_explain_says_why_an_event_is_refused(
     assert score(monkeypatch, text, "--explain") == 1
     first, last = capsys.readouterr().out.splitlines()
     assert first.startswith("event 1: refused: ")
-    assert last == "1 events: 0 with keys to look at, 1 refused"
+    assert last == "1 events: 0 with keys to check, 1 refused"

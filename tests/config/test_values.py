@@ -276,7 +276,7 @@ def test_a_list_of_references_that_leaves_out_a_default_says_so(
         if told
         else []
     )
-    assert ("  guard     takes for references nothing" in out) == (references == "[]")
+    assert ("  guard     references none" in out) == (references == "[]")
 
 
 def test_the_default_references_are_shown_without_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -284,5 +284,5 @@ def test_the_default_references_are_shown_without_a_warning(tmp_path: Path, caps
     file.write_text("decode: {depth_max: 16}\n")
     assert main(["check-config", str(file)]) == 0
     out, err = capsys.readouterr()
-    assert "  guard     takes for references $.ids.network_txn_id (15 digits), $.network_txn_id (15 digits), " in out
+    assert "  guard     references $.ids.network_txn_id (15 digits), $.network_txn_id (15 digits), " in out
     assert "decode.references" not in err
