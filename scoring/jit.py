@@ -93,7 +93,7 @@ def entry(function: _F) -> _F:
     """Compile an entry point and cache it on disk. It must close over its package's `revision`. It keeps the GIL.
 
     Its name, and so its cache file, contains a digest of revision and signature. Otherwise numba would open the file of
-    an older version before it checks that it is stale, and fail on a class of the signature that no longer exists.
+    an older version before it checks whether it is stale. It fails if a class of that signature no longer exists.
     """
     assert function.__closure__, "an entry point closes over the revision of its helpers"
     built_from = [cell.cell_contents for cell in function.__closure__ if isinstance(cell.cell_contents, int)]

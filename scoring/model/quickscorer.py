@@ -1,8 +1,8 @@
 """Score rows with compiled kernels, bit for bit as `Booster.predict(raw_score=True)`.
 
-The kernels keep the interpreter lock: they run for microseconds, and giving the lock up beside a busy thread costs its
-switch interval, 5 ms, to get it back. Every kernel of this package lives in this file or takes only arrays from it,
-because numba's cache does not notice a change in a function of another file.
+The kernels keep the interpreter lock: they run for microseconds, and releasing it beside a busy thread costs the switch
+interval, 5 ms. All kernels of this package are in this file, or take only arrays from it: numba's cache does not notice
+a change in a function of another file.
 """
 
 from dataclasses import dataclass

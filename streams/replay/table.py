@@ -22,8 +22,8 @@ event whose features include it, never before its own event, and at most one day
 class TableSource:
     """Rows of a table, which must be in order of time.
 
-    Memory: one piece of the table, the reports that are not due yet, nine bytes for the label of each row, and eight
-    bytes for each row that was left out.
+    Memory: one piece of the table, and the reports that are not due yet. Each row needs nine bytes for its label, and
+    each row that was left out eight bytes.
     """
 
     def __init__(

@@ -286,8 +286,8 @@ class BatchConsumer(driver.Consumer):
         """Commit, and record only committed offsets. After a crash commit nothing. Overrides Consumer._commit_offsets.
 
         A crashed worker may have a successor, and a commit to a lost group would be retried for ever. The original
-        flushes the producer first (here every finished batch is already acknowledged by the broker), draws a table for
-        a log line that is off, and records the offsets even when the commit failed.
+        flushes the producer first; here every finished batch is already acknowledged by the broker. It also draws a
+        table for a log line that is off, and records the offsets even if the commit failed.
         """
         if self.app.crash_reason is not None:
             return False

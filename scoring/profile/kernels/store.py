@@ -5,16 +5,15 @@ probing, at most half full; a deletion shifts its cluster back, so there are no 
 with age. Rows are given out in order until the store is full. After that each new key takes the row that was idle
 longest among the next SWEEP rows from the eviction cursor on: bounded work, which depends on the order of events alone.
 
-There are sixteen stores. The first eight, one for each entity, are what features are read from. What a partition saw of
-an entity belongs to that partition: it is logged, moved and followed with it. A card's row belongs to one partition
-alone, and so does any other row until a second partition sees the same key. Then it is split: the row in the first
-eight becomes the sum, which belongs to none, and the next seven stores keep beside it what each partition saw. The last
-store keeps what was reported of cards, apart from their own rows: few cards are ever reported, and a report takes no
-row from a card that pays. In the last eight stores, as with cards, a row is found under its key with the partition's
-salt.
+There are sixteen stores. Features are read from the first eight, one for each entity. The part of a row from one
+partition belongs to that partition: it is logged, moved and followed with it. A card's row belongs to one partition,
+and so does any other row until a second partition has the same key. Then it is split: the row in the first eight
+becomes the sum, which belongs to no partition, and the next seven stores have the part of each partition. The last
+store has the reports of cards, apart from their own rows: few cards are reported, and a report evicts no row of a card
+that pays. In the last eight stores, as with cards, a row is found under its key with the partition's salt.
 
-The stores have one clock: the latest time of an event that moved windows. A row's time of activity is a time of such an
-event or what that clock said when a report came, never the time that a report gives.
+The stores have one clock: the latest time of an event that changed windows. A row's time of activity is the time of
+such an event, or the value of that clock when a report came. It is never the time in a report.
 """
 
 from typing import Final
@@ -28,8 +27,8 @@ from scoring.profile.kernels.arrays import Arena, Journal
 SWEEP: Final = 8
 ENTITIES: Final = len(Entity)
 STORES: Final = 2 * ENTITIES
-OWN: Final = ENTITIES - 1  # store of what a partition saw of an entity alone: the entity's number plus this
-REPORTS: Final = STORES - 1  # store of what was reported of cards: the ninth kind of row, REPORTED, plus OWN
+OWN: Final = ENTITIES - 1  # store of the parts of an entity's rows: the entity's number plus this
+REPORTS: Final = STORES - 1  # store of the reports of cards: the ninth kind of row, REPORTED, plus OWN
 
 # Columns of the int64[STORES, 15] table of stores.
 ARENA_AT: Final = 0  # first word of the store's rows
