@@ -87,6 +87,7 @@ def wrapped(payload: bytes | None, *, attributes: int) -> bytes:
         wrapped(gzip.compress(messages([(b"a", b"b")], magic=1, codec=0, offset=5) * 2), attributes=GZIP),
         wrapped(gzip.compress(values(b"a")), attributes=GZIP),
     ],
+    ids=["no gzip", "null", "empty", "no set", "cut off", "wrapped twice", "an offset twice", "the other format"],
 )
 def test_what_is_no_set_of_messages_is_refused(raw: bytes) -> None:
     found = unpack(Fetched(raw).next(), 0, LIMIT)
