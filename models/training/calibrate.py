@@ -92,7 +92,7 @@ def _isotonic(
     edges = np.unique(np.concatenate(([0], at[:-1], [len(margins)])))
     rows, frauds = np.diff(edges).astype(np.float64), np.add.reduceat(fraud.astype(np.float64), edges[:-1])
     centres = np.add.reduceat(margins, edges[:-1]) / rows
-    # margins that are nearer than a bundle tells apart are one block
+    # margins closer than KNOT_GAP_MIN are one block
     block = np.cumsum(np.concatenate(([0], (np.diff(centres) >= KNOT_GAP_MIN).astype(np.int64))))
     rows, frauds, total = (_sums(block, column) for column in (rows, frauds, centres * rows))
     rates = IsotonicRegression().fit_transform(total / rows, frauds / rows, sample_weight=rows)

@@ -39,8 +39,8 @@ class Samples:
     uint64[n] hashes; `fraud` bool[n]; `typology` and `episode` object[n], None for genuine events.
     `skipped` counts what is in no row: repeats, answers to earlier rows, events dated too far behind or ahead, and
     refused events by reason; of other topics with the topic before the reason. `unmatched` counts frauds of the truth
-    that are in no row. `known_ms` int64[n] is when each fraud became known; of `undated` ones, of which nobody says,
-    `delay_ms` after the event, which is 0 if there are none.
+    that are in no row. `known_ms` int64[n] is when each fraud became known; of `undated` ones, which have no such
+    time, it is `delay_ms` after the event. `delay_ms` is 0 if there are none.
     """
 
     matrix: NDArray[np.float64]
@@ -106,7 +106,7 @@ class _Collector:
         self._skipped.update(f"{topic} {reject.reason}" for _, reject in rejects)
 
     def _note(self, reports: list[Record], rejected: Set[int]) -> None:
-        """Remember when a fraud was reported first."""
+        """Keep the time of the first report of each fraud."""
         for position, record in enumerate(reports):
             if position not in rejected and record.value is not None:
                 report = _decode_report(record.value)

@@ -131,7 +131,7 @@ def label_lines(samples: Samples, plan: Plan) -> list[str]:
     parts, lines = split(samples, plan), []
     if samples.undated:
         lines += [
-            f"frauds that nobody dates the report of: {samples.undated}, known {samples.delay_ms // DAY_MS} days later",
+            f"frauds without a time of report: {samples.undated}, known {samples.delay_ms // DAY_MS} days later",
             f"rows before the cuts left out, their truth was not known yet: {parts.gaps}",
         ]
     for name, part in _parts(samples, parts).items():

@@ -70,7 +70,7 @@ def chk_stale(p: Payment) -> float:
 
 @MERCHANT.add("0/1", "checklist")
 def chk_self_declared(p: Payment) -> float:
-    """Attested by nobody but the merchant."""
+    """Attested by the merchant only."""
     return known(p.merchant[_MERCHANT.SELF_DECLARED])
 
 

@@ -23,7 +23,7 @@ POINTS_PER_DOUBLING: Final = 50
 KNOTS_MAX: Final = 256
 KNOT_GAP_MIN: Final = 1e-7  # nearer ones would make a slope that overflows
 
-# exp(-30) is 1e-13: beyond it a probability is 0 or 1 for every purpose here, and float64 still tells it from them
+# exp(-30) is 1e-13. Beyond that a probability is 0 or 1 for every purpose here. In float64 it still differs from both.
 _LOG_ODDS_MAX: Final = 30.0
 _MARGIN_MAX: Final = 1e6
 _POINTS_PER_NAT: Final = POINTS_PER_DOUBLING / log(2.0)
@@ -84,7 +84,7 @@ def _apply(
     scores: NDArray[np.int16],
 ) -> bool:
     """Fill in probabilities and scores; False if a margin is NaN."""
-    inner = knot_margin[1:-1]  # what is before the first knot belongs to the first segment, what is after to the last
+    inner = knot_margin[1:-1]  # margins outside the knots are in the first or the last segment
     for row in range(len(margins)):
         if margins[row] != margins[row]:
             return False

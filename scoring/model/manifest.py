@@ -71,10 +71,10 @@ class Training(_Record, frozen=True, kw_only=True):
 
 
 class Manifest(_Record, frozen=True, kw_only=True):
-    """Describe a bundle: what is in its files, what the model expects, and how good it was when it was made.
+    """Describe a bundle: hashes of its files, the features and the calibration of the model, and its metrics.
 
-    `metrics` were measured on `training.test`; `data_card` says in words where the data comes from, what it lacks and
-    what the model must not be used for. `sample` is the file of rows the loader scores to check the model.
+    `metrics` were measured on `training.test`; `data_card` is text: the source of the data, its gaps, and uses
+    for which the model is not fit. `sample` is the file of rows the loader scores to check the model.
     """
 
     format: Annotated[int, msgspec.Meta(ge=FORMAT, le=FORMAT)]
@@ -102,7 +102,7 @@ class Manifest(_Record, frozen=True, kw_only=True):
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Parse `manifest.json`; raises `msgspec.ValidationError` with the path of what is wrong."""
+        """Parse `manifest.json`; raises `msgspec.ValidationError` with the path of the wrong field."""
         return msgspec.json.decode(data, type=cls)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]  # what numba emits code with: always beside it
+from llvmlite import ir  # type: ignore[import-untyped]  # the code generator of numba, installed with it
 from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ from scoring.model.trees import Forest, parse_forest
 LANES: Final = 8  # rows scored side by side: their words of 300 trees fill 19 KB of first-level cache
 _BLOCK_MIN: Final = 4  # fewer rows than this are faster one by one
 _ALL_LEAVES: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
-# LightGBM reads a dense row through a filter that drops what is no larger than its kZeroThreshold, the float 1e-35
+# LightGBM reads a dense row through a filter that drops values not larger than its kZeroThreshold, the float 1e-35
 ZERO_MAX: Final = float(np.float32(1e-35))
 
 
@@ -129,7 +129,7 @@ def _rule_out_list(
 def _scan_block(
     x: NDArray[np.float64], start: int, layout: Layout, words: NDArray[np.uint64], lanes: NDArray[np.float64]
 ) -> None:
-    """Do what `_scan_row` does for `LANES` rows from `start`; the last row stands in for rows past the end.
+    """Scan `LANES` rows from `start`, as `_scan_row` scans one. The last row is repeated for rows past the end.
 
     `words: uint64[trees, LANES]` is overwritten, `lanes: float64[3, LANES]` is scratch. Leaves that several lanes
     exclude are cleared for all of them at once.
@@ -245,11 +245,11 @@ class CompiledTrees:
         _margins(x, out, self.layout)
 
     def contributions(self, x: NDArray[np.float64], out: NDArray[np.float64]) -> None:
-        """Write to `out: float64[F + 1]` what each feature of the row `x: float64[F]` adds to its margin.
+        """Write the contribution of each feature of the row `x: float64[F]` to its margin to `out: float64[F + 1]`.
 
-        After Saabas, "Interpreting random forests", 2014: a split adds, to its feature, what the mean margin of the
-        training rows changes by when its branch is taken. The last element is the mean margin of all training rows;
-        all of them add up to the margin but for rounding. About 10 us.
+        After Saabas, "Interpreting random forests", 2014. A split changes the mean margin of the training rows from
+        that of its node to that of the branch taken. The change is added to the feature of the split. The last element
+        is the mean margin of all training rows. The sum of all elements is the margin, up to rounding. About 10 us.
         """
         _check(x, (self.forest.features,))
         _check(out, (self.forest.features + 1,))

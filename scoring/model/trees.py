@@ -182,8 +182,8 @@ def _parse_tree(index: int, block: str, columns: int) -> _Tree:
 
 
 def _check_shape(where: str, leaves: int, left: NDArray[np.int64], right: NDArray[np.int64]) -> None:
-    # LightGBM appends the node it splits, so a child always has a higher number than its parent; that and every node
-    # but the root being somebody's child exactly once make it a tree, and walks over it end.
+    # LightGBM appends the node it splits, so a child always has a higher number than its parent. If also every node but
+    # the root is a child exactly once, the nodes are a tree, and walks over it end.
     nodes = leaves - 1
     children = np.concatenate((left, right))
     parents = np.tile(np.arange(nodes), 2)

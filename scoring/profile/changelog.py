@@ -19,7 +19,7 @@ from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIGHTI
 from scoring.profile.sightings import NO_ROWS, Sightings
 
 LAYOUT: Final = f"{crc32(repr(ROW_LAYOUTS).encode()):08x}"
-"""Digest of the offsets and names in a row. Rows of another layout cannot be read, whatever their version says.
+"""Digest of the offsets and names in a row. Rows of another layout cannot be read, even if their version is the same.
 
 A new name of a field changes it too: so the owner partition of a row is still called `home` there.
 """

@@ -34,7 +34,7 @@ class Statistic(IntEnum):
     REVERSALS = 7
     REFUNDS = 8
     SPEND = 9  # approved amounts less reversed ones, whole yen
-    GROSS = 10  # approved amounts, whatever was reversed of them, whole yen
+    GROSS = 10  # approved amounts, including reversed ones, whole yen
     PRICED = 11  # approved attempts whose amount in yen is known: GROSS over PRICED is their mean
     ANSWERED = 12  # attempts whose outcome is known: rates of outcomes divide by them
 

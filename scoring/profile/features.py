@@ -1,4 +1,4 @@
-"""The profile's features: what each is called, what it tells an analyst, and the arithmetic that makes it."""
+"""The features of the profiles: their names, their descriptions for analysts, and how each is computed."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Rows as they stand in changelogs: a packed batch, and the error for a row that cannot be read."""
+"""Rows in the format of changelogs: a packed batch, and the error for a row that cannot be read."""
 
 from typing import Final, NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROW_FORMAT: Final = 5
-"""Version of the bytes of a row: a new one for each `LAYOUT` of `scoring.profile.changelog`. A test holds that."""
+"""Version of the bytes of a row: a new one for each `LAYOUT` of `scoring.profile.changelog`. A test checks that."""
 
 KEY_WORDS: Final = 3
 """uint32 words of a row's key: entity (or REPORTED) << 24 | partition, then the key's lower and upper half."""

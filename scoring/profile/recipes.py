@@ -1,4 +1,4 @@
-"""How a profile feature is made: its name and meaning beside its arithmetic over an event's scratch."""
+"""Recipes of profile features: name, description, and arithmetic over the scratch of an event."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -115,7 +115,7 @@ def ring(entity: Entity, statistic: Statistic, window: Window) -> int:
 
 
 def age(family: str, entity: Entity) -> Recipe:
-    """Read how long an entity is known."""
+    """Read the age of an entity."""
     doc = f"Days from the first event kept of this {low(entity)}."
     return read(family, f"{low(entity)}_age_days", "days", doc, Value.AGE + entity, 1.0 / SECONDS_A_DAY)
 

@@ -1,13 +1,14 @@
 """Sightings: detect cards in two partitions. A producer that keys by something else splits their profiles.
 
-A sample of cards is watched, chosen by hash, so that every worker watches the same cards. A sighting says that a card
-was seen in a partition. It is logged once in `shared-profiles`, so it is restored, and other workers read it.
+A sample of cards is watched, chosen by hash, so that every worker watches the same cards. A sighting is a card and a
+partition in which it had an event. It is logged once in `shared-profiles`, so that it is restored, and other workers
+read it.
 
-A card seen in k partitions makes k - 1 conflicts, whoever has those partitions and in whatever order they hear of each
-other. One sighting of a card is its first; every other is a conflict, reported by the one that has its partition: at
-once if another was known before, else with the next batch after the rows of two that nobody has reported have met. Of
-those the lowest partition counts as the first. The row says whether its sighting was reported, so that no restart and
-no other worker reports it again.
+A card in k partitions makes k - 1 conflicts, on any number of workers and in any order of their rows. One sighting of a
+card is its first. Every other is a conflict, reported by the worker that owns its partition: at once if another
+sighting was restored or read before. Two workers may each write a sighting before they read the other's. Then the
+lowest partition counts as the first, and the other is reported with the next batch. The row has a flag for a sighting
+that was reported, so that no restart and no other worker reports it again.
 """
 
 from collections.abc import Iterable
@@ -38,7 +39,7 @@ _32: Final = np.uint64(32)
 
 
 class Sightings:
-    """Remember where sampled cards were seen, by this worker and by others. With one partition there is nothing to do.
+    """The partitions of sampled cards, on this worker and others. With one partition there is nothing to do.
 
     A place is an int: n bits for the partitions where a card was seen, and n bits above for those reported.
     """

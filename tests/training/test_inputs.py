@@ -186,7 +186,7 @@ def test_frauds_that_nobody_dates_are_known_after_the_delay_of_the_options_and_t
     status, out, err = train(events, undated, *DELAY, "0")
     told = out.splitlines()
     assert status == 0, err
-    assert f"frauds that nobody dates the report of: {len(frauds)}, known 0 days later" in told
+    assert f"frauds without a time of report: {len(frauds)}, known 0 days later" in told
     assert [line.split(":")[0] for line in told if "known by its cut" in line] == ["train", "calibration", "test"]
     status, _, err = train(events, undated, *DELAY, "1")
     part = "of the calibration part: use more days; or say when frauds were known, or shorten the delay of labels"

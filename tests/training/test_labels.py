@@ -102,7 +102,7 @@ def test_days_of_which_nobody_knew_anything_are_left_out_where_the_delay_is_assu
     assert training.train.late_frauds == training.calibration.late_frauds == 0
     assert training.left_out == {LABEL_NOT_KNOWN: parts.gaps}
     assert label_lines(delayed, PLAN)[:2] == [
-        "frauds that nobody dates the report of: 9, known 5 days later",
+        "frauds without a time of report: 9, known 5 days later",
         f"rows before the cuts left out, their truth was not known yet: {parts.gaps}",
     ]
 

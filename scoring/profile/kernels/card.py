@@ -50,7 +50,7 @@ APPROVED: Final = 1
 FUNDS: Final = 4
 
 ASKED: Final = constant(1)
-"""The lowest bit of an id as a card remembers it: its outcome is not known yet."""
+"""The lowest bit of the word of an id in a card's row: its outcome is not known yet."""
 
 UNDECIDED: Final = constant(2)
 """The next bit: only its outcome has come, and counts as attempt and outcome. Never set together with ASKED."""
@@ -71,7 +71,7 @@ def _code(value: int) -> np.uint64:
 
 @helper
 def name_of(event_id: np.uint64) -> int:
-    """Return the word by which a card remembers an id: never 0, and its two lowest bits are free for what is known."""
+    """Return the word of an id in a card's row: never 0, with the two lowest bits free for ASKED and UNDECIDED."""
     name = whole(event_id << np.uint64(2))
     return name if name != 0 else whole(4)
 
@@ -96,7 +96,7 @@ def remember_id(arena: Arena, at: int, word: int) -> None:
 
 @helper
 def _novelty(arena: Arena, at: int, length: int, value: np.uint64) -> float:
-    """Return 1.0 if a short memory has others but not this value, 0.0 if it has it, NaN if value or memory is empty."""
+    """Return 1.0 if a list of fingerprints has others but not this, 0.0 if it has it, NaN if value or list is empty."""
     if value == np.uint64(0) or arena.shorts[at] == 0:
         return nan
     wanted = fingerprint(value)
@@ -108,7 +108,7 @@ def _novelty(arena: Arena, at: int, length: int, value: np.uint64) -> float:
 
 @helper
 def _remember(arena: Arena, at: int, value: np.uint64) -> None:
-    """Move a value to the front of a short memory; the least recently used one is dropped."""
+    """Move a value to the front of a list of fingerprints; the least recently used one is dropped."""
     if value == np.uint64(0):
         return
     wanted = fingerprint(value)
@@ -186,7 +186,7 @@ def climb(arena: Arena, at: int, outcome: int, amount: int) -> None:
 
 @helper
 def rest(arena: Arena, at: int, second: int, last_s: int) -> None:
-    """End the series of funds declines of a card that did nothing for a day. The row stands at `last_s`."""
+    """End the series of funds declines of a card that did nothing for a day. The clock of the row is `last_s`."""
     if second - last_s > _DAY_S:
         _end_ladder(arena, at)
 

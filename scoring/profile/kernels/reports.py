@@ -1,17 +1,17 @@
-"""Count the fraud reports of a card or of a merchant by time of receipt, so that no event sees one received after it.
+"""Count the fraud reports of a card or of a merchant by time of receipt, so that no event includes a later one.
 
 A row keeps the reports of the last REPORT_LOG seconds that had any, second by second: the log. In a full log the oldest
-second makes room: its reports are settled, into rings of sub-buckets that stand at the latest second settled and know
-nothing of the seconds in the log.
+second is settled: its reports move into rings of sub-buckets. The head of the rings is the latest settled second. They
+include no second of the log.
 
-* An event at or after the latest settled second sees all that is settled, and of the log what is not after it.
-* An event before it is late. Of what is settled it sees the sub-buckets of a quarter of a day before its own, up to one
-  day back; an event later still sees the sub-buckets of each window before its own.
+* An event at or after the latest settled second includes all settled reports, and those in the log up to its own time.
+* An event before it is late. If it is at most one day late, it includes the settled reports before its own quarter of a
+  day. If it is later, it includes the sub-buckets of each window before its own.
 * A second is settled only once the clock of the stores has reached it. While all of a full log is ahead of that clock,
-  the two seconds closest together become one, the later: their reports stay hidden a little longer and are never seen
-  too early, a date far ahead moves no ring, and what was known stays known.
+  the two seconds closest together become one, the later. Their reports count a little later, never too early. A date
+  far ahead moves no ring, and removes no report from it.
 
-All of it but the last is a function of the reports alone, whatever their order: rows kept apart add up exactly, unless
+All of it but the last depends on the reports alone, not on their order. So the parts of a row add up exactly, unless
 more seconds than the log has were ahead of the clock.
 """
 
@@ -94,7 +94,7 @@ def take_reports(columns: Reports, partition: int, arena: Arena, journal: Journa
 
 @helper
 def read_card_reports(arena: Arena, card: np.uint64, partition: int, second: int, values: Scratch) -> None:
-    """Read what was reported of a card up to `second` into the scratch."""
+    """Read the reports of a card up to `second` into the scratch."""
     at = find(arena, _STORE, salted(card, partition)) if arena.stores[_STORE, LIVE] else -1
     if at < 0:
         for k in range(_VALUES):
@@ -105,7 +105,7 @@ def read_card_reports(arena: Arena, card: np.uint64, partition: int, second: int
 
 @helper
 def read_merchant_reports(arena: Arena, at: int, second: int, values: Scratch) -> None:
-    """Read what was reported of a merchant up to `second` into the scratch. `at`: word offset of its row."""
+    """Read the reports of a merchant up to `second` into the scratch. `at`: word offset of its row."""
     _read(arena, at + MERCHANT_8, 2 * at + MERCHANT_4, second, values, _MERCHANT_VALUES)
 
 
@@ -154,7 +154,7 @@ Five = tuple[int, int, int, int, int]
 
 @helper
 def _all_settled(arena: Arena, eights: int, fours: int, second: int, settled_s: int) -> Five:
-    """Read what is settled for an event that is not before any of it."""
+    """Read the settled reports for an event at or after the latest settled second."""
     day, week, month = second // _QUARTER_DAY, second // _QUARTER_WEEK, second // _QUARTER_MONTH
     return (
         _held(arena.singles, fours + _24H, _QUARTER_DAY, settled_s, day - SUB_BUCKETS, day),
@@ -167,7 +167,7 @@ def _all_settled(arena: Arena, eights: int, fours: int, second: int, settled_s: 
 
 @helper
 def _settled_before(arena: Arena, eights: int, fours: int, second: int, settled_s: int) -> Five:
-    """Read it for a late event whose quarter of a day is held: without that quarter and all after it."""
+    """Read them for a late event whose quarter of a day is in the ring: without that quarter and all after it."""
     day, week, month = second // _QUARTER_DAY, second // _QUARTER_WEEK, second // _QUARTER_MONTH
     hidden = _held(arena.singles, fours + _24H, _QUARTER_DAY, settled_s, day, _TO_THE_END)
     hidden_jpy = _held(arena.words, eights + _JPY_24H, _QUARTER_DAY, settled_s, day, _TO_THE_END)
@@ -185,7 +185,7 @@ def _settled_before(arena: Arena, eights: int, fours: int, second: int, settled_
 
 @helper
 def _settled_long_before(arena: Arena, eights: int, fours: int, second: int, settled_s: int) -> Five:
-    """Read it for an event that is even later: of each window the sub-buckets before its own that are kept."""
+    """Read them for an event that is even later: of each window the sub-buckets before its own that are in the ring."""
     week, month = second // _QUARTER_WEEK, second // _QUARTER_MONTH
     hidden = _held(arena.singles, fours + _30D, _QUARTER_MONTH, settled_s, month, _TO_THE_END)
     ever = whole(max(whole(arena.singles[fours + _EVER]) - hidden, 0))
@@ -280,7 +280,7 @@ def _settle(arena: Arena, eights: int, fours: int, second: int, count: int, amou
 
 @helper
 def _add(cells: Cells, at: int, width: int, stands_s: int, second: int, add: int, top: int) -> None:
-    """Add to the bucket of a second in a ring that stands at `stands_s`, if that is still held."""
+    """Add to the bucket of a second, if the ring still has it. `stands_s`: the second at the head of the ring."""
     bucket, head = second // width, stands_s // width
     for passed in range(max(head, bucket - RING) + 1, bucket + 1):
         cells[at + passed % RING] = 0
@@ -299,7 +299,7 @@ def set_report_clocks(arena: Arena, at: int, own: int) -> None:
 
 @helper
 def add_merchant_reports(arena: Arena, at: int, own: int) -> None:
-    """Add what a part of a merchant's row knows of reports to the row at `at`, which stands at the clocks of all."""
+    """Add the reports of a part of a merchant's row to the row at `at`, whose clocks are the latest of all parts."""
     eights, fours, own_8, own_4 = at + MERCHANT_8, 2 * at + MERCHANT_4, own + MERCHANT_8, 2 * own + MERCHANT_4
     stands_s, own_s = whole(arena.singles[fours + _SETTLED_S]), whole(arena.singles[own_4 + _SETTLED_S])
     add_ring(arena.singles, fours + _24H, own_4 + _24H, _QUARTER_DAY, stands_s, own_s, _COUNT_TOP)

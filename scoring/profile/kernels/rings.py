@@ -14,14 +14,14 @@ from scoring.profile.row_plans import Block
 
 WINDOWS: Final = len(WINDOW_S)
 
-# The int64 workspace of one call: where the event stands, what it adds, and where the rings of each of its rows stand.
+# The int64 workspace of one call: the bucket of the event, the amounts it adds, and the clock of the rings of each row.
 START: Final = 0  # + window: first second of the event's bucket
 SLOT: Final = WINDOWS  # + window: slot of that bucket; the same in all rows
 ADDS: Final = 2 * WINDOWS  # + statistic
 CLOCKS: Final = ADDS + len(Statistic)  # + CLOCK * row: one for each entity, and one for a partition's own
 STEPS: Final = 0  # + window: buckets to clear before reading, as many as began since the row's last event
 HEAD: Final = WINDOWS  # + window: slot of the row's running bucket
-EVENT_SLOT: Final = 2 * WINDOWS  # + window: slot of the event's own bucket, -1 when it is held no more
+EVENT_SLOT: Final = 2 * WINDOWS  # + window: slot of the event's own bucket, -1 if the ring no longer has it
 CLOCK: Final = 3 * WINDOWS
 OWN_CLOCK: Final = CLOCKS + CLOCK * len(Entity)
 WORK_SIZE: Final = OWN_CLOCK + CLOCK

@@ -89,7 +89,7 @@ def pack(partition: int, cards: bool, arena: Arena, journal: Journal, to: Packed
         store, at = journal.dirty[k] >> s.AT_BITS, journal.dirty[k] & _AT_MASK
         if s.is_card_store(store) != cards:
             continue
-        if s.is_sum_store(store) and s.partition_of(arena, store, at) < 0:  # split since: the copy has what was noted
+        if s.is_sum_store(store) and s.partition_of(arena, store, at) < 0:  # split since: the change is in the copy
             at = s.find(arena, store + s.OWN, s.salted(np.uint64(arena.words[at]), partition))
             store += s.OWN
         # else the row was given to another key since, perhaps of another partition
@@ -122,9 +122,9 @@ def _is_whole(values: Singles, begin: int, end: int, cells: int) -> bool:
 
 @helper
 def _get_row(arena: Arena, store: int, at: int, partition: int, values: Singles, begin: int) -> None:
-    """Overwrite a row, but for its key and what says where it is kept, by a value that is whole.
+    """Overwrite a row, but for its key and what says where it is kept, by a complete value.
 
-    A log never sets what only memory knows: the owner partition, the partitions of a sum, the dirty flag.
+    A log never sets the fields that exist in memory only: the owner partition, the partitions of a sum, the dirty flag.
     """
     for word in range(at + 1, at + arena.stores[store, s.WORDS]):
         arena.words[word] = 0
@@ -186,7 +186,7 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
         entity = whole(packed.keys[n, 0] >> np.uint32(_PARTITION_BITS))
         owner = whole(packed.keys[n, 0] & np.uint32((1 << _PARTITION_BITS) - 1))
         key = np.uint64(packed.keys[n, 2]) << _32 | np.uint64(packed.keys[n, 1])
-        if entity == _SIGHTING and owner == partition:  # looked at only: it is no row of a store
+        if entity == _SIGHTING and owner == partition:  # only checked: it is no row of a store
             if end > begin and (packed.values[begin] != _FORMAT or end - begin != _SIGHTING_WORDS):
                 return n
             begin = end
@@ -215,7 +215,7 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
 def leave(partition: int, cards: bool, arena: Arena, journal: Journal) -> None:
     """Remove all rows of a partition, without tombstones: its changelog keeps them.
 
-    Where that partition is the only one, the clock of the stores begins anew: rows bring it back.
+    If that partition is the only one, the clock of the stores is set to 0. Restored rows set it again.
     """
     if arena.stores[0, s.PARTITIONS] == 1:
         arena.stores[0, s.CLOCK_S] = 0

@@ -291,9 +291,8 @@ def part_of(arena: Arena, entity: int, at: int, key: np.uint64, partition: int, 
     seen_by = 2 * at + arena.stores[entity, SEEN_BY]
     if owner >= 0:
         theirs = find_or_insert(arena, OWN + entity, key, owner, journal)
-        for word in range(
-            1, arena.stores[entity, WORDS]
-        ):  # its note for the next flush, if any, now speaks of the copy
+        # If the row was noted for the next flush, the note is now about the copy.
+        for word in range(1, arena.stores[entity, WORDS]):
             arena.words[theirs + word] = arena.words[at + word]
         arena.octets[8 * at + arena.stores[entity, DIRTY]] = 0
         arena.shorts[4 * at + arena.stores[entity, PARTITION]] = 0

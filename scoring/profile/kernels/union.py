@@ -1,8 +1,8 @@
 """Add up the rows of one entity in several partitions: the sum is the row of all events together.
 
-Buckets lie on absolute time and hold integers, distinct counters unite by maximum, and a row's clock is the latest of
-its parts': the sum of the parts, brought to that clock, is the row that all of their events would have made in any
-order. Held by a test.
+Buckets begin at absolute times and hold integers. Distinct counters unite by maximum. The clock of a row is the latest
+clock of its parts. So the sum of the parts at that clock is the row of all their events in any order, which a test
+checks.
 """
 
 from typing import Final
@@ -78,7 +78,7 @@ def _add(arena: Arena, entity: int, at: int, own: int) -> None:
 
 @helper
 def _add_block(cells: Cells, at: int, own: int, entity: int, block: int, stands_s: int, own_s: int, top: int) -> None:
-    """Add the buckets of a part that a sum at `stands_s` still holds; the part stands at `own_s`."""
+    """Add the buckets of a part that the sum still has. `stands_s`, `own_s`: the clocks of the sum and of the part."""
     for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
         offset = _OFFSET[ring]
         add_ring(cells, at + offset, own + offset, _SUB_S[_WINDOW[ring]], stands_s, own_s, top)

@@ -1,4 +1,4 @@
-"""A consumer of single records with bounded memory, whatever producers sent.
+"""A consumer of single records with bounded memory, for any records of producers.
 
 It serves readers without a group: of merchants, of dead letters, of decisions in the demonstration. The inputs are
 read as columns by `streams.transport.poller`.
