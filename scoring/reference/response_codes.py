@@ -1,6 +1,5 @@
 """Response codes (ISO 8583 DE 39) by switch and day, as arrays that a kernel reads."""
 
-from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Annotated, Final, Literal, NamedTuple, get_args
 
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from scoring.contract.authorization import Network, NormalisedOutcome
 from scoring.contract.codes import NetworkCode, OutcomeClass
-from scoring.reference.table import DatedRow, DatedTable, shipped_table
+from scoring.reference.table import DatedRow, DatedTable, shipped_table, start_ms
 
 Switch = Literal["ISO", "VISA", "MASTERCARD", "JCB", "DOMESTIC"]
 """Whose codes a row lists: ISO those of every switch, a network its own, DOMESTIC those of the switches of Japan."""
@@ -24,8 +23,6 @@ RADIX: Final = 37
 Code = Annotated[str, Meta(pattern=r"^[0-9A-Z]{2,3}\Z")]
 
 _OWN: Final[dict[Network, Switch]] = {"visa": "VISA", "mastercard": "MASTERCARD", "jcb": "JCB"}
-_TOKYO: Final = timedelta(hours=9)
-_DAY: Final = timedelta(days=1)
 
 
 class ResponseCode(DatedRow, frozen=True, kw_only=True):
@@ -63,8 +60,7 @@ def answers_of(table: DatedTable[ResponseCode]) -> Answers:
     A code is looked up in the list of its network, then in ISO, then in DOMESTIC: the switches of Japan answer for
     cards of every network.
     """
-    ends = {row.effective_to + _DAY for row in table if row.effective_to is not None}
-    days = sorted({row.effective_from for row in table} | ends)
+    days = sorted(table.changes)
     codes = sorted({code for row in table for code in row.codes})
     places = np.zeros(RADIX**CODE_CHARACTERS, dtype=np.int16)
     places[[packed(code) for code in codes]] = np.arange(1, len(codes) + 1)
@@ -77,7 +73,7 @@ def answers_of(table: DatedTable[ResponseCode]) -> Answers:
                 found = next((rows[name, code] for name in lists if (name, code) in rows), None)
                 if found is not None:
                     classes[era, NetworkCode[network.upper()], place] = OutcomeClass[found.outcome]
-    return Answers(np.array([_ms_of(day) for day in days], dtype=np.int64), places, classes)
+    return Answers(np.array([start_ms(day) for day in days], dtype=np.int64), places, classes)
 
 
 def packed(code: str) -> int:
@@ -86,7 +82,3 @@ def packed(code: str) -> int:
     for character in code:
         number = number * RADIX + 1 + int(character, 36)
     return number
-
-
-def _ms_of(day: date) -> int:
-    return round((datetime(day.year, day.month, day.day, tzinfo=UTC) - _TOKYO).timestamp() * 1000)
