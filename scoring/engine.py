@@ -26,6 +26,7 @@ from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
 from scoring.decode import Col, Decoded, parse_merchants
 from scoring.decode.hashing import CARD_KEY
 from scoring.features.all import FEATURES, FEATURES_VERSION
+from scoring.merchants.duties import is_bound
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
 from scoring.outputs import (
@@ -234,7 +235,7 @@ class Engine:
                 decoded.ints, decoded.names, observed.verdicts, self.observer.merchants.table, observed.rows
             ),
             compliance=self.observer.merchants.summaries(
-                observed.rows.tolist(), event_ms.tolist(), decoded.ints[:, Col.MCC]
+                observed.rows, event_ms, decoded.ints[:, Col.MCC], is_bound(decoded.ints)
             ),
             clocks=observed.clocks,
             event_ms=event_ms,

@@ -9,6 +9,7 @@ from scoring.contract.types import AcquirerId, EventId, MerchantId, ShortText, T
 SCHEMA = "decision.v1"
 REASONS_MAX = 5
 EVIDENCE_MAX = 8
+AGE_DAYS_MAX = 36_525
 
 ClockName = Literal["ON_TIME", "OUT_OF_ORDER", "LATE", "EARLY"]
 BandName = Literal["ALLOW", "REVIEW", "STEP_UP", "BLOCK"]
@@ -130,6 +131,12 @@ class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
     What nobody told is null: `stale` without a date of attestation, `checklist_known` (any item told) and
     `unknown_items` without a checklist. `high_risk_goods` goes by the event's category where the merchant names no
     goods.
+
+    `gaps` and `unknown_items` go by the Security Checklist in force on the day of the event (`scoring/reference`), as
+    does `checklist_score`: weight in place over the weight of what applies and is known. `outdated`: the list changed
+    since the attestation. `age_days` counts from the attestation in days of Tokyo. `owed` names duties of the
+    Guidelines (`duties.yaml`) that the record shows to be unmet, on e-commerce payments at a merchant in Japan. These,
+    from `checklist_score` on, are left out where they say nothing.
     """
 
     known: bool
@@ -140,6 +147,11 @@ class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
     fraud_status: ShortText
     checklist_known: bool | None = None
     unknown_items: Annotated[int, Meta(ge=0, le=6)] | None = None
+    checklist_score: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
+    outdated: bool | None = None
+    self_declared: bool | None = None
+    owed: Annotated[list[ShortText], Meta(max_length=8)] = []
+    age_days: Annotated[int, Meta(ge=0, le=AGE_DAYS_MAX)] | None = None
 
 
 class Versions(Struct, frozen=True, kw_only=True, gc=False):

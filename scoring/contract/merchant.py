@@ -30,7 +30,11 @@ class ThreeDsProgramme(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ChecklistItem(Struct, frozen=True, kw_only=True, gc=False):
-    """One item of the Security Checklist; an alternative measure is a legal answer."""
+    """One item of the Security Checklist; an alternative measure is a legal answer.
+
+    `measures`: those that are in place, by their names in `scoring/reference/checklist_measures.yaml`, in any case. Of
+    one that is not named the item's `status` holds. A name that no list has says nothing.
+    """
 
     status: ItemStatus
     measures: Annotated[list[ShortText], Meta(max_length=16)] = []

@@ -7,7 +7,8 @@ from scoring.decode.columns import Col
 from scoring.features.arithmetic import DAY_MS, Inputs, Payment, flag
 from scoring.jit import plain
 from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC
-from scoring.merchants.store import TOKYO_MS, UNKNOWN, MerchantCol
+from scoring.merchants.store import MerchantCol
+from scoring.merchants.summaries import TOKYO_MS, UNKNOWN
 
 _COL, _MERCHANT = plain(Col), plain(MerchantCol)
 _YEN = CURRENCIES["JPY"][0]

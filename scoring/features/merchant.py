@@ -9,7 +9,8 @@ from scoring.contract.codes import CHECKLIST_ITEMS, ItemState
 from scoring.decode.columns import Col
 from scoring.features.arithmetic import DAY_MS, Inputs, Payment, flag, known
 from scoring.jit import inlined, plain
-from scoring.merchants.store import STALE_AFTER_MS, UNKNOWN, MerchantCol
+from scoring.merchants.store import STALE_AFTER_MS, MerchantCol
+from scoring.merchants.summaries import UNKNOWN
 
 _COL, _MERCHANT, _STATE = plain(Col), plain(MerchantCol), plain(ItemState)
 _ITEMS = len(CHECKLIST_ITEMS)

@@ -7,24 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import IntEnum
-from functools import lru_cache
 from itertools import chain
-from math import inf
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from scoring.contract.codes import CHECKLIST_ITEMS, FraudStatusCode, ItemState, TdsModeCode
-from scoring.contract.decision import ComplianceSummary
 from scoring.contract.merchant import Checklist, ItemStatus, MerchantRecord
 from scoring.decode import Name
+from scoring.merchants.checklist import declaration_of, measures_of_lists
 from scoring.merchants.goods import HIGH_RISK_MCC
+from scoring.merchants.summaries import DAY_MS, UNKNOWN, Facts, Summaries, ages_of, states_of
+from scoring.reference.table import start_ms
 
 UNKNOWN_ROW = 0
-UNKNOWN = -1
-DAY_MS = 86_400_000
-TOKYO_MS = 9 * 3_600_000
 STALE_AFTER_MS = 365 * DAY_MS
 """An attestation older than a year is stale: acquirers renew the declaration yearly."""
 
@@ -61,13 +57,8 @@ _INTEGRATION = {"redirect": 0, "js_token": 1, "server_side": 2, "unknown": UNKNO
 HIGH_RISK_GOODS = frozenset({"DIGITAL", "APPLIANCES", "E_MONEY", "TICKETS", "LODGING"})
 
 
-_Texts = tuple[tuple[bytes, bytes], tuple[bytes, bytes]]
-"""A compliance summary in JSON, by whether the attestation is stale, then by whether the category is high-risk."""
-
-
 def _day_ms(day: date | None) -> int:
-    """Give the first moment of a day in Tokyo."""
-    return UNKNOWN if day is None else (day - date(1970, 1, 1)).days * DAY_MS - TOKYO_MS
+    return UNKNOWN if day is None else start_ms(day)
 
 
 def _stamp_ms(stamp: datetime | None) -> int:
@@ -115,8 +106,9 @@ class MerchantStore:
         self._rows: dict[tuple[bytes, bytes], int] = {}
         self._free: list[int] = []
         self.table: NDArray[np.int64] = np.full((1024, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
-        self._summaries: list[_Texts] = [_summaries(self.table[UNKNOWN_ROW], None)]
-        self._stale_from_ms: list[float] = [inf]
+        self._summaries = Summaries()
+        self._kinds: NDArray[np.int64] = np.full(len(self.table), UNKNOWN, dtype=np.int64)
+        self._kinds[UNKNOWN_ROW] = self._summaries.hold(Facts())
         self._gaps: list[tuple[str, ...]] = [()]
 
     def __len__(self) -> int:
@@ -132,16 +124,19 @@ class MerchantStore:
             row = self._new_row()
             self._rows[key] = row
         self.table[row] = _row_of(record)
-        self._summaries[row] = _summaries(self.table[row], record)
+        held, facts = int(self._kinds[row]), _facts_of(self.table[row].tolist(), record)
+        self._kinds[row] = self._summaries.hold(facts)
+        if held != UNKNOWN:
+            self._summaries.release(held)
         self._gaps[row] = gaps_of(self.table[row])
-        attested_ms = int(self.table[row, MerchantCol.ATTESTED_MS])
-        self._stale_from_ms[row] = inf if attested_ms == UNKNOWN else attested_ms + STALE_AFTER_MS + 1
         return True
 
     def forget(self, acquirer_id: str, merchant_id: str) -> None:
         """Drop a merchant (a tombstone on the topic); an unknown one is already forgotten."""
         row = self._rows.pop((acquirer_id.encode(), merchant_id.encode()), None)
         if row is not None:
+            self._summaries.release(int(self._kinds[row]))
+            self._kinds[row] = UNKNOWN
             self._free.append(row)
 
     def rows(self, names: Sequence[Name]) -> NDArray[np.int64]:
@@ -149,13 +144,28 @@ class MerchantStore:
         find = self._rows.get
         return np.array([find((acquirer, merchant), UNKNOWN_ROW) for _, acquirer, _, merchant in names], dtype=np.int64)
 
-    def summaries(self, rows: Sequence[int], event_ms: Sequence[int], mcc: NDArray[np.int64]) -> list[bytes]:
-        """Give the compliance summary of each row in JSON, as it reads for its event: the time, and the category."""
-        summaries, stale_from, high_risk = self._summaries, self._stale_from_ms, HIGH_RISK_MCC[mcc].tolist()
-        return [
-            summaries[row][at >= stale_from[row]][risky]
-            for row, at, risky in zip(rows, event_ms, high_risk, strict=True)
-        ]
+    def summaries(
+        self,
+        rows: NDArray[np.int64],
+        event_ms: NDArray[np.int64],
+        mcc: NDArray[np.int64],
+        binding: NDArray[np.bool_],
+    ) -> list[bytes]:
+        """Give the compliance summary of each event's row in JSON, judged by the rules of its day. All are [n].
+
+        `binding`: the Guidelines bind this payment's merchant, so what it owes is named.
+        """
+        attested_ms = self.table[rows, MerchantCol.ATTESTED_MS]
+        states = states_of(
+            event_ms,
+            attested_ms,
+            self.table[rows, MerchantCol.TDS_INTRODUCED_MS],
+            self.table[rows, MerchantCol.CONTRACTED_MS],
+            stale=(attested_ms != UNKNOWN) & (event_ms - attested_ms > STALE_AFTER_MS),
+            risky=HIGH_RISK_MCC[mcc].astype(np.bool_),
+            binding=binding,
+        )
+        return self._summaries.texts(self._kinds[rows], states, ages_of(event_ms, attested_ms))
 
     def gap_counts(self, rows: Sequence[int]) -> dict[str, int]:
         """Count over rows how often each checklist item is declared as not implemented."""
@@ -164,13 +174,14 @@ class MerchantStore:
     def _new_row(self) -> int:
         if self._free:
             return self._free.pop()
-        row = len(self._summaries)
+        row = len(self._gaps)
         if row == len(self.table):
             grown = np.full((2 * row, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
             grown[:row] = self.table
             self.table = grown
-        self._summaries.append(self._summaries[UNKNOWN_ROW])
-        self._stale_from_ms.append(inf)
+            kinds = np.full(2 * row, UNKNOWN, dtype=np.int64)
+            kinds[:row] = self._kinds
+            self._kinds = kinds
         self._gaps.append(())
         return row
 
@@ -181,46 +192,14 @@ def gaps_of(row: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == ItemState.GAP)
 
 
-def _summaries(row: NDArray[np.int64], record: MerchantRecord | None) -> _Texts:
-    """Encode the compliance summary of a row and its record, None for a merchant nobody told us about."""
-    states = row[MerchantCol.ITEM_FIRST :]
-    told = record is not None and record.checklist is not None
-    mode, status = int(row[MerchantCol.TDS_MODE]), int(row[MerchantCol.FRAUD_STATUS])
-    return _encode(
-        known=record is not None,
-        tds_mode=TDS_MODES[mode] if mode != UNKNOWN else "UNKNOWN",
-        gaps=gaps_of(row),
-        dated=bool(row[MerchantCol.ATTESTED_MS] != UNKNOWN),
-        goods=int(row[MerchantCol.GOODS]),
-        fraud_status=FRAUD_STATUSES[status] if status != UNKNOWN else "UNKNOWN",
-        unknown_items=int(np.count_nonzero(states == UNKNOWN)) if told else None,
+def _facts_of(row: list[int], record: MerchantRecord) -> Facts:
+    return Facts(
+        known=True,
+        told=record.checklist is not None,
+        dated=row[MerchantCol.ATTESTED_MS] != UNKNOWN,
+        self_declared=row[MerchantCol.SELF_DECLARED],
+        tds_mode=row[MerchantCol.TDS_MODE],
+        goods=row[MerchantCol.GOODS],
+        fraud_status=row[MerchantCol.FRAUD_STATUS],
+        declared=declaration_of(record.checklist, measures_of_lists()),
     )
-
-
-@lru_cache(maxsize=16_384)
-def _encode(
-    *,
-    known: bool,
-    tds_mode: str,
-    gaps: tuple[str, ...],
-    dated: bool,
-    goods: int,
-    fraud_status: str,
-    unknown_items: int | None,
-) -> _Texts:
-    """Encode a summary four times. Merchants of whom the same was told share the texts: there are many of few kinds."""
-
-    def encode(stale: bool, high_risk: bool) -> bytes:
-        summary = ComplianceSummary(
-            known=known,
-            tds_mode=tds_mode,
-            gaps=list(gaps),
-            stale=stale if dated else None,
-            high_risk_goods=high_risk if goods == UNKNOWN else goods == 1,
-            fraud_status=fraud_status,
-            checklist_known=None if unknown_items is None else unknown_items < len(CHECKLIST_ITEMS),
-            unknown_items=unknown_items,
-        )
-        return bytes(bytearray(orjson.dumps({name: getattr(summary, name) for name in summary.__struct_fields__})))
-
-    return (encode(False, False), encode(False, True)), (encode(True, False), encode(True, True))

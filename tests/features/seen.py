@@ -11,6 +11,7 @@ from scoring import threeds
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.decode import Col, DecodeLimits, decode, parse_merchants
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
+from scoring.merchants.duties import is_bound
 from scoring.merchants.store import MerchantStore
 from scoring.reference.threeds import reference
 
@@ -53,7 +54,8 @@ def enrich(events: Sequence[Json], records: Sequence[Json] = (), limits: DecodeL
     threeds.normalise(decoded.ints, store.table, rows, verdicts, TABLES)
     matrix = np.zeros((len(decoded), len(PAYMENT_FEATURES)))
     fill_payment_features(decoded.ints, decoded.hashes, store.table, rows, verdicts, matrix)
-    texts = store.summaries(rows.tolist(), decoded.ints[:, Col.EVENT_MS].tolist(), decoded.ints[:, Col.MCC])
+    ints = decoded.ints
+    texts = store.summaries(rows, ints[:, Col.EVENT_MS], ints[:, Col.MCC], is_bound(ints))
     names = [feature.name for feature in PAYMENT_FEATURES]
     made = []
     for (status, eci, liability, expected, *_), row, text in zip(verdicts.tolist(), matrix, texts, strict=True):

@@ -1,31 +1,26 @@
 """The merchant store keeps the newest record of each merchant, and unknown is not guilt."""
 
 from datetime import UTC, date, datetime
-from math import isnan
-from typing import Any
 
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.merchant import Checklist, ChecklistItem, MerchantRecord, ThreeDsProgramme
 from scoring.decode import Name
 from scoring.merchants.store import (
     STALE_AFTER_MS,
-    UNKNOWN,
     UNKNOWN_ROW,
     MerchantCol,
     MerchantStore,
 )
-from tests.events import event
-from tests.features import payment_oracle as oracle
-from tests.features.seen import Json, Seen, enrich
+from scoring.merchants.summaries import UNKNOWN, Facts, Summaries
 
 ATTESTED = datetime(2026, 1, 1, tzinfo=UTC)
 ATTESTED_MS = int(ATTESTED.timestamp() * 1000)
+
+
+STATUSES = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
 
 
 def record(merchant: str = "m-1", acquirer: str = "acq-1", **changes: object) -> MerchantRecord:
@@ -40,7 +35,7 @@ def summary(
     store: MerchantStore, merchant: str = "m-1", at_ms: int = ATTESTED_MS, mcc: int = 5411
 ) -> dict[str, object]:
     rows = store.rows([name(merchant)])
-    (text,) = store.summaries(rows.tolist(), [at_ms], np.array([mcc]))
+    (text,) = store.summaries(rows, np.array([at_ms]), np.array([mcc]), np.array([False]))
     summarised: dict[str, object] = orjson.loads(text)
     return summarised
 
@@ -112,8 +107,7 @@ def test_merchants_of_two_acquirers_with_one_id_are_two_merchants() -> None:
 
 def test_the_store_grows_to_its_limit_and_refuses_new_merchants_beyond_it() -> None:
     store = MerchantStore(merchants_max=3000)
-    statuses = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
-    assert all(store.upsert(record(f"m-{n}", fraud_status=statuses[n % 5])) for n in range(3000))
+    assert all(store.upsert(record(f"m-{n}", fraud_status=STATUSES[n % 5])) for n in range(3000))
     rows = store.rows([name(f"m-{n}") for n in range(3000)])
     assert store.table[rows, MerchantCol.FRAUD_STATUS].tolist() == [n % 5 for n in range(3000)]
     assert summary(store, "m-2999")["known"] is True
@@ -134,132 +128,50 @@ def test_the_place_of_a_forgotten_merchant_is_taken_by_the_next_one() -> None:
     assert (store.table[kept, MerchantCol.FRAUD_STATUS], lost) == (1, 0)
 
 
-DAY_S = 86_400
-AT = "2026-05-01T03:00:00.000Z"
-STATES = (None, "IMPLEMENTED", "ALTERNATIVE", "NOT_IMPLEMENTED", "NOT_APPLICABLE", "UNKNOWN")
-HIGH_RISK = {"5815", "5816", "5817", "5818", "5722", "5732", "5045", "6540", "6051", "7922", "7011", "3501", "3999"}
-MCCS = (*sorted(HIGH_RISK), "0000", "5411", "5812", "3500", "4000", "5814", "5819")
-MODES = ("EVERY_PAYMENT", "CARD_REGISTRATION", "RECURRING_INITIAL", "RISK_BASED", "NONE")
-STATUSES = ("NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED")
-INTEGRATIONS = ("redirect", "js_token", "server_side")
-
-
-def told(value: Any) -> Json:
-    """Leave a field out where there is nothing to say: null and absent are the same."""
-    return {name: given for name, given in value.items() if given is not None}
-
-
-@st.composite
-def records(draw: st.DrawFn) -> Json | None:
-    def one_of(*values: Any) -> Any:
-        return draw(st.sampled_from(values))
-
-    checklist = told(
-        {
-            "version": "jp-6.0",
-            "attested_at": one_of(None, "2025-05-01T03:00:00Z", "2025-05-01T02:59:59.999Z", "2026-04-30T00:00:00Z"),
-            "source": one_of(None, "SELF_DECLARED", "PSP", "AUDIT"),
-            "items": {code: {"status": state} for code in CHECKLIST_ITEMS if (state := one_of(*STATES)) is not None},
-        }
-    )
-    made = told(
-        {
-            "acquirer_id": "acq-1",
-            "merchant_id": "m-1",
-            "contracted_on": one_of(None, "2026-05-01", "2026-04-30", "2021-09-01", "2026-05-02"),
-            "goods_class": one_of(None, [], ["OTHER"], ["E_MONEY"], ["OTHER", "TICKETS"]),
-            "tds": one_of(None, *({"mode": mode} for mode in (*MODES, "UNKNOWN"))),
-            "checklist": one_of(None, checklist, checklist, {"version": "jp-6.0"}),
-            "fraud_status": one_of(None, *STATUSES),
-            "integration": one_of(None, "unknown", *INTEGRATIONS),
-        }
-    )
-    return one_of(made, made, made, None)
-
-
-def expected_of(record: Json | None, mcc: str) -> Json:
-    """Give in plain Python the compliance summary at AT."""
-    merchant, at = record or {}, datetime.fromisoformat(AT)
-    checklist = merchant.get("checklist")
-    states = [((checklist or {}).get("items", {}).get(code) or {}).get("status", "UNKNOWN") for code in CHECKLIST_ITEMS]
-    unknown = states.count("UNKNOWN")
-    attested, goods = (checklist or {}).get("attested_at"), merchant.get("goods_class")
-    stale = None if attested is None else (at - datetime.fromisoformat(attested)).total_seconds() > 365 * DAY_S
-    return {
-        "known": record is not None,
-        "tds_mode": (merchant.get("tds") or {}).get("mode") or "UNKNOWN",
-        "gaps": [code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == "NOT_IMPLEMENTED"],
-        "stale": stale,
-        "high_risk_goods": any(kind != "OTHER" for kind in goods) if goods else mcc in HIGH_RISK,
-        "fraud_status": merchant.get("fraud_status") or "UNKNOWN",
-        "checklist_known": None if checklist is None else unknown < 6,
-        "unknown_items": None if checklist is None else unknown,
-    }
-
-
-def check(record: Json | None, mcc: str, seen: Seen) -> None:
-    assert seen.compliance == expected_of(record, mcc)
-    made = event(event_ts=AT, merchant={"mcc": mcc})
-    inputs = oracle.of_merchant(made, record or {}) | oracle.of_goods(made, record or {})
-    for feature, value in inputs.items():
-        got = seen.inputs[feature]
-        assert isnan(got) if value is None else got == value, feature
-
-
-@given(records(), st.sampled_from(MCCS))
-def test_compliance_and_the_model_see_what_a_plain_reading_of_the_record_says(record: Json | None, mcc: str) -> None:
-    (seen,) = enrich([event(event_ts=AT, merchant={"mcc": mcc})], [] if record is None else [record])
-    check(record, mcc, seen)
-
-
-def test_nothing_told_asserts_nothing() -> None:
-    """A record of nothing but its name must not read as a merchant in good order."""
-    bare = {"acquirer_id": "acq-1", "merchant_id": "m-1", "checklist": {"version": "jp-6.0"}}
-    (seen,) = enrich([event()], [bare])
-    summarised = {name: value for name, value in seen.compliance.items() if name not in {"high_risk_goods", "gaps"}}
-    assert summarised == {
-        "known": True,
-        "tds_mode": "UNKNOWN",
-        "stale": None,
-        "fraud_status": "UNKNOWN",
-        "checklist_known": False,
-        "unknown_items": 6,
-    }
-
-
-def test_six_items_unknown_and_six_in_place_read_differently() -> None:
-    unknown, in_place = (
-        enrich(
-            [event()],
-            [
-                {"acquirer_id": "acq-1", "merchant_id": "m-1"}
-                | {"checklist": {"version": "6", "items": {code: {"status": state} for code in CHECKLIST_ITEMS}}}
-            ],
-        )[0].compliance
-        for state in ("UNKNOWN", "IMPLEMENTED")
-    )
-    assert (unknown["checklist_known"], unknown["unknown_items"]) == (False, 6)
-    assert (in_place["checklist_known"], in_place["unknown_items"]) == (True, 0)
-
-
-@pytest.mark.parametrize(
-    ("at", "age_days"),
-    [("2026-04-30T15:00:00Z", 0.0), ("2026-05-01T15:00:00Z", 1.0), ("2026-04-30T14:59:59.136Z", -0.00001)],
-)
-def test_a_contract_begins_at_midnight_in_tokyo(at: str, age_days: float) -> None:
-    record = {"acquirer_id": "acq-1", "merchant_id": "m-1", "contracted_on": "2026-05-01"}
-    (seen,) = enrich([event(event_ts=at)], [record])
-    assert seen.inputs["merchant_age_days"] == pytest.approx(age_days)
-
-
 def test_merchants_of_whom_the_same_was_told_share_their_texts() -> None:
     """A million of them would not fit into memory otherwise."""
     store = MerchantStore()
     for merchant in ("m-1", "m-2"):
         store.upsert(record(merchant, fraud_status="WATCH"))
-    rows = store.rows([name("m-1"), name("m-2")]).tolist()
-    one, other = store.summaries(rows, [0, 0], np.array([5732, 5732]))
+    rows, times = store.rows([name("m-1"), name("m-2")]), np.array([0, 0])
+    one, other = store.summaries(rows, times, np.array([5732, 5732]), times > 0)
     assert one is other
+
+
+def test_a_kind_of_merchant_is_held_as_long_as_one_is_of_it_and_is_then_judged_anew() -> None:
+    summaries = Summaries()
+    watch, normal = Facts(known=True, fraud_status=1), Facts(known=True, fraud_status=0)
+    first, second, other = summaries.hold(watch), summaries.hold(watch), summaries.hold(normal)
+    assert first == second != other
+    summaries.release(first)
+    assert len(summaries) == 2
+    summaries.release(first)
+    assert len(summaries) == 1
+    assert summaries.hold(watch) not in {first, other}
+
+
+def test_records_that_change_leave_no_kinds_behind() -> None:
+    store, held = MerchantStore(), []
+    for number in range(40):
+        store.upsert(record("m-1", fraud_status=STATUSES[number % 5]))
+        store.upsert(record("m-2", contracted_on=date(2020, 1, 1)))
+        held.append(len(store._summaries))
+    store.forget("acq-1", "m-1")
+    assert held == [3] * 40
+    assert len(store._summaries) == 2
+    assert summary(store, "m-2")["known"] is True
+
+
+def test_more_texts_than_are_kept_are_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scoring.merchants.summaries.TEXTS_MAX", 3)
+    store = MerchantStore()
+    for number in range(9):
+        store.upsert(record(f"m-{number}", fraud_status=STATUSES[number % 5], contracted_on=date(2020, 1, 1 + number)))
+    for _ in range(2):
+        for number in range(9):
+            assert summary(store, f"m-{number}")["fraud_status"] == STATUSES[number % 5]
+    assert len(store._summaries._texts) <= 3
+    assert len(store._summaries._heads) <= 3
 
 
 def test_a_full_store_takes_changes_of_those_it_holds_and_a_new_one_for_each_that_is_forgotten() -> None:

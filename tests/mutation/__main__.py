@@ -42,9 +42,12 @@ _ENRICHMENT = [
     *("tests/features", "tests/threeds", "tests/merchants/test_store.py"),
     *("tests/training/test_demo_bundle.py", _OF_FAMILIES),
 ]
+_COMPLIANCE = [f"tests/merchants/test_{name}.py" for name in ("checklist", "store", "summaries")]
 TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
+    **dict.fromkeys((f"scoring/merchants/{name}.py" for name in ("checklist", "duties", "summaries")), _COMPLIANCE),
+    "scoring/reference/compliance.py": ["tests/merchants/test_checklist.py"],
     "scoring/reference": ["tests/reference", "tests/threeds"],
     "scoring/threeds": ["tests/threeds"],
     "scoring/decide/threeds.py": ["tests/threeds"],

@@ -1,0 +1,58 @@
+"""What a merchant, or its acquirer, owes under the Guidelines as far as the merchant's record tells.
+
+What nobody told is unknown and owes nothing.
+"""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract.codes import ChannelCode, FraudStatusCode, TdsModeCode
+from scoring.decode.columns import Col, country_code
+from scoring.reference.compliance import Duty
+from scoring.reference.table import DatedTable
+
+FREQUENT: Final = FraudStatusCode.WARNING
+"""From here on fraud is frequent; the Guidelines give no number for it."""
+
+_JAPAN: Final = country_code("JP")
+
+
+def is_bound(ints: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell of which events the Guidelines bind the merchant: e-commerce in Japan. `ints` int64[n, Col]; bool[n]."""
+    bound: NDArray[np.bool_] = (ints[:, Col.CHANNEL] == ChannelCode.ECOM) & (ints[:, Col.MERCHANT_COUNTRY] == _JAPAN)
+    return bound
+
+
+def due_on(duties: DatedTable[Duty], day: date) -> frozenset[str]:
+    """Name the duties that are owed on a day."""
+    return frozenset(row.duty for row in duties.on(day).values() if row.due_on is None or row.due_on < day)
+
+
+def owed(
+    due: Collection[str],
+    gaps: Collection[str],
+    *,
+    tds_mode: int,
+    introduced_later: bool,
+    contracted_late: bool,
+    fraud_status: int,
+) -> list[str]:
+    """Name what is owed of the duties that are `due`.
+
+    `gaps`: items of the checklist that are not implemented. `tds_mode` (`TdsModeCode`) and `fraud_status`
+    (`FraudStatusCode`) are -1 where nobody told. `introduced_later`: 3-D Secure begins after the day.
+    `contracted_late`: the contract was made after the last day on which it needed no 3-D Secure.
+    """
+    without_tds = introduced_later or tds_mode == TdsModeCode.NONE
+    found = {
+        "CHECKLIST": bool(gaps),
+        "LOGIN": "SC6_LOGIN" in gaps,
+        "TDS": without_tds,
+        "TDS_AT_ONCE": without_tds and fraud_status >= FREQUENT,
+        "TDS_CONTRACT": without_tds and contracted_late,
+    }
+    return [duty for duty, is_owed in found.items() if is_owed and duty in due]

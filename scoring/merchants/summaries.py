@@ -1,0 +1,225 @@
+"""The compliance part of a decision: what is known of the merchant, judged by the rules of the day of the event.
+
+Merchants of whom the same was told are of one kind and share their texts: there are many of few kinds. What the time
+and the category of an event add is a number, the state.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
+from typing import Final, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from scoring.contract.codes import CHECKLIST_ITEMS, FraudStatusCode, TdsModeCode
+from scoring.contract.decision import AGE_DAYS_MAX, ComplianceSummary
+from scoring.merchants.checklist import ChecklistRules, Declaration, DeclaredItem, rules_on, score_of, statuses_of
+from scoring.merchants.duties import due_on, owed
+from scoring.reference.compliance import checklist_items, checklist_measures, duties
+from scoring.reference.table import start_ms
+
+UNKNOWN: Final = -1
+DAY_MS: Final = 86_400_000
+TOKYO_MS: Final = 9 * 3_600_000
+
+_RISKY, _BINDING, _LATER, _LATE, _OUTDATED, _STALE = range(6)
+"""Bits of a state; above them is the era."""
+
+_ERA: Final = 6
+_AGE: Final = 12  # in the key of a text: the age above the state, the kind of merchant above that
+_KIND: Final = 28
+_LEFT_OUT: Final = frozenset({"checklist_score", "outdated", "self_declared", "owed", "age_days"})
+"""Members that are left out where they say nothing: most merchants are unknown, and each byte is sent and kept."""
+
+TEXTS_MAX: Final = 65_536
+"""About 25 MB."""
+
+_NEVER: Final = 2**62
+_DAY: Final = timedelta(days=1)
+
+
+class Facts(NamedTuple):
+    """What was told of a merchant that does not change with time; -1 is unknown.
+
+    `told`: there is a checklist. `dated`: it says when it was attested.
+    """
+
+    known: bool = False
+    told: bool = False
+    dated: bool = False
+    self_declared: int = UNKNOWN
+    tds_mode: int = UNKNOWN  # TdsModeCode
+    goods: int = UNKNOWN
+    fraud_status: int = UNKNOWN  # FraudStatusCode
+    declared: Declaration = (DeclaredItem(),) * len(CHECKLIST_ITEMS)
+
+
+class Eras(NamedTuple):
+    """The rules by time: era 0 is before the first change, era k from `starts_ms[k - 1]` on.
+
+    `changed_ms` int64[eras]: when the list in force changed last. `late_from_ms` int64[eras]: a contract made from then
+    on needed 3-D Secure.
+    """
+
+    starts_ms: NDArray[np.int64]
+    rules: tuple[ChecklistRules | None, ...]
+    due: tuple[frozenset[str], ...]
+    changed_ms: NDArray[np.int64]
+    late_from_ms: NDArray[np.int64]
+
+
+@cache
+def eras() -> Eras:
+    """Lay out the tables of this package. Read once."""
+    items, measures, owing = checklist_items(), checklist_measures(), duties()
+    after = {row.due_on + _DAY for row in owing if row.due_on is not None}
+    days = sorted(items.changes | measures.changes | owing.changes | after)
+    assert len(days) < 1 << _AGE - _ERA, "more eras than a state has room for"
+    rules = (None, *(rules_on(items, measures, day) for day in days))
+    contracts = [owing.find(("TDS_CONTRACT",), day) for day in days]
+    return Eras(
+        np.array([start_ms(day) for day in days], dtype=np.int64),
+        rules,
+        (frozenset(), *(due_on(owing, day) for day in days)),
+        np.array([_NEVER if of is None else start_ms(of.changed_on) for of in rules], dtype=np.int64),
+        np.array(
+            [_NEVER, *(start_ms(of.due_on + _DAY) if of is not None and of.due_on else _NEVER for of in contracts)],
+            dtype=np.int64,
+        ),
+    )
+
+
+class Summaries:
+    """Keep the texts of the summaries, by kind of merchant, state, and age of the attestation.
+
+    A kind is held as long as a merchant is of it. Texts are kept up to `TEXTS_MAX`, then made again as they are needed.
+    """
+
+    def __init__(self) -> None:
+        self._kinds: dict[Facts, tuple[int, int]] = {}  # number of the kind, and how many merchants are of it
+        self._facts: dict[int, Facts] = {}
+        self._next = 0
+        self._heads: dict[int, bytes] = {}
+        self._texts = _Texts(self._made)
+
+    def hold(self, facts: Facts) -> int:
+        """Return the number of a merchant's kind; call `release` when the merchant is no longer of it."""
+        kind, merchants = self._kinds.get(facts) or (self._next, 0)
+        if not merchants:
+            self._next += 1
+            self._facts[kind] = facts
+        self._kinds[facts] = kind, merchants + 1
+        return kind
+
+    def release(self, kind: int) -> None:
+        """Let go of a kind: one merchant less is of it."""
+        facts = self._facts[kind]
+        _, merchants = self._kinds[facts]
+        if merchants > 1:
+            self._kinds[facts] = kind, merchants - 1
+        else:
+            del self._kinds[facts], self._facts[kind]
+
+    def texts(self, kinds: NDArray[np.int64], states: NDArray[np.int64], ages: NDArray[np.int64]) -> list[bytes]:
+        """Give the summary of each event: all are [n], ages in days, -1 unknown."""
+        keys: NDArray[np.int64] = (kinds << _KIND) + ((ages + 1) << _AGE) + states
+        texts = self._texts
+        return [texts[key] for key in keys.tolist()]
+
+    def __len__(self) -> int:
+        """How many kinds of merchants there are."""
+        return len(self._kinds)
+
+    def _made(self, key: int) -> bytes:
+        kind, age, state = key >> _KIND, (key >> _AGE & (1 << _KIND - _AGE) - 1) - 1, key & (1 << _AGE) - 1
+        place = kind << _AGE | state
+        head = self._heads.get(place)
+        if head is None:
+            if len(self._heads) >= TEXTS_MAX:
+                self._heads.clear()
+            self._heads[place] = head = _encoded(self._facts[kind], state)
+        return head + b"}" if age == UNKNOWN else b'%b,"age_days":%d}' % (head, age)
+
+
+class _Texts(dict[int, bytes]):
+    def __init__(self, make: Callable[[int], bytes]) -> None:
+        self._make = make
+
+    def __missing__(self, key: int) -> bytes:
+        if len(self) >= TEXTS_MAX:
+            self.clear()
+        self[key] = text = self._make(key)
+        return text
+
+
+def _encoded(facts: Facts, state: int) -> bytes:
+    """Encode a summary without its last member, the age, and its end."""
+    rules, due = eras().rules[state >> _ERA], eras().due[state >> _ERA]
+    statuses = statuses_of(facts.declared, rules)
+    gaps = [item for item, status in zip(CHECKLIST_ITEMS, statuses, strict=True) if status == "NOT_IMPLEMENTED"]
+    unknown = statuses.count("UNKNOWN")
+    score = None if rules is None else score_of(statuses, rules)
+    summary = ComplianceSummary(
+        known=facts.known,
+        tds_mode=_name(TdsModeCode, facts.tds_mode),
+        gaps=list(gaps),
+        stale=bool(state >> _STALE & 1) if facts.dated else None,
+        high_risk_goods=bool(state >> _RISKY & 1) if facts.goods == UNKNOWN else facts.goods == 1,
+        fraud_status=_name(FraudStatusCode, facts.fraud_status),
+        checklist_known=unknown < len(CHECKLIST_ITEMS) if facts.told else None,
+        unknown_items=unknown if facts.told else None,
+        checklist_score=None if score is None else round(float(score), 4),
+        outdated=bool(state >> _OUTDATED & 1) if facts.dated and rules is not None else None,
+        self_declared=None if facts.self_declared == UNKNOWN else facts.self_declared == 1,
+        owed=owed(
+            due if state >> _BINDING & 1 else (),
+            gaps,
+            tds_mode=facts.tds_mode,
+            introduced_later=bool(state >> _LATER & 1),
+            contracted_late=bool(state >> _LATE & 1),
+            fraud_status=facts.fraud_status,
+        ),
+    )
+    members = ((name, getattr(summary, name)) for name in summary.__struct_fields__)
+    return orjson.dumps({name: value for name, value in members if name not in _LEFT_OUT or value not in (None, [])})[
+        :-1
+    ]
+
+
+def states_of(
+    event_ms: NDArray[np.int64],
+    attested_ms: NDArray[np.int64],
+    introduced_ms: NDArray[np.int64],
+    contracted_ms: NDArray[np.int64],
+    *,
+    stale: NDArray[np.bool_],
+    risky: NDArray[np.bool_],
+    binding: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """Give the state of each event's summary: all are [n], times in ms, -1 unknown.
+
+    `binding`: the Guidelines bind this payment's merchant.
+    """
+    rules, bits = eras(), np.empty((6, len(event_ms)), dtype=np.bool_)
+    era: NDArray[np.int64] | np.int64 = np.searchsorted(rules.starts_ms, event_ms.max(initial=0), side="right")
+    if era and event_ms.min() < rules.starts_ms[era - 1]:  # events of several eras in one batch
+        era = np.searchsorted(rules.starts_ms, event_ms, side="right")
+    np.less(attested_ms, rules.changed_ms[era], out=bits[_OUTDATED])
+    np.greater_equal(contracted_ms, rules.late_from_ms[era], out=bits[_LATE])
+    bits[_LATE] &= contracted_ms <= event_ms
+    np.greater(introduced_ms, event_ms, out=bits[_LATER])
+    bits[_STALE], bits[_RISKY], bits[_BINDING] = stale, risky, binding
+    states: NDArray[np.int64] = np.packbits(bits, axis=0, bitorder="little")[0] + (np.asarray(era) << _ERA)
+    return states
+
+
+def ages_of(event_ms: NDArray[np.int64], attested_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Count the days in Tokyo from each attestation to its event; -1 where it is unknown, or came later."""
+    days = (event_ms + TOKYO_MS) // DAY_MS - (attested_ms + TOKYO_MS) // DAY_MS
+    return np.where((attested_ms == UNKNOWN) | (days < 0), UNKNOWN, np.minimum(days, AGE_DAYS_MAX))
+
+
+def _name(codes: type[TdsModeCode] | type[FraudStatusCode], code: int) -> str:
+    return codes(code).name if code != UNKNOWN else "UNKNOWN"
