@@ -170,8 +170,8 @@ def test_more_texts_than_are_kept_are_made_again(monkeypatch: pytest.MonkeyPatch
     for _ in range(2):
         for number in range(9):
             assert summary(store, f"m-{number}")["fraud_status"] == STATUSES[number % 5]
-    assert len(store._summaries._texts) <= 3
-    assert len(store._summaries._heads) <= 3
+            assert len(store._summaries._texts) <= 3
+            assert len(store._summaries._heads) <= 3
 
 
 def test_a_full_store_takes_changes_of_those_it_holds_and_a_new_one_for_each_that_is_forgotten() -> None:

@@ -76,7 +76,6 @@ EXPLAINED: Final = {
     "scoring/merchants/goods.py: (3000, 3500)": "lodging begins at 3501 and is written later",
     "scoring/merchants/goods.py: (7991, 7991)": "entertainment begins at 7992 and is written later",
     "scoring/merchants/store.py: ITEM_FIRST = 9": "a column that nothing reads before those of the items",
-    "scoring/merchants/store.py: TDS_INTRODUCED_MS] = ": "read by the verdict only: tests/threeds/test_threeds.py",
     "scoring/merchants/store.py: _HANDLING = ": "a column that no feature and no summary reads",
     "scoring/merchants/store.py: row[MerchantCol.HANDLING] = ": "the same",
     "scoring/merchants/store.py: np.full((1024, ": "room for the first merchants; it grows",
@@ -87,6 +86,11 @@ EXPLAINED: Final = {
     "scoring/decide/alerts.py: len(self._cases) > 2 * ": "the same limit: one recalled case more or less",
     "scoring/decide/alerts.py: self._is_sorted = True": "no cases, or those just sorted: a sort changes nothing",
     "scoring/decide/alerts.py: CASES_MAX = ": "a limit of memory: one case more or less",
+    "scoring/merchants/summaries.py: _ERA: Final = ": "the width of a field: a wider one holds the same",
+    "scoring/merchants/summaries.py: _AGE: Final = ": "the same",
+    "scoring/merchants/summaries.py: _KIND: Final = ": "the same",
+    "scoring/merchants/summaries.py: bitorder=": "numpy reads the first letter",
+    "scoring/merchants/summaries.py: self._next += 1": "numbers of kinds only have to differ",
     "scoring/reference/table.py: TypeVar(": "a name that only messages of type checkers show",
 }
 
