@@ -94,6 +94,10 @@ def _fraud_status(_event: Row, merchant: Row, _verdict: Row) -> str:
     return FraudStatusCode(status).name if status >= 0 else "UNKNOWN"
 
 
+def _first_use(_event: Row, _merchant: Row, verdict: Row) -> int | None:
+    return verdict[threeds.FIRST_USE_MS] if verdict[threeds.FIRST_USE_MS] >= 0 else None
+
+
 _CURRENCY_NAMES: Final = {number: name for name, (number, _) in sorted(CURRENCIES.items())}
 FACTS: Final[dict[str, Fact]] = {
     "network": _name(Col.NETWORK, {code: code.name.lower() for code in NetworkCode if code}),
@@ -126,6 +130,7 @@ FACTS: Final[dict[str, Fact]] = {
     "event_ms": _number(Col.EVENT_MS),
     "expected_reason": Fact(_expected_reason),
     "fraud_status": Fact(_fraud_status),
+    "first_use_ms": Fact(_first_use, counts=True),
 }
 """Every fact that a rule's row of the reference file may name, but `reason_group`, which that file itself says."""
 

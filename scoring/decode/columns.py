@@ -71,6 +71,9 @@ class Col(IntEnum):
     CHALLENGE_EXEMPTION = 54
     TRUST_LIST_SOURCE = 55
     RESULTS_STATUS = 56
+    CAVV_KEY = 57  # this and the next: 64 bits of a hash, the same at every acquirer; 0 absent
+    DS_TRANS_KEY = 58  # of a dsTransID that is a UUID
+    ORDER_KEY = 59
 
 
 def _letters_packed() -> dict[str, int]:

@@ -86,13 +86,13 @@ def keys_of(data: NDArray[np.uint8], spans: NDArray[np.int64], joined: int, out:
     Bit e of `joined` leaves the acquirer out of the key of entity e.
     """
     nothing = uint64(0)
-    acquirer = _part(data, spans, 1)
-    merchant = _part(data, spans, 3)
-    prefix = _part(data, spans, 4)
-    out[r, 0] = _present(_part(data, spans, 0))
+    acquirer = part_key(data, spans, 1)
+    merchant = part_key(data, spans, 3)
+    prefix = part_key(data, spans, 4)
+    out[r, 0] = _present(part_key(data, spans, 0))
     for e in range(8):
         if e == _CARD:
-            own = _part(data, spans, 2)
+            own = part_key(data, spans, 2)
         elif e == _MERCHANT:
             own = merchant
         elif e == _MERCHANT_BIN:
@@ -100,14 +100,14 @@ def keys_of(data: NDArray[np.uint8], spans: NDArray[np.int64], joined: int, out:
         elif e == _BIN:
             own = prefix
         else:
-            own = _part(data, spans, 1 + e)
+            own = part_key(data, spans, 1 + e)
         scope = nothing if (joined >> e) & 1 else acquirer
         out[r, 1 + e] = _present(_chain(_chain(uint64(e + 1), scope), own)) if own != nothing else nothing
 
 
 @helper
-def _part(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) -> uint64:
-    """Hash one part; 0 if it is empty."""
+def part_key(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) -> uint64:
+    """Hash one part of `data`, by its number among int64[n, 2] spans; 0 if it is empty."""
     return _hash_bytes(data, spans[part, 0], spans[part, 1]) if spans[part, 1] > spans[part, 0] else uint64(0)
 
 

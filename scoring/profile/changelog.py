@@ -15,8 +15,19 @@ from scoring.profile.entities import REPORTED, Entity
 from scoring.profile.kernels import entry_points, rows, store
 from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
-from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIGHTING, Packed, RowFormatError
-from scoring.profile.sightings import NO_ROWS, Sightings
+from scoring.profile.packed import (
+    KEY_WORDS,
+    NO_ROWS,
+    PARTITION_BITS,
+    PROOF,
+    ROW_FORMAT,
+    SIGHTING,
+    Packed,
+    RowFormatError,
+    joined,
+)
+from scoring.profile.proofs import Proofs
+from scoring.profile.sightings import Sightings
 
 LAYOUT: Final = f"{crc32(repr(ROW_LAYOUTS).encode()):08x}"
 """Digest of the offsets and names in a row. Rows of another layout cannot be read, even if their version is the same.
@@ -27,7 +38,12 @@ A new name of a field changes it too: so the owner partition of a row is still c
 _T = TypeVar("_T", bound=np.generic)
 _PARTITION_MASK: Final = np.uint64(0xFFFFFFFF)
 _FORM: Final = ("C", "W")
-_KINDS: Final = {**{int(entity): entity.name for entity in Entity}, REPORTED: "REPORTED", SIGHTING: "SIGHTING"}
+_KINDS: Final = {
+    **{int(entity): entity.name for entity in Entity},
+    REPORTED: "REPORTED",
+    PROOF: "PROOF",
+    SIGHTING: "SIGHTING",
+}
 _ROOM_MIN: Final = 4_096
 
 
@@ -42,11 +58,13 @@ class Changelog:
         self._gone_n = np.zeros(1, dtype=np.int64)
         self._owned: set[int] = set()
         self.sightings = Sightings(partitions)
+        self.proofs = Proofs(partitions)
 
     def own(self, partition: int) -> None:
         """Track evictions of a partition: this worker flushes it. Evictions of other partitions are not kept."""
         self._owned.add(partition)
         self.sightings.own(partition)
+        self.proofs.own(partition)
 
     def journal(self, partition: int, events: int) -> Journal:
         """Return the journal of a partition, with room for all rows that so many events can change."""
@@ -66,7 +84,7 @@ class Changelog:
     def flush(self, partition: int) -> tuple[Packed, Packed]:
         """Pack the dirty rows of a partition, rows of cards and shared rows apart, and mark them clean.
 
-        New sightings of cards come last among the shared rows.
+        New sightings of cards and uses of proofs come last among the shared rows.
         """
         journal = self.journal(partition, 0)
         stores = journal.dirty[: journal.dirty_n[0]] >> store.AT_BITS
@@ -75,7 +93,8 @@ class Changelog:
         of_cards = {kind: counts.pop(kind) for kind in (Entity.CARD, REPORTED)}
         gone = int(self._gone_n[0])
         cards = self._pack(partition, True, of_cards, gone, journal, NO_ROWS)
-        shared = self._pack(partition, False, counts, gone, journal, self.sightings.flush(partition))
+        last = joined(self.sightings.flush(partition), self.proofs.flush(partition))
+        shared = self._pack(partition, False, counts, gone, journal, last)
         journal.dirty_n[0] = 0
         self._forget_gone(self._owned - {partition})
         return cards, shared
@@ -115,6 +134,7 @@ class Changelog:
         if n != rows.DONE:
             raise RowFormatError(_what_is_wrong(packed, n, partition))
         self.sightings.restore(partition, packed)
+        self.proofs.restore(partition, packed)
 
     def settle(self) -> None:
         """End a restore in place: the rows that it left empty can be used."""
@@ -128,6 +148,7 @@ class Changelog:
         journal = self.journal(partition, len(keys))
         entry_points.mark(np.require(keys, np.uint32, _FORM), partition, self._arena, journal)
         self.sightings.rewrite(partition, keys)
+        self.proofs.rewrite(partition, keys)
 
     def forget_cards(self, partition: int) -> None:
         """Remove the cards of a partition that was revoked."""
@@ -139,11 +160,13 @@ class Changelog:
         entry_points.leave(partition, False, self._arena, self.journal(partition, 1 << 10))
         self._drop_notes(partition)
         self.sightings.forget(partition)
+        self.proofs.forget(partition)
 
     def _drop_notes(self, partition: int) -> None:
         self.journal(partition, 0).dirty_n[0] = 0
         self._owned.discard(partition)
         self.sightings.leave(partition)
+        self.proofs.leave(partition)
         self._forget_gone(self._owned)
 
     @property

@@ -20,6 +20,13 @@ SIGHTING_WORDS: Final = 2
 """uint32 words of the value of such a row: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""
 
 
+PROOF: Final = 254
+"""In place of the entity, in the key of a proof: its first use that a partition saw (`profile.proofs`)."""
+
+PROOF_WORDS: Final = 8
+"""uint32 words of the value of such a row: ROW_FORMAT, number of the use (lower half, upper half), its five facts."""
+
+
 class RowFormatError(Exception):
     """Raised when a logged row cannot be read: it is of another version, or damaged."""
 
@@ -36,3 +43,19 @@ class Packed(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.ends)
+
+
+NO_ROWS: Final = Packed(
+    np.empty((0, KEY_WORDS), dtype=np.uint32), np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
+)
+
+
+def joined(first: Packed, second: Packed) -> Packed:
+    """Put the rows of one batch behind those of another."""
+    if not len(first) or not len(second):
+        return first if len(first) else second
+    return Packed(
+        np.concatenate([first.keys, second.keys]),
+        np.concatenate([first.values, second.values]),
+        np.concatenate([first.ends, second.ends + len(first.values)]),
+    )

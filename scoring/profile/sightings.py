@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIGHTING, SIGHTING_WORDS, Packed
+from scoring.profile.packed import KEY_WORDS, NO_ROWS, PARTITION_BITS, ROW_FORMAT, SIGHTING, SIGHTING_WORDS, Packed
 
 SAMPLED_BITS: Final = 8
 """One card in 256: wrong keys affect most cards of a producer, so a few thousand events are enough to notice.
@@ -28,10 +28,6 @@ These are the lowest bits of the hash as it is. Stores, sketches and fingerprint
 
 CARDS_MAX: Final = 1 << 16
 """Limit of sightings, some 7 MB: a sample of 16 million cards. The oldest sighting is evicted."""
-
-NO_ROWS: Final = Packed(
-    np.empty((0, KEY_WORDS), dtype=np.uint32), np.empty(0, dtype=np.uint32), np.empty(0, dtype=np.int64)
-)
 
 _CHOSEN: Final = np.uint64((1 << SAMPLED_BITS) - 1)
 _LOW: Final = np.uint64(0xFFFFFFFF)

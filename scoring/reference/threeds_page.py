@@ -25,6 +25,12 @@ What a decision says of 3-D Secure (`tds`), and from which tables it is judged.
 
 A rule that is not active never breaks: it needs what this release does not keep, or the feed of results.
 
+TDS08, TDS09 and TDS10 compare a payment with the first use of its cryptogram or dsTransID in the last 90 days. Uses are
+rows of `shared-profiles`, by partition: a restart finds them again, and other workers read them with their next poll.
+The last 1,048,576 uses of all partitions together are remembered. Refunds and reversals are not compared. A dsTransID
+that the merchant initiates or that comes by 3RI refers to the first payment by right. Cards are compared within one
+acquirer only: their keys differ between acquirers.
+
 TDS01 holds only for the acquirers that `threeds.cavv_hmac_from` names, the tolerance of TDS14 is
 `threeds.amount_tolerance`. Without `tds.purchase_currency` the authenticated amount is in the currency of the payment.
 
@@ -43,7 +49,7 @@ CONDITIONS: Final = {
     "TDS07": "The network found the cryptogram wrong",
     "TDS08": "The cryptogram was used with another card",
     "TDS09": "The cryptogram or dsTransID was used at another merchant or acquirer",
-    "TDS10": "The cryptogram was used for another order",
+    "TDS10": "The cryptogram was used for another order of the same card and merchant",
     "TDS11": "dsTransID is no UUID, or all zeros",
     "TDS12": "No record of the results after the grace time",
     "TDS13": "The authenticated amount is in another currency",

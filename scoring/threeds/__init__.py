@@ -7,6 +7,7 @@ from scoring.threeds.columns import (
     ECI_RESPONSE,
     EXPECTED,
     EXPECTED_REASON,
+    FIRST_USE_MS,
     FLOW,
     LIABILITY,
     LIABILITY_REASON,
@@ -16,6 +17,7 @@ from scoring.threeds.columns import (
     VERDICT_COLUMNS,
     decoded,
 )
+from scoring.threeds.replays import find_replays
 from scoring.threeds.tables import Tables, tables_of
 from scoring.threeds.verdict import normalise
 
@@ -26,6 +28,7 @@ __all__ = [
     "ECI_RESPONSE",
     "EXPECTED",
     "EXPECTED_REASON",
+    "FIRST_USE_MS",
     "FLOW",
     "LIABILITY",
     "LIABILITY_REASON",
@@ -35,6 +38,7 @@ __all__ = [
     "VERDICT_COLUMNS",
     "Tables",
     "decoded",
+    "find_replays",
     "normalise",
     "tables_of",
 ]

@@ -10,7 +10,9 @@ BROKEN, RULES, RAISED = 8, 9, 10
 """Rules of consistency as bits, TDS01 is bit 1: broken by the event; those of them that are active; graver cases."""
 CODE: Final = 11
 """The columns that a summary shows, as one number; see `coded`."""
-VERDICT_COLUMNS: Final = 12
+FIRST_USE_MS: Final = 12
+"""When the replayed proof of the event was used first; -1 where none was."""
+VERDICT_COLUMNS: Final = 13
 _SHOWN: Final = ((STATUS, 10), (ECI, 10), (ECI_RESPONSE, 10), (LIABILITY_REASON, 32), (EXPECTED_REASON, 32), (FLOW, 8))
 
 

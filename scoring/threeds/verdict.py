@@ -31,6 +31,7 @@ from scoring.threeds.columns import (
     ECI_RESPONSE,
     EXPECTED,
     EXPECTED_REASON,
+    FIRST_USE_MS,
     FLOW,
     LIABILITY,
     LIABILITY_REASON,
@@ -181,6 +182,7 @@ def _judge(
     out[RULES] = found & lists[ACTIVE, 0]
     out[RAISED] = found & graver(merchant, status)
     shown = (status * 10 + eci_class) * 10 + response_class
+    out[FIRST_USE_MS] = -1
     out[CODE] = ((shown * 32 + liability) * 32 + why) * 8 + flow
 
 

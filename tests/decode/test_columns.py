@@ -40,7 +40,7 @@ def test_a_plain_event_is_unknown_wherever_it_is_silent() -> None:
     assert {name for name, value in found.items() if value == -1} == silent
     zero = {"EXPONENT", "IP_COUNTRY", "SHIP_COUNTRY", "FUNDING", "KIND", "CVV2", "AVS", "CAVV_RESULT", "TDS_VERSION"}
     zero |= {"TRANS_STATUS", "HAS_CAVV", "DS_TRANS_ID", "EXEMPT", "TRUST_LIST", "HAS_REGISTRATION_TDS"}
-    zero |= {"WALLET_KIND", "PURCHASE_CURRENCY"}
+    zero |= {"WALLET_KIND", "PURCHASE_CURRENCY", "CAVV_KEY", "DS_TRANS_KEY", "ORDER_KEY"}
     assert {name for name, value in found.items() if value == 0} == zero
 
 
@@ -85,6 +85,25 @@ def test_the_shipped_example_reads_as_it_is_written() -> None:
         "RECURRING": 0,
     }
     assert {name: found[name] for name in expected} == expected
+
+
+def test_the_hashes_of_proofs_are_one_for_each_text_whoever_sends_it() -> None:
+    uuid = "f7aa5dab-4d36-43c1-8d0b-930065f908e8"
+
+    def keys(cavv: str | None, uuid: str | None, order: str | None, **more: Any) -> tuple[int, ...]:
+        found = row(tds={"cavv_hmac": cavv, "ds_trans_id": uuid}, txn={"order_ref_hmac": order}, **more)
+        return found["CAVV_KEY"], found["DS_TRANS_KEY"], found["ORDER_KEY"]
+
+    plain = keys("a" * 64, uuid, "b" * 64)
+    assert 0 not in plain
+    assert plain == keys("a" * 64, uuid, "b" * 64, acquirer={"id": "acq-9"}, merchant={"id": "m-9"})
+    others = [keys("c" * 64, uuid, "b" * 64), keys("a" * 64, uuid[:-1] + "9", "b" * 64), keys("a" * 64, uuid, "c" * 64)]
+    assert [[a == b for a, b in zip(plain, other, strict=True)] for other in others] == [
+        [place != changed for place in range(3)] for changed in range(3)
+    ]
+    for odd in ("", "no uuid", "00000000-0000-0000-0000-000000000000", uuid.replace("-", "")):
+        assert keys("a" * 64, odd, None) == (plain[0], 0, 0)
+    assert keys(None, None, None) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(

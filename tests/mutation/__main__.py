@@ -57,6 +57,7 @@ TESTS = {
     "scoring/decide": ["tests/decide"],
     "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],
     "scoring/profile/kernels/reports.py": _REPORTS,
+    "scoring/profile/proofs.py": ["tests/profile/rows/test_proofs.py", "tests/threeds/replays"],
     "models/training": [*_PLAN, *_LINES, "tests/training/test_cli.py", "tests/training/test_matrix.py"],
     "models/training/matrix.py": _ROWS,
     "models/training/records.py": [*_LINES, "tests/training/test_training.py"],

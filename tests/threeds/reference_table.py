@@ -108,9 +108,9 @@ TDS04 SUBMITTED_AFTER_REFUSAL MEDIUM HIGH - yes -
 TDS05 INCOMPLETE_AUTHENTICATION MEDIUM - - yes -
 TDS06 CRYPTOGRAM_MALFORMED HIGH - - yes -
 TDS07 CRYPTOGRAM_FAILED HIGH - - yes -
-TDS08 CRYPTOGRAM_OF_ANOTHER_CARD CRITICAL - - no -
-TDS09 PROOF_OF_ANOTHER_MERCHANT CRITICAL - - no -
-TDS10 CRYPTOGRAM_OF_ANOTHER_ORDER MEDIUM - - no -
+TDS08 CRYPTOGRAM_OF_ANOTHER_CARD CRITICAL - - yes what was used before the last million proofs
+TDS09 PROOF_OF_ANOTHER_MERCHANT CRITICAL - - yes what was used before the last million proofs
+TDS10 CRYPTOGRAM_OF_ANOTHER_ORDER MEDIUM - - yes what was used before the last million proofs
 TDS11 ODD_DS_TRANS_ID MEDIUM - - yes sequential and repeated ids
 TDS12 NO_RESULT_RECORD MEDIUM - INFO no -
 TDS13 RESULT_OF_ANOTHER_PAYMENT HIGH - - yes card and merchant of the result
@@ -133,6 +133,7 @@ EVIDENCE: Final = {
     "TDS05": "trans_status challenge_cancel",
     "TDS06": "network eci trans_status",
     "TDS07": "network cavv_result trans_status",
+    **dict.fromkeys(("TDS08", "TDS09", "TDS10"), "first_use_ms"),
     "TDS11": "ds_trans_id_form",
     "TDS13": "currency purchase_currency",
     "TDS14": "amount exponent purchase_amount purchase_exponent currency",

@@ -1,8 +1,9 @@
 """Shares of genuine traffic that break a rule: small shares, by shops and providers that are set up wrongly.
 
 No share is zero: otherwise a model would learn that only fraud breaks the rule. Rules that a genuine payment cannot
-break have no lapse: the directory servers refuse a retired message version (TDS16). Rules that are not judged yet have
-none either: those over several payments (TDS08 to TDS10, TDS21) and over the results of 3-D Secure (TDS12, TDS23).
+break have no lapse: the directory servers refuse a retired message version (TDS16). Rules that no feature shows have
+none either, those over several payments (TDS08 to TDS10), nor those that are not judged yet: TDS21, and those over the
+results of 3-D Secure (TDS12, TDS23).
 """
 
 from collections.abc import Mapping

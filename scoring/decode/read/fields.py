@@ -78,6 +78,9 @@ class Span(IntEnum):
     ACCOUNT = 7
     ADDRESS = 8
     RESPONSE_CODE = 9
+    CAVV = 10
+    DS_TRANS_ID = 11
+    ORDER = 12
 
 
 SPANS: Final = len(Span)
@@ -115,6 +118,7 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "txn.channel": _code(Col.CHANNEL, Vocabulary.CHANNEL, STRICT),
     "txn.initiator": _code(Col.INITIATOR, Vocabulary.INITIATOR, STRICT),
     "txn.recurring": Meaning(Col.RECURRING),
+    "txn.order_ref_hmac": Meaning(span=Span.ORDER),
     "txn.wallet": _code(Col.WALLET, Vocabulary.WALLET, WALLET),
     "txn.wallet_kind": _code(Col.WALLET_KIND, Vocabulary.WALLET_KIND, STRICT),
     "amount.minor": Meaning(Col.AMOUNT_MINOR),
@@ -134,8 +138,8 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "tds.trans_status": _code(Col.TRANS_STATUS, Vocabulary.TRANS_STATUS),
     "tds.trans_status_reason": _code(Col.TRANS_STATUS_REASON, Vocabulary.REASON, -1),
     "tds.eci": _code(Col.ECI, Vocabulary.ECI, UNREADABLE_ECI),
-    "tds.cavv_hmac": Meaning(Col.HAS_CAVV, GIVEN),
-    "tds.ds_trans_id": Meaning(Col.DS_TRANS_ID, IDENTIFIER),
+    "tds.cavv_hmac": Meaning(Col.HAS_CAVV, GIVEN, span=Span.CAVV),
+    "tds.ds_trans_id": Meaning(Col.DS_TRANS_ID, IDENTIFIER, span=Span.DS_TRANS_ID),
     "tds.auth_type": _code(Col.AUTH_TYPE, Vocabulary.AUTH_TYPE, -1),
     "tds.auth_method": _code(Col.AUTH_METHOD, Vocabulary.AUTH_METHOD, -1),
     "tds.challenge_ind": _code(Col.CHALLENGE_IND, Vocabulary.CHALLENGE_IND, -1),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scoring.contract.codes import IdForm, Kind, OutcomeClass, TxnTypeCode
 from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
+from scoring.decode.hashing import part_key
 from scoring.decode.read.answers import answer_of
 from scoring.decode.read.fields import (
     CATEGORY,
@@ -25,6 +26,7 @@ from scoring.decode.read.fields import (
     VOCABULARY,
     Scratch,
     Slate,
+    Span,
 )
 from scoring.decode.read.lexicon import MISSING
 from scoring.decode.read.words import look_up
@@ -55,6 +57,9 @@ _NORMALISED: Final = int(Scratch.NORMALISED)
 _APPROVED_FLAG: Final = int(Scratch.APPROVED)
 _BIN_ODD: Final = int(Scratch.BIN_ODD)
 _LAST4_ODD: Final = int(Scratch.LAST4_ODD)
+_CAVV, _DS_TRANS, _ORDER = int(Span.CAVV), int(Span.DS_TRANS_ID), int(Span.ORDER)
+_CAVV_KEY, _DS_TRANS_KEY, _ORDER_KEY = int(Col.CAVV_KEY), int(Col.DS_TRANS_KEY), int(Col.ORDER_KEY)
+_DS_TRANS_ID: Final = int(Col.DS_TRANS_ID)
 _APPROVED: Final = int(OutcomeClass.APPROVED)
 _GENERIC: Final = int(OutcomeClass.GENERIC)
 _KIND_OF: Final = {TxnTypeCode.REFUND: Kind.REFUND, TxnTypeCode.REVERSAL: Kind.REVERSAL}
@@ -183,4 +188,8 @@ def finish(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -> i
     if outcome == 0 and row[_APPROVED_FLAG] >= 0:
         outcome = _APPROVED if row[_APPROVED_FLAG] else _GENERIC
     row[_OUTCOME] = outcome
+    row[_CAVV_KEY] = whole(part_key(slate.data, slate.spans, _CAVV))
+    row[_ORDER_KEY] = whole(part_key(slate.data, slate.spans, _ORDER))
+    is_id = row[_DS_TRANS_ID] == _UUID
+    row[_DS_TRANS_KEY] = whole(part_key(slate.data, slate.spans, _DS_TRANS)) if is_id else 0
     return READ

@@ -1,0 +1,225 @@
+"""Proofs: remember the first use of cryptograms and of dsTransIDs, so that a replayed one is noticed.
+
+A proof is a keyed hash that the event carries, never the cryptogram. Each partition keeps the uses that it saw in a
+ring of its own: a full one forgets the oldest. A use is logged once in `shared-profiles` with its number in the ring,
+so a restore puts each where it was, and other workers read it. A use counts for AGE_MAX_S of event time.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.profile.packed import KEY_WORDS, NO_ROWS, PARTITION_BITS, PROOF, PROOF_WORDS, ROW_FORMAT, Packed
+
+USES_MAX: Final = 1 << 20
+"""Uses remembered of all partitions together, some 200 MB when full: an event has one or two."""
+
+AGE_MAX_S: Final = 90 * 86_400
+"""A use that is older is forgotten: networks take no authentication of more than 90 days."""
+
+FACTS: Final = 5
+"""Columns of what is kept of a use, uint32: card, merchant, order (0 unknown), acquirer, second of event time."""
+CARD, MERCHANT, ORDER, ACQUIRER, SECOND = range(FACTS)
+
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_32: Final = np.uint64(32)
+
+
+class Replay(NamedTuple):
+    """A proof that was used before: `place` among those observed, and the facts of the use that is known."""
+
+    place: int
+    known: tuple[int, ...]
+
+
+class _Ring:
+    """The uses of one partition: number s stands at s modulo the size."""
+
+    def __init__(self, size: int) -> None:
+        self.keys = np.zeros(size, dtype=np.uint64)  # 0: none
+        self.numbers = np.full(size, -1, dtype=np.int64)
+        self.facts = np.zeros((size, FACTS), dtype=np.uint32)
+        self.end = 0  # number of the next use
+        self.flushed = 0  # those before it are logged
+        self.again: dict[int, None] = {}  # keys whose rows the next flush writes, or buries
+        self.is_owned = False
+
+
+class Proofs:
+    """Remember uses, by this worker and by others. `uses_max` bounds those of all partitions."""
+
+    def __init__(self, partitions: int, uses_max: int = USES_MAX) -> None:
+        self._size = max(1 << (uses_max // partitions).bit_length() - 1, 1)
+        self._rings: dict[int, _Ring] = {}
+        self._places: dict[int, int | tuple[int, ...]] = {}  # by key: partition * size + position; several in a tuple
+
+    def observe(self, keys: NDArray[np.uint64], facts: NDArray[np.uint32], partition: int) -> list[Replay]:
+        """Take proofs in the order of their events; return those that were used before, once for each known use.
+
+        `keys` uint64[m], none 0; `facts` uint32[m, FACTS].
+        """
+        listed: list[int] = keys.tolist()
+        found = list(map(self._places.get, listed))
+        if found.count(None) == len(listed) and len(set(listed)) == len(listed):
+            self._append(partition, keys, facts)
+            return []
+        replays: list[Replay] = []
+        fresh: set[int] = set()
+        begin = 0
+        for place, key in enumerate(listed):
+            if found[place] is None and key not in fresh:
+                fresh.add(key)
+                continue
+            self._append(partition, keys[begin:place], facts[begin:place])
+            replays += self._compare(place, key, facts[place], partition)
+            begin = place + 1
+        self._append(partition, keys[begin:], facts[begin:])
+        return replays
+
+    def _compare(self, place: int, key: int, facts: NDArray[np.uint32], partition: int) -> Iterable[Replay]:
+        known = [self._facts_at(code) for code in self._codes(key)]
+        recent = [use for use in known if int(facts[SECOND]) - use[SECOND] <= AGE_MAX_S]
+        if not recent:
+            self._drop_of(partition, key)
+            elsewhere = self._codes(key)
+            self._append(partition, np.array([key], dtype=np.uint64), facts[None])
+            if elsewhere:
+                self._places[key] = (*elsewhere, *self._codes(key))
+        return [Replay(place, use) for use in recent]
+
+    def _facts_at(self, code: int) -> tuple[int, ...]:
+        partition, position = divmod(code, self._size)
+        return tuple(self._rings[partition].facts[position].tolist())
+
+    def _codes(self, key: int) -> tuple[int, ...]:
+        codes = self._places.get(key, ())
+        return codes if isinstance(codes, tuple) else (codes,)
+
+    def _append(self, partition: int, keys: NDArray[np.uint64], facts: NDArray[np.uint32]) -> None:
+        """Give new keys the next numbers of the ring; uses that stood there are forgotten."""
+        ring = self._ring(partition)
+        for begin in range(0, len(keys), self._size):  # no batch laps itself
+            part = keys[begin : begin + self._size]
+            numbers = np.arange(ring.end, ring.end + len(part))
+            positions = numbers % self._size
+            if ring.end + len(part) > self._size:
+                for key in ring.keys[positions][ring.numbers[positions] >= 0].tolist():
+                    self._forget(partition, ring, key)
+            ring.keys[positions], ring.numbers[positions] = part, numbers
+            ring.facts[positions] = facts[begin : begin + self._size]
+            ring.end += len(part)
+            listed: list[int] = part.tolist()
+            codes: list[int] = (positions + partition * self._size).tolist()
+            self._places.update(zip(listed, codes, strict=True))
+
+    def _forget(self, partition: int, ring: _Ring, key: int) -> None:
+        if self._drop_of(partition, key) and ring.is_owned:
+            ring.again[key] = None
+
+    def _drop_of(self, partition: int, key: int) -> bool:
+        """Remove what a partition knows of a key; say whether that was anything."""
+        codes = self._codes(key)
+        mine = [code for code in codes if code // self._size == partition]
+        if not mine:
+            return False
+        position = mine[0] % self._size
+        ring = self._rings[partition]
+        ring.keys[position], ring.numbers[position] = 0, -1
+        others = tuple(code for code in codes if code != mine[0])
+        if others:
+            self._places[key] = others if len(others) > 1 else others[0]
+        else:
+            del self._places[key]
+        return True
+
+    def flush(self, partition: int) -> Packed:
+        """Pack what is new of a partition in the order of the uses: rows, then the tombstones of those forgotten."""
+        ring = self._rings.get(partition)
+        if ring is None or (ring.flushed == ring.end and not ring.again):
+            return NO_ROWS
+        numbers = np.arange(max(ring.flushed, ring.end - self._size), ring.end)
+        positions = numbers % self._size
+        positions = positions[ring.numbers[positions] == numbers]
+        new = set(ring.keys[positions].tolist())
+        older, buried = [], []
+        for key in ring.again:
+            code = next((code for code in self._codes(key) if code // self._size == partition), None)
+            if code is None:
+                buried.append(key)
+            elif key not in new:
+                older.append(code % self._size)
+        positions = np.concatenate([np.array(older, dtype=np.int64), positions])
+        ring.flushed, ring.again = ring.end, {}
+        values = np.empty((len(positions), PROOF_WORDS), dtype=np.uint32)
+        values[:, 0] = ROW_FORMAT
+        values[:, 1] = ring.numbers[positions] & 0xFFFFFFFF
+        values[:, 2] = ring.numbers[positions] >> 32
+        values[:, 3:] = ring.facts[positions]
+        known = np.concatenate([ring.keys[positions], np.array(buried, dtype=np.uint64)])
+        keys = np.empty((len(known), KEY_WORDS), dtype=np.uint32)
+        keys[:, 0] = PROOF << PARTITION_BITS | partition
+        keys[:, 1] = known & _LOW
+        keys[:, 2] = known >> _32
+        ends = np.minimum(np.arange(1, len(known) + 1), len(positions)) * PROOF_WORDS
+        return Packed(keys, values.reshape(-1), ends.astype(np.int64))
+
+    def restore(self, partition: int, packed: Packed) -> None:
+        """Take the uses among logged rows that were checked; of two with one key the later counts."""
+        rows = np.flatnonzero(packed.keys[:, 0] >> PARTITION_BITS == PROOF)
+        if not len(rows):
+            return
+        ring = self._ring(partition)
+        ends = packed.ends[rows]
+        begins = np.where(rows > 0, packed.ends[rows - 1], 0)
+        for key, begin, end in zip(_keys(packed.keys[rows]), begins.tolist(), ends.tolist(), strict=True):
+            self._drop_of(partition, key)
+            if end == begin:
+                continue
+            value = packed.values[begin:end].tolist()
+            number = value[1] | value[2] << 32
+            position = number % self._size
+            ring.end = ring.flushed = max(ring.end, number + 1)
+            if ring.numbers[position] > number:
+                continue
+            if ring.numbers[position] >= 0:
+                self._drop_of(partition, int(ring.keys[position]))
+            ring.keys[position], ring.numbers[position], ring.facts[position] = key, number, value[3:]
+            code, others = partition * self._size + position, self._codes(key)
+            self._places[key] = (*others, code) if others else code
+
+    def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
+        """Note the uses among rows by their keys, so that the next flush writes or buries them."""
+        rows = np.flatnonzero(keys[:, 0] >> PARTITION_BITS == PROOF)
+        if len(rows):
+            self._ring(partition).again.update(dict.fromkeys(_keys(keys[rows])))
+
+    def forget(self, partition: int) -> None:
+        """Forget the uses of a partition, to restore it from its log."""
+        ring = self._rings.get(partition)
+        if ring is not None:
+            for key in ring.keys[ring.numbers >= 0].tolist():
+                self._drop_of(partition, key)
+            del self._rings[partition]
+
+    def own(self, partition: int) -> None:
+        """Begin to write the uses of a partition, also before its first batch."""
+        self._ring(partition).is_owned = True
+
+    def leave(self, partition: int) -> None:
+        """Stop writing the uses of a partition: it was revoked, or is about to be restored."""
+        ring = self._rings.get(partition)
+        if ring is not None:
+            ring.is_owned, ring.again, ring.flushed = False, {}, ring.end
+
+    def _ring(self, partition: int) -> _Ring:
+        ring = self._rings.get(partition)
+        if ring is None:
+            ring = self._rings[partition] = _Ring(self._size)
+        return ring
+
+
+def _keys(keys: NDArray[np.uint32]) -> Sequence[int]:
+    listed: list[int] = (keys[:, 2].astype(np.uint64) << _32 | keys[:, 1]).tolist()
+    return listed
