@@ -39,7 +39,7 @@ _ROWS = [
 ]
 _REPORTS = [f"tests/profile/{name}.py" for name in ("rows/test_report_rows", "test_reports", "test_report_streams")]
 _ENRICHMENT = [
-    *("tests/features", "tests/threeds", "tests/merchants/test_store.py"),
+    *("tests/features", "tests/threeds", "tests/merchants/test_store.py", "tests/merchants/test_summaries.py"),
     *("tests/training/test_demo_bundle.py", _OF_FAMILIES),
 ]
 _COMPLIANCE = [f"tests/merchants/test_{name}.py" for name in ("checklist", "store", "summaries")]
