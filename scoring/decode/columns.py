@@ -74,6 +74,7 @@ class Col(IntEnum):
     CAVV_KEY = 57  # this and the next: 64 bits of a hash, the same at every acquirer; 0 absent
     DS_TRANS_KEY = 58  # of a dsTransID that is a UUID
     ORDER_KEY = 59
+    ACQUIRER_KEY = 60
 
 
 def _letters_packed() -> dict[str, int]:

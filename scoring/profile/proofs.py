@@ -5,7 +5,8 @@ ring of its own: a full one forgets the oldest. A use is logged once in `shared-
 so a restore puts each where it was, and other workers read it. A use counts for AGE_MAX_S of event time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -23,24 +24,31 @@ FACTS: Final = 5
 """Columns of what is kept of a use, uint32: card, merchant, order (0 unknown), acquirer, second of event time."""
 CARD, MERCHANT, ORDER, ACQUIRER, SECOND = range(FACTS)
 
+_NONE: Final = -1
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)
 
 
-class Replay(NamedTuple):
-    """A proof that was used before: `place` among those observed, and the facts of the use that is known."""
+class Replays(NamedTuple):
+    """Proofs that were used before.
 
-    place: int
-    known: tuple[int, ...]
+    `places` int64[k] among those observed, rising; `known` uint32[k, FACTS], of each a use before it.
+    """
+
+    places: NDArray[np.int64]
+    known: NDArray[np.uint32]
+
+
+NO_REPLAYS: Final = Replays(np.empty(0, dtype=np.int64), np.empty((0, FACTS), dtype=np.uint32))
 
 
 class _Ring:
-    """The uses of one partition: number s stands at s modulo the size."""
+    """The uses of one partition, as views of the arrays of all: number s stands at s modulo the size."""
 
-    def __init__(self, size: int) -> None:
-        self.keys = np.zeros(size, dtype=np.uint64)  # 0: none
-        self.numbers = np.full(size, -1, dtype=np.int64)
-        self.facts = np.zeros((size, FACTS), dtype=np.uint32)
+    def __init__(self, keys: NDArray[np.uint64], numbers: NDArray[np.int64], facts: NDArray[np.uint32]) -> None:
+        self.keys = keys  # 0: none
+        self.numbers = numbers  # plus one; 0: none
+        self.facts = facts
         self.end = 0  # number of the next use
         self.flushed = 0  # those before it are logged
         self.again: dict[int, None] = {}  # keys whose rows the next flush writes, or buries
@@ -53,45 +61,73 @@ class Proofs:
     def __init__(self, partitions: int, uses_max: int = USES_MAX) -> None:
         self._size = max(1 << (uses_max // partitions).bit_length() - 1, 1)
         self._rings: dict[int, _Ring] = {}
+        rows = self._size * partitions  # reserved here, touched as uses come
+        self._keys, self._numbers = np.zeros(rows, dtype=np.uint64), np.zeros(rows, dtype=np.int64)
+        self._facts = np.zeros((rows, FACTS), dtype=np.uint32)
         self._places: dict[int, int | tuple[int, ...]] = {}  # by key: partition * size + position; several in a tuple
 
-    def observe(self, keys: NDArray[np.uint64], facts: NDArray[np.uint32], partition: int) -> list[Replay]:
+    def observe(self, keys: NDArray[np.uint64], facts: NDArray[np.uint32], partition: int) -> Replays:
         """Take proofs in the order of their events; return those that were used before, once for each known use.
 
         `keys` uint64[m], none 0; `facts` uint32[m, FACTS].
         """
         listed: list[int] = keys.tolist()
-        found = list(map(self._places.get, listed))
-        if found.count(None) == len(listed) and len(set(listed)) == len(listed):
+        found = list(map(self._places.get, listed, repeat(_NONE)))
+        if len(set(listed)) != len(listed):
+            return self._one_by_one(listed, found, keys, facts, partition)
+        unknown = found.count(_NONE)
+        if unknown == len(listed):
             self._append(partition, keys, facts)
-            return []
-        replays: list[Replay] = []
+            return NO_REPLAYS
+        try:
+            at = np.fromiter(found, dtype=np.int64, count=len(found))
+        except TypeError:  # uses of one proof in two partitions
+            return self._one_by_one(listed, found, keys, facts, partition)
+        is_known = at >= 0
+        known = self._facts[at[is_known]]
+        ages = facts[is_known, SECOND].astype(np.int64) - known[:, SECOND]
+        ring = self._ring(partition)
+        if (ages > AGE_MAX_S).any() or ring.end + unknown > self._size:  # a use may go that a later one asks for
+            return self._one_by_one(listed, found, keys, facts, partition)
+        self._append(partition, keys[~is_known], facts[~is_known])
+        return Replays(np.flatnonzero(is_known), known)
+
+    def _one_by_one(
+        self,
+        listed: list[int],
+        found: Sequence[int | tuple[int, ...]],
+        keys: NDArray[np.uint64],
+        facts: NDArray[np.uint32],
+        partition: int,
+    ) -> Replays:
+        """Do the same where the uses of a batch depend on each other."""
+        places: list[int] = []
+        known: list[NDArray[np.uint32]] = []
         fresh: set[int] = set()
         begin = 0
         for place, key in enumerate(listed):
-            if found[place] is None and key not in fresh:
+            if found[place] == _NONE and key not in fresh:
                 fresh.add(key)
                 continue
             self._append(partition, keys[begin:place], facts[begin:place])
-            replays += self._compare(place, key, facts[place], partition)
+            recent = self._compare(key, facts[place], partition)
+            places += [place] * len(recent)
+            known += recent
             begin = place + 1
         self._append(partition, keys[begin:], facts[begin:])
-        return replays
+        return Replays(np.array(places, dtype=np.int64), np.array(known, dtype=np.uint32).reshape(-1, FACTS))
 
-    def _compare(self, place: int, key: int, facts: NDArray[np.uint32], partition: int) -> Iterable[Replay]:
-        known = [self._facts_at(code) for code in self._codes(key)]
-        recent = [use for use in known if int(facts[SECOND]) - use[SECOND] <= AGE_MAX_S]
+    def _compare(self, key: int, facts: NDArray[np.uint32], partition: int) -> list[NDArray[np.uint32]]:
+        """Give the known uses of a key that are not too old; without one, this is its first use."""
+        known = [self._facts[code].copy() for code in self._codes(key)]
+        recent = [use for use in known if int(facts[SECOND]) - int(use[SECOND]) <= AGE_MAX_S]
         if not recent:
             self._drop_of(partition, key)
             elsewhere = self._codes(key)
             self._append(partition, np.array([key], dtype=np.uint64), facts[None])
             if elsewhere:
                 self._places[key] = (*elsewhere, *self._codes(key))
-        return [Replay(place, use) for use in recent]
-
-    def _facts_at(self, code: int) -> tuple[int, ...]:
-        partition, position = divmod(code, self._size)
-        return tuple(self._rings[partition].facts[position].tolist())
+        return recent
 
     def _codes(self, key: int) -> tuple[int, ...]:
         codes = self._places.get(key, ())
@@ -105,9 +141,9 @@ class Proofs:
             numbers = np.arange(ring.end, ring.end + len(part))
             positions = numbers % self._size
             if ring.end + len(part) > self._size:
-                for key in ring.keys[positions][ring.numbers[positions] >= 0].tolist():
+                for key in ring.keys[positions][ring.numbers[positions] > 0].tolist():
                     self._forget(partition, ring, key)
-            ring.keys[positions], ring.numbers[positions] = part, numbers
+            ring.keys[positions], ring.numbers[positions] = part, numbers + 1
             ring.facts[positions] = facts[begin : begin + self._size]
             ring.end += len(part)
             listed: list[int] = part.tolist()
@@ -126,7 +162,7 @@ class Proofs:
             return False
         position = mine[0] % self._size
         ring = self._rings[partition]
-        ring.keys[position], ring.numbers[position] = 0, -1
+        ring.keys[position], ring.numbers[position] = 0, 0
         others = tuple(code for code in codes if code != mine[0])
         if others:
             self._places[key] = others if len(others) > 1 else others[0]
@@ -141,7 +177,7 @@ class Proofs:
             return NO_ROWS
         numbers = np.arange(max(ring.flushed, ring.end - self._size), ring.end)
         positions = numbers % self._size
-        positions = positions[ring.numbers[positions] == numbers]
+        positions = positions[ring.numbers[positions] == numbers + 1]
         new = set(ring.keys[positions].tolist())
         older, buried = [], []
         for key in ring.again:
@@ -154,8 +190,9 @@ class Proofs:
         ring.flushed, ring.again = ring.end, {}
         values = np.empty((len(positions), PROOF_WORDS), dtype=np.uint32)
         values[:, 0] = ROW_FORMAT
-        values[:, 1] = ring.numbers[positions] & 0xFFFFFFFF
-        values[:, 2] = ring.numbers[positions] >> 32
+        numbers = ring.numbers[positions] - 1
+        values[:, 1] = numbers & 0xFFFFFFFF
+        values[:, 2] = numbers >> 32
         values[:, 3:] = ring.facts[positions]
         known = np.concatenate([ring.keys[positions], np.array(buried, dtype=np.uint64)])
         keys = np.empty((len(known), KEY_WORDS), dtype=np.uint32)
@@ -181,11 +218,11 @@ class Proofs:
             number = value[1] | value[2] << 32
             position = number % self._size
             ring.end = ring.flushed = max(ring.end, number + 1)
-            if ring.numbers[position] > number:
+            if ring.numbers[position] > number + 1:
                 continue
-            if ring.numbers[position] >= 0:
+            if ring.numbers[position] > 0:
                 self._drop_of(partition, int(ring.keys[position]))
-            ring.keys[position], ring.numbers[position], ring.facts[position] = key, number, value[3:]
+            ring.keys[position], ring.numbers[position], ring.facts[position] = key, number + 1, value[3:]
             code, others = partition * self._size + position, self._codes(key)
             self._places[key] = (*others, code) if others else code
 
@@ -199,7 +236,7 @@ class Proofs:
         """Forget the uses of a partition, to restore it from its log."""
         ring = self._rings.get(partition)
         if ring is not None:
-            for key in ring.keys[ring.numbers >= 0].tolist():
+            for key in ring.keys[ring.numbers > 0].tolist():
                 self._drop_of(partition, key)
             del self._rings[partition]
 
@@ -216,7 +253,8 @@ class Proofs:
     def _ring(self, partition: int) -> _Ring:
         ring = self._rings.get(partition)
         if ring is None:
-            ring = self._rings[partition] = _Ring(self._size)
+            rows = slice(partition * self._size, (partition + 1) * self._size)
+            ring = self._rings[partition] = _Ring(self._keys[rows], self._numbers[rows], self._facts[rows])
         return ring
 
 

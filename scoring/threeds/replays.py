@@ -5,8 +5,8 @@ and reversals refer to their payment by right, and so do payments of the merchan
 first one. What is not known on one side breaks no rule; cards of two acquirers cannot be compared.
 """
 
+from collections.abc import Callable
 from typing import Final
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from scoring.contract.codes import InitiatorCode, Kind
 from scoring.decode import Decoded
 from scoring.decode.columns import Col
 from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY
+from scoring.jit import borrow, entry, helper, revision
 from scoring.profile.proofs import ACQUIRER, CARD, FACTS, MERCHANT, ORDER, SECOND, Proofs
 from scoring.threeds.columns import BROKEN, FIRST_USE_MS, RULES
 from scoring.threeds.tables import ACTIVE, Tables
@@ -26,7 +27,10 @@ _THREE_RI: Final = 3
 _ID_SALT: Final = np.uint64(0x9E3779B97F4A7C15)
 """Tells a dsTransID from a cryptogram with the same hash."""
 _LOW: Final = np.uint64(0xFFFFFFFF)
-_KEYS: Final = [Col.CAVV_KEY, Col.DS_TRANS_KEY]
+_HALF: Final = 0xFFFFFFFF
+_KIND, _ATTEMPT = int(Col.KIND), int(Kind.ATTEMPT)
+_CAVV_KEY, _ID_KEY, _ORDER_KEY = int(Col.CAVV_KEY), int(Col.DS_TRANS_KEY), int(Col.ORDER_KEY)
+_ACQUIRER_KEY, _EVENT_MS = int(Col.ACQUIRER_KEY), int(Col.EVENT_MS)
 
 
 def find_replays(
@@ -39,52 +43,90 @@ def find_replays(
 ) -> None:
     """Take the proofs of the events `taken`, bool[n]; add to their verdicts the rules that they break."""
     ints = decoded.ints
-    told = (ints[:, Col.CAVV_KEY] | ints[:, Col.DS_TRANS_KEY]) != 0
-    events = np.flatnonzero(told & taken & (ints[:, Col.KIND] == Kind.ATTEMPT))
-    if not events.size:
+    room = 2 * len(ints)
+    keys, places = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
+    facts = np.empty((room, FACTS), dtype=np.uint32)
+    n = _gather(ints, decoded.hashes, taken, keys, facts, places)
+    if not n:
         return
-    keys = ints[events][:, _KEYS].view(np.uint64)
-    keys[:, 1] ^= np.where(keys[:, 1] != 0, _ID_SALT, np.uint64(0))
-    flat = keys.reshape(-1)
-    places = np.flatnonzero(flat)
-    rows = events[places >> 1]
-    facts = _facts(decoded, rows)
-    replays = proofs.observe(flat[places], facts, partition)
-    if not replays:
+    facts, places = facts[:n], places[:n]
+    replays = proofs.observe(keys[:n], facts, partition)
+    if not len(replays.places):
         return
-    layers = np.searchsorted(tables.starts, ints[rows, Col.EVENT_MS], side="right") - 1
-    for replay in replays:
-        row, event = int(rows[replay.place]), ints[rows[replay.place]]
-        broken = _broken(facts[replay.place].tolist(), replay.known)
-        if places[replay.place] & 1:
-            refers = event[Col.INITIATOR] != InitiatorCode.CIT or event[Col.DEVICE_CHANNEL] == _THREE_RI
-            broken = 0 if refers else broken & OTHER_MERCHANT
-        if broken:
-            verdict, first_ms = verdicts[row], replay.known[SECOND] * 1_000
-            known_ms = verdict[FIRST_USE_MS]
-            verdict[FIRST_USE_MS] = first_ms if known_ms < 0 else min(known_ms, first_ms)
-            verdict[BROKEN] |= broken
-            verdict[RULES] |= broken & tables.lists[layers[replay.place], ACTIVE, 0]
+    now, known = facts[replays.places], replays.known
+    broken = _broken(now, known)
+    of_ids = (places[replays.places] & 1).astype(np.bool_)
+    rows = places[replays.places] >> 1
+    refers = (ints[rows, Col.INITIATOR] != InitiatorCode.CIT) | (ints[rows, Col.DEVICE_CHANNEL] == _THREE_RI)
+    broken[of_ids] &= OTHER_MERCHANT
+    broken[of_ids & refers] = 0
+    for k in np.flatnonzero(broken).tolist():
+        verdict, first_ms = verdicts[rows[k]], int(known[k, SECOND]) * 1_000
+        known_ms = verdict[FIRST_USE_MS]
+        layer = np.searchsorted(tables.starts, ints[rows[k], Col.EVENT_MS], side="right") - 1
+        verdict[FIRST_USE_MS] = first_ms if known_ms < 0 else min(known_ms, first_ms)
+        verdict[BROKEN] |= broken[k]
+        verdict[RULES] |= broken[k] & tables.lists[layer, ACTIVE, 0]
 
 
-def _facts(decoded: Decoded, rows: NDArray[np.int64]) -> NDArray[np.uint32]:
-    facts = np.empty((len(rows), FACTS), dtype=np.uint32)
-    facts[:, CARD] = decoded.hashes[rows, CARD_KEY] & _LOW
-    facts[:, MERCHANT] = decoded.hashes[rows, MERCHANT_KEY] & _LOW
-    facts[:, ORDER] = decoded.ints[rows, Col.ORDER_KEY] & 0xFFFFFFFF
-    acquirers = [decoded.names[row][1] for row in rows.tolist()]
-    codes = {name: crc32(name) for name in set(acquirers)}
-    facts[:, ACQUIRER] = [codes[name] for name in acquirers]
-    facts[:, SECOND] = np.clip(decoded.ints[rows, Col.EVENT_MS] // 1_000, 0, 0xFFFFFFFF)
-    return facts
+@helper
+def _cut(
+    ints: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    taken: NDArray[np.bool_],
+    keys: NDArray[np.uint64],
+    facts: NDArray[np.uint32],
+    places: NDArray[np.int64],
+) -> int:
+    """Write the proofs of the events `taken`: their keys, what is kept of the event, and twice its row, odd for ids."""
+    n = 0
+    for i in range(len(ints)):
+        if not taken[i] or ints[i, _KIND] != _ATTEMPT:
+            continue
+        for kind in range(2):
+            key = np.uint64(ints[i, _ID_KEY] if kind else ints[i, _CAVV_KEY])
+            if key == np.uint64(0):
+                continue
+            keys[n] = key ^ _ID_SALT if kind else key
+            facts[n, CARD] = np.uint32(hashes[i, CARD_KEY] & _LOW)
+            facts[n, MERCHANT] = np.uint32(hashes[i, MERCHANT_KEY] & _LOW)
+            facts[n, ORDER] = np.uint32(ints[i, _ORDER_KEY] & _HALF)
+            facts[n, ACQUIRER] = np.uint32(ints[i, _ACQUIRER_KEY] & _HALF)
+            facts[n, SECOND] = np.uint32(min(max(ints[i, _EVENT_MS] // 1_000, 0), _HALF))
+            places[n] = 2 * i + kind
+            n += 1
+    return n
 
 
-def _broken(now: list[int], known: tuple[int, ...]) -> int:
-    """Give the rules that a use breaks beside a known one."""
-    is_one_acquirer = now[ACQUIRER] == known[ACQUIRER]
-    broken = OTHER_CARD if is_one_acquirer and now[CARD] != known[CARD] else 0
-    if not is_one_acquirer or now[MERCHANT] != known[MERCHANT]:
-        broken |= OTHER_MERCHANT
-    if not broken and now[ORDER] != 0 and known[ORDER] != 0 and now[ORDER] != known[ORDER]:
-        broken = OTHER_ORDER
+def _compile(key: int) -> Callable[..., int]:
+    """Compile the entry point; `key` is part of that under which numba keeps it."""
+
+    @entry
+    def gather(
+        ints: NDArray[np.int64],
+        hashes: NDArray[np.uint64],
+        taken: NDArray[np.bool_],
+        keys: NDArray[np.uint64],
+        facts: NDArray[np.uint32],
+        places: NDArray[np.int64],
+    ) -> int:
+        return _cut(*borrow((ints, hashes, taken, keys, facts, places))) + 0 * key
+
+    return gather
+
+
+_gather = _compile(revision("scoring.threeds"))
+
+
+def _broken(now: NDArray[np.uint32], known: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Give the rules that uses break beside known ones: int64[k] of two uint32[k, FACTS]."""
+    differs = now != known
+    other_card = ~differs[:, ACQUIRER] & differs[:, CARD]
+    other_merchant = differs[:, ACQUIRER] | differs[:, MERCHANT]
+    is_told = (now[:, ORDER] != 0) & (known[:, ORDER] != 0)
+    other_order = ~other_card & ~other_merchant & is_told & differs[:, ORDER]
+    broken = np.zeros(len(now), dtype=np.int64)
+    broken[other_card] |= OTHER_CARD
+    broken[other_merchant] |= OTHER_MERCHANT
+    broken[other_order] |= OTHER_ORDER
     return broken

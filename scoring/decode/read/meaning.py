@@ -60,6 +60,7 @@ _LAST4_ODD: Final = int(Scratch.LAST4_ODD)
 _CAVV, _DS_TRANS, _ORDER = int(Span.CAVV), int(Span.DS_TRANS_ID), int(Span.ORDER)
 _CAVV_KEY, _DS_TRANS_KEY, _ORDER_KEY = int(Col.CAVV_KEY), int(Col.DS_TRANS_KEY), int(Col.ORDER_KEY)
 _DS_TRANS_ID: Final = int(Col.DS_TRANS_ID)
+_ACQUIRER, _ACQUIRER_KEY = int(Span.ACQUIRER), int(Col.ACQUIRER_KEY)
 _APPROVED: Final = int(OutcomeClass.APPROVED)
 _GENERIC: Final = int(OutcomeClass.GENERIC)
 _KIND_OF: Final = {TxnTypeCode.REFUND: Kind.REFUND, TxnTypeCode.REVERSAL: Kind.REVERSAL}
@@ -190,6 +191,7 @@ def finish(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -> i
     row[_OUTCOME] = outcome
     row[_CAVV_KEY] = whole(part_key(slate.data, slate.spans, _CAVV))
     row[_ORDER_KEY] = whole(part_key(slate.data, slate.spans, _ORDER))
+    row[_ACQUIRER_KEY] = whole(part_key(slate.data, slate.spans, _ACQUIRER))
     is_id = row[_DS_TRANS_ID] == _UUID
     row[_DS_TRANS_KEY] = whole(part_key(slate.data, slate.spans, _DS_TRANS)) if is_id else 0
     return READ

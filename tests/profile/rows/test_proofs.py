@@ -45,8 +45,9 @@ def observed(proofs: Proofs, uses: list[tuple[int, Use]], partition: int) -> lis
     """Observe a batch; give the known uses of each proof, sorted."""
     keys, facts = np.array([key for key, _ in uses], dtype=np.uint64), np.array([f for _, f in uses], dtype=np.uint32)
     found: list[list[Use]] = [[] for _ in uses]
-    for replay in proofs.observe(keys, facts.reshape(-1, 5), partition):
-        found[replay.place].append(replay.known)
+    replays = proofs.observe(keys, facts.reshape(-1, 5), partition)
+    for place, known in zip(replays.places.tolist(), replays.known.tolist(), strict=True):
+        found[place].append(tuple(known))
     return [sorted(known) for known in found]
 
 
@@ -54,9 +55,9 @@ def live(proofs: Proofs) -> list[tuple[int, int, int, list[int]]]:
     """Give all that is remembered: partition, number, key, facts; and check that the index finds exactly that."""
     made = []
     for partition, ring in proofs._rings.items():
-        for position in np.flatnonzero(ring.numbers >= 0).tolist():
+        for position in np.flatnonzero(ring.numbers).tolist():
             key = int(ring.keys[position])
-            made.append((partition, int(ring.numbers[position]), key, ring.facts[position].tolist()))
+            made.append((partition, int(ring.numbers[position]) - 1, key, ring.facts[position].tolist()))
             assert partition * proofs._size + position in proofs._codes(key)
     assert sum(len(proofs._codes(key)) for key in proofs._places) == len(made)
     assert {key for _, _, key, _ in made} == set(proofs._places)
