@@ -9,6 +9,7 @@ ends too early leaves only whole files.
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -48,6 +49,8 @@ def compiled_in_two(command: Sequence[str] = COMMAND, patience_s: float = PATIEN
     finally:
         beside.kill()
         beside.wait()
+        if beside.stdin is not None:
+            beside.stdin.close()
 
 
 def cached_kernels() -> Iterator[Dispatcher]:
@@ -68,13 +71,24 @@ def _kernels_of(module: ModuleType) -> list[Dispatcher]:
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes] | None:
-    """Start a process; None if the system cannot start one."""
+    """Start a process with a pipe as its input, which the system closes when this one ends; None if it cannot."""
     try:
-        return subprocess.Popen(command, stdin=_NULL, stdout=_NULL, stderr=_NULL)  # noqa: S603 - our own command
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=_NULL, stderr=_NULL)  # noqa: S603 - our own
     except OSError:
         return None
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it has ended, even by SIGKILL: its input is closed then."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 if __name__ == "__main__":
+    end_with_parent()
     for run_kernels in OF_PROFILES:
         run_kernels()

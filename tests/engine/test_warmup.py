@@ -156,3 +156,24 @@ def cold(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(compile_beside, "OTHERS", [lambda: happened.append("others")])
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     return happened
+
+
+def test_the_second_process_ends_when_the_first_one_is_killed() -> None:
+    child = "from streams.worker.compile_beside import end_with_parent as e; e(); import time; time.sleep(60)"
+    parent = f"""
+import sys, time
+from streams.worker import compile_beside
+print(compile_beside._started([sys.executable, "-c", {child!r}]).pid, flush=True)
+time.sleep(60)
+"""
+    first = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    assert first.stdout is not None
+    with first.stdout as said:
+        second = int(said.readline())
+        assert Path(f"/proc/{second}").exists()
+        first.kill()
+        first.wait()
+        deadline = time.monotonic() + 30
+        while Path(f"/proc/{second}/exe").exists():  # gone, or a zombie that nobody waits for
+            assert time.monotonic() < deadline, "it outlived the process that started it"
+            time.sleep(0.02)
