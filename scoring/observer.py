@@ -146,7 +146,7 @@ class Observer:
         events = columns_of(decoded.ints, decoded.hashes, verdicts, clock.trusted(clocks))
         seen = self.profiles.read_then_update(events, matrix, _PROFILE_FIRST, partition)
         taken = events.trusted_time & ~(seen.repeats | seen.answers)
-        threeds.find_replays(self.profiles.changelog.proofs, decoded, taken, self._threeds, partition, verdicts)
+        threeds.find_replays(self.profiles.changelog.proofs, ints, hashes, taken, self._threeds, partition, verdicts)
         clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")
         return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.codes import InitiatorCode, Kind
-from scoring.decode import Decoded
 from scoring.decode.columns import Col
 from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY
 from scoring.jit import borrow, entry, helper, revision
@@ -35,18 +34,21 @@ _ACQUIRER_KEY, _EVENT_MS = int(Col.ACQUIRER_KEY), int(Col.EVENT_MS)
 
 def find_replays(
     proofs: Proofs,
-    decoded: Decoded,
+    ints: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
     taken: NDArray[np.bool_],
     tables: Tables,
     partition: int,
     verdicts: NDArray[np.int64],
 ) -> None:
-    """Take the proofs of the events `taken`, bool[n]; add to their verdicts the rules that they break."""
-    ints = decoded.ints
+    """Take the proofs of the events `taken`, bool[n]; add to their verdicts the rules that they break.
+
+    `ints` int64[n, Col] and `hashes` uint64[n, 9] as decoded, `verdicts` int64[n, VERDICT_COLUMNS].
+    """
     room = 2 * len(ints)
     keys, places = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
     facts = np.empty((room, FACTS), dtype=np.uint32)
-    n = _gather(ints, decoded.hashes, taken, keys, facts, places)
+    n = _gather(ints, hashes, taken, keys, facts, places)
     if not n:
         return
     facts, places = facts[:n], places[:n]

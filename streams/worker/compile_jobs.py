@@ -12,7 +12,7 @@ import orjson
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from scoring import threeds
-from scoring.decode import Col, DecodeLimits, decode
+from scoring.decode import Col, DecodeLimits
 from scoring.decode.hashing import KEYS, PARTS, entity_keys
 from scoring.decode.page import lay_out
 from scoring.decode.read import decode_event, read_batch, read_event
@@ -90,7 +90,7 @@ def run_features() -> None:
     threeds.normalise(ints, merchants.table, rows, verdicts, tables)
     fill_payment_features(ints, hashes, merchants.table, rows, verdicts, np.empty((0, len(PAYMENT_FEATURES))))
     columns_of(ints, hashes, verdicts, np.empty(0, np.bool_))
-    threeds.find_replays(Proofs(1, 1), decode([], DecodeLimits()), np.empty(0, np.bool_), tables, 0, verdicts)
+    threeds.find_replays(Proofs(1, 1), ints, hashes, np.empty(0, np.bool_), tables, 0, verdicts)
 
 
 def run_records() -> None:
