@@ -59,6 +59,7 @@ class Proofs:
     """Remember uses, by this worker and by others. `uses_max` bounds those of all partitions."""
 
     def __init__(self, partitions: int, uses_max: int = USES_MAX) -> None:
+        self._partitions = partitions
         self._size = max(1 << (uses_max // partitions).bit_length() - 1, 1)
         self._rings: dict[int, _Ring] = {}
         rows = self._size * partitions  # reserved here, touched as uses come
@@ -69,8 +70,9 @@ class Proofs:
     def observe(self, keys: NDArray[np.uint64], facts: NDArray[np.uint32], partition: int) -> Replays:
         """Take proofs in the order of their events; return those that were used before, once for each known use.
 
-        `keys` uint64[m], none 0; `facts` uint32[m, FACTS].
+        `keys` uint64[m], none 0; `facts` uint32[m, FACTS]. With one partition all uses are kept under 0, as rows are.
         """
+        partition = 0 if self._partitions == 1 else partition
         listed: list[int] = keys.tolist()
         found = list(map(self._places.get, listed, repeat(_NONE)))
         if len(set(listed)) != len(listed):

@@ -261,3 +261,10 @@ def test_a_use_of_another_partition_is_refused() -> None:
     observed(proofs, [(1, (1, 1, 0, 1, 100))], 2)
     with pytest.raises(RowFormatError, match="entity 254 and partition 2, in the log of partition 1"):
         Profiles(SMALL, PARTITIONS).changelog.restore(1, proofs.flush(2))
+
+
+def test_with_one_partition_the_uses_of_any_partition_are_kept_together() -> None:
+    """A worker without durable profiles keeps all rows under partition 0, whatever partitions it reads."""
+    proofs = Proofs(1, SIZE)
+    assert observed(proofs, [(7, (1, 2, 3, 4, 100))], partition=5) == [[]]
+    assert observed(proofs, [(7, (1, 9, 3, 4, 101))], partition=2) == [[(1, 2, 3, 4, 100)]]
