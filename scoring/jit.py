@@ -64,7 +64,7 @@ def _compiled(function: _F, options: dict[str, Any]) -> _F:
         def find_without_constants(args: Any, kws: Any) -> Any:
             return find([kind_of(arg) for arg in args], {name: kind_of(arg) for name, arg in dict(kws).items()})
 
-        compiled.get_call_template = find_without_constants  # type: ignore[method-assign]
+        compiled.get_call_template = find_without_constants  # type: ignore[method-assign]  # of this dispatcher only
     return cast("_F", compiled)
 
 
