@@ -17,13 +17,12 @@ from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
 from scoring.profile.packed import (
     KEY_WORDS,
-    NO_ROWS,
     PARTITION_BITS,
-    PROOF,
     ROW_FORMAT,
-    SIGHTING,
+    SIDE_KINDS,
     Packed,
     RowFormatError,
+    SideRows,
     joined,
 )
 from scoring.profile.proofs import Proofs
@@ -38,12 +37,6 @@ A new name of a field changes it too: so the owner partition of a row is still c
 _T = TypeVar("_T", bound=np.generic)
 _PARTITION_MASK: Final = np.uint64(0xFFFFFFFF)
 _FORM: Final = ("C", "W")
-_KINDS: Final = {
-    **{int(entity): entity.name for entity in Entity},
-    REPORTED: "REPORTED",
-    PROOF: "PROOF",
-    SIGHTING: "SIGHTING",
-}
 _ROOM_MIN: Final = 4_096
 
 
@@ -57,14 +50,24 @@ class Changelog:
         self._gone = np.empty((0, 2), dtype=np.uint64)
         self._gone_n = np.zeros(1, dtype=np.int64)
         self._owned: set[int] = set()
+        self._names = {**{int(entity): entity.name for entity in Entity}, REPORTED: "REPORTED"}
+        self._side: list[SideRows] = []
         self.sightings = Sightings(partitions)
         self.proofs = Proofs(partitions)
+        self.attach(self.sightings)
+        self.attach(self.proofs)
+
+    def attach(self, side: SideRows) -> None:
+        """Log other rows with those of the profiles, closed by the same markers. Before the first event only."""
+        assert side.kind >= SIDE_KINDS and side.kind not in self._names, "a kind is given once"  # noqa: PT018
+        self._names[side.kind] = side.name
+        self._side.append(side)
 
     def own(self, partition: int) -> None:
         """Track evictions of a partition: this worker flushes it. Evictions of other partitions are not kept."""
         self._owned.add(partition)
-        self.sightings.own(partition)
-        self.proofs.own(partition)
+        for side in self._side:
+            side.own(partition)
 
     def journal(self, partition: int, events: int) -> Journal:
         """Return the journal of a partition, with room for all rows that so many events can change."""
@@ -84,7 +87,7 @@ class Changelog:
     def flush(self, partition: int) -> tuple[Packed, Packed]:
         """Pack the dirty rows of a partition, rows of cards and shared rows apart, and mark them clean.
 
-        New sightings of cards and uses of proofs come last among the shared rows.
+        Side rows come last, in the order in which they were attached.
         """
         journal = self.journal(partition, 0)
         stores = journal.dirty[: journal.dirty_n[0]] >> store.AT_BITS
@@ -92,9 +95,11 @@ class Changelog:
         counts = dict(enumerate(np.bincount(entities, minlength=len(ROW_WORDS)).tolist()))
         of_cards = {kind: counts.pop(kind) for kind in (Entity.CARD, REPORTED)}
         gone = int(self._gone_n[0])
-        cards = self._pack(partition, True, of_cards, gone, journal, NO_ROWS)
-        last = joined(self.sightings.flush(partition), self.proofs.flush(partition))
-        shared = self._pack(partition, False, counts, gone, journal, last)
+        last = [
+            joined(side.flush(partition) for side in self._side if side.is_shared == shared) for shared in (False, True)
+        ]
+        cards = self._pack(partition, True, of_cards, gone, journal, last[False])
+        shared = self._pack(partition, False, counts, gone, journal, last[True])
         journal.dirty_n[0] = 0
         self._forget_gone(self._owned - {partition})
         return cards, shared
@@ -131,10 +136,28 @@ class Changelog:
         """
         packed = _writable(packed)
         n = entry_points.restore(packed, partition, in_place, self._arena, self.journal(partition, len(packed)))
+        if n == rows.DONE:
+            n = self._damaged_side_row(packed)
         if n != rows.DONE:
-            raise RowFormatError(_what_is_wrong(packed, n, partition))
-        self.sightings.restore(partition, packed)
-        self.proofs.restore(partition, packed)
+            raise RowFormatError(self._what_is_wrong(packed, n, partition))
+        for side in self._side:
+            side.restore(partition, packed)
+
+    def _damaged_side_row(self, packed: Packed) -> int:
+        """Return the number of the first side row that cannot be read, or DONE."""
+        kinds = packed.keys[:, 0] >> PARTITION_BITS
+        places = np.flatnonzero(kinds >= SIDE_KINDS)
+        if not len(places):
+            return rows.DONE
+        lengths = np.diff(packed.ends, prepend=0)[places]
+        begins = packed.ends[places] - lengths
+        is_whole = np.isin(kinds[places], [side.kind for side in self._side])
+        for side in self._side:
+            if side.words:
+                is_whole &= (kinds[places] != side.kind) | (lengths == side.words) | (lengths == 0)
+        filled = np.flatnonzero(lengths)
+        is_whole[filled] &= packed.values[begins[filled]] == ROW_FORMAT
+        return rows.DONE if is_whole.all() else int(places[np.argmin(is_whole)])
 
     def settle(self) -> None:
         """End a restore in place: the rows that it left empty can be used."""
@@ -147,27 +170,42 @@ class Changelog:
         """
         journal = self.journal(partition, len(keys))
         entry_points.mark(np.require(keys, np.uint32, _FORM), partition, self._arena, journal)
-        self.sightings.rewrite(partition, keys)
-        self.proofs.rewrite(partition, keys)
+        for side in self._side:
+            side.rewrite(partition, keys)
 
     def forget_cards(self, partition: int) -> None:
         """Remove the cards of a partition that was revoked."""
         entry_points.leave(partition, True, self._arena, self.journal(partition, 0))
         self._drop_notes(partition)
+        for side in self._side:
+            if not side.is_shared:
+                side.forget(partition)
 
     def forget_shared(self, partition: int) -> None:
         """Remove the shared rows of a partition, before they are restored from its changelog."""
         entry_points.leave(partition, False, self._arena, self.journal(partition, 1 << 10))
         self._drop_notes(partition)
-        self.sightings.forget(partition)
-        self.proofs.forget(partition)
+        for side in self._side:
+            if side.is_shared:
+                side.forget(partition)
 
     def _drop_notes(self, partition: int) -> None:
         self.journal(partition, 0).dirty_n[0] = 0
         self._owned.discard(partition)
-        self.sightings.leave(partition)
-        self.proofs.leave(partition)
+        for side in self._side:
+            side.leave(partition)
         self._forget_gone(self._owned)
+
+    def _what_is_wrong(self, packed: Packed, n: int, partition: int) -> str:
+        """Return the fault of row n as text. Keys are digests, so none is shown."""
+        begin, end = int(packed.ends[n - 1]) if n else 0, int(packed.ends[n])
+        kind, owner = int(packed.keys[n, 0]) >> PARTITION_BITS, int(packed.keys[n, 0]) & ((1 << PARTITION_BITS) - 1)
+        name = self._names.get(kind)
+        if owner != partition or name is None:
+            return f"row {n} is of entity {kind} and partition {owner}, in the log of partition {partition}"
+        if end > begin and packed.values[begin] != ROW_FORMAT:
+            return f"row {n} has format {int(packed.values[begin])}; this version reads format {ROW_FORMAT}"
+        return f"row {n} of {name} is damaged"
 
     @property
     def eviction_cursors(self) -> list[int]:
@@ -194,15 +232,3 @@ def _grown(array: NDArray[_T], used: int, needed: int) -> NDArray[_T]:
     grown = np.empty((max(2 * len(array), needed, _ROOM_MIN), *array.shape[1:]), dtype=array.dtype)
     grown[:used] = array[:used]
     return grown
-
-
-def _what_is_wrong(packed: Packed, n: int, partition: int) -> str:
-    """Return the fault of row n as text. Keys are digests, so none is shown."""
-    begin, end = int(packed.ends[n - 1]) if n else 0, int(packed.ends[n])
-    entity, owner = int(packed.keys[n, 0]) >> PARTITION_BITS, int(packed.keys[n, 0]) & ((1 << PARTITION_BITS) - 1)
-    name = _KINDS.get(entity)
-    if owner != partition or name is None:
-        return f"row {n} is of entity {entity} and partition {owner}, in the log of partition {partition}"
-    if end > begin and packed.values[begin] != ROW_FORMAT:
-        return f"row {n} has format {int(packed.values[begin])}; this version reads format {ROW_FORMAT}"
-    return f"row {n} of {name} is damaged"

@@ -1,6 +1,7 @@
 """Rows in the format of changelogs: a packed batch, and the error for a row that cannot be read."""
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ KEY_WORDS: Final = 3
 """uint32 words of a row's key: entity (or REPORTED) << 24 | partition, then the key's lower and upper half."""
 
 PARTITION_BITS: Final = 24
+
+SIDE_KINDS: Final = 192
+"""Kinds of rows, in place of the entity in their keys: from this one on they are `SideRows`, not rows of profiles."""
 
 SIGHTING: Final = 255
 """In place of the entity, in the key of a sighting: a card was seen in a partition (`profile.sightings`)."""
@@ -50,12 +54,60 @@ NO_ROWS: Final = Packed(
 )
 
 
-def joined(first: Packed, second: Packed) -> Packed:
-    """Put the rows of one batch behind those of another."""
-    if not len(first) or not len(second):
-        return first if len(first) else second
+class SideRows(Protocol):
+    """Rows that are logged beside those of the profiles, in the same flushes, under a kind of their own.
+
+    `Changelog.attach` adds them. Each row belongs to one partition of the input. The changelog checks the version and
+    the length of each row, and that it is of the partition of its log.
+    """
+
+    @property
+    def kind(self) -> int:
+        """The kind in the keys of these rows, at least SIDE_KINDS."""
+
+    @property
+    def name(self) -> str:
+        """The kind in words, for errors."""
+
+    @property
+    def words(self) -> int:
+        """uint32 words of the value of each row; 0 where lengths differ, and `restore` checks them."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the rows are in `shared-profiles`, which other workers follow, or in `card-profiles`."""
+
+    def own(self, partition: int) -> None:
+        """Begin to write the rows of a partition, also before its first batch."""
+
+    def leave(self, partition: int) -> None:
+        """Stop writing the rows of a partition: it was revoked, or is about to be restored. Shared rows stay."""
+
+    def forget(self, partition: int) -> None:
+        """Forget the rows of a partition: they are restored from its log, or are not shared and it was revoked."""
+
+    def flush(self, partition: int) -> Packed:
+        """Pack the rows of a partition that changed since the last flush, and tombstones of those removed."""
+
+    def restore(self, partition: int, packed: Packed) -> None:
+        """Take the rows of this kind among logged rows; of two with one key the later counts.
+
+        Raises:
+            RowFormatError: a row of this kind is damaged.
+        """
+
+    def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
+        """Note the rows of this kind among keys, so that the next flush writes them or their tombstones."""
+
+
+def joined(parts: Iterable[Packed]) -> Packed:
+    """Put the rows of several batches behind each other."""
+    some = [part for part in parts if len(part)]
+    if len(some) < 2:
+        return some[0] if some else NO_ROWS
+    before = np.cumsum([0, *(len(part.values) for part in some[:-1])])
     return Packed(
-        np.concatenate([first.keys, second.keys]),
-        np.concatenate([first.values, second.values]),
-        np.concatenate([first.ends, second.ends + len(first.values)]),
+        np.concatenate([part.keys for part in some]),
+        np.concatenate([part.values for part in some]),
+        np.concatenate([part.ends + words for part, words in zip(some, before.tolist(), strict=True)]),
     )

@@ -58,6 +58,11 @@ class _Ring:
 class Proofs:
     """Remember uses, by this worker and by others. `uses_max` bounds those of all partitions."""
 
+    kind: Final = PROOF
+    name: Final = "PROOF"
+    words: Final = PROOF_WORDS
+    is_shared: Final = True
+
     def __init__(self, partitions: int, uses_max: int = USES_MAX) -> None:
         self._partitions = partitions
         self._size = max(1 << (uses_max // partitions).bit_length() - 1, 1)

@@ -40,6 +40,11 @@ class Sightings:
     A place is an int: n bits for the partitions where a card was seen, and n bits above for those reported.
     """
 
+    kind: Final = SIGHTING
+    name: Final = "SIGHTING"
+    words: Final = SIGHTING_WORDS
+    is_shared: Final = True
+
     def __init__(self, partitions: int) -> None:
         self._n = partitions
         self._where: dict[int, int] = {}  # by card, in the order in which cards were first seen

@@ -14,7 +14,7 @@ from scoring.profile.entities import REPORTED, Entity
 from scoring.profile.kernels import store as s
 from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.kernels.union import add_up
-from scoring.profile.packed import PARTITION_BITS, PROOF, PROOF_WORDS, ROW_FORMAT, SIGHTING, SIGHTING_WORDS, Packed
+from scoring.profile.packed import PARTITION_BITS, ROW_FORMAT, SIDE_KINDS, Packed
 
 Singles = NDArray[np.uint32]
 
@@ -28,10 +28,7 @@ _CARD: Final = constant(Entity.CARD)
 _REPORTED: Final = REPORTED
 _FORMAT: Final = np.uint32(ROW_FORMAT)
 _PARTITION_BITS: Final = PARTITION_BITS
-_SIGHTING: Final = SIGHTING
-_SIGHTING_WORDS: Final = SIGHTING_WORDS
-_PROOF: Final = PROOF
-_PROOF_WORDS: Final = PROOF_WORDS
+_SIDE_KINDS: Final = SIDE_KINDS
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)
 _AT_MASK: Final = constant((1 << s.AT_BITS) - 1)
@@ -188,10 +185,7 @@ def restore(packed: Packed, partition: int, in_place: bool, arena: Arena, journa
         entity = whole(packed.keys[n, 0] >> np.uint32(_PARTITION_BITS))
         owner = whole(packed.keys[n, 0] & np.uint32((1 << _PARTITION_BITS) - 1))
         key = np.uint64(packed.keys[n, 2]) << _32 | np.uint64(packed.keys[n, 1])
-        if (entity == _SIGHTING or entity == _PROOF) and owner == partition:  # only checked: it is no row of a store
-            words = _SIGHTING_WORDS if entity == _SIGHTING else _PROOF_WORDS
-            if end > begin and (packed.values[begin] != _FORMAT or end - begin != words):
-                return n
+        if entity >= _SIDE_KINDS and owner == partition:  # it is no row of a store
             begin = end
             continue
         if entity > _REPORTED or owner != partition:

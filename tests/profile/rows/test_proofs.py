@@ -204,7 +204,7 @@ def test_a_smaller_ring_takes_the_latest_of_a_log_in_whatever_order() -> None:
 
 def test_the_changelog_of_an_owned_partition_buries_what_its_ring_forgets() -> None:
     profiles = Profiles(SMALL, PARTITIONS)
-    profiles.changelog.proofs = Proofs(PARTITIONS, PARTITIONS)
+    profiles.changelog._side[1] = profiles.changelog.proofs = Proofs(PARTITIONS, PARTITIONS)
     profiles.changelog.own(1)
     observed(profiles.changelog.proofs, [(1, (1, 1, 0, 1, 100))], 1)
     profiles.changelog.flush(1)
