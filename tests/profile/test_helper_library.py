@@ -10,9 +10,11 @@ import numba
 import numpy as np
 import pytest
 from numba.core import codegen, compiler, cpu, typed_passes
+from numba.core.compiler import Flags
 from numba.core.errors import NumbaError
+from numba.core.targetconfig import TargetConfig
 
-from scoring import jit
+from scoring import helper_library, jit
 from scoring.helper_library import HelperLibrary
 
 PINNED: dict[str, tuple[Callable[..., Any], str]] = {
@@ -22,6 +24,8 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
     "JITCodeLibrary.get_pointer_to_function": (codegen.JITCodeLibrary.get_pointer_to_function, "1bce3f385d25"),
     "CPUContext.get_executable": (cpu.CPUContext.get_executable, "3892c8a654a2"),
     "CompilerBase.__init__": (compiler.CompilerBase.__init__, "394d87ab2f36"),
+    "TargetConfig.__eq__": (helper_library._compare_all_options, "6d8774572d07"),
+    "TargetConfig.values": (TargetConfig.values, "12a29dc810f6"),
     "BaseNativeLowering.run_pass": (typed_passes.BaseNativeLowering.run_pass, "0b482df48654"),
 }
 
@@ -179,6 +183,18 @@ def test_a_helper_that_needs_a_python_object_raises() -> None:
 
     with pytest.raises(RuntimeError, match="missing Environment"):
         call(1)
+
+
+def test_flags_are_equal_if_all_options_are_set_or_not() -> None:
+    """An option that is set to its default value is equal to one that is not set."""
+    plain, default, other = Flags(), Flags(), Flags()
+    default.nrt = Flags.options["nrt"].default
+    other.nrt = not default.nrt
+    assert plain == default == Flags()
+    assert other == other.copy() != plain
+    assert plain != other
+    assert plain != "flags"
+    assert len({plain: 1, default: 2, other: 3}) == 2
 
 
 @pytest.mark.parametrize("name", PINNED)
