@@ -5,10 +5,13 @@ import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 import aiokafka
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
+from streams.kafka import failover
+from streams.kafka.reading.fetcher import close
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
 
@@ -33,6 +36,7 @@ def stamp_ms(value: bytes, otherwise_ms: int) -> int:
 async def producer(broker: Broker) -> AsyncIterator[aiokafka.AIOKafkaProducer]:
     """Connect a producer that waits for all replicas and packs big batches."""
     client = aiokafka.AIOKafkaProducer(**client_options(broker), acks="all", max_batch_size=BATCH_BYTES)
+    failover.watch(client.client)
     await client.start()
     try:
         yield client
@@ -67,18 +71,24 @@ async def _load(client: aiokafka.AIOKafkaProducer, topic: str, partition: int, v
 
 
 @asynccontextmanager
+async def consumer(broker: Broker, **options: Any) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
+    """Connect a consumer, and leave no connection open: aiokafka forgets one that the broker closes."""
+    client = aiokafka.AIOKafkaConsumer(**client_options(broker), enable_auto_commit=False, **options)
+    failover.watch(client._client)
+    try:
+        await client.start()
+        yield client
+    finally:
+        await close(client)
+
+
+@asynccontextmanager
 async def reader(broker: Broker, topic: str, *, wait_ms: int = 100) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
     """Connect a group-less consumer at the start of every partition of a topic."""
-    client = aiokafka.AIOKafkaConsumer(
-        **client_options(broker), auto_offset_reset="earliest", fetch_max_wait_ms=wait_ms, enable_auto_commit=False
-    )
-    await client.start()
-    try:
+    async with consumer(broker, auto_offset_reset="earliest", fetch_max_wait_ms=wait_ms) as client:
         await client._client._wait_on_metadata(topic)
         client.assign([TopicPartition(topic, partition) for partition in client.partitions_for_topic(topic) or ()])
         yield client
-    finally:
-        await client.stop()
 
 
 async def read(broker: Broker, topic: str, at_least: int, timeout_s: float = 30.0) -> list[ConsumerRecord]:
@@ -99,10 +109,6 @@ async def read(broker: Broker, topic: str, at_least: int, timeout_s: float = 30.
 
 async def committed(broker: Broker, group: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
     """Return the committed offsets of a group; a partition without one is left out."""
-    client = aiokafka.AIOKafkaConsumer(**client_options(broker), group_id=group, enable_auto_commit=False)
-    await client.start()
-    try:
+    async with consumer(broker, group_id=group) as client:
         found = {number: await client.committed(TopicPartition(topic, number)) for number in partitions}
-    finally:
-        await client.stop()
     return {number: offset for number, offset in found.items() if offset is not None}

@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import aiokafka
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from streams.demo.audit import Balance, counted
 from streams.kafka.embedded import free_port
-from streams.kafka.security import client_options
 from streams.kafka.settings import Broker, Topics
 from streams.replay.child import Child, fetch, running
 from streams.worker.settings import WorkerSettings
-from tests.brokers.load import read
+from tests.brokers.load import consumer, read
 from tests.bundles import bundle_files
 
 READ_S = 180.0  # the first worker on a machine compiles its kernels
@@ -73,15 +71,11 @@ class Deployed(NamedTuple):
             assert time.monotonic() < deadline, "not committed"
 
     async def _lag(self, topic: str, group: str) -> int:
-        client = aiokafka.AIOKafkaConsumer(**client_options(self.broker), group_id=group, enable_auto_commit=False)
-        await client.start()
-        try:
+        async with consumer(self.broker, group_id=group) as client:
             await client._client._wait_on_metadata(topic)
             tps = [TopicPartition(topic, number) for number in client.partitions_for_topic(topic) or ()]
             ends = await client.end_offsets(tps)
             return sum([ends[tp] - (await client.committed(tp) or 0) for tp in tps])
-        finally:
-            await client.stop()
 
     def await_balance(self, worker: Child, events: int) -> Balance:
         """Wait until the worker has counted so many authorizations, all of them with what became of them."""

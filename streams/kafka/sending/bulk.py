@@ -15,6 +15,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from scoring.outputs import Record
+from streams.kafka import failover
 from streams.kafka.errors import MissingTopicError
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
@@ -136,6 +137,7 @@ async def sending(broker: Broker, client_id: str) -> AsyncIterator[BulkSender]:
         max_batch_size=BATCH_BYTES_MAX,
         max_request_size=1 << 23,
     )
+    failover.watch(client.client)
     try:
         await client.start()
         yield BulkSender(client)
