@@ -1,4 +1,4 @@
-"""Encode what a decision says of 3-D Secure: a summary for each kind of verdict, and the rules that an event breaks."""
+"""Encode the 3-D Secure section of a decision: a summary for each kind of verdict, and the rules that are broken."""
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
@@ -35,7 +35,7 @@ from scoring.threeds.tables import days_of, starts_of
 STATUS_NAMES: Final = tuple(status.name for status in ThreeDsStatus)
 UNREADABLE: Final = "UNREADABLE"
 SUMMARIES_MAX: Final = 4_096
-"""Kinds of verdicts kept in JSON; beyond that they are made anew."""
+"""Kinds of verdicts whose JSON is kept; beyond that all are dropped and made again."""
 _CRYPTOGRAM: Final = 1
 """Number of the rule that holds only for acquirers that send `cavv_hmac`."""
 _TOLD_BY_VERDICT: Final = itemgetter(threeds.RULES, threeds.RAISED, threeds.EXPECTED_REASON)
@@ -43,11 +43,12 @@ _TOLD_BY_VERDICT: Final = itemgetter(threeds.RULES, threeds.RAISED, threeds.EXPE
 Row = Sequence[int]
 
 
-class Fact(NamedTuple):
-    """One fact of the evidence.
+class EvidenceField(NamedTuple):
+    """One field of the evidence of a rule.
 
-    `read` takes an event's columns, its merchant's row and its verdict, and gives None where they are silent. `columns`
-    are those of the event that it reads; `counts` says that it is an amount or a time: texts of these are not kept.
+    `read` takes an event's columns, its merchant's row and its verdict; it gives None if the value is missing.
+    `columns`
+    are the columns of the event that it reads. `counts`: it is an amount or a time, so texts with it are not kept.
     """
 
     read: Callable[[Row, Row, Row], str | int | None]
@@ -55,25 +56,27 @@ class Fact(NamedTuple):
     counts: bool = False
 
 
-def _number(column: Col, *, least: int = 0) -> Fact:
-    return Fact(lambda event, _m, _v: event[column] if event[column] >= least else None, (column,), counts=True)
+def _number(column: Col, *, least: int = 0) -> EvidenceField:
+    return EvidenceField(
+        lambda event, _m, _v: event[column] if event[column] >= least else None, (column,), counts=True
+    )
 
 
-def _two_digits(column: Col) -> Fact:
-    return Fact(lambda event, _m, _v: f"{event[column]:02d}" if event[column] >= 0 else None, (column,))
+def _two_digits(column: Col) -> EvidenceField:
+    return EvidenceField(lambda event, _m, _v: f"{event[column]:02d}" if event[column] >= 0 else None, (column,))
 
 
-def _letter(column: Col) -> Fact:
-    return Fact(lambda event, _m, _v: chr(event[column]) if event[column] > 0 else None, (column,))
+def _letter(column: Col) -> EvidenceField:
+    return EvidenceField(lambda event, _m, _v: chr(event[column]) if event[column] > 0 else None, (column,))
 
 
-def _name(column: Col, names: Mapping[int, str]) -> Fact:
-    return Fact(lambda event, _m, _v: names.get(event[column]), (column,))
+def _name(column: Col, names: Mapping[int, str]) -> EvidenceField:
+    return EvidenceField(lambda event, _m, _v: names.get(event[column]), (column,))
 
 
-def _eci(column: Col) -> Fact:
+def _eci(column: Col) -> EvidenceField:
     lettered = {N0: "N0", N2: "N2", UNREADABLE_ECI: UNREADABLE, NO_ECI: None}
-    return Fact(lambda event, _m, _v: lettered.get(event[column], f"{event[column]:02d}"), (column,))
+    return EvidenceField(lambda event, _m, _v: lettered.get(event[column], f"{event[column]:02d}"), (column,))
 
 
 def _version(event: Row, _merchant: Row, _verdict: Row) -> str | None:
@@ -99,14 +102,14 @@ def _first_use(_event: Row, _merchant: Row, verdict: Row) -> int | None:
 
 
 _CURRENCY_NAMES: Final = {number: name for name, (number, _) in sorted(CURRENCIES.items())}
-FACTS: Final[dict[str, Fact]] = {
+EVIDENCE_FIELDS: Final[dict[str, EvidenceField]] = {
     "network": _name(Col.NETWORK, {code: code.name.lower() for code in NetworkCode if code}),
     "channel": _name(Col.CHANNEL, {code: code.name.lower() for code in ChannelCode if code}),
     "initiator": _name(Col.INITIATOR, {code: code.name for code in InitiatorCode if code}),
     "eci": _eci(Col.ECI),
     "eci_response": _eci(Col.ECI_RESPONSE),
     "trans_status": _letter(Col.TRANS_STATUS),
-    "trans_status_reason": Fact(_reason, (Col.TRANS_STATUS_REASON,)),
+    "trans_status_reason": EvidenceField(_reason, (Col.TRANS_STATUS_REASON,)),
     "performed": _name(Col.TDS_PERFORMED, {0: "false", 1: "true"}),
     "cavv_result": _letter(Col.CAVV_RESULT),
     "challenge_cancel": _two_digits(Col.CHALLENGE_CANCEL),
@@ -119,7 +122,7 @@ FACTS: Final[dict[str, Fact]] = {
     "device_channel": _two_digits(Col.DEVICE_CHANNEL),
     "entry_mode": _two_digits(Col.ENTRY_MODE),
     "ds_trans_id_form": _name(Col.DS_TRANS_ID, {code: code.name for code in IdForm if code}),
-    "version": Fact(_version, (Col.TDS_VERSION,)),
+    "version": EvidenceField(_version, (Col.TDS_VERSION,)),
     "currency": _name(Col.CURRENCY, _CURRENCY_NAMES),
     "purchase_currency": _name(Col.PURCHASE_CURRENCY, _CURRENCY_NAMES),
     "amount": _number(Col.AMOUNT_MINOR),
@@ -128,11 +131,13 @@ FACTS: Final[dict[str, Fact]] = {
     "purchase_exponent": _number(Col.PURCHASE_EXPONENT),
     "auth_ms": _number(Col.AUTH_MS),
     "event_ms": _number(Col.EVENT_MS),
-    "expected_reason": Fact(_expected_reason),
-    "fraud_status": Fact(_fraud_status),
-    "first_use_ms": Fact(_first_use, counts=True),
+    "expected_reason": EvidenceField(_expected_reason),
+    "fraud_status": EvidenceField(_fraud_status),
+    "first_use_ms": EvidenceField(_first_use, counts=True),
 }
-"""Every fact that a rule's row of the reference file may name, but `reason_group`, which that file itself says."""
+"""Every field that the evidence of a row of `threeds_rules.yaml` may name, except `reason_group`, which that file
+defines.
+"""
 
 
 class ThreeDsEncoder:
@@ -145,17 +150,17 @@ class ThreeDsEncoder:
         self._starts = starts_of(days)
         self._rules = [{int(row.id[3:]): row for row in made.rules.on(day).values()} for day in days]
         groups = {int(code): row.group for row in made.values if row.group is not None for code in row.values}
-        self._facts = FACTS | {"reason_group": _name(Col.TRANS_STATUS_REASON, groups)}
-        unknown = [name for row in made.rules for name in row.evidence if name not in self._facts]
+        self._fields = EVIDENCE_FIELDS | {"reason_group": _name(Col.TRANS_STATUS_REASON, groups)}
+        unknown = [name for row in made.rules for name in row.evidence if name not in self._fields]
         if unknown:
             raise ValueError(
-                f"threeds_rules.yaml: evidence {unknown[0]} is no fact; write one of {sorted(self._facts)}"
+                f"threeds_rules.yaml: evidence {unknown[0]} is unknown; write one of {sorted(self._fields)}"
             )
         self._summaries: dict[int, bytes] = {}
         self._texts: dict[tuple[int, ...], bytes] = {}
-        used = [(row, self._facts[name]) for row in made.rules for name in row.evidence]
-        self._told = itemgetter(*sorted({column for _, fact in used if not fact.counts for column in fact.columns}))
-        self._counting = sum({1 << int(row.id[3:]) for row, fact in used if fact.counts})
+        used = [(row, self._fields[name]) for row in made.rules for name in row.evidence]
+        self._told = itemgetter(*sorted({column for _, field in used if not field.counts for column in field.columns}))
+        self._counting = sum({1 << int(row.id[3:]) for row, field in used if field.counts})
 
     def encode(
         self,
@@ -168,7 +173,7 @@ class ThreeDsEncoder:
         """Give the summary of each event in JSON.
 
         `ints` int64[n, Col], `verdicts` int64[n, VERDICT_COLUMNS], `merchants` the store's table with `rows`
-        int64[n] into it. Cost: an event that breaks rules in a way not seen yet takes about 15 us.
+        int64[n] into it. Cost: the first event of each combination of broken rules and evidence takes about 15 us.
         """
         codes = verdicts[:, threeds.CODE].tolist()
         texts = self._summaries_of(codes)
@@ -182,7 +187,7 @@ class ThreeDsEncoder:
         if len(known) > SUMMARIES_MAX:
             known.clear()
         try:
-            return [*map(known.__getitem__, codes)]  # the rule: every kind was seen before
+            return [*map(known.__getitem__, codes)]  # the usual case: every kind was seen before
         except KeyError:
             for code in set(codes).difference(known):
                 known[code] = encode_summary(code)
@@ -198,7 +203,9 @@ class ThreeDsEncoder:
         merchants: NDArray[np.int64],
         rows: NDArray[np.int64],
     ) -> None:
-        """Add the broken rules to the texts of the rows `fired`: in an attack many say the same, so texts are kept."""
+        """Add the broken rules to the texts of the rows `fired`. Texts are kept: in an attack many events have the same
+        text.
+        """
         known = self._texts
         if len(known) > SUMMARIES_MAX:
             known.clear()
@@ -231,9 +238,9 @@ class ThreeDsEncoder:
                 "code": rule.code,
                 "severity": severity_of(rule, bool(verdict[threeds.RAISED] >> number & 1)),
                 "evidence": {
-                    name: fact
+                    name: value
                     for name in rule.evidence
-                    if (fact := self._facts[name].read(event, merchant, verdict)) is not None
+                    if (value := self._fields[name].read(event, merchant, verdict)) is not None
                 },
             }
             for number, rule in sorted(rules.items())
@@ -242,7 +249,7 @@ class ThreeDsEncoder:
 
 
 def severity_of(rule: Rule, raised: bool) -> str:
-    """Give the severity of a rule in its plain or its graver case."""
+    """Give the severity of a rule, raised or not."""
     return rule.raised if raised and rule.raised is not None else rule.severity
 
 

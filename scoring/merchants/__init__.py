@@ -1,1 +1,1 @@
-"""Merchants: the store of their newest records, and the goods that merchant categories sell."""
+"""Merchants: the store of their newest records, and groups of merchant categories by the goods they sell."""

@@ -1,7 +1,8 @@
-"""The Security Checklist: what a merchant declares, item by item, judged by the list in force.
+"""The Security Checklist: a merchant's declaration, judged item by item by the list in force.
 
-An item of rule EVERY is in place where every measure is or does not apply; one measure that is not leaves a gap. Of
-rule ANY one measure is enough. An alternative measure is a legal answer. Unknown is neither a gap nor in place.
+An item of rule EVERY is in place if every measure is in place or does not apply; one measure that is not in place
+makes a gap. An item of rule ANY needs one measure. An alternative measure is a legal answer. Unknown is neither a gap
+nor in place.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +27,7 @@ _WORST_FIRST: Final[tuple[ItemStatus, ...]] = ("NOT_IMPLEMENTED", "UNKNOWN", "AL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemRules:
-    """Hold what the list asks of one item."""
+    """What the list asks of one item."""
 
     rule: ItemRule
     weight: int
@@ -35,25 +36,25 @@ class ItemRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChecklistRules:
-    """Hold the list in force on a day. `changed_on`: the latest day on which it changed."""
+    """The list in force on a day. `changed_on`: the latest day on which it changed."""
 
     items: Mapping[ItemCode, ItemRules]
     changed_on: date
 
 
 class DeclaredItem(NamedTuple):
-    """Hold what a merchant says of an item as a whole, and the measures that it names as in place."""
+    """What a merchant declares of one item: its status, and the measures that are in place."""
 
     status: ItemStatus = "UNKNOWN"
     measures: frozenset[str] = frozenset()
 
 
 Declaration = tuple[DeclaredItem, ...]
-"""What a merchant declares of each of the six items, in their order."""
+"""The declarations of the six items, in their order."""
 
 
 def rules_on(items: DatedTable[ListedItem], measures: DatedTable[ListedMeasure], day: date) -> ChecklistRules | None:
-    """Return the list in force on a day; None before there was one of all six items."""
+    """Return the list in force on a day; None if the list of that day lacks an item."""
     held, below = items.on(day).values(), measures.on(day).values()
     rules = {
         row.item: ItemRules(
@@ -71,14 +72,14 @@ def rules_on(items: DatedTable[ListedItem], measures: DatedTable[ListedMeasure],
 
 @cache
 def measures_of_lists() -> frozenset[tuple[str, str]]:
-    """Give the items and measures of all lists there have been."""
+    """Give all pairs of item and measure of all lists, past and present."""
     return frozenset((row.item, row.measure) for row in checklist_measures())
 
 
 def declaration_of(checklist: Checklist | None, known: Collection[tuple[str, str]]) -> Declaration:
-    """Read what a record declares, names of measures in any case.
+    """Read the declaration of a record. Names of measures may be in any case.
 
-    `known`: pairs of item and measure. A measure that is not among them is left out: it tells nothing.
+    `known`: pairs of item and measure. Measures that are not in it are ignored.
     """
     return tuple(
         DeclaredItem()
@@ -92,7 +93,7 @@ def declaration_of(checklist: Checklist | None, known: Collection[tuple[str, str
 
 
 def status_of(rules: ItemRules, declared: DeclaredItem) -> ItemStatus:
-    """Judge an item. Of a measure that is not named the item's own status holds."""
+    """Judge an item. A measure that is not named has the status of the item."""
     if NO_MEMBER_LOGIN in declared.measures and NO_MEMBER_LOGIN in rules.measures:
         return "NOT_APPLICABLE"
     asked = [measure for measure in rules.measures if measure != NO_MEMBER_LOGIN]
@@ -104,7 +105,7 @@ def status_of(rules: ItemRules, declared: DeclaredItem) -> ItemStatus:
 
 
 def statuses_of(declaration: Declaration, rules: ChecklistRules | None) -> tuple[ItemStatus, ...]:
-    """Judge all items, in their order; without a list in force each is what the merchant says it is."""
+    """Judge all items, in their order; without a list in force each has its declared status."""
     if rules is None:
         return tuple(declared.status for declared in declaration)
     return tuple(
@@ -113,7 +114,7 @@ def statuses_of(declaration: Declaration, rules: ChecklistRules | None) -> tuple
 
 
 def score_of(statuses: Sequence[ItemStatus], rules: ChecklistRules) -> Fraction | None:
-    """Give the weight in place over the weight of what applies and is known, 0 to 1; None where nothing is."""
+    """Give the weight in place divided by the weight that applies and is known, 0 to 1; None if that is 0."""
     weights = [of.weight for of in rules.items.values()]
     told = list(zip(statuses, weights, strict=True))
     in_place = sum(weight for status, weight in told if status in ("IMPLEMENTED", "ALTERNATIVE"))

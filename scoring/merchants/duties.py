@@ -1,6 +1,6 @@
-"""What a merchant, or its acquirer, owes under the Guidelines as far as the merchant's record tells.
+"""The duties that a merchant, or its acquirer, owes under the Guidelines, by the merchant's record.
 
-What nobody told is unknown and owes nothing.
+What the record does not say is unknown, and makes no duty.
 """
 
 from collections.abc import Collection
@@ -16,13 +16,13 @@ from scoring.reference.compliance import Duty
 from scoring.reference.table import DatedTable
 
 FREQUENT: Final = FraudStatusCode.WARNING
-"""From here on fraud is frequent; the Guidelines give no number for it."""
+"""Fraud counts as frequent from this status on. The Guidelines give no number."""
 
 _JAPAN: Final = country_code("JP")
 
 
 def is_bound(ints: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell of which events the Guidelines bind the merchant: e-commerce in Japan. `ints` int64[n, Col]; bool[n]."""
+    """Tell for which events the Guidelines bind the merchant: e-commerce in Japan. `ints` int64[n, Col]; bool[n]."""
     bound: NDArray[np.bool_] = (ints[:, Col.CHANNEL] == ChannelCode.ECOM) & (ints[:, Col.MERCHANT_COUNTRY] == _JAPAN)
     return bound
 
@@ -41,11 +41,11 @@ def owed(
     contracted_late: bool,
     fraud_status: int,
 ) -> list[str]:
-    """Name what is owed of the duties that are `due`.
+    """Name the duties that are owed, of those that are `due`.
 
     `gaps`: items of the checklist that are not implemented. `tds_mode` (`TdsModeCode`) and `fraud_status`
-    (`FraudStatusCode`) are -1 where nobody told. `introduced_later`: 3-D Secure begins after the day.
-    `contracted_late`: the contract was made after the last day on which it needed no 3-D Secure.
+    (`FraudStatusCode`) are -1 if unknown. `introduced_later`: 3-D Secure begins after the day. `contracted_late`: the
+    contract was made after the last day on which it needed no 3-D Secure.
     """
     without_tds = introduced_later or tds_mode == TdsModeCode.NONE
     found = {

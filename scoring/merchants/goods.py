@@ -1,7 +1,7 @@
-"""Merchant category codes (ISO 18245) in groups that fraud tells apart.
+"""Groups of merchant category codes (ISO 18245) that differ in fraud.
 
 High-risk goods follow the list of Japan's Credit Card Security Guidelines: digital content, home appliances,
-electronic money, tickets, lodging. The Guidelines speak of goods, so a merchant's own `goods_class` goes first.
+electronic money, tickets, lodging. The Guidelines list goods, so a merchant's own `goods_class` goes first.
 """
 
 import numpy as np
@@ -64,4 +64,4 @@ def _tables() -> tuple[NDArray[np.int8], NDArray[np.int8]]:
 
 
 GROUP_OF_MCC, HIGH_RISK_MCC = _tables()
-"""int8[10000] each: position in MCC_GROUPS, and 1 where the category sells high-risk goods."""
+"""int8[10000] each: index in MCC_GROUPS, and 1 where the category sells high-risk goods."""

@@ -1,6 +1,6 @@
-"""The merchant store: master data and Security Checklist of every merchant, as rows that kernels can read.
+"""The merchant store: master data and Security Checklist of every merchant, as rows that kernels read.
 
-Row 0 stands for a merchant nobody told us about: every column of it is unknown, and unknown is not guilt.
+Row 0 is the unknown merchant: all its columns are unknown. Unknown is neither good nor bad.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from scoring.contract.merchant import Checklist, ItemStatus, MerchantRecord
 from scoring.decode import Name
 from scoring.merchants.checklist import declaration_of, measures_of_lists
 from scoring.merchants.goods import HIGH_RISK_MCC
-from scoring.merchants.summaries import DAY_MS, UNKNOWN, Facts, Summaries, ages_of, states_of
+from scoring.merchants.summaries import DAY_MS, UNKNOWN, Attributes, Summaries, ages_of, states_of
 from scoring.reference.table import start_ms
 
 UNKNOWN_ROW = 0
@@ -26,14 +26,14 @@ STALE_AFTER_MS = 365 * DAY_MS
 
 
 class MerchantCol(IntEnum):
-    """Columns of a merchant row; -1 is unknown in every one of them."""
+    """Columns of a merchant row; -1 is unknown in each of them."""
 
     TDS_MODE = 0  # TdsModeCode
     TDS_INTRODUCED_MS = 1
     CONTRACTED_MS = 2
-    GOODS = 3  # 0 none named as high-risk, 1 high-risk goods
+    GOODS = 3  # 0 goods declared, none high-risk; 1 high-risk goods
     FRAUD_STATUS = 4  # FraudStatusCode
-    ATTESTED_MS = 5  # days of the record begin at midnight in Tokyo
+    ATTESTED_MS = 5  # this and the two days above: midnight in Tokyo
     SELF_DECLARED = 6
     HANDLING = 7  # non_retention 0, pci_dss 1
     INTEGRATION = 8  # redirect 0, js_token 1, server_side 2
@@ -95,9 +95,10 @@ def _fill_checklist(row: list[int], checklist: Checklist) -> None:
 class MerchantStore:
     """Hold the newest record of every merchant of every acquirer, up to `merchants_max` of them.
 
-    Beyond that no new merchant is taken in: it stays unknown until another is forgotten and its own next record comes.
+    A full store refuses new merchants. A refused merchant stays unknown until another merchant is forgotten and its own
+    next record is read.
 
-    `table` is int64[capacity, MERCHANT_COLUMNS]; it is replaced when it grows, so read it anew for each batch.
+    `table` is int64[capacity, MERCHANT_COLUMNS]; it is replaced when it grows, so read it again for each batch.
     """
 
     def __init__(self, merchants_max: int = 1_000_000) -> None:
@@ -108,14 +109,14 @@ class MerchantStore:
         self.table: NDArray[np.int64] = np.full((1024, MERCHANT_COLUMNS), UNKNOWN, dtype=np.int64)
         self._summaries = Summaries()
         self._kinds: NDArray[np.int64] = np.full(len(self.table), UNKNOWN, dtype=np.int64)
-        self._kinds[UNKNOWN_ROW] = self._summaries.hold(Facts())
+        self._kinds[UNKNOWN_ROW] = self._summaries.hold(Attributes())
         self._gaps: list[tuple[str, ...]] = [()]
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def upsert(self, record: MerchantRecord) -> bool:
-        """Take a merchant's newest record; say whether there was room for it."""
+        """Store a merchant's newest record; return False if the store is full."""
         key = (record.acquirer_id.encode(), record.merchant_id.encode())
         row = self._rows.get(key)
         if row is None:
@@ -124,15 +125,15 @@ class MerchantStore:
             row = self._new_row()
             self._rows[key] = row
         self.table[row] = _row_of(record)
-        held, facts = int(self._kinds[row]), _facts_of(self.table[row].tolist(), record)
-        self._kinds[row] = self._summaries.hold(facts)
+        held, attributes = int(self._kinds[row]), _attributes_of(self.table[row].tolist(), record)
+        self._kinds[row] = self._summaries.hold(attributes)
         if held != UNKNOWN:
             self._summaries.release(held)
         self._gaps[row] = gaps_of(self.table[row])
         return True
 
     def forget(self, acquirer_id: str, merchant_id: str) -> None:
-        """Drop a merchant (a tombstone on the topic); an unknown one is already forgotten."""
+        """Remove a merchant (a tombstone on the topic). An unknown merchant is ignored."""
         row = self._rows.pop((acquirer_id.encode(), merchant_id.encode()), None)
         if row is not None:
             self._summaries.release(int(self._kinds[row]))
@@ -153,7 +154,7 @@ class MerchantStore:
     ) -> list[bytes]:
         """Give the compliance summary of each event's row in JSON, judged by the rules of its day. All are [n].
 
-        `binding`: the Guidelines bind this payment's merchant, so what it owes is named.
+        `binding`: the Guidelines bind the merchant of this payment, so its duties are named.
         """
         attested_ms = self.table[rows, MerchantCol.ATTESTED_MS]
         states = states_of(
@@ -168,7 +169,9 @@ class MerchantStore:
         return self._summaries.texts(self._kinds[rows], states, ages_of(event_ms, attested_ms))
 
     def gap_counts(self, rows: Sequence[int]) -> dict[str, int]:
-        """Count over rows how often each checklist item is declared as not implemented."""
+        """Count how often each checklist item is declared as not implemented, over rows; a row counts as often as it is
+        given.
+        """
         return dict(Counter(chain.from_iterable(map(self._gaps.__getitem__, rows))))
 
     def _new_row(self) -> int:
@@ -192,11 +195,11 @@ def gaps_of(row: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == ItemState.GAP)
 
 
-def _facts_of(row: list[int], record: MerchantRecord) -> Facts:
-    return Facts(
+def _attributes_of(row: list[int], record: MerchantRecord) -> Attributes:
+    return Attributes(
         known=True,
-        told=record.checklist is not None,
-        dated=row[MerchantCol.ATTESTED_MS] != UNKNOWN,
+        has_checklist=record.checklist is not None,
+        has_attestation=row[MerchantCol.ATTESTED_MS] != UNKNOWN,
         self_declared=row[MerchantCol.SELF_DECLARED],
         tds_mode=row[MerchantCol.TDS_MODE],
         goods=row[MerchantCol.GOODS],

@@ -1,7 +1,7 @@
-"""The compliance part of a decision: what is known of the merchant, judged by the rules of the day of the event.
+"""The compliance part of a decision: the merchant's attributes, judged by the rules of the day of the event.
 
-Merchants of whom the same was told are of one kind and share their texts: there are many of few kinds. What the time
-and the category of an event add is a number, the state.
+Merchants with equal attributes are of one kind and share their texts: many merchants are of few kinds. The state is
+a number: what the time and the category of an event add.
 """
 
 from collections.abc import Callable
@@ -28,10 +28,10 @@ _RISKY, _BINDING, _LATER, _LATE, _OUTDATED, _STALE = range(6)
 """Bits of a state; above them is the era."""
 
 _ERA: Final = 6
-_AGE: Final = 12  # in the key of a text: the age above the state, the kind of merchant above that
+_AGE: Final = 12  # key of a text: the state, the age above it, the kind of merchant above that
 _KIND: Final = 28
 _LEFT_OUT: Final = frozenset({"checklist_score", "outdated", "self_declared", "owed", "age_days"})
-"""Members that are left out where they say nothing: most merchants are unknown, and each byte is sent and kept."""
+"""Members that are left out if empty: most merchants are unknown, and each byte is sent and stored."""
 
 TEXTS_MAX: Final = 65_536
 """About 25 MB."""
@@ -40,15 +40,15 @@ _NEVER: Final = 2**62
 _DAY: Final = timedelta(days=1)
 
 
-class Facts(NamedTuple):
-    """What was told of a merchant that does not change with time; -1 is unknown.
+class Attributes(NamedTuple):
+    """What a merchant's record says and time does not change; -1 is unknown.
 
-    `told`: there is a checklist. `dated`: it says when it was attested.
+    `has_checklist`: there is a checklist. `has_attestation`: the checklist says when it was attested.
     """
 
     known: bool = False
-    told: bool = False
-    dated: bool = False
+    has_checklist: bool = False
+    has_attestation: bool = False
     self_declared: int = UNKNOWN
     tds_mode: int = UNKNOWN  # TdsModeCode
     goods: int = UNKNOWN
@@ -57,10 +57,10 @@ class Facts(NamedTuple):
 
 
 class Eras(NamedTuple):
-    """The rules by time: era 0 is before the first change, era k from `starts_ms[k - 1]` on.
+    """The rules by time: era 0 is before the first change, era k begins at `starts_ms[k - 1]`.
 
-    `changed_ms` int64[eras]: when the list in force changed last. `late_from_ms` int64[eras]: a contract made from then
-    on needed 3-D Secure.
+    `changed_ms` int64[eras]: when the list in force changed last. `late_from_ms` int64[eras]: contracts made from this
+    time on needed 3-D Secure.
     """
 
     starts_ms: NDArray[np.int64]
@@ -72,7 +72,7 @@ class Eras(NamedTuple):
 
 @cache
 def eras() -> Eras:
-    """Lay out the tables of this package. Read once."""
+    """Build the eras from the dated tables. They are read once."""
     items, measures, owing = checklist_items(), checklist_measures(), duties()
     after = {row.due_on + _DAY for row in owing if row.due_on is not None}
     days = sorted(items.changes | measures.changes | owing.changes | after)
@@ -94,33 +94,33 @@ def eras() -> Eras:
 class Summaries:
     """Keep the texts of the summaries, by kind of merchant, state, and age of the attestation.
 
-    A kind is held as long as a merchant is of it. Texts are kept up to `TEXTS_MAX`, then made again as they are needed.
+    A kind is held while a merchant is of it. Up to `TEXTS_MAX` texts are kept; then all are dropped and made again.
     """
 
     def __init__(self) -> None:
-        self._kinds: dict[Facts, tuple[int, int]] = {}  # number of the kind, and how many merchants are of it
-        self._facts: dict[int, Facts] = {}
+        self._kinds: dict[Attributes, tuple[int, int]] = {}  # number of the kind, and how many merchants are of it
+        self._attributes: dict[int, Attributes] = {}
         self._next = 0
         self._heads: dict[int, bytes] = {}
         self._texts = _Texts(self._made)
 
-    def hold(self, facts: Facts) -> int:
+    def hold(self, attributes: Attributes) -> int:
         """Return the number of a merchant's kind; call `release` when the merchant is no longer of it."""
-        kind, merchants = self._kinds.get(facts) or (self._next, 0)
+        kind, merchants = self._kinds.get(attributes) or (self._next, 0)
         if not merchants:
             self._next += 1
-            self._facts[kind] = facts
-        self._kinds[facts] = kind, merchants + 1
+            self._attributes[kind] = attributes
+        self._kinds[attributes] = kind, merchants + 1
         return kind
 
     def release(self, kind: int) -> None:
-        """Let go of a kind: one merchant less is of it."""
-        facts = self._facts[kind]
-        _, merchants = self._kinds[facts]
+        """Release a kind: one merchant less is of it."""
+        attributes = self._attributes[kind]
+        _, merchants = self._kinds[attributes]
         if merchants > 1:
-            self._kinds[facts] = kind, merchants - 1
+            self._kinds[attributes] = kind, merchants - 1
         else:
-            del self._kinds[facts], self._facts[kind]
+            del self._kinds[attributes], self._attributes[kind]
 
     def texts(self, kinds: NDArray[np.int64], states: NDArray[np.int64], ages: NDArray[np.int64]) -> list[bytes]:
         """Give the summary of each event: all are [n], ages in days, -1 unknown."""
@@ -129,7 +129,7 @@ class Summaries:
         return [texts[key] for key in keys.tolist()]
 
     def __len__(self) -> int:
-        """How many kinds of merchants there are."""
+        """Count the kinds of merchants."""
         return len(self._kinds)
 
     def _made(self, key: int) -> bytes:
@@ -139,7 +139,7 @@ class Summaries:
         if head is None:
             if len(self._heads) >= TEXTS_MAX:
                 self._heads.clear()
-            self._heads[place] = head = _encoded(self._facts[kind], state)
+            self._heads[place] = head = _encoded(self._attributes[kind], state)
         return head + b"}" if age == UNKNOWN else b'%b,"age_days":%d}' % (head, age)
 
 
@@ -154,32 +154,32 @@ class _Texts(dict[int, bytes]):
         return text
 
 
-def _encoded(facts: Facts, state: int) -> bytes:
-    """Encode a summary without its last member, the age, and its end."""
+def _encoded(attributes: Attributes, state: int) -> bytes:
+    """Encode a summary without its last member, the age, and without the closing brace."""
     rules, due = eras().rules[state >> _ERA], eras().due[state >> _ERA]
-    statuses = statuses_of(facts.declared, rules)
+    statuses = statuses_of(attributes.declared, rules)
     gaps = [item for item, status in zip(CHECKLIST_ITEMS, statuses, strict=True) if status == "NOT_IMPLEMENTED"]
     unknown = statuses.count("UNKNOWN")
     score = None if rules is None else score_of(statuses, rules)
     summary = ComplianceSummary(
-        known=facts.known,
-        tds_mode=_name(TdsModeCode, facts.tds_mode),
+        known=attributes.known,
+        tds_mode=_name(TdsModeCode, attributes.tds_mode),
         gaps=list(gaps),
-        stale=bool(state >> _STALE & 1) if facts.dated else None,
-        high_risk_goods=bool(state >> _RISKY & 1) if facts.goods == UNKNOWN else facts.goods == 1,
-        fraud_status=_name(FraudStatusCode, facts.fraud_status),
-        checklist_known=unknown < len(CHECKLIST_ITEMS) if facts.told else None,
-        unknown_items=unknown if facts.told else None,
+        stale=bool(state >> _STALE & 1) if attributes.has_attestation else None,
+        high_risk_goods=bool(state >> _RISKY & 1) if attributes.goods == UNKNOWN else attributes.goods == 1,
+        fraud_status=_name(FraudStatusCode, attributes.fraud_status),
+        checklist_known=unknown < len(CHECKLIST_ITEMS) if attributes.has_checklist else None,
+        unknown_items=unknown if attributes.has_checklist else None,
         checklist_score=None if score is None else round(float(score), 4),
-        outdated=bool(state >> _OUTDATED & 1) if facts.dated and rules is not None else None,
-        self_declared=None if facts.self_declared == UNKNOWN else facts.self_declared == 1,
+        outdated=bool(state >> _OUTDATED & 1) if attributes.has_attestation and rules is not None else None,
+        self_declared=None if attributes.self_declared == UNKNOWN else attributes.self_declared == 1,
         owed=owed(
             due if state >> _BINDING & 1 else (),
             gaps,
-            tds_mode=facts.tds_mode,
+            tds_mode=attributes.tds_mode,
             introduced_later=bool(state >> _LATER & 1),
             contracted_late=bool(state >> _LATE & 1),
-            fraud_status=facts.fraud_status,
+            fraud_status=attributes.fraud_status,
         ),
     )
     members = ((name, getattr(summary, name)) for name in summary.__struct_fields__)
@@ -216,7 +216,7 @@ def states_of(
 
 
 def ages_of(event_ms: NDArray[np.int64], attested_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count the days in Tokyo from each attestation to its event; -1 where it is unknown, or came later."""
+    """Count the days in Tokyo from each attestation to its event; -1 where the attestation is unknown or later."""
     days = (event_ms + TOKYO_MS) // DAY_MS - (attested_ms + TOKYO_MS) // DAY_MS
     return np.where((attested_ms == UNKNOWN) | (days < 0), UNKNOWN, np.minimum(days, AGE_DAYS_MAX))
 

@@ -1,4 +1,4 @@
-"""EMV 3-D Secure of one authorization: its verdict, and where it contradicts itself."""
+"""EMV 3-D Secure of one authorization: its verdict, and the rules of consistency that it breaks."""
 
 from scoring.threeds.columns import (
     BROKEN,

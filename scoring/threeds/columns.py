@@ -7,17 +7,17 @@ STATUS, ECI, LIABILITY, EXPECTED = 0, 1, 2, 3
 ECI_RESPONSE, LIABILITY_REASON, EXPECTED_REASON, FLOW = 4, 5, 6, 7
 """EciClass of the response's ECI, LiabilityReason, ExpectationReason, Flow."""
 BROKEN, RULES, RAISED = 8, 9, 10
-"""Rules of consistency as bits, TDS01 is bit 1: broken by the event; those of them that are active; graver cases."""
+"""Rules as bits, TDS01 is bit 1: all that the event breaks; the active ones of these; rules of raised severity."""
 CODE: Final = 11
-"""The columns that a summary shows, as one number; see `coded`."""
+"""All columns that a summary shows, packed into one number; see `decoded`."""
 FIRST_USE_MS: Final = 12
-"""When the replayed proof of the event was used first; -1 where none was."""
+"""Event time of the first use of the replayed proof; -1 if no proof was replayed."""
 VERDICT_COLUMNS: Final = 13
 _SHOWN: Final = ((STATUS, 10), (ECI, 10), (ECI_RESPONSE, 10), (LIABILITY_REASON, 32), (EXPECTED_REASON, 32), (FLOW, 8))
 
 
 def decoded(code: int) -> dict[int, int]:
-    """Take CODE apart: column to value.
+    """Split CODE into its columns: column to value.
 
     >>> decoded(2 * 819_200 + 6 * 1_024 + 16 * 8 + 2)
     {7: 2, 6: 16, 5: 6, 4: 0, 1: 0, 0: 2}

@@ -1,7 +1,7 @@
-"""Rules of consistency: where an authorization contradicts its own 3-D Secure.
+"""Rules of consistency: contradictions between an authorization and its own 3-D Secure data.
 
-Each rule is the bit of its number: TDS01 is bit 1. Ids, severities and evidence are in `threeds_rules.yaml`. What an
-event does not say breaks no rule.
+Each rule is the bit of its number: TDS01 is bit 1. Ids, severities and evidence are in `threeds_rules.yaml`. A missing
+value breaks no rule.
 """
 
 from typing import Final
@@ -59,9 +59,10 @@ def broken(
     tolerance: float,
     lists: NDArray[np.int64],
 ) -> int:
-    """Give the rules that an event breaks, as bits, but for those of its message version.
+    """Give the rules that an event breaks, as bits, except those of its message version.
 
-    `cell` is that of the request's ECI, `place` that of transStatus, `lists` int64[5, 128] those of the layer.
+    `cell` is the cell of the request's ECI in `Tables.eci`, `place` the place of transStatus, `lists` int64[5, 128] the
+    lists of the layer.
     """
     claims = eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED or eci_class == _ECI.RECURRING
     unfinished = status == _STATUS.NOT_AUTHENTICATED or status == _STATUS.UNAVAILABLE or status == _STATUS.REJECTED
@@ -100,17 +101,17 @@ def broken(
 
 
 @helper
-def graver(merchant: NDArray[np.int64], status: int) -> int:
-    """Give the rules whose graver case the event is, as bits, whether it breaks them or not."""
+def raised(merchant: NDArray[np.int64], status: int) -> int:
+    """Give the rules whose severity is raised for this event, as bits, broken or not."""
     actualised = merchant[_MERCHANT.FRAUD_STATUS] == _FRAUD.ACTUALISED
     return (1 << 4 if status == _STATUS.REJECTED else 0) | (1 << 20 if actualised else 0)
 
 
 @helper
 def contradicts(row: NDArray[np.int64], cell: int, eci_class: int, place: int, wallet: int) -> bool:
-    """Tell whether ECI and transStatus disagree, or a 3-D Secure that did not take place has left a result.
+    """Tell whether ECI and transStatus disagree, or a result is there although 3-D Secure was not performed.
 
-    A device token brings an ECI and a cryptogram of its own without 3-D Secure.
+    A device token has an ECI and a cryptogram of its own without 3-D Secure.
     """
     if (cell >> (DISAGREES_BIT + place)) & 1:
         return True
@@ -123,7 +124,7 @@ def contradicts(row: NDArray[np.int64], cell: int, eci_class: int, place: int, w
 
 @helper
 def goes_on_after_refusal(row: NDArray[np.int64], cell: int, status: int) -> bool:
-    """Tell whether the cardholder's e-commerce purchase was submitted although authentication ended in N or R."""
+    """Tell whether a cardholder's e-commerce purchase was submitted although authentication ended in N or R."""
     if status != _STATUS.NOT_AUTHENTICATED and status != _STATUS.REJECTED:
         return False
     if row[_COL.TXN_TYPE] != _TYPE.PURCHASE or row[_COL.CHANNEL] != _CHANNEL.ECOM:
@@ -133,10 +134,10 @@ def goes_on_after_refusal(row: NDArray[np.int64], cell: int, status: int) -> boo
 
 @helper
 def exceeds(row: NDArray[np.int64], tolerance: float) -> bool:
-    """Tell whether the amount is above the authenticated one and its tolerance, each by its own exponent.
+    """Tell whether the amount is above the authenticated amount and its tolerance. Each has its own exponent.
 
-    Without an exponent of its own the authenticated amount has that of the payment. An authentication that was not for
-    a payment says nothing of its amount.
+    An authenticated amount without an exponent has that of the payment. The amount of a non-payment authentication is
+    not compared.
     """
     purchase, exponent = row[_COL.PURCHASE_AMOUNT], row[_COL.EXPONENT]
     if purchase < 0 or row[_COL.MESSAGE_CATEGORY] == _NON_PAYMENT:
@@ -180,7 +181,9 @@ def broken_by_version(
 
 @helper
 def _disagrees_with_initiator(channel: int, initiator: int) -> bool:
-    """Tell whether a 3RI authentication is the cardholder's payment, or one by app or browser the merchant's."""
+    """Tell whether a 3RI authentication is on a payment by the cardholder, or one by app or browser on one by the
+    merchant.
+    """
     if channel == _THREE_RI:
         return bool(initiator == _INITIATOR.CIT)
     return bool((channel == _APP or channel == _BROWSER) and initiator == _INITIATOR.MIT)
@@ -188,7 +191,7 @@ def _disagrees_with_initiator(channel: int, initiator: int) -> bool:
 
 @helper
 def is_both_present_and_online(row: NDArray[np.int64], cell: int, place: int, mode: int) -> bool:
-    """Tell whether the card was in the shop, and the payment is one of e-commerce or was authenticated online."""
+    """Tell whether the card was present, and the payment is e-commerce or was authenticated online."""
     if mode != PRESENT and row[_COL.CHANNEL] != _CHANNEL.CARD_PRESENT:
         return False
     return bool(mode == NOT_PRESENT or cell & ECOMMERCE or place != 0 or row[_COL.TDS_PERFORMED] == 1)

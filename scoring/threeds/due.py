@@ -1,4 +1,4 @@
-"""Whether 3-D Secure was due on a payment, before anyone calls its absence a gap (Guidelines 5.0 to 6.1)."""
+"""Whether 3-D Secure was due on a payment (Guidelines 5.0 to 6.1)."""
 
 from typing import Final
 
@@ -24,13 +24,13 @@ _COL, _MERCHANT, _WHY = plain(Col), plain(MerchantCol), plain(ExpectationReason)
 _CHANNEL, _INITIATOR, _TYPE = plain(ChannelCode), plain(InitiatorCode), plain(TxnTypeCode)
 _FUNDING, _MODE, _WALLET = plain(FundingCode), plain(TdsModeCode), plain(WalletCode)
 NO_WALLET, UNKNOWN_WALLET = -1, 0
-"""What `wallet_of` gives beside the codes of WalletCode."""
+"""Results of `wallet_of` that are no WalletCode."""
 _TOKEN_KIND: Final = EXEMPT + exemption_kinds().index("DEVICE_TOKEN")
 
 
 @helper
 def wallet_of(row: NDArray[np.int64], lists: NDArray[np.int64]) -> int:
-    """Tell what a wallet brought: a device token, a card number, not known which; or that there was none."""
+    """Give the WalletCode of a payment: device token or card number; UNKNOWN_WALLET or NO_WALLET else."""
     if row[_COL.WALLET_KIND] != _WALLET.UNKNOWN:
         return int(row[_COL.WALLET_KIND])
     return int(lists[WALLETS, row[_COL.WALLET]]) if row[_COL.WALLET] >= 1 else NO_WALLET
@@ -38,9 +38,9 @@ def wallet_of(row: NDArray[np.int64], lists: NDArray[np.int64]) -> int:
 
 @helper
 def is_exempt(row: NDArray[np.int64], lists: NDArray[np.int64], wallet: int) -> bool:
-    """Tell whether a known exemption is named; that of a device token exempts no card number of a wallet.
+    """Tell whether a known exemption is named. The exemption DEVICE_TOKEN exempts no wallet that sends a card number.
 
-    `lists` int64[5, 128] are those of the layer, here and in `wallet_of`.
+    `lists` int64[5, 128]: the lists of the layer, here and in `wallet_of`.
     """
     kind = row[_COL.EXEMPT]
     return bool(lists[EXEMPTIONS, kind] == 1 and not (kind == _TOKEN_KIND and wallet == _WALLET.CARD_NUMBER))
@@ -52,8 +52,9 @@ def due(
 ) -> int:
     """Give the ExpectationReason.
 
-    `mandate_ms` is the time from which merchants of this country owe 3-D Secure, `proof_ms` that from which a stored
-    card must name the authentication of its registration.
+    `mandate_ms`: since when merchants of this country owe 3-D Secure. `proof_ms`: since when a stored card must name
+    the
+    authentication of its registration.
     """
     kind, channel, funding = row[_COL.TXN_TYPE], row[_COL.CHANNEL], row[_COL.FUNDING]
     if kind == _TYPE.REFUND or kind == _TYPE.REVERSAL:
@@ -86,17 +87,19 @@ def due(
 
 @helper
 def _due_in_mode(row: NDArray[np.int64], mode: int, proof_ms: float) -> int:
-    """Ask the merchant's way of using 3-D Secure, for an e-commerce payment with a card number by the cardholder."""
+    """Give the reason by the merchant's 3-D Secure mode, for an e-commerce payment with a card number by the
+    cardholder.
+    """
     stored, recurring = row[_COL.STORED], row[_COL.RECURRING]
     if mode == _MODE.EVERY_PAYMENT:
         return _WHY.EVERY_PAYMENT
     if mode == _MODE.CARD_REGISTRATION:
-        if stored == 1:  # registered with 3-D Secure; since the mandate that must be shown
+        if stored == 1:  # cards registered since the mandate must name that authentication
             unproven = row[_COL.REGISTERED_MS] >= proof_ms and row[_COL.HAS_REGISTRATION_TDS] == 0
             return _WHY.REGISTRATION_UNPROVEN if unproven else _WHY.REGISTERED
         return _WHY.CARD_NOT_STORED if stored == 0 else _WHY.STORED_UNKNOWN
     if mode == _MODE.RECURRING_INITIAL:
-        if stored == 0 or recurring == 0:  # the first payment of a series, or none of a series
+        if stored == 0 or recurring == 0:  # the first payment of a series, or no series
             return _WHY.FIRST_OF_SERIES
         return _WHY.LATER_OF_SERIES if stored == 1 and recurring == 1 else _WHY.STORED_UNKNOWN
     return _WHY.RISK_BASED if mode == _MODE.RISK_BASED else _WHY.MERCHANT_UNKNOWN

@@ -1,4 +1,4 @@
-"""Who bears a fraud on an authorization: the table of liability shift, its first condition that matches."""
+"""Liability for fraud on an authorization: the first condition of the table of liability shift that matches."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,12 @@ def liable(
 ) -> int:
     """Give the LiabilityReason.
 
-    `eci_class` is that of the response's ECI where there is one, else of the request's; `said` the status of
-    transStatus, `result` what the check of the cryptogram does.
+    `eci_class` is that of the response's ECI, else that of the request's. `said` is the status by transStatus, `result`
+    the
+    effect of the cryptogram's check.
 
-    Only transStatus itself proves an authentication. What the ECI claims is not enough, but for Mastercard's 07, which
-    speaks of an earlier payment of the series.
+    Only transStatus proves an authentication. An ECI alone does not, except Mastercard's 07: it refers to an earlier
+    payment of the series.
     """
     has_cavv = row[_COL.HAS_CAVV] == 1
     own_authentication = said != 0 or has_cavv or eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED
@@ -40,7 +41,7 @@ def liable(
     if said == _STATUS.INCOMPLETE:
         return _WHY.INCOMPLETE
     if row[_COL.TDS_PERFORMED] == 0 and (wallet == NO_WALLET or wallet == _WALLET.CARD_NUMBER):
-        return _WHY.NOT_PERFORMED  # a device token brings a proof of its own
+        return _WHY.NOT_PERFORMED  # a device token has its own proof
     if row[_COL.CHANNEL] == _CHANNEL.CARD_PRESENT:
         return _WHY.CARD_PRESENT
     if result == NOT_VALIDATED:
@@ -60,7 +61,7 @@ def liable(
 
 @helper
 def _shift(eci_class: int, said: int) -> int:
-    """Give the reason of a shift by ECI and transStatus beside a cryptogram, NOTHING_TOLD for none."""
+    """Give the reason of a shift by ECI and transStatus of a payment with a cryptogram; NOTHING_TOLD for no shift."""
     if eci_class == _ECI.AUTHENTICATED and said == _STATUS.AUTHENTICATED:
         return _WHY.AUTHENTICATED
     if eci_class == _ECI.ATTEMPTED and said == _STATUS.ATTEMPTED:
@@ -72,7 +73,7 @@ def _shift(eci_class: int, said: int) -> int:
 
 @helper
 def is_excluded(row: NDArray[np.int64], excluded: NDArray[np.int64]) -> bool:
-    """Tell whether the network grants this category no shift where merchant and issuer are of one country."""
+    """Tell whether the network excludes this category from the shift, where merchant and issuer are of one country."""
     if row[_COL.MERCHANT_COUNTRY] != row[_COL.ISSUER_COUNTRY]:
         return False
     for k in range(excluded.shape[0]):

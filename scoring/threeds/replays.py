@@ -1,8 +1,8 @@
 """Rules over several payments: a cryptogram or dsTransID that was used before (TDS08, TDS09, TDS10).
 
-A payment is compared with the first use of its proof that each partition remembers (`scoring.profile.proofs`). Refunds
-and reversals refer to their payment by right, and so do payments of the merchant and by 3RI to the dsTransID of the
-first one. What is not known on one side breaks no rule; cards of two acquirers cannot be compared.
+A payment is compared with the first use of its proof that each partition keeps (`scoring.profile.proofs`). Refunds
+and reversals are not compared: they refer to their payment. Payments by the merchant and by 3RI may name the dsTransID
+of the first payment. A value that is missing on one side breaks no rule. Cards of two acquirers cannot be compared.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ OTHER_CARD, OTHER_MERCHANT, OTHER_ORDER = 1 << 8, 1 << 9, 1 << 10
 _THREE_RI: Final = 3
 """deviceChannel."""
 _ID_SALT: Final = np.uint64(0x9E3779B97F4A7C15)
-"""Tells a dsTransID from a cryptogram with the same hash."""
+"""Distinguishes a dsTransID from a cryptogram with the same hash."""
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _HALF: Final = 0xFFFFFFFF
 _KIND, _ATTEMPT = int(Col.KIND), int(Kind.ATTEMPT)
@@ -41,21 +41,21 @@ def find_replays(
     partition: int,
     verdicts: NDArray[np.int64],
 ) -> None:
-    """Take the proofs of the events `taken`, bool[n]; add to their verdicts the rules that they break.
+    """Record the proofs of the events `taken`, bool[n], and add the rules that they break to the verdicts.
 
     `ints` int64[n, Col] and `hashes` uint64[n, 9] as decoded, `verdicts` int64[n, VERDICT_COLUMNS].
     """
     room = 2 * len(ints)
     keys, places = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
-    facts = np.empty((room, FACTS), dtype=np.uint32)
-    n = _gather(ints, hashes, taken, keys, facts, places)
+    uses = np.empty((room, FACTS), dtype=np.uint32)
+    n = _gather(ints, hashes, taken, keys, uses, places)
     if not n:
         return
-    facts, places = facts[:n], places[:n]
-    replays = proofs.observe(keys[:n], facts, partition)
+    uses, places = uses[:n], places[:n]
+    replays = proofs.observe(keys[:n], uses, partition)
     if not len(replays.places):
         return
-    now, known = facts[replays.places], replays.known
+    now, known = uses[replays.places], replays.known
     broken = _broken(now, known)
     of_ids = (places[replays.places] & 1).astype(np.bool_)
     rows = places[replays.places] >> 1
@@ -72,15 +72,15 @@ def find_replays(
 
 
 @helper
-def _cut(
+def _write_uses(
     ints: NDArray[np.int64],
     hashes: NDArray[np.uint64],
     taken: NDArray[np.bool_],
     keys: NDArray[np.uint64],
-    facts: NDArray[np.uint32],
+    uses: NDArray[np.uint32],
     places: NDArray[np.int64],
 ) -> int:
-    """Write the proofs of the events `taken`: their keys, what is kept of the event, and twice its row, odd for ids."""
+    """Write the proofs of the events `taken`: keys, uses, and places. A place is twice the row, plus 1 for ids."""
     n = 0
     for i in range(len(ints)):
         if not taken[i] or ints[i, _KIND] != _ATTEMPT:
@@ -90,18 +90,18 @@ def _cut(
             if key == np.uint64(0):
                 continue
             keys[n] = key ^ _ID_SALT if kind else key
-            facts[n, CARD] = np.uint32(hashes[i, CARD_KEY] & _LOW)
-            facts[n, MERCHANT] = np.uint32(hashes[i, MERCHANT_KEY] & _LOW)
-            facts[n, ORDER] = np.uint32(ints[i, _ORDER_KEY] & _HALF)
-            facts[n, ACQUIRER] = np.uint32(ints[i, _ACQUIRER_KEY] & _HALF)
-            facts[n, SECOND] = np.uint32(min(max(ints[i, _EVENT_MS] // 1_000, 0), _HALF))
+            uses[n, CARD] = np.uint32(hashes[i, CARD_KEY] & _LOW)
+            uses[n, MERCHANT] = np.uint32(hashes[i, MERCHANT_KEY] & _LOW)
+            uses[n, ORDER] = np.uint32(ints[i, _ORDER_KEY] & _HALF)
+            uses[n, ACQUIRER] = np.uint32(ints[i, _ACQUIRER_KEY] & _HALF)
+            uses[n, SECOND] = np.uint32(min(max(ints[i, _EVENT_MS] // 1_000, 0), _HALF))
             places[n] = 2 * i + kind
             n += 1
     return n
 
 
 def _compile(key: int) -> Callable[..., int]:
-    """Compile the entry point; `key` is part of that under which numba keeps it."""
+    """Compile the entry point; `key` is part of the key of numba's cache."""
 
     @entry
     def gather(
@@ -109,10 +109,10 @@ def _compile(key: int) -> Callable[..., int]:
         hashes: NDArray[np.uint64],
         taken: NDArray[np.bool_],
         keys: NDArray[np.uint64],
-        facts: NDArray[np.uint32],
+        uses: NDArray[np.uint32],
         places: NDArray[np.int64],
     ) -> int:
-        return _cut(*borrow((ints, hashes, taken, keys, facts, places))) + 0 * key
+        return _write_uses(*borrow((ints, hashes, taken, keys, uses, places))) + 0 * key
 
     return gather
 
@@ -121,12 +121,12 @@ _gather = _compile(revision("scoring.threeds"))
 
 
 def _broken(now: NDArray[np.uint32], known: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Give the rules that uses break beside known ones: int64[k] of two uint32[k, FACTS]."""
+    """Give the rules that uses break beside the first ones: int64[k] of two uint32[k, FACTS]."""
     differs = now != known
     other_card = ~differs[:, ACQUIRER] & differs[:, CARD]
     other_merchant = differs[:, ACQUIRER] | differs[:, MERCHANT]
-    is_told = (now[:, ORDER] != 0) & (known[:, ORDER] != 0)
-    other_order = ~other_card & ~other_merchant & is_told & differs[:, ORDER]
+    both_have_order = (now[:, ORDER] != 0) & (known[:, ORDER] != 0)
+    other_order = ~other_card & ~other_merchant & both_have_order & differs[:, ORDER]
     broken = np.zeros(len(now), dtype=np.int64)
     broken[other_card] |= OTHER_CARD
     broken[other_merchant] |= OTHER_MERCHANT

@@ -1,4 +1,4 @@
-"""What of 3-D Secure differs from one acquirer to the next."""
+"""Settings of 3-D Secure that differ between acquirers."""
 
 from typing import Annotated
 
@@ -10,10 +10,10 @@ EVERY_ACQUIRER = "*"
 
 
 class ThreeDsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`amount_tolerance`: by which share an amount may be above what was authenticated (TDS14).
+    """`amount_tolerance`: share by which an amount may be above the authenticated one (TDS14).
 
-    `cavv_hmac_from`: ids of the acquirers that send `tds.cavv_hmac` wherever there was a cryptogram, or
-    EVERY_ACQUIRER. At others a missing one says nothing: TDS01 is unknown there.
+    `cavv_hmac_from`: ids of the acquirers that send `tds.cavv_hmac` for every cryptogram, or EVERY_ACQUIRER. For other
+    acquirers TDS01 is unknown: a missing value proves nothing.
     """
 
     amount_tolerance: Annotated[float, Meta(ge=0, le=10)] = 0.0
@@ -23,4 +23,4 @@ class ThreeDsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if len(set(self.cavv_hmac_from)) != len(self.cavv_hmac_from):
             raise ValueError("cavv_hmac_from names an acquirer twice; name each once")
         if EVERY_ACQUIRER in self.cavv_hmac_from and len(self.cavv_hmac_from) > 1:
-            raise ValueError(f'cavv_hmac_from has "{EVERY_ACQUIRER}", which is every acquirer; remove the others or it')
+            raise ValueError(f'cavv_hmac_from has "{EVERY_ACQUIRER}", which is every acquirer; remove it or the others')

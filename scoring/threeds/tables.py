@@ -1,6 +1,6 @@
-"""The dated tables of EMV 3-D Secure as arrays that the kernels read, one layer for each time between two changes.
+"""The dated tables of EMV 3-D Secure as arrays for the kernels, one layer for each time between two changes.
 
-Kernels get them as an argument: a change of a table compiles nothing anew.
+Kernels take them as an argument, so a change of a table recompiles nothing.
 """
 
 from datetime import date
@@ -32,21 +32,21 @@ from scoring.reference.threeds import Field, ThreeDsReference
 NETWORKS: Final = tuple(code.name.lower() for code in NetworkCode)
 """Names of the codes in Col.NETWORK."""
 ECI_SHIFT: Final = -UNREADABLE_ECI
-"""Place of ECI 00 in a table over all that Col.ECI holds."""
+"""Index of ECI 00 in a table over all values of Col.ECI."""
 ECI_WIDTH: Final = ECI_SHIFT + 100
 NEVER_MS: Final = 2**62
 DAY_MS: Final = 86_400_000
 FAILED, NO_SHIFT, NOT_VALIDATED = 1, 2, 3
-"""What a result of the cryptogram's check does; 0 nothing. FAILED too leaves the liability where it was."""
+"""Effects of a result of the cryptogram's check; 0 none. None of them shifts the liability."""
 PRESENT, NOT_PRESENT = 1, 2
-"""What a POS entry mode says of the card; 0 nothing."""
+"""Whether the card was present, by POS entry mode; 0 unknown."""
 _RESULTS: Final = {
     "FAILED": FAILED,
     **dict.fromkeys(("BAD_DATA", "INFORMATION_ONLY", "INVALID"), NO_SHIFT),
     "NOT_VALIDATED": NOT_VALIDATED,
 }
 FIRST_VERSION: Final = 210
-"""What was legal in 2.1.0 counts as legal in every earlier version: of those no lists are kept."""
+"""Values of 2.1.0 count as legal in every earlier version: no lists of those are kept."""
 VERSION_FIELDS: Final[dict[Field, Col]] = {
     "trans_status": Col.TRANS_STATUS,
     "trans_status_reason": Col.TRANS_STATUS_REASON,
@@ -68,17 +68,19 @@ beside the status, and the bit of the first transStatus, by its place, that cont
 STATUS_MASK, PLACE_BIT = 255, 8
 """Parts of a cell of `Tables.status`: ThreeDsStatus, and the place of the letter, from 1."""
 EXEMPTIONS, WALLETS, MODES, AGES, ACTIVE = 0, 1, 2, 3, 4
-"""Lists of `Tables.lists`: 1 where a kind exempts, WalletCode by wallet, entry modes, ages in ms by network; the last
-has a bit for each active rule, in its first place."""
+"""Lists of `Tables.lists`: 1 where a kind exempts; WalletCode by wallet; presence by entry mode; age in ms by network.
+
+ACTIVE: a bit for each active rule, in the first place of the list.
+"""
 
 
 class Tables(NamedTuple):
     """E layers over N networks (Col.NETWORK), W places of ECI, and codes by number or ASCII.
 
-    `starts` int64[E], ms from which a layer holds; `eci` int64[E, N, W] and `status` int64[E, 128], parts as above;
-    `results` int8[E, N, 128]; `lists` int64[E, 5, 128]; `since` int16[E, F, 128] versions, and `fields` int64[F] their
-    columns; `retired_ms` int64[N, 400] by version; `mandate_ms` int64[1024] by country; `excluded` int64[K, 5] network,
-    country, category, from and to; `settings` float64[2]: tolerance, and the time from which a stored card needs proof.
+    `starts` int64[E]: ms from which a layer holds. `eci` int64[E, N, W] and `status` int64[E, 128]: parts as above.
+    `results` int8[E, N, 128]. `lists` int64[E, 5, 128]. `since` int16[E, F, 128]: versions; `fields` int64[F]: their
+    columns. `retired_ms` int64[N, 400] by version. `mandate_ms` int64[1024] by country. `excluded` int64[K, 5]:
+    network, country, category, from and to. `settings` float64[2]: tolerance, and since when a stored card needs proof.
     """
 
     starts: NDArray[np.int64]
@@ -95,9 +97,9 @@ class Tables(NamedTuple):
 
 
 def tables_of(made: ThreeDsReference, amount_tolerance: float = 0.0) -> Tables:
-    """Lay out the dated tables.
+    """Build the arrays from the dated tables.
 
-    `amount_tolerance` is the share by which an amount may be above what was authenticated.
+    `amount_tolerance`: share by which an amount may be above the authenticated one.
     """
     days = days_of(made)
     return Tables(
@@ -116,21 +118,21 @@ def tables_of(made: ThreeDsReference, amount_tolerance: float = 0.0) -> Tables:
 
 
 def days_of(made: ThreeDsReference) -> tuple[date, ...]:
-    """Give the first day of each layer. Before the first one its rows hold too: no older ones are known."""
+    """Give the first day of each layer. The first layer also holds before its day: no older rows are known."""
     layered = (made.eci, made.cavv, made.values, made.exemptions, made.wallets, made.ages, made.entry_modes, made.rules)
-    # mandates, retirements and excluded merchants are compared with their own times
+    # mandates, retirements and excluded merchants have times of their own, so they need no layer
     return tuple(sorted(set().union(*(table.changes for table in layered))))
 
 
 def starts_of(days: tuple[date, ...]) -> NDArray[np.int64]:
-    """Give the time from which on each layer holds, int64[E] in ms."""
+    """Give the time from which each layer holds, int64[E] in ms."""
     return np.array([-NEVER_MS, *(start_ms(day) for day in days[1:])], dtype=np.int64)
 
 
 def _eci(made: ThreeDsReference, day: date) -> NDArray[np.int64]:
-    """What a network does not define is impossible there and contradicts every transStatus.
+    """Build the cells of ECI. An ECI without a row is impossible on its network and contradicts every transStatus.
 
-    Of a network without rows nothing is known.
+    On a network without rows every ECI is unknown.
     """
     table = np.full((len(NETWORKS), ECI_WIDTH), EciClass.UNKNOWN, dtype=np.int64)
     every = sum(1 << place for place in range(1, 1 + len(TRANS_STATUSES))) << DISAGREES_BIT
@@ -204,12 +206,12 @@ def _since(made: ThreeDsReference, day: date) -> NDArray[np.int16]:
     for (_, code), row in made.values.on(day).items():
         if row.since is not None and row.field in places:
             version = int(row.since.replace(".", ""))
-            table[places[row.field], _held(str(code))] = version if version > FIRST_VERSION else 0
+            table[places[row.field], _column_value(str(code))] = version if version > FIRST_VERSION else 0
     return table
 
 
-def _held(code: str) -> int:
-    """Give how a code of a field is held in its column."""
+def _column_value(code: str) -> int:
+    """Give the number that stands for a code in the column of its field."""
     return int(code) if code.isdigit() else ord(code)
 
 

@@ -1,6 +1,6 @@
-"""EMV 3-D Secure, normalised: one verdict whatever the network, the channel and the acquirer's habits.
+"""EMV 3-D Secure, normalised: one verdict for all networks, channels and acquirers.
 
-Its code lists, dates and limits, with their sources, are `scoring/reference/threeds_*.yaml`.
+Code lists, dates and limits, with their sources, are `scoring/reference/threeds_*.yaml`.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ from scoring.threeds.columns import (
     RULES,
     STATUS,
 )
-from scoring.threeds.consistency import broken, broken_by_version, graver
+from scoring.threeds.consistency import broken, broken_by_version, raised
 from scoring.threeds.due import due, is_exempt, wallet_of
 from scoring.threeds.liability import is_excluded, liable
 from scoring.threeds.tables import ACTIVE, ECI_CLASS, ECI_SHIFT, PLACE_BIT, STATUS_MASK, Tables
@@ -63,7 +63,9 @@ _CHALLENGED: Final = 1
 
 @helper
 def _class_of(row: NDArray[np.int64], meaning: int) -> int:
-    """Give what an ECI claims by the channel: mail-order and stored-credential values fit only such payments."""
+    """Give what an ECI claims in this channel. Mail-order and stored-credential values are impossible on other
+    payments.
+    """
     if meaning == _ECI.MOTO and row[_COL.CHANNEL] == _CHANNEL.ECOM:
         return _ECI.IMPOSSIBLE
     of_series = row[_COL.INITIATOR] == _INITIATOR.MIT or row[_COL.RECURRING] == 1 or row[_COL.STORED] == 1
@@ -74,7 +76,7 @@ def _class_of(row: NDArray[np.int64], meaning: int) -> int:
 
 @helper
 def _status(row: NDArray[np.int64], said: int, eci_class: int) -> int:
-    """Read transStatus; without one, `performed` if it denies; without that, what the ECI claims."""
+    """Read transStatus; without it `performed`, if that is false; without both, what the ECI claims."""
     if said != 0:
         return said
     if row[_COL.TDS_PERFORMED] == 0:
@@ -90,7 +92,7 @@ def _status(row: NDArray[np.int64], said: int, eci_class: int) -> int:
 
 @helper
 def _flow(row: NDArray[np.int64], status: int, eci_class: int) -> int:
-    """Tell how the authentication went: authenticationType is told only of a challenge."""
+    """Tell the flow of the authentication: authenticationType is sent only after a challenge."""
     if status == _STATUS.ABSENT:
         return _FLOW.NONE
     if eci_class == _ECI.DATA_ONLY or row[_COL.CHALLENGE_IND] == _DATA_SHARE:
@@ -180,14 +182,14 @@ def _judge(
     out[FLOW] = flow
     out[BROKEN] = found
     out[RULES] = found & lists[ACTIVE, 0]
-    out[RAISED] = found & graver(merchant, status)
+    out[RAISED] = found & raised(merchant, status)
     shown = (status * 10 + eci_class) * 10 + response_class
     out[FIRST_USE_MS] = -1
     out[CODE] = ((shown * 32 + liability) * 32 + why) * 8 + flow
 
 
 def _compile(key: int) -> Callable[..., int]:
-    """Compile the entry point; `key` is part of that under which numba keeps it."""
+    """Compile the entry point; `key` is part of the key of numba's cache."""
 
     @entry
     def normalise(
@@ -216,6 +218,7 @@ def normalise(
 ) -> None:
     """Write the verdict of each event: out int64[n, VERDICT_COLUMNS], see `columns`.
 
-    `ints` is the decoded int64[n, Col], `merchants` the table of the merchant store, `rows` int64[n] into it.
+    `ints` is the decoded int64[n, Col], `merchants` the table of the merchant store, `rows` int64[n] its row for each
+    event.
     """
     _entry(ints, merchants, rows, tables, out)

@@ -54,7 +54,7 @@ MEASURES = {
 
 
 def judged(item: str, status: str, named: list[str], day: date = TODAY) -> str:
-    """The rules of the form in prose: every measure, or any, with what is not named as the item says."""
+    """Judge by the rules of the form: every measure, or any; a measure that is not named has the status of the item."""
     if day < LISTED_FROM:
         return status
     names = {name.upper() for name in named}
@@ -194,7 +194,7 @@ EXPECTED: dict[str, tuple[Any, Any, dict[Any, Any]]] = {
 
 
 def mutated(row: DatedRow) -> Iterator[DatedRow]:
-    """Change each column of a row by itself, but for texts that only people read."""
+    """Change each column of a row, one at a time, except texts that only people read."""
     for column in row.__struct_fields__:
         value = getattr(row, column)
         if column.startswith("text") or column == "effective_to":

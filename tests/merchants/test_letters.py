@@ -1,4 +1,4 @@
-"""A refused record of `merchants` has one dead letter, whatever workers start, die and rebalance."""
+"""A refused record of `merchants` has one dead letter, through all starts, crashes and rebalances of workers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -65,13 +65,13 @@ def test_a_record_that_is_refused_while_workers_run_has_its_letter_from_the_owne
             assert len(world.lettered) == count
         assert world.lettered == world.bad
         assert (owner.telemetry.letters, other.telemetry.letters) == (4, 0)
-        assert world.scans == 1, "nobody else can have written letters of what came after the first"
+        assert world.scans == 1, "only the owner may write letters for records after the first"
 
     play(scenario)
 
 
 @pytest.mark.parametrize("letters", range(8))
-def test_an_owner_that_dies_in_the_middle_is_carried_on(
+def test_the_letters_of_an_owner_that_crashes_are_continued(
     play: Play, monkeypatch: pytest.MonkeyPatch, letters: int
 ) -> None:
     async def scenario(world: World) -> None:
@@ -104,7 +104,7 @@ def test_what_an_earlier_owner_wrote_of_records_that_its_successor_has_not_read_
         world.add(GOOD, BAD)
         owner.read()
         await owner.look()
-        world.kept[MERCHANTS] = (1, "")  # it died before it could have the second kept
+        world.kept[MERCHANTS] = (1, "")  # it dies before the second letter is recorded
         await successor.own(0, 1)
         await successor.look()
         successor.read()
@@ -114,7 +114,7 @@ def test_what_an_earlier_owner_wrote_of_records_that_its_successor_has_not_read_
     play(scenario)
 
 
-def test_when_the_group_has_forgotten_how_far_it_was_the_dead_letters_tell(play: Play) -> None:
+def test_without_a_committed_offset_the_dead_letters_tell_where_to_continue(play: Play) -> None:
     async def scenario(world: World) -> None:
         world.add(BAD, GOOD, BAD)
         await (await started(world, 0)).look()
@@ -144,7 +144,7 @@ def test_records_of_a_topic_made_anew_have_letters_of_their_own(play: Play) -> N
     play(scenario)
 
 
-def test_an_owner_that_lets_go_waits_for_what_is_under_way_and_writes_no_more(play: Play) -> None:
+def test_an_owner_whose_partition_is_revoked_waits_for_letters_in_flight_and_writes_no_more(play: Play) -> None:
     async def scenario(world: World) -> None:
         world.add(*[BAD] * 9)
         worker = await started(world, 0)
@@ -168,7 +168,7 @@ def test_an_owner_that_lets_go_waits_for_what_is_under_way_and_writes_no_more(pl
     play(scenario)
 
 
-def test_what_was_learnt_before_a_rebalance_counts_for_nothing_after_it(play: Play) -> None:
+def test_nothing_learnt_before_a_rebalance_is_used_after_it(play: Play) -> None:
     async def scenario(world: World) -> None:
         world.add(BAD)
         first = await started(world, 0)
@@ -208,7 +208,7 @@ def test_letters_that_are_not_acknowledged_end_the_worker(play: Play) -> None:
     play(scenario)
 
 
-def test_a_coordinator_that_does_not_answer_holds_letters_up_and_loses_and_doubles_none(
+def test_a_coordinator_that_does_not_answer_delays_letters_and_loses_or_doubles_none(
     play: Play, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scenario(world: World) -> None:
@@ -233,7 +233,7 @@ def test_a_coordinator_that_does_not_answer_holds_letters_up_and_loses_and_doubl
     play(scenario)
 
 
-def test_letters_carry_the_identity_of_the_owner_so_that_a_later_one_shuts_them_out(play: Play) -> None:
+def test_letters_carry_the_producer_id_of_the_owner_so_that_a_later_owner_fences_them(play: Play) -> None:
     async def scenario(world: World) -> None:
         world.add(BAD)
         worker = await started(world, 0)
@@ -271,7 +271,7 @@ def test_a_range_that_cannot_be_read_again_ends_the_worker(play: Play) -> None:
     play(scenario)
 
 
-def test_what_the_group_keeps_is_renewed_before_it_forgets(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_committed_offsets_are_renewed_before_they_expire(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(world: World) -> None:
         world.add(BAD)
         worker = await started(world, 0)
@@ -289,15 +289,17 @@ def test_what_the_group_keeps_is_renewed_before_it_forgets(play: Play, monkeypat
 VALUES = st.lists(st.sampled_from([BAD, BAD, GOOD]), min_size=1, max_size=5)
 STEP = st.one_of(
     st.tuples(st.just("add"), VALUES),
-    st.tuples(st.just("look"), st.booleans(), st.integers(0, 6)),  # the owner, or the other, having read so many more
-    st.tuples(st.just("pass"), st.booleans()),  # the owner's partition to the other: in a rebalance, or at its restart
-    st.tuples(st.just("die"), st.integers(0, 6), st.integers(2, 14)),  # the owner, after so many answers of the broker
+    st.tuples(
+        st.just("look"), st.booleans(), st.integers(0, 6)
+    ),  # records that the owner, or the other worker, has read before
+    st.tuples(st.just("pass"), st.booleans()),  # to the other worker: in a rebalance, or at a restart of the owner
+    st.tuples(st.just("die"), st.integers(0, 6), st.integers(2, 14)),  # kill the owner after this many broker answers
 )
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES, st.lists(STEP, min_size=4, max_size=20))
-def test_whatever_happens_each_refused_record_has_one_letter_in_the_end(
+def test_each_refused_record_has_one_letter_in_the_end_through_any_sequence_of_events(
     monkeypatch: pytest.MonkeyPatch, values: list[bytes], steps: list[tuple[object, ...]]
 ) -> None:
     async def scenario(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The merchant store is read to its end before anything else may begin, and followed after."""
+"""The merchant store is read to its end before anything else begins, and followed after that."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -23,7 +23,7 @@ from tests.integration.fakes import EchoEngine
 
 @pytest.fixture(autouse=True)
 def _known_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the fake topic ends; how the end is found is the reader's business."""
+    """Give the end of the fake topic: these tests are not about how the end is found."""
 
     async def bounds(consumer: Any, tps: Sequence[TopicPartition], _timeout_s: float) -> dict[TopicPartition, Span]:
         return dict.fromkeys(tps, Span(0, consumer.end))
@@ -33,7 +33,7 @@ def _known_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_failover(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no client here that could leave a broker."""
+    """Do nothing: no client here could leave a broker."""
     monkeypatch.setattr("streams.kafka.failover.watch", lambda _: None)
 
 
@@ -43,7 +43,7 @@ class FakeRecord:
 
 
 class FakeConsumer:
-    """A topic of one partition: `polls` are the numbers of records that successive polls bring."""
+    """A topic of one partition. `polls`: the numbers of records of successive polls."""
 
     polls: Sequence[int] = ()
     end = 0
@@ -88,7 +88,7 @@ class FakeConsumer:
 
 
 class FakeLetters:
-    """Hear of refused offsets."""
+    """Records the refused offsets."""
 
     def __init__(self) -> None:
         self.noted: list[tuple[int, int, int]] = []
@@ -107,7 +107,7 @@ async def started(telemetry: NoTelemetry | None = None) -> tuple[MerchantLoader,
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **topic: Any) -> tuple[EchoEngine, FakeLetters]:
-    """Start a loader over a fake topic and return what it filled as soon as starting is over."""
+    """Start a loader over a fake topic; return what it loaded by the end of the start."""
     monkeypatch.setattr(loader_module, "BoundedConsumer", type("Consumer", (FakeConsumer,), topic))
     _, engine, letters = asyncio.run(started())
     return engine, letters
@@ -170,7 +170,7 @@ def test_more_merchants_than_the_limit_are_counted_and_said_and_loading_goes_on(
 
 
 class GrowingConsumer(FakeConsumer):
-    """A topic of which metadata tell, when asked, that it has a second partition; each has three records."""
+    """A topic whose metadata show a second partition when they are read again. Each partition has three records."""
 
     end = 3
 
@@ -279,4 +279,4 @@ def test_the_group_is_joined_only_after_merchants_are_loaded() -> None:
 
     order = asyncio.run(play())
     assert order.index("Producer") < order.index("MerchantLoader") < order.index(BatchConsumer.__name__)
-    assert order.index("Deliveries") < order.index(BatchConsumer.__name__), "it must outlive the consumer when stopping"
+    assert order.index("Deliveries") < order.index(BatchConsumer.__name__), "it must stop after the consumer"

@@ -1,4 +1,4 @@
-"""The merchant store keeps the newest record of each merchant, and unknown is not guilt."""
+"""The merchant store keeps the newest record of each merchant. Unknown counts as neither good nor bad."""
 
 from datetime import UTC, date, datetime
 
@@ -14,7 +14,7 @@ from scoring.merchants.store import (
     MerchantCol,
     MerchantStore,
 )
-from scoring.merchants.summaries import UNKNOWN, Facts, Summaries
+from scoring.merchants.summaries import UNKNOWN, Attributes, Summaries
 
 ATTESTED = datetime(2026, 1, 1, tzinfo=UTC)
 ATTESTED_MS = int(ATTESTED.timestamp() * 1000)
@@ -116,8 +116,8 @@ def test_the_store_grows_to_its_limit_and_refuses_new_merchants_beyond_it() -> N
     assert len(store) == 3000
 
 
-def test_the_place_of_a_forgotten_merchant_is_taken_by_the_next_one() -> None:
-    """So that memory follows the merchants there are, and not all that ever were."""
+def test_the_row_of_a_forgotten_merchant_is_given_to_the_next_one() -> None:
+    """Memory follows the number of merchants that are known now."""
     store = MerchantStore(merchants_max=2)
     at_first = len(store.table)
     for n in range(3 * at_first):
@@ -128,8 +128,8 @@ def test_the_place_of_a_forgotten_merchant_is_taken_by_the_next_one() -> None:
     assert (store.table[kept, MerchantCol.FRAUD_STATUS], lost) == (1, 0)
 
 
-def test_merchants_of_whom_the_same_was_told_share_their_texts() -> None:
-    """A million of them would not fit into memory otherwise."""
+def test_merchants_with_equal_attributes_share_their_texts() -> None:
+    """A text of its own for each of a million merchants would not fit into memory."""
     store = MerchantStore()
     for merchant in ("m-1", "m-2"):
         store.upsert(record(merchant, fraud_status="WATCH"))
@@ -138,9 +138,9 @@ def test_merchants_of_whom_the_same_was_told_share_their_texts() -> None:
     assert one is other
 
 
-def test_a_kind_of_merchant_is_held_as_long_as_one_is_of_it_and_is_then_judged_anew() -> None:
+def test_a_kind_is_held_while_a_merchant_is_of_it_and_is_judged_again_afterwards() -> None:
     summaries = Summaries()
-    watch, normal = Facts(known=True, fraud_status=1), Facts(known=True, fraud_status=0)
+    watch, normal = Attributes(known=True, fraud_status=1), Attributes(known=True, fraud_status=0)
     first, second, other = summaries.hold(watch), summaries.hold(watch), summaries.hold(normal)
     assert first == second != other
     summaries.release(first)

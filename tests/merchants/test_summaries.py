@@ -1,4 +1,4 @@
-"""The compliance part of a decision, and what the model sees of a merchant, against a plain reading of the record."""
+"""The compliance part of a decision and the model inputs of a merchant are those of an oracle that reads the record."""
 
 from datetime import date, datetime, timedelta
 from math import isnan
@@ -35,7 +35,7 @@ TIMES = (
 
 
 def told(value: Any) -> Json:
-    """Leave a field out where there is nothing to say: null and absent are the same."""
+    """Leave out a field without a value: null and absent are the same."""
     return {name: given for name, given in value.items() if given is not None}
 
 
@@ -80,7 +80,7 @@ def day_of(at: str) -> date:
 
 
 def owed_by(merchant: Json, gaps: list[str], day: date) -> list[str]:
-    """What the Guidelines ask, by the day in Tokyo, of e-commerce in Japan."""
+    """Give the duties of e-commerce in Japan under the Guidelines, by the day in Tokyo."""
     tds = merchant.get("tds") or {}
     introduced, contracted = (
         date.fromisoformat(given) if given else None
@@ -147,7 +147,7 @@ def check(record: Json | None, mcc: str, seen: Seen, at: str = AT) -> None:
 
 
 @given(records(), st.sampled_from(MCCS), st.sampled_from(TIMES), st.sampled_from(["ecom", "moto"]), st.booleans())
-def test_compliance_and_the_model_see_what_a_plain_reading_of_the_record_says(
+def test_compliance_and_model_inputs_are_those_of_the_oracle(
     record: Json | None, mcc: str, at: str, channel: str, is_japanese: bool
 ) -> None:
     merchant = {"mcc": mcc, "country": "JP" if is_japanese else "SG"}
@@ -216,8 +216,8 @@ def test_3d_secure_is_owed_until_the_day_it_begins(introduced: str | None, owed:
     assert seen.compliance.get("owed", []) == owed
 
 
-def test_nothing_told_asserts_nothing() -> None:
-    """A record of nothing but its name must not read as a merchant in good order."""
+def test_a_record_without_values_asserts_nothing() -> None:
+    """A record with only a name must not count as a merchant in good order."""
     bare = {"acquirer_id": "acq-1", "merchant_id": "m-1", "checklist": {"version": "jp-6.0"}}
     (seen,) = enrich([event()], [bare])
     summarised = {name: value for name, value in seen.compliance.items() if name not in {"high_risk_goods", "gaps"}}

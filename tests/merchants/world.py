@@ -1,4 +1,4 @@
-"""Merchants, dead letters and a group on fakes, and workers that may die anywhere."""
+"""Merchants, dead letters and a consumer group on fakes, and workers that may die at any step."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -25,17 +25,17 @@ from tests.state.fakes import FakeBroker, FakeReader, Record
 TOPICS = Topics()
 MERCHANTS = TopicPartition(TOPICS.merchants, 0)
 LETTERS = TopicPartition(TOPICS.dead_letters, 0)
-POLL = 3  # records: small, so that a worker may die in between
+POLL = 3  # records per poll: few, so that a worker may die between two polls
 
 
 class World:
-    """A broker and what its group keeps. `stalls` is whether the coordinator does not answer."""
+    """A broker and what its group keeps. `stalls`: the coordinator does not answer."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.broker = FakeBroker()
         self.kept: dict[TopicPartition, tuple[int, str]] = {}
         self.stalls = False
-        self.gate: asyncio.Event | None = None  # what the next questions for ids wait for
+        self.gate: asyncio.Event | None = None  # the next requests for producer ids wait for this
         self.bombs: list[Refused] = []
         self.scans = 0
         monkeypatch.setattr(letters_module, "LogReader", self._reader)
@@ -44,18 +44,18 @@ class World:
         monkeypatch.setattr(letters_module, "write_offset", self._write_offset)
 
     def add(self, *values: bytes) -> None:
-        """Let a producer write records of merchants; those that begin with `!letter` are refused."""
+        """Write records of merchants, as a producer does; those that begin with `!letter` are refused."""
         for value in values:
             self.broker.append(MERCHANTS, b"a/m", value)
 
     @property
     def lettered(self) -> list[int]:
-        """Offsets of merchants that have a letter, as often as they have one."""
+        """Give the offsets of merchants that have a letter, once for each letter."""
         return [msgspec.json.decode(value)["offset"] for value in self.broker.values(TOPICS.dead_letters)]
 
     @property
     def bad(self) -> list[int]:
-        """Offsets that must have one."""
+        """Give the offsets that must have a letter."""
         return [r.offset for r in self.broker.logs[MERCHANTS] if (r.value or b"").startswith(b"!letter")]
 
     def _reader(self, *_: Any, **options: Any) -> FakeReader:
@@ -89,7 +89,7 @@ class World:
 
 
 class FakeMerchants:
-    """Be a BoundedConsumer of a FakeBroker, three records at a time."""
+    """A BoundedConsumer over a FakeBroker. It reads three records at a time."""
 
     def __init__(self, world: World, refuse: Callable[[TopicPartition, Refused], None], **_: Any) -> None:
         self._world, self._refuse, self._at = world, refuse, 0
@@ -130,7 +130,7 @@ def _polled(record: Record) -> Any:
 
 
 class FakeEmitter:
-    """Write letters one by one, each acknowledged, unless `holds`."""
+    """Writes letters one by one. Each is acknowledged, unless `holds`."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
@@ -159,7 +159,7 @@ class FakeEmitter:
 
 
 class FakeConsumer:
-    """Be a member of the group that has these partitions of the authorizations."""
+    """A member of the group that owns these partitions of the authorizations."""
 
     settled = True
 
@@ -179,7 +179,7 @@ class Buried(NoTelemetry):
 
 
 class Worker:
-    """One process: it has read merchants up to `at`, and told of what was refused."""
+    """One process: it has read merchants up to `at`, and was told the refused records."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -195,7 +195,7 @@ class Worker:
         self._at = 0
 
     def read(self, limit: int = 1_000) -> None:
-        """Follow merchants for some records."""
+        """Read merchants for some records."""
         log = self._world.broker.logs[MERCHANTS]
         for record in [record for record in log if record.offset >= self._at][:limit]:
             if (record.value or b"").startswith(b"!letter"):

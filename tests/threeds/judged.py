@@ -1,4 +1,4 @@
-"""What a decision says of 3-D Secure, for raw events and raw merchant records."""
+"""The `tds` section of decisions, for raw events and raw merchant records."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def judge(
     settings: ThreeDsSettings = EVERY,
     made: ThreeDsReference | None = None,
 ) -> list[Json]:
-    """Give the `tds` section of the decision on each event; the decoder must take all of them."""
+    """Give the `tds` section of the decision on each event; the decoder must accept all of them."""
     made = reference() if made is None else made
     merchants = MerchantStore()
     keys = [f"{record['acquirer_id']}/{record['merchant_id']}".encode() for record in records]

@@ -1,6 +1,6 @@
-"""What the dated tables of 3-D Secure must say, written out by hand, and a reading of what they do say.
+"""The expected content of the dated tables of 3-D Secure, written out by hand, and a reader of their content.
 
-Everything is a fact: the file, the key, and the columns of one key. A file may group its rows as it likes.
+A line is the file, the key, and the columns of one key. A file may group its rows as it likes.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import Final
 
 from scoring.reference.threeds import RECORDS, ThreeDsReference
 
-Fact = tuple[object, ...]
+Line = tuple[object, ...]
 SIX: Final = ("visa", "jcb", "amex", "diners", "discover", "unionpay")
 SEVEN: Final = (*SIX, "mastercard")
 
@@ -99,7 +99,7 @@ EXEMPTIONS: Final = {
 PRESENT: Final = ("02", "05", "07", "79", "80", "90", "91")
 NOT_PRESENT: Final = ("09", "81")
 EXCLUDED: Final = ("4829", "5967", "6051", "6540", "7801", "7802", "7995")
-# id, code, severity, in its graver case, in its lighter one, active, what is not judged yet
+# id, code, severity, raised severity, lowered severity, active, what is not judged yet
 RULES: Final = """
 TDS01 CLAIM_WITHOUT_CRYPTOGRAM HIGH - - yes -
 TDS02 IMPOSSIBLE_ECI HIGH - - yes -
@@ -155,7 +155,7 @@ UNVERIFIED: Final = (
     *(("ages", network) for network in EIGHT if network != "visa"),
     *(("entry_modes", mode) for mode in ("80", "81", "90", "91")),
 )
-"""What domain sources do not confirm."""
+"""Rows that the domain sources do not confirm."""
 BEGIN: Final = date(2001, 1, 1)
 
 
@@ -168,54 +168,54 @@ def eci_lines() -> dict[tuple[str, str], tuple[str, str, str, str, str]]:
 
 
 @cache
-def expected() -> frozenset[Fact]:
-    """Give every fact that the files must state."""
+def expected() -> frozenset[Line]:
+    """Give every line that the files must state."""
 
-    def told(word: str) -> str | None:
+    def none_of_dash(word: str) -> str | None:
         return None if word == "-" else word
 
-    facts: set[Fact] = {
-        ("eci", *key, claim, letters, told(beside), ecommerce == "yes", by_right == "yes")
+    lines: set[Line] = {
+        ("eci", *key, claim, letters, none_of_dash(beside), ecommerce == "yes", by_right == "yes")
         for key, (claim, letters, beside, ecommerce, by_right) in eci_lines().items()
     }
-    facts |= {("cavv", n, code, means) for n in ("visa", "amex") for means, codes in CAVV.items() for code in codes}
-    facts |= {("values", "trans_status", letter, since, means, None) for letter, (means, since) in STATUSES.items()}
+    lines |= {("cavv", n, code, means) for n in ("visa", "amex") for means, codes in CAVV.items() for code in codes}
+    lines |= {("values", "trans_status", letter, since, means, None) for letter, (means, since) in STATUSES.items()}
     for group, reasons in REASON_GROUPS.items():
         since = {"RESERVED": lambda _: None}.get(group, lambda code: "2.3.1" if 27 <= code <= 30 else "2.1.0")
-        facts |= {("values", "trans_status_reason", f"{code:02d}", since(code), None, group) for code in reasons}
-    facts |= {
+        lines |= {("values", "trans_status_reason", f"{code:02d}", since(code), None, group) for code in reasons}
+    lines |= {
         ("values", field, f"{code:02d}", since, None, None)
         for field, by in CODES.items()
         for since, codes in by.items()
         for code in codes
     }
-    facts |= {("values", "trust_list_status", letter, "2.2.0", None, None) for letter in "YNEPRU"}
-    facts |= {("exemptions", word, kind, True) for kind, words in EXEMPTIONS.items() for word in words}
-    facts |= {("exemptions", word, "NONE", False) for word in ("", "none", "79")}
-    facts |= {("wallets", "apple_pay", "device_token")}
-    facts |= {("ages", n, 90) for n in EIGHT}
-    facts |= {("excluded", "visa", "US", mcc) for mcc in EXCLUDED}
-    facts |= {("entry_modes", mode, "PRESENT") for mode in PRESENT}
-    facts |= {("entry_modes", mode, "NOT_PRESENT") for mode in NOT_PRESENT}
+    lines |= {("values", "trust_list_status", letter, "2.2.0", None, None) for letter in "YNEPRU"}
+    lines |= {("exemptions", word, kind, True) for kind, words in EXEMPTIONS.items() for word in words}
+    lines |= {("exemptions", word, "NONE", False) for word in ("", "none", "79")}
+    lines |= {("wallets", "apple_pay", "device_token")}
+    lines |= {("ages", n, 90) for n in EIGHT}
+    lines |= {("excluded", "visa", "US", mcc) for mcc in EXCLUDED}
+    lines |= {("entry_modes", mode, "PRESENT") for mode in PRESENT}
+    lines |= {("entry_modes", mode, "NOT_PRESENT") for mode in NOT_PRESENT}
     for line in RULES.strip().splitlines():
         rule, code, severity, raised, lowered, active, partly = line.split(maxsplit=6)
         evidence = tuple(EVIDENCE.get(rule, "").split())
-        graver, lighter = told(raised), told(lowered)
-        facts |= {("rules", rule, code, severity, graver, lighter, active == "yes", told(partly), evidence)}
-    facts |= {("mandates", "PAYMENT", "JP"), ("from", "mandates", "PAYMENT", "JP", "2025-04-01")}
-    facts |= {("mandates", "STORED_CARD_PROOF", None), ("from", "mandates", "STORED_CARD_PROOF", None, "2025-04-01")}
-    facts |= {("versions", n, version) for n in EIGHT for version in ("1", "2.0.0")}
-    facts |= {("versions", n, "2.1.0") for n in SEVEN}
-    facts |= {("from", "versions", n, "2.1.0", f"2024-09-{25 if n == 'visa' else 24}") for n in SEVEN}
-    return frozenset(facts | {("unverified", *key) for key in UNVERIFIED})
+        higher, lower = none_of_dash(raised), none_of_dash(lowered)
+        lines |= {("rules", rule, code, severity, higher, lower, active == "yes", none_of_dash(partly), evidence)}
+    lines |= {("mandates", "PAYMENT", "JP"), ("from", "mandates", "PAYMENT", "JP", "2025-04-01")}
+    lines |= {("mandates", "STORED_CARD_PROOF", None), ("from", "mandates", "STORED_CARD_PROOF", None, "2025-04-01")}
+    lines |= {("versions", n, version) for n in EIGHT for version in ("1", "2.0.0")}
+    lines |= {("versions", n, "2.1.0") for n in SEVEN}
+    lines |= {("from", "versions", n, "2.1.0", f"2024-09-{25 if n == 'visa' else 24}") for n in SEVEN}
+    return frozenset(lines | {("unverified", *key) for key in UNVERIFIED})
 
 
-def stated(made: ThreeDsReference) -> set[Fact]:
-    """Give every fact that tables state, whatever they were written like."""
+def stated(made: ThreeDsReference) -> set[Line]:
+    """Give every line that the tables state, however the files group their rows."""
     return set(_stated(made))
 
 
-def _stated(made: ThreeDsReference) -> Iterator[Fact]:
+def _stated(made: ThreeDsReference) -> Iterator[Line]:
     for name, record in RECORDS.items():
         apart = {*record.KEY, "effective_from", "effective_to", "source"}
         columns = [column for column in record.__struct_fields__ if column not in apart]

@@ -1,4 +1,4 @@
-"""Verdict, reasons, flow and rules of consistency in plain Python, from raw JSON: nothing of the kernels is used.
+"""Verdict, reasons, flow and rules of consistency in plain Python, from raw JSON; it shares no code with the kernels.
 
 `None` is unknown. Code lists are those of `reference_table`, written out by hand.
 """
@@ -37,7 +37,7 @@ def code(text: str | None) -> int | None:
 
 
 def listed(field: str, text: str | None) -> tuple[int | None, str | None]:
-    """Give a code and since when it is legal; both None where it stands in no list."""
+    """Give a code and since when it is legal; both None if it is in no list."""
     number = code(text)
     since = next((since for since, codes in table.CODES[field].items() if number in codes), None)
     return (number, since) if since else (None, None)
@@ -77,7 +77,7 @@ class Oracle:
         self.eci = eci_text(self.tds.get("eci"))
         self.response = eci_text(self.tds.get("eci_response")) if self.post else None
         result = (bare(checks.get("cavv")) or "").upper()
-        self.told_result = len(result) == 1 and "!" <= result <= "~"
+        self.has_result = len(result) == 1 and "!" <= result <= "~"
         checked = self.network in {"visa", "amex"}
         self.result = next((means for means, codes in table.CAVV.items() if checked and result and result in codes), "")
         wallet, kind = bare(self.txn.get("wallet")), self.txn.get("wallet_kind")
@@ -240,7 +240,7 @@ class Oracle:
         by_cardholder = (self.txn["channel"], self.txn["type"], self.txn["initiator"]) == ("ecom", "purchase", "CIT")
         said = self.letter or ""
         return {
-            "TDS01": claim in {"AUTHENTICATED", "ATTEMPTED", "RECURRING"} and not self.cavv and not self.told_result,
+            "TDS01": claim in {"AUTHENTICATED", "ATTEMPTED", "RECURRING"} and not self.cavv and not self.has_result,
             "TDS02": "IMPOSSIBLE" in {claim, self.claim(self.response)},
             "TDS03": self._contradicts(cell, reason),
             "TDS04": said != "" and said in "NR" and by_cardholder and cell[4] == "no",

@@ -1,4 +1,4 @@
-"""A broken rule shows what of the event bears it out, and nothing of another event."""
+"""A broken rule shows as evidence the values of the event that it was judged by, and no value of another event."""
 
 from datetime import date
 from typing import Final
@@ -69,14 +69,14 @@ EVIDENCE: Final[tuple[tuple[str, Json, Json], ...]] = (
 
 
 @pytest.mark.parametrize(("rule", "changes", "wanted"), EVIDENCE, ids=[each[0] for each in EVIDENCE])
-def test_a_broken_rule_shows_what_of_the_event_bears_it_out(rule: str, changes: Json, wanted: Json) -> None:
+def test_a_broken_rule_shows_the_values_that_it_was_judged_by(rule: str, changes: Json, wanted: Json) -> None:
     changes = changes | {"tds": {name: value for name, value in changes["tds"].items() if value is not None}}
     (section,) = judge([event(**changes)])
     (found,) = [each for each in section["broken_rules"] if each["id"] == rule]
     assert found["evidence"] == wanted
 
 
-def test_the_evidence_of_an_absent_authentication_says_why_it_was_due_and_what_the_merchant_is() -> None:
+def test_the_evidence_of_an_absent_authentication_says_why_it_was_due_and_the_merchants_fraud_status() -> None:
     made, record = due(fraud_status="ACTUALISED")
     (section,) = judge([made], [record])
     (found,) = section["broken_rules"]
@@ -88,8 +88,8 @@ def test_the_evidence_of_an_absent_authentication_says_why_it_was_due_and_what_t
     }
 
 
-def test_a_text_that_is_kept_is_that_of_its_own_facts_whatever_came_before() -> None:
-    """Alone and among others an event says the same: nothing of another one stands in its evidence."""
+def test_a_kept_text_has_the_evidence_of_its_own_event() -> None:
+    """An event has the same text alone and among others: no value of another event is in its evidence."""
     tried = [(case, network) for case in CASES for network in case.networks]
     events = [made_of(case, network, n) for n, (case, network) in enumerate(tried)]
     together = judge([*events, *reversed(events)])

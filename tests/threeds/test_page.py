@@ -1,4 +1,4 @@
-"""The page of 3-D Secure lists every rule and every file, as the dated tables have them."""
+"""The page of 3-D Secure lists every rule and every file of the dated tables."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from scoring.reference.threeds_page import CONDITIONS, markdown
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_page_is_what_the_files_say() -> None:
+def test_the_page_has_the_content_of_the_files() -> None:
     assert (ROOT / "deploy" / "docs" / "threeds.md").read_text(encoding="utf-8") == markdown()
 
 
-def test_every_rule_has_a_line_with_what_it_says_and_whether_it_is_active() -> None:
+def test_every_rule_has_a_line_with_its_text_and_whether_it_is_active() -> None:
     lines = {line.split(" | ")[0].strip("| "): line for line in markdown().splitlines() if line.startswith("| TDS")}
     assert set(lines) == set(CONDITIONS) == {row.id for row in reference().rules}
     for row in reference().rules:

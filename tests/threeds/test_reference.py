@@ -1,4 +1,4 @@
-"""The dated tables of 3-D Secure say what domain sources say, and are refused where they cannot be read as meant."""
+"""The dated tables of 3-D Secure have the content of the domain sources. An ambiguous table is refused."""
 
 from copy import deepcopy
 from datetime import date
@@ -32,7 +32,7 @@ def with_document(name: str, document: Json) -> ThreeDsReference:
 
 
 def changed(name: str, *steps: Any, value: Any = None) -> ThreeDsReference:
-    """Read the tables with one place of one of them set, or removed where no value is given."""
+    """Read the tables with one field of one of them set, or removed if no value is given."""
     document = deepcopy(documents()[name])
     node: Any = document
     for step in steps[:-1]:
@@ -45,11 +45,11 @@ def changed(name: str, *steps: Any, value: Any = None) -> ThreeDsReference:
 
 
 def rows() -> list[tuple[str, int]]:
-    """Give the place of every row: file, position."""
+    """Give the file and the position of every row."""
     return [(name, place) for name, document in documents().items() for place in range(len(document["rows"]))]
 
 
-def test_the_tables_state_what_the_sources_say_and_nothing_else() -> None:
+def test_the_tables_have_exactly_the_content_of_the_sources() -> None:
     assert table.stated(reference()) == table.expected()
 
 
@@ -93,7 +93,7 @@ def others(field: str, present: Any) -> list[Any]:
 
 @pytest.mark.parametrize(("name", "place"), rows())
 def test_a_change_of_any_field_of_any_row_is_noticed(name: str, place: int) -> None:
-    """It states other facts than those written out by hand, or the table is refused."""
+    """The changed table has other lines than those written out by hand, or is refused."""
     row = documents()[name]["rows"][place]
     mutants: list[tuple[Any, ...]] = [(place, None)]
     mutants += [(place, field, value) for field, present in row.items() for value in others(field, present)]
@@ -107,8 +107,8 @@ def test_a_change_of_any_field_of_any_row_is_noticed(name: str, place: int) -> N
 
 
 @pytest.mark.parametrize(("name", "place"), rows())
-def test_without_a_row_something_reads_otherwise(name: str, place: int) -> None:
-    """A row that nothing reads would be dead."""
+def test_without_any_one_row_the_arrays_differ(name: str, place: int) -> None:
+    """No row is dead: without it the arrays differ."""
     row = documents()[name]["rows"][place]
     if len(documents()[name]["rows"]) == 1:
         return  # a table without rows is refused
@@ -118,7 +118,7 @@ def test_without_a_row_something_reads_otherwise(name: str, place: int) -> None:
         return
     ours, theirs = tables_of(reference()), tables_of(other)
     same = all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
-    if same:  # lists of codes are read by the decoder, meanings of results and groups of reasons by decisions
+    if same:  # the decoder reads lists of codes, decisions read the meanings of results and the groups of reasons
         assert name == "values" or row.get("kind") == "NONE" or row.get("means", "").startswith("PASSED")
 
 
@@ -152,7 +152,7 @@ def test_without_a_row_something_reads_otherwise(name: str, place: int) -> None:
         ("rules", (1, "code"), "CLAIM_WITHOUT_CRYPTOGRAM", ["TDS01: code CLAIM_WITHOUT_CRYPTOGRAM is that of another"]),
     ],
 )
-def test_what_a_table_cannot_mean_is_refused_with_place_cause_and_way_out(
+def test_an_invalid_table_is_refused_with_place_cause_and_way_out(
     name: str, steps: tuple[Any, ...], value: Any, told: list[str]
 ) -> None:
     with pytest.raises(TableError) as caught:
@@ -214,7 +214,7 @@ def test_the_identity_changes_with_the_content_of_any_table() -> None:
     assert len({reference().identity, *more.values()}) == 1 + len(RECORDS)
 
 
-def test_what_others_read_of_the_lists_is_what_the_files_say() -> None:
+def test_the_lists_for_other_packages_are_those_of_the_files() -> None:
     assert MANDATE_MS == 1_743_433_200_000
     exempting = {word for word, meaning in exemption_words().items() if meaning}
     words = {word for known in table.EXEMPTIONS.values() for word in known}

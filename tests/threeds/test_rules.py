@@ -1,4 +1,4 @@
-"""Each rule of consistency breaks where it should and nowhere else, on every network that it concerns."""
+"""Each rule of consistency is broken in its cases and in no others, on every network that it concerns."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -20,7 +20,7 @@ FITTING_: Final = FITTING | {"I": ("07", "06"), "C": ("07", "00"), "D": ("07", "
 
 
 def sound(network: str, letter: str = "Y") -> Json:
-    """Give the 3-D Secure of a payment that breaks no rule but those of its transStatus."""
+    """Give the 3-D Secure section of a payment that breaks no rule except those of its transStatus."""
     tds = {
         "performed": True,
         "version": "2.3.1",
@@ -40,7 +40,7 @@ def sound(network: str, letter: str = "Y") -> Json:
 
 
 class Case(NamedTuple):
-    """A change of a sound payment: of its 3-D Secure, and of other sections. `fires` is whether the rule breaks."""
+    """A change of a sound payment: of its 3-D Secure section, and of others. `fires`: whether it breaks the rule."""
 
     rule: str
     fires: bool
@@ -213,7 +213,7 @@ CASES: Final = (
     *(Case("TDS22", False, {}, {"pos": {"entry_mode": mode}}) for mode in ("81", "09", "10", "01", "00", "")),
 )
 NEVER: Final = ("TDS08", "TDS09", "TDS10", "TDS12", "TDS21", "TDS23")
-"""Rules that need what this release does not keep."""
+"""Rules that need data which this release does not keep."""
 
 
 def made_of(case: Case, network: str, n: int) -> Json:

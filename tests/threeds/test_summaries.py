@@ -44,7 +44,7 @@ def test_every_part_of_a_verdict_is_written_by_its_name() -> None:
         assert "eci_response" not in text
 
 
-def test_more_kinds_of_verdicts_than_are_kept_are_written_all_the_same() -> None:
+def test_more_kinds_of_verdicts_than_are_kept_are_still_written() -> None:
     encoder = ThreeDsEncoder(reference(), ThreeDsSettings())
     places = list(itertools.product(range(9), range(10), range(1), range(18), range(21), range(1)))
     for batch in _batches(places, 500):

@@ -1,4 +1,4 @@
-"""EMV 3-D Secure is read by network and channel, and liability and expectation follow from it."""
+"""EMV 3-D Secure is read by network and channel; liability and expectation follow from it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -90,7 +90,7 @@ def test_trans_status_decides_the_status(letter: str, expected: ThreeDsStatus) -
     assert verdict(tds={"performed": True, "trans_status": letter})[0] is expected
 
 
-def test_without_trans_status_performed_denies_and_then_the_eci_speaks() -> None:
+def test_without_trans_status_performed_false_decides_and_then_the_eci() -> None:
     assert verdict(tds={"eci": "05"})[0] is ThreeDsStatus.AUTHENTICATED
     assert verdict(tds={"eci": "06"})[0] is ThreeDsStatus.ATTEMPTED
     assert verdict(tds={"eci": "07"})[0] is ThreeDsStatus.ABSENT
@@ -135,7 +135,7 @@ LIABILITY: list[tuple[dict[str, Any], Liability]] = [
     ({"tds": {"performed": True}}, Liability.UNKNOWN),
     ({}, Liability.UNKNOWN),
 ]
-"""Row by row of the table of liability shift: what is set in an event, and who is liable."""
+"""Row by row of the table of liability shift: the values that an event has, and its liability."""
 
 
 @pytest.mark.parametrize(("changes", "expected"), LIABILITY, ids=[f"{n}" for n in range(len(LIABILITY))])
@@ -158,7 +158,7 @@ def test_only_a_known_exemption_exempts(word: str) -> None:
 
 
 def test_three_d_secure_is_expected_by_the_merchants_mode() -> None:
-    assert verdict()[3] is Expectation.UNKNOWN  # a merchant nobody told us about
+    assert verdict()[3] is Expectation.UNKNOWN  # an unknown merchant
     assert verdict("EVERY_PAYMENT")[3] is Expectation.REQUIRED
     assert verdict("EVERY_PAYMENT", txn={"wallet": "apple_pay"})[3] is Expectation.NOT_REQUIRED
     assert verdict("EVERY_PAYMENT", txn={"initiator": "MIT"})[3] is Expectation.NOT_REQUIRED
@@ -169,7 +169,9 @@ def test_three_d_secure_is_expected_by_the_merchants_mode() -> None:
     assert verdict("RECURRING_INITIAL", txn={"recurring": True}, credential=first)[3] is Expectation.REQUIRED
     later = {"stored": True}
     assert verdict("RECURRING_INITIAL", txn={"recurring": True}, credential=later)[3] is Expectation.NOT_REQUIRED
-    assert verdict("RECURRING_INITIAL", txn={"recurring": True})[3] is Expectation.UNKNOWN  # the first, or a later one
+    assert (
+        verdict("RECURRING_INITIAL", txn={"recurring": True})[3] is Expectation.UNKNOWN
+    )  # the first payment of a series, or a later one
     assert verdict("RECURRING_INITIAL", txn={"recurring": False})[3] is Expectation.REQUIRED
     assert verdict("RISK_BASED")[3] is Expectation.NOT_REQUIRED
     assert verdict("UNKNOWN")[3] is Expectation.UNKNOWN
@@ -199,12 +201,12 @@ def test_three_d_secure_is_not_due_on_debit_prepaid_or_mail_order_and_unknown_on
     ],
 )
 def test_until_it_is_introduced_the_merchant_has_no_three_d_secure(at: str, mode: str, expected: Expectation) -> None:
-    """The day is one in Tokyo: 2026-05-02 begins there at 15:00 UTC the day before."""
+    """The day begins in Tokyo: 2026-05-02 begins at 15:00 UTC of the day before."""
     assert Expectation[seen(mode, "2026-05-02", event_ts=at).expected] is expected
 
 
 @pytest.mark.parametrize("kind", ["purchase", "cash", "account_verification"])
-def test_three_d_secure_is_missing_only_where_a_purchase_says_that_none_took_place(kind: str) -> None:
+def test_three_d_secure_is_missing_only_on_a_purchase_where_performed_is_false(kind: str) -> None:
     def missing(**changes: Any) -> float:
         return seen("EVERY_PAYMENT", txn={"type": kind}, **changes).inputs["tds_missing"]
 
@@ -306,7 +308,7 @@ def test_a_card_stored_since_the_mandate_names_the_authentication_of_its_registr
     assert verdict("CARD_REGISTRATION", credential=stored)[3] is Expectation.REQUIRED
     assert verdict("CARD_REGISTRATION", credential=proven)[3] is Expectation.NOT_REQUIRED
     assert verdict("CARD_REGISTRATION", credential=stored | {"registration_tds_ref": ""})[3] is Expectation.REQUIRED
-    assert verdict("CARD_REGISTRATION")[3] is Expectation.UNKNOWN  # whether it is a stored card nobody said
+    assert verdict("CARD_REGISTRATION")[3] is Expectation.UNKNOWN  # it is unknown whether the card is stored
 
 
 code = st.one_of(
@@ -317,10 +319,10 @@ code = st.one_of(
 
 
 @given(eci=code, status=code, cavv=code, network=st.sampled_from(["visa", "mastercard", "jcb", "other", "unionpay"]))
-def test_whatever_the_fields_hold_the_verdict_is_the_oracles(
+def test_the_verdict_is_the_oracles_for_any_values_of_the_fields(
     eci: str | None, status: str | None, cavv: str | None, network: str
 ) -> None:
-    """Only texts that the guard takes are drawn, so that every event must come out with the oracle's verdict."""
+    """Only texts that the guard lets pass are drawn, so every event must come out with the oracle's verdict."""
     changes = {"card": {"network": network}, "tds": {"eci": eci, "trans_status": status}, "checks": {"cavv": cavv}}
     got, read = seen(**changes), oracle.Event(event(**changes), None)
     assert (got.status, got.eci) == (oracle.status(read), oracle.eci_class(read))

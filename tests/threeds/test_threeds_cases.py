@@ -1,4 +1,4 @@
-"""Verdicts on the contract's own example, changed in the fields that a case is about."""
+"""Verdicts on the contract's example, with the fields changed that the case is about."""
 
 import json
 from copy import deepcopy
@@ -19,7 +19,7 @@ MASTERCARD: Final = {"card.network": "mastercard"}
 
 
 class Case(NamedTuple):
-    """Paths set in the example (None removes a field), in its merchant's record if there is one, and what is right."""
+    """Paths to set in the example (None removes a field) and in its merchant's record, and the expected verdict."""
 
     name: str
     event: Json
@@ -164,7 +164,7 @@ def example(name: str, changes: Json) -> Json:
 
 
 def fires(rule: str, seen: Seen) -> bool:
-    """Tell whether the model input or the class that stands for a rule says that it holds."""
+    """Tell whether the model input or the class of a rule says that the rule is broken."""
     flags = {"TDS01": "tds_cavv_missing", "TDS03": "tds_eci_disagrees", "TDS07": "tds_cavv_failed"}
     flags |= {"TDS04": "tds_refused", "TDS20": "tds_missing"}
     if rule == "TDS02":
@@ -177,7 +177,7 @@ def fires(rule: str, seen: Seen) -> bool:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_case_is_judged_as_it_should_be(case: Case) -> None:
+def test_each_case_has_the_expected_verdict(case: Case) -> None:
     records = [] if case.merchant is None else [example("merchant.v1", case.merchant)]
     (seen,) = enrich([example("auth.event.v1", case.event)], records)
     for part in ("status", "eci", "liability", "expected"):

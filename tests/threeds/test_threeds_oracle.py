@@ -1,4 +1,4 @@
-"""Verdicts and model inputs of 3-D Secure are those of a plain-Python oracle, on all values, gaps and edges."""
+"""Verdicts and model inputs of 3-D Secure are those of a plain-Python oracle, for all values, gaps and edges."""
 
 import itertools
 from math import isnan
@@ -86,7 +86,7 @@ def agrees(made: Json, record: Json | None, seen: Seen) -> None:
 
 
 def test_every_cell_of_network_status_and_eci_reads_as_in_the_oracle() -> None:
-    """No cell is left to chance: a contradiction, a class and a shift each depend on all of these."""
+    """All cells are tried: a contradiction, a class and a shift each depend on network, status and ECI."""
     events = []
     for network, letter, eci, cavv, performed in itertools.product(NETWORKS, STATUSES[:10], ECIS, (None, "c"), FLAGS):
         tds = {"trans_status": letter, "eci": eci, "cavv_hmac": cavv, "performed": performed}
@@ -96,7 +96,7 @@ def test_every_cell_of_network_status_and_eci_reads_as_in_the_oracle() -> None:
 
 
 def test_every_reason_beside_the_data_only_eci_reads_as_in_the_oracle() -> None:
-    """A reason tells only beside a transStatus."""
+    """A reason counts only beside a transStatus."""
     events = []
     for network, letter, reason in itertools.product(("mastercard", "visa"), STATUSES, REASONS):
         tds = {"trans_status": letter, "eci": "04", "trans_status_reason": reason}
@@ -183,7 +183,7 @@ def payments(draw: st.DrawFn) -> tuple[Json, Json | None]:
 
 @settings(max_examples=80)
 @given(st.lists(payments(), min_size=20, max_size=20))
-def test_whatever_the_fields_hold_the_verdict_is_the_oracles(drawn: list[tuple[Json, Json | None]]) -> None:
+def test_the_verdict_is_the_oracles_for_any_values_of_the_fields(drawn: list[tuple[Json, Json | None]]) -> None:
     events = [made | {"event_id": f"e-{n}"} for n, (made, _) in enumerate(drawn)]
     for made, (_, record), seen in zip(events, drawn, enrich(events, RECORDS), strict=True):
         agrees(made, record, seen)

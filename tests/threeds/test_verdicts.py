@@ -1,4 +1,4 @@
-"""Verdict, reasons, flow and rules are those of the oracle, whatever the fields hold."""
+"""Verdict, reasons, flow and rules are those of the oracle, for any values of the fields."""
 
 import itertools
 from random import Random
@@ -153,7 +153,7 @@ def agrees(made: Json, record: Json | None, section: Json) -> None:
     assert (section["expected"], section["expected_reason"]) == oracle.expected, (made, record)
     assert section["flow"] == oracle.flow, made
     assert broken(section) == oracle.rules, (made, record)
-    msgspec.convert(section, ThreeDsSummary)  # as the contract of decisions has it
+    msgspec.convert(section, ThreeDsSummary)  # as the contract of decisions says
 
 
 @settings(max_examples=40)
@@ -183,7 +183,7 @@ def test_every_cell_of_network_status_and_eci_has_the_verdict_of_the_oracle() ->
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_eci_of_the_response_decides_about_the_liability(network: str) -> None:
-    """The network downgraded it; the merchant's claim stands as it was, and is consistent."""
+    """The network downgraded the ECI in the response; the merchant's ECI in the request is still consistent."""
     none = "00" if network == "mastercard" else "07"
     tds = sound(network) | {"eci_response": none}
     asked, kept = judge([event(card={"network": network}, tds=given_tds) for given_tds in (tds, sound(network))])
@@ -221,7 +221,7 @@ def test_the_flow_follows_from_the_challenge(letter: str, changes: Json, flow: s
     assert section["flow"] == flow
 
 
-def test_mastercards_data_only_is_a_flow_of_its_own_and_no_authentication_has_none() -> None:
+def test_mastercards_data_only_is_a_flow_and_without_authentication_the_flow_is_none() -> None:
     data_only = sound("mastercard", "U") | {"eci": "04", "trans_status_reason": "80"}
     sections = judge([event(card={"network": "mastercard"}, tds=data_only), event(tds={"performed": False})])
     assert [section["flow"] for section in sections] == ["DATA_ONLY", "NONE"]

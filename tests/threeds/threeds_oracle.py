@@ -1,4 +1,4 @@
-"""The 3-D Secure verdict and its model inputs in plain Python, from raw JSON, sharing nothing with the kernels.
+"""The 3-D Secure verdict and its model inputs in plain Python, from raw JSON; it shares no code with the kernels.
 
 It follows the published ECI tables, Visa's CAVV result codes and Japan's Credit Card Security Guidelines. `None` is
 unknown everywhere.
@@ -30,7 +30,7 @@ STATUS = {
     **{"Y": "AUTHENTICATED", "A": "ATTEMPTED", "N": "NOT_AUTHENTICATED", "U": "UNAVAILABLE", "R": "REJECTED"},
     **{"I": "INFORMATIONAL", "C": "INCOMPLETE", "D": "INCOMPLETE", "S": "INCOMPLETE"},
 }
-# transStatus by ECI, "." where the two contradict each other
+# transStatus by ECI, "." where they contradict each other
 LETTERS = "YANURICDS"
 PLAIN_MATRIX = {"05": "Y........", "06": ".A.......", "07": "..NURICDS"}
 MATRIX = {
@@ -56,7 +56,7 @@ EXEMPTIONS = {
 
 
 def bare(text: str | None) -> str | None:
-    """Take off blanks, and zeros before the last two digits; None where nothing is left."""
+    """Strip blanks, and zeros before the last two digits; None if nothing is left."""
     if text is None:
         return None
     text = text.strip(BLANKS)
@@ -66,14 +66,14 @@ def bare(text: str | None) -> str | None:
 
 
 def number(text: str | None, *known: range) -> int | None:
-    """Read a code of one or two digits; None where it is in none of the ranges."""
+    """Read a code of one or two digits; None if it is in none of the ranges."""
     text = bare(text)
     found = int(text) if text and text.isascii() and text.isdigit() and len(text) <= 2 else None
     return found if any(found in span for span in known) else None
 
 
 def moment(text: str | None) -> datetime | None:
-    """Read a time, cut to whole milliseconds."""
+    """Read a time, truncated to whole milliseconds."""
     if text is None:
         return None
     stamp = datetime.fromisoformat(text)
@@ -81,7 +81,7 @@ def moment(text: str | None) -> datetime | None:
 
 
 def tokyo(day: str | None) -> datetime | None:
-    """Give the beginning of a day in Tokyo."""
+    """Give the start of a day in Tokyo."""
     return (
         None
         if day is None
@@ -152,7 +152,7 @@ def status(e: Event) -> str:
 
 
 def liability(e: Event) -> str:
-    """Go down the table of liability shift; the first row that holds decides."""
+    """Read the table of liability shift from the top; the first row that matches decides."""
     claim = eci_class(e)
     result = e.result if e.network in {"visa", "amex"} else None
     own = e.letter is not None or e.cavv or claim in {"AUTHENTICATED", "ATTEMPTED"}
@@ -187,7 +187,7 @@ def expected(e: Event) -> str:
     if mode == "NONE":
         return "REQUIRED" if e.country == "JP" and e.at >= MANDATE else "UNKNOWN"
     if mode == "CARD_REGISTRATION":
-        unproven = e.registered is not None and not e.registration_ref  # older ones are dealt with above
+        unproven = e.registered is not None and not e.registration_ref  # cards registered before are handled above
         return {None: "UNKNOWN", False: "REQUIRED", True: "REQUIRED" if unproven else "NOT_REQUIRED"}[e.stored]
     if mode == "RECURRING_INITIAL":
         if e.stored is False or e.recurring is False:
@@ -211,7 +211,7 @@ def disagrees(e: Event) -> bool:
 
 
 def model_inputs(e: Event) -> dict[str, float | None]:
-    """Compute every `tds_*` input that is no code of the verdict."""
+    """Compute every `tds_*` input that is not a code of the verdict."""
     claims = eci_class(e) in {"AUTHENTICATED", "ATTEMPTED", "RECURRING"}
     by_cardholder = (e.channel, e.type, e.initiator) == ("ecom", "purchase", "CIT")
     by_right = e.network == "mastercard" and e.eci in {"04", "06"}

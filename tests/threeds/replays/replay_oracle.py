@@ -1,4 +1,4 @@
-"""Replayed proofs in plain Python, from raw JSON: nothing of the engine is used."""
+"""Replayed proofs in plain Python, from raw JSON; it shares no code with the engine."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -31,7 +31,7 @@ class Memory:
         self.uses: dict[tuple[str, str], dict[int, Json]] = {}
 
     def judge(self, event: Json, partition: int) -> dict[str, datetime]:
-        """Give the broken rules with the time of the earliest use that breaks one; remember what is new."""
+        """Give the broken rules with the time of the earliest use that breaks one; remember new proofs."""
         if event["txn"]["type"] in {"refund", "reversal"}:
             return {}
         rules: set[str] = set()

@@ -1,4 +1,4 @@
-"""A cryptogram or dsTransID that was used before breaks the rules that plain Python finds, also after a restart."""
+"""A cryptogram or dsTransID that was used before breaks the rules that the oracle finds, also after a restart."""
 
 import random
 from dataclasses import replace
@@ -34,7 +34,7 @@ def new() -> Engine:
 
 
 def found(outputs: Outputs) -> list[dict[str, int]]:
-    """Give the rules on replays that each decision names, with the time of the first use."""
+    """Give the replay rules that each decision names, with the time of the first use."""
     sections = [orjson.loads(value)["tds"] for _, value in outputs.decisions]
     return [
         {
@@ -86,7 +86,7 @@ def restarted(engine: Engine) -> Engine:
 
 
 @pytest.mark.parametrize(("seed", "proofs"), [(1, 3), (2, 8), (3, 40)])
-def test_replays_are_those_of_plain_python_whatever_the_batches_and_restarts(seed: int, proofs: int) -> None:
+def test_replays_are_those_of_the_oracle_for_any_batches_and_restarts(seed: int, proofs: int) -> None:
     draw, memory, engine = random.Random(seed), Memory(), new()  # noqa: S311
     logged: list[list[Any]] = [[] for _ in range(PARTITIONS)]
     at, number, kinds = BEGIN, 0, dict.fromkeys(RULES, 0)
@@ -112,7 +112,7 @@ def test_replays_are_those_of_plain_python_whatever_the_batches_and_restarts(see
 
 
 def replay(**changes: Any) -> list[dict[str, int]]:
-    """Score a payment and a later one with the same proofs, and give what the later one breaks."""
+    """Score a payment and a later one with the same proofs; give the rules that the later one breaks."""
     engine = new()
     proofs = {"cavv_hmac": token("cavv"), "ds_trans_id": IDS[0]}
     first = event(tds=proofs, txn={"order_ref_hmac": token("o-1")})
@@ -129,7 +129,7 @@ FIRST_MS: Final = 1_777_604_400_000
 @pytest.mark.parametrize(
     ("changes", "rules"),
     [
-        ({}, []),  # a technical retry of one and the same authorization
+        ({}, []),  # a technical retry of the same authorization
         ({"card": {"pan_hmac": token("card-2")}}, ["TDS08"]),
         ({"merchant": {"id": "m-2"}}, ["TDS09"]),
         ({"card": {"pan_hmac": token("card-2")}, "merchant": {"id": "m-2"}}, ["TDS08", "TDS09"]),
@@ -144,7 +144,7 @@ FIRST_MS: Final = 1_777_604_400_000
         ({"tds": {"cavv_hmac": None}, "card": {"pan_hmac": token("card-2")}}, []),
         ({"tds": {"cavv_hmac": None}, "txn": {"initiator": "MIT"}, "merchant": {"id": "m-2"}}, []),
         ({"tds": {"cavv_hmac": None, "device_channel": "03"}, "merchant": {"id": "m-2"}}, []),
-        ({"tds": {"device_channel": "03"}, "merchant": {"id": "m-2"}}, ["TDS09"]),  # the cryptogram repeats too
+        ({"tds": {"device_channel": "03"}, "merchant": {"id": "m-2"}}, ["TDS09"]),  # the cryptogram is used again too
         ({"tds": {"cavv_hmac": token("other")}, "merchant": {"id": "m-2"}}, ["TDS09"]),
         ({"tds": {"cavv_hmac": IDS[0], "ds_trans_id": token("cavv")}, "merchant": {"id": "m-2"}}, []),
     ],
@@ -153,7 +153,7 @@ def test_each_rule_in_its_plain_cases_after_a_restart_in_another_partition(chang
     assert replay(**changes) == [dict.fromkeys(rules, FIRST_MS)]
 
 
-def test_a_repeat_and_the_issuers_answer_are_no_use() -> None:
+def test_a_repeat_and_the_issuers_answer_do_not_count_as_uses() -> None:
     engine = new()
     asked = request_of(orjson.dumps(event()))
     answer, repeat = (orjson.dumps(event(tds={"cavv_hmac": token(name)})) for name in ("answer", "repeat"))
@@ -165,7 +165,7 @@ def test_a_repeat_and_the_issuers_answer_are_no_use() -> None:
     assert found(score(engine, others)) == [{}, {}]
 
 
-def test_one_merchant_that_two_acquirers_share_is_another_acquirer_all_the_same() -> None:
+def test_a_merchant_shared_by_two_acquirers_breaks_the_rule_of_another_acquirer() -> None:
     settings = replace(SETTINGS, decode=replace(SETTINGS.decode, joined=frozenset({Entity.MERCHANT})))
     engine = Engine(small_bundle(), POLICY, settings, "test")
     made = [
