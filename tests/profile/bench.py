@@ -1,4 +1,4 @@
-"""Time the profile kernels alone: `python -m tests.profile.bench`. CPU time, so that a busy machine disturbs less."""
+"""Time the profile kernels alone: `python -m tests.profile.bench`. CPU time, which a busy machine disturbs less."""
 
 import platform
 import time
@@ -9,14 +9,14 @@ import numpy as np
 from scoring.profile import PROFILE_FEATURES, EventColumns, Profiles, Reports
 
 CARDS, EVENTS, BATCH = 100_000, 600_000, 256
-REPORTED, REPORTS = 3_000, 60_000  # cards that were reported, of the first ones, and their reports at their merchants
+REPORTED, REPORTS = 3_000, 60_000  # the first cards are reported, at their merchants
 POPULATION = (CARDS, 5_000, 30_000, 500, 100_000, 80_000, 90_000, 90_000)
 
 
 def traffic(n: int, rng: np.random.Generator, start_ms: int, partitions: int = 1) -> EventColumns:
-    """Draw events of cards at random: popular merchants, BINs by Zipf, everything else tied to its card.
+    """Draw events of random cards: popular merchants, BINs by Zipf, everything else tied to the card.
 
-    Batch k of BATCH events holds cards of partition k modulo `partitions` only.
+    Batch k of BATCH events has only cards of partition k modulo `partitions`.
     """
     partition = np.arange(n) // BATCH % partitions
     cards = rng.integers(0, CARDS // partitions, n) * partitions + partition
@@ -40,7 +40,7 @@ def traffic(n: int, rng: np.random.Generator, start_ms: int, partitions: int = 1
 
 
 def report(profiles: Profiles, columns: EventColumns, rng: np.random.Generator, end_ms: int) -> None:
-    """Report events of a few cards, over the last ten days."""
+    """Draw fraud reports of a few cards, over the last ten days."""
     of_few = np.flatnonzero(np.isin(columns.keys[:, 0], np.unique(columns.keys[:, 0])[:REPORTED]))
     rows = np.sort(rng.choice(of_few, REPORTS))
     received_ms = np.sort(end_ms - rng.integers(0, 864_000, REPORTS) * 1_000)
@@ -75,7 +75,7 @@ def show(what: str, spent: np.ndarray) -> None:
 
 
 def durability(profiles: Profiles, rng: np.random.Generator, out: np.ndarray) -> None:
-    """Time a flush of a second's worth of changes, and putting the rows back."""
+    """Time the flush of a second's changes, and the restore of these rows."""
     for partition in range(profiles.partitions):
         profiles.changelog.flush(partition)
     timed(profiles, cut(traffic(40_000, rng, 1_700_001_400_000, profiles.partitions), BATCH), out)

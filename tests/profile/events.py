@@ -1,4 +1,4 @@
-"""Authorizations as the profile kernels see them, one by one and readable."""
+"""Authorizations as the profile kernels take them, one by one and readable."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from scoring.contract.codes import OutcomeResult
 from scoring.profile import PROFILE_FEATURES, Entity, EventColumns, ProfileLimits, Profiles, Reports
 
 NAMES = tuple(feature.name for feature in PROFILE_FEATURES)
-NOON = 1_700_006_400  # seconds; a multiple of 86,400, so that buckets of every window up to 24 h begin here
+NOON = 1_700_006_400  # seconds; a multiple of 86,400, so a bucket of every window up to 24 h begins here
 
 APPROVED, BAD_PAN, BAD_CRED, FUNDS, FRAUD, HARD, POLICY, STOP = 1, 2, 3, 4, 5, 6, 7, 11
 ATTEMPT, REVERSAL, REFUND = 0, 1, 2
@@ -19,7 +19,7 @@ SMALL = ProfileLimits(card=64, merchant=64, merchant_bin=64, bin=64, device=64, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One authorization. Keys are small numbers, 0 absent; ids differ by default."""
+    """One authorization. Keys are small numbers, 0 is absent; ids differ by default."""
 
     time_ms: int = NOON * 1000
     card: int = 1
@@ -51,7 +51,7 @@ def at(second: float, **fields: object) -> Event:
 
 
 def spread(entity: Entity, key: int) -> int:
-    """Make of a small key the kind of hash that decoding yields; 0 stays absent."""
+    """Spread a small key over 64 bits like a hash of the decoder; 0 stays absent."""
     if key == 0:
         return 0
     mixed = (key * 8 + entity + 1) * 0x9E3779B97F4A7C15 & (2**64 - 1)
@@ -60,7 +60,7 @@ def spread(entity: Entity, key: int) -> int:
 
 
 def ids(events: Sequence[Event], start: int = 0) -> list[int]:
-    """Give every event that names no id one of its own."""
+    """Give an id to every event that has none."""
     return [1_000_003 * (start + i + 1) if event.id is None else event.id for i, event in enumerate(events)]
 
 
@@ -99,7 +99,7 @@ def reports(items: Sequence[Report]) -> Reports:
 
 
 class Stream:
-    """Feed events and reports to profiles and name what comes back."""
+    """Feeds events and reports to profiles and names the features."""
 
     def __init__(self, limits: ProfileLimits = SMALL) -> None:
         self.profiles = Profiles(limits)
@@ -112,7 +112,7 @@ class Stream:
         """Score one batch; return the features of each event by name."""
         out = np.full((len(events), len(NAMES) + 3), -7.0)
         seen = self.profiles.read_then_update(columns_of(events, ids(events, self._fed)), out, 2)
-        assert (out[:, [0, 1, -1]] == -7.0).all(), "columns of others were overwritten"
+        assert (out[:, [0, 1, -1]] == -7.0).all(), "columns of other packages were overwritten"
         self._fed += len(events)
         self.repeats += seen.repeats.tolist()
         self.disordered += seen.disordered.tolist()
@@ -124,7 +124,7 @@ class Stream:
         return self.feed(*events)[-1]
 
     def outcome(self, *events: Event) -> list[str]:
-        """Take outcomes of their own topic; say what became of each."""
+        """Take outcomes of their own topic; return the result of each."""
         results = self.profiles.take_outcomes(columns_of(events, ids(events, self._fed)))
         self._fed += len(events)
         return [OutcomeResult(result).name for result in results.tolist()]

@@ -1,4 +1,4 @@
-"""What only a card's row knows: novelty, amounts against its own, the FUNDS ladder, time since last."""
+"""Features of a card's own row: novelty, amounts against its own, the FUNDS ladder, time since the last event."""
 
 import math
 import statistics
@@ -28,11 +28,11 @@ def test_a_value_is_new_once(what: str) -> None:
 @pytest.mark.parametrize(
     ("what", "length"), [("merchant", 8), ("device", 4), ("address", 4), ("mcc", 4), ("country", 4)]
 )
-def test_the_value_met_least_recently_is_forgotten_first(what: str, length: int) -> None:
+def test_the_least_recent_value_is_dropped_first(what: str, length: int) -> None:
     stream = Stream()
     name = f"card_new_{what}"
     stream.feed(*(at(k, **{what: 100 + k}) for k in range(length)))
-    stream.feed(at(50, **{what: 100}))  # met again, so 101 is now the one to go
+    stream.feed(at(50, **{what: 100}))  # used again, so 101 is now the least recent
     stream.feed(at(51, **{what: 999}))
     assert stream.last(at(52, kind=REVERSAL, **{what: 100}))[name] == 0.0
     assert stream.last(at(53, kind=REVERSAL, **{what: 101}))[name] == 1.0
@@ -100,8 +100,8 @@ def test_the_ladder_counts_funds_declines_at_falling_amounts() -> None:
         for k, amount in enumerate([900, 800, 700, 700])
     ]
     assert rungs == [0, 1, 2, 3]
-    assert stream.last(at(10, amount=600, outcome=APPROVED))["card_funds_ladder"] == 1  # 700 again began a new one
-    assert stream.last(at(11))["card_funds_ladder"] == 0  # an approval ends it
+    assert stream.last(at(10, amount=600, outcome=APPROVED))["card_funds_ladder"] == 1  # the second 700 begins a series
+    assert stream.last(at(11))["card_funds_ladder"] == 0  # an approval ends the series
 
 
 def test_a_ladder_is_over_after_a_day() -> None:

@@ -1,4 +1,4 @@
-"""Features made of several counts, of times and of short memories equal an oracle that keeps everything."""
+"""Features of several counts, of times and of short memories equal an oracle that keeps everything."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,7 +21,7 @@ MEANS = {"card_mean_amount_30d", "card_spend_1h_over_daily"}
 
 
 def answered(events: Iterable[Event], amount_min: int = -1) -> list[Event]:
-    """Give every attempt an answer: what an attempt without one is in a share is not asked here."""
+    """Give every attempt an answer: these tests do not cover attempts without one."""
     return [replace(e, outcome=e.outcome or 9, amount=max(e.amount, amount_min)) for e in events]
 
 
@@ -54,7 +54,7 @@ def value_of(name: str, known: Everything, event: Event) -> float | None:
 
 
 def test_every_feature_of_the_profiles_has_an_oracle() -> None:
-    """Counts, distinct counts and reports have theirs in the tests of windows, of distinct counts and of reports."""
+    """Counts, distinct counts and reports have oracles in their own tests."""
     counted = {name for name in NAMES if COUNTED.fullmatch(name) or DISTINCT.fullmatch(name)}
     new = {f"card_new_{what}" for what in NEW_TO_CARD} | {f"account_new_{what}" for what in NEW_TO_ACCOUNT}
     assert counted | REPORTED | set(RATES) | set(RATIOS) | set(OVER_MEAN) | set(AGES) | new | OTHERS == set(NAMES)
@@ -62,7 +62,7 @@ def test_every_feature_of_the_profiles_has_an_oracle() -> None:
 
 @settings(max_examples=40)
 @given(streams())
-def test_shares_divide_what_their_windows_hold(events: list[Event]) -> None:
+def test_shares_are_ratios_over_their_windows(events: list[Event]) -> None:
     check(answered(events), set(RATIOS) - MEANS)
 
 
@@ -75,7 +75,7 @@ def test_amounts_are_set_against_approved_ones(events: list[Event]) -> None:
 @settings(max_examples=40)
 @given(streams())
 def test_counts_and_sums_are_those_of_the_running_quarter_and_the_four_before_it(events: list[Event]) -> None:
-    """Sharper than the promise, which lets a window be a quarter longer."""
+    """Stricter than the promised bound, which lets a window be a quarter longer."""
     known, stream = Everything(), Stream()
     for event, got in zip(answered(events), stream.feed(*answered(events)), strict=True):
         for name in NAMES:
@@ -90,7 +90,7 @@ def test_counts_and_sums_are_those_of_the_running_quarter_and_the_four_before_it
 @example([at(k, merchant=1 + k % 11, device=1 + k % 6, mcc=1 + k % 5, country=1 + k % 7) for k in range(60)])
 @example([at(60 - k, merchant=1 + k % 11, address=1 + k % 6) for k in range(60)])
 @example([at(k, amount=100 + k * k, outcome=1) for k in range(80)])
-def test_times_memories_and_amounts_are_those_of_all_that_happened(events: list[Event]) -> None:
+def test_times_memories_and_amounts_are_those_of_all_events(events: list[Event]) -> None:
     names = {*AGES, *(f"card_new_{what}" for what in NEW_TO_CARD), "card_since_last_s", "card_amount_zscore"}
     check(answered(events), names)
 
@@ -101,7 +101,7 @@ def test_times_memories_and_amounts_are_those_of_all_that_happened(events: list[
 @example([at(k * 86_401, amount=90 - k, outcome=4) for k in range(3)])
 @example([at(k * 86_400, amount=90 - k // 2, outcome=4) for k in range(5)])
 def test_a_ladder_is_declines_for_want_of_funds_at_falling_amounts(events: list[Event]) -> None:
-    """Every attempt here is approved or finds no funds; others leave the series as it is, while they come."""
+    """Every attempt here is approved or declined for funds; other declines do not change the series."""
     fates = [replace(e, outcome=1 if e.outcome % 4 == 1 else 4, amount=max(e.amount, 1)) for e in events]
     check(fates, {"card_funds_ladder"})
 
@@ -117,7 +117,7 @@ def test_the_keys_of_these_tests_share_no_slot_of_an_account() -> None:
 @settings(max_examples=40)
 @given(streams())
 @example([at(0, device=1), at(30 * 86_400, device=1), at(30 * 86_400 + 1, device=2), at(60 * 86_400 + 2, device=1)])
-def test_an_element_is_new_to_an_account_where_a_month_has_not_met_it(events: list[Event]) -> None:
+def test_an_element_is_new_to_an_account_if_a_month_does_not_have_it(events: list[Event]) -> None:
     check(answered(events), {f"account_new_{what}" for what in NEW_TO_ACCOUNT})
 
 

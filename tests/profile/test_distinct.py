@@ -1,4 +1,4 @@
-"""Distinct counts: windows that slide, the stated error, what absent keys do."""
+"""Distinct counts: sliding windows, the stated error, absent keys."""
 
 import math
 from itertools import pairwise
@@ -74,8 +74,8 @@ def test_windows_of_distinct_counts_slide_to_the_second() -> None:
     stream = Stream()
     stream.feed(at(0, card=2), at(1, card=3))
     assert stream.last(at(3_600, card=2))["device_cards_1h"] == distinct_estimates(64)[2]
-    assert stream.last(at(3_601.5, card=9))["device_cards_1h"] == distinct_estimates(64)[2]  # 3, and 2 again
-    assert stream.last(at(3_603, card=9))["device_cards_1h"] == distinct_estimates(64)[2]  # 2 and 9
+    assert stream.last(at(3_601.5, card=9))["device_cards_1h"] == distinct_estimates(64)[2]  # elements 3 and 2 again
+    assert stream.last(at(3_603, card=9))["device_cards_1h"] == distinct_estimates(64)[2]  # elements 2 and 9
 
 
 def test_neither_absent_keys_nor_reversals_are_elements() -> None:

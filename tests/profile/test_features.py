@@ -1,4 +1,4 @@
-"""The list of features, and that each kind of fraud leaves a trace in it."""
+"""The list of features, and the features that each kind of fraud changes."""
 
 import numpy as np
 
@@ -19,13 +19,13 @@ def test_names_are_unique_and_everything_is_explained() -> None:
 
 
 def test_every_ring_and_query_that_rows_keep_is_read_by_a_feature() -> None:
-    """What nothing reads is not worth its bytes."""
+    """A ring or query without a feature would waste memory."""
     read = set(PROGRAM.ravel().tolist())
     assert set(range(Value.END, TABLES.novelty_at)) <= read
 
 
 def usual(stream: Stream, **fields: object) -> dict[str, float]:
-    """Live through a quiet month of one customer, then return what the next payment looks like."""
+    """Score a quiet month of one customer, then return the features of the next payment."""
     stream.feed(*(at(day * 86_400, amount=2_000 + day) for day in range(30)))
     return stream.last(at(30 * 86_400, **fields))
 

@@ -1,4 +1,4 @@
-"""A helper becomes no machine code of its own, and what calls it computes what plain Python does."""
+"""A helper has no machine code of its own, and its callers compute the same as plain Python."""
 
 import hashlib
 import inspect
@@ -55,7 +55,7 @@ def _plain(value: int) -> int:
 
 
 def test_helpers_that_share_a_helper_compute_what_plain_python_does() -> None:
-    """Also where two callers link the same helpers, and where a caller is no helper itself."""
+    """Also where two callers link the same helpers, and where a caller is itself a helper."""
 
     @numba.njit
     def one(value: int) -> int:
@@ -82,7 +82,7 @@ def test_a_helper_has_no_machine_code_and_its_caller_has_it_inside() -> None:
             assert not compiled.codegen._engine.is_symbol_defined(compiled.fndesc.llvm_func_name)
     (caller,) = call.overloads.values()
     ours = [f.name for f in caller.library._final_module.functions if "test_helper_library" in f.name]
-    assert len([name for name in ours if "_lowest" in name or "_top" in name]) == 0, "all is inlined"
+    assert len([name for name in ours if "_lowest" in name or "_top" in name]) == 0, "every helper must be inlined"
 
 
 def test_a_helper_is_compiled_once_whatever_constants_it_is_called_with() -> None:
@@ -125,7 +125,7 @@ def test_a_rare_helper_need_not_be_copied_into_its_callers() -> None:
 
 
 def _is_copied(helper: Any) -> bool:
-    """Say whether LLVM must copy a helper into its callers."""
+    """Tell whether LLVM must copy a helper into its callers."""
     (compiled,) = helper.overloads.values()
     function = compiled.library._final_module.get_function(compiled.fndesc.llvm_func_name)
     return any(b"alwaysinline" in attributes for attributes in function.attributes)
@@ -170,7 +170,7 @@ def test_a_helper_that_makes_an_array_is_refused() -> None:
 
 
 def test_a_helper_that_needs_a_python_object_raises() -> None:
-    """It has no environment that would hold the object; no kernel needs one."""
+    """A helper has no environment to hold a Python object. No kernel needs one."""
 
     @jit.helper
     def says(value: int) -> int:

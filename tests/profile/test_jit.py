@@ -1,4 +1,4 @@
-"""A cached kernel is never stale: its key digests everything it was built from."""
+"""The key of a cached kernel is a digest of everything it was built from, so it is never stale."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ def test_another_helper_changes_the_revision(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_revision_is_the_same_in_every_process() -> None:
-    """A digest of addresses or of randomly seeded hashes would compile anew at every start."""
+    """A digest of addresses or of randomly seeded hashes would recompile at every start."""
     code = "from scoring import jit, profile; print(jit.revision('scoring.profile'))"
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
@@ -54,7 +54,9 @@ def test_only_a_function_that_closes_over_the_revision_is_an_entry_point() -> No
 
 
 def test_a_cached_version_with_another_signature_is_not_even_opened() -> None:
-    """numba unpickles the signatures of a cache file before it compares stamps; a class that is gone would be fatal."""
+    """numba unpickles the signatures of a cache file before it compares stamps; a class that no longer exists would
+    fail.
+    """
 
     def made(key: int, kind: type) -> str:
         def kernel(argument: Any) -> int:

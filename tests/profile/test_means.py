@@ -1,4 +1,4 @@
-"""Means of approved amounts: over what was approved, whatever was reversed of it later."""
+"""Means of approved amounts: over all approvals, including those reversed later."""
 
 import math
 
@@ -10,7 +10,7 @@ from tests.profile.oracles.ledger import OVER_MEANS, Ledger
 from tests.profile.oracles.strategies import streams
 
 
-def test_reversals_take_from_spend_and_leave_the_mean_of_a_card_and_a_merchant() -> None:
+def test_reversals_reduce_spend_and_do_not_change_the_mean_of_a_card_and_a_merchant() -> None:
     stream = Stream()
     stream.feed(*(at(k, amount=10_000) for k in range(4)), *(at(9, amount=10_000, kind=REVERSAL) for _ in range(3)))
     features = stream.last(at(20, amount=20_000))
@@ -22,7 +22,7 @@ def test_reversals_take_from_spend_and_leave_the_mean_of_a_card_and_a_merchant()
 @pytest.mark.parametrize(
     ("kind", "amount"), [(REVERSAL, 10_000), (REVERSAL, 4_000), (REVERSAL, 99_000), (REFUND, 10_000)]
 )
-def test_what_is_taken_back_in_part_or_of_an_older_payment_moves_no_mean(kind: int, amount: int) -> None:
+def test_a_reversal_in_part_or_of_an_older_payment_moves_no_mean(kind: int, amount: int) -> None:
     stream = Stream()
     stream.feed(at(0, amount=10_000), at(86_400, amount=30_000), at(86_500, amount=amount, kind=kind))
     features = stream.last(at(90_000, amount=20_000))

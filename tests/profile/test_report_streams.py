@@ -1,4 +1,4 @@
-"""Fraud reports in any order, early, late and dated far ahead: none is seen early, and none is forgotten."""
+"""Fraud reports in any order, early, late and dated far ahead: none is seen early, and none is lost."""
 
 import math
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ FUTURE_FIRST = [*(received(75 * 365 * DAY + 90 * k) for k in range(30)), at(1), 
 
 
 def now_of(event: Event, last_s: int) -> int:
-    """Return the second that an event reads its rows at: its own, or where its time is not trusted that of the row."""
+    """Return the second at which an event reads its rows: its own, or that of the row if its time is not trusted."""
     return event.time_ms // 1000 if event.trusted else last_s
 
 
@@ -53,10 +53,10 @@ def now_of(event: Event, last_s: int) -> int:
 @example(DAYS_LATE)
 @example(OLD_AFTER_MANY)
 @example(FUTURE_FIRST)
-def test_no_report_is_seen_before_it_was_received_and_none_that_was_is_forgotten(
+def test_no_report_is_seen_before_it_was_received_and_none_is_lost(
     steps: list[Event | Report],
 ) -> None:
-    """Against all reports: what a row keeps of them is not asked but for whether two seconds became one."""
+    """Compared with all reports: the row only says whether it had to merge two seconds into one."""
     stream, oracle = Stream(), ReportOracle()
     for step in steps:
         if isinstance(step, Report):
@@ -106,7 +106,7 @@ def check(everything: Everything, features: dict[str, float], prefix: str, now_s
 @example(DAYS_LATE)
 @example(OLD_AFTER_MANY)
 @example(FUTURE_FIRST)
-def test_a_row_keeps_what_it_is_said_to_keep(steps: list[Event | Report]) -> None:
+def test_a_row_keeps_what_the_oracle_keeps(steps: list[Event | Report]) -> None:
     stream, oracle = Stream(), ReportOracle()
     last_s: dict[tuple[str, int], int] = {}
     for step in steps:
@@ -160,10 +160,10 @@ def test_a_restart_changes_no_bit_of_what_is_known_of_reports(
 
 @settings(max_examples=120, deadline=None)
 @given(histories(), st.data())
-def test_reports_that_partitions_keep_apart_add_up_to_what_one_row_heard(
+def test_reports_of_several_partitions_add_up_to_those_of_one_row(
     steps: list[Event | Report], data: st.DataObject
 ) -> None:
-    """Cards have their partition; a merchant is heard of in all. After a restart parts alone say what the sum was."""
+    """A card has one partition; a merchant is reported in all. After a restart the sum is computed from the parts."""
     restarts = data.draw(st.sets(st.integers(0, len(steps)), max_size=4))
     plain, durable, oracle = Profiles(SMALL), Profiles(SMALL, 3), ReportOracle()
     log: Log = {}
@@ -204,7 +204,7 @@ def test_a_report_of_the_first_second_of_all_is_added_up_again() -> None:
         assert features["merchant_reports_24h"] == (3, 4, 5, 5)[number - 1]
 
 
-def test_of_a_full_log_that_no_event_has_reached_the_two_closest_seconds_are_one_when_it_is_added_up_again() -> None:
+def test_a_full_log_ahead_of_all_events_merges_its_two_closest_seconds_when_it_is_added_up_again() -> None:
     plain, durable = Profiles(SMALL), Profiles(SMALL, 3)
     log: Log = {}
     for second in range(1, LOG + 2):
@@ -227,8 +227,8 @@ def reports_of_weeks(ends_day: int) -> list[Event | Report]:
     return [first, *in_order, *late]
 
 
-def test_what_each_part_of_a_merchant_has_settled_is_added_up_for_events_of_any_time() -> None:
-    """One partition has settled up to a later second than the others: sub-buckets that they hold no more."""
+def test_settled_reports_of_all_partitions_are_added_up_for_events_of_any_time() -> None:
+    """One partition has settled up to a later second than the others, and dropped sub-buckets that they keep."""
     plain, durable, oracle = Profiles(SMALL), Profiles(SMALL, 3), ReportOracle()
     steps = [*reports_of_weeks(99), *(received(100 * DAY + 7 * k, card=3, amount=k) for k in range(20))]
     steps.insert(1, at(101 * DAY, card=4, merchant=2))
@@ -273,7 +273,7 @@ def test_reported_cards_move_with_their_partition(steps: list[Event | Report], d
         (oracle.report if isinstance(step, Report) else oracle.moved)(step)  # type: ignore[arg-type]
 
 
-def test_reported_cards_behind_the_last_marker_are_written_again_or_buried() -> None:
+def test_reported_cards_behind_the_last_marker_are_written_again_or_deleted_by_tombstones() -> None:
     counted, behind, again = Profiles(SMALL), Profiles(SMALL), Profiles(SMALL)
     kept = received(0, card=1, merchant=0)
     for profiles in (counted, behind):
@@ -282,7 +282,7 @@ def test_reported_cards_behind_the_last_marker_are_written_again_or_buried() -> 
     again.changelog.restore(0, counted.changelog.flush(0)[0])
     again.changelog.rewrite(0, behind.changelog.flush(0)[0].keys)
     rows, _ = again.changelog.flush(0)
-    assert sorted(np.diff(rows.ends, prepend=0) == 0) == [False, True], "card 1 again, card 2 buried"
+    assert sorted(np.diff(rows.ends, prepend=0) == 0) == [False, True], "card 1 written again, tombstone for card 2"
     last = Profiles(SMALL)
     last.changelog.restore(0, rows)
     assert last.reported == 1
@@ -313,7 +313,7 @@ def card_reports(stream: Stream, event: Event) -> Sequence[float]:
 
 
 def test_forty_reports_received_after_an_event_are_hidden_from_it() -> None:
-    for before in ((), (at(2 * 3_600, card=2, merchant=2),)):  # read before the clock came there, and after
+    for before in ((), (at(2 * 3_600, card=2, merchant=2),)):  # without and with a clock ahead of the reports
         stream = Stream()
         stream.feed(*before)
         stream.report(*(received(60 + k) for k in range(40)))
@@ -323,7 +323,7 @@ def test_forty_reports_received_after_an_event_are_hidden_from_it() -> None:
         assert card_reports(stream, at(100)) == [40, 40, 40]
 
 
-def test_later_reports_erase_nothing_that_was_known() -> None:
+def test_later_reports_erase_no_earlier_one() -> None:
     for later in (1, 5, 40):
         stream = Stream()
         stream.report(*(received(-30_000 - k) for k in range(3)))
@@ -335,7 +335,7 @@ def test_later_reports_erase_nothing_that_was_known() -> None:
 
 
 def test_reports_of_a_quiet_merchant_count_by_their_days() -> None:
-    """It has no event for forty days; others have."""
+    """The merchant has no event for forty days; others have."""
     stream = Stream()
     for day in range(40):
         stream.feed(at(day * DAY, card=2, merchant=2))
@@ -346,8 +346,8 @@ def test_reports_of_a_quiet_merchant_count_by_their_days() -> None:
     assert 30 <= features["merchant_reports_30d"] <= 38
 
 
-def test_a_full_store_forgets_the_card_that_was_not_reported_for_longest_whatever_dates_reports_give() -> None:
-    stream = Stream()  # remembers eight reported cards
+def test_a_full_store_evicts_the_card_without_reports_for_longest_for_any_dates_in_reports() -> None:
+    stream = Stream()  # room for eight reported cards
     for card in range(1, 9):
         stream.feed(at(card, card=99))
         stream.report(received(70 * 365 * DAY if card == 1 else -card, card=card, merchant=0))

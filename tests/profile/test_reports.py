@@ -25,7 +25,7 @@ def received(second: float, **fields: int) -> Report:
 def test_reports_lie_between_their_window_and_five_quarters_of_it_and_are_never_early(
     steps: list[tuple[bool, int, int, int]],
 ) -> None:
-    """Events in order; reports in any order, up to 8 seconds of them newer than the event."""
+    """Events in order; reports in any order, received up to 8 seconds after the event."""
     stream = Stream()
     known: list[Report] = []
     now_ms = NOON * 1000
@@ -131,7 +131,7 @@ def test_reports_age_out_after_five_quarters_of_a_window() -> None:
 
 
 def put(cells: NDArray[Any], value: int, other: int) -> None:
-    """Write another value into the cells of a card and of a merchant that hold one."""
+    """Overwrite the cells of a card and of a merchant that hold a value."""
     places = np.flatnonzero(cells == value)
     assert len(places) == 2
     cells[places] = other
@@ -201,7 +201,7 @@ def test_amounts_that_are_no_yen_are_none_and_a_merchant_keeps_them_up_to_a_thou
         assert (features["card_reported_30d"], features["merchant_reported_30d"]) == (of_card, of_merchant)
 
 
-def test_what_was_settled_in_the_first_second_of_all_counts() -> None:
+def test_reports_settled_in_the_first_second_count() -> None:
     stream = Stream()
     stream.feed(Event(time_ms=50_000, card=2, merchant=2))
     stream.report(*(Report(received_ms=1_000 * second) for second in range(17, 0, -1)))
@@ -211,7 +211,7 @@ def test_what_was_settled_in_the_first_second_of_all_counts() -> None:
 
 
 @pytest.mark.parametrize(("window", "width"), [("24h", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY)])
-def test_a_report_is_out_of_a_window_as_soon_as_it_is_as_old_as_that(window: str, width: int) -> None:
+def test_a_report_leaves_a_window_when_it_is_as_old_as_the_window(window: str, width: int) -> None:
     for age, known in ((width, 0), (width - 1, 1)):
         stream = Stream()
         stream.report(received(0))
@@ -224,8 +224,8 @@ def test_a_report_is_out_of_a_window_as_soon_as_it_is_as_old_as_that(window: str
 
 
 @pytest.mark.parametrize("before_s", [60, 6 * DAY - 60], ids=["by a minute", "by days"])
-def test_an_event_before_all_that_is_settled_knows_of_none_of_it(before_s: int) -> None:
-    """It is in the same sub-bucket of the month as they are: in the day's before theirs, or in none that is held."""
+def test_an_event_before_all_settled_reports_sees_none_of_them(before_s: int) -> None:
+    """It is in the same sub-bucket of the month; its day's sub-bucket is before theirs, or is not kept."""
     month_s = 30 * DAY // 4
     begins_s = -NOON % month_s
     stream = Stream()

@@ -41,7 +41,7 @@ def test_every_sum_lies_between_its_window_and_five_quarters_of_it(events: list[
     check_bounds(events, SPENDS)
 
 
-def test_the_oracle_speaks_about_counters_of_every_entity() -> None:
+def test_the_oracle_covers_counters_of_every_entity() -> None:
     owners = {Oracle().owner(name) for name in COUNTERS}
     assert owners == set(Entity)
 
@@ -66,16 +66,16 @@ def test_a_window_forgets_after_five_quarters_of_its_width() -> None:
     assert stream.last(at(59.999 + 75))["card_attempts_1m"] == 0
 
 
-def test_a_late_event_counts_in_its_own_bucket_and_moves_nothing_back() -> None:
+def test_a_late_event_counts_in_its_own_bucket_and_moves_no_window_back() -> None:
     stream = Stream()
     stream.feed(at(0), at(100))
     late = stream.last(at(90))
-    assert late["card_attempts_1m"] == 1  # as the row stands, at 100 s
+    assert late["card_attempts_1m"] == 1  # the row's windows end at 100 s
     assert late["card_since_last_s"] == 0
     after = stream.last(at(101))
     assert after["card_attempts_1m"] == 2
     assert after["card_since_last_s"] == 1
-    assert stream.last(at(157))["card_attempts_1m"] == 2 + 1  # the bucket of 90 s to 105 s is still held
+    assert stream.last(at(157))["card_attempts_1m"] == 2 + 1  # the bucket of 90 s to 105 s is still kept
 
 
 def test_an_event_too_late_for_a_window_still_counts_in_wider_ones() -> None:
@@ -95,7 +95,7 @@ def test_years_of_silence_empty_every_window_and_keep_the_row() -> None:
     assert features["card_age_days"] == 3650
 
 
-def test_an_untrusted_time_reads_the_row_as_it_stands_and_moves_no_window() -> None:
+def test_an_event_without_trusted_time_reads_the_current_windows_and_moves_none() -> None:
     stream = Stream()
     stream.feed(at(0), at(1))
     ahead = at(10 * 86_400, trusted=False)

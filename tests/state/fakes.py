@@ -1,4 +1,4 @@
-"""Everything around what keeps and restores profiles, of one process: it can fail, stop or end it all."""
+"""Fakes of everything around the changelog writer and the restorer, in one process; each can fail, wait or crash."""
 
 import asyncio
 from collections import defaultdict
@@ -49,11 +49,11 @@ __all__ = [
 ]
 
 TOPICS = Topics()
-STEP = 3  # records of one read or one produce: small, so that much can come in between
+STEP = 3  # records of one read or one produce: few, so that other steps run in between
 
 
 class FakeReader:
-    """Be a LogReader of a FakeBroker."""
+    """A LogReader of a FakeBroker."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
@@ -127,9 +127,10 @@ class FakeReader:
 
 
 class FakeProducer:
-    """Be a StateProducer for a FakeBroker: what is written lands when it is let, in the order of its partition.
+    """A StateProducer of a FakeBroker: writes reach the log when they are released, in the order of their partition.
 
-    `holds` and `fails` name topics, or `marker`, whose records are not acknowledged, or refused.
+    Records of the topics in `holds` are not acknowledged; those of `fails` are refused. `marker` stands for all
+    markers.
     """
 
     def __init__(self, broker: FakeBroker) -> None:
@@ -138,17 +139,17 @@ class FakeProducer:
         self.fails: dict[str, Exception] = {}
         self.owned: list[tuple[TopicPartition, list[tuple[bytes, bytes | None]], asyncio.Future[Any], Any]] = []
         self.transactional_id: str | None = None
-        self.handed: list[tuple[str, str]] = []  # what was handed over, acknowledged or not: topic, rows or marker
+        self.handed: list[tuple[str, str]] = []  # what was written, acknowledged or not: topic; rows or marker
 
     async def start(self) -> None:
         pass
 
     async def stop(self) -> None:
-        """Fail what is not acknowledged, as aiokafka does."""
+        """Fail writes that are not acknowledged, as aiokafka does."""
         for _, _, ack, _ in self.owned:
             if not ack.done():
                 ack.set_exception(ProducerClosed())
-                ack.exception()  # or asyncio complains of what nobody waits for any more
+                ack.exception()  # retrieve it, or asyncio warns of an exception that was never retrieved
 
     def write(
         self, tp: TopicPartition, packed: Packed, now_ms: int, identity: ProducerIdentity | None = None
@@ -200,7 +201,7 @@ class FakeProducer:
             ack.set_result(SimpleNamespace(topic_partition=tp, offset=offsets[0]))
 
     def release(self, name: str) -> None:
-        """Let what was held land."""
+        """Append the writes that were held."""
         self.holds.discard(name)
         owned, self.owned = self.owned, []
         for one in owned:
@@ -208,7 +209,7 @@ class FakeProducer:
 
 
 class FakeFence:
-    """Be a Fence of a FakeBroker: who comes later is alone in the logs."""
+    """A Fence of a FakeBroker: it refuses writes of earlier owners."""
 
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
@@ -252,7 +253,7 @@ class FakeFence:
 
 
 class FakeConsumer:
-    """Know how far each input is applied and acknowledged, and what may be committed."""
+    """Holds how far each input is applied and acknowledged, and which offsets may be committed."""
 
     def __init__(self) -> None:
         self.applied_to: dict[TP, int] = {}
@@ -318,7 +319,7 @@ class FakeEmitter:
 
 
 class ProfileEngine:
-    """Profiles, and nothing around them."""
+    """Only the profiles of an engine."""
 
     reach_of_cases_ms = 60_000
 
@@ -331,9 +332,9 @@ class ProfileEngine:
         return self.profiles.changelog
 
     def feed(self, event: Event, event_id: int, partition: int = 0) -> tuple[bytes, bool]:
-        """Score one event; return its features with whether it is an answer, and whether it is a repeat.
+        """Score one event; return its features with the answer flag, and whether it is a repeat.
 
-        Of an outcome of the other topic, what became of it.
+        For an outcome of the other topic, return its result instead of features.
         """
         if event.apart:
             return self.profiles.take_outcomes(columns_of([event], [event_id]), partition).tobytes(), False
@@ -365,7 +366,7 @@ class FlushTelemetry(NoTelemetry):
 def new_writer(
     broker: FakeBroker, engine: ProfileEngine, consumer: FakeConsumer, partitions: int = 1
 ) -> ChangelogWriter:
-    """Make a keeper that is not started: nothing is flushed but on demand."""
+    """Make a changelog writer that is not started: it flushes only when the test calls it."""
     writer = ChangelogWriter(
         worker_settings(),
         engine,  # type: ignore[arg-type]
@@ -380,7 +381,7 @@ def new_writer(
 
 
 def owned_at(partition: int, offset: int = 0, **changes: Any) -> OwnedPartition:
-    """Hold a partition that nobody had before."""
+    """Make a partition that had no owner before."""
     return OwnedPartition(
         **{
             "partition": partition,

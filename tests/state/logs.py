@@ -1,4 +1,4 @@
-"""Logs in memory, with transactions, epochs and a cleaner: a broker of one process that can end it all."""
+"""Logs in memory, with transactions, epochs and a cleaner: a broker inside the process, which can crash the process."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from aiokafka.structs import TopicPartition
 
 
 class Crashed(BaseException):
-    """The process is gone. No `except Exception` sees it."""
+    """The process crashes here. It is no Exception, so `except Exception` does not catch it."""
 
 
 class Record(NamedTuple):
@@ -19,7 +19,7 @@ class Record(NamedTuple):
 
 
 class FakeBroker:
-    """Keep records by partition. `fuse` is how many more of its answers come before the process is gone."""
+    """Keeps records by partition. `fuse`: the process crashes after this many more answers."""
 
     def __init__(self) -> None:
         self.logs: dict[TopicPartition, list[Record]] = defaultdict(list)
@@ -28,7 +28,7 @@ class FakeBroker:
         self.fuse: int | None = None
         self.written: list[tuple[TopicPartition, bytes]] = []
         self.topic_ids: dict[str, str] = {}
-        self.epochs: dict[tuple[int, TopicPartition], int] = defaultdict(int)  # by producer id, of each log
+        self.epochs: dict[tuple[int, TopicPartition], int] = defaultdict(int)  # epoch by producer id and log
         self.owners: dict[str, int] = {}  # epoch of each transactional id
         self.open: dict[int, dict[TopicPartition, list[int]]] = {}  # offsets of the open transaction of a producer id
         self.aborted: dict[TopicPartition, set[int]] = defaultdict(set)
@@ -65,7 +65,7 @@ class FakeBroker:
                 self.aborted[tp].update(offsets)
 
     def compact(self, tp: TopicPartition) -> None:
-        """Keep the last record of each key, and their offsets; of aborted transactions nothing, of open ones all."""
+        """Keep the last record of each key, with its offset; nothing of aborted transactions, all of open ones."""
         until, aborted, end = self.stable_end(tp), self.aborted[tp], self.end(tp)
         cleaned = [one for one in self.logs[tp] if one.offset < until and one.offset not in aborted]
         last = {record.key: record.offset for record in cleaned}

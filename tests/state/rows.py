@@ -1,4 +1,4 @@
-"""Packed rows for tests, and what they are as pairs of bytes."""
+"""Packed rows for tests, and their conversion to pairs of bytes."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ Row = tuple[bytes, bytes | None]
 
 
 def rows_of(sizes: Sequence[int], seed: int = 0) -> Packed:
-    """Make rows with values of these many words, zero for a tombstone."""
+    """Make rows whose values have these numbers of words; 0 makes a tombstone."""
     random = np.random.default_rng(seed)
     keys = random.integers(0, 2**32, (len(sizes), 3), dtype=np.uint32)
     values = random.integers(0, 2**32, sum(sizes), dtype=np.uint32)

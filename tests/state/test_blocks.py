@@ -1,4 +1,4 @@
-"""Blocks are, byte for byte, the batches that aiokafka would have built."""
+"""Blocks are, byte for byte, the batches that aiokafka would build."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def parse(block: BlockBuilder) -> list[Row]:
 def built_by_aiokafka(rows: list[Row], bytes_max: int, *, is_transactional: bool = False) -> Iterator[BatchBuilder]:
     size = (
         bytes_max + 1
-    )  # aiokafka's compiled builder takes a batch of its whole size for too big, unlike its Python one
+    )  # aiokafka's compiled builder refuses a batch of exactly its size limit, unlike its Python builder
     builder = BatchBuilder(size, 0, is_transactional=is_transactional)
     for key, value in rows:
         if builder.append(timestamp=NOW_MS, key=key, value=value) is None:
@@ -85,7 +85,7 @@ def test_lengths_of_more_bytes_are_written_right(sizes: list[int]) -> None:
     assert parse(block) == pairs(packed)
 
 
-def test_a_block_takes_no_more_and_is_the_same_when_it_is_sent_again() -> None:
+def test_a_block_accepts_no_more_rows_and_has_the_same_bytes_when_it_is_sent_again() -> None:
     (block,) = blocks(rows_of([3, 4]), NOW_MS, 1_000)
     assert block.closed()
     assert block.append(timestamp=1, key=b"k", value=b"v") is None
@@ -97,7 +97,7 @@ def test_a_block_takes_no_more_and_is_the_same_when_it_is_sent_again() -> None:
         block._set_producer_state(7, 1, 42)
 
 
-def test_arrays_that_cannot_be_written_to_are_taken_too() -> None:
+def test_read_only_arrays_are_accepted() -> None:
     packed = rows_of([2, 0, 5])
     for array in packed:
         array.flags.writeable = False

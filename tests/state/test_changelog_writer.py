@@ -1,4 +1,4 @@
-"""A flush is durable in one order only: outputs and rows, then the markers, then what may be committed."""
+"""A flush has one order: outputs and rows, then the markers, then the offsets that may be committed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ CARDS, SHARED = "card-profiles", "shared-profiles"
 
 
 class Bench:
-    """A keeper of one partition with something to keep, and all that it works on."""
+    """A changelog writer of one partition with changed rows, and everything it works on."""
 
     def __init__(self, partitions: int = 1) -> None:
         self.broker, self.consumer, self.engine = FakeBroker(), FakeConsumer(), ProfileEngine(partitions)
@@ -57,7 +57,7 @@ def run(scenario: Callable[[Bench], Awaitable[None]], partitions: int = 1) -> Be
 
 
 async def settle() -> None:
-    """Let everything run that can."""
+    """Run the event loop until nothing more can run."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -72,12 +72,12 @@ def test_a_flush_writes_rows_then_the_shared_marker_then_the_marker() -> None:
     assert handed == [(CARDS, "rows"), (SHARED, "rows"), (SHARED, "marker"), (CARDS, "marker")]
     (marker,) = bench.markers()
     assert (marker.inputs["authorizations"], marker.inputs["fraud_reports"], marker.partitions) == (5, 0, 1)
-    assert marker.shared == len(bench.broker.keys(SHARED)), "the marker is the last record that counts"
+    assert marker.shared == len(bench.broker.keys(SHARED)), "the marker must be the last record"
     assert bench.consumer.durable == {TP(EVENTS, 0): 5, TP(REPORTS, 0): 0, TP(OUTCOMES, 0): 0}
 
 
 def test_nothing_is_committable_while_any_part_is_not_acknowledged() -> None:
-    """The parts one after the other: outputs, rows of either topic, either marker."""
+    """Each part in turn is not acknowledged: outputs, rows of either topic, either marker."""
 
     async def scenario(bench: Bench) -> None:
         bench.feed(acked=False)
@@ -93,9 +93,9 @@ def test_nothing_is_committable_while_any_part_is_not_acknowledged() -> None:
         assert await still() == []
         bench.producer.release(f"{CARDS} rows")
         bench.producer.release(f"{SHARED} rows")
-        assert await still() == [], "the outputs are not acknowledged"
+        assert await still() == [], "the outputs are not acknowledged yet"
         bench.consumer.ack(EVENTS, 0, 4)
-        assert await still() == [], "but for one"
+        assert await still() == [], "one part is not acknowledged"
         bench.consumer.ack(EVENTS, 0, 5)
         assert await still() == [(SHARED, "marker")]
         bench.producer.release(f"{SHARED} marker")
@@ -123,7 +123,7 @@ def test_no_marker_is_written_before_the_rows_are_acknowledged() -> None:
 
 
 def test_a_flush_under_way_does_not_fail_a_worker_that_stops() -> None:
-    """The producer is closed when nothing flushes any more: SIGTERM in a restore finds the first flush half done."""
+    """The producer is closed after the last flush. SIGTERM in a restore finds the first flush half done."""
 
     async def scenario(bench: Bench) -> None:
         bench.feed()
@@ -143,7 +143,7 @@ PARTS = [f"{CARDS} rows", f"{SHARED} rows", f"{SHARED} marker", f"{CARDS} marker
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("error", [NotEnoughReplicasError(), ProducerClosed(), None], ids=["refused", "closed", "lost"])
-def test_a_part_that_fails_or_is_never_acknowledged_fails_the_flush(part: str, error: Exception | None) -> None:
+def test_a_part_that_fails_or_is_not_acknowledged_fails_the_flush(part: str, error: Exception | None) -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed()
         if error is None:
@@ -197,7 +197,7 @@ def test_nothing_is_written_when_nothing_changed() -> None:
     run(scenario)
 
 
-def test_what_a_crash_left_is_written_even_when_nothing_changed() -> None:
+def test_rows_that_a_crash_left_are_written_even_when_nothing_changed() -> None:
     async def scenario(bench: Bench) -> None:
         bench.writer.owned[0] = owned_at(0, 7, unflushed=True)
         await bench.writer.flush()
@@ -210,8 +210,8 @@ def test_what_a_crash_left_is_written_even_when_nothing_changed() -> None:
     run(scenario)
 
 
-def test_input_without_rows_moves_the_marker_on_and_leaves_the_shared_log_alone() -> None:
-    """As dead letters do, and gaps of transactions."""
+def test_input_without_rows_moves_the_marker_and_writes_nothing_to_the_shared_log() -> None:
+    """As dead letters do, and offsets of transaction control records."""
 
     async def scenario(bench: Bench) -> None:
         bench.consumer.apply(EVENTS, 0, 9)
@@ -235,7 +235,7 @@ def test_fraud_reports_are_input_too() -> None:
     assert bench.consumer.durable == {TP(EVENTS, 0): 0, TP(REPORTS, 0): 3, TP(OUTCOMES, 0): 0}
 
 
-def test_what_is_taken_in_during_a_flush_belongs_to_the_next() -> None:
+def test_events_applied_during_a_flush_belong_to_the_next_one() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed()
         bench.producer.holds.add(f"{CARDS} rows")
@@ -253,7 +253,7 @@ def test_what_is_taken_in_during_a_flush_belongs_to_the_next() -> None:
     run(scenario)
 
 
-def test_the_marker_names_where_outputs_stood_and_never_further() -> None:
+def test_the_marker_names_the_output_offsets_of_its_own_flush_at_most() -> None:
     async def scenario(bench: Bench) -> None:
         ends = bench.writer._emitter.ends
         bench.feed()
@@ -273,8 +273,8 @@ def test_the_marker_names_where_outputs_stood_and_never_further() -> None:
     assert (second.decisions, second.alerts) == (90, {0: 3})
 
 
-def test_a_partition_that_was_away_is_not_searched_from_where_it_left() -> None:
-    """What this worker published of it long ago says less than what was found when it came back."""
+def test_a_partition_that_comes_back_is_not_scanned_from_the_offsets_of_its_earlier_time_here() -> None:
+    """What this worker published there long ago is less than what was found when the partition came back."""
 
     async def scenario(bench: Bench) -> None:
         bench.writer._emitter.ends[TopicPartition("decisions", 0)] = 40
@@ -308,7 +308,7 @@ def test_a_worker_that_may_have_a_successor_writes_no_marker(when: str) -> None:
     assert "marker" not in {kind for _, kind in bench.producer.handed}
 
 
-def test_rows_that_are_refused_on_their_way_out_end_the_flush_as_what_they_are() -> None:
+def test_rows_that_the_writer_refuses_end_the_flush_with_their_own_error() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed()
         bench.producer.fails[f"{CARDS} rows"] = ExpelledError("too late")
@@ -318,7 +318,7 @@ def test_rows_that_are_refused_on_their_way_out_end_the_flush_as_what_they_are()
     assert not run(scenario).is_durable
 
 
-def test_a_marker_whose_place_is_not_known_fails_the_flush() -> None:
+def test_a_marker_whose_offset_is_unknown_fails_the_flush() -> None:
     async def scenario(bench: Bench) -> None:
         bench.feed()
         write_one = bench.producer.write_one
@@ -375,7 +375,7 @@ def answered_before(decisions: int, until: int, until_reports: int, until_outcom
     )
 
 
-def test_what_was_answered_before_is_known_until_all_inputs_are_past_it() -> None:
+def test_what_was_published_before_is_kept_until_all_inputs_are_past_it() -> None:
     async def scenario(bench: Bench) -> None:
         writer = bench.writer
         assert writer.emitted(EVENTS, 0, 0) is NOTHING
@@ -384,15 +384,15 @@ def test_what_was_answered_before_is_known_until_all_inputs_are_past_it() -> Non
         assert writer.emitted(OUTCOMES, 0, 2).dead_letters == {3}
         assert writer.emitted(REPORTS, 0, 2).dead_letters == {2}
         bench.consumer.apply(EVENTS, 0, 10)
-        assert writer.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "reports are not"
+        assert writer.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "the reports are not past it yet"
         assert writer.emitted(REPORTS, 0, 3).dead_letters == {2}
         bench.consumer.apply(REPORTS, 0, 4)
-        assert writer.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "outcomes are not"
+        assert writer.emitted(EVENTS, 0, 10).decisions == {b"e-1"}, "the outcomes are not past it yet"
         bench.consumer.apply(OUTCOMES, 0, 6)
         assert writer.emitted(EVENTS, 0, 9).decisions == {b"e-1"}
         assert writer.emitted(EVENTS, 0, 10) is NOTHING
         assert writer.emitted(REPORTS, 0, 9) is NOTHING
-        assert writer.owned[0].published.size == 0, "and takes no memory"
+        assert writer.owned[0].published.size == 0, "it must take no memory"
         assert writer.emitted(EVENTS, 1, 0) is NOTHING
 
     run(scenario)

@@ -1,4 +1,4 @@
-"""Topics of profiles that would lose rows are refused before the first event, setting by setting."""
+"""Changelog topics whose settings would lose rows are refused before the first event."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +21,7 @@ RIGHT = {
 }
 
 
-def test_right_topics_are_accepted_and_so_is_what_a_broker_does_not_tell() -> None:
+def test_correct_topics_and_settings_that_a_broker_does_not_show_are_accepted() -> None:
     refuse("card-profiles", RIGHT, SETTINGS)
     refuse("card-profiles", {}, SETTINGS)
     refuse("card-profiles", dict.fromkeys(RIGHT), SETTINGS)
@@ -38,7 +38,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("key", "value"), WRONG)
-def test_each_wrong_setting_is_refused_with_its_name_and_what_to_do(key: str, value: str) -> None:
+def test_each_wrong_setting_is_refused_with_its_name_and_the_way_out(key: str, value: str) -> None:
     with pytest.raises(TopicsMismatchError) as caught:
         refuse("card-profiles", {**RIGHT, key: value}, SETTINGS)
     for word in (
@@ -49,7 +49,7 @@ def test_each_wrong_setting_is_refused_with_its_name_and_what_to_do(key: str, va
         assert word in str(caught.value)
 
 
-def test_what_the_command_creates_is_what_the_worker_asks_for() -> None:
+def test_the_command_creates_the_topics_that_the_worker_requires() -> None:
     topics = {one.name: one.configs for one in plan(TopicsSettings())}
     for name in ("card-profiles", "shared-profiles"):
         assert topics[name].keys() >= {"cleanup.policy", "min.compaction.lag.ms", "max.message.bytes"}
@@ -57,7 +57,7 @@ def test_what_the_command_creates_is_what_the_worker_asks_for() -> None:
 
 
 class FakeAdmin:
-    """Answer for each topic with an error code and its settings."""
+    """Answers for each topic with an error code and its settings."""
 
     def __init__(self, answers: dict[str, tuple[int, dict[str, str]]]) -> None:
         self.answers = answers
@@ -80,7 +80,7 @@ class FakeAdmin:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", ["card-profiles", "shared-profiles"])
-async def test_both_topics_are_looked_at(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+async def test_both_topics_are_checked(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     answers = {"card-profiles": (0, dict(RIGHT)), "shared-profiles": (0, dict(RIGHT))}
     admin = FakeAdmin(answers)
     monkeypatch.setattr("streams.kafka.admin.AIOKafkaAdminClient", lambda **_: admin)

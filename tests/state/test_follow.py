@@ -1,4 +1,4 @@
-"""What other workers saw counts flush by flush, and how far behind it is seen is known."""
+"""Rows of other workers are applied flush by flush, and the lag of following is measured."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -44,7 +44,7 @@ class Pair:
         self.fed = 0
 
     def feed(self, count: int = 10) -> None:
-        """Let the owner see devices that are new."""
+        """Apply events with new devices at the owner."""
         for _ in range(count):
             self.fed += 1
             self.owner.feed(at(self.fed, device=self.fed), self.fed, 0)
@@ -55,7 +55,7 @@ class Pair:
 
     @property
     def seen(self) -> int:
-        """How many devices the follower has seen of."""
+        """Count the devices that the follower has seen."""
         return {entity.name: size for entity, size in self.engine.profiles.sizes().items()}["DEVICE"]
 
     async def look(self) -> None:
@@ -85,7 +85,7 @@ Runs = Callable[[Callable[[Pair], Awaitable[None]]], None]
 
 
 def cut_off(pair: Pair) -> None:
-    """Let the owner die between its rows and their marker."""
+    """End the owner between its rows and their marker."""
     pair.writer.producer.fails["marker"] = TimeoutError()  # type: ignore[attr-defined]
 
 
@@ -96,7 +96,7 @@ async def died(pair: Pair) -> None:
     pair.writer.producer.fails.clear()  # type: ignore[attr-defined]
 
 
-def test_rows_count_once_their_marker_is_there(play: Runs) -> None:
+def test_rows_are_applied_once_their_marker_is_there(play: Runs) -> None:
     async def scenario(pair: Pair) -> None:
         await pair.catch_up()
         pair.feed()
@@ -116,7 +116,7 @@ def test_rows_count_once_their_marker_is_there(play: Runs) -> None:
     play(scenario)
 
 
-def test_a_partial_flush_at_catch_up_is_held_back_too(play: Runs) -> None:
+def test_a_partial_flush_at_catch_up_is_not_applied_either(play: Runs) -> None:
     async def scenario(pair: Pair) -> None:
         pair.feed()
         await pair.flush()
@@ -132,7 +132,7 @@ def test_a_partial_flush_at_catch_up_is_held_back_too(play: Runs) -> None:
     play(scenario)
 
 
-def test_markers_that_compaction_took_are_not_waited_for(play: Runs) -> None:
+def test_markers_that_compaction_deleted_are_not_waited_for(play: Runs) -> None:
     async def scenario(pair: Pair) -> None:
         for _ in range(4):
             pair.feed()
@@ -146,7 +146,7 @@ def test_markers_that_compaction_took_are_not_waited_for(play: Runs) -> None:
     play(scenario)
 
 
-def test_a_log_without_rows_or_markers_is_followed_from_its_beginning(play: Runs) -> None:
+def test_a_log_without_rows_or_markers_is_followed_from_its_start(play: Runs) -> None:
     async def scenario(pair: Pair) -> None:
         await pair.catch_up()
         assert sorted(pair.follower._followed) == [0, 2]
@@ -158,7 +158,7 @@ def test_a_log_without_rows_or_markers_is_followed_from_its_beginning(play: Runs
     play(scenario)
 
 
-def test_what_a_worker_owned_is_followed_from_where_its_marker_stands(play: Runs) -> None:
+def test_a_partition_that_this_worker_owned_is_followed_from_its_marker(play: Runs) -> None:
     async def scenario(pair: Pair) -> None:
         pair.feed()
         await pair.flush()
@@ -176,7 +176,7 @@ def test_what_a_worker_owned_is_followed_from_where_its_marker_stands(play: Runs
     play(scenario)
 
 
-def test_what_becomes_this_workers_own_in_the_middle_of_a_look_is_not_touched(play: Runs) -> None:
+def test_a_partition_assigned_in_the_middle_of_a_look_is_not_changed_by_it(play: Runs) -> None:
     async def scenario(pair: Pair) -> None:
         await pair.catch_up()
         pair.feed(40)
@@ -193,7 +193,7 @@ def test_what_becomes_this_workers_own_in_the_middle_of_a_look_is_not_touched(pl
     play(scenario)
 
 
-def test_rows_are_applied_in_slices_that_let_others_run(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_applied_in_slices_so_that_other_tasks_run(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "APPLY_ROWS", 5)
 
     async def scenario(pair: Pair) -> None:
@@ -214,7 +214,7 @@ def test_rows_are_applied_in_slices_that_let_others_run(play: Runs, monkeypatch:
     play(scenario)
 
 
-def test_a_missing_marker_shows_as_lag_and_goes_with_it(play: Runs) -> None:
+def test_a_missing_marker_shows_as_lag_until_it_comes(play: Runs) -> None:
     async def scenario(pair: Pair) -> None:
         await pair.catch_up()
         pair.feed()
@@ -235,7 +235,7 @@ def test_a_missing_marker_shows_as_lag_and_goes_with_it(play: Runs) -> None:
     play(scenario)
 
 
-def test_looks_that_bring_nothing_show_as_lag(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looks_that_read_nothing_show_as_lag(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(pair: Pair) -> None:
         await pair.catch_up()
         pair.reader.fails = True
@@ -247,7 +247,7 @@ def test_looks_that_bring_nothing_show_as_lag(play: Runs, monkeypatch: pytest.Mo
     play(scenario)
 
 
-def test_what_is_followed_and_cannot_be_read_ends_the_worker(play: Runs) -> None:
+def test_a_followed_partition_that_cannot_be_read_ends_the_worker(play: Runs) -> None:
     async def scenario(pair: Pair) -> None:
         await pair.catch_up()
         tp = TopicPartition(SHARED, 2)
@@ -271,7 +271,7 @@ def test_rows_of_another_format_are_refused_with_their_place(play: Runs) -> None
     play(scenario)
 
 
-def test_rows_without_end_and_without_a_marker_end_the_worker(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_rows_without_a_marker_end_the_worker(play: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "ROWS_HELD_MAX", 12)
 
     async def scenario(pair: Pair) -> None:
@@ -285,7 +285,7 @@ def test_rows_without_end_and_without_a_marker_end_the_worker(play: Runs, monkey
 
 
 def test_a_look_under_way_does_not_fail_a_worker_that_stops(play: Runs) -> None:
-    """The reader is closed when nothing reads any more: a closed one would fail the look, and a stop in order."""
+    """The reader is closed after the last read. A closed reader would fail the look, and so an orderly stop."""
 
     async def scenario(pair: Pair) -> None:
         await pair.follower.start()

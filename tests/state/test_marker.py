@@ -1,4 +1,4 @@
-"""A marker says of which input the rows are; one of another version, layout or input is refused with a way out."""
+"""A marker names the input offsets of the rows; one of another version, layout or input is refused with a way out."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ offset = st.integers(0, 2**62)
 
 
 @given(st.fixed_dictionaries({"decisions": offset, "shared": offset, "alerts": st.dictionaries(offset, offset)}))
-def test_a_marker_comes_back_as_it_was_written(changes: dict[str, Any]) -> None:
+def test_a_marker_is_read_as_it_was_written(changes: dict[str, Any]) -> None:
     marker = Marker(**{**FIELDS, **changes})
     assert decode(encode(marker), "here", 6) == marker
 
@@ -65,7 +65,7 @@ def test_another_number_of_partitions_moved_the_cards() -> None:
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"format": "one"}'])
-def test_what_is_no_marker_is_refused(value: bytes | None) -> None:
+def test_a_record_that_is_no_marker_is_refused(value: bytes | None) -> None:
     refused(value, "cannot be read", WAY_OUT)
 
 

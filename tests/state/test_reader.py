@@ -1,4 +1,4 @@
-"""What a read hands over, and when it ends, whatever the log looks like."""
+"""The records that a read yields, and where it ends, for any shape of log."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -33,7 +33,7 @@ Found = list[tuple[int, bytes, bytes | None, int]]
 
 
 def encode(base: int, kept: list[int], last: int) -> bytes:
-    """Build a stored batch from offset `base` to `last` of which compaction has kept some offsets."""
+    """Build a stored batch from offset `base` to `last` in which compaction has kept some offsets."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 24)
     for offset in sorted({*kept, last}):
         builder.append(offset - base, 1_000 + offset, b"key %d" % offset, None if offset % 7 == 0 else b"data", [])
@@ -47,7 +47,7 @@ def record(offset: int) -> tuple[int, bytes, bytes | None, int]:
 
 
 class FakeFetcher:
-    """Answer as told, one answer for each time that the reader waits; then not at all."""
+    """Gives one prepared answer for each wait of the reader, then none."""
 
     _isolation_level = 1
     _wait_consume_future = None
@@ -111,7 +111,7 @@ batches = st.lists(
 
 
 @given(batches=batches, first=st.integers(0, 50), edges=st.tuples(st.floats(0, 1), st.floats(0, 1)))
-def test_every_record_of_the_range_is_read_whatever_is_gone(
+def test_every_record_left_in_the_range_is_read(
     batches: list[tuple[int, set[int], int]], first: int, edges: tuple[float, float]
 ) -> None:
     answers: list[tuple[bytes | Exception, int]] = []
@@ -144,13 +144,13 @@ def test_every_piece_of_a_read_is_progress_and_an_empty_answer_is_none() -> None
     assert steps == []
 
 
-def test_a_read_ends_where_the_log_has_nothing_more_before_the_end() -> None:
-    """As where compaction took the last records before the end."""
+def test_a_read_ends_at_the_last_record_before_the_end() -> None:
+    """As if compaction deleted the last records before the end."""
     assert read(0, 50, [(encode(0, [1], 9), 60), (b"", 60)]) == [record(1), record(9)]
 
 
-def test_a_read_goes_on_where_the_broker_knows_less_than_it_did() -> None:
-    """As after a change of leader: its answers are empty up to a high watermark that lags."""
+def test_a_read_continues_while_the_high_watermark_is_lower_than_before() -> None:
+    """As after a change of leader: answers are empty up to a high watermark that lags."""
     answers: list[tuple[bytes | Exception, int]] = [(b"", 5), (b"", 5), (encode(5, [], 9), 10)]
     assert read(5, 10, answers) == [record(9)]
 
@@ -161,7 +161,7 @@ def test_a_broker_that_brings_nothing_ends_the_read_with_an_error() -> None:
     with pytest.raises(UnreadableError, match=r"no data for 0\.05 s"):
         read(5, 10, [], timeout_s=0.05)
     with pytest.raises(UnreadableError, match=r"no data for 0\.05 s"):
-        read(5, 10, [(encode(0, [], 3), 10)] * 1_000, timeout_s=0.05)  # again and again what lies before
+        read(5, 10, [(encode(0, [], 3), 10)] * 1_000, timeout_s=0.05)  # the same earlier records again and again
 
 
 def test_an_error_of_the_broker_ends_the_read_with_its_name() -> None:
@@ -188,7 +188,7 @@ def test_a_reader_that_is_closed_reads_nothing() -> None:
 
 
 @given(st.lists(st.integers(0, 40), max_size=50), st.data())
-def test_packing_keeps_rows_and_leaves_out_what_is_none(sizes: list[int], data: st.DataObject) -> None:
+def test_packing_keeps_rows_and_leaves_out_other_records(sizes: list[int], data: st.DataObject) -> None:
     packed = rows_of(sizes)
     records = pairs(packed)
     for key in data.draw(st.lists(st.binary(max_size=20).filter(lambda key: len(key) != 12), max_size=5)):
@@ -202,27 +202,27 @@ def test_packing_keeps_rows_and_leaves_out_what_is_none(sizes: list[int], data: 
         assert (ours == theirs).all()
 
 
-def test_a_value_that_is_not_made_of_words_is_an_error_that_shows_nothing_of_it() -> None:
+def test_a_value_that_is_not_made_of_words_is_an_error_without_its_content() -> None:
     with pytest.raises(UnreadableError, match="the value of row 1 of 3 is not made of words") as caught:
         pack([b"k" * 12] * 3, [b"abcd", b"secret", b"ab"])
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
-def test_what_the_broker_has_compressed_is_read(codec: str) -> None:
+def test_batches_that_the_broker_compressed_are_read(codec: str) -> None:
     rows = [Row(k, b"data" if k % 3 else None, b"key %d" % k, time=k) for k in range(3_000)]
     assert read(40, 2_950, [(build.batch(rows, codec=codec), 3_000)]) == [
         (k, row.key, row.value, 1_000 + k) for k, row in enumerate(rows[:2_950]) if k >= 40
     ]
 
 
-def test_a_bomb_ends_a_restore_and_says_where_it_lies() -> None:
+def test_a_bomb_ends_a_restore_and_the_error_names_its_offsets() -> None:
     raw = build.values(b"good") + build.bomb("gzip", 2 << 20, base=1)
     with pytest.raises(UnreadableError, match=r"card-profiles\[3\], offsets 1 to 1: OVERSIZE_BATCH, .*starting-anew"):
         read(0, 2, [(raw, 2)], batch_max_bytes=1 << 20)
 
 
-def test_a_bomb_on_an_output_is_one_record_that_is_none_of_ours() -> None:
+def test_a_bomb_on_an_output_counts_as_one_foreign_record() -> None:
     raw = (
         build.values(b"good")
         + build.bomb("gzip", 2 << 20, base=1, max_ms=7)
@@ -238,14 +238,14 @@ def test_a_bomb_on_an_output_is_one_record_that_is_none_of_ours() -> None:
 
 
 def test_no_batch_that_a_worker_may_write_is_too_large() -> None:
-    """As many rows as fit into the largest batch that the configuration allows, each with nothing but its key."""
+    """The largest batch that the configuration allows, full of rows that have only a key."""
     largest = msgspec.json.schema(State)["$defs"]["State"]["properties"]["batch_max_bytes"]["maximum"]
     one = len(build.record(Row(largest // 24, None, bytes(12))))
     assert largest + largest // one * RECORD_BYTES < BATCH_MAX_BYTES
 
 
 def read_records(raw: bytes, begin: int, end: int, **options: Any) -> tuple[list[list[Record]], list[tuple[int, int]]]:
-    """Read single records of what one fetch brings; return them, and the offsets of what was refused."""
+    """Read single records of what one fetch brings; return them, and the offsets of the refused records."""
     refused: list[tuple[int, int]] = []
 
     async def play() -> list[list[Record]]:
@@ -275,7 +275,7 @@ def test_single_records_of_a_range_come_with_their_headers(codec: str) -> None:
     ]
 
 
-def test_a_batch_that_is_refused_is_told_of_between_single_records() -> None:
+def test_a_refused_batch_is_reported_between_single_records() -> None:
     raw = build.values(b"a", b"b") + build.bomb("zstd", 2 << 20, base=2) + build.values(b"c", base=3)
     found, refused = read_records(raw, 0, 4)
     assert [record.value for records in found for record in records] == [b"a", b"b", b"c"]
@@ -293,10 +293,10 @@ def test_only_one_read_is_under_way_at_a_time() -> None:
     asyncio.run(play())
 
 
-def test_what_retention_took_ends_a_read_unless_the_reader_skips_it() -> None:
+def test_a_gap_by_retention_ends_a_read_unless_the_reader_skips_it() -> None:
     strict, lenient = (
         LogReader(Broker(), client_id="test", isolation="read_committed", skips_expired=skips)
         for skips in (False, True)
     )
     assert (strict._options["auto_offset_reset"], lenient._options["auto_offset_reset"]) == ("none", "earliest")
-    assert read(0, 9, [(encode(12, [13], 14), 15)], skips_expired=True) == [], "all of the range is gone"
+    assert read(0, 9, [(encode(12, [13], 14), 15)], skips_expired=True) == [], "retention deleted the whole range"

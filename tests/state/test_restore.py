@@ -1,4 +1,4 @@
-"""A restored partition is that of one exact input: rows up to the last marker, and nothing of a flush that was cut."""
+"""A restored partition has the state of one exact input: rows up to the last marker, no part of an unfinished flush."""
 
 import asyncio
 import time
@@ -62,7 +62,7 @@ async def restore(
 
 
 class Run:
-    """A worker of partition 0, that may die, on a broker that does not."""
+    """A worker of partition 0 that may die, on a broker that does not."""
 
     def __init__(self, partitions: int = 1, *, is_fenced: bool = False) -> None:
         self.partitions = partitions
@@ -96,16 +96,16 @@ class Run:
             self.broker.compact(TopicPartition(topic, 0))
 
 
-def test_without_a_marker_there_is_nothing_and_everything_has_to_be_looked_at() -> None:
+def test_without_a_marker_the_state_is_empty_and_all_outputs_are_scanned() -> None:
     owned, heard = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, begins={EVENTS_IN: 7})))
     assert (owned.applied[TOPICS.authorizations], owned.applied[TOPICS.fraud_reports], owned.shared) == (7, 0, 0)
     assert owned.since == Since(decisions=0, alerts=ENDS.alerts, dead_letters=ENDS.dead_letters)
-    assert (owned.published_until[EVENTS_IN], owned.published_until[REPORTS_IN]) == (7, 0), "nothing was answered"
-    assert owned.unflushed, "there is a marker before the first event"
+    assert (owned.published_until[EVENTS_IN], owned.published_until[REPORTS_IN]) == (7, 0), "nothing was published"
+    assert owned.unflushed, "a marker must be written before the first event"
     assert heard == [(0, 0)]
 
 
-def test_a_group_that_has_committed_without_profiles_goes_on_there(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_group_that_committed_without_profiles_continues_at_its_commit(caplog: pytest.LogCaptureFixture) -> None:
     owned, _ = asyncio.run(restore(FakeBroker(), ProfileEngine(), an_input(50, {EVENTS_IN: 30, REPORTS_IN: 2})))
     assert (owned.applied[TOPICS.authorizations], owned.applied[TOPICS.fraud_reports], owned.since) == (30, 2, ENDS)
     assert "profiles_missing partition=0 committed=30" in caplog.text
@@ -121,9 +121,9 @@ async def flushed(run: Run, events: Sequence[Event], names: Sequence[int]) -> No
 def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
     events: list[Event], data: st.DataObject, partitions: int, is_fenced: bool
 ) -> None:
-    """The events of an input of one partition, again from where the last marker stands, after each crash.
+    """After each crash, the events of one partition are applied again from the last marker.
 
-    With a fence the log cleaner may come at any time, also before what a crash left is dealt with.
+    With a fence the log cleaner may run at any time, also before the rows that a crash left are handled.
     """
     names = ids(events)
     alone = ProfileEngine(partitions)
@@ -162,7 +162,7 @@ def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
     asyncio.run(play())
 
 
-def test_rows_behind_the_marker_are_written_again_or_buried() -> None:
+def test_rows_behind_the_marker_are_written_again_or_deleted_by_tombstones() -> None:
     async def play() -> None:
         run = Run()
         await flushed(run, EVENTS[:10], NAMES[:10])
@@ -203,8 +203,8 @@ EVENTS = some_events(30)
 NAMES = ids(EVENTS)
 
 
-def test_shared_rows_behind_the_ones_that_count_are_left_out() -> None:
-    """A flush that died between its two markers: the shared rows look closed, and are not."""
+def test_shared_rows_behind_the_last_complete_flush_are_ignored() -> None:
+    """A flush that ended between its two markers: the shared rows look complete, and are not."""
 
     async def play() -> None:
         run = Run()
@@ -234,13 +234,13 @@ def test_what_was_published_after_the_marker_is_known() -> None:
             run.broker.append(tp, b"card", json.encode({"decision_id": f"e-{number}"}))
         owned = await run.restart()
         assert len(owned.published.of[TOPICS.authorizations].decisions) == 60
-        assert set(owned.published_until.values()) == {1_000}, "any of what waits may be answered"
+        assert set(owned.published_until.values()) == {1_000}, "any waiting event may be published already"
         assert owned.since == Since(decisions=0, alerts={0: 0}, dead_letters={0: 0})
 
     asyncio.run(play())
 
 
-def test_progress_is_told_in_records_up_to_the_end() -> None:
+def test_progress_is_reported_in_records_up_to_the_end() -> None:
     async def play() -> None:
         run = Run()
         await flushed(run, EVENTS, NAMES)
@@ -253,7 +253,7 @@ def test_progress_is_told_in_records_up_to_the_end() -> None:
     asyncio.run(play())
 
 
-def test_only_one_partition_is_put_back_in_place_with_its_eviction_cursors() -> None:
+def test_with_one_partition_rows_and_eviction_cursors_return_to_their_places() -> None:
     async def play(partitions: int) -> list[int]:
         run = Run(partitions)
         run.feed(EVENTS, NAMES)
@@ -268,7 +268,7 @@ def test_only_one_partition_is_put_back_in_place_with_its_eviction_cursors() -> 
 
 
 def test_a_partition_that_was_followed_is_restored_from_nothing() -> None:
-    """What was seen of it may be ahead of its last marker."""
+    """The rows that were followed may be ahead of the last marker."""
 
     async def play() -> None:
         run = Run(3)
@@ -341,7 +341,7 @@ def test_a_row_of_another_format_is_refused_with_its_place() -> None:
         asyncio.run(restore(broker, ProfileEngine()))
 
 
-def test_input_that_retention_took_is_said_to_be_lost(caplog: pytest.LogCaptureFixture) -> None:
+def test_input_that_retention_deleted_is_reported_as_lost(caplog: pytest.LogCaptureFixture) -> None:
     broker = FakeBroker()
     broker.append(TopicPartition(CARDS, 0), KEY, marker())
     owned, _ = asyncio.run(restore(broker, ProfileEngine(), an_input(begins={EVENTS_IN: 25})))
@@ -351,10 +351,10 @@ def test_input_that_retention_took_is_said_to_be_lost(caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize("is_compacted", [True, False])
 @pytest.mark.parametrize("age_ms", [0, 601_000])
-def test_rows_that_the_cleaner_may_have_taken_are_told(
+def test_rows_that_the_cleaner_may_have_deleted_are_reported(
     is_compacted: bool, age_ms: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A flush is cut after its rows; before anyone restores, the cleaner takes them for the newest of their keys."""
+    """A flush is cut after its rows. Before the next restore the cleaner keeps them as the newest of their keys."""
 
     async def play() -> Run:
         run = Run()

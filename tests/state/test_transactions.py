@@ -1,4 +1,4 @@
-"""A flush under an identity is one transaction: it counts when that is committed, and not before."""
+"""A flush with a producer identity is one transaction: its rows count from the commit on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,7 +16,7 @@ from tests.state.test_changelog_writer import CARDS, EVENTS, SHARED, Bench, sett
 
 
 class Owned(Bench):
-    """A keeper whose partition has an identity: its flushes are transactions."""
+    """A changelog writer whose partition has an identity: its flushes are transactions."""
 
     async def take(self) -> None:
         fence = self.writer.fence
@@ -25,7 +25,7 @@ class Owned(Bench):
         self.writer.owned[0] = owned_at(0, identity=await fence.take(0, logs))
 
     def committed(self, topic: str) -> int:
-        """Count the records that a reader sees."""
+        """Count the records that a reader of committed records sees."""
         tp = TopicPartition(topic, 0)
         offsets = {record.offset for record in self.broker.logs[tp]}
         return len({at for at in offsets if at < self.broker.stable_end(tp)} - self.broker.aborted[tp])
@@ -42,7 +42,7 @@ def run_owned(scenario: Callable[[Owned], Awaitable[None]]) -> Owned:
     return asyncio.run(play())
 
 
-def test_a_flush_counts_when_its_transaction_is_committed_and_not_before() -> None:
+def test_a_flush_counts_from_the_commit_of_its_transaction_on() -> None:
     async def scenario(bench: Owned) -> None:
         fence, may_commit, asked = bench.writer.fence, asyncio.Event(), asyncio.Event()
         assert fence is not None
@@ -110,7 +110,7 @@ def test_a_transaction_of_an_owner_that_has_a_successor_expels_it() -> None:
 
 
 def test_a_fence_is_renewed_when_no_flush_is_under_way() -> None:
-    """The coordinator knows one transaction of an owner at a time: a renewal would end that of the flush."""
+    """The coordinator allows one transaction of an owner at a time: a renewal would end that of the flush."""
 
     async def scenario(bench: Owned) -> None:
         async def renew(*_: Any) -> None:

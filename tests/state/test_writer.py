@@ -1,4 +1,4 @@
-"""Blocks keep their order among what else goes to a partition."""
+"""Blocks keep their order among the other records of a partition."""
 
 from typing import Any
 
@@ -71,7 +71,7 @@ async def test_an_open_batch_is_refused() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_producer_that_was_not_started_takes_nothing() -> None:
+async def test_a_producer_that_was_not_started_accepts_nothing() -> None:
     producer = StateProducer(Broker(), [], client_id="test", batch_max_bytes=500, request_timeout_s=1.0)
     await producer.stop()
     with pytest.raises(ProducerClosed):

@@ -1,6 +1,6 @@
-"""What the other oracles leave out, counted again from everything that happened: ratios, times, novelty, amounts.
+"""Features that the other oracles do not have, counted again from all events: ratios, times, novelty, amounts.
 
-`None` is unknown everywhere. Windows are read as the profiles promise: the running quarter and the four before it.
+`None` is unknown everywhere. A window is the current quarter and the four before it, as the profiles promise.
 """
 
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ RATIOS: dict[str, tuple[Entity, str, str, str, str, float]] = {
     "card_mean_amount_30d": (Entity.CARD, "spend", "30d", "approved", "30d", 1.0),
     "card_spend_1h_over_daily": (Entity.CARD, "spend", "1h", "spend", "30d", 30.0),
 }
-"""By name: whose they are, what is divided over which window by what over which window, and the factor."""
+"""By name: the entity; the numerator and its window; the denominator and its window; the factor."""
 
 OVER_MEAN = {"card_amount_over_mean_30d": Entity.CARD, "merchant_amount_over_mean_30d": Entity.MERCHANT}
 AGES = {
@@ -41,13 +41,13 @@ NEW_TO_ACCOUNT = ("card", "device", "address")
 
 
 def second_of(event: Event) -> int:
-    """Cut an event's time to seconds."""
+    """Truncate an event's time to seconds."""
     return event.time_ms // 1000
 
 
 @dataclass
 class Everything:
-    """All events so far whose time is trusted, in the order in which they came."""
+    """All events so far whose time is trusted, in the order of their arrival."""
 
     events: list[Event] = field(default_factory=list)
 
@@ -59,11 +59,11 @@ class Everything:
         return [other for other in self.events if other.key(entity) == event.key(entity) != 0]
 
     def now_s(self, entity: Entity, event: Event) -> int:
-        """Return where the windows of an entity end: its latest event, this one included if its time is trusted."""
+        """Return the end of an entity's windows: its latest event, including this one if its time is trusted."""
         return max([second_of(event)] * event.trusted + [second_of(other) for other in self.of(entity, event)] + [0])
 
     def held(self, entity: Entity, what: str, window: str, event: Event) -> int:
-        """Count what the running quarter of a window holds and the four before it; a sum below zero reads as zero."""
+        """Count over the current quarter of a window and the four before it; a sum below zero reads as zero."""
         quarter = WIDTH_MS[window] // 4_000
         since = self.now_s(entity, event) // quarter - 4
         inside = [other for other in self.of(entity, event) if second_of(other) // quarter >= since]
@@ -100,7 +100,7 @@ class Everything:
         return [other for other in self.of(Entity.CARD, event) if other.kind == ATTEMPT]
 
     def new_to_card(self, what: str, event: Event) -> float | None:
-        """Of merchants the eight met last by their times are known, of all others the four that came last."""
+        """Eight merchants are known by the time of the last payment there; of other elements the last four."""
         values = [(getattr(other, what), second_of(other)) for other in self.attempts(event)]
         known = self._latest(values) if what == "merchant" else self._last(values)
         wanted = getattr(event, what)
@@ -127,7 +127,7 @@ class Everything:
         return slots
 
     def zscore(self, event: Event) -> float | None:
-        """Mean and variance of approved amounts: plain over the first 32, later ones weigh 1 / 32."""
+        """Mean and variance of approved amounts: plain over the first 32; each later amount has weight 1 / 32."""
         mean = variance = 0.0
         count = 0
         for other in self.attempts(event):
@@ -141,7 +141,7 @@ class Everything:
         return (event.amount - mean) / sqrt(variance + 0.01 * mean * mean + 1)
 
     def ladder(self, event: Event) -> int:
-        """Follow declines for want of funds at falling amounts, each within a day of the event before it."""
+        """Count funds declines at falling amounts, each within a day of the event before it."""
         run, above, last = 0, 0, 0
         for other in self.of(Entity.CARD, event):
             at = second_of(other)

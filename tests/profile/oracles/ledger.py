@@ -1,7 +1,7 @@
-"""A ledger of everything that happened, read bucket by bucket: what counters, rates and means are, to the last digit.
+"""A ledger of all events, read bucket by bucket: the exact values of counters, rates and means.
 
-Written without the kernels' tables: a window is the sub-bucket that runs when it is read, and the four before it; a
-card's last six ids are a list; an attempt and its outcome are two entries.
+It does not use the kernels' tables. A window is the current sub-bucket and the four before it; a card's last six ids
+are a list; an attempt and its outcome are two lines.
 """
 
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ IDS = 6
 
 DECIDED, REPEAT, ANSWER = "decided", "repeat", "answer"
 DUE, KNOWN, FIRST = "due", "known", "first"
-"""Of the outcome of a remembered id: not known yet, known, or the only thing that has come of it."""
+"""State of a remembered id: outcome unknown; outcome known; only the outcome was seen."""
 
 RATES = {
     "card_approval_rate_24h": ("approved", "answered"),
@@ -34,7 +34,7 @@ RATES = {
     "merchant_refunds_over_attempts_7d": ("refunds", "attempts"),
     "card_mean_amount_30d": ("gross", "priced"),
 }
-"""One sum over another of the same window."""
+"""Ratios of two sums over the same window."""
 
 OVER_MEANS = ("card_amount_over_mean_30d", "merchant_amount_over_mean_30d")
 
@@ -50,7 +50,7 @@ class Line:
 
 @dataclass
 class Ladder:
-    """The running series of a card's funds declines."""
+    """The current series of a card's funds declines."""
 
     run: int = 0
     above: int = 0
@@ -66,7 +66,7 @@ class Ladder:
             self.run = self.above = 0
         elif event.outcome == FUNDS and event.amount > 0:
             self.run = self.run + 1 if event.amount < self.above else 1
-            self.above = min(event.amount, 2**32 - 1)  # a card's row remembers no larger one
+            self.above = min(event.amount, 2**32 - 1)  # a card's row has room for no larger one
 
     def read(self, second: int) -> int:
         return self.run if second - self.last_s <= DAY_S else 0
@@ -74,14 +74,14 @@ class Ladder:
 
 @dataclass
 class Ledger:
-    """All lines so far, and what is remembered of each card."""
+    """All lines so far, and the remembered ids of each card."""
 
     lines: list[Line] = field(default_factory=list)
-    ids: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # newest first: id, and of its outcome
+    ids: dict[int, list[tuple[int, str]]] = field(default_factory=dict)  # newest first: id, and its state
     ladders: dict[int, Ladder] = field(default_factory=dict)
 
     def take(self, event: Event, event_id: int) -> str:
-        """Enter an event; say what it is."""
+        """Enter an event; return its verdict."""
         is_due = event.kind == ATTEMPT and event.outcome == 0
         known = self._known(event, event_id)
         if known == FIRST:
@@ -102,7 +102,7 @@ class Ledger:
         return ANSWER
 
     def take_outcome(self, event: Event, event_id: int) -> str:
-        """Enter an outcome of the other topic; say what becomes of it."""
+        """Enter an outcome of the other topic; return its result."""
         known = self._known(event, event_id)
         if known in (KNOWN, FIRST):
             return "REPEAT"
@@ -123,7 +123,7 @@ class Ledger:
         return dict(self.ids.get(event.card, ())).get(event_id) if event.card else None
 
     def _note(self, event: Event, event_id: int, state: str) -> None:
-        """Write down what is known of an id: in its place, or at the front."""
+        """Set the state of a known id, or add a new id at the front."""
         if event.card:
             ids = self.ids.setdefault(event.card, [])
             if event_id in dict(ids):
@@ -138,14 +138,14 @@ class Ledger:
             self.ladders.setdefault(event.card, Ladder()).take(event, second)
 
     def total(self, entity: Entity, what: str, window: str, event: Event) -> int:
-        """Return what a window says to an event before it is entered."""
+        """Return the value of a window that an event sees before it is entered."""
         of = [line for line in self.lines if line.event.key(entity) == event.key(entity)]
         stands_s = max([event.time_ms // 1000, *(line.second for line in of)])
         first = stands_s // SUB_S[window] - 4
         return sum(line.adds.get(what, 0) for line in of if line.second // SUB_S[window] >= first)
 
     def expected(self, name: str, event: Event) -> float | None:
-        """Return a feature of an event that is about to be entered; None for one that is not in this ledger."""
+        """Return a feature that an event sees before it is entered; None if this ledger does not have it."""
         counted = COUNTED.fullmatch(name)
         if counted:
             entity = Entity[counted[1].upper()]
@@ -167,7 +167,7 @@ class Ledger:
 
 
 def adds(event: Event) -> dict[str, int]:
-    """Say what an event that is taken whole adds."""
+    """Return what an event that is new adds."""
     if event.kind == REVERSAL:
         return {"reversals": 1, "spend": -max(event.amount, 0)}
     if event.kind == REFUND:
@@ -178,7 +178,7 @@ def adds(event: Event) -> dict[str, int]:
 
 
 def answered(event: Event) -> dict[str, int]:
-    """Say what the outcome of an attempt adds: nothing while it is not known."""
+    """Return what the outcome of an attempt adds: nothing while it is unknown."""
     found = {what: int(event.outcome in classes) for what, classes in CLASSES.items()}
     found["answered"] = int(event.outcome != 0)
     if event.outcome == APPROVED:

@@ -1,4 +1,4 @@
-"""Keep everything and count it again for every question: slow, obvious, and written without the kernels' tables."""
+"""A slow, obvious oracle: it keeps all events and counts them again for every question, without the kernels' tables."""
 
 import re
 from dataclasses import dataclass, field
@@ -57,11 +57,11 @@ class Oracle:
         return [other for other in self.events if other.key(entity) == event.key(entity)]
 
     def clock_ms(self, entity: Entity, event: Event) -> int:
-        """Return the end of the windows: the latest time this key has seen, the event's own included."""
+        """Return the end of the windows: the latest time of this key, including the event's own."""
         return max([event.time_ms, *(other.time_ms for other in self.of(entity, event))])
 
     def count(self, name: str, event: Event, stretch: float = 1.0) -> int | None:
-        """Return the true value of a counter or sum, its window made `stretch` times as wide; None if it is neither."""
+        """Return the true value of a counter or sum in a window `stretch` times as wide; None for other features."""
         match = COUNTED.fullmatch(name)
         if not match:
             return None
@@ -71,7 +71,7 @@ class Oracle:
         return sum(adds(other, match[2]) for other in self.of(entity, event) if since < other.time_ms <= end)
 
     def distinct(self, name: str, event: Event, stretch_ms: int = 0) -> int | None:
-        """Return the true number of distinct elements in a window made `stretch_ms` longer; None for other features."""
+        """Return the true number of distinct elements in a window wider by `stretch_ms`; None for other features."""
         match = DISTINCT.fullmatch(name)
         if not match:
             return None

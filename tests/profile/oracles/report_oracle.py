@@ -1,4 +1,4 @@
-"""What an event may know of fraud reports: from all of them, and from what a row is said to keep of them."""
+"""The reports that an event may see: computed from all reports, and from those that a row keeps."""
 
 import itertools
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ CARD_AMOUNT_TOP = 2**32 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """One report of one key: when it was received, rounded up to the second, and its yen as a row keeps them."""
+    """One report of one key: the second of its receipt, rounded up, and its yen as a row keeps them."""
 
     second: int
     amount: int
@@ -36,14 +36,14 @@ class Everything:
         return sum(one.amount for one in self.heard if since_s < one.second <= until_s)
 
     def settled_s(self) -> int:
-        """Return the latest second that is not among the last LOG, 0 if there are no more."""
+        """Return the latest second that is not among the last LOG; 0 if there is none."""
         seconds = sorted({one.second for one in self.heard}, reverse=True)
         return seconds[LOG] if len(seconds) > LOG else 0
 
 
 @dataclass
 class Row:
-    """A log of at most LOG seconds, and a list of what was settled: no rings, no places, nothing forgotten."""
+    """A log of at most LOG seconds, and a list of settled reports: no rings, nothing is dropped."""
 
     log: dict[int, list[int]] = field(default_factory=dict)
     settled: list[tuple[int, int, int]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Row:
         self.log[later][1] += amount
 
     def read(self, now_s: int) -> dict[str, int]:
-        """Return what an event at `now_s` sees: counts of three windows and ever, and yen of 30 days."""
+        """Return what an event at `now_s` sees: counts of three windows and of all time, and yen of 30 days."""
         found = {"24h": 0, "7d": 0, "30d": 0, "ever": 0, "reported": 0}
         settled_s = max((second for second, _, _ in self.settled), default=0)
         for second, count, amount in self.settled:
@@ -122,7 +122,7 @@ class ReportOracle:
                 row.hear(everything.heard[-1], self.clock_s)
 
     def moved(self, event: Event) -> None:
-        """Note that an event counts."""
+        """Move the clock to an event that counts."""
         if event.trusted:
             self.clock_s = max(self.clock_s, event.time_ms // 1000)
 

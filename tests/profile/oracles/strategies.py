@@ -1,4 +1,4 @@
-"""Streams of authorizations with bursts, gaps, edges and stragglers."""
+"""Streams of authorizations with bursts, gaps, edges and late events."""
 
 from hypothesis import strategies as st
 
@@ -18,7 +18,7 @@ keys = st.integers(0, 3)
 
 @st.composite
 def streams(draw: st.DrawFn, *, size: int = 40, reversals: bool = True, untrusted: bool = True) -> list[Event]:
-    """Draw up to `size` events over few keys, 0 (absent) among them."""
+    """Draw up to `size` events over few keys, including 0 (absent)."""
     time_ms = NOON * 1000 + draw(st.integers(0, 3_600_000))
     events = []
     for _ in range(draw(st.integers(1, size))):
@@ -54,7 +54,7 @@ away_ms = st.one_of(
     st.sampled_from(_AWAY_MS).flatmap(lambda ms: st.sampled_from([ms, -ms])),
     st.sampled_from([75 * 365 * 86_400_000, 20 * 365 * 86_400_000]),  # a wrong clock
 )
-"""How far the receipt of a report is from the events around it."""
+"""Distances of the receipt of a report from the events around it."""
 
 
 @st.composite

@@ -1,4 +1,4 @@
-"""Payments that an acquirer asks about before the issuer answers: soon, late, twice, first, in part, apart, never."""
+"""Payments whose requests come before the issuer's answers: soon, late, twice, first, in part, apart, never."""
 
 from dataclasses import replace
 
@@ -81,7 +81,9 @@ def _payments(draw: st.DrawFn, time_ms: int, number: int) -> Event:
 
 @st.composite
 def _answers(draw: st.DrawFn, payment: Event, time_ms: int) -> Event:
-    """Draw the answer to a payment: of its own time or the payment's, perhaps in part, perhaps without sections."""
+    """Draw the answer to a payment: with its own time or the payment's, maybe with fewer fields, maybe without
+    sections.
+    """
     left_out = draw(st.sets(st.sampled_from(["device", "ip", "account", "address", "bin", "merchant_bin"]), max_size=2))
     return replace(
         payment,
@@ -95,9 +97,9 @@ def _answers(draw: st.DrawFn, payment: Event, time_ms: int) -> Event:
 
 
 def _apart(answer: Event) -> Event:
-    """Give an answer as the other topic does: always of an attempt, and without a word on 3-D Secure."""
+    """Make the answer a record of the outcomes topic: always of an attempt, and without 3-D Secure."""
     return replace(answer, apart=True, kind=ATTEMPT, tds_failed=False)
 
 
 arrivals = st.one_of(streams(), conversations(), conversations(apart=True))
-"""Events that come once, or requests and answers, or these and outcomes of the other topic."""
+"""Single events; requests and answers; or these and outcomes of the other topic."""

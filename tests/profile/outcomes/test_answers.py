@@ -1,4 +1,4 @@
-"""Answers to attempts that were asked about before: outcomes move profiles once, rates know only what was answered."""
+"""Issuer's answers to requests: outcomes update profiles once; rates count only attempts with a known outcome."""
 
 import math
 
@@ -24,7 +24,7 @@ from tests.profile.oracles.ledger import ANSWER, DECIDED, RATES, REPEAT, Ledger
 from tests.profile.outcomes.conversations import conversations
 from tests.profile.rows.test_changelog import Log, append, feed, partition_of, restored
 
-ASKED = 0  # an outcome that is not known
+ASKED = 0  # an outcome that is unknown
 OUTCOME_RATES = [name for name, (_, below) in RATES.items() if below == "answered"]
 
 
@@ -39,7 +39,7 @@ def test_an_answer_moves_approvals_spend_and_rates_and_is_no_event_of_its_own() 
     assert (stream.repeats, stream.answers) == ([False] * 3, [False, True, False])
 
 
-def test_what_was_only_asked_about_has_no_rate_of_outcomes() -> None:
+def test_requests_without_an_answer_have_no_rate_of_outcomes() -> None:
     stream = Stream()
     stream.feed(*(at(k, outcome=ASKED, tds_failed=True) for k in range(9)))
     features = stream.last(at(10))
@@ -61,7 +61,7 @@ def test_a_declining_answer_counts_by_its_class(outcome: int, counter: str) -> N
     assert (features["card_approval_rate_24h"], features["card_spend_24h"]) == (0.0, 0.0)
 
 
-def test_a_second_answer_is_a_repeat_whatever_it_says() -> None:
+def test_a_second_answer_is_a_repeat_whatever_its_outcome() -> None:
     stream = Stream()
     stream.feed(
         at(0, id=1, outcome=ASKED), at(1, id=1), at(2, id=1), at(3, id=1, outcome=FRAUD), at(4, id=1, outcome=ASKED)
@@ -121,7 +121,7 @@ def _phase(event: Event, is_answer: bool) -> Event:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 90_000), st.integers(0, 2_000)), min_size=1, max_size=12))
-def test_approved_payments_asked_about_and_answered_within_the_second_leave_what_they_leave_at_once(
+def test_a_request_and_its_approval_within_a_second_leave_the_same_rows_as_one_event(
     payments: list[tuple[int, int]],
 ) -> None:
     seconds = np.cumsum([gap for gap, _ in payments]).tolist()
@@ -161,7 +161,7 @@ def test_every_counter_rate_and_mean_is_that_of_the_ledger(events: list[Event]) 
 def test_requests_and_answers_are_exact_across_restarts_and_partitions(
     events: list[Event], data: st.DataObject, partitions: int
 ) -> None:
-    """A restart between a request and its answer too, with the events since the last flush taken in again."""
+    """A restart may come between a request and its answer. Events since the last flush are then applied again."""
     plain, durable = Profiles(SMALL), Profiles(SMALL, partitions)
     names, log, flushed = ids(events), Log(), 0
     flushes = data.draw(st.sets(st.integers(0, len(events))))

@@ -1,4 +1,4 @@
-"""Outcomes that come on a topic of their own, before or after their requests: each counts once, whatever the order."""
+"""Outcomes on a topic of their own, before or after their requests: each counts once, in any order."""
 
 import math
 from dataclasses import replace
@@ -28,7 +28,7 @@ def test_an_outcome_answers_the_request_that_waits_for_it_once() -> None:
     assert features["card_risk_declines_24h"] == 0
 
 
-def test_an_outcome_whose_request_was_never_seen_counts_as_both() -> None:
+def test_an_outcome_without_its_request_counts_as_request_and_outcome() -> None:
     stream = Stream()
     assert stream.outcome(at(0, id=1, outcome=BAD_CRED), at(1, id=2, amount=700)) == ["UNMATCHED", "UNMATCHED"]
     features = stream.last(at(10))
@@ -42,14 +42,14 @@ def test_a_request_after_its_outcome_is_decided_and_counts_as_no_second_attempt(
     stream = Stream()
     assert stream.outcome(at(1, id=1, amount=700)) == ["UNMATCHED"]
     request = stream.last(at(2, id=1, amount=700, outcome=ASKED, tds_failed=True))
-    assert request["card_attempts_1h"] == 1, "its rows know its outcome"
+    assert request["card_attempts_1h"] == 1, "the rows must have its outcome"
     assert (stream.repeats, stream.answers) == ([False], [False])
     assert stream.outcome(at(3, id=1)) == ["REPEAT"]
     stream.feed(at(4, id=1), at(5, id=1, outcome=ASKED))
     assert (stream.repeats[1:], stream.answers[1:]) == ([True, True], [False, False])
     features = stream.last(at(10))
     assert (features["card_attempts_1h"], features["card_approved_1h"], features["card_spend_1h"]) == (1, 1, 700)
-    assert features["card_threeds_failed_24h"] == 1, "which the outcome could not say"
+    assert features["card_threeds_failed_24h"] == 1, "the outcome has no such field"
 
 
 def test_an_event_with_an_outcome_of_its_own_after_that_outcome_counts_no_outcome() -> None:
@@ -59,15 +59,15 @@ def test_an_event_with_an_outcome_of_its_own_after_that_outcome_counts_no_outcom
     stream.feed(at(2, id=9, outcome=FUNDS, amount=700))
     features = stream.last(at(3))
     assert (features["card_attempts_1h"], features["card_funds_declines_1h"]) == (2, 2)
-    assert features["card_funds_ladder"] == 2, "the same decline twice would begin anew"
+    assert features["card_funds_ladder"] == 2, "counting the same decline twice would begin a new series"
 
 
-def test_only_what_waits_is_answered() -> None:
+def test_only_a_request_without_an_outcome_is_answered() -> None:
     stream = Stream()
     stream.feed(at(0, id=1), at(1, id=2, outcome=ASKED, kind=REVERSAL), at(2, id=3, outcome=ASKED))
     assert stream.outcome(at(3, id=1), at(3, id=2), at(3, id=3, outcome=ASKED)) == ["REPEAT", "REPEAT", "UNKNOWN"]
     assert stream.outcome(at(4, id=9, outcome=ASKED), at(5, id=3)) == ["UNKNOWN", "COUNTED"]
-    assert stream.last(at(6))["card_attempts_1h"] == 2, "what says nothing of a request that was not seen is none"
+    assert stream.last(at(6))["card_attempts_1h"] == 2, "an unknown outcome of an unseen request counts as none"
 
 
 def test_an_outcome_without_trusted_time_moves_nothing() -> None:
@@ -76,12 +76,12 @@ def test_an_outcome_without_trusted_time_moves_nothing() -> None:
     assert stream.outcome(at(9 * 86_400, id=1, trusted=False), at(1, id=1)) == ["UNTIMED", "REPEAT"]
     assert stream.outcome(at(9 * 86_400, id=2, trusted=False)) == ["UNTIMED"]
     stream.feed(at(2, id=2, outcome=ASKED))
-    assert stream.outcome(at(3, id=2)) == ["COUNTED"], "nothing was remembered of it"
+    assert stream.outcome(at(3, id=2)) == ["COUNTED"], "no state of it must be kept"
     features = stream.last(at(4))
     assert (features["card_attempts_1h"], features["card_approved_1h"]) == (2, 1)
 
 
-def test_an_outcome_counts_for_what_it_names() -> None:
+def test_an_outcome_counts_for_the_entities_that_it_names() -> None:
     stream = Stream()
     stream.feed(at(0, id=1, outcome=ASKED))
     stream.outcome(at(1, id=1, account=0, merchant_bin=0, outcome=BAD_CRED))
@@ -92,7 +92,7 @@ def test_an_outcome_counts_for_what_it_names() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 90_000), st.integers(0, 2_000), st.sampled_from([1, 1, 3, 4, 5])), max_size=9))
-def test_an_outcome_leaves_what_an_answer_among_the_events_leaves(payments: list[tuple[int, int, int]]) -> None:
+def test_an_outcome_leaves_the_same_rows_as_an_answer_among_the_events(payments: list[tuple[int, int, int]]) -> None:
     among, apart, first, at_once = Stream(), Stream(), Stream(), Stream()
     second = 0
     for number, (gap, amount, outcome) in enumerate(payments, 1):
@@ -104,10 +104,10 @@ def test_an_outcome_leaves_what_an_answer_among_the_events_leaves(payments: list
         assert apart.outcome(event) == ["COUNTED"]
         at_once.feed(event)
         assert first.outcome(event) == ["UNMATCHED"]
-        assert first.last(request)["card_attempts_1h"] >= 1, "it is decided"
+        assert first.last(request)["card_attempts_1h"] >= 1, "the request must be decided"
     probe = at(second + 5)
     assert str(apart.last(probe)) == str(among.last(probe))
-    assert str(first.last(probe)) == str(at_once.last(probe)), "the order of the topics leaves no trace"
+    assert str(first.last(probe)) == str(at_once.last(probe)), "the order of the topics must not change the rows"
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""The durable side of profiles: what comes back from a log is what was there, bit for bit, wherever it ran."""
+"""Durable profiles: rows restored from a log are bit for bit those that were written, on any worker."""
 
 from collections.abc import Sequence
 
@@ -21,12 +21,12 @@ Log = dict[int, list[Packed]]
 
 
 def partition_of(event: Event, partitions: int = PARTITIONS) -> int:
-    """Key the stream by card, as an acquirer does; what names no card goes anywhere."""
+    """Key the stream by card, as an acquirer does; an event without a card goes to any partition."""
     return event.card % partitions
 
 
 def feed(profiles: Profiles, event: Event, event_id: int, partition: int = 0) -> bytes:
-    """Score one event, or take an outcome; return its features and whether it is a repeat, or what became of it."""
+    """Score one event and return its features and whether it is a repeat; or take an outcome and return its result."""
     if event.apart:
         return profiles.take_outcomes(columns_of([event], [event_id]), partition).tobytes()
     out = np.full((1, len(PROFILE_FEATURES)), -1.0)
@@ -61,7 +61,7 @@ def rows_that_belong_to_a_partition(profiles: Profiles) -> int:
 
 
 def compacted(flushes: list[Packed]) -> list[Packed]:
-    """Keep the last row of each key, as a broker does in the end, and no tombstone."""
+    """Keep the last row of each key and no tombstone, as compaction does in the end."""
     seen: set[bytes] = set()
     kept: list[Packed] = []
     for packed in reversed(flushes):
@@ -81,7 +81,7 @@ def one_row(packed: Packed, n: int) -> Packed:
 
 @settings(max_examples=80, deadline=None)
 @given(streams(), st.data(), st.sampled_from([TINY, SMALL]))
-def test_a_restart_changes_no_bit_of_what_follows(
+def test_a_restart_changes_no_bit_of_later_features(
     events: list[Event], data: st.DataObject, limits: ProfileLimits
 ) -> None:
     names = ids(events)
@@ -102,7 +102,7 @@ def test_a_restart_changes_no_bit_of_what_follows(
 
 @settings(max_examples=80, deadline=None)
 @given(arrivals, st.integers(2, 70))
-def test_one_worker_is_exact_whatever_the_number_of_partitions(events: list[Event], partitions: int) -> None:
+def test_one_worker_is_exact_with_any_number_of_partitions(events: list[Event], partitions: int) -> None:
     names = ids(events)
     whole, split = Profiles(SMALL), Profiles(SMALL, partitions)
     for event, name in zip(events, names, strict=True):
@@ -111,7 +111,7 @@ def test_one_worker_is_exact_whatever_the_number_of_partitions(events: list[Even
 
 @settings(max_examples=80, deadline=None)
 @given(arrivals, st.data())
-def test_what_partitions_keep_apart_adds_up_to_what_one_row_saw(events: list[Event], data: st.DataObject) -> None:
+def test_rows_of_several_partitions_add_up_to_one_row(events: list[Event], data: st.DataObject) -> None:
     names = ids(events)
     at_once = data.draw(st.sets(st.integers(0, len(events)), max_size=4))
     plain, durable = Profiles(SMALL), Profiles(SMALL, PARTITIONS)
@@ -148,7 +148,7 @@ def test_a_partition_moves_to_another_worker(events: list[Event], data: st.DataO
     log: Log = {}
     home, away = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)
     for number, (event, name) in enumerate(zip(events, names, strict=True)):
-        if number in moves:  # everything goes to the other worker, which may remember an older time
+        if number in moves:  # all partitions go to the other worker, which may remember an older time
             append(log, home, range(PARTITIONS))
             for partition in range(PARTITIONS):
                 home.changelog.forget_cards(partition)
@@ -180,7 +180,7 @@ def test_a_fresh_row_packs_to_a_fraction_of_its_size() -> None:
 
 
 @pytest.mark.parametrize("partitions", [1, PARTITIONS])
-def test_what_was_evicted_gets_a_tombstone_and_does_not_come_back(partitions: int) -> None:
+def test_an_evicted_row_gets_a_tombstone_and_does_not_come_back(partitions: int) -> None:
     profiles = Profiles(TINY, partitions)
     for partition in range(partitions):
         profiles.changelog.own(partition)
@@ -213,7 +213,7 @@ def test_evictions_of_partitions_that_are_not_ours_are_not_kept() -> None:
     assert profiles.changelog._gone_n[0] == 0
 
 
-def test_rows_behind_the_last_marker_are_written_again_or_buried() -> None:
+def test_rows_behind_the_last_marker_are_written_again_or_deleted_by_tombstones() -> None:
     profiles = Profiles(SMALL)
     feed(profiles, at(0, card=1), 1)
     kept = profiles.changelog.flush(0)
@@ -226,7 +226,7 @@ def test_rows_behind_the_last_marker_are_written_again_or_buried() -> None:
         again.changelog.restore(0, packed)
     again.changelog.rewrite(0, np.concatenate([lost[0].keys, lost[1].keys]))
     cards, shared = again.changelog.flush(0)
-    assert sorted(np.diff(cards.ends, prepend=0) == 0) == [False, True], "card 1 again, card 2 buried"
+    assert sorted(np.diff(cards.ends, prepend=0) == 0) == [False, True], "card 1 written again, tombstone for card 2"
     assert {bytes(key) for key in shared.keys} == {bytes(key) for key in kept[1].keys}
     assert shared.values.tobytes() != b""
 
@@ -269,7 +269,7 @@ def test_the_layout_of_rows_changes_with_their_format_only() -> None:
     )
 
 
-def test_what_was_evicted_of_a_partition_that_another_worker_flushes_is_not_buried_later() -> None:
+def test_evictions_in_a_partition_that_another_worker_flushes_get_no_tombstone_later() -> None:
     owner, other = Profiles(TINY, PARTITIONS), Profiles(TINY, PARTITIONS)
     log: Log = {}
     for name in range(3):
@@ -277,14 +277,14 @@ def test_what_was_evicted_of_a_partition_that_another_worker_flushes_is_not_buri
     append(log, owner, [0])
     for packed in log[0][1::2]:
         other.changelog.restore(0, packed)
-    for name in range(40):  # of partition 1, until nothing that was followed is left
+    for name in range(40):  # of partition 1, until no followed row is left
         feed(other, at(100 + name, device=100 + name, merchant=100 + name), 100 + name, 1)
     other.changelog.flush(1)
-    for partition in (1, 0):  # partition 1 goes, and partition 0 comes over
+    for partition in (1, 0):  # partition 1 is revoked and partition 0 assigned
         other.changelog.forget_shared(partition)
     for packed in log[0]:
         other.changelog.restore(0, packed)
-    assert [len(packed) for packed in other.changelog.flush(0)] == [0, 0], "nothing has changed in partition 0"
+    assert [len(packed) for packed in other.changelog.flush(0)] == [0, 0], "no row of partition 0 has changed"
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""The first use of a proof is remembered by partition, within a bound, logged once and restored where it was."""
+"""The first use of a proof is remembered by partition, up to a limit, logged once and restored at its place."""
 
 import random
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def observed(proofs: Proofs, uses: list[tuple[int, Use]], partition: int) -> lis
 
 
 def live(proofs: Proofs) -> list[tuple[int, int, int, list[int]]]:
-    """Give all that is remembered: partition, number, key, facts; and check that the index finds exactly that."""
+    """Give all uses that are remembered: partition, number, key, columns. Check that the index finds exactly these."""
     made = []
     for partition, ring in proofs._rings.items():
         for position in np.flatnonzero(ring.numbers).tolist():
@@ -85,7 +85,7 @@ def test_uses_are_those_of_plain_dictionaries_across_flushes_restarts_and_moves(
         partition, uses = draw.randrange(PARTITIONS), batch(draw, draw.choice((6, 60)), second)
         wanted = [sorted(naive.observe(key, facts, partition)) for key, facts in uses]
         assert observed(proofs, uses, partition) == wanted, step
-        for flushed in range(PARTITIONS):  # all together: a worker that stops flushes what it has
+        for flushed in range(PARTITIONS):  # all partitions at once: a worker that stops flushes everything
             take_rows(logs[flushed], proofs.flush(flushed), flushed)
         known = [
             (where, naive.numbers[where][key], key, list(use))
@@ -100,8 +100,8 @@ def test_uses_are_those_of_plain_dictionaries_across_flushes_restarts_and_moves(
 
 
 def take_rows(log: dict[int, list[int]], packed: Packed, partition: int) -> None:
-    """Take rows into a log as compaction keeps it: the last value of each key, at its place."""
-    assert len({tuple(key) for key in packed.keys.tolist()}) == len(packed), "no key twice"
+    """Append rows to a log and compact it: the last value of each key, at its place."""
+    assert len({tuple(key) for key in packed.keys.tolist()}) == len(packed), "a flush must hold each key once"
     for n in range(len(packed)):
         row = one_row(packed, n)
         assert row.keys[0, 0] == PROOF << 24 | partition
@@ -118,7 +118,7 @@ def rows_of(log: dict[int, list[int]], partition: int) -> Packed:
 
 
 def restarted(draw: random.Random, _: Proofs, logs: list[dict[int, list[int]]]) -> Proofs:
-    """Start anew from the logs: partitions come in any order, and so do rows, because some were written again."""
+    """Start again from the logs: partitions come in any order, and rows too, because some were written again."""
     again = Proofs(PARTITIONS, SIZE * PARTITIONS + 2)
     for partition in draw.sample(range(PARTITIONS), PARTITIONS):
         rows = draw.sample(list(logs[partition].items()), len(logs[partition]))
@@ -128,7 +128,7 @@ def restarted(draw: random.Random, _: Proofs, logs: list[dict[int, list[int]]]) 
 
 
 def moved(draw: random.Random, proofs: Proofs, logs: list[dict[int, list[int]]]) -> Proofs:
-    """Let a partition go and come back."""
+    """Revoke a partition and assign it again."""
     partition = draw.randrange(PARTITIONS)
     proofs.leave(partition)
     proofs.forget(partition)
@@ -146,14 +146,14 @@ def test_a_follower_that_reads_each_flush_knows_what_the_owner_knows() -> None:
         if step % 3 == 0:
             follower.restore(1, owner.flush(1))
             assert live(follower) == live(owner)
-            assert len(follower.flush(1)) == 0, "only the owner writes"
+            assert len(follower.flush(1)) == 0, "only the owner may write"
 
 
-def test_a_use_is_logged_once_and_what_is_not_owned_is_never_buried() -> None:
+def test_a_use_is_logged_once_and_uses_of_other_owners_get_no_tombstone() -> None:
     proofs = Proofs(1, 4)
     uses = [(key, (1, 1, 0, 1, 100)) for key in range(1, 10)]
     observed(proofs, uses, 0)
-    assert len(proofs.flush(0)) == 4, "those that still stand"
+    assert len(proofs.flush(0)) == 4, "only uses that are still remembered"
     assert len(proofs.flush(0)) == 0
     proofs.own(0)
     observed(proofs, [(99, (1, 1, 0, 1, 100))], 0)
@@ -162,7 +162,7 @@ def test_a_use_is_logged_once_and_what_is_not_owned_is_never_buried() -> None:
     assert packed.keys[:, 1].tolist() == [99, 6]
 
 
-def test_uses_behind_the_last_marker_are_written_again_or_buried() -> None:
+def test_uses_behind_the_last_marker_are_written_again_or_deleted_by_tombstones() -> None:
     first: Callable[[int], tuple[int, Use]] = lambda key: (key, (1, 1, 0, 1, 100))  # noqa: E731
     behind, again = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)
     feed(behind, at(0), 1, 1)
@@ -191,7 +191,7 @@ def test_a_use_that_is_new_and_behind_the_last_marker_is_written_once() -> None:
     assert [len(one_row(packed, n).values) for n in range(3)] == [PROOF_WORDS, PROOF_WORDS, 0]
 
 
-def test_a_smaller_ring_takes_the_latest_of_a_log_in_whatever_order() -> None:
+def test_a_smaller_ring_keeps_the_latest_uses_of_a_log_in_any_order() -> None:
     larger = Proofs(1, 4)
     observed(larger, [(key, (1, 1, 0, 1, 100)) for key in range(1, 5)], 0)
     log: dict[int, list[int]] = {}
@@ -202,7 +202,7 @@ def test_a_smaller_ring_takes_the_latest_of_a_log_in_whatever_order() -> None:
         assert [(number, key) for _, number, key, _ in live(smaller)] == [(2, 3), (3, 4)]
 
 
-def test_the_changelog_of_an_owned_partition_buries_what_its_ring_forgets() -> None:
+def test_the_changelog_of_an_owned_partition_gets_a_tombstone_for_each_use_that_its_ring_drops() -> None:
     profiles = Profiles(SMALL, PARTITIONS)
     profiles.changelog._side[1] = profiles.changelog.proofs = Proofs(PARTITIONS, PARTITIONS)
     profiles.changelog.own(1)
@@ -225,7 +225,7 @@ def test_a_revoked_partition_is_followed_and_no_longer_written() -> None:
     assert observed(profiles.changelog.proofs, [(7, (2, 1, 0, 1, 101))], 0) == [[]]
 
 
-def test_uses_stand_behind_other_rows_and_all_come_back() -> None:
+def test_uses_are_written_behind_other_rows_and_all_are_restored() -> None:
     profiles, again = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)
     feed(profiles, at(0), 1, 1)
     observed(profiles.changelog.proofs, [(2**64 - 1, (1, 2, 3, 4, 100)), (5, (1, 2, 3, 4, 2**32 - 1))], 1)
@@ -264,7 +264,7 @@ def test_a_use_of_another_partition_is_refused() -> None:
 
 
 def test_with_one_partition_the_uses_of_any_partition_are_kept_together() -> None:
-    """A worker without durable profiles keeps all rows under partition 0, whatever partitions it reads."""
+    """A worker without durable profiles keeps all rows under partition 0, whichever partitions it reads."""
     proofs = Proofs(1, SIZE)
     assert observed(proofs, [(7, (1, 2, 3, 4, 100))], partition=5) == [[]]
     assert observed(proofs, [(7, (1, 9, 3, 4, 101))], partition=2) == [[(1, 2, 3, 4, 100)]]

@@ -1,4 +1,4 @@
-"""What fraud reports write into a row, cell by cell: its log, what they settle, and nothing beside."""
+"""What fraud reports write into a row, cell by cell: its log, what they settle, and no other cell."""
 
 import numpy as np
 import pytest
@@ -15,9 +15,9 @@ from tests.profile.oracles.report_oracle import DAY, LOG, WINDOWS, ReportOracle
 from tests.profile.oracles.strategies import histories
 
 KINDS = {"card": (REPORTED, store.REPORTS, Entity.CARD), "merchant": (Entity.MERCHANT, 1, Entity.MERCHANT)}
-"""Of each kind of row: its layout, the store that has it, and the entity whose key it is found by."""
+"""By kind of row: its layout, its store, and the entity of its key."""
 FILLED = 0x0305_070B_0D11_1317
-"""As eight bytes a sum and as four a count, both below their top, and no byte of it 0."""
+"""Fills eight bytes of a sum and four of a count: below their maxima, and no byte is 0."""
 
 Cells = dict[str, NDArray[np.int64] | NDArray[np.uint32]]
 
@@ -36,7 +36,7 @@ def begin_of(profiles: Profiles, kind: str, key: int) -> int:
 
 
 def cells_of(profiles: Profiles, kind: str, key: int) -> Cells:
-    """Show the fields of reports of a row."""
+    """Return the fields of reports of a row."""
     arena, begin, fields = profiles._arena, begin_of(profiles, kind, key), ROW_LAYOUTS[KINDS[kind][0]].fields
     return {
         name: (arena.words if width == 8 else arena.singles)[begin * 8 // width + fields[name] :][:count]
@@ -70,8 +70,8 @@ def test_a_log_has_its_seconds_latest_first_then_empty_places_and_the_clock(step
 
 
 @pytest.mark.parametrize("is_settled", [True, False], ids=["settled", "joined to the next"])
-def test_a_second_that_leaves_a_full_log_changes_nothing_beside(is_settled: bool) -> None:
-    """All around the log is filled first: fields before and behind it, and the rows of others."""
+def test_a_second_that_leaves_a_full_log_changes_no_other_cell(is_settled: bool) -> None:
+    """All cells around the log are filled first: fields before and behind it, and other rows."""
     stream = Stream()
     if is_settled:
         stream.feed(at(9_000, card=4, merchant=4))
@@ -87,7 +87,7 @@ def test_a_second_that_leaves_a_full_log_changes_nothing_beside(is_settled: bool
             begin = begin_of(stream.profiles, kind, key)
             last = words[begin + size - 1]
             words[begin + first : begin + size] = FILLED
-            words[begin + size - 1] = last  # of a card: to whom the row belongs
+            words[begin + size - 1] = last  # in a card's row: the partition that owns it
         for name, held in of_log.items():
             cells[name][:] = held
     before = words.copy()
@@ -108,8 +108,8 @@ def test_a_second_that_leaves_a_full_log_changes_nothing_beside(is_settled: bool
     assert np.flatnonzero(words != before).tolist() == []
 
 
-def test_an_event_of_any_time_sees_of_what_is_settled_what_it_may() -> None:
-    """In order and late. Reports of sixty days, and then of sub-buckets that just are or just are not held."""
+def test_an_event_of_any_time_sees_only_settled_reports_of_before() -> None:
+    """Events in order and late. Reports of sixty days, then of sub-buckets that are just kept or just dropped."""
     stream, oracle = Stream(), ReportOracle()
     first = at(60 * DAY, card=3, merchant=3)
     stream.feed(first)
@@ -136,7 +136,7 @@ def test_an_event_of_any_time_sees_of_what_is_settled_what_it_may() -> None:
             assert known == {what: found[what] for what in known}, (kind, second)
 
 
-def test_events_of_cards_that_nobody_reported_are_no_reports() -> None:
+def test_events_of_cards_without_reports_count_no_reports() -> None:
     stream = Stream()
     seen = [
         features

@@ -1,4 +1,4 @@
-"""A log cannot set what only memory knows of a row: its partition, of which it is the sum, if it awaits a flush."""
+"""A log cannot set the flags of a row that exist only in memory: its partition, its sum, whether it awaits a flush."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def kind_of(row: Packed) -> int:
 
 
 def with_flags(row: Packed) -> Packed:
-    """Set all flags in a packed row, as its writer never does."""
+    """Set all flags in a packed row; a worker never writes them."""
     words = np.zeros(ROW_WORDS[kind_of(row)], dtype=np.uint64)
     cells = words.view(np.uint32)[2:]
     maps = (len(cells) + 31) // 32
@@ -47,7 +47,7 @@ def with_flags(row: Packed) -> Packed:
 
 @pytest.mark.parametrize("partitions", [1, PARTITIONS])
 def test_a_row_whose_log_says_that_it_awaits_a_flush_is_written_when_it_changes(partitions: int) -> None:
-    """Else it would never be noted again, and what it learns from here on would be lost with the process."""
+    """Otherwise it would never be marked as changed again, and its later changes would be lost with the process."""
     rows = rows_of_all_kinds(partitions)
     assert {kind_of(row) for row in rows} == set(KINDS)
     reader = Profiles(SMALL, partitions)
@@ -62,7 +62,7 @@ def test_a_row_whose_log_says_that_it_awaits_a_flush_is_written_when_it_changes(
 
 
 @pytest.mark.parametrize("partitions", [1, PARTITIONS])
-def test_a_row_belongs_to_the_partition_of_its_log_and_is_nobodys_sum(partitions: int) -> None:
+def test_a_row_belongs_to_the_partition_of_its_log_and_is_never_a_sum(partitions: int) -> None:
     reader = Profiles(SMALL, partitions)
     for row in rows_of_all_kinds(partitions):
         reader.changelog.restore(0, with_flags(row), in_place=partitions == 1)

@@ -1,4 +1,4 @@
-"""Rows: repeats, how the stream is cut, bounded memory, eviction, and an index that survives it."""
+"""Rows: repeats, cuts of the stream into batches, bounded memory, eviction, and the index."""
 
 import dataclasses
 
@@ -96,7 +96,7 @@ def test_a_card_takes_at_most_512_bytes_with_its_share_of_the_index() -> None:
     assert profiles.nbytes <= 512 * (1 << 10)
 
 
-def test_memory_is_bounded_whatever_comes() -> None:
+def test_memory_is_bounded_for_any_input() -> None:
     stream = Stream(TINY)
     for start in range(0, 3_000, 500):
         keys = range(start + 1, start + 501)
@@ -137,7 +137,7 @@ def test_a_card_reported_lately_is_not_idle() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.integers(1, 24), min_size=1, max_size=200), st.sampled_from([1, 2, 8, 16]))
 def test_every_row_that_was_not_evicted_is_found_again(cards: list[int], capacity: int) -> None:
-    """The model: rows in a list under the same eviction cursor, no index at all."""
+    """The model: rows in a list with the same eviction cursor, without an index."""
     limits = dataclasses.replace(TINY, card=capacity)
     rows: list[list[int]] = []  # card, last second, attempts
     cursor, expected = 0, []
@@ -160,7 +160,7 @@ def test_every_row_that_was_not_evicted_is_found_again(cards: list[int], capacit
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=80))
 def test_keys_that_collide_in_the_index_are_kept_apart(choices: list[int]) -> None:
-    """Keys are built to share all 32 bits that the index compares, so only the key in the row tells them apart."""
+    """The keys share all 32 bits that the index compares, so only the key in the row distinguishes them."""
     inverse = pow(0x9E3779B97F4A7C15, -1, 2**64)
     keys = [unfold((0xABCDEF01 << 32 | low) * inverse % 2**64) for low in range(1, 9)]
     profiles = Profiles(dataclasses.replace(TINY, card=8))

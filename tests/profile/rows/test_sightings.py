@@ -1,4 +1,4 @@
-"""A card in two partitions is noticed by a sample that is bounded, logged once and restored."""
+"""A bounded sample finds cards in two partitions, logs each sighting once and restores it."""
 
 from collections.abc import Iterable
 
@@ -55,7 +55,7 @@ def test_a_card_is_reported_once_for_each_partition_after_its_first() -> None:
     assert seen.observe(cards(), 0) == 0
 
 
-def test_with_one_partition_nothing_is_remembered_and_nothing_written() -> None:
+def test_with_one_partition_no_sighting_is_kept_or_written() -> None:
     profiles = Profiles(SMALL)
     assert profiles.changelog.sightings.observe(cards(1), 0) == profiles.changelog.sightings.observe(cards(1), 5) == 0
     assert [len(packed) for packed in profiles.changelog.flush(0)] == [0, 0]
@@ -81,14 +81,14 @@ def test_a_sighting_is_written_once_behind_the_shared_rows() -> None:
     assert feed(again, at(1, card=2), 2, 2) == feed(profiles, at(1, card=2), 2, 2)
 
 
-def test_the_oldest_card_is_forgotten_and_buried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_oldest_card_is_dropped_and_gets_a_tombstone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sightings, "CARDS_MAX", 3)
     seen, follower = Sightings(PARTITIONS), Profiles(SMALL, PARTITIONS)
     seen.observe(cards(1, 2), 0)
     seen.observe(cards(1), 1)
     for partition in (0, 1):
         follower.changelog.restore(partition, seen.flush(partition))
-    assert seen.observe(cards(1, 3, 4), 2) == 1  # card 1 had gone to two more partitions, and goes
+    assert seen.observe(cards(1, 3, 4), 2) == 1  # card 1 had been seen in two more partitions, and is dropped
     assert seen.observe(cards(2), 1) == 1
     flushed = {partition: seen.flush(partition) for partition in (0, 1, 2)}
     assert said(flushed[0]) == [(0, 1, [])]
@@ -96,8 +96,8 @@ def test_the_oldest_card_is_forgotten_and_buried(monkeypatch: pytest.MonkeyPatch
     assert sorted(said(flushed[2])) == [(2, 1, []), (2, 3, [ROW_FORMAT, 0]), (2, 4, [ROW_FORMAT, 0])]
     for partition, packed in flushed.items():
         follower.changelog.restore(partition, packed)
-    assert follower.changelog.sightings.observe(cards(1), 3) == 0, "buried"
-    assert seen.observe(cards(1), 0) == 0, "forgotten: it begins anew"
+    assert follower.changelog.sightings.observe(cards(1), 3) == 0, "it has a tombstone"
+    assert seen.observe(cards(1), 0) == 0, "it was dropped, so it is new"
 
 
 def test_memory_is_bounded() -> None:
@@ -109,7 +109,7 @@ def test_memory_is_bounded() -> None:
     assert seen.observe(cards(0, 2 * CARDS_MAX - 1), 1) == 1
 
 
-def test_others_partitions_fill_no_notes_of_this_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sightings_of_other_workers_partitions_are_not_noted_for_a_flush(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sightings, "CARDS_MAX", 3)
     other, this = Sightings(PARTITIONS), Profiles(SMALL, PARTITIONS).changelog
     for partition in (1, 3):
@@ -122,7 +122,7 @@ def test_others_partitions_fill_no_notes_of_this_worker(monkeypatch: pytest.Monk
     assert set(this.sightings._notes) == {3}
 
 
-def test_what_was_heard_of_a_partition_and_is_not_in_its_log_goes_when_it_is_taken() -> None:
+def test_followed_sightings_that_are_not_in_the_log_are_dropped_when_the_partition_is_restored() -> None:
     """Its last worker may have died between the two markers of a flush."""
     other, this = Sightings(PARTITIONS), Profiles(SMALL, PARTITIONS).changelog
     other.observe(cards(1, 2), 1)
@@ -135,7 +135,7 @@ def test_what_was_heard_of_a_partition_and_is_not_in_its_log_goes_when_it_is_tak
     assert len(this.flush(1)[1]) == 2
 
 
-def test_cards_that_met_are_forgotten_with_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cards_of_two_partitions_are_dropped_like_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sightings, "CARDS_MAX", 3)
     other, this = Sightings(PARTITIONS), Sightings(PARTITIONS)
     for number in range(20):
@@ -149,7 +149,7 @@ def test_cards_that_met_are_forgotten_with_the_others(monkeypatch: pytest.Monkey
     assert this._met[3] == {}
 
 
-def test_a_tombstone_takes_one_partition_away() -> None:
+def test_a_tombstone_removes_one_partition() -> None:
     one, two = Sightings(PARTITIONS), Sightings(PARTITIONS)
     one.observe(cards(1), 0)
     one.observe(cards(1), 1)
@@ -161,7 +161,7 @@ def test_a_tombstone_takes_one_partition_away() -> None:
     assert two.observe(cards(1), 0) == 1
 
 
-def test_sightings_behind_the_last_marker_are_written_again_or_buried() -> None:
+def test_sightings_behind_the_last_marker_are_written_again_or_deleted_by_tombstones() -> None:
     behind = Profiles(SMALL, PARTITIONS)
     feed(behind, at(0), 1, 1)
     behind.changelog.sightings.observe(cards(1, 2), 1)
@@ -204,7 +204,7 @@ def test_a_sighting_of_another_partition_is_refused() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=12), st.data())
-def test_sightings_among_other_rows_leave_those_as_they_are(kinds: list[tuple[int, bool]], data: st.DataObject) -> None:
+def test_sightings_among_other_rows_do_not_change_those(kinds: list[tuple[int, bool]], data: st.DataObject) -> None:
     profiles, plain = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)
     feed(profiles, at(0), 1, 1)
     shared = profiles.changelog.flush(1)[1]

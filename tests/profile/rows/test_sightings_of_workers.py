@@ -1,4 +1,4 @@
-"""A card in two partitions is noticed once, whoever has them, whatever they hear of each other and who restarts."""
+"""A card in two partitions is reported once, for any assignment of partitions, any order of rows and any restarts."""
 
 from dataclasses import dataclass, field
 
@@ -37,7 +37,7 @@ class Group:
             self.heard[worker, partition] = len(self.log[partition])
 
     def move(self, partition: int, worker: int) -> None:
-        """Let a worker restore a partition from its log; the one that had it leaves it, with what it has flushed."""
+        """Restore a partition at another worker from its log; its earlier owner has flushed and leaves it."""
         self.flush(partition)
         self.workers[self.owner[partition]].changelog.forget_cards(partition)
         self.heard[self.owner[partition], partition] = len(self.log[partition])
@@ -49,7 +49,7 @@ class Group:
             changelog.restore(partition, packed)
 
     def restart(self, worker: int) -> None:
-        """End a worker after its flush, and let another come in its place."""
+        """End a worker after its flush and start another in its place."""
         own = [partition for partition, owner in self.owner.items() if owner == worker]
         for partition in own:
             self.flush(partition)
@@ -63,7 +63,7 @@ class Group:
             self.follow(worker, partition)
 
     def settle(self) -> None:
-        """Let everyone hear everything, and take a batch of every partition."""
+        """Let every worker follow all rows, and score a batch of every partition."""
         for _ in range(2):
             for partition in range(PARTITIONS):
                 self.flush(partition)
@@ -75,12 +75,12 @@ class Group:
 
 
 def group(*owners: int) -> Group:
-    """Make as many workers as it takes: `owners[p]` has partition p."""
+    """Make as many workers as needed; worker `owners[p]` owns partition p."""
     workers = [Profiles(SMALL, PARTITIONS) for _ in range(max(owners) + 1)]
     return Group(workers, dict(enumerate((*owners, *[0] * (PARTITIONS - len(owners))))))
 
 
-def test_two_workers_notice_it_by_what_they_follow() -> None:
+def test_two_workers_find_a_conflict_in_the_rows_that_they_follow() -> None:
     two = group(0, 1)
     two.see(0, 1)
     two.flush(0)
@@ -112,7 +112,7 @@ def test_two_workers_that_see_it_in_the_same_second_report_it_once() -> None:
     assert said(two.log[1][-1]) == [(1, 1, [ROW_FORMAT, 1])]
 
 
-def test_what_was_reported_is_not_reported_after_a_restart_nor_by_a_new_worker() -> None:
+def test_a_reported_conflict_is_reported_again_by_no_restarted_and_no_new_worker() -> None:
     one = group(0, 0, 0, 0)
     one.see(0, 1, 2)
     one.see(1, 1)
@@ -122,7 +122,7 @@ def test_what_was_reported_is_not_reported_after_a_restart_nor_by_a_new_worker()
     one.see(1, 1)
     assert one.reported == 1
     one.see(3, 2)
-    assert one.reported == 2, "what was seen before the restart is known"
+    assert one.reported == 2, "sightings from before the restart must be known"
     one.workers.append(Profiles(SMALL, PARTITIONS))
     for partition in (0, 1, 3):
         one.flush(partition)
@@ -135,7 +135,7 @@ def test_what_was_reported_is_not_reported_after_a_restart_nor_by_a_new_worker()
     assert one.reported == 3
 
 
-def test_a_conflict_that_nobody_lived_to_report_is_found_when_both_logs_are_restored() -> None:
+def test_a_conflict_whose_worker_died_before_its_report_is_found_when_both_logs_are_restored() -> None:
     two = group(0, 1)
     two.see(0, 1)
     two.see(1, 1)
@@ -160,7 +160,7 @@ def test_a_conflict_is_not_written_as_reported_before_it_was() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_a_card_in_k_partitions_makes_k_minus_1_reports_whatever_happens(data: st.DataObject) -> None:
+def test_a_card_in_k_partitions_makes_k_minus_1_reports_through_any_sequence_of_events(data: st.DataObject) -> None:
     workers = data.draw(st.integers(1, 3))
     some = group(*data.draw(st.lists(st.integers(0, workers - 1), min_size=PARTITIONS, max_size=PARTITIONS)))
     number = st.integers(0, PARTITIONS - 1)

@@ -1,4 +1,4 @@
-"""Takeovers on the fakes: workers with a real emitter, dead letters that they bury, events that they take in."""
+"""Takeovers on the fakes: workers with a real emitter, which apply events and write dead letters."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ Play = Callable[[FakeBroker, Callable[[], Worker]], Awaitable[None]]
 
 
 def player(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
-    """Return what plays a scenario with workers that bury dead letters."""
+    """Return a function that plays a scenario with workers that write dead letters."""
 
     def run(scenario: Play) -> None:
         broker = FakeBroker()
@@ -45,14 +45,14 @@ def letter(partition: int, offset: int, topic: str = TOPICS.authorizations) -> b
 
 
 def emit_letter(worker: Worker, partition: int, offset: int, to: int = 0) -> None:
-    """Bury one event, acknowledged: as Emitter, the broker and Deliveries do together."""
+    """Write a dead letter, acknowledged, as Emitter, the broker and Deliveries do together."""
     tp = TopicPartition(TOPICS.dead_letters, to)
     place = worker.broker.append(tp, b"place", letter(partition, offset))
     worker.writer._emitter.acknowledged(SimpleNamespace(topic_partition=tp, offset=place))  # type: ignore[arg-type]
 
 
-def bury(worker: Worker, offset: int, to: int = 0) -> None:
-    """Bury the event of an offset of partition 0, and take it in."""
+def refuse_event(worker: Worker, offset: int, to: int = 0) -> None:
+    """Refuse the event of an offset of partition 0: write its dead letter, and apply its offset."""
     emit_letter(worker, 0, offset, to)
     worker.broker.append(TopicPartition(TOPICS.authorizations, 0), b"", b"bad")
     worker.consumer.apply(TOPICS.authorizations, 0, offset + 1)
@@ -62,8 +62,8 @@ def letters_found(worker: Worker) -> frozenset[int]:
     return worker.writer.owned[0].published.of[TOPICS.authorizations].dead_letters
 
 
-def take_in(worker: Worker, number: int, *, acked: bool = True) -> bool:
-    """Take in the event of an offset, of a card of its own; say whether it passes for a repeat, so is not decided."""
+def apply_event(worker: Worker, number: int, *, acked: bool = True) -> bool:
+    """Apply the event of an offset, each of its own card; tell whether it counts as a repeat, which is not decided."""
     _, is_repeat = worker.engine.feed(at(number, card=10 + number, device=10 + number), 1 + number, 0)
     worker.consumer.apply(TOPICS.authorizations, 0, number + 1, acked=acked)
     return is_repeat

@@ -1,4 +1,4 @@
-"""Whatever the group does in between, what is held is this worker's, and of the last offset that anyone kept."""
+"""Through any rebalances, the held partitions are those assigned, at the last offset that an owner made durable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -69,11 +69,11 @@ class Worker:
     async def leave(self) -> None:
         self.assignment.interrupted()
         await self.writer.flush()
-        self.consumer.applied_to.clear()  # its windows are gone
+        self.consumer.applied_to.clear()  # its windows of messages in flight are cleared
         self.consumer.durable.clear()
 
     def feed(self, number: int, partition: int, **keys: int) -> bytes:
-        """Score the event of an offset and have its answer acknowledged."""
+        """Score the event of an offset and acknowledge its decision."""
         tp = TopicPartition(TOPICS.authorizations, partition)
         while self.broker.end(tp) <= number:
             self.broker.append(tp, b"", b"event")
@@ -126,7 +126,7 @@ def test_a_partition_that_stays_is_not_restored_again(play: Callable[[Play], Non
     play(scenario)
 
 
-def test_what_moves_is_the_same_there(play: Callable[[Play], None]) -> None:
+def test_a_partition_that_moves_has_the_same_state_there(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, other, alone = new(), new(), ProfileEngine(PARTITIONS)
         await one.take(1, 0, 1, 2)
@@ -141,20 +141,20 @@ def test_what_moves_is_the_same_there(play: Callable[[Play], None]) -> None:
             partition = number % 3
             expected, _ = alone.feed(at(number, card=partition + 1), 1 + number, partition)
             assert one.feed(number, partition) == expected
-        assert other.cards == 0, "cards are of one worker"
+        assert other.cards == 0, "a card belongs to one worker"
 
     play(scenario)
 
 
-def test_a_partition_that_was_anothers_for_a_moment_is_restored(play: Callable[[Play], None]) -> None:
-    """The group gave it away and back while this worker was still busy with an assignment before both."""
+def test_a_partition_that_another_worker_owned_briefly_is_restored(play: Callable[[Play], None]) -> None:
+    """The group gave it away and back while this worker was still busy with an earlier assignment."""
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         slow, quick = new(), new()
         await slow.take(1, 0, 1)
         slow.feed(0, 0)
         await slow.leave()
-        slow.assignment.assigned(inputs(1), 2)  # is never settled
+        slow.assignment.assigned(inputs(1), 2)  # this assignment is never completed
         await quick.take(2, 0)
         expected = [quick.feed(number, 0) for number in (1, 2)][-1]
         await quick.leave()
@@ -167,10 +167,8 @@ def test_a_partition_that_was_anothers_for_a_moment_is_restored(play: Callable[[
 
 
 @pytest.mark.parametrize("generation", [4, 1, 9])
-def test_a_worker_that_missed_a_generation_trusts_nothing_that_it_holds(
-    play: Callable[[Play], None], generation: int
-) -> None:
-    """The group went on without it, and it was taken back without ever being told that it had lost anything."""
+def test_a_worker_that_missed_a_generation_restores_everything(play: Callable[[Play], None], generation: int) -> None:
+    """The group continued without it and took it back; the worker was not told that its partitions were revoked."""
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         away, present = new(), new()
@@ -207,7 +205,7 @@ def test_a_restore_that_another_rebalance_interrupts_leaves_nothing_and_writes_n
             await after.leave()
             written = len(broker.written)
             assert not await settling
-            assert len(broker.written) == written, "the partition may be another's by now"
+            assert len(broker.written) == written, "another worker may own the partition now"
             assert after.consumer.durable == {}
             if not after.writer.owned:
                 assert after.cards == 0
@@ -222,10 +220,10 @@ def test_a_restore_that_another_rebalance_interrupts_leaves_nothing_and_writes_n
     play(scenario)
 
 
-def test_a_partition_that_went_away_during_its_restore_is_neither_held_nor_written(
+def test_a_partition_that_is_revoked_during_its_restore_is_neither_held_nor_written(
     play: Callable[[Play], None],
 ) -> None:
-    """Also where a crash left rows behind, which whoever restores it has to write again: then it is another's to do."""
+    """Also where a crash left rows behind that the next restore must write again: that is the new owner's task."""
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         before = new()
@@ -245,7 +243,7 @@ def test_a_partition_that_went_away_during_its_restore_is_neither_held_nor_writt
             for _ in range(cut):
                 await asyncio.sleep(0)
             if after.writer.owned:
-                break  # and it writes what the crash left
+                break  # and the new owner writes the rows that the crash left
             after.assignment.interrupted()
             after.assignment.assigned(inputs(), 3)
             assert not await settling
@@ -258,7 +256,7 @@ def test_a_partition_that_went_away_during_its_restore_is_neither_held_nor_writt
     play(scenario)
 
 
-def test_nothing_is_settled_before_the_group_has_assigned(play: Callable[[Play], None]) -> None:
+def test_no_assignment_is_complete_before_the_group_has_assigned(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         assert not await worker.assignment.settle(worker.consumer)
@@ -281,7 +279,7 @@ def test_a_first_marker_is_there_before_the_first_event(play: Callable[[Play], N
 
 
 def test_nothing_may_be_committed_before_there_is_a_marker(play: Callable[[Play], None]) -> None:
-    """Else, after a crash, it would look as if nothing had been answered before the first marker."""
+    """Otherwise, after a crash, nothing before the first marker would count as published."""
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
@@ -298,7 +296,7 @@ def test_nothing_may_be_committed_before_there_is_a_marker(play: Callable[[Play]
     play(scenario)
 
 
-def test_a_torn_assignment_is_refused(play: Callable[[Play], None]) -> None:
+def test_an_assignment_that_splits_a_partition_between_workers_is_refused(play: Callable[[Play], None]) -> None:
     async def scenario(_: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         worker.assignment.assigned(inputs(0) | {TP(TOPICS.authorizations, 1)}, 1)
@@ -322,7 +320,7 @@ def test_open_cases_are_recalled_once_before_the_first_event(play: Callable[[Pla
     play(scenario)
 
 
-def test_what_others_own_is_followed_and_what_comes_over_is_not(play: Callable[[Play], None]) -> None:
+def test_partitions_of_others_are_followed_and_those_that_come_over_are_not(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         await worker.take(1, 0, 2)
@@ -335,7 +333,7 @@ def test_what_others_own_is_followed_and_what_comes_over_is_not(play: Callable[[
     play(scenario)
 
 
-def test_what_is_read_while_partitions_settle_is_progress_and_what_is_followed_later_is_none(
+def test_rows_read_by_a_restore_are_progress_and_rows_followed_later_are_not(
     play: Callable[[Play], None],
 ) -> None:
     async def scenario(_: FakeBroker, new: Callable[[], Worker]) -> None:

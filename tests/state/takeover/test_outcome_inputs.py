@@ -1,4 +1,4 @@
-"""Outcomes are an input of their own: what is known of it goes with the marker, through crashes and takeovers."""
+"""Outcomes are an input of their own: the marker holds its offset through crashes and takeovers."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,10 +30,8 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
 
 @settings(max_examples=30, deadline=None)
 @given(conversations(apart=True), st.data())
-def test_a_crash_anywhere_takes_in_each_event_and_each_outcome_as_if_there_were_none(
-    events: list[Event], data: st.DataObject
-) -> None:
-    """Three inputs, of which reports move on as well; after a crash each goes on where the last marker says."""
+def test_a_crash_anywhere_changes_no_result_of_an_event_or_an_outcome(events: list[Event], data: st.DataObject) -> None:
+    """Three inputs; reports move on as well. After a crash each input continues at the last marker."""
     names, alone = ids(events), ProfileEngine()
     expected = [alone.feed(event, name) for event, name in zip(events, names, strict=True)]
 
@@ -76,12 +74,12 @@ def test_outcomes_are_input_too() -> None:
         await bench.writer.flush()
 
     bench = run(scenario)
-    assert [marker.inputs["authorization_outcomes"] for marker in bench.markers()] == [4], "and one marker is enough"
+    assert [marker.inputs["authorization_outcomes"] for marker in bench.markers()] == [4], "one marker is enough"
     assert bench.consumer.durable == {TP(EVENTS, 0): 0, TP(REPORTS, 0): 0, TP(OUTCOMES, 0): 4}
 
 
-def bury_outcome(worker: Worker, offset: int) -> None:
-    """Bury an outcome of partition 0, acknowledged, and take it in."""
+def refuse_outcome(worker: Worker, offset: int) -> None:
+    """Refuse an outcome of partition 0: write its dead letter, acknowledged, and apply its offset."""
     tp = TopicPartition(TOPICS.dead_letters, 0)
     place = worker.broker.append(tp, b"place", letter(0, offset, OUTCOMES))
     worker.writer._emitter.acknowledged(SimpleNamespace(topic_partition=tp, offset=place))  # type: ignore[arg-type]
@@ -93,14 +91,14 @@ def test_the_letter_of_an_outcome_is_known_until_its_input_is_behind(play: Calla
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two, three, four = new(), new(), new(), new()
         assert await one.take(1, 0)
-        bury_outcome(one, 0)
+        refuse_outcome(one, 0)
         await one.writer.flush()  # the marker: outcomes up to 1
-        bury_outcome(one, 1)
+        refuse_outcome(one, 1)
         assert await two.take(2, 0)
         assert two.writer.owned[0].applied[TOPICS.authorization_outcomes] == 1
-        assert two.writer.emitted(OUTCOMES, 0, 1).dead_letters == {1}, "it would be buried a second time"
+        assert two.writer.emitted(OUTCOMES, 0, 1).dead_letters == {1}, "it would get a second dead letter"
         two.feed(0, 0)
-        await two.writer.flush()  # a flush comes before the outcome is taken in again
+        await two.writer.flush()  # a flush comes before the outcome is applied again
         assert await three.take(3, 0)
         assert three.writer.emitted(OUTCOMES, 0, 1).dead_letters == {1}
         three.consumer.apply(OUTCOMES, 0, 2)

@@ -1,4 +1,4 @@
-"""What a partition's last worker had published is found, of this partition and from where its marker says."""
+"""The scan finds everything that the last owner of a partition published, from the place that the marker gives."""
 
 import asyncio
 
@@ -39,7 +39,7 @@ def a_broker() -> FakeBroker:
 START = Since(decisions=0, alerts={0: 0, 1: 0}, dead_letters={0: 0})
 
 
-def test_everything_of_the_partition_is_found_and_nothing_of_others() -> None:
+def test_only_outputs_of_the_partition_are_found() -> None:
     published = found(a_broker(), START)
     assert published.of[TOPICS.authorizations].decisions == {b"e-1-%d" % number for number in range(10)}
     assert published.of[TOPICS.authorizations].alerts == {b"e-1-%d" % number for number in range(8)}
@@ -62,7 +62,7 @@ def test_an_alert_about_a_field_is_known_by_its_own_id_and_hides_none_about_its_
     assert not published.foreign
 
 
-def test_only_what_stands_behind_the_marker_is_looked_at() -> None:
+def test_only_outputs_behind_the_marker_are_scanned() -> None:
     published = found(a_broker(), Since(decisions=7, alerts={0: 3, 1: 4}, dead_letters={0: 2}))
     assert published.of[TOPICS.authorizations].decisions == {b"e-1-7", b"e-1-8", b"e-1-9"}
     assert published.of[TOPICS.authorizations].alerts == {b"e-1-6"}
@@ -70,14 +70,14 @@ def test_only_what_stands_behind_the_marker_is_looked_at() -> None:
     assert published.of[TOPICS.fraud_reports].dead_letters == {102}
 
 
-def test_outputs_that_retention_took_are_not_asked_for() -> None:
+def test_outputs_that_retention_deleted_are_not_read() -> None:
     broker = a_broker()
     tp = TopicPartition(TOPICS.decisions, 1)
     broker.begins[tp], broker.logs[tp] = 8, broker.logs[tp][8:]
     assert found(broker, START).of[TOPICS.authorizations].decisions == {b"e-1-8", b"e-1-9"}
 
 
-def test_a_topic_that_was_emptied_since_says_nothing() -> None:
+def test_a_topic_that_was_emptied_since_yields_nothing() -> None:
     far = Since(decisions=99, alerts={0: 99}, dead_letters={0: 99})
     assert found(a_broker(), far).size == 0
     assert found(FakeBroker(), START).size == 0
@@ -90,7 +90,7 @@ async def alerts_of(broker: FakeBroker, since_ms: int) -> list[bytes]:
     return [value for _, value in sorted(found, key=lambda pair: pair[0])]
 
 
-def test_published_alerts_are_those_of_a_while_oldest_first() -> None:
+def test_published_alerts_are_those_of_the_last_period_oldest_first() -> None:
     broker = FakeBroker()
     for number in range(10):
         tp = TopicPartition(TOPICS.alerts, number % 3)

@@ -1,4 +1,4 @@
-"""Which published alerts say what cases are open: by the time of the events that wait, however long they have."""
+"""Which published alerts are read to restore open cases: by the times of the events that wait, however old they are."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario], None]:
 
 
 @pytest.mark.parametrize("waited_ms", [0, 3_600_000, 6 * DAY])
-def test_alerts_are_recalled_from_so_long_before_the_first_event_that_waits(
+def test_alerts_are_read_from_the_reach_of_a_case_before_the_first_event_that_waits(
     play: Callable[[Scenario], None], waited_ms: int
 ) -> None:
     async def scenario(broker: FakeBroker, worker: Worker) -> None:
@@ -63,7 +63,7 @@ def test_alerts_are_recalled_from_so_long_before_the_first_event_that_waits(
     play(scenario)
 
 
-def test_the_partition_that_has_waited_longest_says_from_when(play: Callable[[Scenario], None]) -> None:
+def test_the_partition_that_has_waited_longest_sets_the_start(play: Callable[[Scenario], None]) -> None:
     async def scenario(broker: FakeBroker, worker: Worker) -> None:
         waiting(broker, 0, NOW)
         waiting(broker, 1, NOW - DAY, NOW)
@@ -75,7 +75,7 @@ def test_the_partition_that_has_waited_longest_says_from_when(play: Callable[[Sc
     play(scenario)
 
 
-def test_records_out_of_order_are_waited_for_by_the_oldest(play: Callable[[Scenario], None]) -> None:
+def test_of_records_out_of_order_the_oldest_sets_the_start(play: Callable[[Scenario], None]) -> None:
     async def scenario(broker: FakeBroker, worker: Worker) -> None:
         waiting(broker, 0, NOW, NOW - 50_000, NOW + 5)
         _, expected = alert(broker, NOW - 50_000 - RECALL - 1), alert(broker, NOW - 50_000 - RECALL)
@@ -85,14 +85,14 @@ def test_records_out_of_order_are_waited_for_by_the_oldest(play: Callable[[Scena
     play(scenario)
 
 
-def test_a_gap_where_a_transaction_ended_is_passed_over(
+def test_a_gap_at_the_end_of_a_transaction_is_skipped(
     play: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(broker: FakeBroker, worker: Worker) -> None:
         waiting(broker, 0, NOW - 100)
         waiting(broker, 0, *(NOW - 100_000 for _ in range(9)), NOW - 50_000)
         log = broker.logs[TopicPartition(TOPICS.authorizations, 0)]
-        del log[:10]  # the broker knows their offsets, and gives nothing for them
+        del log[:10]  # the broker has these offsets and returns no records for them
         _, expected = alert(broker, NOW - 50_000 - RECALL - 1), alert(broker, NOW - 50_000 - RECALL)
         await worker.take(1, 0)
         assert worker.engine.recalled == [expected]
@@ -101,7 +101,7 @@ def test_a_gap_where_a_transaction_ended_is_passed_over(
     play(scenario)
 
 
-def test_events_without_a_time_ask_for_all_alerts(play: Callable[[Scenario], None]) -> None:
+def test_events_without_a_time_need_all_alerts(play: Callable[[Scenario], None]) -> None:
     async def scenario(broker: FakeBroker, worker: Worker) -> None:
         waiting(broker, 0, -1)
         expected = [alert(broker, at_ms) for at_ms in (5, 10, NOW)]
@@ -111,7 +111,7 @@ def test_events_without_a_time_ask_for_all_alerts(play: Callable[[Scenario], Non
     play(scenario)
 
 
-def test_where_nothing_waits_this_machines_clock_says_from_when(
+def test_without_waiting_events_the_clock_sets_the_start(
     play: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(broker: FakeBroker, worker: Worker) -> None:
@@ -125,7 +125,7 @@ def test_where_nothing_waits_this_machines_clock_says_from_when(
     play(scenario)
 
 
-def test_no_more_alerts_are_read_than_cases_can_be_open_and_none_are_gathered(
+def test_at_most_one_alert_per_possible_case_is_restored_in_pieces(
     play: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(broker: FakeBroker, worker: Worker) -> None:
@@ -147,7 +147,7 @@ def test_no_more_alerts_are_read_than_cases_can_be_open_and_none_are_gathered(
     play(scenario)
 
 
-def test_what_is_no_alert_is_counted_in_the_log(
+def test_records_that_are_no_alerts_are_counted_in_the_log(
     play: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = AlertDesk(AlertRules())
@@ -171,7 +171,7 @@ def test_what_is_no_alert_is_counted_in_the_log(
 def test_a_case_open_when_the_workers_went_down_is_not_raised_again(
     play: Callable[[Scenario], None], monkeypatch: pytest.MonkeyPatch, down_ms: int
 ) -> None:
-    """The first alert came on time, then nobody worked; what waited belongs to the same case."""
+    """The first alert came on time, then no worker ran; the events that waited belong to the same case."""
     desk = AlertDesk(AlertRules())
     subject = Subject(type="TXN", entity="CARD", dedup_key="TXN:CARD:abc")
     went_ms = NOW - down_ms

@@ -1,4 +1,4 @@
-"""From where outputs are scanned: what an earlier owner answered is found, by each owner until its input is behind."""
+"""From where outputs are scanned: what an earlier owner published is found until its input is behind the marker."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,16 @@ from streams.state.changelog_writer import FlushError
 from streams.state.log.marker import StateFormatError
 from streams.state.published import Since, scan
 from tests.state.fakes import TOPICS, FakeBroker, FakeReader
-from tests.state.takeover.takeovers import Play, Worker, bury, emit_letter, last_marker, letter, letters_found, player
+from tests.state.takeover.takeovers import (
+    Play,
+    Worker,
+    emit_letter,
+    last_marker,
+    letter,
+    letters_found,
+    player,
+    refuse_event,
+)
 
 
 @pytest.fixture
@@ -24,10 +33,10 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
 def test_a_letter_of_a_dead_worker_is_found_by_its_second_successor(
     play: Callable[[Play], None], cut_flush: bool
 ) -> None:
-    """Worker 0 dies after burying offset 6; worker 1, which buries others' events, takes over and dies as well.
+    """Worker 0 dies after writing the dead letter of offset 6. Worker 1 writes letters of its own, takes over and dies.
 
-    The marker that worker 1 writes must not say that letters are to be looked for from its own last letter on, which
-    stands behind that of worker 0: the input of the marker is still before it.
+    Worker 1's marker must not start the scan for letters at its own last letter, which is behind that of worker 0: the
+    input of the marker is still before offset 6.
     """
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
@@ -53,34 +62,34 @@ def test_a_letter_of_a_dead_worker_is_found_by_its_second_successor(
             two.feed(5, 0)
             await two.writer.flush()
         assert await three.take(3, 0, 1, 2)  # kill -9 of worker 2
-        assert three.writer.owned[0].applied[TOPICS.authorizations] <= 6, "offset 6 is taken in again"
-        assert letters_found(three) == {6}, "it would be buried a second time"
+        assert three.writer.owned[0].applied[TOPICS.authorizations] <= 6, "offset 6 must be applied again"
+        assert letters_found(three) == {6}, "it would get a second dead letter"
 
     play(scenario)
 
 
-def test_once_the_input_has_passed_what_was_answered_the_scan_begins_at_the_ends_of_the_takeover(
+def test_once_the_input_has_passed_what_was_published_the_scan_begins_at_the_ends_of_the_takeover(
     play: Callable[[Play], None],
 ) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two, three = new(), new(), new()
         assert await one.take(1, 0)
         for number in range(4):
-            bury(one, number)
+            refuse_event(one, number)
         assert await two.take(2, 0)
         assert letters_found(two) == {0, 1, 2, 3}
         for number in range(4):
             two.consumer.apply(TOPICS.authorizations, 0, number + 1)
             await two.writer.flush()
             assert last_marker(broker).dead_letters == {0: 4 if number == 3 else 0}
-        bury(two, 4)
+        refuse_event(two, 4)
         assert await three.take(3, 0)
         assert letters_found(three) == {4}
 
     play(scenario)
 
 
-def test_partitions_that_an_output_got_later_are_looked_at(play: Callable[[Play], None]) -> None:
+def test_partitions_that_were_added_to_an_output_are_scanned(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two, three = new(), new(), new()
         assert await one.take(1, 0)
@@ -92,22 +101,22 @@ def test_partitions_that_an_output_got_later_are_looked_at(play: Callable[[Play]
         assert await two.take(2, 0)
         two.feed(1, 0)
         await two.writer.flush()  # a marker by a worker that knows of three partitions
-        bury(two, 2, to=2)
+        refuse_event(two, 2, to=2)
         assert await three.take(3, 0)
-        assert letters_found(three) == {2}, "it would be buried a second time"
+        assert letters_found(three) == {2}, "it would get a second dead letter"
 
     play(scenario)
 
 
-def test_an_output_that_was_made_anew_with_fewer_partitions_ends_no_restore(play: Callable[[Play], None]) -> None:
+def test_an_output_that_was_recreated_with_fewer_partitions_ends_no_restore(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two = new(), new()
         emitter = one.writer._emitter
         emitter._partitions = {**emitter._partitions, TOPICS.dead_letters: 3}  # type: ignore[attr-defined]
         assert await one.take(1, 0)
-        bury(one, 0, to=2)
+        refuse_event(one, 0, to=2)
         await one.writer.flush()
-        bury(one, 1, to=0)
+        refuse_event(one, 1, to=0)
         assert await two.take(2, 0)
         assert letters_found(two) == {1}
         two.consumer.apply(TOPICS.authorizations, 0, 2)
@@ -117,28 +126,30 @@ def test_an_output_that_was_made_anew_with_fewer_partitions_ends_no_restore(play
     play(scenario)
 
 
-def test_an_output_that_was_made_anew_is_looked_at(play: Callable[[Play], None]) -> None:
-    """An operator empties `dead-letters` by deleting and creating it. Its offsets begin at 0, the marker's never do."""
+def test_an_output_that_was_recreated_is_scanned(play: Callable[[Play], None]) -> None:
+    """An operator empties `dead-letters` by deleting and creating it. Its offsets begin at 0; those of the marker do
+    not.
+    """
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two, three = new(), new(), new()
         assert await one.take(1, 0)
         for number in range(5):
-            bury(one, number)
+            refuse_event(one, number)
         await one.writer.flush()
         broker.logs[TopicPartition(TOPICS.dead_letters, 0)].clear()
         assert await two.take(2, 0)
-        bury(two, 5)
+        refuse_event(two, 5)
         two.feed(6, 0)
-        await two.writer.flush()  # a whole flush after the topic was made anew
-        bury(two, 7)
+        await two.writer.flush()  # a whole flush after the topic was recreated
+        refuse_event(two, 7)
         assert await three.take(3, 0)
-        assert letters_found(three) == {7}, "it would be buried a second time"
+        assert letters_found(three) == {7}, "it would get a second dead letter"
 
     play(scenario)
 
 
-def test_an_output_that_was_made_anew_and_has_passed_the_old_offsets_is_known_by_its_id(
+def test_an_output_that_was_recreated_and_has_passed_the_old_offsets_is_known_by_its_id(
     play: Callable[[Play], None],
 ) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
@@ -146,22 +157,22 @@ def test_an_output_that_was_made_anew_and_has_passed_the_old_offsets_is_known_by
         broker.topic_ids = {topic: f"{topic} 1" for topic in (TOPICS.authorizations, TOPICS.dead_letters)}
         assert await one.take(1, 0)
         for number in range(5):
-            bury(one, number)
+            refuse_event(one, number)
         await one.writer.flush()
         tp = TopicPartition(TOPICS.dead_letters, 0)
         broker.logs[tp].clear()
         broker.topic_ids[TOPICS.dead_letters] = "dead-letters 2"
-        bury(one, 5)
+        refuse_event(one, 5)
         for _ in range(20):
             broker.append(tp, b"place", letter(1, 0))  # of another partition
         assert await two.take(2, 0)
-        assert letters_found(two) == {5}, "it would be buried a second time"
+        assert letters_found(two) == {5}, "it would get a second dead letter"
 
     play(scenario)
 
 
 @pytest.mark.parametrize("topic", [TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes])
-def test_an_input_that_was_made_anew_is_refused_however_long_it_is(play: Callable[[Play], None], topic: str) -> None:
+def test_an_input_that_was_recreated_is_refused_at_any_length(play: Callable[[Play], None], topic: str) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two = new(), new()
         broker.topic_ids = {topic: "1"}
@@ -176,7 +187,7 @@ def test_an_input_that_was_made_anew_is_refused_however_long_it_is(play: Callabl
 
 
 def test_nothing_is_scanned_where_no_input_waits(play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """An idle partition's marker may be months old: what other partitions wrote since says nothing of its input."""
+    """The marker of an idle partition may be months old. What other partitions wrote since is not about its input."""
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two, three = new(), new(), new()
@@ -196,7 +207,7 @@ def test_nothing_is_scanned_where_no_input_waits(play: Callable[[Play], None], m
         monkeypatch.setattr(FakeReader, "read", spied)
         assert await two.take(2, 0)
         assert TOPICS.dead_letters not in {topic for topic, _ in read}
-        assert last_marker(broker).dead_letters == {0: 50}, "who comes next need not look at them either"
+        assert last_marker(broker).dead_letters == {0: 50}, "the next owner need not scan them either"
         two.feed(1, 0)
         assert await three.take(3, 0)
         assert (TOPICS.dead_letters, 0) in read or TOPICS.dead_letters not in {topic for topic, _ in read}
@@ -204,7 +215,7 @@ def test_nothing_is_scanned_where_no_input_waits(play: Callable[[Play], None], m
     play(scenario)
 
 
-def test_an_idle_partition_gets_a_new_marker_once_outputs_have_moved_on(
+def test_an_idle_partition_gets_a_new_marker_once_outputs_have_grown(
     play: Callable[[Play], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changelog_writer, "RESCAN_MAX", 10)
@@ -231,7 +242,7 @@ FOREIGN = [b"hello", b"{}", b'{"topic":null}', b"\xff\xfe", b'{"decision_id":7}'
 def test_a_foreign_record_on_an_output_is_skipped_and_counted(
     topic: str, value: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """`sekisho dlq list` passes over what is no letter; so does a restore, which must not end there at every start."""
+    """`sekisho dlq list` skips records that are no letters. A restore does too, or each start would fail there."""
     broker, tp = FakeBroker(), TopicPartition(topic, 0)
     ours = {
         TOPICS.dead_letters: letter(0, 3),
@@ -247,7 +258,7 @@ def test_a_foreign_record_on_an_output_is_skipped_and_counted(
     assert caplog.messages == [f"foreign_records_skipped topic={topic} records=1"]
 
 
-def test_only_letters_about_input_that_is_taken_in_again_are_answers() -> None:
+def test_only_letters_about_input_that_is_applied_again_count_as_published() -> None:
     broker = FakeBroker()
     for offset in range(6):
         for topic in (TOPICS.authorizations, TOPICS.fraud_reports, TOPICS.authorization_outcomes):

@@ -1,4 +1,4 @@
-"""Nothing that an earlier owner wrote arrives after the next one has read the logs."""
+"""No write of an earlier owner arrives after the next owner has read the logs."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from streams.kafka.fence.lease import ExpelledError
 from streams.state.changelog_writer import FlushError
 from tests.state.fakes import TOPICS, FakeBroker, FakeFence, FakeReader
-from tests.state.takeover.takeovers import Play, Worker, player, take_in
+from tests.state.takeover.takeovers import Play, Worker, apply_event, player
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
 
 
 @pytest.mark.parametrize("kind", ["rows", "marker"])
-def test_what_arrives_after_the_next_owner_restored_is_refused_and_costs_no_authorization(
+def test_late_writes_of_an_earlier_owner_are_refused_and_no_authorization_is_lost(
     play: Callable[[Play], None], kind: str
 ) -> None:
-    """Rows of a dead worker hold ids of events that nobody answered: to a third owner they would be repeats."""
+    """Rows of a dead worker hold ids of events without a decision: to a third owner they would be repeats."""
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two, three = new(), new(), new()
@@ -30,39 +30,39 @@ def test_what_arrives_after_the_next_owner_restored_is_refused_and_costs_no_auth
             broker.append(TopicPartition(TOPICS.authorizations, 0), b"", b"event")
         assert await one.take(1, 0)
         for number in range(3):
-            take_in(one, number)
+            apply_event(one, number)
         await one.writer.flush()  # the marker: input up to 3
         for number in range(3, 10):
-            take_in(one, number, acked=kind == "marker")
+            apply_event(one, number, acked=kind == "marker")
         owned = {f"{topic} {kind}" for topic in (TOPICS.card_profiles, TOPICS.shared_profiles)}
         one.writer.producer.holds |= owned  # type: ignore[attr-defined]
         with pytest.raises(FlushError):
-            await one.writer.flush()  # they have left the process and are nowhere to be seen; it halts
+            await one.writer.flush()  # they have left the process and are not yet in the log; it halts
 
         assert await two.take(2, 0)
         written = len(broker.written)
         one.writer.producer.release("")  # type: ignore[attr-defined]
         one.writer.producer.release(owned.pop())  # type: ignore[attr-defined]
         assert len(broker.written) == written, "the broker took a write of an owner that has a successor"
-        assert not any(take_in(two, number) for number in range(3, 6))
+        assert not any(apply_event(two, number) for number in range(3, 6))
         await two.writer.flush()  # the marker: input up to 6, behind those rows
         assert await three.take(3, 0)  # kill -9
         assert three.writer.owned[0].applied[TOPICS.authorizations] == 6
-        lost = [number for number in range(6, 10) if take_in(three, number)]
-        assert not lost, f"events {lost} have no decision and are taken for repeats"
+        lost = [number for number in range(6, 10) if apply_event(three, number)]
+        assert not lost, f"events {lost} have no decision and count as repeats"
 
     play(scenario)
 
 
 def test_a_worker_that_has_a_successor_learns_it_from_its_first_write(play: Callable[[Play], None]) -> None:
-    """Also where its lease is good: an administrator has removed it from the group, or its clock stood still."""
+    """Also if its lease is valid: an administrator removed it from the group, or its clock stood still."""
 
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         one, two = new(), new()
         assert await one.take(1, 0)
         assert await two.take(2, 0)
         written = len(broker.written)
-        take_in(one, 0)
+        apply_event(one, 0)
         with pytest.raises(ExpelledError, match="has a later owner"):
             await one.writer.flush()
         assert len(broker.written) == written
@@ -128,7 +128,7 @@ def test_an_owner_renews_its_fence_in_every_log(play: Callable[[Play], None]) ->
     play(scenario)
 
 
-def test_without_a_fence_nothing_is_asked_and_nothing_identified(play: Callable[[Play], None]) -> None:
+def test_without_a_fence_no_producer_id_is_asked_for_or_used(play: Callable[[Play], None]) -> None:
     async def scenario(broker: FakeBroker, new: Callable[[], Worker]) -> None:
         worker = new()
         worker.writer.fence = None
@@ -158,7 +158,7 @@ def test_a_takeover_that_another_rebalance_interrupts_restores_nothing(play: Cal
     play(scenario)
 
 
-def test_a_fence_of_the_fakes_refuses_who_comes_late() -> None:
+def test_the_fake_fence_refuses_a_late_owner() -> None:
     """The oracle of the tests above."""
 
     async def play() -> None:
@@ -166,7 +166,7 @@ def test_a_fence_of_the_fakes_refuses_who_comes_late() -> None:
         fence = FakeFence(broker)
         late = await fence.take(0, [tp])
         await fence.take(0, [tp])
-        broker.owners["sekisho-0"] = -1  # its request was under way all the time
+        broker.owners["sekisho-0"] = -1  # its request was in flight all the time
         with pytest.raises(ExpelledError):
             await fence.take(0, [tp])
         assert late.epoch == 0
