@@ -22,13 +22,13 @@ PARTITIONS = 2
 
 _LONG = 3_650 * DAY_MS
 KEEP = TopicRetention(authorizations=_LONG, authorization_outcomes=_LONG, fraud_reports=_LONG)
-"""Tests stamp events with times of their own, and the broker looks every five minutes for what is too old."""
+"""Keeps records with any time: tests use their own times, and the broker deletes old records every five minutes."""
 
 NewWorker = Callable[..., WorkerSettings]
 
 
 def refuse(kind: str, reason: str) -> None:
-    """Skip with one line, or fail where the run requires this kind of broker (SEKISHO_REQUIRE_KAFKA=1)."""
+    """Skip with one line, or fail if the run requires this kind of broker (SEKISHO_REQUIRE_KAFKA=1)."""
     line = f"{kind}: {reason}"
     if os.environ.get(f"SEKISHO_REQUIRE_{kind.upper()}") == "1":
         pytest.fail(line)

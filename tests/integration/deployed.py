@@ -34,7 +34,7 @@ policy: {{inline: {{version: t, global: {{review: 1, step_up: 2, block: 3}}}}}} 
 
 
 class Deployed(NamedTuple):
-    """Where everything is."""
+    """The files and topics of a deployment."""
 
     broker: Broker
     topics: Topics
@@ -44,31 +44,31 @@ class Deployed(NamedTuple):
 
     @contextmanager
     def worker(self) -> Iterator[Child]:
-        """Run a worker; whoever has not ended it is told why it ended."""
+        """Run a worker until the context ends; the error of an early end includes its last lines."""
         with running(
             ["worker", "--config", str(self.config)], self.config.with_suffix(".log"), patience_s=END_S
         ) as one:
             yield one
 
     def records(self, topic: str, at_least: int) -> list[ConsumerRecord]:
-        """Read a topic from its start until it has so many records, in order."""
+        """Read a topic from its start until it has this many records, in order."""
         found = asyncio.run(read(self.broker, topic, at_least, READ_S))
         return sorted(found, key=lambda record: (record.partition, record.offset))
 
     def balance(self) -> Balance:
-        """Ask the worker what it has counted; nothing, while it starts."""
+        """Read the worker's counters; empty while it starts."""
         try:
             return counted(fetch(f"http://127.0.0.1:{self.port}/metrics").decode())
         except OSError:
             return Balance(events=0, decisions=0, dead_letters=0, repeats=0)
 
     def await_flush(self, worker: Child) -> None:
-        """Wait until the group has committed all authorizations: only what is durable in profiles is."""
+        """Wait until the group has committed all authorizations: only input whose profiles are durable is committed."""
         topic, group = self.topics.authorizations, self.group
         deadline = time.monotonic() + READ_S
         while asyncio.run(self._lag(topic, group)):
             worker.require_running()
-            assert time.monotonic() < deadline, "not committed"
+            assert time.monotonic() < deadline, "authorizations are not committed"
 
     async def _lag(self, topic: str, group: str) -> int:
         async with consumer(self.broker, group_id=group) as client:
@@ -78,7 +78,7 @@ class Deployed(NamedTuple):
             return sum([ends[tp] - (await client.committed(tp) or 0) for tp in tps])
 
     def await_balance(self, worker: Child, events: int) -> Balance:
-        """Wait until the worker has counted so many authorizations, all of them with what became of them."""
+        """Wait until the worker has counted this many authorizations and a result for each."""
         deadline = time.monotonic() + READ_S
         while (found := self.balance()).events < events or not found.holds:
             worker.require_running()
@@ -87,7 +87,7 @@ class Deployed(NamedTuple):
 
 
 def deploy(broker: Broker, settings: WorkerSettings, directory: Path, more: str = "") -> Deployed:
-    """Write the configuration of a worker for topics that are there."""
+    """Write the configuration of a worker for existing topics."""
     bundle = directory / "bundle"
     bundle.mkdir()
     for name, content in bundle_files().items():
@@ -108,6 +108,6 @@ def deploy(broker: Broker, settings: WorkerSettings, directory: Path, more: str 
 
 
 def kill(child: Child) -> None:
-    """End a process as `kill -9` does, and wait until it has."""
+    """End a process as `kill -9` does, and wait for its end."""
     child._process.kill()
     child._process.wait(END_S)

@@ -1,4 +1,4 @@
-"""An engine that needs no model: it answers with what it was given."""
+"""An engine that needs no model: it answers each event with the event."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from scoring.profile import Changelog
 
 
 class EchoEngine:
-    """Decide every payload with itself. Payloads that begin with `!` do something else.
+    """Decides every payload with the payload itself. Payloads that begin with `!` have other effects.
 
     `!letter` becomes a dead letter, `!alert` raises an alert as well, `!crash` makes the engine fail and `!hang` makes
     it never return. The key of a decision is its source offset; its value is `merchants known|process|payload`.
@@ -31,7 +31,7 @@ class EchoEngine:
         mark: Callable[[str], None],
         emitted: Emitted,
     ) -> Outputs:
-        """Echo, taking `batch_s` for it."""
+        """Return each payload as its decision, after `batch_s`."""
         time.sleep(self.batch_s)
         assert len(values) == len(source.offsets) == len(source.timestamps_ms)
         bad = [position for position, value in enumerate(values) if value.startswith(b"!letter")]
@@ -53,18 +53,18 @@ class EchoEngine:
         return outputs
 
     def outcomes(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
-        """Learn nothing."""
+        """Ignore outcomes."""
         return Outputs(tally=Tally(events=len(values)))
 
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
-        """Bury every report."""
+        """Refuse every report."""
         letters = [(b"%d" % offset, b"report|" + value) for value, offset in zip(values, source.offsets, strict=True)]
         return Outputs(dead_letters=letters, tally=refused(len(values), range(len(values))))
 
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:
-        """Remember the last record of each key; `!letter` is refused."""
+        """Keep the last record of each key; `!letter` is refused."""
         for key, value in zip(keys, values, strict=True):
             if value is None:
                 self.merchants.pop(key, None)
@@ -81,7 +81,7 @@ class EchoEngine:
         received_at_ms: int,
         emitted: Emitted,
     ) -> Outputs:
-        """Refuse `!letter`, with a real letter."""
+        """Refuse `!letter`, with a real dead letter."""
         bad = [
             position
             for position, value in enumerate(values)
@@ -104,24 +104,24 @@ class EchoEngine:
         return Outputs(dead_letters=letters, tally=refused(len(values), bad))
 
     def set_partitions(self, partitions: int) -> None:
-        """Keep nothing of any."""
+        """Ignore partitions."""
 
     @property
     def changelog(self) -> Changelog:
-        """Have none: the tests that use this engine run without durable profiles."""
+        """Fail: the tests with this engine run without durable profiles."""
         raise AssertionError("no profiles here")
 
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
-        """Remember nothing."""
+        """Restore no cases."""
         return 0
 
     @property
     def reach_of_cases_ms(self) -> int:
-        """Look back at nothing."""
+        """Return 0: there are no cases."""
         return 0
 
 
 def refused(events: int, positions: Sequence[int]) -> Tally:
-    """Count what was buried as an engine does."""
+    """Count dead letters as an engine does."""
     letters = {"EMPTY": len(positions)} if positions else {}
     return Tally(events=events, dead_letters=letters, letter_runs=letter_runs(events, positions))

@@ -1,4 +1,4 @@
-"""What only a real Kafka does: transactions, refusals, topics that vanish."""
+"""Behaviour that only a real Kafka has: transactions, refused produces, topics that are deleted."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ async def transactions(settings: WorkerSettings) -> None:
         await client.stop()
 
 
-def test_rolled_back_events_are_not_decided_and_markers_do_not_hold_up_the_commit(
+def test_aborted_events_are_not_decided_and_control_records_do_not_delay_the_commit(
     apache: Broker, new_worker: NewWorker
 ) -> None:
     settings = new_worker(apache)
@@ -79,7 +79,7 @@ async def delete(settings: WorkerSettings, topic: str) -> None:
         await admin.close()
 
 
-def test_an_output_topic_that_vanishes_halts_the_worker(apache: Broker, new_worker: NewWorker) -> None:
+def test_an_output_topic_that_is_deleted_halts_the_worker(apache: Broker, new_worker: NewWorker) -> None:
     settings = new_worker(apache, emit=Emit(ack_timeout_s=2.0))
     fill(settings, numbered(20))
     with worker_process(settings) as worker:
@@ -91,9 +91,7 @@ def test_an_output_topic_that_vanishes_halts_the_worker(apache: Broker, new_work
 
 
 @pytest.mark.parametrize("field", ["decisions", "merchants"])
-def test_a_missing_topic_is_found_before_anything_is_consumed(
-    apache: Broker, new_worker: NewWorker, field: str
-) -> None:
+def test_a_missing_topic_is_found_before_the_first_event(apache: Broker, new_worker: NewWorker, field: str) -> None:
     settings = new_worker(apache)
     asyncio.run(delete(settings, getattr(settings.topics, field)))
     fill(settings, numbered(5))

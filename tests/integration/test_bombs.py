@@ -1,4 +1,4 @@
-"""What an attacker sends in a megabyte takes a bounded part of a worker's memory, and the stream goes on."""
+"""Compressed bombs of a megabyte take bounded memory of a worker, and the stream continues."""
 
 import asyncio
 import time
@@ -23,15 +23,16 @@ pytestmark = pytest.mark.kafka
 
 MIB = 1 << 20
 GROWTH_MAX = 128 * MIB
-"""The 64 MiB of `in_flight_max_bytes`, a batch of 16 MiB beyond them, the same again while it is unpacked, and what
-fetches bring. Without the bounds the first of the bombs alone takes 600."""
+"""The 64 MiB of `in_flight_max_bytes`, a batch of 16 MiB beyond them, the same again while it is unpacked, and the data
+of fetches. Without the bounds the first of the bombs alone takes 600.
+"""
 
 GOOD_SINCE_MS = 1_777_604_400_000
 TIMES = {"first_ms": GOOD_SINCE_MS, "max_ms": GOOD_SINCE_MS}
 
 
 def bombs() -> list[bytes]:
-    """Batches of which none may be unpacked; at most a megabyte each."""
+    """Batches that must not be unpacked; at most a megabyte each."""
     return [
         build.bomb("gzip", 300 * MIB, **TIMES),
         build.bomb("zstd", 1_900 * MIB, **TIMES),
@@ -43,7 +44,7 @@ def bombs() -> list[bytes]:
 
 
 def fits() -> list[bytes]:
-    """Batches within the bound that would not be together, or would not be as objects."""
+    """Batches within the bound, which together, or as objects, would exceed it."""
     many_headers = [Row(0, b"{", headers=[(b"", None)] * 2_000_000)]
     return [build.bomb("gzip", 15 * MIB, **TIMES)] * 8 + [build.batch(many_headers, codec="zstd", **TIMES)]
 
@@ -71,13 +72,13 @@ def growth(child: Child, before: int) -> int:
 
 
 def forget_peak(child: Child) -> int:
-    """Let the peak of a process begin anew; return what it has now."""
+    """Reset the peak memory of a process; return its present memory."""
     Path(f"/proc/{child.pid}/clear_refs").write_text("5")
     return memory(child, "VmRSS")
 
 
 def letters(place: Deployed, worker: Child, topic: str, records: int) -> list[DeadLetter]:
-    """Wait until dead letters account for so many records of a topic."""
+    """Wait until dead letters account for this many records of a topic."""
     deadline = time.monotonic() + 60
     while True:
         read = [letter_of(record.value) for record in place.records(place.topics.dead_letters, 0)]
@@ -97,7 +98,7 @@ def place(apache: Broker, new_worker: NewWorker, tmp_path: Path) -> Deployed:
     return deploy(apache, new_worker(apache), tmp_path)
 
 
-def test_bombs_on_each_input_are_buried_and_what_is_good_around_them_is_decided(
+def test_bombs_on_each_input_get_dead_letters_and_good_events_around_them_are_decided(
     place: Deployed, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topics, every = place.topics, [*bombs(), *fits()]
@@ -124,22 +125,22 @@ def test_bombs_on_each_input_are_buried_and_what_is_good_around_them_is_decided(
         ]
         assert decided(place, 400) == expected
         found = letters(place, worker, topics.authorizations, 3 * EVERY)
-        buried = [offset for letter in found for offset in offsets_of(letter)]
-        assert len(buried) == len(set(buried)) == 3 * EVERY
+        lettered = [offset for letter in found for offset in offsets_of(letter)]
+        assert len(lettered) == len(set(lettered)) == 3 * EVERY
         assert worker.end(30.0) == 0, worker.last_lines()
     assert decided(place, 400) == expected
     check_commands(place, capsys)
 
 
 def check_letters(found: list[DeadLetter], *, first: int) -> None:
-    """Look at the letters of one topic: each batch in its place, by its offsets, with its reason."""
+    """Check the letters of one topic: each batch by its place, offsets and reason."""
     oversize = sorted(name_of(letter).rpartition("/")[2] for letter in found if letter.reason == "OVERSIZE_BATCH")
     assert oversize == sorted([*(f"{first + k}" for k in range(7)), f"{first + 7}-{first + REFUSED - 1}"])
     assert len(found) == len(oversize) + TAKEN_IN
 
 
 def check_commands(place: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
-    """`sekisho dlq` names the ranges, and refuses to redrive what is in batches that are still too large."""
+    """Check that `sekisho dlq` names the ranges and refuses to redrive batches that are still too large."""
     config = ["--config", str(place.config)]
     topic = place.topics.authorizations
     assert main(["dlq", "list", *config, "--each", "--topic", topic, "--reason", "OVERSIZE_BATCH"]) == 0

@@ -1,4 +1,4 @@
-"""Every topic in every codec: written by producers and by the broker, read by everybody, across kills."""
+"""Every topic in every codec, compressed by producers and by the broker, is read by all readers, across kills."""
 
 import asyncio
 from collections import Counter
@@ -33,13 +33,13 @@ from tests.state.fakes import FlushTelemetry, ProfileEngine
 pytestmark = pytest.mark.kafka
 
 COMPRESSED = [codec for codec in CODECS if codec != "none"]
-EVENTS = 40  # of each codec and partition
+EVENTS = 40  # for each codec and partition
 SENT_MS = 1_777_604_400_000
 OUTPUTS = ("decisions", "alerts", "dead_letters")
 
 
 async def compress(place: Deployed, codec: str) -> None:
-    """Let the broker compress all topics of a deployment anew with one codec, from now on."""
+    """Set one codec for all topics of a deployment: the broker compresses new batches with it."""
     topics = [getattr(place.topics, field) for field in Topics.__struct_fields__]
     admin = AIOKafkaAdminClient(**client_options(place.broker))
     await admin.start()
@@ -61,7 +61,7 @@ async def compress(place: Deployed, codec: str) -> None:
 
 
 async def send(place: Deployed, codec: str, phase: str) -> None:
-    """Send events, of which some are refused, outcomes, reports and merchants; compressed by the producer as well."""
+    """Send events, some of them refused, outcomes, reports and merchants; the producer compresses too."""
     topics, acks = place.topics, []
     client = aiokafka.AIOKafkaProducer(**client_options(place.broker), acks="all", compression_type=codec, linger_ms=20)
     await client.start()
@@ -108,14 +108,14 @@ def expected(*phases: str) -> Counter[str]:
 
 
 def decided(place: Deployed, *phases: str) -> None:
-    """Wait until what was sent is decided, all of it once."""
+    """Wait until all that was sent is decided, each event once."""
     wanted = expected(*phases)
     records = place.records(place.topics.decisions, wanted.total())
     assert Counter(orjson.loads(record.value)["decision_id"] for record in records) == wanted
 
 
 async def codecs_of(broker: Broker, topic: str) -> set[int]:
-    """Look into the stored batches of a topic: in which codecs are they?"""
+    """Return the codecs of the stored batches of a topic."""
     found: set[int] = set()
     async with reader(broker, topic) as client:
         ends = await client.end_offsets(client.assignment())
@@ -164,7 +164,7 @@ def test_every_topic_in_every_codec_is_read_and_written_across_kills(
 
 
 def work(place: Deployed, worker: Child, phase: str) -> None:
-    """Have a worker answer something in every codec; after each, its profiles have had time for a flush."""
+    """Send events in every codec to a worker; after each, wait until its profiles can be flushed."""
     for number, codec in enumerate(COMPRESSED, 1):
         asyncio.run(compress(place, codec))
         asyncio.run(send(place, codec, phase))
@@ -174,7 +174,7 @@ def work(place: Deployed, worker: Child, phase: str) -> None:
 
 
 def check_outputs(place: Deployed) -> None:
-    """Read the outputs back as a replay does, and see that each has all it should, once."""
+    """Read the outputs back as a replay does; each must have all its records, once."""
 
     async def all_of(topic: str) -> list[Any]:
         async with following(place.broker, [topic], from_start=True) as consumer:
@@ -195,7 +195,7 @@ def check_outputs(place: Deployed) -> None:
 
 
 async def check_followed(place: Deployed) -> None:
-    """Follow `shared-profiles` as a worker does that owns nothing."""
+    """Follow `shared-profiles` as a worker without partitions does."""
     settings = WorkerSettings(broker=place.broker, topics=place.topics, state=State())
     engine = ProfileEngine(PARTITIONS, ProfileLimits())
     follower = Follower(settings, engine, FlushTelemetry())  # type: ignore[arg-type]

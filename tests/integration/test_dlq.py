@@ -1,4 +1,4 @@
-"""Refused events get back on their partition of Apache Kafka, and a real worker decides each of them once."""
+"""Refused events return to their partition of Apache Kafka, and a real worker decides each of them once."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ model: {{bundle_dir: "{bundle}"}}
 
 
 class Place(NamedTuple):
-    """Where the test is: topics on a broker, and the same deployment before and after its limit was raised."""
+    """Topics on a broker, and the same deployment before and after its limit was raised."""
 
     broker: Broker
     topics: Topics
@@ -121,7 +121,7 @@ async def delete_before(place: Place, partition: int, offset: int) -> None:
 
 
 def run(capsys: pytest.CaptureFixture[str], verb: str, config: Path, *words: str) -> tuple[int, list[str]]:
-    """Run the command and return its status and lines, which hold nothing of an event."""
+    """Run the command; return its status and lines. No line may hold content of an event."""
     status = main(["dlq", verb, "--config", str(config), *words])
     out, err = capsys.readouterr()
     assert token("card-1") not in out + err
@@ -211,7 +211,7 @@ def test_a_transaction_that_stays_open_does_not_hide_what_was_redriven(
 
 
 def check_copies(originals: list[ConsumerRecord], copies: list[ConsumerRecord]) -> None:
-    """Each copy is its original but for its offset and what its headers say of that."""
+    """Compare each copy with its original: only the offset and the headers about it differ."""
     sources = [record for record in originals if len(record.value) > 1_024]
     assert len(copies) == len(sources) == 3
     for copy, source in zip(copies, sources, strict=True):
@@ -226,7 +226,7 @@ def check_copies(originals: list[ConsumerRecord], copies: list[ConsumerRecord]) 
 
 
 def mend(place: Place, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Mend the broken event: first with the wrong card and at a place without a letter, then rightly."""
+    """Mend the broken event: first wrongly (another card; an offset without a letter), then correctly."""
     mended: dict[str, Any] = event(event_id="e-mended")
     wrong = event(event_id="e-mended", card={"pan_hmac": token("card-3")})
     file.write_bytes(line(place, 2, wrong) + b"\n" + line(place, 0, mended))

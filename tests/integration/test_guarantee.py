@@ -1,4 +1,4 @@
-"""No authorization is lost, on either broker: what is committed has been delivered, whatever ends the worker."""
+"""No authorization is lost, on either broker: all committed input has its outputs, however the worker ends."""
 
 import asyncio
 import time
@@ -41,12 +41,12 @@ def offsets(settings: WorkerSettings) -> dict[int, int]:
 
 
 def slow_consume() -> Consume:
-    """With a worker that takes 20 ms for a batch: 5,000 events/s, so that it can be met in the middle."""
+    """Make a batch take 20 ms, so 5,000 events/s: the worker is still busy when the test acts."""
     return Consume(group=f"group-{uuid.uuid4().hex[:8]}", commit_interval_s=0.1, batch_max_events=100)
 
 
 def await_offsets(settings: WorkerSettings, expected: dict[int, int]) -> None:
-    """Wait until the group has committed what is expected, and nothing else."""
+    """Wait until the group has committed exactly the expected offsets."""
     deadline = time.monotonic() + END_S
     while (found := offsets(settings)) != expected:
         assert time.monotonic() < deadline, f"committed {found}, expected {expected}"
@@ -125,10 +125,10 @@ def test_a_killed_worker_loses_nothing(broker: Broker, new_worker: NewWorker) ->
         counts = Counter(key for key, _ in found[number])
         assert set(counts) == set(range(len(part)))
         repeated = sum(counts.values()) - len(counts)
-        assert repeated <= 5_000, "at most what a commit interval lets through and what was in flight"
+        assert repeated <= 5_000, "at most the events of one commit interval and those in flight may come twice"
 
 
-def test_mostly_poison_stops_the_worker_instead_of_draining_the_topic(broker: Broker, new_worker: NewWorker) -> None:
+def test_too_many_dead_letters_stop_the_worker_before_the_topic_ends(broker: Broker, new_worker: NewWorker) -> None:
     settings = new_worker(broker, poison=PoisonLimit(window_events=100, max_ratio=0.5, max_letters=20))
     fill(settings, [*numbered(100), *[b"!letter"] * 10])
     with worker_process(settings) as worker:
@@ -138,7 +138,7 @@ def test_mostly_poison_stops_the_worker_instead_of_draining_the_topic(broker: Br
     assert offsets(settings) == {0: 110}
 
 
-def test_dead_letters_in_a_row_stop_the_worker_however_many_good_events_went_before(
+def test_dead_letters_in_a_row_stop_the_worker_after_any_number_of_good_events(
     broker: Broker, new_worker: NewWorker
 ) -> None:
     settings = new_worker(broker, poison=PoisonLimit(max_consecutive=20))
@@ -198,12 +198,12 @@ async def load_keyed(broker: Broker, topic: str, count: int) -> None:
 
 
 def test_two_workers_share_the_partitions_and_one_takes_over(broker: Broker, new_worker: NewWorker) -> None:
-    """With no timed commit: what a rebalance or a stop does not commit itself would be decided twice."""
+    """Without timed commits: input that a rebalance or a stop does not commit would be decided twice."""
     settings = new_worker(broker, consume=Consume(group=f"group-{uuid.uuid4().hex[:8]}", commit_interval_s=600.0))
     sent = 0
 
     def decide_more() -> dict[int, int]:
-        """Send one event to each partition, wait for both decisions and return which process made each last one."""
+        """Send one event to each partition, wait for both decisions, and return the process of each last decision."""
         nonlocal sent
         fill(settings, numbered(1, sent), numbered(1, sent))
         sent += 1

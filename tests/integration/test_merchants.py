@@ -1,4 +1,4 @@
-"""Merchants on a real broker: a refused record has one dead letter, and partitions that are added are followed."""
+"""Merchants on a real broker: a refused record has one dead letter, and added partitions are followed."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.kafka
 
 
 async def produce(settings: WorkerSettings, partition: int, *values: bytes) -> None:
-    """Write records of merchants, each under a key of its own: the topic is compacted."""
+    """Write records of merchants, each with a key of its own: the topic is compacted."""
     async with producer(settings.broker) as client:
         for value in values:
             await client.send_and_wait(
@@ -40,14 +40,14 @@ def send(settings: WorkerSettings, *values: bytes) -> None:
 
 
 def lettered(settings: WorkerSettings, at_least: int) -> list[int]:
-    """Read which offsets of merchants have a dead letter."""
+    """Return the offsets of merchants that have a dead letter."""
     letters = [letter_of(r.value) for r in asyncio.run(read(settings.broker, settings.topics.dead_letters, at_least))]
     assert all(isinstance(letter, DeadLetter) and letter.topic == settings.topics.merchants for letter in letters)
     return [letter.offset for letter in letters if letter is not None]
 
 
 def await_kept(settings: WorkerSettings, at_least: int) -> None:
-    """Wait until the group keeps that letters are written up to an offset, or beyond."""
+    """Wait until the group has committed that letters are written up to this offset at least."""
     topic, deadline = settings.topics.merchants, time.monotonic() + END_S
     while True:
         found = asyncio.run(committed(settings.broker, settings.consume.group, topic, [0])).get(0, 0)
@@ -56,7 +56,7 @@ def await_kept(settings: WorkerSettings, at_least: int) -> None:
         assert time.monotonic() < deadline, f"kept {found}, expected {at_least}"
 
 
-def test_a_refused_record_has_one_letter_over_starts_workers_and_rebalances(
+def test_a_refused_record_has_one_letter_across_starts_workers_and_rebalances(
     apache: Broker, new_worker: NewWorker
 ) -> None:
     settings = new_worker(apache)

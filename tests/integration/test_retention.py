@@ -1,4 +1,4 @@
-"""What a broker says of how it keeps a topic is what a replay of old events goes by."""
+"""The retention that a broker reports for a topic, which replay uses for old events."""
 
 import asyncio
 import uuid
@@ -12,7 +12,7 @@ from streams.replay.retention import Retention, retention_of
 
 
 def kept(broker: Broker, **configs: str) -> tuple[str, Retention]:
-    """Create a topic with Kafka's configs, their dots written as underscores, and ask about it."""
+    """Create a topic with these configs, their dots written as underscores, and return its reported retention."""
     name = f"retention-{uuid.uuid4().hex[:8]}"
     written = {config.replace("_", "."): value for config, value in configs.items()}
     plan = TopicPlan(name=name, partitions=1, replication_factor=1, configs=written)
@@ -20,7 +20,7 @@ def kept(broker: Broker, **configs: str) -> tuple[str, Retention]:
     return name, asyncio.run(retention_of(broker, name))
 
 
-def test_a_broker_tells_how_long_it_keeps_records(broker: Broker) -> None:
+def test_a_broker_reports_how_long_it_keeps_records(broker: Broker) -> None:
     name, found = kept(broker, retention_ms="60000")
     assert found == Retention(topic=name, retention_ms=60_000, is_dated_by_broker=False)
     name, found = kept(broker, retention_ms="-1")
@@ -36,6 +36,6 @@ def test_topics_that_were_just_created_are_known_with_all_their_partitions(broke
 
 
 @pytest.mark.kafka
-def test_apache_kafka_tells_its_defaults_too_and_whose_the_timestamps_are(apache: Broker) -> None:
+def test_apache_kafka_reports_its_defaults_and_the_timestamp_type(apache: Broker) -> None:
     assert kept(apache)[1].retention_ms == 7 * 86_400_000
     assert kept(apache, message_timestamp_type="LogAppendTime")[1].is_dated_by_broker

@@ -1,4 +1,4 @@
-"""A producer that spreads each card over two partitions of Apache Kafka: a real worker says so, and names no card."""
+"""A producer that spreads each card over two partitions: a real worker on Apache Kafka reports it and names no card."""
 
 import asyncio
 import json
@@ -103,7 +103,7 @@ def assert_names_no_card(text: str, values: list[bytes]) -> None:
         assert f"{card:x}" not in text
 
 
-def test_a_card_in_two_partitions_is_noticed_and_stays_unnamed(place: Place) -> None:
+def test_a_card_in_two_partitions_is_reported_without_its_name(place: Place) -> None:
     here, there = events("a", range(CARDS)), events("b", range(CARDS))
     expected = len(sampled(here))
     assert expected > 2
@@ -121,7 +121,7 @@ def test_a_card_in_two_partitions_is_noticed_and_stays_unnamed(place: Place) -> 
     with place.worker():
         place.await_decisions(4 * CARDS)
         shown.append(place.metrics())
-        assert total(shown[1], "sekisho_card_conflicts_total") == 0, "known since before the restart"
+        assert total(shown[1], "sekisho_card_conflicts_total") == 0, "it was reported before the restart"
         place.send(events("d", range(2 * CARDS)))
         place.await_decisions(6 * CARDS)
         shown.append(place.metrics())

@@ -1,7 +1,7 @@
-"""A worker with the echo engine, as a process of its own: `python -m tests.integration.worker '<settings as JSON>'`.
+"""A worker with the echo engine, as its own process: `python -m tests.integration.worker '<settings as JSON>'`.
 
-With the argument `refuse`, outputs of a batch that holds a payload beginning with `!refuse` are never accepted; with
-`slow`, every batch takes 20 ms; with `unchecked`, it does not ask for its rights before it begins.
+Arguments: `refuse`: outputs of a batch with a payload that begins with `!refuse` are not accepted. `slow`: every
+batch takes 20 ms. `unchecked`: the worker does not check its rights at the start.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from tests.integration.fakes import EchoEngine
 
 
 class RefusingEmitter(Emitter):
-    """Fail as a broker does that has lost its replicas: the produce is taken, the acknowledgement is an error."""
+    """Fails like a broker without enough replicas: the produce is sent, the acknowledgement is an error."""
 
     def emit(self, batch: Batch, outputs: Outputs, now_ms: int) -> list[Ack]:
-        """Produce nothing for a batch that is to be refused."""
+        """Produce nothing for a batch that is refused."""
         if not any(value.startswith(b"!refuse") for value in batch.values):
             return super().emit(batch, outputs, now_ms)
         refused: asyncio.Future[object] = asyncio.get_running_loop().create_future()
@@ -36,7 +36,7 @@ class RefusingEmitter(Emitter):
 
 
 async def believed(*_: object) -> None:
-    """Ask for nothing."""
+    """Check no rights."""
 
 
 def main() -> int:

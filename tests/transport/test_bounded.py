@@ -1,4 +1,4 @@
-"""Records polled one by one are aiokafka's own; a batch that is refused is told of in its turn and passed."""
+"""Records polled one by one are aiokafka's own; a refused batch is reported in its place and skipped."""
 
 import asyncio
 from typing import Any
@@ -38,13 +38,13 @@ class FakeFetcher:
 
 
 class BareConsumer(BoundedConsumer):
-    """A consumer without a connection, which has nothing to close."""
+    """A consumer without a connection, so there is nothing to close."""
 
     def __del__(self) -> None: ...
 
 
 def consumer(**fetched: tuple[TopicPartition, bytes, int]) -> Any:
-    """A consumer that has fetched some bytes of partitions, from a position on."""
+    """Make a consumer that has fetched some bytes of partitions, from a position on."""
     made = BareConsumer.__new__(BareConsumer)
     made._closed = False
     made._limit = MIB
@@ -70,7 +70,7 @@ def drain(one: Any, **options: Any) -> list[Record]:
         for records in poll(one, **options).values():
             assert len(records) <= options.get("max_records", 1 << 20)
             found += records
-            assert one.positions[HERE].position > records[-1].offset, "a gap at the end is passed, no record is"
+            assert one.positions[HERE].position > records[-1].offset, "it must pass a gap at the end, and no record"
     return found
 
 
@@ -102,7 +102,7 @@ def test_records_equal_those_of_aiokafka(batches: list[tuple[str, set[int], int]
     assert one.positions[HERE].position == base
 
 
-def test_a_refused_batch_is_told_of_between_what_stands_around_it() -> None:
+def test_a_refused_batch_is_reported_between_the_records_around_it() -> None:
     raw = build.values(b"a", b"b") + build.bomb("zstd", 2 * MIB, base=2) + build.values(b"c", base=3)
     one = consumer(here=(HERE, raw, 0))
     told: list[Any] = []
@@ -114,7 +114,7 @@ def test_a_refused_batch_is_told_of_between_what_stands_around_it() -> None:
     assert one.positions[HERE].position == 4
 
 
-def test_one_who_does_not_expect_such_a_batch_is_told_where_it_lies() -> None:
+def test_a_caller_that_does_not_expect_such_a_batch_gets_an_error_with_its_offsets() -> None:
     with pytest.raises(RefusedBatchError, match=r"merchants\[0\], offsets 7 to 7: OVERSIZE_BATCH, \d+ bytes as stored"):
         poll(consumer(here=(HERE, build.bomb("gzip", 2 * MIB, base=7), 7)))
 
@@ -130,13 +130,13 @@ def test_one_poll_unpacks_one_batch_of_a_partition() -> None:
         }
 
 
-def test_only_what_is_asked_for_is_taken() -> None:
+def test_only_wanted_partitions_are_taken() -> None:
     one = consumer(here=(HERE, build.values(b"a"), 0), there=(THERE, build.values(b"b"), 0))
     assert list(poll(one, THERE)) == [THERE]
     assert list(poll(one, HERE)) == [HERE]
 
 
-def test_an_error_comes_after_what_is_good() -> None:
+def test_an_error_comes_after_the_good_records() -> None:
     one = consumer(here=(HERE, build.values(b"a"), 0))
     one._fetcher._records[THERE] = FakeError()
     assert list(poll(one)) == [HERE]
@@ -153,7 +153,7 @@ def test_a_wrong_checksum_is_an_error_and_the_position_stays() -> None:
     assert one.positions[HERE].position == 5
 
 
-def test_without_anything_it_waits_as_long_as_it_may() -> None:
+def test_without_records_it_waits_until_its_timeout() -> None:
     one = consumer()
     assert poll(one) == {}
     assert one._fetcher.waits == 0
@@ -164,7 +164,7 @@ def test_without_anything_it_waits_as_long_as_it_may() -> None:
         poll(one)
 
 
-def test_what_was_fetched_before_a_seek_is_dropped() -> None:
+def test_records_fetched_before_a_seek_are_dropped() -> None:
     one = consumer(here=(HERE, build.values(b"a"), 0))
     one.positions[HERE].position = 9
     assert poll(one) == {}
@@ -176,13 +176,13 @@ def test_the_size_and_time_of_its_batch_are_with_each_record() -> None:
     assert [record.stored for record in poll(consumer(here=(HERE, raw, 0)))[HERE]] == [(len(raw), 5)] * 2
 
 
-def test_headers_that_are_none_are_left_out() -> None:
+def test_malformed_headers_are_left_out() -> None:
     raw = build.stored(bytes([14, 0, 0, 0, 1, 1, 2, 100]), count=1)
     (record,) = poll(consumer(here=(HERE, raw, 0)))[HERE]
     assert (record.value, record.headers) == (None, ())
 
 
-def test_one_who_waits_while_the_consumer_closes_gets_nothing() -> None:
+def test_a_poll_that_waits_while_the_consumer_closes_returns_nothing() -> None:
     one = consumer()
 
     async def play() -> dict[TopicPartition, list[Record]]:

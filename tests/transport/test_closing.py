@@ -1,4 +1,6 @@
-"""A consumer that is closed at once, or while it waits after an error, closes wholly and does not cancel its caller."""
+"""A consumer that is closed at once, or while it waits after an error, closes all its parts and does not cancel its
+caller.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,7 +20,7 @@ TP = TopicPartition("merchants", 0)
 
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch) -> list[AIOKafkaClient]:
-    """Note the clients that closed, and connect none."""
+    """Record the clients that were closed, and connect none."""
     clients: list[AIOKafkaClient] = []
 
     async def bootstrap(self: AIOKafkaClient) -> None:
@@ -63,7 +65,7 @@ def test_a_consumer_closes_its_connections_while_a_fetch_waits_after_an_error(cl
         await consumer.start()
         waiting = asyncio.create_task(asyncio.sleep(60))
         consumer._fetcher._pending_tasks.add(waiting)
-        await asyncio.sleep(0)  # all tasks have begun
+        await asyncio.sleep(0)  # all tasks have started
         await consumer.stop()
         assert waiting.cancelled()
         return consumer
@@ -72,7 +74,7 @@ def test_a_consumer_closes_its_connections_while_a_fetch_waits_after_an_error(cl
     assert closed == [consumer._client]
 
 
-def test_a_consumer_whose_fetcher_failed_closes_its_connections_and_says_so(closed: list[AIOKafkaClient]) -> None:
+def test_a_consumer_whose_fetcher_failed_closes_its_connections_and_raises(closed: list[AIOKafkaClient]) -> None:
     async def fail() -> None:
         raise KafkaError("a fault of the fetcher")
 
@@ -90,7 +92,7 @@ def test_a_consumer_whose_fetcher_failed_closes_its_connections_and_says_so(clos
     assert len(closed) == 1
 
 
-def test_whoever_closes_a_consumer_can_still_be_cancelled(
+def test_the_caller_that_closes_a_consumer_can_still_be_cancelled(
     closed: list[AIOKafkaClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(self: AIOKafkaClient) -> None:

@@ -1,4 +1,4 @@
-"""Two policies of what may be committed: the watermark, or what is durable behind it."""
+"""Two policies of what may be committed: the watermark, or the durable input below it."""
 
 import pytest
 from faust.types import TP
@@ -20,7 +20,7 @@ def test_without_profiles_the_watermark_is_committed() -> None:
     commits = WatermarkCommits()
     assert set(commits.partitions(windows())) == {HERE, THERE}
     assert commits.offset(HERE, windows()) == 7
-    assert commits.offset(THERE, windows()) is None, "nothing of it is finished"
+    assert commits.offset(THERE, windows()) is None, "no event of it is finished"
     assert commits.offset(TP("other", 0), windows()) is None
     assert not commits.positions
 
@@ -31,7 +31,7 @@ def test_without_profiles_nothing_is_made_durable(call: str) -> None:
         getattr(WatermarkCommits(), call)(*([{}] if call == "start_from" else [HERE, 1]))
 
 
-def test_with_profiles_only_what_is_durable_is_committed_whatever_is_finished() -> None:
+def test_with_profiles_only_durable_input_is_committed() -> None:
     commits = DurableCommits()
     assert commits.partitions(windows()) == []
     assert commits.offset(HERE, windows()) is None
@@ -41,7 +41,7 @@ def test_with_profiles_only_what_is_durable_is_committed_whatever_is_finished() 
     assert (commits.partitions(windows()), commits.positions) == ([HERE], {HERE: 6})
 
 
-def test_a_new_assignment_takes_the_place_of_all_before_and_a_revoked_partition_is_forgotten() -> None:
+def test_a_new_assignment_replaces_the_old_one_and_a_revoked_partition_is_dropped() -> None:
     commits = DurableCommits()
     commits.start_from({HERE: 4, TP("authorizations", 2): 9})
     positions = {THERE: 2, HERE: 5}
@@ -49,4 +49,4 @@ def test_a_new_assignment_takes_the_place_of_all_before_and_a_revoked_partition_
     commits.forget(HERE)
     commits.forget(TP("other", 0))
     assert commits.positions == {THERE: 2}
-    assert positions == {THERE: 2, HERE: 5}, "the caller's own is left alone"
+    assert positions == {THERE: 2, HERE: 5}, "the caller's mapping must not change"

@@ -1,4 +1,4 @@
-"""What the consumer commits is the finished prefix of what it delivered, whatever Faust's own bookkeeping would say."""
+"""The consumer commits the finished prefix of what it delivered, independent of Faust's own bookkeeping."""
 
 import asyncio
 from collections import defaultdict
@@ -48,7 +48,7 @@ def consumer() -> Any:
 
 
 def bare_consumer() -> Any:
-    """A consumer without its app, loop and broker."""
+    """Make a consumer without its app, loop and broker."""
     bare = BatchConsumer.__new__(BatchConsumer)
     committed: list[dict[TP, int]] = []
     bare.app = SimpleNamespace(
@@ -127,7 +127,7 @@ def test_bytes_in_flight_are_bounded_over_all_partitions(consumer: Any) -> None:
     here, there = poll(consumer, {HERE: columns(0, 5, weight=limit - 10)}, {THERE: columns(0, 5, weight=20)})
     assert consumer._thread.rooms == [limit, 10]
     poll(consumer, {HERE: columns(5, 1)})
-    assert len(consumer._thread.polls) == 2, "there is no room for anything"
+    assert len(consumer._thread.polls) == 2, "there is no room left"
     consumer._thread.answers.clear()
     consumer.ack(there)
     poll(consumer, {})
@@ -146,7 +146,7 @@ def test_acknowledgements_out_of_order_commit_nothing_early(consumer: Any) -> No
     assert committable(consumer) == {HERE: 30}
 
 
-def test_gaps_left_by_compaction_and_transactions_are_passed_in_one_commit(consumer: Any) -> None:
+def test_gaps_by_compaction_and_transactions_are_passed_in_one_commit(consumer: Any) -> None:
     messages = poll(consumer, {HERE: columns(0, 4, end=9)}, {HERE: columns(9, 0, end=12)}, {HERE: columns(12, 1)})
     for message in messages:
         consumer.ack(message)
@@ -155,7 +155,7 @@ def test_gaps_left_by_compaction_and_transactions_are_passed_in_one_commit(consu
 
 def test_a_batch_of_a_lost_partition_commits_nothing(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     async def revoked(self: Any, tps: set[TP]) -> None:
-        assert committable(self) == {HERE: 5}, "Faust commits in here, so what is finished must still be known"
+        assert committable(self) == {HERE: 5}, "Faust commits in this call, so finished batches must still be known"
 
     monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", revoked)
     done, late = poll(consumer, {HERE: columns(0, 5)}, {HERE: columns(5, 5)})
@@ -165,7 +165,7 @@ def test_a_batch_of_a_lost_partition_commits_nothing(consumer: Any, monkeypatch:
     assert committable(consumer) == {}
 
 
-def test_after_a_rebalance_delivery_starts_where_the_broker_says(consumer: Any) -> None:
+def test_after_a_rebalance_delivery_starts_at_the_committed_offset(consumer: Any) -> None:
     poll(consumer, {HERE: columns(0, 5)})
     consumer._windows.clear()
     (again,) = poll(consumer, {HERE: columns(0, 5)})
@@ -214,8 +214,8 @@ def test_nothing_is_delivered_once_a_rebalance_has_begun(consumer: Any) -> None:
 
 
 @pytest.mark.parametrize("count", [3, 0], ids=["records", "gap"])
-def test_what_was_polled_before_a_rebalance_leaves_no_trace_after_it(consumer: Any, count: int) -> None:
-    """Handing over one partition's batch can wait for the flow, that is for the end of a rebalance."""
+def test_batches_polled_before_a_rebalance_are_forgotten(consumer: Any, count: int) -> None:
+    """Handing over one partition's batch can wait for the flow, which is until the end of a rebalance."""
 
     async def play() -> list[BatchMessage]:
         consumer._thread.answers.append({HERE: columns(0, 5), THERE: columns(1_400, count, end=1_417)})
@@ -243,7 +243,7 @@ def test_a_commit_that_failed_is_tried_again(consumer: Any) -> None:
     assert consumer.app.told == [{HERE: 5}]
 
 
-def test_acknowledging_twice_is_acknowledging_once(consumer: Any) -> None:
+def test_a_second_acknowledgement_has_no_effect(consumer: Any) -> None:
     (message,) = poll(consumer, {HERE: columns(0, 5)})
     assert consumer.ack(message)
     assert not consumer.ack(message)

@@ -1,4 +1,6 @@
-"""Where profiles are kept: what is committed is what they know, and nothing flows before they are back."""
+"""With durable profiles: only input that the profiles include durably is committed, and no event flows before a
+restore.
+"""
 
 import asyncio
 from types import SimpleNamespace
@@ -36,12 +38,12 @@ def consumer() -> Any:
 
 
 async def settle() -> None:
-    """Let everything run that can."""
+    """Run the event loop until nothing more can run."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-def test_what_is_acknowledged_is_committed_only_once_it_is_durable(consumer: Any) -> None:
+def test_acknowledged_input_is_committed_only_once_it_is_durable(consumer: Any) -> None:
     first, second = poll(consumer, {HERE: columns(0, 15)})
     for message in (first, second):
         consumer.mark_applied(message)
@@ -53,19 +55,19 @@ def test_what_is_acknowledged_is_committed_only_once_it_is_durable(consumer: Any
     assert committable(consumer) == {HERE: 15}
 
 
-def test_applied_is_what_was_taken_in_and_gaps_behind_it(consumer: Any) -> None:
+def test_applied_includes_the_gaps_behind_applied_events(consumer: Any) -> None:
     assert consumer.applied(HERE) is None
     first, second = poll(consumer, {HERE: columns(0, 5, end=8)}, {HERE: columns(8, 2)})
     assert consumer.applied(HERE) is None
     consumer.mark_applied(first)
-    assert consumer.applied(HERE) == 8, "with the end of the transaction behind it"
+    assert consumer.applied(HERE) == 8, "the control record of the transaction counts too"
     consumer.mark_applied(second)
     assert consumer.applied(HERE) == 10
     consumer.ack(first)
     assert consumer.applied(HERE) == 10
 
 
-def test_a_gap_that_nobody_takes_in_moves_applied_once_what_is_before_it_is_done(consumer: Any) -> None:
+def test_a_gap_moves_applied_once_the_events_before_it_are_applied(consumer: Any) -> None:
     (first,) = poll(consumer, {HERE: columns(0, 5)}, {HERE: columns(5, 0, end=9)}, {THERE: columns(3, 0, end=7)})
     assert consumer.applied(THERE) == 7
     consumer.mark_applied(first)
@@ -76,7 +78,7 @@ def test_a_gap_that_nobody_takes_in_moves_applied_once_what_is_before_it_is_done
     assert committable(consumer) == {HERE: 9}
 
 
-def test_the_barrier_falls_when_all_that_was_applied_is_acknowledged(consumer: Any) -> None:
+def test_the_barrier_opens_when_all_applied_events_are_acknowledged(consumer: Any) -> None:
     async def play() -> None:
         reached = asyncio.create_task(consumer.barrier(HERE)())
         await settle()
@@ -84,7 +86,7 @@ def test_the_barrier_falls_when_all_that_was_applied_is_acknowledged(consumer: A
         consumer.ack(second)
         consumer.ack(third)
         await settle()
-        assert not reached.done(), "the first is still out"
+        assert not reached.done(), "the first is not acknowledged yet"
         consumer.ack(first)
         await reached
 
@@ -94,7 +96,7 @@ def test_the_barrier_falls_when_all_that_was_applied_is_acknowledged(consumer: A
     asyncio.run(asyncio.wait_for(play(), 10))
 
 
-def test_what_is_taken_in_later_is_behind_the_barrier(consumer: Any) -> None:
+def test_events_applied_later_are_behind_the_barrier(consumer: Any) -> None:
     async def play() -> None:
         barrier = consumer.barrier(HERE)
         consumer.mark_applied(second)
@@ -106,15 +108,13 @@ def test_what_is_taken_in_later_is_behind_the_barrier(consumer: Any) -> None:
     asyncio.run(asyncio.wait_for(play(), 10))
 
 
-def test_nothing_applied_is_no_barrier(consumer: Any) -> None:
+def test_without_applied_events_there_is_no_barrier(consumer: Any) -> None:
     poll(consumer, {HERE: columns(0, 15)})
     asyncio.run(asyncio.wait_for(consumer.barrier(HERE)(), 10))
     asyncio.run(asyncio.wait_for(consumer.barrier(THERE)(), 10))
 
 
-def test_the_barrier_of_a_partition_that_was_taken_away_never_falls(
-    consumer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_barrier_of_a_revoked_partition_never_opens(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None:
         pass
 
@@ -127,7 +127,7 @@ def test_the_barrier_of_a_partition_that_was_taken_away_never_falls(
         consumer.mark_applied(again[0])
         consumer.ack(again[0])
         await settle()
-        assert not reached.done(), "what another assignment acknowledges says nothing of this one"
+        assert not reached.done(), "acknowledgements of another assignment do not count"
         reached.cancel()
 
     monkeypatch.setattr(upstream.Consumer, "on_partitions_revoked", nothing)
@@ -138,7 +138,7 @@ def test_the_barrier_of_a_partition_that_was_taken_away_never_falls(
     asyncio.run(asyncio.wait_for(play(), 10))
 
 
-def test_positions_are_what_profiles_know_even_beyond_what_is_committed(
+def test_positions_are_those_of_the_profiles_also_beyond_the_committed_offset(
     consumer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sought: list[Any] = []
@@ -153,11 +153,11 @@ def test_positions_are_what_profiles_know_even_beyond_what_is_committed(
     consumer.seek_wait = seek_wait
     consumer.start_from({HERE: 40, THERE: 7, TP("authorizations", 9): 1})
     asyncio.run(consumer.perform_seek())
-    assert sought == ["committed", {HERE: 40, THERE: 7}], "and of what is assigned only"
+    assert sought == ["committed", {HERE: 40, THERE: 7}], "only assigned partitions have positions"
     assert committable(consumer)[HERE] == 40
 
 
-def test_a_worker_that_the_group_has_expelled_ends_and_writes_nothing(
+def test_a_worker_that_the_group_has_expelled_ends_without_a_write(
     consumer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crashes: list[BaseException] = []
@@ -171,7 +171,7 @@ def test_a_worker_that_the_group_has_expelled_ends_and_writes_nothing(
         flushed.append(True)
 
     async def revoked(self: Any, _: set[TP]) -> None:
-        assert crashes, "before anything is waited for"
+        assert crashes, "it must happen before the first wait"
         await consumer.wait_empty()
 
     async def empty(self: Any) -> None:
@@ -191,7 +191,7 @@ def test_a_worker_that_the_group_has_expelled_ends_and_writes_nothing(
 
 
 @pytest.mark.parametrize("change", [{"is_expelled": True}, {"lease_left_s": -0.1}])
-def test_a_worker_that_may_have_a_successor_is_told_so(consumer: Any, change: dict[str, Any]) -> None:
+def test_a_worker_that_may_have_a_successor_gets_an_error(consumer: Any, change: dict[str, Any]) -> None:
     consumer.check_lease()
     for name, value in change.items():
         setattr(consumer._thread, name, value)
@@ -199,7 +199,7 @@ def test_a_worker_that_may_have_a_successor_is_told_so(consumer: Any, change: di
         consumer.check_lease()
 
 
-def test_where_the_broker_fences_a_worker_goes_on_until_it_is_told(consumer: Any) -> None:
+def test_with_a_fencing_broker_a_worker_continues_until_it_is_refused(consumer: Any) -> None:
     """A coordinator that is away answers no heartbeat, and gives all members a new session when it is back."""
     consumer._is_fenced = True
     consumer.assignment, consumer._started = lambda: {HERE}, SimpleNamespace(is_set=lambda: True)
@@ -219,13 +219,13 @@ def test_a_produce_is_refused_while_partitions_are_held_and_the_lease_is_over(co
     consumer.check_produce()
     consumer._thread.lease_left_s = -0.1
     held.clear()
-    consumer.check_produce()  # waiting for the group: what merchants leave as dead letters is nobody else's
+    consumer.check_produce()  # waiting for the group: only this worker writes letters about its merchants
     held.add(HERE)
     consumer._is_between = True
-    consumer.check_produce()  # given back, and others take their time to do so
+    consumer.check_produce()  # partitions are given back; other members still have to give back theirs
     consumer.make_durable(HERE, 5)
     with pytest.raises(ExpelledError):
-        consumer.check_produce()  # about to be given back: what was scored is being made durable
+        consumer.check_produce()  # partitions are about to be given back: scored input is being made durable
 
 
 def test_a_produce_is_refused_during_a_restore_when_the_lease_is_over(consumer: Any) -> None:
@@ -235,7 +235,7 @@ def test_a_produce_is_refused_during_a_restore_when_the_lease_is_over(consumer: 
         consumer.check_produce()
 
 
-def test_what_was_refused_once_is_refused_for_ever(consumer: Any) -> None:
+def test_a_produce_that_was_refused_once_is_always_refused(consumer: Any) -> None:
     """A worker that has joined the group again still holds what it scored before."""
     consumer.assignment, consumer._started = lambda: {HERE}, SimpleNamespace(is_set=lambda: True)
     consumer._thread.lease_left_s = -0.1
@@ -248,7 +248,7 @@ def test_what_was_refused_once_is_refused_for_ever(consumer: Any) -> None:
             check()
 
 
-def test_before_there_is_a_group_every_produce_may_leave(consumer: Any) -> None:
+def test_before_joining_a_group_every_produce_may_be_sent(consumer: Any) -> None:
     def not_started() -> None:
         raise AssertionError
 
@@ -258,7 +258,7 @@ def test_before_there_is_a_group_every_produce_may_leave(consumer: Any) -> None:
 
 
 def test_after_a_crash_nothing_is_committed(consumer: Any) -> None:
-    """Or a worker whose group has gone on would try for ever, and one that was frozen speak for its successor."""
+    """Otherwise a worker whose group has moved on would try forever, and a frozen one commit for its successor."""
     (message,) = poll(consumer, {HERE: columns(0, 5)})
     consumer.ack(message)
     consumer.make_durable(HERE, 5)
@@ -268,7 +268,7 @@ def test_after_a_crash_nothing_is_committed(consumer: Any) -> None:
     assert not consumer._thread.commits
 
 
-def test_at_a_revocation_what_is_scored_becomes_durable_and_is_committed(
+def test_at_a_revocation_scored_input_is_made_durable_and_committed(
     consumer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
@@ -295,10 +295,12 @@ def test_at_a_revocation_what_is_scored_becomes_durable_and_is_committed(
     assert committable(consumer) == {}
 
 
-def test_nothing_flows_from_a_revocation_to_the_end_of_the_restore(
+def test_no_event_flows_from_a_revocation_to_the_end_of_the_restore(
     consumer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also of a worker that had no partition, whose flow Faust leaves on; and however late a seek before it ends."""
+    """Also for a worker without partitions, whose flow Faust does not stop; and for any delay of the seek before it
+    ends.
+    """
 
     async def nothing(*_: Any) -> None:
         pass
@@ -321,7 +323,7 @@ def test_nothing_flows_from_a_revocation_to_the_end_of_the_restore(
     assert consumer.app.assignment.heard == ["interrupted", ({HERE}, 7)]
 
 
-def test_the_assignment_hears_of_a_change_before_anything_waits(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_assignment_hears_of_a_change_before_the_first_wait(consumer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[int] = []
 
     async def count(*_: Any) -> None:
@@ -334,8 +336,8 @@ def test_the_assignment_hears_of_a_change_before_anything_waits(consumer: Any, m
     assert heard == [1, 2]
 
 
-def test_the_lease_runs_from_when_the_request_was_sent_that_the_group_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that was held up for a minute finds an answer waiting, and with it nothing that is true any more."""
+def test_the_lease_begins_when_the_answered_request_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was frozen for a minute finds an answer waiting; what it says is no longer true."""
     now_s = 100.0
     monkeypatch.setattr("streams.transport.poller.time", SimpleNamespace(monotonic=lambda: now_s))
 
@@ -369,9 +371,9 @@ def test_the_lease_runs_from_when_the_request_was_sent_that_the_group_answered(m
         assert await coordinator._do_heartbeat()
         assert poller.lease_left_s == -45.0
         await coordinator._send_req(SyncGroupRequest("sekisho", 3, "member", None, []))
-        assert poller.lease_left_s == -5.0, "the session began when the group had the request, not with its answer"
+        assert poller.lease_left_s == -5.0, "the session begins when the request is received, not with the answer"
         await coordinator._send_req(JoinGroupRequest("sekisho", 1, 1, "member", None, "consumer", []))
-        assert poller.lease_left_s == -25.0, "a member that joins waits for the others, perhaps for long"
+        assert poller.lease_left_s == -25.0, "a member that joins may wait long for the others"
         nonlocal code
         code = 25
         await coordinator._send_req(SyncGroupRequest("sekisho", 3, "member", None, []))
@@ -380,7 +382,7 @@ def test_the_lease_runs_from_when_the_request_was_sent_that_the_group_answered(m
     asyncio.run(play())
 
 
-def test_without_kept_profiles_the_watermark_is_committed() -> None:
+def test_without_durable_profiles_the_watermark_is_committed() -> None:
     bare = bare_consumer()
     (message,) = poll(bare, {HERE: columns(0, 5)})
     bare.ack(message)

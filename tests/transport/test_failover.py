@@ -1,4 +1,4 @@
-"""A request that waits for a broker which the cluster has dropped is sent again elsewhere, long before it times out."""
+"""A request to a broker that the cluster has dropped is sent elsewhere long before it times out."""
 
 import asyncio
 from collections import deque
@@ -20,14 +20,14 @@ TOPIC = "decisions"
 
 
 def metadata(leader: int, *nodes: int) -> MetadataResponse_v5:
-    """What a broker says: who is there, and who leads the one partition of the one topic."""
+    """Metadata of a broker: the brokers of the cluster, and the leader of the one partition of the one topic."""
     brokers = [(node, "127.0.0.1", 9000 + node, None) for node in nodes]
     partitions = [(0, 0, leader, list(nodes), list(nodes), [])]
     return MetadataResponse_v5(0, brokers, "cluster", nodes[0], [(0, TOPIC, False, partitions)])
 
 
 class FakeConnection:
-    """Be aiokafka's connection: what is sent waits until it is answered or the connection is closed."""
+    """aiokafka's connection: a request waits until it is answered or the connection is closed."""
 
     def __init__(self, answer: Callable[[Any], Any] = lambda _: None) -> None:
         self._requests: deque[tuple[int, Any, asyncio.Future[Any]]] = deque()
@@ -67,7 +67,7 @@ class FakeConnection:
 
 
 def client_of(**connections: FakeConnection) -> tuple[AIOKafkaClient, Watcher]:
-    """A client that knows three brokers and has these connections; it makes no other. The first broker leads."""
+    """Make a client that knows three brokers and has these connections only. The first broker leads."""
     client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
     client._topics = {TOPIC}
     client.cluster.update_metadata(metadata(FROZEN, FROZEN, OTHER, THIRD))
@@ -93,7 +93,7 @@ def leader(client: AIOKafkaClient) -> int:
     return int(client.cluster._partitions[TOPIC][0].leader)
 
 
-def test_what_waits_for_a_broker_that_the_cluster_has_dropped_fails_and_the_new_leader_is_known() -> None:
+def test_requests_to_a_broker_that_the_cluster_has_dropped_fail_and_the_new_leader_is_known() -> None:
     async def play() -> None:
         frozen, other = FakeConnection(), FakeConnection(lambda _: metadata(OTHER, OTHER, THIRD))
         client, watcher = client_of(frozen=frozen, other=other)
@@ -102,14 +102,14 @@ def test_what_waits_for_a_broker_that_the_cluster_has_dropped_fails_and_the_new_
         await look_twice(watcher)
         with pytest.raises(KafkaConnectionError) as failed:
             await waiting
-        assert failed.value.retriable, "or the producer would not send it again"
+        assert failed.value.retriable, "otherwise the producer would not send it again"
         assert leader(client) == OTHER
         assert not other.closed
 
     asyncio.run(play())
 
 
-def test_a_broker_that_is_slow_and_still_there_is_waited_for() -> None:
+def test_a_slow_broker_of_the_cluster_is_waited_for() -> None:
     async def play() -> None:
         frozen = FakeConnection()
         client, watcher = client_of(
@@ -124,7 +124,7 @@ def test_a_broker_that_is_slow_and_still_there_is_waited_for() -> None:
     asyncio.run(play())
 
 
-def test_nobody_is_asked_while_answers_come() -> None:
+def test_no_metadata_is_requested_while_answers_come() -> None:
     async def play() -> None:
         busy, other = FakeConnection(), FakeConnection()
         client, watcher = client_of(frozen=busy, other=other)
@@ -141,7 +141,7 @@ def test_nobody_is_asked_while_answers_come() -> None:
 
 
 @pytest.mark.parametrize("refusal", [KafkaConnectionError("gone too"), None])
-def test_a_broker_that_does_not_say_who_is_there_is_not_the_last_one_asked(
+def test_after_a_broker_without_an_answer_another_one_is_asked_for_metadata(
     refusal: KafkaError | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failover, "NEXT_S", 0.01)
@@ -161,8 +161,8 @@ def test_a_broker_that_does_not_say_who_is_there_is_not_the_last_one_asked(
     asyncio.run(play())
 
 
-def test_the_configured_brokers_are_asked_where_no_known_one_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Metadata of a moment when the other brokers were away name one broker only, and that one is frozen now."""
+def test_the_configured_brokers_are_asked_if_no_known_one_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Metadata from a time when the other brokers were away name one broker only, and that one is frozen now."""
     monkeypatch.setattr(failover, "NEXT_S", 0.01)
 
     async def play() -> None:
@@ -201,7 +201,7 @@ def test_topics_that_were_added_meanwhile_are_not_forgotten() -> None:
         waiting = asyncio.ensure_future(client.send(FROZEN, PRODUCE))
         await asyncio.sleep(0)
         await look_twice(watcher)
-        assert leader(client) == FROZEN, "what was asked for says nothing of the topic that came"
+        assert leader(client) == FROZEN, "the answer must not remove a topic added after the request"
         assert not frozen.closed
         waiting.cancel()
 
@@ -213,7 +213,7 @@ async def never(*_: Any, **__: Any) -> None:
 
 
 def test_a_connection_that_is_being_made_to_a_broker_that_has_gone_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failover, "LOOK_S", -1.0)  # what has just begun has waited for too long
+    monkeypatch.setattr(failover, "LOOK_S", -1.0)  # every request counts as waiting too long
 
     async def play() -> None:
         client, watcher = client_of(other=FakeConnection(lambda _: metadata(OTHER, OTHER, THIRD)))
@@ -245,12 +245,12 @@ def test_a_connection_that_is_not_made_in_time_is_given_up_and_holds_up_no_other
         assert await client._get_conn(OTHER) is made
         assert not first.done()
         assert await first is False
-        assert client._md_update_fut is not None, "who is there is asked again"
+        assert client._md_update_fut is not None, "metadata must be requested again"
 
     asyncio.run(play())
 
 
-def test_who_wants_a_connection_no_longer_does_not_end_it_for_others() -> None:
+def test_a_cancelled_wait_for_a_connection_does_not_end_it_for_others() -> None:
     async def play() -> None:
         made, open_now = FakeConnection(), asyncio.Event()
 
@@ -280,7 +280,7 @@ def test_metadata_comes_from_the_first_broker_that_answers(monkeypatch: pytest.M
         assert await client._metadata_update(client.cluster, {TOPIC})
         assert leader(client) == THIRD
         assert {broker.nodeId for broker in client.cluster.brokers()} == {OTHER, THIRD}
-        assert not frozen.closed, "nothing is said of it: it may only be slow"
+        assert not frozen.closed, "it must not be reported: it may only be slow"
 
     asyncio.run(play())
 
@@ -295,12 +295,12 @@ def test_no_broker_that_answers_is_a_failed_update(monkeypatch: pytest.MonkeyPat
         )
         watcher._connect = never
         assert not await client._metadata_update(client.cluster, {TOPIC})
-        assert leader(client) == FROZEN, "what was known is still the best there is"
+        assert leader(client) == FROZEN, "the known metadata must be kept"
 
     asyncio.run(play())
 
 
-def test_a_client_that_is_watched_looks_from_its_bootstrap_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_checks_its_brokers_from_its_bootstrap_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(failover, "LOOK_S", 0.0)
     looks = asyncio.Event()
 
@@ -321,7 +321,7 @@ def test_a_client_that_is_watched_looks_from_its_bootstrap_to_its_end(monkeypatc
         watch(client)
         others = asyncio.all_tasks()
         await client.bootstrap()
-        assert patience == [int(failover.CONNECT_S * 1000)], "a broker that is frozen may be the first of the list"
+        assert patience == [int(failover.CONNECT_S * 1000)], "a frozen broker may be the first of the list"
         assert client._request_timeout_ms == 30_000
         (task,) = asyncio.all_tasks() - others
         async with asyncio.timeout(10):
@@ -332,8 +332,8 @@ def test_a_client_that_is_watched_looks_from_its_bootstrap_to_its_end(monkeypatc
     asyncio.run(play())
 
 
-def test_a_connection_that_the_broker_has_closed_is_closed_here_too_before_another_is_made() -> None:
-    """aiokafka forgets it within the moment before its reader notices, and its socket stays open."""
+def test_a_connection_that_the_broker_closed_is_closed_here_before_the_next_one_is_made() -> None:
+    """aiokafka removes it before its reader notices, and its socket stays open."""
 
     class Ended(FakeConnection):
         def connected(self) -> bool:
@@ -348,7 +348,7 @@ def test_a_connection_that_the_broker_has_closed_is_closed_here_too_before_anoth
     asyncio.run(play())
 
 
-def test_a_client_that_closes_makes_no_connection_any_more_and_waits_for_those_under_way() -> None:
+def test_a_client_that_closes_makes_no_new_connection_and_waits_for_those_being_made() -> None:
     async def play() -> None:
         client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
         begun, left, made = asyncio.Event(), [], []
@@ -359,7 +359,7 @@ def test_a_client_that_closes_makes_no_connection_any_more_and_waits_for_those_u
             try:
                 await asyncio.sleep(60)
             finally:
-                await asyncio.sleep(0)  # as a socket that closes
+                await asyncio.sleep(0)  # a socket that is closing
                 left.append(node_id)
 
         client._get_conn = connecting
@@ -367,7 +367,7 @@ def test_a_client_that_closes_makes_no_connection_any_more_and_waits_for_those_u
         wanted = asyncio.create_task(client._get_conn(FROZEN))
         await begun.wait()
         await client.close()
-        assert left == [FROZEN], "closed before the client's end, not by the garbage collector after it"
+        assert left == [FROZEN], "the client must close it before its own end, not the garbage collector later"
         assert await wanted is None
         assert await client._get_conn(OTHER) is None
         assert made == [FROZEN]

@@ -1,4 +1,4 @@
-"""A takeover asks the coordinator until the fence stands in every log, or says why it does not."""
+"""A takeover asks the coordinator until the fence is in every log, or fails with the reason."""
 
 import asyncio
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ OK = 0
 
 
 class Coordinator:
-    """Two brokers, of which one coordinates; `script` holds the error codes of answers still to come, by request."""
+    """Two brokers, one of which coordinates; `script` holds the error codes of the next answers, by request."""
 
     def __init__(self, **script: list[Any]) -> None:
         self.script = script
@@ -34,7 +34,7 @@ class Coordinator:
         kind = {InitProducerIdRequest: "init", AddPartitionsToTxnRequest: "add", EndTxnRequest: "end"}[type(request)]
         self.asked.append(kind)
         self.sent.append(request)
-        assert node == self.lookups, "it went to a broker that was found to coordinate no more"
+        assert node == self.lookups, "the request went to a broker that is no longer the coordinator"
         code = self.script.get(kind, [OK])
         found = code.pop(0) if len(code) > 1 else code[0]
         if isinstance(found, Exception):
@@ -67,30 +67,30 @@ NOT_YET = [3, 7, 14, 15, 16, 19, 20, 51]
 
 @pytest.mark.parametrize("step", ["init", "add", "end"])
 @pytest.mark.parametrize("code", NOT_YET)
-def test_what_passes_is_asked_again(step: str, code: int) -> None:
+def test_a_request_is_repeated_after_a_passing_error(step: str, code: int) -> None:
     coordinator = Coordinator(**{step: [code, code, OK]})
     take(coordinator)
     assert coordinator.asked.count(step) == 3 + (step == "end")
     moved = code in (15, 16)
-    assert coordinator.lookups == (3 if moved else 1), "a coordinator that moved is looked for again"
+    assert coordinator.lookups == (3 if moved else 1), "a coordinator that moved must be looked up again"
 
 
 @pytest.mark.parametrize(
     "error", [errors.KafkaConnectionError(), errors.NodeNotReadyError("x"), errors.RequestTimedOutError()]
 )
-def test_a_coordinator_that_is_away_is_looked_for_again(error: Exception) -> None:
+def test_a_coordinator_that_is_away_is_looked_up_again(error: Exception) -> None:
     coordinator = Coordinator(add=[error, OK])
     take(coordinator)
     assert coordinator.lookups == 2
 
 
-def test_one_log_that_is_refused_refuses_the_takeover_though_others_only_wait() -> None:
+def test_one_log_that_is_refused_fails_the_takeover_while_others_only_wait() -> None:
     with pytest.raises(FenceError, match="TopicAuthorizationFailedError"):
         take(Coordinator(add=[[51, 29, 51]]))
 
 
 @pytest.mark.parametrize("code", [47, 49])
-def test_who_was_taken_over_meanwhile_is_told_so(code: int) -> None:
+def test_an_owner_that_was_replaced_meanwhile_gets_an_error(code: int) -> None:
     with pytest.raises(ExpelledError, match="another worker took this partition over"):
         take(Coordinator(add=[code]))
 
@@ -104,17 +104,17 @@ def test_who_was_taken_over_meanwhile_is_told_so(code: int) -> None:
         ("end", 48, "transactional id 'sekisho-3': the broker answered InvalidTxnState"),
     ],
 )
-def test_a_refusal_says_what_to_do(step: str, code: Any, message: str) -> None:
+def test_a_refusal_names_the_way_out(step: str, code: Any, message: str) -> None:
     with pytest.raises(FenceError, match=message):
         take(Coordinator(**{step: [code]}))
 
 
-def test_a_fence_that_never_stands_ends_the_takeover_with_the_last_answer() -> None:
+def test_a_fence_that_is_never_complete_ends_the_takeover_with_the_last_answer() -> None:
     with pytest.raises(FenceError, match=r"no fence within 0.1 s \(last answer: ConcurrentTransactions\)"):
         take(Coordinator(end=[OK, 51]), timeout_s=0.1)
 
 
-def test_a_profile_that_fences_needs_idempotence() -> None:
+def test_broker_traits_with_fencing_need_idempotence() -> None:
     def profile(**changes: Any) -> BrokerTraits:
         return BrokerTraits(
             **{
@@ -138,7 +138,7 @@ def test_a_flush_is_begun_and_committed_with_one_request_each() -> None:
         fence = Fence(lambda: coordinator, "sekisho", timeout_s=5.0)
         owner = ProducerIdentity(40, 7)
         await fence.begin(3, owner, LOGS)
-        assert coordinator.asked == ["add", "add"], "it waits for the transaction before"
+        assert coordinator.asked == ["add", "add"], "it must wait for the transaction before"
         await fence.commit(3, owner)
         assert coordinator.asked[2:] == ["end"]
         return coordinator.sent
@@ -149,7 +149,7 @@ def test_a_flush_is_begun_and_committed_with_one_request_each() -> None:
 
 @pytest.mark.parametrize("step", ["add", "end"])
 @pytest.mark.parametrize("code", [47, 49])
-def test_a_flush_of_an_owner_that_has_a_successor_is_refused_as_that(step: str, code: int) -> None:
+def test_a_flush_of_an_owner_that_has_a_successor_is_refused(step: str, code: int) -> None:
     async def play() -> None:
         coordinator = Coordinator(**{step: [code]})
         fence = Fence(lambda: coordinator, "sekisho", timeout_s=5.0)

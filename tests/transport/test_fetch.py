@@ -1,4 +1,4 @@
-"""Columns out of a fetch equal what aiokafka itself would have handed over, record by record."""
+"""The columns of a fetch equal the records that aiokafka itself returns."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.records.build import Row, batch, bomb, stored
 from tests.records.build import values as batch_of
 
 TP = TopicPartition("authorizations", 3)
-BASE_OFFSET, ATTRIBUTES = 0, 21  # where the fields lie in a v2 record batch
+BASE_OFFSET, ATTRIBUTES = 0, 21  # positions of fields in a v2 record batch
 MIB = 1 << 20
 WIDE = Bounds(batch=16 * MIB, partition=4 * MIB, room=64 * MIB)
 
@@ -176,7 +176,7 @@ def taken(fetcher: FakeFetcher, tp: TopicPartition, bounds: Bounds = WIDE) -> Co
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
-def test_a_bomb_comes_alone_between_what_is_good(codec: str) -> None:
+def test_a_bomb_comes_alone_between_good_records(codec: str) -> None:
     raw = batch_of(b"a", b"b") + bomb(codec, 20 * MIB, base=2) + batch_of(b"c", codec=codec, base=3)
     result, assignment = result_of(raw, 0)
     fetcher = FakeFetcher({TP: result})
@@ -191,7 +191,7 @@ def test_a_bomb_comes_alone_between_what_is_good(codec: str) -> None:
     assert assignment.state.position == 4
 
 
-def test_a_bomb_that_was_rolled_back_is_passed_over() -> None:
+def test_a_bomb_of_an_aborted_transaction_is_skipped() -> None:
     raw = bomb("zstd", 20 * MIB, attributes=16, producer=(7, 0, 0)) + batch_of(b"a", base=1)
     assignment = FakeAssignment(0)
     records = PartitionRecords(TP, MemoryRecords(raw), [(7, 0)], 0, None, None, True, 1)
@@ -201,7 +201,7 @@ def test_a_bomb_that_was_rolled_back_is_passed_over() -> None:
     assert (columns.values, columns.refused) == ([b"a"], None)
 
 
-def test_what_is_within_the_bound_of_a_batch_is_bounded_in_sum() -> None:
+def test_batches_within_their_bound_are_bounded_in_sum() -> None:
     """Sixty batches of 3 MiB each in 200 KB."""
     raw = b"".join(batch_of(bytes(3 * MIB), codec="gzip", base=base) for base in range(60))
     other = TopicPartition("authorizations", 4)
@@ -213,7 +213,7 @@ def test_what_is_within_the_bound_of_a_batch_is_bounded_in_sum() -> None:
     found = take(fetcher, {TP, other}, bounds._replace(room=5 * MIB))
     assert {tp: list(columns.offsets) for tp, columns in found.items()} == {TP: [2, 3]}
     found = take(fetcher, {TP, other}, bounds._replace(room=5 * MIB))
-    assert {tp: list(columns.offsets) for tp, columns in found.items()} == {other: [2, 3]}, "each in its turn"
+    assert {tp: list(columns.offsets) for tp, columns in found.items()} == {other: [2, 3]}, "one batch at a time"
     assert take(fetcher, {TP, other}, bounds._replace(room=0)) == {}
     rest = 4
     while fetcher._records:
@@ -227,7 +227,7 @@ def test_weights_of_chunks_are_those_of_their_records() -> None:
     assert [chunk.weight for chunk in columns.chunks(50)] == [columns.weight // 2] * 2
 
 
-def test_a_broken_batch_that_stands_behind_a_refused_one_is_met_later() -> None:
+def test_a_broken_batch_behind_a_refused_one_is_reported_after_it() -> None:
     broken = bytearray(batch_of(b"c", base=2))
     broken[-1] ^= 1
     fetcher = FakeFetcher({TP: result_of(batch_of(b"a") + bomb("lz4", 20 * MIB, base=1) + bytes(broken), 0)[0]})
@@ -238,7 +238,7 @@ def test_a_broken_batch_that_stands_behind_a_refused_one_is_met_later() -> None:
 
 
 def test_a_batch_that_nobody_can_read_is_refused_and_not_fetched_again() -> None:
-    """Brokers take a header whose name is not UTF-8; aiokafka then failed at every start."""
+    """Brokers accept a header whose name is not UTF-8; aiokafka then failed at every start."""
     raw = batch([Row(0, b"a", headers=[(b"\xff", b"")])]) + stored(b"garbage", codec=3, base=1) + batch_of(b"c", base=2)
     fetcher = FakeFetcher({TP: result_of(raw, 0)[0]})
     assert taken(fetcher, TP).values == [b"a"]

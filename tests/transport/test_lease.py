@@ -1,4 +1,4 @@
-"""No produce leaves for the broker once another worker may have the partitions."""
+"""No produce is sent to the broker once another worker may own the partitions."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ PRODUCE = ProduceRequest(transactional_id=None, required_acks=-1, timeout=1, top
 
 
 class FakeClient:
-    """Be aiokafka's client, whose connection takes a moment."""
+    """aiokafka's client; its connection takes a moment."""
 
     def __init__(self) -> None:
         self.did: list[str] = []
@@ -28,14 +28,14 @@ class FakeClient:
         return "answer"
 
 
-def test_a_produce_is_checked_when_the_connection_is_there_and_right_before_it_leaves() -> None:
+def test_a_produce_is_checked_once_connected_and_just_before_it_is_sent() -> None:
     client = FakeClient()
     guard(client, lambda: client.did.append("check"))
     assert asyncio.run(client.send(1, PRODUCE)) == "answer"
     assert client.did == ["ready", "check", "send"]
 
 
-def test_a_produce_that_is_refused_does_not_leave_and_is_not_tried_again() -> None:
+def test_a_produce_that_is_refused_is_not_sent_and_not_retried() -> None:
     client = FakeClient()
 
     def refuse() -> None:
@@ -45,7 +45,7 @@ def test_a_produce_that_is_refused_does_not_leave_and_is_not_tried_again() -> No
     with pytest.raises(ExpelledError, match="too late") as refused:
         asyncio.run(client.send(1, PRODUCE))
     assert client.did == ["ready"]
-    assert not refused.value.retriable, "or the producer would keep it for later"
+    assert not refused.value.retriable, "otherwise the producer would try again later"
 
 
 def test_other_requests_are_not_checked() -> None:

@@ -1,4 +1,4 @@
-"""A worker that halts leaves its group, so that its partitions do not wait for its session to end."""
+"""A worker that halts leaves its group, so its partitions are reassigned before its session ends."""
 
 import asyncio
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from streams.transport.poller import Poller
 
 
 class FakeCoordinator:
-    """Be aiokafka's, as a member of a group."""
+    """aiokafka's coordinator, as a member of a group."""
 
     group_id, member_id = "sekisho", "sekisho-1"
 
@@ -21,7 +21,7 @@ class FakeCoordinator:
         self.sent: list[Any] = []
 
     async def _send_req(self, request: Any) -> None:
-        assert self._closing.done(), "or it joins again as soon as it hears that it is no member"
+        assert self._closing.done(), "otherwise it joins again when it learns that it is no member"
         self.sent.append(request)
         if self._error is not None:
             raise self._error
@@ -40,12 +40,12 @@ def test_a_worker_that_halts_leaves_its_group_and_does_not_join_again() -> None:
         (request,) = await leave(coordinator)
         assert isinstance(request, LeaveGroupRequest)
         assert (request._group, request._member_id) == ("sekisho", "sekisho-1")
-        assert await leave(coordinator) == [request], "once"
+        assert await leave(coordinator) == [request], "it must leave once"
 
     asyncio.run(play())
 
 
-def test_a_static_member_keeps_its_place_and_who_is_no_member_has_none() -> None:
+def test_a_static_member_does_not_leave_and_a_non_member_cannot() -> None:
     async def play() -> None:
         assert await leave(FakeCoordinator(instance_id="pod-1")) == []
         assert await leave(FakeCoordinator(generation=-1)) == []
@@ -56,7 +56,7 @@ def test_a_static_member_keeps_its_place_and_who_is_no_member_has_none() -> None
     asyncio.run(play())
 
 
-def test_a_group_that_is_out_of_reach_is_left_to_find_out() -> None:
+def test_an_unreachable_group_ends_the_session_by_its_timeout() -> None:
     async def play() -> None:
         assert len(await leave(FakeCoordinator(error=KafkaConnectionError("gone")))) == 1
 

@@ -1,4 +1,4 @@
-"""A static member's name: written down, or its environment's."""
+"""The name of a static member: from the settings, or from the environment."""
 
 import msgspec
 import pytest
@@ -9,11 +9,11 @@ from streams.transport.settings import Consume, FromEnv
 NAMED = Consume(instance_id=FromEnv(env="WORKER_NAME"))
 
 
-def test_a_worker_has_no_name_of_its_own_unless_it_is_given_one() -> None:
+def test_a_worker_is_a_dynamic_member_by_default() -> None:
     assert instance_id(Consume()) is None
 
 
-def test_a_name_is_taken_as_it_is_written() -> None:
+def test_a_name_is_used_as_it_is_written() -> None:
     assert instance_id(Consume(instance_id="sekisho-0")) == "sekisho-0"
 
 
@@ -29,7 +29,7 @@ def test_a_missing_variable_is_an_error_that_names_it(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("value", ["", "two words", "a/b", "n" * 250])
-def test_a_name_that_kafka_refuses_is_refused_before_it_is_asked(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_a_name_that_kafka_would_refuse_is_refused_before_joining(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("WORKER_NAME", value)
     with pytest.raises(InstanceIdError, match="WORKER_NAME"):
         instance_id(NAMED)

@@ -1,4 +1,4 @@
-"""A task that is ended by the cancellation of what it waited for crashes its service."""
+"""A task that ends because the future it waits for was cancelled crashes its service."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from streams.worker.merchants.loader import MerchantLoader
 
 
 class Waiting(WatchedService):
-    """Wait for a future of somebody else."""
+    """Wait for a future of another task."""
 
     async def on_start(self) -> None:
         self.future = asyncio.get_running_loop().create_future()
@@ -52,7 +52,7 @@ def test_a_service_that_is_stopped_does_not_crash() -> None:
     assert service.crash_reason is None
 
 
-def test_a_task_that_ends_or_fails_does_as_before() -> None:
+def test_a_task_that_ends_or_fails_is_handled_as_before() -> None:
     async def play(error: Exception | None) -> Waiting:
         service = await started()
         if error is None:

@@ -1,6 +1,6 @@
-"""What the transport overrides or leans on upstream is still what was read when it was written.
+"""Upstream source that the transport overrides or relies on is unchanged since it was reviewed.
 
-A red line here after an upgrade means: read the new source, adapt the override, then record the new digest
+If a test fails after an upgrade: read the new source, adapt the override, then record the new digest
 (`python -m tests.transport.test_upstream` prints the table).
 """
 

@@ -1,4 +1,4 @@
-"""The watermark is the end of the finished prefix, whatever the order of finishing."""
+"""The watermark is the end of the finished prefix, in any order of finishing."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ def test_a_finished_batch_waits_for_the_one_before_it() -> None:
     assert window.watermark == 9
 
 
-def test_a_gap_in_what_was_delivered_is_a_bug() -> None:
+def test_a_gap_between_delivered_batches_is_a_bug() -> None:
     window = AckWindow()
     window.deliver(0, 5, 0)
     with pytest.raises(AssertionError, match="not delivered"):

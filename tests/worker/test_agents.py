@@ -1,4 +1,4 @@
-"""What agents tell the consumer, and when: profiles are never durable ahead of the answers."""
+"""What agents report to the consumer, and when: profiles are not made durable before the decisions are published."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -26,7 +26,7 @@ class EngineError(Exception):
 
 
 class FailingEngine:
-    """Take a batch half in and fail, or find nothing in it but dead letters."""
+    """Fails in the middle of a batch, or returns only dead letters."""
 
     def __init__(self, *, fails: bool) -> None:
         self._fails = fails
@@ -87,7 +87,7 @@ def agents_of(
 
 
 @pytest.mark.parametrize("name", list(TOPICS))
-def test_a_batch_that_is_refused_is_buried_and_the_engine_never_sees_it(name: str) -> None:
+def test_a_refused_batch_gets_a_dead_letter_and_does_not_reach_the_engine(name: str) -> None:
     engine, consumer = FailingEngine(fails=True), FakeConsumer()
     told: list[tuple[str, dict[str, int]]] = []
     batch = Batch(
@@ -127,7 +127,7 @@ def test_a_batch_that_is_refused_is_buried_and_the_engine_never_sees_it(name: st
 
 @pytest.mark.parametrize("name", list(TOPICS))
 @pytest.mark.parametrize("error", [EngineError, PoisonedError])
-def test_a_batch_that_fails_holds_up_whatever_would_make_it_durable(name: str, error: type[Exception]) -> None:
+def test_a_batch_that_fails_blocks_every_flush_that_would_include_it(name: str, error: type[Exception]) -> None:
     consumer = FakeConsumer()
     engine = FailingEngine(fails=error is EngineError)
     window = consumer.windows[TOPICS[name]]
@@ -145,5 +145,5 @@ def test_a_batch_that_fails_holds_up_whatever_would_make_it_durable(name: str, e
     with pytest.raises(error):
         asyncio.run(agents_of(engine, consumer)[name](FakeStream([event])))
     assert engine.taken == 1
-    assert window.applied == 43, "a flush that begins now would take the batch to be unknown to the profiles"
-    assert window.watermark is None, "and one that knows waits for its answers, which never come"
+    assert window.applied == 43, "profiles may include the batch, so it must count as applied"
+    assert window.watermark is None, "a flush must wait for its outputs, which never come"

@@ -1,4 +1,4 @@
-"""Batches are finished in the order they were emitted, and a failed one stops all that follow."""
+"""Batches are finished in the order in which they were emitted; a failed one stops all later ones."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -20,12 +20,12 @@ def run(scenario: Callable[[Deliveries], Awaitable[None]], *, depth: int = 8, ti
 
 
 async def settle() -> None:
-    """Let everything run that can."""
+    """Run the event loop until nothing more can run."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-def test_nothing_is_finished_before_all_its_outputs_are_acknowledged() -> None:
+def test_a_batch_is_finished_once_all_its_outputs_are_acknowledged() -> None:
     finished: list[int] = []
 
     async def scenario(deliveries: Deliveries) -> None:
@@ -74,7 +74,7 @@ def test_a_refused_output_crashes_the_service_and_finishes_nothing_more() -> Non
     assert isinstance(deliveries.crash_reason, UndeliveredError)
 
 
-def test_outputs_that_a_successor_may_have_made_are_told_from_others() -> None:
+def test_outputs_that_a_successor_may_have_written_are_distinguished() -> None:
     async def scenario(deliveries: Deliveries) -> None:
         refused = asyncio.Future[None]()
         await deliveries.add([refused], lambda _: None)
@@ -93,7 +93,7 @@ def test_an_output_that_is_never_acknowledged_is_a_failure() -> None:
     assert isinstance(run(scenario, timeout_s=0.01).crash_reason, UndeliveredError)
 
 
-def test_an_agent_waits_when_too_much_is_under_way() -> None:
+def test_an_agent_waits_when_too_many_batches_are_in_flight() -> None:
     async def scenario(deliveries: Deliveries) -> None:
         acks = [asyncio.Future[None]() for _ in range(4)]
         for ack in acks[:3]:  # one being awaited, two queued

@@ -1,4 +1,4 @@
-"""Outputs keep their order and their partition, in as few produces as fit."""
+"""Outputs keep their order and their partition, and use few produce requests."""
 
 import asyncio
 import struct
@@ -32,7 +32,7 @@ class FakeCluster:
 
 
 class FakeClient:
-    """A producer whose broker is this test: a real accumulator that nobody drains unless told to."""
+    """A producer without a broker: a real accumulator that only the test drains."""
 
     def __init__(self, **partitions: int) -> None:
         self.partitions = {"authorizations": 6, "decisions": 6, "alerts": 3, "dead-letters": 1, **partitions}
@@ -47,7 +47,7 @@ class FakeClient:
         return BatchBuilder(LIMIT, 0)
 
     def drain(self) -> dict[tuple[str, int], list[tuple[bytes, bytes]]]:
-        """Take one batch per partition, as a produce request does, acknowledge it and return what was in it."""
+        """Take one batch per partition, as a produce request does, acknowledge it and return its records."""
         nodes, _ = self._message_accumulator.drain_by_nodes(ignore_nodes=set())
         taken = {}
         for batches in nodes.values():
@@ -97,7 +97,7 @@ async def test_decisions_go_to_the_partition_of_their_events() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_comes_before_the_producer_is_ready_joins_one_produce() -> None:
+async def test_records_before_the_producer_is_ready_share_one_produce() -> None:
     emitter, client = await start()
     first = emitter.emit(batch_of(4), Outputs(decisions=[(b"a", b"1")]), 1_000)
     second = emitter.emit(batch_of(4), Outputs(decisions=[(b"b", b"2")]), 1_001)
@@ -117,7 +117,7 @@ async def test_alerts_go_where_java_would_put_their_keys() -> None:
 
 
 @pytest.mark.asyncio
-async def test_every_acknowledgement_to_come_is_returned() -> None:
+async def test_every_pending_acknowledgement_is_returned() -> None:
     emitter, client = await start()
     big = [(b"k", bytes(300))] * 3
     acks = emitter.emit(batch_of(1), Outputs(decisions=big, alerts=[(b"a", b"1")], dead_letters=[(b"d", b"2")]), 1_000)
@@ -143,7 +143,7 @@ async def test_a_failed_batch_fails_everything_that_went_into_it() -> None:
 
 
 @pytest.mark.asyncio
-async def test_nothing_out_means_nothing_produced() -> None:
+async def test_without_outputs_nothing_is_produced() -> None:
     emitter, client = await start()
     assert emitter.emit(batch_of(4), Outputs(repeats=3), 1_000) == []
     assert client.drain() == {}
@@ -177,7 +177,7 @@ async def test_topics_that_do_not_fit_are_found_at_the_start(counts: dict[str, i
 
 
 def headers(client: FakeClient) -> list[tuple[str, int, int, int, int]]:
-    """Take everything, batch after batch: topic, producer id, epoch, first sequence number, records."""
+    """Take all batches: topic, producer id, epoch, first sequence number, records."""
     found = []
     while client._message_accumulator._batches:
         nodes, _ = client._message_accumulator.drain_by_nodes(ignore_nodes=set())
@@ -191,7 +191,9 @@ def headers(client: FakeClient) -> list[tuple[str, int, int, int, int]]:
 
 
 def test_each_partition_writes_under_its_own_identity_and_counts_its_own_records() -> None:
-    """In `dead-letters` they meet: no batch holds records of two owners, and the producer's own go beside them."""
+    """In `dead-letters` several owners write: no batch holds records of two owners, and the producer's own are
+    separate.
+    """
 
     async def play() -> None:
         emitter, client = await start()

@@ -1,4 +1,4 @@
-"""A worker that halts says why once, and ends whatever its parts make of it."""
+"""A worker that halts logs the cause once, and ends whatever its services do."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ class LaterError(Exception):
 
 
 class FakeApp:
-    """Be an app that has crashed, crashes again while it is stopped, and leaves a task that forgets a cancellation."""
+    """An app that has crashed, crashes again while it stops, and leaves a task that ignores a cancellation."""
 
     def __init__(self, reason: BaseException | None = None) -> None:
         self.reason = reason or FirstError("a broker refused")
@@ -66,7 +66,7 @@ def logs(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]
     logging.disable(logging.NOTSET)
 
 
-def test_the_first_reason_is_the_last_line_and_nothing_holds_up_the_end(logs: pytest.LogCaptureFixture) -> None:
+def test_the_first_cause_is_the_last_line_and_nothing_delays_the_end(logs: pytest.LogCaptureFixture) -> None:
     app = FakeApp()
 
     async def play() -> int:
@@ -78,10 +78,10 @@ def test_the_first_reason_is_the_last_line_and_nothing_holds_up_the_end(logs: py
     assert logs.records[-1].getMessage() == "worker_halted reason=FirstError"
     assert app.left is not None
     assert app.left.cancelled()
-    assert app.did == ["leave", "stop"], "its partitions wait for nothing that is still to be closed"
+    assert app.did == ["leave", "stop"], "it must leave its group before it closes the rest"
 
 
-def test_a_group_that_does_not_answer_holds_up_no_worker_that_halts(
+def test_a_group_that_does_not_answer_does_not_delay_a_halt(
     logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("streams.worker.app.LEAVE_S", 0.01)
@@ -110,7 +110,7 @@ def test_a_group_that_does_not_answer_holds_up_no_worker_that_halts(
         (WorkerSettings(state=State(enabled=False)), False),
     ],
 )
-def test_it_leaves_early_only_where_a_successor_is_safe_from_what_it_has_under_way(
+def test_it_leaves_early_only_where_a_fence_protects_the_successor_from_produces_in_flight(
     settings: WorkerSettings, leaves: bool
 ) -> None:
     did: list[str] = []
@@ -121,12 +121,12 @@ def test_it_leaves_early_only_where_a_successor_is_safe_from_what_it_has_under_w
     app = SimpleNamespace(settings=settings, _consumer=SimpleNamespace(leave_group=leave_group))
     asyncio.run(FraudApp.leave_group(cast(FraudApp, app)))
     assert bool(did) is leaves
-    app._consumer = None  # it has crashed before there was one
+    app._consumer = None  # it crashes before there is one
     asyncio.run(FraudApp.leave_group(cast(FraudApp, app)))
 
 
 def halted(reason: BaseException, logs: pytest.LogCaptureFixture) -> str:
-    """End for a reason, and return the error of the last line."""
+    """Halt for a cause, and return the error of the last line."""
 
     async def play() -> int:
         with ExitStack() as stack:
@@ -155,7 +155,7 @@ def test_brokers_that_cannot_be_reached_are_named_with_the_cause(
     assert told == "UnreachableError: broker:9092: connection refused: nothing listens on this port"
 
 
-def test_a_refusal_is_told_with_the_right_that_is_missing(
+def test_a_refusal_is_logged_with_the_missing_right(
     logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def missing(_: object, rights: tuple[Right, ...]) -> list[Right]:
@@ -167,7 +167,7 @@ def test_a_refusal_is_told_with_the_right_that_is_missing(
     assert told.startswith("RightsError: User:ANONYMOUS lacks Write on Topic 'decisions'. Grant with: kafka-acls ")
 
 
-def test_a_refusal_is_told_as_it_is_where_nobody_says_which_right_is_missing(
+def test_a_refusal_is_logged_unchanged_if_the_missing_right_is_unknown(
     logs: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> list[Right]:

@@ -1,4 +1,4 @@
-"""The limit on dead letters: by share and number over a sliding window, or in a row; for each partition by itself."""
+"""The limit on dead letters of a partition: by share and number over a sliding window, or in a row."""
 
 import asyncio
 from itertools import pairwise
@@ -21,13 +21,13 @@ IN_A_ROW = 1_000_000
 
 
 def batch(events: int, letters: int, reason: str = "EMPTY") -> Tally:
-    """A batch whose first events are the good ones."""
+    """Make a batch whose first events are good."""
     runs = letter_runs(events, range(events - letters, events))
     return Tally(events=events, dead_letters={reason: letters} if letters else {}, letter_runs=runs)
 
 
 class Counting:
-    """One partition, watched."""
+    """The dead letters of one partition."""
 
     def __init__(self, limit: PoisonLimit) -> None:
         self.guard = PoisonGuard(limit)
@@ -36,7 +36,7 @@ class Counting:
         self.guard.observe("authorizations", 3, batch(events, letters))
 
 
-def test_a_few_dead_letters_are_tolerated_even_if_they_are_all_there_is() -> None:
+def test_a_few_dead_letters_are_tolerated_without_any_good_event() -> None:
     Counting(PoisonLimit()).observe(1_000, 1_000)
 
 
@@ -62,7 +62,7 @@ def test_good_events_long_ago_do_not_excuse_bad_ones_now() -> None:
         state.observe(10, 10)
 
 
-def test_dead_letters_in_a_row_stop_the_worker_whatever_came_before() -> None:
+def test_dead_letters_in_a_row_stop_the_worker_after_any_history() -> None:
     state = Counting(PoisonLimit(max_consecutive=20))
     for _ in range(9):
         state.observe(1_000, 0)
@@ -97,7 +97,7 @@ def test_each_partition_and_topic_has_its_own_limit() -> None:
         guard.observe("fraud-reports", 0, batch(1, 1))
 
 
-def test_a_partition_that_was_taken_away_is_counted_anew() -> None:
+def test_a_partition_that_was_revoked_is_counted_from_zero() -> None:
     guard = PoisonGuard(PoisonLimit(max_consecutive=10))
     for partition in (0, 1):
         guard.observe("authorizations", partition, batch(10, 10))
@@ -107,7 +107,7 @@ def test_a_partition_that_was_taken_away_is_counted_anew() -> None:
         guard.observe("authorizations", 1, batch(1, 1))
 
 
-def test_the_worker_forgets_what_a_rebalance_takes_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_drops_the_counts_of_revoked_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
     forgotten: list[object] = []
     monkeypatch.setattr(agents.PoisonGuard, "forget", lambda _, partitions: forgotten.append(partitions))
 
@@ -138,13 +138,13 @@ def test_the_message_names_the_place_the_reasons_and_the_way_out() -> None:
     batches=st.lists(st.integers(1, 50).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), max_size=60),
     window=st.integers(1, 200),
 )
-def test_it_agrees_with_counting_over_again(batches: list[tuple[int, int]], window: int) -> None:
+def test_it_agrees_with_a_full_recount(batches: list[tuple[int, int]], window: int) -> None:
     state = Counting(PoisonLimit(window_events=window, max_ratio=0.5, max_letters=20, max_consecutive=IN_A_ROW))
     seen: list[tuple[int, int]] = []
     for events, letters in batches:
         seen.append((events, letters))
         recent: list[tuple[int, int]] = []
-        for one in reversed(seen):  # whole batches, newest first, until the window is covered
+        for one in reversed(seen):  # whole batches, newest first, until the window is full
             recent.append(one)
             if sum(size for size, _ in recent) >= window:
                 break
@@ -161,7 +161,7 @@ def test_it_agrees_with_counting_over_again(batches: list[tuple[int, int]], wind
     cuts=st.sets(st.integers(1, 79)),
     limit=st.integers(1, 12),
 )
-def test_the_row_is_exact_however_the_stream_is_cut(stream: list[bool], cuts: set[int], limit: int) -> None:
+def test_the_row_is_exact_for_any_cut_into_batches(stream: list[bool], cuts: set[int], limit: int) -> None:
     guard = PoisonGuard(PoisonLimit(window_events=IN_A_ROW, max_letters=IN_A_ROW, max_consecutive=limit))
     run, first_too_many = 0, None
     for position, is_letter in enumerate(stream):

@@ -1,4 +1,4 @@
-"""Every offset of a batch that was refused is accounted for once, however many it claims."""
+"""Every offset of a refused batch is accounted for once, for any number of records that it claims."""
 
 from collections.abc import Iterable
 
@@ -43,7 +43,7 @@ def test_a_batch_of_more_or_of_an_unknown_number_gives_one_letter_for_the_range(
 
 
 @given(st.integers(0, 5), st.integers(1, 30), st.sets(st.integers(0, 40)), st.booleans())
-def test_what_was_buried_before_a_restart_is_not_buried_again(
+def test_a_batch_with_a_letter_from_before_a_restart_gets_no_second_one(
     first: int, count: int, emitted: set[int], is_whole: bool
 ) -> None:
     one = refused(first, first + count, is_whole=is_whole)
@@ -58,6 +58,6 @@ def test_what_was_buried_before_a_restart_is_not_buried_again(
     assert accounted == ((every - emitted) if is_whole else (set() if first in emitted else every))
 
 
-def test_for_the_limit_on_dead_letters_it_is_one() -> None:
+def test_a_refused_batch_counts_as_one_for_the_limit_on_dead_letters() -> None:
     tally = as_one(refused(0, 2**31 - 1))
     assert (tally.events, tally.dead_letters, tally.letter_runs) == (1, {"OVERSIZE_BATCH": 1}, (1, 1, 1))

@@ -1,4 +1,4 @@
-"""Every right that a command needs: enough all together, each missed by its name, and nothing goes well without it."""
+"""The rights of each command: together they are enough, each one is needed, and a missing one is named."""
 
 import asyncio
 import sys
@@ -72,7 +72,7 @@ Run = Callable[[str], Outcome]
 
 
 class Files(NamedTuple):
-    """What the commands are given: a configuration, a table, recorded events."""
+    """The input files of the commands: a configuration, a table, recorded events."""
 
     config: Path
     table: Path
@@ -86,10 +86,10 @@ def files(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Files:
         (folder / name).write_bytes(content)
     made = Files(folder / "config.yaml", folder / "table.parquet", folder / "events.jsonl")
     made.config.write_text(CONFIG.format(address=secured.as_user.bootstrap[0], user=USER, bundle=folder))
-    write_table(made.table, 4_500)  # several chunks: a report goes out before the chunk of its time
+    write_table(made.table, 4_500)  # several chunks: a report is sent before the chunk of its time
     made.events.write_bytes(b"".join(recorded()))
     asyncio.run(create_topics(secured.as_super, plan(TOPICS)))
-    asyncio.run(bury(secured.as_super))
+    asyncio.run(write_letters(secured.as_super))
     return made
 
 
@@ -100,8 +100,8 @@ def recorded() -> Iterator[bytes]:
         yield orjson.dumps({"topic": topic, "key": "k", "at_ms": AT_MS, "value": value}) + b"\n"
 
 
-async def bury(broker: Broker) -> None:
-    """Put a good record on each input, and a dead letter of it on the other."""
+async def write_letters(broker: Broker) -> None:
+    """Put a good record on each input, and a dead letter about it on `dead-letters`."""
     key = token("card-1").encode()
     async with producer(broker) as client:
         asked = encoded(event_id="e-1")
@@ -144,11 +144,11 @@ def grant(secured: Secured, rights: Iterable[Right]) -> None:
 
 
 UNANSWERED = 1
-"""The status of a replay without a worker."""
+"""The exit status of a replay without a worker."""
 
 
 class WithAll:
-    """What the commands make of all their rights, each run once."""
+    """The results of the commands with all their rights, each run once."""
 
     def __init__(self, secured: Secured) -> None:
         self._secured = secured
@@ -173,7 +173,7 @@ def test_the_rights_of_a_command_are_enough(with_all: WithAll, run: Run, command
 
 
 async def believed(*_: object) -> None:
-    """Ask for nothing."""
+    """Check no rights."""
 
 
 @pytest.mark.parametrize(("command", "left_out"), EACH)
@@ -187,4 +187,4 @@ def test_each_right_of_a_command_that_is_missing_is_named_and_is_needed(
     told = f"{WHOSE} lacks {left_out.operation} on Topic {left_out.name!r}. Grant with: {line}\n"
     assert (status, out, err.split(": ", 1)[1]) == (3, "", told)
     monkeypatch.setattr("streams.kafka.explain.require", believed)
-    assert run(command) != whole, "it does as well without this right"
+    assert run(command) != whole, "the command must fail without this right"

@@ -1,4 +1,4 @@
-"""What keeps a command or a worker from a broker stands in its last line: each wrong door of a real one."""
+"""Each wrong listener or login of a real broker: the last line of a command or a worker names the cause."""
 
 import asyncio
 import subprocess
@@ -47,7 +47,7 @@ def passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Place:
-    """Configurations for the doors of a broker."""
+    """Configurations for the listeners of a broker."""
 
     def __init__(self, secured: Secured, folder: Path) -> None:
         self._secured = secured
@@ -100,7 +100,7 @@ def place(secured: Secured, tmp_path: Path) -> Place:
         ("MUTUAL", None, "unknown", OURS),
     ],
 )
-def test_each_wrong_door_is_told_in_one_line(
+def test_the_cause_of_each_wrong_listener_or_login_is_named_in_one_line(
     place: Place, capsys: pytest.CaptureFixture[str], door: str, sasl: object, tls: str | None, told: str
 ) -> None:
     config = place.config(place.address(door), sasl, tls)
@@ -114,7 +114,7 @@ def test_each_wrong_door_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("command", ["topics create", "dlq list", "dlq redrive", "replay", "feed"])
-def test_every_command_tells_it(
+def test_every_command_names_it(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     address = place.address("SASL_PLAINTEXT")
@@ -129,7 +129,7 @@ def test_every_command_tells_it(
     assert (status, err) == (3, f"{name}: {address}: {REFUSED}\n")
 
 
-def test_a_worker_tells_it_in_its_last_line(secured: Secured) -> None:
+def test_a_worker_names_it_in_its_last_line(secured: Secured) -> None:
     broker = secured.door("SASL_SSL", sasl=Sasl(username=USER, password=Secret(env=WRONG_VARIABLE)), tls=secured.tls)
     settings = msgspec.json.encode(WorkerSettings(broker=broker)).decode()
     command = [sys.executable, "-m", "tests.integration.worker", settings]
@@ -140,8 +140,8 @@ def test_a_worker_tells_it_in_its_last_line(secured: Secured) -> None:
     assert WRONG not in ended.stderr
 
 
-def test_all_addresses_are_told_and_forgotten_once_a_connection_stands(secured: Secured) -> None:
-    """The right login, a wrong port among them: the way in is found, and what failed is known until it stands."""
+def test_failed_addresses_are_kept_until_a_connection_is_made(secured: Secured) -> None:
+    """The right login, with a wrong port among the addresses: it connects; failures are known until then."""
 
     async def play() -> None:
         good, nobody = secured.as_user, f"127.0.0.1:{free_port()}"
@@ -161,7 +161,7 @@ def test_all_addresses_are_told_and_forgotten_once_a_connection_stands(secured: 
     asyncio.run(play())
 
 
-def test_the_right_doors_open(secured: Secured) -> None:
+def test_the_right_listeners_and_logins_connect(secured: Secured) -> None:
     async def knock(*ways: tuple[str, Sasl | None, Tls | None]) -> None:
         for door, sasl, tls in ways:
             client = AIOKafkaAdminClient(**client_options(secured.door(door, sasl=sasl, tls=tls)))

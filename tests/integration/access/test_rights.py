@@ -1,4 +1,4 @@
-"""Every right that a worker needs: enough all together, each missed at start by its name, each needed in earnest."""
+"""The rights of a worker: together they are enough, each one is needed, and a missing one is named at the start."""
 
 import asyncio
 import json
@@ -71,7 +71,7 @@ def as_user(secured: Secured, **changes: object) -> WorkerSettings:
 
 
 def grant(secured: Secured, rights: Sequence[Right]) -> None:
-    """Let the user do this and nothing else."""
+    """Grant the user these rights and no others."""
     put_in_force(secured.as_super, WHOSE, grants(rights, WHOSE, "broker:9092"))
 
 
@@ -99,7 +99,7 @@ def test_each_right_that_is_missing_is_named_alone_and_with_the_line_that_grants
 
 
 async def use(settings: WorkerSettings, right: Right) -> None:
-    """Do what a worker does with a right, with the worker's own parts where it has them."""
+    """Use a right as a worker does, with the worker's own parts where it has them."""
     if right.kind is Kind.TRANSACTIONAL_ID:
         await _fence(settings)
     elif right.kind is Kind.GROUP:
@@ -159,7 +159,7 @@ def test_each_right_is_needed(secured: Secured, right: Right) -> None:
 
 @contextmanager
 def process(command: Sequence[str], log: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command until the context is left; its log goes to a file."""
+    """Run a command until the context ends; its log goes to a file."""
     with log.open("wb") as stderr, subprocess.Popen(command, cwd=ROOT, stderr=stderr) as worker:
         try:
             yield worker
@@ -236,7 +236,7 @@ def test_a_worker_that_may_not_read_the_group_ends_with_3_before_it_reads_anythi
 
 
 def test_a_group_that_is_refused_after_the_check_ends_the_worker_at_once(secured: Secured, tmp_path: Path) -> None:
-    """As when the right is taken away between the two: nobody polls yet who would hear of it."""
+    """As if the right was revoked after the check, when no poll runs yet that would receive the error."""
     settings, log = as_user(secured, state=State(enabled=False), consume=Consume(group="late")), tmp_path / "log"
     rights = settings.rights
     grant(secured, [right for right in rights if right.kind is not Kind.GROUP])
@@ -253,7 +253,7 @@ def test_a_group_that_is_refused_after_the_check_ends_the_worker_at_once(secured
     ],
     ids=name_of,
 )
-def test_a_right_that_is_taken_away_ends_the_worker_with_its_name_in_the_last_line(
+def test_a_right_that_is_revoked_ends_the_worker_with_its_name_in_the_last_line(
     secured: Secured, tmp_path: Path, lost: Right
 ) -> None:
     consume = Consume(group="revoked", commit_interval_s=0.1)

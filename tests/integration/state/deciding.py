@@ -1,6 +1,6 @@
-"""A worker with a real engine and kept profiles: `python -m tests.integration.state.deciding '<settings as JSON>'`.
+"""A worker with a real engine and durable profiles: `python -m tests.integration.state.deciding '<settings as JSON>'`.
 
-Every batch takes 10 ms, so that the worker can be met in the middle of its work.
+Every batch takes 10 ms, so the worker is still busy when a test acts.
 """
 
 import logging
@@ -33,7 +33,7 @@ def new_engine() -> Engine:
 
 
 class SlowEngine:
-    """An engine that takes its time."""
+    """An engine that waits before each batch."""
 
     def __init__(self) -> None:
         self._engine = new_engine()
@@ -53,7 +53,7 @@ class SlowEngine:
 def main() -> int:
     """Run until SIGTERM; the exit status is the worker's."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
-    warm_up(small_bundle())  # as the real one does
+    warm_up(small_bundle())  # as the real command does
     settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
 
     def build() -> FraudApp:

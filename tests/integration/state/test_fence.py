@@ -1,4 +1,4 @@
-"""Apache Kafka shuts an earlier owner out of every log from the moment that a takeover returns."""
+"""Apache Kafka refuses writes of an earlier owner to every log from the moment a takeover returns."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ TAKEOVERS = 20
 
 
 class Site:
-    """Three logs, a producer that writes to them under any identity, and a fence of a group of its own."""
+    """Three logs, a producer that writes to them with any producer identity, and a fence with a group of its own."""
 
     def __init__(self, producer: aiokafka.AIOKafkaProducer, topics: tuple[str, str]) -> None:
         self.producer = producer
@@ -39,9 +39,9 @@ class Site:
         self.fence = Fence(lambda: producer.client, f"group-{uuid.uuid4().hex[:8]}", timeout_s=20.0)
 
     async def write(self, identity: ProducerIdentity, tp: TopicPartition, count: int = 1) -> Any:
-        """Write records as outputs are, and rows as profiles are; return the place of the last.
+        """Write records as outputs and rows are written; return the offset of the last one.
 
-        They are stamped with the present time: a broker that starts forgets a producer whose last record is a day old.
+        They have the present time: a broker that starts forgets a producer whose last record is a day old.
         """
         accumulator, now_ms = self.producer._message_accumulator, int(time.time() * 1_000)
         (ack,) = append(accumulator, tp, [(b"key", b"value")] * count, now_ms, identity)
@@ -72,7 +72,7 @@ async def a_site(broker: Broker) -> AsyncIterator[Site]:
 
 
 def test_straight_after_each_takeover_no_earlier_owner_gets_a_batch_into_any_log(apache: Broker) -> None:
-    """The write follows the takeover at once: a fence that is still on its way to a log would let it pass."""
+    """The write follows the takeover at once: a fence that is not yet in a log would let it pass."""
 
     async def play() -> None:
         async with a_site(apache) as site:
@@ -87,13 +87,15 @@ def test_straight_after_each_takeover_no_earlier_owner_gets_a_batch_into_any_log
                 for tp in site.logs:
                     await site.write(owner, tp, 2)
                 await site.fence.renew(0, owner, site.logs)
-                assert not any([await site.is_refused(owner, tp) for tp in site.logs]), "an owner is not its own enemy"
+                assert not any([await site.is_refused(owner, tp) for tp in site.logs]), (
+                    "a fence must let its owner write"
+                )
                 before = owner
 
     asyncio.run(play())
 
 
-def test_partitions_are_fenced_by_themselves_and_meet_in_the_same_log(apache: Broker) -> None:
+def test_partitions_are_fenced_separately_also_in_the_same_log(apache: Broker) -> None:
     async def play() -> None:
         async with a_site(apache) as site:
             (*_, tp) = site.logs
@@ -109,7 +111,7 @@ def test_partitions_are_fenced_by_themselves_and_meet_in_the_same_log(apache: Br
     asyncio.run(play())
 
 
-def test_what_a_predecessor_got_into_a_log_is_seen_by_whoever_reads_after_the_takeover(apache: Broker) -> None:
+def test_records_of_a_predecessor_are_seen_by_a_read_after_the_takeover(apache: Broker) -> None:
     async def play() -> None:
         async with a_site(apache) as site, reading(apache) as reader:
             tp = site.logs[0]
@@ -121,7 +123,7 @@ def test_what_a_predecessor_got_into_a_log_is_seen_by_whoever_reads_after_the_ta
                 owner = await site.fence.take(0, site.logs)
                 found = (await reader.bounds([tp]))[tp][1]
                 await asyncio.gather(*(ack for some in acks for ack in some), return_exceptions=True)
-                assert (await reader.bounds([tp]))[tp][1] == found, "a record came in behind the fence"
+                assert (await reader.bounds([tp]))[tp][1] == found, "a record was appended behind the fence"
                 assert found > end
                 end = found
 
@@ -153,7 +155,7 @@ def test_a_topic_that_does_not_exist_ends_the_takeover_with_a_reason(apache: Bro
     asyncio.run(play())
 
 
-def test_a_topic_that_is_made_anew_has_another_id(apache: Broker) -> None:
+def test_a_topic_that_is_recreated_has_another_id(apache: Broker) -> None:
     async def play() -> None:
         topic = f"{uuid.uuid4().hex[:8]}-c"
         wanted = [TopicPlan(name=topic, partitions=1, replication_factor=1, configs={})]

@@ -1,4 +1,4 @@
-"""A flush of profiles on Apache Kafka: seen once it is committed, and what a crash leaves of it is nothing at all."""
+"""A flush of profiles on Apache Kafka is visible once it is committed; a takeover aborts what a crash left of it."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ from tests.state.rows import pairs
 
 pytestmark = pytest.mark.kafka
 
-END_S = 240.0  # the cleaner takes the dirtiest log first, and tests before left others
+END_S = 240.0  # the cleaner takes the dirtiest log first, and earlier tests left others
 CLEANED_AT_ONCE = {
     "cleanup.policy": "compact",
     "segment.ms": "100",
@@ -34,18 +34,18 @@ CLEANED_AT_ONCE = {
 
 
 def now_ms() -> int:
-    """Segments end by the times of records."""
+    """Return the present time: segments end by the times of records."""
     return time.time_ns() // 1_000_000
 
 
 class Owner:
-    """Who owns partition 0, and writes rows into its log as a worker does."""
+    """The owner of partition 0, which writes rows into its log as a worker does."""
 
     def __init__(self, producer: StateProducer, fence: Fence, identity: ProducerIdentity, tp: TopicPartition) -> None:
         self._producer, self._fence, self._identity, self._tp = producer, fence, identity, tp
 
     async def write(self, rows: Packed) -> None:
-        """Begin a flush and have its rows acknowledged."""
+        """Begin a flush and wait until its rows are acknowledged."""
         await self._fence.begin(0, self._identity, [self._tp])
         self._producer.transactional_id = self._fence.name(0)
         for ack in self._producer.write(self._tp, rows, now_ms(), self._identity):
@@ -57,7 +57,7 @@ class Owner:
 
 
 class Site:
-    """A log of profiles and who writes to it."""
+    """A log of profiles and its owners."""
 
     def __init__(self, producer: StateProducer, tp: TopicPartition) -> None:
         self.producer, self.tp = producer, tp
@@ -80,19 +80,19 @@ async def a_site(broker: Broker, configs: dict[str, str] | None = None) -> Async
 
 
 def rows(keys: Iterable[int], value: int) -> Packed:
-    """Rows of one word each."""
+    """Make rows of one word each."""
     names = np.array([[key, 0, 0] for key in keys], dtype=np.uint32)
     return Packed(names, np.full(len(names), value, dtype=np.uint32), np.arange(1, len(names) + 1, dtype=np.int64))
 
 
 async def stored(broker: Broker, tp: TopicPartition) -> list[tuple[bytes, bytes | None]]:
-    """Read what a restore would."""
+    """Read the log as a restore does."""
     async with reading(broker) as reader:
         begin, end = (await reader.bounds([tp]))[tp]
         return [(key, value) for _, key, value in await collect(reader, tp, begin, end)]
 
 
-def test_a_flush_is_seen_when_it_is_committed_and_not_before(apache: Broker) -> None:
+def test_a_flush_is_visible_from_its_commit_on(apache: Broker) -> None:
     async def play() -> None:
         async with a_site(apache) as site:
             owner = await site.take()
@@ -102,7 +102,7 @@ def test_a_flush_is_seen_when_it_is_committed_and_not_before(apache: Broker) -> 
             assert await stored(apache, site.tp) == []
             await owner._fence.commit(0, owner._identity)
             await owner.flush(rows([1], 11))
-            later = await site.take()  # and waits until both are in the log
+            later = await site.take()  # until both are in the log
             assert await stored(apache, site.tp) == [*pairs(rows([1, 2], 10)), *pairs(rows([1], 11))]
             async with reading(apache) as reader:
                 assert await reader.held_back([site.tp]) == []
@@ -111,7 +111,7 @@ def test_a_flush_is_seen_when_it_is_committed_and_not_before(apache: Broker) -> 
     asyncio.run(play())
 
 
-def test_what_a_crash_leaves_of_a_flush_is_aborted_by_the_takeover(apache: Broker) -> None:
+def test_a_takeover_aborts_the_flush_that_a_crash_left_open(apache: Broker) -> None:
     async def play() -> None:
         async with a_site(apache) as site:
             owner = await site.take()
@@ -125,8 +125,10 @@ def test_what_a_crash_leaves_of_a_flush_is_aborted_by_the_takeover(apache: Broke
     asyncio.run(play())
 
 
-def test_the_cleaner_never_removes_a_row_that_counts_for_one_of_a_crashed_flush(apache: Broker) -> None:
-    """All segments but the newest are compacted, those of the crashed flush too, before anybody writes a row again."""
+def test_the_cleaner_keeps_committed_rows_beside_newer_ones_of_a_crashed_flush(apache: Broker) -> None:
+    """The cleaner compacts all segments but the newest, including those of the crashed flush, before rows are written
+    again.
+    """
 
     async def play() -> None:
         async with a_site(apache, CLEANED_AT_ONCE) as site:
@@ -138,12 +140,12 @@ def test_the_cleaner_never_removes_a_row_that_counts_for_one_of_a_crashed_flush(
             async with asyncio.timeout(END_S):
                 while True:
                     later = await site.take()
-                    await later.flush(rows([filler], filler))  # a segment of its own: the cleaner takes those before
+                    await later.flush(rows([filler], filler))  # a segment of its own, behind those to compact
                     found = await stored(apache, site.tp)
                     values = dict(found)
                     assert {key: values.get(key) for key, _ in pairs(counted)} == dict(pairs(counted))
                     if filler > 1_000 and [key for key, _ in found].count(first) == 1:
-                        break  # it was written twice: the cleaner has come by
+                        break  # it is there only once: the cleaner has compacted it
                     filler += 1
                     await later.flush(rows([filler - 1], filler))
                     await asyncio.sleep(0.1)
@@ -183,7 +185,7 @@ def test_an_open_transaction_of_a_stranger_hides_no_output(apache: Broker) -> No
                 async with stranger.transaction():
                     await stranger.send_and_wait(site.tp.topic, b"foreign")
                     await client.send_and_wait(site.tp.topic, b"ours")
-                    assert await stored(apache, site.tp) == [], "an ordinary consumer waits"
+                    assert await stored(apache, site.tp) == [], "a read_committed consumer must wait"
                     async with reading(apache, isolation_of={site.tp.topic: "read_uncommitted"}) as reader:
                         begin, end = (await reader.bounds([site.tp]))[site.tp]
                         found = [value for _, _, value in await collect(reader, site.tp, begin, end)]

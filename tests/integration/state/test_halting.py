@@ -1,4 +1,4 @@
-"""A worker that was fenced halts, and the next one need not wait until its session is over."""
+"""A worker that was fenced halts and leaves its group, so the next one does not wait for its session to end."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ from tests.integration.state.test_profiles import END_S, MODULE, TRAFFIC, answer
 pytestmark = pytest.mark.kafka
 
 SESSION_S = 120.0
-"""Longer than everything here may take: a member that did not leave stays in the group."""
+"""Longer than all of this test: a member that did not leave stays in the group."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -41,7 +41,7 @@ async def take_over(settings: WorkerSettings) -> None:
 
 
 async def members(settings: WorkerSettings) -> int:
-    """Count the members of the worker's group, as its coordinator has them."""
+    """Count the members of the worker's group by its coordinator."""
     admin = AIOKafkaAdminClient(**client_options(settings.broker))
     await admin.start()
     try:
@@ -54,10 +54,10 @@ async def members(settings: WorkerSettings) -> int:
 
 
 @pytest.mark.parametrize(("instance", "left"), [(None, 0), ("one", 1)], ids=["dynamic", "static"])
-def test_after_a_fenced_worker_has_halted_the_next_one_goes_on_at_once(
+def test_after_a_fenced_worker_has_halted_the_next_one_continues_at_once(
     apache: Broker, instance: str | None, left: int
 ) -> None:
-    """A dynamic member leaves its group. A static one keeps its place, which the next worker of its name takes."""
+    """A dynamic member leaves its group. A static one stays a member, which the next worker of its name replaces."""
     profile = msgspec.structs.replace(apache.profile, session_timeout_s=SESSION_S)
     settings = new_worker(msgspec.structs.replace(apache, profile=profile, request_timeout_s=SESSION_S), 1, instance)
     first, rest = TRAFFIC[:400], TRAFFIC[400:600]

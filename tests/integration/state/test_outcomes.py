@@ -1,4 +1,4 @@
-"""Outcomes of their own topic on Apache Kafka: a worker that is killed among them and its successor count each once."""
+"""Outcomes on their own topic of Apache Kafka: a worker that is killed among them and its successor count each once."""
 
 import asyncio
 import json
@@ -30,15 +30,15 @@ BROKEN = b"{no json"
 
 
 def renamed(value: bytes) -> bytes:
-    """Give an event, or its outcome, an id that nobody has asked about."""
+    """Give an event, or its outcome, an id that no request has."""
     return value.replace(b'"event_id":"', b'"event_id":"x')
 
 
 def traffic() -> tuple[list[bytes], list[bytes], list[bytes]]:
     """Make requests; then outcomes; then events of the same cards.
 
-    Of the outcomes some come before their requests, which are among the later events, some answer what was never asked,
-    some come twice, and some are broken. Every eleventh request gets none.
+    Some outcomes come before their requests, which are among the later events; some have no request; some come twice;
+    some are broken. Every eleventh request has no outcome.
     """
     config = SimulatorConfig(seed=12, days=1, events_per_day=4_000, cards=300, merchants=60, repeat_share=0.0)
     values = [item.value for item in Simulator(config).traffic() if item.topic == "authorizations"][: 2 * HALF]
@@ -56,7 +56,9 @@ REQUESTS, OUTCOMES, AFTER = traffic()
 
 
 def uninterrupted() -> tuple[dict[str, dict[str, Any]], Engine]:
-    """Decide requests, take outcomes in, decide what follows; without the times that differ from run to run."""
+    """Decide requests, apply outcomes, decide the later events; return results without times, which differ from run to
+    run.
+    """
     engine, found = new_engine(), dict[str, dict[str, Any]]()
     for values in (REQUESTS, OUTCOMES, AFTER):
         stamps = [stamp_ms(value, 0) for value in values]
@@ -73,7 +75,7 @@ def uninterrupted() -> tuple[dict[str, dict[str, Any]], Engine]:
 
 
 def kept(settings: WorkerSettings) -> Engine:
-    """Give an engine the profiles that the worker left in their topics."""
+    """Restore the profiles that the worker left in their topics into an engine."""
     engine = new_engine()
     for topic in (settings.topics.card_profiles, settings.topics.shared_profiles):
         rows = [one for one in asyncio.run(read(settings.broker, topic, 1, END_S)) if one.key != KEY]
@@ -114,7 +116,7 @@ def test_outcomes_count_once_and_decisions_are_those_of_a_worker_that_was_not_ki
     found, (expected, engine) = answers(settings), uninterrupted()
     assert {name: len(made) for name, made in found.items() if len(made) > 1} == {}
     assert {name: made[0] for name, made in found.items()} == expected
-    assert str(features(kept(settings))) == str(features(engine)), "an outcome that counts twice is seen here"
+    assert str(features(kept(settings))) == str(features(engine)), "an outcome must not count twice"
     assert markers(settings, 0, 1)[-1].inputs["authorization_outcomes"] == len(OUTCOMES)
     letters = asyncio.run(read(apache, topics.dead_letters, 1, END_S))
     offsets = [(json.loads(one.value)["topic"], json.loads(one.value)["offset"]) for one in letters]

@@ -1,4 +1,4 @@
-"""Profiles outlive the worker: on Apache Kafka, one decision for each event, and the ones of an uninterrupted run."""
+"""Profiles survive the worker: on Apache Kafka each event has one decision, that of an uninterrupted run."""
 
 import asyncio
 import json
@@ -40,14 +40,14 @@ CLEANED_AT_ONCE = {"min.compaction.lag.ms": "0", "min.cleanable.dirty.ratio": "0
 
 
 def traffic(count: int) -> list[bytes]:
-    """Make events, every hundredth no JSON, every fiftieth sent again at once, and every tenth in two phases."""
+    """Make events: every hundredth no JSON, every fiftieth sent again at once, every tenth in two phases."""
     config = SimulatorConfig(seed=11, days=1, events_per_day=2 * count, cards=400, merchants=60, repeat_share=0.0)
     values = [item.value for item in Simulator(config).traffic() if item.topic == "authorizations"][:count]
     assert len(values) == count
     for number in range(0, count, 100):
         values[number] = b"{no json"
         values[number + 51] = values[number + 50]
-    for number in range(3, count - 4, 10):  # asked about, and answered after three others
+    for number in range(3, count - 4, 10):  # a request, answered after three others
         values[number], values[number + 4] = request_of(values[number]), values[number]
     return values
 
@@ -57,7 +57,7 @@ TRAFFIC = traffic(6_000)
 
 @pytest.fixture(scope="module", autouse=True)
 def warm() -> None:
-    """Compile the kernels once: a worker that did so between two heartbeats would be expelled, and rightly."""
+    """Compile the kernels once: a worker that compiled between two heartbeats would be expelled."""
     warm_up(small_bundle())
 
 
@@ -104,7 +104,7 @@ def await_committed(settings: WorkerSettings, at_least: int, partitions: int, *w
 
 
 def answers(settings: WorkerSettings) -> dict[str, list[dict[str, Any]]]:
-    """Read all decisions by id, without the times that differ from run to run."""
+    """Read all decisions by id, without the times, which differ from run to run."""
     found: dict[str, list[dict[str, Any]]] = {}
     for record in asyncio.run(read(settings.broker, settings.topics.decisions, 1, END_S)):
         made = json.loads(record.value)
@@ -139,7 +139,7 @@ def markers(settings: WorkerSettings, partition: int, partitions: int) -> list[M
     return [decode(value, topic, partitions) for value in values]
 
 
-def test_a_worker_that_is_killed_again_and_again_decides_each_event_once_and_as_if_it_never_died(
+def test_a_worker_that_is_killed_repeatedly_decides_each_event_once_and_with_the_same_bytes(
     apache: Broker,
 ) -> None:
     settings = new_worker(apache, 1)
@@ -158,7 +158,7 @@ def test_a_worker_that_is_killed_again_and_again_decides_each_event_once_and_as_
     assert letters(settings) == {(0, number): 1 for number in range(0, len(TRAFFIC), 100)}
 
 
-def test_sigterm_leaves_a_marker_at_what_is_committed_and_nothing_to_do_again(apache: Broker) -> None:
+def test_sigterm_leaves_a_marker_at_the_committed_offset_and_no_input_to_apply_again(apache: Broker) -> None:
     settings = new_worker(apache, 2)
     parts = by_card(TRAFFIC, 2)
     fill(settings, *parts)
@@ -198,13 +198,13 @@ def test_workers_that_come_and_go_decide_each_event_once(apache: Broker) -> None
 
 
 def records(settings: WorkerSettings) -> dict[str, int]:
-    """Count what stands in the logs of profiles."""
+    """Count the records in the logs of profiles."""
     topics = (settings.topics.card_profiles, settings.topics.shared_profiles)
     return {topic: len(asyncio.run(read(settings.broker, topic, 1, END_S))) for topic in topics}
 
 
 def await_compaction(settings: WorkerSettings) -> None:
-    """Let the broker's cleaner pass over all but the newest segments of the logs of profiles."""
+    """Wait until the broker's cleaner has compacted all but the newest segments of the logs of profiles."""
     before = records(settings)
     with ExitStack() as changes:
         for topic in before:
@@ -214,8 +214,8 @@ def await_compaction(settings: WorkerSettings) -> None:
             assert time.monotonic() < deadline, (before, records(settings))
 
 
-def test_profiles_outlive_the_cleaner_of_the_broker(apache: Broker) -> None:
-    """Workers die in the middle, the next one writes what the crash left again, and the broker compacts all that."""
+def test_profiles_survive_compaction_by_the_broker(apache: Broker) -> None:
+    """Workers die in the middle, the next one writes the rows of the crash again, and the broker compacts them all."""
     settings = new_worker(apache, 1)
     fill(settings, TRAFFIC)
     with ExitStack() as changes:
@@ -279,7 +279,7 @@ async def commit(settings: WorkerSettings, offset: int) -> None:
             client.assign([tp])
             await client.commit({tp: OffsetAndMetadata(offset, "")})
             return
-        except aiokafka.errors.KafkaError:  # the static member that ended is missed for a session timeout
+        except aiokafka.errors.KafkaError:  # a static member that ended is missed after its session timeout
             assert time.monotonic() < deadline
         finally:
             await client.stop()

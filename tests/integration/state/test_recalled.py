@@ -1,4 +1,4 @@
-"""Which alerts a real broker gives for the time of what waits on the input."""
+"""The published alerts that a real broker returns for the time of the waiting input."""
 
 import asyncio
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ async def produced(broker: Broker, topic: str, partition: int, times_ms: list[in
 
 
 class Consumer:
-    """Know what the group has committed."""
+    """Holds the committed offsets of the group."""
 
     def __init__(self, settings: WorkerSettings, committed: dict[int, int]) -> None:
         self._committed = {TP(settings.topics.authorizations, number): at for number, at in committed.items()}
@@ -59,7 +59,7 @@ async def recalled(settings: WorkerSettings, committed: dict[int, int]) -> list[
     return found
 
 
-@pytest.mark.kafka  # the embedded broker gives the first offset for every time: too many alerts, which does no harm
+@pytest.mark.kafka  # the embedded broker gives the first offset for any time: more alerts than needed, harmless
 def test_alerts_are_read_from_before_the_oldest_event_that_waits(apache: Broker, new_worker: NewWorker) -> None:
     settings = new_worker(apache)
     topics = settings.topics
@@ -72,6 +72,6 @@ def test_alerts_are_read_from_before_the_oldest_event_that_waits(apache: Broker,
         assert await recalled(settings, {0: 1, 1: 1}) == [b"%d" % at_ms for at_ms in alerts[2:]]
         assert await recalled(settings, {0: 3, 1: 1}) == [b"%d" % at_ms for at_ms in alerts[4:]]
         assert await recalled(settings, {}) == [b"%d" % at_ms for at_ms in alerts[1:]]
-        assert await recalled(settings, {0: 3, 1: 2}) == [], "nothing waits: by this machine's clock"
+        assert await recalled(settings, {0: 3, 1: 2}) == [], "no input waits: this machine's clock decides"
 
     asyncio.run(play())

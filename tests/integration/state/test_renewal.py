@@ -1,4 +1,4 @@
-"""What depends on the coordinator of a transactional id while it is away: a renewal waits, a takeover gives up."""
+"""The coordinator of a transactional id is away: a renewal waits for it, a takeover fails in time."""
 
 import asyncio
 import tempfile
@@ -22,7 +22,7 @@ SHORT_S = 0.5
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[KafkaServer]:
-    """A broker of this module's own, which may be stopped."""
+    """A broker of this module's own, which a test may stop."""
     reason = missing_tools()
     if reason is not None:
         refuse("kafka", reason)
@@ -41,10 +41,12 @@ def broker_of(server: KafkaServer) -> Broker:
 
 
 @pytest.mark.parametrize("is_killed", [False, True], ids=["frozen", "killed"])
-def test_a_renewal_waits_for_its_coordinator_and_leaves_the_owner_in_its_place(
+def test_a_renewal_waits_for_its_coordinator_and_the_owner_keeps_its_epoch(
     server: KafkaServer, is_killed: bool
 ) -> None:
-    """Before and after it the owner writes, and its predecessor is refused: in the logs the same epoch counts."""
+    """Before and after the renewal the owner can write and its predecessor is refused: the epoch in the logs is
+    unchanged.
+    """
 
     async def play() -> None:
         async with a_site(broker_of(server)) as site:
@@ -59,7 +61,7 @@ def test_a_renewal_waits_for_its_coordinator_and_leaves_the_owner_in_its_place(
             renewing = asyncio.create_task(site.fence.renew(0, owner, site.logs))
             try:
                 await asyncio.sleep(AWAY_S)
-                assert not renewing.done(), "there is nobody who could have renewed it"
+                assert not renewing.done(), "the coordinator is away, so the renewal must wait"
             finally:
                 await asyncio.to_thread(server.start if is_killed else server.thaw)
             await renewing
@@ -69,7 +71,7 @@ def test_a_renewal_waits_for_its_coordinator_and_leaves_the_owner_in_its_place(
     asyncio.run(play())
 
 
-def test_a_renewal_and_a_takeover_without_their_coordinator_end_in_time_and_say_why(server: KafkaServer) -> None:
+def test_a_renewal_and_a_takeover_without_their_coordinator_end_in_time_with_the_cause(server: KafkaServer) -> None:
     async def play() -> None:
         async with a_site(broker_of(server)) as site:
             owner = await site.fence.take(0, site.logs)

@@ -109,7 +109,7 @@ def test_any_range_is_read_exactly(broker: Broker) -> None:
     async def play() -> None:
         tp, rows = await written(broker, [20] * 1_000)
         async with reading(broker, fetch_max_bytes=BATCH_MAX) as reader:
-            assert await reader.bounds([tp]) == {tp: (0, 1_000)}  # ListOffsets of the embedded broker says less
+            assert await reader.bounds([tp]) == {tp: (0, 1_000)}  # ListOffsets of the embedded broker is lower
             for begin, end in ((0, 1_000), (1, 999), (40, 41), (500, 500), (700, 600), (0, 1), (999, 1_000)):
                 assert await collect(reader, tp, begin, end) == rows[begin:end]
 
@@ -117,7 +117,7 @@ def test_any_range_is_read_exactly(broker: Broker) -> None:
 
 
 def test_a_reader_whose_fetch_is_under_way_is_closed_at_once(broker: Broker) -> None:
-    """As at SIGTERM during a restore from a slow broker, or when another rebalance interrupts it."""
+    """As at SIGTERM during a restore from a slow broker, or when another rebalance interrupts the restore."""
 
     async def play() -> None:
         tp, _ = await written(broker, [20])
@@ -233,7 +233,7 @@ def test_rows_that_were_read_are_packed_as_they_were_written(broker: Broker) -> 
 
 
 @pytest.mark.kafka
-def test_a_range_that_is_not_there_is_an_error_and_not_another_range(apache: Broker) -> None:
+def test_a_range_that_does_not_exist_is_an_error(apache: Broker) -> None:
     async def play() -> None:
         tp, _ = await written(apache, [1] * 10)
         async with reading(apache, timeout_s=1.0) as reader:
@@ -243,13 +243,13 @@ def test_a_range_that_is_not_there_is_an_error_and_not_another_range(apache: Bro
                 await collect(reader, tp, 12, 20)
             with pytest.raises(UnreadableError, match="no offsets of nowhere"):
                 await reader.bounds([TopicPartition("nowhere", 0)])
-            assert len(await collect(reader, tp, 0, 10)) == 10  # and the reader goes on
+            assert len(await collect(reader, tp, 0, 10)) == 10  # the reader can read again
 
     asyncio.run(play())
 
 
 @pytest.mark.kafka
-def test_what_retention_took_is_skipped_by_one_who_says_so(apache: Broker) -> None:
+def test_records_that_retention_deleted_are_skipped_on_request(apache: Broker) -> None:
     async def play() -> None:
         tp, _ = await written(apache, [1] * 10, "delete")
         admin = AIOKafkaAdminClient(**client_options(apache))
@@ -281,11 +281,11 @@ def test_a_missing_topic_is_found_at_the_start(apache: Broker) -> None:
     asyncio.run(play())
 
 
-def test_what_waits_in_a_producer_does_not_leave_once_it_is_refused(broker: Broker) -> None:
-    """The first batch is on its way, the second waits for its answer, as in a process that freezes and wakes up."""
+def test_batches_that_wait_in_a_producer_are_not_sent_after_a_refusal(broker: Broker) -> None:
+    """The first batch is sent, the second waits for its answer, as in a process that freezes and wakes up."""
 
     async def play() -> None:
-        tp, may = await new_topic(broker), [True] * 100  # a new topic may be sent to more than once: no leader yet
+        tp, may = await new_topic(broker), [True] * 100  # a new topic without a leader may get several
 
         def check() -> None:
             if not may.pop():
@@ -310,13 +310,13 @@ def test_what_waits_in_a_producer_does_not_leave_once_it_is_refused(broker: Brok
 
 
 async def time_out(*_: object, **__: object) -> None:
-    """Be a broker that does not answer, as aiokafka sees it."""
+    """Fail as aiokafka does when a broker does not answer."""
     await asyncio.sleep(0.2)
     raise RequestTimedOutError
 
 
 @pytest.mark.kafka
-def test_what_is_not_acknowledged_fails_when_the_producer_stops(apache: Broker) -> None:
+def test_writes_without_an_acknowledgement_fail_when_the_producer_stops(apache: Broker) -> None:
     async def play() -> list[Awaitable[Any]]:
         tp = await new_topic(apache)
         producer = StateProducer(apache, [tp.topic], client_id="t", batch_max_bytes=BATCH_MAX, request_timeout_s=0.5)
