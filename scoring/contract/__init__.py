@@ -1,4 +1,4 @@
-"""The shapes of everything that crosses a topic, as bounded frozen records with their JSON Schemas and examples.
+"""The records of all topics: bounded and frozen, with their JSON Schemas and examples.
 
-Events tolerate unknown fields so that a producer can grow first; a wrong field names its path.
+Events tolerate unknown fields, so a producer can add fields first. An error names the path of the wrong field.
 """

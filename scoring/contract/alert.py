@@ -1,6 +1,6 @@
-"""`alert.v1`: the few decisions a person should look at, deduplicated and explained.
+"""`alert.v1`: decisions that a person should see, deduplicated and explained.
 
-One of type SYSTEM is about a field of an acquirer that brings sensitive data, not about its event.
+An alert of type SYSTEM is about a field of an acquirer that brings sensitive data, not about its event.
 """
 
 from typing import Annotated, Literal
@@ -26,9 +26,9 @@ Severity = Literal["MEDIUM", "HIGH", "CRITICAL"]
 
 
 class SensitiveField(Struct, frozen=True, kw_only=True, gc=False):
-    """Where sensitive data came in, and of what kind; never the value.
+    """The path of a field with sensitive data, and the kind of the data; never the value.
 
-    A `*` in `path` stands for a key that might itself hold some, `[*]` for any place in a list.
+    In `path`, `*` stands for a key that might itself hold sensitive data, `[*]` for any place in a list.
     """
 
     path: Annotated[str, Meta(max_length=128)]
@@ -36,7 +36,7 @@ class SensitiveField(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Alert(Struct, frozen=True, kw_only=True, gc=False):
-    """One alert. `dedup_key` names what it is about: alerts with one key inside its window are one case."""
+    """One alert. Alerts with one `dedup_key` within its window are one case."""
 
     schema_version: Literal["alert.v1"]
     alert_id: EventId

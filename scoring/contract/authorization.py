@@ -1,7 +1,7 @@
-"""`auth.event.v1`: one card authorization as an acquirer's switch publishes it, tokenised at the source.
+"""`auth.event.v1`: one card authorization as an acquirer's switch publishes it; a token replaces the card number.
 
-Field names follow ISO 8583 and EMV 3-D Secure 2.x. Everything below the required core is optional:
-what an acquirer does not send is unknown, never zero and never guilt.
+Field names follow ISO 8583 and EMV 3-D Secure 2.x. All fields but the required ones are optional. A missing field is
+unknown: neither zero nor a sign of fraud.
 """
 
 from typing import Annotated, Final, Literal
@@ -47,7 +47,7 @@ NormalisedOutcome = Literal[
     "STOP",
     "UNKNOWN",
 ]
-# That these three are digits is checked with the columns (a pattern costs more than all of the other fields together).
+# These three are checked for digits with the columns: a pattern costs more than all of the other fields together.
 Mcc = Annotated[str, Meta(min_length=4, max_length=4)]  # ISO 18245
 Bin = Annotated[str, Meta(min_length=6, max_length=8)]
 Last4 = Annotated[str, Meta(min_length=4, max_length=4)]
@@ -55,7 +55,7 @@ Codes = Code | Annotated[list[Code], Meta(max_length=4)]  # EMV 3DS 2.3.1 sends 
 
 
 class Acquirer(Struct, frozen=True, kw_only=True, gc=False):
-    """The tenant: profiles and merchants are scoped by it."""
+    """The tenant: profiles and merchants are kept by acquirer."""
 
     id: AcquirerId
 
@@ -67,7 +67,7 @@ class Psp(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Merchant(Struct, frozen=True, kw_only=True, gc=False):
-    """Who sells: card acceptor id (DE 42), merchant category (DE 18), country (DE 19)."""
+    """The seller: card acceptor id (DE 42), merchant category (DE 18), country (DE 19)."""
 
     id: MerchantId
     mcc: Mcc
@@ -77,7 +77,7 @@ class Merchant(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Card(Struct, frozen=True, kw_only=True, gc=False):
-    """The instrument, as a keyed hash of the whole number (PCI DSS 4.0.1, 3.5.1.1) and what may be shown of it."""
+    """The card: a keyed hash of the whole number (PCI DSS 4.0.1, 3.5.1.1), and the digits that may be shown."""
 
     pan_hmac: Token
     network: Network
@@ -89,7 +89,7 @@ class Card(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Txn(Struct, frozen=True, kw_only=True, gc=False):
-    """What was asked for, over which channel, by whom."""
+    """The request: its type, channel and initiator."""
 
     type: TxnType
     channel: Channel
@@ -113,9 +113,9 @@ class Amount(Struct, frozen=True, kw_only=True, gc=False):
 class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     """The issuer's answer, if the event was published after it. An event is never scored with its own answer.
 
-    An acquirer that asks before the issuer answers publishes the event twice under one `event_id`: with PRE_AUTH, which
-    is decided, and in which an outcome counts for nothing; and with POST_AUTH and the answer, which is not decided and
-    moves approvals, declines and spend in the profiles of what it names.
+    An acquirer that asks before the issuer answers publishes the event twice with one `event_id`. The PRE_AUTH event is
+    decided, and its outcome is ignored. The POST_AUTH event has the answer; it is not decided, and updates approvals,
+    declines and spend in the profiles of the entities that it names.
     """
 
     phase: Phase
@@ -125,7 +125,7 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Ids(Struct, frozen=True, kw_only=True, gc=False):
-    """References that reports and disputes come back with (DE 11, 37, 62.2/63)."""
+    """References by which reports and disputes name the payment (DE 11, 37, 62.2/63)."""
 
     network_txn_id: ShortText | None = None
     rrn: ShortText | None = None
@@ -148,11 +148,11 @@ class Checks(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ThreeDs(Struct, frozen=True, kw_only=True, gc=False):
-    """What the merchant's 3-D Secure server says took place (EMV 3DS 2.x names, snake case).
+    """The 3-D Secure authentication as the merchant's 3-D Secure server reports it (EMV 3DS 2.x names, snake case).
 
     `eci` is that of the authorization request, `eci_response` that of its response, which overrides it for liability.
-    The cryptogram never comes in clear: `cavv_hmac` is its keyed hash, `cavv_wellformed` whether it had 20 bytes in
-    Base64 or hexadecimal digits and was not one byte repeated. `purchase_amount` is in minor units of
+    The cryptogram itself is never sent: `cavv_hmac` is its keyed hash, `cavv_wellformed` whether it had 20 bytes in
+    Base64 or hexadecimal digits that were not one byte repeated. `purchase_amount` is in minor units of
     `purchase_currency`, by default in those of `amount`.
     """
 
@@ -197,7 +197,7 @@ class Device(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Net(Struct, frozen=True, kw_only=True, gc=False):
-    """Where the request came from; addresses only as keyed hashes."""
+    """The network address of the request, only as keyed hashes."""
 
     ip_hmac: Token | None = None
     ip_prefix24_hmac: Token | None = None
@@ -217,7 +217,7 @@ class Shopper(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Ship(Struct, frozen=True, kw_only=True, gc=False):
-    """Where the goods go."""
+    """The delivery address."""
 
     addr_hmac: Token | None = None
     postal_prefix: Code | None = None
@@ -227,7 +227,7 @@ class Ship(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Credential(Struct, frozen=True, kw_only=True, gc=False):
-    """Card on file: whether it is one, and when it was stored."""
+    """Card on file: whether the card is stored, and since when."""
 
     stored: bool | None = None
     registered_at: Timestamp | None = None
@@ -268,8 +268,9 @@ NEAR_LABELS: Final = (
     *(f"tds.{name}" for name in ThreeDs.__struct_fields__),
     *(f"{section}.*" for section in _SECTIONS),
 )
-"""What unknown keys are counted by: the fields of an event, those of `tds`, which other systems write by their EMV
-names, and the other sections as wholes."""
+"""Labels by which unknown keys are counted: the fields of an event, those of `tds`, which other systems write by their
+EMV names, and each other section as a whole.
+"""
 
 
 def near_label(path: str) -> str:

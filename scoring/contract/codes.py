@@ -1,4 +1,4 @@
-"""Closed sets of the field, as small integers for the kernels and as the strings that events carry.
+"""Closed code lists, as small integers for the kernels and as the strings of events.
 
 Sources: ISO 8583:1987 (DE 22, DE 39), ISO 3166-1, EMV 3-D Secure 2.x, the result codes of address and security-code
 checks as payment service providers publish them, the Security Checklist of Japan's Credit Card Security Guidelines.
@@ -21,7 +21,7 @@ from scoring.contract.merchant import FraudStatus, ItemCode, ThreeDsMode
 
 
 class OutcomeClass(IntEnum):
-    """What an issuer's answer means for velocity: response codes differ per switch, their classes do not."""
+    """Class of an issuer's answer, for velocity. Response codes differ between switches, classes do not."""
 
     UNKNOWN = 0
     APPROVED = 1
@@ -52,7 +52,7 @@ class NetworkCode(IntEnum):
 
 
 class FundingCode(IntEnum):
-    """How a card is funded."""
+    """Funding of a card."""
 
     UNKNOWN = 0
     CREDIT = 1
@@ -61,7 +61,7 @@ class FundingCode(IntEnum):
 
 
 class TxnTypeCode(IntEnum):
-    """What an authorization asks for: position in the contract's list, from 1."""
+    """Type of an authorization: position in the contract's list, from 1."""
 
     UNKNOWN = 0
     PURCHASE = 1
@@ -72,7 +72,7 @@ class TxnTypeCode(IntEnum):
 
 
 class ChannelCode(IntEnum):
-    """Over which channel a payment was made: position in the contract's list, from 1."""
+    """Channel of a payment: position in the contract's list, from 1."""
 
     UNKNOWN = 0
     ECOM = 1
@@ -82,7 +82,7 @@ class ChannelCode(IntEnum):
 
 
 class InitiatorCode(IntEnum):
-    """Who initiated a payment: position in the contract's list, from 1."""
+    """Initiator of a payment: position in the contract's list, from 1."""
 
     UNKNOWN = 0
     CIT = 1
@@ -98,7 +98,7 @@ class PhaseCode(IntEnum):
 
 
 class TdsModeCode(IntEnum):
-    """How a merchant uses EMV 3-D Secure: position in the contract's list, from 0; -1 is unknown."""
+    """The EMV 3-D Secure mode of a merchant: position in the contract's list, from 0; -1 is unknown."""
 
     EVERY_PAYMENT = 0
     CARD_REGISTRATION = 1
@@ -120,13 +120,13 @@ class FraudStatusCode(IntEnum):
 class ItemState(IntEnum):
     """State of a checklist item; -1 is unknown."""
 
-    IN_PLACE = 0  # or an alternative, which is a legal answer
+    IN_PLACE = 0  # also an alternative, which is a legal answer
     GAP = 1
     NOT_APPLICABLE = 2
 
 
 def _assert_in_order(codes: type[IntEnum], words: object, *, unknown: str | None = None) -> None:
-    """Fail at import where codes are not the words of the contract's list in its order."""
+    """Fail at import if codes are not the words of the contract's list in its order."""
     listed = [word.upper() for word in get_args(words) if word != unknown]
     named = [code.name for code in codes if code.name != "UNKNOWN"]
     assert named == listed, f"{codes.__name__}: {named} are not the contract's {listed}"
@@ -145,7 +145,7 @@ _assert_in_order(OutcomeClass, NormalisedOutcome, unknown="UNKNOWN")
 
 
 class Kind(IntEnum):
-    """What an event does to a profile: an attempt counts, a reversal subtracts spend, a refund is kept apart."""
+    """Effect of an event on profiles: an attempt counts, a reversal subtracts spend, a refund is counted separately."""
 
     ATTEMPT = 0
     REVERSAL = 1
@@ -153,19 +153,19 @@ class Kind(IntEnum):
 
 
 class OutcomeResult(IntEnum):
-    """What became of an outcome that came apart from its event."""
+    """Result of an outcome that came as a record of its own."""
 
-    COUNTED = 0  # added to the attempt that it answers
-    UNTIMED = 1  # its time is not trusted: it moved nothing
-    UNMATCHED = 2  # no attempt with this id is remembered: it counts as attempt and as outcome
-    REPEAT = 3  # the outcome of this attempt is known
-    UNKNOWN = 4  # it does not say how the issuer answered: it moved nothing
+    COUNTED = 0  # added to the attempt with its id
+    UNTIMED = 1  # its time is not trusted: no profile changed
+    UNMATCHED = 2  # no attempt with this id is in the card's row: it counts as attempt and as outcome
+    REPEAT = 3  # the outcome of this attempt is already known
+    UNKNOWN = 4  # it does not say how the issuer answered: no profile changed
 
 
 class ThreeDsStatus(IntEnum):
     """The verdict of EMV 3-D Secure over one authorization, normalised over networks and channels."""
 
-    UNKNOWN = 0  # nothing was said, or nothing that can be read
+    UNKNOWN = 0  # nothing was sent, or nothing readable
     ABSENT = 1  # the event says that no authentication took place
     AUTHENTICATED = 2  # transStatus Y
     ATTEMPTED = 3  # A
@@ -173,11 +173,11 @@ class ThreeDsStatus(IntEnum):
     UNAVAILABLE = 5  # U
     REJECTED = 6  # R
     INFORMATIONAL = 7  # I
-    INCOMPLETE = 8  # C, D or S carried as if it were final
+    INCOMPLETE = 8  # C, D or S, sent as if it were final
 
 
 class EciClass(IntEnum):
-    """What an electronic commerce indicator claims, by network."""
+    """What an ECI claims, by network."""
 
     UNKNOWN = 0
     AUTHENTICATED = 1
@@ -192,7 +192,7 @@ class EciClass(IntEnum):
 
 
 class Liability(IntEnum):
-    """Who bears a fraudulent authorization, as far as the event can tell."""
+    """Who bears the loss of a fraudulent authorization, as far as the event shows."""
 
     UNKNOWN = 0
     SHIFT = 1
@@ -208,11 +208,11 @@ class Expectation(IntEnum):
 
 
 class LiabilityReason(IntEnum):
-    """Which condition of the table of liability shift decided; each has one `Liability`."""
+    """The condition of the table of liability shift that decided; each has one `Liability`."""
 
     NOTHING_TOLD = 0  # unknown
-    CLAIM_WITHOUT_PROOF = 1  # the ECI claims what transStatus or the cryptogram does not bear out
-    CARD_PRESENT = 2  # the shift is a notion of payments without the card
+    CLAIM_WITHOUT_PROOF = 1  # the ECI claims more than transStatus or the cryptogram proves
+    CARD_PRESENT = 2  # a shift exists only for card-not-present payments
     CRYPTOGRAM_NOT_VALIDATED = 3
     CRYPTOGRAM_MALFORMED = 4
     IMPOSSIBLE_ECI = 5
@@ -231,19 +231,19 @@ class LiabilityReason(IntEnum):
 
 
 def liability_of(reason: LiabilityReason) -> Liability:
-    """Give who is liable for a reason."""
+    """Give the liability of a reason."""
     if reason >= LiabilityReason.EXEMPT:
         return Liability.NO_SHIFT
     return Liability.SHIFT if reason >= LiabilityReason.AUTHENTICATED else Liability.UNKNOWN
 
 
 class ExpectationReason(IntEnum):
-    """Why 3-D Secure was due, was not, or why that is not known; each has one `Expectation`."""
+    """Why 3-D Secure was due, was not due, or why it is unknown; each has one `Expectation`."""
 
     CHANNEL_UNKNOWN = 0  # unknown
-    MERCHANT_UNKNOWN = 1  # how the merchant uses 3-D Secure is not known
+    MERCHANT_UNKNOWN = 1  # the merchant's 3-D Secure mode is unknown
     NO_MANDATE = 2  # the merchant has no 3-D Secure, and no mandate is in force for it
-    STORED_UNKNOWN = 3  # not told whether the card is stored, or the payment one of a series
+    STORED_UNKNOWN = 3  # unknown whether the card is stored, or whether the payment is one of a series
     WALLET_UNKNOWN = 4  # due if the wallet brought a card number, not if it brought a device token
     NO_PURCHASE = 5  # not required: refund, reversal
     MERCHANT_INITIATED = 6
@@ -260,21 +260,21 @@ class ExpectationReason(IntEnum):
     CARD_NOT_STORED = 17  # the merchant authenticates at registration, and this card is not stored
     REGISTRATION_UNPROVEN = 18  # stored since the mandate, and no authentication of its registration is named
     FIRST_OF_SERIES = 19  # or a single payment
-    MANDATE = 20  # the merchant has no 3-D Secure, and owes it
+    MANDATE = 20  # the merchant has no 3-D Secure, and a mandate requires it
 
 
 def expectation_of(reason: ExpectationReason) -> Expectation:
-    """Give whether 3-D Secure was due for a reason."""
+    """Give the expectation of a reason."""
     if reason >= ExpectationReason.EVERY_PAYMENT:
         return Expectation.REQUIRED
     return Expectation.NOT_REQUIRED if reason >= ExpectationReason.NO_PURCHASE else Expectation.UNKNOWN
 
 
 class Flow(IntEnum):
-    """How an authentication went."""
+    """The flow of an authentication."""
 
     UNKNOWN = 0
-    NONE = 1  # none took place
+    NONE = 1  # no authentication took place
     FRICTIONLESS = 2  # Y or A without a challenge
     CHALLENGE = 3
     DECOUPLED = 4
@@ -282,7 +282,7 @@ class Flow(IntEnum):
 
 
 class WalletCode(IntEnum):
-    """What a wallet brought: position in the contract's list, from 1."""
+    """What a wallet sent: position in the contract's list, from 1."""
 
     UNKNOWN = 0
     DEVICE_TOKEN = 1
@@ -302,7 +302,7 @@ class IdForm(IntEnum):
 
 
 class Band(IntEnum):
-    """How loudly a decision speaks, in rising order."""
+    """Severity of a decision, in rising order."""
 
     ALLOW = 0
     REVIEW = 1
@@ -311,12 +311,14 @@ class Band(IntEnum):
 
 
 class Clock(IntEnum):
-    """How an event's time stands to its record's, and to what its card has seen; from LATE on it moves no window."""
+    """An event's time compared with its record's time and with its card's latest event; from LATE on it moves no
+    window.
+    """
 
     ON_TIME = 0
-    OUT_OF_ORDER = 1  # trusted, and earlier than the latest event of its card: it counts where it belongs
-    LATE = 2  # too far behind its record
-    EARLY = 3  # too far ahead of its record
+    OUT_OF_ORDER = 1  # trusted, and earlier than the latest event of its card: it counts in its own window
+    LATE = 2  # too far behind its record's time
+    EARLY = 3  # too far ahead of its record's time
 
 
 CHECKLIST_ITEMS: Final[tuple[ItemCode, ...]] = get_args(ItemCode)
@@ -324,7 +326,7 @@ CHECKLIST_ITEMS: Final[tuple[ItemCode, ...]] = get_args(ItemCode)
 weaknesses, malware, validity-check attacks (credit master), illegal login."""
 
 ENTRY_MODES: Final = (*range(1, 11), 79, 80, 81, 82, 90, 91, 92, 95)
-"""First two digits of DE 22 at Visa and Mastercard. 00 says that the mode is unknown, so it is none of them."""
+"""First two digits of DE 22 at Visa and Mastercard. 00 is missing: it means unknown."""
 
 CVV2_RESULTS: Final = "MNPSUY"
 """Match, no match, not processed, should be on the card, issuer without it; Y is the match of American Express."""
@@ -343,7 +345,7 @@ TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
 XK
 """
 COUNTRIES: Final = frozenset(_COUNTRIES.split())
-"""ISO 3166-1 alpha-2, and Kosovo, which has none and which card networks write as XK.
+"""ISO 3166-1 alpha-2, and XK: Kosovo has no code, and card networks use this one.
 
-Sources write XX, ZZ, T1 or EU for an address whose country they do not know: it is unknown here, not foreign.
+Sources write XX, ZZ, T1 or EU for an address of unknown country; here such a code reads as unknown, not as foreign.
 """

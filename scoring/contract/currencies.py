@@ -1,6 +1,6 @@
 """Currencies of ISO 4217: numeric code and minor units (the exponent) of each alphabetic code.
 
-Precious metals, bond-market units, the test code and `XXX` are left out: nobody pays a merchant in them
+Precious metals, bond-market units, the test code and `XXX` are left out: they are not used for payments to merchants
 (EMV 3-D Secure forbids 955 to 964 and 999 as well).
 """
 

@@ -1,6 +1,6 @@
-"""`dead-letter.v1`: what could not be taken, by its coordinates and reason; never by its content.
+"""`dead-letter.v1`: coordinates and reason of a refused record, never its content.
 
-The record itself stays on its own topic under the named offset, so nothing is lost and nothing is copied.
+The record itself stays on its own topic at the named offset, so nothing is lost or copied.
 """
 
 from typing import Annotated, Literal
@@ -35,10 +35,10 @@ REASONS: tuple[DeadLetterReason, ...] = DeadLetterReason.__args__  # type: ignor
 
 
 class Reject(Struct, frozen=True, kw_only=True, gc=False):
-    """Why one record was refused, and where in it.
+    """Why a record was refused, and where in it.
 
-    `path` is a JSON path made of the contract's own field names; anything else in it reads `*`,
-    because a key can hide a card number as well as a value can.
+    `path` is a JSON path of the contract's field names. Any other key reads `*`, because a key can hold a card number
+    too.
     """
 
     reason: DeadLetterReason
@@ -48,8 +48,8 @@ class Reject(Struct, frozen=True, kw_only=True, gc=False):
 class DeadLetter(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The envelope on the `dead-letters` topic.
 
-    One with a `last_offset` stands for every record from `offset` to there. Where a batch was refused, `size_bytes` and
-    `record_ms` are those of the batch as it is stored.
+    With a `last_offset` it stands for every record from `offset` to there. For a refused batch, `size_bytes` and
+    `record_ms` are those of the stored batch.
     """
 
     schema_version: Literal["dead-letter.v1"]

@@ -1,4 +1,4 @@
-"""`decision.v1`: what Sekisho answers to one authorization, on the same partition as its input."""
+"""`decision.v1`: the answer to one authorization, on the same partition number as its input."""
 
 from typing import Annotated, Literal
 
@@ -74,16 +74,16 @@ ExpectationReasonName = Literal[
 FlowName = Literal["UNKNOWN", "NONE", "FRICTIONLESS", "CHALLENGE", "DECOUPLED", "DATA_ONLY"]
 RuleSeverity = Literal["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
 RULES_MAX = 23
-FACTS_MAX = 12
+RULE_EVIDENCE_MAX = 12
 ExpectationName = Literal["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
 Score = Annotated[int, Meta(ge=0, le=999)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 
 class Reason(Struct, frozen=True, kw_only=True, gc=False):
-    """Why a score is high: a stable id, its texts, and how much of the margin it carries (log-odds).
+    """Why a score is high: a stable id, its texts, and its share of the margin (log-odds).
 
-    `evidence`: the features that bear the texts out, as the model saw them; none of them is ever missing (NaN).
+    `evidence`: the features that the texts are about, with the values that the model saw; none is missing (NaN).
     """
 
     id: ShortText
@@ -94,24 +94,24 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class BrokenRule(Struct, frozen=True, kw_only=True, gc=False):
-    """A rule of consistency that the event breaks: its id, its reason code, and what of the event bears it out.
+    """A rule of consistency that the event breaks: its id, its reason code, and the values that it was judged by.
 
-    `evidence` holds codes as EMV 3-D Secure writes them, names, and numbers; what the event does not say is left out. A
-    value that stands in no list reads UNREADABLE.
+    `evidence` holds codes as EMV 3-D Secure writes them, names, and numbers. Missing values are left out. A value that
+    is in no list reads UNREADABLE.
     """
 
     id: ShortText
     code: ShortText
     severity: RuleSeverity
-    evidence: Annotated[dict[ShortText, ShortText | int], Meta(max_length=FACTS_MAX)]
+    evidence: Annotated[dict[ShortText, ShortText | int], Meta(max_length=RULE_EVIDENCE_MAX)]
 
 
 class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
     """EMV 3-D Secure, normalised by network and channel.
 
-    `eci` is what the request's ECI claims, `eci_response` that of the response, null where there is none: it decides
-    about the liability. `liability_reason` and `expected_reason` name the condition that decided. `broken_rules` are
-    those that the event breaks, in the order of their ids; null for none.
+    `eci` is the claim of the request's ECI; `eci_response` that of the response's, null if there is none, which decides
+    the liability. `liability_reason` and `expected_reason` name the condition that decided. `broken_rules` are the
+    rules that the event breaks, in the order of their ids; null for none.
     """
 
     status: ThreeDsName
@@ -126,17 +126,16 @@ class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
-    """What the merchant store said at the moment of the decision; `known` false means UNKNOWN, not guilty.
+    """The merchant's record at the time of the decision; `known` false means UNKNOWN, neither good nor bad.
 
-    What nobody told is null: `stale` without a date of attestation, `checklist_known` (any item told) and
-    `unknown_items` without a checklist. `high_risk_goods` goes by the event's category where the merchant names no
-    goods.
+    Null means unknown: `stale` without a date of attestation, `checklist_known` (any item declared) and `unknown_items`
+    without a checklist. If the merchant declares no goods, `high_risk_goods` follows the event's category.
 
-    `gaps` and `unknown_items` go by the Security Checklist in force on the day of the event (`scoring/reference`), as
-    does `checklist_score`: weight in place over the weight of what applies and is known. `outdated`: the list changed
-    since the attestation. `age_days` counts from the attestation in days of Tokyo. `owed` names duties of the
-    Guidelines (`duties.yaml`) that the record shows to be unmet, on e-commerce payments at a merchant in Japan. These,
-    from `checklist_score` on, are left out where they say nothing.
+    `gaps`, `unknown_items` and `checklist_score` use the Security Checklist in force on the day of the event
+    (`scoring/reference`). The score is the weight in place over the weight of what applies and is known. `outdated`:
+    the list changed since the attestation. `age_days`: days in Tokyo since the attestation. `owed`: duties of the
+    Guidelines (`duties.yaml`) that the record shows as unmet, on e-commerce payments at a merchant in Japan. Members
+    from `checklist_score` on are left out if they are unknown or empty.
     """
 
     known: bool
@@ -155,7 +154,7 @@ class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Versions(Struct, frozen=True, kw_only=True, gc=False):
-    """What produced the decision, so that it can be reproduced."""
+    """The versions that produced the decision, so that it can be reproduced."""
 
     model: ShortText
     features: ShortText

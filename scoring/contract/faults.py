@@ -1,4 +1,4 @@
-"""JSON that people and other programs wrote: how a record is read, what that may raise, where it nests too deep."""
+"""Read JSON that people and other programs wrote: decoders of records, their errors, the place of too deep nesting."""
 
 import json
 import re
@@ -11,15 +11,15 @@ from msgspec import Struct, inspect
 _Record = TypeVar("_Record", bound=Struct)
 
 FAULTS: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for a text; RecursionError where it nests deeper than Python's stack has room, 1,000 at most."""
+"""Errors of msgspec for a text; RecursionError if it nests deeper than Python's stack allows, 1,000 levels at most."""
 
 NESTED_MAX: Final = 512
-"""Levels that are always said to be too many where msgspec has given up."""
+"""Depth that an error names as too deep, once msgspec has failed."""
 
 _EMPTY: Final = b'""'
 
 _Plan = dict[str, tuple[bool, Union["_Plan", None]]]
-"""Of each field of a record: whether it must be there, and the plan of the record that it holds."""
+"""By field of a record: whether it is required, and the plan of the record that it holds."""
 
 _OTHER: Final[tuple[bool, None]] = (True, None)
 
@@ -40,10 +40,10 @@ _parse: Final = json.JSONDecoder(
 
 
 def reader(record: type[_Record]) -> Callable[[bytes], _Record]:
-    """Give the decoder of a record, in which `""` in a field that may be left out reads as if it were left out.
+    """Give the decoder of a record. It reads `""` in an optional field as a missing field.
 
-    Sources write an empty text where they have nothing, whatever the type of the field. A field that must be there
-    refuses `""` by its own type. What the decoder raises is one of FAULTS.
+    Sources write an empty text where they have no value, whatever the type of the field. A required field refuses `""`
+    by its own type. The decoder raises one of FAULTS.
     """
     decode, plan = msgspec.json.Decoder(record).decode, _plan_of(inspect.type_info(record)) or {}
 
@@ -54,7 +54,7 @@ def reader(record: type[_Record]) -> Callable[[bytes], _Record]:
 
 
 def _plan_of(kind: inspect.Type) -> _Plan | None:
-    """Plan a record, or a mapping by closed keys, of which none must be there; None for anything else."""
+    """Plan a record, or a mapping with closed keys, which are all optional; None for anything else."""
     match kind:
         case inspect.StructType(fields=fields):
             return {field.encode_name: (field.required, _plan_of(field.type)) for field in fields}
@@ -66,17 +66,17 @@ def _plan_of(kind: inspect.Type) -> _Plan | None:
 
 
 def _without_empties(value: bytes, plan: _Plan) -> bytes:
-    """Write a record anew without the empty texts that say nothing; as it is where it is no JSON."""
+    """Rewrite a record without the empty texts of optional fields; return it unchanged if it is no JSON."""
     try:
         return _text(_parse(value.decode()), plan).encode()
     except (ValueError, RecursionError):
-        return value  # the decoder says what is wrong with it
+        return value  # the decoder reports the fault
 
 
 def _text(node: object, plan: _Plan | None) -> str:
     if isinstance(node, _Members):
         plan = plan or {}
-        last = dict(node)  # of a key that comes twice the last counts
+        last = dict(node)  # of a repeated key the last value counts
         empty = {key for key, (required, _) in plan.items() if not required and last.get(key) == ""}
         kept = [(key, _text(value, plan.get(key, _OTHER)[1])) for key, value in node if key not in empty]
         return "{" + ",".join(f"{json.dumps(key)}:{text}" for key, text in kept) + "}"
@@ -89,7 +89,7 @@ _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{\]}]', re.DOTALL)
 
 
 def too_deep(text: bytes) -> str:
-    """Say where a text that msgspec gave up nests deeper than 512 levels: column in bytes, line if not the first."""
+    """Name the place where a text nests deeper than 512 levels: column in bytes, and line if it is not the first."""
     depth = 0
     for token in _TOKEN.finditer(text):
         depth += 1 if token[0] in b"[{" else -1 if token[0] in b"]}" else 0

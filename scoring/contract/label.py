@@ -1,6 +1,6 @@
-"""`label.v1`: what became known of an authorization afterwards: TC40, FLD, disputes, analysts' verdicts.
+"""`label.v1`: what became known of an authorization later: TC40, FLD, disputes, analysts' verdicts.
 
-A report counts from the moment it was received, never from the moment of the payment it speaks of.
+A report counts from the time it was received, not from the time of its payment.
 """
 
 from typing import Annotated, Literal

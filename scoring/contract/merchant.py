@@ -1,7 +1,7 @@
-"""`merchant.v1`: what the acquirer knows of a merchant: master data, 3-D Secure mode, Security Checklist.
+"""`merchant.v1`: an acquirer's record of a merchant: master data, 3-D Secure mode, Security Checklist.
 
-What a record does not say is unknown: no default stands in for it. Dates are days in Tokyo.
-Kept on a compacted topic, key `acquirer_id/merchant_id`; a tombstone forgets the merchant.
+A missing field is unknown; there are no defaults. Dates are days in Tokyo. The topic is compacted, with the key
+`acquirer_id/merchant_id`; a tombstone removes the merchant.
 """
 
 from datetime import date
@@ -18,11 +18,11 @@ ItemCode = Literal["SC1_ADMIN", "SC2_DIR", "SC3_WEBAPP", "SC4_MALWARE", "SC5_CRE
 ThreeDsMode = Literal["EVERY_PAYMENT", "CARD_REGISTRATION", "RECURRING_INITIAL", "RISK_BASED", "NONE", "UNKNOWN"]
 FraudStatus = Literal["NORMAL", "WATCH", "WARNING", "ACTUALISED", "MONITORED"]
 GoodsClass = Literal["DIGITAL", "APPLIANCES", "E_MONEY", "TICKETS", "LODGING", "OTHER"]
-"""High-risk goods of the Guidelines speak of goods, not industries: a merchant may name its own."""
+"""High-risk goods of the Guidelines. They are goods, not industries, so a merchant may declare its own."""
 
 
 class ThreeDsProgramme(Struct, frozen=True, kw_only=True, gc=False):
-    """How and since when the merchant uses EMV 3-D Secure."""
+    """The merchant's EMV 3-D Secure mode, and since when."""
 
     mode: ThreeDsMode
     introduced_on: date | None = None
@@ -32,8 +32,8 @@ class ThreeDsProgramme(Struct, frozen=True, kw_only=True, gc=False):
 class ChecklistItem(Struct, frozen=True, kw_only=True, gc=False):
     """One item of the Security Checklist; an alternative measure is a legal answer.
 
-    `measures`: those that are in place, by their names in `scoring/reference/checklist_measures.yaml`, in any case. Of
-    one that is not named the item's `status` holds. A name that no list has says nothing.
+    `measures`: the measures in place, by their names in `scoring/reference/checklist_measures.yaml`, in any case. A
+    measure that is not named has the item's `status`. Names that are in no list are ignored.
     """
 
     status: ItemStatus
@@ -42,7 +42,7 @@ class ChecklistItem(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Checklist(Struct, frozen=True, kw_only=True, gc=False):
-    """The merchant's declaration: who attested what, when, against which version."""
+    """The merchant's declaration: its items, the time and source of the attestation, and the version of the list."""
 
     version: ShortText
     attested_at: Timestamp | None = None

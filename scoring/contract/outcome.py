@@ -1,4 +1,4 @@
-"""`outcome.v1`: how the issuer answered an authorization that an acquirer asked about before, on a topic of its own.
+"""`outcome.v1`: the issuer's answer to an authorization that was decided before it, on a topic of its own.
 
 The record has the shape of `auth.event.v1` without the sections that only a decision needs. It is never decided.
 """
@@ -27,7 +27,7 @@ SCHEMA = "outcome.v1"
 
 
 class Answer(Struct, frozen=True, kw_only=True, gc=False):
-    """What the issuer said. The class counts before the response code, and that before the flag."""
+    """The issuer's answer. The class takes precedence over the response code, and that over the flag."""
 
     approved: bool | None = None
     response_code: Code | None = None
@@ -37,8 +37,8 @@ class Answer(Struct, frozen=True, kw_only=True, gc=False):
 class IssuerOutcome(Struct, frozen=True, kw_only=True, gc=False):
     """The outcome of one purchase, cash withdrawal or account verification.
 
-    It counts in the profiles of what it names: of a device, address, account or BIN that is left out here, the profile
-    does not learn of it. `event_ts` is the time of the answer, `amount` what was approved.
+    It updates the profiles of the entities that it names: without a device, address, account or BIN here, that profile
+    is not updated. `event_ts` is the time of the answer, `amount` the approved amount.
     """
 
     event_id: EventId
@@ -59,7 +59,9 @@ _TXN: Final = Txn(type="purchase", channel="other", initiator="CIT")
 
 
 def as_event(record: IssuerOutcome) -> Authorization:
-    """Give the event that says the same: one reader then reads both. Type, channel and initiator mean nothing in it."""
+    """Give the event with the same content, so that one reader reads both. Its type, channel and initiator have no
+    meaning.
+    """
     said = record.outcome
     return Authorization(
         event_id=record.event_id,

@@ -1,4 +1,4 @@
-"""How codes of EMV 3-D Secure are held, and what the dated tables say of them over all times.
+"""Numbers of EMV 3-D Secure codes in columns, and the codes of the dated tables over all times.
 
 The lists themselves are `scoring/reference/threeds_*.yaml`.
 """
@@ -14,23 +14,23 @@ NO_ECI: Final = -1
 N0: Final = -2
 N2: Final = -3
 UNREADABLE_ECI: Final = -4
-"""How an ECI that is no number is held: absent, Mastercard's two of non-payment authentication, and no ECI at all."""
+"""Numbers of an ECI that is not numeric: absent, Mastercard's two of non-payment authentication, no valid ECI."""
 
 _LETTERED_ECI: Final = {"N0": N0, "N2": N2}
 RESERVED_REASON: Final = -2
-"""A transStatusReason that is reserved: given, and legal in no version."""
+"""A transStatusReason that is reserved: present, and legal in no version."""
 
 EXEMPT: Final = 2
-"""The first known kind of exemption, the next of the table one more; 0 is no exemption."""
+"""The first known kind of exemption; each next kind of the table is one more. 0 is no exemption."""
 UNKNOWN_EXEMPTION: Final = 1
 """A word that is in no list and exempts nothing."""
 
 WALLET: Final = 1
-"""Any wallet; the first of the table is one more."""
+"""A wallet that is in no list; the first of the table is one more."""
 
 
 def proof_ms_of(made: ThreeDsReference) -> int:
-    """Give the time from which on a stored card must name the authentication of its registration."""
+    """Give the time from which a stored card must name the authentication of its registration."""
     return min(start_ms(row.effective_from) for row in made.mandates if row.duty == "STORED_CARD_PROOF")
 
 
@@ -62,7 +62,7 @@ def exemption_kinds() -> tuple[str, ...]:
 
 
 def exemption_words() -> Mapping[str, int]:
-    """Give every word of `exempt_reason` in lower and in upper case: its kind, 0 where it says that there is none."""
+    """Give every word of `exempt_reason`, in lower and in upper case, with its kind; 0 if it means no exemption."""
     kinds = exemption_kinds()
     words = {
         word: EXEMPT + kinds.index(row.kind) if row.exempts else 0
@@ -73,19 +73,19 @@ def exemption_words() -> Mapping[str, int]:
 
 
 def wallet_words() -> Mapping[str, int]:
-    """Give every listed wallet its code."""
+    """Give the code of every listed wallet."""
     wallets = dict.fromkeys(row.wallet for row in reference().wallets)
     words = {wallet: WALLET + 1 + place for place, wallet in enumerate(wallets)}
     return MappingProxyType(words | {word.upper(): meaning for word, meaning in words.items()})
 
 
 def eci_code(text: str) -> int:
-    """Give how an ECI of the table is held."""
+    """Give the number that stands for an ECI of the table."""
     return _LETTERED_ECI.get(text) or int(text)
 
 
 def agreements() -> Iterator[tuple[str, int, str]]:
-    """Give each (network, ECI, transStatus) that is no contradiction."""
+    """Give each (network, ECI, transStatus) that agrees."""
     for row in reference().eci:
         for network in row.networks:
             for status in row.statuses:

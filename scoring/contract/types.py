@@ -1,4 +1,4 @@
-"""Bounded primitives: every accepted string and integer has a limit, so that nothing an event holds can grow."""
+"""Bounded primitive types: every accepted string and integer has a limit, which bounds the size of an event."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,7 +9,7 @@ AMOUNT_MINOR_MAX = 10**12 - 1  # ISO 8583 DE 4 is n12
 JPY_MAX = 10**12 - 1
 
 Token = Annotated[str, Meta(min_length=1, max_length=128)]
-"""An opaque keyed hash or token (HMAC hex or base64); never a value that can be reversed here."""
+"""An opaque keyed hash or token (HMAC hex or base64); it cannot be reversed here."""
 
 EventId = Annotated[str, Meta(min_length=1, max_length=64)]
 AcquirerId = Annotated[str, Meta(min_length=1, max_length=32)]
@@ -17,7 +17,7 @@ MerchantId = Annotated[str, Meta(min_length=1, max_length=32)]  # ISO 8583 DE 42
 Mcc = Annotated[str, Meta(pattern=r"^[0-9]{4}$", max_length=4)]  # ISO 18245; `$` alone allows a line feed after it
 Country = Annotated[str, Meta(min_length=2, max_length=2)]  # ISO 3166-1 alpha-2
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]  # ISO 4217 alphabetic
-Code = Annotated[str, Meta(max_length=8)]  # a short code of some protocol, raw; an odd or empty one reads as unknown
+Code = Annotated[str, Meta(max_length=8)]  # a short protocol code, raw; an unknown or empty one reads as unknown
 ShortText = Annotated[str, Meta(max_length=64)]
 Text = Annotated[str, Meta(max_length=256)]
 Timestamp = Annotated[datetime, Meta(tz=True)]  # RFC 3339 with an offset

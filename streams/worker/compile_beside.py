@@ -1,9 +1,9 @@
-"""Compile the kernels of the profiles in a second process, while the first one compiles the others.
+"""Compile the kernels of the profiles in a second process, while this one compiles the others.
 
-numba compiles one function at a time in a process, and the profiles are half of the work of a first start. So where
-kernels are cold, `python -m streams.worker.compile_beside` runs beside the worker that starts. Its results go to the
-cache on disk, and the first process loads them from there. Each cache file is written by a rename, so a process that
-ends too early leaves only whole files.
+numba compiles one function at a time in a process, and the profiles take half of the compile time of a first start.
+So if kernels are not cached, the worker starts `python -m streams.worker.compile_beside`. The second process writes to
+the cache on disk, and the worker loads its kernels from there. Each cache file is written by a rename, so a process
+that ends early leaves only complete files.
 """
 
 import os
@@ -22,7 +22,7 @@ from streams.worker.compile_jobs import OF_PROFILES, OTHERS
 
 COMMAND: Final = (sys.executable, "-m", "streams.worker.compile_beside")
 PATIENCE_S: Final = 20.0
-"""After its own part the first process waits for the time that this part took, and this time more."""
+"""Extra time to wait for the second process, beyond the time that this process took for its own part."""
 
 _NULL: Final = subprocess.DEVNULL
 _PACKAGES: Final = ("scoring.", "streams.")
@@ -30,10 +30,10 @@ _PACKAGES: Final = ("scoring.", "streams.")
 
 @contextmanager
 def compiled_in_two(command: Sequence[str] = COMMAND, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Compile the profiles in a second process during the body, and all others in this one after the body.
+    """Compile the profiles in a second process during the body, and all other kernels in this one after the body.
 
-    If no kernel is cold, or if there is one core, nothing is done. If the second process fails, or takes longer than
-    twice this one and `patience_s` seconds, the caller compiles the rest on first use.
+    Nothing is done if all kernels are cached, or on one core. If the second process fails, or takes longer than twice
+    this one and `patience_s` seconds, the caller compiles the remaining kernels on first use.
     """
     beside = _started(command) if len(os.sched_getaffinity(0)) > 1 and any(map(is_cold, cached_kernels())) else None
     if beside is None:
@@ -54,16 +54,16 @@ def compiled_in_two(command: Sequence[str] = COMMAND, patience_s: float = PATIEN
 
 
 def cached_kernels() -> Iterator[Dispatcher]:
-    """Return the imported kernels of this project that numba keeps on disk; none where it compiles nothing."""
+    """Return the imported kernels of this project that numba caches on disk; none if numba compiles nothing."""
     ours = [module for name, module in sys.modules.items() if name.startswith(_PACKAGES)]
     found = {id(kernel): kernel for module in ours for kernel in _kernels_of(module)}
     return (kernel for kernel in found.values() if kernel.stats.cache_path is not None)
 
 
 def is_cold(kernel: Dispatcher) -> bool:
-    """Tell whether a kernel is not cached, or only as it was before its file changed."""
+    """Tell whether a kernel has no cache entry for the present version of its file."""
     inside: Any = kernel
-    return not inside._cache._cache_file._load_index()  # numba's own question, before it compiles
+    return not inside._cache._cache_file._load_index()  # the same check that numba makes before it compiles
 
 
 def _kernels_of(module: ModuleType) -> list[Dispatcher]:
@@ -71,7 +71,7 @@ def _kernels_of(module: ModuleType) -> list[Dispatcher]:
 
 
 def _started(command: Sequence[str]) -> subprocess.Popen[bytes] | None:
-    """Start a process with a pipe as its input, which the system closes when this one ends; None if it cannot."""
+    """Start a process whose input is a pipe that closes when this process ends; None if it cannot start."""
     try:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=_NULL, stderr=_NULL)  # noqa: S603 - our own
     except OSError:
@@ -79,7 +79,7 @@ def _started(command: Sequence[str]) -> subprocess.Popen[bytes] | None:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it has ended, even by SIGKILL: its input is closed then."""
+    """End this process when its parent ends, also by SIGKILL: the pipe on its input is closed then."""
 
     def wait() -> None:
         sys.stdin.buffer.read()

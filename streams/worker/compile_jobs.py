@@ -1,7 +1,7 @@
-"""Run each kernel once with arguments of the types that a worker has, in two parts for two processes.
+"""Run each kernel once with the argument types of a worker, in two parts for two processes.
 
 A process compiles all helpers that its kernels call, so kernels that share helpers are in one part. The kernels of the
-model are in neither: what they are run with comes from a bundle.
+model are in neither part: their arguments come from a bundle.
 """
 
 from collections.abc import Callable
@@ -45,19 +45,19 @@ ROWS: Final = ProfileLimits(card=16, merchant=16, merchant_bin=16, bin=16, devic
 
 
 def run_profiles() -> None:
-    """Let no events and no outcomes count: an empty column has the type of a full one."""
+    """Run the kernels of events and outcomes on empty columns, which have the same types as full ones."""
     profiles, events = Profiles(ROWS), empty(EventColumns, 0)
     profiles.read_then_update(events, np.empty((0, len(PROFILE_FEATURES))), 0)
     profiles.take_outcomes(events)
 
 
 def run_reports() -> None:
-    """Let no fraud reports count."""
+    """Run the kernels of fraud reports without a report."""
     Profiles(ROWS).report(empty(Reports, 0))
 
 
 def run_changelog() -> None:
-    """Take rows out of empty profiles and put them back."""
+    """Write the rows of empty profiles and restore them."""
     changelog = Profiles(ROWS).changelog
     for rows in changelog.flush(0):
         changelog.restore(0, rows)
@@ -67,7 +67,7 @@ def run_changelog() -> None:
 
 
 def run_guard() -> None:
-    """Judge a record and a text."""
+    """Run the guard on a record and on a text."""
     page, _ = lay_out([orjson.dumps(EVENT)], DecodeLimits())
     scan_batch(page.data, page.stops, page.longest, DecodeLimits().depth_max)
     scan_text(b"warm-up")
@@ -82,7 +82,7 @@ def run_reader() -> None:
 
 
 def run_features() -> None:
-    """Enrich no events."""
+    """Run the kernels of features without an event."""
     merchants = MerchantStore(1)
     ints, hashes, rows = np.empty((0, len(Col)), np.int64), np.empty((0, KEYS), np.uint64), np.empty(0, np.int64)
     verdicts = np.empty((0, threeds.VERDICT_COLUMNS), np.int64)
@@ -94,7 +94,7 @@ def run_features() -> None:
 
 
 def run_records() -> None:
-    """Take a fetched batch of records apart, and write a row as one."""
+    """Read a fetched record batch, and write a row as one."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 10)
     builder.append(0, TIME_MS, b"key", b"value", [])
     for batch in Fetched(bytes(builder.build())):
@@ -104,4 +104,4 @@ def run_records() -> None:
 
 OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (run_profiles, run_changelog, run_reports)
 OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_records)
-"""These and the model take as long to compile as the profiles, and call other helpers."""
+"""The kernels of this part take as long to compile, with the model, as those of the profiles, and share no helpers."""

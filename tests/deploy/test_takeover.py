@@ -1,4 +1,4 @@
-"""The model beside ADR 0014: the takeover keeps its promises in every order of its steps, and needs all its parts."""
+"""The model of ADR 0014: the takeover keeps its promises in every order of its steps, and needs all its parts."""
 
 import importlib
 from dataclasses import fields
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-model = importlib.import_module("deploy.docs.adr.0014-fencing.takeover")  # the folder is no name that `import` takes
+model = importlib.import_module("deploy.docs.adr.0014-fencing.takeover")  # `import` cannot name this folder
 checker = importlib.import_module("deploy.docs.adr.0014-fencing.search")
 
 STATES_MIN = 70_000
-"""There were 83,810 when this was written: a model that is much smaller has lost something."""
+"""There were 83,810 states when this was written; a much smaller model has lost a part."""
 ASSUMPTIONS = {"lease_is_perfect", "writes_for_others"}
-NO_FENCE = "any fence, though the lease is perfect"
-NO_FENCE_FOR_ROWS = "a fence in the profiles, though the lease is perfect"
+NO_FENCE = "any fence, with a perfect lease"
+NO_FENCE_FOR_ROWS = "a fence in the profiles, with a perfect lease"
 
 
 @cache
@@ -27,7 +27,7 @@ def search_without(part: str, promise: str) -> Any:
 def test_the_takeover_keeps_its_promises_in_every_state() -> None:
     assert (model.EVENTS, model.OWNERS) == (4, 3)
     found = checker.search(model.Protocol())
-    assert found.broken is None, checker.told(found)
+    assert found.broken is None, checker.described(found)
     assert found.states >= STATES_MIN
     assert found.ends
 
@@ -52,15 +52,15 @@ def test_every_part_is_left_out_once_alone() -> None:
 
 def test_without_a_fence_a_late_decision_is_made_again() -> None:
     steps = search_without(NO_FENCE, model.TWICE).steps
-    scan, late = "owner 2 scans the outputs: no event answered", "the decision of owner 1 on event 0 arrives"
+    scan, late = "owner 2 scans the outputs: no event already published", "the decision of owner 1 on event 0 arrives"
     assert steps.index(scan) < steps.index(late) < steps.index("owner 2 decides event 0 and sends the decision")
     assert steps[-1] == "the decision of owner 2 on event 0 arrives"
 
 
-def test_without_a_fence_in_the_profiles_late_rows_cost_the_third_owner_an_event() -> None:
+def test_without_a_fence_in_the_profiles_late_rows_make_the_third_owner_lose_an_event() -> None:
     steps = search_without(NO_FENCE_FOR_ROWS, model.LOST).steps
     restore = next(number for number, step in enumerate(steps) if step.startswith("owner 2 restores"))
-    late = steps.index("a row of owner 1 arrives: card b has seen event 1")
-    marker = steps.index("the marker of owner 2 arrives: its rows know the input before 0")
-    assert restore < late < marker, "the row arrives too late for the restore, and early enough to count for the next"
-    assert steps[-1] == "owner 3 takes event 1 for a repeat"
+    late = steps.index("a row of owner 1 arrives: card b includes event 1")
+    marker = steps.index("the marker of owner 2 arrives: its rows include the input before 0")
+    assert restore < late < marker, "the row must arrive after the restore and before the next marker"
+    assert steps[-1] == "owner 3 skips event 1 as a repeat"

@@ -12,17 +12,17 @@ from typing import Final, NamedTuple
 from .takeover import EVENTS, LOST, OUTPUTS, PROFILES, STATE, TWICE, Protocol, State, broken, moves
 
 WITHOUT: Final[dict[str, tuple[Protocol, tuple[str, ...]]]] = {
-    "any fence, though the lease is perfect": (
+    "any fence, with a perfect lease": (
         Protocol(one_producer_id=False, fenced=(), lease_is_perfect=True),
         (TWICE, LOST, STATE),
     ),
     "control records": (Protocol(fenced=()), (TWICE, STATE)),
     "a fence in the outputs": (Protocol(fenced=(PROFILES,)), (TWICE,)),
-    "a fence in the profiles, though the lease is perfect": (
+    "a fence in the profiles, with a perfect lease": (
         Protocol(fenced=(OUTPUTS,), lease_is_perfect=True, writes_for_others=False),
         (LOST, STATE),
     ),
-    "the same producer id, as the transactional id has expired": (Protocol(one_producer_id=False), (TWICE, STATE)),
+    "the same producer id: the transactional id has expired": (Protocol(one_producer_id=False), (TWICE, STATE)),
     "waiting for the fence": (Protocol(fence_is_awaited=False), (TWICE, STATE)),
     "the fence before the scan": (Protocol(takeover=("scan", "fence", "restore")), (TWICE,)),
     "the fence before the restore": (Protocol(takeover=("restore", "fence", "scan")), (STATE,)),
@@ -31,24 +31,24 @@ WITHOUT: Final[dict[str, tuple[Protocol, tuple[str, ...]]]] = {
     "acknowledged outputs before the marker": (Protocol(marker_awaits_outputs=False), (LOST,)),
     "the marker before the commit": (Protocol(commit_awaits_marker=False), (LOST,)),
 }
-"""The protocol without one of its parts, and promises that are broken then."""
+"""The protocol without one of its parts, and the promises that are broken then."""
 
 
 class Result(NamedTuple):
-    """What a search found: the promise that is broken, if one is, and the shortest way there."""
+    """The result of a search: the broken promise, if there is one, and the shortest steps to it."""
 
     broken: str | None
     steps: list[str]
     states: int
-    ends: int  # states in which nothing more can happen
+    ends: int  # states without a next step
 
 
 def search(protocol: Protocol, promises: Iterable[str] = (TWICE, LOST, STATE)) -> Result:
-    """Visit every state that can be reached, the nearest first, until one breaks one of the promises.
+    """Visit every reachable state, the nearest first, until one breaks one of the promises.
 
-    A step cannot be undone, so every way leads to an end; there every event has to have a decision.
+    No step can be undone, so every path ends. At its end every event must have a decision.
     """
-    gc.disable()  # states refer to no state, and the collector would walk through all of them again and again
+    gc.disable()  # states form no cycles, and the collector would visit all of them repeatedly
     try:
         return visit(protocol, tuple(promises))
     finally:
@@ -56,7 +56,7 @@ def search(protocol: Protocol, promises: Iterable[str] = (TWICE, LOST, STATE)) -
 
 
 def visit(protocol: Protocol, promises: tuple[str, ...]) -> Result:
-    """Search, as `search` says."""
+    """Search with the garbage collector off; see `search`."""
     before: dict[State, State | None] = {State(): None}
     waiting = deque(before)
     ends = 0
@@ -71,14 +71,14 @@ def visit(protocol: Protocol, promises: tuple[str, ...]) -> Result:
             waiting.append(after)
             for promise in promises:
                 if broken(after, promise):
-                    return Result(promise, way(protocol, before, after), len(before), ends)
+                    return Result(promise, steps_to(protocol, before, after), len(before), ends)
         ends += is_end
         if is_end and LOST in promises and not {*range(EVENTS)} <= {*state.outputs}:
-            return Result(LOST, way(protocol, before, state), len(before), ends)
+            return Result(LOST, steps_to(protocol, before, state), len(before), ends)
     return Result(None, [], len(before), ends)
 
 
-def way(protocol: Protocol, before: dict[State, State | None], state: State) -> list[str]:
+def steps_to(protocol: Protocol, before: dict[State, State | None], state: State) -> list[str]:
     """Return the steps that led to a state, in words."""
     steps: list[str] = []
     while (earlier := before[state]) is not None:
@@ -87,19 +87,19 @@ def way(protocol: Protocol, before: dict[State, State | None], state: State) -> 
     return steps[::-1]
 
 
-def told(found: Result) -> str:
-    """Tell what was found, step by step."""
+def described(found: Result) -> str:
+    """Write the result of a search, step by step."""
     steps = [f"\n  {number:2}. {step}" for number, step in enumerate(found.steps, 1)]
     return f"{found.broken or 'every promise is kept'} ({found.states} states){''.join(steps)}\n"
 
 
 def main() -> int:
-    """Search the protocol, and what is left of it without each of its parts; return 1 if it breaks a promise."""
+    """Search the whole protocol, then without each of its parts; return 1 if it breaks a promise."""
     found = search(Protocol())
-    sys.stdout.write(f"The protocol: {told(found)}")
+    sys.stdout.write(f"The protocol: {described(found)}")
     for part, (protocol, promises) in WITHOUT.items():
         for promise in promises:
-            sys.stdout.write(f"\nWithout {part}: {told(search(protocol, [promise]))}")
+            sys.stdout.write(f"\nWithout {part}: {described(search(protocol, [promise]))}")
     return 1 if found.broken else 0
 
 

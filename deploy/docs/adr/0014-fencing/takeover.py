@@ -1,34 +1,34 @@
-"""The takeover of a partition as a model: what there is, every step that can happen, and what is promised.
+"""The takeover of a partition as a model: its state, every step that can happen, and the promises.
 
-To learn the protocol, read `Protocol`, then the functions from `moves` on. ADR 0014 says why it is so.
+To learn the protocol, read `Protocol`, then the functions from `moves` on. ADR 0014 gives the reasons.
 
     python -m deploy.docs.adr.0014-fencing.search
 
-goes through every order of the steps. It prints that the protocol keeps its promises in all states that can be reached,
-and, for each part of the protocol, the shortest way to a broken promise without it.
+tries every order of the steps. It prints that the protocol keeps its promises in all reachable states. For each part of
+the protocol it prints the shortest path to a broken promise without that part.
 
-What is modelled: one input partition with four events, of two cards in turn, and the owners of the partition. Whenever
-the group gives the partition to a worker, that is a new owner, with the next epoch. Two workers, one of them restarted,
+Modelled: one input partition with four events, of two cards in turn, and the owners of the partition. Each time the
+group assigns the partition to a worker, that is a new owner, with the next epoch. Two workers, one of them restarted,
 are three owners. They write and read two logs:
 
 * `outputs` stands for `decisions`, `alerts` and `dead-letters`. Other partitions have records in the last two as well.
-* `profiles` stands for `card-profiles` and `shared-profiles`: one marker says what counts in both.
+* `profiles` stands for `card-profiles` and `shared-profiles`: one marker ends a flush of both.
 
-What can go wrong: everything can happen late, without a limit of time.
+Faults: everything can happen late, without a limit of time.
 
-* A record is sent in one step and arrives in another, later or never. What one owner sends to one log arrives in order,
-  because of the producer's sequence numbers. A record has arrived when the high watermark has passed it: a record that
-  a follower lacks cannot be read, like one on the network.
-* An owner can stop after any step, for a while or for ever. A crash and a frozen process are therefore no steps of
-  their own: the owner takes no more steps, and what it has sent may still arrive.
-* A new owner can begin at any time. The one before is not told and goes on. All can run side by side.
+* A record is sent in one step and arrives in another, later or never. Records of one owner arrive in one log in order,
+  because of the producer's sequence numbers. A record has arrived when the high watermark has passed it. A record that
+  a follower lacks cannot be read, like one that is still on the network.
+* An owner can stop after any step, for a time or forever. So a crash and a frozen process need no steps of their own:
+  the owner takes no more steps, and the records that it has sent may still arrive.
+* A new owner can begin at any time. The earlier owner is not informed and continues. All can run side by side.
 
-What is promised (`broken`): no event has two decisions; an event that the newest owner has passed has a decision; what
-a restore would find is, at any time, the state of exactly the input up to the marker.
+Promises (`broken`): no event has two decisions. Every event that the newest owner has passed has a decision. At any
+time a restore would find exactly the state of the input up to the marker.
 
-What is assumed: Kafka's replication and its transaction coordinator work. They do not forget the transactional id and
-its epoch, because the owner renews its fence. Compaction spares the newest records (`min.compaction.lag.ms`); readers
-need only the last row of each card, so the model keeps only that.
+Assumptions: Kafka's replication and its transaction coordinator work. They keep the transactional id and its epoch,
+because the owner renews its fence. Compaction keeps the newest records (`min.compaction.lag.ms`). Readers need only the
+last row of each card, so the model keeps only that.
 """
 
 from collections.abc import Iterator
@@ -51,33 +51,35 @@ STATE: Final = "a restore finds another state than that of the input up to the m
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """The protocol. Another value than the default leaves a part of it out."""
+    """The protocol. Each value other than the default leaves out one part."""
 
     one_producer_id: bool = True  # all owners have the same, each with a higher epoch: a log refuses older epochs
     fenced: tuple[int, ...] = (OUTPUTS, PROFILES)  # the logs that get a control record with the new epoch
-    fence_is_awaited: bool = True  # until it stands in all of them; EndTxn is acknowledged before
+    fence_is_awaited: bool = True  # until the control record is in all logs; EndTxn is acknowledged before that
     takeover: tuple[str, ...] = ("fence", "restore", "scan")  # in this order
-    crashed_rows_are_rewritten: bool = True  # those behind the last marker, by the first flush, before any event
-    since_is_kept: bool = True  # in markers, until the input has passed everything that the scan found
-    marker_awaits_outputs: bool = True  # until those of the input that it names are acknowledged
-    commit_awaits_marker: bool = True  # until it is acknowledged
-    # two assumptions, not parts of the protocol: the other values make things easier for it
+    crashed_rows_are_rewritten: bool = True  # those behind the last marker, by the first flush
+    since_is_kept: bool = True  # in markers, until the input has passed all events that the scan found
+    marker_awaits_outputs: bool = True  # until all outputs of the marker's input are acknowledged
+    commit_awaits_marker: bool = True  # until the marker is acknowledged
+    # two assumptions, not parts of the protocol: the other values are easier for it
     lease_is_perfect: bool = False  # an owner takes no step once the next one has begun
     writes_for_others: bool = True  # the worker writes alerts and dead letters of other partitions that it owns
 
 
-# -- what there is
+# -- state
 
 
 class Row(NamedTuple):
-    """A card's row: which of its events it has seen. They pass for repeats from then on. None: a tombstone."""
+    """A card's row: the events of the card that it includes. They are repeats from then on."""
 
     card: str
     seen: int
 
 
 class Marker(NamedTuple):
-    """The end of a flush: the rows know the input before `input`; answers to later input stand at `since` or behind."""
+    """The end of a flush: the rows include the input before `input`; outputs of later input are at `since` or behind
+    it.
+    """
 
     input: int
     since: int
@@ -86,9 +88,9 @@ class Marker(NamedTuple):
 class Profiles(NamedTuple):
     """The log `profiles` as a reader sees it."""
 
-    counted: int = 0  # what the rows before the last marker have seen
+    counted: int = 0  # events in the rows before the last marker
     marker: Marker | None = None
-    behind: tuple[Row, ...] = ()  # the last row of each card behind the marker: they do not count
+    behind: tuple[Row, ...] = ()  # the last row of each card behind the marker: these do not count
 
     def append(self, record: Row | Marker) -> "Profiles":
         """Return the log with one record more."""
@@ -101,33 +103,33 @@ class Profiles(NamedTuple):
 
 
 class Flush(NamedTuple):
-    """A flush under way, and the marker that is to end it."""
+    """A flush in progress, and the marker that will end it."""
 
     marker: Marker
     marker_is_sent: bool = False
 
 
 class Owner(NamedTuple):
-    """What one owner knows and has sent. A log that refuses an owner has None in place of what is under way to it."""
+    """What one owner knows and has sent. Once a log refuses the owner, its field of records in flight is None."""
 
-    number: int  # and epoch
-    takeover: tuple[str, ...] = ()  # steps that are still to be done
-    fences: tuple[int, ...] = ()  # logs in which the control record is still to come
+    number: int  # also the epoch
+    takeover: tuple[str, ...] = ()  # steps not yet taken
+    fences: tuple[int, ...] = ()  # logs without its control record
     input: int = 0  # the next event
-    seen: int = 0  # the state
-    answered: int = 0  # events that the scan found, and that the input has not passed
+    seen: int = 0  # events in its state
+    published: int = 0  # events that the scan found and that the input has not passed
     since: int = 0  # as in the last marker
-    end: int = 0  # where outputs ended at the scan, or when its last one was acknowledged
-    dirty: str = ""  # cards whose rows are to be written
-    is_ready: bool = False  # for events: what a crash left is dealt with, and there is a marker
+    end: int = 0  # end of outputs at the scan, or at its last acknowledgement
+    dirty: str = ""  # cards with changed rows
+    is_ready: bool = False  # for events: rows of a crash are handled, and there is a marker
     flush: Flush | None = None
     durable: int = 0  # the input that the last acknowledged marker names
-    decisions: tuple[int, ...] | None = ()  # under way to `outputs`, oldest first
-    rows: tuple[Row | Marker, ...] | None = ()  # under way to `profiles`, oldest first
+    decisions: tuple[int, ...] | None = ()  # in flight to `outputs`, oldest first
+    rows: tuple[Row | Marker, ...] | None = ()  # in flight to `profiles`, oldest first
 
 
 class State(NamedTuple):
-    """Everything: the logs, the group's committed offset, and the owners so far, the newest at the end."""
+    """The logs, the group's committed offset, and all owners, the newest at the end."""
 
     outputs: tuple[int, ...] = ()  # the events that were decided
     profiles: Profiles = Profiles()
@@ -140,13 +142,13 @@ class State(NamedTuple):
         return self._replace(owners=(*self.owners[:at], owner, *self.owners[at + 1 :]))
 
 
-# -- what can happen
+# -- steps
 
 Moves = Iterator[tuple[str, State]]
 
 
 def moves(protocol: Protocol, state: State) -> Moves:
-    """Yield every step that can come next: in words, and the state after it."""
+    """Yield every possible next step: its description, and the state after it."""
     yield from begin(protocol, state)
     for owner in state.owners:
         yield from fence(protocol, state, owner)
@@ -159,17 +161,17 @@ def moves(protocol: Protocol, state: State) -> Moves:
             continue
         yield from commit(protocol, state, owner)
         if owner.decisions is not None or owner.rows is not None:
-            yield from take_event(state, owner)
+            yield from apply_event(state, owner)
             yield from flush(protocol, state, owner)
             if protocol.writes_for_others:
                 yield from write_for_others(state, owner)
 
 
 def begin(protocol: Protocol, state: State) -> Moves:
-    """Give the partition to a new owner. InitProducerId answers it with the next epoch.
+    """Give the partition to a new owner. InitProducerId gives it the next epoch.
 
-    An owner that has not yet taken a step of its takeover might as well begin later. And InitProducerId is answered
-    only when no transaction of the same name is under way.
+    While an owner has not taken a step of its takeover, no other begins: that would be the same as beginning later.
+    InitProducerId is published only when no transaction of the same id is in progress.
     """
     steps = tuple(step for step in protocol.takeover if step != "fence" or protocol.fenced)
     if len(state.owners) < OWNERS and not (state.owners and state.owners[-1].takeover == steps):
@@ -178,21 +180,21 @@ def begin(protocol: Protocol, state: State) -> Moves:
 
 
 def fence(protocol: Protocol, state: State, owner: Owner) -> Moves:
-    """Takeover, 1: an empty transaction puts a control record into each log. The broker does, in any order."""
+    """Takeover, 1: an empty transaction writes a control record into each log. The broker does it, in any order."""
     if "fence" in owner.takeover[1:]:
         return
     for log in owner.fences:
-        if (owner.decisions, owner.rows)[log] is not None:  # else it refuses the control record too
+        if (owner.decisions, owner.rows)[log] is not None:  # else the log refuses the control record too
             left = tuple(other for other in owner.fences if other != log)
             after = owner._replace(fences=left)
             if not left and protocol.fence_is_awaited:
                 after = after._replace(takeover=owner.takeover[1:])
-            text = f"the control record of owner {owner.number} stands in {LOGS[log]}"
+            text = f"the control record of owner {owner.number} is in {LOGS[log]}"
             yield text, refuse_older(protocol, state.having(after), owner, log)
 
 
 def restore_and_scan(protocol: Protocol, state: State, owner: Owner) -> Moves:
-    """Takeover, 2 and 3: read the rows up to the last marker; read the outputs since, to learn what is answered."""
+    """Takeover, 2 and 3: read the rows up to the last marker; scan the outputs since then for published events."""
     step, after = owner.takeover[0], owner._replace(takeover=owner.takeover[1:])
     if step == "fence" and not protocol.fence_is_awaited:
         yield f"owner {owner.number} does not wait for its control records", state.having(after)
@@ -200,7 +202,7 @@ def restore_and_scan(protocol: Protocol, state: State, owner: Owner) -> Moves:
         marker, crashed = state.profiles.marker, "".join(sorted(row.card for row in state.profiles.behind))
         known, since = marker or Marker(0, 0)
         after = after._replace(
-            # a commit beyond the marker: here it is taken at its word; the code refuses to start
+            # a commit beyond the marker: the model accepts it; the code refuses to start
             input=max(known, state.committed),
             seen=state.profiles.counted,
             since=since,
@@ -208,26 +210,26 @@ def restore_and_scan(protocol: Protocol, state: State, owner: Owner) -> Moves:
             is_ready=marker is not None and not crashed,
             durable=known,
         )
-        knows = f"a state that has seen {named(after.seen)}, with input from {after.input} on"
+        knows = f"a state that includes {named(after.seen)}, with input from {after.input} on"
         yield f"owner {owner.number} restores {knows}", state.having(after)
     elif step == "scan":
-        answered = sum(1 << event for event in {*state.outputs[owner.since :]} if event >= owner.input)
-        text = f"owner {owner.number} scans the outputs: {named(answered)} answered"
-        yield text, state.having(after._replace(answered=answered, end=len(state.outputs)))
+        published = sum(1 << event for event in {*state.outputs[owner.since :]} if event >= owner.input)
+        text = f"owner {owner.number} scans the outputs: {named(published)} already published"
+        yield text, state.having(after._replace(published=published, end=len(state.outputs)))
 
 
-def take_event(state: State, owner: Owner) -> Moves:
-    """Take the next event. A repeat changes nothing, an answered one only the state; the others are decided."""
+def apply_event(state: State, owner: Owner) -> Moves:
+    """Apply the next event. A repeat changes nothing; a published event changes only the state; others are decided."""
     if not owner.is_ready or owner.input == EVENTS:
         return
     event, bit, who = owner.input, 1 << owner.input, f"owner {owner.number}"
-    after = owner._replace(input=event + 1, answered=owner.answered & ~bit)
+    after = owner._replace(input=event + 1, published=owner.published & ~bit)
     if owner.seen & bit:
-        yield f"{who} takes event {event} for a repeat", state.having(after)
+        yield f"{who} skips event {event} as a repeat", state.having(after)
         return
     after = after._replace(seen=owner.seen | bit, dirty="".join(sorted({*owner.dirty, CARDS[event]})))
-    if owner.answered & bit:
-        yield f"{who} takes event {event} into its state; it is answered", state.having(after)
+    if owner.published & bit:
+        yield f"{who} applies event {event}, which is already published", state.having(after)
     else:
         if owner.decisions is not None:
             after = after._replace(decisions=(*owner.decisions, event))
@@ -235,9 +237,9 @@ def take_event(state: State, owner: Owner) -> Moves:
 
 
 def write_for_others(state: State, owner: Owner) -> Moves:
-    """Write an alert or a dead letter of another partition: from it the worker learns where the log ends now.
+    """Write an alert or a dead letter of another partition: the worker learns the present end of the log.
 
-    Such records are no news to this partition, so they have no offsets here.
+    Such records have no effect on this partition, so they have no offsets here.
     """
     if owner.is_ready and owner.end != len(state.outputs):
         text = f"the worker of owner {owner.number} writes to outputs for another partition"
@@ -245,11 +247,11 @@ def write_for_others(state: State, owner: Owner) -> Moves:
 
 
 def flush(protocol: Protocol, state: State, owner: Owner) -> Moves:
-    """Send the rows that changed. Events go on; the marker follows (`send_marker`).
+    """Send the rows that changed. Events continue; the marker follows (`send_marker`).
 
-    Without new input, a flush moves the marker's `since`: else an idle partition scans ever more.
+    A flush without new input moves the marker's `since`. Otherwise the scans of an idle partition would grow.
     """
-    latest = owner.since if owner.answered and protocol.since_is_kept else owner.end
+    latest = owner.since if owner.published and protocol.since_is_kept else owner.end
     is_due = not owner.is_ready or owner.input != owner.durable or latest != owner.since
     if owner.flush is not None or not is_due:
         return
@@ -262,7 +264,9 @@ def flush(protocol: Protocol, state: State, owner: Owner) -> Moves:
 
 
 def send_marker(protocol: Protocol, owner: Owner) -> Owner:
-    """End a flush if the rows and the outputs before them are acknowledged. What a log refuses never is."""
+    """Send the marker of a flush once its rows and outputs are acknowledged. A log that refuses them never
+    acknowledges.
+    """
     if owner.flush is None or owner.flush.marker_is_sent or owner.rows != ():
         return owner
     marker, decisions = owner.flush.marker, owner.decisions
@@ -273,14 +277,14 @@ def send_marker(protocol: Protocol, owner: Owner) -> Owner:
 
 
 def commit(protocol: Protocol, state: State, owner: Owner) -> Moves:
-    """Commit the input that the last acknowledged marker names. A commit that rewinds changes nothing: markers lead."""
+    """Commit the input of the last acknowledged marker. A commit that rewinds is left out: markers take precedence."""
     offset = owner.durable if protocol.commit_awaits_marker else owner.input
     if offset > state.committed:
         yield f"owner {owner.number} commits offset {offset}", state._replace(committed=offset)
 
 
 def decision_arrives(protocol: Protocol, state: State, owner: Owner) -> Moves:
-    """Append the oldest decision that is under way, and acknowledge it."""
+    """Append the oldest decision in flight, and acknowledge it."""
     if owner.decisions:
         event, *left = owner.decisions
         after = send_marker(protocol, owner._replace(decisions=tuple(left), end=len(state.outputs)))
@@ -290,28 +294,28 @@ def decision_arrives(protocol: Protocol, state: State, owner: Owner) -> Moves:
 
 
 def row_arrives(protocol: Protocol, state: State, owner: Owner) -> Moves:
-    """Append the oldest row or marker that is under way, and acknowledge it."""
+    """Append the oldest row or marker in flight, and acknowledge it."""
     if owner.rows:
         record, *left = owner.rows
         after = owner._replace(rows=tuple(left))
         if isinstance(record, Marker):
-            text = f"the marker of owner {owner.number} arrives: its rows know the input before {record.input}"
+            text = f"the marker of owner {owner.number} arrives: its rows include the input before {record.input}"
             after = after._replace(flush=None, is_ready=True, durable=record.input, since=record.since)
         else:
-            text = f"a row of owner {owner.number} arrives: card {record.card} has seen {named(record.seen)}"
+            text = f"a row of owner {owner.number} arrives: card {record.card} includes {named(record.seen)}"
             after = send_marker(protocol, after)
         arrived = state.having(after)._replace(profiles=state.profiles.append(record))
         yield text, refuse_older(protocol, arrived, owner, PROFILES)
 
 
 def refuse_older(protocol: Protocol, state: State, owner: Owner, log: int) -> State:
-    """Let a log refuse all that older owners have sent or will send: a record with a newer epoch stands in it."""
+    """Refuse all records of older owners, sent or not yet sent, in a log that has a record with a newer epoch."""
     if not protocol.one_producer_id:
         return state
     owners = list(state.owners)
     for at, other in enumerate(owners[: owner.number - 1]):
         after = other._replace(decisions=None) if log == OUTPUTS else other._replace(rows=None)
-        if after.decisions is None and after.rows is None:  # others see nothing more of it but a commit
+        if after.decisions is None and after.rows is None:  # of such an owner only a commit can still have an effect
             durable = after.durable if after.durable > state.committed else 0
             after = Owner(after.number, durable=durable, decisions=None, rows=None)
         owners[at] = after
@@ -323,11 +327,11 @@ def named(events: int) -> str:
     return " and ".join(f"event {event}" for event in range(EVENTS) if events >> event & 1) or "no event"
 
 
-# -- what is promised
+# -- promises
 
 
 def broken(state: State, promise: str) -> bool:
-    """Say whether a state breaks a promise."""
+    """Tell whether a state breaks a promise."""
     if promise == TWICE:
         return len({*state.outputs}) < len(state.outputs)
     if promise == STATE:
@@ -335,5 +339,5 @@ def broken(state: State, promise: str) -> bool:
         return marker is not None and state.profiles.counted != (1 << marker.input) - 1
     if not state.owners or state.owners[-1].takeover:
         return False
-    newest = state.owners[-1]  # an owner before it may have sent a decision; nobody knows whether it will ever arrive
+    newest = state.owners[-1]  # an earlier owner may have sent a decision that never arrives
     return not {*range(newest.input)} <= {*state.outputs, *(newest.decisions or ())}
