@@ -1,4 +1,4 @@
-"""Bytes to columns: guard, decoder, columns and keys of a batch, and a reject for whatever is refused."""
+"""Bytes to columns: guard, decoder, columns and keys of a batch, and a reject for each refused record."""
 
 from scoring.decode.batch import Decoded, Name, decode, decode_outcomes
 from scoring.decode.columns import Col, country_code

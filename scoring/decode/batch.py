@@ -28,28 +28,28 @@ from scoring.decode.read import (
 )
 from scoring.decode.rejects import reject_of
 from scoring.decode.settings import DecodeLimits
-from scoring.decode.stripping import AUTHORIZATION, OUTCOME, Finding, Stripped, bury, replaced
+from scoring.decode.stripping import AUTHORIZATION, OUTCOME, Finding, Stripped, prefer_findings, replaced
 
 Name = tuple[bytes, bytes, bytes, bytes]
-"""What identifies an event, in UTF-8: its id, its acquirer, the card's token, its merchant."""
+"""The names of an event, in UTF-8: its id, its acquirer, the card's token, its merchant."""
 
 decode_outcome: Final = reader(IssuerOutcome)
-"""Decode one outcome; raises one of FAULTS where it is none."""
-_NETWORKS: Final = ("unknown", *get_args(Network))  # `unknown` is no word of the contract: none is counted there
+"""Decode one outcome; raises one of FAULTS if it is invalid."""
+_NETWORKS: Final = ("unknown", *get_args(Network))  # `unknown` is not in the contract, so nothing is counted under it
 _encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """A batch, decoded: every value is either an event or a reject.
+    """A decoded batch: every value is either an event or a reject.
 
-    `index` int32[n] are the positions of the accepted values; `names` what identifies each; `ints` int64[n, Col] and
+    `index` int32[n]: positions of the accepted values. `names`: the names of each event. `ints` int64[n, Col] and
     `hashes` uint64[n, 9] (event id, then the entities; 0 absent) are C-contiguous and owned by this object.
-    `spelt` holds the rows whose names may need escapes in JSON. `rejects` pairs a position with its verdict, in order.
-    `near_keys` counts unknown keys of all values by the label of the field (`NEAR_LABELS`) that they are near to,
-    `repeated_keys` the values in which an object has a key twice; both of at most 48 different unknown keys.
-    `unlisted` counts response codes that no list holds, by network, where nothing else tells their class.
-    `findings` says of a row what the guard took out of its event; `values` are without it.
+    `spelt`: the rows whose names may need escapes in JSON. `rejects`: pairs of position and reject, in order.
+    `near_keys`: unknown keys of all values, counted by the label (`NEAR_LABELS`) of the field that they are near to.
+    `repeated_keys`: values in which an object has a key twice. Both cover at most 48 different unknown keys.
+    `unlisted`: response codes that are in no list, by network, where no other field gives their class.
+    `findings`: by row, what the guard removed from the event; `values` are without it.
     """
 
     values: Sequence[bytes]
@@ -73,7 +73,7 @@ class Decoded:
 
 
 def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
-    """Decode values in order, the guard before anything else; never raises for what a value holds.
+    """Decode values in order, the guard first; never raises for the content of a value.
 
     The result for a value does not depend on its neighbours. Cost: see `make bench`, stage `decode`.
     """
@@ -86,10 +86,11 @@ def decode(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
 
 
 def decode_outcomes(values: Sequence[bytes], limits: DecodeLimits) -> Decoded:
-    """Decode records of `outcome.v1` in order, the guard before anything else; never raises for what a value holds.
+    """Decode records of `outcome.v1` in order, the guard first; never raises for the content of a value.
 
-    Each is read as the event that says the same (`scoring.contract.outcome.as_event`), and `values` are these events.
-    Unknown and repeated keys are not counted. Cost: that of `decode`, and msgspec's of reading and writing a record.
+    Each is read as the event with the same content (`scoring.contract.outcome.as_event`), and `values` are these
+    events. Unknown and repeated keys are not counted. Cost: that of `decode`, and of msgspec, which reads and writes
+    the record.
     """
     page, refused = lay_out(values, limits)
     stripped = inspect(values, page, refused, limits, OUTCOME)
@@ -112,7 +113,7 @@ def _read(
     stripped: Mapping[int, Stripped],
     limits: DecodeLimits,
 ) -> Decoded:
-    """Read events that the guard has passed and `page` lays out."""
+    """Read the events of `page`, which the guard has passed."""
     reading = read_batch(page, limits)
     names = _names(page, reading)
     near_keys, repeated_keys = read_notes(page.data, reading.notes)
@@ -132,7 +133,7 @@ def _read(
             findings={position: record.findings for position, record in stripped.items()},
         )
     exact = _read_exactly(values, limits, reading, names, refused)
-    bury(stripped, refused)
+    prefer_findings(stripped, refused)
     kept = [position for position in range(len(values)) if position not in refused]
     index = np.array(kept, dtype=np.int32)
     return Decoded(
@@ -162,7 +163,7 @@ def _unlisted(reading: Reading) -> dict[str, int]:
 def _read_exactly(
     values: Sequence[bytes], limits: DecodeLimits, reading: Reading, names: list[Name], refused: dict[int, Reject]
 ) -> set[int]:
-    """Read the records that the kernel left to msgspec, and add rejects; return the positions read here."""
+    """Read with msgspec the records that the kernel left, and add rejects; return the positions read here."""
     done: set[int] = set()
     for position in np.flatnonzero(reading.verdicts != READ).tolist():
         if position in refused:

@@ -13,7 +13,7 @@ ODD, ESCAPED, FOREIGN = 4, 32, 64
 """Marks of a text: characters in it may hide digits, it has a backslash, it has a byte beyond ASCII."""
 
 SPECIAL, RUN = 1, 2
-"""Bits of a byte's class: it is part of JSON's syntax or may hide digits; it can stand in a run of digits."""
+"""Bits of a byte's class: part of JSON's syntax, or may hide digits; may be in a run of digits."""
 
 DIGIT, JOINER = 1, 2
 """Kinds of a character: a digit, or a separator that may stand between digits."""
@@ -23,20 +23,20 @@ _LINES: Final = frozenset({"Zl", "Zp", "Cc"})
 
 
 def decimal_of(character: str) -> int:
-    """Return the digit that a character of any script stands for (full-width, Arabic, superscript), or -1."""
+    """Return the value of a digit of any script (full-width, Arabic, superscript); -1 for other characters."""
     return unicodedata.digit(character, -1)
 
 
 def joins_digits(character: str) -> bool:
-    """Tell whether a character beyond ASCII may separate digits, or is invisible."""
+    """Tell whether a character beyond ASCII may be a separator between digits, or is invisible."""
     return separator_of(character) is not None
 
 
 def separator_of(character: str) -> str | None:
-    """Return the ASCII separator that a character beyond ASCII stands for: empty if invisible, None if it is none.
+    """Return the ASCII separator for a character beyond ASCII: empty if it is invisible, None if it is no separator.
 
-    Spaces and dashes of all kinds are a space. Full-width punctuation is the same in ASCII. Line separators and control
-    characters are a line feed. Middle dots and Japanese commas are a point and a comma.
+    Spaces and dashes of all kinds become a space. Full-width punctuation becomes ASCII. Line separators and control
+    characters become a line feed. Middle dots and Japanese commas become a point and a comma.
     """
     category = unicodedata.category(character)
     if category in {"Zs", "Pd"} or character == "\u2212":
@@ -58,7 +58,7 @@ def _byte_classes() -> NDArray[np.uint8]:
     for byte in b'"\\.{}[]':
         table[byte] = SPECIAL
     for byte in (*b"0123456789", *SEPARATORS):
-        if byte >= 0x20:  # control characters stand in no string
+        if byte >= 0x20:  # a JSON string cannot contain control characters
             table[byte] |= RUN
     table[0x80:] = SPECIAL
     return table
@@ -72,7 +72,7 @@ def _character_kinds() -> NDArray[np.uint8]:
         elif code >= 0x80 and joins_digits(chr(code)):
             table[code] = JOINER
     for byte in (*SEPARATORS, *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"):
-        table[byte] = DIGIT  # an escaped one is suspect: no writer needs to escape it
+        table[byte] = DIGIT  # an escaped separator is suspect: no writer needs to escape it
     return table
 
 
@@ -85,13 +85,13 @@ CHARACTER_KINDS: Final = _character_kinds()
 
 @helper
 def _may_join(byte: int) -> bool:
-    """Tell whether a byte beside a separator can be a digit, another separator, or one that is escaped."""
+    """Tell whether a byte beside a separator can be a digit, another separator, or an escape of one."""
     return 48 <= byte <= 57 or byte == 92 or byte in SEPARATORS
 
 
 @helper
 def is_exponent(data: NDArray[np.uint8], high: int, i: int) -> bool:
-    """Tell whether the point at i stands in a number with an exponent; without a point it would be a token's letter."""
+    """Tell whether the point at i is in a number with an exponent; a letter without a point may be that of a token."""
     k = i + 1
     while k < high and 48 <= data[k] <= 57:
         k += 1
@@ -108,7 +108,7 @@ def escaped(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]
         return 0
     if data[i + 1] == 34:
         return ODD  # a quote in a string: it may be JSON within JSON
-    if data[i + 1] != 117:  # a tab, a line break, a slash: they may stand between digits
+    if data[i + 1] != 117:  # a tab, a line break, a slash: they may be separators of digits
         return ODD if i + 2 < high and _may_join(data[i - 1]) and _may_join(data[i + 2]) else 0
     code = 0
     for k in range(i + 2, min(i + 6, high)):
@@ -117,7 +117,7 @@ def escaped(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint8]
             return ODD
         code = code * 16 + (byte - 48 if byte <= 57 else (byte & 0xDF) - 55)
     if 0xD800 <= code <= 0xDFFF:
-        return ODD if code <= 0xD83C or code >= 0xDFF0 else 0  # digits beyond the basic plane sit here
+        return ODD if code <= 0xD83C or code >= 0xDFF0 else 0  # surrogates: some are digits beyond the basic plane
     return ODD if kinds[code] else 0
 
 
@@ -138,7 +138,7 @@ def wide_mark(data: NDArray[np.uint8], high: int, i: int, kinds: NDArray[np.uint
 
 @helper
 def outer_mark(data: NDArray[np.uint8], high: int, i: int) -> int:
-    """Mark a special byte outside of strings: ODD, but for a decimal point without an exponent behind it."""
+    """Mark a special byte outside of strings: ODD, except a decimal point without an exponent."""
     return ODD if data[i] != 46 or is_exponent(data, high, i) else 0
 
 

@@ -1,6 +1,6 @@
 """Columns of a batch: all that kernels read of an authorization, as one int64 matrix.
 
-Codes that are absent or stand in no list of their field read as unknown. How a field becomes a column is in `read`.
+A code that is absent, or in no list of its field, reads as unknown. `read` converts a field to its column.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Col(IntEnum):
     TDS_VERSION = 26  # 2.2.0 reads 220; 0 unknown
     TRANS_STATUS = 27  # code of its letter, 0 unknown
     TRANS_STATUS_REASON = 28  # two-digit codes of EMV 3DS read as numbers, -1 unknown; -2 a reserved reason
-    ECI = 29  # of the request; -1 absent or empty, N0 -2, N2 -3, -4 what is no ECI of any network
+    ECI = 29  # of the request; -1 absent or empty, N0 -2, N2 -3, -4 not an ECI of any network
     HAS_CAVV = 30
     AUTH_TYPE = 31
     AUTH_METHOD = 32
@@ -51,7 +51,7 @@ class Col(IntEnum):
     CHALLENGE_CANCEL = 34
     DEVICE_CHANNEL = 35
     DS_TRANS_ID = 36  # IdForm
-    EXEMPT = 37  # 0 no exemption, 1 a word that is in no list and exempts nothing, from 2 the kinds that are known
+    EXEMPT = 37  # 0 no exemption, 1 a word that is in no list and exempts nothing, from 2 the known kinds
     TRUST_LIST = 38  # code of its letter, 0 unknown
     AUTH_MS = 39  # -1 unknown
     PURCHASE_AMOUNT = 40  # minor units, -1 unknown
@@ -79,7 +79,7 @@ class Col(IntEnum):
 
 def _letters_packed() -> dict[str, int]:
     packed = {name: (ord(name[0]) - 64) * 32 + ord(name[1]) - 64 for name in codes.COUNTRIES}
-    return packed | {name.lower(): code for name, code in packed.items()}  # as some switches spell them
+    return packed | {name.lower(): code for name, code in packed.items()}  # spellings of some switches
 
 
 COUNTRIES: Final[Mapping[str, int]] = _letters_packed()
@@ -87,10 +87,10 @@ COUNTRIES: Final[Mapping[str, int]] = _letters_packed()
 
 
 def country_code(alpha2: str) -> int:
-    """Pack an ISO 3166-1 alpha-2 code into a small positive int; 0 where it is none."""
+    """Pack an ISO 3166-1 alpha-2 code into a small positive int; 0 for other texts."""
     return COUNTRIES.get(alpha2, 0)
 
 
 def ms_of(stamp: datetime) -> int:
-    """Cut a time to whole milliseconds; half a microsecond covers the rounding of the float."""
+    """Truncate a time to whole milliseconds; half a microsecond is added for the rounding of the float."""
     return int(stamp.timestamp() * 1000.0 + 0.0005)

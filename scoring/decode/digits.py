@@ -1,9 +1,9 @@
-"""Digits that could be a card number or a track: the test that both stages of the guard use.
+"""Find digits that could be a card number or a track: the test of both stages of the guard.
 
 A card number is 13 to 19 digits with the prefix and length of a network (`networks`) that pass the Luhn check. Single
-spaces or dashes may stand between any of them (`judge_run`); other separators, and up to three characters of them,
-between groups (`judge_groups`). Keyed hashes in hexadecimal hold such digits by chance; so a run of digits beside
-hexadecimal letters counts only where the letters cannot be a hash.
+spaces or dashes may separate any of them (`judge_run`). Other separators, of up to three characters, may separate
+groups (`judge_groups`). Keyed hashes in hexadecimal contain such digits by chance. So a run of digits beside
+hexadecimal letters counts only if the letters cannot belong to a hash.
 """
 
 from typing import Final
@@ -24,16 +24,16 @@ PAN_MAX: Final = 19
 """The longest."""
 
 SEPARATORS: Final = tuple(b" -./_+|:,*!#$%&'()<=>;?@^`~\t\n\v\f\r")
-"""Separators of groups of digits: ASCII that is no letter, no digit and no syntax of JSON."""
+"""Separators of groups of digits: ASCII characters other than letters, digits and JSON's syntax."""
 
 SEPARATOR_MAX: Final = 3
-"""Characters of a separator: ` / ` and a line break with a space are such."""
+"""Most characters of one separator, for example ` / `, or a line break and a space."""
 
 DIGITS_ROOM: Final = 32
 """Length of the scratch array that the kernels take."""
 
 _ROOM: Final = 28  # the longest number with its expiry and security code behind it
-_REACH: Final = 160  # how far beside a run letters are looked at: bounds the work on hostile input
+_REACH: Final = 160  # letters are looked for this far beside a run, to bound the work on hostile input
 
 
 @helper
@@ -57,9 +57,9 @@ def _is_pan(digits: NDArray[np.uint8], first: int, size: int) -> bool:
 
 @helper
 def _is_number(digits: NDArray[np.uint8], size: int) -> bool:
-    """Tell whether digits[:size] are a card number, or one behind its length in two digits (ISO 8583, LLVAR).
+    """Tell whether digits[:size] are a card number, or its length in two digits and then the number (ISO 8583, LLVAR).
 
-    No number behind a 17: times in nanoseconds begin with 17 until 2027, and no network issues 17 digits.
+    A length of 17 does not count: times in nanoseconds begin with 17 until 2027, and no network issues 17 digits.
     """
     if _is_pan(digits, 0, size):
         return True
@@ -69,21 +69,21 @@ def _is_number(digits: NDArray[np.uint8], size: int) -> bool:
 
 @helper
 def is_hex(byte: int) -> bool:
-    """Tell a hexadecimal digit of either case."""
+    """Tell whether a byte is a hexadecimal digit, in either case."""
     return 48 <= byte <= 57 or 97 <= byte <= 102 or 65 <= byte <= 70
 
 
 @helper
 def is_word(byte: int) -> bool:
-    """Tell a letter or digit of ASCII."""
+    """Tell whether a byte is a letter or digit of ASCII."""
     return 48 <= byte <= 57 or 97 <= byte <= 122 or 65 <= byte <= 90
 
 
 @helper
 def _is_opaque(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bool:
-    """Tell whether the digits data[i:j] are a piece of a hexadecimal token, such as a keyed hash.
+    """Tell whether the digits data[i:j] are part of a hexadecimal token, such as a keyed hash.
 
-    It is one of 24 characters or more, or a whole word of 16; but one letter repeated before or behind a single run
+    The token has 24 characters or more, or is a whole word of 16. But one letter repeated before or behind a single run
     of digits is padding, not a hash.
     """
     a, z = i, j
@@ -107,7 +107,7 @@ def _is_opaque(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> 
 
 @helper
 def _in_uuid(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bool:
-    """Tell whether data[i:j] lies in a UUID (RFC 9562, 8-4-4-4-12) that has a letter, as nearly all have."""
+    """Tell whether data[i:j] is in a UUID (RFC 9562, 8-4-4-4-12) that has a letter, as nearly all have."""
     for s in range(max(low, j - 36), min(i, high - 36) + 1):
         if data[s + 8] != 45 or data[s + 13] != 45 or data[s + 18] != 45 or data[s + 23] != 45:
             continue
@@ -129,7 +129,7 @@ def _in_uuid(data: NDArray[np.uint8], low: int, high: int, i: int, j: int) -> bo
 
 @helper
 def _month_at(data: NDArray[np.uint8], high: int, at: int, digits: int) -> bool:
-    """Tell whether YYMM stands at `at`, the first four of at least `digits` digits."""
+    """Tell whether the first four of at least `digits` digits at `at` are YYMM."""
     if at + digits > high:
         return False
     for k in range(digits):
@@ -162,7 +162,7 @@ def _is_track(data: NDArray[np.uint8], low: int, high: int, i: int, end: int, di
 
 @helper
 def _has_expiry(digits: NDArray[np.uint8], size: int) -> bool:
-    """Tell whether a card number with its expiry behind it (and a security code) fills digits[0:size]."""
+    """Tell whether digits[0:size] are a card number, its expiry, and maybe a security code."""
     for rest in (4, 7, 8):
         at = size - rest
         if at < 13 or at > 19:
@@ -180,8 +180,9 @@ def judge_run(
 ) -> int:
     """Judge the digits (with single separators) data[i:j], 13 or more: 0, PAN or TRACK.
 
-    A number begins and ends where a group of digits does: at a separator, or at the ends of the run unless these lie
-    inside a hexadecimal token or a decimal fraction, which an identifier (`is_id`) is not. Zeros in front are padding.
+    A number begins and ends where a group of digits does: at a separator or at an end of the run. An end inside a
+    hexadecimal token or a decimal fraction does not count; an identifier (`is_id`) has no fraction. Zeros in front are
+    padding.
     """
     end = i
     while end < j and 48 <= data[end] <= 57:
@@ -225,9 +226,9 @@ def _are_groups(
 ) -> bool:
     """Tell whether a card number in groups begins at i; data[i:j] are groups of digits and their separators.
 
-    All separators are alike, whatever the groups; or they differ, and the groups are of four as on a card. Points and
-    commas also stand in decimal fractions, thousands and lists: between them it takes three groups or more that look
-    like a card's, or two in an identifier (`is_id`), which is no fraction.
+    Groups may have any size if all separators are equal; else the groups are of four, as on a card. Points and commas
+    are also in decimal fractions, thousands and lists: between them there must be three groups or more that look like a
+    card's, or two in an identifier (`is_id`), which has no fraction.
     """
     size, groups, first, second = 0, 0, 0, 0
     mark, length, alike, equal, fours = i, 0, True, True, True
@@ -247,7 +248,7 @@ def _are_groups(
             printed = equal or (groups == 3 and first == 4 and second == 6) or (groups > 3 and fours)
             decimal = data[mark] == 46 or data[mark] == 44
             fits = (printed if groups > 2 else is_id) if decimal else True
-            plain = length == 1 and (data[mark] == 32 or data[mark] == 45)  # judge_run has had these
+            plain = length == 1 and (data[mark] == 32 or data[mark] == 45)  # judge_run has judged these
             if (fits and not plain) if alike else (equal and first == 4):
                 token = _is_opaque(data, low, high, i, i + first) or _is_opaque(data, low, high, at, end)
                 if not token and not _in_uuid(data, low, high, i, end):
@@ -292,8 +293,9 @@ def judge_groups(
 
 @helper
 def groups_end(data: NDArray[np.uint8], high: int, i: int) -> tuple[int, int, bool]:
-    """Find the end of the groups of digits at i; count the digits, and tell whether more than single spaces and dashes
-    stand between them."""
+    """Find the end of the groups of digits at i; count the digits; tell whether separators other than single spaces and
+    dashes are between them.
+    """
     j, count, odd = i, 0, False
     while j < high:
         if 48 <= data[j] <= 57:
@@ -313,7 +315,7 @@ def groups_end(data: NDArray[np.uint8], high: int, i: int) -> tuple[int, int, bo
 
 @helper
 def run_end(data: NDArray[np.uint8], high: int, i: int) -> tuple[int, int]:
-    """Find the end of the digits at i, single spaces and dashes between digits included; count the digits."""
+    """Find the end of the digits at i, including single spaces and dashes between digits; count the digits."""
     j, count = i + 1, 1
     while j < high:
         byte = data[j]

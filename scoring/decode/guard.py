@@ -1,8 +1,8 @@
 """The guard: it lets no card number, security code, track or PIN pass.
 
 A compiled scan over the raw bytes marks suspect records (`scan`). Only those are parsed here as JSON, with repeated
-keys, to find the paths or to clear them. What is found is taken out of the record (`stripping`), so that free text does
-not prevent a decision. Where an output would carry it, the record is refused. So is a record that cannot be judged.
+keys, to find the paths or to clear them. Sensitive data is removed from the record (`stripping`), so a hit in free text
+does not prevent a decision. A record is refused if an output would carry the data, or if it cannot be judged.
 """
 
 import re
@@ -34,7 +34,7 @@ from scoring.decode.stripping import (
 )
 from scoring.decode.stripping.findings import FINDINGS_MAX
 
-_DOCUMENTS_MAX: Final = 3  # JSON in strings of JSON: deeper nesting is no accident
+_DOCUMENTS_MAX: Final = 3  # levels of JSON within strings of JSON; deeper nesting is deliberate
 _POINT_EXPONENT: Final = re.compile(r"(?<!\d)\d{1,40}\.\d{1,40}[eE][+-]?\d{1,3}(?!\d)", re.ASCII)
 _NUMBER: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?[eE][+-]?\d{1,3}", re.ASCII)
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.?))", re.DOTALL)
@@ -49,9 +49,9 @@ def inspect(
 ) -> dict[int, Stripped]:
     """Judge a batch of records of a contract; `page` holds their bytes.
 
-    Add to `refused` records with a wrong encoding or depth, and those whose sensitive data cannot be taken out. Return
-    the stripped records, by position. Any other record has no sensitive data that the guard knows, is valid UTF-8 and
-    nests within the limit. It may still be no JSON: the decoder tells that.
+    Add to `refused` the records with a wrong encoding or depth, and those whose sensitive data cannot be removed.
+    Return the stripped records, by position. All other records have no sensitive data that the guard knows, are valid
+    UTF-8 and nest within the limit. They may be invalid JSON: the decoder finds that.
     """
     stripped: dict[int, Stripped] = {}
     if not values:
@@ -80,7 +80,7 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def _examine(value: bytes, marks: int, limits: DecodeLimits, contract: Part) -> Reject | Stripped | None:
-    """Decide one marked record: None clears it."""
+    """Judge one marked record; None clears it."""
     if marks & DEEP:
         return _examine_raw(value) or Reject(reason="NESTED_TOO_DEEP", path=ROOT)
     try:
@@ -95,7 +95,7 @@ def _examine(value: bytes, marks: int, limits: DecodeLimits, contract: Part) -> 
 
 
 def _examine_raw(value: bytes) -> Reject | None:
-    """Search the bytes of a record that cannot be parsed, as they are and without escapes."""
+    """Search the bytes of a record that cannot be parsed, without decoding escapes."""
     text = _ESCAPE.sub(_unescaped, value.decode(errors="replace"))
     reason = _verdict(scan_text(value)) or judge(text)
     for name, named in _NAMED_VALUE.findall(text):
@@ -158,12 +158,12 @@ def _leaves(
             try:
                 inner = read(node)
             except (ValueError, RecursionError):
-                return  # it looks like JSON and is none
+                return  # it looks like JSON, and is invalid
             yield from _leaves(inner, steps, suspect, documents + 1)
 
 
 def judge(text: str, suspect: Suspect | None = None, *, is_id: bool = False) -> DeadLetterReason | None:
-    """Judge one text; `suspect` is what the name of its field suggests. None: it is harmless.
+    """Judge one text; `suspect` is the test that the name of its field suggests. None: it is harmless.
 
     In an identifier (`is_id`) a point between two groups of digits is no decimal point.
     """
@@ -181,7 +181,7 @@ def judge(text: str, suspect: Suspect | None = None, *, is_id: bool = False) -> 
 
 
 def _whole(number: str) -> str:
-    """Write a JSON number as its digits if it is a whole one: 123.0 and 1.23e2 are 123."""
+    """Write a JSON number as its digits if it is whole: 123.0 and 1.23e2 are 123."""
     if len(number) > 40:
         return number
     value = abs(Decimal(number))
@@ -203,9 +203,9 @@ def _verdict(marks: int) -> DeadLetterReason | None:
 
 
 def _in_ascii(text: str) -> str:
-    """Rewrite a text for judging its digits.
+    """Rewrite a text so that its digits can be judged.
 
-    Digits of every script become ASCII, separators their ASCII form, invisible characters go, others become `~`.
+    Digits of every script and separators become ASCII, invisible characters are removed, others become `~`.
     """
     return "".join(character if character < "\x80" else _ascii_of(character) for character in text)
 

@@ -2,7 +2,7 @@
 
 The mixing uses the block multipliers and the finaliser of MurmurHash3 (public domain), with a seed per entity.
 Each part is hashed with its length, then the hashes are chained, so ("ab", "c") and ("a", "bc") differ. The inputs are
-keyed hashes and identifiers already, so a secret seed would add nothing.
+keyed hashes and identifiers already, so the seeds need not be secret.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ MERCHANT_KEY: Final = 2
 
 _CARD: Final = 0  # entities, as the profile's Entity
 _MERCHANT: Final = 1
-_MERCHANT_BIN: Final = 2  # the one made of two parts
+_MERCHANT_BIN: Final = 2  # the entity made of two parts
 _BIN: Final = 3
 _K1: Final = 0x87C37B91114253D5
 _K2: Final = 0x4CF5AD432745937F
@@ -49,8 +49,8 @@ def _scramble(word: uint64) -> uint64:
 
 @helper
 def _hash_bytes(data: NDArray[np.uint8], start: int, stop: int) -> uint64:
-    """Hash data[start:stop]; eight bytes a step, the rest padded with zeros (the length tells the pad apart)."""
-    at, end = uint64(start), uint64(stop)  # unsigned, so that the kernel does not look for negative positions
+    """Hash data[start:stop], eight bytes a step. The rest is padded with zeros; the length is hashed too."""
+    at, end = uint64(start), uint64(stop)  # unsigned, so the kernel does not check for negative positions
     h = uint64(_SEED) ^ (end - at) * uint64(_K2)
     while end - at >= uint64(8):
         word = uint64(0)
@@ -81,7 +81,7 @@ def _present(h: uint64) -> uint64:
 
 @helper
 def keys_of(data: NDArray[np.uint8], spans: NDArray[np.int64], joined: int, out: NDArray[np.uint64], r: int) -> None:
-    """Write row r of uint64[n, 9] from nine parts of `data`, of which an empty one is absent.
+    """Write row r of uint64[n, 9] from nine parts of `data`; an empty part is absent.
 
     Bit e of `joined` leaves the acquirer out of the key of entity e.
     """
@@ -112,7 +112,7 @@ def part_key(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) -> ui
 
 
 def _compile(key: int) -> Callable[..., None]:
-    """Compile the entry point; `key` is part of that under which numba keeps it."""
+    """Compile the entry point; `key` is part of the key of numba's cache."""
 
     @entry
     def batch(data: NDArray[np.uint8], spans: NDArray[np.int64], joined: int, out: NDArray[np.uint64]) -> None:
@@ -127,7 +127,7 @@ _entity_keys = _compile(revision("scoring.decode"))
 
 
 def entity_keys(parts: Sequence[str], joined: frozenset[int]) -> NDArray[np.uint64]:
-    """Hash nine strings per event, in the order of `PARTS`, into uint64[n, 9]; an empty string is absent, which is 0.
+    """Hash nine strings per event, in the order of `PARTS`, into uint64[n, 9]; an empty string is absent: 0.
 
     `joined` holds the entities whose key leaves out the acquirer.
     """

@@ -1,9 +1,9 @@
 """Ranges of card numbers by first six digits and length; and the check digit of article numbers.
 
-Sources: ISO/IEC 7812-1 for the form; the ranges that the networks publish. Visa issues 16 and 19 digits, 13 no more.
-RuPay (NPCI): 60, 65, 81, 82, 508, and 353 and 356 with JCB, 16 digits, as in Wikipedia, "Payment card number"
-(2024-07). Elo: the ranges of its acquirers' documentation, as Braintree's credit-card-type has them; those of them
-beginning with 4, 62 or 65 are among Visa's, UnionPay's and Discover's here.
+Sources: ISO/IEC 7812-1 for the form; the ranges that the networks publish. Visa issues 16 and 19 digits, and no longer
+13. RuPay (NPCI): 60, 65, 81, 82, 508, and 353 and 356 with JCB, 16 digits, as in Wikipedia, "Payment card number"
+(2024-07). Elo: the ranges of its acquirers' documentation, as in Braintree's credit-card-type. Those that begin with 4,
+62 or 65 are in the ranges of Visa, UnionPay and Discover here.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ ARTICLE: Final = 13
 
 @helper
 def is_issued(six: int, size: int) -> bool:
-    """Tell whether a network issues numbers of that length that begin with these six digits."""
+    """Tell whether a network issues numbers of this length that begin with these six digits."""
     two, three, four = six // 10_000, six // 1_000, six // 100
     if two // 10 == 4:  # Visa
         return size == 16 or size == 19
@@ -34,7 +34,7 @@ def is_issued(six: int, size: int) -> bool:
     if 6761 <= four <= 6763:
         return True
     if size == 16:
-        if two == 60 or two == 82 or three == 508:  # RuPay, beside what is Discover's, JCB's and UnionPay's
+        if two == 60 or two == 82 or three == 508:  # RuPay, without the ranges of Discover, JCB and UnionPay
             return True
         if six == 504175 or 506699 <= six <= 506778 or three == 509 or six == 636297 or six == 636368:  # Elo
             return True

@@ -1,4 +1,4 @@
-"""A batch's values one after the other in one buffer, as kernels read them."""
+"""The values of a batch, one after the other in one buffer for kernels."""
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from scoring.decode.rejects import ROOT
 from scoring.decode.settings import DecodeLimits
 
 PADDING = b"\n" * 32
-"""Padding after the data of kernels: they read eight bytes at a time."""
+"""Padding behind the data of kernels: they read eight bytes at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`data` holds the values, a line feed after each and padding at the end.
+    """`data` holds the values, a line feed after each, and padding at the end.
 
-    `stops` int64[n] says where each ends, `longest` how many bytes the longest has.
+    `stops` int64[n]: the end of each value. `longest`: bytes of the longest value.
     """
 
     data: bytes
@@ -28,7 +28,7 @@ class Page:
 
 
 def lay_out(values: Sequence[bytes], limits: DecodeLimits) -> tuple[Page, dict[int, Reject]]:
-    """Join values; an empty or too long one is refused and left out."""
+    """Join values; an empty or too long value is refused and left out."""
     refused: dict[int, Reject] = {}
     sizes = list(map(len, values))
     longest = max(sizes, default=0)
@@ -41,12 +41,12 @@ def lay_out(values: Sequence[bytes], limits: DecodeLimits) -> tuple[Page, dict[i
 
 
 def lay_out_again(values: Sequence[bytes], refused: Container[int]) -> Page:
-    """Join values that were judged, of any length; a refused one is left out."""
+    """Join values that were judged, of any length; a refused value is left out."""
     return _page([b"" if position in refused else value for position, value in enumerate(values)])
 
 
 def _page(values: Sequence[bytes]) -> Page:
     sizes = list(map(len, values))
     stops = np.fromiter(accumulate(sizes), dtype=np.int64, count=len(sizes))
-    stops += np.arange(len(sizes))  # a line feed for each before
+    stops += np.arange(len(sizes))  # a line feed for each value before it
     return Page(b"\n".join((*values, PADDING)), stops, max(sizes, default=0))

@@ -62,7 +62,7 @@ TEXT_FIELDS: Final[Mapping[str, int]] = MappingProxyType(
         for path, length_max in _texts(inspect.type_info(root), ROOT)
     }
 )
-"""Fields of the input contracts that hold text of any kind: JSON path, and the most characters."""
+"""Text fields of the input contracts without a closed list: JSON path, and the largest number of characters."""
 
 _FIELD: Final = re.compile(r"`([^`]*)`")
 _AT: Final = re.compile(r" - at (?:`key` in )?`(\$[^`]*)`\Z")
@@ -82,9 +82,9 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def path_of(steps: Sequence[str | int]) -> str:
-    """Write a JSON path: names of the contract as they are, every other key `*`, positions in lists as numbers.
+    """Write a JSON path: names of the contract as they are, every other key as `*`, positions in lists as numbers.
 
-    At most 256 characters; a longer one ends at the last step that fits.
+    At most 256 characters; a longer path is cut after the last step that fits.
     """
     path = ROOT
     for step in steps:
@@ -106,7 +106,7 @@ def _steps(path: str) -> list[str | int]:
 
 
 def reject_of(error: Exception) -> Reject:
-    """Turn a decoder's error into a reject; the text of the error is read and dropped."""
+    """Make a reject of a decoder's error. The text of the error is not kept."""
     if isinstance(error, UnicodeDecodeError):
         return Reject(reason="INVALID_UTF8", path=ROOT)
     if isinstance(error, RecursionError):
@@ -136,10 +136,10 @@ def encode_dead_letter(
     received_ms: int,
     last_offset: int | None = None,
 ) -> tuple[bytes, bytes]:
-    """Encode the envelope of one reject as (key, value); the key is `topic/partition/offset`, the source's coordinates.
+    """Encode the dead letter of one reject as (key, value); the key is `topic/partition/offset` of the source.
 
-    `size` is the record's length in bytes; times are milliseconds since the epoch, a missing one (-1) reads 0. With a
-    `last_offset` the letter stands for every record up to there.
+    `size` is the record's length in bytes. Times are milliseconds since the epoch; a missing time (-1) is written as 0.
+    With a `last_offset` the letter stands for every record up to there.
     """
     letter = DeadLetter(
         schema_version="dead-letter.v1",

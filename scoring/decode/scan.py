@@ -1,7 +1,7 @@
 """First stage of the guard: one compiled pass over the raw bytes of a batch marks suspect records.
 
-It reads bytes, not JSON values, so that unknown fields, keys, repeated keys and broken JSON hide nothing. The test of
-digits is the same as in the second stage, which has decoded strings.
+It reads bytes, not JSON values, so nothing is hidden by unknown fields, keys, repeated keys or invalid JSON. The second
+stage uses the same test of digits on decoded strings.
 """
 
 from collections.abc import Callable
@@ -38,9 +38,9 @@ _ID: Final = 2
 def _find_special(
     data: NDArray[np.uint8], start: int, high: int, classes: NDArray[np.uint8], places: NDArray[np.int64]
 ) -> int:
-    """List in `places` the special bytes of data[start:high]; return how many.
+    """List the special bytes of data[start:high] in `places`; return their number.
 
-    Without a branch: one branch for each string costs more than reading all bytes.
+    It has no branch for each string: that would cost more than reading all bytes.
     """
     count = 0
     for i in range(start, high):
@@ -60,9 +60,10 @@ def _structure_marks(
     places: NDArray[np.int64],
     count: int,
 ) -> int:
-    """Read a record as JSON as far as it is: names, depth, numbers with exponents, characters that may hide digits.
+    """Read a record as JSON up to its first fault: names, depth, numbers with exponents, characters that may hide
+    digits.
 
-    What happens for every string is written out here: a call costs the counting of references to its arrays.
+    The work for each string is inlined by hand: a call would count references to its arrays.
     """
     marks, depth, k = 0, 0, 0
     while k < count:
@@ -82,7 +83,7 @@ def _structure_marks(
                     after, mark = inner_mark(data, high, j, kinds)
                     found |= mark
             marks |= found
-            if i + 1 < high and data[i + 1] <= 58 and i > first:  # a colon, or white space before one
+            if i + 1 < high and data[i + 1] <= 58 and i > first:  # a colon, or white space before it
                 begin, end = data[first], data[i - 1]
                 pair = (begin & 31) << 5 | (end & 31)
                 if found | ends[pair] or begin < 48 or begin == 95 or end < 48 or end == 95:
@@ -108,7 +109,7 @@ def _digit_marks(
 ) -> int:
     """Judge the runs of digits of a record without escapes.
 
-    Every run of 13 covers three bytes that begin at a multiple of 11, so only those are tested: three at a time,
+    Every run of 13 digits covers three bytes from a multiple of 11 on, so only those are tested: three at a time,
     because a branch for each single digit or separator costs more. A line feed follows each record.
     """
     marks, i, done = 0, start + _STRIDE - 1, start
@@ -132,7 +133,7 @@ def _digit_marks(
 def _judge_runs(
     data: NDArray[np.uint8], low: int, high: int, a: int, z: int, is_id: bool, digits: NDArray[np.uint8]
 ) -> int:
-    """Judge the runs that begin in data[a:z]; nothing before `low` or from `high` on belongs to the text."""
+    """Judge the runs that begin in data[a:z]; bytes before `low` and from `high` on are not part of the text."""
     marks, judged = 0, a
     while a < z:
         if 48 <= data[a] <= 57:
@@ -164,7 +165,7 @@ def _escaped_digit_marks(data: NDArray[np.uint8], start: int, high: int, digits:
 
 
 def _compile(key: int) -> Callable[..., int]:
-    """Compile the entry point; `key` is part of that under which numba keeps it."""
+    """Compile the entry point; `key` is part of the key of numba's cache."""
 
     @entry
     def batch(
@@ -179,10 +180,10 @@ def _compile(key: int) -> Callable[..., int]:
         marks: NDArray[np.uint8],
         text: int,
     ) -> int:
-        """Mark every record of a batch, one byte apart; return how many are marked.
+        """Mark every record of a batch, one byte apart; return the number of marked records.
 
-        Or judge every run of digits of a `text` (_TEXT or _ID), and return its marks: a second entry point would
-        compile the same helpers again.
+        With `text` (_TEXT or _ID), judge every run of digits of one text instead and return its marks. A second entry
+        point would compile the same helpers again.
         """
         digits = np.zeros(DIGITS_ROOM, dtype=np.uint8)
         if text != _RECORDS:
@@ -212,7 +213,7 @@ _TABLES: Final = (BYTE_CLASSES, CHARACTER_KINDS, NAME_ENDS, NAME_SLOTS)
 
 
 def scan_batch(joined: bytes, stops: NDArray[np.int64], size_max: int, depth_max: int) -> NDArray[np.uint8] | None:
-    """Mark the records of `joined` that end at `stops`, one byte apart; None where nothing is marked."""
+    """Mark the records of `joined` that end at `stops`, one byte apart; None if no record is marked."""
     marks = np.empty(len(stops), dtype=np.uint8)
     data = np.frombuffer(joined, dtype=np.uint8)
     found = _scan(data, stops, size_max + 1, depth_max, *_TABLES, marks, _RECORDS)
@@ -220,6 +221,6 @@ def scan_batch(joined: bytes, stops: NDArray[np.int64], size_max: int, depth_max
 
 
 def scan_text(text: bytes, is_id: bool = False) -> int:
-    """Judge a text whose digits are ASCII already: bits PAN and TRACK."""
+    """Judge a text whose digits are ASCII: bits PAN and TRACK."""
     data = np.frombuffer(text, dtype=np.uint8)
     return int(_scan(data, _NO_STOPS, 0, 0, *_TABLES, _NO_MARKS, _ID if is_id else _TEXT))

@@ -1,4 +1,4 @@
-"""Names of fields for data that must never arrive: card numbers, security codes, tracks, PINs.
+"""Names of fields for data that must never be sent: card numbers, security codes, tracks, PINs.
 
 Source: PCI DSS 4.0.1, 3.3.1 (sensitive authentication data) and 3.5.1 (card numbers). A name alone is no hit: a valid
 event may have the result of the security-code check under `cvv2`, a token under `pan`, the number of a parcel under
@@ -54,14 +54,16 @@ def kind_of(name: str) -> DeadLetterReason | None:
 
 
 class Suspect(NamedTuple):
-    """Sensitive data that a field name suggests: the kind, and a test whether a text (digits in ASCII) can be it."""
+    """Sensitive data that a field name suggests: its kind, and a test whether a text (digits in ASCII) can be such
+    data.
+    """
 
     kind: DeadLetterReason
     fits: Callable[[str], bool]
 
 
 def suspect_of(name: str, above: Iterable[str | int] = ()) -> Suspect | None:
-    """Return what a field of this name would hold, under fields of the names `above`, or None."""
+    """Return what a field of this name would hold, inside fields of the names `above`; None for harmless names."""
     kind = kind_of(name)
     if kind is None:
         return None
@@ -118,14 +120,14 @@ _FITS_KIND: Final[dict[DeadLetterReason, Callable[[str], bool]]] = {
 }
 
 _FITS_NAME: Final[dict[str, Callable[[str], bool]]] = {"track": _track_form, "epb": _pin_block}
-"""Stricter tests of names that mostly mean something else: `track` may be the number of a parcel."""
+"""Stricter tests for names with another usual meaning: `track` may be the number of a parcel."""
 
 NAMED: Final = 8
 """Mark of a record: a sensitive name has a value that could be one."""
 
 _FNV_OFFSET: Final = 0xCBF29CE484222325  # FNV-1a, 64 bits
 _FNV_PRIME: Final = 0x100000001B3
-_SLOT_SHIFT: Final = 55  # 512 slots for some sixty names
+_SLOT_SHIFT: Final = 55  # 512 slots for about sixty names
 
 
 def _name_ends() -> NDArray[np.bool_]:
@@ -149,15 +151,16 @@ def _name_slots() -> NDArray[np.uint64]:
 
 
 NAME_ENDS: Final = _name_ends()
-"""bool[1024], by first and last letter (five bits each): whether a sensitive name begins and ends so."""
+"""bool[1024], by first and last letter (five bits each): whether a sensitive name has these letters."""
 
 NAME_SLOTS: Final = _name_slots()
-"""uint64[512]: hashes of the sensitive names, open-addressed by their top bits, 0 empty."""
+"""uint64[512]: hashes of the sensitive names, open-addressed by their top bits; 0 is empty."""
 
 
 @helper
 def name_mark(data: NDArray[np.uint8], high: int, first: int, stop: int, found: int, slots: NDArray[np.uint64]) -> int:
-    """Check the string data[first:stop]: NAMED if it is a key, a sensitive name, and its value has more than letters.
+    """Check the string data[first:stop]: NAMED if it is a key and a sensitive name, and its value has more than
+    letters.
 
     `found` are the marks of the string itself.
     """
@@ -167,7 +170,7 @@ def name_mark(data: NDArray[np.uint8], high: int, first: int, stop: int, found: 
     if k >= high or data[k] != 58:
         return 0
     if found:
-        return ODD  # an escape or a character beyond ASCII in the name of a field is suspect
+        return ODD  # a name with an escape or a character beyond ASCII is suspect
     if stop - first > NAME_MAX:
         return 0
     code = np.uint64(_FNV_OFFSET)

@@ -1,4 +1,4 @@
-"""Settings of decoding: the section `decode` of a configuration, and the limits that are made of it."""
+"""Settings of decoding: the section `decode` of a configuration, and the limits that follow from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,22 +19,22 @@ REFERENCES = (
     ("$.merchant.id", 15),  # DE 42 is 15 places and often all digits: 0.6 % of such ids pass for American Express
     ("$.merchant_id", 15),
 )
-"""Fields of the contract whose digits, at exactly that length, are references although some pass for a card number."""
+"""Fields of the contract whose digits are references at exactly this length, although some pass for a card number."""
 
 
 GuardMode = Literal["strip", "refuse"]
-"""Treatment of a record with sensitive data in a field that no output carries: decided without it, or refused."""
+"""Treatment of a record with sensitive data in a field that no output carries: decide without the data, or refuse."""
 
 Rate = Annotated[float, Meta(gt=0.0, le=1e6)]
 CurrencyKey = Annotated[str, Meta(min_length=1, max_length=16)]  # ISO 4217 alphabetic: looked up, not only matched
 
 _CURRENCIES = 1000
 _EDITS_MAX: Final = 4
-"""Between a path and the one that is suggested for it."""
+"""Text between a path and the suggested one."""
 
 
 class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A field whose digits, at exactly this length, are a reference although some would pass for a card number."""
+    """A field whose digits at exactly this length are a reference, although some would pass for a card number."""
 
     path: Annotated[str, Meta(min_length=1, max_length=256)]
     digits: Annotated[int, Meta(ge=13, le=19)]
@@ -50,7 +50,9 @@ class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Limits of a record, the guard, and yen per unit of other currencies for events without a value in yen."""
+    """Limits of a record, settings of the guard, and yen per unit of other currencies for events without a value in
+    yen.
+    """
 
     bytes_max: Annotated[int, Meta(ge=1_024, le=1 << 20)] = 65_536
     depth_max: Annotated[int, Meta(ge=4, le=128)] = 32
@@ -70,7 +72,7 @@ class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("yen_per_unit must not name JPY: a yen is a yen")
 
     def limits(self, joined: frozenset[int]) -> "DecodeLimits":
-        """Return the limits that kernels read. `joined`: entities that are one across acquirers."""
+        """Return the limits for kernels. `joined`: entities that are one across acquirers."""
         return DecodeLimits(
             bytes_max=self.bytes_max,
             depth_max=self.depth_max,
@@ -97,13 +99,13 @@ class KernelLimits(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeLimits:
-    """Limits of decoding, and what an installation sets.
+    """Limits of decoding, and settings of an installation.
 
     `event_ms_min` and `event_ms_max` bound the event's time (from 2000-01-01, before 2101-01-01).
-    `yen_per_unit` gives yen per major unit of a currency, for events that do not bring their own yen.
-    `joined` holds the entities (positions of the profile's Entity) that are one across acquirers, not one per acquirer.
-    `pan_allowed` names fields, by path and number of digits, that hold references which may look like a card number.
-    `answers` are the classes of response codes.
+    `yen_per_unit`: yen per major unit of a currency, for events without their own yen.
+    `joined`: entities (positions of the profile's Entity) that are one across acquirers, not one per acquirer.
+    `pan_allowed`: fields, by path and number of digits, with references that may look like a card number.
+    `answers`: the classes of response codes.
     """
 
     bytes_max: int = 64 * 1024

@@ -17,13 +17,13 @@ from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY, PARTS, entity_keys
 from scoring.decode.page import lay_out
 from scoring.decode.rejects import ROOT, reject_of
 from scoring.decode.settings import DecodeLimits
-from scoring.decode.stripping import FRAUD_REPORT, MERCHANT, Finding, bury, replaced
+from scoring.decode.stripping import FRAUD_REPORT, MERCHANT, Finding, prefer_findings, replaced
 
 _COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})
 _ID_MAX: Final = 32
 _NO_PARTS: Final = ("",) * (PARTS - 4)
 decode_report: Final = reader(FraudReport)
-"""Decode one fraud report; raises one of FAULTS where it is none."""
+"""Decode one fraud report; raises one of FAULTS if it is invalid."""
 _decode_merchant: Final = reader(MerchantRecord)
 
 
@@ -31,11 +31,11 @@ _decode_merchant: Final = reader(MerchantRecord)
 class ParsedReports:
     """A batch of fraud reports.
 
-    Of every accepted report, in order: `labels` names its label, `index` int64[a] is its position in the batch,
-    `times_ms` int64[a] when it was received, `counted` bool[a] whether it counts. Only FRAUD and MERCHANT_FRAUD do, so
-    only those are columns: `card` and `merchant` uint64[n] keys as an authorization's, `received_ms` int64[n],
-    `amount_jpy` int64[n] (-1 unknown). `rejects` pairs a position with its verdict. `values` are the records without
-    what the guard took out of some, which `findings` names by position.
+    For every accepted report, in order: `labels`, its label; `index` int64[a], its position in the batch; `times_ms`
+    int64[a], the time of its receipt; `counted` bool[a], whether it counts. Only FRAUD and MERCHANT_FRAUD count, and
+    only these have columns: `card` and `merchant` uint64[n], keys like an authorization's; `received_ms` int64[n];
+    `amount_jpy` int64[n] (-1 unknown). `rejects`: pairs of position and reject. `values`: the records without the data
+    that the guard removed; `findings` names it by position.
     """
 
     values: Sequence[bytes]
@@ -54,9 +54,9 @@ class ParsedReports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedMerchants:
-    """A batch of merchant records: acquirer, merchant, and the record or None where it is to be forgotten.
+    """A batch of merchant records: acquirer, merchant, and the record; None instead of the record removes the merchant.
 
-    `findings` names by position what the guard took out of some.
+    `findings`: by position, what the guard removed.
     """
 
     changes: list[tuple[str, str, MerchantRecord | None]]
@@ -65,7 +65,7 @@ class ParsedMerchants:
 
 
 def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReports:
-    """Decode fraud reports behind the guard; never raises for what a value holds."""
+    """Decode fraud reports behind the guard; never raises for the content of a value."""
     page, refused = lay_out(values, limits)
     stripped = inspect(values, page, refused, limits, FRAUD_REPORT)
     values = replaced(values, stripped)
@@ -87,7 +87,7 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
         if report.label in _COUNTED:
             parts += (report.event_id, report.acquirer_id, report.pan_hmac, report.merchant_id, *_NO_PARTS)
             amounts.append(-1 if report.amount_jpy is None else report.amount_jpy)
-    bury(stripped, refused)
+    prefer_findings(stripped, refused)
     keys = entity_keys(parts, limits.joined)
     times_ms = np.array(times, dtype=np.int64)
     counted = np.array([label in _COUNTED for label in labels], dtype=np.bool_)
@@ -121,7 +121,7 @@ def parse_merchants(keys: Sequence[bytes], values: Sequence[bytes | None], limit
     """Decode merchant records by their topic keys, `acquirer_id/merchant_id`; None is a tombstone.
 
     A key that differs from the ids in its record is refused as KEY_MISMATCH: compaction would remove the record of
-    another merchant for it.
+    the merchant that the key names.
     """
     assert len(keys) == len(values)
     present = [position for position, value in enumerate(values) if value is not None]
@@ -138,7 +138,7 @@ def parse_merchants(keys: Sequence[bytes], values: Sequence[bytes | None], limit
             refused[position] = change
         else:
             changes.append(change)
-    bury(stripped, refused)
+    prefer_findings(stripped, refused)
     return ParsedMerchants(
         changes=changes,
         rejects=sorted(refused.items()),

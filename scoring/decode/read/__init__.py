@@ -1,9 +1,8 @@
 """Read authorizations: JSON to columns in compiled kernels, with msgspec for unusual records.
 
-`fields` holds the contract as tables, `codes` what words mean, `lexicon` and `words` how they are looked up.
-`walk` goes through one record as JSON, `times` reads its times, `meaning` takes a value to its column.
-`oddities` counts unknown and repeated keys, `near` finds those that are near a name of the contract.
-`exact` reads with msgspec, and `kernels` has the entry points.
+`fields` has the contract as tables, `codes` the meanings of words, `lexicon` and `words` their look-up. `walk` parses
+one record, `times` its times, and `meaning` writes a value to its column. `oddities` counts unknown and repeated keys;
+`near` finds those that are near a name of the contract. `exact` reads with msgspec; `kernels` has the entry points.
 """
 
 from scoring.contract.faults import FAULTS

@@ -1,4 +1,4 @@
-"""What the response code of an event means at its network on its day."""
+"""The class of an event's response code, by network and day."""
 
 from typing import Final
 
@@ -26,9 +26,9 @@ _BLANK: Final = 32
 
 @helper
 def answer_of(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -> int:
-    """Give the class of the event's response code; count it in `unlisted`, by network, where no list holds it.
+    """Give the class of the event's response code. A code that is in no list is counted in `unlisted`, by network.
 
-    A code that is missing or blank says nothing. Before the issuer answers, none is expected to mean anything.
+    A missing or blank code has no class, and neither has a code before the issuer's answer.
     """
     start, stop = slate.spans[_RESPONSE, 0], slate.spans[_RESPONSE, 1]
     if start < 0:
@@ -40,7 +40,7 @@ def answer_of(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -
         if digit > 9:
             digit = character - _LETTERS if character >= 65 else -1
         said |= character > _BLANK
-        number = number * _RADIX + digit + 1 if 0 <= digit < 36 else -1  # what is negative stays so
+        number = number * _RADIX + digit + 1 if 0 <= digit < 36 else -1  # a negative number stays negative
     if number > 0 and stop - start <= _CHARACTERS:
         era = len(limits.eras_ms) - 1
         while era >= 0 and slate.row[_EVENT_MS] < limits.eras_ms[era]:

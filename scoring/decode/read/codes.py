@@ -1,4 +1,4 @@
-"""Vocabularies: what the texts of the contract and of the protocols mean."""
+"""Vocabularies: meanings of the words of the contract and of the protocols."""
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
@@ -35,14 +35,14 @@ from scoring.decode.read.lexicon import MISSING
 from scoring.reference.threeds import Field
 
 UNTOLD: Final = -1
-"""Of a tri-state: nothing is said."""
+"""Value of a tri-state that is missing."""
 
 STRICT: Final = MISSING
-"""Default of a vocabulary that is closed: another word breaks the contract."""
+"""Default of a closed vocabulary: any other word breaks the contract."""
 
 
 class Vocabulary(IntEnum):
-    """Which words a text is looked up among."""
+    """The vocabulary in which a text is looked up."""
 
     NONE = 0
     SCHEMA = 1
@@ -63,7 +63,7 @@ class Vocabulary(IntEnum):
     CHALLENGE_CANCEL = 16
     DEVICE_CHANNEL = 17
     ACCOUNT_AGE = 18
-    AVS = 19  # this and the next: codes of one character, as the code of that in upper case
+    AVS = 19  # this and the next: codes of one character, held as the number of its upper case
     CVV2 = 20
     CAVV = 21
     TRUST_LIST = 22
@@ -83,7 +83,7 @@ class Vocabulary(IntEnum):
 
 
 def _coded(words: object, codes: type[IntEnum]) -> dict[str, int]:
-    """Give each word of a list of the contract its code."""
+    """Give the code of each word of a list of the contract."""
     return {word: int(codes[word.upper()]) for word in get_args(words)}
 
 
@@ -143,4 +143,4 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.TRUST_LIST_SOURCE: _codes("trust_list_source"),
     Vocabulary.RESULTS_STATUS: _codes("results_status"),
 }
-"""The words of every vocabulary, with what they mean."""
+"""The words of every vocabulary, with their meanings."""

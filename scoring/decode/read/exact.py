@@ -1,7 +1,7 @@
-"""Read with msgspec the records that the kernel leaves: it decodes them or says what is wrong.
+"""Read with msgspec the records that the kernel leaves; msgspec decodes them or names the fault.
 
-The decoded record is written out as plain values, one for each field, for the kernel. So validity is defined in one
-place, and the meaning of a value in one place.
+The decoded record is written out as plain values, one for each field, for the kernel. So only msgspec defines validity,
+and only the kernel defines the meaning of a value.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from scoring.decode.page import PADDING
 from scoring.decode.read.fields import FIELDS, OBJECT
 
 decode_event: Final = reader(Authorization)
-"""Decode one event; raises one of FAULTS where it is none."""
+"""Decode one event; raises one of FAULTS if it is invalid."""
 
 _SECTIONS: Final = {
     section: tuple((number, field.path[-1]) for number, field in enumerate(FIELDS) if field.path[:-1] == section)
@@ -32,9 +32,9 @@ _LEAVES: Final = {
 
 
 def spell(event: Authorization) -> tuple[bytes, NDArray[np.int64]]:
-    """Write an event out: its texts with the padding, and int64[n, 3] rows of (field, start, stop).
+    """Write out an event: its texts with the padding, and int64[n, 3] rows of (field, start, stop).
 
-    A row whose start is negative is no text: its stop is the whole number, the flag, or the time in ms.
+    A row with a negative start is no text: its stop is the whole number, the flag, or the time in ms.
     """
     texts: list[bytes] = []
     rows: list[tuple[int, int, int]] = []
@@ -51,7 +51,7 @@ def spell(event: Authorization) -> tuple[bytes, NDArray[np.int64]]:
 
 
 def _values(event: Authorization) -> Iterator[tuple[int, object]]:
-    """Yield the leaves that are present, of a list its first item: EMV 3DS 2.3.1 sends lists, 2.1 and 2.2 one value."""
+    """Yield the present leaves; of a list its first item: EMV 3DS 2.3.1 sends lists, 2.1 and 2.2 one value."""
     for section, leaves in _LEAVES.items():
         node = event if not section else getattr(event, section[0])
         if node is None:

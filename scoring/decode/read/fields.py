@@ -1,6 +1,6 @@
 """Tables of the contract for kernels: every key, its type and bounds, and the column of its value.
 
-Types and bounds come from the records themselves (`scoring.contract.authorization`); only what a field means is
+Types and bounds come from the records themselves (`scoring.contract.authorization`). Only the meaning of each field is
 written here.
 """
 
@@ -25,12 +25,12 @@ FLAG: Final = 2
 TIME: Final = 3
 OBJECT: Final = 4
 
-NOTHING: Final = 0  # forms: what a text says
+NOTHING: Final = 0  # forms: how a text is read
 CODE: Final = 1  # a word of a vocabulary
-PREFIX: Final = 2  # its first two characters are such a word
+PREFIX: Final = 2  # its first two characters are a word of a vocabulary
 GIVEN: Final = 3  # 1 unless it is empty
-DIGITS: Final = 4  # digits, marked 1 where it is anything else
-CATEGORY: Final = 5  # four digits, -1 where it is anything else
+DIGITS: Final = 4  # digits, with a mark of 1 if it has other characters
+CATEGORY: Final = 5  # four digits; -1 for other texts
 IDENTIFIER: Final = 6  # IdForm
 
 KIND: Final = 0  # columns of `TABLE`
@@ -66,7 +66,7 @@ ROOM: Final = len(Col) + len(Scratch)
 
 
 class Span(IntEnum):
-    """Texts that are needed as they are: first those that identify the event and its entities, in their order."""
+    """Texts that are kept as they are: first the names of the event and its entities, in their order."""
 
     EVENT_ID = 0
     ACQUIRER = 1
@@ -87,7 +87,7 @@ SPANS: Final = len(Span)
 
 
 class Meaning(NamedTuple):
-    """What becomes of a field."""
+    """The column and form of a field."""
 
     column: int = -1
     form: int = NOTHING
@@ -260,7 +260,7 @@ def _fields() -> tuple[tuple[Field, ...], NDArray[np.int64]]:
 
 
 FIELDS, REQUIRED_OF = _fields()
-"""Every field of the contract; and int64[nodes], how many fields of an object must be there."""
+"""Every field of the contract; and int64[nodes], the number of required fields of an object."""
 
 
 def _table() -> NDArray[np.int64]:
@@ -293,15 +293,14 @@ BLANK: Final = _blank()
 """int64[ROOM]: the row of an event without values."""
 
 KEYS_FROM: Final = 64
-"""Space of the keys of node 0 in the lexicon, those of the next one after it; the vocabularies come before."""
+"""Space of the keys of node 0 in the lexicon; each next node has the next one. Vocabularies have the spaces before."""
 
 
 class Slate(NamedTuple):
-    """Input of the kernels, and what they write of the current record.
+    """Input of the kernels, and their output for the current record.
 
-    `data` uint8[...]; `row` int64[ROOM]; `spans` int64[SPANS, 2], -1 absent; `seen` int64[fields], twice the
-    number of the record in which a field was met last, and one more by the survey; `notes` of unknown keys, see
-    `oddities`.
+    `data` uint8[...]. `row` int64[ROOM]. `spans` int64[SPANS, 2], -1 absent. `seen` int64[fields]: twice the number of
+    the last record that had the field, plus 1 if the survey saw it. `notes`: of unknown keys, see `oddities`.
     """
 
     data: NDArray[np.uint8]

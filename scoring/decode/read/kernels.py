@@ -32,7 +32,7 @@ from scoring.decode.settings import DecodeLimits, KernelLimits
 from scoring.jit import borrow, entry, helper, inlined, revision
 
 NAMES: Final = 4
-"""Texts of an event that go on as they are: event id, acquirer, card, merchant, as the first of `Span`."""
+"""Texts of an event that are kept as they are: event id, acquirer, card, merchant; the first of `Span`."""
 
 _COLUMNS: Final = len(Col)
 
@@ -40,11 +40,11 @@ Bytes = NDArray[np.uint8]
 
 
 class Reading(NamedTuple):
-    """What a batch of n records says, one row each: only rows whose verdict is READ mean anything.
+    """The rows of a batch of n records. Only a row with the verdict READ has a meaning.
 
-    `verdicts` int8[n]; `ints` int64[n, Col]; `hashes` uint64[n, 9]; `names` int64[n, 4, 2], where in the data the texts
-    of `NAMES` begin and end; `notes` of the keys of all of them, see `oddities`; `unlisted` int64[networks], response
-    codes that no list holds, by network (`NetworkCode`).
+    `verdicts` int8[n]. `ints` int64[n, Col]. `hashes` uint64[n, 9]. `names` int64[n, 4, 2]: start and end in the data
+    of the texts of `NAMES`. `notes`: keys of all records, see `oddities`. `unlisted` int64[networks]: response codes
+    that are in no list, by network (`NetworkCode`).
     """
 
     verdicts: NDArray[np.int8]
@@ -64,7 +64,7 @@ def _slate(data: Bytes, notes: NDArray[np.int64]) -> Slate:
 
 @helper
 def _close(slate: Slate, limits: KernelLimits, out: Reading, r: int) -> int:
-    """Finish the record on the slate and write it out as row r, unless it breaks the contract; return the verdict."""
+    """Finish the current record and write it as row r, unless it breaks the contract; return the verdict."""
     verdict = finish(slate, limits, out.unlisted)
     if verdict == READ:
         for column in range(_COLUMNS):
@@ -122,7 +122,7 @@ def _read_leaves(
 
 
 def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
-    """Compile the entry points; `key` is part of that under which numba keeps them."""
+    """Compile the entry points; `key` is part of the key of numba's cache."""
 
     @entry
     def batch(stops: NDArray[np.int64], data: Bytes, limits: KernelLimits, out: Reading) -> int:
@@ -161,13 +161,13 @@ _REJECTS: Final = {
 
 
 def read_batch(page: Page, limits: DecodeLimits) -> Reading:
-    """Read a batch; what the kernel leaves is UNREAD."""
+    """Read a batch; records that the kernel leaves are UNREAD."""
     n = len(page.stops)
     reading = Reading(
         np.empty(n, dtype=np.int8),
         np.empty((n, _COLUMNS), dtype=np.int64),
         np.empty((n, KEYS), dtype=np.uint64),
-        np.zeros((n, NAMES, 2), dtype=np.int64),  # of what is left the names are empty, not anywhere
+        np.zeros((n, NAMES, 2), dtype=np.int64),  # names of a record that the kernel left are empty
         blank_notes(),
         np.zeros(len(NetworkCode), dtype=np.int64),
     )
@@ -179,7 +179,7 @@ def read_event(event: Authorization, limits: DecodeLimits, reading: Reading, row
     """Read an event that msgspec has decoded into a row of `reading`: verdict, ints and hashes."""
     texts, leaves = spell(event)
     _single(leaves, row, np.frombuffer(texts, dtype=np.uint8), limits.kernel, reading)
-    assert reading.verdicts[row] != UNREAD, "a word that msgspec knows and the vocabulary does not"
+    assert reading.verdicts[row] != UNREAD, "msgspec accepted a word that the vocabulary lacks"
 
 
 def reject_for(verdict: int) -> Reject | None:

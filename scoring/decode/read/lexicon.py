@@ -1,6 +1,6 @@
-"""Words and their meanings in a hash table, which a kernel reads without a branch for each letter.
+"""Words and their meanings in a hash table that a kernel reads without a branch for each letter.
 
-A word is at most 24 bytes, three machine words; each belongs to a space: a vocabulary, or the keys of one object.
+A word is at most 24 bytes, three machine words. Each belongs to a space: a vocabulary, or the keys of one object.
 """
 
 from collections.abc import Iterable
@@ -64,7 +64,7 @@ def eight_bytes(data: NDArray[np.uint8], start: int) -> int:
 
 @helper
 def cut(word: int, length: int) -> int:
-    """Keep the first `length` bytes of a word, none where it is negative."""
+    """Keep the first `length` bytes of a word; none if `length` is negative."""
     if length >= 8:
         return word
     bits = np.uint64(8 * max(length, 0))

@@ -1,4 +1,4 @@
-"""Meaning of values: a field's text, number or flag to its column, and values that follow from several fields."""
+"""Meaning of values: from a field's text, number or flag to its column, and values that follow from several fields."""
 
 from typing import Final
 
@@ -78,13 +78,13 @@ _KIND_OF_BYTE: Final = np.array(
     ],
     dtype=np.uint8,
 )
-"""What a byte is in a UUID: a zero, another hexadecimal digit, a hyphen, anything else."""
+"""Class of a byte in a UUID: a zero, another hexadecimal digit, a hyphen, anything else."""
 _ABSENT_ID, _UUID, _NIL_ID, _OTHER_ID = (int(form) for form in IdForm)
 
 
 @helper
 def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
-    """Note what the text data[start:stop] of a field says; False where the contract does not have this word."""
+    """Read the text data[start:stop] of a field; False if it is not a word of the contract."""
     data, row, spans = slate.data, slate.row, slate.spans
     if TABLE[field, SPAN] >= 0:
         spans[TABLE[field, SPAN], 0] = start
@@ -123,7 +123,7 @@ def take_text(field: int, start: int, stop: int, slate: Slate) -> bool:
 
 @helper
 def _id_form(data: NDArray[np.uint8], start: int, stop: int) -> int:
-    """Tell the form of an id that should be a UUID of RFC 4122, canonical: 8-4-4-4-12 hexadecimal digits."""
+    """Tell the form of an id that should be a canonical UUID of RFC 4122: 8-4-4-4-12 hexadecimal digits."""
     while start < stop and data[start] <= _BLANK:
         start += 1
     while start < stop and data[stop - 1] <= _BLANK:
@@ -133,7 +133,7 @@ def _id_form(data: NDArray[np.uint8], start: int, stop: int) -> int:
     if stop - start != 36:
         return _OTHER_ID
     seen = 0
-    for i in range(36):  # no branch on what a byte is
+    for i in range(36):  # no branch by the class of a byte
         kind = whole(_KIND_OF_BYTE[data[start + i]])
         seen |= kind << 4 if i == 8 or i == 13 or i == 18 or i == 23 else kind
     digits, hyphens = seen & 15, seen >> 4
@@ -144,8 +144,8 @@ def _id_form(data: NDArray[np.uint8], start: int, stop: int) -> int:
 
 @helper
 def _look_closer(data: NDArray[np.uint8], start: int, stop: int, vocabulary: int) -> int:
-    """Look a word up without the blanks around it and the zeros before its last two digits: `5 ` and `005` are 05."""
-    while start < stop and data[start] <= _BLANK:  # control characters too: no code has any
+    """Look up a word without blanks around it and without zeros before its last two digits: `5 ` and `005` are 05."""
+    while start < stop and data[start] <= _BLANK:  # control characters too: no code has one
         start += 1
     while start < stop and data[stop - 1] <= _BLANK:
         stop -= 1
@@ -156,9 +156,9 @@ def _look_closer(data: NDArray[np.uint8], start: int, stop: int, vocabulary: int
 
 @helper
 def finish(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -> int:
-    """Fill in what follows from several fields, and check rules that types do not express.
+    """Compute values that follow from several fields, and check rules that types do not express.
 
-    `unlisted` int64[networks] counts response codes that no list holds, by network.
+    `unlisted` int64[networks] counts response codes that are in no list, by network.
     """
     row = slate.row
     if not limits.clock[0] <= row[_EVENT_MS] < limits.clock[1]:

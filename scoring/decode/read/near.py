@@ -15,10 +15,10 @@ from scoring.nearness import nearest
 
 _CACHE: Final = 4_096
 _SHORT, _LONG = 5, 9
-"""Letters from which a name may be one edit away, and two."""
+"""Number of letters from which one edit is allowed, and two."""
 
 _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
-    # What a section is called elsewhere, and names of EMV 3-D Secure that the contract shortens
+    # names of a section in other systems, and EMV 3-D Secure names that the contract shortens
     "tds": ("threeds", "threedsecure", "3ds", "3ds2", "3dsecure", "emv3ds", "secure3d"),
     "tds.version": ("messageversion", "protocolversion", "threedsversion"),
     "tds.eci": ("electroniccommerceindicator",),
@@ -43,7 +43,7 @@ _NODES: Final = {section: node for node, section in _SECTIONS.items()}
 
 
 def _bare(name: str) -> str:
-    """Reduce a name to its letters and digits: transStatus, trans-status and Trans_Status are one."""
+    """Reduce a name to its letters and digits: transStatus, trans-status and Trans_Status become equal."""
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
@@ -60,10 +60,11 @@ _KNOWN: Final = frozenset((field.node, field.path[-1]) for field in FIELDS)
 
 @lru_cache(_CACHE)
 def near(node: int, key: str) -> str | None:
-    """Give the path (`tds.trans_status`) of the field of an object that an unknown key is near to; None for no one.
+    """Give the path (`tds.trans_status`) of the field that an unknown key of an object is near to; None if there is
+    none.
 
-    It is near if it has the same letters and digits, whatever is between them, is another usual name of it, or is a
-    few edits away: one from five letters on, two from nine.
+    A key is near a field if it has the same letters and digits, or is another usual name of it, or is a few edits away:
+    one from five letters on, two from nine.
     """
     bare, names = _bare(key), _NAMES[node]
     if (node, key) in _KNOWN or len(key) > KEY_MAX:
@@ -78,8 +79,8 @@ def near(node: int, key: str) -> str | None:
 
 
 def read_notes(data: bytes, notes: NDArray[np.int64]) -> tuple[dict[str, int], int]:
-    """Say what the notes of a batch hold: records with an unknown key near to a field, by its label; records in which
-    an object has a key twice.
+    """Summarise the notes of a batch: records with an unknown key near to a field, by its label; records in which an
+    object has a key twice.
 
     `data` is the page that the kernel read.
     """
@@ -105,9 +106,9 @@ def _unescaped(key: bytes) -> str | None:
 
 
 class Oddity(NamedTuple):
-    """An unknown or repeated key of an event: its path, and the name that it is near to, None if it is repeated.
+    """An unknown or repeated key of an event: its path, and the name that it is near to; None if it is repeated.
 
-    In a path an unknown key that is near to nothing reads `*`: it may be anything.
+    In a path an unknown key that is near no name reads `*`: it may contain anything.
     """
 
     path: str
@@ -122,9 +123,9 @@ _parse: Final = json.JSONDecoder(object_pairs_hook=_Members, parse_int=str, pars
 
 
 def oddities(value: bytes) -> list[Oddity]:
-    """List the keys of an event that are near a name of the contract, and those that come twice; none of no JSON.
+    """List the keys of an event that are near a name of the contract, and the repeated ones; empty for invalid JSON.
 
-    A key that is near a name holds its letters and little else, so a path can show it. Cost: a parse in Python.
+    A key that is near a name has its letters and little else, so a path can show it. Cost: a parse in Python.
     """
     try:
         document = _parse(value.decode())

@@ -1,6 +1,7 @@
-"""Count unknown and repeated keys of a batch, while records are read; bounded.
+"""Count unknown and repeated keys of a batch while records are read, up to a limit.
 
-The walk counts unknown keys as it skips them. The keys of a record that it leaves are read here, without values.
+The walk counts unknown keys when it skips them. The keys of a record that the walk leaves are read here, without
+values.
 """
 
 from typing import Final
@@ -17,21 +18,21 @@ KEY_MAX: Final = 64
 """Bytes of a key: longer ones are near no name of the contract."""
 
 KEYS_MAX: Final = 48
-"""Different unknown keys of a batch; further ones are not noted."""
+"""Different unknown keys of a batch; further ones are not counted."""
 
 SLOTS: Final = 64
 
 TAG: Final = 0  # columns of the notes: hash of object and key, 0 for a free slot
-NODE: Final = 1  # the object of the contract that it stands in
-START: Final = 2  # where it was met first, in the page
+NODE: Final = 1  # the object of the contract that has the key
+START: Final = 2  # its first place in the page
 STOP: Final = 3
 COUNT: Final = 4  # records that have it
-LAST: Final = 5  # the last of them
+LAST: Final = 5  # the last of these records
 
 SUMS: Final = SLOTS  # the last row holds sums
 TAKEN: Final = 0  # slots
 REPEATED: Final = 1  # records in which an object has a key twice
-REPEATED_IN: Final = 2  # the last of them, from 1
+REPEATED_IN: Final = 2  # the last of these records, from 1
 
 _SHIFT: Final = 58
 
@@ -43,7 +44,7 @@ def blank_notes() -> NDArray[np.int64]:
 
 @helper
 def note_repeated(reading: int, notes: NDArray[np.int64]) -> None:
-    """Count a record once. `reading` is twice its number, and one more where it is surveyed."""
+    """Count a record once. `reading` is twice its number, plus 1 in the survey."""
     record = (reading >> 1) + 1
     if notes[SUMS, REPEATED_IN] != record:
         notes[SUMS, REPEATED_IN] = record
@@ -52,7 +53,7 @@ def note_repeated(reading: int, notes: NDArray[np.int64]) -> None:
 
 @helper
 def note_unknown(start: int, stop: int, node: int, reading: int, slate: Slate) -> None:
-    """Note the unknown key data[start:stop] of an object; what the walk has noted, the survey does not count again."""
+    """Note the unknown key data[start:stop] of an object; the survey does not count again what the walk has counted."""
     notes = slate.notes
     length = stop - start
     if length > KEY_MAX:
@@ -83,9 +84,9 @@ def note_unknown(start: int, stop: int, node: int, reading: int, slate: Slate) -
 
 @helper
 def survey(start: int, stop: int, reading: int, slate: Slate, nodes: NDArray[np.int64]) -> None:
-    """Note the keys of data[start:stop], which the walk has left, as far as it looks like JSON.
+    """Note the keys of data[start:stop], which the walk has left, up to its first fault.
 
-    `nodes` int64[DEPTH] is room to work in.
+    `nodes` int64[DEPTH] is scratch memory.
     """
     data, seen = slate.data, slate.seen
     i, level = _after_space(data, start, stop), 0
@@ -138,7 +139,7 @@ def _after_space(data: NDArray[np.uint8], i: int, stop: int) -> int:
 
 @helper
 def _string_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
-    """Find the quote that ends a string; `stop` where there is none."""
+    """Find the quote that ends a string; `stop` if there is none."""
     while i < stop and data[i] != 34:
         i += 2 if data[i] == 92 else 1
     return min(i, stop)
@@ -146,7 +147,7 @@ def _string_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
 
 @helper
 def _value_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
-    """Find the comma or the bracket after a value, whatever it is; `stop` where there is none."""
+    """Find the comma or the bracket after any value; `stop` if there is none."""
     depth = 0
     while i < stop:
         byte = data[i]

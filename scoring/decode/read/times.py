@@ -9,13 +9,13 @@ from scoring.jit import helper, whole
 
 ODD_TIME: Final = -1
 _ZERO: Final = 48
-_YEAR_MIN: Final = 1971  # before the epoch a cut to milliseconds goes the other way
+_YEAR_MIN: Final = 1971  # before the epoch, truncation to milliseconds would round the other way
 _DAYS_BEFORE: Final = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 
 
 @helper
 def _number(data: NDArray[np.uint8], start: int, count: int) -> int:
-    """Read digits; a large negative number where one of them is none."""
+    """Read digits; a large negative number if a character is no digit."""
     value = 0
     for i in range(start, start + count):
         digit = whole(data[i]) - _ZERO
@@ -25,7 +25,7 @@ def _number(data: NDArray[np.uint8], start: int, count: int) -> int:
 
 @helper
 def _days_of(year: int, month: int, day: int) -> int:
-    """Count the days from the epoch to a date from 1971 on; negative where there is no such date."""
+    """Count the days from the epoch to a date from 1971 on; negative for an invalid date."""
     if not (year >= _YEAR_MIN and 1 <= month <= 12 and day >= 1):
         return -1
     leap = (year % 4 == 0 and year % 100 != 0) or year % 400 == 0
@@ -41,7 +41,7 @@ def _days_of(year: int, month: int, day: int) -> int:
 def time_of(data: NDArray[np.uint8], start: int, stop: int) -> int:
     """Read `2026-05-01T03:00:00.123Z`, or with an offset, as whole milliseconds since the epoch, else ODD_TIME.
 
-    At most six digits of a second, which are cut to three.
+    A second has at most six decimals, which are truncated to three.
     """
     if stop - start < 20:
         return ODD_TIME
@@ -70,7 +70,7 @@ def time_of(data: NDArray[np.uint8], start: int, stop: int) -> int:
 
 @helper
 def _offset(data: NDArray[np.uint8], i: int, stop: int) -> int:
-    """Read `Z` or `+09:00` as minutes; -2**40 where it is neither."""
+    """Read `Z` or `+09:00` as minutes; -2**40 for other texts."""
     if i + 1 == stop and data[i] == 90:
         return 0
     if i + 6 != stop or data[i + 3] != 58 or not (data[i] == 43 or data[i] == 45):

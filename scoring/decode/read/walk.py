@@ -1,8 +1,8 @@
 """Parse one record strictly, as JSON of the contract.
 
-An unusual record ends the walk: a repeated key, an escape in a text that is needed, a number with a fraction, a type or
-a bound that the contract does not have. msgspec then reads the record again and decides. So the walk may leave records,
-but it must accept only what msgspec accepts, with the same meaning.
+The walk ends at anything unusual: a repeated key, an escape in a text that is needed, a number with a fraction, a type
+or bound that the contract does not have. msgspec then reads the record again and decides. So the walk may leave any
+record, but may accept only what msgspec accepts, with the same meaning.
 """
 
 from typing import Final
@@ -60,8 +60,8 @@ def _after_blanks(data: NDArray[np.uint8], i: int, stop: int) -> int:
 def _plain_end(data: NDArray[np.uint8], start: int, stop: int) -> int:
     """Find the first special byte of a string from `start` on; `stop` or later if there is none.
 
-    Eight bytes a step: the top bit of each byte of `odd` is set where it is beyond ASCII, DEL, a control character, a
-    quote or a backslash. A carry or borrow can only come out of a byte that is odd itself, so the first is exact.
+    Eight bytes a step: the top bit of each byte of `odd` is set if the byte is beyond ASCII, DEL, a control character,
+    a quote or a backslash. Only an odd byte can cause a carry or borrow, so the first set bit is exact.
     """
     i = start
     while i < stop:
@@ -81,7 +81,9 @@ def _is_word(data: NDArray[np.uint8], i: int, stop: int, a: int, b: int, c: int,
 
 @helper
 def _characters(data: NDArray[np.uint8], start: int, stop: int) -> tuple[int, int]:
-    """Find the end of a string with escapes or beyond ASCII: (place of its quote, characters), (-1, 0) if it is odd."""
+    """Find the end of a string with escapes or beyond ASCII: (place of its quote, characters); (-1, 0) if it is
+    unusual.
+    """
     i, count = start, 0
     while i < stop:
         byte = data[i]
@@ -100,7 +102,7 @@ def _characters(data: NDArray[np.uint8], start: int, stop: int) -> tuple[int, in
                     low = data[k] | 32
                     if not (48 <= data[k] <= 57 or 97 <= low <= 102):
                         return _NONE, 0
-                if (data[i + 2] | 32) == 100 and data[i + 3] > 55:  # half of a pair
+                if (data[i + 2] | 32) == 100 and data[i + 3] > 55:  # one half of a surrogate pair
                     return _NONE, 0
                 i += 6
             elif kind in _ESCAPES:
@@ -116,7 +118,7 @@ def _characters(data: NDArray[np.uint8], start: int, stop: int) -> tuple[int, in
 
 @helper
 def _number_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
-    """Find the end of a plain number, at most 17 digits before the point and after it; -1 if it is another."""
+    """Find the end of a plain number, of at most 17 digits before the point and after it; -1 for other numbers."""
     if i < stop and data[i] == 45:
         i += 1
     first = i
@@ -138,7 +140,7 @@ def _number_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
 
 @helper
 def _leaf_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
-    """Find the end of a string, number, true, false or null that begins at i; -1 if it is odd."""
+    """Find the end of the string, number, true, false or null at i; -1 if it is unusual."""
     if i >= stop:
         return _NONE
     if data[i] == 34:
@@ -153,7 +155,7 @@ def _leaf_end(data: NDArray[np.uint8], i: int, stop: int) -> int:
 
 @helper
 def _skip(data: NDArray[np.uint8], i: int, stop: int) -> int:
-    """Find the end of any value; -1 if it is odd. `inside` has a bit per level, 1 for an object."""
+    """Find the end of any value; -1 if it is unusual. `inside` has a bit per level, 1 for an object."""
     depth, inside = 0, 0
     while i < stop:
         if data[i] == 123 or data[i] == 91:
@@ -215,7 +217,7 @@ def _after_key(data: NDArray[np.uint8], i: int, stop: int) -> int:
 
 @helper
 def _take_string(field: int, start: int, stop: int, slate: Slate) -> int:
-    """Take the string that begins at `start`; return the place after its quote, -1 if it is not for the kernel."""
+    """Read the string that begins at `start`; return the place after its quote, -1 if msgspec must read it."""
     data = slate.data
     end = _plain_end(data, start, stop)
     if end >= stop:
@@ -243,13 +245,13 @@ def _take_string(field: int, start: int, stop: int, slate: Slate) -> int:
 
 @helper
 def _after_empty(field: int, count: int, end: int) -> int:
-    """Go on after an empty text in a field that may be left out, of whatever type; -1 if it is another that is odd."""
+    """Return the place after an empty text in an optional field of any type; -1 for other unusual values."""
     return end + 1 if count == 0 and not TABLE[field, REQUIRED] else _NONE
 
 
 @helper
 def _take_whole(field: int, start: int, stop: int, slate: Slate) -> int:
-    """Take the whole number that begins at `start`; return the place after it, -1 if it is not for the kernel."""
+    """Read the whole number that begins at `start`; return the place after it, -1 if msgspec must read it."""
     data, i, value = slate.data, start, 0
     while i < stop and 48 <= data[i] <= 57 and i - start <= _DIGITS_MAX:
         value = value * 10 + whole(data[i]) - 48
@@ -267,7 +269,7 @@ def _take_whole(field: int, start: int, stop: int, slate: Slate) -> int:
 
 @helper
 def _take_leaf(field: int, i: int, stop: int, slate: Slate) -> int:
-    """Take a value that is no object; return the place after it, -1 if it is not for the kernel."""
+    """Read a value that is no object; return the place after it, -1 if msgspec must read it."""
     data, row = slate.data, slate.row
     byte = data[i]
     if byte == 34:
@@ -291,7 +293,7 @@ def _take_leaf(field: int, i: int, stop: int, slate: Slate) -> int:
 def walk(start: int, stop: int, reading: int, slate: Slate, levels: NDArray[np.int64]) -> bool:
     """Walk the record data[start:stop]; True if all of it keeps the contract's types and bounds.
 
-    `reading` is twice the record's number, `levels` int64[2, DEPTH] is room to work in.
+    `reading` is twice the record's number; `levels` int64[2, DEPTH] is scratch memory.
     """
     data, seen = slate.data, slate.seen
     nodes, missing = levels[0], levels[1]

@@ -12,7 +12,7 @@ from scoring.jit import helper, whole
 def _lexicon() -> Lexicon:
     words = [(space, word, meaning) for space, known in WORDS.items() for word, meaning in known.items()]
     assert max(WORDS) < KEYS_FROM
-    # in an order of its own: lists of codes are sets, and a table that differs from process to process is compiled anew
+    # sorted: lists of codes are sets, and a table that differs between processes would be compiled again
     words += [(KEYS_FROM + f.node, f.path[-1], number) for number, f in enumerate(FIELDS)]
     return lexicon_of(sorted(words))
 
@@ -22,7 +22,7 @@ _SLOTS, _ENTRIES, _MEANINGS = _lexicon()
 
 @helper
 def look_up(data: NDArray[np.uint8], start: int, stop: int, space: int) -> int:
-    """Give the meaning of data[start:stop] in a space; MISSING where it has none. Reads up to 24 bytes from start."""
+    """Give the meaning of data[start:stop] in a space; MISSING if it has none. Reads up to 24 bytes from start."""
     length = stop - start
     if length > WORD_MAX:
         return MISSING

@@ -1,7 +1,7 @@
 """Remove sensitive data from a record, so that the rest can be decided.
 
-`contracts` has the optional parts of a record, and those that an output carries. `document` reads JSON without loss and
-writes it without some parts. `findings` has the paths and kinds of what was removed.
+`contracts` has the optional parts of a record, and the parts that an output carries. `document` reads JSON without loss
+and writes it without some parts. `findings` has the paths and kinds of the removed data.
 """
 
 from scoring.decode.stripping.contracts import (
@@ -14,7 +14,7 @@ from scoring.decode.stripping.contracts import (
     part_at,
 )
 from scoring.decode.stripping.document import Number, Object, read, write_without
-from scoring.decode.stripping.findings import Finding, Stripped, bury, replaced, told_path
+from scoring.decode.stripping.findings import Finding, Stripped, prefer_findings, replaced, told_path
 
 __all__ = [
     "AUTHORIZATION",
@@ -26,9 +26,9 @@ __all__ = [
     "Object",
     "Part",
     "Stripped",
-    "bury",
     "optional_part",
     "part_at",
+    "prefer_findings",
     "read",
     "replaced",
     "told_path",

@@ -1,8 +1,8 @@
-"""Optional parts of records, and parts that an output carries: derived from the contracts and the reader.
+"""Optional parts of records, and parts that an output carries, derived from the contracts and the reader.
 
-The texts that a decision, an alert or the key of either takes from an event are the names that the reader hands on
-(`scoring.decode.read.NAMES` of its spans); everything else of an event becomes numbers and hashes. A test puts a marker
-into every field and looks which of them come out.
+Decisions, alerts and their keys carry only the texts of an event that the reader keeps (`scoring.decode.read.NAMES`).
+Every other field becomes a number or a hash. A test puts a marker into every field and checks which ones an output
+carries.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ CARRIED: Final[frozenset[tuple[str, ...]]] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A field of a contract. `parts` are the fields of an object, `each` any entry of a map; a leaf has neither."""
+    """A field of a contract. `parts`: the fields of an object. `each`: any value of a map. A leaf has neither."""
 
     is_required: bool = True
     is_carried: bool = False
@@ -38,17 +38,17 @@ class Part:
     each: "Part | None" = None
 
     def at(self, key: str) -> "Part | None":
-        """Give the field of that name, None where the contract has none."""
+        """Give the field of this name; None if the contract has none."""
         return self.parts.get(key, self.each)
 
     @property
     def is_leaf(self) -> bool:
-        """Tell whether the contract knows no field inside."""
+        """Tell whether the contract has no field inside."""
         return not self.parts and self.each is None
 
 
 def optional_part(contract: Part, steps: Steps) -> tuple[str, ...] | None:
-    """Find the smallest part around `steps` that a record may lack; None where there is none, or an output carries it.
+    """Find the smallest part around `steps` that a record may lack; None if there is none or an output carries it.
 
     For an unknown key it is the outermost unknown part: nothing in it is read.
     """
@@ -69,7 +69,7 @@ def optional_part(contract: Part, steps: Steps) -> tuple[str, ...] | None:
 
 
 def part_at(contract: Part, steps: Sequence[str | int]) -> Part | None:
-    """Give the field at a path, None where the contract has none."""
+    """Give the field at a path; None if the contract has none."""
     part: Part | None = contract
     for step in steps:
         part = part.at(step) if part is not None and isinstance(step, str) else None
@@ -110,8 +110,8 @@ def _contract(record: type[msgspec.Struct], carried: frozenset[tuple[str, ...]] 
 
 AUTHORIZATION: Final = _contract(Authorization, CARRIED)
 OUTCOME: Final = _contract(IssuerOutcome, CARRIED)
-"""No output carries a text of an outcome. What identifies its event is judged as in the event, so both are refused."""
+"""No output carries a text of an outcome. Its event's names are judged as in the event, so a hit there refuses both."""
 FRAUD_REPORT: Final = _contract(FraudReport)
-"""No output carries a text of a report. What identifies its payment is required, so a hit there refuses it."""
+"""No output carries a text of a report. The names of its payment are required, so a hit there refuses it."""
 MERCHANT: Final = _contract(MerchantRecord)
 """No output carries a free text of a merchant's record, only words of closed lists."""

@@ -1,4 +1,4 @@
-"""JSON read without losing keys or digits, and written again without some of its parts."""
+"""JSON read without losing keys or digits, and written without some of its parts."""
 
 import json
 from collections.abc import Iterator, Set
@@ -6,11 +6,11 @@ from typing import Final, NoReturn
 
 
 class Object(list[tuple[str, object]]):
-    """The members of a JSON object as they came, repeated keys included."""
+    """The members of a JSON object in their order, including repeated keys."""
 
 
 class Number(str):
-    """A JSON number as it was spelt."""
+    """A JSON number with its spelling."""
 
     __slots__ = ()
 
@@ -22,15 +22,15 @@ def _no_constant(_: str) -> NoReturn:
 read: Final = json.JSONDecoder(
     object_pairs_hook=Object, parse_int=Number, parse_float=Number, parse_constant=_no_constant
 ).decode
-"""Parse JSON without losing keys or digits; raises ValueError where it is none, RecursionError where it is too deep."""
+"""Parse JSON without losing keys or digits; raises ValueError for invalid JSON, RecursionError for too deep nesting."""
 
 
 def write_without(document: object, parts: Set[tuple[str, ...]]) -> bytes:
-    """Write a document without the members at these paths; of repeated keys none stays."""
+    """Write a document without the members at these paths; all repeated keys are removed."""
     text = "".join(_spell(document, (), parts))
     try:
         return text.encode()
-    except UnicodeEncodeError:  # half of a pair, which only an escape can spell
+    except UnicodeEncodeError:  # one half of a surrogate pair, which only an escape can write
         return text.encode(errors="backslashreplace")
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from scoring.contract.dead_letter import DeadLetterReason, Reject
 
 FINDINGS_MAX: Final = 16
-"""Largest number of findings of one record; all that was found is removed, listed or not."""
+"""Largest number of findings of one record. All sensitive data is removed, listed or not."""
 
 PATH_MAX: Final = 128
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,31}", re.ASCII)
@@ -16,14 +16,14 @@ _DIGITS_OF_PATH: Final = 4
 
 
 class Finding(NamedTuple):
-    """A field and the kind of what was found there."""
+    """The path of a field, and the kind of the sensitive data in it."""
 
     path: str
     kind: DeadLetterReason
 
 
 class Stripped(NamedTuple):
-    """A record without what was found in it, what is told of that, and the reject if the rest is refused as well."""
+    """A record without its sensitive data, the findings, and the reject to use if the rest is refused too."""
 
     value: bytes
     findings: tuple[Finding, ...]
@@ -31,14 +31,14 @@ class Stripped(NamedTuple):
 
 
 def replaced(values: Sequence[bytes], stripped: Mapping[int, Stripped]) -> Sequence[bytes]:
-    """Return values, the stripped ones in place of their originals."""
+    """Return values with stripped records in place of their originals."""
     if not stripped:
         return values
     return [stripped[position].value if position in stripped else value for position, value in enumerate(values)]
 
 
-def bury(stripped: Mapping[int, Stripped], refused: dict[int, Reject]) -> None:
-    """Refuse a record for its finding if it is refused after it was stripped: the finding comes first."""
+def prefer_findings(stripped: Mapping[int, Stripped], refused: dict[int, Reject]) -> None:
+    """Replace the reject of a record that was stripped and then refused by that of its finding."""
     for position in stripped.keys() & refused.keys():
         refused[position] = stripped[position].reject
 
@@ -46,8 +46,8 @@ def bury(stripped: Mapping[int, Stripped], refused: dict[int, Reject]) -> None:
 def told_path(steps: Sequence[str | int]) -> str:
     """Write a path for people: names as they are, positions `[*]`, at most 128 characters.
 
-    A key may hold sensitive data too. A key that is no plain name, or has more than two digits, reads `*`. In a path
-    with more than four digits no digit is shown. No card number, code or PIN is as short.
+    A key may hold sensitive data too. A key that is no plain name, or has more than two digits, reads `*`. A path with
+    more than four digits shows no digit. Any card number, code or PIN is longer.
     """
     names = [_shown(step) for step in steps]
     if sum(character.isdigit() for name in names for character in name) > _DIGITS_OF_PATH:
