@@ -1,4 +1,6 @@
-"""`python -m tests.chaos`: every scenario, a table, chaos.json; the status says whether the guarantee held."""
+"""`python -m tests.chaos`: run every scenario, print a table, write chaos.json; exit status 1 if the guarantee did not
+hold.
+"""
 
 import argparse
 import logging
@@ -19,7 +21,7 @@ SHOWN = ("events", "decisions", "decided_again", "different", "kills", "halts")
 
 
 def main() -> int:
-    """Run what is asked for and say how it went."""
+    """Run the chosen scenarios and print the results."""
     names = [scenario.__name__ for scenario in (*SCENARIOS, *CLUSTERED)]
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--short", action="store_true", help="few events and faults, as in the tests")
@@ -49,7 +51,7 @@ def main() -> int:
 
 
 def show(result: Result) -> None:
-    """Print a row of the table, and below it what failed."""
+    """Print a row of the table, and its failures below it."""
     numbers = result.finding.numbers
     figures = "  ".join(f"{name} {numbers[name]:,}" for name in SHOWN if name in numbers)
     print(f"{'FAILED' if result.finding.failures else 'held':7}{result.name:28}{result.seconds:>7.1f} s  {figures}")

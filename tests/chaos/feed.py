@@ -1,4 +1,4 @@
-"""The upstream: a producer in a thread of its own, at a steady rate and never further than it is let."""
+"""The upstream: a producer in its own thread, at a steady rate and up to a limit that the scenario sets."""
 
 import asyncio
 import itertools
@@ -13,13 +13,13 @@ from tests.chaos.traffic import Event
 
 TICK_S = 0.02
 PATIENCE_MS = 120_000
-"""For how long a broker may be away before the feed gives up."""
+"""Time without a broker after which the feed fails."""
 
 END_S = 180.0
 
 
 class Feed:
-    """Produce events to their partitions until they are all sent. A context: whoever leaves it early stops the feed."""
+    """Produce events to their partitions until all are sent. A context: leaving it early stops the feed."""
 
     ask_ms = PATIENCE_MS
 
@@ -43,7 +43,7 @@ class Feed:
         self._thread.join(END_S)
 
     def allow(self, events: float) -> None:
-        """Let the feed go on to this many events in all; `math.inf` for the rest."""
+        """Raise the limit to this many events in all; `math.inf` for the rest."""
         self._limit = max(self._limit, events)  # type: ignore[assignment]  # infinity is no int
 
     def join(self, timeout_s: float = END_S) -> None:
@@ -76,7 +76,7 @@ class Feed:
     def _run(self) -> None:
         try:
             asyncio.run(self._produce())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever joins
+        except BaseException as error:  # noqa: BLE001 - raised by `join`
             self._error = error
 
     async def _produce(self) -> None:
@@ -115,7 +115,7 @@ class Feed:
                 if event.partition == partition and not _append(batch, event):
                     acks.append(await producer.send_batch(batch, self._topic, partition=partition))
                     batch = producer.create_batch()
-                    assert _append(batch, event), "an empty batch takes any event"
+                    assert _append(batch, event), "an empty batch must accept any event"
             acks.append(await producer.send_batch(batch, self._topic, partition=partition))
         await asyncio.gather(*acks)
 

@@ -1,4 +1,4 @@
-"""One scenario under way: a feed, a crew, the faults that befall them, and the reckoning at the end."""
+"""One running scenario: a feed, a crew, the faults, and the check at the end."""
 
 import itertools
 import random
@@ -23,18 +23,18 @@ FLOW_S = 30.0
 """From readiness to the next decision, while there is something to decide."""
 
 BACKLOG = 1 / 3
-"""Of what the feed brings between two faults: this much while the worker is down, the rest when it is back."""
+"""Share of the events between two faults that is sent while the worker is down; the rest when it is back."""
 
 TRICKLE, TRICKLE_S = 10, 0.05
-"""While a fault takes its time: so many events, so often."""
+"""While a fault lasts: this many events, this often."""
 
 HALTED = ("worker_halted", "worker_stalled")
-"""What the last line of a worker names that ended itself."""
+"""Words in the last line of a worker that ended itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How large: `events` at `rate` per second, so many `faults` among them, and whether each kind has to come."""
+    """Size of a scenario: `events` at `rate` per second, number of `faults`, and whether each kind must occur."""
 
     events: int
     rate: float
@@ -49,7 +49,7 @@ SHORT = Scale(events=12_000, rate=2_000.0, faults=4, every_kind=False)
 
 @dataclass(slots=True)
 class Result:
-    """What came of a scenario."""
+    """The result of a scenario."""
 
     name: str
     finding: Finding = field(default_factory=Finding)
@@ -64,7 +64,7 @@ class Upstream(Protocol):
 
 
 class Stage:
-    """What a scenario has at hand while its traffic flows."""
+    """The tools of a scenario while its traffic flows."""
 
     def __init__(self, deployment: Deployment, traffic: Traffic, crew: Crew, feed: Feed, scale: Scale) -> None:
         self.deployment = deployment
@@ -78,10 +78,10 @@ class Stage:
         self.choose = random.Random(scale.seed)  # noqa: S311 - a seed, no secret
 
     def each_fault(self, count: int | None = None, *, calm: float = BACKLOG) -> Iterator[int]:
-        """Number the faults, each in the middle of the traffic: before each one, workers are ready and decide.
+        """Number the faults and spread them over the traffic: before each one, workers are ready and decide.
 
-        The feed waits for the faults, so that they are spread over the whole of the input. `calm` is how much of what
-        it brings between two faults comes before the next, as a share.
+        The feed waits for the faults, so they are spread over the whole input. `calm` is the share of the events
+        between two faults that is sent before the next one.
         """
         faults = self.scale.faults if count is None else count
         share = self.traffic.events / (faults + 1)
@@ -96,7 +96,9 @@ class Stage:
             yield number
 
     def flowing_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait for something with a trickle of traffic, so that there is always a next batch; False when it is late."""
+        """Wait for something with slow traffic, so that there is always a next batch; False if it does not come in
+        time.
+        """
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
@@ -117,7 +119,7 @@ class Stage:
             raise TimeoutError(f"no decision was produced for {FLOW_S:.0f} s; {self.last_end()}")
 
     def finish(self) -> None:
-        """Let the rest of the traffic through, wait until all of it is committed and dismiss the workers in order."""
+        """Send the rest of the traffic, wait until all of it is committed, and end the workers in order."""
         self.feed.join()
         missing = await_committed(self.deployment, DRAIN_S)
         if missing:
@@ -129,13 +131,13 @@ class Stage:
                     self.finding.failures.append(f"SIGTERM at the end: status {end.status}, {end.line}")
 
     def none_ended_by_itself(self) -> None:
-        """Hold that every end was our doing."""
+        """Check that no worker ended by itself."""
         self.finding.miss(
             "workers that ended by themselves", [f"{e.status}: {e.line}" for e in self.crew.ends if not e.asked]
         )
 
     def ended_clearly(self) -> None:
-        """Hold that whoever ended by itself said so, and with a status that is not 0."""
+        """Check that each worker that ended by itself logged the cause, with a status that is not 0."""
         own = [end for end in self.crew.ends if not end.asked]
         self.finding.numbers["halts"] = len(own)
         self.finding.miss(
@@ -148,7 +150,7 @@ class Stage:
 
 
 def clear(end: End) -> bool:
-    """Tell whether a worker that ended itself told the orchestrator and the operator."""
+    """Tell whether a worker that ended itself informed the orchestrator (status) and the operator (last line)."""
     return end.status > 0 and any(word in end.line for word in HALTED)
 
 
@@ -165,9 +167,9 @@ def staged(
     changes: Mapping[str, Any] | None = None,
     upstream: Upstream = Feed,
 ) -> Iterator[Stage]:
-    """Set a scenario up; on the way out its feed and workers are ended. `hired` are those to begin with, else all.
+    """Set a scenario up; at its end the feed and workers are ended. `hired`: the first workers, all by default.
 
-    A TimeoutError inside becomes a failure of the scenario: what is on the topics by then is still reckoned up.
+    A TimeoutError inside becomes a failure of the scenario: the topics are still checked.
     """
     deployment = Deployment(place, unique(name), partitions=traffic.partitions, changes=changes)
     rows = (deployment.topic("card_profiles"), deployment.topic("shared_profiles"))
@@ -183,7 +185,7 @@ def staged(
 
 
 def reckon(stage: Stage) -> tuple[Input, Output]:
-    """Read the books once everything has ended, and hold them to exactly one decision for each event."""
+    """Read the topics once everything has ended, and check that each event has exactly one decision."""
     asked, out = read_input(stage.deployment), read_output(stage.deployment)
     stage.finding.add(exactly_once(asked, out, stage.deployment.topics.authorizations))
     return asked, out
@@ -194,14 +196,14 @@ _numbers = itertools.count(1)
 
 
 def unique(name: str) -> str:
-    """Give a deployment a name that no other has."""
+    """Give a deployment a unique name."""
     return f"{name}-{next(_numbers)}"
 
 
 def uninterrupted(
     stage: Stage, traffic: Traffic, *, telling: bool = False, changes: Mapping[str, Any] | None = None
 ) -> Output:
-    """Run one worker over the same input without a fault, once for each traffic, and return what came out."""
+    """Run one worker over the same input without a fault, once for each traffic, and return its outputs."""
     key = (stage.site, traffic, telling)
     if key not in _calm:
         source = stage.deployment.topics.authorizations
@@ -216,7 +218,7 @@ def uninterrupted(
         finding = exactly_once(read_input(deployment), out, source)
         assert not missing, f"the uninterrupted run did not commit everything: {missing}"
         assert end.status == 0, f"the uninterrupted run ended with {end.status}: {end.line}"
-        assert not finding.failures, f"the uninterrupted run does not balance: {finding.failures}"
+        assert not finding.failures, f"the uninterrupted run is not exact: {finding.failures}"
         _calm[key] = out
     return _calm[key]
 
@@ -224,7 +226,7 @@ def uninterrupted(
 def compare(
     stage: Stage, traffic: Traffic, *, telling: bool = False, changes: Mapping[str, Any] | None = None
 ) -> Finding:
-    """Read the books, and compare what came out with a run without a fault, byte for byte."""
+    """Read the topics, and compare the outputs with a run without a fault, byte for byte."""
     _, out = reckon(stage)
     stage.finding.add(same_bytes(uninterrupted(stage, traffic, telling=telling, changes=changes), out))
     return stage.finding

@@ -21,7 +21,7 @@ def test_it_holds_every_event_and_repeats_close_to_their_first() -> None:
         seen = of_card[event.key]
         name = event_id(event.value)
         if name in seen:
-            assert len(set(seen[seen.index(name) + 1 :])) <= 5, "a card remembers its last six ids"
+            assert len(set(seen[seen.index(name) + 1 :])) <= 5, "a card's row keeps its last six ids"
         seen.append(name)
 
 

@@ -1,4 +1,4 @@
-"""What is sent: seeded authorizations with repeats, mild disorder and bad events, each with its partition and time."""
+"""Events: seeded authorizations with repeats, mild disorder and bad events, each with partition and time."""
 
 import heapq
 import random
@@ -12,16 +12,16 @@ from models.simulator.soak import soak_values
 from tests.bench.harness.kafka_io import partition_of
 
 POPULATION = 2_000
-"""Cards: few, so that each has a history to lose."""
+"""Few cards, so each has a history."""
 
 GAP_MS = 5
 ID_SIGNATURE = b'"event_id":"'
 BAD_SIGNATURE = b"chaos_bad"
 DELAY_MAX = 40
-"""Places that an event may come late by."""
+"""Largest number of places by which an event may come late."""
 
 REPEATED_WITHIN = 3
-"""Events of the same card, at most, between an event and its repeat: a card remembers its last six."""
+"""Events of the same card, at most, between an event and its repeat: a card's row keeps the last six ids."""
 
 
 class Event(NamedTuple):
@@ -34,7 +34,7 @@ class Event(NamedTuple):
 
 
 class Mix(NamedTuple):
-    """How much of the traffic is out of the ordinary, as shares of all events."""
+    """Shares of repeats, disorder and bad events in all events."""
 
     repeated: float = 0.01
     delayed: float = 0.02
@@ -46,7 +46,7 @@ MIX = Mix()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """A stream that is the same every time it is asked for."""
+    """A stream that is the same every time it is iterated."""
 
     events: int
     partitions: int = 1
@@ -54,7 +54,7 @@ class Traffic:
     mix: Mix = MIX
 
     def __iter__(self) -> Iterator[Event]:
-        """Give the events in the order in which they are sent; a few more than `events`, for the repeats."""
+        """Yield the events in the order in which they are sent; a few more than `events`, for the repeats."""
         choose = random.Random(self.seed)  # noqa: S311 - a seed, no secret
         return _with_repeats(_with_bad(_delayed(self._plain(), choose, self.mix), choose, self.mix), choose, self.mix)
 
@@ -67,13 +67,13 @@ class Traffic:
 
 
 def event_id(value: bytes) -> bytes:
-    """Read the id of an event, or of what was one, without parsing it."""
+    """Read the id of an event, also of a bad one, without parsing it."""
     start = value.index(ID_SIGNATURE) + len(ID_SIGNATURE)
     return value[start : value.index(b'"', start)]
 
 
 def is_bad(value: bytes) -> bool:
-    """Tell whether an event was spoilt here."""
+    """Tell whether an event was made bad here."""
     return BAD_SIGNATURE in value
 
 
@@ -106,7 +106,7 @@ def _spoil(value: bytes, choose: random.Random) -> bytes:
 
 
 def _with_repeats(events: Iterator[Event], choose: random.Random, mix: Mix) -> Iterator[Event]:
-    due: defaultdict[bytes, list[tuple[int, Event]]] = defaultdict(list)  # by card: after so many more of its events
+    due: defaultdict[bytes, list[tuple[int, Event]]] = defaultdict(list)  # by card: after this many more of its events
     for event in events:
         yield event
         card = event.key

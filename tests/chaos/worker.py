@@ -1,9 +1,8 @@
-"""The real worker, whose decisions say more: `python -m tests.chaos.worker worker --config FILE`.
+"""The real worker with more in its decisions: `python -m tests.chaos.worker worker --config FILE`.
 
-Decisions carry no features, so two runs over several partitions cannot be compared by them. Here each gets a last field
-`chaos`: a digest of the card's features, and the counts that entities shared between partitions had. Its clients call
-themselves after FILE, so that a proxy knows whose request it has. Everything else, from the command line on, is what
-`sekisho` runs.
+Decisions carry no features, so they cannot show whether two runs over several partitions saw the same. Here each has a
+last field `chaos`: a digest of the card's features, and the counts of entities shared between partitions. The client
+ids begin with the name of FILE, so a proxy knows whose request it has. Everything else is what `sekisho` runs.
 """
 
 import sys
@@ -33,13 +32,13 @@ COUNTS = {
     Entity.ACCOUNT: "account_attempts_24h",
     Entity.ADDRESS: "address_attempts_24h",
 }
-"""Counts of attempts over windows that are longer than the traffic: what was counted once stays counted."""
+"""Counts of attempts over windows longer than the traffic, so no count ever falls."""
 
 _COLUMN = {feature.name: column for column, feature in enumerate(FEATURES)}
 
 
 def telling(engine: Engine) -> Engine:
-    """Let an engine's decisions say what it saw, whatever arguments it is called with."""
+    """Add what an engine saw to its decisions, whatever arguments it is called with."""
     observe, score = engine.observer.observe, engine.score
     seen: dict[bytes, bytes] = {}
 
@@ -67,7 +66,7 @@ def _id(decision: bytes) -> bytes:
 def _extras(observed: Observed) -> list[tuple[bytes, bytes]]:
     matrix, decoded = observed.matrix, observed.decoded
     card = np.ascontiguousarray(matrix[:, CARD_COLUMNS])
-    card[np.isnan(card)] = -1.0  # one spelling of a NaN
+    card[np.isnan(card)] = -1.0  # one representation of NaN
     counts = np.nan_to_num(matrix[:, [_COLUMN[name] for name in COUNTS.values()]], nan=-1.0).astype(np.int64).tolist()
     keys = decoded.hashes[:, [1 + entity for entity in COUNTS]].tolist()
     kinds = decoded.ints[:, Col.KIND].tolist()
@@ -81,7 +80,7 @@ def _extras(observed: Observed) -> list[tuple[bytes, bytes]]:
 
 
 def name_clients(name: str) -> None:
-    """Put a name before the id of every client that this process makes from now on: `name/sekisho`."""
+    """Put `name/` before the id of every client that this process makes from now on: `name/sekisho`."""
     begin = AIOKafkaClient.__init__
 
     def begin_named(client: AIOKafkaClient, *, client_id: str, **options: Any) -> None:
@@ -91,7 +90,7 @@ def name_clients(name: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run `sekisho` with engines that tell, and with clients that have the name of its configuration."""
+    """Run `sekisho` with engines that add what they saw, and with clients named after its configuration."""
     name_clients(Path(arguments[arguments.index("--config") + 1]).stem)
     build = wiring.build_engine
     wiring.build_engine = lambda *settings, **options: telling(build(*settings, **options))

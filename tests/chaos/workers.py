@@ -1,4 +1,4 @@
-"""Worker processes that end and are replaced at once, as an orchestrator would, and what each said when it ended."""
+"""Worker processes that are replaced at once when they end, as by an orchestrator, with the last line of each."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from typing import Protocol, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-c", "from streams.cli import main; raise SystemExit(main())")
-"""`sekisho` as this checkout has it, installed or not."""
+"""`sekisho` of this checkout, installed or not."""
 
 TELLING = (sys.executable, "-m", "tests.chaos.worker")
 KERNELS_S = 300.0
@@ -23,7 +23,7 @@ LOOK_S = 0.02
 WAIT_S = 0.04
 BRIEF_S = 1.0
 PAUSE_S = 0.5
-"""Before a worker that lived for less than BRIEF_S is replaced."""
+"""Delay before a worker is replaced that lived for less than BRIEF_S."""
 
 STARTS_MAX = 200
 READY_S = 60.0
@@ -31,7 +31,7 @@ TAIL_BYTES = 4_000
 
 
 def environment() -> dict[str, str]:
-    """Give the environment in which this checkout is what Python imports."""
+    """Give the environment in which Python imports this checkout."""
     return {**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}", "OMP_NUM_THREADS": "1"}
 
 
@@ -56,7 +56,7 @@ def sekisho(*words: str, timeout_s: float = 60.0) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """How one process ended. `asked` if it was we who ended it; `line` is the last that it printed."""
+    """The end of one process. `asked`: the test ended it. `line`: the last line that it printed."""
 
     worker: int
     status: int
@@ -66,7 +66,7 @@ class End:
 
 
 class Process(Protocol):
-    """A process that was started here, or for us."""
+    """A process started here, or by a nursery."""
 
     returncode: int | None
 
@@ -78,7 +78,7 @@ class Process(Protocol):
 
 
 class Worker:
-    """One place for a worker, with a configuration of its own, and the process that fills it now."""
+    """A worker's place in a crew: its configuration, and the process that runs now."""
 
     def __init__(self, number: int, command: Sequence[str], log: Path, port: int) -> None:
         self.number = number
@@ -95,7 +95,7 @@ class Worker:
 
     def start(self) -> None:
         """Start a process."""
-        assert self._process is None, "it runs already"
+        assert self._process is None, "the worker runs already"
         self._asked = False
         self._began = time.monotonic()
         self._log_at = self.log.stat().st_size if self.log.exists() else 0
@@ -108,14 +108,14 @@ class Worker:
             )
 
     def signal(self, number: signal.Signals, *, ends: bool = True) -> None:
-        """Send a signal to the process, if it still runs; if it `ends` the process, that was asked for."""
+        """Send a signal to the process if it still runs; with `ends`, its end counts as asked for."""
         process = self._process
         if process is not None and process.poll() is None:
             self._asked |= ends
             process.send_signal(number)
 
     def reap(self) -> End | None:
-        """Note the end of the process if it has ended."""
+        """Record the end of the process if it has ended."""
         process = self._process
         if process is None or process.poll() is None:
             return None
@@ -137,7 +137,7 @@ class Worker:
 
     @property
     def is_ready(self) -> bool:
-        """Ask whether events flow."""
+        """Tell whether the worker reports that it is ready."""
         if not self.runs:
             return False
         try:
@@ -154,7 +154,7 @@ class Worker:
 
 
 class Crew:
-    """Keep workers running until the context is left: whoever ends is replaced at once, and how it ended is kept."""
+    """Keep workers running until the context ends: a process that ends is replaced at once, and its end is recorded."""
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self.workers = tuple(workers)
@@ -188,11 +188,11 @@ class Crew:
             self.await_ready(number)
 
     def freeze(self, number: int = 0) -> None:
-        """Hold a worker up, as a machine that is moved or short of memory does. Callable from any thread."""
+        """Freeze a worker, like a machine that is migrated or short of memory. Callable from any thread."""
         self.workers[number].signal(signal.SIGSTOP, ends=False)
 
     def thaw(self, number: int = 0) -> None:
-        """Let a frozen worker go on."""
+        """Thaw a frozen worker."""
         self.workers[number].signal(signal.SIGCONT, ends=False)
 
     def kill(self, number: int = 0, gone_s: float = 0.0) -> None:
@@ -215,15 +215,15 @@ class Crew:
         return worker.ends[before]
 
     def await_end(self, number: int, before: int, timeout_s: float) -> End | None:
-        """Wait for the end of a worker that has ended `before` times; None if it does not come."""
+        """Wait for the end of a worker that has ended `before` times; None if it does not end in time."""
         worker = self.workers[number]
         return worker.ends[before] if self._until(lambda: len(worker.ends) > before, timeout_s) else None
 
     def await_ready(self, number: int = 0, timeout_s: float = READY_S) -> None:
-        """Wait until a worker's events flow.
+        """Wait until a worker is ready.
 
         Raises:
-            TimeoutError: they do not within `timeout_s`.
+            TimeoutError: it is not within `timeout_s`.
         """
         worker = self.workers[number]
         if not self._until(lambda: worker.is_ready, timeout_s):

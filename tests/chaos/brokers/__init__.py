@@ -1,1 +1,1 @@
-"""What a scenario runs on: brokers behind proxies, ports, deployments."""
+"""The ground of a scenario: brokers behind proxies, ports, deployments."""

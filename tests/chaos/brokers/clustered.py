@@ -1,4 +1,4 @@
-"""Where scenarios of several brokers take place: three nodes, each behind a proxy for clients and one for followers."""
+"""The ground of scenarios with three brokers: each node behind one proxy for clients and one for followers."""
 
 import asyncio
 import tempfile
@@ -20,19 +20,19 @@ from tests.chaos.brokers.site import Deployment
 from tests.chaos.workers import KERNELS_S, sekisho
 
 OUTPUTS = (2, 3, 1)
-"""Replicas of what workers write, the preferred leader first."""
+"""Replicas of topics that workers write, the preferred leader first."""
 
 INPUTS = (1, 2, 3)
-"""Replicas of what they read."""
+"""Replicas of topics that workers read."""
 
 GROUPS = (3, 1, 2)
-"""Replicas of what brokers keep of groups and of transactional ids."""
+"""Replicas of the brokers' topics for groups and transactional ids."""
 
 INTERNAL: Mapping[str, Mapping[str, str]] = {
     "__consumer_offsets": {"cleanup.policy": "compact", "compression.type": "producer", "segment.bytes": "104857600"},
     "__transaction_state": {"cleanup.policy": "compact", "segment.bytes": "104857600"},
 }
-"""Topics that brokers would make themselves, where they like."""
+"""Topics that brokers would create themselves, with leaders of their choice."""
 
 READ = ("authorizations", "authorization_outcomes", "fraud_reports", "merchants")
 OPEN_S = 60.0
@@ -43,10 +43,10 @@ DEFAULTS: Mapping[str, Any] = {
     "emit": asdict(Settings().emit),
     "watch": asdict(Settings().watch),
 }
-"""What a deployment gets that sets nothing: other scenarios have shorter times."""
+"""Default settings of a deployment: other scenarios have shorter times."""
 
 REPLICATED: Mapping[str, Any] = {"topics": {"replication_factor": 3, "min_insync_replicas": 2}}
-"""As topics are on a real cluster."""
+"""Topic settings of a real cluster."""
 
 
 class ClusterSite:
@@ -63,7 +63,7 @@ class ClusterSite:
         self.proxy = Proxies(self.clients.values())
 
     def start(self) -> None:
-        """Start the nodes, and put their own topics where they are meant to be.
+        """Start the nodes, and put their own topics on the intended replicas.
 
         Raises:
             EmbeddedBrokerError, TimeoutError: they did not become a cluster.
@@ -79,9 +79,9 @@ class ClusterSite:
             proxy.close()
 
     def create_topics(self, deployment: Deployment) -> None:
-        """Make the topics of a deployment with known leaders, and two more for a plain producer: `probes_of`.
+        """Create the topics of a deployment with known leaders, and two more for a plain producer: `probes_of`.
 
-        Decisions bear the time at which their broker appended them, so that the log tells when there were none.
+        Decisions have the time at which their broker appended them, so the log shows the times without a decision.
         """
         settings = load_settings(deployment.config(0)[0])
         names = {getattr(deployment.topics, field) for field in READ}
@@ -103,7 +103,7 @@ class ClusterSite:
         self.cluster.await_in_sync()
 
     def kill(self, *nodes: int) -> None:
-        """End nodes as `kill -9` does; meanwhile their ports refuse."""
+        """End nodes as `kill -9` does; until they start again their ports refuse."""
         for node in nodes:
             self.cluster.nodes[node].kill()
         self._each(nodes, Proxy.shut)
@@ -114,7 +114,7 @@ class ClusterSite:
         self._each((node,), Proxy.shut)
 
     def restart(self, *nodes: int) -> None:
-        """Start nodes again; whether they are in sync is another matter."""
+        """Start nodes again; it does not wait until they are in sync."""
         for node in nodes:
             self.cluster.nodes[node].launch()
         self._each(nodes, Proxy.open)
@@ -128,7 +128,7 @@ class ClusterSite:
 
 
 def probes_of(deployment: Deployment) -> tuple[str, str]:
-    """Name the topics that lie where the input lies, and where the decisions lie, and that no worker knows."""
+    """Name two topics with the leaders of the input and of the decisions, which no worker uses."""
     return f"{deployment.name}-probe-in", f"{deployment.name}-probe-out"
 
 

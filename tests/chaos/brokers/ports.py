@@ -1,17 +1,18 @@
-"""Ports that stay ours while nobody listens on them."""
+"""Ports that are reserved while no process listens on them."""
 
 import random
 import socket
 
 FIRST, LAST = 20_000, 32_000
-"""Below the range that Linux takes for outgoing connections (32768 upwards): while a broker is down, none of the
-clients that look for it may be given its port, or connect to itself."""
+"""First port: below the range for outgoing connections on Linux (from 32768). While a broker is down, a client must not
+get its port for a connection, or connect to itself.
+"""
 
 ATTEMPTS_MAX = 1_000
 
 
 def steady_ports(count: int) -> list[int]:
-    """Return loopback ports on which nobody listens."""
+    """Return loopback ports on which no process listens."""
     choose = random.SystemRandom()
     found: set[int] = set()
     for _ in range(ATTEMPTS_MAX):

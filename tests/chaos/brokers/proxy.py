@@ -1,8 +1,8 @@
-"""A proxy on loopback before a broker, which sees every request and can hold it up, lose it or lose its answer.
+"""A proxy on loopback before a broker: it sees every request and can delay it, lose it or lose its answer.
 
-It knows of Kafka's protocol what every version has in common: a message is its size and so many bytes; a request begins
-with its kind, version and correlation id, an answer with the correlation id. A topic is found by its name in the bytes,
-which has no quotes around it: a marker's record speaks of other topics.
+It reads only what all versions of Kafka's protocol share: a message is its size and its bytes; a request begins with
+its kind, version and correlation id, an answer with the correlation id. A topic is found by its name in the bytes of a
+request, without quotes around it: the names in a marker's record have quotes.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from enum import Enum, IntEnum, auto
 READY_S = 10.0
 BUFFER_BYTES = 1 << 22
 WAITING_MAX = 1_000
-"""Requests of one connection that have come and are not passed on yet; beyond, its client waits."""
+"""Requests of one connection that were received and not yet passed on; beyond this the client waits."""
 
 ANSWER_S = 5.0
-"""For the broker to answer what was passed on late for a client that is gone."""
+"""For the broker to answer a request that was passed on late, for a client that is gone."""
 
 TURNS = 8
-"""Of the loop: more than asyncio needs from accepting a connection to handing it over."""
+"""Turns of the event loop: more than asyncio needs between accepting a connection and handing it over."""
 
 SIZE = struct.Struct(">i")
 REQUEST = struct.Struct(">hhi")
@@ -34,7 +34,7 @@ CLIENT = struct.Struct(">h")
 
 
 class Api(IntEnum):
-    """Name the kinds of request that scenarios wait for."""
+    """Kinds of request that scenarios wait for."""
 
     PRODUCE = 0
     FETCH = 1
@@ -48,26 +48,25 @@ class Api(IntEnum):
 
 
 class Fault(Enum):
-    """Say what becomes of a request."""
+    """The fate of a request."""
 
     NONE = auto()
-    HANG = auto()  # swallowed, and so is whatever else comes on its connection: no answer ever
+    HANG = auto()  # it is dropped, and so is everything later on its connection: it is never answered
     CUT = auto()  # its connection is closed before the broker sees it
-    LOSE_ANSWER = auto()  # the broker does it; instead of an answer its connection is closed
-    DELAY = auto()  # passed on after `held_s`, and what comes behind it no sooner
-    HOLD = auto()  # kept, with all that comes behind it, until the rule is released; its client may be gone by then
-    HOLD_ANSWER = auto()  # the broker does it; the answer, and all answers behind it, are kept until the release
+    LOSE_ANSWER = auto()  # the broker handles it; its connection is closed in place of the answer
+    DELAY = auto()  # passed on after `held_s`; later requests of its connection not before that
+    HOLD = auto()  # kept, with later ones of its connection, until the rule is released; its client may be gone
+    HOLD_ANSWER = auto()  # the broker handles it; the answer, and all later ones, are kept until the release
 
 
 class Rule:
-    """What to do with the next `times` requests of a kind (None: with all), until it is lifted. The first `skip` pass.
+    """The fate of the next `times` requests of a kind (None: of all), until the rule is lifted. The first `skip` pass.
 
-    A request is one for the rule if it is of one of `apis` (of any, if there are none), names one of `topics` (if there
-    are any), holds the bytes `having` and comes from `client`, which is the first part of a client id before a slash.
-    `asked` is called when such a request has come, before it is forwarded; `answered` when the broker has answered
-    and nobody knows it yet. Both are called in the proxy's thread: what they do has happened before anything moves on.
-    What the rule holds is released after `held_s` seconds from the first, or by `Proxy.release`; from then on it takes
-    nothing.
+    A request matches if it is of one of `apis` (any if empty), names one of `topics` (if there are any), contains the
+    bytes `having` and comes from `client`, the first part of a client id before a slash. `asked` is called when a
+    matching request has come, before it is forwarded; `answered` when the broker has answered and before anyone
+    receives it. Both are called in the proxy's thread, so what they do happens before anything moves on. Held requests
+    are released `held_s` seconds after the first, or by `Proxy.release`; then the rule matches nothing more.
     """
 
     def __init__(
@@ -100,7 +99,7 @@ class Rule:
         self._skip = skip
 
     def takes(self, api: int, request: bytes) -> bool:
-        """Tell whether this request is one for the rule, and count it."""
+        """Tell whether this request matches the rule, and count it."""
         if self._left == 0 or self.released.is_set() or not self._concerns(api, request):
             return False
         if self._skip:
@@ -120,7 +119,7 @@ class Rule:
 
 
 def naming(topic: str) -> re.Pattern[bytes]:
-    """Find a request that names a topic."""
+    """Compile a search for requests that name a topic."""
     return re.compile(rb'(?<!")' + re.escape(topic.encode()))
 
 
@@ -132,7 +131,7 @@ def client_of(request: bytes) -> bytes:
 
 
 class Proxy:
-    """Relay from `port` to `inner_port` until closed, in a thread of its own. Valid from construction."""
+    """Relay from `port` to `inner_port` until closed, in a thread of its own."""
 
     def __init__(self, port: int, inner_port: int) -> None:
         self.port = port
@@ -153,32 +152,32 @@ class Proxy:
             raise
 
     def add(self, rule: Rule) -> Rule:
-        """Apply a rule from now on; the first that takes a request decides."""
+        """Apply a rule from now on; the first rule that matches a request decides."""
         with self._lock:
             self._rules = (*self._rules, rule)
         return rule
 
     def lift(self, rule: Rule) -> None:
-        """Apply a rule no longer."""
+        """Lift a rule."""
         with self._lock:
             self._rules = tuple(other for other in self._rules if other is not rule)
 
     def release(self, *rules: Rule) -> None:
-        """Pass on what rules hold. They take nothing from now on."""
+        """Pass on what rules hold. They match nothing more."""
         for rule in rules:
             self._loop.call_soon_threadsafe(rule.released.set)
 
     def watch(self, *topics: str) -> None:
-        """Count the requests that name these topics, from now on, and forget other counts."""
+        """Count the requests that name these topics from now on; reset other counts."""
         self.seen.clear()
         self._watched = tuple((topic, naming(topic)) for topic in topics)
 
     def open(self) -> None:
-        """Take connections."""
+        """Accept connections."""
         self._call(self._open())
 
     def shut(self) -> None:
-        """Refuse connections and drop those there are, as a broker that is gone."""
+        """Refuse connections and close the open ones, like a broker that is gone."""
         self._call(self._shut())
 
     def close(self) -> None:
@@ -200,7 +199,7 @@ class Proxy:
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, limit=BUFFER_BYTES)
 
     async def _shut(self) -> None:
-        """Close the server once all that it has accepted has come to `_accept`: asyncio would forget it, still open."""
+        """Close the server once all accepted connections have come to `_accept`: asyncio would lose them."""
         if self._server is not None:
             for listening in self._server.sockets:
                 self._loop.remove_reader(listening.fileno())
@@ -220,7 +219,7 @@ class Proxy:
         connection.add_done_callback(lambda _: writer.transport.abort())  # also if it was cancelled before it began
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Relay one connection both ways until either side, or a rule, ends it."""
+        """Relay one connection both ways until one side, or a rule, ends it."""
         writers = [writer]
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -229,13 +228,13 @@ class Proxy:
                 await _Connection(self, (reader, writer), inner).relay()
         finally:
             for end in writers:
-                end.transport.abort()  # all before the first wait, which may be cancelled
+                end.transport.abort()  # all before the first await, which may be cancelled
             for end in writers:
                 with suppress(ConnectionError):
                     await end.wait_closed()
 
     def rule_for(self, api: int, request: bytes) -> Rule | None:
-        """Return the rule that takes a request, if one does."""
+        """Return the rule that matches a request, if there is one."""
         for name, topic in self._watched:
             if topic.search(request):
                 self.seen[api, name] += 1
@@ -244,14 +243,14 @@ class Proxy:
 
 
 class Proxies:
-    """Several proxies as one, for rules that are about every request of a kind: none is counted over all of them."""
+    """Several proxies as one, for rules about every request of a kind: they do not count over all proxies."""
 
     def __init__(self, parts: Iterable[Proxy]) -> None:
         self.parts = tuple(parts)
 
     @property
     def seen(self) -> Counter[tuple[int, str]]:
-        """Count as one proxy does."""
+        """Sum the counts of all proxies."""
         return sum((part.seen for part in self.parts), Counter())
 
     def add(self, rule: Rule) -> Rule:
@@ -266,12 +265,12 @@ class Proxies:
             part.lift(rule)
 
     def watch(self, *topics: str) -> None:
-        """Count the requests that name these topics, from now on, and forget other counts."""
+        """Count the requests that name these topics from now on; reset other counts."""
         for part in self.parts:
             part.watch(*topics)
 
     def close(self) -> None:
-        """Shut all of them."""
+        """Close all of them."""
         for part in self.parts:
             part.close()
 
@@ -281,7 +280,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class _Connection:
-    """The two directions of one connection and the rules for requests still to be answered."""
+    """The two directions of one connection, and the rules of requests that are not yet answered."""
 
     def __init__(self, proxy: Proxy, outer: Streams, inner: Streams) -> None:
         self._proxy = proxy
@@ -290,10 +289,10 @@ class _Connection:
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MAX)  # None: the client is gone
         self._open: dict[int, Rule | None] = {}  # by correlation id
         self._all_answered = asyncio.Event()
-        self._is_late = False  # something was held: the broker gets it, whether or not the client is there
+        self._is_late = False  # something was held: the broker gets it, also if the client is gone
 
     async def relay(self) -> None:
-        """Relay until either side, or a rule, ends it."""
+        """Relay until one side, or a rule, ends it."""
         receiving = asyncio.ensure_future(self._receive())
         ways = [asyncio.ensure_future(way) for way in (self._requests(), self._answers())]
         try:
@@ -304,14 +303,14 @@ class _Connection:
             await asyncio.gather(receiving, *ways, return_exceptions=True)
 
     async def _receive(self) -> None:
-        """Take what the client says, also while something it said before is held."""
+        """Read from the client, also while an earlier request of it is held."""
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 await self._waiting.put(await _message(self._outer[0]))
         await self._waiting.put(None)
 
     async def _requests(self) -> None:
-        """Relay requests until the end, or until one is to be cut off or to hang."""
+        """Relay requests until the end, or until a rule closes the connection or drops a request."""
         while (request := await self._waiting.get()) is not None:
             api, _, correlation = REQUEST.unpack_from(request, SIZE.size)
             rule = self._proxy.rule_for(api, request)
@@ -338,7 +337,7 @@ class _Connection:
                 await asyncio.wait_for(self._all_answered.wait(), ANSWER_S)
 
     async def _answers(self) -> None:
-        """Relay answers until the end, or until one is to be lost. A client that is gone misses them."""
+        """Relay answers until the end, or until one is to be lost. Answers for a client that is gone are dropped."""
         while True:
             answer = await _message(self._inner[0])
             rule = self._open.pop(SIZE.unpack_from(answer, SIZE.size)[0], None)

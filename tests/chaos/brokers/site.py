@@ -1,4 +1,4 @@
-"""Where a scenario takes place: a broker behind a proxy, and deployments with topics and workers of their own."""
+"""The ground of a scenario with one broker: the broker behind a proxy, and deployments with topics and workers."""
 
 import tempfile
 import time
@@ -16,7 +16,7 @@ from tests.chaos.brokers.proxy import AnyProxy, Proxy
 from tests.chaos.workers import COMMAND, KERNELS_S, TELLING, Crew, Worker, sekisho
 
 RETENTION_MS = 3_650 * 86_400_000
-"""The traffic is stamped with times of its own, long ago."""
+"""Keeps records with any time: the traffic has times of its own, long ago."""
 
 BROKER_SESSION_MS = 4_000
 
@@ -24,7 +24,7 @@ ROWS = {"card": 1 << 14, "merchant": 1 << 12, "merchant_bin": 1 << 15, "bin": 1 
 ROWS |= dict.fromkeys(("device", "ip", "account", "address"), 1 << 15)
 
 BASE: dict[str, Any] = {
-    # the shortest session that a broker accepts by default: a worker that is gone is missed soonest
+    # the shortest session that a broker accepts by default, so a worker that is gone is noticed early
     "kafka": {
         "profile": {
             "name": "chaos",
@@ -47,26 +47,26 @@ class Place(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where files of the scenarios go."""
+        """The folder for files of the scenarios."""
         ...
 
     @property
     def proxy(self) -> AnyProxy:
-        """See what workers ask of brokers."""
+        """The proxy between workers and brokers."""
         ...
 
     @property
     def bootstrap(self) -> str:
-        """The brokers themselves, past the proxy."""
+        """The address of the brokers themselves, past the proxy."""
         ...
 
     @property
     def entrance(self) -> Sequence[str]:
-        """The brokers as workers know them."""
+        """The address of the brokers for workers."""
         ...
 
     def create_topics(self, deployment: "Deployment") -> None:
-        """Make the topics of a deployment."""
+        """Create the topics of a deployment."""
         ...
 
 
@@ -81,11 +81,11 @@ class Site:
         self._server = server
 
     def create_topics(self, deployment: "Deployment") -> None:
-        """Make the topics of a deployment, as an operator does."""
+        """Create the topics of a deployment, as an operator does."""
         sekisho("topics", "create", "--config", str(deployment.config(0)[0]))
 
     def restart_broker(self, *, kill: bool, outage_s: float = 0.0) -> None:
-        """End the broker, in order or not, and start it again after a while; meanwhile its port refuses."""
+        """End the broker, in order or by kill, and start it again after a while; until then its port refuses."""
         if kill:
             self._server.kill()
         else:
@@ -96,11 +96,11 @@ class Site:
         self.proxy.open()
 
     def freeze_broker(self) -> None:
-        """Hold the broker up: it takes what comes, and does nothing. Callable from any thread."""
+        """Freeze the broker: it accepts requests and answers none. Callable from any thread."""
         self._server.freeze()
 
     def thaw_broker(self) -> None:
-        """Let a frozen broker go on."""
+        """Thaw a frozen broker."""
         self._server.thaw()
 
 
@@ -141,7 +141,7 @@ class Deployment:
         changes: Mapping[str, Any] | None = None,
         create: Callable[[Path], object] | None = None,
     ) -> None:
-        """Create the topics; `source` reads another deployment's authorizations. `changes` go over the settings."""
+        """Create the topics; `source` reads another deployment's authorizations. `changes` override the settings."""
         names = {field: f"{name}-{field.replace('_', '-')}" for field in Topics.__struct_fields__}
         names["authorizations"] = source or names["authorizations"]
         self.site = place
@@ -156,7 +156,7 @@ class Deployment:
             create(self.config(0)[0])
 
     def topic(self, field: str) -> str:
-        """Name a topic; of a kind that this version does not have, a name that nobody uses."""
+        """Name a topic; for a kind that this version does not have, give an unused name."""
         return str(getattr(self.topics, field, f"{self.name}-{field.replace('_', '-')}"))
 
     def config(self, number: int) -> tuple[Path, int]:
@@ -177,17 +177,17 @@ class Deployment:
         return path, port
 
     def client(self, number: int) -> str:
-        """Name a worker that tells, as its clients do."""
+        """Give the client id of a worker with more in its decisions."""
         return f"{self.name}-{number}"
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Put other `changes` over the settings; workers that start from now on have them."""
+        """Set other `changes` over the settings, for workers that start from now on."""
         self._changes = dict(changes)
         for number in self._ports:
             self.config(number)
 
     def crew(self, workers: int = 1, *, telling: bool = False) -> Crew:
-        """Prepare workers: `telling` ones add the features they saw to each decision."""
+        """Prepare workers; `telling` ones add the features they saw to each decision."""
         places = []
         for number in range(workers):
             path, port = self.config(number)
@@ -197,7 +197,7 @@ class Deployment:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one tree of settings over another."""
+    """Merge one tree of settings over another."""
     out = dict(base)
     for key, value in over.items():
         below = out.get(key)

@@ -1,1 +1,1 @@
-"""What must be true after a scenario: topics read to their end, and compared with what was sent."""
+"""The conditions after a scenario: topics are read to their end and compared with the events that were sent."""

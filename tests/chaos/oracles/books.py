@@ -1,4 +1,4 @@
-"""Read topics to their end, and where a group stands in them."""
+"""Read topics to their end, and the offsets that a group has committed."""
 
 import asyncio
 import time
@@ -15,12 +15,12 @@ LOOK_S = 0.1
 
 
 def read_input(deployment: Deployment) -> Input:
-    """Read what was asked, as a consumer of committed records sees it."""
+    """Read the input, as a consumer of committed records sees it."""
     return take_input(read_topic(deployment.site.bootstrap, deployment.topics.authorizations))
 
 
 def read_output(deployment: Deployment) -> Output:
-    """Read all that came out."""
+    """Read all outputs."""
     bootstrap, topics = deployment.site.bootstrap, deployment.topics
     return Output(
         decisions=[take_decision(record) for record in read_topic(bootstrap, topics.decisions)],
@@ -39,12 +39,12 @@ def read_topic(bootstrap: str, topic: str) -> list[Record]:
 
 
 def await_committed(deployment: Deployment, timeout_s: float) -> dict[int, int]:
-    """Wait until the group has committed the end of every partition; return what is missing after `timeout_s`."""
+    """Wait until the group has committed the end of every partition; return the missing offsets after `timeout_s`."""
     return asyncio.run(_await_committed(deployment, timeout_s))
 
 
 def uncommitted(deployment: Deployment) -> dict[int, int]:
-    """Return how many offsets of each partition the group has not committed; what is committed to its end is absent."""
+    """Return by partition how many offsets the group has not committed; only partitions with some."""
 
     async def look() -> dict[int, int]:
         async with consumer(deployment.site.bootstrap, deployment.name) as client:

@@ -1,4 +1,4 @@
-"""For how long nothing was appended to a topic, and for how long a plain producer beside the workers had to wait."""
+"""Times in which nothing was appended to a topic, and the wait of a plain producer beside the workers."""
 
 import asyncio
 import threading
@@ -13,13 +13,13 @@ from tests.chaos.oracles.books import consumer, partitions_of
 
 PROBE_S = 0.05
 PROBE_ASK_MS = 500
-"""A plain producer that gives up a request so soon finds a new leader as soon as there is one."""
+"""Short timeout of the plain producer, so that it finds a new leader as soon as there is one."""
 
 END_S = 30.0
 
 
 class Probe:
-    """Produce a record to each partition of topics every PROBE_S, with idempotence and nothing else. A context."""
+    """Produce a record to each partition of topics every PROBE_S, with idempotence only. A context."""
 
     def __init__(self, bootstrap: str, topics: Sequence[str], partitions: int) -> None:
         self._bootstrap = bootstrap
@@ -63,9 +63,9 @@ Span = tuple[float, float]
 
 
 def gaps_s(bootstrap: str, topic: str, spans: Sequence[Span]) -> list[float]:
-    """Return for each span the longest time in it between two records that follow each other in their partition.
+    """Return for each span the longest time between two successive records of one partition in it.
 
-    The topic's records bear the time at which their broker appended them.
+    The topic's records have the time at which their broker appended them.
     """
     times = asyncio.run(_times(bootstrap, topic))
     return [max((_longest_ms(one, span) for one in times), default=0.0) / 1000 for span in spans]

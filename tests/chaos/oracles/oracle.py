@@ -1,4 +1,4 @@
-"""What must have come out of what went in. Pure: records in, findings out; `books` reads them from the broker."""
+"""The expected outputs of an input. Pure: records in, findings out; `books` reads the records from the broker."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ class Record(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """A decision, taken apart: `body` is all but its times, and but what a telling worker added, which is `extra`."""
+    """A parsed decision: `body` is all except its times and `extra`, which a telling worker added."""
 
     name: bytes
     partition: int
@@ -36,27 +36,29 @@ class Decision(NamedTuple):
 
 @dataclass(slots=True)
 class Finding:
-    """What a check saw: figures, and in a sentence each what is wrong."""
+    """The result of a check: figures, and a sentence for each fault."""
 
     numbers: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
     def miss(self, what: str, examples: Iterable[object]) -> None:
-        """Note a failure if there are examples of it."""
+        """Record a failure if there are examples of it."""
         found = list(examples)
         if found:
             shown = ", ".join(str(one) for one in found[:EXAMPLES])
             self.failures.append(f"{len(found)} {what}: {shown}{', ...' if len(found) > EXAMPLES else ''}")
 
     def add(self, other: "Finding") -> None:
-        """Take over what another check saw."""
+        """Add the result of another check."""
         self.numbers |= other.numbers
         self.failures += other.failures
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What the input topic asks for: the first of each good id, with its place; and where the bad events are."""
+    """The demands of the input topic: the first event of each good id, with its place; and the places of the bad
+    events.
+    """
 
     good: Mapping[bytes, tuple[int, int]]  # (partition, offset) by id
     bad: frozenset[tuple[int, int]]
@@ -65,7 +67,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What came out."""
+    """All outputs."""
 
     decisions: Sequence[Decision]
     letters: Counter[tuple[str, int, int]]  # by (topic, partition, offset)
@@ -73,7 +75,7 @@ class Output:
 
 
 def take_input(records: Iterable[Record]) -> Input:
-    """Read the input as it stands in its topic, each partition in order."""
+    """Read the records of the input topic, each partition in order."""
     good: dict[bytes, tuple[int, int]] = {}
     bad = set()
     repeats = 0
@@ -86,7 +88,7 @@ def take_input(records: Iterable[Record]) -> Input:
 
 
 def take_decision(record: Record) -> Decision:
-    """Take a decision apart."""
+    """Parse a decision."""
     value, mark, extra = record.value.partition(EXTRA)
     start = value.index(TIMES)
     end = value.index(b"}", start) + 1
@@ -114,7 +116,7 @@ def take_alerts(records: Iterable[Record]) -> Counter[str]:
 
 
 def exactly_once(asked: Input, out: Output, topic: str) -> Finding:
-    """Hold that each good id is decided once, where it came in, in order; that each bad event is a dead letter, once.
+    """Check that each good id is decided once, on its partition, in order; that each bad event has one dead letter.
 
     And that no event raised two alerts.
     """
@@ -154,14 +156,14 @@ def exactly_once(asked: Input, out: Output, topic: str) -> Finding:
 
 
 def same_bytes(calm: Output, out: Output) -> Finding:
-    """Hold that every decision equals that of the uninterrupted run in every byte apart from its times."""
+    """Check that every decision equals that of the uninterrupted run in every byte except its times."""
     return _same(
         calm, out, "decisions that differ from the uninterrupted run", _difference, lambda d: (d.body, d.extra)
     )
 
 
 def same_cards(calm: Output, out: Output) -> Finding:
-    """Hold that every decision saw the same features of its card as in the uninterrupted run."""
+    """Check that every decision saw the same features of its card as in the uninterrupted run."""
     finding = _same(calm, out, "decisions with other card features", lambda _, __: "", lambda d: d.extra["card"])
     finding.numbers["cards_compared"] = len(out.decisions)
     return finding

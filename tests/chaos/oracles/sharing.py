@@ -1,4 +1,4 @@
-"""How fresh the counts were that span partitions. Pure: decisions of telling workers in, findings out."""
+"""How fresh the counts over several partitions were. Pure: decisions of telling workers in, findings out."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ class _Rows(NamedTuple):
 def shared_counts(
     asked: Input, out: Output, *, behind_s: float, usually_s: float | None = None, unsettled: Spans = ()
 ) -> Finding:
-    """Hold that counts over all partitions were never too high, and too low by what is younger than `behind_s` only.
+    """Check that counts over all partitions were never too high, and too low only by events younger than `behind_s`.
 
-    And of those that are too low, 99 in 100 by what is younger than `usually_s` only.
+    And that 99 in 100 of them are too low only by events younger than `usually_s`.
 
-    Each event was told how many attempts its merchant, device, IP address, account and address had seen. That is all
-    of its own partition before it, and of the others at most what had been decided by then and at least what had been
-    decided `behind_s` before its poll. The last does not hold in `unsettled` spans, in which a worker was gone and had
-    not caught up. Windows are longer than the traffic, so that nothing leaves them.
+    Each event saw a number of attempts of its merchant, device, IP address, account and address. It must include all
+    events of its own partition before it. Of other partitions it includes at most those decided by then and at least
+    those decided `behind_s` before its poll. The lower limit does not hold in `unsettled` spans, in which a worker was
+    gone or had not caught up. Windows are longer than the traffic, so no event leaves them.
     """
     finding = Finding()
     rows = [made for made in out.decisions if made.name in asked.good]
@@ -88,9 +88,9 @@ def shared_counts(
 
 
 def _compare(rows: _Rows) -> tuple[int, int, NDArray[np.int64]]:
-    """Return how many were told too much, how many lack some of their own partition, and for judged rows an age.
+    """Return how many counts were too high, how many lack events of their own partition, and an age for judged rows.
 
-    The age is for how long the oldest event of another partition that was not yet counted had been decided, in ms.
+    The age in ms: how long before, the oldest missing event of another partition had been decided.
     """
     high = short = 0
     ages = []

@@ -1,4 +1,4 @@
-"""The oracle sees what it is for: each fault here is one that a worker could commit."""
+"""The oracle detects each fault that a worker could commit."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -30,7 +30,7 @@ BATCH = 500
 
 
 def run(traffic: Traffic, *, skip: int = -1, at_ms: int = 0) -> tuple[Input, Output]:
-    """Put traffic through the real engine as one worker would; leave out the event at place `skip`."""
+    """Score traffic with the real engine as one worker would; leave out the event at place `skip`."""
     engine = telling(build_engine(Settings()))
     went_in: list[Record] = []
     ends = Counter[int]()
@@ -74,7 +74,7 @@ def changed(out: Output, change: Callable[[list[Decision]], list[Decision]]) -> 
     return Output(change(list(out.decisions)), out.letters, out.alerts)
 
 
-def test_the_real_engine_balances_the_books(books: tuple[Input, Output], parted: tuple[Input, Output]) -> None:
+def test_the_outputs_of_the_real_engine_are_exact(books: tuple[Input, Output], parted: tuple[Input, Output]) -> None:
     for asked, out in (books, parted):
         assert exactly_once(asked, out, TOPIC).failures == []
         assert same_bytes(out, out).failures == []
@@ -122,7 +122,7 @@ def test_dead_letters_that_are_missing_wrong_or_repeated_are_seen(books: tuple[I
         f"1 bad events with several dead letters: {coordinates[0][1:]}"
     ]
     others = Output(out.decisions, Counter([*coordinates, ("merchants", 0, 1), ("merchants", 0, 1)]), Counter())
-    assert exactly_once(asked, others, TOPIC).failures == [], "each worker buries what it cannot read of merchants"
+    assert exactly_once(asked, others, TOPIC).failures == [], "letters about merchants must not count"
     assert exactly_once(asked, again, TOPIC).numbers["letters_again"] == 1
 
 
@@ -144,7 +144,7 @@ def test_one_event_lost_from_the_state_changes_bytes_and_card_digests(books: tup
     assert "probability" in same_bytes(out, forgetful).failures[0]
 
 
-def test_times_do_not_count(books: tuple[Input, Output]) -> None:
+def test_times_are_not_compared(books: tuple[Input, Output]) -> None:
     _, out = books
     _, later = run(Traffic(events=3_000, mix=Mix(bad=0.01)), at_ms=77)
     assert out.decisions[0].times != later.decisions[0].times
@@ -160,7 +160,7 @@ def test_shared_counts_of_one_worker_are_exact(parted: tuple[Input, Output]) -> 
 
 @pytest.mark.parametrize("entity", range(len(ENTITIES)))
 @pytest.mark.parametrize(("by", "failure"), [(1, "above what had been decided"), (-1, "own partition")])
-def test_a_shared_count_that_is_off_is_seen(books: tuple[Input, Output], entity: int, by: int, failure: str) -> None:
+def test_a_wrong_shared_count_is_seen(books: tuple[Input, Output], entity: int, by: int, failure: str) -> None:
     def bend(made: list[Decision]) -> list[Decision]:
         row = next(n for n, d in enumerate(made) if d.extra["shared"][entity][0] and d.extra["shared"][entity][1] > 0)
         shared = [list(pair) for pair in made[row].extra["shared"]]
@@ -174,12 +174,12 @@ def test_a_shared_count_that_is_off_is_seen(books: tuple[Input, Output], entity:
     assert failure in finding.failures[0]
 
 
-def test_a_shared_count_that_lags_is_seen_but_in_unsettled_spans(parted: tuple[Input, Output]) -> None:
+def test_a_shared_count_that_lags_is_seen_except_in_unsettled_spans(parted: tuple[Input, Output]) -> None:
     asked, out = parted
     entity, found = 0, {}
 
     def lag(made: list[Decision]) -> list[Decision]:
-        """Let the last decision of each partition know nothing of the others at its merchant."""
+        """Lower the last count of each partition to its own events at its merchant."""
         for partition in range(3):
             row = max(n for n, d in enumerate(made) if d.partition == partition)
             key, told = made[row].extra["shared"][entity]

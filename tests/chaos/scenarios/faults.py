@@ -1,4 +1,6 @@
-"""Brokers that go away, produces that fail or hang: the worker ends clearly or goes on, and the next one carries on."""
+"""Brokers that go away, produces that fail or hang: the worker ends with a cause or continues, and the next one takes
+over.
+"""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ DEADLINE_S = BASE["emit"]["ack_timeout_s"] + BASE["watch"]["drain_s"] + 5.0
 """From a produce that is never acknowledged to the end of the process: the two deadlines of the settings, and slack."""
 
 OUTAGE_S = 20.0
-"""Longer than any deadline of the settings but the broker's return."""
+"""Longer than all deadlines of the settings except the broker's return."""
 
 APPLY_S = 10.0
 TOO_SMALL = {"max.message.bytes": "100"}
@@ -40,7 +42,7 @@ def broker_restarts(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def produce_fails(place: Site, scale: Scale) -> Finding:
-    """Break produces of decisions and of rows: before or after they are written, once or for good, or by refusal."""
+    """Fail produces of decisions and of rows: before or after they are written, once or forever, or by a refusal."""
     traffic = traffic_of(scale)
     with staged(place, "produce-fails", traffic, scale) as stage:
         faults = [
@@ -62,7 +64,7 @@ def produce_fails(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def produce_hangs(place: Site, scale: Scale) -> Finding:
-    """Swallow produces of decisions and of rows: no answer ever."""
+    """Drop produces of decisions and of rows: they are never answered."""
     traffic = traffic_of(scale)
     with staged(place, "produce-hangs", traffic, scale) as stage:
         for number in stage.each_fault(2 * max(1, scale.faults // 8)):
@@ -96,7 +98,9 @@ def _refusing(stage: Stage, topic: str) -> Iterator[None]:
 
 
 def _break(stage: Stage, what: str, breaking: AbstractContextManager[None], *, must_end: bool) -> None:
-    """Let a fault happen; a worker that cannot go on has to end itself in time, and clearly. Then comes the next."""
+    """Let a fault happen. A worker that cannot continue must end itself in time, with a cause. Then the next one
+    starts.
+    """
     worker = stage.crew.workers[0]
     before = len(worker.ends)
     missed = len(stage.finding.failures)

@@ -1,4 +1,6 @@
-"""Brokers that stop answering: frozen with a produce in hand, or deaf to produces for longer than a worker waits."""
+"""Brokers that stop answering: frozen with a produce in their socket, or silent to produces for longer than a worker
+waits.
+"""
 
 import signal
 import time
@@ -21,9 +23,9 @@ GENERATIONS = 2
 
 @scenario
 def frozen_broker(place: Site, scale: Scale) -> Finding:
-    """Freeze the broker with decisions or rows in its hands, with the worker or without, until workers have given up.
+    """Freeze the broker with decisions or rows in its socket, with the worker or without, until workers have given up.
 
-    What they sent lies in its sockets, and is written when it wakes, beside what their successors ask.
+    The bytes in its sockets are handled when it wakes, beside the requests of the successors.
     """
     traffic = traffic_of(scale)
     with staged(place, "frozen-broker", traffic, scale) as stage:
@@ -38,7 +40,7 @@ def frozen_broker(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def produces_swallowed(place: Site, scale: Scale) -> Finding:
-    """Swallow every produce of a kind until two workers, one after the other, have given up: nobody answers twice."""
+    """Drop every produce of a kind until two workers, one after the other, have given up: no event is decided twice."""
     traffic = traffic_of(scale)
     with staged(place, "swallowed", traffic, scale) as stage:
         fields = ("decisions", "card_profiles")
@@ -52,7 +54,7 @@ def produces_swallowed(place: Site, scale: Scale) -> Finding:
 
 
 def _freeze(place: Site, stage: Stage, field: str, *, is_pair: bool) -> None:
-    """Freeze the broker when it is about to get a produce, and perhaps the worker with it; wake both."""
+    """Freeze the broker just before it gets a produce, and maybe the worker with it; wake both."""
     worker = stage.crew.workers[0]
 
     def strike() -> None:

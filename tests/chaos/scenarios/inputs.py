@@ -1,4 +1,4 @@
-"""Difficult input: transactions of which many are rolled back, and floods of events that cannot be decided."""
+"""Difficult input: many aborted transactions, and many events that cannot be decided."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ LOW: Mapping[str, Any] = {"poison": {"window_events": 1_000, "max_ratio": 0.3, "
 
 
 class TransactionalFeed(Feed):
-    """Produce in transactions, and roll every third back. Half of what was rolled back is sent again, half is not."""
+    """Produce in transactions, and abort every third. Half of the aborted events are sent again."""
 
     async def _produce(self) -> None:
         producer = aiokafka.AIOKafkaProducer(
@@ -66,7 +66,7 @@ class TransactionalFeed(Feed):
 
 @scenario
 def transactional_upstream(place: Site, scale: Scale) -> Finding:
-    """Send in small transactions of which every third is rolled back, and kill the worker in between."""
+    """Send small transactions of which every third is aborted, and kill the worker in between."""
     traffic = traffic_of(scale, events=scale.events // 4, partitions=2)
     with staged(place, "transactions", traffic, scale, upstream=TransactionalFeed) as stage:
         kills: Counter[str] = Counter()
@@ -81,7 +81,7 @@ def transactional_upstream(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def poison_below_limit(place: Site, scale: Scale) -> Finding:
-    """Spoil every other event, which the limit allows: no good one suffers."""
+    """Make every other event bad, which the limit allows: every good one is decided."""
     traffic = traffic_of(scale, events=scale.events // 4, mix=FLOOD)
     with staged(place, "poison", traffic, scale, changes=HIGH) as stage:
         stage.finish()
@@ -91,7 +91,9 @@ def poison_below_limit(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def poison_above_limit(place: Site, scale: Scale) -> Finding:
-    """Spoil every other event, which the limit forbids: the worker stops. With a higher limit the next one goes on."""
+    """Make every other event bad, which the limit forbids: the worker stops. With a higher limit the next one
+    continues.
+    """
     traffic = traffic_of(scale, events=scale.events // 4, mix=FLOOD)
     with staged(place, "poisoned", traffic, scale, changes=LOW) as stage:
         stage.crew.workers[0].wanted = False

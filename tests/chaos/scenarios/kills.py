@@ -1,4 +1,4 @@
-"""Workers that are killed, at random and at the worst moments, and workers that are asked to go."""
+"""Workers that are killed, at random and at the worst moments, and workers that are asked to end."""
 
 import itertools
 import signal
@@ -14,15 +14,17 @@ from tests.chaos.stage import Scale, Stage, compare, reckon, scenario, staged, t
 from tests.chaos.workers import READY_S, End
 
 MOMENT_S = 12.0
-"""For how long to wait for a moment, with traffic flowing: flushes and commits come every second or so."""
+"""How long to wait for a moment, with traffic: flushes and commits come about every second."""
 
 SKIP_MAX = 3
-"""Requests of the kind that may pass before the one that the kill meets: the first of a flush, or a later one."""
+"""Requests of the kind that may pass before the one at which the worker is killed: the first of a flush, or a later
+one.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A moment at which a request is under way: `done` when the broker has done it and the worker does not know."""
+    """A moment at which a request is in flight; with `done` the broker has handled it unknown to the worker."""
 
     api: Api
     topics: tuple[str, ...] = ()
@@ -30,10 +32,10 @@ class Moment:
 
 
 RESTORE_SKIP_MAX = 2
-"""Requests that a restore makes in any case before the one that hangs."""
+"""Requests that every restore makes before the one that hangs."""
 
 GRACE_S = 8.0
-"""`watch.drain_s` of the settings, and the time that the process takes to end."""
+"""`watch.drain_s` of the settings, and the time in which the process ends."""
 
 ROWS = ("card_profiles", "shared_profiles")
 MOMENTS = {
@@ -51,7 +53,7 @@ COURSE = ("random", "flushed", "emitted", "restoring", "committing", "flushing",
 
 @scenario
 def kills_one_partition(place: Site, scale: Scale) -> Finding:
-    """Kill the worker of one partition again and again: every byte as if nothing had happened."""
+    """Kill the worker of one partition repeatedly: every byte is that of an uninterrupted run."""
     traffic = traffic_of(scale)
     with staged(place, "kills-one", traffic, scale) as stage:
         _kill_all_along(stage)
@@ -61,7 +63,7 @@ def kills_one_partition(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def kills_several_partitions(place: Site, scale: Scale) -> Finding:
-    """Kill the worker of four partitions again and again: every card as if nothing had happened."""
+    """Kill the worker of four partitions repeatedly: every card is that of an uninterrupted run."""
     traffic = traffic_of(scale, partitions=4)
     with staged(place, "kills-several", traffic, scale, telling=True) as stage:
         _kill_all_along(stage, first=len(COURSE) // 2)
@@ -73,7 +75,7 @@ def kills_several_partitions(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def sigterm(place: Site, scale: Scale) -> Finding:
-    """Ask the worker to go in the middle, again and again: it goes with status 0 in its time, and leaves no trace."""
+    """Send SIGTERM in the middle, repeatedly: the worker ends in time with status 0, and outputs are exact."""
     traffic = traffic_of(scale)
     with staged(place, "sigterm", traffic, scale) as stage:
         took: dict[str, list[float]] = {"flowing": [], "restoring": []}
@@ -93,7 +95,7 @@ def sigterm(place: Site, scale: Scale) -> Finding:
 
 
 def _stop_in_restore(stage: Stage) -> float:
-    """Kill the worker, ask the next one to go while it waits for what a restore reads, and return how long it took.
+    """Kill the worker, send SIGTERM to the next one while its restore waits for a read, and return the time it took.
 
     Raises:
         TimeoutError: it did not restore, or did not end within its time.
@@ -140,7 +142,7 @@ def _kill_all_along(stage: Stage, *, first: int = 0) -> None:
 
 
 def kill(stage: Stage, name: str, kills: Counter[str], number: int = 0) -> None:
-    """Kill a worker at a moment; if the moment does not come, say so and kill it all the same."""
+    """Kill a worker at a moment; if the moment does not come, record that and kill it all the same."""
     if name in {"random", "restoring", "starting"}:
         time.sleep(stage.choose.uniform(0.0, 1.0))
         _end(stage, number, kills, "random")

@@ -1,4 +1,4 @@
-"""A network that delivers late: what a worker has sent lies there until another has its partition, and arrives then."""
+"""A network that delivers late: requests of a worker are held until another one owns its partition."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ BRISK: Mapping[str, Any] = {
     "state": {"flush_interval_s": 0.25},
     "emit": {"ack_timeout_s": 2.0},
 }
-"""Sessions that end soon, flushes and commits that come often, and much in flight."""
+"""Short sessions, frequent flushes and commits, and many requests in flight."""
 
 ONE_BY_ONE = merged(BRISK, {"consume": {"batch_max_events": 1, "partition_max_batches": 1}})
 SLOW_S = 0.02
-"""For each produce of a worker that takes one event after the other: its backlog takes many flushes."""
+"""For each produce of a worker that applies one event at a time: its backlog takes many flushes."""
 
 MIX = Mix(repeated=0.02, bad=0.02)
 OUTPUTS = ("decisions", "alerts", "dead_letters")
@@ -31,21 +31,21 @@ MARKER = b'"eviction_cursors":'
 """In every marker, and in no row."""
 
 ENDINGS = ("killed", "left", "frozen")
-"""What becomes of a worker whose bytes are held: killed at once, left alone, or frozen until they are through."""
+"""The fate of a worker whose bytes are held: killed at once, left running, or frozen until they have arrived."""
 
 MOMENT_S = 15.0
-"""For a request to come, for its answer, and for the end of a worker that has to end."""
+"""For a request to come, for its answer, and for the end of a worker that must end."""
 
 FLOOD_S = 0.75
-"""Of traffic at full rate when bytes begin to be held, so that there are many."""
+"""Events at full rate when bytes begin to be held, so that there are many."""
 
 WAKE_S = 2.5
-"""Several heartbeats: for so long traffic goes on when a worker hears late what the group has answered."""
+"""Several heartbeats: traffic continues this long while a worker receives the group's answers late."""
 
 
 @scenario
 def late_outputs(place: Site, scale: Scale) -> Finding:
-    """Hold a worker's outputs until another has its partition: what arrives then is not published a second time."""
+    """Hold a worker's outputs until another owns its partition: when they arrive, no event is decided twice."""
     traffic = traffic_of(scale, mix=MIX)
     course = [(OUTPUTS, ending) for ending in ENDINGS] + [((field,), "killed") for field in OUTPUTS]
     with staged(place, "late-outputs", traffic, scale, workers=2, hired=(0,), telling=True, changes=BRISK) as stage:
@@ -70,10 +70,10 @@ def late_outputs(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def late_rows(place: Site, scale: Scale) -> Finding:
-    """Hold a dead worker's rows until the next owner is at work; that one dies soon: the third must not count them.
+    """Hold a dead worker's rows until the next owner runs; that one dies soon: the third must not apply the rows.
 
-    They know more of the input than the second owner has made durable, and none of that is decided. An owner that
-    counted them would take those events for repeats.
+    They include more input than the second owner has made durable, and these events have no decision. An owner that
+    applied the rows would skip the events as repeats.
     """
     traffic = traffic_of(scale, mix=MIX)
     with staged(place, "late-rows", traffic, scale, workers=2, hired=(0,), telling=True, changes=BRISK) as stage:
@@ -106,7 +106,7 @@ def late_rows(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def late_group_answers(place: Site, scale: Scale) -> Finding:
-    """Hold what the group answers a worker, or its commits, until another has its partition; then let it hear."""
+    """Hold the group's answers to a worker, or its commits, until another owns its partition; then deliver them."""
     traffic = traffic_of(scale, partitions=2, mix=MIX)
     course = (Api.SYNC_GROUP, Api.HEARTBEAT, Api.JOIN_GROUP, Api.OFFSET_COMMIT)
     with staged(place, "late-group", traffic, scale, workers=2, hired=(0,), telling=True, changes=BRISK) as stage:
@@ -119,7 +119,7 @@ def late_group_answers(place: Site, scale: Scale) -> Finding:
                 come = rule.applied if fault is Fault.HOLD else rule.done
                 _flood_until(stage, come, f"{course[number].name} of a worker that joins")
                 stage.crew.workers[1].wanted = False
-                _drain(stage)  # the other has both partitions
+                _drain(stage)  # the other owns both partitions
                 _deliver(stage, rule)
                 stage.flowing_until(lambda: False, WAKE_S)
             if stage.crew.workers[1].runs:
@@ -139,7 +139,7 @@ def _rule(stage: Stage, worker: int, api: Api, fields: Sequence[str] = (), **opt
 
 
 def _marker(stage: Stage, worker: int, **options: Any) -> Rule:
-    """Make a rule for the next marker of a worker that closes a flush."""
+    """Make a rule for the next marker of a worker that ends a flush."""
     return _rule(stage, worker, Api.PRODUCE, ("card_profiles",), having=MARKER, times=1, **options)
 
 
@@ -154,7 +154,7 @@ def _add(stage: Stage, *rules: Rule) -> Rule:
 
 @contextmanager
 def _late(stage: Stage, *rules: Rule) -> Iterator[None]:
-    """Let go of what rules hold on the way out, whatever happens."""
+    """Release what rules hold when the context ends, also after an error."""
     try:
         yield
     finally:
@@ -164,7 +164,7 @@ def _late(stage: Stage, *rules: Rule) -> Iterator[None]:
 
 
 def _flood_until(stage: Stage, event: threading.Event, what: str) -> None:
-    """Let traffic flow at full rate for a moment, then a trickle, until something happens.
+    """Send traffic at full rate for a moment, then slowly, until something happens.
 
     Raises:
         TimeoutError: it does not.
@@ -179,7 +179,7 @@ def _until(stage: Stage, event: threading.Event, what: str) -> None:
 
 
 def _hand_over(stage: Stage, heir: int, decides: Rule | None = None) -> None:
-    """Start the other worker, and wait until it has taken over and decides; by a rule for that, which then stays."""
+    """Start the other worker; wait until it has taken over and decides, observed by a rule, which stays."""
     rule = _add(stage, decides or _rule(stage, heir, Api.PRODUCE, ("decisions",)))
     stage.crew.hire(heir)
     _until(stage, rule.done, "a decision of the next owner")
@@ -188,7 +188,7 @@ def _hand_over(stage: Stage, heir: int, decides: Rule | None = None) -> None:
 
 
 def _deliver(stage: Stage, rule: Rule) -> None:
-    """Let through what is held, and wait until the broker has answered all of it; note how much it was."""
+    """Deliver held requests; wait until the broker has answered all of them, and count them."""
     held = rule.held
     stage.proxy.release(rule)
     stage.finding.numbers["held"] = stage.finding.numbers.get("held", 0) + held
@@ -196,7 +196,7 @@ def _deliver(stage: Stage, rule: Rule) -> None:
 
 
 def _drain(stage: Stage) -> None:
-    """Send more, and wait until all of it is committed: each partition has an owner that takes it in.
+    """Send more, and wait until all of it is committed: each partition has an owner that applies it.
 
     Raises:
         TimeoutError: it is not.

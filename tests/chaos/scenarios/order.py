@@ -32,4 +32,4 @@ SCENARIOS = (
 )
 
 CLUSTERED = (three_brokers, stuck_follower)
-"""Those that take place on three brokers."""
+"""Those with three brokers."""

@@ -1,8 +1,8 @@
-"""Three brokers, some of them killed, frozen, restarted: what workers do meanwhile, and for how long nothing comes.
+"""Three brokers, some of them killed, frozen, restarted: what workers do, and how long no decision comes.
 
 Workers have the default settings. Each outage is measured twice in one run: between two decisions, and between two
-records of a plain producer, whose topics lie where the input lies and where the decisions lie. The longer of these two
-is what Kafka itself needs.
+records of a plain producer, whose topics have the leaders of the input and of the decisions. The longer of these two is
+Kafka's own time.
 """
 
 import math
@@ -23,13 +23,13 @@ WORKERS = 2
 PARTITIONS = 2
 RATE = 200.0
 EVENTS = 200_000
-"""More than come at that rate."""
+"""More than are sent at that rate."""
 
 CALM_S = 4.0
-"""Of traffic before an outage, so that the log shows when it began."""
+"""Traffic before an outage, so that the log shows its beginning."""
 
 BEYOND_S = 3.0
-"""Of what Kafka itself needs: how much longer there may be no decision."""
+"""Beyond Kafka's own time: how much longer there may be no decision."""
 
 GAP, NEEDED = "_gap_s", "_kafka_s"
 """Ends of the names of figures: without a decision, and without a record of the plain producer."""
@@ -39,18 +39,18 @@ FROZEN_S = 20.0
 
 
 class NimbleFeed(Feed):
-    """Give a request up soon, so that a broker that does not answer holds up the workers and not their input."""
+    """Give up a request early, so that a frozen broker delays the workers and not their input."""
 
     ask_ms = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """One kind of outage: `strike` returns once every node is told to run again."""
+    """One kind of outage: `strike` returns once every node is started again."""
 
     name: str
     strike: Callable[[ClusterSite, Stage], None]
-    is_of_brokers: bool = True  # else Kafka's own need is no measure of the gap
+    is_of_brokers: bool = True  # else Kafka's own time does not bound the gap
 
 
 def _leader_killed(place: ClusterSite, stage: Stage) -> None:
@@ -92,7 +92,7 @@ def _input_frozen(place: ClusterSite, stage: Stage) -> None:
 
 
 def _pair_frozen(place: ClusterSite, stage: Stage) -> None:
-    """Freeze a worker together with the leader of what it writes: both wake up beside their successors."""
+    """Freeze a worker together with the leader of the topics it writes: both wake up beside their successors."""
     stage.crew.freeze(0)
     try:
         _frozen(place, place.cluster.leader(stage.deployment.topics.decisions))
@@ -134,12 +134,12 @@ OUTAGES = (
 
 @scenario
 def three_brokers(place: ClusterSite, scale: Scale) -> Finding:
-    """Kill, freeze and restart brokers under two workers: nothing is lost or doubled, and no gap is of their making."""
+    """Kill, freeze and restart brokers under two workers: nothing is lost or doubled, and no gap is due to them."""
     return suffer(place, scale, OUTAGES if scale.every_kind else OUTAGES[:1])
 
 
 def suffer(place: ClusterSite, scale: Scale, outages: Sequence[Outage]) -> Finding:
-    """Let outages come over two workers, one after the other, and hold the books and the gaps to what they must be."""
+    """Let outages happen to two workers, one after the other, and check outputs and gaps."""
     traffic = traffic_of(scale, events=EVENTS, partitions=PARTITIONS)
     spans: list[Span] = []
     changes = merged(DEFAULTS, REPLICATED)
@@ -168,7 +168,7 @@ def suffer(place: ClusterSite, scale: Scale, outages: Sequence[Outage]) -> Findi
 
 
 def _overcome(place: ClusterSite, stage: Stage, outage: Outage) -> Span:
-    """Let an outage come and pass; return when it was, all but the calm before it."""
+    """Let an outage happen and end; return its span, without the quiet time before it."""
     time.sleep(CALM_S)
     ended = len(stage.crew.ends)
     begin = time.time()

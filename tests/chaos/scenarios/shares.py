@@ -1,4 +1,4 @@
-"""Several workers that share the partitions, come and go, and follow each other's state."""
+"""Several workers share the partitions, come and go, and follow each other's state."""
 
 import itertools
 import time
@@ -15,23 +15,23 @@ from tests.chaos.stage import Scale, Stage, compare, reckon, scenario, staged, t
 WORKERS = 3
 PARTITIONS = 6
 USUALLY_S = 1.0
-"""How old what another worker decided may be before it counts here, 99 times in 100: `state.flush_interval_s`."""
+"""Largest age of another worker's decision that does not count here yet, for 99 of 100: `state.flush_interval_s`."""
 
 BEHIND_S = 2.5
-"""How old it may ever be: three workers, a broker and a feed share two cores, and any of them may have to wait."""
+"""Largest such age for all: three workers, a broker and a feed share two cores, and any of them may have to wait."""
 
 CALM = 0.8
-"""Of the traffic: counts are only judged while nobody is gone."""
+"""Traffic before a worker goes: counts are judged only while no worker is gone."""
 
 SETTLE_S = 60.0
 CAUGHT_UP_S = 1.5
-"""A worker whose commits are no further behind than this, at the rate of the feed, has caught up."""
+"""A worker that is at most this far behind in its commits, at the rate of the feed, has caught up."""
 
 FROZEN_S = 15.0
-"""For a moment to freeze at, and for the end of a worker that wakes."""
+"""For the moment to freeze at, and for the end of a worker that wakes."""
 
 FLOOD_S = 0.5
-"""Of traffic at full rate while a worker freezes, so that it has more in hand than what is under way."""
+"""Events at full rate while a worker freezes, so that it holds more than the requests in flight."""
 
 FLOOD_SKIP = 20
 """Produces of that flood before the one at which it freezes: by then more wait behind each."""
@@ -41,7 +41,7 @@ COURSE = ("kill", "leave", "replace")
 
 @scenario
 def three_workers(place: Site, scale: Scale) -> Finding:
-    """Let three workers share six partitions, die, leave and come back: cards are exact, the rest is fresh."""
+    """Three workers share six partitions, die, leave and come back: cards are exact, other counts fresh."""
     traffic = traffic_of(scale, partitions=PARTITIONS)
     unsettled: list[tuple[float, float]] = []
     with staged(place, "three", traffic, scale, workers=WORKERS, telling=True) as stage:
@@ -64,10 +64,10 @@ def three_workers(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def frozen_worker(place: Site, scale: Scale) -> Finding:
-    """Freeze the worker that has the partition, let another take it over, and wake the first: it writes nothing.
+    """Freeze the owner of the partition, let another worker take over, and wake the first: it writes nothing.
 
-    It freezes when the broker has taken a batch of its decisions and it does not know: what came after waits in its
-    memory, checked and ready to go.
+    It freezes when the broker has accepted a batch of its decisions and the worker does not know it. Later batches wait
+    in its memory, checked and ready to be sent.
     """
     traffic = traffic_of(scale)
     with staged(place, "frozen", traffic, scale, workers=2, hired=(0,)) as stage:
@@ -82,7 +82,7 @@ def frozen_worker(place: Site, scale: Scale) -> Finding:
 
 @scenario
 def broker_restarts_two_workers(place: Site, scale: Scale) -> Finding:
-    """Kill and stop the broker under two workers that follow each other: both end or go on, and cards are exact."""
+    """Kill and stop the broker under two workers that follow each other: both end or continue, and cards are exact."""
     traffic = traffic_of(scale, partitions=4)
     with staged(place, "broker-two", traffic, scale, workers=2, telling=True) as stage:
         restarts = max(2, scale.faults // 8)
@@ -111,7 +111,7 @@ def _freeze(stage: Stage, number: int, heir: int) -> None:
     try:
         if not stage.flowing_until(rule.applied.is_set, FROZEN_S):
             raise TimeoutError("nothing was produced to freeze at")
-        stage.crew.hire(heir)  # ready once the session of the frozen one is over, and its partition restored
+        stage.crew.hire(heir)  # ready once the session of the frozen one is over and its partition restored
         stage.await_flow()
     finally:
         stage.proxy.lift(rule)
@@ -128,12 +128,12 @@ def _disturb(stage: Stage, what: str, worker: int, kills: Counter[str]) -> None:
         stage.crew.dismiss(worker, replaced=True)
     else:
         stage.crew.dismiss(worker)
-        settle(stage)  # the session of who left has to end before the others have its partitions
+        settle(stage)  # the session of a worker that left must end before the others own its partitions
         stage.crew.hire(worker)
 
 
 def settle(stage: Stage) -> None:
-    """Wait until the workers that are wanted are ready and have caught up.
+    """Wait until the wanted workers are ready and have caught up.
 
     Raises:
         TimeoutError: they do not within SETTLE_S.

@@ -1,8 +1,8 @@
-"""A follower that is stuck while its controller hears of it: the leader appends, and nothing is acknowledged.
+"""A follower is stuck while its controller still hears of it: the leader appends, and nothing is acknowledged.
 
-The worker halts, and what it had appended stands behind the high watermark, where no reader sees it. A successor that
-took the high watermark for the end answered all of it again, 180 of 500 events. A fence is only complete when every
-replica in sync has it, and with it what stands before it. The control runs the same without a fence: unless it finds
+The worker halts. Its appended records are behind the high watermark, where no reader sees them. A successor that took
+the high watermark for the end decided all of them again, 180 of 500 events. A fence is complete only when every replica
+in sync has it, and with it all records before it. The control runs the same without a fence: unless it finds
 duplicates, the scenario proves nothing.
 """
 
@@ -27,7 +27,9 @@ UNFENCED: Mapping[str, Any] = {"kafka": {"profile": {"fencing": False}}}
 
 @scenario
 def stuck_follower(place: ClusterSite, scale: Scale) -> Finding:
-    """Hold up a follower of `decisions` until the worker has halted and its successor decides: nothing comes twice."""
+    """Freeze a follower of `decisions` until the worker has halted and its successor decides: no event is decided
+    twice.
+    """
     control = _play(place, scale, "unfenced", UNFENCED)
     finding = _play(place, scale, "stuck", {})
     finding.numbers["decided_again_unfenced"] = control.numbers.get("decided_again", 0)

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.schedules`: play schedules of a seed, or one schedule again, and say what came of it."""
+"""`python -m tests.chaos.schedules`: play schedules of a seed, or one schedule again, and report the results."""
 
 import argparse
 import time
@@ -11,7 +11,7 @@ from tests.chaos.stage import FULL
 
 
 def main() -> int:
-    """Play, and return 1 if anything failed."""
+    """Play, and return 1 if a schedule failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.schedules", description=__doc__)
     parser.add_argument("--seed", type=int, default=FULL.seed)
     parser.add_argument("--first", type=int, default=0, help="number of the first schedule")
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def again(campaign: Campaign, schedule: Schedule, times: int) -> list[str]:
-    """Play one schedule several times, and say what its faults and its workers did."""
+    """Play one schedule several times; print its faults and the log lines of its workers."""
     print(schedule.words)
     failures = []
     for played in campaign.repeat(schedule, times):

@@ -1,4 +1,4 @@
-"""Many schedules, side by side on one broker; one that fails is made as short as it can be."""
+"""Many schedules, side by side on one broker; one that fails is made as short as possible."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -15,10 +15,10 @@ from tests.chaos.schedules.shrink import shrink
 from tests.chaos.stage import Scale, scenario
 
 LANES: Final = 5
-"""Schedules at a time. They wait most of their time: for sessions to end, for what is held."""
+"""Schedules at a time. They mostly wait: for sessions to end, for held requests."""
 
 TRIES: Final = 3
-"""Of a schedule while it is shrunk, side by side: the moments are drawn, the machine's pace is not."""
+"""Tries of a schedule while it is shrunk, side by side: its moments are fixed, the machine's pace is not."""
 
 SHRUNK_MAX: Final = 3
 """Failing schedules that are shrunk; all are reported."""
@@ -28,7 +28,9 @@ FULL_COUNT, SHORT_COUNT = 200, 5
 COMMAND: Final = "python -m tests.chaos.schedules"
 
 WITHOUT_FENCE: Final = "0:outputs:20:die:6"
-"""Without the broker's fence it makes decisions twice. Where that is not seen, schedules that hold prove nothing."""
+"""Without the broker's fence this schedule decides events twice. If that is not detected, passing schedules prove
+nothing.
+"""
 
 Say = Callable[[str], object]
 
@@ -97,10 +99,10 @@ class Campaign:
         return any(played.failures for played in self.repeat(schedule, TRIES))
 
     def _play_all(self, drawn: Sequence[tuple[int, Schedule]]) -> Iterable[tuple[int, Schedule, Played]]:
-        """Play schedules, those with a broker to themselves last and one after the other."""
+        """Play schedules; those with a broker of their own come last, one after the other."""
         if self._calm is None:
             calm = self._play(Schedule(()))
-            assert not calm.failures, f"without a fault: {calm.failures}"
+            assert not calm.failures, f"failures without a fault: {calm.failures}"
             self._calm = calm.output
         shared = [one for one in drawn if not one[1].is_alone]
         with ThreadPoolExecutor(LANES, "lane") as lanes:
@@ -125,5 +127,5 @@ class Campaign:
 
 
 def quiet() -> None:
-    """Say nothing of brokers that go away on purpose."""
+    """Log nothing of brokers that go away on purpose."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

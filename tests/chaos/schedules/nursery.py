@@ -1,7 +1,8 @@
-"""Workers without their seconds of imports: one process has loaded all that they need, and forks for each start.
+"""Start workers without their seconds of imports: one process has imported all that they need, and forks for each
+start.
 
-What a forked worker does from its command line on is what `tests.chaos.worker` does. The model bundle and the compiled
-kernels are those that the nursery has loaded.
+From its command line on, a forked worker does what `tests.chaos.worker` does. It uses the model bundle and the compiled
+kernels that the nursery has loaded.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ END_S = 10.0
 
 
 class Nursery:
-    """Run the process until the context is left; it takes all its workers with it, also when this process dies."""
+    """Run the process until the context ends; all its workers end with it, also if this process dies."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,7 +53,7 @@ class Nursery:
         self._process.stdout.close()
 
     def start(self, arguments: Sequence[str], log: Path) -> "Child":
-        """Fork a worker with these arguments, whose output goes to the end of a file."""
+        """Fork a worker with these arguments; its output is appended to a file."""
         with self._lock:
             return Child(self, int(self._ask("start", str(log), *arguments)))
 
@@ -64,7 +65,7 @@ class Nursery:
             return child.returncode
 
     def signal(self, child: "Child", number: int) -> None:
-        """Send a signal. Its process id is not another's: it is the nursery's to give free, which `poll` asks for."""
+        """Send a signal. The process id cannot be reused: only `poll`, through the nursery, releases it."""
         with self._lock:
             if child.returncode is None:
                 os.kill(child.pid, number)
@@ -79,7 +80,7 @@ class Nursery:
 
 
 class Child:
-    """A worker, with as much of `subprocess.Popen` as a crew asks for."""
+    """A worker, with the part of `subprocess.Popen` that a crew uses."""
 
     def __init__(self, nursery: Nursery, pid: int) -> None:
         self.pid = pid
@@ -96,7 +97,7 @@ class Child:
 
 
 class Fledgling(Worker):
-    """A place for a worker that comes from a nursery."""
+    """A worker's place in a crew, filled by a nursery."""
 
     def __init__(self, nursery: Nursery, number: int, arguments: Sequence[str], log: Path, port: int) -> None:
         super().__init__(number, arguments, log, port)
@@ -107,7 +108,7 @@ class Fledgling(Worker):
 
 
 def main() -> None:
-    """Load, then do what standard input asks until its end: one line asks, one line answers."""
+    """Load, then execute the lines of standard input until its end: each line has one line as answer."""
     _load()
     children: set[int] = set()
     try:
@@ -124,7 +125,7 @@ def main() -> None:
 
 
 def _load() -> None:
-    """Load all that a worker needs, and let whoever is forked find it loaded."""
+    """Load all that a worker needs, so that a forked worker has it already."""
     from streams.cli import worker  # noqa: F401 - the same
     from streams.config import wiring
     from streams.config.settings import Settings
@@ -148,7 +149,7 @@ def _fork(log: str, arguments: Sequence[str], children: set[int]) -> int:
 
 
 def _live(log: str, arguments: Sequence[str]) -> NoReturn:
-    """Be a worker, and end without returning to the nursery's loop."""
+    """Run a worker, and end without returning to the nursery's loop."""
     status = 1
     try:
         sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -161,7 +162,7 @@ def _live(log: str, arguments: Sequence[str]) -> NoReturn:
         status = work(arguments)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1
-    except BaseException:  # noqa: BLE001 - the last place where anybody can hear of it
+    except BaseException:  # noqa: BLE001 - the last place that can report an error
         traceback.print_exc()
     finally:
         with contextlib.suppress(OSError):

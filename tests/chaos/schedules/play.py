@@ -1,4 +1,4 @@
-"""Play one schedule against a broker: two workers, a short stream, the faults, and the books at the end."""
+"""Play one schedule against a broker: two workers, a short stream, the faults, and the check of the outputs."""
 
 import asyncio
 import functools
@@ -41,10 +41,10 @@ SETTINGS: Mapping[str, Any] = {
     "watch": {"interval_s": 0.25, "stall_s": 8.0, "settle_s": 20.0, "drain_s": 3.0},
     "policy": {"inline": {"version": "chaos", "global": {"review": 400, "step_up": 800, "block": 900}}},
 }
-"""Everything soon: sessions, flushes, commits, deadlines. And a policy that makes an alert of each twentieth event."""
+"""Short sessions, flushes, commits and deadlines, and a policy that makes an alert of each twentieth event."""
 
 UNFENCED: Mapping[str, Any] = {"kafka": {"profile": {"fencing": False}}}
-"""To show that schedules find what the broker's fence is for."""
+"""Without the fence, to show that schedules detect what it prevents."""
 
 START_S = 6.0
 LOOK_S = 0.05
@@ -52,14 +52,14 @@ DRAIN_S = 45.0
 """From the last event and the last fault to the last commit."""
 
 ARRIVAL_S = 5.0
-"""For the broker to answer what was held to the end."""
+"""For the broker to answer requests that were held to the end."""
 
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played:
-    """What came of a schedule: what is wrong, in sentences, and which of its faults had their moment."""
+    """The result of a schedule: what is wrong, in sentences, and the faults whose moment came."""
 
     failures: tuple[str, ...]
     came: tuple[Fault, ...]
@@ -76,7 +76,7 @@ def events() -> tuple[Event, ...]:
 
 
 def play(place: Site, nursery: Nursery, schedule: Schedule, calm: Output | None, *, fencing: bool = True) -> Played:
-    """Play a schedule; `calm` is what comes out of the stream without a fault."""
+    """Play a schedule; `calm` is the output of the stream without a fault."""
     begun = time.monotonic()
     changes = SETTINGS if fencing else merged(SETTINGS, UNFENCED)
     name = f"schedule-{next(_numbers):05}"  # all of one length: no name is part of another
@@ -114,7 +114,9 @@ def play(place: Site, nursery: Nursery, schedule: Schedule, calm: Output | None,
 
 
 class _Faults:
-    """The faults of a schedule, waiting for their moments. A context: in the end all are over and nothing is held."""
+    """The faults of a schedule, waiting for their moments. A context: at its end all faults are over and nothing is
+    held.
+    """
 
     def __init__(self, place: Site, deployment: Deployment, crew: Crew, schedule: Schedule) -> None:
         self.came: list[Fault] = []
@@ -122,7 +124,7 @@ class _Faults:
         self._crew = crew
         self._rules: list[tuple[Fault, Rule]] = []
         self._timers: list[threading.Timer] = []
-        self._over_s = 0.0  # monotonic: when the last fault that came is over
+        self._over_s = 0.0  # monotonic: end of the last fault that occurred
         for fault in schedule.faults:
             self._rules.append((fault, self._rule(deployment, fault)))
 
@@ -139,7 +141,7 @@ class _Faults:
             timer.join()
 
     def await_over(self) -> None:
-        """Wait until whatever has begun is over, and begin nothing more."""
+        """Wait until every fault that has begun is over; begin no more."""
         for _, rule in self._rules:
             if not rule.applied.is_set():
                 self._place.proxy.lift(rule)
@@ -149,7 +151,7 @@ class _Faults:
             timer.join()
 
     def await_arrival(self) -> None:
-        """Wait until the broker has answered what it got late."""
+        """Wait until the broker has answered the requests that were held."""
         for fault, rule in self._rules:
             if rule.held and fault.deed in (Deed.HOLD, Deed.DIE):
                 rule.done.wait(ARRIVAL_S)
@@ -172,7 +174,7 @@ class _Faults:
         )
 
     def _strike(self, fault: Fault) -> None:
-        """Do, in the proxy's thread, what the moment of a fault brings; that of one which holds all comes once."""
+        """Carry out a fault at its moment, in the proxy's thread. One that holds all requests is carried out once."""
         if fault in self.came:
             return
         self.came.append(fault)
@@ -205,7 +207,7 @@ _BREAKAGES: Mapping[Deed, tuple[Breakage, bool]] = {
     Deed.LOSE: (Breakage.LOSE_ANSWER, False),
     Deed.KILL: (Breakage.LOSE_ANSWER, False),
 }
-"""What becomes of the request, and whether of all that come until the fault is over."""
+"""The fate of the request, and whether it applies to all requests until the fault is over."""
 
 
 def _worker(nursery: Nursery, deployment: Deployment, number: int) -> Fledgling:
@@ -214,7 +216,7 @@ def _worker(nursery: Nursery, deployment: Deployment, number: int) -> Fledgling:
 
 
 def _await_ready(crew: Crew) -> None:
-    """Wait until all workers are ready, but no longer than START_S: a fault may have met them already."""
+    """Wait until all workers are ready, at most START_S: a fault may have ended them already."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and not all(worker.is_ready for worker in crew.workers):
         time.sleep(LOOK_S)
@@ -226,7 +228,7 @@ def _create(config: Path) -> None:
 
 
 async def _delete(deployment: Deployment) -> None:
-    """Delete the topics: hundreds of schedules leave no logs behind."""
+    """Delete the topics, so that hundreds of schedules leave no logs behind."""
     admin = AIOKafkaAdminClient(bootstrap_servers=deployment.site.bootstrap)
     await admin.start()
     try:

@@ -1,4 +1,6 @@
-"""Schedules of faults as values: drawn from a seed, in words, and as a text that can be played again. Pure."""
+"""Schedules of faults as values: drawn from a seed, described in words, and written as a text that can be played again.
+Pure.
+"""
 
 import random
 from collections.abc import Mapping
@@ -12,13 +14,13 @@ from tests.chaos.scenarios.late import MARKER, OUTPUTS, ROWS
 WORKERS: Final = 2
 FAULTS_MAX: Final = 4
 RESTART_SHARE: Final = 0.05
-"""Of all schedules: in these, one fault is of the broker, which is everybody's. They are played alone."""
+"""Share of schedules with one fault of the broker, which all workers share. They are played alone."""
 
 SECONDS: Final[Mapping[float, int]] = {0.5: 1, 1.5: 1, 3.5: 2, 6.0: 2}
-"""How long faults last, and how often: shorter and longer than a takeover takes with `play.SETTINGS`."""
+"""Durations of faults and their shares: shorter and longer than a takeover with `play.SETTINGS`."""
 
 OUTAGES: Final = (0.5, 1.5)
-"""How long the broker is away."""
+"""Durations for which the broker is away."""
 
 
 class Kind(NamedTuple):
@@ -28,7 +30,7 @@ class Kind(NamedTuple):
     nth_max: int
     weight: int
     apis: tuple[Api, ...] = ()  # none: any
-    fields: tuple[str, ...] = ()  # of the topics that it names, one at least
+    fields: tuple[str, ...] = ()  # of the topics that it names; at least one
     having: bytes = b""
 
 
@@ -45,7 +47,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 
 class Deed(StrEnum):
-    """What happens when the moment of a fault has come."""
+    """The effect of a fault when its moment has come."""
 
     HOLD = "hold"
     DIE = "die"
@@ -69,18 +71,18 @@ DEEDS: Final[Mapping[Deed, tuple[int, str]]] = {
     Deed.LEAVE: (1, "the worker is asked to end, and replaced"),
     Deed.RESTART: (0, "the broker is killed, and started after {seconds:g} s"),
 }
-"""How often each is drawn, and how it reads."""
+"""Share of each, and its description."""
 
 TIMELESS: Final = frozenset({Deed.CUT, Deed.LOSE, Deed.LEAVE})
 
 
 class ScheduleError(ValueError):
-    """The text of a schedule is not one."""
+    """The text is no schedule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What befalls a worker at its `nth` request of a kind since the schedule began, and for how long."""
+    """A fault of a worker: at its `nth` request of a kind since the schedule began, for a duration."""
 
     worker: int
     kind: str
@@ -89,12 +91,12 @@ class Fault:
     seconds: float = 0.0
 
     def __str__(self) -> str:
-        """Write it so that `parse` reads it."""
+        """Write it in the form that `parse` reads."""
         return f"{self.worker}:{self.kind}:{self.nth}:{self.deed}:{self.seconds:g}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` wrote.
+        """Read a fault in the form that `str` writes.
 
         Raises:
             ScheduleError: it is no fault.
@@ -110,24 +112,24 @@ class Fault:
 
     @property
     def words(self) -> str:
-        """Say it to a reader."""
+        """Describe it to a reader."""
         then = DEEDS[self.deed][1].format(seconds=self.seconds)
         return f"worker {self.worker}, {KINDS[self.kind].words} number {self.nth}: {then}"
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Faults, none of which waits for another."""
+    """Faults that are independent of each other."""
 
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
-        """Write it so that `parse` reads it."""
+        """Write it in the form that `parse` reads."""
         return ",".join(map(str, self.faults))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read what `str` wrote.
+        """Read a schedule in the form that `str` writes.
 
         Raises:
             ScheduleError: it is no schedule.
@@ -136,17 +138,17 @@ class Schedule:
 
     @property
     def words(self) -> str:
-        """Say it to a reader, a line for each fault."""
+        """Describe it to a reader, a line for each fault."""
         return "\n".join(fault.words for fault in self.faults) or "no fault"
 
     @property
     def is_alone(self) -> bool:
-        """Tell whether it needs a broker of its own, for the time that it takes."""
+        """Tell whether it needs a broker of its own while it is played."""
         return any(fault.deed is Deed.RESTART for fault in self.faults)
 
 
 def draw(seed: int, number: int) -> Schedule:
-    """Draw the schedule of a number: always the same for the same seed."""
+    """Draw the schedule of this number: always the same for the same seed."""
     choose = random.Random(f"{seed}/{number}")  # noqa: S311 - a seed, no secret
     faults = [_fault(choose) for _ in range(choose.randint(1, FAULTS_MAX))]
     if choose.random() < RESTART_SHARE:

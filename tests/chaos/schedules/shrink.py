@@ -1,4 +1,4 @@
-"""The least schedule that still fails: fewer faults first, then shorter and earlier ones. Pure but for what it asks."""
+"""The smallest schedule that still fails: fewer faults first, then shorter and earlier ones. Pure but for `fails`."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,10 +9,10 @@ RUNS_MAX = 30
 
 
 def shrink(schedule: Schedule, fails: Callable[[Schedule], bool], runs_max: int = RUNS_MAX) -> Schedule:
-    """Take from a failing schedule what it does not need to fail.
+    """Remove from a failing schedule all that it does not need to fail.
 
-    Greedy: faults go one by one, then what is left becomes shorter, then earlier. `fails` is asked `runs_max` times at
-    most. What fails only sometimes may be left larger than it need be; what is returned was seen to fail.
+    Greedy: faults are removed one by one; the remaining ones become shorter, then earlier. `fails` is called at most
+    `runs_max` times. A schedule that fails only sometimes may stay larger than needed; the result was seen to fail.
     """
     left = runs_max
     for simplify in (_fewer, _shorter, _earlier):

@@ -1,4 +1,4 @@
-"""The nursery starts the real command, says how it ended, and takes its workers with it."""
+"""The nursery starts the real command, reports its end, and ends its workers when it ends."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def ended(child: Child) -> int:
     """Wait for the end of a worker."""
     deadline = time.monotonic() + END_S
     while (status := child.poll()) is None:
-        assert time.monotonic() < deadline, "it still runs"
+        assert time.monotonic() < deadline, "the worker still runs"
         time.sleep(0.02)
     return status
 
@@ -43,7 +43,7 @@ def config(folder: Path) -> Path:
     return path
 
 
-def test_it_says_how_a_worker_ended_and_keeps_what_it_said(nursery: Nursery, tmp_path: Path) -> None:
+def test_it_reports_the_end_of_a_worker_and_keeps_its_output(nursery: Nursery, tmp_path: Path) -> None:
     missing, log = tmp_path / "missing.yaml", tmp_path / "log"
     assert ended(nursery.start(["worker", "--config", str(missing)], log)) > 0
     assert "missing.yaml" in log.read_text()
@@ -56,7 +56,7 @@ def test_a_worker_can_be_killed_and_its_successor_is_another(nursery: Nursery, t
     await_line(log, "engine_built")
     first.send_signal(signal.SIGKILL)
     assert ended(first) == -signal.SIGKILL
-    first.send_signal(signal.SIGKILL)  # nobody's process any more: nothing happens
+    first.send_signal(signal.SIGKILL)  # the process has ended: the signal has no effect
     assert log.read_text().startswith("before\n")
     assert nursery.start(["worker", "--config", str(path)], log).pid != first.pid
 

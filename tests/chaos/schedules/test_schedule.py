@@ -37,7 +37,7 @@ def test_every_kind_and_every_deed_is_drawn_and_the_broker_restarts_now_and_then
 
 
 @given(st.integers(), st.integers(0, 10_000))
-def test_what_is_written_is_read_again(seed: int, number: int) -> None:
+def test_a_written_schedule_is_read_as_the_same(seed: int, number: int) -> None:
     schedule = draw(seed, number)
     assert Schedule.parse(str(schedule)) == schedule
     assert len(schedule.words.splitlines()) == len(schedule.faults)
@@ -70,7 +70,7 @@ def test_a_failing_schedule_shrinks_to_the_faults_that_it_needs_at_their_shortes
 
 
 @given(st.integers(0, 1_000), st.randoms())
-def test_shrinking_ends_and_returns_what_was_seen_to_fail(number: int, choose: object) -> None:
+def test_shrinking_ends_and_returns_a_schedule_that_failed(number: int, choose: object) -> None:
     schedule = draw(1, number)
     seen = [schedule]
 
