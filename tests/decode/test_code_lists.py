@@ -1,4 +1,4 @@
-"""A code that stands in no list of its field is unknown: it is no number that a model could learn from."""
+"""A code that is in no list of its field is unknown: a model must not learn from it as a number."""
 
 from itertools import product
 from math import isnan
@@ -40,7 +40,7 @@ def characters(known: str) -> dict[str, int]:
 
 
 class Listed(NamedTuple):
-    """A field, what its codes read as, what all others read as, and the strings to try."""
+    """A field, the values of its codes, the value of all others, and the strings to try."""
 
     known: dict[str, int]
     unknown: int
@@ -93,7 +93,7 @@ LISTS = {
     "shopper.account_age_ind": number_field(Col.ACCOUNT_AGE, (1, 5)),
 }
 ELSEWHERE = {
-    "schema_version",  # these of closed literals: another word is refused (the contract's schemas)
+    "schema_version",  # closed literals: another word is refused (the contract's schemas)
     "card.network",
     "card.funding",
     "txn.type",
@@ -152,14 +152,14 @@ def test_every_field_that_holds_a_code_has_its_list() -> None:
         ("ship.country", "AP", "ship_country_differs"),
     ],
 )
-def test_such_a_code_reads_to_the_model_like_none(path: str, code: str, feature: str) -> None:
+def test_an_unlisted_code_is_missing_for_the_model(path: str, code: str, feature: str) -> None:
     section, name = path.split(".")
     odd, none = (seen.inputs for seen in enrich([event(**{section: {name: text}}) for text in (code, None)]))
     assert odd[feature] == none[feature] or (isnan(odd[feature]) and isnan(none[feature]))
 
 
 @pytest.mark.parametrize(("cancel", "failed"), [("01", 1.0), ("04", 1.0), ("02", 0.0), ("99", 0.0), ("00", 0.0)])
-def test_only_a_cancellation_that_is_one_counts_as_a_failed_authentication(cancel: str, failed: float) -> None:
+def test_only_a_listed_cancellation_counts_as_a_failed_authentication(cancel: str, failed: float) -> None:
     size = 1 << 6
     limits = ProfileLimits(
         card=size, merchant=size, merchant_bin=size, bin=size, device=size, ip=size, account=size, address=size
@@ -170,6 +170,6 @@ def test_only_a_cancellation_that_is_one_counts_as_a_failed_authentication(cance
     assert seen.matrix[0, FEATURE_AT["card_threeds_failed_24h"]] == failed
 
 
-def test_a_country_has_a_code_and_what_is_none_has_not() -> None:
+def test_a_country_has_a_code_and_other_texts_have_none() -> None:
     assert country_code("JP") == 10 * 32 + 16
     assert country_code("XX") == 0

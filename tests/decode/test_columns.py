@@ -1,4 +1,4 @@
-"""Columns say what the event says, and unknown where it says nothing that can be read."""
+"""Columns have the values of the event, and unknown where it has no readable value."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,7 @@ def reject(**changes: Any) -> Reject:
     return only[1]
 
 
-def test_a_plain_event_is_unknown_wherever_it_is_silent() -> None:
+def test_missing_fields_of_a_plain_event_are_unknown() -> None:
     silent = {"ENTRY_MODE", "TRANS_STATUS_REASON", "ECI", "AUTH_TYPE", "AUTH_METHOD", "CHALLENGE_IND", "AUTH_MS"}
     silent |= {"CHALLENGE_CANCEL", "DEVICE_CHANNEL", "PURCHASE_AMOUNT", "PROXY", "ACCOUNT_AGE", "FORWARDER"}
     silent |= {"REGISTERED_MS", "RECURRING", "STORED", "WALLET", "TDS_PERFORMED", "PURCHASE_EXPONENT", "ECI_RESPONSE"}
@@ -199,7 +199,7 @@ def test_the_hashes_of_proofs_are_one_for_each_text_whoever_sends_it() -> None:
         ({"outcome": {"response_code": None, "normalised": "UNKNOWN"}}, "OUTCOME", OutcomeClass.APPROVED),
     ],
 )
-def test_codes_are_read_and_odd_ones_are_unknown(changes: dict[str, Any], column: str, value: int) -> None:
+def test_codes_are_read_and_unlisted_ones_are_unknown(changes: dict[str, Any], column: str, value: int) -> None:
     assert row(**changes)[column] == value
 
 
@@ -208,7 +208,7 @@ def test_yen_come_from_the_currency_then_the_event_then_the_configured_rate() ->
     rates = DecodeLimits(yen_per_unit={"USD": 150.0})
     assert row()["AMOUNT_JPY"] == 12_800
     assert row(amount=dollars)["AMOUNT_JPY"] == -1
-    assert row(rates, amount=dollars)["AMOUNT_JPY"] == 2999  # 2998.5 rounds up
+    assert row(rates, amount=dollars)["AMOUNT_JPY"] == 2999  # 2998.5 is rounded up
     assert row(rates, amount={**dollars, "jpy": 3050})["AMOUNT_JPY"] == 3050
 
 
@@ -231,7 +231,9 @@ def test_yen_come_from_the_currency_then_the_event_then_the_configured_rate() ->
         ({"event_ts": "yesterday"}, "INVALID_VALUE", "$.event_ts"),
     ],
 )
-def test_what_breaks_the_contract_is_refused_with_its_path(changes: dict[str, Any], reason: str, path: str) -> None:
+def test_a_value_that_breaks_the_contract_is_refused_with_its_path(
+    changes: dict[str, Any], reason: str, path: str
+) -> None:
     found = reject(**changes)
     assert (found.reason, found.path) == (reason, path)
 
@@ -264,7 +266,7 @@ def test_the_matrix_is_contiguous_and_follows_the_order_of_the_accepted() -> Non
     assert [decoded.event(row).amount.minor for row in range(len(decoded))] == [0, 1, 3, 4]
 
 
-def test_a_batch_of_nothing_has_the_right_shapes() -> None:
+def test_an_empty_batch_has_the_right_shapes() -> None:
     for values in ([], [b""]):
         decoded = decode(values, LIMITS)
         assert decoded.ints.shape == (0, len(Col))

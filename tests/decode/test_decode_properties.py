@@ -1,4 +1,4 @@
-"""Whatever comes in: nothing raises, nothing is lost, nothing sensitive comes out, and batches do not matter."""
+"""For any input: no exception, no lost value, no sensitive data in outputs, and the same result for any batches."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ TEETH = st.sampled_from([b'"', b"{", b"]", b"\\", b"\\u00", b"\xe3", b"1e5", b",
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Give the bytes of a good event with some cut out, put in, or turned into others."""
+    """Give the bytes of a good event with some cut out, inserted, or changed."""
     value = bytearray(GOOD)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(value)))
@@ -36,7 +36,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def leaking(draw: st.DrawFn) -> bytes:
-    """Give an event, perhaps broken, with a card number put somewhere."""
+    """Give an event, maybe broken, with a card number somewhere."""
     number = draw(NUMBERS)
     made: dict[str, Any] = event(unknown=draw(JSON))
     where = draw(st.sampled_from(["event_id", "unknown", "merchant", "device", number]))

@@ -1,4 +1,4 @@
-"""An empty text in a field that may be left out means that it was left out: whatever its type, in every record."""
+"""An empty text in an optional field reads as a missing field, for any type of the field, in every record."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def example(name: str) -> dict[str, Any]:
 
 
 def fields(kind: inspect.Type, path: Path_ = ()) -> Iterator[tuple[Path_, bool]]:
-    """Walk the fields of a record and of the records in it: path, and whether it must be there."""
+    """Yield the fields of a record and of the records in it: path, and whether it is required."""
     for part in kind.types if isinstance(kind, inspect.UnionType) else (kind,):
         if isinstance(part, inspect.StructType):
             for field in part.fields:
@@ -54,7 +54,7 @@ REQUIRED = [
 
 
 def changed(name: str, path: Path_, value: Any) -> bytes:
-    """Give the example with a value at a path, or without it where the value is None."""
+    """Give the example with a value at a path, or without it if the value is None."""
     made = example(name)
     node = made
     for step in path[:-1]:
@@ -71,7 +71,7 @@ def key(name: str) -> bytes:
 
 
 def seen(name: str, value: bytes) -> Any:
-    """Say all that the core makes of a value."""
+    """Give all that the core reads of a value."""
     if name == "auth.event.v1":
         decoded = decode([value], LIMITS)
         whole = [decoded.event(row) for row in range(len(decoded))]
@@ -96,14 +96,14 @@ def test_an_empty_text_reads_as_if_the_field_were_left_out(name: str, path: Path
 
 @pytest.mark.parametrize("path", [path for name, path in OPTIONAL if name == "auth.event.v1"], ids=".".join)
 def test_an_empty_text_is_read_by_the_kernel_as_by_msgspec(path: Path_) -> None:
-    """Else every event of a source that writes them would take the long way."""
+    """Otherwise msgspec would have to read every event of a source that writes empty texts."""
     page, _ = lay_out([changed("auth.event.v1", path, "")], LIMITS)
     assert read_batch(page, LIMITS).verdicts.tolist() == [READ]
 
 
 @pytest.mark.parametrize(("name", "path"), REQUIRED, ids=lambda part: part if isinstance(part, str) else ".".join(part))
 def test_a_field_that_must_be_there_refuses_an_empty_text(name: str, path: Path_) -> None:
-    if path == ("checklist", "version"):  # a short text without a least length
+    if path == ("checklist", "version"):  # a short text without a minimum length
         assert seen(name, changed(name, path, ""))[0] == []
         return
     ((_, reject),) = seen(name, changed(name, path, ""))[0]
@@ -120,7 +120,7 @@ def test_any_number_of_empty_fields_reads_as_none_of_them(paths: set[Path_]) -> 
     assert seen("auth.event.v1", json.dumps(empty).encode()) == seen("auth.event.v1", json.dumps(absent).encode())
 
 
-def test_empty_items_of_the_checklist_are_items_of_which_nothing_is_said() -> None:
+def test_empty_items_of_the_checklist_are_unknown_items() -> None:
     made = example("merchant.v1")
     made["checklist"]["items"] = {"SC1_ADMIN": {"status": "IMPLEMENTED", "alternative_text": ""}, "SC2_DIR": ""}
     record = reader(MerchantRecord)(json.dumps(made).encode())
@@ -140,7 +140,7 @@ def test_empty_items_of_the_checklist_are_items_of_which_nothing_is_said() -> No
         (b'"tds":{"eci":"05","version":"\\u5bb6"},"new":[1e400,-0.10,12345678901234567890123,""]', "05"),
     ],
 )
-def test_what_is_not_empty_stays_as_it_was_spelt(more: bytes, eci: str | None) -> None:
+def test_other_values_keep_their_spelling(more: bytes, eci: str | None) -> None:
     plain = changed("auth.event.v1", ("tds",), None)
     event = decode_event(plain[:-1] + b"," + more + b"}")
     assert event.tds is not None
@@ -165,7 +165,7 @@ def test_what_is_not_empty_stays_as_it_was_spelt(more: bytes, eci: str | None) -
         b'{"x":' + b'{"a":' * 5_000 + b'""',
     ],
 )
-def test_what_is_no_event_fails_as_without_the_rule(value: bytes) -> None:
+def test_invalid_json_fails_as_without_the_rule(value: bytes) -> None:
     with pytest.raises(FAULTS) as plain:
         msgspec.json.decode(value, type=Authorization)
     with pytest.raises(FAULTS) as ours:

@@ -1,4 +1,4 @@
-"""Keys are the same everywhere, differ where the entities differ, and are 0 only where there is none."""
+"""Keys are the same in every process, differ between entities, and are 0 only for a missing entity."""
 
 import numpy as np
 from hypothesis import given
@@ -59,7 +59,7 @@ def test_entities_are_scoped_by_acquirer_unless_joined() -> None:
     assert keys()[0] == keys(**other)[0]
 
 
-def test_a_merchant_and_bin_is_known_by_both() -> None:
+def test_the_key_of_a_merchant_and_bin_depends_on_both() -> None:
     here = key(Entity.MERCHANT_BIN)
     assert here != key(Entity.MERCHANT_BIN, merchant={"id": "m-2"})
     assert here != key(Entity.MERCHANT_BIN, card={"bin": "45320001"})
@@ -85,7 +85,7 @@ def test_a_key_depends_on_its_own_event_alone(events: list[tuple[str, ...]]) -> 
 
 
 @given(st.tuples(WORDS, WORDS), st.tuples(WORDS, WORDS))
-def test_no_two_pairs_of_parts_run_together(left: tuple[str, str], right: tuple[str, str]) -> None:
+def test_pairs_of_parts_with_the_same_concatenation_differ(left: tuple[str, str], right: tuple[str, str]) -> None:
     def merchant_key(acquirer: str, merchant: str) -> int:
         return int(entity_keys(("e", acquirer, "", merchant, "", "", "", "", ""), frozenset())[0, 1 + Entity.MERCHANT])
 
@@ -99,4 +99,4 @@ def test_near_names_do_not_collide() -> None:
     for column in (0, 1 + Entity.CARD, 1 + Entity.MERCHANT, 1 + Entity.MERCHANT_BIN):
         assert len(np.unique(found[:, column])) == 50_000
     low = found[:, 1 + Entity.CARD] & np.uint64(0xFF)
-    assert np.bincount(low.astype(np.int64), minlength=256).std() < 30  # even in the bits that an index takes
+    assert np.bincount(low.astype(np.int64), minlength=256).std() < 30  # also in the bits that an index uses

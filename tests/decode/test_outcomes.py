@@ -1,4 +1,4 @@
-"""Outcomes of their own topic: read as the events that say the same, behind the same guard."""
+"""Outcomes of their own topic: read as the events with the same content, behind the same guard."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def test_every_field_of_an_outcome_is_that_of_an_event() -> None:
     st.sampled_from([{}, {"minor": 99, "currency": "USD", "exponent": 2}, {"minor": 5, "jpy": 7}]),
     st.sampled_from(["m-1", "\u95a2\u6771", 'quote" and \\ backslash']),
 )
-def test_an_outcome_reads_as_the_event_that_says_the_same(
+def test_an_outcome_reads_as_the_event_with_the_same_content(
     names: set[str], network: str, said: dict[str, Any], amount: dict[str, Any], merchant: str
 ) -> None:
     sections: dict[str, Any] = {name: KEYS[name] for name in names}
@@ -96,7 +96,7 @@ def test_a_broken_outcome_is_refused_with_its_place(value: bytes, reason: Any, p
 
 
 def test_an_outcome_at_the_limit_of_bytes_is_taken() -> None:
-    """The event that is made of it is longer, and nobody sent that."""
+    """The event that is made of it is longer; no producer sent that one."""
     value = outcome_of(encoded())
     assert decode_outcomes([value], DecodeLimits(bytes_max=len(value))).rejects == []
     assert decode_outcomes([value], DecodeLimits(bytes_max=len(value) - 1)).rejects == [
@@ -104,7 +104,7 @@ def test_an_outcome_at_the_limit_of_bytes_is_taken() -> None:
     ]
 
 
-def test_the_guard_takes_out_what_may_be_missing_and_refuses_the_rest() -> None:
+def test_the_guard_removes_optional_parts_and_refuses_others() -> None:
     noted, named = outcome_of(encoded(), note=PAN), outcome_of(encoded(event_id=PAN))
     device = outcome_of(encoded(device={"tz": PAN, "fp_hmac": "d"}))
     decoded = decode_outcomes([noted, named, device], LIMITS)
@@ -118,13 +118,13 @@ def test_the_guard_takes_out_what_may_be_missing_and_refuses_the_rest() -> None:
     assert [(position, reject.path) for position, reject in refused] == [(0, "$.*"), (1, "$.device.tz")]
 
 
-def test_no_digit_of_what_was_taken_out_stays_in_the_event_that_is_made() -> None:
+def test_no_digit_of_removed_data_stays_in_the_event_that_is_made() -> None:
     decoded = decode_outcomes([outcome_of(encoded(), note=PAN)], LIMITS)
     assert PAN.encode() not in decoded.values[0]
     assert msgspec.json.decode(decoded.values[0])["outcome"]["phase"] == "POST_AUTH"
 
 
-def test_what_only_an_event_requires_is_taken_out_of_an_outcome() -> None:
+def test_a_part_that_only_an_event_requires_is_removed_from_an_outcome() -> None:
     decoded = decode_outcomes([outcome_of(encoded(), txn={"type": PAN})], LIMITS)
     assert (decoded.rejects, len(decoded)) == ([], 1)
     assert [[one.kind for one in found] for found in decoded.findings.values()] == [["SENSITIVE_PAN"]]

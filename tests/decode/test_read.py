@@ -1,4 +1,4 @@
-"""The kernel reads all ordinary traffic, and whatever it reads means what msgspec says it means."""
+"""The kernel reads all ordinary traffic, with the same meaning as msgspec."""
 
 import json
 from pathlib import Path
@@ -68,13 +68,13 @@ def exactly(value: bytes) -> tuple[int, Any, Any, Any] | None:
 
 
 def agrees(value: bytes) -> bool:
-    """Check what the kernel makes of a value against msgspec; tell whether it read it."""
+    """Compare what the kernel reads of a value with msgspec; tell whether it read it."""
     page, _ = lay_out([value], LIMITS)
     reading = read_batch(page, LIMITS)
     if reading.verdicts[0] == UNREAD:
         return False
     exact = exactly(value)
-    assert exact is not None, "the kernel took what msgspec refuses"
+    assert exact is not None, "the kernel accepted a value that msgspec refuses"
     verdict, ints, hashes, names = exact
     assert reading.verdicts[0] == verdict
     if verdict == READ:
@@ -95,7 +95,7 @@ def with_leaf(path: tuple[str, ...], leaf: Any) -> dict[str, Any]:
 
 
 def test_ordinary_traffic_needs_no_second_reading() -> None:
-    """Else every event would cost twice, and no other test would see it."""
+    """Otherwise every event would cost twice, and no other test would notice."""
     values = [value for batch in soak_values(4_000, 2_000, 5) for _, value in batch]
     decoded = decode(values, LIMITS)
     assert len(decoded) == len(values)
@@ -114,7 +114,7 @@ def test_every_field_reads_as_msgspec_reads_it(path: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("section", [field.path for field in FIELDS if field.kind == OBJECT], ids=".".join)
-def test_every_section_may_be_absent_null_or_wrong_as_msgspec_has_it(section: tuple[str, ...]) -> None:
+def test_every_section_may_be_absent_null_or_wrong_as_with_msgspec(section: tuple[str, ...]) -> None:
     for made in (None, {}, [], "x", 1, True, {"new": {"a": [1, {}, "\u5bb6", None]}}):
         agrees(json.dumps(with_leaf(section, made)).encode())
     without = {name: value for name, value in EXAMPLE.items() if name != section[0]}
@@ -147,7 +147,7 @@ def test_every_section_may_be_absent_null_or_wrong_as_msgspec_has_it(section: tu
         '"new":' + "[" * 31 + "]" * 31,
     ],
 )
-def test_odd_spellings_are_left_or_read_alike(text: str) -> None:
+def test_unusual_spellings_are_left_to_msgspec_or_read_as_by_it(text: str) -> None:
     value = encoded()
     agrees(value[:-1] + b"," + text.encode() + b"}")
     agrees(b"{" + text.encode() + b"," + value[1:])
@@ -171,7 +171,7 @@ def test_the_order_of_keys_and_white_space_mean_nothing(random: Any, indent: int
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Give the bytes of the full example with some cut out, doubled, or turned into others."""
+    """Give the bytes of the full example with some cut out, doubled, or changed."""
     value = json.dumps(EXAMPLE, ensure_ascii=draw(st.booleans()), separators=(",", ":")).encode()
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(value)))
@@ -190,17 +190,17 @@ def damaged(draw: st.DrawFn) -> bytes:
 @example(b"[]")
 @example(b"{")
 @example(json.dumps(EXAMPLE).encode() + b"}")
-def test_damage_is_never_read_otherwise_than_by_msgspec(value: bytes) -> None:
+def test_damaged_records_are_read_as_by_msgspec(value: bytes) -> None:
     try:
         value.decode()
     except UnicodeDecodeError:
-        return  # the guard refuses it: the kernel leaves encodings to it
+        return  # the guard refuses it: encodings are checked there
     if value:
         agrees(value)
 
 
-def test_an_event_that_the_kernel_leaves_is_decided_all_the_same() -> None:
-    """Escapes, lists and repeated keys take the long way to the same columns."""
+def test_an_event_that_the_kernel_leaves_is_decided_too() -> None:
+    """Events with escapes, lists and repeated keys are read by msgspec into the same columns."""
     plain = decode([encoded(tds={"challenge_ind": "04"}, merchant={"id": "m/1"})], LIMITS)
     long = encoded(tds={"challenge_ind": ["04"]}, merchant={"id": "m/1"}).replace(b"m/1", b"m\\/1")
     spelt = decode([long, encoded(event_id="e-2")], LIMITS)

@@ -1,4 +1,4 @@
-"""Every kind of bad record becomes a bounded reason and a path, and a dead letter that can hold nothing else."""
+"""Every kind of bad record becomes a bounded reason and a path, in a dead letter with no other content."""
 
 import json
 from typing import Any, get_args
@@ -82,7 +82,7 @@ def test_size_and_depth_are_judged_at_their_limits() -> None:
     assert verdict(encoded(), DecodeLimits(depth_max=1)) == ("NESTED_TOO_DEEP", "$")
 
 
-def test_brackets_in_strings_are_no_depth() -> None:
+def test_brackets_in_strings_do_not_count_as_depth() -> None:
     assert verdict(encoded(x="[" * 100 + '\\"' + "{" * 100)) is None
 
 
@@ -98,7 +98,7 @@ def test_a_path_is_bounded_and_holds_names_of_the_contract_only() -> None:
     assert path_of([]) == "$"
 
 
-def test_a_dead_letter_names_the_coordinates_and_nothing_of_the_record() -> None:
+def test_a_dead_letter_names_the_coordinates_and_has_no_content_of_the_record() -> None:
     key, value = encode_dead_letter(Reject(reason="OVERSIZE", path="$"), "authorizations", 3, 17, 70_000, -1, 5)
     assert key == b"authorizations/3/17"
     assert msgspec.json.decode(value, type=DeadLetter) == DeadLetter(
@@ -120,8 +120,8 @@ def test_the_reasons_are_the_bounded_set_that_metrics_count() -> None:
 
 
 @pytest.mark.parametrize("extra", [{}, {"x": "\u5bb6" * 50}])
-def test_neighbours_do_not_spill_into_each_other(extra: dict[str, Any]) -> None:
-    """A record cut inside a character must not be completed by the next one's bytes."""
+def test_values_of_a_batch_are_read_separately(extra: dict[str, Any]) -> None:
+    """The next value must not complete a record that was cut inside a character."""
     cut = '{"x":"\u5bb6'.encode()[:-1]
     rest = '\u5bb6"}'.encode()[2:]
     decoded = decode([cut, rest, encoded(**extra)], LIMITS)

@@ -1,4 +1,4 @@
-"""Response codes of events: their class on the day of the event, and which of them no list holds."""
+"""Response codes of events: their class on the day of the event, and the count of codes that are in no list."""
 
 from typing import Any, get_args
 
@@ -47,7 +47,7 @@ def test_an_event_has_the_class_of_its_code(network: str) -> None:
 
 
 @pytest.mark.parametrize("code", ["", " ", "  ", "\t", None])
-def test_a_code_that_is_missing_or_blank_says_nothing_and_is_not_counted(code: str | None) -> None:
+def test_a_missing_or_blank_code_has_no_class_and_is_not_counted(code: str | None) -> None:
     assert classes([of(code)]) == ["UNKNOWN"]
     assert decode([of(code)], LIMITS).unlisted == {}
 
@@ -55,12 +55,12 @@ def test_a_code_that_is_missing_or_blank_says_nothing_and_is_not_counted(code: s
 @pytest.mark.parametrize(
     "code", ["0", "5", "000", "0000", "05 ", " 05", "n7", "g65", "\u0665\u0661", "00000000", "@1", "1:"]
 )
-def test_what_only_looks_like_a_code_is_not_guessed(code: str) -> None:
+def test_a_text_that_resembles_a_code_has_no_class(code: str) -> None:
     assert classes([of(code)]) == ["UNKNOWN"]
     assert decode([of(code)], LIMITS).unlisted == {"visa": 1}
 
 
-def test_what_else_tells_the_class_comes_first_and_the_flag_of_approval_last() -> None:
+def test_the_class_of_the_event_comes_first_and_the_flag_of_approval_last() -> None:
     told = of("ZZ", outcome={"normalised": "STOP"})
     approved, declined = (of("ZZ", outcome={"approved": flag}) for flag in (True, False))
     assert classes([told, approved, declined]) == ["STOP", "APPROVED", "GENERIC"]
@@ -69,12 +69,12 @@ def test_what_else_tells_the_class_comes_first_and_the_flag_of_approval_last() -
     assert classes([of("51", outcome={"approved": True})]) == ["FUNDS"]
 
 
-def test_before_the_issuer_answers_no_code_is_missed() -> None:
+def test_before_the_issuers_answer_a_missing_code_is_not_counted() -> None:
     asked = of("ZZ", outcome={"phase": "PRE_AUTH"})
     assert decode([asked], LIMITS).unlisted == {}
 
 
-def test_outcomes_and_events_that_take_the_long_way_are_counted_too() -> None:
+def test_outcomes_and_events_that_msgspec_reads_are_counted_too() -> None:
     spelt = of("Z1", "jcb", merchant={"id": "m/1"}).replace(b"m/1", b"m\\/1")
     decoded = decode([spelt, of("00"), b"{", spelt, of("Z2")], LIMITS)
     assert decoded.spelt == {0, 2}
@@ -84,7 +84,7 @@ def test_outcomes_and_events_that_take_the_long_way_are_counted_too() -> None:
     assert decode([of("Z1"), b"{"], LIMITS).unlisted == {"visa": 1}
 
 
-def test_what_is_refused_is_not_counted() -> None:
+def test_codes_of_refused_events_are_not_counted() -> None:
     assert decode([of("Z1", amount={"exponent": 2})], LIMITS).unlisted == {}
 
 

@@ -32,7 +32,7 @@ def merchant(**changes: Any) -> bytes:
     return orjson.dumps({"acquirer_id": "acq-1", "merchant_id": "m/1", "mcc": "5732", **changes})
 
 
-def test_only_reports_of_fraud_count_and_every_label_is_told() -> None:
+def test_only_reports_of_fraud_count_and_every_label_is_returned() -> None:
     labels = ["FRAUD", "LEGIT", "MERCHANT_FRAUD", "FIRST_PARTY", "UNKNOWN"]
     parsed = parse_reports([report(label=label) for label in labels], LIMITS)
     assert parsed.labels == labels
@@ -42,7 +42,7 @@ def test_only_reports_of_fraud_count_and_every_label_is_told() -> None:
     assert parsed.rejects == []
 
 
-def test_an_amount_that_is_not_told_is_unknown() -> None:
+def test_a_missing_amount_is_unknown() -> None:
     assert parse_reports([report(amount_jpy=None)], LIMITS).amount_jpy.tolist() == [-1]
 
 
@@ -64,7 +64,7 @@ def test_a_bad_report_is_refused_and_the_next_is_read(value: bytes, reason: str,
     assert parsed.labels == ["FRAUD"]
 
 
-def test_a_record_is_taken_under_its_own_key_and_a_tombstone_forgets() -> None:
+def test_a_record_needs_its_own_key_and_a_tombstone_removes_the_merchant() -> None:
     keys = [b"acq-1/m/1", b"acq-1/m/1"]
     parsed = parse_merchants(keys, [merchant(), None], LIMITS)
     (first, second) = parsed.changes

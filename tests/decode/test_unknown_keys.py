@@ -1,4 +1,4 @@
-"""Unknown keys near a field of the contract, and keys that come twice, are counted; what is read does not change."""
+"""Unknown keys near a field of the contract, and repeated keys, are counted; the values read do not change."""
 
 import json
 from collections import Counter
@@ -61,7 +61,7 @@ FAR = [
 
 
 @pytest.mark.parametrize(("section", "key", "path"), NEAR)
-def test_a_key_that_is_written_otherwise_or_misspelt_is_near_its_field(section: str, key: str, path: str) -> None:
+def test_a_key_in_another_spelling_or_misspelt_is_near_its_field(section: str, key: str, path: str) -> None:
     assert near(NODES[section], key) == path
 
 
@@ -76,7 +76,7 @@ def test_a_field_of_the_contract_is_no_unknown_key(field: Any) -> None:
 
 
 @given(st.sampled_from(sorted(NODES.values())), st.text(max_size=70) | st.sampled_from([key for _, key, _ in NEAR]))
-def test_the_label_of_the_metric_is_a_field_of_the_contract_whatever_the_key(node: int, key: str) -> None:
+def test_the_label_of_the_metric_is_a_field_of_the_contract_for_any_key(node: int, key: str) -> None:
     path = near(node, key)
     assert path in {None, *(".".join(field.path) for field in FIELDS if field.node == node)}
     assert path is None or near_label(path) in NEAR_LABELS
@@ -93,9 +93,9 @@ ASCII = [(section, key, path) for section, key, path in NEAR if section in {"", 
 
 @st.composite
 def batches(draw: st.DrawFn) -> tuple[list[bytes], Counter[str], int]:
-    """Give events with keys put in, and what there is to count by construction.
+    """Give events with keys inserted, and the counts that follow.
 
-    Some are for the kernel, some for msgspec (a list, an escape in an id), some are refused, some end too soon.
+    The kernel reads some, msgspec others (a list, an escape in an id); some are refused, some end too soon.
     """
     values: list[bytes] = []
     expected: Counter[str] = Counter()
@@ -158,7 +158,7 @@ def test_unknown_keys_change_nothing_of_what_is_read() -> None:
     assert one.hashes.tolist() == other.hashes.tolist()
 
 
-def test_a_batch_notes_so_many_keys_and_reads_all_the_same() -> None:
+def test_beyond_the_limit_keys_are_not_counted_and_events_are_still_read() -> None:
     many = {f"zz{number:x}": number for number in range(5 * KEYS_MAX)}
     values = [encoded(event_id="e-0", **many), encoded(event_id="e-1", threeds={})]
     assert len(decode(values, LIMITS)) == 2
@@ -169,20 +169,20 @@ def test_a_batch_notes_so_many_keys_and_reads_all_the_same() -> None:
 
 
 def test_a_key_is_noted_up_to_its_longest() -> None:
-    """A name of the contract with much between its letters."""
+    """A name of the contract with many characters between its letters."""
     for length, count in ((KEY_MAX, {"tds": 1}), (KEY_MAX + 1, {})):
         assert decode([encoded(**{"t-ds".ljust(length, "-"): 1})], LIMITS).near_keys == count
 
 
 @pytest.mark.parametrize("key", ["thre\\u0065ds", "three\\u0044s", "\\u0074ds"])
-def test_an_escaped_key_is_the_key_it_spells(key: str) -> None:
+def test_an_escaped_key_is_read_like_a_plain_one(key: str) -> None:
     value = encoded()[:-1] + f',"{key}":null}}'.encode()
     known = json.loads(f'"{key}"') == "tds"
     assert decode([value], LIMITS).near_keys == ({} if known else {"tds": 1})
 
 
 @pytest.mark.parametrize("cut", range(1, 60))
-def test_what_is_cut_off_is_counted_as_far_as_it_goes(cut: int) -> None:
+def test_a_record_that_is_cut_off_is_counted_up_to_its_end(cut: int) -> None:
     value = b'{"threeds":{"a":[1,"b"]},"tds":{"transStatus":"Y"}}'
     decoded = decode([value[:-cut] or b"{", encoded()], LIMITS)
     assert len(decoded) == 1

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-os.environ["OMP_NUM_THREADS"] = "1"  # a pool of threads does not live on in a child process
+os.environ["OMP_NUM_THREADS"] = "1"  # a thread pool does not survive in a child process
 os.environ["SEKISHO_HYPOTHESIS"] = "mutation"
 
 from hypothesis import HealthCheck, Phase, settings
@@ -16,16 +16,16 @@ from tests.mutation.equivalent import explained
 from tests.mutation.record import EXPLAINED, File, Record, table
 from tests.mutation.run import ROOT, SURVIVED, Trial, module_of, package_of
 
-_OF_FAMILIES = (
-    "tests/policy/test_reasons.py::test_every_family_of_the_catalogue_has_texts_and_no_text_is_left_without_a_feature"
-)
-_NO_PAGE = "--deselect=tests/policy/test_reasons.py::test_the_page_of_reasons_is_what_the_wordings_say"
-"""A page made from the code follows the code: whoever makes it anew would not see what is wrong."""
+_OF_FAMILIES = "tests/policy/test_reasons.py::test_every_family_of_features_has_texts_and_each_text_a_feature"
+_NO_PAGE = "--deselect=tests/policy/test_reasons.py::test_the_page_of_reasons_has_the_wordings"
+"""Options that leave out the comparison of a page with the code that makes it: every change of the code changes the
+page.
+"""
 _LINES = [f"tests/training/test_{name}.py" for name in ("inputs", "bounds")]
 _PLAN = [f"tests/training/test_{name}.py" for name in ("training", "labels", "plan")]
 _ROWS = [
     "tests/training/test_matrix.py",
-    "tests/training/test_labels.py::test_a_fraud_is_known_since_its_truth_says_or_its_first_report_or_the_delay",
+    "tests/training/test_labels.py::test_a_fraud_is_known_from_the_date_of_its_truth_or_its_first_report_or_the_delay",
     *(
         f"tests/training/test_bounds.py::test_{name}"
         for name in (
@@ -33,7 +33,7 @@ _ROWS = [
             "events_dated_too_far_from_their_record_are_counted_and_are_no_rows",
         )
     ),
-    "tests/training/test_inputs.py::test_a_reason_of_another_topic_is_told_apart",
+    "tests/training/test_inputs.py::test_reasons_of_several_topics_are_counted_separately",
     "tests/training/test_inputs.py::test_a_fraud_of_no_known_episode_is_one_of_its_own",
     "tests/training/test_training.py::test_every_event_is_a_row_or_counted_as_skipped",
 ]
@@ -66,13 +66,13 @@ TESTS = {
     "models/training/calibrate.py": ["tests/training/test_calibrate.py"],
     "models/training/metrics.py": ["tests/training/test_metrics.py", "tests/training/test_bounds.py"],
 }
-"""Which tests must notice a change of what; an entry that begins with `--` is an option of pytest."""
+"""Tests by path of the code that they must check; an entry that begins with `--` is an option of pytest."""
 _RUN = 12
-"""So many mutants in a row are tried one after the other."""
+"""Number of mutants that are tried one after the other."""
 
 
 def tests_of(path: Path) -> tuple[str, ...]:
-    """Find the tests of a file: those of the longest name in TESTS."""
+    """Find the tests of a file: those of the longest path in TESTS."""
     name = path.relative_to(ROOT).as_posix()
     known = [part for part in TESTS if name == part or name.startswith(part + "/")]
     if not known:
@@ -81,7 +81,7 @@ def tests_of(path: Path) -> tuple[str, ...]:
 
 
 def main() -> int:
-    """Run the mutants of all files, or as many of each, drawn at random, as the time allows."""
+    """Run the mutants of all files; with a time limit, as many of each as fit, drawn at random."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
     parser.add_argument("paths", nargs="+", type=Path, help="files or folders")
     parser.add_argument("--minutes", type=float, default=20.0, help="at most so long in all (default %(default)s)")
@@ -122,7 +122,7 @@ def main() -> int:
 
 
 def _try(trial: Trial, file: File, ends: float, seed: int) -> None:
-    """Try mutants of one file until a time, and print what survives and is not explained."""
+    """Try mutants of one file until a time; print survivors without an explanation."""
     lines = file.path.read_text().splitlines()
     for place in _order(file, seed):
         if time.monotonic() > ends:
@@ -139,7 +139,7 @@ def _try(trial: Trial, file: File, ends: float, seed: int) -> None:
 
 
 def _order(file: File, seed: int) -> list[int]:
-    """Draw runs of mutants at random, survivors first: neighbours are killed by the same test, which is tried first."""
+    """Draw runs of mutants at random, survivors first. Neighbours are killed by the same test, which is tried first."""
     left = file.left()
     runs = [left[start : start + _RUN] for start in range(0, len(left), _RUN)]
     random.Random(seed).shuffle(runs)  # noqa: S311 - no secret

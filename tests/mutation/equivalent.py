@@ -1,7 +1,7 @@
-"""Mutants that no test of their folder need notice, each with the reason.
+"""Mutants that no test needs to notice, each with the reason.
 
-An entry is `path: part of the line`, or `path: part of the line | part of the change` where only that change of the
-line makes no difference.
+An entry is `path: part of the line`, or `path: part of the line | part of the change` if only that change of the line
+has no effect.
 """
 
 from typing import Final
@@ -96,7 +96,7 @@ EXPLAINED: Final = {
 
 
 def explained(path: str, line: str, change: str) -> bool:
-    """Tell whether a surviving mutant of a line is known. `change`: what was there and what is now."""
+    """Tell whether a surviving mutant of a line is explained. `change`: the old and the new code."""
     for entry in EXPLAINED:
         of, _, parts = entry.partition(": ")
         part, _, changed = parts.partition(" | ")

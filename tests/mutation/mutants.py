@@ -1,4 +1,4 @@
-"""What a mutant changes: one operator, constant, condition or statement of a module."""
+"""A mutant changes one operator, constant, condition or statement of a module."""
 
 import ast
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ _CALCULATED: dict[type[ast.operator], type[ast.operator]] = {
 }
 _CALLED = {"min": "max", "max": "min", "any": "all", "all": "any", "minimum": "maximum", "maximum": "minimum"}
 _UNTESTED_KEYWORDS = {"strict", "frozen", "kw_only", "gc", "slots", "dtype"}
-"""Arguments that check, compile or store, and change no result where the code is right."""
+"""Arguments that check, compile or store: they change no result of correct code."""
 
 
 class Mutants:
@@ -51,7 +51,7 @@ class Mutants:
         return len(self._changes)
 
     def function_of(self, number: int) -> str:
-        """Name the function or method that alone is changed; "" for what a module does when it is imported."""
+        """Name the function or method that alone is changed; "" for code that runs at import."""
         line = self._line(number)
         return next((name for name, span in self._spans.items() if line in span), "")
 
@@ -61,7 +61,7 @@ class Mutants:
 
     @contextmanager
     def mutated(self, number: int) -> Iterator[tuple[int, str]]:
-        """Change the tree; give the line and what is changed there."""
+        """Change the tree; give the line and the change."""
         node, what, put, back = self._changes[number]
         before = ast.unparse(node).split("\n")[0]
         put()
@@ -71,7 +71,7 @@ class Mutants:
 
 
 def _code(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk through what is executed for a result: no annotations, decorators, assertions, raised texts, docstrings."""
+    """Walk through code with a result: no annotations, decorators, assertions, raised texts, docstrings."""
     if isinstance(node, ast.Assert | ast.Raise | ast.Import | ast.ImportFrom):
         return
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -88,7 +88,9 @@ def _code(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, "_Act", "_Act"]]:
-    """Yield the changes of one node: a name, or "" where it shows, what makes it and what takes it back."""
+    """Yield the changes of one node: a description ("" if the code shows it), a function that makes it and one that
+    undoes it.
+    """
     match node:
         case ast.Compare():
             for k, op in enumerate(node.ops):
@@ -122,7 +124,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, "_Act", "_Act"]]:
 
 
 def _is_dispensable(statement: ast.stmt) -> bool:
-    """Tell whether a module may run without a statement: no name is bound by it."""
+    """Tell whether a module may run without a statement: it binds no name."""
     if isinstance(statement, ast.Assign):
         return all(isinstance(target, ast.Subscript | ast.Attribute) for target in statement.targets)
     return isinstance(statement, ast.AugAssign | ast.Continue | ast.Break) or (
@@ -131,7 +133,7 @@ def _is_dispensable(statement: ast.stmt) -> bool:
 
 
 def _other(value: object) -> object:
-    """Give a constant of the same kind; None for prose and for what has no other."""
+    """Give another constant of the same kind; None for prose and for constants without one."""
     match value:
         case bool():
             return not value
@@ -147,7 +149,7 @@ def _other(value: object) -> object:
 
 
 class _Act:
-    """A change that can be called."""
+    """A change, as a function."""
 
     def __init__(self, owner: object, name: str | int, value: object) -> None:
         self._owner, self._name, self.value = owner, name, value

@@ -1,4 +1,4 @@
-"""What was found of each mutant, from run to run."""
+"""The result of each mutant, kept from run to run."""
 
 import ast
 import json
@@ -15,7 +15,7 @@ _HEADS: Final = ("mutants", "tried", "killed", "timed out", "killed later", "exp
 
 
 class File:
-    """One file, its mutants by number, and what was found of them."""
+    """One file, its mutants by number, and their results."""
 
     def __init__(self, path: Path, known: dict[str, Any]) -> None:
         self.path, self.name = path, path.relative_to(ROOT).as_posix()
@@ -30,21 +30,21 @@ class File:
         return len(self.mutants)
 
     def left(self) -> list[int]:
-        """List the mutants that nothing has killed so far."""
+        """List the mutants that no test has killed so far."""
         return [n for n in range(len(self)) if self._fates.get(str(n)) not in {KILLED, TIMED_OUT}]
 
     def has_survived(self, number: int) -> bool:
-        """Tell whether the last run that tried a mutant left it unexplained."""
+        """Tell whether a mutant survived the last run that tried it, without an explanation."""
         return self._fates.get(str(number)) == SURVIVED
 
     def found(self, number: int, fate: str) -> None:
-        """Note the end of a mutant."""
+        """Record the result of a mutant."""
         self._fates[str(number)] = fate
         if fate == SURVIVED and number not in self._once:
             self._once.append(number)
 
     def count(self, *fates: str) -> int:
-        """Count the mutants of these ends."""
+        """Count the mutants with these results."""
         return sum(fate in fates for fate in self._fates.values())
 
     def row(self) -> list[int]:
@@ -54,12 +54,12 @@ class File:
         return [len(self), len(self._fates), *counts]
 
     def known(self) -> dict[str, Any]:
-        """Give what the record keeps."""
+        """Give the content of the record."""
         return {"code": self._code, "fates": self._fates, "survived_once": self._once}
 
 
 class Record:
-    """A JSON file of all that was found; without a path nothing is kept."""
+    """A JSON file of all results; without a path nothing is kept."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -67,12 +67,12 @@ class Record:
         self._files: list[File] = []
 
     def of(self, path: Path) -> File:
-        """Read a file; what is known of its mutants counts as long as its code is the same."""
+        """Read a file; results of its mutants are used if its code is the same."""
         self._files.append(File(path, self._known.get(path.relative_to(ROOT).as_posix(), {})))
         return self._files[-1]
 
     def write(self) -> None:
-        """Keep all that was found so far."""
+        """Write all results so far."""
         if self._path:
             known = self._known | {file.name: file.known() for file in self._files}
             self._path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")

@@ -1,4 +1,4 @@
-"""Run the tests of a module against a mutant of it, in a process that has everything else imported already."""
+"""Run the tests of a module against a mutant of it, in a process that has already imported everything else."""
 
 import ast
 import gc
@@ -24,10 +24,10 @@ FOLDERS: Final = ("scoring", "models", "streams", "tests")
 KILLED, SURVIVED, TIMED_OUT = "killed", "survived", "timed out"
 
 _OPTIONS: Final = ["--assert=plain", "--capture=no", "-p", "no:cacheprovider"]
-_PATIENCE: Final = 10.0  # times what a test takes without a change, in CPU time: other processes do not count
+_PATIENCE: Final = 10.0  # times the duration of a test without a change, in CPU time: other processes do not count
 _PATIENCE_S: Final = 3.0
-_ALL_S: Final = 300.0  # for all tests, by the clock: a mutant may wait for something for ever
-_FADES: Final = 0.9  # what a kill counts for after the next one
+_ALL_S: Final = 300.0  # for all tests, in wall time: a mutant may wait forever
+_FADES: Final = 0.9  # weight of a kill after the next one
 _GREEN, _RED, _SLOW, _BROKEN = range(4)
 _NJIT: Final = numba.njit
 _TOGETHER: Final = ("scoring.features.", "scoring.threeds.")  # functions that call each other: all compiled, or none
@@ -41,7 +41,7 @@ def module_of(path: Path) -> str:
 
 
 def package_of(path: Path) -> str:
-    """Name the package that a file is in; a package's own `__init__` is in it."""
+    """Name the package of a file; for `__init__.py` the package itself."""
     return ".".join(path.relative_to(ROOT).parent.parts)
 
 
@@ -69,11 +69,11 @@ def importers_of(package: str) -> set[str]:
 
 
 class Trial:
-    """The tests of one package; those that have killed most in the least time are tried first.
+    """The tests of one package; those with the most kills per second are tried first.
 
-    All is imported and collected once. A mutant of a function is tried in a fork of that, where the function gets other
-    code; one of what a module does when it is imported, and of what is called then, in a fork that imports the package
-    and all that uses it again.
+    All is imported and collected once. A mutant of a function is tried in a fork of this process, where the function
+    gets other code. A mutant of code that runs at import, or that is called then, is tried in a fork that imports the
+    package and all its importers again.
     """
 
     def __init__(self, package: str, tests: Sequence[str]) -> None:
@@ -98,7 +98,7 @@ class Trial:
             )
 
     def run(self, module: str, path: str, tree: ast.Module, function: str) -> tuple[str, str]:
-        """Say whether a test notices that a module is this tree, and which one does.
+        """Run the tests on this tree of a module; name the test that fails, if one does.
 
         `function` is the one that alone is changed, or "".
         """
@@ -135,12 +135,12 @@ class Trial:
         return (TIMED_OUT if status == _SLOW else KILLED), test
 
     def _note(self, frame: FrameType, event: str, _: object) -> None:
-        """Note what is called while modules are imported: other code comes too late for it."""
+        """Record the functions that run while modules are imported: changing their code later has no effect."""
         if event == "call":
             self._called.add((frame.f_globals.get("__name__", ""), frame.f_code.co_qualname))
 
     def _worth(self, test: str) -> float:
-        """Estimate how many mutants a test kills in a second."""
+        """Estimate how many mutants a test kills per second."""
         return (self._kills.get(test, 0.0) + 0.1) / (self._taken_s.get(test, 0.0) + 0.02)
 
     def _protocol(self, items: list[pytest.Item]) -> int:
@@ -161,16 +161,16 @@ class Trial:
         sys.meta_path.insert(0, _Finder(module, path, code))
         try:
             items = _collect([*self._options, *self._arguments])
-        except Exception:  # noqa: BLE001 - a mutant that no test can be collected with
+        except Exception:  # noqa: BLE001 - no test can be collected with this mutant
             return _RED
         return self._protocol(items)
 
     def _forget(self) -> None:
-        """Let the package and all that uses it be imported again, with kernels that are plain Python."""
+        """Import the package and its importers again, with kernels in plain Python."""
         for name in self._again & set(sys.modules):
             package, _, last = name.rpartition(".")
             if package in sys.modules:
-                vars(sys.modules[package]).pop(last, None)  # `from package import module` looks there first
+                vars(sys.modules[package]).pop(last, None)  # `from package import module` looks here first
             del sys.modules[name]
         jit = sys.modules.get("scoring.jit")
         if jit is not None:
@@ -185,7 +185,7 @@ class Trial:
         numba.njit = self._njit
 
     def _njit(self, *given: Any, **options: Any) -> Any:
-        """Compile as numba does, but nothing of the package: its cache does not notice another constant."""
+        """Compile as numba does, except the package: its cache does not notice a changed constant."""
         if str(sys._getframe(1).f_globals.get("__name__")).startswith(self._package + "."):
             return given[0] if given else lambda whole: whole
         return _NJIT(*given, **options)
@@ -195,7 +195,7 @@ def _collect(arguments: Sequence[str]) -> list[pytest.Item]:
     """Collect tests as pytest does, and keep its session open."""
     with redirect_stdout(_NOWHERE):
         config = _prepareconfig([*_OPTIONS, *arguments], [_watch])
-        config._do_configure()  # there is no public way to keep a session
+        config._do_configure()  # pytest has no public way to keep a session
         session = pytest.Session.from_config(config)
         config.hook.pytest_sessionstart(session=session)
         return list(session.perform_collect())
@@ -220,36 +220,36 @@ def _functions(module: ModuleType) -> Iterator[tuple[str, FunctionType]]:
 
 
 class _Watch:
-    """In a child: end the process with the first test that fails, or that takes much longer than without a change."""
+    """In a child: end the process at the first test that fails, or that takes much longer than without a change."""
 
     def __init__(self) -> None:
         self._notes, self._test, self._began_s = -1, "", 0.0
         self._taken_s: dict[str, float] = {}
 
     def begin(self, notes: int, taken_s: dict[str, float]) -> None:
-        """Begin to write to a file; seconds by test give what is too long."""
+        """Start writing to a file; the limits in seconds, by test."""
         self._notes, self._taken_s = notes, taken_s
         signal.signal(signal.SIGPROF, lambda *_: self._end(_SLOW))
         signal.setitimer(signal.ITIMER_PROF, 10.0 * _PATIENCE_S)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """End where a test cannot be imported."""
+        """End the process if a test cannot be imported."""
         if report.failed and self._notes >= 0:
             self._test = report.nodeid
             self._end(_RED)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Begin to count the CPU time of a test."""
+        """Start counting the CPU time of a test."""
         self._test, self._began_s = nodeid, time.process_time()
         signal.setitimer(signal.ITIMER_PROF, _PATIENCE * self._taken_s.get(nodeid, 60.0) + _PATIENCE_S)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """End where a test fails."""
+        """End the process if a test fails."""
         if report.failed:
             self._end(_RED)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """Note what a test took."""
+        """Record the duration of a test."""
         os.write(self._notes, f"{time.process_time() - self._began_s:.3f} {nodeid}\n".encode())
 
     def _end(self, status: int) -> None:
@@ -261,7 +261,7 @@ _watch: Final = _Watch()
 
 
 def _wait(pid: int) -> int:
-    """Wait for a process and return its exit status; kill it when its time is over."""
+    """Wait for a process and return its exit status; kill it at its deadline."""
     ends = time.monotonic() + _ALL_S
     while time.monotonic() < ends:
         done, status = os.waitpid(pid, os.WNOHANG)
@@ -274,7 +274,7 @@ def _wait(pid: int) -> int:
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Find one module in its mutated form."""
+    """Finds one module in its mutated form."""
 
     def __init__(self, name: str, path: str, code: CodeType) -> None:
         self._name, self._path, self._code = name, path, code

@@ -1,4 +1,4 @@
-"""A mutant changes one thing, says what, and leaves the module as it was."""
+"""A mutant changes one thing, describes it, and the module is restored afterwards."""
 
 import ast
 from pathlib import Path
@@ -43,7 +43,7 @@ WANTED = {
 
 
 def test_a_mutant_changes_one_thing_that_has_a_result() -> None:
-    """No docstring, annotation, decorator, default, assertion or text of an error."""
+    """Never a docstring, annotation, decorator, default, assertion or text of an error."""
     mutants = Mutants(SOURCE)
     plain, found = ast.unparse(ast.parse(SOURCE)), set()
     for number in range(len(mutants)):
@@ -61,7 +61,7 @@ def test_a_mutant_of_a_function_is_known_by_its_name() -> None:
     assert [mutants.function_of(number) for number in range(len(mutants))] == ["", "f", "", "C.m"]
 
 
-def test_a_record_leaves_out_what_is_killed_and_counts_what_was_killed_later(tmp_path: Path) -> None:
+def test_a_record_leaves_out_killed_mutants_and_counts_those_killed_later(tmp_path: Path) -> None:
     path, here = tmp_path / "found.json", ROOT / "tests" / "mutation" / "mutants.py"
     first = Record(path)
     file = first.of(here)
@@ -79,7 +79,7 @@ def test_a_record_leaves_out_what_is_killed_and_counts_what_was_killed_later(tmp
     assert total.split() == ["all", *map(str, file.row())]
 
 
-def test_an_entry_explains_its_line_of_its_file_and_where_it_names_a_change_only_that(
+def test_an_entry_explains_its_line_or_only_the_change_that_it_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(equivalent, "EXPLAINED", {"a.py: x = 3": "any", "a.py: y > 0 | 0  ->  1": "never 1"})

@@ -1,7 +1,7 @@
-"""What may be said of a row of features, in plain Python: every claim of every family, with its text and its figures.
+"""The texts that are true of a row of features, in plain Python: every claim of every family, with its figures.
 
 Written from the meaning of the features, without the product's tables: a condition is an `if`, a text an f-string.
-Comparisons with NaN are false, so a missing value claims nothing.
+Comparisons with NaN are false, so a missing value makes no claim.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ Row = dict[str, float]
 
 
 class Claim(NamedTuple):
-    """A reason's id, its English text, and the features that bear it out."""
+    """A reason's id, its English text, and the features that it is about."""
 
     id: str
     en: str
@@ -44,7 +44,7 @@ SLOTS |= {"device_card": 64, "ip_card": 64, "address_card": 64}
 
 
 def some(feature: str, value: float) -> str:
-    """Write an estimated number of distinct elements; a full counter of m slots stands for m ln(2m) or more."""
+    """Write an estimated number of distinct elements; a full counter of m slots means m ln(2m) or more."""
     slots = SLOTS.get(feature.rsplit("s_", 1)[0], 32)
     return f"{'About' if value < round(slots * log(2 * slots), 6) else 'At least'} {value:,.0f}"
 

@@ -1,4 +1,4 @@
-"""The reasons that an event must have, in plain Python from the claims that its features bear out."""
+"""The reasons that an event must have, in plain Python from the claims that are true of its features."""
 
 from collections import defaultdict
 
@@ -17,7 +17,7 @@ Told = tuple[str, float, str, dict[str, float]]
 
 
 def expected(added: dict[str, float], row: Row) -> list[Told]:
-    """Say the same in plain Python, from `tests.policy.claims`."""
+    """Give the expected reasons, from `tests.policy.claims`."""
     weights = {family: sum(added[name] for name in members) for family, members in MEMBERS.items()}
     told: list[Told] = []
     unsaid = 0.0

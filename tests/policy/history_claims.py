@@ -1,4 +1,4 @@
-"""What may be said of the history in a row of features: see `tests.policy.claims`."""
+"""The texts that are true of the history in a row of features: see `tests.policy.claims`."""
 
 from collections.abc import Callable
 from math import isnan

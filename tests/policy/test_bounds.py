@@ -1,4 +1,4 @@
-"""What a policy may hold: every bound from both sides, every default, and every scope against a plain look-up."""
+"""Limits of a policy: every bound from both sides, every default, and every scope against a plain look-up."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def with_levels(review: int, step_up: int, block: int) -> dict[str, Any]:
         policy(merchants=[{"acquirer": a, "merchant": "m", "thresholds": LEVELS} for a in ("a", "b")]),
     ],
 )
-def test_what_lies_on_a_bound_is_taken(document: dict[str, Any]) -> None:
+def test_a_value_on_a_bound_is_accepted(document: dict[str, Any]) -> None:
     assert policy_from(document).version
 
 
@@ -73,18 +73,18 @@ def test_what_lies_on_a_bound_is_taken(document: dict[str, Any]) -> None:
         ("version", "a policy is a mapping with the keys version and global"),
     ],
 )
-def test_what_lies_beyond_a_bound_is_refused_with_its_place(document: object, place: str) -> None:
+def test_a_value_beyond_a_bound_is_refused_with_its_place(document: object, place: str) -> None:
     with pytest.raises(PolicyError, match=place):
         policy_from(document)
 
 
-def test_a_name_that_is_near_no_known_one_is_not_guessed_at() -> None:
+def test_a_name_that_is_near_no_known_one_gets_no_suggestion() -> None:
     with pytest.raises(PolicyError) as refused:
         policy_from(policy(zzzzzz=1))
     assert "did you mean" not in str(refused.value)
 
 
-def test_what_a_policy_leaves_out_has_these_values() -> None:
+def test_the_defaults_of_a_policy() -> None:
     made = policy_from(policy())
     assert msgspec.to_builtins(made) == {
         "version": "t",

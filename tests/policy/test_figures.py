@@ -1,4 +1,4 @@
-"""How figures of reasons are written, on both sides of where their writing turns."""
+"""How figures of reasons are written, on both sides of each change of form."""
 
 import re
 import runpy
@@ -39,7 +39,7 @@ from tests.policy.test_reasons import top
     ],
 )
 def test_a_figure_is_written_with_its_unit(kind: str, value: float, en: str, ja: str) -> None:
-    """A length of time has two of its unit at least, and thousands are written in full."""
+    """A duration has at least two of its unit, and thousands are written in full."""
     assert figure(kind, "any")(value) == (en, ja)
 
 
@@ -67,7 +67,7 @@ def test_japanese_words_hold_only_the_latin_abbreviations_that_japan_writes_so()
 
 
 def test_weights_have_three_decimals() -> None:
-    """A thousandth of log-odds is below anything an analyst acts on."""
+    """A thousandth of log-odds is too small for an analyst to act on."""
     assert top({"hour_jst": 1.23456}, {"hour_jst": 3.0})[0].weight == 1.235
     assert top({"hour_jst": 1.23456}, {})[0].weight == 1.235
 

@@ -1,4 +1,4 @@
-"""A reason is a family of features that raises the score, in words that the event's own features bear out."""
+"""A reason is a family of features that raises the score, with a text that is true of the event's own features."""
 
 import re
 from collections import Counter
@@ -33,18 +33,18 @@ FIRST_IDS = (
     *("TDS_STATUS", "TDS_ABSENT_REQUIRED", "TDS_INCONSISTENT", "CHK_GAP", "MERCHANT_STATUS", "CVV_FAIL"),
     *("BIN_RISK", "ATO_CHANGE", "DATA_MISSING"),
 )
-"""The ids of the first release, one a family: they stay."""
+"""The ids of the first release, one for each family: they do not change."""
 
 
 def top(added: dict[str, float], seen: Row, bias: float = 9.9) -> list[Reason]:
-    """Give the reasons of an event that shows `seen`, where features add `added` to its score."""
+    """Give the reasons of an event with the features `seen`, where features add `added` to its score."""
     row = NOTHING | seen
     contributions = np.array([added.get(name, 0.0) for name in NAMES] + [bias])
     return REASONS.top(contributions, np.array([row[name] for name in NAMES]))
 
 
 def pool(unit: str) -> list[float]:
-    """List values of a unit: on both sides of what could be a bound."""
+    """List values of a unit, on both sides of every possible bound."""
     counts = [float(n) for n in range(13)] + [19, 20, 29, 30, 31, 39, 40, 41, 119, 120, 121]
     flags = [nan, 0.0, 1.0]
     pools: dict[str, list[float]] = {
@@ -72,7 +72,7 @@ POOLS = {feature.name: [*pool(feature.unit), nan] for feature in FEATURES}
 
 
 def rows_of(family: str, number: int) -> Iterator[tuple[dict[str, float], Row]]:
-    """Draw rows in which only one family adds to the score, at random with few missing values and many edges."""
+    """Draw rows in which only one family adds to the score, with few missing values and many edges."""
     rng = np.random.default_rng(sum(map(ord, family)))
     members = MEMBERS[family]
     for n in range(number):
@@ -83,7 +83,9 @@ def rows_of(family: str, number: int) -> Iterator[tuple[dict[str, float], Row]]:
 
 
 def edges_of(family: str) -> Iterator[tuple[dict[str, float], Row]]:
-    """Walk each feature that a text asks for through its pool, the others where the text holds, all else missing."""
+    """Yield rows in which one feature of a text goes through its pool, the others fit the text, and all else is
+    missing.
+    """
     for wording in WORDINGS[family]:
         bounds = [*wording.when, *(item.bound for item in wording.named)]
         holds = {b.feature: next(value for value in POOLS[b.feature] if b.low <= value <= b.high) for b in bounds}
@@ -102,7 +104,7 @@ def rounded(told: list[tuple[str, float, str, dict[str, float]]]) -> list[tuple[
 
 
 def wordings_of(family: str, reason: Reason) -> list[int]:
-    """Find the wordings of a family that may stand behind a reason, by its evidence."""
+    """Find the wordings of a family that may give a reason, by its evidence."""
     evidence = reason.evidence
     assert evidence
     found = []
@@ -126,11 +128,11 @@ def test_a_text_is_shown_exactly_where_its_claim_holds(family: str) -> None:
             neutral += 1
         else:
             shown.update(wordings_of(family, reasons[0]))
-    assert neutral, "no row without a text"
-    assert set(shown) == set(range(len(WORDINGS[family]))), "a text that no row shows"
+    assert neutral, "some row must have no text"
+    assert set(shown) == set(range(len(WORDINGS[family]))), "some row must show each text"
 
 
-def test_families_are_told_heaviest_first_and_those_without_a_true_text_are_passed_over() -> None:
+def test_reasons_are_listed_by_weight_and_families_without_a_true_text_are_skipped() -> None:
     rng = np.random.default_rng(3)
     sizes = Counter[int]()
     for _ in range(1_000):
@@ -148,7 +150,7 @@ def test_families_are_told_heaviest_first_and_those_without_a_true_text_are_pass
     assert set(sizes) == {1, 2, 3, 4, 5}
 
 
-def test_of_an_event_that_shows_nothing_only_the_neutral_text_is_said() -> None:
+def test_an_event_without_features_has_only_the_neutral_text() -> None:
     added = dict.fromkeys(NAMES, 0.25)
     weight = sum(0.25 for _ in NAMES)
     neutral = Reason(id=NEUTRAL.id, weight=weight, en=NEUTRAL.en, ja=NEUTRAL.ja, evidence={})
@@ -164,7 +166,7 @@ def test_contributions_of_one_family_are_one_reason() -> None:
     assert reasons[1].ja == "高額：48,900円"
 
 
-def test_what_speaks_for_the_payment_is_no_reason_and_neither_is_noise_nor_the_bias() -> None:
+def test_features_that_lower_the_score_noise_and_the_bias_are_no_reasons() -> None:
     seen = {"goods_high_risk": 1.0, "amount_foreign": 1.0, "hour_jst": 3.0}
     added = {"goods_high_risk": -2.0, "amount_foreign": WEIGHT_MIN / 2, "hour_jst": WEIGHT_MIN}
     assert [reason.id for reason in top(added, seen)] == ["NIGHT"]
@@ -236,14 +238,16 @@ def test_figures_are_written_as_people_read_them(feature: str, value: float, en:
     assert (reason.en, reason.ja, reason.evidence) == (en, ja, {feature: value})
 
 
-def test_every_family_of_the_catalogue_has_texts_and_no_text_is_left_without_a_feature() -> None:
+def test_every_family_of_features_has_texts_and_each_text_a_feature() -> None:
     assert set(WORDINGS) == set(MEMBERS) == set(CLAIMS)
     for family, wordings in WORDINGS.items():
         for wording in wordings:
             bounds = [*wording.when, *(item.bound for item in wording.named)]
-            assert bounds, f"{wording.id}: true of every event"
+            assert bounds, f"{wording.id}: it must not be true of every event"
             assert len(bounds) <= EVIDENCE_MAX
-            assert any(FAMILY[bound.feature] == family for bound in bounds), f"{wording.id}: nothing of its own"
+            assert any(FAMILY[bound.feature] == family for bound in bounds), (
+                f"{wording.id}: it must ask for a feature of its family"
+            )
             assert wording.en.isascii()
             assert not wording.ja.isascii()
 
@@ -257,7 +261,7 @@ def test_ids_are_stable_and_each_belongs_to_one_family() -> None:
     assert set(ENTITY_OF_REASON) <= set(ids)
 
 
-def test_words_of_codes_follow_the_lists_that_the_codes_come_from() -> None:
+def test_words_of_codes_follow_the_lists_of_the_codes() -> None:
     from scoring.contract.codes import EciClass, Liability, ThreeDsStatus
     from scoring.merchants.goods import MCC_GROUPS
     from scoring.merchants.store import FRAUD_STATUSES, TDS_MODES
@@ -277,5 +281,5 @@ def test_words_of_codes_follow_the_lists_that_the_codes_come_from() -> None:
     assert WORDS["tds_mode"][1 + TDS_MODES.index("NONE")][0] == "never"
 
 
-def test_the_page_of_reasons_is_what_the_wordings_say() -> None:
+def test_the_page_of_reasons_has_the_wordings() -> None:
     assert (ROOT / "deploy" / "docs" / "reasons.md").read_text(encoding="utf-8") == markdown()

@@ -1,4 +1,4 @@
-"""The bounds of recorded lines and of the truth, and the table of metrics, on both sides of each."""
+"""Bounds of recorded lines and of the truth, and the table of metrics, on both sides of each bound."""
 
 import json
 from typing import Any
@@ -60,7 +60,7 @@ def test_a_line_may_have_two_mebibytes() -> None:
 
 
 @pytest.mark.parametrize("text", [b'{"topic":"\xff"}', b"\xff\xfe{\x00", b"\xfe\xff\x00{"])
-def test_a_line_of_another_encoding_is_said_to_be_one(text: bytes) -> None:
+def test_a_line_of_another_encoding_is_named_as_such(text: bytes) -> None:
     assert refusal(lambda lines: list(read_records(lines)), [text]) == "line 1: not UTF-8"
 
 
@@ -116,7 +116,7 @@ def metrics_of(fraud: list[int], scores: list[float]) -> dict[str, float]:
     return evaluate(samples(fraud, [100] * n, episodes, list(range(n))), np.array(scores))
 
 
-def test_rates_of_nothing_are_nothing() -> None:
+def test_rates_without_any_row_are_none() -> None:
     genuine = metrics_of([0] * 200, [float(i) for i in range(200)])
     assert {
         value for name, value in genuine.items() if not name.startswith(("auc", "no_t1_auc", "false", "no_t1_f"))
@@ -155,7 +155,7 @@ def test_the_table_shows_each_metric_for_all_fraud_and_without_enumeration() -> 
 
 
 def test_typologies_are_judged_at_the_line_that_one_per_cent_of_all_but_enumeration_exceed() -> None:
-    """Enumeration has the highest scores of all: it must not take the place of others."""
+    """Enumeration has the highest scores of all, and must not use up the alerts of the other kinds."""
     fraud = [1, 1, 1, 1] + [0] * 396
     scores = [9.0, 3.0, 8.0, 1.9925, *np.linspace(0, 2, 396)]  # the last fraud is the fourth of 398, and three are 1 %
     assert sum(score > 1.9925 for score in scores) == 5
@@ -166,7 +166,7 @@ def test_typologies_are_judged_at_the_line_that_one_per_cent_of_all_but_enumerat
     assert metrics_of(fraud, scores)["recall_at_1pct_T2"] == 1.0
 
 
-def test_yen_that_nobody_knows_count_as_none() -> None:
+def test_unknown_yen_count_as_zero() -> None:
     amounts: list[Any] = [-1, 50, -1, 30] + [100] * 196
     fraud = [1, 1, 1, 1] + [0] * 196
     scores = np.array([9.0, 0.0, 8.0, -1.0, *np.linspace(1, 2, 196)])
@@ -187,7 +187,7 @@ def test_labels_come_after_at_most_ten_years(days: int, is_read: bool) -> None:
             _source(options)
 
 
-def test_merchants_beyond_the_limit_are_counted_and_a_delay_that_nothing_needs_is_none() -> None:
+def test_merchants_beyond_the_limit_are_counted_and_an_unneeded_delay_is_none() -> None:
     records = [
         Record(
             "merchants", f"a/m-{n}".encode(), json.dumps({"acquirer_id": "a", "merchant_id": f"m-{n}"}).encode(), AT_MS

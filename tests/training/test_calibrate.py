@@ -1,4 +1,4 @@
-"""Calibrated probabilities come true, and the table is one the bundle accepts."""
+"""Calibrated probabilities equal observed rates, and the table is valid for a bundle."""
 
 import warnings
 
@@ -24,7 +24,7 @@ def drawn(seed: int, n: int, slope: float, intercept: float) -> tuple[np.ndarray
 
 
 def test_platt_equals_the_fit_of_scikit_learn() -> None:
-    """Which minimises the same loss from another start by another method; rare fraud and shifted margins among them."""
+    """It minimises the same loss from another start by another method, also on rare fraud and shifted margins."""
     for seed in range(56):
         rng = np.random.default_rng(seed)
         margins = rng.normal(rng.uniform(-8, 4), rng.uniform(0.1, 4), int(rng.integers(500, 20_000)))
@@ -38,7 +38,7 @@ def test_platt_equals_the_fit_of_scikit_learn() -> None:
 
 
 def loss(margins: Floats, fraud: Flags, slope: float, intercept: float) -> float:
-    """The log-loss on Platt's smoothed targets, in plain words."""
+    """Compute the log-loss on Platt's smoothed targets by its definition."""
     frauds, genuine = fraud.sum(), (~fraud).sum()
     target = np.where(fraud, (frauds + 1) / (frauds + 2), 1 / (genuine + 2))
     odds = slope * margins + intercept
@@ -46,7 +46,7 @@ def loss(margins: Floats, fraud: Flags, slope: float, intercept: float) -> float
 
 
 def test_a_line_of_few_frauds_far_from_the_start_is_found() -> None:
-    """180 frauds among 15,906 rows once gave slope 1 and intercept 0, so probabilities 4 to 28 times too low."""
+    """180 frauds among 15,906 rows once gave slope 1 and intercept 0: probabilities were 4 to 28 times too low."""
     rng = np.random.default_rng(180)
     margins = rng.normal(-9, 3, 15_906)
     fraud = rng.random(15_906) < 1 / (1 + np.exp(-(0.313 * margins - 1.753)))
@@ -81,7 +81,7 @@ def test_the_mean_probability_of_the_rows_fitted_on_is_their_fraud_rate(
 
 
 def test_the_curve_is_isotonic_regression_of_blocks_of_25_frauds() -> None:
-    """Against blocks that are cut and pooled by hand."""
+    """Compared with blocks that are cut and pooled by hand."""
     margins, fraud = drawn(11, 40_000, 0.7, -3.0)
     order = np.argsort(margins)
     blocks: list[list[float]] = [[0, 0, 0]]
@@ -108,7 +108,7 @@ def test_platt_finds_slope_and_intercept() -> None:
 
 
 @pytest.mark.parametrize("n", [3_000, 100_000], ids=["platt", "isotonic"])
-def test_probabilities_come_true_on_rows_not_fitted_on(n: int) -> None:
+def test_probabilities_equal_observed_rates_on_other_rows(n: int) -> None:
     table = fit_calibration(*drawn(2, n, 0.7, -3.0))
     margins, fraud = drawn(3, 200_000, 0.7, -3.0)
     probabilities, _ = Calibration(table).apply(margins)
@@ -131,7 +131,7 @@ def test_any_margins_give_a_rising_table(seed: int, n: int, slope: float, decima
     margins, fraud = drawn(seed, n, slope, -1.0)
     margins = np.round(margins, decimals)  # ties
     if 10 <= fraud.sum() < n:
-        knots = fit_calibration(margins, fraud).knots  # the record itself refuses a table that falls
+        knots = fit_calibration(margins, fraud).knots  # the record itself refuses a falling table
         assert np.isfinite(np.array(knots)).all()
 
 
@@ -153,7 +153,7 @@ def test_margins_that_are_all_the_same_have_no_slope_and_the_smoothed_rate() -> 
     assert (slope, intercept) == (0.0, pytest.approx(np.log(rate / (1 - rate)), rel=1e-12))
 
 
-def test_ten_frauds_are_enough_and_rows_of_nothing_else_are_not() -> None:
+def test_ten_frauds_are_enough_and_rows_of_frauds_only_are_not() -> None:
     margins = np.random.default_rng(5).normal(0, 1, 1_000)
     assert fit_calibration(margins, np.arange(1_000) % 100 == 0).frauds == 10
     with pytest.raises(ValueError, match="1000 frauds among 1000 rows to calibrate on"):
@@ -176,7 +176,7 @@ def test_log_odds_end_at_25() -> None:
 
 
 def test_blocks_grow_so_that_a_table_holds_them_all() -> None:
-    """Blocks whose share of frauds rises: none is pooled."""
+    """Blocks with a rising share of frauds: none is pooled."""
     blocks, each = KNOTS_MAX - 2, 400
     sizes = [each + 2 * (blocks - k) for k in range(blocks)]
     fraud = np.concatenate([np.arange(size) >= size - each for size in sizes])

@@ -1,4 +1,4 @@
-"""What `sekisho train` simulates, says and writes."""
+"""The simulation, output and files of `sekisho train`."""
 
 import io
 import re
@@ -18,7 +18,7 @@ SMALL = ["--days", "1", "--events-per-day", "1000", "--cards", "300", "--merchan
 
 @cache
 def simulated() -> list[Item]:
-    """The authorizations of the day that `SMALL` asks for, a week before the demonstration."""
+    """Give the authorizations of the day that `SMALL` simulates, a week before the demonstration."""
     config = SimulatorConfig(
         seed=1,
         start_ms=START_MS - 7 * DAY_MS,
@@ -43,7 +43,7 @@ def test_without_files_traffic_and_truth_are_the_simulators(tmp_path: Path, caps
     first, second, *rest = out.splitlines()
     assert re.fullmatch(rf"{len(truths)} authorizations, {frauds} frauds \(\d{{1,3}} s\)", first)
     assert second == f"left out: {repeats} (repeat {repeats})"
-    assert rest == [], "every fraud of the truth is one of the authorizations"
+    assert rest == [], "every fraud of the truth must be one of the authorizations"
     assert (status, err.startswith("sekisho train: no fraud among the ")) == (1, True), "of so few, no part is learnt"
     assert not (tmp_path / "out").exists()
 

@@ -1,4 +1,4 @@
-"""The bundle in the repository is the one `make model` would build for this release."""
+"""The bundle in the repository is the one that `make model` builds for this release."""
 
 from importlib import resources
 
@@ -25,7 +25,7 @@ def test_it_comes_from_the_traffic_that_the_default_options_simulate() -> None:
     assert _source(parser().parse_args(["--out", "anywhere"])) in card, "run `make model` and commit the bundle"
 
 
-def test_it_ranks_fraud_and_its_probabilities_come_true() -> None:
+def test_it_ranks_fraud_and_its_probabilities_equal_observed_rates() -> None:
     manifest = Bundle.load(FILES, FEATURES).manifest
     assert manifest.metrics["no_t1_auc"] > 0.95
     assert manifest.metrics["no_t1_recall_at_1pct"] > 0.7
@@ -34,7 +34,7 @@ def test_it_ranks_fraud_and_its_probabilities_come_true() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (resources.files("models") / "bundles").iterdir()))
 def test_the_mean_probability_of_every_bundle_is_the_fraud_rate(name: str) -> None:
-    """On the rows it was calibrated on; on later ones it is of the same size."""
+    """On the rows of the calibration; on later ones it is similar."""
     folder = resources.files("models") / "bundles" / name
     if not folder.is_dir():
         return

@@ -1,4 +1,4 @@
-"""Recorded events and their truth as people export them: read right, or refused by the line, and never quoted."""
+"""Recorded events and their truth as people export them: read correctly, or refused with the line, and never quoted."""
 
 import io
 import json
@@ -41,12 +41,12 @@ def refusal(read: Callable[[list[bytes]], Any], lines: list[bytes]) -> str:
 
 
 @pytest.mark.parametrize("spelling", ["1", 1, True, "true", "TRUE", " Yes ", "y", "fraud"])
-def test_a_fraud_is_what_is_spelt_so(spelling: Any) -> None:
+def test_each_spelling_of_fraud_is_a_fraud(spelling: Any) -> None:
     assert set(read_truths([truth(fraud=spelling)]).frauds) == {"e"}
 
 
 @pytest.mark.parametrize("spelling", ["0", 0, False, "false", "False", "No", "n", "genuine"])
-def test_what_is_spelt_as_genuine_is_no_fraud(spelling: Any) -> None:
+def test_each_spelling_of_genuine_is_no_fraud(spelling: Any) -> None:
     found = read_truths([truth(fraud=spelling)])
     assert (found.frauds, found.genuine, found.blank) == ({}, 1, 0)
 
@@ -108,7 +108,7 @@ def test_a_line_that_is_no_record_in_order_is_named_and_not_quoted(lines: list[b
     assert "other" not in found
 
 
-def test_merchants_are_taken_where_they_stand() -> None:
+def test_merchants_are_applied_at_their_place_in_the_input() -> None:
     lines = [line(AT_MS), line(AT_MS - 1, "merchants"), line(AT_MS)]
     assert [record.topic for record in read_records(lines)] == ["authorizations", "merchants", "authorizations"]
 
@@ -157,7 +157,7 @@ def test_refused_events_are_counted_by_reason_on_the_screen_and_in_the_manifest(
     assert f"WRONG_EXPONENT {len(ids)}" in manifest.data_card
 
 
-def test_a_reason_of_another_topic_is_told_apart(recorded: tuple[list[bytes], list[bytes]]) -> None:
+def test_reasons_of_several_topics_are_counted_separately(recorded: tuple[list[bytes], list[bytes]]) -> None:
     records = [record for record in read_records(recorded[0]) if record.topic == "authorizations"][:3]
     other = [Record("fraud-reports", b"k", b"{}", AT_MS), Record("merchants", b"k", b"{}", AT_MS)]
     skipped = replay([*records, *other], {}).skipped
@@ -177,7 +177,7 @@ def test_verdicts_in_strings_train_on_the_frauds_alone(
     assert f" authorizations, {frauds} frauds" in out
 
 
-def test_frauds_that_nobody_dates_are_known_after_the_delay_of_the_options_and_the_screen_says_so(
+def test_frauds_without_a_date_are_known_after_the_delay_of_the_options_which_the_screen_shows(
     train: Callable[..., tuple[int, str, str]], recorded: tuple[list[bytes], list[bytes]]
 ) -> None:
     events = [text for text in recorded[0] if b'"topic":"fraud-reports"' not in text]
@@ -190,7 +190,7 @@ def test_frauds_that_nobody_dates_are_known_after_the_delay_of_the_options_and_t
     assert [line.split(":")[0] for line in told if "known by its cut" in line] == ["train", "calibration", "test"]
     status, _, err = train(events, undated, *DELAY, "1")
     part = "of the calibration part: use more days; or say when frauds were known, or shorten the delay of labels"
-    assert (status, part in err) == (1, True), "of three days, the second part is shorter than a day"
+    assert (status, part in err) == (1, True), "the second part of three days is shorter than a day"
 
 
 def test_events_out_of_order_end_the_training_with_their_line(
@@ -222,7 +222,7 @@ def test_times_in_seconds_are_named_as_such(
         (("events", 5), "events.jsonl: no authorization to learn from; left out: 0"),
     ],
 )
-def test_an_empty_input_is_said_to_be_empty(
+def test_an_empty_input_is_an_error_that_says_so(
     train: Callable[..., tuple[int, str, str]], recorded: tuple[list[bytes], list[bytes]], keep: Any, told: str
 ) -> None:
     which, count = keep

@@ -1,4 +1,4 @@
-"""Training knows what was known on its day: a label reported after the cut teaches nothing before it."""
+"""Training uses only labels known by the cut of a part: a label reported later has no effect on it."""
 
 from dataclasses import replace
 from functools import cache
@@ -26,7 +26,7 @@ ROWS, DAYS = 4_000, 40
 
 @cache
 def samples() -> Samples:
-    """Rows of which one input tells fraud, in order over forty days, every fraud known at once."""
+    """Make rows over forty days in which one input predicts fraud, and every fraud is known at once."""
     rng = np.random.default_rng(7)
     fraud = rng.random(ROWS) < 0.1
     matrix = np.full((ROWS, len(FEATURES)), np.nan)
@@ -68,28 +68,28 @@ def trained(found: Samples) -> tuple[bytes, object, Training]:
 
 
 @pytest.mark.parametrize("part", ["train", "calibration"])
-def test_a_label_reported_after_the_cut_of_its_part_teaches_it_nothing(part: str) -> None:
+def test_a_label_reported_after_the_cut_of_its_part_has_no_effect_on_it(part: str) -> None:
     parts = split(samples(), PLAN)
     rows = getattr(parts, part)
     cut_ms = parts.cuts_ms[0] if part == "train" else parts.cuts_ms[1]
     hidden = np.flatnonzero(samples().fraud[rows])[::2] + rows.start
     model, table, training = trained(known_from(cut_ms + 1, hidden))
     without_model, without_table, _ = trained(never_known(hidden))
-    assert (model, table) == (without_model, without_table), "as if nobody had ever reported it"
+    assert (model, table) == (without_model, without_table), "it must count as never reported"
     at_cut, at_cut_table, _ = trained(known_from(cut_ms, hidden))
-    assert (at_cut, at_cut_table) == trained(samples())[:2], "reported by the cut is known"
+    assert (at_cut, at_cut_table) == trained(samples())[:2], "a label reported by the cut must be known"
     assert (model, table) != (at_cut, at_cut_table)
     found = getattr(training, part)
     assert (found.frauds, found.late_frauds) == (int(samples().fraud[rows].sum()) - len(hidden), len(hidden))
 
 
-def test_the_test_part_is_judged_by_all_that_became_known_ever() -> None:
+def test_the_test_part_is_judged_by_all_labels_that_became_known() -> None:
     parts = split(samples(), PLAN)
     late = known_from(START_MS + 1_000 * DAY_MS, np.arange(parts.test.start, parts.test.stop))
     assert trained(late) == trained(samples())
 
 
-def test_days_of_which_nobody_knew_anything_are_left_out_where_the_delay_is_assumed() -> None:
+def test_days_without_a_known_label_are_left_out_where_the_delay_is_assumed() -> None:
     delayed = replace(samples(), known_ms=samples().event_ms + 5 * DAY_MS, undated=9, delay_ms=5 * DAY_MS)
     parts = split(delayed, PLAN)
     whole = split(samples(), PLAN)
@@ -107,7 +107,7 @@ def test_days_of_which_nobody_knew_anything_are_left_out_where_the_delay_is_assu
     ]
 
 
-def test_a_delay_that_leaves_nothing_says_so() -> None:
+def test_a_delay_that_leaves_no_row_is_an_error() -> None:
     delayed = replace(samples(), known_ms=samples().event_ms + 30 * DAY_MS, undated=9, delay_ms=30 * DAY_MS)
     with pytest.raises(ValueError, match=r"no fraud among the 0 rows of the train part: use more days; or say when"):
         split(delayed, PLAN)
@@ -133,7 +133,7 @@ def authorization(event_id: str, at_ms: int, **changes: Any) -> Record:
     return Record("authorizations", b"k", value, at_ms)
 
 
-def test_a_fraud_is_known_since_its_truth_says_or_its_first_report_or_the_delay() -> None:
+def test_a_fraud_is_known_from_the_date_of_its_truth_or_its_first_report_or_the_delay() -> None:
     names = ["dated", "dated and reported", "reported", "never", "chargeback of another kind", "genuine"]
     at = {name: START_MS + 60_000 * i for i, name in enumerate(names)}
     records = [authorization(name, ms) for name, ms in at.items()]

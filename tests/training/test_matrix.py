@@ -1,4 +1,4 @@
-"""How traffic becomes rows: whatever the batch and the chunk, and what becomes of records without a value."""
+"""From traffic to rows: independent of batches and chunks; records without a value are counted."""
 
 import pytest
 
@@ -16,10 +16,10 @@ def records() -> list[Record]:
     return [authorization(name, START_MS + 1_000 * n) for n, name in enumerate(NAMES)]
 
 
-def test_rows_are_the_same_whatever_the_size_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_the_same_for_any_size_of_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = replay(records(), {}).matrix
     assert len(whole) == len(NAMES)
-    assert len({row.tobytes() for row in whole}) == len(NAMES), "rows differ, as the time since the card's last one"
+    assert len({row.tobytes() for row in whole}) == len(NAMES), "some features must differ between the rows"
     for size, batch in ((1, 64), (4, 3), (4, 64), (7, 5), (len(NAMES), 64), (2 * len(NAMES), 9)):
         monkeypatch.setattr(matrix, "_CHUNK_ROWS", size)
         monkeypatch.setattr(matrix, "BATCH_MAX", batch)
@@ -66,7 +66,7 @@ def test_the_answer_to_a_request_and_a_repeat_are_counted_and_are_no_rows() -> N
     assert found.fraud.tolist() == [True, False, False]
 
 
-def test_a_row_knows_its_time_its_yen_and_its_card() -> None:
+def test_a_row_has_its_time_its_yen_and_its_card() -> None:
     cards = ["a", "b", "a", "c", "b"]
     made = [
         authorization(

@@ -1,4 +1,4 @@
-"""Metrics against what can be counted by hand, and against the definition."""
+"""Metrics against values counted by hand, and against the definition."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_alert_volumes_count_rows_yen_episodes_and_first_hits() -> None:
     assert metrics["recall_at_0.5pct"] == 3 / 5
     assert metrics["value_recall_at_0.5pct"] == 3_000 / 8_000
     assert metrics["episode_recall_at_0.5pct"] == 1.0
-    assert metrics["first_hit_recall_at_0.5pct"] == 2 / 4  # of T3-a the second row was caught, not the first
+    assert metrics["first_hit_recall_at_0.5pct"] == 2 / 4  # of T3-a the second row was detected, not the first
     assert metrics["false_positives_per_fraud_at_0.5pct"] == pytest.approx(2 / 3, abs=1e-6)
     assert metrics["recall_at_0.2pct"] == 2 / 5
     assert metrics["no_t1_fraud_rate"] == pytest.approx(3 / 998, abs=1e-6)
@@ -78,7 +78,7 @@ def test_alert_volumes_count_rows_yen_episodes_and_first_hits() -> None:
 
 def test_a_tie_that_does_not_fit_raises_no_alert() -> None:
     scores = np.zeros(1000)
-    scores[:20] = 1.0  # 20 tied at the top, 10 alerts allowed
+    scores[:20] = 1.0  # 20 equal scores at the top, 10 alerts allowed
     metrics = evaluate(samples([1] * 20 + [0] * 980, [1] * 1000, ["T3"] * 20 + [None] * 980, [0] * 1000), scores)
     assert metrics["recall_at_1pct"] == 0.0
     scores[:5] = 2.0

@@ -1,4 +1,4 @@
-"""What a training is planned to be, and what it says of its parts: against plain values."""
+"""The plan of a training and the report of its parts, against plain values."""
 
 import runpy
 import sys
@@ -73,7 +73,7 @@ def test_simulated_days_begin_whole_weeks_before_the_demonstration(days: int, we
     assert (config.episodes.t1, config.repeat_share) == (4.0, 0.0005)
 
 
-def test_the_plan_says_what_is_trained_with_and_so_does_the_bundle_in_the_repository() -> None:
+def test_the_plan_has_the_options_of_the_bundle_in_the_repository() -> None:
     assert Plan(name="x", source="x").parameters() == PARAMETERS | {"seed": 1, "num_threads": 1}
     assert Plan(name="x", source="x", seed=8, threads=3).parameters() == PARAMETERS | {"seed": 8, "num_threads": 3}
     whole = Plan(name="x", source="x")
@@ -110,7 +110,7 @@ def test_the_cuts_lie_where_their_shares_of_the_time_end() -> None:
     assert (parts.test.start, parts.test.stop, parts.gaps) == (parts.calibration.stop, len(times), 0)
 
 
-def test_a_row_that_comes_late_belongs_where_the_stream_had_got_to() -> None:
+def test_a_late_row_belongs_to_the_part_that_the_stream_had_reached() -> None:
     found = samples()
     times = found.event_ms.copy()
     late = int(split(found, PLAN).test.start) + 100
@@ -118,7 +118,7 @@ def test_a_row_that_comes_late_belongs_where_the_stream_had_got_to() -> None:
     assert split(replace(found, event_ms=times), PLAN) == split(found, PLAN)
 
 
-def test_what_is_said_of_the_labels() -> None:
+def test_the_report_on_the_labels() -> None:
     found, parts = samples(), split(samples(), PLAN)
     rows = {"train": parts.train, "calibration": parts.calibration, "test": parts.test}
     cuts = dict(zip(rows, parts.cuts_ms, strict=False))
@@ -162,7 +162,7 @@ def test_what_training_left_out_is_counted_by_reason_and_so_are_rows_without_a_l
 
 
 def few() -> Samples:
-    """Rows of two kinds of fraud, of which one episode is long."""
+    """Make rows of two kinds of fraud; one episode is long."""
     n = 400
     fraud = np.arange(n) < 150
     typology = np.array(["T1" if i < 100 else "T3" for i in range(n)], np.object_)
@@ -205,7 +205,7 @@ def test_the_module_reads_its_options_from_the_command_line(
     assert (ended.value.code, "999 trees, expected 1 to 300" in capsys.readouterr().err) == (2, True)
 
 
-def test_a_part_without_fraud_is_told_by_its_rows_and_why() -> None:
+def test_a_part_without_fraud_is_reported_with_its_rows_and_the_cause() -> None:
     found, parts = samples(), split(samples(), PLAN)
     rows, late = parts.train.stop, int(found.fraud[parts.train].sum())
     told = f"no fraud among the {rows} rows of the train part"
@@ -218,7 +218,7 @@ def test_a_part_without_fraud_is_told_by_its_rows_and_why() -> None:
         assert str(caught.value) == wanted
 
 
-def test_one_tree_is_a_plan_and_nothing_left_out_is_said_so() -> None:
+def test_one_tree_is_a_valid_plan_and_the_report_says_that_nothing_was_left_out() -> None:
     assert Plan(name="x", source="x", trees=1).trees == 1
     assert _left_out(samples()) == "left out: 0"
     assert _left_out(replace(samples(), skipped={"answer": 2, "repeat": 3})) == "left out: 5 (answer 2, repeat 3)"

@@ -1,4 +1,6 @@
-"""From simulated traffic to a bundle: one feature path, no look into the future, the same bytes every time."""
+"""From simulated traffic to a bundle: the features of live scoring, no information from the future, the same bytes each
+time.
+"""
 
 import io
 import re
@@ -70,7 +72,7 @@ def test_every_event_is_a_row_or_counted_as_skipped() -> None:
     assert {name for name in found.episode if name} == {truth.episode for truth in truths.values()}
 
 
-def test_the_matrix_is_what_live_scoring_sees_event_by_event() -> None:
+def test_the_matrix_has_the_features_of_live_scoring_event_by_event() -> None:
     records, _ = recorded()
     observer = Observer(SETTINGS)
     found = samples()
@@ -88,7 +90,7 @@ def test_the_matrix_is_what_live_scoring_sees_event_by_event() -> None:
     assert row > 1_000
 
 
-def test_records_come_back_from_their_lines_byte_for_byte() -> None:
+def test_records_are_read_from_their_lines_byte_for_byte() -> None:
     items = list(Simulator(CONFIG))[:500]
     lines = [event_line(item) for item in items]
     assert list(read_records(lines)) == [Record(item.topic, item.key, item.value, item.at_ms) for item in items]
@@ -165,11 +167,11 @@ def test_a_bundle_comes_out_and_ranks_fraud_it_has_never_seen() -> None:
 
 
 def ranking(metrics: dict[str, float]) -> dict[str, float]:
-    """Leave out what the calibration says; its labels are those of a part of its own."""
+    """Give the manifest without its calibration, whose labels come from a part of its own."""
     return {name: value for name, value in metrics.items() if not name.endswith("mean_probability")}
 
 
-def test_what_comes_later_teaches_nothing_to_what_comes_before() -> None:
+def test_later_rows_have_no_effect_on_earlier_parts() -> None:
     found, parts = samples(), split(samples(), PLAN)
     files, metrics = train_bundle(found, PLAN)
     table = Bundle.load(files, FEATURES).manifest.calibration
@@ -197,7 +199,7 @@ def test_another_seed_gives_another_model() -> None:
     ("fields", "message"),
     [({"trees": 0}, "0 trees"), ({"trees": 301}, "301 trees"), ({"test_share": 0.9}, "leave something")],
 )
-def test_a_plan_that_cannot_be_is_refused(fields: dict[str, float], message: str) -> None:
+def test_an_invalid_plan_is_refused(fields: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Plan(name="x", source="x", **fields)  # type: ignore[arg-type]
 
@@ -230,7 +232,7 @@ def test_recorded_files_train_as_the_simulator_itself(tmp_path: Path, capsys: py
         (["--days", "0"], 2, "days"),
     ],
 )
-def test_what_cannot_be_trained_ends_with_a_reason(
+def test_input_that_cannot_be_trained_on_ends_with_a_reason(
     argv: list[str], status: int, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([*argv, "--out", str(tmp_path)]) == status

@@ -1,4 +1,4 @@
-"""Numbers that are no card numbers, made at run time, and how many of them the guard takes for one.
+"""Numbers that are no card numbers, made at run time, and the share that the guard takes for one.
 
 `python -m tests.decode.guard.lookalikes` prints the table of `deploy/docs/guard.md`.
 """
@@ -22,7 +22,7 @@ _YEAR_MS: Final = 31_536_000_000
 
 
 def ean_digit(body: str) -> str:
-    """Give the digit that completes a GTIN (GS1 General Specifications, 7.9): weights 3 and 1 from the right."""
+    """Give the check digit of a GTIN (GS1 General Specifications, 7.9): weights 3 and 1 from the right."""
     return str(-sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body))) % 10)
 
 
@@ -93,7 +93,7 @@ KINDS: Final[dict[str, Callable[[random.Random], str]]] = {
     ),
     "list of five category codes": lambda r: ",".join(r.choices(_CATEGORIES, k=5)),
 }
-"""Kinds of numbers: the first 23 as they come with payments, the others with the separators that the guard knows."""
+"""Kinds of numbers: the first 23 as in payments, the others with the separators that the guard knows."""
 
 BEFORE: Final[dict[str, float]] = {
     "JAN beginning with 45": 10.0,
@@ -125,11 +125,11 @@ BEFORE: Final[dict[str, float]] = {
     "object identifier": 0.0,
     "list of five category codes": 0.0,
 }
-"""Percent of each kind that was refused, in whatever field, by the guard that knew single spaces and dashes only."""
+"""Percent of each kind that an earlier guard refused, which knew single spaces and dashes only."""
 
 
 def rates(kind: str, field: str, limits: DecodeLimits, size: int = PER_KIND) -> float:
-    """Measure in percent how many of a kind are found in a field."""
+    """Measure how many of a kind are found in a field, in percent."""
     make, r = KINDS[kind], random.Random(2026)  # noqa: S311 - repeatable on purpose
     values = [json.dumps(event(**{field: make(r)})).encode() for _ in range(size)]
     found = 0

@@ -1,10 +1,10 @@
-"""Card numbers made at run time, so that the repository holds none."""
+"""Card numbers made at run time, so that the repository contains none."""
 
 from collections.abc import Iterator
 
 
 def luhn_digit(body: str) -> str:
-    """Give the digit that completes a number (ISO/IEC 7812-1, annex B)."""
+    """Give the check digit of a number (ISO/IEC 7812-1, annex B)."""
     total = 0
     for place, character in enumerate(reversed(body)):
         digit = int(character) * (2 if place % 2 == 0 else 1)
@@ -13,7 +13,7 @@ def luhn_digit(body: str) -> str:
 
 
 def number(prefix: str, size: int, filler: str = "1") -> str:
-    """Make a number of a network: its prefix, filled up, and the check digit."""
+    """Make a number of a network: its prefix, random digits, and the check digit."""
     body = (prefix + filler * size)[: size - 1]
     return body + luhn_digit(body)
 
@@ -45,13 +45,13 @@ NETWORKS = {
     "rupay 508": number("508528", 16),
     "rupay 82": number("820137", 16),
 }
-"""Of every range that `scoring.decode.networks` knows."""
+"""One for every range of `scoring.decode.networks`."""
 
 PAN = NETWORKS["visa 16"]
 
 
 def luhn_runs(text: str) -> Iterator[str]:
-    """Find every run of 13 digits or more that passes Luhn's check, whoever may have issued it."""
+    """Find every run of 13 digits or more that passes Luhn's check, of any issuer."""
     run = ""
     for character in text + " ":
         if character.isdigit():

@@ -1,4 +1,4 @@
-"""Card numbers in every spelling that the guard is to find: made at run time from a seed."""
+"""Card numbers in every spelling that the guard must find, made at run time from a seed."""
 
 import random
 from collections.abc import Iterator
@@ -24,16 +24,16 @@ SEPARATORS: Final = (
         "\u2028",
     ),
 )
-"""What stands between groups: ASCII, more than one character, and what Unicode has for the same."""
+"""Separators of groups: ASCII, several characters, and their Unicode forms."""
 
 FRACTIONAL: Final = frozenset(".,\uff0e\uff0c\u30fb\u00b7")
-"""What also stands in decimal fractions and lists, where two groups are no number of a card."""
+"""Separators that are also in decimal fractions and lists, where two groups are no card number."""
 
 SCRIPTS: Final = (0xFF10, 0x0660, 0x0966, 0x1D7CE)
 
 
 def groups(number: str, *sizes: int) -> list[str]:
-    """Cut a number in groups; the last takes the rest."""
+    """Cut a number into groups; the last one has the remaining digits."""
     parts, at = [], 0
     for size in sizes:
         if at < len(number):
@@ -52,7 +52,7 @@ def _layouts(number: str, separator: str, r: random.Random) -> Iterator[list[str
 
 
 def spellings() -> Iterator[tuple[str, str]]:
-    """Give every spelling: its text, and the number in it."""
+    """Yield every spelling: its text, and the number in it."""
     r = random.Random(8400)  # noqa: S311 - repeatable on purpose
     for number in NETWORKS.values():
         for separator in SEPARATORS:
@@ -61,7 +61,7 @@ def spellings() -> Iterator[tuple[str, str]]:
                 yield text, number
                 yield r.choice(("no. ", "card: ", "\u5730\u56f3 ", "(", "x")) + text, number
                 yield text + r.choice((" thank you", "; 12/28", " 123", ")", "\u3067\u3059")), number
-        for sizes in ((4, 4, 4), (4, 4, 4, 4)):  # separators that differ
+        for sizes in ((4, 4, 4), (4, 4, 4, 4)):  # different separators in one number
             parts = groups(number, *sizes)
             yield parts[0] + "".join(r.choice((" ", "-", ".", "/", "\n")) + part for part in parts[1:]), number
         for zero in SCRIPTS:

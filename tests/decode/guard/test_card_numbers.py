@@ -1,4 +1,4 @@
-"""No spelling of a card number passes the guard, and what only looks like one does."""
+"""No spelling of a card number passes the guard, and numbers that only look like one do."""
 
 import json
 import random
@@ -80,7 +80,7 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_number_is_found_however_it_is_spelt(spelling: str) -> None:
+def test_a_number_is_found_in_every_spelling(spelling: str) -> None:
     text = SPELLINGS[spelling]
     found = verdict(with_text(text))
     assert found is not None
@@ -110,7 +110,7 @@ def test_a_number_is_found_however_it_is_spelt(spelling: str) -> None:
         '{"\\u0034' + PAN[1:] + '": null}',
     ],
 )
-def test_a_number_is_found_in_every_corner_of_the_syntax(fragment: str) -> None:
+def test_a_number_is_found_in_every_part_of_the_syntax(fragment: str) -> None:
     found = verdict(with_raw(fragment))
     assert found is not None
     assert found.reason == "SENSITIVE_PAN"
@@ -129,7 +129,7 @@ def test_a_number_is_found_in_every_corner_of_the_syntax(fragment: str) -> None:
         ({"x" * 300: {"y": {"card": [PAN]}}}, "$.*.*.card[0]"),
     ],
 )
-def test_the_path_is_told_in_words_of_the_contract(changes: dict[str, object], path: str) -> None:
+def test_the_path_has_only_names_of_the_contract(changes: dict[str, object], path: str) -> None:
     assert verdict(encoded(**changes)) == Reject(reason="SENSITIVE_PAN", path=path)
 
 

@@ -1,4 +1,4 @@
-"""How often the guard takes another number for a card's: as the page says, and never for most kinds."""
+"""How often the guard takes another number for a card number: the rates of the page, and 0 for most kinds."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Security codes, tracks and PINs are refused by the name they travel under; results and tokens are not."""
+"""Security codes, tracks and PINs are refused by the name of their field; results and tokens pass."""
 
 import json
 
@@ -10,7 +10,7 @@ from tests.decode.guard.numbers import PAN, number
 from tests.events import encoded
 
 LIMITS = DecodeLimits(guard="refuse")
-PRIVATE = number("9", 16)  # no network's prefix, as store cards have
+PRIVATE = number("9", 16)  # a prefix of no network, as of store cards
 
 
 def verdict(value: bytes) -> tuple[str, str] | None:
@@ -116,7 +116,7 @@ def test_a_harmless_value_under_such_a_name_passes(fragment: str) -> None:
 @pytest.mark.parametrize("name", sorted(KIND_OF_NAME))
 def test_every_name_is_known_in_every_spelling_and_found_by_the_scan(name: str) -> None:
     values = {"SENSITIVE_PAN": PRIVATE, "SENSITIVE_CVV": "123", "SENSITIVE_TRACK": PRIVATE, "SENSITIVE_PIN": "1234"}
-    own = {"track": f"{PRIVATE}=29121010000012300000", "epb": "0412AC89ABCDEF67"}  # mostly mean something else
+    own = {"track": f"{PRIVATE}=29121010000012300000", "epb": "0412AC89ABCDEF67"}  # names with another usual meaning
     kind = KIND_OF_NAME[name]
     for spelling in (name, name.upper(), name.title(), "_".join(name), f"-{name} "):
         assert kind_of(spelling) == kind

@@ -1,4 +1,6 @@
-"""What the guard finds is taken out and the rest decided, as if it had never been there; or the event refused."""
+"""The guard removes sensitive data, and the rest is decided as if the data had never been sent; or the event is
+refused.
+"""
 
 import json
 from copy import deepcopy
@@ -42,7 +44,7 @@ def same(one: Decoded, other: Decoded) -> bool:
 
 
 def needs(section: str | None, name: str) -> bool:
-    """Ask the shipped schema, which is written by hand, whether a field is required."""
+    """Look up in the shipped schema, which is written by hand, whether a field is required."""
     if section is None:
         return name in SCHEMA["required"]
     told = SCHEMA["properties"][section]
@@ -51,7 +53,7 @@ def needs(section: str | None, name: str) -> bool:
 
 
 def without(path: tuple[str, ...]) -> dict[str, Any] | None:
-    """Give the full event without the smallest part around a field that it may lack; None where there is none."""
+    """Give the full event without the smallest optional part around a field; None if there is none."""
     made = deepcopy(FULL)
     if len(path) == 2 and not needs(*path):
         del made[path[0]][path[1]]
@@ -64,7 +66,7 @@ def without(path: tuple[str, ...]) -> dict[str, Any] | None:
 
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_a_field_with_a_number_is_as_one_that_is_not_there(path: tuple[str, ...], wrapped: bool) -> None:
+def test_a_field_with_a_card_number_reads_as_a_missing_field(path: tuple[str, ...], wrapped: bool) -> None:
     made, value = deepcopy(FULL), {"x": [PAN]} if wrapped else PAN
     if len(path) == 2:
         made[path[0]][path[1]] = value
@@ -95,7 +97,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN, ids=str)
-def test_what_the_contract_does_not_know_costs_no_score(unknown: dict[str, Any]) -> None:
+def test_a_number_in_an_unknown_field_does_not_change_the_score(unknown: dict[str, Any]) -> None:
     made = json.dumps({**event(), **unknown}, ensure_ascii=False).encode()
     assert same(read(made), read(encoded()))
 
@@ -129,7 +131,7 @@ def test_any_fields_may_be_hit_and_neighbours_do_not_matter(
     assert read(json.dumps({**made, "note": ""}).encode()).findings == alone.findings
 
 
-def test_of_repeated_keys_none_stays() -> None:
+def test_all_repeated_keys_are_removed() -> None:
     value = encoded()[:-1] + b',"psp":{"id":"p"},"psp":{"id":"%b"}}' % PAN.encode()
     assert same(read(value), read(encoded()))
     twice = encoded()[:-1] + b',"event_id":"%b"}' % PAN.encode()
@@ -139,7 +141,7 @@ def test_of_repeated_keys_none_stays() -> None:
 @pytest.mark.parametrize(
     "text", ['"\\ud800"', '"\\u0000\\u001f\\"\\\\"', "1e5", "-0", "12345678901234567890.10", "[]", "{}"]
 )
-def test_the_rest_is_read_as_it_was_spelt(text: str) -> None:
+def test_the_rest_keeps_its_spelling(text: str) -> None:
     plain = encoded()[:-1] + b',"merchant":' + json.dumps(event()["merchant"])[:-1].encode()
     for place in (b',"goods_class":', b',"x":'):
         value = plain + place + text.encode() + b"}"
@@ -155,7 +157,7 @@ def test_a_record_that_is_refused_anyway_is_refused_for_what_was_found() -> None
 
 
 @given(st.lists(st.text(max_size=40) | st.integers(0, 10**6) | st.sampled_from([PAN, "cvv2", "line_1"]), max_size=12))
-def test_a_told_path_can_hold_no_number(steps: list[str | int]) -> None:
+def test_a_shown_path_can_hold_no_card_number(steps: list[str | int]) -> None:
     path = told_path(steps)
     assert len(path) <= 128
     assert path.isascii()
@@ -170,7 +172,7 @@ def test_a_path_names_fields_as_their_sender_does() -> None:
 
 
 @pytest.mark.parametrize("name", ["note", "network_txn_id", "analyst_id", "code", "reported_at"])
-def test_a_report_counts_without_the_text_that_was_taken_out(name: str) -> None:
+def test_a_report_counts_without_the_removed_text(name: str) -> None:
     parsed = parse_reports([report(**{name: PAN}), report()], STRIP)
     assert parsed.rejects == []
     assert parsed.card.tolist() == parse_reports([report()] * 2, STRIP).card.tolist()
@@ -184,7 +186,7 @@ def test_a_report_that_names_a_number_as_an_id_is_refused(name: str) -> None:
     assert reject == (0, Reject(reason="SENSITIVE_PAN", path=f"$.{name}"))
 
 
-def test_a_merchant_is_known_without_the_text_that_was_taken_out() -> None:
+def test_a_merchant_is_stored_without_the_removed_text() -> None:
     key, item = b"acq-1/m/1", {"status": "IMPLEMENTED", "alternative_text": PAN}
     checklist = {"version": "1", "attested_by": PAN, "items": {"SC1_ADMIN": item, "SC2_DIR": {"status": "UNKNOWN"}}}
     parsed = parse_merchants([key], [merchant(checklist=checklist, note=PAN)], STRIP)
