@@ -18,6 +18,8 @@ from scoring.decode.stripping import Finding
 from scoring.features.all import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.jit import borrow, entry, helper, revision
+from scoring.merchants.months.labels import reports_of
+from scoring.merchants.months.store import MerchantMonths, MonthLimits
 from scoring.merchants.store import MerchantStore
 from scoring.profile import EventColumns, ProfileLimits, Profiles, Reports
 from scoring.profile.columns import empty
@@ -50,6 +52,7 @@ class Settings:
     profiles: ProfileLimits
     merchants_max: int = 1_000_000
     threeds: ThreeDsSettings = field(default_factory=ThreeDsSettings)
+    months: MonthLimits = field(default_factory=MonthLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +112,19 @@ class Observer:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.merchants = MerchantStore(settings.merchants_max)
-        self.profiles = Profiles(settings.profiles)
+        self._start(1)
         self._threeds = threeds.tables_of(reference(), settings.threeds.amount_tolerance)
         self._matrix = np.empty((BATCH_MAX, len(FEATURES)), dtype=np.float64)
 
     def set_partitions(self, partitions: int) -> None:
         """Set the number of input partitions, whose rows are kept apart. Before the first event only."""
         assert not any(self.profiles.sizes().values()), "profiles hold rows already"
+        self._start(partitions)
+
+    def _start(self, partitions: int) -> None:
         self.profiles = Profiles(self.settings.profiles, partitions)
+        self.months = MerchantMonths(self.settings.months, partitions)
+        self.months.attach_to(self.profiles.changelog)
 
     def observe(
         self,
@@ -183,6 +191,7 @@ class Observer:
             ),
             partition,
         )
+        self.months.take_reports(partition, reports_of(parsed.reports, parsed.keys, clocks != Clock.EARLY))
         return Reported(parsed.labels, clocks, parsed.rejects, parsed.findings)
 
     def merchant(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> MerchantsTaken:

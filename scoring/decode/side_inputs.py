@@ -32,10 +32,11 @@ class ParsedReports:
     """A batch of fraud reports.
 
     For every accepted report, in order: `labels`, its label; `index` int64[a], its position in the batch; `times_ms`
-    int64[a], the time of its receipt; `counted` bool[a], whether it counts. Only FRAUD and MERCHANT_FRAUD count, and
-    only these have columns: `card` and `merchant` uint64[n], keys like an authorization's; `received_ms` int64[n];
-    `amount_jpy` int64[n] (-1 unknown). `rejects`: pairs of position and reject. `values`: the records without the data
-    that the guard removed; `findings` names it by position.
+    int64[a], the time of its receipt; `counted` bool[a], whether it counts; `reports`, the report; `keys` uint64[a, 2],
+    keys of its event and merchant like an authorization's. Only FRAUD and MERCHANT_FRAUD count, and only these have
+    columns: `card` and `merchant` uint64[n], keys like an authorization's; `received_ms` int64[n]; `amount_jpy`
+    int64[n] (-1 unknown). `rejects`: pairs of position and reject. `values`: the records without the data that the
+    guard removed; `findings` names it by position.
     """
 
     values: Sequence[bytes]
@@ -46,6 +47,8 @@ class ParsedReports:
     index: NDArray[np.int64]
     times_ms: NDArray[np.int64]
     counted: NDArray[np.bool_]
+    reports: Sequence[FraudReport]
+    keys: NDArray[np.uint64]
     card: NDArray[np.uint64]
     merchant: NDArray[np.uint64]
     received_ms: NDArray[np.int64]
@@ -74,6 +77,7 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
     times: list[int] = []
     parts: list[str] = []
     amounts: list[int] = []
+    reports: list[FraudReport] = []
     for position, value in enumerate(values):
         if position in refused:
             continue
@@ -84,8 +88,9 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
         labels.append(report.label)
         index.append(position)
         times.append(ms_of(report.received_ts))
+        reports.append(report)
+        parts += (report.event_id, report.acquirer_id, report.pan_hmac, report.merchant_id, *_NO_PARTS)
         if report.label in _COUNTED:
-            parts += (report.event_id, report.acquirer_id, report.pan_hmac, report.merchant_id, *_NO_PARTS)
             amounts.append(-1 if report.amount_jpy is None else report.amount_jpy)
     prefer_findings(stripped, refused)
     keys = entity_keys(parts, limits.joined)
@@ -99,8 +104,10 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
         index=np.array(index, dtype=np.int64),
         times_ms=times_ms,
         counted=counted,
-        card=np.ascontiguousarray(keys[:, CARD_KEY]),
-        merchant=np.ascontiguousarray(keys[:, MERCHANT_KEY]),
+        reports=reports,
+        keys=np.ascontiguousarray(keys[:, [0, MERCHANT_KEY]]),
+        card=np.ascontiguousarray(keys[counted, CARD_KEY]),
+        merchant=np.ascontiguousarray(keys[counted, MERCHANT_KEY]),
         received_ms=times_ms[counted],
         amount_jpy=np.array(amounts, dtype=np.int64),
     )

@@ -47,6 +47,10 @@ TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
     **dict.fromkeys((f"scoring/merchants/{name}.py" for name in ("checklist", "duties", "summaries")), _COMPLIANCE),
+    **dict.fromkeys(("scoring/merchants/months", "scoring/merchants/standing.py"), ["tests/merchants/months"]),
+    **dict.fromkeys(
+        (f"scoring/reference/{name}.py" for name in ("limits", "report_codes")), ["tests/merchants/months"]
+    ),
     "scoring/reference/compliance.py": ["tests/merchants/test_checklist.py"],
     "scoring/reference": ["tests/reference", "tests/threeds"],
     "scoring/threeds": ["tests/threeds"],
