@@ -7,7 +7,7 @@ events before it. So the cut into batches changes no decision, and neither does 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided, DecisionEncoder
 from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
+from scoring.decide.standings import standing_alerts
 from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
 from scoring.decode import Col, Decoded, parse_merchants
 from scoring.decode.hashing import CARD_KEY
@@ -98,6 +99,7 @@ class Engine:
 
         Events in `emitted` are applied to the profiles, and their outputs are left out.
         """
+        self._tick(source, received_at_ms)
         observed = self.observer.observe(values, source.timestamps_ms, mark, source.partition)
         conflicts = self.changelog.sightings.observe(observed.decoded.hashes[:, CARD_KEY], source.partition)
         margins = self._margins[: len(observed.matrix)]
@@ -136,6 +138,7 @@ class Engine:
 
         A report from the future, by its record's timestamp, is counted as EARLY and changes no profile.
         """
+        self._tick(source, received_at_ms)
         labels, clocks, refused, findings = self.observer.report(values, source.timestamps_ms, source.partition)
         rejects = unburied(refused, source, emitted)
         letters = dead_letters_of(rejects, values, source, received_at_ms)
@@ -202,6 +205,22 @@ class Engine:
         Return the number of values that are no alerts.
         """
         return sum(not (self._leaks if is_leak(alert) else self._desk).restore_case(alert) for alert in alerts)
+
+    def _tick(self, source: Source, received_at_ms: int) -> None:
+        """Move the clock of standings to the last record; one that is dated ahead of its receipt counts as that."""
+        if source.timestamps_ms:
+            self.observer.standings.tick(min(source.timestamps_ms[-1], received_at_ms))
+
+    def is_due(self, partition: int) -> bool:
+        """Say whether merchants whose home is a partition await a judgement, or their rows a flush."""
+        return self.observer.standings.is_due(partition)
+
+    def judge_merchants(self, partition: int, published: Set[str] = frozenset()) -> Outputs:
+        """Judge where merchants of a home partition stand; return alerts, without those whose ids were published."""
+        notices = self.observer.standings.judge(partition)
+        return standing_alerts(
+            notices, published, self.observer.merchants, self.versions, self._encoder.actions[int(Band.ALLOW)]
+        )
 
     def _judge(self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_]) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)

@@ -20,6 +20,7 @@ from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.jit import borrow, entry, helper, revision
 from scoring.merchants.months.labels import reports_of
 from scoring.merchants.months.store import MerchantMonths, MonthLimits
+from scoring.merchants.standings import StandingLimit, Standings
 from scoring.merchants.store import MerchantStore
 from scoring.profile import EventColumns, ProfileLimits, Profiles, Reports
 from scoring.profile.columns import empty
@@ -53,6 +54,7 @@ class Settings:
     merchants_max: int = 1_000_000
     threeds: ThreeDsSettings = field(default_factory=ThreeDsSettings)
     months: MonthLimits = field(default_factory=MonthLimits)
+    standings: StandingLimit = field(default_factory=StandingLimit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,8 @@ class Observer:
         self.profiles = Profiles(self.settings.profiles, partitions)
         self.months = MerchantMonths(self.settings.months, partitions)
         self.months.attach_to(self.profiles.changelog)
+        self.standings = Standings(self.settings.standings, self.months, self.merchants, partitions)
+        self.standings.attach_to(self.profiles.changelog)
 
     def observe(
         self,

@@ -237,6 +237,18 @@ CHECKLIST = Row(
             thresholds=((0, "red"), (1, "green")),
             width=4,
         ),
+        Panel(
+            title="Merchants by standing",
+            description="Merchants with reported fraud above the limit in months in a row, in Asia/Tokyo. "
+            "The alerts of type MERCHANT with a standing name each of them.",
+            unit="short",
+            queries=(
+                Query(f"sum by (standing) (sekisho_merchants_by_standing{{{WORKERS}}})", "{{standing}}"),
+                Query(f"sum by (rows) (sekisho_merchant_rows_evicted_total{{{WORKERS}}})", "evicted {{rows}}"),
+            ),
+            decimals=0,
+            width=24,
+        ),
     ),
 )
 

@@ -1,8 +1,11 @@
 """`alert.v1`: decisions that a person should see, deduplicated and explained.
 
 An alert of type SYSTEM is about a field of an acquirer that brings sensitive data, not about its event.
+An alert with `standing` is about a merchant, not about an event: `event_id` repeats `alert_id`, there is no card and no
+score.
 """
 
+from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -11,12 +14,15 @@ from scoring.contract.decision import (
     REASONS_MAX,
     BandName,
     ComplianceSummary,
+    MerchantStanding,
     Probability,
     Reason,
     Score,
+    SumJpy,
     ThreeDsSummary,
     Versions,
 )
+from scoring.contract.merchant import FraudStatus
 from scoring.contract.types import AcquirerId, Count, EventId, Jpy, MerchantId, ShortText, TimeMs, Token
 
 SCHEMA = "alert.v1"
@@ -33,6 +39,24 @@ class SensitiveField(Struct, frozen=True, kw_only=True, gc=False):
 
     path: Annotated[str, Meta(max_length=128)]
     kind: Literal["PAN", "CVV", "TRACK", "PIN"]
+
+
+class StandingNotice(Struct, frozen=True, kw_only=True, gc=False):
+    """What is told of where a merchant stands, on a day in Tokyo.
+
+    ENTERED: it stands worse than before. WITHOUT_TDS: fraud is frequent, and it has had no 3-D Secure for `days`.
+    FORECAST: this month comes to `projected_jpy` if it goes on as it began, above `limit_jpy` from `crosses_on` on,
+    which makes it `becomes`.
+    """
+
+    what: Literal["ENTERED", "WITHOUT_TDS", "FORECAST"]
+    on: date
+    now: MerchantStanding
+    limit_jpy: SumJpy
+    days: Count | None = None
+    crosses_on: date | None = None
+    projected_jpy: SumJpy | None = None
+    becomes: FraudStatus | None = None
 
 
 class Alert(Struct, frozen=True, kw_only=True, gc=False):
@@ -61,3 +85,4 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     compliance: ComplianceSummary
     versions: Versions
     sensitive: SensitiveField | None = None
+    standing: StandingNotice | None = None

@@ -1,15 +1,18 @@
 """`decision.v1`: the answer to one authorization, on the same partition number as its input."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from scoring.contract.types import AcquirerId, EventId, MerchantId, ShortText, Text, TimeMs, Token
+from scoring.contract.merchant import FraudStatus
+from scoring.contract.types import AcquirerId, Count, EventId, MerchantId, ShortText, Text, TimeMs, Token
 
 SCHEMA = "decision.v1"
 REASONS_MAX = 5
 EVIDENCE_MAX = 8
 AGE_DAYS_MAX = 36_525
+STANDING_MONTHS = 3
 
 ClockName = Literal["ON_TIME", "OUT_OF_ORDER", "LATE", "EARLY"]
 BandName = Literal["ALLOW", "REVIEW", "STEP_UP", "BLOCK"]
@@ -78,6 +81,8 @@ RULE_EVIDENCE_MAX = 12
 ExpectationName = Literal["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
 Score = Annotated[int, Meta(ge=0, le=999)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+MonthName = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}$", max_length=7)]  # in Asia/Tokyo
+SumJpy = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Reason(Struct, frozen=True, kw_only=True, gc=False):
@@ -125,6 +130,23 @@ class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
     broken_rules: Annotated[list[BrokenRule], Meta(max_length=RULES_MAX)] | None = None
 
 
+class MerchantStanding(Struct, frozen=True, kw_only=True, gc=False):
+    """Where a merchant stands by the fraud that was reported of it to this acquirer; others may know of more.
+
+    `months` in a row up to `run_to` are above the limit, in Asia/Tokyo. `fraud_jpy` is the fraud of the last three
+    months up to `run_to` (without a run, up to the last report), the oldest first. `frequent_since`: since when 3-D
+    Secure is due at once. `unfounded`: reversals took the run away, and the acquirer may release the merchant.
+    """
+
+    status: FraudStatus
+    since: date | None
+    months: Count
+    run_to: MonthName | None
+    fraud_jpy: Annotated[list[SumJpy], Meta(max_length=STANDING_MONTHS)]
+    frequent_since: date | None = None
+    unfounded: bool | None = None
+
+
 class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
     """The merchant's record at the time of the decision; `known` false means UNKNOWN, neither good nor bad.
 
@@ -134,8 +156,9 @@ class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
     `gaps`, `unknown_items` and `checklist_score` use the Security Checklist in force on the day of the event
     (`scoring/reference`). The score is the weight in place over the weight of what applies and is known. `outdated`:
     the list changed since the attestation. `age_days`: days in Tokyo since the attestation. `owed`: duties of the
-    Guidelines (`duties.yaml`) that the record shows as unmet, on e-commerce payments at a merchant in Japan. Members
-    from `checklist_score` on are left out if they are unknown or empty.
+    Guidelines (`duties.yaml`) that the record shows as unmet, on e-commerce payments at a merchant in Japan.
+    `standing`: computed here from fraud reports, while `fraud_status` is what the acquirer's record says. Members from
+    `checklist_score` on are left out if they are unknown or empty.
     """
 
     known: bool
@@ -151,6 +174,7 @@ class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
     self_declared: bool | None = None
     owed: Annotated[list[ShortText], Meta(max_length=8)] = []
     age_days: Annotated[int, Meta(ge=0, le=AGE_DAYS_MAX)] | None = None
+    standing: MerchantStanding | None = None
 
 
 class Versions(Struct, frozen=True, kw_only=True, gc=False):

@@ -52,7 +52,11 @@ class Checklist(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class MerchantRecord(Struct, frozen=True, kw_only=True, gc=False):
-    """One merchant of one acquirer."""
+    """One merchant of one acquirer.
+
+    `fraud_status_on`: the day on which the acquirer set `fraud_status`. With it, MONITORED says that further measures
+    are in place at a merchant of actualised fraud, and NORMAL releases it.
+    """
 
     acquirer_id: AcquirerId
     merchant_id: MerchantId
@@ -68,3 +72,4 @@ class MerchantRecord(Struct, frozen=True, kw_only=True, gc=False):
     integration: Literal["redirect", "js_token", "server_side", "unknown"] = "unknown"
     guideline_version: ShortText | None = None
     updated_at: Timestamp | None = None
+    fraud_status_on: date | None = None

@@ -8,16 +8,28 @@ from numpy.typing import NDArray
 from scoring.contract.codes import CHECKLIST_ITEMS, ItemState
 from scoring.decode.columns import Col
 from scoring.features.arithmetic import DAY_MS, Inputs, Payment, flag, known
-from scoring.jit import inlined, plain
-from scoring.merchants.store import STALE_AFTER_MS, MerchantCol
-from scoring.merchants.summaries import UNKNOWN
+from scoring.jit import inlined, plain, whole
+from scoring.merchants.store import MerchantCol
+from scoring.merchants.summaries import UNKNOWN, stale_steps
 
 _COL, _MERCHANT, _STATE = plain(Col), plain(MerchantCol), plain(ItemState)
 _ITEMS = len(CHECKLIST_ITEMS)
 _SC5_CREDMASTER = int(MerchantCol.ITEM_FIRST) + CHECKLIST_ITEMS.index("SC5_CREDMASTER")
 _SC6_LOGIN = int(MerchantCol.ITEM_FIRST) + CHECKLIST_ITEMS.index("SC6_LOGIN")
 
+_STALE_FROM_MS, _STALE_AFTER_MS = stale_steps()
+
 MERCHANT = Inputs()
+
+
+@inlined
+def _stale_after_ms(event_ms: int) -> int:
+    """Return the age from which an attestation is stale at a time."""
+    after_ms = _STALE_AFTER_MS[0]
+    for k in range(len(_STALE_FROM_MS)):
+        if event_ms >= _STALE_FROM_MS[k]:
+            after_ms = _STALE_AFTER_MS[k + 1]
+    return whole(after_ms)
 
 
 @inlined
@@ -64,9 +76,9 @@ def chk_gap_login(p: Payment) -> float:
 
 @MERCHANT.add("0/1", "checklist")
 def chk_stale(p: Payment) -> float:
-    """Attested more than a year ago."""
-    attested_ms = p.merchant[_MERCHANT.ATTESTED_MS]
-    return flag(p.event[_COL.EVENT_MS] - attested_ms > STALE_AFTER_MS) if attested_ms != UNKNOWN else nan
+    """Attested longer ago than `limits.yaml` allows."""
+    attested_ms, event_ms = p.merchant[_MERCHANT.ATTESTED_MS], p.event[_COL.EVENT_MS]
+    return flag(event_ms - attested_ms > _stale_after_ms(event_ms)) if attested_ms != UNKNOWN else nan
 
 
 @MERCHANT.add("0/1", "checklist")

@@ -10,13 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract.codes import ChannelCode, FraudStatusCode, TdsModeCode
+from scoring.contract.codes import ChannelCode, TdsModeCode
 from scoring.decode.columns import Col, country_code
 from scoring.reference.compliance import Duty
 from scoring.reference.table import DatedTable
-
-FREQUENT: Final = FraudStatusCode.WARNING
-"""Fraud counts as frequent from this status on. The Guidelines give no number."""
 
 _JAPAN: Final = country_code("JP")
 
@@ -39,20 +36,20 @@ def owed(
     tds_mode: int,
     introduced_later: bool,
     contracted_late: bool,
-    fraud_status: int,
+    is_frequent: bool,
 ) -> list[str]:
     """Name the duties that are owed, of those that are `due`.
 
-    `gaps`: items of the checklist that are not implemented. `tds_mode` (`TdsModeCode`) and `fraud_status`
-    (`FraudStatusCode`) are -1 if unknown. `introduced_later`: 3-D Secure begins after the day. `contracted_late`: the
-    contract was made after the last day on which it needed no 3-D Secure.
+    `gaps`: items of the checklist that are not implemented. `tds_mode` (`TdsModeCode`) is -1 if unknown.
+    `introduced_later`: 3-D Secure begins after the day. `contracted_late`: the contract was made after the last day on
+    which it needed no 3-D Secure. `is_frequent`: fraud is frequent at the merchant.
     """
     without_tds = introduced_later or tds_mode == TdsModeCode.NONE
     found = {
         "CHECKLIST": bool(gaps),
         "LOGIN": "SC6_LOGIN" in gaps,
         "TDS": without_tds,
-        "TDS_AT_ONCE": without_tds and fraud_status >= FREQUENT,
+        "TDS_AT_ONCE": without_tds and is_frequent,
         "TDS_CONTRACT": without_tds and contracted_late,
     }
     return [duty for duty, is_owed in found.items() if is_owed and duty in due]

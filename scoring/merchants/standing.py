@@ -115,7 +115,7 @@ class Standing:
     frequent_since: date | None = None
 
 
-UNTOLD: Final = Standing()
+NO_REPORTS: Final = Standing()
 """Of a merchant nothing was reported of."""
 
 

@@ -5,9 +5,10 @@ Row 0 is the unknown merchant: all its columns are unknown. Unknown is neither g
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import IntEnum
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,18 @@ from scoring.contract.merchant import Checklist, ItemStatus, MerchantRecord
 from scoring.decode import Name
 from scoring.merchants.checklist import declaration_of, measures_of_lists
 from scoring.merchants.goods import HIGH_RISK_MCC
-from scoring.merchants.summaries import DAY_MS, UNKNOWN, Attributes, Summaries, ages_of, states_of
+from scoring.merchants.summaries import (
+    FRAUD_STATUSES,
+    UNKNOWN,
+    Attributes,
+    StandingEvidence,
+    Summaries,
+    ages_of,
+    states_of,
+)
 from scoring.reference.table import start_ms
 
 UNKNOWN_ROW = 0
-STALE_AFTER_MS = 365 * DAY_MS
-"""An attestation older than a year is stale: acquirers renew the declaration yearly."""
 
 
 class MerchantCol(IntEnum):
@@ -43,7 +50,6 @@ class MerchantCol(IntEnum):
 MERCHANT_COLUMNS = MerchantCol.ITEM_FIRST + len(CHECKLIST_ITEMS)
 
 TDS_MODES = tuple(TdsModeCode.__members__)
-FRAUD_STATUSES = tuple(FraudStatusCode.__members__)
 _ITEM_STATE: dict[ItemStatus, int] = {
     "IMPLEMENTED": ItemState.IN_PLACE,
     "ALTERNATIVE": ItemState.IN_PLACE,
@@ -92,6 +98,22 @@ def _fill_checklist(row: list[int], checklist: Checklist) -> None:
             row[MerchantCol.ITEM_FIRST + position] = _ITEM_STATE[item.status]
 
 
+class DeclaredStatus(NamedTuple):
+    """What an acquirer says of a merchant's standing, and since when; of 3-D Secure -1 is unknown."""
+
+    tds_mode: int = UNKNOWN
+    introduced_ms: int = UNKNOWN
+    status: FraudStatusCode | None = None
+    status_on: date | None = None
+
+    def is_without_tds(self, day: date) -> bool:
+        """Say whether the merchant has no 3-D Secure on a day: none at all, or from a later day on."""
+        return self.tds_mode == TdsModeCode.NONE or self.introduced_ms >= start_ms(day + timedelta(1))
+
+
+_NOTHING_DECLARED = DeclaredStatus()
+
+
 class MerchantStore:
     """Hold the newest record of every merchant of every acquirer, up to `merchants_max` of them.
 
@@ -111,6 +133,10 @@ class MerchantStore:
         self._kinds: NDArray[np.int64] = np.full(len(self.table), UNKNOWN, dtype=np.int64)
         self._kinds[UNKNOWN_ROW] = self._summaries.hold(Attributes())
         self._gaps: list[tuple[str, ...]] = [()]
+        self._declared: dict[tuple[bytes, bytes], tuple[FraudStatusCode, date]] = {}
+        self._standings: dict[tuple[bytes, bytes], tuple[int, StandingEvidence]] = {}
+        self.changed_records: dict[tuple[bytes, bytes], None] = {}
+        """Merchants with a standing whose record changed. Its reader empties it."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -125,16 +151,56 @@ class MerchantStore:
             row = self._new_row()
             self._rows[key] = row
         self.table[row] = _row_of(record)
-        held, attributes = int(self._kinds[row]), _attributes_of(self.table[row].tolist(), record)
-        self._kinds[row] = self._summaries.hold(attributes)
-        if held != UNKNOWN:
-            self._summaries.release(held)
+        self._note_declared(key, record)
+        standing = self._standings.get(key)
+        self._hold(row, _attributes_of(self.table[row].tolist(), record, None if standing is None else standing[1]))
         self._gaps[row] = gaps_of(self.table[row])
         return True
 
+    def _hold(self, row: int, attributes: Attributes) -> None:
+        held = int(self._kinds[row])
+        self._kinds[row] = self._summaries.hold(attributes)
+        if held != UNKNOWN:
+            self._summaries.release(held)
+
+    def _note_declared(self, name: tuple[bytes, bytes], record: MerchantRecord) -> None:
+        """Note what the acquirer says of the merchant's standing."""
+        self._declared.pop(name, None)
+        if record.fraud_status is not None and record.fraud_status_on is not None:
+            self._declared[name] = FraudStatusCode[record.fraud_status], record.fraud_status_on
+        if name in self._standings:
+            self.changed_records[name] = None
+
+    def declared_status(self, name: tuple[bytes, bytes]) -> DeclaredStatus:
+        """Return what the acquirer says of a merchant's standing and of 3-D Secure."""
+        row = self._rows.get(name)
+        if row is None:
+            return _NOTHING_DECLARED
+        status, on = self._declared.get(name, (None, None))
+        mode, introduced = self.table[row, [MerchantCol.TDS_MODE, MerchantCol.TDS_INTRODUCED_MS]].tolist()
+        return DeclaredStatus(mode, introduced, status, on)
+
+    def set_standing(self, name: tuple[bytes, bytes], key: int, standing: StandingEvidence | None) -> None:
+        """Show a standing in the summaries of a merchant from now on; `key` is the merchant's, of 64 bits."""
+        if standing is None:
+            if self._standings.pop(name, None) is None:
+                return
+        else:
+            self._standings[name] = key, standing
+        row = self._rows.get(name)
+        if row is not None:
+            self._hold(row, self._summaries.attributes(int(self._kinds[row]))._replace(standing=standing))
+
+    def standing_key(self, name: tuple[bytes, bytes]) -> int | None:
+        """Return the key of a merchant that has a standing, else None."""
+        found = self._standings.get(name)
+        return None if found is None else found[0]
+
     def forget(self, acquirer_id: str, merchant_id: str) -> None:
         """Remove a merchant (a tombstone on the topic). An unknown merchant is ignored."""
-        row = self._rows.pop((acquirer_id.encode(), merchant_id.encode()), None)
+        name = (acquirer_id.encode(), merchant_id.encode())
+        row = self._rows.pop(name, None)
+        self._declared.pop(name, None)
         if row is not None:
             self._summaries.release(int(self._kinds[row]))
             self._kinds[row] = UNKNOWN
@@ -162,7 +228,6 @@ class MerchantStore:
             attested_ms,
             self.table[rows, MerchantCol.TDS_INTRODUCED_MS],
             self.table[rows, MerchantCol.CONTRACTED_MS],
-            stale=(attested_ms != UNKNOWN) & (event_ms - attested_ms > STALE_AFTER_MS),
             risky=HIGH_RISK_MCC[mcc].astype(np.bool_),
             binding=binding,
         )
@@ -195,7 +260,7 @@ def gaps_of(row: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(code for code, state in zip(CHECKLIST_ITEMS, states, strict=True) if state == ItemState.GAP)
 
 
-def _attributes_of(row: list[int], record: MerchantRecord) -> Attributes:
+def _attributes_of(row: list[int], record: MerchantRecord, standing: StandingEvidence | None) -> Attributes:
     return Attributes(
         known=True,
         has_checklist=record.checklist is not None,
@@ -205,4 +270,5 @@ def _attributes_of(row: list[int], record: MerchantRecord) -> Attributes:
         goods=row[MerchantCol.GOODS],
         fraud_status=row[MerchantCol.FRAUD_STATUS],
         declared=declaration_of(record.checklist, measures_of_lists()),
+        standing=standing,
     )

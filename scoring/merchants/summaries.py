@@ -5,19 +5,24 @@ a number: what the time and the category of an event add.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 import numpy as np
 import orjson
+from msgspec import to_builtins
 from numpy.typing import NDArray
 
 from scoring.contract.codes import CHECKLIST_ITEMS, FraudStatusCode, TdsModeCode
-from scoring.contract.decision import AGE_DAYS_MAX, ComplianceSummary
+from scoring.contract.decision import AGE_DAYS_MAX, ComplianceSummary, MerchantStanding
+from scoring.contract.merchant import FraudStatus
 from scoring.merchants.checklist import ChecklistRules, Declaration, DeclaredItem, rules_on, score_of, statuses_of
 from scoring.merchants.duties import due_on, owed
+from scoring.merchants.months.calendar import name_of
+from scoring.merchants.standing import level_of, standing_rules
 from scoring.reference.compliance import checklist_items, checklist_measures, duties
+from scoring.reference.limits import ChecklistLimits, limits, limits_from
 from scoring.reference.table import start_ms
 
 UNKNOWN: Final = -1
@@ -30,14 +35,42 @@ _RISKY, _BINDING, _LATER, _LATE, _OUTDATED, _STALE = range(6)
 _ERA: Final = 6
 _AGE: Final = 12  # key of a text: the state, the age above it, the kind of merchant above that
 _KIND: Final = 28
-_LEFT_OUT: Final = frozenset({"checklist_score", "outdated", "self_declared", "owed", "age_days"})
+_LEFT_OUT: Final = frozenset({"checklist_score", "outdated", "self_declared", "owed", "age_days", "standing"})
 """Members that are left out if empty: most merchants are unknown, and each byte is sent and stored."""
 
 TEXTS_MAX: Final = 65_536
 """About 25 MB."""
 
+FRAUD_STATUSES: Final[tuple[FraudStatus, ...]] = get_args(FraudStatus)
 _NEVER: Final = 2**62
 _DAY: Final = timedelta(days=1)
+
+
+class StandingEvidence(NamedTuple):
+    """Where a merchant stands by the fraud that was reported of it: days, months by number, and whole yen.
+
+    `fraud_jpy`: of the last months up to `run_to`, the oldest first; without a run, up to the last report.
+    """
+
+    status: int  # FraudStatusCode
+    since: date | None
+    months: int
+    run_to: int
+    fraud_jpy: tuple[int, ...]
+    frequent_since: date | None
+    unfounded: bool
+
+    def as_record(self) -> MerchantStanding:
+        """Put it as the contract has it."""
+        return MerchantStanding(
+            status=FRAUD_STATUSES[self.status],
+            since=self.since,
+            months=self.months,
+            run_to=name_of(self.run_to) if self.run_to else None,
+            fraud_jpy=list(self.fraud_jpy),
+            frequent_since=self.frequent_since,
+            unfounded=self.unfounded or None,
+        )
 
 
 class Attributes(NamedTuple):
@@ -54,13 +87,15 @@ class Attributes(NamedTuple):
     goods: int = UNKNOWN
     fraud_status: int = UNKNOWN  # FraudStatusCode
     declared: Declaration = (DeclaredItem(),) * len(CHECKLIST_ITEMS)
+    standing: StandingEvidence | None = None
 
 
 class Eras(NamedTuple):
     """The rules by time: era 0 is before the first change, era k begins at `starts_ms[k - 1]`.
 
     `changed_ms` int64[eras]: when the list in force changed last. `late_from_ms` int64[eras]: contracts made from this
-    time on needed 3-D Secure.
+    time on needed 3-D Secure. `stale_after_ms` int64[eras]: an older attestation is stale. `frequent_from`: fraud is
+    frequent from this status on (`FraudStatusCode`).
     """
 
     starts_ms: NDArray[np.int64]
@@ -68,6 +103,8 @@ class Eras(NamedTuple):
     due: tuple[frozenset[str], ...]
     changed_ms: NDArray[np.int64]
     late_from_ms: NDArray[np.int64]
+    stale_after_ms: NDArray[np.int64]
+    frequent_from: tuple[int, ...]
 
 
 @cache
@@ -75,9 +112,11 @@ def eras() -> Eras:
     """Build the eras from the dated tables. They are read once."""
     items, measures, owing = checklist_items(), checklist_measures(), duties()
     after = {row.due_on + _DAY for row in owing if row.due_on is not None}
-    days = sorted(items.changes | measures.changes | owing.changes | after)
+    days = sorted(items.changes | measures.changes | owing.changes | limits().changes | after)
     assert len(days) < 1 << _AGE - _ERA, "more eras than a state has room for"
     rules = (None, *(rules_on(items, measures, day) for day in days))
+    checklists = [limits_from(limits(), "CHECKLIST", day, ChecklistLimits) for day in (days[0], *days)]
+    standings = [standing_rules().on(day) for day in (days[0], *days)]
     contracts = [owing.find(("TDS_CONTRACT",), day) for day in days]
     return Eras(
         np.array([start_ms(day) for day in days], dtype=np.int64),
@@ -88,7 +127,16 @@ def eras() -> Eras:
             [_NEVER, *(start_ms(of.due_on + _DAY) if of is not None and of.due_on else _NEVER for of in contracts)],
             dtype=np.int64,
         ),
+        np.array([of.stale_over_days * DAY_MS for of in checklists], dtype=np.int64),
+        tuple(int(level_of(of.frequent_months, of)) for of in standings),
     )
+
+
+def stale_steps() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the age from which an attestation is stale, by time: int64[k], when it changes, and int64[k + 1], in ms."""
+    starts_ms, after_ms = eras().starts_ms, eras().stale_after_ms
+    changes = np.flatnonzero(np.diff(after_ms))
+    return starts_ms[changes], after_ms[np.concatenate([[0], changes + 1])]
 
 
 class Summaries:
@@ -121,6 +169,10 @@ class Summaries:
             self._kinds[attributes] = kind, merchants - 1
         else:
             del self._kinds[attributes], self._attributes[kind]
+
+    def attributes(self, kind: int) -> Attributes:
+        """Return what merchants of a kind have in common."""
+        return self._attributes[kind]
 
     def texts(self, kinds: NDArray[np.int64], states: NDArray[np.int64], ages: NDArray[np.int64]) -> list[bytes]:
         """Give the summary of each event: all are [n], ages in days, -1 unknown."""
@@ -179,13 +231,22 @@ def _encoded(attributes: Attributes, state: int) -> bytes:
             tds_mode=attributes.tds_mode,
             introduced_later=bool(state >> _LATER & 1),
             contracted_late=bool(state >> _LATE & 1),
-            fraud_status=attributes.fraud_status,
+            is_frequent=_stands(attributes) >= eras().frequent_from[state >> _ERA],
         ),
+        standing=None if attributes.standing is None else attributes.standing.as_record(),
     )
     members = ((name, getattr(summary, name)) for name in summary.__struct_fields__)
-    return orjson.dumps({name: value for name, value in members if name not in _LEFT_OUT or value not in (None, [])})[
-        :-1
-    ]
+    declared = {name: value for name, value in members if name not in _LEFT_OUT or value not in (None, [])}
+    return orjson.dumps(to_builtins(declared))[:-1]
+
+
+def _stands(attributes: Attributes) -> int:
+    """Say where a merchant stands by its acquirer or by us, whichever is worse."""
+    return (
+        attributes.fraud_status
+        if attributes.standing is None
+        else max(attributes.fraud_status, attributes.standing.status)
+    )
 
 
 def states_of(
@@ -194,7 +255,6 @@ def states_of(
     introduced_ms: NDArray[np.int64],
     contracted_ms: NDArray[np.int64],
     *,
-    stale: NDArray[np.bool_],
     risky: NDArray[np.bool_],
     binding: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
@@ -210,7 +270,9 @@ def states_of(
     np.greater_equal(contracted_ms, rules.late_from_ms[era], out=bits[_LATE])
     bits[_LATE] &= contracted_ms <= event_ms
     np.greater(introduced_ms, event_ms, out=bits[_LATER])
-    bits[_STALE], bits[_RISKY], bits[_BINDING] = stale, risky, binding
+    np.greater(event_ms - attested_ms, rules.stale_after_ms[era], out=bits[_STALE])
+    bits[_STALE] &= attested_ms != UNKNOWN
+    bits[_RISKY], bits[_BINDING] = risky, binding
     states: NDArray[np.int64] = np.packbits(bits, axis=0, bitorder="little")[0] + (np.asarray(era) << _ERA)
     return states
 

@@ -1,6 +1,6 @@
 """Single limits, by what they are for and by name, and the limits of a day as a record."""
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import date
 from functools import cache
 from typing import Annotated, Any, TypeVar
@@ -24,6 +24,13 @@ class Limit(DatedRow, frozen=True, kw_only=True):
     name: Name
     value: Annotated[int, Meta(ge=0, le=2**31 - 1)]
     unit: ShortText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChecklistLimits:
+    """Hold the limits of scope CHECKLIST: an attestation of more than `stale_over_days` is stale."""
+
+    stale_over_days: int
 
 
 @cache

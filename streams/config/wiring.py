@@ -7,10 +7,13 @@ from pathlib import Path
 
 from scoring.engine import Engine
 from scoring.features.all import FEATURES
+from scoring.merchants.months.store import MonthLimits
+from scoring.merchants.standings import StandingLimit
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from streams.config.load import ConfigError, load_policy
 from streams.config.settings import Settings
+from streams.telemetry.catalogue import MERCHANT_ROWS
 from streams.telemetry.facts import Inventory, Telemetry
 
 
@@ -52,6 +55,8 @@ def engine_settings(settings: Settings) -> EngineSettings:
         decode=settings.decode.limits(settings.profiles.joined_entities),
         profiles=settings.profiles.limits,
         merchants_max=settings.merchants.merchants_max,
+        months=MonthLimits(months_max=settings.merchants.months_max, claims_max=settings.merchants.claims_max),
+        standings=StandingLimit(standings_max=settings.merchants.standings_max),
         threeds=settings.threeds,
     )
 
@@ -65,5 +70,7 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
             merchants=len(observer.merchants),
             profile_rows={entity.name: rows for entity, rows in observer.profiles.sizes().items()},
             profile_bytes=observer.profiles.nbytes,
+            standings=observer.standings.counts,
+            evictions=dict(zip(MERCHANT_ROWS, (*observer.months.evicted, observer.standings.evicted), strict=True)),
         )
     )

@@ -2,9 +2,10 @@
 
 A flush of one partition begins between two batches:
 
-1. The rows that changed since the last flush are packed, with the offsets up to which the input is applied.
+1. Where merchants stand is judged, of those whose home is the partition. The rows that changed since the last flush are
+   packed, with the offsets up to which the input is applied. Alerts about merchants are sent.
 2. The rows are written to `card-profiles` and `shared-profiles`. The next batches are scored meanwhile.
-3. The flush waits until all outputs of the applied input, and the rows, are acknowledged.
+3. The flush waits until all outputs of the applied input, the alerts and the rows are acknowledged.
 4. A marker is written after the shared rows: it tells other workers that the rows count.
 5. A marker is written after the card rows.
 6. The transaction of steps 2 to 5 is committed. With it the flush is complete.
@@ -32,6 +33,7 @@ from mode import Service
 from msgspec.structs import replace
 
 from scoring.outputs import NOTHING, Emitted
+from scoring.outputs import Outputs as Notices
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.packed import ROW_FORMAT, Packed
 from streams.kafka.fence import Fence, FenceError, ProducerIdentity
@@ -74,6 +76,7 @@ class OwnedPartition:
     `applied`: next offset of each input, from the last marker or the start. `shared`: offset after the last marker in
     `shared-profiles`. `since`: output offsets from which the next owner must scan, while input up to `published_until`
     is not applied again. After that `ends` replaces it: the end offsets when the predecessor was fenced, or later ones.
+    `standing_alerts`: ids of published alerts about where merchants stand, which the restored rows may not know of.
     """
 
     partition: int
@@ -83,6 +86,7 @@ class OwnedPartition:
     ends: Since
     published: Published
     published_until: Mapping[str, int]
+    standing_alerts: frozenset[str] = frozenset()
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     identity: ProducerIdentity | None = None  # None where the broker does not fence
     unflushed: bool = False  # rows of a crashed flush have to be written again
@@ -226,10 +230,12 @@ class ChangelogWriter(WatchedService):
     async def _flush(self, owned: OwnedPartition) -> None:
         applied = self._applied(owned)
         since = self._since(owned, applied)
-        if applied == owned.applied and not owned.unflushed and since.beyond(owned.since) < RESCAN_MAX:
+        changelog, partition, consumer = self._engine.changelog, owned.partition, self._consumer()
+        notices = self._engine.judge_merchants(partition, owned.standing_alerts)
+        is_idle = applied == owned.applied and not owned.unflushed and not self._engine.is_due(partition)
+        if is_idle and not notices.alerts and since.beyond(owned.since) < RESCAN_MAX:
             return
         began_s = time.monotonic()
-        changelog, partition, consumer = self._engine.changelog, owned.partition, self._consumer()
         consumer.check_lease()
         barriers = [consumer.barrier(TP(topic, partition)) for topic in applied]
         cards, shared = changelog.flush(partition)
@@ -249,7 +255,7 @@ class ChangelogWriter(WatchedService):
         )
         try:
             async with asyncio.timeout(self._settings.emit.ack_timeout_s):
-                marker = await self._write(owned, marker, cards, shared, barriers)
+                marker = await self._write(owned, marker, cards, shared, [*barriers, self._sent(partition, notices)])
         except ExpelledError:
             raise
         except ProducerFenced:
@@ -265,7 +271,19 @@ class ChangelogWriter(WatchedService):
         for topic, offset in applied.items():
             consumer.make_durable(TP(topic, partition), offset)
         sizes = cards.values.nbytes + shared.values.nbytes
+        self._telemetry.standing_alerts(notices.tally.alerts)
         self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
+
+    def _sent(self, partition: int, notices: Notices) -> Barrier:
+        """Send the alerts about merchants; return what waits for their acknowledgement."""
+        identity = self._emitter.identities.get(partition)
+        acks = self._emitter.by_key(self._topics.alerts, notices.alerts, _now_ms(), identity)
+
+        async def sent() -> None:
+            for ack in acks:
+                self._emitter.acknowledged(await ack)
+
+        return sent
 
     async def _write(
         self, owned: OwnedPartition, marker: Marker, cards: Packed, shared: Packed, barriers: Sequence[Barrier]

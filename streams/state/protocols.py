@@ -1,13 +1,17 @@
 """Protocols of the worker as durable profiles use it: settings, engine, consumer, outputs and telemetry."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from aiokafka.structs import TopicPartition
+from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
+from scoring.outputs import Outputs as EngineOutputs
+from scoring.outputs import Record
 from scoring.profile import Changelog
 from streams.kafka.fence import ProducerIdentity
+from streams.kafka.sending.append import Ack
 from streams.kafka.settings import Broker, Isolation, Topics
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit
@@ -55,6 +59,14 @@ class Engine(Protocol):
         """Changed rows of the profiles, and their restore."""
         ...
 
+    def is_due(self, partition: int) -> bool:
+        """Say whether merchants whose home is a partition await a judgement, or their rows a flush."""
+        ...
+
+    def judge_merchants(self, partition: int, published: AbstractSet[str]) -> EngineOutputs:
+        """Judge where merchants of a home partition stand. Return alerts, without those `published`."""
+        ...
+
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Open the cases of published alerts. Return the number of values that are no alerts."""
         ...
@@ -81,6 +93,15 @@ class Outputs(Protocol):
     def partitions_of(self, topic: str) -> int:
         """Return the number of partitions of an input or output."""
         ...
+
+    def by_key(
+        self, topic: str, records: Sequence[Record], now_ms: int, identity: ProducerIdentity | None
+    ) -> list[Ack]:
+        """Produce records to the partitions that their keys hash to. Return their pending acknowledgements."""
+        ...
+
+    def acknowledged(self, batch: RecordMetadata) -> None:
+        """Record the offset of an acknowledged batch."""
 
     def outputs_of(self, partition: int) -> list[TopicPartition]:
         """List every output partition that an input partition may write to."""
@@ -129,6 +150,9 @@ class Telemetry(Protocol):
 
     def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
         """Record a durable flush of a partition."""
+
+    def standing_alerts(self, alerts: Mapping[tuple[str, str], int]) -> None:
+        """Record durable alerts about where merchants stand, by type and severity."""
 
     def followed(self, lags_s: Mapping[int, float]) -> None:
         """Record the lag in seconds of every followed partition."""

@@ -13,6 +13,7 @@ from msgspec.json import Decoder
 from scoring.contract.faults import FAULTS
 from scoring.decide.alerts import CASES_MAX
 from scoring.decide.leaks import TYPE as SYSTEM
+from scoring.decide.standings import ENTITY as STANDING
 from scoring.outputs import Emitted
 from streams.kafka.reading.log import LogReader
 from streams.kafka.reading.rows import Rows
@@ -29,6 +30,7 @@ class _Alert(Struct):
     event_id: str
     type: str = ""
     alert_id: str = ""
+    entity: str = ""
 
 
 class _Letter(Struct):
@@ -110,6 +112,16 @@ async def scan(
         of=dead_lettered | {topics.authorizations: events},
         foreign={roles[topic]: count for topic, count in foreign.items()},
     )
+
+
+async def standing_alerts_since(reader: LogReader, topics: Topics, since: Mapping[int, int]) -> frozenset[str]:
+    """Read the alerts from `since` to their ends; return the ids of those about where merchants stand.
+
+    Raises:
+        UnreadableError: an output cannot be read.
+    """
+    alerts = _records(reader, topics.alerts, since, _ALERT, Counter())
+    return frozenset([alert.alert_id async for alert in alerts if alert.entity == STANDING])
 
 
 async def alerts_since(reader: LogReader, topics: Topics, partitions: int, since_ms: int) -> AsyncIterator[Rows]:

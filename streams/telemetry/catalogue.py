@@ -5,6 +5,7 @@ from typing import get_args
 from scoring.contract.authorization import NEAR_LABELS, Network
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
+from scoring.contract.merchant import FraudStatus
 from scoring.outputs import ANSWERS, OUTCOMES
 from streams.kafka.settings import READ_ROLES, label_of
 from streams.telemetry.durable import DURABLE
@@ -34,6 +35,8 @@ ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT", "SYSTEM")
 SENSITIVE = tuple(reason.removeprefix("SENSITIVE_") for reason in REASONS if reason.startswith("SENSITIVE_"))
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
 LABELS = ("FRAUD", "LEGIT", "FIRST_PARTY", "MERCHANT_FRAUD", "UNKNOWN")
+STANDINGS = get_args(FraudStatus)
+MERCHANT_ROWS = ("MONTH", "CLAIM", "STANDING")
 ENTITIES = ("CARD", "MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS")
 
 _NEVER_REFUSED = frozenset(
@@ -253,6 +256,22 @@ CATALOGUE: tuple[Metric, ...] = (
         unit="records",
         stage="enrich",
         help="Records of new merchants beyond merchants.merchants_max: these merchants stay unknown.",
+    ),
+    Metric(
+        name="sekisho_merchants_by_standing",
+        kind="gauge",
+        unit="merchants",
+        stage="profile",
+        help="Merchants that this worker judges by reported fraud, by standing. None without durable profiles.",
+        labels={"standing": STANDINGS},
+    ),
+    Metric(
+        name="sekisho_merchant_rows_evicted_total",
+        kind="counter",
+        unit="rows",
+        stage="profile",
+        help="Rows evicted from full tables: months of merchants, reported events (claims), standings.",
+        labels={"rows": MERCHANT_ROWS},
     ),
     Metric(
         name="sekisho_profile_rows",

@@ -29,11 +29,16 @@ PER_PARTITION = ("sekisho_lag_events", "sekisho_lag_seconds", "sekisho_committed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Sizes of the worker's state: merchants, profile rows by entity, bytes of profiles."""
+    """Sizes of the worker's state: merchants, profile rows by entity, bytes of profiles.
+
+    `standings`: merchants by standing. `evictions`: rows of merchants that were evicted so far, by kind.
+    """
 
     merchants: int
     profile_rows: Mapping[str, int]
     profile_bytes: int
+    standings: Mapping[str, int]
+    evictions: Mapping[str, int]
 
 
 class Telemetry:
@@ -187,6 +192,11 @@ class Telemetry:
 
     # -- about once a second --------------------------------------------------------------------------------------
 
+    def standing_alerts(self, alerts: Mapping[tuple[str, str], int]) -> None:
+        """Count durable alerts about where merchants stand, by type and severity."""
+        for alert, count in alerts.items():
+            self._alerts[alert].add(count)
+
     def committed(self, offsets: Mapping["TP", int]) -> None:
         """Record an accepted commit: the next offset to read, by partition."""
         self._commits.add(1)
@@ -295,4 +305,8 @@ class Telemetry:
             self._series.cell("sekisho_profile_bytes").set(held.profile_bytes)
             for entity, rows in held.profile_rows.items():
                 self._series.cell("sekisho_profile_rows", entity).set(rows)
+            for standing, merchants in held.standings.items():
+                self._series.cell("sekisho_merchants_by_standing", standing).set(merchants)
+            for kind, rows in held.evictions.items():
+                self._series.cell("sekisho_merchant_rows_evicted_total", kind).set(rows)
         return generate_latest(self._registry)

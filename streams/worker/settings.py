@@ -34,9 +34,12 @@ class Watch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class MerchantsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bound the merchant store, and the time to read `merchants` to its end before the first event."""
+    """Bound the merchant store and what is counted of reported fraud, and the time to read `merchants` at start."""
 
     merchants_max: Annotated[int, Meta(ge=16, le=1 << 26)] = 1_000_000
+    months_max: Annotated[int, Meta(ge=1_024, le=1 << 26)] = 1_000_000
+    claims_max: Annotated[int, Meta(ge=1_024, le=1 << 26)] = 1_000_000
+    standings_max: Annotated[int, Meta(ge=1_024, le=1 << 22)] = 100_000
     load_timeout_s: Seconds = 120.0
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 from scoring.contract.dead_letter import Reject
 from scoring.decode import encode_dead_letter
@@ -110,6 +110,14 @@ class EchoEngine:
     def changelog(self) -> Changelog:
         """Fail: the tests with this engine run without durable profiles."""
         raise AssertionError("no profiles here")
+
+    def is_due(self, partition: int) -> bool:
+        """Judge nobody."""
+        return False
+
+    def judge_merchants(self, partition: int, published: Set[str]) -> Outputs:
+        """Judge nobody."""
+        return Outputs()
 
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Restore no cases."""

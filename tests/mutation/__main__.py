@@ -42,15 +42,17 @@ _ENRICHMENT = [
     *("tests/features", "tests/threeds", "tests/merchants/test_store.py", "tests/merchants/test_summaries.py"),
     *("tests/training/test_demo_bundle.py", _OF_FAMILIES),
 ]
+_MONTHS = [
+    f"tests/merchants/months/test_{name}.py" for name in ("labels", "months", "rows", "standing", "dated_limits")
+]
 _COMPLIANCE = [f"tests/merchants/test_{name}.py" for name in ("checklist", "store", "summaries")]
 TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
     **dict.fromkeys((f"scoring/merchants/{name}.py" for name in ("checklist", "duties", "summaries")), _COMPLIANCE),
-    **dict.fromkeys(("scoring/merchants/months", "scoring/merchants/standing.py"), ["tests/merchants/months"]),
-    **dict.fromkeys(
-        (f"scoring/reference/{name}.py" for name in ("limits", "report_codes")), ["tests/merchants/months"]
-    ),
+    "scoring/merchants/months": _MONTHS,
+    "scoring/merchants/standing.py": _MONTHS,
+    **dict.fromkeys((f"scoring/reference/{name}.py" for name in ("limits", "report_codes")), _MONTHS),
     "scoring/reference/compliance.py": ["tests/merchants/test_checklist.py"],
     "scoring/reference": ["tests/reference", "tests/threeds"],
     "scoring/threeds": ["tests/threeds"],

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence, Set
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +12,8 @@ from aiokafka.errors import ProducerClosed, ProducerFenced
 from aiokafka.structs import RecordMetadata, TopicPartition
 from faust.types import TP
 
+from scoring.outputs import Outputs
+from scoring.outputs import Record as Output
 from scoring.profile import PROFILE_FEATURES, Changelog, ProfileLimits, Profiles
 from scoring.profile.packed import Packed
 from streams.kafka.errors import UnreadableError
@@ -28,6 +30,7 @@ from streams.transport.settings import Emit
 from streams.worker.settings import WorkerSettings
 from tests.doubles import NoTelemetry
 from tests.profile.events import SMALL, Event, columns_of
+from tests.state.emitter import FakeEmitter
 from tests.state.logs import Crashed, FakeBroker, Record
 from tests.state.rows import pairs
 
@@ -303,21 +306,6 @@ class FakeConsumer:
         return self.committed_to.get(tp)
 
 
-class FakeEmitter:
-    def __init__(self, partitions: int) -> None:
-        self.partitions = partitions
-        self.ends: dict[TopicPartition, int] = {}
-
-        self.identities: dict[int, ProducerIdentity] = {}
-
-    def partitions_of(self, _topic: str) -> int:
-        return 1
-
-    def outputs_of(self, partition: int) -> list[TopicPartition]:
-        decisions = TopicPartition(TOPICS.decisions, partition)
-        return [decisions, TopicPartition(TOPICS.alerts, 0), TopicPartition(TOPICS.dead_letters, 0)]
-
-
 class ProfileEngine:
     """Only the profiles of an engine."""
 
@@ -326,10 +314,20 @@ class ProfileEngine:
     def __init__(self, partitions: int = 1, limits: ProfileLimits = SMALL) -> None:
         self.profiles = Profiles(limits, partitions)
         self.recalled: list[bytes] = []
+        self.notices: dict[int, list[Output]] = {}  # by partition: alerts about merchants, told once
+        self.known: list[Set[str]] = []
+        self.due = False
 
     @property
     def changelog(self) -> Changelog:
         return self.profiles.changelog
+
+    def is_due(self, _partition: int) -> bool:
+        return self.due
+
+    def judge_merchants(self, partition: int, told: Set[str]) -> Outputs:
+        self.known.append(told)
+        return Outputs(alerts=self.notices.pop(partition, []))
 
     def feed(self, event: Event, event_id: int, partition: int = 0) -> tuple[bytes, bool]:
         """Score one event; return its features with the answer flag, and whether it is a repeat.

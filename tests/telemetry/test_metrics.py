@@ -309,12 +309,22 @@ def test_commits_are_counted_and_dated() -> None:
 def test_versions_and_inventory_are_shown() -> None:
     of = telemetry()
     of.decides_with(model="demo-1", features="abc", policy="1+def")
-    of.take_inventory(lambda: Inventory(merchants=7, profile_rows={"CARD": 5}, profile_bytes=99))
+    of.take_inventory(
+        lambda: Inventory(
+            merchants=7,
+            profile_rows={"CARD": 5},
+            profile_bytes=99,
+            standings={"WARNING": 4},
+            evictions={"CLAIM": 3},
+        )
+    )
     assert value(of, "sekisho_model_info", version="demo-1", features="abc") == 1
     assert value(of, "sekisho_policy_info", version="1+def") == 1
     assert value(of, "sekisho_merchants") == 7
     assert value(of, "sekisho_profile_rows", entity="CARD") == 5
     assert value(of, "sekisho_profile_bytes") == 99
+    assert value(of, "sekisho_merchants_by_standing", standing="WARNING") == 4
+    assert value(of, "sekisho_merchant_rows_evicted_total", rows="CLAIM") == 3
     assert set(of.versions) == {"code", "model", "features", "policy"}
 
 

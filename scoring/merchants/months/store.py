@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.merchants.months.calendar import month_of
 from scoring.merchants.months.claims import Claim, Counted, MonthBasis, Report, claim_of, counted, heard
 from scoring.merchants.months.columns import (
     CLAIM_ROW,
@@ -72,6 +73,9 @@ class MerchantMonths:
         self._months = RowTable(_MONTHS, limits.months_max, self._count_row)
         self._claims = RowTable(_CLAIMS, limits.claims_max)
         self._fraud_jpy: dict[int, int] = {}  # by row key: the sum over partitions
+        self._heard_ms: dict[int, int] = {}  # by merchant: the latest report that changed a month
+        self.heard_ms = 0
+        """The latest report that changed a month of any merchant."""
         self.changed: dict[int, None] = {}
         """Merchants with a month whose fraud changed in yen, in the order of change. Its reader empties it."""
 
@@ -115,6 +119,7 @@ class MerchantMonths:
                 row = self._months.data[number]
                 row["merchant"], row["at"] = merchant, month
                 row["heard_ms"] = max(int(row["heard_ms"]), report.received_ms)
+                self._hear(merchant, report.received_ms)
                 if report.merchant == merchant:
                     row["acquirer_id"], row["merchant_id"] = report.acquirer_id, report.merchant_id
                 row["sums"][column] += amount
@@ -123,7 +128,13 @@ class MerchantMonths:
                     self._count(merchant, month, amount)
                 yield merchant, month
 
+    def _hear(self, merchant: int, time_ms: int) -> None:
+        self._heard_ms[merchant] = max(self._heard_ms.get(merchant, 0), time_ms)
+        self.heard_ms = max(self.heard_ms, time_ms)
+
     def _count_row(self, row: Row, sign: int) -> None:
+        if sign > 0:
+            self._hear(int(row["merchant"]), int(row["heard_ms"]))
         self._count(int(row["merchant"]), int(row["at"]), sign * int(row["sums"][MonthCol.FRAUD_JPY]))
 
     def _count(self, merchant: int, month: int, amount_jpy: int) -> None:
@@ -138,6 +149,25 @@ class MerchantMonths:
     def fraud_jpy(self, merchant: int, last: int, months: int) -> list[int]:
         """Return the fraud in yen of so many months of a merchant up to `last`, the oldest first."""
         return [self._fraud_jpy.get(row_key(merchant, month), 0) for month in range(last - months + 1, last + 1)]
+
+    def heard_of(self, merchant: int) -> int:
+        """Return when the latest report that changed a month of a merchant was received, 0 for never."""
+        return self._heard_ms.get(merchant, 0)
+
+    def name_of(self, merchant: int) -> tuple[bytes, bytes]:
+        """Return the ids of acquirer and merchant by the rows of its months, cut at NAME_BYTES; empty without one."""
+        last = month_of(self.heard_ms)
+        for key in (row_key(merchant, month) for month in range(last + 1, last - MONTHS_KEPT, -1)):
+            for row in (self._months.find(partition, key) for partition in self._partitions):
+                if row is not None and self._months.data[row]["acquirer_id"]:
+                    found = self._months.data[row]
+                    return bytes(found["acquirer_id"]), bytes(found["merchant_id"])
+        return b"", b""
+
+    def every(self) -> list[int]:
+        """List the merchants that a month is kept of, in rising order of their keys."""
+        found: list[int] = np.unique(self._months.data[self._months.rows()]["merchant"]).tolist()
+        return found
 
     def figures(self, merchant: int, month: int) -> MonthFigures:
         """Add up what all partitions saw of a month of a merchant."""

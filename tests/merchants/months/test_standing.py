@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scoring.contract.codes import FraudStatusCode
 from scoring.merchants.standing import (
-    UNTOLD,
+    NO_REPORTS,
     Act,
     History,
     Standing,
@@ -80,11 +80,11 @@ def test_limits_are_those_of_the_table_on_the_day() -> None:
 def test_a_month_is_judged_by_the_yen_of_its_own_first_day() -> None:
     rules = StandingRules(dated(over_jpy=300_000))
     yen = dict.fromkeys((JAN + 1, JAN + 2, JAN + 3), 400_000)
-    found = advance(UNTOLD, fraud(yen, JAN - 1, JAN + 3), rules, date(2026, 4, 30))
+    found = advance(NO_REPORTS, fraud(yen, JAN - 1, JAN + 3), rules, date(2026, 4, 30))
     assert (found.status.name, found.months) == ("WATCH", 1)
     cast = forecast(
         fraud({JAN + 3: 160_000}, JAN, JAN + 3),
-        UNTOLD,
+        NO_REPORTS,
         rules,
         int(datetime(2026, 4, 16, tzinfo=TOKYO).timestamp() * 1000),
     )
@@ -178,7 +178,7 @@ STEP = st.tuples(
 @given(st.lists(STEP, max_size=25), st.integers(4, 12))
 @example([(0, 0, LINE + 1, None), (31, 0, LINE + 1, None), (31, 0, LINE + 1, None), (31, 0, 0, None)], 4)
 def test_a_merchant_stands_where_the_rules_put_it(steps: list[tuple[int, int, int, Act | None]], reach: int) -> None:
-    day, standing, oracle = date(2026, 1, 31), UNTOLD, Oracle()
+    day, standing, oracle = date(2026, 1, 31), NO_REPORTS, Oracle()
     for days, back, yen, what in steps:
         day += timedelta(days)
         now = number(day)
@@ -208,7 +208,7 @@ def test_a_merchant_stands_where_the_rules_put_it(steps: list[tuple[int, int, in
 def walk(*yen: int) -> list[Standing]:
     """Advance on the last day of each month, from January 2026 on."""
     months = dict(enumerate(yen, JAN))
-    standing, found = UNTOLD, []
+    standing, found = NO_REPORTS, []
     for month in months:
         day = date(2026, month - JAN + 2, 1) - timedelta(1)
         standing = advance(standing, fraud(months, month - 5, month), RULES, day)
@@ -279,7 +279,7 @@ def test_a_run_that_is_older_than_what_was_read_is_not_missed(first: int, is_unf
 
 def test_one_month_is_a_run_where_limits_say_so_however_long_ago_it_was() -> None:
     one = StandingRules(dated(warning_months=1, actualised_months=1, frequent_months=1))
-    found = advance(UNTOLD, fraud({JAN: LINE + 1}, JAN, JAN + 3), one, date(2026, 4, 1))
+    found = advance(NO_REPORTS, fraud({JAN: LINE + 1}, JAN, JAN + 3), one, date(2026, 4, 1))
     assert (found.status.name, found.actualised_month, found.months) == ("ACTUALISED", JAN, 0)
 
 
@@ -287,8 +287,8 @@ def test_a_history_of_another_month_or_too_short_is_a_bug_of_its_caller() -> Non
     day = date(2026, 4, 2)
     for history in (fraud({}, JAN + 1, JAN + 3), fraud({}, JAN - 3, JAN + 2)):
         with pytest.raises(AssertionError):
-            advance(UNTOLD, history, RULES, day)
-    assert advance(UNTOLD, fraud({}, JAN, JAN + 3), RULES, day) == UNTOLD
+            advance(NO_REPORTS, history, RULES, day)
+    assert advance(NO_REPORTS, fraud({}, JAN, JAN + 3), RULES, day) == NO_REPORTS
 
 
 @given(
@@ -342,9 +342,9 @@ def test_a_forecast_is_the_month_so_far_over_the_share_that_has_passed(
 def test_the_forecast_names_the_day_on_which_the_line_is_crossed() -> None:
     begin = int(datetime(2026, 11, 1, tzinfo=TOKYO).timestamp() * 1000)
     month = JAN + 10
-    found = forecast(fraud({month: 270_000}, month - 3, month), UNTOLD, RULES, begin + 10 * 86_400_000)
+    found = forecast(fraud({month: 270_000}, month - 3, month), NO_REPORTS, RULES, begin + 10 * 86_400_000)
     assert found is not None
     assert (found.crosses_on, found.projected_jpy) == (date(2026, 11, 19), 810_000)
     assert found.becomes is FraudStatusCode.WATCH
     with pytest.raises(AssertionError):
-        forecast(fraud({}, month - 3, month), UNTOLD, RULES, begin - 1)
+        forecast(fraud({}, month - 3, month), NO_REPORTS, RULES, begin - 1)
