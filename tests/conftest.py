@@ -18,6 +18,7 @@ UNIT_FOLDERS = frozenset(
     {
         "chaos",
         "cli",
+        "compliance",
         "config",
         "contract",
         "decide",

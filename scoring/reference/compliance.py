@@ -1,4 +1,5 @@
-"""Columns of the dated tables of the Credit Card Security Guidelines: the Security Checklist, and who owes what."""
+"""Columns of the dated tables of the Credit Card Security Guidelines: the Security Checklist, who owes what,
+and the versions of the Guidelines."""
 
 from datetime import date
 from functools import cache
@@ -54,6 +55,17 @@ class Duty(DatedRow, frozen=True, kw_only=True):
     text: Text
 
 
+class GuidelineVersion(DatedRow, frozen=True, kw_only=True):
+    """`guidelines.yaml`: versions of a set of guidelines. Where only the month is known, its first day stands."""
+
+    KEY = ("guideline",)
+
+    guideline: Word
+    version: Annotated[str, Meta(pattern=r"^[0-9]{1,3}[.][0-9]{1,3}\Z")]
+    known_to: Literal["day", "month"]
+    text: Text
+
+
 @cache
 def checklist_items() -> DatedTable[ListedItem]:
     """Give the items, read once."""
@@ -70,3 +82,9 @@ def checklist_measures() -> DatedTable[ListedMeasure]:
 def duties() -> DatedTable[Duty]:
     """Give the duties, read once."""
     return shipped_table("duties", Duty)
+
+
+@cache
+def guidelines() -> DatedTable[GuidelineVersion]:
+    """Give the versions of the Guidelines, read once."""
+    return shipped_table("guidelines", GuidelineVersion)

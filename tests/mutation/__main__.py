@@ -46,6 +46,7 @@ _MONTHS = [
     f"tests/merchants/months/test_{name}.py" for name in ("labels", "months", "rows", "standing", "dated_limits")
 ]
 _COMPLIANCE = [f"tests/merchants/test_{name}.py" for name in ("checklist", "store", "summaries")]
+_REPORT = ["tests/compliance"]
 TESTS = {
     "scoring/features": _ENRICHMENT,
     "scoring/merchants": _ENRICHMENT,
@@ -53,6 +54,8 @@ TESTS = {
     "scoring/merchants/months": _MONTHS,
     "scoring/merchants/standing.py": _MONTHS,
     **dict.fromkeys((f"scoring/reference/{name}.py" for name in ("limits", "report_codes")), _MONTHS),
+    **dict.fromkeys(("scoring/merchants/programmes", "scoring/issuers", "scoring/compliance"), _REPORT),
+    "scoring/reference/monitoring.py": ["tests/reference/test_monitoring.py", *_REPORT],
     "scoring/reference/compliance.py": ["tests/merchants/test_checklist.py"],
     "scoring/reference": ["tests/reference", "tests/threeds"],
     "scoring/threeds": ["tests/threeds"],

@@ -1,0 +1,1 @@
+"""What an acquirer sees of issuers: their part in EMV 3-D Secure, by BIN."""
