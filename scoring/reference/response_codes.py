@@ -49,9 +49,15 @@ class Answers(NamedTuple):
 
 
 @cache
+def response_codes() -> DatedTable[ResponseCode]:
+    """Give the table of this package, read once."""
+    return shipped_table("response_codes", ResponseCode)
+
+
+@cache
 def answers() -> Answers:
-    """Return the classes that the table of this package gives. Read once."""
-    return answers_of(shipped_table("response_codes", ResponseCode))
+    """Return the classes that the table of this package gives. Made once."""
+    return answers_of(response_codes())
 
 
 def answers_of(table: DatedTable[ResponseCode]) -> Answers:
