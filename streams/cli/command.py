@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+from streams.compliance import options
 from streams.console.status import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, tell
 
 DESCRIPTION = """\
@@ -103,6 +104,7 @@ def parser() -> argparse.ArgumentParser:
     _config(create)
 
     _dlq(commands)
+    _compliance(commands)
 
     score = _command(commands, "score", "decide one event from standard input, without Kafka", "score")
     score.add_argument("--config", metavar="FILE", type=Path, help="model and policy of a worker (default: the demo's)")
@@ -142,6 +144,14 @@ def _dlq(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
     )
     redrive.add_argument("--again", action="store_true", help="also send records that were redriven before")
     redrive.add_argument("--limit", metavar="N", type=int, default=100_000, help="most letters (default 100000)")
+
+
+def _compliance(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    compliance = _command(commands, "compliance", "report on merchants, issuers and programmes of an acquirer", None)
+    verbs = compliance.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    report = _command(verbs, "report", "report of a day, as JSON, CSV and HTML", "compliance")
+    report.description, report.epilog = options.DESCRIPTION, options.EPILOG
+    options.add_options(report)
 
 
 def _command(

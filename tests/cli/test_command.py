@@ -18,6 +18,7 @@ commands:
     check-config  check a configuration and print a summary
     topics        create the topics of a deployment
     dlq           list refused records, and redrive those that are valid now
+    compliance    report on merchants, issuers and programmes of an acquirer
     score         decide one event from standard input, without Kafka
     schema        print a JSON Schema of the topics, or list them
     demo          run broker, worker and simulated fraud here, with a live view

@@ -17,7 +17,7 @@ STREAMS = (
     ("worker", "telemetry"),
     ("config", "console"),
     ("dlq", "replay"),
-    ("demo",),
+    ("compliance", "demo"),
     ("cli",),
 )
 """The floors of `streams`, lowest first. A package imports from floors below its own, and not from its neighbours."""

@@ -22,6 +22,7 @@ SECTIONS: Final = {
     "replay": "A table without `--labels`. With `--start-worker` the worker needs its own rights, under the same user.",
     "replay --labels": "In addition to those of `replay`.",
     "replay --events": "In addition to those of `replay`.",
+    "compliance report": "With `--events` it reads a file and needs none.",
     "feed": "`deploy/feed.py`, or your own producer.",
 }
 """A remark for each command, above its table."""

@@ -95,6 +95,11 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
         _Need(WRITE, "fraud_reports", "reports sent"),
         _Need(WRITE, "merchants", "merchants sent"),
     ),
+    "compliance report": (
+        _Need(READ, "merchants", "records of merchants"),
+        _Need(READ, "fraud_reports", "fraud reports and disputes"),
+        _Need(READ, "authorizations", "payments of the months of the report"),
+    ),
     "feed": (
         _Need(WRITE, "authorizations", "events sent"),
         _Need(WRITE, "fraud_reports", "reports sent"),

@@ -1,6 +1,7 @@
 """The rights of each command: together they are enough, each one is needed, and a missing one is named."""
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ USES = {
     "replay": ("replay",),
     "replay --labels": ("replay", "replay --labels"),
     "replay --events": ("replay", "replay --events"),
+    "compliance report": ("compliance report",),
     "feed": ("feed",),
 }
 EACH = [
@@ -119,6 +121,7 @@ def run(files: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     monkeypatch.setattr("streams.replay.command._pace", lambda _: Pace(patience_s=0.2, settle_s=0.0))
     config = ("--config", str(files.config))
     replay = ("replay", *config)
+    report = files.events.parent / "report"
     words = {
         "topics create": ("topics", "create", *config),
         "dlq list": ("dlq", "list", *config, "--each"),
@@ -127,9 +130,14 @@ def run(files: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         "replay": (*replay, "--table", str(files.table)),
         "replay --labels": (*replay, "--table", str(files.table), "--labels"),
         "replay --events": (*replay, "--events", str(files.events)),
+        "compliance report": (
+            *("compliance", "report", *config, "--acquirer", "acq-1", "--as-of", "2026-05-02"),
+            *("--out", str(report)),
+        ),
     }
 
     def run(command: str) -> Outcome:
+        shutil.rmtree(report, ignore_errors=True)  # a report is never overwritten
         with files.events.open() as lines, monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", lines)
             status = feed.main() if command == "feed" else main(words[command])
