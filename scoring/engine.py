@@ -11,22 +11,21 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from scoring import threeds
+from scoring.alerting import Alerting
 from scoring.contract.codes import Band, Clock
 from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
 from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
-from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided, DecisionEncoder
-from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
 from scoring.decide.standings import standing_alerts
 from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
-from scoring.decode import Col, Decoded, parse_merchants
+from scoring.decode import Col, parse_merchants
 from scoring.decode.hashing import CARD_KEY
 from scoring.features.all import FEATURES, FEATURES_VERSION
+from scoring.incidents.registry import Taken
 from scoring.merchants.duties import is_bound
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
@@ -36,7 +35,6 @@ from scoring.outputs import (
     OUTCOMES,
     Emitted,
     Outputs,
-    Record,
     Source,
     Tally,
 )
@@ -54,6 +52,7 @@ class _Judged:
     """A batch after the model and the policy: arrays of length n, and the reasons of those that may alert.
 
     `silent` rows get no decision: repeats, issuers' answers, and events whose decision was published before a takeover.
+    `incidents`: what the batch changed in incidents.
     """
 
     probabilities: NDArray[np.float64]
@@ -61,6 +60,7 @@ class _Judged:
     bands: NDArray[np.int64]
     reasons: dict[int, list[Reason]]
     silent: NDArray[np.bool_]
+    incidents: Taken
 
 
 class Engine:
@@ -78,9 +78,9 @@ class Engine:
         )
         self._table = PolicyTable(policy)
         self._reasons = Reasons(FEATURES)
-        self._desk = AlertDesk(policy.alerts)
-        self._leaks = LeakDesk(policy.alerts)
         self._encoder = DecisionEncoder(self.versions, policy.actions)
+        self._alerting = Alerting(policy.alerts, self._encoder)
+        self.changelog.attach(self._alerting.incident_rows)
         self._threeds = ThreeDsEncoder(reference(), settings.threeds)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
         self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
@@ -105,7 +105,7 @@ class Engine:
         margins = self._margins[: len(observed.matrix)]
         self.bundle.trees.margins(observed.matrix, margins)
         mark("score")
-        judged = self._judge(observed, margins, _silent(observed, emitted))
+        judged = self._judge(observed, margins, _silent(observed, emitted), source.partition)
         mark("decide")
         outputs = self._encode(values, source, observed, judged, emitted, received_at_ms, decided_at_ms())
         outputs.tally.card_conflicts = conflicts
@@ -118,6 +118,7 @@ class Engine:
         """Apply a batch of outcomes; nothing is decided. Refused ones become dead letters, as in `report`."""
         decoded, results = self.observer.outcomes(values, source.timestamps_ms, source.partition)
         conflicts = self.changelog.sightings.observe(decoded.hashes[:, CARD_KEY], source.partition)
+        self._alerting.incidents.answer(decoded, results, source.partition)
         rejects = unburied(decoded.rejects, source, emitted)
         tally = Tally(
             events=len(values),
@@ -188,6 +189,8 @@ class Engine:
     def set_partitions(self, partitions: int) -> None:
         """Set the number of input partitions, whose rows are kept apart. Before the first event only."""
         self.observer.set_partitions(partitions)
+        self._alerting.set_partitions(partitions)
+        self.changelog.attach(self._alerting.incident_rows)
 
     @property
     def changelog(self) -> Changelog:
@@ -197,14 +200,14 @@ class Engine:
     @property
     def reach_of_cases_ms(self) -> int:
         """Largest age in ms, before an input record's timestamp, of an alert whose case is open to its event."""
-        return self._desk.reach_of_cases_ms
+        return self._alerting.reach_of_cases_ms
 
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Open the cases of alerts that were published before, so that they do not fire again.
 
         Return the number of values that are no alerts.
         """
-        return sum(not (self._leaks if is_leak(alert) else self._desk).restore_case(alert) for alert in alerts)
+        return self._alerting.restore_cases(alerts)
 
     def _tick(self, source: Source, received_at_ms: int) -> None:
         """Move the clock of standings to the last record; one that is dated ahead of its receipt counts as that."""
@@ -222,14 +225,17 @@ class Engine:
             notices, published, self.observer.merchants, self.versions, self._encoder.actions[int(Band.ALLOW)]
         )
 
-    def _judge(self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_]) -> _Judged:
+    def _judge(
+        self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_], partition: int
+    ) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)
         bands = self._table.bands(observed.decoded.names, observed.decoded.ints[:, Col.MCC], scores)
         reasons: dict[int, list[Reason]] = {}
         for row in np.flatnonzero((bands > 0) & ~observed.passed_over).tolist() if np.count_nonzero(bands) else ():
             self.bundle.trees.contributions(observed.matrix[row], self._contributions)
             reasons[row] = self._reasons.top(self._contributions, observed.matrix[row])
-        return _Judged(probabilities, scores, bands, reasons, silent)
+        incidents = self._alerting.incidents.take(observed, bands, partition)
+        return _Judged(probabilities, scores, bands, reasons, silent, incidents)
 
     def _encode(
         self,
@@ -266,9 +272,9 @@ class Engine:
         rejects = unburied(decoded.rejects, source, emitted)
         tally = self._tally(len(values), observed, judged, rejects)
         letters = dead_letters_of(rejects, values, source, received_at_ms) if rejects else []
-        alerts = self._alerts(decoded, decided, emitted, tally)
+        alerts = self._alerting.raise_all(decoded, decided, judged.incidents, emitted, tally)
         if decoded.findings:
-            alerts += self._leak_alerts(observed, decided, judged, emitted, tally)
+            alerts += self._alerting.raise_leaks(observed, decided, judged.silent, emitted, tally)
         return Outputs(
             decisions=decisions,
             alerts=alerts,
@@ -276,67 +282,6 @@ class Engine:
             repeats=tally.repeats,
             tally=tally,
         )
-
-    def _alerts(self, decoded: Decoded, decided: Decided, emitted: Emitted, tally: Tally) -> list[Record]:
-        alerts: list[Record] = []
-        for row, reasons in decided.reasons.items():  # every row above ALLOW that is an event of its own, in order
-            band = int(decided.bands[row])
-            if band < self._desk.minimum:
-                continue
-            event = decoded.event(row)
-            subject = subject_of(event, reasons)
-            case, fires = self._desk.admit(subject, _case_ms(decided, row), band)
-            if not fires:
-                tally.alerts_suppressed += 1
-                continue
-            if decoded.names[row][0] in emitted.alerts:
-                continue
-            amount = int(decoded.ints[row, Col.AMOUNT_JPY])
-            alerts.append(
-                encode_alert(
-                    event=event,
-                    subject=subject,
-                    case=case,
-                    decision=self._shared(decided, row),
-                    amount_jpy=amount if amount >= 0 else None,
-                    reasons=reasons,
-                )
-            )
-            kind = (subject.type, SEVERITIES[Band(case.band)])
-            tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
-        return alerts
-
-    def _leak_alerts(
-        self, observed: Observed, decided: Decided, judged: _Judged, emitted: Emitted, tally: Tally
-    ) -> list[Record]:
-        """Return the SYSTEM alerts for data that the guard removed from events, without repeats, in order."""
-        decoded, alerts = observed.decoded, []
-        shown = [row for row in decoded.findings if not judged.silent[row]]
-        tally.stripped = kinds_of(decoded.findings[row] for row in shown)
-        for row in sorted(decoded.findings):
-            if observed.repeats[row]:
-                continue
-            name, amount = decoded.names[row], int(decoded.ints[row, Col.AMOUNT_JPY])
-            for finding in decoded.findings[row]:
-                leak = self._leaks.admit(name[1].decode(), finding, _case_ms(decided, row))
-                if leak is None:
-                    tally.alerts_suppressed += 1
-                elif leak.alert_id not in emitted.leaks:
-                    known, band = amount if amount >= 0 else None, int(decided.bands[row])
-                    alerts.append(encode_leak(leak, name, band, known, self._shared(decided, row)))
-                    tally.alerts[TYPE, SEVERITY] = tally.alerts.get((TYPE, SEVERITY), 0) + 1
-        return alerts
-
-    def _shared(self, decided: Decided, row: int) -> dict[str, object]:
-        """Return the fields that an alert shares with the decision of its event."""
-        return {
-            "score": int(decided.scores[row]),
-            "probability": float(decided.probabilities[row]),
-            "action": self._encoder.actions[int(decided.bands[row])],
-            "tds": orjson.Fragment(decided.tds[row]),
-            "compliance": orjson.Fragment(decided.compliance[row]),
-            "versions": self._encoder.versions,
-        }
 
     def _tally(self, events: int, observed: Observed, judged: _Judged, rejects: list[tuple[int, Reject]]) -> Tally:
         bands, rows, clocks = judged.bands, observed.rows, observed.clocks
@@ -363,11 +308,6 @@ class Engine:
             unknown_codes=dict(observed.decoded.unlisted),
             gaps=self.observer.merchants.gap_counts(rows.tolist()),
         )
-
-
-def _case_ms(decided: Decided, row: int) -> int:
-    """Return the time for cases: that of the event, or that of its record if the event's is not trusted."""
-    return int((decided.event_ms if decided.clocks[row] < Clock.LATE else decided.record_ms)[row])
 
 
 def _silent(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:

@@ -35,13 +35,15 @@ class Emitted:
     """Outputs that an earlier owner of a partition published for events that the restored profiles do not include.
 
     Such an event is applied like any other, and its outputs are not published again. `decisions` and `alerts`: event
-    ids. `leaks`: ids of SYSTEM alerts (an event may have one beside another alert). `dead_letters`: input offsets.
+    ids. `leaks` and `incidents`: ids of SYSTEM alerts and of alerts of incidents; an event may have those beside
+    another. `dead_letters`: input offsets.
     """
 
     decisions: AbstractSet[bytes] = frozenset()
     alerts: AbstractSet[bytes] = frozenset()
     dead_letters: AbstractSet[int] = frozenset()
     leaks: AbstractSet[str] = frozenset()
+    incidents: AbstractSet[str] = frozenset()
 
 
 NOTHING = Emitted()
@@ -95,6 +97,8 @@ class Tally:
     bands: dict[str, int] = field(default_factory=dict)
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)
     alerts_suppressed: int = 0
+    incidents: dict[tuple[str, str], int] = field(default_factory=dict)  # alerts of incidents, by (entity, state)
+    incident_attempts: int = 0  # attempts that belong to an incident
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason
     stripped: dict[str, int] = field(default_factory=dict)  # records processed without removed data, by kind
     letter_runs: LetterRuns = NO_LETTERS

@@ -29,6 +29,7 @@ UNIT_FOLDERS = frozenset(
         "docs",
         "engine",
         "features",
+        "incidents",
         "kafka",
         "merchants",
         "model",

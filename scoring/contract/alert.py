@@ -3,6 +3,7 @@
 An alert of type SYSTEM is about a field of an acquirer that brings sensitive data, not about its event.
 An alert with `standing` is about a merchant, not about an event: `event_id` repeats `alert_id`, there is no card and no
 score.
+One with `incident` is about all attempts of an incident of enumeration; its event is one of them.
 """
 
 from datetime import date
@@ -59,6 +60,30 @@ class StandingNotice(Struct, frozen=True, kw_only=True, gc=False):
     becomes: FraudStatus | None = None
 
 
+class Enumeration(Struct, frozen=True, kw_only=True, gc=False):
+    """An incident of enumeration: card numbers tried at a merchant, with one `bin` or (null) with many.
+
+    `state`: it opened, grew tenfold or in severity, or is over. Times are event times; `last_ms` is the latest attempt.
+    `attempts`: those of the ten minutes before it opened, and all since. Of the answered ones, `approved` and the
+    others tell the mix. `cards` is an estimate. `visa_estimate`: attempts on Visa without a card at hand, approved and
+    declined; Visa counts with a model of its own, this figure is ours.
+    """
+
+    incident_id: EventId
+    state: Literal["OPENED", "GREW", "CLOSED"]
+    bin: ShortText | None
+    start_ms: TimeMs
+    last_ms: TimeMs
+    attempts: Count
+    cards: Count
+    approved: Count
+    declined_card_data: Count
+    declined_funds: Count
+    declined_risk: Count
+    declined_other: Count
+    visa_estimate: Count
+
+
 class Alert(Struct, frozen=True, kw_only=True, gc=False):
     """One alert. Alerts with one `dedup_key` within its window are one case."""
 
@@ -86,3 +111,4 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     versions: Versions
     sensitive: SensitiveField | None = None
     standing: StandingNotice | None = None
+    incident: Enumeration | None = None

@@ -85,6 +85,11 @@ def subject_of(event: Authorization, reasons: Sequence[Reason]) -> Subject:
     """Return the entity of the heaviest reason; the card if the event does not have that entity."""
     reason = reasons[0].id if reasons else "SCORE"
     kind = ENTITY_OF_REASON.get(reason, "CARD")
+    return subject_about(event, kind)
+
+
+def subject_about(event: Authorization, kind: str) -> Subject:
+    """Return an entity of an event as the subject of an alert; the card if the event does not have that entity."""
     token = _token(event, kind)
     if token is None:
         kind, token = "CARD", event.card.pan_hmac

@@ -20,6 +20,8 @@ KEYS: Final = 9
 """Columns of the hash matrix: the event's id, then the eight entities in the order of the profile's Entity."""
 CARD_KEY: Final = 1
 MERCHANT_KEY: Final = 2
+BIN_KEY: Final = 3
+"""Of a BIN at a merchant."""
 
 _CARD: Final = 0  # entities, as the profile's Entity
 _MERCHANT: Final = 1

@@ -77,12 +77,35 @@ class Actions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     BLOCK: ShortText = "recommend_decline"
 
 
+Percent = Annotated[int, Meta(ge=0, le=100)]
+CardsMin = Annotated[int, Meta(ge=2, le=100_000)]
+
+
+class IncidentRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When traffic opens an incident of enumeration.
+
+    About a merchant and a BIN: at least `bin_cards_10m` cards in ten minutes, or `bin_cards_1h` in an hour. About a
+    merchant: at least `merchant_cards_10m` cards in ten minutes, and as many as `distinct_percent` of the attempts.
+    For both, `card_data_percent` of the answers in an hour say that the card's data is wrong; 0 asks for no answers.
+    """
+
+    bin_cards_10m: CardsMin = 15
+    bin_cards_1h: CardsMin = 30
+    merchant_cards_10m: CardsMin = 30
+    distinct_percent: Percent = 80
+    card_data_percent: Percent = 50
+
+
 class AlertRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Lowest band that raises an alert, and the time within which alerts about one entity are one case."""
+    """Lowest band that raises an alert, and the time within which alerts about one entity are one case.
+
+    `incidents`: when traffic opens an incident of enumeration, whatever the bands of its decisions.
+    """
 
     minimum_band: Literal["REVIEW", "STEP_UP", "BLOCK"] = "REVIEW"
     dedup_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
     incident_quiet_minutes: Annotated[int, Meta(ge=1, le=1440)] = 30
+    incidents: IncidentRules = IncidentRules()
 
 
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"everywhere": "global"}):
@@ -135,7 +158,7 @@ def _field_names(*records: type[Struct]) -> list[str]:
     return sorted({name for record in records for name in record.__struct_encode_fields__})
 
 
-_KEYS = _field_names(Policy, Thresholds, AcquirerScope, MccScope, MerchantScope, Actions, AlertRules)
+_KEYS = _field_names(Policy, Thresholds, AcquirerScope, MccScope, MerchantScope, Actions, AlertRules, IncidentRules)
 _UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
 
 

@@ -30,6 +30,9 @@ PROOF: Final = 254
 PROOF_WORDS: Final = 8
 """uint32 words of the value of such a row: ROW_FORMAT, number of the use (lower half, upper half), its five facts."""
 
+INCIDENT: Final = 251
+"""In place of the entity, in the key of the part of an incident that a partition saw (`scoring.incidents`)."""
+
 
 class RowFormatError(Exception):
     """Raised when a logged row cannot be read: it is of another version, or damaged."""

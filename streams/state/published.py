@@ -26,11 +26,16 @@ class _Decision(Struct):
     decision_id: str
 
 
+class _Incident(Struct):
+    """Of an alert of an incident only its presence counts."""
+
+
 class _Alert(Struct):
     event_id: str
     type: str = ""
     alert_id: str = ""
     entity: str = ""
+    incident: _Incident | None = None
 
 
 class _Letter(Struct):
@@ -65,8 +70,10 @@ class Published:
     @property
     def size(self) -> int:
         """Count the outputs."""
-        sets = (s for of in self.of.values() for s in (of.decisions, of.alerts, of.leaks, of.dead_letters))
-        return sum(map(len, sets))
+        return sum(
+            len(of.decisions) + len(of.alerts) + len(of.leaks) + len(of.incidents) + len(of.dead_letters)
+            for of in self.of.values()
+        )
 
 
 async def scan(
@@ -88,10 +95,12 @@ async def scan(
         found.decision_id.encode()
         async for found in _records(reader, topics.decisions, {partition: since.decisions}, _DECISION, foreign)
     ]
-    alerts, leaks = set(), set()
+    alerts, leaks, incidents = set(), set(), set()
     async for alert in _records(reader, topics.alerts, since.alerts, _ALERT, foreign):
         if alert.type == SYSTEM:
             leaks.add(alert.alert_id)
+        elif alert.incident is not None:
+            incidents.add(alert.alert_id)
         else:
             alerts.add(alert.event_id.encode())
     letters: dict[str, set[int]] = {topic: set() for topic in topics.inputs}
@@ -107,6 +116,7 @@ async def scan(
         decisions=frozenset(decided),
         alerts=frozenset(alerts),
         leaks=frozenset(leaks),
+        incidents=frozenset(incidents),
     )
     return Published(
         of=dead_lettered | {topics.authorizations: events},

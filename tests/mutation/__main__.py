@@ -65,6 +65,7 @@ TESTS = {
     "scoring/policy/reasons/page.py": ["tests/policy"],
     "scoring/decide": ["tests/decide"],
     "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],
+    "scoring/incidents": ["tests/incidents"],
     "scoring/profile/kernels/reports.py": _REPORTS,
     "scoring/profile/proofs.py": ["tests/profile/rows/test_proofs.py", "tests/threeds/replays"],
     "models/training": [*_PLAN, *_LINES, "tests/training/test_cli.py", "tests/training/test_matrix.py"],

@@ -26,6 +26,10 @@ def with_levels(review: int, step_up: int, block: int) -> dict[str, Any]:
     return policy(**{"global": {"review": review, "step_up": step_up, "block": block}})
 
 
+CARDS = ("bin_cards_10m", "bin_cards_1h", "merchant_cards_10m")
+PERCENTS = ("distinct_percent", "card_data_percent")
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -35,6 +39,8 @@ def with_levels(review: int, step_up: int, block: int) -> dict[str, Any]:
         with_alerts("dedup_minutes", 1440),
         with_alerts("incident_quiet_minutes", 1),
         with_alerts("incident_quiet_minutes", 1440),
+        *(with_alerts("incidents", {name: limit}) for name in CARDS for limit in (2, 100_000)),
+        *(with_alerts("incidents", {name: limit}) for name in PERCENTS for limit in (0, 100)),
         policy(version="v" * 64),
         policy(actions={"BLOCK": "a" * 64}),
         policy(acquirers=[{"acquirer": "a" * 32, "thresholds": LEVELS, "reason": "r" * 256, "author": "a" * 64}]),
@@ -57,6 +63,17 @@ def test_a_value_on_a_bound_is_accepted(document: dict[str, Any]) -> None:
         (with_alerts("dedup_minutes", 1441), r"\$.alerts.dedup_minutes"),
         (with_alerts("incident_quiet_minutes", 0), r"\$.alerts.incident_quiet_minutes"),
         (with_alerts("incident_quiet_minutes", 1441), r"\$.alerts.incident_quiet_minutes"),
+        *(
+            (with_alerts("incidents", {name: bad}), rf"\$.alerts.incidents.{name}")
+            for name in CARDS
+            for bad in (1, 100_001)
+        ),
+        *(
+            (with_alerts("incidents", {name: bad}), rf"\$.alerts.incidents.{name}")
+            for name in PERCENTS
+            for bad in (-1, 101)
+        ),
+        (with_alerts("incidents", {"bin_cards": 3}), "did you mean `bin_cards_1h`"),
         (with_alerts("minimum_band", "ALLOW"), r"\$.alerts.minimum_band"),
         (policy(acquirers=[{"acquirer": "a", "thresholds": LEVELS}] * 2), "acquirers names a twice"),
         (policy(mccs=[{"mcc": "5732", "thresholds": LEVELS}] * 2), "mccs names any acquirer/5732 twice"),
@@ -98,7 +115,16 @@ def test_the_defaults_of_a_policy() -> None:
             "STEP_UP": "challenge_3ds",
             "BLOCK": "recommend_decline",
         },
-        "alerts": {"minimum_band": "REVIEW", "dedup_minutes": 15, "incident_quiet_minutes": 30},
+        "alerts": {"minimum_band": "REVIEW", "dedup_minutes": 15, "incident_quiet_minutes": 30}
+        | {
+            "incidents": {
+                "bin_cards_10m": 15,
+                "bin_cards_1h": 30,
+                "merchant_cards_10m": 30,
+                "distinct_percent": 80,
+                "card_data_percent": 50,
+            }
+        },
     }
     assert made.identity == policy_from(msgspec.to_builtins(made)).identity
     scopes = {

@@ -62,6 +62,16 @@ def test_an_alert_about_a_field_is_known_by_its_own_id_and_hides_none_about_its_
     assert not published.foreign
 
 
+def test_an_alert_of_an_incident_is_known_by_its_own_id_and_hides_none_of_its_event() -> None:
+    broker, tp = FakeBroker(), TopicPartition(TOPICS.alerts, 0)
+    broker.append(tp, b"case", encoded(event_id="e-1", alert_id="a-1", type="INCIDENT", incident={"state": "GREW"}))
+    broker.append(tp, b"case", encoded(event_id="e-1", alert_id="a-2", type="INCIDENT", incident=None))
+    published = found(broker, Since(decisions=0, alerts={0: 0}, dead_letters={}))
+    of = published.of[TOPICS.authorizations]
+    assert (of.alerts, of.incidents, of.leaks) == ({b"e-1"}, {"a-1"}, set())
+    assert published.size == 2
+
+
 def test_only_outputs_behind_the_marker_are_scanned() -> None:
     published = found(a_broker(), Since(decisions=7, alerts={0: 3, 1: 4}, dead_letters={0: 2}))
     assert published.of[TOPICS.authorizations].decisions == {b"e-1-7", b"e-1-8", b"e-1-9"}

@@ -1,0 +1,156 @@
+"""All alerts of a worker: of decisions and their cases, of incidents, and of sensitive data that came in."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from scoring.contract.codes import Band, Clock
+from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
+from scoring.decide.decisions import Decided, DecisionEncoder
+from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
+from scoring.decode import Col, Decoded
+from scoring.incidents.desk import IncidentDesk
+from scoring.incidents.registry import Step, Taken
+from scoring.observer import Observed
+from scoring.outputs import Emitted, Record, Tally
+from scoring.policy.policy import AlertRules
+from scoring.profile.packed import SideRows
+from scoring.refused import kinds_of
+
+
+class Alerting:
+    """Decide which alerts a batch raises, and encode them. An attempt of an incident raises none of its own."""
+
+    def __init__(self, rules: AlertRules, encoder: DecisionEncoder) -> None:
+        self._rules = rules
+        self._encoder = encoder
+        self._desk = AlertDesk(rules)
+        self._leaks = LeakDesk(rules)
+        self.incidents = IncidentDesk(rules)
+
+    def set_partitions(self, partitions: int) -> None:
+        """Keep the incidents of each partition apart. Before the first event only."""
+        self.incidents = IncidentDesk(self._rules, partitions)
+
+    @property
+    def incident_rows(self) -> SideRows:
+        """The rows of incidents, for the changelog."""
+        return self.incidents.registry.parts
+
+    @property
+    def reach_of_cases_ms(self) -> int:
+        """Largest age in ms, before an input record's timestamp, of an alert whose case is open to its event."""
+        return self._desk.reach_of_cases_ms
+
+    def restore_cases(self, alerts: Sequence[bytes]) -> int:
+        """Open the cases of published alerts. Return the number of values that are no alerts."""
+        others = [alert for alert in alerts if not self.incidents.restore(alert)]
+        return sum(not (self._leaks if is_leak(alert) else self._desk).restore_case(alert) for alert in others)
+
+    def raise_all(
+        self, decoded: Decoded, decided: Decided, incidents: Taken, emitted: Emitted, tally: Tally
+    ) -> list[Record]:
+        """Return the alerts of incidents, and of decisions that belong to none, in the order of the events."""
+        self.incidents.absorb(emitted.incidents)
+        tally.incident_attempts = len(incidents.rows)
+        steps: dict[int, list[Step]] = {}
+        for step in incidents.steps:
+            steps.setdefault(step.row, []).append(step)
+        alerts: list[Record] = []
+        for row in sorted(decided.reasons.keys() | steps.keys()) if steps else decided.reasons:
+            for step in steps.get(row, ()):
+                alerts += self._incident_alert(decoded, decided, step, tally)
+            if row in decided.reasons:  # every row above ALLOW that is an event of its own
+                alerts += self._alert(decoded, decided, row, emitted, tally, is_of_incident=row in incidents.rows)
+        return alerts
+
+    def _alert(
+        self, decoded: Decoded, decided: Decided, row: int, emitted: Emitted, tally: Tally, *, is_of_incident: bool
+    ) -> list[Record]:
+        band, reasons = int(decided.bands[row]), decided.reasons[row]
+        if band < self._desk.minimum:
+            return []
+        if is_of_incident:
+            tally.alerts_suppressed += 1
+            return []
+        event = decoded.event(row)
+        subject = subject_of(event, reasons)
+        case, fires = self._desk.admit(subject, _case_ms(decided, row), band)
+        if not fires:
+            tally.alerts_suppressed += 1
+            return []
+        if decoded.names[row][0] in emitted.alerts:
+            return []
+        kind = (subject.type, SEVERITIES[Band(case.band)])
+        tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
+        return [
+            encode_alert(
+                event=event,
+                subject=subject,
+                case=case,
+                decision=self._shared(decided, row),
+                amount_jpy=_amount_jpy(decoded, row),
+                reasons=reasons,
+            )
+        ]
+
+    def _incident_alert(self, decoded: Decoded, decided: Decided, step: Step, tally: Tally) -> list[Record]:
+        row, incident = step.row, step.incident
+        alert = self.incidents.encode(
+            step,
+            decoded.event(row),
+            self._shared(decided, row),
+            _amount_jpy(decoded, row),
+            decided.reasons.get(row, ()),
+        )
+        if alert is None:
+            return []
+        kind = ("INCIDENT", SEVERITIES[Band(max(incident.band, Band.REVIEW))])
+        tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
+        name = (incident.scope.name, step.state)
+        tally.incidents[name] = tally.incidents.get(name, 0) + 1
+        return [alert]
+
+    def raise_leaks(
+        self, observed: Observed, decided: Decided, silent: NDArray[np.bool_], emitted: Emitted, tally: Tally
+    ) -> list[Record]:
+        """Return the SYSTEM alerts for data that the guard removed from events, without repeats, in order."""
+        decoded, alerts = observed.decoded, []
+        shown = [row for row in decoded.findings if not silent[row]]
+        tally.stripped = kinds_of(decoded.findings[row] for row in shown)
+        for row in sorted(decoded.findings):
+            if observed.repeats[row]:
+                continue
+            name = decoded.names[row]
+            for finding in decoded.findings[row]:
+                leak = self._leaks.admit(name[1].decode(), finding, _case_ms(decided, row))
+                if leak is None:
+                    tally.alerts_suppressed += 1
+                elif leak.alert_id not in emitted.leaks:
+                    known, band = _amount_jpy(decoded, row), int(decided.bands[row])
+                    alerts.append(encode_leak(leak, name, band, known, self._shared(decided, row)))
+                    tally.alerts[TYPE, SEVERITY] = tally.alerts.get((TYPE, SEVERITY), 0) + 1
+        return alerts
+
+    def _shared(self, decided: Decided, row: int) -> dict[str, object]:
+        """Return the fields that an alert shares with the decision of its event."""
+        return {
+            "score": int(decided.scores[row]),
+            "probability": float(decided.probabilities[row]),
+            "action": self._encoder.actions[int(decided.bands[row])],
+            "tds": orjson.Fragment(decided.tds[row]),
+            "compliance": orjson.Fragment(decided.compliance[row]),
+            "versions": self._encoder.versions,
+        }
+
+
+def _case_ms(decided: Decided, row: int) -> int:
+    """Return the time for cases: that of the event, or that of its record if the event's is not trusted."""
+    return int((decided.event_ms if decided.clocks[row] < Clock.LATE else decided.record_ms)[row])
+
+
+def _amount_jpy(decoded: Decoded, row: int) -> int | None:
+    amount = int(decoded.ints[row, Col.AMOUNT_JPY])
+    return amount if amount >= 0 else None
