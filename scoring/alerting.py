@@ -1,6 +1,7 @@
 """All alerts of a worker: of decisions and their cases, of incidents, and of sensitive data that came in."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import orjson
@@ -12,6 +13,7 @@ from scoring.decide.decisions import Decided, DecisionEncoder
 from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
 from scoring.decode import Col, Decoded
 from scoring.incidents.desk import IncidentDesk
+from scoring.incidents.part import Scope
 from scoring.incidents.registry import Step, Taken
 from scoring.observer import Observed
 from scoring.outputs import Emitted, Record, Tally
@@ -38,6 +40,12 @@ class Alerting:
     def incident_rows(self) -> SideRows:
         """The rows of incidents, for the changelog."""
         return self.incidents.registry.parts
+
+    @property
+    def open_incidents(self) -> Mapping[str, int]:
+        """Number of open incidents that this worker leads, by what they are about. Also for another thread."""
+        led = Counter(part.scope.name for part in self.incidents.registry.parts.led_by_this_worker())
+        return {scope.name: led[scope.name] for scope in Scope}
 
     @property
     def reach_of_cases_ms(self) -> int:

@@ -7,7 +7,7 @@ events before it. So the cut into batches changes no decision, and neither does 
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,6 +201,11 @@ class Engine:
     def reach_of_cases_ms(self) -> int:
         """Largest age in ms, before an input record's timestamp, of an alert whose case is open to its event."""
         return self._alerting.reach_of_cases_ms
+
+    @property
+    def open_incidents(self) -> Mapping[str, int]:
+        """Number of open incidents that this worker leads, by what they are about. Also for another thread."""
+        return self._alerting.open_incidents
 
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Open the cases of alerts that were published before, so that they do not fire again.

@@ -53,6 +53,17 @@ DECISIONS = Row(
             maximum=1,
         ),
         Panel(
+            title="Incidents of enumeration",
+            description="Open ones, and the attempts per second that they take: card numbers tried at one merchant. "
+            "Each is one alert when it opens, grows tenfold or in severity, and ends. The alert names the merchant.",
+            unit="short",
+            queries=(
+                Query(f"sum by (entity) (sekisho_incidents_open{{{WORKERS}}})", "open {{entity}}"),
+                Query(f"sum ({rate('sekisho_incident_attempts_total')})", "attempts/s"),
+                Query(f"sum by (state) ({rate('sekisho_incident_alerts_total')})", "{{state}}"),
+            ),
+        ),
+        Panel(
             title="Fraud reports",
             description="Reports applied per second (TC40, FLD, chargebacks, analysts' verdicts), by label. "
             "None for days means that the feed is broken, and the features of reported fraud have no data. "

@@ -1,7 +1,6 @@
 """Parts of incidents by key and partition, and their rows in `shared-profiles` (`profile.packed.SideRows`)."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -45,9 +44,15 @@ class Parts:
         """Return the keys of which a partition has a part, rising."""
         return sorted(self._keys.get(partition, ()))
 
-    def leads(self) -> Iterator[Part]:
-        """Return the parts that lead an open incident."""
-        return (part for parts in self._parts.values() for part in parts.values() if part.leads and not part.is_closed)
+    def led_by_this_worker(self) -> list[Part]:
+        """Return the parts of own partitions that lead an open incident. Also for another thread, which only reads."""
+        found = [list(parts.items()) for parts in list(self._parts.values())]
+        return [
+            part
+            for parts in found
+            for partition, part in parts
+            if part.leads and not part.is_closed and (partition in self._changed or not self._changed)
+        ]
 
     def put(self, key: int, partition: int, part: Part) -> None:
         """Keep a part in place of that of the same key and partition."""

@@ -72,5 +72,6 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
             profile_bytes=observer.profiles.nbytes,
             standings=observer.standings.counts,
             evictions=dict(zip(MERCHANT_ROWS, (*observer.months.evicted, observer.standings.evicted), strict=True)),
+            incidents=engine.open_incidents,
         )
     )

@@ -6,6 +6,7 @@ from scoring.contract.authorization import NEAR_LABELS, Network
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
 from scoring.contract.merchant import FraudStatus
+from scoring.incidents.part import Scope, State
 from scoring.outputs import ANSWERS, OUTCOMES
 from streams.kafka.settings import READ_ROLES, label_of
 from streams.telemetry.durable import DURABLE
@@ -32,6 +33,8 @@ CLOCKS = tuple(clock.name for clock in Clock)
 REPORT_CLOCKS = tuple(clock.name for clock in Clock if clock != Clock.OUT_OF_ORDER)  # reports have no order
 THREEDS = tuple(status.name for status in ThreeDsStatus)
 ALERT_TYPES = ("TXN", "CARD", "MERCHANT", "INCIDENT", "SYSTEM")
+INCIDENT_ENTITIES = tuple(scope.name for scope in Scope)
+INCIDENT_STATES = get_args(State)
 SENSITIVE = tuple(reason.removeprefix("SENSITIVE_") for reason in REASONS if reason.startswith("SENSITIVE_"))
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
 LABELS = ("FRAUD", "LEGIT", "FIRST_PARTY", "MERCHANT_FRAUD", "UNKNOWN")
@@ -109,7 +112,30 @@ CATALOGUE: tuple[Metric, ...] = (
         kind="counter",
         unit="alerts",
         stage="decide",
-        help="Alerts that were added to an open case instead of being raised again.",
+        help="Alerts that were added to an open case or incident instead of being raised again.",
+    ),
+    Metric(
+        name="sekisho_incidents_open",
+        kind="gauge",
+        unit="incidents",
+        stage="decide",
+        help="Open incidents of enumeration that the partitions of this worker lead, by what they are about.",
+        labels={"entity": INCIDENT_ENTITIES},
+    ),
+    Metric(
+        name="sekisho_incident_alerts_total",
+        kind="counter",
+        unit="alerts",
+        stage="decide",
+        help="Alerts of incidents raised, by what they are about: opened, grown tenfold or in severity, closed.",
+        labels={"entity": INCIDENT_ENTITIES, "state": INCIDENT_STATES},
+    ),
+    Metric(
+        name="sekisho_incident_attempts_total",
+        kind="counter",
+        unit="attempts",
+        stage="decide",
+        help="Attempts that an incident took: each is decided, and raises no alert of its own.",
     ),
     Metric(
         name="sekisho_dead_letters_total",

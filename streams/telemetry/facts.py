@@ -31,7 +31,8 @@ PER_PARTITION = ("sekisho_lag_events", "sekisho_lag_seconds", "sekisho_committed
 class Inventory:
     """Sizes of the worker's state: merchants, profile rows by entity, bytes of profiles.
 
-    `standings`: merchants by standing. `evictions`: rows of merchants that were evicted so far, by kind.
+    `standings`: merchants by standing. `evictions`: rows of merchants that were evicted so far, by kind. `incidents`:
+    open incidents by entity.
     """
 
     merchants: int
@@ -39,6 +40,7 @@ class Inventory:
     profile_bytes: int
     standings: Mapping[str, int]
     evictions: Mapping[str, int]
+    incidents: Mapping[str, int]
 
 
 class Telemetry:
@@ -57,8 +59,12 @@ class Telemetry:
         self._answers, self._outcomes = map(series.cells, ("sekisho_answers_total", "sekisho_outcomes_total"))
         self._clocks = series.cells("sekisho_event_times_total")
         self._alerts = series.cells("sekisho_alerts_total")
-        self._suppressed = series.cell("sekisho_alerts_suppressed_total")
-        self._dead_letters = series.cells("sekisho_dead_letters_total")
+        self._suppressed, self._incident_attempts = map(
+            series.cell, ("sekisho_alerts_suppressed_total", "sekisho_incident_attempts_total")
+        )
+        self._incidents, self._dead_letters = map(
+            series.cells, ("sekisho_incident_alerts_total", "sekisho_dead_letters_total")
+        )
         self._beyond_limit = series.cell("sekisho_merchants_refused_total")
         self._guard_hits = series.cell("sekisho_pan_guard_hits_total")
         self._sensitive = series.cells("sekisho_sensitive_records_total")
@@ -119,6 +125,9 @@ class Telemetry:
         for alert, count in tally.alerts.items():
             self._alerts[alert].add(count)
         self._suppressed.add(tally.alerts_suppressed)
+        self._incident_attempts.add(tally.incident_attempts)
+        for incident, count in tally.incidents.items():
+            self._incidents[incident].add(count)
         for status, count in tally.threeds.items():
             self._threeds[status,].add(count)
         for path, count in tally.near_keys.items():
@@ -309,4 +318,6 @@ class Telemetry:
                 self._series.cell("sekisho_merchants_by_standing", standing).set(merchants)
             for kind, rows in held.evictions.items():
                 self._series.cell("sekisho_merchant_rows_evicted_total", kind).set(rows)
+            for entity, incidents in held.incidents.items():
+                self._series.cell("sekisho_incidents_open", entity).set(incidents)
         return generate_latest(self._registry)

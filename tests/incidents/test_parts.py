@@ -264,6 +264,24 @@ def test_a_worker_joins_the_incident_of_another_and_writes_only_its_own_part() -
     assert len(other.flush(1)) == 0
 
 
+def test_open_incidents_are_counted_by_the_worker_that_leads_them() -> None:
+    def led(worker: Worker) -> list[int]:
+        return [part.attempts for part in worker.registry.parts.led_by_this_worker()]
+
+    logs = new_logs()
+    leader, other = Worker(logs, [0]), Worker(logs, [1])
+    leader.take(storm(5), 0)
+    leader.flush(0)
+    other.read(0)
+    other.take([Event(at_ms=NOON + 10, card=99)], 1)
+    assert (led(leader), led(other)) == ([20], [])
+    leader.take([Event(at_ms=NOON + 10 * QUIET_MS, merchant=9)], 0)
+    assert led(leader) == []
+    alone = Registry(QUIET_MS, 2)
+    take(alone, storm(5), 7)
+    assert len(alone.parts.led_by_this_worker()) == 1, "without durable profiles no partition is owned"
+
+
 def test_rows_behind_the_last_marker_are_written_again_or_buried() -> None:
     worker = Worker(new_logs(), [0])
     worker.take(storm(2), 0)

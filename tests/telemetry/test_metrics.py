@@ -144,6 +144,8 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
         bands={"ALLOW": 4, "BLOCK": 1},
         alerts={("INCIDENT", "CRITICAL"): 1},
         alerts_suppressed=3,
+        incidents={("MERCHANT_BIN", "GREW"): 2},
+        incident_attempts=7,
         dead_letters={"SENSITIVE_PAN": 2, "MALFORMED_JSON": 1},
         threeds={"AUTHENTICATED": 5},
         near_keys={"tds": 2, "tds.trans_status": 3},
@@ -165,6 +167,9 @@ def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
     assert value(of, "sekisho_decisions_total", band="ALLOW") == 8
     assert value(of, "sekisho_alerts_total", type="INCIDENT", severity="CRITICAL") == 2
     assert value(of, "sekisho_alerts_suppressed_total") == 6
+    assert value(of, "sekisho_incident_alerts_total", entity="MERCHANT_BIN", state="GREW") == 4
+    assert value(of, "sekisho_incident_alerts_total", entity="MERCHANT", state="GREW") == 0
+    assert value(of, "sekisho_incident_attempts_total") == 14
     assert value(of, "sekisho_dead_letters_total", topic="authorizations", reason="SENSITIVE_PAN") == 4
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="SENSITIVE_PAN") == 0
     assert value(of, "sekisho_pan_guard_hits_total") == 4
@@ -316,6 +321,7 @@ def test_versions_and_inventory_are_shown() -> None:
             profile_bytes=99,
             standings={"WARNING": 4},
             evictions={"CLAIM": 3},
+            incidents={"MERCHANT": 3},
         )
     )
     assert value(of, "sekisho_model_info", version="demo-1", features="abc") == 1
@@ -325,6 +331,7 @@ def test_versions_and_inventory_are_shown() -> None:
     assert value(of, "sekisho_profile_bytes") == 99
     assert value(of, "sekisho_merchants_by_standing", standing="WARNING") == 4
     assert value(of, "sekisho_merchant_rows_evicted_total", rows="CLAIM") == 3
+    assert value(of, "sekisho_incidents_open", entity="MERCHANT") == 3
     assert set(of.versions) == {"code", "model", "features", "policy"}
 
 
