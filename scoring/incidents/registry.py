@@ -5,7 +5,7 @@ workers that open one incident before they read each other's row give it the sam
 are counted ends just between them. In either case the later one steps down when it reads the row of the earlier.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -84,12 +84,11 @@ class Registry:
 
     def take(self, batch: Attempts, partition: int, known: Known = nothing_known) -> Taken:
         """Take the attempts of a batch into the incidents that they belong to."""
-        if not self.parts.of_merchant and not batch.openings:
-            return NOTHING
+        rows = self.rows(batch.merchants, batch.at_ms, batch.openings, partition)
         partition = self._kept_under(partition)
         steps, members = list(self._after_others(partition)), []
         due_ms = self.parts.due_ms
-        for row in self._rows(batch, partition):
+        for row in rows:
             at_ms = int(batch.at_ms[row])
             if at_ms > due_ms.get(partition, at_ms):
                 steps += self._close(partition, row, at_ms)
@@ -100,7 +99,7 @@ class Registry:
                 step, is_member = self._attempt(batch, row, partition, known)
                 steps += [step] if step else []
                 members += [row] if is_member else []
-        return Taken(steps, frozenset(members))
+        return Taken(tuple(steps), frozenset(members))
 
     def answer(
         self,
@@ -119,23 +118,30 @@ class Registry:
     def _kept_under(self, partition: int) -> int:
         return 0 if self._partitions == 1 else partition
 
-    def _rows(self, batch: Attempts, partition: int) -> Sequence[int]:
-        """Return the rows to look at, rising: events at merchants with an incident; all if a part may be over."""
-        if not len(batch.at_ms):
+    def rows(
+        self, merchants: NDArray[np.uint64], at_ms: NDArray[np.int64], openings: Iterable[int], partition: int
+    ) -> Sequence[int]:
+        """Return the rows to look at, rising: events at merchants with an incident; all if a part may be over.
+
+        If there are none, other partitions may still have told one that leads of more: then the first row.
+        """
+        partition, openings = self._kept_under(partition), list(openings)
+        if not len(at_ms) or not (openings or self.parts.of_merchant):
             return ()
-        highest_ms = int(batch.at_ms.max())
+        highest_ms = int(at_ms.max())
         due_ms = min(
             self.parts.due_ms.get(partition, highest_ms),
-            *(int(batch.at_ms[row]) + self._quiet_ms for row in batch.openings),  # what opens here may be over here
+            *(int(at_ms[row]) + self._quiet_ms for row in openings),  # what opens here may be over here
             highest_ms,
         )
         if highest_ms > due_ms:
-            return range(len(batch.at_ms))
-        merchants: list[int] = batch.merchants.tolist()
-        watched = self.parts.of_merchant.keys() | {merchants[row] for row in batch.openings}
-        if watched.isdisjoint(merchants):
-            return ()
-        return [row for row, merchant in enumerate(merchants) if merchant in watched]
+            return range(len(at_ms))
+        watched = self.parts.merchants
+        if openings:
+            watched = np.union1d(watched, merchants[openings])
+        nearest = watched[np.searchsorted(watched[:-1], merchants)]
+        found: list[int] = np.flatnonzero(nearest == merchants).tolist()
+        return found or ((0,) if self.parts.grown.get(partition) else ())
 
     # -- events
 

@@ -28,6 +28,7 @@ class Parts:
         self._changed: dict[int, dict[int, None]] = {}  # by owned partition: keys whose rows the next flush writes
         self.of_merchant: dict[int, set[int]] = {}
         """By merchant: the keys of its incidents."""
+        self._merchants: NDArray[np.uint64] | None = None
         self.grown: defaultdict[int, set[int]] = defaultdict(set)
         """By partition: keys of incidents that it leads, and of which other partitions saw more since it looked."""
         self.due_ms: dict[int, int] = {}
@@ -44,6 +45,19 @@ class Parts:
         """Return the keys of which a partition has a part, rising."""
         return sorted(self._keys.get(partition, ()))
 
+    @property
+    def merchants(self) -> NDArray[np.uint64]:
+        """The keys of `of_merchant`, uint64[n], rising."""
+        if self._merchants is None:
+            self._merchants = np.sort(np.fromiter(self.of_merchant, dtype=np.uint64, count=len(self.of_merchant)))
+        return self._merchants
+
+    def _watch(self, merchant: int) -> set[int]:
+        if merchant not in self.of_merchant:
+            self.of_merchant[merchant] = set()
+            self._merchants = None
+        return self.of_merchant[merchant]
+
     def led_by_this_worker(self) -> list[Part]:
         """Return the parts of own partitions that lead an open incident. Also for another thread, which only reads."""
         found = [list(parts.items()) for parts in list(self._parts.values())]
@@ -58,7 +72,7 @@ class Parts:
         """Keep a part in place of that of the same key and partition."""
         self._parts.setdefault(key, {})[partition] = part
         self._keys[partition].add(key)
-        self.of_merchant.setdefault(part.merchant, set()).add(key)
+        self._watch(part.merchant).add(key)
         over_ms = part.last_ms + self._quiet_ms
         self.due_ms[partition] = min(self.due_ms.get(partition, over_ms), over_ms)
 
@@ -75,6 +89,7 @@ class Parts:
             self.of_merchant[part.merchant].discard(key)
             if not self.of_merchant[part.merchant]:
                 del self.of_merchant[part.merchant]
+                self._merchants = None
 
     def note(self, key: int, partition: int) -> None:
         """Have the next flush write a part of a partition, or its tombstone; those that lead it look again."""

@@ -84,7 +84,7 @@ def test_ten_thousand_attempts_are_one_incident_and_five_alerts() -> None:
 
 def test_without_an_attack_nothing_is_kept_and_nothing_told() -> None:
     registry = Registry(QUIET_MS, 2)
-    assert take(registry, [Event(at_ms=NOON + k, merchant=k) for k in range(50)]) is NOTHING
+    assert take(registry, [Event(at_ms=NOON + k, merchant=k) for k in range(50)]) == NOTHING
     assert len(registry.parts) == 0
 
 
