@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from streams.demo.incidents import counted
 from streams.demo.state import BANDS, State
 from streams.demo.view import clock, milliseconds
 
@@ -43,13 +44,13 @@ class Lines:
         self._write(
             f"[{time.monotonic() - self._began:5.1f} s]{when} {state.rate(time.monotonic()):,.0f} decisions/s, "
             f"p50 {milliseconds(state.latency.recent(0.5))}, p99 {milliseconds(state.latency.recent(0.99))}, {mix}, "
-            f"alerts {state.severities.total():,}"
+            f"alerts {state.severities.total():,}, {counted(incident for _, incident in state.incidents.values())}"
         )
         if state.live_from is not None:
             self._show_alerts()
 
     def _show_alerts(self) -> None:
-        seen = self._state.severities.total()
+        seen = self._state.lines
         fresh = min(seen - self._alerts, ALERTS_PER_PERIOD)
         self._alerts = seen
         for alert in list(self._state.alerts)[-fresh:] if fresh > 0 else ():

@@ -13,10 +13,11 @@ from streams.config.load import load_settings
 from streams.config.settings import Settings
 from streams.demo.audit import Audit, audit
 from streams.demo.feed import Feed
+from streams.demo.incidents import Language
 from streams.demo.state import State
 from streams.demo.truth import Assessment, assess, read_truth
 from streams.demo.view import save_picture
-from streams.demo.watch import Language, Watcher
+from streams.demo.watch import Watcher
 from streams.kafka.embedded import embedded_broker, free_port
 from streams.kafka.reading.tail import following
 from streams.kafka.sending.bulk import sending

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streams.demo.incidents import Incident
 from streams.replay.ledger import Ledger
 from streams.replay.lines import Places
 from streams.replay.source import NOT_OURS
@@ -51,7 +52,10 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertLine:
-    """An alert as shown. `reasons` are texts in the chosen language; `at_ms` is event time."""
+    """An alert as shown. `reasons` are texts in the chosen language; `at_ms` is event time.
+
+    `incident`: id of the incident that it is about; all alerts of one are one line.
+    """
 
     event_id: str
     at_ms: int
@@ -61,6 +65,7 @@ class AlertLine:
     amount_jpy: int | None
     score: int
     reasons: tuple[str, ...]
+    incident: str | None = None
 
 
 class State:
@@ -82,6 +87,8 @@ class State:
         self.scores = np.zeros(SCORE_BINS, dtype=np.int64)
         self.severities: Counter[str] = Counter()
         self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_SHOWN)
+        self.lines = 0  # lines of alerts that were added or renewed
+        self.incidents: dict[str, tuple[str, Incident]] = {}  # by id: merchant, and what its latest alert says
         self.alerted: list[str] = []
         self.flagged: set[str] = set()
         self.reports = 0
@@ -105,6 +112,23 @@ class State:
         self.scores[:] = 0
         self.severities.clear()
         self.alerts.clear()
+        self.incidents.clear()
+
+    def alert(self, line: AlertLine, incident: Incident | None = None) -> None:
+        """Show an alert. That of an incident takes the place of the earlier one, and counts once."""
+        earlier = next((known for known in self.alerts if incident and known.incident == incident.incident_id), None)
+        if earlier is not None:
+            self.alerts.remove(earlier)
+        if incident is None or incident.incident_id not in self.incidents:
+            self.alerted.append(line.event_id)
+            self.severities[line.severity] += 1
+        elif earlier is not None:
+            self.severities[earlier.severity] -= 1
+            self.severities[line.severity] += 1
+        if incident is not None:
+            self.incidents[incident.incident_id] = (line.merchant_id, incident)
+        self.alerts.append(line)
+        self.lines += 1
 
     def is_live(self, event_id: str) -> bool:
         """Tell whether an event belongs to the live part."""

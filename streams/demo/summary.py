@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from scoring.profile.row_plans import IDS
 from streams.demo.audit import Audit, Balance
+from streams.demo.incidents import told
 from streams.demo.state import State
 from streams.demo.truth import Assessment, Catch, Episode
 from streams.demo.view import milliseconds
@@ -31,6 +32,8 @@ def describe(state: State, assessment: Assessment, audit: Audit, made: Sequence[
             "",
             *_by_episode(assessment),
             "",
+            *told(state.incidents),
+            "",
             *_flow(state, audit, made),
             "",
             *_balance(audit),
@@ -53,7 +56,7 @@ def _detection(a: Assessment) -> Iterator[str]:
         f"  without enumeration, whose attempts are many and alike: {rest.events:,} events, "
         f"recall {percent(rest.recall)}, by value {percent(rest.value_recall)}"
     )
-    yield f"  alerts {a.alerts:,} (one per case), precision {percent(a.alert_precision)}"
+    yield f"  alerts {a.alerts:,} (one per case or incident), precision {percent(a.alert_precision)}"
 
 
 def _by_typology(a: Assessment) -> Iterator[str]:

@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from streams.demo.incidents import counted
 from streams.demo.state import BANDS, SCORE_BINS, AlertLine, State
 
 TOKYO_MS = 9 * 3_600_000
@@ -146,6 +147,8 @@ def _alerts(state: State) -> RenderableType:
     for _ in range(state.alerts.maxlen or 0, len(state.alerts), -1):
         table.add_row()
     shown = "  ".join(f"{name} {count:,}" for name, count in sorted(state.severities.items()))
+    if state.incidents:
+        shown += f"   {counted(incident for _, incident in state.incidents.values())}"
     return Panel(
         table, title=f"alerts {sum(state.severities.values()):,}   {shown}", title_align="left", box=box.ROUNDED
     )

@@ -2,16 +2,14 @@
 
 import time
 from collections.abc import Sequence
-from typing import Literal
 
 import aiokafka
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
+from streams.demo.incidents import Incident, Language
 from streams.demo.state import SCORE_BINS, AlertLine, State
 from streams.kafka.settings import Topics
-
-Language = Literal["en", "ja"]
 
 
 class _Decision(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +34,7 @@ class _Alert(msgspec.Struct, frozen=True, gc=False):
     last_seen_ms: int
     reasons: list[_Reason]
     type: str = ""
+    incident: Incident | None = None
 
 
 class _Letter(msgspec.Struct, frozen=True, gc=False):
@@ -94,19 +93,21 @@ class Watcher:
                 continue
             if state.live_from is not None and not state.is_live(alert.event_id):
                 continue
-            state.severities[alert.severity] += 1
-            state.alerted.append(alert.event_id)
-            state.alerts.append(
+            incident = alert.incident
+            reasons = tuple(str(getattr(reason, self._language)) for reason in alert.reasons)
+            state.alert(
                 AlertLine(
                     event_id=alert.event_id,
                     at_ms=alert.last_seen_ms,
                     severity=alert.severity,
                     kind=alert.entity,
                     merchant_id=alert.merchant_id,
-                    amount_jpy=alert.amount_jpy,
+                    amount_jpy=alert.amount_jpy if incident is None else None,
                     score=alert.score,
-                    reasons=tuple(str(getattr(reason, self._language)) for reason in alert.reasons),
-                )
+                    reasons=reasons if incident is None else (incident.in_words(self._language),),
+                    incident=None if incident is None else incident.incident_id,
+                ),
+                incident,
             )
 
     def _dead_letters(self, records: Sequence[ConsumerRecord]) -> None:

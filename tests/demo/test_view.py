@@ -21,8 +21,7 @@ def state() -> State:
     state.go_live(time.monotonic())
     state.clock_ms = 1_772_290_800_000 + 90 * 60_000
     state.bands.update({"ALLOW": 990, "BLOCK": 10})
-    state.severities["CRITICAL"] += 1
-    state.alerts.append(
+    state.alert(
         AlertLine(
             event_id="a",
             at_ms=state.clock_ms,
@@ -68,3 +67,4 @@ def test_plain_lines_say_the_same(state: State) -> None:
     assert "CRITICAL CARD at m000123 123,456 yen, score 987: Many cards tried" in written[1]
     lines.draw()
     assert len(written) == 3  # an alert is written once
+    assert written[2].endswith("alerts 1, 0 incidents, 0 attempts")
