@@ -162,7 +162,8 @@ def test_a_storm_over_three_partitions_of_one_worker_is_one_incident() -> None:
     ]  # fmt: skip
     assert len({step.incident.incident for step in worker.told}) == 1
     assert worker.told[-1].incident.cards == pytest.approx(3_015, rel=0.08)
-    assert worker.told[-1].incident.answers[1] == 3_012
+    last = worker.told[-1].incident
+    assert (last.answers[1], last.visa, last.flagged, last.last_ms) == (3_012, 3_015, 3_000, NOON + 299_900)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -280,6 +281,19 @@ def test_open_incidents_are_counted_by_the_worker_that_leads_them() -> None:
     alone = Registry(QUIET_MS, 2)
     take(alone, storm(5), 7)
     assert len(alone.parts.led_by_this_worker()) == 1, "without durable profiles no partition is owned"
+
+
+def test_what_its_owner_forgets_a_follower_forgets_too() -> None:
+    logs = new_logs()
+    leader, other = Worker(logs, [0]), Worker(logs, [1])
+    leader.take(storm(2), 0)
+    leader.flush(0)
+    other.read(0)
+    for quiets in (2, 4):
+        leader.take([Event(at_ms=NOON + quiets * QUIET_MS, merchant=9)], 0)
+        other.registry.parts.restore(0, leader.flush(0))
+        assert live(other.registry) == live(leader.registry)
+    assert live(other.registry) == {}
 
 
 def test_rows_behind_the_last_marker_are_written_again_or_buried() -> None:
