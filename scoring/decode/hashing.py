@@ -32,6 +32,9 @@ _K2: Final = 0x4CF5AD432745937F
 _F1: Final = 0xFF51AFD7ED558CCD
 _F2: Final = 0xC4CEB9FE1A85EC53
 _SEED: Final = 0x5E5B1540A3C9D271
+_BLANK: Final = 32
+_UUID_BYTES: Final = 36
+_LOWER: Final = 0x20  # the bit that a capital letter lacks; digits and hyphens have it
 
 
 @helper
@@ -111,6 +114,23 @@ def keys_of(data: NDArray[np.uint8], spans: NDArray[np.int64], joined: int, out:
 def part_key(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) -> uint64:
     """Hash one part of `data`, by its number among int64[n, 2] spans; 0 if it is empty."""
     return _hash_bytes(data, spans[part, 0], spans[part, 1]) if spans[part, 1] > spans[part, 0] else uint64(0)
+
+
+@helper
+def folded_key(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) -> uint64:
+    """Hash a part that is a UUID: `part_key` of its 36 characters in lower case, without the blanks around them."""
+    start = spans[part, 0]
+    while data[start] <= _BLANK:
+        start += 1
+    h = uint64(_SEED) ^ uint64(_UUID_BYTES) * uint64(_K2)
+    for step in range(0, _UUID_BYTES, 8):
+        word = uint64(0)
+        for k in range(min(_UUID_BYTES - step, 8)):
+            word |= (uint64(data[start + step + k]) | uint64(_LOWER)) << uint64(8 * k)
+        h ^= _scramble(word)
+        if step + 8 <= _UUID_BYTES:
+            h = ((h << uint64(27)) | (h >> uint64(37))) * uint64(5) + uint64(0x52DCE729)
+    return _final(h)
 
 
 def _compile(key: int) -> Callable[..., None]:

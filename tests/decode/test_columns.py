@@ -13,6 +13,7 @@ from scoring.contract.codes import Kind, OutcomeClass
 from scoring.contract.currencies import CURRENCIES
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, DecodeLimits, country_code, decode
+from scoring.decode.hashing import entity_keys
 from tests.events import encoded, event
 
 LIMITS = DecodeLimits()
@@ -101,6 +102,13 @@ def test_the_hashes_of_proofs_are_one_for_each_text_whoever_sends_it() -> None:
     assert [[a == b for a, b in zip(plain, other, strict=True)] for other in others] == [
         [place != changed for place in range(3)] for changed in range(3)
     ]
+    for spelt in (uuid.upper(), f" {uuid}", f"{uuid} ", "F7aa5DAB-4d36-43C1-8d0b-930065f908e8"):
+        assert keys("a" * 64, spelt, "b" * 64) == plain
+    for place in (*range(8), 9, 14, 20, 28, 35):
+        other = uuid[:place] + ("1" if uuid[place] != "1" else "2") + uuid[place + 1 :]
+        assert keys("a" * 64, other, "b" * 64)[1] != plain[1]
+    lower, higher = entity_keys([*((uuid,) + ("",) * 8), *((uuid.upper(),) + ("",) * 8)], frozenset())[:, 0].tolist()
+    assert plain[1] & (1 << 64) - 1 == lower != higher
     for odd in ("", "no uuid", "00000000-0000-0000-0000-000000000000", uuid.replace("-", "")):
         assert keys("a" * 64, odd, None) == (plain[0], 0, 0)
     assert keys(None, None, None) == (0, 0, 0)

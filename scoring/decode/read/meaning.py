@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scoring.contract.codes import IdForm, Kind, OutcomeClass, TxnTypeCode
 from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
-from scoring.decode.hashing import part_key
+from scoring.decode.hashing import folded_key, part_key
 from scoring.decode.read.answers import answer_of
 from scoring.decode.read.fields import (
     CATEGORY,
@@ -193,5 +193,5 @@ def finish(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -> i
     row[_ORDER_KEY] = whole(part_key(slate.data, slate.spans, _ORDER))
     row[_ACQUIRER_KEY] = whole(part_key(slate.data, slate.spans, _ACQUIRER))
     is_id = row[_DS_TRANS_ID] == _UUID
-    row[_DS_TRANS_KEY] = whole(part_key(slate.data, slate.spans, _DS_TRANS)) if is_id else 0
+    row[_DS_TRANS_KEY] = whole(folded_key(slate.data, slate.spans, _DS_TRANS)) if is_id else 0
     return READ
