@@ -1,4 +1,4 @@
-"""The balance holds only if every event is accounted for once, by the topics and by the worker."""
+"""The balance holds only if the topics and the worker account for every event once."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ def test_it_holds_when_everything_adds_up_on_both_sides() -> None:
         {"duplicates": 1},
     ],
 )
-def test_it_does_not_hold_when_anything_is_left_over(wrong: dict[str, object]) -> None:
+def test_it_does_not_hold_when_an_event_is_left_over(wrong: dict[str, object]) -> None:
     assert not replace(AUDIT, **wrong).holds  # type: ignore[arg-type]
 
 
@@ -69,13 +69,13 @@ def test_an_id_among_the_last_of_its_card_is_a_repeat() -> None:
     assert inputs.events == IDS + 2
 
 
-def test_an_id_that_its_card_has_forgotten_is_to_be_decided_again() -> None:
+def test_an_id_that_left_its_cards_row_must_be_decided_again() -> None:
     inputs = taken("e", *(f"o-{i}" for i in range(IDS)), "e")
     assert inputs.repeats == 0
     assert inputs.expected["e"] == 2
 
 
-def test_a_refused_record_is_not_even_looked_at() -> None:
+def test_a_refused_record_is_not_read() -> None:
     inputs = Inputs()
     inputs.take(b"card", b"not JSON", is_refused=True)
     assert (inputs.events, inputs.refused, inputs.expected.total()) == (1, 1, 0)

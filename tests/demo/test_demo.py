@@ -1,4 +1,4 @@
-"""The whole demonstration on the embedded broker: it balances, and it ends what it started."""
+"""The whole demonstration on the embedded broker: the balance holds, and it ends the processes that it started."""
 
 import os
 import re
@@ -66,7 +66,7 @@ def test_an_interrupted_demonstration_leaves_no_process_behind(name: str) -> Non
     command = [sys.executable, "-c", "from streams.cli import main; raise SystemExit(main())", "demo", "--plain"]
     heard = signal.signal(
         signal.SIGINT, signal.default_int_handler
-    )  # a shell's job in the background inherits deafness
+    )  # a background job of a shell inherits ignored signals
     try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     finally:
@@ -91,5 +91,5 @@ def test_an_interrupted_demonstration_leaves_no_process_behind(name: str) -> Non
 def await_gone(pids: list[int]) -> None:
     deadline = time.monotonic() + 10.0
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        assert time.monotonic() < deadline, "a process outlived the demonstration"
+        assert time.monotonic() < deadline, "a process still runs after the demonstration"
         time.sleep(0.02)  # the condition has a deadline

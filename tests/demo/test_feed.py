@@ -1,4 +1,4 @@
-"""The feed sends merchants, then history, then the day, each whole and in order."""
+"""The feed sends merchants, then history, then the live day, each complete and in order."""
 
 import asyncio
 import io
@@ -18,7 +18,7 @@ START_MS = 1_772_290_800_000
 
 
 class Broker:
-    """Take what is sent and answer every event at once."""
+    """Accepts records and answers every event at once."""
 
     def __init__(self, state: State) -> None:
         self.sent: list[tuple[str, Record]] = []
@@ -29,10 +29,10 @@ class Broker:
         self.sent += [(topic, record) for record in records]
         if topic == "authorizations":
             self.stamps += times_ms
-        self._state.ledger.dead_letters["ANY"] = len(self._state.event_ms)  # everything is answered
+        self._state.ledger.dead_letters["ANY"] = len(self._state.event_ms)  # every event is answered
 
     async def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: no record is held back."""
 
 
 def stream() -> tuple[bytes, list[str], list[str]]:

@@ -1,4 +1,4 @@
-"""What was seen is kept by event, and history stays apart from the live part."""
+"""The state is kept by event, and history is separate from the live part."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def test_only_what_is_first_sent_after_going_live_is_live() -> None:
     assert state.ledger.repeats == 1
 
 
-def test_latency_is_told_over_all_and_over_the_last_seconds() -> None:
+def test_latency_is_given_over_all_and_over_the_last_seconds() -> None:
     latency = State(60.0).latency
     assert latency.overall(0.5) is None
     assert latency.recent(0.5) is None

@@ -1,4 +1,4 @@
-"""Each trouble is refused for what is wrong with it, and is made of a good event."""
+"""Each bad record is refused for its own fault, and is made of a good event."""
 
 import orjson
 

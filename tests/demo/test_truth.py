@@ -1,4 +1,4 @@
-"""Recall, precision, value and delay against a truth small enough to add up by hand."""
+"""Recall, precision, value and delay against a truth small enough to count by hand."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_an_episode_says_when_it_was_first_flagged_and_what_went_before() -> Non
     assert (quiet.before, quiet.delay_ms) == (1, None)
 
 
-def test_alerts_on_events_outside_the_truth_count_for_nothing() -> None:
+def test_alerts_on_events_outside_the_truth_do_not_count() -> None:
     assert (RESULT.alerts, RESULT.alerts_fraud) == (2, 1)
     assert RESULT.alert_precision == 0.5
 

@@ -1,4 +1,4 @@
-"""The view shows what was seen, in any width, and its picture stands alone."""
+"""The view shows the state at any width, and its picture needs no other file."""
 
 import io
 import re
@@ -48,7 +48,7 @@ def test_alerts_are_shown_with_their_reasons_at_any_width(state: State, width: i
     assert "Many" in text
 
 
-def test_the_picture_refers_to_nothing_outside_itself(state: State, tmp_path: Path) -> None:
+def test_the_picture_refers_to_no_other_file(state: State, tmp_path: Path) -> None:
     save_picture(tmp_path / "demo.svg", state)
     picture = (tmp_path / "demo.svg").read_text()
     assert picture.startswith("<svg")

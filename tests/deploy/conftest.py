@@ -1,4 +1,4 @@
-"""Prometheus for the tests that need it: Debian's package brings both programs."""
+"""Prometheus for the tests that need it; Debian's package has both programs."""
 
 import os
 import shutil

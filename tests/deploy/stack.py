@@ -28,7 +28,7 @@ SEKISHO = [sys.executable, "-c", "from streams.cli import main; raise SystemExit
 
 
 def until(reached: Callable[[], bool], seconds: float, what: str, explain: Callable[[], str] = str) -> None:
-    """Wait for a condition; fail with what was waited for."""
+    """Wait for a condition; fail with its description."""
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}\n{explain()}"
@@ -37,12 +37,12 @@ def until(reached: Callable[[], bool], seconds: float, what: str, explain: Calla
 
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """A running Prometheus, asked over its HTTP interface."""
+    """A running Prometheus and its HTTP interface."""
 
     port: int
 
     def get(self, path: str, **parameters: str) -> Any:
-        """Ask and return the data of the answer; an HTTP or query error fails."""
+        """Send a request and return the data of the answer; an HTTP or query error fails."""
         url = f"http://127.0.0.1:{self.port}{path}?{urllib.parse.urlencode(parameters)}"
         with urllib.request.urlopen(url, timeout=ANSWER_S) as response:
             answer = json.load(response)
@@ -64,7 +64,7 @@ class Prometheus:
         return found[0][1] if found else None
 
     def answers(self) -> bool:
-        """Say whether it is ready."""
+        """Tell whether it is ready."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=1):
                 return True
@@ -74,7 +74,7 @@ class Prometheus:
 
 @contextmanager
 def running_prometheus(program: str, port: int, target: str, directory: Path) -> Iterator[Prometheus]:
-    """Run Prometheus with the stack's own configuration and rules, once a second, on one worker."""
+    """Run Prometheus with the stack's own configuration and rules, at intervals of one second, on one worker."""
     config = read(DEPLOY / "prometheus" / "prometheus.yml")
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     config["scrape_configs"] = [job for job in config["scrape_configs"] if job["job_name"] == "sekisho"]
@@ -107,7 +107,7 @@ def running_prometheus(program: str, port: int, target: str, directory: Path) ->
 
 @contextmanager
 def running_worker(config: Path, http_port: int, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `sekisho worker` until the context is left; yield it when it takes events."""
+    """Run `sekisho worker` until the context ends; yield it when it is ready."""
     log = directory / "worker.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
@@ -123,7 +123,7 @@ def running_worker(config: Path, http_port: int, directory: Path) -> Iterator[su
 
 
 def _is_ready(process: "subprocess.Popen[bytes]", port: int) -> bool:
-    assert process.poll() is None, "the worker ended"
+    assert process.poll() is None, "the worker must still run"
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as response:
             return bool(response.status == 200)
@@ -132,7 +132,7 @@ def _is_ready(process: "subprocess.Popen[bytes]", port: int) -> bool:
 
 
 def configuration(broker: Broker, bundle: Path, http_port: int) -> dict[str, object]:
-    """Make a worker's settings: small, and with thresholds so low that alerts are raised and joined."""
+    """Make a worker's settings: small, and with thresholds so low that alerts are raised and suppressed."""
     rows = dict.fromkeys(("card", "merchant", "merchant_bin", "bin", "device", "ip", "account", "address"), 4_096)
     policy = read(DEPLOY / "config" / "policy.yaml")
     policy["global"] = {"review": 1, "step_up": 500, "block": 900}

@@ -1,4 +1,4 @@
-"""The compose file against what it mounts, names and publishes. It is not started here."""
+"""The compose file against the files, names and ports that it uses. It is not started here."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ KEYS = {
     *("image", "build", "command", "entrypoint", "environment", "ports", "expose", "volumes", "depends_on", "init"),
     *("healthcheck", "deploy", "cap_drop", "security_opt", "restart", "stop_grace_period"),
 }
-"""The keys of the Compose Specification that are in use: a misspelt one would be an error there."""
+"""The keys of the Compose Specification that are used: Compose refuses a misspelt one."""
 
 
 @pytest.fixture(params=SERVICES, ids=str)
@@ -39,7 +39,7 @@ def test_every_image_has_a_version(service: dict[str, Any]) -> None:
     assert re.fullmatch(r"v?\d+\.\d+\.\d+", tag)
 
 
-def test_what_is_published_is_published_on_the_loopback_address_only(service: dict[str, Any]) -> None:
+def test_ports_are_published_on_the_loopback_address_only(service: dict[str, Any]) -> None:
     for port in service.get("ports", ()):
         assert re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port)
 
@@ -50,16 +50,16 @@ def test_every_service_has_limits_and_gains_no_rights(service: dict[str, Any]) -
     assert "privileged" not in service
 
 
-def test_every_service_is_watched_unless_it_has_nothing_to_ask(service: dict[str, Any]) -> None:
+def test_every_service_with_an_endpoint_has_a_health_check(service: dict[str, Any]) -> None:
     health = service.get("healthcheck")
     if health is None:
-        assert service is SERVICES["worker"], "only the worker's image brings a check of its own"
+        assert service is SERVICES["worker"], "only the worker's image has its own health check"
     elif not health.get("disable"):
         assert health["test"][0] == "CMD"
         assert {"interval", "timeout", "retries"} <= set(health)
 
 
-def test_a_service_waits_for_a_service_that_can_become_what_it_waits_for(service: dict[str, Any]) -> None:
+def test_a_service_waits_for_a_state_that_the_other_service_can_reach(service: dict[str, Any]) -> None:
     for name, condition in service.get("depends_on", {}).items():
         other = SERVICES[name]
         if condition["condition"] == "service_healthy":
@@ -126,8 +126,8 @@ def test_the_configuration_is_valid_and_finds_the_broker_of_the_stack() -> None:
 
 def test_every_worker_of_the_stack_is_a_member_by_a_name_of_its_own() -> None:
     settings = load_settings(DEPLOY / "config" / "container.yaml")
-    assert settings.consume.instance_id == FromEnv(env="HOSTNAME")  # which the engine sets, to the container's name
-    assert "hostname" not in SERVICES["worker"], "one name for all would have them end each other"
+    assert settings.consume.instance_id == FromEnv(env="HOSTNAME")  # which the engine sets to the container's name
+    assert "hostname" not in SERVICES["worker"], "workers with one name would end each other"
     assert SERVICES["worker"]["restart"] == "unless-stopped"
 
 

@@ -1,4 +1,4 @@
-"""The dashboard's JSON: made from its rows, and of the form that Grafana provisions."""
+"""The dashboard's JSON: generated from its rows, in the form that Grafana provisions."""
 
 import json
 import re
@@ -18,7 +18,7 @@ PANELS: list[dict[str, Any]] = [panel for panel in MODEL["panels"] if panel["typ
 UNITS = {"short", "reqps", "ops", "s", "bytes", "Bps", "percentunit"}
 
 
-def test_the_committed_file_is_what_the_rows_make() -> None:
+def test_the_committed_file_is_the_one_made_from_the_rows() -> None:
     assert FILE.read_text(encoding="utf-8") == build.render(), "run: python -m deploy.grafana.build"
 
 
@@ -29,7 +29,7 @@ def test_links_and_bookmarks_keep_working() -> None:
 
 def test_the_model_is_of_a_schema_that_grafana_12_reads() -> None:
     assert MODEL["schemaVersion"] == 41
-    assert "id" not in MODEL, "an id belongs to one Grafana; the uid is ours"
+    assert "id" not in MODEL, "only Grafana sets the id; the uid is ours"
     assert {panel["type"] for panel in MODEL["panels"]} <= {"row", "timeseries", "stat", "heatmap", "table", "bargauge"}
 
 
@@ -66,7 +66,7 @@ def test_panels_lie_on_the_grid_and_on_no_other() -> None:
             or a["y"] + a["h"] <= b["y"]
             or b["y"] + b["h"] <= a["y"]
         )
-        assert apart, f"{first} lies on {second}"
+        assert apart, f"{first} overlaps {second}"
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])

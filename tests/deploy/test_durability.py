@@ -1,4 +1,4 @@
-"""The page on durability says what the code does: settings, limits, sizes, options, and lines that Kubernetes takes."""
+"""The page on durability agrees with the code: settings, limits, sizes, options, and what Kubernetes accepts."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ def section(title: str) -> str:
     return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def test_the_settings_of_the_topics_are_those_that_are_made() -> None:
+def test_the_settings_of_the_topics_are_those_of_the_command() -> None:
     shown: dict[str, str] = {}
     for names, values in SETTING.findall(section("Topics and their settings")):
         shown |= zip(re.findall(r"`([^`]+)`", names), values.replace("`", "").strip().split(", "), strict=True)

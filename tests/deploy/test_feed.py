@@ -1,4 +1,4 @@
-"""The feed of the compose stack: each record in its time, none changed."""
+"""The feed of the compose stack: each record at its time, unchanged."""
 
 import asyncio
 import io
@@ -17,7 +17,7 @@ def line(at_ms: int, value: bytes = b'{"event_id":"e"}', topic: str = "authoriza
 
 
 class FakeProducer:
-    """Keep what would be sent; acknowledge it one turn of the loop later."""
+    """Keeps records and acknowledges them one turn of the loop later."""
 
     def __init__(self, **_options: object) -> None:
         self.sent: list[tuple[str, bytes, bytes]] = []
@@ -28,7 +28,7 @@ class FakeProducer:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        assert self.acknowledged == len(self.sent), "left before all was acknowledged"
+        assert self.acknowledged == len(self.sent), "the feed must end after all acknowledgements"
 
     async def send(self, topic: str, *, value: bytes, key: bytes, timestamp_ms: int) -> "asyncio.Future[None]":
         self.sent.append((topic, key, value))

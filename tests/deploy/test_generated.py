@@ -1,4 +1,4 @@
-"""What is made from code is compared with it, and a difference names the file and the way to renew it."""
+"""Generated files are compared with their source; a difference names the file and the command that renews it."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ COPIED = (
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Copy what is compared, so that a test can spoil it."""
+    """Copy the compared files, so that a test can change them."""
     for name in (*COPIED, "scoring/contract/schemas", "scoring/contract/examples"):
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,11 +47,11 @@ def replaced(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_everything_that_is_made_is_as_its_source_makes_it() -> None:
+def test_every_generated_file_equals_its_source() -> None:
     assert generated.faults(ROOT) == []
 
 
-def test_the_files_that_are_made_are_all_there() -> None:
+def test_all_generated_files_exist() -> None:
     files = [item.file for item in made.made(ROOT)]
     assert set(files) == {
         *(f"deploy/docs/{page}.md" for page in ("metrics", "reasons", "rights", "threeds")),
@@ -132,12 +132,12 @@ def test_a_schema_without_a_record_and_one_without_an_example_are_named(copy: Pa
         ("http:", "http: [", "line "),
     ],
 )
-def test_a_reference_that_is_not_the_defaults_names_the_key(copy: Path, old: str, new: str, why: str) -> None:
+def test_a_reference_configuration_unlike_the_defaults_names_the_key(copy: Path, old: str, new: str, why: str) -> None:
     replaced(copy / config.FILE, old, new)
     assert config.faults(copy)[0].startswith(f"{config.FILE}: {why}")
 
 
-def test_the_default_profile_may_stand_in_the_reference_by_name_and_no_other(copy: Path) -> None:
+def test_of_broker_traits_only_the_default_may_stand_in_the_reference_configuration_by_name(copy: Path) -> None:
     replaced(copy / config.FILE, "profile: apache-kafka", "profile: embedded")
     assert any("$.kafka.profile.name is not the default" in fault for fault in config.faults(copy))
 
@@ -155,9 +155,7 @@ def test_the_default_profile_may_stand_in_the_reference_by_name_and_no_other(cop
         ("deploy/locks/docs.txt", "babel==2.19.0", "babel==2.19.0\nbabe==1", "has no hash"),
     ],
 )
-def test_a_lock_that_does_not_hold_what_is_asked_for_is_named(
-    copy: Path, file: str, old: str, new: str, fault: str
-) -> None:
+def test_a_lock_without_a_required_package_is_named(copy: Path, file: str, old: str, new: str, fault: str) -> None:
     assert locks.faults(copy) == []
     replaced(copy / file, old, new)
     found = locks.faults(copy)
@@ -165,7 +163,7 @@ def test_a_lock_that_does_not_hold_what_is_asked_for_is_named(
     assert all(line.endswith(": run make lock") for line in found)
 
 
-def test_make_check_compares_what_is_made() -> None:
+def test_make_check_compares_generated_files() -> None:
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     (recipe,) = [part for part in text.split("\n\n") if part.startswith("check: ")]
     assert "\t$(BIN)/python -m deploy.generated\n" in recipe + "\n"

@@ -1,4 +1,6 @@
-"""The image's recipe: linted where hadolint is installed, held to our own rules everywhere. It is not built here."""
+"""The image's recipe: linted where hadolint is installed, and checked by our own rules everywhere. It is not built
+here.
+"""
 
 import json
 import os
@@ -20,7 +22,7 @@ PIN = re.compile(r"^([a-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Parse the recipe into (instruction, arguments), continued lines joined and comments gone."""
+    """Parse the recipe into (instruction, arguments), with continued lines joined and without comments."""
     text = re.sub(r"^\s*#.*\n", "", DOCKERFILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     joined = re.sub(r"\\\n\s*", " ", text)
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in joined.splitlines() if line.strip()]
@@ -73,7 +75,7 @@ def test_packages_are_installed_from_locks_with_hashes_and_as_wheels_only() -> N
         assert locked or own, install
 
 
-def test_what_runs_has_no_rights_and_a_numbered_user() -> None:
+def test_the_process_has_no_privileges_and_a_numeric_user() -> None:
     users = [arguments for instruction, arguments in last_stage() if instruction == "USER"]
     assert users == ["10001:10001"]
     assert not any("sudo" in run or "chmod 777" in run for run in of("RUN"))
@@ -86,7 +88,7 @@ def test_the_worker_is_process_one_and_gets_the_signal() -> None:
     assert of("STOPSIGNAL") == ["SIGTERM"]
 
 
-def test_health_is_asked_at_the_port_that_the_configuration_opens() -> None:
+def test_the_health_check_uses_the_port_of_the_configuration() -> None:
     settings = load_settings(DEPLOY / "config" / "container.yaml")
     (health,) = of("HEALTHCHECK")
     assert f"http://127.0.0.1:{settings.http.port}/livez" in health
@@ -94,9 +96,9 @@ def test_health_is_asked_at_the_port_that_the_configuration_opens() -> None:
     assert settings.http.host == "0.0.0.0"  # noqa: S104 -- inside a container
 
 
-def test_every_file_that_is_copied_is_there_and_let_through() -> None:
+def test_every_copied_file_exists_and_is_not_excluded() -> None:
     ignore = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
-    assert "*" in ignore, "everything is kept out unless it is named"
+    assert "*" in ignore, "every file must be excluded by default"
     for arguments in of("COPY"):
         if arguments.startswith("--from="):
             continue

@@ -1,4 +1,4 @@
-"""A metric that is renamed must not leave a rule, a panel or a page behind."""
+"""Rules, panels and pages name only metrics that exist, also after a rename."""
 
 import json
 import re

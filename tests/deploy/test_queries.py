@@ -1,7 +1,7 @@
 """Every query of the dashboard and of the rules, on a real Prometheus that scrapes a real worker under traffic.
 
-The stack runs once: simulated traffic and a few records that no sender should send, until all is decided. Then every
-query is asked for that moment.
+The stack runs once: simulated traffic and a few invalid records, until all are decided. Then every query is evaluated
+at that moment.
 """
 
 import asyncio
@@ -56,11 +56,11 @@ MAY_FIRE = {
     "SekishoAlertsMostlySuppressed": "the thresholds of this test are low",
     "SekishoDeadLetterRatioHigh": "bad records were sent on purpose",
 }
-"""Alerts whose queries may have results here, each with the reason; every other one must be empty."""
+"""Alerts whose queries may have results here, each with the reason; every other query must be empty."""
 
 
 def luhn_number() -> str:
-    """Make a number that a card could have, so that no such literal stands in the repository."""
+    """Make a number with a valid check digit, so that the repository contains no such literal."""
     digits = [4, *(d % 10 for d in range(3, 17))]
     doubled = [sum(divmod(2 * d, 10)) if i % 2 == 0 else d for i, d in enumerate(digits)]
     return "".join(map(str, [*digits, -sum(doubled) % 10]))
@@ -72,7 +72,7 @@ class Watched:
     worker: "subprocess.Popen[bytes]"
     sent: int
     at_s: float
-    """When everything sent had been decided, scraped and judged by the rules."""
+    """The time at which everything sent was decided, scraped and evaluated by the rules."""
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def watched(prometheus_program: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def filled_in(expression: str) -> str:
-    """Put in what Grafana would."""
+    """Replace variables as Grafana does."""
     for name, value in {"$job": "sekisho", "$instance": ".+", "$__rate_interval": "1m", "$__range": "1h"}.items():
         expression = expression.replace(name, value)
     assert "$" not in expression

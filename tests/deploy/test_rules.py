@@ -80,7 +80,7 @@ def test_the_cases_turn_red_for_every_alert_that(promtool: str, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}")
-def test_an_alert_says_how_grave_it_is_what_it_means_and_where_to_read_on(rule: dict[str, dict[str, str]]) -> None:
+def test_an_alert_has_a_severity_a_meaning_and_a_link(rule: dict[str, dict[str, str]]) -> None:
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert set(rule["annotations"]) == {"summary", "description", "runbook"}
     assert str(rule["alert"]).startswith("Sekisho")
@@ -95,7 +95,7 @@ def test_every_alert_links_a_section_of_the_runbook_and_every_section_an_alert()
         assert section == anchor(rule["alert"])
 
 
-def test_every_section_of_the_runbook_says_what_to_look_at_and_what_to_do() -> None:
+def test_every_section_of_the_runbook_says_what_to_check_and_what_to_do() -> None:
     sections = RUNBOOK.read_text(encoding="utf-8").split("\n## ")[1:]
     for section in sections:
         assert all(word in section for word in ("**Means.**", "**Look at.**", "**Do.**")), section.splitlines()[0]

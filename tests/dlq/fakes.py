@@ -1,4 +1,4 @@
-"""Topics in memory, and someone who takes what is sent."""
+"""Topics in memory, and a sink for sent records."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,13 +16,13 @@ RECEIVED_MS = 1_777_777_777_000
 def record(
     topic: str, partition: int, offset: int, value: bytes | None, key: bytes | None = b"k", **changes: Any
 ) -> Record:
-    """A record as a consumer gives it; its time is 1000 + offset."""
+    """A record as a consumer returns it; its time is 1000 + offset."""
     fields: dict[str, Any] = {"timestamp": 1_000 + offset, "timestamp_type": 0, "headers": (), **changes}
     return Record(topic=topic, partition=partition, offset=offset, key=key, value=value, **fields)
 
 
 class FakeReader:
-    """Partitions that hold what was put on them, a poll at a time of two records."""
+    """Partitions with prepared records; a poll returns two of them."""
 
     def __init__(self) -> None:
         self.parts: dict[tuple[str, int], list[Record]] = {}
@@ -35,8 +35,10 @@ class FakeReader:
         part.append(record(topic, partition, len(part), value, key, **changes))
         return len(part) - 1
 
-    def bury(self, topic: str, partition: int, offset: int, reason: Any = "EMPTY", path: str = "$", **at: int) -> None:
-        """Put a dead letter for a record, as the core writes it; for one that is gone its size and time are 0."""
+    def add_letter(
+        self, topic: str, partition: int, offset: int, reason: Any = "EMPTY", path: str = "$", **at: int
+    ) -> None:
+        """Add a dead letter about a record, as the core writes it; without that record its size and time are 0."""
         part = self.parts.get((topic, partition), [])
         original = part[offset] if offset < len(part) else record(topic, partition, offset, b"", timestamp=0)
         key, value = encode_dead_letter(
@@ -71,7 +73,7 @@ class FakeReader:
 
 
 class FakeSends:
-    """Append what is sent to the fake topics, or refuse it."""
+    """Append sent records to the fake topics, or refuse them."""
 
     def __init__(self, reader: FakeReader, errors: Sequence[str] = ()) -> None:
         self.reader, self.errors, self.sent = reader, list(errors), list[Placed]()

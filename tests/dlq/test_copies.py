@@ -1,4 +1,4 @@
-"""A record put back keeps its place, key and time, and names where it comes from."""
+"""A redriven record keeps its place, key and time, and names its original."""
 
 from streams.dlq.copies import outgoing
 from streams.kafka.sending.bulk import Placed

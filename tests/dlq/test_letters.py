@@ -1,4 +1,4 @@
-"""Which letters are meant."""
+"""The choice of dead letters by conditions."""
 
 import pytest
 
@@ -74,7 +74,7 @@ DEEP = b'{"x":' + b"[" * 9_999
 @pytest.mark.parametrize(
     "value", [None, b"", b"{}", b"not json", b"\xff", b'{"topic": "\xff"}', b'{"schema_version": "alert.v1"}', DEEP]
 )
-def test_what_is_no_letter_is_none(value: bytes | None) -> None:
+def test_other_records_are_no_letters(value: bytes | None) -> None:
     assert letter_of(value) is None
 
 
@@ -89,7 +89,7 @@ def test_a_record_is_chosen_once_and_the_limit_names_the_way_out() -> None:
         selection.add(letter(offset=9))
 
 
-def test_a_letter_means_one_record_not_another_at_its_place() -> None:
+def test_a_letter_is_about_one_record_and_not_another_at_its_offset() -> None:
     selection = Selection(2)
     selection.add(letter(size_bytes=9, record_ms=4))
     selection.add(letter(size_bytes=10, record_ms=5))
@@ -108,7 +108,7 @@ def test_a_letter_for_a_range_chooses_every_record_of_it() -> None:
     selection.add(ranged)
     assert sorted(selection.offsets(("t", 1))) == [5, 6, 7, 8]
     place = Coordinates("t", 1, 6)
-    assert selection.means(place, 30, 6_990, stored=(900, 7_000)), "it speaks of the batch"
+    assert selection.means(place, 30, 6_990, stored=(900, 7_000)), "its size and time are those of the batch"
     assert not selection.means(place, 30, 6_990, stored=(901, 7_000))
     with pytest.raises(DlqError, match="more than 3 dead letters match"):
         Selection(3).add(ranged)

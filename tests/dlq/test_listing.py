@@ -1,4 +1,4 @@
-"""What was refused, in groups or one by one, for people and for machines."""
+"""Dead letters listed in groups or one by one, for people and for machines."""
 
 import asyncio
 import json
@@ -33,15 +33,15 @@ def shown(
 
 @pytest.fixture
 def reader() -> FakeReader:
-    """Four letters of two topics, one of whose records is gone."""
+    """Four letters about two topics; one of the refused records no longer exists."""
     made = FakeReader()
     for _ in range(4):
         made.put("authorizations", 1, b"secret")
     made.begins["authorizations", 1] = 1
-    made.bury("authorizations", 1, 0, "WRONG_TYPE", "$.amount.minor")
-    made.bury("authorizations", 1, 2, "WRONG_TYPE", "$.amount.minor", received_ms=RECEIVED_MS + HOUR_MS)
-    made.bury("authorizations", 1, 3)
-    made.bury("fraud-reports", 0, 9)
+    made.add_letter("authorizations", 1, 0, "WRONG_TYPE", "$.amount.minor")
+    made.add_letter("authorizations", 1, 2, "WRONG_TYPE", "$.amount.minor", received_ms=RECEIVED_MS + HOUR_MS)
+    made.add_letter("authorizations", 1, 3)
+    made.add_letter("fraud-reports", 0, 9)
     return made
 
 
@@ -91,7 +91,7 @@ def test_machines_get_lines_of_json(reader: FakeReader) -> None:
     }
 
 
-def test_only_what_is_meant_is_shown(reader: FakeReader) -> None:
+def test_only_matching_letters_are_shown(reader: FakeReader) -> None:
     lines, _ = shown(reader, Filter(since_ms=RECEIVED_MS + 1), each=True)
     assert [line.split()[1] for line in lines] == ["authorizations/1/2"]
     lines, found = shown(reader, Filter(partitions=frozenset({7})))
@@ -99,15 +99,15 @@ def test_only_what_is_meant_is_shown(reader: FakeReader) -> None:
     assert found.read == 4
 
 
-def test_what_is_no_letter_is_counted_and_passed_over(reader: FakeReader) -> None:
+def test_records_that_are_no_letters_are_counted_and_skipped(reader: FakeReader) -> None:
     reader.put("dead-letters", 0, b"{}")
     lines, found = shown(reader, each=True)
     assert (len(lines), found.foreign) == (4, 1)
 
 
-def test_nothing_in_a_line_moves_the_cursor() -> None:
+def test_no_control_character_reaches_the_terminal() -> None:
     reader = FakeReader()
-    reader.bury("authorizations", 0, 0, path="$\x1b[2J\n")
+    reader.add_letter("authorizations", 0, 0, path="$\x1b[2J\n")
     for each in (False, True):
         lines, _ = shown(reader, each=each)
         assert "$?[2J?" in lines[-1]
@@ -128,7 +128,7 @@ def test_a_letter_for_a_range_counts_with_every_record_of_it() -> None:
     reader = FakeReader()
     for _ in range(2_100):
         reader.put("authorizations", 1, b"secret")
-    reader.bury("authorizations", 1, 100, "OVERSIZE_BATCH", last_offset=2_099)
+    reader.add_letter("authorizations", 1, 100, "OVERSIZE_BATCH", last_offset=2_099)
     lines, _ = shown(reader)
     assert "OVERSIZE_BATCH  $       2,000     0" in lines[1]
     lines, _ = shown(reader, each=True)
@@ -137,10 +137,10 @@ def test_a_letter_for_a_range_counts_with_every_record_of_it() -> None:
     assert json.loads(lines[0])["last_offset"] == 2_099
     reader.parts["authorizations", 1].pop()
     lines, _ = shown(reader, each=True)
-    assert lines[0].endswith("  gone"), "the topic was made anew"
+    assert lines[0].endswith("  gone"), "the topic was recreated"
 
 
-def test_a_batch_of_dead_letters_that_cannot_be_read_is_passed_over(reader: FakeReader) -> None:
+def test_a_batch_of_dead_letters_that_cannot_be_read_is_skipped(reader: FakeReader) -> None:
     reader.refusals["dead-letters", 0] = [
         Refused(reason="OVERSIZE_BATCH", first=1, end=3, size=9, last_ms=0, is_whole=True)
     ]

@@ -31,7 +31,7 @@ def refusal(file: Path, *lines: str, limit: int = 100) -> str:
     return str(refused.value)
 
 
-def test_values_are_found_by_coordinates_exactly_as_they_stand(file: Path) -> None:
+def test_values_are_found_by_coordinates_unchanged(file: Path) -> None:
     file.write_bytes(
         f"{line()}\r\n\n  \n".encode()
         + b'{"value": {"b":  [1.50, "\xe9\x96\xa2"]} , "offset": 0, "partition": 0, "topic": "fraud-reports"}'

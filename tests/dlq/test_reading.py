@@ -1,4 +1,4 @@
-"""Topics are read to the end that they have, records are picked from where they are, and what is gone is left out."""
+"""Topics are read to their end, records are read at given offsets, and deleted ones are left out."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -15,7 +15,7 @@ HERE = ("t", 0)
 
 
 class FakeLog:
-    """Be a LogReader of one partition that has these offsets, and the rest up to `end` as a gap."""
+    """A LogReader of one partition that has these offsets; the rest up to `end` is a gap."""
 
     def __init__(self, offsets: Iterable[int], end: int, reported_end: int | None = None) -> None:
         self.offsets, self.end = list(offsets), end
@@ -62,31 +62,31 @@ def test_an_end_reported_inside_the_last_batch_hides_no_record() -> None:
     assert offsets_of(reader(FakeLog(range(12), end=12, reported_end=4)).records({HERE: 0})) == list(range(12))
 
 
-def test_a_topic_that_does_not_exist_holds_nothing() -> None:
+def test_a_topic_that_does_not_exist_has_no_records() -> None:
     found = asyncio.run(reader(FakeLog([1], end=2)).spans(["t", "nowhere", "t"]))
     assert found == {HERE: Span(0, 2)}
 
 
-def test_nothing_to_read_asks_for_nothing() -> None:
+def test_without_offsets_nothing_is_read() -> None:
     log = FakeLog([], 0)
     assert offsets_of(reader(log).records({})) == []
     assert offsets_of(reader(log).pick(HERE, [])) == []
     assert log.reads == []
 
 
-def test_single_records_are_picked_and_what_is_gone_is_left_out() -> None:
+def test_single_records_are_read_and_deleted_ones_left_out() -> None:
     log = FakeLog([0, 1, 2, 3, 7, 8, 50], end=60)
     assert offsets_of(reader(log).pick(HERE, [1, 3, 5, 8, 55])) == [1, 3, 8]
     assert log.reads == [(1, 56)]
 
 
-def test_what_is_far_ahead_is_jumped_to() -> None:
+def test_offsets_far_ahead_are_reached_by_a_seek() -> None:
     log = FakeLog(range(100_000), end=100_000)
     assert offsets_of(reader(log).pick(HERE, [10, 2_010, 50_000, 50_001])) == [10, 2_010, 50_000, 50_001]
     assert log.reads == [(10, 2_011), (50_000, 50_002)]
 
 
-def test_a_batch_that_is_met_twice_is_noted_once() -> None:
+def test_a_batch_that_is_read_twice_is_noted_once() -> None:
     bomb = Refused(reason="OVERSIZE_BATCH", first=3, end=5, size=99, last_ms=7, is_whole=True)
     log = FakeLog([0, 9_000], end=9_001)
     log.bombs = [bomb]

@@ -1,4 +1,4 @@
-"""Records go back to their partition once each, if a worker would take them, and every letter is accounted for."""
+"""Records return to their partition once each if a worker would accept them, and every letter has a result."""
 
 import asyncio
 import json
@@ -52,16 +52,16 @@ def figures(account: Account) -> dict[str, int]:
 
 @pytest.fixture
 def reader() -> FakeReader:
-    """Authorizations on two partitions: good ones that were refused once, a bad one, and one that is gone."""
+    """Authorizations on two partitions: good ones that were refused once, a bad one, and one that no longer exists."""
     made = FakeReader()
     made.put("authorizations", 0, b"gone")
     made.put("authorizations", 0, encoded(event_id="e-1"), KEY, headers=(("trace", b"t-1"),))
-    made.put("authorizations", 0, encoded(event_id="e-never-buried"), KEY)
+    made.put("authorizations", 0, encoded(event_id="e-without-letter"), KEY)
     made.put("authorizations", 0, b"{", KEY)
     made.put("authorizations", 1, encoded(event_id="e-2"), None, timestamp=-1)
     made.begins["authorizations", 0] = 1
     for partition, offset in ((0, 0), (0, 1), (0, 3), (1, 0)):
-        made.bury("authorizations", partition, offset, "OVERSIZE")
+        made.add_letter("authorizations", partition, offset, "OVERSIZE")
     return made
 
 
@@ -73,7 +73,7 @@ def line(offset: int, value: object, partition: int = 0, topic: str = "authoriza
     return {"topic": topic, "partition": partition, "offset": offset, "value": value}
 
 
-def test_without_yes_nothing_is_sent_and_it_says_what_would_be(reader: FakeReader) -> None:
+def test_without_yes_nothing_is_sent_and_a_preview_is_shown(reader: FakeReader) -> None:
     before = {at: list(part) for at, part in reader.parts.items()}
     account = run(reader)
     assert reader.parts == before
@@ -90,7 +90,7 @@ def test_without_yes_nothing_is_sent_and_it_says_what_would_be(reader: FakeReade
     ]
 
 
-def test_what_would_be_taken_goes_back_with_key_time_headers_and_coordinates(reader: FakeReader) -> None:
+def test_acceptable_records_return_with_key_time_headers_and_coordinates(reader: FakeReader) -> None:
     sends = FakeSends(reader)
     account = run(reader, sends)
     assert figures(account) == {"chosen": 4, "sent": 2, "refused": 1, "gone": 1}
@@ -107,7 +107,7 @@ def test_what_would_be_taken_goes_back_with_key_time_headers_and_coordinates(rea
     assert describe(account).endswith("2 sent, 1 still refused, 0 already redriven, 1 gone by retention")
 
 
-def test_nothing_is_sent_twice_unless_asked(reader: FakeReader) -> None:
+def test_nothing_is_sent_twice_by_default(reader: FakeReader) -> None:
     run(reader, FakeSends(reader))
     again = FakeSends(reader)
     account = run(reader, again)
@@ -120,7 +120,7 @@ def test_nothing_is_sent_twice_unless_asked(reader: FakeReader) -> None:
 
 def test_a_copy_that_is_refused_in_its_turn_can_be_redriven_itself(reader: FakeReader) -> None:
     run(reader, FakeSends(reader))
-    reader.bury("authorizations", 1, 1, "OVERSIZE")
+    reader.add_letter("authorizations", 1, 1, "OVERSIZE")
     sends = FakeSends(reader)
     run(reader, sends, chosen=Filter(partitions=frozenset({1})))
     assert [dict(one.headers)["sekisho-redrive-offset"] for one in sends.sent] == [b"1"]
@@ -135,7 +135,7 @@ def test_headers_of_another_partition_or_of_nonsense_prove_nothing(reader: FakeR
     assert figures(run(reader, chosen=Filter(partitions=frozenset({1})))) == {"chosen": 1, "sent": 1}
 
 
-def test_only_the_letters_that_are_meant_are_redriven(reader: FakeReader) -> None:
+def test_only_matching_letters_are_redriven(reader: FakeReader) -> None:
     assert figures(run(reader, chosen=Filter(partitions=frozenset({1})))) == {"chosen": 1, "sent": 1}
     assert describe(run(reader, chosen=Filter(reasons=frozenset({"EMPTY"})))) == "no dead letter to redrive"
     with pytest.raises(DlqError, match="more than 3 dead letters match"):
@@ -156,7 +156,7 @@ def test_fraud_reports_go_back_too_and_merchants_do_not() -> None:
     reader.put("merchants", 0, b"{}")
     reader.put("dead-letters", 0, b"nonsense")
     for topic, offset in (("fraud-reports", 0), ("fraud-reports", 1), ("merchants", 0)):
-        reader.bury(topic, 0, offset)
+        reader.add_letter(topic, 0, offset)
     sends = FakeSends(reader)
     account = run(reader, sends)
     assert [one.value for one in sends.sent] == [orjson.dumps(REPORT)]
@@ -172,7 +172,7 @@ def test_outcomes_go_back_if_they_are_taken_by_now() -> None:
     reader.put("authorization-outcomes", 0, outcome_of(encoded()), KEY)
     reader.put("authorization-outcomes", 0, encoded(), KEY)
     for offset in (0, 1):
-        reader.bury("authorization-outcomes", 0, offset)
+        reader.add_letter("authorization-outcomes", 0, offset)
     sends = FakeSends(reader)
     account = run(reader, sends)
     assert [(one.topic, one.value) for one in sends.sent] == [("authorization-outcomes", outcome_of(encoded()))]
@@ -180,16 +180,16 @@ def test_outcomes_go_back_if_they_are_taken_by_now() -> None:
     assert account.refusals == {("authorization-outcomes", "INVALID_VALUE", "$.schema_version"): 1}
 
 
-def test_another_record_at_the_same_place_is_not_meant() -> None:
+def test_another_record_at_the_same_offset_is_not_redriven() -> None:
     reader = FakeReader()
     reader.put("authorizations", 0, encoded(), KEY)
-    reader.bury("authorizations", 0, 0)
+    reader.add_letter("authorizations", 0, 0)
     reader.parts["authorizations", 0] = []
     reader.put("authorizations", 0, encoded(event_id="e-decided"), KEY)
     assert figures(run(reader)) == {"chosen": 1, "gone": 1}
 
 
-def test_a_failed_send_stops_the_run_and_says_how_to_go_on(reader: FakeReader) -> None:
+def test_a_failed_send_stops_the_run_and_says_how_to_continue(reader: FakeReader) -> None:
     account = run(reader, FakeSends(reader, errors=["NotEnoughReplicasError"]))
     assert figures(account) == {"chosen": 4, "gone": 1, "failed": 1, "untried": 2}
     assert "1 failed, 2 not tried" in describe(account)
@@ -219,8 +219,8 @@ def test_a_mended_report_is_checked_by_its_own_token() -> None:
     reader = FakeReader()
     for key in (KEY, b"other"):
         reader.put("fraud-reports", 0, b"{", key)
-    reader.bury("fraud-reports", 0, 0)
-    reader.bury("fraud-reports", 0, 1)
+    reader.add_letter("fraud-reports", 0, 0)
+    reader.add_letter("fraud-reports", 0, 1)
     lines = [line(offset, REPORT, topic="fraud-reports") for offset in (0, 1)]
     account = run(reader, FakeSends(reader), mended=mended(*lines))
     assert figures(account) == {"chosen": 2, "sent": 1, "refused": 1}
@@ -244,7 +244,7 @@ def test_a_mended_line_that_cannot_be_sent_is_named_with_the_reason(reader: Fake
 
 @pytest.fixture
 def bombed() -> FakeReader:
-    """Four records of which three lie in one batch that was refused: a good one, an odd one, another card's."""
+    """Four records, three of them in one batch that was refused: a good one, a bad one, one of another card."""
     made = FakeReader()
     stored = (4_000, 9_000)
     for value, key in ((encoded(event_id="e-1"), KEY), (b"{", KEY), (encoded(event_id="e-3"), None)):
@@ -260,7 +260,7 @@ def bombed() -> FakeReader:
 REFUSED = Refused(reason="OVERSIZE_BATCH", first=0, end=3, size=4_000, last_ms=9_000, is_whole=True)
 
 
-def test_what_lies_in_a_batch_that_is_still_too_large_is_refused_with_the_way_out(bombed: FakeReader) -> None:
+def test_records_in_a_batch_that_is_still_too_large_are_refused_with_the_way_out(bombed: FakeReader) -> None:
     bombed.refusals["authorizations", 0] = [REFUSED]
     account = run(bombed, FakeSends(bombed))
     assert figures(account) == {"chosen": 3, "refused": 3}
@@ -285,7 +285,7 @@ def test_once_the_limit_is_raised_each_record_of_the_batch_is_judged_by_itself(b
     assert figures(account) == {"chosen": 1, "sent": 1}
 
 
-def test_records_of_another_batch_at_the_same_place_are_not_meant(bombed: FakeReader) -> None:
+def test_records_of_another_batch_at_the_same_offsets_are_not_redriven(bombed: FakeReader) -> None:
     part = bombed.parts["authorizations", 0]
     part[:] = [found._replace(stored=(4_001, 9_000)) for found in part]
     assert figures(run(bombed)) == {"chosen": 3, "gone": 3}

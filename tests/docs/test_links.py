@@ -1,4 +1,4 @@
-"""Every link of every Markdown file leads somewhere, in the repository and on the site."""
+"""Every link of every Markdown file has a target, in the repository and on the site."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def test_a_link_is_judged_by_the_page_it_stands_on(target: str, why: str | None)
     assert links.broken(pages, ROOT) == ([] if why is None else [f"docs/here.md:4: {target}: {why}"])
 
 
-def test_what_stands_in_code_is_no_link_and_no_heading() -> None:
+def test_code_has_no_links_or_headings() -> None:
     text = "# A\n\n`[x](y)` and ``[`x`](y)`` but [z](w)\n\n```\n# B\n[x](y)\n```\n\n"
     text += "~~~~\n# C\n~~~\n[x](y)\n~~~~\n[last](v)\n"
     assert links.anchors(text) == {"a"}
@@ -83,5 +83,5 @@ def test_links_of_images_brackets_and_parentheses_are_whole() -> None:
         ("Some:\n```\n* a\n```\n", []),
     ],
 )
-def test_what_the_site_would_read_otherwise_is_named_by_line(text: str, lines: list[int]) -> None:
+def test_text_that_the_site_would_read_differently_is_named_by_line(text: str, lines: list[int]) -> None:
     assert [int(fault.split(":")[1]) for fault in links.misread("page.md", text)] == lines

@@ -1,4 +1,4 @@
-"""What pages name exists: every `sekisho` command with its options, and every key of the configuration."""
+"""Names in pages exist: every `sekisho` command with its options, and every key of the configuration."""
 
 import re
 
@@ -22,7 +22,7 @@ def shown(text: str) -> list[str]:
 
 
 def fault(line: str) -> str | None:
-    """Say what of a command does not exist."""
+    """Name the part of a command that does not exist."""
     words = line.split()
     name, rest = words[0], words[1:]
     while rest and f"{name} {rest[0]}" in PARSERS:
@@ -68,7 +68,7 @@ OPTION = re.compile(r"`([a-z]+(?:\.[a-z_]+)+)(?:: [^`]+)?`")
 
 
 def paths(data: object, before: str = "") -> set[str]:
-    """List the paths of all keys, of sections and of what is in them."""
+    """List the paths of all keys, including sections and their members."""
     if not isinstance(data, dict):
         return set()
     found = {f"{before}{key}" for key in data}
@@ -76,7 +76,7 @@ def paths(data: object, before: str = "") -> set[str]:
 
 
 SPELT_OUT = {"kafka.profile.fencing"}
-"""Keys of objects that the reference does not spell out."""
+"""Keys of objects that the reference configuration does not write out."""
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "CHANGELOG.md"])

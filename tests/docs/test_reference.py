@@ -1,4 +1,4 @@
-"""The generated reference has every field, option and command, with what its source says of it."""
+"""The generated reference has every field, option and command, with the text of its source."""
 
 import argparse
 import importlib
@@ -75,7 +75,7 @@ def test_every_contract_that_ships_has_a_page_with_its_example() -> None:
         ("alert.v1", "schema_version", "`alert.v1`", "yes"),
     ],
 )
-def test_type_and_bounds_of_a_field_are_told(name: str, field: str, bounds: str, required: str) -> None:
+def test_type_and_bounds_of_a_field_are_shown(name: str, field: str, bounds: str, required: str) -> None:
     assert rows(contracts.page(name))[field][:2] == [bounds, required]
 
 
@@ -90,7 +90,7 @@ def test_type_and_bounds_of_a_field_are_told(name: str, field: str, bounds: str,
         ({}, "any"),
     ],
 )
-def test_a_rule_is_told_in_words(rule: dict[str, Any], words: str) -> None:
+def test_a_rule_is_written_in_words(rule: dict[str, Any], words: str) -> None:
     assert shapes.kind(rule, {}) == words
 
 
@@ -132,7 +132,7 @@ def test_the_page_of_the_configuration_has_every_key_with_its_default_and_a_mean
         ("topics.partitions.events", "integer, 1 to 1,024", "of all topics but those below"),
     ],
 )
-def test_a_key_has_the_comment_that_stands_at_it(key: str, bounds: str, meaning: str) -> None:
+def test_a_key_has_the_comment_beside_it(key: str, bounds: str, meaning: str) -> None:
     cells = rows(options.page())[key]
     assert cells[1] == bounds
     assert cells[2].startswith(meaning)
@@ -189,7 +189,7 @@ def test_the_page_of_the_commands_has_every_option_of_every_command() -> None:
                 assert re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", parts[words]), f"{words} {flag}"
 
 
-def test_the_help_is_the_same_whatever_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_help_is_the_same_on_any_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = commands.shown(["worker"])
     monkeypatch.setenv("COLUMNS", "40")
     assert commands.shown(["worker"]) == wide

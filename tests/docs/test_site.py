@@ -1,4 +1,4 @@
-"""The site's configuration, pages and lock fit together. MkDocs itself is not needed: `make docs` runs it."""
+"""The site's configuration, pages and lock agree. MkDocs itself is not needed: `make docs` runs it."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ ROOT = build.ROOT
 
 
 class Lenient(yaml.SafeLoader):
-    """Read a configuration of MkDocs without the Python names in it."""
+    """Reads a configuration of MkDocs without the Python names in it."""
 
 
 Lenient.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)  # type: ignore[no-untyped-call]
@@ -34,7 +34,7 @@ def pages_of(nav: Any) -> Iterator[str]:
             yield from pages_of(below)
 
 
-def test_the_menu_names_every_page_once_but_the_single_decisions() -> None:
+def test_the_menu_names_every_page_once_except_single_decisions() -> None:
     named = list(pages_of(CONFIG["nav"]))
     assert len(named) == len(set(named))
     pages = build.committed() | build.generated()

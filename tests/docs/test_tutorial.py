@@ -1,4 +1,4 @@
-"""The tutorial's files are what its page shows, and its commands are ones that the program takes."""
+"""The tutorial's files are those that its page shows, and the program accepts its commands."""
 
 import asyncio
 import importlib
@@ -76,7 +76,7 @@ def test_the_event_is_accepted_and_the_configuration_and_both_policies_too(tmp_p
 
 
 def test_the_page_shows_the_decision_of_the_model_that_ships() -> None:
-    """A bundle that was trained anew answers otherwise: then the whole page has to be run again."""
+    """A retrained bundle gives other values: then the whole page must be run again."""
     source = Source(topic="authorizations", partition=0, offsets=[0], timestamps_ms=[UNDATED])
     value = (FOLDER / "event.json").read_bytes()
     outputs = build_engine(Settings()).score([value], source, received_at_ms=0, decided_at_ms=lambda: 0)
@@ -95,7 +95,7 @@ def test_the_page_names_every_topic_of_this_release() -> None:
 
 
 @pytest.mark.parametrize("line", commands())
-def test_a_command_of_the_page_is_taken(line: str) -> None:
+def test_a_command_of_the_page_is_accepted(line: str) -> None:
     program, *words = shlex.split(line.split(" < ", maxsplit=1)[0])
     if program == "python":
         assert (FOLDER / words[0]).is_file()
@@ -127,7 +127,7 @@ def test_scores_and_bands_are_read_to_the_end_of_every_partition(monkeypatch: py
             self.value = json.dumps(dict(zip(("decision_id", "score", "band"), row, strict=True))).encode()
 
     class Consumer:
-        """A consumer that gives one record at a time and nothing behind the end."""
+        """A consumer that returns one record at a time, and nothing behind the end."""
 
         def __init__(self, **_: Any) -> None:
             self.at = dict.fromkeys(logs, 0)

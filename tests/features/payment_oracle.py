@@ -1,7 +1,7 @@
 """Every input of PAYMENT_FEATURES in plain Python, from the event and its merchant's record as they are on the topics.
 
-It follows what the features say of themselves and shares nothing with the kernels. `None` is unknown everywhere; codes
-are numbered as the contract numbers them.
+It follows the texts of the features and shares no code with the kernels. `None` is unknown everywhere; codes are
+numbered as in the contract.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ INTEGRATIONS = ["redirect", "js_token", "server_side"]
 ITEMS = ["SC1_ADMIN", "SC2_DIR", "SC3_WEBAPP", "SC4_MALWARE", "SC5_CREDMASTER", "SC6_LOGIN"]
 
 NO_COUNTRY = {"XX", "ZZ", "EU", "AP", "T1", "Jp", "--"}
-"""What the tests draw of two characters that are no country; Jp is spelled in a way that nobody uses."""
+"""Two characters that are no country; and Jp, a spelling that no one uses."""
 
 GROUPS = [*("unknown", "other", "digital", "appliances", "e_money", "tickets", "lodging", "travel", "grocery")]
 GROUPS += ["restaurant", "fuel", "fashion", "health", "utilities", "transport", "entertainment", "donation"]
@@ -45,7 +45,7 @@ HIGH_RISK = {"digital", "appliances", "e_money", "tickets", "lodging"}
 
 
 def group_of(mcc: int) -> str:
-    """Name the group of a merchant category; the first line that holds it decides."""
+    """Name the group of a merchant category; the first line that has it decides."""
     for name, spans in (
         ("unknown", [0]),
         ("digital", [range(5815, 5819)]),
@@ -87,13 +87,13 @@ def payment_inputs(event: Json, record: Json | None, rates: Mapping[str, float])
 
 
 def section(event: Json, name: str) -> Json:
-    """Give a part of an event, empty where it says nothing."""
+    """Give a section of an event, empty if it is missing."""
     found: Json | None = event.get(name)
     return found or {}
 
 
 def ms_of(stamp: str) -> int:
-    """Cut a time to whole milliseconds."""
+    """Truncate a time to whole milliseconds."""
     return (datetime.fromisoformat(stamp) - EPOCH) // timedelta(milliseconds=1)
 
 
@@ -103,7 +103,7 @@ def flag(value: bool | None) -> float | None:
 
 
 def place(names: list[str], name: str | None, first: int = 1) -> float:
-    """Number a name by its place in a list; 0 for what is in none."""
+    """Number a name by its place in a list; 0 if it is not in the list."""
     return float(names.index(name) + first) if name in names else 0.0
 
 
@@ -128,7 +128,7 @@ def of_time(event: Json) -> Inputs:
 
 
 def of_goods(event: Json, record: Json) -> Inputs:
-    """The group of the category; risk by the goods that the merchant names, else by the category."""
+    """The group of the category; risk by the merchant's declared goods, else by the category."""
     group, goods = group_of(int(event["merchant"]["mcc"])), record.get("goods_class")
     risky = any(kind != "OTHER" for kind in goods) if goods else group in HIGH_RISK
     return {"mcc_group": float(GROUPS.index(group)), "goods_high_risk": float(risky)}
@@ -152,7 +152,7 @@ def of_instrument(event: Json) -> Inputs:
 
 
 def of_countries(event: Json) -> Inputs:
-    """Which countries differ; unknown where either is."""
+    """Whether countries differ; unknown if one is unknown."""
     raw = (
         event["card"].get("issuer_country"),
         event["merchant"]["country"],
@@ -173,7 +173,7 @@ def of_countries(event: Json) -> Inputs:
 
 
 def of_parties(event: Json) -> Inputs:
-    """Device, network address, account and delivery: whether they are named, and what is said of them."""
+    """Device, network address, account and delivery: whether they are named, and their values."""
     net, ship, shopper = section(event, "net"), section(event, "ship"), section(event, "shopper")
     credential, checks = section(event, "credential"), section(event, "checks")
     age, stored_at = threeds.number(shopper.get("account_age_ind"), range(1, 6)), credential.get("registered_at")
@@ -198,7 +198,7 @@ def of_parties(event: Json) -> Inputs:
 
 
 def of_threeds(event: Json, record: Json | None) -> Inputs:
-    """The verdict as codes, and what the event's 3-D Secure says beside it."""
+    """The verdict as codes, and the other fields of the event's 3-D Secure."""
     read = threeds.Event(event, record)
     plain = threeds.model_inputs(read)
     expected = {"tds_expected": float(EXPECTATIONS.index(threeds.expected(read)))}
@@ -212,7 +212,7 @@ def of_threeds(event: Json, record: Json | None) -> Inputs:
 
 
 def of_merchant(event: Json, record: Json) -> Inputs:
-    """What the record says of the Security Checklist and of the merchant."""
+    """Values of the merchant's record and its Security Checklist."""
     now = ms_of(event["event_ts"])
     checklist = section(record, "checklist")
     items = section(checklist, "items")

@@ -1,4 +1,4 @@
-"""What enrichment makes of raw events and raw merchant records, by name."""
+"""The inputs that enrichment computes from raw events and raw merchant records, by name."""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Seen:
 
 
 def store_of(records: Sequence[Json]) -> MerchantStore:
-    """Take records as they come from the topic; none of them may be refused."""
+    """Store records as they come from the topic; none may be refused."""
     store = MerchantStore()
     keys = [f"{record['acquirer_id']}/{record['merchant_id']}".encode() for record in records]
     parsed = parse_merchants(keys, [json.dumps(record).encode() for record in records], LIMITS)
@@ -45,7 +45,7 @@ def store_of(records: Sequence[Json]) -> MerchantStore:
 
 
 def enrich(events: Sequence[Json], records: Sequence[Json] = (), limits: DecodeLimits = LIMITS) -> list[Seen]:
-    """Enrich events that the decoder must all take, each by the newest record of its merchant."""
+    """Enrich events that the decoder must all accept, each with the newest record of its merchant."""
     store = store_of(records)
     decoded = decode([json.dumps(event).encode() for event in events], limits)
     assert decoded.rejects == []

@@ -26,7 +26,7 @@ def payment(**event: int) -> Payment:
     return Payment(row, keys, np.full(MERCHANT_COLUMNS, UNKNOWN), np.zeros(5, dtype=np.int16))
 
 
-def test_an_input_takes_its_name_and_text_from_its_function_and_its_place_from_where_it_stands() -> None:
+def test_an_input_has_the_name_and_text_of_its_function_and_the_place_of_its_declaration() -> None:
     inputs = Inputs()
 
     @inputs.add("JPY", "amount")
@@ -47,7 +47,7 @@ def test_an_input_takes_its_name_and_text_from_its_function_and_its_place_from_w
     assert inputs.made[next(iter(inputs.made))] is second_thought
 
 
-def test_an_input_that_says_nothing_of_itself_or_comes_twice_is_refused() -> None:
+def test_an_input_without_a_text_or_declared_twice_is_refused() -> None:
     inputs = Inputs()
 
     def silent(p: Payment) -> float:
@@ -109,7 +109,7 @@ def test_kernels_see_codes_as_plain_ints() -> None:
 
 
 @pytest.mark.parametrize("change", ["constant", "column"])
-def test_what_an_inlined_input_reads_is_part_of_the_revision(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+def test_constants_of_an_inlined_input_are_part_of_the_revision(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     before = jit.revision("scoring.features")
     if change == "constant":
         monkeypatch.setattr(amount, "_YEN", 840)

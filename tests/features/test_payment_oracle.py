@@ -1,4 +1,4 @@
-"""Every input that a payment and its merchant give is that of a plain-Python oracle, on edges and gaps."""
+"""Every input of a payment and its merchant equals that of a plain-Python oracle, for edges and gaps."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,14 +34,14 @@ def check(made: Json, record: Json | None, seen: Seen, rates: Mapping[str, float
 
 
 def check_all(events: Sequence[Json], records: Sequence[Json | None] | None = None) -> None:
-    """Enrich events, each by the record beside it: an event's merchant has the record's id."""
+    """Enrich events, each with the record beside it: an event's merchant has the record's id."""
     beside = records or [None] * len(events)
     taken = {record["merchant_id"]: record for record in beside if record is not None}
     for made, record, seen in zip(events, beside, enrich(events, [*taken.values()], LIMITS), strict=True):
         check(made, record, seen)
 
 
-def test_the_oracle_speaks_of_every_input_of_a_payment_and_of_no_other() -> None:
+def test_the_oracle_has_every_input_of_a_payment_and_no_other() -> None:
     assert list(oracle.payment_inputs(event(), None, {})) == [feature.name for feature in PAYMENT_FEATURES]
 
 
@@ -62,7 +62,7 @@ def test_every_category_is_in_its_group() -> None:
     assert HIGH_RISK_MCC.tolist() == [int(group in oracle.HIGH_RISK) for group in groups]
 
 
-def test_on_both_sides_of_each_edge_of_a_group_goods_that_are_named_go_first() -> None:
+def test_declared_goods_take_precedence_on_both_sides_of_each_edge_of_a_group() -> None:
     edges = [code for code in range(1, 9_999) if len({oracle.group_of(code + k) for k in (-1, 0, 1)}) > 1]
     classes = ["OTHER", "E_MONEY", "DIGITAL", "APPLIANCES", "TICKETS", "LODGING"]
     named: list[Json | None] = [None, {"goods_class": []}, *({"goods_class": [name]} for name in classes)]
@@ -74,8 +74,8 @@ def test_on_both_sides_of_each_edge_of_a_group_goods_that_are_named_go_first() -
     check_all(events, records)
 
 
-def test_hours_and_weekdays_turn_at_midnight_in_tokyo_and_nowhere_else() -> None:
-    """Every hour of a week, a millisecond before and after, and the edges of days that calendars get wrong."""
+def test_hours_and_weekdays_change_at_midnight_in_tokyo_only() -> None:
+    """Every hour of a week, a millisecond before and after, and the edges of days that calendars often have wrong."""
     edges = [datetime(2026, 5, 3, 15, tzinfo=UTC) + timedelta(hours=hour) for hour in range(24 * 8)]
     edges += [datetime.fromisoformat(f"{day}T00:00:00+09:00") + timedelta(days=k) for day in DAYS for k in (0, 1)]
     stamps = [edge + timedelta(milliseconds=k) for edge in edges for k in (-1, 0, 1)]
@@ -83,8 +83,8 @@ def test_hours_and_weekdays_turn_at_midnight_in_tokyo_and_nowhere_else() -> None
 
 
 @pytest.mark.parametrize("currency", ["JPY", "USD", "KRW", "EUR"])
-def test_amounts_are_yen_from_nothing_to_the_greatest(currency: str) -> None:
-    """A currency without a rate, and none beside the amount, has no yen: it is unknown and not zero."""
+def test_amounts_are_yen_from_zero_to_the_largest(currency: str) -> None:
+    """An amount in a currency without a rate, and without yen beside it, is unknown, not zero."""
     exponent = oracle.EXPONENTS[currency]
     amounts = [0, 1, 3, 4, 5, 99, 100, 333, 500, 999, 1000, 1001, 10**6, 123_456_789, 10**12 - 1]
     beside = (None, 0, 1, 1000, 10**12 - 1)
@@ -97,7 +97,7 @@ def test_amounts_are_yen_from_nothing_to_the_greatest(currency: str) -> None:
     )
 
 
-def test_a_time_at_the_epoch_is_a_time_and_not_an_unknown_one() -> None:
+def test_a_time_at_the_epoch_is_known() -> None:
     epoch = "1970-01-01T00:00:00Z"
     check_all([event(tds={"auth_ts": epoch}, credential={"registered_at": epoch})])
 
@@ -160,7 +160,7 @@ records = st.fixed_dictionaries(
 
 @st.composite
 def enriched(draw: st.DrawFn, number: int) -> tuple[Json, Json | None]:
-    """Draw an event and the record of its merchant, or none: 3-D Secure as the test of verdicts draws it."""
+    """Draw an event and the record of its merchant, or none; 3-D Secure as in the test of verdicts."""
     made, programme = draw(payments())
     made["event_ts"], made["amount"] = draw(stamps), draw(amounts())
     made["event_id"], made["merchant"]["id"] = f"e-{number}", f"m-{number}"
@@ -194,7 +194,7 @@ def enriched(draw: st.DrawFn, number: int) -> tuple[Json, Json | None]:
 
 @settings(max_examples=60)
 @given(st.tuples(*(enriched(number) for number in range(6))))
-def test_whatever_an_event_and_its_record_say_every_input_is_the_oracles(
+def test_every_input_is_the_oracles_for_any_event_and_record(
     drawn: Sequence[tuple[Json, Json | None]],
 ) -> None:
     check_all([made for made, _ in drawn], [record for _, record in drawn])

@@ -1,4 +1,4 @@
-"""Topics are made, and every broker knows them before anybody goes on."""
+"""Topics are created, and the command waits until every broker knows them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ PATIENT = Broker(request_timeout_s=60.0)
 HASTY = Broker(request_timeout_s=0.2)
 
 Answer = tuple[int, Sequence[int]]
-"""What a broker says of a topic: an error code, and the leader of each partition (-1 none)."""
+"""The answer of a broker about a topic: an error code, and the leader of each partition (-1 none)."""
 
 NOT_YET: Answer = (UNKNOWN, ())
 KNOWN: Answer = (OK, (1, 1))
 
 
 class FakeAdmin:
-    """A cluster of some brokers; each says the next of its answers, and then the last for ever."""
+    """A cluster of some brokers; each gives its answers in turn, then repeats the last."""
 
     answers: dict[int, list[Answer]] = {}  # noqa: RUF012 - replaced, never changed
     created = OK
@@ -72,7 +72,7 @@ def make(
     return state
 
 
-def test_a_topic_is_there_when_its_broker_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topic_exists_once_its_broker_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make(monkeypatch, [NOT_YET, NOT_YET, (NO_LEADER, ()), KNOWN]) == TopicState(created=True, partitions=2)
 
 
@@ -88,11 +88,11 @@ def test_a_broker_that_cannot_be_reached_is_not_waited_for(monkeypatch: pytest.M
     assert make(monkeypatch, [KNOWN], []).partitions == 2
 
 
-def test_a_topic_that_somebody_else_has_made_a_moment_ago_is_waited_for_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_topic_that_another_client_has_just_created_is_waited_for_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make(monkeypatch, [NOT_YET, KNOWN], created=EXISTS) == TopicState(created=False, partitions=2)
 
 
-def test_an_existing_topic_is_described_as_it_is_leaders_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_topic_is_described_with_or_without_leaders(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make(monkeypatch, [(OK, (1, -1, -1))], created=EXISTS) == TopicState(created=False, partitions=3)
 
 

@@ -1,4 +1,4 @@
-"""What is sent in bulk keeps its order, place and time, and every failure is named."""
+"""Records sent in bulk keep their order, place and time, and every failure is named."""
 
 import asyncio
 import time
@@ -67,7 +67,7 @@ def test_the_partition_is_the_default_partitioners(key: bytes, count: int) -> No
     assert one._partition(key, count) == expected
 
 
-def test_records_carry_the_times_given_on_whatever_partition_and_otherwise_now() -> None:
+def test_records_have_the_given_times_on_any_partition_and_otherwise_now() -> None:
     client = FakeClient()
     records = [(b"key-%d" % n, b"%d" % n) for n in range(50)]
     asyncio.run(sender(client).send("t", records, [1_522_540_800_000 + n for n in range(50)]))
@@ -111,7 +111,7 @@ def place(*placed: Placed, size: int = 1 << 16) -> tuple[list[str], FakeClient]:
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.binary(min_size=1, max_size=600)), max_size=30))
-def test_what_has_a_place_goes_there_in_order_with_its_headers(given_: list[tuple[int, bytes]]) -> None:
+def test_records_with_a_partition_are_sent_there_in_order_with_their_headers(given_: list[tuple[int, bytes]]) -> None:
     failures, client = place(*(at(partition, b"v" + value) for partition, value in given_), size=LIMIT)
     assert failures == []
     for partition in range(3):
@@ -121,7 +121,7 @@ def test_what_has_a_place_goes_there_in_order_with_its_headers(given_: list[tupl
         assert [tuple(record.headers) for record in found] == [(("h", value),) for value in wanted]
 
 
-def test_what_has_a_place_keeps_its_time_and_a_missing_key_and_without_a_time_gets_that_of_sending() -> None:
+def test_records_with_a_partition_keep_their_time_and_missing_key_or_get_the_time_of_sending() -> None:
     _, client = place(at(1, b"a", 7), at(1, b"b", 3, key=None), at(2, b"c", None))
     first, second = client.sent["t", 1]
     assert (first.timestamp, first.key, second.timestamp, second.key) == (7, b"k", 3, None)
@@ -135,6 +135,6 @@ def test_every_record_that_failed_is_named_and_the_others_are_sent() -> None:
     assert [record.value for record in client.sent["t", 1]] == [b"a", b"b"]
 
 
-def test_a_bug_is_not_taken_for_a_failure_of_the_broker() -> None:
+def test_a_bug_is_not_reported_as_a_failure_of_the_broker() -> None:
     with pytest.raises(AssertionError, match="a bug"):
         place(at(0, b"a"), at(1, b"bug"))

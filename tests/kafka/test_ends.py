@@ -1,4 +1,4 @@
-"""The end of a log is what an answer to a fetch says, whatever ListOffsets gives."""
+"""The end of a log is that of a fetch response; the one of ListOffsets may be wrong."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Answers = list[tuple[bytes | Exception, int]]
 
 
 class Topic(FakeConsumer):
-    """One partition of which ListOffsets gives `span`; what is fetched is answered as told."""
+    """One partition for which ListOffsets gives `span`; fetches get the prepared answers."""
 
     def __init__(self, span: Span, answers: Answers) -> None:
         super().__init__(answers)
@@ -46,7 +46,7 @@ class Topic(FakeConsumer):
 
 
 def look(span: Span, answers: Answers, timeout_s: float = 20.0) -> tuple[Span, Topic]:
-    """Find out where a topic begins and ends."""
+    """Find the start and the end of a topic."""
 
     async def play() -> tuple[Span, Topic]:
         topic = Topic(span, answers)
@@ -56,22 +56,22 @@ def look(span: Span, answers: Answers, timeout_s: float = 20.0) -> tuple[Span, T
     return asyncio.run(play())
 
 
-def test_an_end_inside_the_last_batch_is_not_believed() -> None:
+def test_an_end_inside_the_last_batch_is_corrected() -> None:
     found, topic = look(Span(2, 5), [(encode(4, [5, 6], 9), 10)])
     assert found == Span(2, 10)
     assert topic.fetched_from == [4]
 
 
-def test_an_end_that_is_right_stays_also_where_the_last_records_are_gone() -> None:
+def test_a_correct_end_is_kept_also_if_the_last_records_were_compacted_away() -> None:
     assert look(Span(2, 10), [(encode(4, [], 6), 10)])[0] == Span(2, 10)
     assert look(Span(2, 10), [(b"", 10)])[0] == Span(2, 10)
 
 
-def test_a_leader_that_knows_less_is_asked_again() -> None:
+def test_a_leader_with_a_lower_end_is_asked_again() -> None:
     assert look(Span(0, 10), [(b"", 7), (b"", 7), (b"", 12)])[0] == Span(0, 12)
 
 
-def test_of_an_empty_partition_nothing_is_fetched() -> None:
+def test_an_empty_partition_is_not_fetched() -> None:
     found, topic = look(Span(7, 7), [])
     assert found == Span(7, 7)
     assert topic.fetched_from == []
@@ -99,7 +99,7 @@ def test_a_broker_that_does_not_answer_is_an_error_that_names_the_partition() ->
         asyncio.run(unreachable())
 
 
-def test_partitions_are_told_in_order_and_of_a_topic_that_does_not_exist_none() -> None:
+def test_partitions_are_listed_in_order_and_a_missing_topic_has_none() -> None:
     async def play() -> list[list[TopicPartition]]:
         consumer: Any = Topic(Span(0, 0), [])
         return [await partitions_of(consumer, topic) for topic in (TP.topic, "nowhere")]
@@ -107,5 +107,5 @@ def test_partitions_are_told_in_order_and_of_a_topic_that_does_not_exist_none() 
     assert asyncio.run(play()) == [[TopicPartition(TP.topic, 3), TopicPartition(TP.topic, 4)], []]
 
 
-def test_a_span_holds_what_lies_between_its_ends() -> None:
+def test_a_span_contains_the_offsets_between_its_ends() -> None:
     assert [offset for offset in range(8) if Span(3, 6).holds(offset)] == [3, 4, 5]

@@ -1,4 +1,6 @@
-"""Why a connection failed is known by its address, in words, until one stands: at servers that are no brokers."""
+"""The cause of a failed connection is known by address, in words, until a connection is made; with servers that are no
+brokers.
+"""
 
 import asyncio
 import socket
@@ -23,7 +25,7 @@ from tests.brokers.certificates import EXPIRED_DAYS, Authority, Pair
 
 Serve = Callable[[socket.socket], None]
 SECONDS = 20.0
-"""No server here is waited for as long, unless to see that one does."""
+"""Timeout of a server: longer than any test, except the one that reaches it."""
 
 
 @pytest.fixture(autouse=True)
@@ -39,13 +41,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def silent(connection: socket.socket) -> None:
-    """Read all and say nothing."""
+    """Read everything and send nothing."""
     while connection.recv(4_096):
         pass
 
 
 def closing(_: socket.socket) -> None:
-    """Say nothing and close."""
+    """Send nothing and close."""
 
 
 def web(connection: socket.socket) -> None:
@@ -63,7 +65,7 @@ def server(serve: Serve, pair: Pair | None = None) -> Iterator[int]:
     def run() -> None:
         plain, _ = listening.accept()
         plain.settimeout(SECONDS)
-        with plain, suppress(OSError):  # a client that does not like the certificate leaves in the middle
+        with plain, suppress(OSError):  # a client that refuses the certificate leaves in the middle
             if pair is None:
                 serve(plain)
             else:
@@ -81,7 +83,7 @@ def server(serve: Serve, pair: Pair | None = None) -> Iterator[int]:
 
 
 async def try_to_connect(port: int, tls: Tls | None = None, timeout_s: float = SECONDS) -> str:
-    """Connect as a command does, see it fail, and return what is told."""
+    """Connect as a command does, expect a failure, and return its message."""
     broker = Broker(bootstrap=(f"127.0.0.1:{port}",), tls=tls, request_timeout_s=timeout_s)
     client = AIOKafkaAdminClient(**client_options(broker))
     with pytest.raises(KafkaConnectionError) as raised:
@@ -99,24 +101,24 @@ async def try_to_connect(port: int, tls: Tls | None = None, timeout_s: float = S
         (web, "this port speaks HTTP, not Kafka's protocol"),
     ],
 )
-def test_a_server_of_another_kind_is_told_by_what_it_answers(serve: Serve, expected: str) -> None:
+def test_a_server_of_another_kind_is_named_by_its_answer(serve: Serve, expected: str) -> None:
     with server(serve) as port:
         assert asyncio.run(try_to_connect(port)) == expected
 
 
-def test_a_server_that_says_nothing_is_told_with_how_long_it_was_waited_for() -> None:
+def test_a_silent_server_is_named_with_the_time_waited() -> None:
     with server(silent) as port:
         assert asyncio.run(try_to_connect(port, timeout_s=0.2)).startswith("no answer within 0.2 s: ")
 
 
-def test_a_port_that_nobody_listens_on_is_told_at_once() -> None:
+def test_a_port_without_a_server_is_named_at_once() -> None:
     assert asyncio.run(try_to_connect(free_port())) == "connection refused: nothing listens on this port"
 
 
-def test_a_connection_whose_other_side_takes_no_leave_is_cut_before_the_loop_ends(
+def test_a_connection_that_the_server_does_not_end_is_cut_before_the_loop_ends(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TLS ends with a word from either side. Without one asyncio waits for 30 s, and a command is over before."""
+    """TLS ends with a message from both sides. Without one asyncio waits for 30 s, longer than a command runs."""
     monkeypatch.setattr(module, "CLOSE_S", 0.1)
     answered = Event()
 
@@ -124,7 +126,7 @@ def test_a_connection_whose_other_side_takes_no_leave_is_cut_before_the_loop_end
         assert answered.wait(SECONDS)
 
     async def no_lookup(_: _Connection) -> None:
-        """The server is no broker."""
+        """Do nothing: the server is no broker."""
 
     async def play(port: int) -> None:
         context = ssl.create_default_context(cafile=authority.file)
@@ -134,7 +136,7 @@ def test_a_connection_whose_other_side_takes_no_leave_is_cut_before_the_loop_end
         gone = connection.close()
         await module.let_close()
         assert gone.done()
-        assert raw.fileno() == -1, "the socket is open"
+        assert raw.fileno() == -1, "the socket must be closed"
 
     monkeypatch.setattr(_Connection, "_do_version_lookup", no_lookup)
     with server(deaf, authority.issue("deaf")) as port:
@@ -151,25 +153,25 @@ def offered(pair: Pair, tls: Tls) -> str:
         return asyncio.run(try_to_connect(port, tls))
 
 
-def test_a_certificate_that_has_expired_is_told(authority: Authority) -> None:
+def test_an_expired_certificate_is_named(authority: Authority) -> None:
     pair = authority.issue("old", days=EXPIRED_DAYS)
     assert offered(pair, trusting(authority)) == "the broker's certificate has expired"
 
 
 @pytest.mark.parametrize("hosts", ["DNS:other.example", "IP:127.0.0.2"])
-def test_a_certificate_of_another_host_is_told(authority: Authority, hosts: str) -> None:
+def test_a_certificate_of_another_host_is_named(authority: Authority, hosts: str) -> None:
     told = offered(authority.issue("elsewhere", hosts=hosts), trusting(authority))
     assert told == "the broker's certificate is for other hosts, not for 127.0.0.1: use a host name that it contains"
 
 
 @pytest.mark.parametrize("is_named", [True, False])
-def test_a_certificate_of_an_unknown_authority_is_told(authority: Authority, tmp_path: Path, is_named: bool) -> None:
+def test_a_certificate_of_an_unknown_authority_is_named(authority: Authority, tmp_path: Path, is_named: bool) -> None:
     stranger = Authority(tmp_path, "stranger").issue("broker")
     told = offered(stranger, trusting(authority) if is_named else Tls())
     assert told.startswith("the broker's certificate is from an authority that is not in kafka.tls.ca_file")
 
 
-def test_tls_spoken_to_a_port_without_is_told(authority: Authority) -> None:
+def test_tls_to_a_port_without_it_is_named(authority: Authority) -> None:
     with server(closing) as port:
         assert asyncio.run(try_to_connect(port, trusting(authority))).startswith(
             "closed during the TLS handshake: this port does not speak TLS"
@@ -204,18 +206,18 @@ def failure(error: BaseException, **changes: object) -> Failure:
         (RuntimeError("odd"), "RuntimeError: odd"),
     ],
 )
-def test_other_causes_have_their_words_too(error: BaseException, expected: str) -> None:
+def test_other_causes_have_their_texts(error: BaseException, expected: str) -> None:
     assert cause(failure(error, requests=0)).startswith(expected)
 
 
-def test_many_addresses_are_told_on_one_line_with_a_limit() -> None:
+def test_many_addresses_are_listed_on_one_line_with_a_limit() -> None:
     told = describe(failure(ConnectionRefusedError(), port=port) for port in range(8))
     assert told.startswith("broker:0: connection refused: nothing listens on this port; broker:1: ")
     assert told.endswith("; and 3 more")
     assert "\n" not in told
 
 
-def test_addresses_without_end_are_not_remembered() -> None:
+def test_the_number_of_remembered_addresses_is_bounded() -> None:
     async def play() -> None:
         for port in range(2 * ADDRESSES_MAX):
             _Connection("broker", port)._note(ConnectionRefusedError())
@@ -224,7 +226,7 @@ def test_addresses_without_end_are_not_remembered() -> None:
     assert 1 <= len(failures()) <= ADDRESSES_MAX
 
 
-def test_an_error_that_came_of_a_connection_says_which_whatever_wraps_it() -> None:
+def test_an_error_of_a_connection_names_it_through_any_wrapper() -> None:
     async def play() -> None:
         _Connection("broker", 9092)._note(ConnectionRefusedError())
 

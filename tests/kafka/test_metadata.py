@@ -1,4 +1,4 @@
-"""One Metadata request in two versions, each read into the same."""
+"""A Metadata request in two versions, whose answers are read into the same form."""
 
 from io import BytesIO
 from typing import Any
@@ -15,7 +15,7 @@ def test_the_highest_version_is_sent_that_the_broker_knows(highest: int, version
     assert version == MetadataRequest(["a"]).prepare({3: (0, highest)}).API_VERSION
 
 
-def test_a_broker_that_knows_neither_version_is_told_apart() -> None:
+def test_a_broker_that_knows_neither_version_is_an_error() -> None:
     with pytest.raises(NotImplementedError):
         MetadataRequest(["a"]).prepare({3: (0, 7)})
 

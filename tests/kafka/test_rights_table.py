@@ -1,4 +1,4 @@
-"""The table of rights, its page and its lines are one."""
+"""The table of rights, its page and its `kafka-acls` lines are equal."""
 
 from pathlib import Path
 
@@ -34,12 +34,12 @@ def acl(right: Right) -> Acl:
 @pytest.mark.parametrize("rights", ALL.values(), ids=list(ALL))
 def test_the_lines_grant_exactly_the_rights(rights: tuple[Right, ...]) -> None:
     granted = [one for line in grants(rights, "User:x", "b:1") for one in parse(line)]
-    assert len(granted) == len(set(granted)), "a right is granted twice"
+    assert len(granted) == len(set(granted)), "no right may be granted twice"
     assert set(granted) == {acl(right) for right in rights}
 
 
 @pytest.mark.parametrize("rights", ALL.values(), ids=list(ALL))
-def test_no_right_stands_twice(rights: tuple[Right, ...]) -> None:
+def test_no_right_is_listed_twice(rights: tuple[Right, ...]) -> None:
     assert len({right[:3] for right in rights}) == len(rights)
 
 
@@ -85,5 +85,5 @@ def test_rights_are_named_resource_by_resource() -> None:
         ),
     ],
 )
-def test_the_principal_is_whom_the_brokers_see(broker: Broker, expected: str) -> None:
+def test_the_principal_is_the_one_that_brokers_see(broker: Broker, expected: str) -> None:
     assert principal(broker) == expected

@@ -24,7 +24,7 @@ def test_the_roles_are_these() -> None:
     assert [role for role in ROLES if ROLES[role].kind == "profiles"] == ["card_profiles", "shared_profiles"]
 
 
-def test_every_topic_is_planned_as_its_role_says() -> None:
+def test_every_topic_has_the_plan_of_its_role() -> None:
     counts = TopicPartitions(events=7, merchants=2, alerts=3, dead_letters=4)
     found = {
         one.name: (one.partitions, one.configs["cleanup.policy"]) for one in plan(TopicsSettings(partitions=counts))
@@ -51,7 +51,7 @@ def test_a_worker_reads_its_inputs_and_writes_its_outputs_and_no_others() -> Non
     ]
 
 
-def test_what_is_an_input_is_redriven_and_judged_and_counted() -> None:
+def test_every_input_is_redriven_judged_and_counted() -> None:
     assert list(redrivable(TOPICS)) == INPUTS_OF_A_WORKER
     for command, operation in (("dlq redrive", READ), ("dlq redrive --yes", WRITE)):
         rights = command_rights(TOPICS, command)
@@ -62,7 +62,7 @@ def test_what_is_an_input_is_redriven_and_judged_and_counted() -> None:
 
 
 class Anyone:
-    """Have every attribute: what is asked of the host of agents before it works."""
+    """Has every attribute: a host of agents that are not run."""
 
     def __getattr__(self, name: str) -> Any:
         return TOPICS if name == "topics" else self
@@ -75,7 +75,7 @@ def test_each_input_has_its_agent_under_its_name() -> None:
     }
 
 
-def test_an_input_that_nobody_takes_in_is_found_when_the_worker_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_input_without_an_agent_is_found_when_the_worker_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.worker.agents.INPUT_ROLES", (*INPUT_ROLES, "threeds_results"))
     host: Any = Anyone()
     with pytest.raises(AssertionError, match="each input has its agent"):

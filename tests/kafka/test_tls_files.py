@@ -1,4 +1,4 @@
-"""Files of certificates and keys that are wrong are named with their setting, and nobody is asked for a password."""
+"""Wrong files of certificates and keys are named with their setting, and no password prompt appears."""
 
 import os
 import pty
@@ -16,7 +16,7 @@ from tests.brokers.certificates import KEY_PASSWORD, Authority, Pair, locked
 
 
 class Files(NamedTuple):
-    """A client's certificate and key, another's, the key under a password, and files that are none of it."""
+    """A client's certificate and key, those of another client, the key with a password, and invalid files."""
 
     ours: Pair
     other: Pair
@@ -48,15 +48,15 @@ def tls(certificate: Path, key: Path, password: str | None = None) -> Tls:
     return Tls(certificate_file=str(certificate), key_file=str(key), key_password=secret)
 
 
-def test_a_certificate_and_its_key_are_taken_also_from_one_file_and_also_a_locked_key(files: Files) -> None:
+def test_a_certificate_and_its_key_may_be_in_one_file_and_the_key_locked(files: Files) -> None:
     assert tls_context(tls(files.ours.certificate, files.ours.key)).cert_store_stats()["x509_ca"] > 0
     tls_context(tls(files.ours.both, files.ours.both))
     tls_context(tls(files.ours.certificate, files.locked, "SEKISHO_TEST_KEY"))
-    tls_context(tls(files.ours.certificate, files.ours.key, "SEKISHO_TEST_KEY"))  # one that is not needed
+    tls_context(tls(files.ours.certificate, files.ours.key, "SEKISHO_TEST_KEY"))  # a password that is not needed
 
 
 def wrong(files: Files) -> Iterator[tuple[Tls, str, Path, str]]:
-    """Yield settings, the setting that is wrong, its file, and what is told of it."""
+    """Yield settings, the wrong setting, its file, and the expected message."""
     ours, other = files.ours, files.other
     no_certificate, no_key = "holds no certificate in PEM form", "holds no private key in PEM form"
     yield Tls(ca_file=str(files.text)), "ca_file", files.text, no_certificate
@@ -99,7 +99,7 @@ except TlsFileError as error:
 """
 
 
-def test_a_locked_key_without_a_password_asks_no_terminal_for_one(files: Files) -> None:
+def test_a_locked_key_without_a_password_causes_no_prompt(files: Files) -> None:
     command = [sys.executable, "-c", ON_A_TERMINAL, str(files.ours.certificate), str(files.locked)]
     ours, theirs = pty.openpty()
     with open(ours, "rb", buffering=0) as screen:
@@ -118,11 +118,11 @@ def test_a_locked_key_without_a_password_asks_no_terminal_for_one(files: Files) 
 def _read(screen: IO[bytes]) -> bytes:
     try:
         return screen.read(4_096)
-    except OSError:  # how Linux says that nobody writes there any more
+    except OSError:  # Linux raises this when no process writes to the terminal any more
         return b""
 
 
-def test_a_secret_that_is_no_text_is_told_without_a_byte_of_it(tmp_path: Path) -> None:
+def test_a_secret_that_is_no_text_is_named_without_a_byte_of_it(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"\xffhunter2")
     with pytest.raises(SecretError) as raised:
         read_secret(Secret(file=str(tmp_path / "secret")))

@@ -1,4 +1,4 @@
-"""Models for the oracle: forests written in LightGBM's own text, so that no corner waits for training to find it."""
+"""Models for the oracle: forests in LightGBM's text format, so that tests reach cases that training rarely makes."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -45,7 +45,7 @@ ODD_CATEGORIES = (
 
 @dataclass
 class Tree:
-    """One tree, to be changed by a test before it is written."""
+    """One tree; a test may change it before it is written."""
 
     feature: list[int] = field(default_factory=list)
     threshold: list[float] = field(default_factory=list)
@@ -108,9 +108,9 @@ def write(trees: list[Tree], features: int, objective: str = "binary sigmoid:1")
 
 
 def grow(rng: np.random.Generator, leaves: int, features: int) -> Tree:
-    """Grow a random tree: every kind of split, every missing type, thresholds that meet the values of `rows`."""
+    """Grow a random tree: every kind of split, every missing type, thresholds equal to values of `rows`."""
     tree = Tree(leaf_value=rng.normal(size=leaves).tolist(), leaf_count=rng.integers(1, 100, leaves).tolist())
-    open_leaves: list[tuple[list[int], int]] = []  # where the leaf hangs: (list of children, node)
+    open_leaves: list[tuple[list[int], int]] = []  # parent of the leaf: (list of children, node)
     for node in range(leaves - 1):
         categorical = bool(rng.random() < 0.3)
         tree.feature.append(int(rng.integers(features)))
@@ -137,7 +137,7 @@ def grow(rng: np.random.Generator, leaves: int, features: int) -> Tree:
 
 
 def rows(rng: np.random.Generator, trees: list[Tree], features: int, count: int) -> NDArray[np.float64]:
-    """Draw rows of thresholds and their neighbours, odd numbers, odd categories and plain values."""
+    """Draw rows of thresholds and their neighbours, unusual numbers and categories, and plain values."""
     thresholds = np.array([0.0, *(value for tree in trees for value in tree.threshold)])
     pool = np.concatenate(
         (
@@ -162,7 +162,7 @@ def oracle(text: str, x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 @cache
 def trained(trees: int, leaves: int, *, use_missing: bool = True, zero_as_missing: bool = False) -> str:
-    """Train a model on made-up counts, amounts, holes and categories."""
+    """Train a model on invented counts, amounts, missing values and categories."""
     rng = np.random.default_rng(7)
     x = matrix(rng, 4_000)
     known = np.nan_to_num(x)
@@ -186,7 +186,7 @@ def trained(trees: int, leaves: int, *, use_missing: bool = True, zero_as_missin
 
 
 def matrix(rng: np.random.Generator, count: int, features: int = 24) -> NDArray[np.float64]:
-    """Draw rows that look like a feature matrix: three categories, then counts, amounts with holes, flags."""
+    """Draw rows that resemble a feature matrix: three categories, then counts, amounts with gaps, flags."""
     x = rng.normal(size=(count, features))
     x[:, :3] = rng.integers(0, (5, 40, 200), (count, 3))
     x[:, 3:12] = rng.poisson(1.0, (count, 9))

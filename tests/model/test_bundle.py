@@ -1,4 +1,4 @@
-"""A bundle that does not fit is refused, and the error names the file, the field and the way out."""
+"""An invalid bundle is refused, and the error names the file, the field and the way out."""
 
 from collections.abc import Callable
 from functools import cache
@@ -47,7 +47,7 @@ def bundle() -> Files:
 
 
 def changed(file: str, change: Callable[[bytes], bytes], *, rehash: bool = False) -> Files:
-    """Change one file, and with `rehash` the manifest's hash of it too, as one does who knows how."""
+    """Change one file; with `rehash` also its hash in the manifest, as someone who knows the format would."""
     before = bundle()
     after = before | {file: change(before[file])}
     assert after != before
@@ -62,7 +62,7 @@ def manifest_with(**fields: object) -> Files:
     return bundle() | {"manifest.json": msgspec.json.encode(manifest | fields)}
 
 
-def test_a_bundle_comes_back_as_it_was_written() -> None:
+def test_a_bundle_is_read_as_it_was_written() -> None:
     loaded = Bundle.load(bundle(), FEATURES)
     assert loaded.manifest.training.train.fraud_rate == 0.01
     assert loaded.manifest.training.test.fraud_rate == 0.0
@@ -219,6 +219,6 @@ def test_a_huge_file_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatc
     "part",
     [{"from_ms": 5, "until_ms": 4, "rows": 1, "frauds": 0}, {"from_ms": 0, "until_ms": 4, "rows": 1, "frauds": 2}],
 )
-def test_a_part_of_the_split_that_cannot_be_is_refused(part: dict[str, int]) -> None:
+def test_an_invalid_part_of_the_split_is_refused(part: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"from_ms is after until_ms|more frauds than rows"):
         Part(**part)

@@ -1,4 +1,4 @@
-"""A score keeps its meaning: fixed scale, never falling, never NaN."""
+"""A score keeps its meaning: a fixed scale, never falling, never NaN."""
 
 from math import inf, log, nan
 
@@ -44,7 +44,7 @@ def test_scores_and_probabilities_never_fall_and_are_never_nan(table: Calibratio
 
 
 @given(tables(), MARGINS)
-def test_the_answer_for_a_margin_does_not_depend_on_the_others(table: CalibrationTable, margins: list[float]) -> None:
+def test_the_score_of_a_margin_does_not_depend_on_the_others(table: CalibrationTable, margins: list[float]) -> None:
     calibration = Calibration(table)
     probabilities, scores = calibration.apply(np.array(margins))
     for row, margin in enumerate(margins):
@@ -81,19 +81,19 @@ def test_the_scale_is_fixed(probability: float, score: int) -> None:
 
 
 @pytest.mark.parametrize("k", range(-16, 8))
-def test_each_doubling_of_the_odds_is_fifty_points_to_the_point(k: int) -> None:
+def test_each_doubling_of_the_odds_is_exactly_fifty_points(k: int) -> None:
     _, scores = line().apply(np.array([k * log(2)]))
     assert scores[0] == min(max(700 + 50 * k, 0), 999)
 
 
 @pytest.mark.parametrize("k", range(-14, 6))
 @pytest.mark.parametrize("slope", [0.313, 1.7])
-def test_it_is_so_on_any_line(k: int, slope: float) -> None:
+def test_doubling_is_fifty_points_on_any_line(k: int, slope: float) -> None:
     _, scores = line(slope, -1.753).apply(np.array([(k * log(2) + 1.753) / slope]))
     assert scores[0] == 700 + 50 * k
 
 
-def test_two_models_that_mean_the_same_risk_give_the_same_score() -> None:
+def test_two_models_with_the_same_risk_give_the_same_score() -> None:
     timid, bold = line(slope=2.0, intercept=-1.0), line(slope=0.5, intercept=3.0)
     risk = np.linspace(-8, 3, 23) + 0.01
     _, one = timid.apply((risk + 1.0) / 2.0)
@@ -141,7 +141,7 @@ def test_a_nan_margin_is_a_bug() -> None:
         ("[[0, 0], [1e9, 1]]", "<= 1000000"),
     ],
 )
-def test_a_table_that_is_no_rising_map_is_refused(knots: str, message: str) -> None:
+def test_a_table_that_does_not_rise_is_refused(knots: str, message: str) -> None:
     text = f'{{"method": "x", "rows": 1, "frauds": 1, "knots": {knots}}}'
     with pytest.raises(msgspec.ValidationError, match=message):
         msgspec.json.decode(text, type=CalibrationTable)

@@ -1,4 +1,4 @@
-"""LightGBM is the oracle: the only right margin is the one it gives, to the last bit."""
+"""LightGBM is the oracle: a margin must equal its margin, to the last bit."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_every_threshold_and_its_neighbours_fall_on_the_side_lightgbm_takes(seed
     assert_same_bits(margins_of(text, np.ascontiguousarray(x)), forests.oracle(text, x))
 
 
-def test_a_model_that_learned_nothing_gives_its_constant() -> None:
+def test_a_model_without_splits_gives_its_constant() -> None:
     text = forests.write([forests.Tree(leaf_value=[-3.5], leaf_count=[0])], 2)
     assert_same_bits(margins_of(text, np.full((LANES + 1, 2), np.nan)), np.full(LANES + 1, -3.5))
 

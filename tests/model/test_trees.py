@@ -1,4 +1,4 @@
-"""What cannot be scored exactly is refused, with the field and the way out."""
+"""A model that cannot be scored exactly is refused, with the field and the way out."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Small tables of the shape that the `handbook` mapping reads, and sources of them."""
+"""Small tables in the form of the `handbook` mapping, and sources of them."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ def source(
     reports: bool = True,
     told: list[str] | None = None,
 ) -> TableSource:
-    """Open a table, by default with what `--mapping handbook` stands for; `told` gets the remarks."""
+    """Open a table, by default as `--mapping handbook` does; `told` collects the remarks."""
     table = open_table(file, mappings or mappings_of("handbook"))
     renderer = Renderer(table.mapping, id_prefix=PREFIX)
     remarks = [] if told is None else told

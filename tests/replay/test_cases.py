@@ -1,4 +1,4 @@
-"""Tables that people really send, through the command: what is sent, what is refused by its place, which status."""
+"""Tables as people send them, through the command: the events sent, the rows refused with their place, the status."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -26,7 +26,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def sent() -> list[Chunk]:
-    """What the last run sent."""
+    """The records of the last run."""
     return []
 
 
@@ -89,7 +89,7 @@ def test_a_blank_cell_refuses_its_row_by_number_and_column_and_touches_no_other(
     status, out, err = run(file, "--labels")
     name = "amount_cents" if column == "amount" else column
     assert f"line 3 (row 1): column '{name}' is blank" in err
-    assert status == 1, "as with dead letters: not everything was decided"
+    assert status == 1, "as with dead letters: not every row was decided"
     assert f"rows refused                  1   (column '{name}' is blank 1)" in out
     assert "NOT exact" in out
     found = events(sent)
@@ -122,8 +122,8 @@ def test_a_report_goes_out_before_the_event_that_is_later_than_it_also_in_a_smal
     assert report["event_id"] == "0"
     assert datetime.fromisoformat(report["received_ts"]).isoformat() == "2018-04-08T00:00:31+00:00"
     (place,) = (i for i, chunk in enumerate(sent) if chunk.others)
-    assert list(events(sent[:place])) == ["0"], "after its own event"
-    assert list(events(sent[place:])) == ["1", "2"], "before those that are later"
+    assert list(events(sent[:place])) == ["0"], "a report must follow its own event"
+    assert list(events(sent[place:])) == ["1", "2"], "a report must come before later events"
 
 
 def test_dates_in_a_column_of_seconds_are_refused_and_never_guessed(run: Run, sent: list[Chunk]) -> None:
@@ -144,12 +144,12 @@ def test_an_amount_with_decimals_among_cents_names_its_place(run: Run) -> None:
     assert "57" not in err
 
 
-def test_utf16_is_said_to_be_none_of_utf8(run: Run) -> None:
+def test_utf16_is_refused_as_not_utf8(run: Run) -> None:
     status, _, err = run(CASES / "utf16.csv")
     assert (status, "not UTF-8" in err) == (2, True)
 
 
-def test_the_books_own_columns_are_read(run: Run, sent: list[Chunk]) -> None:
+def test_the_columns_of_the_handbook_are_read(run: Run, sent: list[Chunk]) -> None:
     assert run(CASES / "real_handbook_columns.csv", "--mapping", "handbook")[0] == 0
     (event,) = events(sent).values()
     assert datetime.fromisoformat(event["event_ts"]).isoformat() == "2018-04-01T00:00:31+00:00"
@@ -187,7 +187,7 @@ def test_a_bad_cell_behind_the_first_block_names_column_and_row_and_never_the_ce
 @pytest.mark.parametrize(
     "row", ["31,{},3156,5716,0", "{},1,3156,5716,0", "31,1,{},5716,0", "31,1,1,{},0", "31,1,1,1,{}", "31,{},1", "{}"]
 )
-def test_no_cell_is_ever_shown_wherever_it_stands_in_message_or_chain(
+def test_no_cell_is_shown_in_a_message_or_an_exception_chain(
     tmp_path: Path, row: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = card_number()
@@ -197,7 +197,7 @@ def test_no_cell_is_ever_shown_wherever_it_stands_in_message_or_chain(
         monkeypatch.setattr("streams.replay.command.tell", lambda _, what: told.append(what))  # noqa: B023
         status, out, err = run(tmp_path / "t.csv")
         if status == 0:
-            continue  # an id, or in a line of its own no row at all
+            continue  # an id, or in a line of its own no row
         assert status in (1, 2)
         chain = [link for one in told for link in chained(one)]
         text = out + err + "".join(map(repr, chain)) + "".join(map(str, chain))
@@ -225,7 +225,7 @@ def chained(error: object) -> list[object]:
         ("t,customer,amount_cents,scenario\n1,1,1,0\n", "no column terminal, which mapping 'handbook-compact' needs"),
     ],
 )
-def test_what_is_no_such_table_is_said_to_be_that(run: Run, tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_that_is_no_table_is_refused_as_such(run: Run, tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     status, _, err = run(tmp_path / "t.csv")
     assert (status, told in err) == (2, True), err
@@ -299,6 +299,6 @@ def test_help_lists_the_mappings_and_their_columns(capsys: pytest.CaptureFixture
     ("word", "told"),
     [("handbok", "did you mean handbook?"), ("nowhere.yaml", "no such file")],
 )
-def test_a_mapping_that_is_none_is_named_with_the_nearest(run: Run, word: str, told: str) -> None:
+def test_an_unknown_mapping_is_named_with_the_nearest(run: Run, word: str, told: str) -> None:
     status, _, err = run(CASES / "blank_label.csv", "--mapping", word)
     assert (status, told in err) == (2, True)

@@ -1,4 +1,4 @@
-"""Cells become values exactly or are refused: each kind of column against plain Python."""
+"""Cells are read exactly or refused: each kind of column against plain Python."""
 
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -26,7 +26,7 @@ numbers = st.one_of(
 
 
 def outcome(read: Any, array: Any, *more: Any) -> tuple[list[Any] | None, int | None]:
-    """Return the values with None at blanks, or the row that was refused."""
+    """Return the values with None for blanks, or the row that was refused."""
     try:
         values, blank = read(array, *more)
     except BadCellError as error:
@@ -64,7 +64,7 @@ def money(exponent: int, cell: Any) -> int | None:
 
 
 @given(st.lists(numbers, min_size=1, max_size=6), st.sampled_from([pa.string(), pa.binary(), pa.large_string()]))
-def test_whole_numbers_of_text_are_what_stands_there(cells: list[str], kind: Any) -> None:
+def test_whole_numbers_in_text_are_read_exactly(cells: list[str], kind: Any) -> None:
     array = pa.array([cell.encode() for cell in cells] if kind == pa.binary() else cells, kind)
     assert outcome(integers, array) == expected(cells, whole)
 
@@ -162,7 +162,7 @@ def test_a_date_alone_is_its_midnight_in_the_declared_zone() -> None:
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-def test_time_stamps_of_a_column_are_what_they_are(unit: str) -> None:
+def test_timestamps_of_a_column_are_read_exactly(unit: str) -> None:
     moment = datetime(2018, 4, 1, 0, 0, 31, tzinfo=UTC)
     ms = int(moment.timestamp()) * 1000
     aware = pa.array([moment, None], pa.timestamp(unit, "Europe/Warsaw"))
@@ -209,7 +209,7 @@ def test_seconds_and_milliseconds_are_as_declared_and_the_other_unit_is_refused(
         ("milliseconds", "-1"),
     ],
 )
-def test_what_is_no_time_of_the_declared_unit_is_refused(unit: Any, cell: str) -> None:
+def test_a_cell_that_is_no_time_of_the_declared_unit_is_refused(unit: Any, cell: str) -> None:
     good = {"date-time": "2018-04-01", "seconds": "1522540831", "milliseconds": "1522540831000"}[unit]
     zone = "UTC" if unit == "date-time" else None
     with pytest.raises(BadCellError) as caught:
@@ -240,7 +240,7 @@ SPELT = Fraud(column="f", fraud=("1", "true", "Y"), genuine=("0", "false", "N"))
         (pa.array(["fraud"]), None, 0),
     ],
 )
-def test_the_truth_is_what_is_declared_and_nothing_else(array: Any, values: Any, row: int | None) -> None:
+def test_only_the_declared_words_are_a_truth(array: Any, values: Any, row: int | None) -> None:
     assert outcome(frauds, array, SPELT) == (values, row)
 
 
@@ -249,7 +249,7 @@ def test_a_blank_truth_is_no_fraud() -> None:
     assert (found.tolist(), blank.tolist()) == ([False, False], [True, True])
 
 
-def test_ids_of_text_are_strings_as_they_stand() -> None:
+def test_ids_in_text_are_read_unchanged() -> None:
     text = Id(column="c", type="text")
     assert outcome(ids, pa.array(["007", " x ", "", None, "nan"]), text) == (["007", "x", None, None, "nan"], None)
     assert outcome(ids, pa.array([7, None]), text) == (["7", None], None)
@@ -257,7 +257,7 @@ def test_ids_of_text_are_strings_as_they_stand() -> None:
     assert outcome(ids, pa.array(["007", "7"]), Id(column="c", type="integer")) == ([7, 7], None)
 
 
-def test_a_field_of_the_contract_is_told_in_its_own_words_or_unknown() -> None:
+def test_a_field_of_the_contract_has_a_word_of_its_list_or_is_unknown() -> None:
     assert told(pa.array(["5732", "", None]), "mcc", "0000") == ["5732", "0000", "0000"]
     for field, cell in (("mcc", "573"), ("mcc", "5732\n1"), ("country", "jp"), ("network", "Visa"), ("channel", "x")):
         with pytest.raises(BadCellError) as caught:
@@ -266,7 +266,7 @@ def test_a_field_of_the_contract_is_told_in_its_own_words_or_unknown() -> None:
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=5))
-def test_no_text_whatever_becomes_an_amount_that_python_would_not_read(cells: list[str]) -> None:
+def test_no_text_becomes_an_amount_that_python_would_not_read(cells: list[str]) -> None:
     values, _ = outcome(amounts, pa.array(cells), Amount(column="a", unit="major", currency="EUR"))
     for value, cell in zip(values or [], cells, strict=False):
         if value is not None:

@@ -52,7 +52,7 @@ def test_a_repeat_is_neither_waited_for_nor_missing() -> None:
     assert ledger.account().is_exact
 
 
-def test_a_decision_of_somebody_elses_event_is_a_strangers() -> None:
+def test_a_decision_on_an_event_that_was_not_sent_is_foreign() -> None:
     ledger = Ledger()
     ledger.sent(range(1))
     ledger.decided(NOT_OURS, 0.5)

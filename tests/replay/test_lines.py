@@ -1,4 +1,4 @@
-"""Recorded events come back as the bytes they were, and a repeat is known for what it is."""
+"""Recorded events are read as the bytes that they were, and repeats are recognised."""
 
 import io
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_every_record_comes_back_byte_for_byte_on_its_topic(tmp_path: Path) -> N
     assert merchants == [(key, value) for topic, key, value in items if topic == "merchants"]
 
 
-def test_a_repeat_has_the_place_of_the_first(tmp_path: Path) -> None:
+def test_a_repeat_has_the_partition_of_the_first(tmp_path: Path) -> None:
     items = recorded(tmp_path / "e.jsonl")
     source = LinesSource(tmp_path / "e.jsonl")
     positions = [p for chunk in source.chunks() for p in chunk.positions]
@@ -83,15 +83,13 @@ def line(at_ms: int, topic: str = "authorizations") -> bytes:
         ([line(AT_MS), line(AT_MS - 1, "fraud-reports")], "e.jsonl, line 2: earlier than a line before it"),
     ],
 )
-def test_lines_that_are_no_stream_in_order_are_refused_where_they_stop_being_one(
-    tmp_path: Path, lines: list[bytes], told: str
-) -> None:
+def test_lines_out_of_order_are_refused_at_the_first_such_line(tmp_path: Path, lines: list[bytes], told: str) -> None:
     (tmp_path / "e.jsonl").write_bytes(b"".join(lines))
     with pytest.raises(SourceError, match=told):
         list(LinesSource(tmp_path / "e.jsonl").chunks())
 
 
-def test_merchants_are_taken_where_they_stand(tmp_path: Path) -> None:
+def test_merchants_are_sent_at_their_place_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "e.jsonl").write_bytes(line(AT_MS) + line(AT_MS - 1, "merchants") + line(AT_MS))
     (chunk,) = LinesSource(tmp_path / "e.jsonl").chunks()
     assert (len(chunk.events), len(chunk.others["merchants"])) == (2, 1)

@@ -1,4 +1,4 @@
-"""Mapped rows are authorizations that the core takes, and say no more than the table does."""
+"""Mapped rows are authorizations that the core accepts, with the values of the table and no others."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.integers(0, 10**9))
-def test_every_row_decodes_to_what_the_table_says(rows: list[tuple[int, int, int, int]], first: int) -> None:
+def test_every_row_decodes_to_the_values_of_the_table(rows: list[tuple[int, int, int, int]], first: int) -> None:
     events = Renderer(HANDBOOK, id_prefix="h-").events(rows_of(rows, first))
     decoded = decode([value for _, value in events], DecodeLimits())
     assert decoded.rejects == []
@@ -37,7 +37,7 @@ def test_every_row_decodes_to_what_the_table_says(rows: list[tuple[int, int, int
         assert decoded.ints[i, Col.AMOUNT_JPY] == (amount * 26 + 10) // 20
 
 
-def test_what_a_table_cannot_know_is_unknown() -> None:
+def test_fields_that_a_table_does_not_have_are_unknown() -> None:
     ((_, value),) = Renderer(HANDBOOK).events(rows_of([(0, 1, 2, 300)], 0))
     decoded = decode([value], DecodeLimits())
     for column in (Col.MCC, Col.ISSUER_COUNTRY, Col.IP_COUNTRY, Col.OUTCOME, Col.TRANS_STATUS, Col.FUNDING):

@@ -1,4 +1,4 @@
-"""Rows of a table whose payments were all approved: asked about, answered, or both, each decided once."""
+"""Rows of a table of approved payments: as requests, answers, or both, each decided once."""
 
 from importlib import resources
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_every_request_is_followed_by_its_answer(tmp_path: Path) -> None:
     assert source.labels is not None
 
 
-def test_an_answer_is_its_request_but_for_the_outcome(tmp_path: Path) -> None:
+def test_an_answer_is_its_request_with_an_outcome(tmp_path: Path) -> None:
     (chunk,) = Approved(table(tmp_path / "t.parquet", 5), Phases.BOTH).chunks()
     pairs = [
         (orjson.loads(a[1]), orjson.loads(b[1]), a[0] == b[0])
@@ -78,7 +78,7 @@ def features(source: Source) -> np.ndarray:
 
 
 def test_a_model_sees_the_same_of_requests_with_answers_as_of_answers_alone(tmp_path: Path) -> None:
-    """And of requests alone no outcome: no spend, no mean, no rate."""
+    """Requests alone have no outcome: no spend, no mean, no rate."""
     both, answered = (features(Approved(table(tmp_path / "t.parquet"), way)) for way in (Phases.BOTH, Phases.POST_AUTH))
     assert both.tobytes() == answered.tobytes()
     asked = features(table(tmp_path / "t.parquet"))
@@ -98,14 +98,14 @@ def test_the_account_is_exact_with_one_decision_for_both_phases() -> None:
     account = ledger.account()
     assert (account.sent, account.answers, account.repeats, account.decisions, account.is_exact) == (5, 2, 1, 2, True)
     ledger.decided(1, 0.5)
-    assert not ledger.account().is_exact, "an answer was decided"
+    assert not ledger.account().is_exact, "an answer must not be decided"
 
 
 def source_of(*arguments: str) -> Source:
     return command._source(command.parser().parse_args(["--config", "-", *arguments]))
 
 
-def test_a_table_is_sent_in_both_phases_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_table_is_sent_in_both_phases_by_default(tmp_path: Path) -> None:
     file = tmp_path / "t.parquet"
     write_table(file, 3)
     phases = {
@@ -117,7 +117,7 @@ def test_a_table_is_sent_in_both_phases_unless_told_otherwise(tmp_path: Path) ->
     assert phases["--phases", "post-auth"] == ["POST_AUTH"] * 3
 
 
-def test_answers_that_a_table_does_not_tell_are_not_made_up(tmp_path: Path) -> None:
+def test_answers_that_a_table_does_not_have_are_not_invented(tmp_path: Path) -> None:
     file, mapping = tmp_path / "t.parquet", tmp_path / "ours.yaml"
     write_table(file, 3)
     shipped = resources.files("streams.replay.columns").joinpath("handbook-compact.yaml").read_text()

@@ -55,5 +55,5 @@ def test_a_perfect_score_catches_all_within_its_alerts() -> None:
     assert at[0.01].false_per_fraud == pytest.approx(1.0)
 
 
-def test_where_nothing_is_fraud_there_is_nothing_to_judge() -> None:
+def test_without_fraud_there_are_no_figures() -> None:
     assert rank(np.ones(3, np.float32), np.zeros(3, bool), np.ones(3, np.int64)) is None

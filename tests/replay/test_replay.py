@@ -1,4 +1,4 @@
-"""A replay through a real worker on the embedded broker: exact when all is well, and not when it is not."""
+"""A replay through a real worker on the embedded broker: the account is exact, or says what is missing."""
 
 import asyncio
 from collections import Counter
@@ -71,12 +71,12 @@ def test_every_row_of_a_table_is_decided_exactly_once(
     assert f"of them fraud {sum(table['scenario'].to_pylist())}" in out
     assert "exact: every event was decided once" in out
     clocks = asyncio.run(clocks_of(load_settings(config)))
-    assert clocks.keys() <= {"ON_TIME", "OUT_OF_ORDER"}, "old events are as on time as they were"
+    assert clocks.keys() <= {"ON_TIME", "OUT_OF_ORDER"}, "old events must be as on time as when they were recorded"
     assert clocks["ON_TIME"] == ROWS
 
 
 async def clocks_of(settings: Settings) -> Counter[str]:
-    """Count the decisions on the topic by what they say of their event's time."""
+    """Count the decisions on the topic by the clock that they state."""
     decisions = await read(settings.kafka, settings.topics.full.decisions, ROWS)
     return Counter(orjson.loads(record.value)["clock"] for record in decisions)
 

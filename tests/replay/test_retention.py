@@ -1,4 +1,4 @@
-"""Old records are sent only where they stay."""
+"""Old records are sent only to topics that keep them."""
 
 import pytest
 
@@ -12,14 +12,14 @@ def retention(retention_ms: int = WEEK_MS, *, is_dated_by_broker: bool = False) 
     return Retention(topic="t", retention_ms=retention_ms, is_dated_by_broker=is_dated_by_broker)
 
 
-def test_what_is_younger_than_the_retention_may_go_and_what_is_older_may_not() -> None:
+def test_records_younger_than_the_retention_are_sent_and_older_ones_are_not() -> None:
     retention().require(NOW_MS - WEEK_MS, NOW_MS)
     retention().require(NOW_MS + WEEK_MS, NOW_MS)
     with pytest.raises(RetentionError, match=r"'t' deletes records older than 604800000 ms.*retention\.ms to -1"):
         retention().require(NOW_MS - WEEK_MS - 1, NOW_MS)
 
 
-def test_for_ever_is_long_enough() -> None:
+def test_unlimited_retention_is_long_enough() -> None:
     retention(-1).require(0, NOW_MS)
 
 

@@ -38,7 +38,7 @@ def _small_pieces() -> Iterator[None]:
 
 
 def dated(drawn: list[tuple[Any, ...]]) -> list[tuple[int | None, ...]]:
-    """Give each row its time; every fifth of those drawn so is empty."""
+    """Give each row its time; every fifth of those drawn this way is empty."""
     out: list[tuple[int | None, ...]] = []
     now = 0
     for i, (step, card, shop, amount, scenario, is_empty) in enumerate(drawn):
@@ -60,7 +60,7 @@ def write(table: list[tuple[int | None, ...]], file: Path) -> None:
 
 
 def kept(table: list[tuple[int | None, ...]]) -> tuple[dict[int, tuple[Any, ...]], Counter[str], int]:
-    """Return the rows to be sent by number, those refused by reason, and how many are empty."""
+    """Return the rows to send by number, the refused ones by reason, and the number of empty ones."""
     good, refused, empty = {}, Counter[str](), 0
     for number, row in enumerate(table):
         blank = [name for name, cell in zip(NAMES[1:4], row[1:4], strict=True) if cell is None]
@@ -76,7 +76,7 @@ def kept(table: list[tuple[int | None, ...]]) -> tuple[dict[int, tuple[Any, ...]
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows)
-def test_every_whole_row_is_sent_once_as_it_stands_and_reports_go_out_in_their_time(
+def test_every_whole_row_is_sent_once_unchanged_and_reports_are_sent_at_their_time(
     tmp_path: Path, kind: str, drawn: list[tuple[Any, ...]]
 ) -> None:
     table = dated(drawn)
@@ -120,9 +120,11 @@ def check_reports(stream: list[tuple[str, int, Any]], good: dict[int, tuple[Any,
     for number, place in places.items():
         before = [times[n] for what, n, _ in stream[:place] if what == "event"]
         after = [times[n] for what, n, _ in stream[place:] if what == "event"]
-        assert number in [n for what, n, _ in stream[:place] if what == "event"], "never before its own event"
-        assert max(before) < due[number], "never after an event that should know of it"
-        assert min(after) > due[number] - DAY_S, "at most a day early"
+        assert number in [n for what, n, _ in stream[:place] if what == "event"], (
+            "a report must not come before its own event"
+        )
+        assert max(before) < due[number], "a report must not come after an event that should see it"
+        assert min(after) > due[number] - DAY_S, "a report may be at most a day early"
         assert stream[place][2]["received_ts"] == datetime.fromtimestamp(
             COMPACT.time.since_ms // 1000 + due[number], tz=_UTC
         ).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -134,7 +136,7 @@ _UTC = datetime.fromisoformat("2018-04-01T00:00:00Z").tzinfo
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, st.integers(1, 13))
-def test_a_row_one_second_too_early_is_named_wherever_it_stands(
+def test_a_row_one_second_too_early_is_named_at_any_place(
     tmp_path: Path, kind: str, drawn: list[tuple[Any, ...]], at: int
 ) -> None:
     table = dated(drawn)

@@ -1,4 +1,4 @@
-"""Tables are read piece by piece, in order, with reports in their time."""
+"""Tables are read piece by piece, in order, with reports at their time."""
 
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_every_row_comes_once_in_order_and_finds_its_way_back(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["0", "h-", f"h-{ROWS}", "h--1", "h-1.0", "h-٣", "x-3", "h-" + "9" * 40])
-def test_an_id_that_was_not_sent_is_not_ours(tmp_path: Path, name: str) -> None:
+def test_an_id_that_was_not_sent_is_foreign(tmp_path: Path, name: str) -> None:
     write_table(tmp_path / "t.parquet", ROWS)
     rows = source(tmp_path / "t.parquet")
     list(rows.chunks())
@@ -76,7 +76,7 @@ def test_without_labels_asked_for_nothing_is_reported(tmp_path: Path) -> None:
     assert not any(chunk.others for chunk in source(tmp_path / "t.parquet", reports=False).chunks())
 
 
-def test_a_table_out_of_order_is_refused_where_it_turns_back(tmp_path: Path) -> None:
+def test_a_table_out_of_order_is_refused_with_the_first_such_row(tmp_path: Path) -> None:
     table = write_table(tmp_path / "t.parquet", 10)
     pa.parquet.write_table(table.take(list(range(9, -1, -1))), tmp_path / "back.parquet")
     with pytest.raises(SourceError, match=r"row 1: earlier than the row before it: sort the table by column 't'"):
@@ -90,7 +90,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         source(tmp_path / "less.parquet")
 
 
-def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"not a table")
     with pytest.raises(SourceError, match="not a table"):
         source(tmp_path / "t.parquet")

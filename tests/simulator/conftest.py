@@ -1,4 +1,4 @@
-"""One small stream, drawn once and read by many tests."""
+"""One small stream, generated once and read by many tests."""
 
 from dataclasses import dataclass
 

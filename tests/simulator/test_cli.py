@@ -1,4 +1,4 @@
-"""`sekisho simulate` writes what the simulator says, to files or to a pipe."""
+"""`sekisho simulate` writes the simulator's items to files or to a pipe."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def test_a_reader_that_goes_away_ends_the_stream_quietly() -> None:
         assert process.stderr.read() == b""
 
 
-def test_options_out_of_range_are_told_and_cost_status_two(capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_out_of_range_are_named_and_end_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--cards", "1"]) == 2
     assert "cards" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):

@@ -1,4 +1,4 @@
-"""Each typology leaves the traces it is known for, and not on every event."""
+"""Each typology leaves its known traces, though not on every event."""
 
 from collections import Counter
 
@@ -41,7 +41,7 @@ def _events(typology: Typology, number: int, severity: float = 0.8) -> list[Auth
 def test_any_episode_is_made_of_valid_events_after_its_start(typology: Typology, number: int, severity: float) -> None:
     rows = _attack(typology, number, severity)
     assert rows.size > 0
-    # A failed one-time password may precede the first purchase by minutes.
+    # A failed one-time password may come minutes before the first purchase.
     assert rows["time_ms"].min() >= _WORLD.config.start_ms - 150_000
     assert (rows["time_ms"] == rows["at_ms"]).all()
     for key, value in _RENDERER.events(rows):
@@ -49,7 +49,7 @@ def test_any_episode_is_made_of_valid_events_after_its_start(typology: Typology,
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_t1_runs_through_the_numbers_of_one_bin_at_one_merchant_and_is_mostly_declined(number: int) -> None:
+def test_t1_tries_the_numbers_of_one_bin_at_one_merchant_and_is_mostly_declined(number: int) -> None:
     events = _events("T1", number)
     assert len(events) > 200
     assert len({(e.merchant.id, e.card.bin) for e in events}) == 1
@@ -57,7 +57,7 @@ def test_t1_runs_through_the_numbers_of_one_bin_at_one_merchant_and_is_mostly_de
     answers = Counter(e.outcome.normalised for e in events)
     assert answers["BAD_PAN"] + answers["BAD_CRED"] > 0.7 * len(events)
     assert answers["APPROVED"] < 0.08 * len(events)
-    # Some runs know their numbers already and go through expiry dates instead.
+    # Some runs use known numbers and try expiry dates instead.
     assert answers["BAD_PAN"] > 0.15 * len(events)
 
 
@@ -86,7 +86,7 @@ def test_t2_tries_many_cards_for_small_sums_from_few_devices() -> None:
     assert any(e.txn.type == "reversal" for e in events)
 
 
-def test_t3_spends_one_card_in_a_burst_and_comes_down_in_price_for_want_of_funds() -> None:
+def test_t3_spends_one_card_in_a_burst_at_falling_amounts_after_funds_declines() -> None:
     ladders = 0
     for number in range(12):
         rows = _attack("T3", number, 0.9)

@@ -1,4 +1,4 @@
-"""Genuine authentications break each rule as often as stated: counted by the rules as written here, from the text."""
+"""Genuine authentications break each rule at its stated rate, counted by rules written here from their texts."""
 
 import json
 import math
@@ -28,11 +28,11 @@ from scoring.profile import ProfileLimits
 _CONFIG = SimulatorConfig(seed=5, days=1, events_per_day=200_000, cards=60_000, merchants=1_500)
 _ROWS = dict.fromkeys(("card", "merchant", "merchant_bin", "bin", "device", "ip", "account", "address"), 1 << 12)
 _SLOPPY, _OTHERS = 5.0, 0.92
-"""How often a shop that is set up wrongly breaks a rule, and any other, where the mean is 1."""
+"""The rate of broken rules at a badly configured shop, and at others, where the mean is 1."""
 _UNLIKELY = 1e-6
 _NEW = ("TDS02", "TDS07", "TDS14", "TDS15", "TDS19")
 _ODD = ("TDS06", "TDS11", "TDS13", "TDS17", "TDS18", "TDS22")
-"""Rules that no feature shows: the decision does."""
+"""Rules that no feature shows; the decision shows them."""
 _CHECKED_NETWORKS = {"visa", "amex"}
 
 Json = dict[str, Any]
@@ -78,7 +78,7 @@ _BREAKS: Final[dict[str, Callable[[Json], bool]]] = {
     "TDS19": lambda e: e["tds"]["trans_status"] in {"N", "U", "R"} and "trans_status_reason" not in e["tds"],
     "TDS22": lambda e: e["pos"]["entry_mode"] in {"02", "05", "07", "90", "91"},
 }
-"""What each rule calls broken, of an authentication."""
+"""The condition by which each rule is broken, for an authentication."""
 
 _OF: Final[dict[str, Callable[[Json], bool]]] = {
     "authentications": lambda e: True,
@@ -90,7 +90,7 @@ _OF: Final[dict[str, Callable[[Json], bool]]] = {
 
 
 def _at_most(count: int, of: int, share: float) -> float:
-    """Return the probability of `count` or fewer among `of` at a share of each (binomial)."""
+    """Return the probability of `count` or fewer among `of`, with the given share of each (binomial)."""
     choose = (math.lgamma(of + 1) - math.lgamma(k + 1) - math.lgamma(of - k + 1) for k in range(count + 1))
     return math.fsum(math.exp(c + k * math.log(share) + (of - k) * math.log1p(-share)) for k, c in enumerate(choose))
 
@@ -119,7 +119,7 @@ def test_the_count_of_a_broken_rule_is_likely_at_its_stated_rate_and_at_no_rate_
     share = lapse.share * float(np.mean([weight for _, weight in among]))
     assert _at_most(broken, len(among), share) > _UNLIKELY, (broken, len(among), share)
     assert _at_most(broken - 1, len(among), share) < 1.0 - _UNLIKELY, (broken, len(among), share)
-    # The sample is large enough to tell: neither no lapse at all nor ten times as many is likely to pass.
+    # the sample is large enough: neither no lapse nor ten times as many would pass
     assert _at_most(0, len(among), share) < _UNLIKELY
     assert _at_most(broken, len(among), 10 * share) < _UNLIKELY
 
@@ -158,7 +158,7 @@ def _shown(feature: dict[str, float]) -> set[str]:
 
 @pytest.mark.parametrize("rule", [*_NEW, *_ODD])
 def test_fraud_against_3d_secure_breaks_a_rule_many_times_as_often(rule: str) -> None:
-    """Else a model would take the lapse of an honest shop for a sign of honesty."""
+    """Otherwise a model would take the lapse of a genuine shop for a sign that a payment is genuine."""
     world = build(SimulatorConfig(seed=3, cards=4_000, merchants=300, quiet_share=0.0))
     renderer = Renderer(world)
     broken = of = 0

@@ -1,4 +1,4 @@
-"""Genuine traffic breaks the rules of 3-D Secure as rarely as stated, and never not at all; fraud keeps its signals."""
+"""Genuine traffic breaks the rules of 3-D Secure at the stated rates, which are above 0; fraud keeps its signals."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _RULES = {
     "TDS04": "tds_refused",
     "TDS20": "tds_missing",
 }
-"""Rules that the core judges, by its feature; the others are read off the event here."""
+"""Rules that the core judges, by their feature; the other rules are judged here from the event."""
 _COUNTED = (*_RULES, "TDS05", "CVV2")
 _BATCH = 2_000
 _decode = msgspec.json.Decoder(Authorization).decode
@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder(Authorization).decode
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Events that break each rule, and how many there are of what it speaks of."""
+    """Events that break each rule, and the number of events that the rule is about."""
 
     broken: Counter[str]
     of: Counter[str]
@@ -64,7 +64,7 @@ def broken_of(event: Authorization) -> set[str]:
 
 
 def count(config: SimulatorConfig) -> dict[bool, Counted]:
-    """Judge a stream by the core's own rules; the key is whether it is fraud."""
+    """Judge a stream by the core's own rules; the key tells whether it is fraud."""
     observer = Observer(Settings(decode=DecodeLimits(), profiles=ProfileLimits(**_ROWS)))
     simulator = Simulator(config)
     merchants = list(simulator.merchants())
@@ -110,7 +110,7 @@ def test_fraud_breaks_the_rules_many_times_as_often(counted: dict[bool, Counted]
 
 
 def test_an_enumeration_is_not_approved_over_a_code_that_does_not_match() -> None:
-    """Its script tries codes: the issuer declines those that it finds wrong."""
+    """Its script tries codes: the issuer declines wrong ones."""
     runs = tuple(Planned(name=f"run-{n}", typology="T1", at_ms=n * 3_600_000, severity=0.9) for n in range(12))
     config = SimulatorConfig(seed=2, days=1, events_per_day=200, cards=500, merchants=80, planned=runs)
     events = [_decode(item.value) for item in Simulator(config).traffic() if item.truth and item.truth.fraud]
@@ -119,7 +119,7 @@ def test_an_enumeration_is_not_approved_over_a_code_that_does_not_match() -> Non
     assert "N" not in approved
 
 
-def test_nobody_tries_again_with_a_verdict_that_failed() -> None:
+def test_a_failed_verdict_is_not_used_again() -> None:
     config = SimulatorConfig(seed=6, days=1, events_per_day=20_000, cards=9_000, merchants=300)
     orders = Counter(
         event.txn.order_ref_hmac
@@ -147,8 +147,8 @@ def _versions(*, start_ms: int) -> Counter[str]:
     return Counter(event.tds.version or "" for event in events if event.tds is not None and event.tds.performed)
 
 
-def test_a_card_stored_after_the_mandate_names_its_registration_where_that_is_how_the_shop_uses_3ds() -> None:
-    """Else every payment with it would count as one without 3-D Secure."""
+def test_a_card_stored_after_the_mandate_names_its_registration_at_shops_with_3ds_on_registration() -> None:
+    """Otherwise every payment with the card would count as one without 3-D Secure."""
     config = SimulatorConfig(seed=9, days=1, events_per_day=4_000, cards=2_000, merchants=200)
     events = [_decode(item.value) for item in Simulator(config).traffic() if item.truth is not None]
     named = [event for event in events if event.credential is not None and event.credential.registration_tds_ref]

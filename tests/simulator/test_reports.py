@@ -1,4 +1,4 @@
-"""What becomes known of fraud: late, incomplete, sometimes wrong, and never before the payment."""
+"""Reports of fraud: late, incomplete, sometimes wrong, and never before the payment."""
 
 import msgspec
 import pytest
@@ -9,7 +9,7 @@ from scoring.contract.label import FraudReport
 
 
 def test_reports_follow_approved_payments_late_and_not_always() -> None:
-    # Fraud enough that the share reported has a standard deviation of a fifth of its bound.
+    # so much fraud that the reported share has a standard deviation of a fifth of its bound
     config = SimulatorConfig(
         seed=4,
         days=40,

@@ -1,4 +1,4 @@
-"""Soak traffic goes on for ever with the same cards and is valid all the way."""
+"""Soak traffic continues without end, with the same cards, and stays valid."""
 
 import itertools
 
@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_batches() -> None:
     assert next(soak_values(10, 200, 3)) != next(soak_values(10, 200, 4))
 
 
-def test_batches_are_full_but_for_the_last() -> None:
+def test_batches_are_full_except_the_last() -> None:
     assert [len(b) for b in soak_values(2_500, 200, 3, batch=1_000)] == [1_000, 1_000, 500]
     assert list(soak_values(0, 200, 3)) == []
 

@@ -1,4 +1,4 @@
-"""Ordinary traffic looks like an acquirer's: its rhythm, its mix, and what it shares with fraud."""
+"""Ordinary traffic resembles an acquirer's: its rhythm, its mix, and its similarities with fraud."""
 
 from collections import Counter, defaultdict
 from datetime import timedelta, timezone
@@ -33,7 +33,7 @@ def test_fraud_is_three_to_five_in_a_thousand_without_enumeration() -> None:
         truth = [item.truth for item in Simulator(config) if item.truth is not None]
         fraud += sum(t.fraud and t.typology != "T1" for t in truth)
         total += len(truth)
-    # Episodes make the share of one stream jump; three together have a standard deviation of a seventh.
+    # Episodes make the share of one stream vary; the share of three together has a standard deviation of a seventh.
     assert 0.0025 < fraud / total < 0.0062
 
 
@@ -72,7 +72,7 @@ def test_the_ecommerce_indicator_agrees_with_status_and_network(drawn: Drawn) ->
         )
         assert event.tds.eci is not None
         eci, agreeing = event.tds.eci.zfill(2), table.get(event.card.network, other)
-        if event.tds.trans_status == "Y" and eci != agreeing:  # one ECI whatever the verdict, or another network's
+        if event.tds.trans_status == "Y" and eci != agreeing:  # one ECI for all verdicts, or another network's
             none, foreign = _NONE.get(event.card.network, "07"), _FOREIGN.get(event.card.network, "00")
             assert eci in {none, foreign}
             fixed += 1
