@@ -1,4 +1,4 @@
-"""A small model for tests: it has learned nothing, but it is a whole bundle that the loader accepts."""
+"""A small model for tests: it predicts little, but it is a complete bundle that the loader accepts."""
 
 from functools import cache
 
@@ -15,7 +15,7 @@ AMOUNT_LOG = 0
 
 @cache
 def bundle_files(trees: int = 12) -> dict[str, bytes]:
-    """Train on noise in which only large amounts are fraud, so that some decisions stand out."""
+    """Train on noise in which only large amounts are fraud, so that some scores are high."""
     rng = np.random.default_rng(7)
     matrix = rng.normal(size=(2_000, len(FEATURES)))
     matrix[:, AMOUNT_LOG] = rng.uniform(3, 16, size=len(matrix))

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A shared machine pauses at random: a deadline would fail a right test.
+# A shared machine pauses at random: a deadline would fail a correct test.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile(os.environ.get("SEKISHO_HYPOTHESIS", "default"))
 
 BROKER_FOLDERS = frozenset({"integration"})
-"""Every test here is of a broker's ground, whatever it carries: none is `unit`."""
+"""Folders whose tests all need a broker, with any marks: none is `unit`."""
 
 UNIT_FOLDERS = frozenset(
     {
@@ -49,13 +49,13 @@ UNIT_FOLDERS = frozenset(
         "worker",
     }
 )
-"""A test here is `unit` unless it carries a mark of `NEEDS`."""
+"""Marks of tests that are not `unit`, although their folder is."""
 
 NEEDS = frozenset({"embedded", "kafka", "monitoring", "wheel"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `unit` what needs no broker, no Prometheus and no clean environment."""
+    """Mark as `unit` every test that needs no broker, no Prometheus and no clean environment."""
     here = Path(__file__).parent
     for item in items:
         if not item.path.is_relative_to(here):

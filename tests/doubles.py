@@ -9,7 +9,7 @@ from streams.transport.batch import Batch
 
 
 class NoTelemetry:
-    """Listen to nothing."""
+    """Ignores all facts."""
 
     def stage(self, name: str, seconds: float) -> None: ...
 

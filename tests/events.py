@@ -1,4 +1,4 @@
-"""Events for tests: one plain authorization, and what a test wants different in it."""
+"""Events for tests: one plain authorization, and the changes of a test."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -42,7 +42,7 @@ def event(**changes: Any) -> dict[str, Any]:
 
 
 def encoded(**changes: Any) -> bytes:
-    """Give the same as bytes."""
+    """Give the same event as bytes."""
     return orjson.dumps(event(**changes))
 
 
@@ -50,7 +50,7 @@ _OF_OUTCOMES = ("event_id", "event_ts", "acquirer", "merchant", "card", "amount"
 
 
 def outcome_of(value: bytes, **changes: Any) -> bytes:
-    """Give the record of the topic of outcomes that says what an event says of its outcome, with fields replaced."""
+    """Give the record for the topic of outcomes with the outcome of an event, with fields replaced."""
     made = orjson.loads(value)
     said = {name: said for name, said in made["outcome"].items() if name != "phase"}
     kept = {name: made[name] for name in _OF_OUTCOMES if name in made}
@@ -58,12 +58,12 @@ def outcome_of(value: bytes, **changes: Any) -> bytes:
 
 
 def request_of(value: bytes) -> bytes:
-    """Give an event as it was before the issuer answered."""
+    """Give the request of an event, as before the issuer's answer."""
     return orjson.dumps(orjson.loads(value) | {"outcome": {"phase": "PRE_AUTH"}})
 
 
 def in_two_phases(values: Sequence[bytes], every: int, behind: int = 4) -> list[bytes]:
-    """Ask about every so many-th event first; its answer, the event itself, comes so many events later."""
+    """Make every n-th event a request first; its answer, the event itself, comes some events later."""
     made: list[bytes] = []
     waiting: list[tuple[int, bytes]] = []
     for number, value in enumerate(values):

@@ -1,1 +1,1 @@
-"""Figures, each measured beside its peer in one run: `make bench` prints them and writes bench.json."""
+"""Figures measured beside those of peers in one run: `make bench` prints them and writes bench.json."""

@@ -1,4 +1,4 @@
-"""`make bench`: measure, print the table beside its bars, write bench.json."""
+"""`make bench`: measure, print the figures beside their bars, write bench.json."""
 
 import argparse
 import asyncio
@@ -27,7 +27,7 @@ MODEL = Path("models/bundles/demo/model.txt")
 
 
 def main() -> None:
-    """Run the benchmark on Apache Kafka where Java and Maven are, else on the embedded broker, and say which."""
+    """Run the benchmark on Apache Kafka if Java and Maven are installed, else on the embedded broker; print which."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=Plan().rounds)
     parser.add_argument("--backlog", type=int, default=Plan().backlog)
@@ -52,7 +52,7 @@ async def measure_all(harness: Harness) -> dict[str, Any]:
     print("throughput: one backlog, every contender in turn", flush=True)
     rates = await harness.throughput(MODEL)
     restored = await restore_rate(harness.folder / "bench-sekisho-0.yaml")
-    print("latency: open loop", flush=True)  # after it: a broker that has just started still compiles its own code
+    print("latency: open loop", flush=True)  # last: a broker that has just started still compiles its code
     latency = await harness.latency()
     return {
         "events_per_second": medians(rates)["sekisho"],

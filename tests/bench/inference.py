@@ -1,4 +1,4 @@
-"""Scoring alone: the compiled forest beside `Booster.predict` on the same rows, and bit-equal to it."""
+"""Scoring alone: the compiled forest beside `Booster.predict` on the same rows, with bit-equal results."""
 
 import time
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Inference:
 
 
 def compare(bundle: Bundle, model_text: str, rows: NDArray[np.float64]) -> Inference:
-    """Time both on `rows` float64[n, F], other rows in every call. Raise AssertionError where one bit differs."""
+    """Time both on `rows` float64[n, F], with other rows in every call. Raise AssertionError if one bit differs."""
     booster = lightgbm.Booster(model_str=model_text)
     compiled = np.empty(len(rows))
     bundle.trees.margins(rows, compiled)

@@ -1,4 +1,4 @@
-"""Open loop: events leave on schedule whatever comes back; latency is from produce to decision readable."""
+"""Open loop: events are sent on schedule, independent of decisions; latency is from produce to decision readable."""
 
 import asyncio
 import gc
@@ -13,7 +13,7 @@ from streams.kafka.sending.append import append
 from tests.bench.harness.kafka_io import PARTITIONS, partition_of
 from tests.brokers.load import stamp_ms
 
-WARM_UP_S = 30.0  # the broker compiles what small requests need: until then it takes twice the time
+WARM_UP_S = 30.0  # the broker compiles the code of small requests first: until then it takes twice the time
 GRACE_S = 5.0
 TICK_S = 0.002
 SIGNATURE = b'"decision_id":"'
@@ -21,7 +21,7 @@ SIGNATURE = b'"decision_id":"'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Latency in milliseconds over `events` measured events, and how late the generator itself was."""
+    """Latency in milliseconds over `events` measured events, and the delay of the generator itself."""
 
     events: int
     lost: int

@@ -1,7 +1,7 @@
-"""The peers: vanilla Faust, plain aiokafka, and the floor that only fetches, parses and produces in batches.
+"""The peers: plain Faust, plain aiokafka, and a floor that only fetches, parses and produces in batches.
 
 Run one as `python -m tests.bench.peers NAME --bootstrap HOST:PORT --source TOPIC --target TOPIC --model FILE`.
-Each runs until it is ended; the harness watches the target topic.
+Each runs until it is ended; the harness measures the target topic.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from tests.bench.same_job import SameJob
 
 DECISION_BYTES = 900
-"""What the floor writes per event: about the size of a decision."""
+"""The output of the floor per event: about the size of a decision."""
 
 
 def vanilla_faust(options: argparse.Namespace) -> None:
-    """Run the agent that Faust's own documentation would have you write."""
+    """Run an agent written as in Faust's own documentation."""
     import faust
 
     app = faust.App(
@@ -59,7 +59,7 @@ async def _clients(options: argparse.Namespace) -> tuple[AIOKafkaConsumer, AIOKa
 
 
 async def plain_aiokafka(options: argparse.Namespace) -> None:
-    """Score event by event in a plain loop, sending each decision without waiting for it."""
+    """Score event by event in a plain loop; send each decision without waiting for it."""
     job = SameJob(options.model)
     consumer, producer = await _clients(options)
     while True:
@@ -72,7 +72,7 @@ async def plain_aiokafka(options: argparse.Namespace) -> None:
 
 
 async def floor(options: argparse.Namespace) -> None:
-    """Fetch, parse with orjson, produce in batches: nothing that is worth having, as fast as this client does it."""
+    """Fetch, parse with orjson, produce in batches: the fastest that this client can be, without any useful work."""
     consumer, producer = await _clients(options)
     filler = b"x" * DECISION_BYTES
     pending: set[asyncio.Future[object]] = set()
@@ -98,7 +98,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--model", type=Path, required=True)
     options = parser.parse_args()
-    sys.argv = sys.argv[:1]  # Faust's worker would read the arguments as its own
+    sys.argv = sys.argv[:1]  # otherwise Faust's worker would read the arguments as its own
     if options.peer == "vanilla-faust":
         vanilla_faust(options)
     else:

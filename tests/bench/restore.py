@@ -1,4 +1,4 @@
-"""How fast profiles come back: the logs that a measured worker left, read into an engine of this process."""
+"""Speed of a restore: the logs that a measured worker left, read into an engine of this process."""
 
 import gc
 import time
@@ -19,7 +19,7 @@ ANY_END = 2**62
 
 
 async def _input(reader: LogReader, tp: TopicPartition, names: Topics) -> Input:
-    """Say that no input waits beyond the last marker of a log: outputs are not scanned, only profiles are read."""
+    """Report no input behind the last marker of a log: outputs are not scanned, only profiles are read."""
     tail = await reader.last(tp, KEY, *(await reader.bounds([tp]))[tp])
     assert tail is not None
     marker = decode(tail.value, tp.topic, PARTITIONS)
@@ -28,7 +28,7 @@ async def _input(reader: LogReader, tp: TopicPartition, names: Topics) -> Input:
 
 
 async def restore_rate(config: Path) -> float:
-    """Restore every partition of the worker that was run with `config`; return records of its logs per second."""
+    """Restore every partition of the worker that ran with `config`; return records of its logs per second."""
     settings = load_settings(config)
     engine = build_engine(settings)
     engine.set_partitions(PARTITIONS)

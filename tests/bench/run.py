@@ -36,7 +36,7 @@ SIGNATURE = b'"event_id":"'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much to measure."""
+    """The size of a run."""
 
     backlog: int = 400_000
     rounds: int = 3
@@ -46,7 +46,7 @@ class Plan:
 
 
 def traffic(n: int, seed: int = SEED) -> Iterator[tuple[bytes, bytes]]:
-    """Give keyed authorizations of about 1 KB, of a fixed population, each with an id of its own."""
+    """Yield keyed authorizations of about 1 KB, of a fixed population, each with its own id."""
     for batch in soak_values(n, POPULATION, seed, lean=True):
         yield from batch
 
@@ -58,7 +58,7 @@ def event_id(value: bytes) -> str:
 
 
 class Harness:
-    """Everything that one run needs: the broker, a folder for configs, the topics made so far."""
+    """Parts of one run: the broker, a folder for configurations, the topics created so far."""
 
     def __init__(self, broker: Broker, folder: Path, plan: Plan) -> None:
         self.bootstrap = broker.bootstrap[0]
@@ -117,7 +117,7 @@ class Harness:
         return Contender(name=peer, command=command, target=f"{name}-decisions")
 
     async def throughput(self, model: Path) -> dict[str, list[float]]:
-        """Drain the same backlog with every contender in turn, `rounds` times; events per second of each."""
+        """Process the same backlog with every contender in turn, `rounds` times; events per second of each."""
         await kafka_io.create_topics(self.bootstrap, [self.source])
         await kafka_io.fill(self.bootstrap, self.source, traffic(self.plan.backlog))
         rates: dict[str, list[float]] = {}
@@ -158,7 +158,7 @@ class Harness:
 
 
 def check_same_enrichment(engine: Engine, values: Sequence[bytes]) -> None:
-    """Hold the peers to the job: their features of the payment equal ours on these events."""
+    """Check that the peers do the job: their features of the payment equal ours on these events."""
     ours = Observer(engine.observer.settings).observe(values, [UNDATED] * len(values)).matrix
     for value, row in zip(values, ours, strict=True):
         event = orjson.loads(value)
@@ -172,5 +172,5 @@ def medians(rates: dict[str, list[float]]) -> dict[str, float]:
 
 
 def median_ratio(rates: dict[str, list[float]], peer: str) -> float:
-    """Give the median over the rounds of our rate by the peer's."""
+    """Give the median over the rounds of our rate divided by the peer's."""
     return median(ours / theirs for ours, theirs in zip(rates["sekisho"], rates[peer], strict=True))

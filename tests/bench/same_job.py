@@ -1,8 +1,8 @@
 """The job that every peer does per event: parse, enrich in Python, predict, answer.
 
-The enrichment is Sekisho's own, written the plain way: the same 3-D Secure verdict, the same merchant look-up, the same
-features of the payment. Of the profiles the peers keep three numbers per entity instead of 110 features over six
-windows, and they have no guard: each ratio is a lower bound of what the whole job would show.
+The enrichment is Sekisho's own, written in plain Python: the same 3-D Secure verdict, the same merchant look-up, the
+same features of the payment. Instead of profiles the peers keep three numbers per entity, not 110 features over six
+windows, and they have no guard. So each ratio is a lower bound for the whole job.
 """
 
 from datetime import datetime
@@ -69,7 +69,7 @@ def verdict(event: dict[str, Any], merchant: dict[str, Any]) -> tuple[int, int, 
 
 
 def liability(event: dict[str, Any], said: int, eci: int) -> int:
-    """Tell who is liable."""
+    """Give the liability."""
     tds, txn, network = event.get("tds") or NOTHING, event["txn"], event["card"]["network"]
     cavv, result = bool(tds.get("cavv_hmac")), (event.get("checks") or NOTHING).get("cavv")
     result = result if network in {"visa", "amex"} else None
@@ -186,7 +186,7 @@ def payment_row(event: dict[str, Any], merchant: dict[str, Any], read: tuple[int
 
 
 class SameJob:
-    """Score one event with `Booster.predict`, as a service written in an afternoon would."""
+    """Score one event with `Booster.predict`, like a simple service."""
 
     def __init__(self, model: Path, threshold: float = 0.5) -> None:
         self._booster = lightgbm.Booster(model_str=model.read_text(), params={"num_threads": 1})

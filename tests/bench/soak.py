@@ -1,6 +1,6 @@
 """Ten million events through one worker: its memory must not grow. `python -m tests.bench.soak [--events N]`.
 
-The population is fixed, so that profiles reach their size early; whatever grows afterwards is a leak.
+The population is fixed, so profiles reach their size early; later growth is a leak.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from tests.brokers import kafka
 from tests.brokers.load import stamp_ms
 
 LEAD_MAX = 150_000
-"""Events that may wait for the worker: the feeder pauses beyond, so that the broker's disk stays small."""
+"""Events that may wait for the worker: beyond that the feeder pauses, to limit the broker's disk."""
 
 STALL_S = 120.0
 WARM_SHARE = 0.2
@@ -31,7 +31,7 @@ SMALL_LOG = {"retention.bytes": str(256 << 20), "segment.bytes": str(64 << 20)}
 
 
 async def feed(bootstrap: str, topic: str, records: Iterator[tuple[bytes, bytes]], gauge: Gauge) -> None:
-    """Produce records in batches, never more than LEAD_MAX ahead of what was decided."""
+    """Produce records in batches, at most LEAD_MAX ahead of the decisions."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks=1, max_batch_size=1 << 19)
     await producer.start()
     batches = [producer.create_batch() for _ in range(PARTITIONS)]
@@ -79,7 +79,7 @@ async def soak(harness: Harness, events: int) -> list[tuple[int, float]]:
                 decided = await watch.read()
                 if samples and decided > samples[-1][0]:
                     moved = time.monotonic()
-                assert time.monotonic() - moved < STALL_S, f"nothing moved for {STALL_S:.0f} s at {decided}"
+                assert time.monotonic() - moved < STALL_S, f"no event was decided for {STALL_S:.0f} s at {decided}"
                 samples.append((decided, resident_mib(service.process.pid)))
             await feeding
     return samples
@@ -94,7 +94,7 @@ def verdict(samples: list[tuple[int, float]], events: int) -> tuple[float, float
 
 
 def main() -> None:
-    """Soak a worker on Apache Kafka and say whether its memory is flat."""
+    """Soak a worker on Apache Kafka and print whether its memory is constant."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=main.__doc__)
     parser.add_argument("--events", type=int, default=10_000_000)
     options = parser.parse_args()

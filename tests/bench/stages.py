@@ -1,4 +1,4 @@
-"""Where the time of an event goes inside the core, stage by stage, without Kafka."""
+"""Time of an event in the core, stage by stage, without Kafka."""
 
 import gc
 import time

@@ -1,7 +1,7 @@
 """A whole table through a worker on Apache Kafka: `python -m tests.bench.table FILE [options of sekisho replay]`.
 
-Starts the broker, makes the topics, runs `sekisho replay --start-worker` and ends with its exit status: 0 only if
-every event was decided exactly once and none was dead-lettered.
+Starts the broker, creates the topics, runs `sekisho replay --start-worker` and ends with its exit status: 0 only if
+every event was decided exactly once and none has a dead letter.
 """
 
 import subprocess
@@ -16,11 +16,11 @@ from tests.brokers import kafka
 
 PARTITIONS = 4
 KEPT_MS = 3650 * 86_400_000
-"""Records carry the times of the table's events; the broker is to keep them whatever their age."""
+"""Records have the times of the table's events; the broker must keep them at any age."""
 
 
 def main() -> int:
-    """Replay the table named first; whatever follows goes to `sekisho replay` as it is."""
+    """Replay the table that the first argument names; the other arguments are passed to `sekisho replay`."""
     if len(sys.argv) < 2:
         print(__doc__)
         return 2

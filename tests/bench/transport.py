@@ -1,7 +1,8 @@
-"""The transport alone: an engine that echoes. `python -m tests.bench.transport [--broker kafka|embedded] [--help]`.
+"""The transport alone, with an engine that echoes: `python -m tests.bench.transport [--broker kafka|embedded]
+[--help]`.
 
 Throughput: a topic is filled first, then one worker reads it and produces every event to `decisions`. Latency: an open
-loop sends one event every 1/rate s, whether or not the last has come back, and a consumer reads the decisions.
+loop sends one event every 1/rate s, whether or not earlier ones are decided, and a consumer reads the decisions.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from tests.brokers.load import load, producer, read, reader
 from tests.brokers.workers import cpu_seconds, terminate, worker_process
 
 EVENT_BYTES = 1_000
-WARM_UP_S = 25.0  # the broker compiles itself meanwhile
+WARM_UP_S = 25.0  # meanwhile the broker compiles its own code
 
 
 async def prepare(broker: Broker, partitions: int) -> WorkerSettings:

@@ -1,4 +1,4 @@
-"""Rights on a test broker: lines of `kafka-acls`, understood here and put into force by the protocol.
+"""Rights on a test broker: lines of `kafka-acls`, parsed here and granted over the protocol.
 
 The tool itself starts a JVM for each line.
 """
@@ -25,7 +25,7 @@ IN_FORCE_S = 30.0
 
 
 class Acl(NamedTuple):
-    """One operation that a principal may do with one resource, in the numbers of the protocol."""
+    """One operation that a principal may do on one resource, in the numbers of the protocol."""
 
     kind: int
     name: str
@@ -35,12 +35,12 @@ class Acl(NamedTuple):
 
     @property
     def binding(self) -> tuple[int, str, int, str, str, int, int]:
-        """Return it as the protocol has it: from every host, allowed."""
+        """Return it in the form of the protocol: allowed, from every host."""
         return (self.kind, self.name, self.pattern, self.principal, "*", self.operation, ALLOW)
 
 
 def parse(line: str) -> list[Acl]:
-    """Read one line of `kafka-acls --add` as the tool does; what it would not take is an error."""
+    """Parse one line of `kafka-acls --add`; a line that the tool would refuse is an error."""
     words = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
     words.add_argument("--bootstrap-server", required=True)
     words.add_argument("--add", action="store_true", required=True)
@@ -61,7 +61,7 @@ def parse(line: str) -> list[Acl]:
 
 
 def put_in_force(broker: Broker, principal: str, lines: Iterable[str]) -> None:
-    """Let a principal do what some lines grant, and nothing else, from the moment that this returns."""
+    """Grant a principal exactly the rights of some lines; they hold once this returns."""
     asyncio.run(_put_in_force(broker, principal, {acl for line in lines for acl in parse(line)}))
 
 
@@ -77,8 +77,8 @@ async def _put_in_force(broker: Broker, principal: str, wanted: Collection[Acl])
         if new:
             await client.send(node, _AsItIs(CreateAclsRequest_v1(new)))
         deadline = time.monotonic() + IN_FORCE_S
-        while await _described(client, node, principal) != set(wanted):  # the authorizer hears of it a moment later
-            assert time.monotonic() < deadline, "the broker did not put the rights in force"
+        while await _described(client, node, principal) != set(wanted):  # the authorizer receives it a moment later
+            assert time.monotonic() < deadline, "the broker did not apply the rights"
             await asyncio.sleep(0.01)
     finally:
         await client.close()
@@ -95,11 +95,11 @@ async def _described(client: AIOKafkaClient, node: int, principal: str) -> set[A
 
 
 class _AsItIs:
-    """A request with many bindings: aiokafka's own have one."""
+    """A request with many bindings; aiokafka's own has one."""
 
     def __init__(self, struct: Any) -> None:
         self._struct = struct
 
     def prepare(self, _: object) -> Any:
-        """Give the request, whatever versions the broker knows: it knows this one."""
+        """Return the request for any versions of the broker: every broker knows this one."""
         return self._struct

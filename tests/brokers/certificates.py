@@ -1,4 +1,4 @@
-"""Certificates for tests, made by the `openssl` command when they are needed; no key is ever committed."""
+"""Certificates for tests, made by the `openssl` command at run time; no key is committed."""
 
 import subprocess
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ KEY_PASSWORD = "of the key"  # noqa: S105 - of keys that live as long as a test
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A certificate and its key, as PEM files; `both` holds one after the other."""
+    """A certificate and its key, as PEM files; `both` is a file with both."""
 
     certificate: Path
     key: Path

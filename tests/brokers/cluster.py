@@ -1,7 +1,7 @@
-"""Three Apache Kafka nodes on loopback, each broker and controller: killed, frozen, started again, and asked who leads.
+"""Three Apache Kafka nodes on loopback, each broker and controller; they can be killed, frozen and started again.
 
-Every topic has three replicas, of which two must be in sync. Clients and followers may be sent to a proxy's ports, so
-that it can hold them up while the controllers still hear of every node.
+Every topic has three replicas, of which two must be in sync. Clients and followers may be directed to a proxy's ports,
+so it can freeze them while the controllers still hear of every node.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from tests.chaos.brokers.ports import steady_ports
 
 NODES = (1, 2, 3)
 JVM = ("-server", "-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""Three nodes share two cores and have little traffic: no compiling and collecting in the background."""
+"""Three nodes share two cores and have little traffic: no background compilation and collection."""
 
 SETTLE_S = 120.0
 LOOK_S = 0.1
 ASK_MS = 1_000
-"""For one node to answer: the next one may not be frozen."""
+"""For one node to answer: a frozen one is skipped for the next."""
 
 PROPERTIES = """
 process.roles=broker,controller
@@ -55,18 +55,18 @@ replica.socket.timeout.ms=5000
 num.network.threads=2
 num.io.threads=2
 """
-"""What is not named is Kafka's default: sessions of 9 s, a follower that is stuck is dropped after 30 s.
+"""Settings that are not named are Kafka's defaults: sessions of 9 s, a stuck follower is dropped after 30 s.
 
-Every partition goes back to its first replica soon after that one is in sync, so that faults know where to strike.
+Every partition returns to its first replica soon after that one is in sync, so the leader is known to tests.
 """
 
 _T = TypeVar("_T")
 
 
 class Cluster:
-    """The nodes by their ids, and ports by node: `client_ports` and `follower_ports` are where a proxy leads to.
+    """The nodes by their ids, and ports by node: a proxy connects to `client_ports` and `follower_ports`.
 
-    `clients_come_to` and `followers_come_to` are the proxies' ports, if there are any. `bootstrap` leads past them.
+    `clients_come_to` and `followers_come_to` are the proxies' ports, if there are any. `bootstrap` is past them.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Cluster:
         self.await_in_sync()
 
     def stop(self) -> None:
-        """End all nodes; whatever is left of their data is not worth an orderly end."""
+        """End all nodes by force: their data is not needed."""
         for server in self.nodes.values():
             if server.runs:
                 server.kill()
@@ -124,17 +124,17 @@ class Cluster:
         return self._ask_until(lambda client: _leader(client, topic, partition))
 
     def group_coordinator(self, group: str) -> int:
-        """Return the node that keeps a group."""
+        """Return the node that coordinates a group."""
         return self._ask_until(lambda client: client.coordinator_lookup(CoordinationType.GROUP, group))
 
     def controller(self) -> int:
-        """Return the node that is the active controller, as the nodes have noted it."""
+        """Return the node that is the active controller, by the nodes' own metadata."""
         states = [orjson.loads((path / "data/__cluster_metadata-0/quorum-state").read_bytes()) for path in self.paths]
         return int(max(states, key=lambda state: (state["leaderEpoch"], state["leaderId"]))["leaderId"])
 
     @property
     def paths(self) -> list[Path]:
-        """List the folders of nodes that run."""
+        """List the folders of running nodes."""
         return [path for node, path in self._folders.items() if self.nodes[node].runs]
 
     def await_in_sync(self) -> None:

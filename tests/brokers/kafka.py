@@ -25,7 +25,7 @@ FORMAT_S = 60
 START_S = 60
 END_S = 10
 
-# The shortest session that a broker accepts by default: a member that was killed is missed soonest.
+# The shortest session that a broker accepts by default, so a killed member is noticed early.
 TEST_TRAITS = type(APACHE_KAFKA)(
     name="apache-kafka-test", idempotent_producer=True, session_timeout_s=6.0, heartbeat_interval_s=1.0
 )
@@ -69,19 +69,19 @@ broker.heartbeat.interval.ms={heartbeat_ms}
 
 
 def missing() -> str | None:
-    """Say in one line why Apache Kafka cannot be had here, or return None."""
+    """Say in one line why Apache Kafka is not available here; None if it is."""
     reason = None if os.environ.get(BOOTSTRAP_VARIABLE) else missing_tools()
     return f"{reason}, or {BOOTSTRAP_VARIABLE}=host:port" if reason else None
 
 
 def missing_tools() -> str | None:
-    """Say in one line why a broker cannot be started here, whatever others there are, or return None."""
+    """Say in one line why no broker can be started here, even if others are available; None if one can."""
     absent = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
     return f"needs {' and '.join(absent)}" if absent else None
 
 
 def jars() -> Path:
-    """Return the folder with Kafka's jars, fetching them once per machine.
+    """Return the folder with Kafka's jars; they are downloaded once per machine.
 
     Raises:
         subprocess.CalledProcessError: Maven failed.
@@ -110,15 +110,15 @@ JVM = (
     "-XX:MaxGCPauseMillis=20",
     "-XX:InitiatingHeapOccupancyPercent=35",
 )
-"""As Kafka's own scripts start it: with less memory it collects all the time, and every client waits."""
+"""As in Kafka's own scripts: with less memory it collects garbage all the time, and every client waits."""
 
 
 class KafkaServer:
-    """One KRaft process on loopback. Its data in `directory` outlive it: started again, it goes on on the same port.
+    """One KRaft process on loopback. Its data in `directory` is kept: started again, it continues on the same port.
 
-    With `proxy_port` it listens a second time, on `inner_port`, and tells whoever comes that way to come to
-    `proxy_port` for everything else: a proxy from there to `inner_port` sees all that its clients do. A broker that
-    was killed serves again when its old session is over, by default Kafka's 9 s.
+    With `proxy_port` it has a second listener on `inner_port`, which advertises `proxy_port`: a proxy from there to
+    `inner_port` sees all requests of its clients. A broker that was killed serves again when its old session is over,
+    by default after Kafka's 9 s.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class KafkaServer:
         properties: str | None = None,
         jvm: Sequence[str] = JVM,
     ) -> None:
-        """Write the configuration: `properties` if given, in place of those of a broker that is alone."""
+        """Write the configuration: `properties` if given, else those of a single broker."""
         self.port = port
         self._directory = directory
         self._java = ["java", *jvm, "-cp", f"{jars()}/*"]
@@ -154,10 +154,10 @@ class KafkaServer:
         )
 
     def format(self, *options: str, cluster: str = "") -> None:
-        """Prepare the storage, once, with more `options` of Kafka's storage tool. Nodes of one cluster share its id.
+        """Format the storage, once, with more `options` of Kafka's storage tool. Nodes of one cluster share its id.
 
         Raises:
-            subprocess.CalledProcessError: the tool failed; what it said is in `output`.
+            subprocess.CalledProcessError: the tool failed; its output is in `output`.
         """
         name = cluster or cluster_id()
         with (self._directory / "output").open("ab") as sink:
@@ -201,7 +201,7 @@ class KafkaServer:
         await_port(self.port, self._process, START_S)
 
     def stop(self) -> None:
-        """End the process in order if it runs; after a while by force."""
+        """End the process in order if it runs; after a deadline by force."""
         if self._process is not None:
             end(self._process)
             self._process = None
@@ -215,16 +215,16 @@ class KafkaServer:
 
     @property
     def runs(self) -> bool:
-        """Tell whether a process is there, frozen or not."""
+        """Tell whether the process exists, frozen or not."""
         return self._process is not None
 
     def freeze(self) -> None:
-        """Hold the process up: its sockets stay open and take what comes, and nothing is answered."""
+        """Freeze the process: its sockets stay open and accept data, and it answers nothing."""
         assert self._process is not None, "the broker does not run"
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen process go on."""
+        """Thaw a frozen process."""
         assert self._process is not None, "the broker does not run"
         self._process.send_signal(signal.SIGCONT)
 
@@ -237,7 +237,7 @@ def cluster_id() -> str:
 
 @contextmanager
 def kafka_broker() -> Iterator[Broker]:
-    """Run Apache Kafka until the context is left, or yield the one that SEKISHO_TEST_KAFKA names."""
+    """Run Apache Kafka until the context ends, or yield the broker that SEKISHO_TEST_KAFKA names."""
     given = os.environ.get(BOOTSTRAP_VARIABLE)
     if given:
         yield Broker(bootstrap=tuple(given.split(",")), profile=TEST_TRAITS)

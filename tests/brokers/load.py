@@ -1,4 +1,4 @@
-"""Producing and reading in bulk, for tests and benchmarks."""
+"""Produce and read in bulk, for tests and benchmarks."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ from streams.kafka.settings import Broker
 BATCH_BYTES = 900_000
 EVENT_TS = b'"event_ts":"'
 KEEP_ALL = {"retention.ms": "-1"}
-"""For topics of events of the past: a record that is stamped with their time is old the moment it is written."""
+"""For topics of past events: a record with their time is old when it is written."""
 
 
 def stamp_ms(value: bytes, otherwise_ms: int) -> int:
-    """Give an authorization its own time as its record's, so that it is on time however old; anything else another."""
+    """Return an authorization's own time, so that it is on time at any age; the present time for other records."""
     start = value.find(EVENT_TS) + len(EVENT_TS)
     if start < len(EVENT_TS):
         return otherwise_ms
@@ -45,9 +45,9 @@ async def producer(broker: Broker) -> AsyncIterator[aiokafka.AIOKafkaProducer]:
 
 
 async def load(broker: Broker, topic: str, partitions: dict[int, Iterable[bytes]]) -> int:
-    """Produce values to the partitions given, in order, and return how many there were once all are acknowledged.
+    """Produce values to the given partitions, in order; return their number once all are acknowledged.
 
-    Authorizations are stamped with their own time: see KEEP_ALL.
+    The record of an authorization has its own time: see KEEP_ALL.
     """
     async with producer(broker) as client:
         return sum(await asyncio.gather(*(_load(client, topic, p, values) for p, values in partitions.items())))
@@ -92,7 +92,7 @@ async def reader(broker: Broker, topic: str, *, wait_ms: int = 100) -> AsyncIter
 
 
 async def read(broker: Broker, topic: str, at_least: int, timeout_s: float = 30.0) -> list[ConsumerRecord]:
-    """Read a topic from its start until it has given `at_least` records and then nothing for a moment.
+    """Read a topic from its start until it has `at_least` records and no more come for a moment.
 
     Raises:
         TimeoutError: it has not within `timeout_s`.
@@ -108,7 +108,7 @@ async def read(broker: Broker, topic: str, at_least: int, timeout_s: float = 30.
 
 
 async def committed(broker: Broker, group: str, topic: str, partitions: Sequence[int]) -> dict[int, int]:
-    """Return the committed offsets of a group; a partition without one is left out."""
+    """Return the committed offsets of a group; partitions without one are left out."""
     async with consumer(broker, group_id=group) as client:
         found = {number: await client.committed(TopicPartition(topic, number)) for number in partitions}
     return {number: offset for number, offset in found.items() if offset is not None}

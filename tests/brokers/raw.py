@@ -1,4 +1,4 @@
-"""Record batches sent as they are, whatever is in them."""
+"""Record batches sent unchanged, with any content."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,13 +10,13 @@ from streams.kafka.settings import Broker
 
 
 class RawBatch:
-    """Be a closed `BatchBuilder` of aiokafka whose bytes are there already."""
+    """A closed `BatchBuilder` of aiokafka over given bytes."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
 
     def append(self, **_: Any) -> None:
-        """Take nothing more."""
+        """Accept no more records."""
 
     def close(self) -> None:
         """Do nothing."""
@@ -31,7 +31,7 @@ class RawBatch:
         return 1
 
     def _set_producer_state(self, *_: Any) -> None:
-        """Leave the header as it is."""
+        """Leave the header unchanged."""
 
     def _build(self) -> bytes:
         return self._raw

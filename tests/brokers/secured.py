@@ -1,7 +1,7 @@
-"""Apache Kafka with logins, TLS and an authorizer: what a client may do is what the tests grant it.
+"""Apache Kafka with logins, TLS and an authorizer: a client has the rights that the test grants.
 
-Five doors on loopback. PLAINTEXT is the tests' own: whoever comes there is a super user. The others ask for a login,
-for TLS, for both, or for a certificate (MUTUAL); who comes there may do what was granted, and nothing by default.
+Five listeners on loopback. Clients of PLAINTEXT are super users, for the tests themselves. The others require a login,
+TLS, both, or a certificate (MUTUAL); their clients have the granted rights, and none by default.
 """
 
 import tempfile
@@ -42,14 +42,14 @@ PROTOCOLS = {"SASL_PLAINTEXT": "SASL_PLAINTEXT", "SASL_SSL": "SASL_SSL", "TLS": 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secured:
-    """A running broker: the port of each door, and the certificates that it was given."""
+    """A running broker: the port of each listener, and its certificates."""
 
     ports: Mapping[str, int]
     authority: Authority
     client: Pair
 
-    def door(self, name: str, *, sasl: Sasl | None = None, tls: Tls | None = None) -> Broker:
-        """Say how to come through a door."""
+    def listener(self, name: str, *, sasl: Sasl | None = None, tls: Tls | None = None) -> Broker:
+        """Give the settings for a listener."""
         return Broker(
             bootstrap=(f"127.0.0.1:{self.ports[name]}",),
             profile=TEST_TRAITS,
@@ -65,13 +65,13 @@ class Secured:
 
     @property
     def as_super(self) -> Broker:
-        """Come as one who may do everything."""
-        return self.door("PLAINTEXT")
+        """Give the settings of a super user."""
+        return self.listener("PLAINTEXT")
 
     @property
     def as_user(self) -> Broker:
-        """Come as USER, whose password is in PASSWORD_VARIABLE."""
-        return self.door("SASL_PLAINTEXT", sasl=LOGIN_OF_USER)
+        """Give the settings of USER, whose password is in PASSWORD_VARIABLE."""
+        return self.listener("SASL_PLAINTEXT", sasl=LOGIN_OF_USER)
 
 
 LOGIN_OF_USER = Sasl(username=USER, password=Secret(env=PASSWORD_VARIABLE))
@@ -79,19 +79,19 @@ LOGIN_OF_USER = Sasl(username=USER, password=Secret(env=PASSWORD_VARIABLE))
 
 @contextmanager
 def secured_broker() -> Iterator[Secured]:
-    """Run Apache Kafka with its doors until the context is left."""
+    """Run Apache Kafka with its listeners until the context ends."""
     with tempfile.TemporaryDirectory(prefix="sekisho-kafka-") as name:
         directory = Path(name)
         authority = Authority(directory)
-        ports = {door: free_port() for door in ("PLAINTEXT", *PROTOCOLS)}
+        ports = {listener: free_port() for listener in ("PLAINTEXT", *PROTOCOLS)}
         server = KafkaServer(directory, port=ports["PLAINTEXT"], controller=(controller := free_port()))
         with (directory / "server.properties").open("a") as properties:
             properties.write(
                 SECURITY.format(
                     port=ports["PLAINTEXT"],
                     controller=controller,
-                    more=",".join(f"{door}://127.0.0.1:{ports[door]}" for door in PROTOCOLS),
-                    protocols=",".join(f"{door}:{protocol}" for door, protocol in PROTOCOLS.items()),
+                    more=",".join(f"{listener}://127.0.0.1:{ports[listener]}" for listener in PROTOCOLS),
+                    protocols=",".join(f"{listener}:{protocol}" for listener, protocol in PROTOCOLS.items()),
                     login=LOGIN,
                     keys=authority.issue("broker").both,
                     trusted=authority.file,

@@ -1,4 +1,4 @@
-"""Topic settings changed under a running deployment, for a while."""
+"""Change topic settings of a running deployment for a while."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-OF_THE_TOPIC = 1  # DescribeConfigs: the source of a setting made for this topic
+OF_THE_TOPIC = 1  # DescribeConfigs: the source of a setting of this topic
 
 
 @contextmanager
 def changed(bootstrap: str, topic: str, settings: Mapping[str, str]) -> Iterator[None]:
-    """Put Kafka's `settings` over those of a topic until the context is left."""
+    """Override settings of a topic with Kafka's `settings` until the context ends."""
     before = asyncio.run(_change(bootstrap, topic, settings))
     try:
         yield
@@ -36,7 +36,7 @@ async def _change(bootstrap: str, topic: str, settings: Mapping[str, str]) -> di
 
 
 async def _replace(bootstrap: str, topic: str, settings: dict[str, str]) -> None:
-    """Make these the settings of a topic, and no others: AlterConfigs knows no single ones."""
+    """Replace all settings of a topic: AlterConfigs cannot set single ones."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

@@ -20,7 +20,7 @@ END_S = 30.0
 def worker_process(
     settings: WorkerSettings, *, module: str = "tests.integration.worker", arguments: tuple[str, ...] = ()
 ) -> Iterator["subprocess.Popen[str]"]:
-    """Run a worker until the context is left; whatever is left of it then is killed. Its log is in `stderr`."""
+    """Run a worker until the context ends; then it is killed if it still runs. Its log is in `stderr`."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, msgspec.json.encode(settings).decode(), *arguments],
         cwd=ROOT,
@@ -38,7 +38,7 @@ def worker_process(
 
 
 def terminate(process: "subprocess.Popen[str]") -> int:
-    """Ask a worker to end and return its exit status."""
+    """Send SIGTERM to a worker and return its exit status."""
     process.send_signal(signal.SIGTERM)
     return process.wait(END_S)
 

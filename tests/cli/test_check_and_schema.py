@@ -1,4 +1,4 @@
-"""`check-config` reads as a worker does; `schema` prints what is shipped."""
+"""`check-config` reads a configuration as a worker does; `schema` prints the shipped schemas."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_the_reference_configuration_is_ok_and_summed_up(capsys: pytest.CaptureF
     assert err.startswith("sekisho check-config: warning: model.bundle_dir is not set: ")
 
 
-def test_a_misspelt_key_is_told_with_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_misspelt_key_is_named_by_its_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("kafka: {bootstrap_server: 'x:1'}\nmodle: {}\n")
     assert main(["check-config", str(file)]) == 2
@@ -29,7 +29,7 @@ def test_a_misspelt_key_is_told_with_its_path(tmp_path: Path, capsys: pytest.Cap
     ]
 
 
-def test_a_file_that_nests_too_deep_is_told_in_one_line_with_its_place(
+def test_a_file_that_nests_too_deep_is_named_in_one_line_with_its_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "config.yaml"
@@ -45,7 +45,7 @@ def test_a_file_that_nests_too_deep_is_told_in_one_line_with_its_place(
         )
 
 
-def test_a_login_in_the_clear_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_login_without_tls_gets_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("kafka: {sasl: {username: u, password: {env: NO_SUCH_VARIABLE}}}\nhttp: {enabled: false}\n")
     assert main(["check-config", str(file)]) == 0
@@ -77,7 +77,7 @@ def test_there_must_be_something_to_check(capsys: pytest.CaptureFixture[str]) ->
     assert "nothing to check" in capsys.readouterr().err
 
 
-def test_a_file_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config", "/no/such/file.yaml"]) == 2
     assert (
         capsys.readouterr().err

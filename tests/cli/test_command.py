@@ -1,4 +1,4 @@
-"""The command reads well, answers quickly and says what is wrong."""
+"""The command: help, speed, and error messages."""
 
 import subprocess
 import sys

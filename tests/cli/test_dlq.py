@@ -1,4 +1,4 @@
-"""What `sekisho dlq` refuses before it asks a broker anything."""
+"""Input that `sekisho dlq` refuses before it connects to a broker."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Secrets and certificates that are not there: the place is named, nothing else."""
+"""Missing secrets and certificates: the message names the place only."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def config(tmp_path: Path) -> Path:
         ("tls: {ca_file: /no/such/ca.pem}", "/no/such/ca.pem: No such file or directory"),
     ],
 )
-def test_what_is_not_there_ends_with_3_and_its_place(
+def test_a_missing_secret_ends_with_3_and_its_place(
     config: Path, security: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config.write_text(f"kafka: {{bootstrap_servers: ['127.0.0.1:1'], {security}}}\n")

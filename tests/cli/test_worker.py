@@ -1,4 +1,4 @@
-"""The whole service from the outside: topics, worker, endpoints, signals, on the embedded broker."""
+"""The whole service from outside: topics, worker, endpoints, signals, on the embedded broker."""
 
 import asyncio
 import http.client
@@ -96,7 +96,7 @@ def until(reached: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(0.02)
 
 
-def test_topics_are_created_once_and_a_difference_is_told(deployment: Deployment) -> None:
+def test_topics_are_created_once_and_a_difference_is_reported(deployment: Deployment) -> None:
     created = deployment.sekisho("topics", "create")
     assert created.returncode == 0, created.stderr
     assert [line.split()[0] for line in created.stdout.splitlines()] == ["created"] * 9
@@ -167,7 +167,7 @@ def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: 
 
 
 async def produce(bootstrap: str, prefix: str) -> None:
-    """Send 200 values: 193 events, three of them again, three broken ones and one with a card number for an id."""
+    """Send 200 values: 193 events, three of them again, three broken ones and one whose id is a card number."""
     number = "4000" + "0000" + "0000" + "0002"
     values = [encoded(event_id=f"e-{i}") for i in range(193)]
     values += [*values[-3:], b"{", b"[]", b"", encoded(event_id=number)]
@@ -178,7 +178,7 @@ async def produce(bootstrap: str, prefix: str) -> None:
 
 
 async def outcome(deployment: Deployment, prefix: str) -> tuple[list[dict[str, object]], int]:
-    """Read the decisions, and how many events the group's commits cover."""
+    """Return the decisions, and the number of events that the group's commits cover."""
     decisions: list[dict[str, object]] = []
     topic = f"{prefix}decisions"
     async with aiokafka.AIOKafkaConsumer(

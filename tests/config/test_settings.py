@@ -1,4 +1,4 @@
-"""A configuration is what it says or an error that says where it is wrong."""
+"""A configuration is read as written, or an error names the place of the fault."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -146,7 +146,7 @@ def test_a_key_unknown_anywhere_is_named_by_its_path(path: str, suffix: str) -> 
     assert str(refusal.value).startswith(f"c: $.{'.'.join([*sections, misspelt])}: unknown key; ")
 
 
-def test_a_broker_profile_goes_by_its_name_or_spelt_out() -> None:
+def test_broker_traits_are_given_by_name_or_in_full() -> None:
     assert read("kafka: {profile: embedded}").kafka.profile == EMBEDDED
     spelt_out = "{name: x, idempotent_producer: true, session_timeout_s: 20, heartbeat_interval_s: 5}"
     assert read(f"kafka: {{profile: {spelt_out}}}").kafka.profile.session_timeout_s == 20
@@ -214,7 +214,7 @@ def test_joined_entities_reach_the_decoder_by_their_place() -> None:
     assert limits.joined == {int(Entity.DEVICE), int(Entity.IP)}
 
 
-def test_a_file_that_is_not_there_is_a_config_error(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_settings(tmp_path / "none.yaml")
 

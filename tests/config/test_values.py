@@ -1,4 +1,4 @@
-"""A configuration that is ok means something: what can match nothing, or cannot be read by eye, is refused."""
+"""A valid configuration has an effect: a value that can match nothing, or has invisible characters, is refused."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_a_rate_of_no_known_currency_is_refused(rates: str, way_out: str) -> Non
     assert refused(f"decode: {{yen_per_unit: {{{rates}}}}}").startswith(f"c: $.decode: yen_per_unit names {way_out}")
 
 
-def test_rates_of_known_currencies_are_taken() -> None:
+def test_rates_of_known_currencies_are_accepted() -> None:
     rates = {"USD": 150.0, "EUR": 160.5, "KWD": 490.0, "KRW": 0.11}
     assert taken(f"decode: {{yen_per_unit: {msgspec.json.encode(rates).decode()}}}").decode.yen_per_unit == rates
 
@@ -80,7 +80,7 @@ def test_a_reference_longer_than_its_field_is_refused() -> None:
 @pytest.mark.parametrize(
     "path", ["$.event_id", "$.ids.rrn", "$.merchant.name", "$.label_id", "$.merchant_id", "$.checklist.attested_by"]
 )
-def test_a_reference_to_a_text_field_of_the_contract_is_taken(path: str) -> None:
+def test_a_reference_to_a_text_field_of_the_contract_is_accepted(path: str) -> None:
     (only,) = taken(f"decode: {{references: [{{path: {path}, digits: 19}}]}}").decode.references
     assert (only.path, only.digits) == (path, 19)
 
@@ -121,7 +121,7 @@ def test_one_text_in_place_of_a_list_is_refused_with_the_way_out() -> None:
     assert told == ("c: $.kafka.bootstrap_servers: expected array, got str; write a list, one item for each: [a, b]")
 
 
-def test_addresses_of_brokers_are_taken_as_they_are() -> None:
+def test_addresses_of_brokers_are_accepted_unchanged() -> None:
     addresses = ("127.0.0.1:9092", "broker-1.internal:9093", "[::1]:1", "kafka_2:65535")
     assert taken(f"kafka: {{bootstrap_servers: {list(addresses)}}}").kafka.bootstrap == addresses
 
@@ -155,7 +155,7 @@ def test_a_key_of_the_policy_that_would_match_no_event_is_refused(tmp_path: Path
     assert str(refusal.value).startswith(f"policy.yaml: {told}")
 
 
-def test_plain_keys_and_notes_of_several_lines_are_taken(tmp_path: Path) -> None:
+def test_plain_keys_and_notes_of_several_lines_are_accepted(tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(
         f"{SCOPES}merchants:\n- {{acquirer: 'acq 1', merchant: 'SHOP 12 \u5408', {THRESHOLDS}}}\n"
@@ -188,7 +188,7 @@ def test_plain_keys_and_notes_of_several_lines_are_taken(tmp_path: Path) -> None
         ('decode: {yen_per_unit: {"USD\\n": 150.0}}', f"$.decode.yen_per_unit: a key {BLANK_AT_AN_END}"),
     ],
 )
-def test_a_text_with_what_no_eye_sees_is_refused_anywhere(text: str, told: str) -> None:
+def test_invisible_characters_are_refused_in_any_text(text: str, told: str) -> None:
     assert refused(text).startswith(f"c: {told}")
 
 
@@ -210,7 +210,7 @@ def patterns(kind: inspect.Type, path: str) -> list[tuple[str, inspect.StrType]]
 
 @pytest.mark.parametrize("root", ["streams.config.settings.Settings", "scoring.policy.policy.Policy"])
 def test_no_pattern_lets_a_line_feed_stand_at_the_end(root: str) -> None:
-    """`$` matches before one."""
+    """`$` also matches before a line feed."""
     module, _, name = root.rpartition(".")
     record = getattr(__import__(module, fromlist=[name]), name)
     found = patterns(inspect.type_info(record), "$")
@@ -224,7 +224,7 @@ REPLACED = {"$.kafka.bootstrap_servers", "$.decode.references"}
 
 
 def test_every_list_whose_default_is_replaced_is_known() -> None:
-    """A new one needs a word of check-config on what it leaves out, or must add to its default."""
+    """A new one needs a message of check-config about what it leaves out, or must add to its default."""
     assert set(lists(Settings(), "$")) == REPLACED
 
 
@@ -259,7 +259,7 @@ def lists(record: msgspec.Struct, path: str) -> list[str]:
         ),
     ],
 )
-def test_a_list_of_references_that_leaves_out_a_default_says_so(
+def test_a_list_of_references_that_leaves_out_a_default_gets_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], references: str, told: list[str]
 ) -> None:
     file = tmp_path / "config.yaml"

@@ -1,4 +1,4 @@
-"""The shipped JSON Schemas and the records say the same, and every example is what it shows."""
+"""The shipped JSON Schemas and the records agree, and every example is valid."""
 
 import json
 from copy import deepcopy
@@ -30,7 +30,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "dead-letter.v1": DeadLetter,
 }
 STRICTER_IN_COLUMNS = {("Merchant", "mcc"), ("Card", "bin"), ("Card", "last4"), ("Amount", "currency")}
-"""What the decoder checks beside the types, so that the schema says more than the record."""
+"""Checks of the decoder beyond the types, so the schema is stricter than the record."""
 
 
 def shipped(folder: str, name: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def shipped(folder: str, name: str) -> dict[str, Any]:
 
 
 def without_words(schema: dict[str, Any]) -> dict[str, Any]:
-    """Drop what only explains, and write a constant as the records' own schema does."""
+    """Remove descriptions, and write a constant as the records' own schema does."""
     bare = {key: value for key, value in schema.items() if key not in {"description", "title"}}
     if "const" in bare:
         bare["enum"] = [bare.pop("const")]
@@ -114,7 +114,7 @@ ODD_VALUES = st.one_of(
 
 
 def without_empty_texts(event: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is empty and may be left out: the decoder reads it so, and a schema has no words for that."""
+    """Remove empty texts of optional fields: the decoder ignores them, and a schema cannot express that."""
     root = shipped("schemas", "auth.event.v1")
 
     def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def test_an_empty_text_is_left_out_where_it_may_be_and_only_there() -> None:
 @example([(("schema_version",), ""), (("card", "bin"), "")])
 @example([(("event_id",), "")])
 @given(st.lists(st.tuples(st.sampled_from(PATHS), ODD_VALUES | st.just(...)), min_size=1, max_size=3))
-def test_what_the_schema_refuses_is_what_the_decoder_refuses(changes: list[tuple[tuple[str, ...], Any]]) -> None:
+def test_the_schema_and_the_decoder_refuse_the_same_events(changes: list[tuple[tuple[str, ...], Any]]) -> None:
     event = deepcopy(EVENT)
     for path, value in changes:
         parent = event

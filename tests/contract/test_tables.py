@@ -22,7 +22,7 @@ def test_a_currency_has_its_number_and_exponent(name: str, number: int, exponent
 
 
 def test_currency_numbers_are_unique_and_none_is_a_metal_or_a_test() -> None:
-    numbers = [number for name, (number, _) in CURRENCIES.items() if name != "ANG"]  # XCG took its number over
+    numbers = [number for name, (number, _) in CURRENCIES.items() if name != "ANG"]  # XCG has taken over its number
     assert len(set(numbers)) == len(numbers)
     assert not set(numbers) & {*range(955, 965), 999}
     assert all(len(name) == 3 and name.isupper() for name in CURRENCIES)

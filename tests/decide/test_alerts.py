@@ -1,4 +1,4 @@
-"""Alerts are few: one case per attack, told apart by what the heaviest reason is about."""
+"""Alerts are few: one case per attack, identified by the entity of the heaviest reason."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_only_bands_from_the_minimum_raise_alerts() -> None:
     assert cases.minimum == Band.STEP_UP
 
 
-def test_open_cases_are_bounded_and_the_least_recently_touched_goes_first() -> None:
+def test_open_cases_are_bounded_and_the_least_recent_is_dropped_first() -> None:
     cases = AlertDesk(AlertRules(), cases_max=2)
     one, two, three = (Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(3))
     cases.admit(one, 0, 1)
@@ -70,17 +70,17 @@ def test_open_cases_are_bounded_and_the_least_recently_touched_goes_first() -> N
     assert cases.admit(two, 3, 1)[1]
 
 
-def test_a_case_that_was_renewed_is_not_the_one_idle_for_longest() -> None:
+def test_a_case_that_was_renewed_is_not_the_least_recent() -> None:
     cases = AlertDesk(AlertRules(), cases_max=2)
     one, two, three = (Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(3))
     cases.admit(one, 0, 1)
     cases.admit(two, 0, 1)
-    assert cases.admit(one, 16 * MINUTE, 1)[1], "its window is over: a new case"
+    assert cases.admit(one, 16 * MINUTE, 1)[1], "its window is over, so this is a new case"
     cases.admit(three, 17 * MINUTE, 1)
     assert not cases.admit(one, 18 * MINUTE, 1)[1]
 
 
-def test_a_bin_burst_is_about_the_merchant_and_bin_whatever_the_card() -> None:
+def test_a_bin_burst_is_about_the_merchant_and_bin_for_any_card() -> None:
     burst = [reason("ENUM_BIN_BURST")]
     first = subject_of(authorization(card={"pan_hmac": token("a")}), burst)
     second = subject_of(authorization(card={"pan_hmac": token("b")}), burst)
@@ -91,7 +91,7 @@ def test_a_bin_burst_is_about_the_merchant_and_bin_whatever_the_card() -> None:
     assert len({first.dedup_key, other_bin.dedup_key, other_acquirer.dedup_key}) == 3
 
 
-def test_a_reason_about_an_entity_that_the_event_does_not_name_falls_to_the_card() -> None:
+def test_a_reason_about_an_entity_that_the_event_does_not_name_is_about_the_card() -> None:
     nameless = authorization()
     assert subject_of(nameless, [reason("VEL_DEVICE_CARDS")]).entity == "CARD"
     assert subject_of(nameless, []).entity == "CARD"

@@ -1,4 +1,4 @@
-"""What a decision and an alert say, field by field, against plain dictionaries."""
+"""The content of a decision and an alert, field by field, against plain dictionaries."""
 
 import json
 from typing import Any
@@ -65,8 +65,8 @@ def authorization(**changes: Any) -> Authorization:
     return msgspec.json.decode(encoded(**changes), type=Authorization)
 
 
-def test_a_decision_says_what_was_decided_on_its_row_and_nothing_of_another() -> None:
-    """Names with quotes and a percent sign, every clock, every band, with reasons and without."""
+def test_a_decision_has_the_values_of_its_own_row() -> None:
+    """Names with quotes and a percent sign, every clock, every band, with and without reasons."""
     rows = 8
     actions = Actions(ALLOW="let", REVIEW="look", STEP_UP="ask", BLOCK="stop 100%")
     encoder = DecisionEncoder(Versions(**VERSIONS), actions)
@@ -137,7 +137,7 @@ def test_a_batch_without_events_gives_no_decisions() -> None:
     assert DecisionEncoder(Versions(**VERSIONS), Actions()).encode(none, 0, 0) == []
 
 
-def test_each_reason_that_does_not_speak_of_the_card_is_one_that_can_be_told() -> None:
+def test_each_reason_that_is_not_about_the_card_is_known() -> None:
     assert set(ENTITIES) <= IDS
     assert sum(entity == "CARD" for _, entity, *_ in SUBJECTS.values()) == len(IDS) - len(ENTITIES)
 
@@ -158,7 +158,7 @@ def test_a_reason_names_what_its_alert_is_about(id_: str) -> None:
 
 
 @pytest.mark.parametrize("id_", ["ENUM_BIN_BURST", "VEL_DEVICE_CARDS", "VEL_IP_CARDS", "VEL_ADDR_CARDS"])
-def test_what_an_event_does_not_name_falls_to_its_card(id_: str) -> None:
+def test_an_alert_about_an_unnamed_entity_is_about_the_card(id_: str) -> None:
     nameless = authorization(card={"bin": None})
     about_the_card = subject_of(nameless, [])
     assert (about_the_card.type, about_the_card.entity) == ("TXN", "CARD")
@@ -166,7 +166,7 @@ def test_what_an_event_does_not_name_falls_to_its_card(id_: str) -> None:
 
 
 def test_keys_and_ids_are_the_same_in_every_release() -> None:
-    """Topics are compacted by them, and an alert that is made again after a restart must be known by its id."""
+    """They are keys of compacted topics, and an alert that is made again after a restart must have the same id."""
     event = authorization(card={"pan_hmac": "card"})
     subject = subject_of(event, [reason("ENUM_BIN_BURST")])
     assert subject.dedup_key == "INCIDENT:MERCHANT_BIN:dd68bf1e6119fa5f247d20fe"
@@ -183,7 +183,7 @@ def alert(event: Authorization, subject: Subject, band: int, **decision: Any) ->
     return shown
 
 
-def test_an_alert_says_what_its_case_its_event_and_its_decision_say() -> None:
+def test_an_alert_has_the_values_of_its_case_its_event_and_its_decision() -> None:
     desk, event = AlertDesk(AlertRules()), authorization(**NAMED, event_id="e-9")
     subject = subject_of(event, [reason("VEL_IP_CARDS")])
     ids = set()

@@ -1,4 +1,4 @@
-"""The desk against plain lists: events in any order, and a restart that knows of it only what was published."""
+"""The desk against plain lists: events in any order, and a restart that knows only the published alerts."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ CARD = Subject(type="TXN", entity="CARD", dedup_key="TXN:CARD:1")
 ATTACK = Subject(type="INCIDENT", entity="DEVICE", dedup_key="INCIDENT:DEVICE:1")
 
 Events = list[tuple[int, int]]
-"""Time and band of each, in the order in which they come."""
+"""Time and band of each event, in the order of arrival."""
 
 EVERY_SECOND_ONE_LATE = [(20 * MINUTE + n * 1_000 - n % 2 * 16 * MINUTE, 1) for n in range(60)]
 
@@ -34,7 +34,7 @@ events = st.lists(
 
 
 def plain(stream: Events, subject: Subject) -> list[tuple[bool, int, int, int]]:
-    """Say of each event whether it fires, and how its case stands then: begin, end and number."""
+    """Give for each event whether it raises an alert, and its case then: begin, end and number."""
     case: Events = []
     found = []
     for at, band in stream:
@@ -57,7 +57,7 @@ def published(subject: Subject, begin: int, end: int, count: int, band: int) -> 
 
 
 def admit(desk: AlertDesk, subject: Subject, stream: Iterable[tuple[int, int]], log: list[bytes]) -> list[bool]:
-    """Admit events and append the alerts of those that fire to a log."""
+    """Admit events and append their alerts to a log."""
     fired = []
     for at, band in stream:
         case, fires = desk.admit(subject, at, band)
@@ -119,7 +119,7 @@ def test_a_restart_knows_an_incident_by_its_last_alert() -> None:
     assert restarted.admit(ATTACK, 72 * MINUTE, Band.REVIEW)[1]
 
 
-def test_what_is_known_of_an_open_case_is_not_undone_by_an_older_alert() -> None:
+def test_an_older_alert_does_not_change_an_open_case() -> None:
     desk = AlertDesk(RULES)
     desk.admit(CARD, 0, Band.REVIEW)
     desk.admit(CARD, MINUTE, Band.BLOCK)
@@ -145,7 +145,7 @@ def test_what_is_known_of_an_open_case_is_not_undone_by_an_older_alert() -> None
         published(CARD, 0, 0, 1, Band.BLOCK)[:-1],
     ],
 )
-def test_what_is_no_alert_is_said_to_be_none_and_changes_nothing(value: bytes) -> None:
+def test_a_record_that_is_no_alert_is_reported_and_changes_nothing(value: bytes) -> None:
     desk = AlertDesk(RULES)
     assert desk.restore_case(published(CARD, 0, 0, 1, Band.BLOCK))
     assert not desk.restore_case(value)
@@ -160,7 +160,7 @@ def test_the_time_to_look_back_covers_the_window_and_how_far_a_record_may_be_fro
 
 @settings(max_examples=60)
 @given(st.permutations(range(12)), st.integers(1, 5))
-def test_of_more_alerts_than_cases_may_be_open_the_latest_are_recalled(order: Sequence[int], cases_max: int) -> None:
+def test_of_more_alerts_than_open_cases_allowed_the_latest_are_restored(order: Sequence[int], cases_max: int) -> None:
     desk = AlertDesk(RULES, cases_max=cases_max)
     subjects = [Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(12)]
     for n in order:
@@ -171,7 +171,7 @@ def test_of_more_alerts_than_cases_may_be_open_the_latest_are_recalled(order: Se
 
 
 def test_an_alert_that_rises_after_a_restart_has_the_number_it_would_have_had() -> None:
-    """The number is part of the alert's id: one that is made again must have the id it had."""
+    """The number is part of the alert's id, so an alert that is made again must have the same number."""
     first, second = published(CARD, 0, 0, 1, Band.REVIEW), published(CARD, 0, 5, 3, Band.STEP_UP)
     for known, serials in (
         ((first,), (0, 1)),
@@ -185,7 +185,7 @@ def test_an_alert_that_rises_after_a_restart_has_the_number_it_would_have_had() 
         assert (before, desk.admit(CARD, 7, Band.BLOCK)[0].serial) == serials
 
 
-def test_after_a_restart_the_case_that_nothing_touched_since_is_dropped_first_whatever_its_time() -> None:
+def test_after_a_restart_the_least_recent_case_is_dropped_first_whatever_its_time() -> None:
     one, two, three = (Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(3))
     desk = AlertDesk(RULES, cases_max=2)
     desk.restore_case(published(one, 100, 100, 1, Band.REVIEW))

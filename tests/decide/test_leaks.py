@@ -1,4 +1,4 @@
-"""SYSTEM alerts of one desk: which are raised, within which bounds, and what they say."""
+"""SYSTEM alerts of one desk: which are raised, their limits, and their content."""
 
 import json
 
@@ -24,7 +24,7 @@ def told(desk: LeakDesk, acquirer: str, finding: Finding, event_ms: int) -> Find
     return leak.finding if leak else None
 
 
-def test_a_field_is_told_again_only_after_the_window_of_its_acquirer_path_and_kind() -> None:
+def test_a_field_has_another_alert_only_after_the_window_of_its_acquirer_path_and_kind() -> None:
     desk = LeakDesk(RULES)
     security_code = Finding("$.f1", "SENSITIVE_CVV")
     assert told(desk, "a", field(1), 0) == field(1)
@@ -35,7 +35,7 @@ def test_a_field_is_told_again_only_after_the_window_of_its_acquirer_path_and_ki
     assert told(desk, "a", field(1), 15 * MINUTE + 1) == field(1)
 
 
-def test_within_a_window_an_acquirer_has_so_many_fields_and_one_alert_for_the_rest() -> None:
+def test_within_a_window_an_acquirer_has_a_limit_of_fields_and_one_alert_for_the_others() -> None:
     desk = LeakDesk(RULES)
     assert FIELDS_MAX == 64
     assert [told(desk, "a", field(n), 0) for n in range(64)] == [field(n) for n in range(64)]
@@ -44,19 +44,19 @@ def test_within_a_window_an_acquirer_has_so_many_fields_and_one_alert_for_the_re
     assert told(desk, "b", field(0), 0) == field(0)
     later = 15 * MINUTE + 1
     assert [told(desk, "a", field(100 + n), later) for n in range(64)] == [field(100 + n) for n in range(64)]
-    assert told(desk, "a", field(200), later + MINUTE) is None, "the alert for the rest is open"
+    assert told(desk, "a", field(200), later + MINUTE) is None, "the alert for the other fields is open"
     assert told(desk, "a", field(201), 2 * later - 1) == OTHERS
     assert told(desk, "a", field(300), 2 * later) == field(300)
 
 
 @pytest.mark.parametrize("others", [1_023, 1_024])
-def test_so_many_acquirers_are_counted_and_the_one_idle_for_longest_is_forgotten_first(others: int) -> None:
+def test_the_number_of_acquirers_is_bounded_and_the_least_recent_is_dropped_first(others: int) -> None:
     assert ACQUIRERS_MAX == 1_024
     desk = LeakDesk(RULES)
     for n in range(FIELDS_MAX - 1):
         told(desk, "a", field(n), 0)
     told(desk, "idle", field(0), 0)
-    assert told(desk, "a", field(63), 0) == field(63), "no longer idle"
+    assert told(desk, "a", field(63), 0) == field(63), "it is no longer the least recent"
     for n in range(others - 1):
         assert told(desk, f"other-{n}", field(0), 0) == field(0)
     assert told(desk, "a", field(64), 0) == OTHERS
@@ -73,7 +73,7 @@ def test_two_thousand_open_cases_are_known() -> None:
 
 
 @pytest.mark.parametrize("band", range(4))
-def test_an_alert_says_where_what_came_in_and_when(band: int) -> None:
+def test_an_alert_names_the_place_the_kind_and_the_time(band: int) -> None:
     desk = LeakDesk(RULES)
     leak = desk.admit("acq", Finding("$.ext.cvv", "SENSITIVE_CVV"), 17)
     assert leak
@@ -109,7 +109,7 @@ def test_no_other_value_is_such_an_alert(value: bytes) -> None:
     assert not is_leak(value)
 
 
-def test_what_was_published_is_not_told_again_by_the_next_worker() -> None:
+def test_a_published_alert_is_not_raised_again_by_the_next_worker() -> None:
     leak = LeakDesk(RULES).admit("acq", field(1), 17)
     assert leak
     _, value = encode_leak(leak, (b"e", b"acq", b"card", b"m"), 0, None, {})

@@ -1,4 +1,4 @@
-"""An acquirer that asks before the issuer answers: one decision for the request, and the answer moves profiles."""
+"""An acquirer that asks before the issuer answers: one decision for the request; the answer updates profiles."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_a_request_its_answer_and_the_next_payment() -> None:
     adds_up(outputs)
 
 
-def test_a_card_and_a_merchant_that_were_only_asked_about_have_no_rates() -> None:
+def test_a_card_and_a_merchant_with_requests_only_have_no_rates() -> None:
     now = features(*(asked(f"e-{n}") for n in range(5)), encoded(event_id="e-9"))
     rates = ["card_approval_rate_24h", "merchant_approval_rate_1h", "merchant_risk_rate_24h", "merchant_cred_rate_1h"]
     assert np.isnan([now[name] for name in (*rates, "merchant_bin_approval_rate_1h", "bin_cred_rate_1h")]).all()
@@ -64,14 +64,14 @@ def test_an_answer_counts_by_the_class_of_its_code(code: str) -> None:
     assert in_two["card_approval_rate_24h"] == float(code == "00")
 
 
-def test_what_a_request_claims_of_an_outcome_is_no_outcome() -> None:
-    """A switch that has no answer yet may fill its fields all the same."""
+def test_the_outcome_in_a_request_is_ignored() -> None:
+    """A switch without an answer may still fill the fields of one."""
     claims = encoded(outcome={"phase": "PRE_AUTH", "approved": False, "response_code": "05"})
     assert np.isnan(features(claims, encoded(event_id="e-2"))["card_approval_rate_24h"])
     assert features(claims, answered(), encoded(event_id="e-2"))["card_approval_rate_24h"] == 1.0
 
 
-def test_an_answer_that_does_not_say_how_is_a_repeat() -> None:
+def test_an_answer_without_an_outcome_is_a_repeat() -> None:
     silent = answered(outcome={"phase": "POST_AUTH", "approved": None, "response_code": None})
     outputs = score(new_engine(), [asked(), silent, answered()])
     assert (outputs.tally.repeats, outputs.tally.answers, len(outputs.decisions)) == (1, {"COUNTED": 1}, 1)
@@ -96,7 +96,7 @@ def test_an_answer_raises_no_alert_and_suppresses_none() -> None:
 @settings(max_examples=10)
 @given(cut=st.integers(0, 120), known=st.booleans())
 def test_a_restart_between_requests_and_answers_decides_nothing_twice(cut: int, known: bool) -> None:
-    """The events since the marker once more, with or without the decisions that came out before the crash."""
+    """The events since the marker again, with or without the decisions that were published before the crash."""
     stream = in_two_phases(TRAFFIC[:100], every=2, behind=7)
     whole = score(new_engine(), stream)
     engine = new_engine()

@@ -1,4 +1,4 @@
-"""The engine tells how many cards turn up in two partitions, and nothing of them; decisions do not know of it."""
+"""The engine reports how many cards came in two partitions, and nothing else about them; decisions do not change."""
 
 import dataclasses
 
@@ -57,7 +57,7 @@ def test_the_same_cards_in_one_partition_are_no_conflict() -> None:
     assert [outputs.tally.card_conflicts for outputs in wrongly_keyed(alone)] == [0, 0, 0]
 
 
-def test_no_byte_of_an_output_and_no_other_count_depends_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conflicts_change_no_byte_of_an_output_and_no_other_count(monkeypatch: pytest.MonkeyPatch) -> None:
     watching = wrongly_keyed(spread_engine())
     monkeypatch.setattr(Sightings, "observe", lambda *_: 0)
     blind = wrongly_keyed(spread_engine())
@@ -67,7 +67,7 @@ def test_no_byte_of_an_output_and_no_other_count_depends_on_it(monkeypatch: pyte
         assert plain == unseen
 
 
-def test_a_restart_reports_what_is_new_and_nothing_twice() -> None:
+def test_a_restart_reports_new_conflicts_and_none_twice() -> None:
     engine, again = spread_engine(), spread_engine()
     score(engine, FIRST)
     conflicts = score(engine, SECOND[: CARDS // 2], partition=1).tally.card_conflicts

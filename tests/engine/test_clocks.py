@@ -1,4 +1,6 @@
-"""An event is judged by its record's time: late and early ones move nothing, disordered ones count in their bucket."""
+"""An event is judged by its record's time: late and early ones move no window, those out of order count in their
+bucket.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -98,7 +100,7 @@ def test_without_a_timestamp_every_event_is_on_time_and_the_record_reads_as_unkn
 
 
 @given(st.integers(-DAY_MS - 3, 5 * MINUTE_MS + 3) | st.integers(-(2**50), 2**50), st.integers(-1, 2**50))
-def test_the_verdict_is_the_difference_and_nothing_else(ahead_ms: int, record_ms: int) -> None:
+def test_the_verdict_depends_only_on_the_difference(ahead_ms: int, record_ms: int) -> None:
     (clock,) = judge(np.array([record_ms + ahead_ms]), np.array([record_ms]))
     if record_ms < 0 or -BEHIND_MAX_MS <= ahead_ms <= AHEAD_MAX_MS:
         assert clock == Clock.ON_TIME
@@ -127,7 +129,7 @@ def test_an_event_out_of_order_is_flagged_and_counts_in_its_own_bucket() -> None
     values = [value(f"e-{n}", RECORD_MS + time) for n, time in enumerate(times)]
     observed = observer.observe(values, [RECORD_MS + 41 * MINUTE_MS] * 5)
     assert [Clock(clock).name for clock in observed.clocks] == ["ON_TIME", "ON_TIME", *["OUT_OF_ORDER"] * 2, "ON_TIME"]
-    assert observed.matrix[:, ATTEMPTS_10M].tolist()[4] == 1  # the one a minute before, not the two of the past
+    assert observed.matrix[:, ATTEMPTS_10M].tolist()[4] == 1  # the one of a minute before, not the two of the past
     assert observed.matrix[:, ATTEMPTS_1H].tolist()[4] == 4
 
 
@@ -141,13 +143,13 @@ def test_order_is_that_of_whole_seconds_and_of_one_card() -> None:
     assert outputs.tally.clocks == {"ON_TIME": 3, "OUT_OF_ORDER": 1}
 
 
-def test_an_early_event_makes_nobody_else_out_of_order() -> None:
+def test_an_early_event_puts_no_other_event_out_of_order() -> None:
     values = [value("early", RECORD_MS + DAY_MS), value("e-1", RECORD_MS), value("e-2", RECORD_MS + 1_000)]
     made = decisions(score(new_engine(), values, [RECORD_MS] * 3))
     assert [decision.clock for decision in made] == ["EARLY", "ON_TIME", "ON_TIME"]
 
 
-def test_a_repeat_is_counted_as_nothing_but_a_repeat() -> None:
+def test_a_repeat_is_counted_only_as_a_repeat() -> None:
     values = [value("e-1", RECORD_MS), value("e-2", RECORD_MS + 5_000), value("e-1", RECORD_MS)]
     outputs = score(new_engine(), values, [RECORD_MS] * 3)
     assert (len(outputs.decisions), outputs.repeats, outputs.tally.repeats) == (2, 1, 1)
@@ -171,13 +173,13 @@ def test_the_cut_into_batches_changes_no_verdict(offsets: list[tuple[int, int, i
     assert [made for piece in pieces for made in piece] == whole
 
 
-def test_a_decision_says_it_right_after_its_status() -> None:
+def test_a_decision_has_the_clock_after_its_status() -> None:
     ((_, made),) = score(new_engine(), [value("e-1", RECORD_MS + DAY_MS)], [RECORD_MS]).decisions
     assert b',"status":"SCORED_TIME_SUSPECT","clock":"EARLY","score":' in made
     assert "clock" not in orjson.loads(made)["times"]
 
 
-def test_training_leaves_out_what_live_scoring_did_not_trust() -> None:
+def test_training_leaves_out_events_that_live_scoring_did_not_trust() -> None:
     times = [0, DAY_MS, -2 * DAY_MS, 5_000, 1_000]
     records = [
         Record("authorizations", b"k", value(f"e-{n}", RECORD_MS + time), RECORD_MS + n) for n, time in enumerate(times)

@@ -1,4 +1,4 @@
-"""The engine answers every authorization exactly once, the same however the stream is cut."""
+"""The engine answers every authorization exactly once, the same for any cut into batches."""
 
 import itertools
 import json
@@ -80,7 +80,7 @@ def test_values_in_are_decisions_and_dead_letters_and_repeats() -> None:
     assert sum(outputs.tally.bands.values()) == 2
 
 
-def test_a_repeat_ends_a_row_of_dead_letters() -> None:
+def test_a_repeat_ends_a_series_of_dead_letters() -> None:
     outputs = score(new_engine(), [encoded(), b"{", b"{", encoded(), b"{", b"{", b"{"])
     assert outputs.repeats == 1
     assert outputs.tally.letter_runs == LetterRuns(leading=0, trailing=3, longest=3)
@@ -174,7 +174,7 @@ def test_the_same_card_again_is_suppressed_and_counted() -> None:
     assert outputs.tally.alerts_suppressed >= 3
 
 
-def test_a_merchant_record_shows_in_the_decision_and_a_tombstone_takes_it_away() -> None:
+def test_a_merchant_record_shows_in_the_decision_and_a_tombstone_removes_it() -> None:
     engine = new_engine()
     record = {
         "acquirer_id": "acq-1",
@@ -202,7 +202,7 @@ def test_a_refused_merchant_record_is_a_dead_letter_and_changes_nothing() -> Non
     assert len(engine.observer.merchants) == 0
 
 
-def test_a_refused_merchant_record_can_be_judged_again_without_being_taken() -> None:
+def test_a_refused_merchant_record_can_be_judged_again_without_being_stored() -> None:
     engine = new_engine()
     keys = [b"acq-1/m-0", b"acq-1/other", b"acq-1/another"]
     records = [b'{"acquirer_id":"acq-1","merchant_id":"m-0"}', b"{", b"{"]
@@ -262,7 +262,7 @@ def test_a_fraud_report_is_seen_by_what_comes_after_its_receipt_only() -> None:
     assert (before, after) == (0.0, 1.0)
 
 
-def test_reports_that_clear_a_payment_count_against_nobody() -> None:
+def test_reports_that_clear_a_payment_count_as_no_fraud() -> None:
     from scoring.features.all import FEATURES
 
     column = [feature.name for feature in FEATURES].index("card_reports_30d")
@@ -277,7 +277,7 @@ def test_reports_that_clear_a_payment_count_against_nobody() -> None:
     assert observed.matrix[0, column] == 0.0
 
 
-def test_an_empty_batch_is_nothing() -> None:
+def test_an_empty_batch_has_no_outputs() -> None:
     outputs = score(new_engine(), [])
     assert outputs == Outputs(tally=outputs.tally)
     assert outputs.tally.events == 0

@@ -1,4 +1,4 @@
-"""Sensitive data in a field that no output carries: the event is decided, one SYSTEM alert says where it comes in."""
+"""Sensitive data in a field that no output carries: the event is decided, and one SYSTEM alert names the field."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +54,7 @@ def leaves(made: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 def test_outputs_carry_the_texts_of_these_fields_and_no_other() -> None:
-    """A marker in every text of the contract that may be any: which of them come out, in decisions and in alerts."""
+    """Put a marker into every free text of the contract, and find the ones that decisions and alerts carry."""
     markers: dict[str, tuple[str, ...]] = {}
     made = json.loads(json.dumps(FULL))
     for number, path in enumerate(leaves(FULL)):
@@ -108,7 +108,7 @@ FREE = 8  # places whose text no output carries
 
 
 @pytest.mark.parametrize("guard", ["strip", "refuse"])
-def test_nothing_sensitive_comes_out_however_it_is_spelt(guard: GuardMode, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_sensitive_data_is_published_in_any_spelling(guard: GuardMode, capfd: pytest.CaptureFixture[str]) -> None:
     engine, made = new_engine(guard, ALL_ALERT), list(spellings())
     assert len(made) > 8_400
     for start in range(0, len(made), 480):
@@ -151,7 +151,7 @@ STREAM = [
 ]
 
 
-def test_each_field_of_an_acquirer_is_told_once_within_the_window() -> None:
+def test_each_field_of_an_acquirer_has_one_alert_within_the_window() -> None:
     engine = new_engine()
     outputs = score(engine, STREAM)
     found = [(a.event_id, a.acquirer_id, a.sensitive.path, a.sensitive.kind) for a in leaks(outputs) if a.sensitive]
@@ -159,7 +159,7 @@ def test_each_field_of_an_acquirer_is_told_once_within_the_window() -> None:
         ("a", "acq-1", "$.note", "PAN"),
         ("b", "acq-1", "$.ext.cvv", "CVV"),
         ("c", "acq-2", "$.note", "PAN"),
-        ("g", "acq-1", "$.note", "PAN"),  # more than 15 minutes after a
+        ("g", "acq-1", "$.note", "PAN"),  # more than 15 minutes after the first
     ]
     assert len({alert.alert_id for alert in leaks(outputs)}) == 4
     assert outputs.tally.alerts["SYSTEM", "HIGH"] == 4
@@ -176,7 +176,7 @@ def test_the_decision_is_that_of_the_event_without_the_field() -> None:
 
 @pytest.mark.parametrize("cut", range(1, len(STREAM)))
 def test_a_restart_raises_no_alert_again_and_loses_none(cut: int) -> None:
-    """What was published by a worker that died, and recalled or found behind the marker, is known to the next."""
+    """The next worker knows what a dead worker published: restored from alerts, or found behind the marker."""
     whole = [alert.alert_id for alert in leaks(score(new_engine(), STREAM))]
     dead = leaks(score(new_engine(), STREAM[:cut]))
     published = [msgspec.json.encode(alert) for alert in dead]
@@ -188,9 +188,9 @@ def test_a_restart_raises_no_alert_again_and_loses_none(cut: int) -> None:
     assert ids | {alert.alert_id for alert in rest} == set(whole)
     behind = new_engine()
     assert behind.restore_cases(published) == 0
-    after = leaks(score(behind, STREAM[cut:], first=cut))  # all that was published stands before the marker
+    after = leaks(score(behind, STREAM[cut:], first=cut))  # everything published is before the marker
     assert {alert.alert_id for alert in after} == set(whole) - ids
-    took_over = leaks(score(new_engine(), STREAM, emitted=Emitted(leaks=ids)))  # without recall: from the marker on
+    took_over = leaks(score(new_engine(), STREAM, emitted=Emitted(leaks=ids)))  # without restored alerts
     assert {alert.alert_id for alert in took_over} == set(whole) - ids
 
 
@@ -219,7 +219,7 @@ def test_invented_names_of_fields_raise_a_bounded_number_of_alerts() -> None:
     assert paths[-1] == OTHER_FIELDS
 
 
-def test_refusing_raises_no_alert_and_reports_count_what_was_taken_out() -> None:
+def test_a_refusal_raises_no_alert_and_removed_data_of_reports_is_counted() -> None:
     refused = score(new_engine("refuse"), STREAM)
     assert (len(refused.decisions), len(refused.dead_letters), leaks(refused)) == (1, 8, [])
     report = {"label_id": "l", "event_id": "e", "acquirer_id": "a", "merchant_id": "m", "pan_hmac": "p", "note": PAN}

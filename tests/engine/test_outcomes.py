@@ -1,4 +1,4 @@
-"""Outcomes of their own topic through the engine: nothing is decided on them, and requests after them are decided."""
+"""Outcomes of their own topic through the engine: they are not decided, and later requests are."""
 
 import msgspec
 import numpy as np
@@ -33,7 +33,7 @@ def features(engine: Engine, *values: bytes) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("code", ["00", "51", "59", "82", "91"])
-def test_an_outcome_leaves_what_the_answer_among_the_events_leaves(code: str) -> None:
+def test_an_outcome_has_the_same_effect_as_an_answer_among_the_events(code: str) -> None:
     said = {"phase": "POST_AUTH", "approved": None, "response_code": code}
     answer = answered(outcome=said, **KEYS)
     among, apart = new_engine(), new_engine()
@@ -68,7 +68,7 @@ def test_an_outcome_that_never_comes_leaves_an_attempt_that_no_rate_counts() -> 
     assert (now["card_attempts_1h"], now["card_approval_rate_24h"], now["merchant_approval_rate_1h"]) == (3, 1, 1)
 
 
-def test_an_outcome_whose_code_no_list_holds_is_counted_and_says_nothing() -> None:
+def test_an_outcome_with_an_unlisted_code_is_counted_and_updates_nothing() -> None:
     engine = new_engine()
     score(engine, [asked()])
     tally = take(engine, outcome_of(answered(outcome={"approved": None, "response_code": "ZZ"}))).tally
@@ -84,7 +84,7 @@ def test_an_outcome_whose_time_is_not_trusted_moves_nothing() -> None:
     assert np.isnan(features(engine, encoded(event_id="e-2"))["card_approval_rate_24h"])
 
 
-def test_refused_outcomes_are_buried_once_by_place_and_reason() -> None:
+def test_refused_outcomes_get_one_dead_letter_with_place_and_reason() -> None:
     engine = new_engine()
     values = [outcome_of(encoded()), b"{", outcome_of(encoded(event_id=PAN)), outcome_of(encoded(), note=PAN)]
     outputs = take(engine, *values, first=7, emitted=Emitted(dead_letters=frozenset({8})))
@@ -99,8 +99,8 @@ def test_refused_outcomes_are_buried_once_by_place_and_reason() -> None:
 
 @settings(max_examples=10)
 @given(st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=40), st.integers(1, 60))
-def test_every_request_is_decided_wherever_its_outcome_comes(places: list[tuple[int, bool]], cut: int) -> None:
-    """Whatever the order of the topics and the cut into batches; each outcome counts once."""
+def test_every_request_is_decided_for_any_place_of_its_outcome(places: list[tuple[int, bool]], cut: int) -> None:
+    """In any order of the topics and any cut into batches, each outcome counts once."""
     engine, found, results = new_engine(), [], dict[str, int]()
     told = dict(places)
     for start in range(0, 100, cut):

@@ -1,4 +1,4 @@
-"""What was answered before a restart moves the profiles as if it were decided, and is not answered again."""
+"""Input that was published before a restart updates the profiles like new input, and is not published again."""
 
 from collections.abc import Set as AbstractSet
 
@@ -50,8 +50,8 @@ def adds_up(outputs: Outputs) -> None:
 
 @settings(max_examples=15)
 @given(st.data())
-def test_any_part_of_the_answers_may_have_come_out_before(data: st.DataObject) -> None:
-    """In an uninterrupted run, and after a restart that finds some of each kind of its outputs."""
+def test_any_part_of_the_outputs_may_have_been_published_before(data: st.DataObject) -> None:
+    """Compared with an uninterrupted run: a restart that finds any part of each kind of output."""
     until = data.draw(st.integers(1, len(STREAM)))
     plain, again = new_engine(), new_engine()
     whole = score(plain, STREAM[:until])
@@ -74,7 +74,7 @@ def test_any_part_of_the_answers_may_have_come_out_before(data: st.DataObject) -
     assert part.tally.letter_runs == whole.tally.letter_runs
     assert (part.tally.repeats, part.tally.answers) == (whole.tally.repeats, whole.tally.answers)
     rest = score(plain, STREAM[until:], first=until), score(again, STREAM[until:], first=until)
-    assert rest[0] == rest[1], "the profiles, and the open cases, are the same"
+    assert rest[0] == rest[1], "profiles and open cases must be the same"
 
 
 def _id(made: tuple[bytes, bytes]) -> bytes:
@@ -82,13 +82,13 @@ def _id(made: tuple[bytes, bytes]) -> bytes:
     return name.encode()
 
 
-def test_an_answer_and_its_repeat_from_upstream_are_told_apart() -> None:
+def test_a_replayed_event_and_its_repeat_from_upstream_are_distinguished() -> None:
     outputs = score(new_engine(), [encoded(), encoded(), encoded(event_id="e-2")], Emitted(decisions={b"e-1"}))
     assert (outputs.tally.replayed, outputs.tally.repeats, len(outputs.decisions)) == (1, 1, 1)
     adds_up(outputs)
 
 
-def test_refused_events_count_as_answered_by_their_offsets_only() -> None:
+def test_refused_events_count_as_published_by_their_offsets_only() -> None:
     values, known = [BROKEN, encoded(), BROKEN], Emitted(dead_letters={40, 41})
     outputs = score(new_engine(), values, known, first=40)
     assert [msgspec.json.decode(value)["offset"] for _, value in outputs.dead_letters] == [42]
@@ -97,7 +97,7 @@ def test_refused_events_count_as_answered_by_their_offsets_only() -> None:
 
 
 @pytest.mark.parametrize(("known", "letters"), [({7}, 0), ({6, 8}, 1), (set(), 1)])
-def test_fraud_reports_that_were_refused_are_buried_once(known: AbstractSet[int], letters: int) -> None:
+def test_fraud_reports_that_were_refused_get_one_dead_letter(known: AbstractSet[int], letters: int) -> None:
     engine = new_engine()
     values = [report("e-0", "2026-05-01T00:00:00Z"), b"{}"]
     where = Source(topic="fraud-reports", partition=0, offsets=[6, 7], timestamps_ms=[1, 1])
@@ -124,7 +124,7 @@ def test_a_published_alert_keeps_its_case_closed_to_a_second_one() -> None:
     assert outputs.tally.alerts_suppressed == 1
 
 
-def test_an_alert_that_was_not_published_comes_out_though_its_decision_did() -> None:
+def test_an_alert_that_was_not_published_is_published_after_its_decision() -> None:
     outputs = score(new_engine(), [large("e-1")], Emitted(decisions={b"e-1"}))
     assert outputs.decisions == []
     assert list(raised(outputs)) == ["e-1"]

@@ -1,4 +1,4 @@
-"""A fraud report is judged by its record's time: one from the future is counted, and moves nothing at all."""
+"""A fraud report is judged by its record's time: one from the future is counted, and updates no row."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,7 @@ def take(engine: Engine, values: Sequence[bytes], stamps: Sequence[int]) -> Outp
 
 
 def seen(engine: Engine, event_ms: int, event_id: str = "probe") -> list[float]:
-    """Return what an event of the reported card at the reported merchant sees of reports."""
+    """Return the features of reports for an event of the reported card at the reported merchant."""
     event = value(event_id, event_ms, acquirer={"id": "acq-1"}, merchant={"id": "m-1"}, card={"pan_hmac": "card"})
     return engine.observer.observe([event], [event_ms]).matrix[0, OF_REPORTS].tolist()  # type: ignore[no-any-return]
 
@@ -75,7 +75,7 @@ def test_a_report_is_judged_to_the_millisecond(ahead_ms: int, clock: str, counts
     assert seen(engine, RECORD_MS + 10 * MINUTE_MS) == [counts] * 3
 
 
-def test_each_report_is_judged_by_its_own_record_whatever_stands_before_it() -> None:
+def test_each_report_is_judged_by_its_own_record() -> None:
     engine = new_engine()
     values = [b"{", report(RECORD_MS), report(RECORD_MS, label="LEGIT"), b"", report(FUTURE_MS), report(RECORD_MS + 9)]
     stamps = [RECORD_MS, RECORD_MS - DAY_MS, RECORD_MS + 2 * DAY_MS, FUTURE_MS, RECORD_MS, UNDATED]
@@ -103,8 +103,8 @@ def test_reports_from_the_future_leave_no_trace_in_any_row() -> None:
     assert found.tobytes() == expected.tobytes()
 
 
-def test_as_many_reports_of_a_wrong_clock_as_cards_are_kept_push_none_out() -> None:
-    """The record's time is as wrong as the report's: nothing tells them apart but what the stores have seen."""
+def test_reports_of_a_wrong_clock_evict_no_card_however_many_they_are() -> None:
+    """The record's time is as wrong as the report's: only the times that the stores have seen show it."""
     engine = new_engine()
     take(engine, [report(FUTURE_MS, pan_hmac=f"x{n}") for n in range(ROWS.card)], [FUTURE_MS] * ROWS.card)
     events = [value(f"e-{n}", RECORD_MS + n * 1_000, card={"pan_hmac": f"c{n}"}) for n in range(ROWS.card)]
@@ -112,7 +112,7 @@ def test_as_many_reports_of_a_wrong_clock_as_cards_are_kept_push_none_out() -> N
     assert score(engine, events, [RECORD_MS] * ROWS.card).repeats == ROWS.card
 
 
-def test_a_report_that_is_judged_again_after_a_crash_is_judged_alike() -> None:
+def test_a_report_that_is_judged_again_after_a_crash_has_the_same_result() -> None:
     stamps = [RECORD_MS, RECORD_MS, UNDATED, RECORD_MS]
     values = [report(at_ms) for at_ms in (RECORD_MS, FUTURE_MS, RECORD_MS + 1_000, RECORD_MS + 2_000)]
     once, twice = new_engine(), new_engine()
@@ -130,7 +130,7 @@ def test_a_report_that_is_judged_again_after_a_crash_is_judged_alike() -> None:
         max_size=20,
     )
 )
-def test_what_counts_is_what_is_of_fraud_and_not_from_the_future(reports: list[tuple[int, str, bool]]) -> None:
+def test_reports_of_fraud_that_are_not_from_the_future_count(reports: list[tuple[int, str, bool]]) -> None:
     engine = new_engine()
     values = [report(RECORD_MS + ahead_ms, label=label) for ahead_ms, label, _ in reports]
     outputs = take(engine, values, [RECORD_MS if is_dated else UNDATED for _, _, is_dated in reports])
@@ -142,7 +142,7 @@ def test_what_counts_is_what_is_of_fraud_and_not_from_the_future(reports: list[t
     assert seen(engine, RECORD_MS + DAY_MS) == [counted] * 3
 
 
-def test_training_sees_of_reports_what_live_scoring_does() -> None:
+def test_training_sees_the_same_reports_as_live_scoring() -> None:
     event = value(
         "e-9", RECORD_MS + DAY_MS, acquirer={"id": "acq-1"}, merchant={"id": "m-1"}, card={"pan_hmac": "card"}
     )

@@ -1,4 +1,4 @@
-"""Kernels are compiled once on a machine, not at every start: what they are kept under is the same in every process."""
+"""Kernels are compiled once on a machine, not at every start: the keys of their cache are the same in every process."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ print([revision(name) for name in ("streams.records.columns", "streams.state.log
 
 
 def revisions(seed: str) -> str:
-    """Ask a new process, in which sets of texts have an order of their own."""
+    """Ask a new process, where sets of strings have another order."""
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     command = [sys.executable, "-c", REVISIONS]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

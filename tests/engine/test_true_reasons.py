@@ -1,4 +1,4 @@
-"""Every reason of every decision and alert is true of its event: held against the feature row, in plain Python."""
+"""Every reason of every decision and alert is true of its event, checked against the feature row in plain Python."""
 
 from collections import Counter
 from functools import cache
@@ -24,7 +24,7 @@ from tests.policy.history_claims import CLAIMS
 TRAFFIC = SimulatorConfig(
     seed=11, days=2, events_per_day=14_000, cards=4_000, merchants=200, report_delay_days=0.2, repeat_share=0.01
 )
-"""Cards and merchants that come again, and reports soon enough to be seen."""
+"""Cards and merchants that repeat, and reports early enough to be seen."""
 
 
 @cache

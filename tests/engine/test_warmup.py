@@ -31,15 +31,15 @@ print(len(entries), *sorted(name for name, signatures in entries.items() if not 
 
 
 def test_the_warm_up_runs_every_entry_point() -> None:
-    """Also those that only an odd record or a report needs: the first of them would stop the worker for seconds."""
+    """Including those for unusual records and reports: the first such record would stop the worker for seconds."""
     run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=240)
     helpers, called = run.stdout.splitlines()
     count, *cold = called.split()
-    assert int(count) >= 14, "most entry points are found by the digest in their names"
+    assert int(count) >= 14, "most entry points must be found by the digest in their names"
     assert cold == []
     count, *owning = helpers.split()
     assert int(count) > 100
-    assert owning == [], "helpers that return arrays: an entry point would let go of what they do not hold"
+    assert owning == [], "no helper may return an array: its entry point would free it"
 
 
 BESIDE = """
@@ -65,13 +65,13 @@ for kernel in cached_kernels():
 
 
 def test_the_two_parts_are_all_that_the_walk_runs_but_the_model() -> None:
-    """Other types of arguments would be compiled for nothing, and the right ones by the walk after all.
+    """Other argument types would be compiled in vain, and the right ones later in the walk.
 
-    And no kernel stays cold, for which every start would begin a second process.
+    And no kernel stays cold: otherwise every start would begin a second process.
     """
     run = subprocess.run([sys.executable, "-c", BESIDE], capture_output=True, text=True, check=True, timeout=240)
     count, *differ = run.stdout.splitlines()
-    assert int(count) >= 14, "the kernels are found"
+    assert int(count) >= 14, "the kernels must be found"
     assert differ == []
 
 
@@ -90,7 +90,7 @@ def test_a_kernel_is_cold_until_it_is_in_the_cache_as_its_file_is_now(tmp_path: 
 
     def kernel() -> Any:
         spec = importlib.util.spec_from_file_location("made", source)
-        assert spec is not None and spec.loader is not None  # noqa: PT018 - one fact, in two parts for the type checker
+        assert spec is not None and spec.loader is not None  # noqa: PT018 - one condition, in two parts for the type checker
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module.double
@@ -99,9 +99,9 @@ def test_a_kernel_is_cold_until_it_is_in_the_cache_as_its_file_is_now(tmp_path: 
     assert compile_beside.is_cold(first)
     first(3)
     assert not compile_beside.is_cold(first)
-    assert not compile_beside.is_cold(kernel()), "another process finds it"
+    assert not compile_beside.is_cold(kernel()), "another process must find it"
     source.write_text(MADE.replace("2 *", "3 *"))
-    assert compile_beside.is_cold(kernel()), "its file has changed since"
+    assert compile_beside.is_cold(kernel()), "its file has changed since then"
 
 
 @pytest.mark.parametrize("ending", ["raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"])
@@ -114,11 +114,11 @@ def test_a_second_process_that_dies_leaves_the_work_to_the_first(cold: list[str]
 def test_a_second_process_that_cannot_start_leaves_the_work_to_the_first(cold: list[str], tmp_path: Path) -> None:
     with compile_beside.compiled_in_two([str(tmp_path / "no-program")]):
         cold.append("body")
-    assert cold == ["body"], "the walk compiles all"
+    assert cold == ["body"], "the walk must compile all"
 
 
 def test_a_second_process_that_is_slow_is_ended(cold: list[str], tmp_path: Path) -> None:
-    """The worker starts although the other process hangs; that process does not outlive the warm-up."""
+    """The worker starts although the other process hangs; that process does not survive the warm-up."""
     pid = tmp_path / "pid"
     hang = f"import os, pathlib, signal; pathlib.Path({str(pid)!r}).write_text(str(os.getpid())); signal.pause()"
     with compile_beside.compiled_in_two([sys.executable, "-c", hang], patience_s=0.1):
@@ -150,7 +150,7 @@ def test_no_second_process_is_started_for_one_core_or_for_cached_kernels(
 
 @pytest.fixture
 def cold(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Two cores and an empty cache, whatever there is; a list to note what happened in."""
+    """Set up two cores and an empty cache on any machine, and a list for the calls."""
     happened: list[str] = []
     monkeypatch.setattr(compile_beside, "is_cold", lambda _: True)
     monkeypatch.setattr(compile_beside, "OTHERS", [lambda: happened.append("others")])
@@ -174,6 +174,6 @@ time.sleep(60)
         first.kill()
         first.wait()
         deadline = time.monotonic() + 30
-        while Path(f"/proc/{second}/exe").exists():  # gone, or a zombie that nobody waits for
-            assert time.monotonic() < deadline, "it outlived the process that started it"
+        while Path(f"/proc/{second}/exe").exists():  # gone, or a zombie whose parent is dead
+            assert time.monotonic() < deadline, "it still runs after the process that started it"
             time.sleep(0.02)

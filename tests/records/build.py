@@ -1,4 +1,4 @@
-"""Record batches as a producer could send them: right ones, and such as only an attacker writes."""
+"""Record batches as a producer could send them: valid ones, and those that only an attacker sends."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ ENCODE: Final[dict[str, Callable[[bytes], bytes]]] = {
 
 
 class Row(NamedTuple):
-    """One record; its offset and time count from those of the batch."""
+    """One record; its offset and time are relative to those of the batch."""
 
     offset: int
     value: bytes | None
@@ -61,7 +61,7 @@ def stored(
     max_ms: int = 2_000,
     producer: tuple[int, int, int] = (-1, -1, -1),
 ) -> bytes:
-    """Put a header with a right checksum before the records, as they are."""
+    """Put a header with a correct checksum before the given records."""
     raw = bytearray(HEADER.size) + payload
     delta = count - 1 if last is None else last
     HEADER.pack_into(
@@ -83,7 +83,7 @@ def values(*contents: bytes | None, codec: str = "none", **header: Any) -> bytes
 
 
 def bomb(codec: str, size: int, **header: Any) -> bytes:
-    """Build a batch of one record of `size` zeros, as far as the codec compresses them; takes little memory."""
+    """Build a batch of one record of `size` zeros, compressed as far as the codec can; it takes little memory."""
     after = varint(0)
     before = b"\0" + varint(0) + varint(0) + text(b"key") + varint(size)
     pieces = [varint(len(before) + size + len(after)) + before, *_zeros(size), after]

@@ -1,4 +1,4 @@
-"""Records out of stored batches equal aiokafka's own, and what cannot be unpacked is refused by its coordinates."""
+"""Records of stored batches equal aiokafka's own; a batch that cannot be unpacked is refused by its coordinates."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ SMALL = st.integers(-(2**40), 2**40)
 
 @st.composite
 def rows(draw: st.DrawFn) -> list[Row]:
-    """Records of which compaction has taken some."""
+    """Records of which compaction has removed some."""
     offsets = sorted(draw(st.sets(st.integers(0, 60), min_size=1, max_size=25)))
     headers = st.lists(st.tuples(NAME, TEXT), max_size=3)
     return [Row(offset, draw(TEXT), draw(TEXT), draw(SMALL), draw(headers)) for offset in offsets]
@@ -71,7 +71,7 @@ def test_a_time_that_the_producer_does_not_know_stays_unknown() -> None:
 
 
 @pytest.mark.parametrize("codec", [codec for codec in CODECS if codec != "none"])
-def test_what_expands_beyond_the_limit_is_refused_by_its_coordinates(codec: str) -> None:
+def test_a_batch_that_expands_beyond_the_limit_is_refused_by_its_coordinates(codec: str) -> None:
     raw = bomb(codec, 20 * LIMIT, base=40, max_ms=5_000)
     assert refused(raw) == Refused(
         reason="OVERSIZE_BATCH", first=40, end=41, size=len(raw), last_ms=5_000, is_whole=True
@@ -83,7 +83,7 @@ def test_a_batch_without_compression_has_the_same_limit() -> None:
     assert len(unpacked(values(bytes(LIMIT // 2)))) == 1
 
 
-def test_each_record_counts_with_what_it_takes_in_memory() -> None:
+def test_each_record_counts_with_its_size_in_memory() -> None:
     one = len(record(Row(8_000, b"")))
     fits = LIMIT // (RECORD_BYTES + one)
     assert len(unpacked(values(*[b""] * fits, codec="gzip"))) == fits
@@ -112,7 +112,7 @@ def test_a_header_that_claims_two_billion_records_is_refused_unread() -> None:
         record(Row(-1, b"a")),
     ],
 )
-def test_records_that_are_none_are_refused(payload: bytes) -> None:
+def test_invalid_records_are_refused(payload: bytes) -> None:
     for codec in ("none", "lz4"):
         raw = batch([], codec=codec)
         raw = stored(payload, count=1) if codec == "none" else stored(_lz4(payload), count=1, codec=3)
@@ -129,7 +129,7 @@ def test_offsets_that_do_not_rise_are_refused() -> None:
     assert refused(batch([Row(1, b"a"), Row(1, b"b")], last=1)).reason == "MALFORMED_BATCH"
 
 
-def test_a_header_that_is_not_utf8_or_one_of_a_million_harms_nobody() -> None:
+def test_a_header_that_is_not_utf8_or_a_million_headers_do_no_harm() -> None:
     odd = batch([Row(0, b"a", headers=[(b"\xff", b"x")])])
     with pytest.raises(UnicodeDecodeError):
         list(DefaultRecordBatch(odd))
@@ -152,7 +152,7 @@ def test_a_refused_batch_that_was_begun_is_refused_from_there() -> None:
     assert (found.first, found.end, len(found), found.is_whole) == (25, 30, 5, True)
 
 
-def test_few_are_aiokafkas_own_and_many_are_not() -> None:
+def test_aiokafka_itself_reads_few_records_and_not_many() -> None:
     assert [row.value for row in first(values(b"a", b"b")).few() or ()] == [b"a", b"b"]
     for raw in (values(*[b"a"] * 17), values(b"a", codec="gzip"), values(bytes(40_000)), values(b"a") + b"rest"):
         assert first(raw).few() is None or raw.endswith(b"rest")
@@ -166,7 +166,7 @@ def test_a_walk_ends_before_a_batch_that_is_cut_off() -> None:
         assert [one.header.base_offset for one in Fetched(whole[: len(values(b"a")) + cut])] == [0]
 
 
-def test_a_length_that_cannot_be_is_an_error_of_the_transport() -> None:
+def test_an_impossible_length_is_an_error_of_the_transport() -> None:
     for length in (-5, 0, 13):
         raw = bytearray(values(b"a"))
         raw[8:12] = length.to_bytes(4, "big", signed=True)

@@ -1,4 +1,4 @@
-"""Whatever a frame says of itself, no more comes out than its limit, and what is broken says so."""
+"""Unpacking a frame yields at most its limit of bytes, whatever the frame claims; a broken frame is an error."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ MIB = 1 << 20
 
 
 @given(st.sampled_from(COMPRESSED), st.binary(max_size=300), st.integers(1, 3_000))
-def test_what_was_compressed_comes_out(codec: str, piece: bytes, times: int) -> None:
+def test_compressed_bytes_are_unpacked(codec: str, piece: bytes, times: int) -> None:
     plain = piece * times
     assert expand(CODECS[codec], ENCODE[codec](plain), len(plain)) == plain
     assert expand(CODECS[codec], memoryview(ENCODE[codec](plain)), len(plain) + 10 * MIB) == plain
@@ -27,7 +27,7 @@ def test_what_was_compressed_comes_out(codec: str, piece: bytes, times: int) -> 
             expand(CODECS[codec], ENCODE[codec](plain), len(plain) - 1)
 
 
-def test_snappy_comes_bare_as_well() -> None:
+def test_snappy_without_framing_is_unpacked_too() -> None:
     plain = b"abcd" * 100_000
     assert expand(2, bytes(snappy_encode(plain, xerial_compatible=False)), len(plain)) == plain
     with pytest.raises(TooLargeError):
@@ -58,7 +58,7 @@ def test_a_length_that_a_frame_claims_takes_no_memory() -> None:
 
 
 def test_the_library_names_an_output_that_is_full_as_it_did() -> None:
-    """By this text what is too large is told from what is broken."""
+    """This text distinguishes a frame that is too large from a broken one."""
     for name in ("gzip", "lz4", "zstd"):
         with pytest.raises(cramjam.DecompressionError, match=r"^failed to write whole buffer$"):
             getattr(cramjam, name).decompress_into(ENCODE[name](bytes(1_000)), bytearray(999))
@@ -83,4 +83,4 @@ def test_bombs_take_no_more_memory_than_the_limit_and_a_window(tmp_path: Path) -
     command = [sys.executable, "-c", MEASURE, *(str(tmp_path / codec) for codec in COMPRESSED)]
     grown_kib = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout.split()
     assert len(grown_kib) == len(COMPRESSED)
-    assert int(grown_kib[-1]) < 40 * 1024, "16 MiB of output, and what the codec looks back to"
+    assert int(grown_kib[-1]) < 40 * 1024, "16 MiB of output, and the window of the codec"

@@ -1,4 +1,4 @@
-"""Message sets of old segments equal aiokafka's own reading of them, and have the same bound."""
+"""Message sets of old segments are read as by aiokafka itself, and have the same limit."""
 
 import gzip
 from typing import Any
@@ -89,7 +89,7 @@ def wrapped(payload: bytes | None, *, attributes: int) -> bytes:
     ],
     ids=["no gzip", "null", "empty", "no set", "cut off", "wrapped twice", "an offset twice", "the other format"],
 )
-def test_what_is_no_set_of_messages_is_refused(raw: bytes) -> None:
+def test_bytes_that_are_no_message_set_are_refused(raw: bytes) -> None:
     found = unpack(Fetched(raw).next(), 0, LIMIT)
     assert isinstance(found, Refused)
     assert found.reason == "MALFORMED_BATCH"

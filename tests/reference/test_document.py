@@ -1,4 +1,4 @@
-"""YAML is read so that nothing can be misread."""
+"""YAML is read without implicit types: an ambiguous value is an error or text."""
 
 from contextlib import suppress
 
@@ -37,11 +37,11 @@ def test_numbers_may_have_thousands_separators() -> None:
     assert parse(b"a: 1_000_000\nb: 1.5\nc: 0.5e-3") == {"a": 1_000_000, "b": 1.5, "c": 0.0005}
 
 
-def test_keys_are_text_whatever_they_look_like() -> None:
+def test_keys_are_always_text() -> None:
     assert parse(b"5732: {true: 1, null: 2}") == {"5732": {"true": 1, "null": 2}}
 
 
-def test_nothing_at_all_is_an_empty_mapping() -> None:
+def test_an_empty_file_is_an_empty_mapping() -> None:
     assert parse(b"") == parse(b"# only a comment\n") == {}
 
 
@@ -73,7 +73,7 @@ def test_nothing_at_all_is_an_empty_mapping() -> None:
         (b"#" * (DOCUMENT_BYTES_MAX + 1), "are too many"),
     ],
 )
-def test_what_would_be_misread_is_an_error_with_its_place(text: bytes, complaint: str) -> None:
+def test_an_ambiguous_value_is_an_error_with_its_place(text: bytes, complaint: str) -> None:
     with pytest.raises(DocumentError, match=complaint.replace("[", r"\[")):
         parse(text)
 

@@ -1,4 +1,4 @@
-"""The table of response codes says what its sources say, and a code changes its class on its day."""
+"""The table of response codes has the content of its sources, and a code changes its class on its day."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -52,7 +52,7 @@ DOMESTIC FRAUD G60                | UNV
 DOMESTIC HARD G12                 | UNV
 DOMESTIC GENERIC G30              | UNV
 """
-"""Written down from the specification of the field, apart from the YAML."""
+"""Written from the specification, independent of the YAML."""
 
 CODES: dict[tuple[str, str], tuple[str, str]] = {
     (switch, code): (outcome, sources.strip())
@@ -80,7 +80,7 @@ def told(rows: tuple[ResponseCode, ...]) -> dict[Any, Any]:
 EXPECTED = {(switch, code, FIRST): says for (switch, code), says in CODES.items()}
 
 
-def test_the_table_says_what_the_specification_says() -> None:
+def test_the_table_has_the_content_of_the_specification() -> None:
     assert told(TABLE.rows) == EXPECTED
     assert all(row.effective_to is None for row in TABLE)
     assert set(TABLE.sources) == {tag for row in TABLE for tag in row.source} - {"UNV", "DES"}
@@ -141,10 +141,10 @@ _CHANGES = st.dictionaries(
 
 
 @given(_CHANGES)
-def test_a_code_has_on_each_day_the_class_of_the_row_that_holds(
+def test_a_code_has_on_each_day_the_class_of_the_row_in_force(
     changes: dict[tuple[str, str], dict[int, str | None]],
 ) -> None:
-    """`None` ends the row before; the day is one in Tokyo."""
+    """`None` ends the row before; days are days in Tokyo."""
     rows = []
     for (switch, code), course in changes.items():
         days = sorted(course)

@@ -1,4 +1,4 @@
-"""Dated tables: which row holds on which day, and what is refused."""
+"""Dated tables: the row in force on a day, and the tables that are refused."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -111,7 +111,7 @@ def test_a_table_that_is_wrong_is_refused_with_its_place(rows: list[dict[str, An
     assert str(refused.value) == message
 
 
-def test_what_holds_on_one_day_only_before_the_next_begins_is_no_contradiction() -> None:
+def test_a_row_of_one_day_before_the_next_begins_is_no_contradiction() -> None:
     limits = table(row(effective_from="2025-05-01", limit=2), row(effective_to="2025-04-30"))
     assert [limits.find(("a", "JP"), date(2025, *day)).limit for day in ((4, 30), (5, 1))] == [1, 2]
 
@@ -148,7 +148,7 @@ def test_the_text_of_a_file_is_refused_with_the_file_and_the_place() -> None:
             table_of(wrong.encode(), Limit, "limits.yaml")
 
 
-def test_a_list_in_a_key_is_a_row_of_each_of_its_values() -> None:
+def test_a_list_in_a_key_makes_a_row_for_each_of_its_values() -> None:
     rows = [
         {"networks": ["visa", "amex"], "codes": ["2", "3"], "effective_from": "2025-04-01", "source": ["DES"]},
         {"networks": ["amex"], "codes": ["3"], "effective_from": "2026-04-01", "source": ["UNV"]},
@@ -168,7 +168,7 @@ def test_a_list_in_a_key_is_a_row_of_each_of_its_values() -> None:
         assert str(refused.value) == message
 
 
-def test_a_tag_has_sixteen_characters_at_most_and_a_file_no_keys_of_its_own_making() -> None:
+def test_a_tag_has_sixteen_characters_at_most_and_a_file_no_unknown_keys() -> None:
     tag = "W" * 16
     assert table(row(source=[tag]), sources={tag: "a page"}).rows[0].source == (tag,)
     with pytest.raises(TableError, match=r"length <= 16 - at `\$.rows\[0\].source\[0\]`"):

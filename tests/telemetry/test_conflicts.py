@@ -1,4 +1,4 @@
-"""Cards in two partitions are told once a minute, by number."""
+"""Cards in two partitions are logged once a minute, by their number."""
 
 import json
 import logging
@@ -17,7 +17,9 @@ class Clock:
         return self.now_s
 
 
-def test_the_first_conflict_is_told_at_once_and_later_ones_with_the_next_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_conflict_is_logged_at_once_and_later_ones_next(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     clock = Clock()
     told = CardConflicts(clock)
     with caplog.at_level(logging.WARNING, logger=conflicts.__name__):
@@ -50,7 +52,7 @@ def test_it_is_a_warning_with_two_fields() -> None:
     assert set(line) == {"ts", "level", "event", "logger", "partition", "cards"}
 
 
-def test_reports_from_the_future_are_told_in_the_same_way(caplog: pytest.LogCaptureFixture) -> None:
+def test_reports_from_the_future_are_logged_in_the_same_way(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     told = EarlyReports(clock)
     with caplog.at_level(logging.WARNING, logger=conflicts.__name__):

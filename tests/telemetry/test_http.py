@@ -1,4 +1,4 @@
-"""The endpoints answer what an orchestrator and Prometheus ask, whatever other clients do."""
+"""The endpoints answer an orchestrator and Prometheus, whatever other clients do."""
 
 import http.client
 import json
@@ -54,7 +54,7 @@ def connect(port: int) -> socket.socket:
 
 
 def read_to_end(client: socket.socket) -> bytes:
-    """Read until the server closes; it may do so with a reset, where it has not read all that was sent."""
+    """Read until the server closes; it may reset the connection if it has not read everything."""
     parts = []
     try:
         while part := client.recv(65_536):
@@ -118,7 +118,7 @@ def test_anything_else_is_not_found_and_not_allowed() -> None:
         assert get(port, "/livez", "HEAD")[::2] == (200, b"")
 
 
-def test_a_client_that_hangs_up_disturbs_nobody(
+def test_a_client_that_disconnects_does_not_disturb_others(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving() as (_, port):
@@ -145,17 +145,17 @@ def test_a_port_in_use_is_an_error_that_names_it() -> None:
         HttpEndpoints(HttpSettings(port=port), telemetry)
 
 
-def test_a_closed_server_gives_its_port_back() -> None:
+def test_a_closed_server_releases_its_port() -> None:
     with serving() as (_, port):
         pass
     with pytest.raises(ConnectionRefusedError):
         get(port, "/livez")
 
 
-def test_clients_that_send_a_byte_now_and_then_keep_nobody_waiting_and_are_closed(
+def test_clients_that_send_single_bytes_delay_no_other_and_are_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A bound on each read alone lets such a client go on for ever."""
+    """With a limit on each read only, such a client could continue forever."""
     monkeypatch.setattr(endpoints_module, "REQUEST_S", 1.0)
     with serving() as (_, port), ExitStack() as stack, selectors.DefaultSelector() as watched:
         for number in range(SLOW_CLIENTS):
@@ -166,7 +166,7 @@ def test_clients_that_send_a_byte_now_and_then_keep_nobody_waiting_and_are_close
                 else b"GET /livez HTTP/1.1\r\nHost: x\r\nX: "
             )
             client.sendall(head)
-            if number % 2 == 0:  # the others were answered: their body is not waited for
+            if number % 2 == 0:  # the others were answered: the server does not wait for their body
                 watched.register(client, selectors.EVENT_READ)
         rounds = 0
         while watched.get_map():
@@ -180,7 +180,7 @@ def test_clients_that_send_a_byte_now_and_then_keep_nobody_waiting_and_are_close
                 key.fileobj.send(b"x")  # type: ignore[union-attr]
 
 
-def test_of_more_connections_than_the_bound_the_oldest_goes_and_the_newest_is_answered() -> None:
+def test_beyond_the_limit_of_connections_the_oldest_is_closed_and_the_newest_answered() -> None:
     with serving() as (_, port), ExitStack() as stack:
         silent = [stack.enter_context(connect(port)) for _ in range(CLIENTS_MAX + SLOW_CLIENTS)]
         assert get(port, "/livez")[0] == 200
@@ -217,7 +217,7 @@ def test_a_header_beyond_the_bound_is_not_read(line: bytes) -> None:
         assert get(port, "/livez")[0] == 200
 
 
-def test_those_who_ask_for_metrics_at_once_share_a_rendering_and_none_is_older_than_its_request() -> None:
+def test_simultaneous_requests_for_metrics_share_a_rendering_not_older_than_each_request() -> None:
     health, scrapes = FakeHealth(), 40
     with serving_of(health) as port, ThreadPoolExecutor(scrapes) as pool:
         before = health.renderings
@@ -228,7 +228,7 @@ def test_those_who_ask_for_metrics_at_once_share_a_rendering_and_none_is_older_t
         assert int(get(port, "/metrics")[2]) > last
 
 
-def test_a_page_that_fails_is_said_once_in_the_log_and_does_not_end_the_server(
+def test_a_page_that_fails_is_logged_once_and_does_not_end_the_server(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Broken(FakeHealth):
@@ -241,7 +241,7 @@ def test_a_page_that_fails_is_said_once_in_the_log_and_does_not_end_the_server(
     assert [record.message for record in caplog.records] == ["http_request_failed"]
 
 
-def test_closing_waits_for_no_client() -> None:
+def test_closing_does_not_wait_for_clients() -> None:
     with serving() as (_, port):
         clients = [connect(port) for _ in range(3)]
         assert get(port, "/livez")[0] == 200

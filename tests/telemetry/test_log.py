@@ -1,4 +1,4 @@
-"""One JSON line per fact, and never a payload."""
+"""One JSON line per event of the log, and never a payload."""
 
 import io
 import json
@@ -54,14 +54,14 @@ def test_a_sentence_of_a_library_stays_whole(out: io.StringIO) -> None:
     assert lines(out)[0]["event"] == "Topic x = 3 is not available"
 
 
-def test_libraries_speak_from_warning_upwards(out: io.StringIO) -> None:
+def test_libraries_write_from_warning_upwards(out: io.StringIO) -> None:
     for name in (*LIBRARIES, "something.else"):
         logging.getLogger(name).info("chatter")
         logging.getLogger(f"{name}.inner").info("chatter")
     assert lines(out) == []
 
 
-def test_a_library_that_had_set_itself_up_is_quietened() -> None:
+def test_a_library_with_its_own_handlers_writes_no_lines_of_its_own() -> None:
     library = logging.getLogger("aiokafka")
     before = library.level, library.handlers[:], library.propagate
     own = io.StringIO()
@@ -76,7 +76,7 @@ def test_a_library_that_had_set_itself_up_is_quietened() -> None:
     library.level, library.handlers[:], library.propagate = before
 
 
-def test_the_running_commentary_of_services_is_held_back(out: io.StringIO) -> None:
+def test_sentences_of_services_below_warning_are_not_written(out: io.StringIO) -> None:
     logger = logging.getLogger("streams.merchants")
     logger.info("[^-MerchantLoader]: Starting...")
     logger.info("merchants_loaded records=%d", 3)
@@ -84,7 +84,7 @@ def test_the_running_commentary_of_services_is_held_back(out: io.StringIO) -> No
     assert [line["event"] for line in lines(out)] == ["merchants_loaded", "[^-MerchantLoader]: a sentence"]
 
 
-def test_the_text_of_an_exception_that_may_quote_data_is_not_told(out: io.StringIO) -> None:
+def test_the_text_of_an_exception_that_may_quote_data_is_not_written(out: io.StringIO) -> None:
     secret = "4000" + "0012" + "3456" + "7899"
     try:
         secret.encode().decode("utf-16-be").encode("ascii")
@@ -110,7 +110,7 @@ def test_a_traceback_names_places_and_never_values(out: io.StringIO) -> None:
     assert line["error"] == "RuntimeError"
 
 
-def test_errors_of_brokers_and_files_are_told_in_full(out: io.StringIO) -> None:
+def test_errors_of_brokers_and_files_are_written_in_full(out: io.StringIO) -> None:
     logging.getLogger("aiokafka").error("%s", KafkaConnectionError("127.0.0.1:9092 refused"))
     logging.getLogger("streams").error("x=%s", FileNotFoundError(2, "No such file", "ca.pem"))
     assert "127.0.0.1:9092 refused" in str(lines(out)[0]["event"])
@@ -143,7 +143,7 @@ def test_the_memory_of_repeating_lines_is_bounded() -> None:
     assert sys.getsizeof(limit._lines) < 200_000
 
 
-def test_a_message_that_does_not_fit_its_arguments_is_shown_bare() -> None:
+def test_a_message_that_does_not_fit_its_arguments_is_written_without_them() -> None:
     for message, arguments in (("none", ({"a": "token"},)), ("two %s %s", ("token",)), ("number %d", ("token",))):
         record = logging.LogRecord("streams", logging.ERROR, __file__, 1, message, arguments, None)
         line = JsonLines().format(record)

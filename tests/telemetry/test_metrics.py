@@ -47,7 +47,7 @@ def batch(topic: str = "authorizations", partition: int = 0, ages_ms: tuple[int,
 
 
 def shown(of: Telemetry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Scrape, and read what Prometheus would read."""
+    """Scrape, and parse as Prometheus does."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(of.exposition().decode())
@@ -63,7 +63,7 @@ def test_the_documentation_is_made_from_the_catalogue() -> None:
     assert (ROOT / "deploy" / "docs" / "metrics.md").read_text(encoding="utf-8") == markdown()
 
 
-def test_every_metric_follows_the_rules_of_names_and_says_what_it_means() -> None:
+def test_every_metric_follows_the_rules_of_names_and_has_a_help_text() -> None:
     names = [metric.name for metric in CATALOGUE]
     assert len(set(names)) == len(names)
     for metric in CATALOGUE:
@@ -77,12 +77,12 @@ def test_every_metric_follows_the_rules_of_names_and_says_what_it_means() -> Non
 
 
 def series_max(metric: Metric) -> int | None:
-    """Count the label combinations there can be; None where the worker's assignment or versions decide."""
+    """Count the possible label combinations; None if the worker's assignment or versions decide."""
     values = metric.labels.values()
     return prod(map(len, values)) - len(metric.never) if all(values) else None
 
 
-def test_every_label_is_closed_or_says_what_bounds_it() -> None:
+def test_every_label_is_closed_or_names_its_bound() -> None:
     for metric in CATALOGUE:
         for label, values in metric.labels.items():
             assert values or metric.bound, f"{metric.name}{{{label}}}"
@@ -134,7 +134,7 @@ def test_two_workers_in_one_process_share_no_number() -> None:
     assert value(other, "sekisho_events_total") == 0
 
 
-def test_a_scored_batch_is_counted_by_what_came_of_it() -> None:
+def test_a_scored_batch_is_counted_by_results() -> None:
     of = telemetry()
     tally = Tally(
         events=10,
@@ -244,7 +244,7 @@ def test_latency_runs_from_the_brokers_timestamp_to_the_acknowledgement() -> Non
     of.scored(given_batch, Outputs(tally=Tally(events=4)))
     of.delivered(given_batch, Outputs(), NOW_MS)
     assert value(of, "sekisho_decision_latency_seconds_count") == 4
-    assert value(of, "sekisho_decision_latency_seconds_bucket", le="0.00025") == 2  # the clock ahead counts as 0
+    assert value(of, "sekisho_decision_latency_seconds_bucket", le="0.00025") == 2  # a clock ahead counts as 0
     assert value(of, "sekisho_decision_latency_seconds_bucket", le="0.005") == 3
     assert value(of, "sekisho_decision_latency_seconds_bucket", le="0.02") == 4
     assert value(of, "sekisho_decision_latency_seconds_sum") == pytest.approx(0.025)
@@ -285,7 +285,7 @@ def test_lag_in_seconds_is_the_age_of_the_newest_delivered_event_while_others_wa
     assert value(of, "sekisho_lag_seconds", partition="2") == 0
 
 
-def test_partitions_that_went_away_are_no_longer_shown() -> None:
+def test_revoked_partitions_are_no_longer_shown() -> None:
     of = telemetry()
 
     def look(*partitions: int) -> None:

@@ -1,4 +1,4 @@
-"""No `Any` crosses from one package to another, but where a library has no types."""
+"""No `Any` crosses from one package to another, unless a library has no types."""
 
 import ast
 from collections import defaultdict
@@ -30,11 +30,11 @@ UNTYPED = {
     "scoring.helper_library.HelperCompiler.__init__(targetctx)": NUMBA,
     "scoring.helper_library.HelperCompiler.__init__(typingctx)": NUMBA,
 }
-"""What may be `Any` across packages, and why."""
+"""What may be `Any` across packages, and the reason."""
 
 
 def home_of(module: str) -> str:
-    """Return the package that a module belongs to, as people see it: `streams.kafka`."""
+    """Return the package of a module as people name it: `streams.kafka`."""
     return ".".join(module.split(".")[:2])
 
 
@@ -68,7 +68,7 @@ def is_any(annotation: ast.expr | None) -> bool:
 
 
 def of_function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
-    """Name the parameters, and `return`, that are `Any`. What is only passed on (`**kwargs`) is left out."""
+    """Name the parameters that are `Any`, and `return`. Arguments that are passed on (`**kwargs`) are left out."""
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     yield from (argument.arg for argument in arguments if is_any(argument.annotation))
     if is_any(node.returns):
@@ -85,7 +85,7 @@ def of_self(node: ast.ClassDef) -> Iterator[str]:
 
 
 def of_definition(node: ast.stmt, names: set[str]) -> Iterator[str]:
-    """Name what is `Any` in a definition of a module, if it has one of these names."""
+    """Name what is `Any` in a definition of a module, if the definition has one of these names."""
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() if node.name in names:
             yield from (f"{node.name}({found})" for found in of_function(node))
@@ -150,4 +150,6 @@ def test_each_way_to_be_any_is_found(tmp_path: Path) -> None:
         "Box.give(return)",
         "whole(x)",
     }
-    assert untyped({"p.a.one": tmp_path / "one.py", "p.a.two": tmp_path / "two.py"}) == set(), "within one package"
+    assert untyped({"p.a.one": tmp_path / "one.py", "p.a.two": tmp_path / "two.py"}) == set(), (
+        "it is within one package"
+    )

@@ -1,4 +1,4 @@
-"""`pytest -m unit` is exact: every folder of tests has its class, and what needs a program of others says so."""
+"""`pytest -m unit` is exact: every folder of tests has a class, and a test that needs another program has its mark."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import BROKER_FOLDERS, NEEDS, UNIT_FOLDERS
 
 TESTS = Path(__file__).resolve().parents[1]
-# by what a file uses: the mark that its tests must carry
+# by text in a file: the mark that its tests must have
 USES = {
     r"\bembedded_broker\(|\bfind_binary\(": "embedded",
     r"\bkafka_broker\(|\bsecured_broker\(|\b(?:apache|secured): ": "kafka",
@@ -18,7 +18,7 @@ USES = {
 
 
 def lacking(text: str) -> set[str]:
-    """Name the marks that a file's text asks for and does not hold."""
+    """Name the marks that a file's text requires and that it lacks."""
     return {
         mark for use, mark in USES.items() if re.search(use, text, re.MULTILINE) and f"pytest.mark.{mark}" not in text
     }
@@ -43,7 +43,7 @@ def test_a_file_that_starts_a_broker_without_its_mark_is_found() -> None:
     assert lacking("pytestmark = pytest.mark.embedded\nwith embedded_broker() as broker:\n") == set()
 
 
-def test_this_test_is_unit_and_nothing_that_needs_more_is(request: pytest.FixtureRequest) -> None:
+def test_this_test_is_unit_and_no_test_that_needs_more_is(request: pytest.FixtureRequest) -> None:
     for item in request.session.items:
         marks = {mark.name for mark in item.iter_markers()}
         outside = item.path.relative_to(TESTS).parts[0] in BROKER_FOLDERS or bool(marks & NEEDS)

@@ -1,4 +1,4 @@
-"""Imports run downward: no circle, and no package above the one that imports it."""
+"""Imports go downward: no circle, and no import of a package above."""
 
 import ast
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ STREAMS = (
     ("compliance", "demo"),
     ("cli",),
 )
-"""The floors of `streams`, lowest first. A package imports from floors below its own, and not from its neighbours."""
+"""The floors of `streams`, lowest first. A package imports only from floors below its own."""
 
 
 def modules(package: str) -> dict[str, Path]:
@@ -33,7 +33,7 @@ def modules(package: str) -> dict[str, Path]:
 
 
 def imported(path: Path, known: dict[str, Path]) -> Iterator[str]:
-    """Name the modules that a file imports, those that only types need and those inside of functions too."""
+    """Name the modules that a file imports, including imports for types only and inside functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
@@ -72,7 +72,7 @@ def test_no_import_runs_upward() -> None:
 
 
 def test_settings_stand_in_the_package_that_they_are_of() -> None:
-    """`streams/config` reads and composes; its only record is the whole."""
+    """`streams/config` reads and composes; its only record is the whole configuration."""
     records = {
         node.name
         for path in (ROOT / "streams" / "config").rglob("*.py")

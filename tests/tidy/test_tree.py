@@ -1,4 +1,4 @@
-"""The tree keeps the shape that the design gives it."""
+"""Rules of the tree: imports, sizes of files and functions, folders, no secrets."""
 
 import ast
 import re
@@ -14,7 +14,7 @@ PACKAGES = ("streams", "scoring", "models")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 PACKAGE_FILES_MAX = 14
-"""Python files in one folder, of packages and of tests; what is beyond it is sorted into folders by subject."""
+"""Python files in one folder, of packages and of tests; a fuller folder is split by subject."""
 
 
 def python_files(*folders: str) -> list[Path]:
@@ -37,7 +37,7 @@ def imports_of(path: Path) -> Iterator[str]:
             yield node.module or ""
 
 
-def test_scoring_knows_neither_shell() -> None:
+def test_scoring_imports_neither_shell() -> None:
     for path in python_files("scoring"):
         outward = {name for name in imports_of(path) if name.split(".")[0] in {"streams", "models"}}
         assert not outward, f"{path}: {outward}"
@@ -58,7 +58,7 @@ def test_the_shells_do_not_import_each_other() -> None:
             assert not any(name.split(".")[0] == other for name in imports_of(path)), path
 
 
-def test_nothing_reaches_into_tests() -> None:
+def test_no_package_imports_tests() -> None:
     for path in python_files(*PACKAGES):
         assert not any(name.split(".")[0] == "tests" for name in imports_of(path)), path
 
@@ -104,7 +104,7 @@ def test_no_card_number_stands_in_any_file() -> None:
     )
     for path in tracked_files():
         for match in number.finditer(path.read_bytes() if path.suffix not in {".npy", ".txt", ".lock"} else b""):
-            assert not luhn(match.group().decode()), f"{path}: holds what reads like a card number"
+            assert not luhn(match.group().decode()), f"{path}: contains digits that pass for a card number"
 
 
 def test_files_are_small() -> None:

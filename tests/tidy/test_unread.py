@@ -1,4 +1,4 @@
-"""What is defined is read by more than tests: their doubles live in tests, and what nothing reads is deleted."""
+"""Something besides tests reads every definition: doubles live in tests, and unread code is deleted."""
 
 import ast
 import re
@@ -9,17 +9,17 @@ from tests.tidy.test_floors import ROOT
 
 DEFINED = ("streams", "scoring", "models")
 TOOLS = ("deploy", "tests/bench", "tests/chaos")
-"""What else is run: what makes pages and rules, and the programs of `make bench`, `soak` and `chaos`."""
+"""Other programs: those that make pages and rules, and those of `make bench`, `soak` and `chaos`."""
 
 FOR_OTHERS = {
     "Alert": "the record of a contract: readers of `alerts` decode it",
     "_build": "aiokafka's sender calls it for a batch",
     "set_env": "numba's library of code calls it for a helper",
 }
-"""What others than this repository read."""
+"""Names that only code outside of this repository reads."""
 
 REGISTRARS = {"add", "task"}
-"""Decorators that take a function up: nobody calls it by name."""
+"""Decorators that register a function: no code calls it by name."""
 
 
 def without_docstrings(tree: ast.Module) -> Iterator[ast.AST]:
@@ -44,7 +44,7 @@ def read_in(tree: ast.Module) -> Iterator[str]:
 
 
 def is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
-    """Tell whether a decorator takes a function up."""
+    """Tell whether a decorator registers a function."""
     return any(
         isinstance(one, ast.Attribute) and one.attr in REGISTRARS
         for decorator in node.decorator_list
@@ -53,7 +53,7 @@ def is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -
 
 
 def defined_in(tree: ast.Module) -> Iterator[str]:
-    """Give the names that a module defines, and the methods of classes that override nobody's."""
+    """Give the names that a module defines, and the methods of classes that override no other method."""
     for node in tree.body:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
@@ -70,7 +70,7 @@ def defined_in(tree: ast.Module) -> Iterator[str]:
 
 
 def unread(defining: list[ast.Module], reading: list[ast.Module], words: str = "") -> list[str]:
-    """Name what is defined and never read."""
+    """Name every definition that is never read."""
     read = Counter(re.findall(r"\w+", words))
     for tree in reading:
         read.update(read_in(tree))
@@ -89,7 +89,7 @@ def test_every_definition_is_read_by_more_than_tests() -> None:
     assert set(found) == FOR_OTHERS.keys(), "delete it, or move it to the tests that use it"
 
 
-def test_what_only_a_docstring_an_export_or_itself_names_is_unread() -> None:
+def test_a_name_only_in_a_docstring_an_export_or_its_own_body_is_unread() -> None:
     tree = ast.parse(
         '"""Do as `documented`."""\n'
         "__all__ = ['exported']\n"

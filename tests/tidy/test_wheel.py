@@ -22,7 +22,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make an environment that holds the locked dependencies and the wheel, nothing of the checkout."""
+    """Make an environment with the locked dependencies and the wheel, without the checkout."""
     home = tmp_path_factory.mktemp("clean")
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
     pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -36,7 +36,7 @@ def run(command: Path, *arguments: str, cwd: Path, stdin: bytes = b"") -> subpro
     return subprocess.run([str(command), *arguments], cwd=cwd, input=stdin, capture_output=True, check=False, env=env)
 
 
-def test_the_wheel_holds_the_three_packages_and_their_data(wheel: Path) -> None:
+def test_the_wheel_contains_the_three_packages_and_their_data(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"streams", "scoring", "models"}

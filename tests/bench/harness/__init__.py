@@ -1,1 +1,1 @@
-"""What every benchmark uses: the broker, the processes under measurement, the machine."""
+"""Parts of every benchmark: the broker, the measured processes, the machine."""

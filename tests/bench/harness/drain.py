@@ -1,4 +1,4 @@
-"""How fast a service works off a backlog: the slope of its output topic, while it has a core to itself."""
+"""How fast a service processes a backlog: the slope of its output topic, while it has a core of its own."""
 
 import asyncio
 import time
@@ -13,12 +13,12 @@ STARTED_DEADLINE_S = 120.0
 SKIP_S = 1.0
 WINDOW_S = 8.0
 TAIL_SHARE = 0.9
-"""The last tenth of the backlog is not measured: partitions run dry one after the other there."""
+"""The last tenth of the backlog is not measured: there, one partition after the other is empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A service under measurement: its command, and the topic its decisions arrive on."""
+    """A measured service: its command, and the topic of its decisions."""
 
     name: str
     command: Sequence[str]
@@ -53,5 +53,5 @@ async def _slope(gauge: Gauge, end: int) -> float:
     while ended - started < WINDOW_S and last < end:
         await asyncio.sleep(0.05)
         last, ended = await gauge.read(), time.monotonic()
-    assert last > first, "nothing moved while it was measured: the backlog is too small"
+    assert last > first, "no event was decided during the measurement: the backlog is too small"
     return (last - first) / (ended - started)

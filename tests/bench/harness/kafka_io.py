@@ -1,4 +1,4 @@
-"""What the harness itself does with a broker: fill a topic, watch another grow."""
+"""Fill a topic, and measure the growth of another."""
 
 import asyncio
 import time
@@ -11,16 +11,16 @@ from aiokafka.partitioner import murmur2
 from tests.brokers.load import KEEP_ALL, stamp_ms
 
 PARTITIONS = 2
-"""As many as one worker should have at least: twice the number of workers."""
+"""At least twice the number of workers, so that each has several."""
 
 
 def partition_of(key: bytes, partitions: int = PARTITIONS) -> int:
-    """Place a key as Kafka's default partitioner does."""
+    """Give the partition of a key by Kafka's default partitioner."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 async def create_topics(bootstrap: str, names: Sequence[str], configs: dict[str, str] | None = None) -> None:
-    """Create topics of PARTITIONS partitions, which keep records of whatever date unless `configs` say otherwise."""
+    """Create topics of PARTITIONS partitions; unless `configs` say otherwise they keep records of any date."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -31,7 +31,7 @@ async def create_topics(bootstrap: str, names: Sequence[str], configs: dict[str,
 
 
 async def fill(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]]) -> int:
-    """Produce keyed authorizations in large batches, each stamped with its own time; return how many."""
+    """Produce keyed authorizations in large batches, each with its own time; return their number."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks=1, max_batch_size=1 << 19)
     await producer.start()
     batches = [producer.create_batch() for _ in range(PARTITIONS)]
@@ -63,7 +63,7 @@ async def fill(bootstrap: str, topic: str, records: Iterable[tuple[bytes, bytes]
 
 
 class Gauge:
-    """Read how many records a topic holds."""
+    """Reads the number of records of a topic."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)

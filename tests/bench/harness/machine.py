@@ -1,4 +1,4 @@
-"""What the figures were measured on, and who ran where."""
+"""The machine of the figures, and the core of each process."""
 
 import os
 import platform
@@ -9,11 +9,11 @@ from pathlib import Path
 PARTS = ("faust-streaming", "aiokafka", "lightgbm", "numba", "numpy", "msgspec", "orjson", "uvloop")
 
 WORKER_CORE = 1
-"""The worker, or the peer in its place, may use this core only; broker, generator and reader go where there is room."""
+"""Only the worker, or the peer in its place, uses this core; broker, generator and reader use the others."""
 
 
 def describe() -> dict[str, str]:
-    """Name processor, memory, Python and the versions of what is measured."""
+    """Name processor, memory, Python and the versions of the measured programs."""
     info = Path("/proc/cpuinfo").read_text()
     model = next((line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")), "?")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -35,5 +35,5 @@ def pin(pid: int, core: int) -> None:
 
 
 def resident_mib(pid: int) -> float:
-    """Read how much memory a process holds."""
+    """Read the memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,4 +1,4 @@
-"""A service under measurement: started, kept on its core, ended by its own handle."""
+"""A measured service: started, kept on its core, ended by its own handle."""
 
 import os
 import subprocess
@@ -16,12 +16,12 @@ STOP_DEADLINE_S = 20.0
 
 
 class NotRunningError(Exception):
-    """The service ended or did not get ready in time; what it printed last is in the message."""
+    """The service ended or was not ready in time; the message has its last output."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running process and what it prints."""
+    """A running process and its output."""
 
     process: subprocess.Popen[bytes]
     log: IO[bytes]
@@ -32,7 +32,7 @@ class Service:
             raise NotRunningError(f"ended with {self.process.returncode} while {doing}: {self.tail()}")
 
     def tail(self) -> str:
-        """Read the end of what it printed."""
+        """Read the end of its output."""
         self.log.flush()
         self.log.seek(0)
         return self.log.read()[-3000:].decode(errors="replace")
@@ -54,9 +54,9 @@ class Service:
 
 @contextmanager
 def running(command: Sequence[str]) -> Iterator[Service]:
-    """Run a command until the context is left; it is asked to stop, then made to."""
+    """Run a command until the context ends; then it gets SIGTERM, and SIGKILL if it does not end."""
     with tempfile.TemporaryFile() as log:
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}  # one core each: two OpenMP threads on it would only spin
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}  # one core each: a second OpenMP thread would only spin
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
         try:
             yield Service(process, log)

@@ -64,8 +64,8 @@ class Place:
             },
         }
 
-    def address(self, door: str) -> str:
-        return f"127.0.0.1:{self._secured.ports[door]}"
+    def address(self, listener: str) -> str:
+        return f"127.0.0.1:{self._secured.ports[listener]}"
 
     def config(self, address: str, sasl: object = None, tls: str | None = None) -> Path:
         kafka = {"bootstrap_servers": [address], "request_timeout_s": 15}
@@ -82,7 +82,7 @@ def place(secured: Secured, tmp_path: Path) -> Place:
 
 
 @pytest.mark.parametrize(
-    ("door", "sasl", "tls", "told"),
+    ("listener", "sasl", "tls", "told"),
     [
         ("SASL_PLAINTEXT", WITH_WRONG, None, REFUSED),
         ("SASL_SSL", UNKNOWN, "ours", REFUSED.replace(USER, "nobody")),
@@ -101,13 +101,13 @@ def place(secured: Secured, tmp_path: Path) -> Place:
     ],
 )
 def test_the_cause_of_each_wrong_listener_or_login_is_named_in_one_line(
-    place: Place, capsys: pytest.CaptureFixture[str], door: str, sasl: object, tls: str | None, told: str
+    place: Place, capsys: pytest.CaptureFixture[str], listener: str, sasl: object, tls: str | None, told: str
 ) -> None:
-    config = place.config(place.address(door), sasl, tls)
+    config = place.config(place.address(listener), sasl, tls)
     assert main(["topics", "create", "--config", str(config)]) == 3
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith(f"sekisho topics create: {place.address(door)}: {told}"), err
+    assert err.startswith(f"sekisho topics create: {place.address(listener)}: {told}"), err
     assert err.count("\n") == 1
     assert PASSWORD not in err
     assert WRONG not in err
@@ -130,7 +130,9 @@ def test_every_command_names_it(
 
 
 def test_a_worker_names_it_in_its_last_line(secured: Secured) -> None:
-    broker = secured.door("SASL_SSL", sasl=Sasl(username=USER, password=Secret(env=WRONG_VARIABLE)), tls=secured.tls)
+    broker = secured.listener(
+        "SASL_SSL", sasl=Sasl(username=USER, password=Secret(env=WRONG_VARIABLE)), tls=secured.tls
+    )
     settings = msgspec.json.encode(WorkerSettings(broker=broker)).decode()
     command = [sys.executable, "-m", "tests.integration.worker", settings]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=WORKER_S)
@@ -145,7 +147,7 @@ def test_failed_addresses_are_kept_until_a_connection_is_made(secured: Secured) 
 
     async def play() -> None:
         good, nobody = secured.as_user, f"127.0.0.1:{free_port()}"
-        wrong = secured.door("SASL_PLAINTEXT", sasl=Sasl(username=USER, password=Secret(env=WRONG_VARIABLE)))
+        wrong = secured.listener("SASL_PLAINTEXT", sasl=Sasl(username=USER, password=Secret(env=WRONG_VARIABLE)))
         both = msgspec.structs.replace(wrong, bootstrap=(*wrong.bootstrap, nobody))
         client = AIOKafkaAdminClient(**client_options(both))
         with pytest.raises(KafkaConnectionError):
@@ -163,8 +165,8 @@ def test_failed_addresses_are_kept_until_a_connection_is_made(secured: Secured) 
 
 def test_the_right_listeners_and_logins_connect(secured: Secured) -> None:
     async def knock(*ways: tuple[str, Sasl | None, Tls | None]) -> None:
-        for door, sasl, tls in ways:
-            client = AIOKafkaAdminClient(**client_options(secured.door(door, sasl=sasl, tls=tls)))
+        for listener, sasl, tls in ways:
+            client = AIOKafkaAdminClient(**client_options(secured.listener(listener, sasl=sasl, tls=tls)))
             await client.start()
             await client.close()
 
