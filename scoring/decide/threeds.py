@@ -47,8 +47,8 @@ class EvidenceField(NamedTuple):
     """One field of the evidence of a rule.
 
     `read` takes an event's columns, its merchant's row and its verdict; it gives None if the value is missing.
-    `columns`
-    are the columns of the event that it reads. `counts`: it is an amount or a time, so texts with it are not kept.
+    `columns` are the columns of the event that it reads. `counts`: it is an amount or a time, so texts with it are not
+    kept.
     """
 
     read: Callable[[Row, Row, Row], str | int | None]

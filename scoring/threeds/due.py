@@ -53,8 +53,7 @@ def due(
     """Give the ExpectationReason.
 
     `mandate_ms`: since when merchants of this country owe 3-D Secure. `proof_ms`: since when a stored card must name
-    the
-    authentication of its registration.
+    the authentication of its registration.
     """
     kind, channel, funding = row[_COL.TXN_TYPE], row[_COL.CHANNEL], row[_COL.FUNDING]
     if kind == _TYPE.REFUND or kind == _TYPE.REVERSAL:

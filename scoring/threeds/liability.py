@@ -20,8 +20,7 @@ def liable(
     """Give the LiabilityReason.
 
     `eci_class` is that of the response's ECI, else that of the request's. `said` is the status by transStatus, `result`
-    the
-    effect of the cryptogram's check.
+    the effect of the cryptogram's check.
 
     Only transStatus proves an authentication. An ECI alone does not, except Mastercard's 07: it refers to an earlier
     payment of the series.

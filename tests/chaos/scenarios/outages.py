@@ -38,7 +38,7 @@ DOWN_S = 15.0
 FROZEN_S = 20.0
 
 
-class NimbleFeed(Feed):
+class ImpatientFeed(Feed):
     """Give up a request early, so that a frozen broker delays the workers and not their input."""
 
     ask_ms = 500
@@ -151,7 +151,7 @@ def suffer(place: ClusterSite, scale: Scale, outages: Sequence[Outage]) -> Findi
         workers=WORKERS,
         telling=True,
         changes=changes,
-        upstream=NimbleFeed,
+        upstream=ImpatientFeed,
     ) as stage:
         with Probe(place.bootstrap, probes_of(stage.deployment), PARTITIONS):
             stage.feed.allow(math.inf)

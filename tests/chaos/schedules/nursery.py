@@ -96,7 +96,7 @@ class Child:
         self._nursery.signal(self, number)
 
 
-class Fledgling(Worker):
+class ForkedWorker(Worker):
     """A worker's place in a crew, filled by a nursery."""
 
     def __init__(self, nursery: Nursery, number: int, arguments: Sequence[str], log: Path, port: int) -> None:

@@ -23,8 +23,8 @@ from tests.chaos.brokers.site import Deployment, Site, merged
 from tests.chaos.feed import Feed
 from tests.chaos.oracles.books import await_committed, read_input, read_output
 from tests.chaos.oracles.oracle import Output, exactly_once, same_cards
-from tests.chaos.schedules.nursery import Fledgling, Nursery
-from tests.chaos.schedules.schedule import KINDS, WORKERS, Deed, Fault, Schedule
+from tests.chaos.schedules.nursery import ForkedWorker, Nursery
+from tests.chaos.schedules.schedule import KINDS, WORKERS, Effect, Fault, Schedule
 from tests.chaos.stage import clear
 from tests.chaos.traffic import Event, Mix, Traffic
 from tests.chaos.workers import Crew
@@ -153,14 +153,14 @@ class _Faults:
     def await_arrival(self) -> None:
         """Wait until the broker has answered the requests that were held."""
         for fault, rule in self._rules:
-            if rule.held and fault.deed in (Deed.HOLD, Deed.DIE):
+            if rule.held and fault.effect in (Effect.HOLD, Effect.DIE):
                 rule.done.wait(ARRIVAL_S)
 
     def _rule(self, deployment: Deployment, fault: Fault) -> Rule:
         kind = KINDS[fault.kind]
-        breakage, holds_all = _BREAKAGES.get(fault.deed, (Breakage.NONE, False))
+        breakage, holds_all = _BREAKAGES.get(fault.effect, (Breakage.NONE, False))
         is_held = breakage in (Breakage.HOLD, Breakage.HOLD_ANSWER)
-        moment = "answered" if fault.deed is Deed.KILL else "asked"
+        moment = "answered" if fault.effect is Effect.KILL else "asked"
         return Rule(
             kind.apis,
             tuple(deployment.topic(field) for field in kind.fields),
@@ -180,39 +180,39 @@ class _Faults:
         self.came.append(fault)
         self._over_s = max(self._over_s, time.monotonic() + fault.seconds)
         crew, worker = self._crew, fault.worker
-        match fault.deed:
-            case Deed.DIE:
+        match fault.effect:
+            case Effect.DIE:
                 crew.kill(worker)
-            case Deed.KILL:
+            case Effect.KILL:
                 crew.kill(worker, fault.seconds)
-            case Deed.FREEZE:
+            case Effect.FREEZE:
                 crew.freeze(worker)
                 self._later(fault.seconds, lambda: crew.thaw(worker))
-            case Deed.LEAVE:
+            case Effect.LEAVE:
                 crew.workers[worker].signal(signal.SIGTERM)
-            case Deed.RESTART:  # not in the proxy's thread, which it stops and starts
+            case Effect.RESTART:  # not in the proxy's thread, which it stops and starts
                 self._later(0.0, lambda: self._place.restart_broker(kill=True, outage_s=fault.seconds))
 
-    def _later(self, wait_s: float, deed: Callable[[], object]) -> None:
-        timer = threading.Timer(wait_s, deed)
+    def _later(self, wait_s: float, effect: Callable[[], object]) -> None:
+        timer = threading.Timer(wait_s, effect)
         self._timers.append(timer)
         timer.start()
 
 
-_BREAKAGES: Mapping[Deed, tuple[Breakage, bool]] = {
-    Deed.HOLD: (Breakage.HOLD, True),
-    Deed.DIE: (Breakage.HOLD, False),
-    Deed.ANSWERS: (Breakage.HOLD_ANSWER, True),
-    Deed.CUT: (Breakage.CUT, False),
-    Deed.LOSE: (Breakage.LOSE_ANSWER, False),
-    Deed.KILL: (Breakage.LOSE_ANSWER, False),
+_BREAKAGES: Mapping[Effect, tuple[Breakage, bool]] = {
+    Effect.HOLD: (Breakage.HOLD, True),
+    Effect.DIE: (Breakage.HOLD, False),
+    Effect.ANSWERS: (Breakage.HOLD_ANSWER, True),
+    Effect.CUT: (Breakage.CUT, False),
+    Effect.LOSE: (Breakage.LOSE_ANSWER, False),
+    Effect.KILL: (Breakage.LOSE_ANSWER, False),
 }
 """The fate of the request, and whether it applies to all requests until the fault is over."""
 
 
-def _worker(nursery: Nursery, deployment: Deployment, number: int) -> Fledgling:
+def _worker(nursery: Nursery, deployment: Deployment, number: int) -> ForkedWorker:
     path, port = deployment.config(number)
-    return Fledgling(nursery, number, ["worker", "--config", str(path)], path.with_suffix(".log"), port)
+    return ForkedWorker(nursery, number, ["worker", "--config", str(path)], path.with_suffix(".log"), port)
 
 
 def _await_ready(crew: Crew) -> None:

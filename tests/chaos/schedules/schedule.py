@@ -46,7 +46,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 }
 
 
-class Deed(StrEnum):
+class Effect(StrEnum):
     """The effect of a fault when its moment has come."""
 
     HOLD = "hold"
@@ -60,20 +60,20 @@ class Deed(StrEnum):
     RESTART = "restart"
 
 
-DEEDS: Final[Mapping[Deed, tuple[int, str]]] = {
-    Deed.HOLD: (5, "it and all like it reach the broker {seconds:g} s later"),
-    Deed.DIE: (6, "the worker is killed and replaced, and it reaches the broker {seconds:g} s later"),
-    Deed.ANSWERS: (3, "its answer and all like it come {seconds:g} s later"),
-    Deed.CUT: (1, "its connection is cut before the broker sees it"),
-    Deed.LOSE: (2, "its connection is cut when the broker has done it"),
-    Deed.KILL: (3, "the worker is killed when the broker has done it, and replaced after {seconds:g} s"),
-    Deed.FREEZE: (3, "the worker is frozen for {seconds:g} s"),
-    Deed.LEAVE: (1, "the worker is asked to end, and replaced"),
-    Deed.RESTART: (0, "the broker is killed, and started after {seconds:g} s"),
+EFFECTS: Final[Mapping[Effect, tuple[int, str]]] = {
+    Effect.HOLD: (5, "it and all like it reach the broker {seconds:g} s later"),
+    Effect.DIE: (6, "the worker is killed and replaced, and it reaches the broker {seconds:g} s later"),
+    Effect.ANSWERS: (3, "its answer and all like it come {seconds:g} s later"),
+    Effect.CUT: (1, "its connection is cut before the broker sees it"),
+    Effect.LOSE: (2, "its connection is cut when the broker has done it"),
+    Effect.KILL: (3, "the worker is killed when the broker has done it, and replaced after {seconds:g} s"),
+    Effect.FREEZE: (3, "the worker is frozen for {seconds:g} s"),
+    Effect.LEAVE: (1, "the worker is asked to end, and replaced"),
+    Effect.RESTART: (0, "the broker is killed, and started after {seconds:g} s"),
 }
 """Share of each, and its description."""
 
-TIMELESS: Final = frozenset({Deed.CUT, Deed.LOSE, Deed.LEAVE})
+TIMELESS: Final = frozenset({Effect.CUT, Effect.LOSE, Effect.LEAVE})
 
 
 class ScheduleError(ValueError):
@@ -87,12 +87,12 @@ class Fault:
     worker: int
     kind: str
     nth: int
-    deed: Deed
+    effect: Effect
     seconds: float = 0.0
 
     def __str__(self) -> str:
         """Write it in the form that `parse` reads."""
-        return f"{self.worker}:{self.kind}:{self.nth}:{self.deed}:{self.seconds:g}"
+        return f"{self.worker}:{self.kind}:{self.nth}:{self.effect}:{self.seconds:g}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -102,10 +102,10 @@ class Fault:
             ScheduleError: it is no fault.
         """
         try:
-            worker, kind, nth, deed, seconds = text.split(":")
-            fault = cls(worker=int(worker), kind=kind, nth=int(nth), deed=Deed(deed), seconds=float(seconds))
+            worker, kind, nth, effect, seconds = text.split(":")
+            fault = cls(worker=int(worker), kind=kind, nth=int(nth), effect=Effect(effect), seconds=float(seconds))
         except ValueError as error:
-            raise ScheduleError(f"{text!r} is no fault, which is WORKER:KIND:NTH:DEED:SECONDS ({error})") from None
+            raise ScheduleError(f"{text!r} is no fault, which is WORKER:KIND:NTH:EFFECT:SECONDS ({error})") from None
         if not (0 <= fault.worker < WORKERS and kind in KINDS and fault.nth > 0 and 0 <= fault.seconds <= max(SECONDS)):
             raise ScheduleError(f"{text!r}: no such worker, kind, number or duration")
         return fault
@@ -113,7 +113,7 @@ class Fault:
     @property
     def words(self) -> str:
         """Describe it to a reader."""
-        then = DEEDS[self.deed][1].format(seconds=self.seconds)
+        then = EFFECTS[self.effect][1].format(seconds=self.seconds)
         return f"worker {self.worker}, {KINDS[self.kind].words} number {self.nth}: {then}"
 
 
@@ -144,7 +144,7 @@ class Schedule:
     @property
     def is_alone(self) -> bool:
         """Tell whether it needs a broker of its own while it is played."""
-        return any(fault.deed is Deed.RESTART for fault in self.faults)
+        return any(fault.effect is Effect.RESTART for fault in self.faults)
 
 
 def draw(seed: int, number: int) -> Schedule:
@@ -154,18 +154,20 @@ def draw(seed: int, number: int) -> Schedule:
     if choose.random() < RESTART_SHARE:
         broken = faults[0]
         seconds = choose.choice(OUTAGES)
-        faults[0] = Fault(worker=broken.worker, kind=broken.kind, nth=broken.nth, deed=Deed.RESTART, seconds=seconds)
+        faults[0] = Fault(
+            worker=broken.worker, kind=broken.kind, nth=broken.nth, effect=Effect.RESTART, seconds=seconds
+        )
     return Schedule(tuple(faults))
 
 
 def _fault(choose: random.Random) -> Fault:
     (seconds,) = choose.choices(list(SECONDS), list(SECONDS.values()))
     (kind,) = choose.choices(list(KINDS), [kind.weight for kind in KINDS.values()])
-    (deed,) = choose.choices(list(DEEDS), [weight for weight, _ in DEEDS.values()])
+    (effect,) = choose.choices(list(EFFECTS), [weight for weight, _ in EFFECTS.values()])
     return Fault(
         worker=choose.randrange(WORKERS),
         kind=kind,
         nth=choose.randint(1, KINDS[kind].nth_max),
-        deed=deed,
-        seconds=0.0 if deed in TIMELESS else seconds,
+        effect=effect,
+        seconds=0.0 if effect in TIMELESS else seconds,
     )

@@ -34,7 +34,7 @@ def _fewer(schedule: Schedule) -> Iterator[Schedule]:
 
 def _shorter(schedule: Schedule) -> Iterator[Schedule]:
     for place, fault in enumerate(schedule.faults):
-        if fault.deed not in TIMELESS:
+        if fault.effect not in TIMELESS:
             for seconds in SECONDS:
                 if seconds < fault.seconds:
                     yield _with(schedule, place, replace(fault, seconds=seconds))

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.chaos.schedules.schedule import (
-    DEEDS,
+    EFFECTS,
     FAULTS_MAX,
     KINDS,
-    Deed,
+    Effect,
     Fault,
     Schedule,
     ScheduleError,
@@ -26,12 +26,12 @@ def test_a_seed_draws_the_same_schedules_every_time_and_another_seed_draws_other
     assert len(set(MANY) & {draw(24, number) for number in range(500)}) < 10
 
 
-def test_every_kind_and_every_deed_is_drawn_and_the_broker_restarts_now_and_then() -> None:
+def test_every_kind_and_every_effect_is_drawn_and_the_broker_restarts_now_and_then() -> None:
     faults = [fault for schedule in MANY for fault in schedule.faults]
     assert {len(schedule.faults) for schedule in MANY} == set(range(1, FAULTS_MAX + 1))
     assert {fault.kind for fault in faults} == set(KINDS)
-    assert {fault.deed for fault in faults} == set(DEEDS) == set(Deed)
-    assert {(fault.kind, fault.deed) for fault in faults} > {(kind, Deed.HOLD) for kind in KINDS}
+    assert {fault.effect for fault in faults} == set(EFFECTS) == set(Effect)
+    assert {(fault.kind, fault.effect) for fault in faults} > {(kind, Effect.HOLD) for kind in KINDS}
     assert 0.02 < sum(schedule.is_alone for schedule in MANY) / len(MANY) < 0.08
     assert Counter(fault.worker for fault in faults).keys() == {0, 1}
 
@@ -51,20 +51,22 @@ def test_a_text_that_is_no_schedule_is_refused(text: str) -> None:
         Schedule.parse(text)
 
 
-def fault(kind: str, nth: int, deed: Deed = Deed.HOLD, seconds: float = LONGEST) -> Fault:
-    return Fault(worker=0, kind=kind, nth=nth, deed=deed, seconds=seconds)
+def fault(kind: str, nth: int, effect: Effect = Effect.HOLD, seconds: float = LONGEST) -> Fault:
+    return Fault(worker=0, kind=kind, nth=nth, effect=effect, seconds=seconds)
 
 
 def test_a_failing_schedule_shrinks_to_the_faults_that_it_needs_at_their_shortest() -> None:
     """It fails if rows are held for longer than two seconds and the worker is killed by then."""
 
     def fails(schedule: Schedule) -> bool:
-        held = any(f.kind == "rows" and f.deed is Deed.HOLD and f.seconds > 2 for f in schedule.faults)
-        return held and any(f.deed is Deed.KILL for f in schedule.faults)
+        held = any(f.kind == "rows" and f.effect is Effect.HOLD and f.seconds > 2 for f in schedule.faults)
+        return held and any(f.effect is Effect.KILL for f in schedule.faults)
 
-    drawn = Schedule((fault("group", 3), fault("rows", 40), fault("all", 9, Deed.CUT, 0), fault("fence", 5, Deed.KILL)))
+    drawn = Schedule(
+        (fault("group", 3), fault("rows", 40), fault("all", 9, Effect.CUT, 0), fault("fence", 5, Effect.KILL))
+    )
     assert fails(drawn)
-    least = Schedule((fault("rows", 1, Deed.HOLD, 3.5), fault("fence", 1, Deed.KILL, SHORTEST)))
+    least = Schedule((fault("rows", 1, Effect.HOLD, 3.5), fault("fence", 1, Effect.KILL, SHORTEST)))
     assert shrink(drawn, fails) == least
     assert shrink(least, fails) == least
 
