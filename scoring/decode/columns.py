@@ -31,7 +31,7 @@ class Col(IntEnum):
     INITIATOR = 14
     RECURRING = 15  # tri-state
     STORED = 16  # tri-state
-    WALLET = 17  # -1 unknown, 0 none, 1 one that no reference file lists, from 2 those listed
+    WALLET = 17  # -1 unknown, 0 none, 1 one that no dated table lists, from 2 the listed ones
     PHASE = 18
     OUTCOME = 19  # OutcomeClass
     KIND = 20  # Kind

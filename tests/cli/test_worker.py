@@ -121,11 +121,11 @@ def test_a_broker_that_cannot_be_reached_is_infrastructure(deployment: Deploymen
     assert len(told.stderr.splitlines()) == 1
     halted = deployment.sekisho("worker")
     assert halted.returncode == 3
-    facts = [json.loads(line) for line in halted.stderr.splitlines()]
-    assert [fact["event"] for fact in facts].count("worker_halted") == 1
+    logged = [json.loads(line) for line in halted.stderr.splitlines()]
+    assert [line["event"] for line in logged].count("worker_halted") == 1
     address = settings["kafka"]["bootstrap_servers"][0]
-    assert facts[-1]["event"] == "worker_halted"
-    assert facts[-1]["error"].startswith(f"UnreachableError: {address}: connection refused")
+    assert logged[-1]["event"] == "worker_halted"
+    assert logged[-1]["error"].startswith(f"UnreachableError: {address}: connection refused")
 
 
 def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: Deployment, tmp_path: Path) -> None:

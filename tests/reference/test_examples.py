@@ -1,4 +1,4 @@
-"""The examples in docstrings of the reference tables are executed."""
+"""The examples in docstrings of the dated tables are executed."""
 
 import doctest
 

@@ -50,9 +50,9 @@ def test_no_authorization_is_refused_by_the_decoder(drawn: Drawn) -> None:
 
 def test_merchants_come_first_and_time_never_runs_backwards(drawn: Drawn) -> None:
     topics = [item.topic for item in drawn.items]
-    registry = topics.index("authorizations")
-    assert set(topics[:registry]) <= {"merchants", "fraud-reports"}
-    assert "merchants" not in topics[registry:]
+    first_event = topics.index("authorizations")
+    assert set(topics[:first_event]) <= {"merchants", "fraud-reports"}
+    assert "merchants" not in topics[first_event:]
     config = drawn.simulator.config
     times = [item.at_ms for item in drawn.items]
     assert all(a <= b for a, b in itertools.pairwise(times))

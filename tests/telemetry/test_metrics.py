@@ -1,4 +1,4 @@
-"""Metrics are what the catalogue says, and the catalogue is what the documentation says."""
+"""The metrics are those of the catalogue, and the documentation is generated from it."""
 
 from itertools import product
 from math import prod

@@ -229,10 +229,10 @@ def test_a_worker_that_may_not_read_the_group_ends_with_3_before_it_reads_anythi
     command = [sys.executable, "-c", "from streams.cli import main; raise SystemExit(main())"]
     with process([*command, "worker", "--config", str(config)], log) as running:
         assert running.wait(READY_S) == 3
-    facts = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [fact["event"] for fact in facts] == ["engine_built", "worker_halted"]
+    logged = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["event"] for line in logged] == ["engine_built", "worker_halted"]
     (line,) = grants([right], WHOSE, address)
-    assert facts[-1]["error"] == f"RightsError: {WHOSE} lacks Read on Group 'rights'. Grant with: {line}"
+    assert logged[-1]["error"] == f"RightsError: {WHOSE} lacks Read on Group 'rights'. Grant with: {line}"
 
 
 def test_a_group_that_is_refused_after_the_check_ends_the_worker_at_once(secured: Secured, tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ class Naive:
         self.spent = [0] * PARTITIONS
         self.numbers: list[dict[int, int]] = [{} for _ in range(PARTITIONS)]
 
-    def observe(self, key: int, facts: Use, partition: int) -> list[Use]:
+    def observe(self, key: int, now: Use, partition: int) -> list[Use]:
         known = [uses[key] for uses in self.uses if key in uses]
-        recent = [use for use in known if facts[SECOND] - use[SECOND] <= AGE_MAX_S]
+        recent = [use for use in known if now[SECOND] - use[SECOND] <= AGE_MAX_S]
         if not recent:
             self.uses[partition].pop(key, None)
             self.numbers[partition].pop(key, None)
@@ -36,16 +36,16 @@ class Naive:
             for old, given in list(self.numbers[partition].items()):
                 if given <= number - SIZE:
                     del self.uses[partition][old], self.numbers[partition][old]
-            self.uses[partition][key], self.numbers[partition][key] = facts, number
+            self.uses[partition][key], self.numbers[partition][key] = now, number
             self.spent[partition] += 1
         return recent
 
 
 def observed(proofs: Proofs, uses: list[tuple[int, Use]], partition: int) -> list[list[Use]]:
     """Observe a batch; give the known uses of each proof, sorted."""
-    keys, facts = np.array([key for key, _ in uses], dtype=np.uint64), np.array([f for _, f in uses], dtype=np.uint32)
+    keys, kept = np.array([key for key, _ in uses], dtype=np.uint64), np.array([f for _, f in uses], dtype=np.uint32)
     found: list[list[Use]] = [[] for _ in uses]
-    replays = proofs.observe(keys, facts.reshape(-1, 5), partition)
+    replays = proofs.observe(keys, kept.reshape(-1, 5), partition)
     for place, known in zip(replays.places.tolist(), replays.known.tolist(), strict=True):
         found[place].append(tuple(known))
     return [sorted(known) for known in found]
@@ -83,7 +83,7 @@ def test_uses_are_those_of_plain_dictionaries_across_flushes_restarts_and_moves(
     for step in range(120):
         second += draw.choice((0, 1, 3_600, AGE_MAX_S // 3))
         partition, uses = draw.randrange(PARTITIONS), batch(draw, draw.choice((6, 60)), second)
-        wanted = [sorted(naive.observe(key, facts, partition)) for key, facts in uses]
+        wanted = [sorted(naive.observe(key, use, partition)) for key, use in uses]
         assert observed(proofs, uses, partition) == wanted, step
         for flushed in range(PARTITIONS):  # all partitions at once: a worker that stops flushes everything
             take_rows(logs[flushed], proofs.flush(flushed), flushed)
