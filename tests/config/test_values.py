@@ -209,7 +209,7 @@ def patterns(kind: inspect.Type, path: str) -> list[tuple[str, inspect.StrType]]
 
 
 @pytest.mark.parametrize("root", ["streams.config.settings.Settings", "scoring.policy.policy.Policy"])
-def test_no_pattern_lets_a_line_feed_stand_at_the_end(root: str) -> None:
+def test_no_pattern_accepts_a_line_feed_at_the_end(root: str) -> None:
     """`$` also matches before a line feed."""
     module, _, name = root.rpartition(".")
     record = getattr(__import__(module, fromlist=[name]), name)

@@ -88,7 +88,7 @@ def test_the_shipped_example_reads_as_it_is_written() -> None:
     assert {name: found[name] for name in expected} == expected
 
 
-def test_the_hashes_of_proofs_are_one_for_each_text_whoever_sends_it() -> None:
+def test_equal_proofs_have_equal_hashes_from_any_sender() -> None:
     uuid = "f7aa5dab-4d36-43c1-8d0b-930065f908e8"
 
     def keys(cavv: str | None, uuid: str | None, order: str | None, **more: Any) -> tuple[int, ...]:

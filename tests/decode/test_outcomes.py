@@ -95,7 +95,7 @@ def test_a_broken_outcome_is_refused_with_its_place(value: bytes, reason: Any, p
     assert (len(decoded), decoded.index.tolist()) == (2, [0, 2])
 
 
-def test_an_outcome_at_the_limit_of_bytes_is_taken() -> None:
+def test_an_outcome_at_the_limit_of_bytes_is_accepted() -> None:
     """The event that is made of it is longer; no producer sent that one."""
     value = outcome_of(encoded())
     assert decode_outcomes([value], DecodeLimits(bytes_max=len(value))).rejects == []

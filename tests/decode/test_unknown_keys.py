@@ -150,7 +150,7 @@ def test_an_event_with_several_keys_twice_is_counted_once(key: str) -> None:
     assert decode(values, LIMITS).repeated_keys == 2
 
 
-def test_unknown_keys_change_nothing_of_what_is_read() -> None:
+def test_unknown_keys_do_not_change_the_values_read() -> None:
     plain = encoded(tds={"trans_status": "N"})
     odd = encoded(tds={"transStatus": "Y", "trans_status": "N"}, threeds={"eci": "05"}, zzz=[1, {"eci": 2}])
     one, other = decode([plain], LIMITS), decode([odd], LIMITS)

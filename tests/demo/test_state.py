@@ -9,7 +9,7 @@ def value(event_id: str) -> bytes:
     return b'{"event_id":"%b"}' % event_id.encode()
 
 
-def test_only_what_is_first_sent_after_going_live_is_live() -> None:
+def test_only_events_first_sent_after_going_live_are_live() -> None:
     state = State(60.0)
     state.sent([value("old"), value("older")], [1, 2], 0.0)
     state.go_live(0.0)

@@ -53,7 +53,7 @@ def test_one_typology_can_be_left_out_of_the_whole() -> None:
     assert RESULT.besides("T4") == RESULT.total
 
 
-def test_an_episode_says_when_it_was_first_flagged_and_what_went_before() -> None:
+def test_an_episode_has_the_time_of_its_first_flag_and_the_events_before_it() -> None:
     night, spree, quiet = (RESULT.episodes[name] for name in ("night", "spree", "quiet"))
     assert (night.before, night.delay_ms) == (1, 2_000)
     assert (spree.before, spree.delay_ms) == (1, 3_000)

@@ -70,7 +70,7 @@ def test_panels_lie_on_the_grid_and_on_no_other() -> None:
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
-def test_a_panel_says_what_it_shows_in_which_unit_and_where_it_turns_red(panel: dict[str, Any]) -> None:
+def test_a_panel_has_a_description_a_unit_and_a_threshold(panel: dict[str, Any]) -> None:
     assert len(panel["description"]) > 40
     assert panel["description"].endswith((".", "?"))
     defaults = panel["fieldConfig"]["defaults"]

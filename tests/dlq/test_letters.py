@@ -63,7 +63,7 @@ def test_since_is_a_duration_or_a_time(text: str, time_ms: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2", "2w", "-2h", "", "2026-13-01"])
-def test_since_says_what_it_can_be(text: str) -> None:
+def test_a_wrong_since_is_refused_with_the_allowed_forms(text: str) -> None:
     with pytest.raises(DlqError, match=r"neither a duration \(90s, 15m, 2h, 7d\) nor a time"):
         since(text, NOW_MS)
 

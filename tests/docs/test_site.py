@@ -96,7 +96,7 @@ def test_a_page_that_loads_something_from_another_host_is_named(
     assert build.loaded(tmp_path) == [f"a.html: loads {address}" for address in addresses]
 
 
-def test_the_sites_lock_is_hashed_names_no_address_and_has_what_the_group_asks_for() -> None:
+def test_the_sites_lock_is_hashed_names_no_address_and_has_all_packages_of_the_group() -> None:
     lock = ROOT / "deploy" / "locks" / "docs.txt"
     assert "://" not in lock.read_text(encoding="utf-8")
     assert all(hashes(lock).values())

@@ -156,7 +156,7 @@ def test_the_cut_into_batches_and_the_number_of_partitions_change_no_decision(cu
 WHOLE = score(new_engine(), TRAFFIC).decisions
 
 
-def test_decisions_that_stand_out_have_reasons_and_raise_alerts_that_agree_with_them() -> None:
+def test_decisions_with_a_high_score_have_reasons_and_raise_alerts_that_agree() -> None:
     outputs = score(new_engine(), [encoded(amount={"minor": 9_000_000})])
     (made,) = decisions(outputs)
     ((_key, value),) = outputs.alerts
@@ -249,7 +249,7 @@ def report(event_id: str, received: str, **changes: Any) -> bytes:
     )
 
 
-def test_a_fraud_report_is_seen_by_what_comes_after_its_receipt_only() -> None:
+def test_a_fraud_report_is_seen_only_by_events_after_its_receipt() -> None:
     from scoring.features.all import FEATURES
 
     column = [feature.name for feature in FEATURES].index("card_reports_30d")

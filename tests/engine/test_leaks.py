@@ -199,7 +199,7 @@ def test_a_repeat_raises_no_alert() -> None:
     assert (leaks(outputs), outputs.tally.stripped, outputs.tally.repeats) == ([], {}, 1)
 
 
-def test_an_alert_about_a_field_hides_none_about_its_payment_and_the_other_way_round() -> None:
+def test_alerts_about_a_field_and_about_its_payment_do_not_suppress_each_other() -> None:
     value = [encoded(note=PAN)]
     both = score(new_engine(policy=ALL_ALERT), value)
     (leak,) = leaks(both)

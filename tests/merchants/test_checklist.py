@@ -249,7 +249,7 @@ DUTY = {"duty": "TDS", "party": "MERCHANT", "text": "x"}
         (Duty, DUTY, "party", ["ISSUER"], ["CARDHOLDER"]),
     ],
 )
-def test_a_column_takes_what_is_within_its_bounds(
+def test_a_column_accepts_values_within_its_bounds(
     record: type[DatedRow], base: dict[str, Any], column: str, within: list[Any], beyond: list[Any]
 ) -> None:
     for value in within:

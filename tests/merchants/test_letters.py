@@ -128,7 +128,7 @@ def test_without_a_committed_offset_the_dead_letters_tell_where_to_continue(play
     play(scenario)
 
 
-def test_records_of_a_topic_made_anew_have_letters_of_their_own(play: Play) -> None:
+def test_records_of_a_recreated_topic_have_new_letters(play: Play) -> None:
     async def scenario(world: World) -> None:
         world.broker.topic_ids[TOPICS.merchants] = "first"
         world.add(BAD, BAD)

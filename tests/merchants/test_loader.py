@@ -145,7 +145,7 @@ def test_a_batch_that_is_refused_is_noted_and_the_rest_is_read(
     assert letters.noted == [(0, 3, 5)]
 
 
-def test_more_merchants_than_the_limit_are_counted_and_said_and_loading_goes_on(
+def test_more_merchants_than_the_limit_are_counted_and_logged_and_loading_continues(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(_self: EchoEngine, keys: Sequence[bytes], *_: Any, **__: Any) -> Outputs:

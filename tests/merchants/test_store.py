@@ -83,7 +83,7 @@ def test_the_newest_record_replaces_the_older_one_whole() -> None:
     assert store.table[1, MerchantCol.CONTRACTED_MS] == UNKNOWN
 
 
-def test_a_forgotten_merchant_is_unknown_again_and_its_row_is_used_anew() -> None:
+def test_a_removed_merchant_is_unknown_again_and_its_row_is_reused() -> None:
     store = MerchantStore()
     store.upsert(record("m-1", fraud_status="ACTUALISED"))
     store.forget("acq-1", "m-1")

@@ -17,7 +17,7 @@ SKETCHED = [name for name in NAMES if DISTINCT.fullmatch(name) and not name.star
 
 @settings(max_examples=100, deadline=None)
 @given(streams())
-def test_few_elements_are_counted_within_a_twentieth_but_for_those_that_share_a_slot(events: list[Event]) -> None:
+def test_few_elements_are_counted_within_a_twentieth_unless_they_share_a_slot(events: list[Event]) -> None:
     stream, oracle = Stream(), Oracle()
     for event, features in zip(events, stream.feed(*events), strict=True):
         for name in SKETCHED:
@@ -64,7 +64,7 @@ def test_linear_counting_keeps_its_standard_error(name: str, slots: int, element
     assert 0.7 * stated < np.std(off) < 1.4 * stated
 
 
-def test_a_full_sketch_says_at_least() -> None:
+def test_a_full_sketch_gives_a_lower_bound() -> None:
     stream = Stream()
     features = stream.last(*(at(0, card=k + 1) for k in range(5_000)), at(1, card=1))
     assert features["device_cards_1h"] == distinct_estimates(64)[-1] > 250

@@ -84,7 +84,7 @@ def test_a_stolen_card_burst_shows_in_velocity_novelty_amount_and_ladder() -> No
     assert rungs[0]["card_new_device"] == rungs[0]["card_new_address"] == rungs[0]["card_new_merchant"] == 1
 
 
-def test_account_takeover_shows_in_what_is_new_to_an_old_account() -> None:
+def test_account_takeover_shows_in_new_elements_of_an_old_account() -> None:
     stream = Stream()
     usual(stream)
     now = stream.last(after(60, card=7, device=8, address=9, amount=150_000, outcome=APPROVED))

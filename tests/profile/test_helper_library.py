@@ -85,7 +85,7 @@ def test_a_helper_has_no_machine_code_and_its_caller_has_it_inside() -> None:
     assert len([name for name in ours if "_lowest" in name or "_top" in name]) == 0, "every helper must be inlined"
 
 
-def test_a_helper_is_compiled_once_whatever_constants_it_is_called_with() -> None:
+def test_a_helper_is_compiled_once_for_all_constants_in_its_calls() -> None:
     @jit.helper
     def shifted(value: int, by: int, twice: bool) -> int:
         return value + 2 * by if twice else value + by
@@ -131,7 +131,7 @@ def _is_copied(helper: Any) -> bool:
     return any(b"alwaysinline" in attributes for attributes in function.attributes)
 
 
-def test_a_helper_counts_no_references_and_its_caller_keeps_what_it_made() -> None:
+def test_a_helper_counts_no_references_and_its_caller_keeps_its_arrays() -> None:
     @jit.helper
     def add_up(arrays: Any) -> float:
         total = 0.0

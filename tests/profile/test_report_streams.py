@@ -142,7 +142,7 @@ def feed(profiles: Profiles, step: Event | Report, name: int, partition: int = 0
 
 @settings(max_examples=80, deadline=None)
 @given(histories(), st.data(), st.sampled_from([TINY, SMALL]))
-def test_a_restart_changes_no_bit_of_what_is_known_of_reports(
+def test_a_restart_changes_no_bit_of_the_features_of_reports(
     steps: list[Event | Report], data: st.DataObject, limits: ProfileLimits
 ) -> None:
     restarts = data.draw(st.sets(st.integers(0, len(steps)), max_size=5))

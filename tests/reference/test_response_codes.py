@@ -122,7 +122,7 @@ def test_a_code_is_looked_up_at_its_network_then_in_iso_then_among_the_domestic_
         ("outcome", ["STOP", "UNKNOWN"], ["DECLINED"]),
     ],
 )
-def test_a_column_takes_what_is_within_its_bounds(column: str, within: list[Any], beyond: list[Any]) -> None:
+def test_a_column_accepts_values_within_its_bounds(column: str, within: list[Any], beyond: list[Any]) -> None:
     base = {"switch": "ISO", "codes": ["00"], "outcome": "APPROVED", "effective_from": "2025-04-01", "source": ["DES"]}
     for value in within:
         row = msgspec.convert({**base, column: value}, ResponseCode)

@@ -44,7 +44,7 @@ def test_a_row_holds_from_its_day_until_the_next_of_its_key() -> None:
     assert {key[0] for key in limits.on(date(2025, 3, 31))} == {"a"}
 
 
-def test_a_row_that_ends_holds_on_its_last_day_and_nothing_older_comes_back() -> None:
+def test_a_row_that_ends_holds_on_its_last_day_and_no_older_row_after_it() -> None:
     limits = table(row(limit=6, effective_from="2022-10-01"), row(limit=10, effective_to="2025-12-31"))
     assert limits.find(("a", "JP"), date(2025, 12, 31)).limit == 10
     assert limits.find(("a", "JP"), date(2026, 1, 1)) is None
@@ -52,7 +52,7 @@ def test_a_row_that_ends_holds_on_its_last_day_and_nothing_older_comes_back() ->
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.one_of(st.none(), st.integers(0, 10))), min_size=1, max_size=6))
-def test_the_row_of_a_day_is_what_reading_all_of_them_gives(spans: list[tuple[int, int | None]]) -> None:
+def test_the_row_of_a_day_is_that_of_a_search_through_all_rows(spans: list[tuple[int, int | None]]) -> None:
     begin = date(2026, 2, 20)
     starts = sorted(dict(spans).items())
     rows = []

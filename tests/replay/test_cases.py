@@ -114,9 +114,7 @@ def test_a_blank_label_is_unknown_and_unknown_is_no_fraud(run: Run, sent: list[C
     assert reports(sent) == []
 
 
-def test_a_report_goes_out_before_the_event_that_is_later_than_it_also_in_a_small_table(
-    run: Run, sent: list[Chunk]
-) -> None:
+def test_a_report_is_sent_before_later_events_also_in_a_small_table(run: Run, sent: list[Chunk]) -> None:
     assert run(CASES / "labels_small_table.csv", "--labels")[0] == 0
     (report,) = reports(sent)
     assert report["event_id"] == "0"

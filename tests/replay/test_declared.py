@@ -59,7 +59,7 @@ def test_a_wrong_declaration_is_named_by_its_path(tmp_path: Path, before: str, a
     assert told in refusal(tmp_path, WHOLE.replace(before, after))
 
 
-def test_the_whole_is_taken(tmp_path: Path) -> None:
+def test_a_complete_declaration_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(WHOLE)
     (mapping,) = mappings_of(str(tmp_path / "m.yaml"))
     assert mapping.columns == ("when", "card", "shop", "yen", "cb")

@@ -152,7 +152,7 @@ def test_a_row_one_second_too_early_is_named_at_any_place(
 
 
 @pytest.mark.parametrize("before_s", [5 * DAY_S + 3_600, 6 * DAY_S - 1, 6 * DAY_S, 6 * DAY_S + 1, 7 * DAY_S - 1])
-def test_a_report_never_goes_out_before_an_event_a_day_earlier_than_it(tmp_path: Path, before_s: int) -> None:
+def test_a_report_is_never_sent_before_an_event_a_day_earlier(tmp_path: Path, before_s: int) -> None:
     write([(0, 1, 1, 1, 1), (before_s, 2, 2, 2, 0), (7 * DAY_S, 1, 1, 1, 0)], tmp_path / "t.csv")
     chunks = list(source(tmp_path / "t.csv").chunks())
     (place,) = (i for i, chunk in enumerate(chunks) if chunk.others.get("fraud_reports"))

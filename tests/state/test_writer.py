@@ -50,7 +50,7 @@ async def test_each_block_has_an_acknowledgement_of_its_own() -> None:
 
 
 @pytest.mark.asyncio
-async def test_nothing_goes_to_a_producer_that_has_failed_or_is_closed() -> None:
+async def test_no_record_is_passed_to_a_producer_that_has_failed_or_is_closed() -> None:
     client = FakeClient()
     accumulator: Any = client._message_accumulator
     (ack,) = append_blocks(accumulator, TP, blocks(rows_of([1]), NOW_MS, 500))

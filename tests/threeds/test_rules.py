@@ -285,7 +285,7 @@ def test_a_payment_without_3d_secure_that_was_due_breaks_a_rule(changes: Json, s
     assert broken(section) == Oracle(made, record).rules
 
 
-def test_a_missing_cryptogram_says_nothing_where_the_acquirer_does_not_send_it() -> None:
+def test_a_missing_cryptogram_breaks_no_rule_if_the_acquirer_never_sends_it() -> None:
     tds = sound("visa") | NO_CAVV
     made = [event(event_id=f"e-{n}", acquirer={"id": f"acq-{n}"}, tds={**tds}) for n in range(3)]
     for each in made:
@@ -297,7 +297,7 @@ def test_a_missing_cryptogram_says_nothing_where_the_acquirer_does_not_send_it()
 
 
 @pytest.mark.parametrize(("minor", "fires"), [(1_100, False), (1_101, True)])
-def test_an_amount_may_be_above_what_was_authenticated_by_the_tolerance(minor: int, fires: bool) -> None:
+def test_an_amount_may_be_above_the_authenticated_one_by_the_tolerance(minor: int, fires: bool) -> None:
     made = event(amount={"minor": minor}, tds=sound("visa") | {"purchase_amount": 1_000})
     (section,) = judge([made], settings=ThreeDsSettings(amount_tolerance=0.1))
     assert ("TDS14" in broken(section)) == fires

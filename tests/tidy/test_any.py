@@ -114,7 +114,7 @@ def untyped(known: dict[str, Path]) -> set[str]:
     return found
 
 
-def test_nothing_is_any_across_packages_but_what_has_a_reason() -> None:
+def test_any_across_packages_needs_a_reason() -> None:
     found = untyped({name: path for package in PACKAGES for name, path in modules(package).items()})
     assert sorted(found - UNTYPED.keys()) == [], "give it a type: a Protocol with what is used, or `object`"
     assert sorted(UNTYPED.keys() - found) == [], "take it off the list"

@@ -71,7 +71,7 @@ def test_no_import_runs_upward() -> None:
             assert floor_of[parts[1]] < floor_of[own], f"{name} imports {found}"
 
 
-def test_settings_stand_in_the_package_that_they_are_of() -> None:
+def test_settings_are_in_the_package_that_uses_them() -> None:
     """`streams/config` reads and composes; its only record is the whole configuration."""
     records = {
         node.name

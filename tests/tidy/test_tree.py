@@ -94,7 +94,7 @@ def test_the_lock_is_hashed_and_names_no_address() -> None:
     assert all(line.endswith("\\") for line in requirements), "a requirement without its hashes"
 
 
-def test_no_card_number_stands_in_any_file() -> None:
+def test_no_file_contains_a_card_number() -> None:
     def luhn(digits: str) -> bool:
         total = sum(sum(divmod(int(d) * (2 if i % 2 else 1), 10)) for i, d in enumerate(reversed(digits)))
         return total % 10 == 0

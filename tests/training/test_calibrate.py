@@ -135,7 +135,7 @@ def test_any_margins_give_a_rising_table(seed: int, n: int, slope: float, decima
         assert np.isfinite(np.array(knots)).all()
 
 
-def test_margins_that_are_all_the_same_still_give_a_table() -> None:
+def test_equal_margins_still_give_a_table() -> None:
     fraud = np.arange(5_000) % 10 == 0
     probabilities, _ = Calibration(fit_calibration(np.zeros(5_000), fraud)).apply(np.zeros(1))
     assert probabilities[0] == pytest.approx(0.1, rel=0.01)
@@ -146,7 +146,7 @@ def test_too_few_frauds_are_refused() -> None:
         fit_calibration(np.zeros(1000), np.arange(1000) < 9)
 
 
-def test_margins_that_are_all_the_same_have_no_slope_and_the_smoothed_rate() -> None:
+def test_equal_margins_have_no_slope_and_the_smoothed_rate() -> None:
     fraud = np.arange(1_000) < 100
     slope, intercept = fit_platt(np.full(1_000, 3.0), fraud)
     rate = (100 * 101 / 102 + 900 / 902) / 1_000

@@ -227,7 +227,7 @@ def test_a_connection_that_is_being_made_to_a_broker_that_has_gone_is_given_up(m
     asyncio.run(play())
 
 
-def test_a_connection_that_is_not_made_in_time_is_given_up_and_holds_up_no_other(
+def test_a_connection_that_is_not_made_in_time_is_given_up_and_delays_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(failover, "CONNECT_S", 0.05)

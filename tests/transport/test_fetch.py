@@ -112,7 +112,7 @@ def test_chunks_meet_and_lose_nothing(count: int, size: int, tail: int) -> None:
     assert all(len(chunk.values) <= size for chunk in chunks)
 
 
-def test_a_broken_batch_is_not_delivered_and_what_came_before_it_is() -> None:
+def test_records_before_a_broken_batch_are_delivered() -> None:
     broken = bytearray(encode(2, [b"c"]))
     broken[-1] ^= 1
     result, assignment = result_of(encode(0, [b"a", b"b"]) + bytes(broken), 0)
@@ -237,7 +237,7 @@ def test_a_broken_batch_behind_a_refused_one_is_reported_after_it() -> None:
         take(fetcher, {TP}, WIDE)
 
 
-def test_a_batch_that_nobody_can_read_is_refused_and_not_fetched_again() -> None:
+def test_an_unreadable_batch_is_refused_and_not_fetched_again() -> None:
     """Brokers accept a header whose name is not UTF-8; aiokafka then failed at every start."""
     raw = batch([Row(0, b"a", headers=[(b"\xff", b"")])]) + stored(b"garbage", codec=3, base=1) + batch_of(b"c", base=2)
     fetcher = FakeFetcher({TP: result_of(raw, 0)[0]})

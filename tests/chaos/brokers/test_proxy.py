@@ -93,7 +93,7 @@ def ask(link: socket.socket, api: int, body: bytes, correlation: int = 7) -> byt
     return answer[SIZE.size :]
 
 
-def test_without_rules_everything_passes_and_what_is_watched_is_counted(proxy: Proxy, link: socket.socket) -> None:
+def test_without_rules_all_requests_pass_and_watched_ones_are_counted(proxy: Proxy, link: socket.socket) -> None:
     proxy.watch("rows")
     large = b"x" * 3_000_000
     assert [ask(link, Api.PRODUCE, body) for body in (b"to rows", large, b"to others")] == [
@@ -116,7 +116,7 @@ def test_a_rule_takes_its_kind_and_topic_as_often_as_it_says(proxy: Proxy, link:
     assert calls == ["?", "!", "?", "!"]
 
 
-def test_a_record_that_speaks_of_a_topic_is_not_for_it(proxy: Proxy, link: socket.socket) -> None:
+def test_a_record_that_contains_the_name_of_a_topic_is_not_for_it(proxy: Proxy, link: socket.socket) -> None:
     proxy.watch("rows")
     proxy.add(Rule(Api.PRODUCE, ("rows",), fault=Fault.CUT))
     marker = b'to others {"topic_ids":{"rows":"AAAA"}}'

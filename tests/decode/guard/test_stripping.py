@@ -150,7 +150,7 @@ def test_the_rest_keeps_its_spelling(text: str) -> None:
         assert bool(clean.rejects) or same(clean, hit)
 
 
-def test_a_record_that_is_refused_anyway_is_refused_for_what_was_found() -> None:
+def test_a_record_that_is_refused_after_stripping_has_the_reason_of_the_finding() -> None:
     assert read(encoded(event_id=None, note=PAN)).rejects == [(0, Reject(reason="SENSITIVE_PAN", path="$.*"))]
     assert read(encoded(event_id=None)).rejects == [(0, Reject(reason="MISSING_FIELD", path="$.event_id"))]
     assert read(encoded(note=PAN)[:-1]).rejects[0][1].reason == "SENSITIVE_PAN"

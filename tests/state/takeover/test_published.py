@@ -49,7 +49,7 @@ def test_only_outputs_of_the_partition_are_found() -> None:
     assert published.size == 10 + 8 + 2 + 2
 
 
-def test_an_alert_about_a_field_is_known_by_its_own_id_and_hides_none_about_its_payment() -> None:
+def test_an_alert_about_a_field_has_its_own_id_and_suppresses_none_about_its_payment() -> None:
     broker, tp = FakeBroker(), TopicPartition(TOPICS.alerts, 0)
     broker.append(tp, b"case", encoded(event_id="e-1", alert_id="a-1", type="SYSTEM"))
     broker.append(tp, b"case", encoded(event_id="e-2", alert_id="a-2", type="TXN"))
