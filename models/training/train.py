@@ -207,7 +207,11 @@ def _fit(train: Samples, plan: Plan) -> str:
         free_raw_data=True,
         params={"verbose": -1},
     )
-    return lightgbm.train(plan.parameters(), data, plan.trees).model_to_string()
+    trends = {
+        "monotone_constraints": [feature.trend for feature in FEATURES],
+        "monotone_constraints_method": "basic",  # holds for every leaf of a subtree
+    }
+    return lightgbm.train(plan.parameters() | trends, data, plan.trees).model_to_string()
 
 
 def _margins(booster: lightgbm.Booster, matrix: NDArray[np.float64]) -> NDArray[np.float64]:

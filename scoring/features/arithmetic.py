@@ -36,14 +36,21 @@ class Inputs:
     def __init__(self) -> None:
         self.made: dict[Feature, Arithmetic] = {}
 
-    def add(self, unit: str, family: str, *, categorical: bool = False) -> Callable[[Arithmetic], Arithmetic]:
+    def add(
+        self, unit: str, family: str, *, categorical: bool = False, trend: int = 0
+    ) -> Callable[[Arithmetic], Arithmetic]:
         """Declare the decorated function as an input: its name is the feature's name, its docstring the text."""
 
         def declare(function: Arithmetic) -> Arithmetic:
             assert function.__doc__, f"{function.__name__} says nothing of itself"
             assert all(made.name != function.__name__ for made in self.made), f"{function.__name__} is declared twice"
             feature = Feature(
-                name=function.__name__, unit=unit, family=family, doc=function.__doc__, categorical=categorical
+                name=function.__name__,
+                unit=unit,
+                family=family,
+                doc=function.__doc__,
+                categorical=categorical,
+                trend=trend,
             )
             compiled = inlined(function)
             self.made[feature] = compiled

@@ -1,4 +1,9 @@
-"""Inputs of the merchant: its Security Checklist, its master data."""
+"""Inputs of the merchant: its Security Checklist, its master data.
+
+What a merchant does not tell must not count as guilt. So the inputs of the checklist have trends: an item that is not
+implemented raises the counts of gaps, one in place raises the other count, and an unknown one raises none. No model
+scores an event higher for an unknown item than for one that is not implemented.
+"""
 
 from math import nan
 
@@ -33,45 +38,36 @@ def _stale_after_ms(event_ms: int) -> int:
 
 
 @inlined
-def _known_items(merchant: NDArray[np.int64]) -> int:
-    """Count the items of the checklist of which something is known."""
+def _items(merchant: NDArray[np.int64], state: int) -> float:
+    """Count the items of the checklist in a state."""
     items = 0
     for k in range(_ITEMS):
-        items += merchant[_MERCHANT.ITEM_FIRST + k] != UNKNOWN
-    return items
+        items += merchant[_MERCHANT.ITEM_FIRST + k] == state
+    return float(items)
 
 
-@inlined
-def _gap(state: int) -> float:
-    """Tell whether an item is declared as not implemented; unknown where its state is."""
-    return nan if state == UNKNOWN else (1.0 if state == _STATE.GAP else 0.0)
+@MERCHANT.add("items", "checklist", trend=-1)
+def chk_in_place(p: Payment) -> float:
+    """Checklist items in place; 0 also if the checklist is unknown."""
+    return _items(p.merchant, _STATE.IN_PLACE)
 
 
-@MERCHANT.add("0/1", "checklist")
-def chk_known(p: Payment) -> float:
-    """The merchant's checklist is known."""
-    return flag(_known_items(p.merchant) > 0)
-
-
-@MERCHANT.add("items", "checklist")
+@MERCHANT.add("items", "checklist", trend=1)
 def chk_gaps(p: Payment) -> float:
-    """Checklist items declared as not implemented."""
-    gaps = 0
-    for k in range(_ITEMS):
-        gaps += p.merchant[_MERCHANT.ITEM_FIRST + k] == _STATE.GAP
-    return float(gaps) if _known_items(p.merchant) > 0 else nan
+    """Checklist items declared as not implemented; 0 also if the checklist is unknown."""
+    return _items(p.merchant, _STATE.GAP)
 
 
-@MERCHANT.add("0/1", "checklist")
+@MERCHANT.add("0/1", "checklist", trend=1)
 def chk_gap_credmaster(p: Payment) -> float:
-    """No measures against validity-check attacks (SC5)."""
-    return _gap(p.merchant[_SC5_CREDMASTER])
+    """Declared to have no measures against validity-check attacks (SC5)."""
+    return flag(p.merchant[_SC5_CREDMASTER] == _STATE.GAP)
 
 
-@MERCHANT.add("0/1", "checklist")
+@MERCHANT.add("0/1", "checklist", trend=1)
 def chk_gap_login(p: Payment) -> float:
-    """No measures against illegal login (SC6)."""
-    return _gap(p.merchant[_SC6_LOGIN])
+    """Declared to have no measures against illegal login (SC6)."""
+    return flag(p.merchant[_SC6_LOGIN] == _STATE.GAP)
 
 
 @MERCHANT.add("0/1", "checklist")

@@ -217,17 +217,15 @@ def of_merchant(event: Json, record: Json) -> Inputs:
     checklist = section(record, "checklist")
     items = section(checklist, "items")
     states = [items.get(code, {}).get("status", "UNKNOWN") for code in ITEMS]
-    known = any(state != "UNKNOWN" for state in states)
-    missing = {"UNKNOWN": None, "NOT_IMPLEMENTED": 1.0}
     attested, source = checklist.get("attested_at"), checklist.get("source")
     mode, status = section(record, "tds").get("mode"), record.get("fraud_status")
     integration, contracted = record.get("integration"), record.get("contracted_on")
     since = None if contracted is None else datetime.combine(date.fromisoformat(contracted), datetime.min.time(), TOKYO)
     return {
-        "chk_known": float(known),
-        "chk_gaps": float(states.count("NOT_IMPLEMENTED")) if known else None,
-        "chk_gap_credmaster": missing.get(states[ITEMS.index("SC5_CREDMASTER")], 0.0),
-        "chk_gap_login": missing.get(states[ITEMS.index("SC6_LOGIN")], 0.0),
+        "chk_in_place": float(states.count("IMPLEMENTED") + states.count("ALTERNATIVE")),
+        "chk_gaps": float(states.count("NOT_IMPLEMENTED")),
+        "chk_gap_credmaster": float(states[ITEMS.index("SC5_CREDMASTER")] == "NOT_IMPLEMENTED"),
+        "chk_gap_login": float(states[ITEMS.index("SC6_LOGIN")] == "NOT_IMPLEMENTED"),
         "chk_stale": None if attested is None else float(now - ms_of(attested) > 365 * DAY_MS),
         "chk_self_declared": None if source is None else float(source == "SELF_DECLARED"),
         "merchant_tds_mode": place(MODES, mode),

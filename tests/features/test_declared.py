@@ -72,7 +72,7 @@ def test_names_are_unique_and_every_input_is_explained() -> None:
 
 def test_the_arithmetic_of_one_input_can_be_called_alone() -> None:
     assert amount.hour_jst(payment(EVENT_MS=16 * 3_600_000)) == 1.0
-    assert isnan(merchant.chk_gaps(payment()))
+    assert isnan(merchant.chk_self_declared(payment()))
     assert (known(0), flag(True), differs(1, 1), differs(1, 2)) == (0.0, 1.0, 0.0, 1.0)
     assert isnan(known(-1))
     assert isnan(differs(0, 1))
