@@ -207,6 +207,14 @@ def test_the_checklist_is_judged_and_what_nobody_told_is_unknown() -> None:
     assert summary.owed["CHECKLIST"] == 2
 
 
+@pytest.mark.parametrize(("country", "owed"), [("JP", ("TDS",)), ("US", ()), (None, ())])
+def test_only_a_merchant_in_japan_owes_what_the_guidelines_ask(country: str | None, owed: tuple[str, ...]) -> None:
+    record = {"acquirer_id": "acq-1", "merchant_id": "m-1", "country": country, "tds": {"mode": "NONE"}}
+    made = History(merchants=[(0, b"acq-1/m-1", orjson.dumps(record))])
+    (line,) = report_of(made).checklist
+    assert line.owed == owed
+
+
 def test_what_payments_belie_is_named() -> None:
     found = {(line.merchant_id, line.declared): line for line in report().contradictions}
     assert set(found) == {("m-every", "SC5_CREDMASTER"), ("m-liar", "TDS_EVERY_PAYMENT")}
