@@ -31,8 +31,10 @@ from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
 from scoring.outputs import (
     ANSWERS,
+    CLAIMS,
     NOTHING,
     OUTCOMES,
+    RESULTS,
     Emitted,
     Outputs,
     Source,
@@ -153,6 +155,26 @@ class Engine:
             letter_runs=runs_of(len(values), refused),
         )
         return Outputs(dead_letters=letters, tally=tally)
+
+    def threeds_results(
+        self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted = NOTHING
+    ) -> Outputs:
+        """Remember a batch of results of 3-D Secure. Refused ones become dead letters, as in `report`."""
+        taken = self.observer.results(values, source.timestamps_ms, source.partition)
+        rejects = unburied(taken.rejects, source, emitted)
+        settled = {"SETTLED_MATCHED": taken.settled.late, "SETTLED_MISSING": taken.settled.missing}
+        letters = map(chr, taken.statuses.tolist())
+        tally = Tally(
+            events=len(values),
+            replayed=len(taken.rejects) - len(rejects),
+            results=dict(Counter(letter if letter in RESULTS else "OTHER" for letter in letters)),
+            result_clocks=_by_name(CLOCK_NAMES, taken.clocks),
+            claims={name: count for name, count in settled.items() if count},
+            stripped=kinds_of(taken.findings.values()),
+            dead_letters=reasons_of(rejects),
+            letter_runs=runs_of(len(values), taken.rejects),
+        )
+        return Outputs(dead_letters=dead_letters_of(rejects, values, source, received_at_ms), tally=tally)
 
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
@@ -307,6 +329,7 @@ class Engine:
             dead_letters=reasons_of(rejects),
             letter_runs=runs_of(events, observed.decoded.rejects),
             threeds=_by_name(STATUS_NAMES, statuses),
+            claims={name: count for name, count in observed.claims.items() if name in CLAIMS},
             near_keys=dict(observed.decoded.near_keys),
             repeated_keys=observed.decoded.repeated_keys,
             unknown_exemptions=int(np.count_nonzero(exemptions == UNKNOWN_EXEMPTION)),

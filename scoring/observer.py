@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from scoring import clock, threeds
 from scoring.contract.codes import Clock, OutcomeClass, PhaseCode, ThreeDsStatus
 from scoring.contract.dead_letter import Reject
-from scoring.decode import Col, Decoded, DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports
+from scoring.decode import (
+    Col,
+    Decoded,
+    DecodeLimits,
+    decode,
+    decode_outcomes,
+    parse_merchants,
+    parse_reports,
+    parse_results,
+)
 from scoring.decode.stripping import Finding
 from scoring.features.all import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
@@ -47,7 +56,7 @@ def ignore(_stage: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Settings of the core besides model and policy."""
+    """Settings of the core besides model and policy. `has_results`: there is a feed of results of 3-D Secure."""
 
     decode: DecodeLimits
     profiles: ProfileLimits
@@ -55,6 +64,7 @@ class Settings:
     threeds: ThreeDsSettings = field(default_factory=ThreeDsSettings)
     months: MonthLimits = field(default_factory=MonthLimits)
     standings: StandingLimit = field(default_factory=StandingLimit)
+    has_results: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,7 @@ class Observed:
 
     `matrix` is float64[n, F] and valid until the next call; `rows` int64[n] into the merchant store; `verdicts`
     int64[n, threeds.VERDICT_COLUMNS]; `repeats` and `answers` bool[n], events that are not decided; `clocks` int8[n] of
-    `Clock`; `record_ms` int64[n], UNDATED where unknown.
+    `Clock`; `record_ms` int64[n], UNDATED where unknown; `claims` counts those of 3-D Secure by `ResultState`.
     """
 
     decoded: Decoded
@@ -74,6 +84,7 @@ class Observed:
     clocks: NDArray[np.int8]
     record_ms: NDArray[np.int64]
     answers: NDArray[np.bool_]
+    claims: Mapping[str, int]
 
     @property
     def passed_over(self) -> NDArray[np.bool_]:
@@ -96,6 +107,19 @@ class Reported(NamedTuple):
 
     labels: list[str]
     clocks: NDArray[np.int8]
+    rejects: list[tuple[int, Reject]]
+    findings: Mapping[int, tuple[Finding, ...]]
+
+
+class ResultsTaken(NamedTuple):
+    """A batch of results of 3-D Secure: transStatus in ASCII and `Clock` (int8[a]) of each accepted one, in order.
+
+    `settled`: claims that waited for one. `rejects` and `findings` as in `Reported`.
+    """
+
+    statuses: NDArray[np.int64]
+    clocks: NDArray[np.int8]
+    settled: threeds.Settled
     rejects: list[tuple[int, Reject]]
     findings: Mapping[int, tuple[Finding, ...]]
 
@@ -129,6 +153,8 @@ class Observer:
         self.months.attach_to(self.profiles.changelog)
         self.standings = Standings(self.settings.standings, self.months, self.merchants, partitions)
         self.standings.attach_to(self.profiles.changelog)
+        self.authentications = threeds.Authentications(self.profiles.partitions)
+        self.profiles.changelog.attach(self.authentications)
 
     def observe(
         self,
@@ -149,7 +175,7 @@ class Observer:
         n = len(decoded)
         matrix = self._matrix[:n]
         rows = self.merchants.rows(decoded.names)
-        verdicts = np.empty((n, threeds.VERDICT_COLUMNS), dtype=np.int64)
+        verdicts = np.zeros((n, threeds.VERDICT_COLUMNS), dtype=np.int64)
         threeds.normalise(ints, self.merchants.table, rows, verdicts, self._threeds)
         fill_payment_features(ints, hashes, self.merchants.table, rows, verdicts, matrix)
         mark("enrich")
@@ -159,9 +185,13 @@ class Observer:
         seen = self.profiles.read_then_update(events, matrix, _PROFILE_FIRST, partition)
         taken = events.trusted_time & ~(seen.repeats | seen.answers)
         threeds.find_replays(self.profiles.changelog.proofs, ints, hashes, taken, self._threeds, partition, verdicts)
+        claims: Mapping[str, int] = {}
+        if self.settings.has_results:
+            auths, grace_s = self.authentications, self.settings.threeds.result_grace_s
+            claims = threeds.find_results(auths, ints, hashes, taken, self._threeds, grace_s, partition, verdicts)
         clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")
-        return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers)
+        return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers, claims)
 
     def outcomes(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Learnt:
         """Apply a batch of outcomes of a partition; `record_ms` as in `observe`.
@@ -197,6 +227,18 @@ class Observer:
         )
         self.months.take_reports(partition, reports_of(parsed.reports, parsed.keys, clocks != Clock.EARLY))
         return Reported(parsed.labels, clocks, parsed.rejects, parsed.findings)
+
+    def results(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> ResultsTaken:
+        """Remember a batch of results of 3-D Secure of a partition; `record_ms` as in `observe`.
+
+        One that is later than its record allows is passed over: it would move the clock of the feed ahead.
+        """
+        assert len(record_ms) == len(values), f"{len(record_ms)} timestamps for {len(values)} values"
+        parsed = parse_results(values, self.settings.decode)
+        clocks = clock.judge(parsed.times_ms, np.array(record_ms, dtype=np.int64)[parsed.index])
+        is_taken = clocks != Clock.EARLY
+        settled = threeds.take_results(self.authentications, parsed, is_taken, self._threeds, partition)
+        return ResultsTaken(parsed.status, clocks, settled, parsed.rejects, parsed.findings)
 
     def merchant(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> MerchantsTaken:
         """Apply merchant records; a value of None removes the merchant of its key."""

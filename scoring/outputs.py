@@ -10,6 +10,12 @@ from scoring.contract.codes import OutcomeResult
 ANSWERS = ("COUNTED", "UNTIMED")
 """Results of an issuer's answer: its outcome is in the profiles, or its time is not trusted and it changed nothing."""
 
+RESULTS = (*("Y", "N", "U", "A", "R", "I", "C", "D", "S"), "OTHER")
+"""transStatus of results of 3-D Secure; OTHER is in no list."""
+
+CLAIMS = ("MATCHED", "PENDING", "MISSING", "SETTLED_MATCHED", "SETTLED_MISSING")
+"""What became of a claim of 3-D Secure: at its decision, and after it was pending."""
+
 OUTCOMES = tuple(result.name for result in OutcomeResult)
 """Results of a record of the topic of outcomes."""
 
@@ -110,6 +116,9 @@ class Tally:
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label
     report_clocks: dict[str, int] = field(default_factory=dict)  # fraud reports by `Clock`
+    results: dict[str, int] = field(default_factory=dict)  # results of 3-D Secure, by transStatus of RESULTS
+    result_clocks: dict[str, int] = field(default_factory=dict)  # the same by `Clock`
+    claims: dict[str, int] = field(default_factory=dict)  # claims of 3-D Secure, by what became of them, of CLAIMS
     merchants_beyond_limit: int = 0  # records of new merchants that the full merchant store refused
 
 

@@ -75,6 +75,17 @@ DECISIONS = Row(
                 Query(f"sum by (clock) ({rate('sekisho_fraud_report_times_total', EARLY)})", "{{clock}}"),
             ),
         ),
+        Panel(
+            title="Results of 3-D Secure",
+            description="Results read, by transStatus, and claims by what the feed said of them. Many PENDING: the "
+            "feed is late. MISSING: a merchant claims authentications that nobody ran, or the feed loses results.",
+            unit="ops",
+            queries=(
+                Query(f"sum by (status) ({rate('sekisho_threeds_results_total')})", "{{status}}"),
+                Query(f"sum by (clock) ({rate('sekisho_threeds_result_times_total', EARLY)})", "{{clock}}"),
+                Query(f"sum by (result) ({rate('sekisho_threeds_claims_total')})", "{{result}}"),
+            ),
+        ),
     ),
 )
 

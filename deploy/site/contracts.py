@@ -10,6 +10,7 @@ from deploy.site.shapes import Schema, escaped, is_nullable, kind, resolved
 WHERE: Final = {
     "auth.event.v1": "Value of topic `authorizations` (in). Key: the card token.",
     "outcome.v1": "Value of topic `authorization-outcomes` (in). Key: the card token.",
+    "threeds-result.v1": "Value of topic `threeds-results` (in, optional). Key: the card token.",
     "label.v1": "Value of topic `fraud-reports` (in). Key: the card token.",
     "merchant.v1": "Value of topic `merchants` (in, compacted). Key: `acquirer/merchant`.",
     "decision.v1": "Value of topic `decisions` (out). Key: the card token.",

@@ -37,6 +37,15 @@ class OutcomeClass(IntEnum):
     STOP = 11
 
 
+class ResultState(IntEnum):
+    """What the feed of results says of a claim of 3-D Secure. UNKNOWN: no feed, or nothing to find the result by."""
+
+    UNKNOWN = 0
+    MATCHED = 1
+    PENDING = 2
+    MISSING = 3
+
+
 class NetworkCode(IntEnum):
     """Card networks: position in the contract's list, from 1."""
 

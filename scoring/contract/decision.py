@@ -75,6 +75,7 @@ ExpectationReasonName = Literal[
     "MANDATE",
 ]
 FlowName = Literal["UNKNOWN", "NONE", "FRICTIONLESS", "CHALLENGE", "DECOUPLED", "DATA_ONLY"]
+ResultName = Literal["MATCHED", "PENDING", "MISSING"]
 RuleSeverity = Literal["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
 RULES_MAX = 23
 RULE_EVIDENCE_MAX = 12
@@ -116,7 +117,9 @@ class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
 
     `eci` is the claim of the request's ECI; `eci_response` that of the response's, null if there is none, which decides
     the liability. `liability_reason` and `expected_reason` name the condition that decided. `broken_rules` are the
-    rules that the event breaks, in the order of their ids; null for none.
+    rules that the event breaks, in the order of their ids; null for none. `result` is what the feed of
+    results said of the claim at the decision: PENDING may still get its result; null without a feed, or without a claim
+    to look for.
     """
 
     status: ThreeDsName
@@ -128,6 +131,7 @@ class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
     expected_reason: ExpectationReasonName | None = None
     flow: FlowName | None = None
     broken_rules: Annotated[list[BrokenRule], Meta(max_length=RULES_MAX)] | None = None
+    result: ResultName | None = None
 
 
 class MerchantStanding(Struct, frozen=True, kw_only=True, gc=False):

@@ -19,6 +19,7 @@ from scoring.contract.codes import (
     InitiatorCode,
     LiabilityReason,
     NetworkCode,
+    ResultState,
     ThreeDsStatus,
     expectation_of,
     liability_of,
@@ -38,7 +39,9 @@ SUMMARIES_MAX: Final = 4_096
 """Kinds of verdicts whose JSON is kept; beyond that all are dropped and made again."""
 _CRYPTOGRAM: Final = 1
 """Number of the rule that holds only for acquirers that send `cavv_hmac`."""
-_TOLD_BY_VERDICT: Final = itemgetter(threeds.RULES, threeds.RAISED, threeds.EXPECTED_REASON)
+_TOLD_BY_VERDICT: Final = itemgetter(
+    *(threeds.RULES, threeds.RAISED, threeds.LOWERED, threeds.EXPECTED_REASON, threeds.RESULT, threeds.DIFFERS)
+)
 
 Row = Sequence[int]
 
@@ -101,6 +104,21 @@ def _first_use(_event: Row, _merchant: Row, verdict: Row) -> int | None:
     return verdict[threeds.FIRST_USE_MS] if verdict[threeds.FIRST_USE_MS] >= 0 else None
 
 
+def _result(_event: Row, _merchant: Row, verdict: Row) -> str | None:
+    state = verdict[threeds.RESULT]
+    return ResultState(state).name if state else None
+
+
+def _differs(_event: Row, _merchant: Row, verdict: Row) -> str | None:
+    names = [name for bit, name in enumerate(threeds.DIFFERENCES) if verdict[threeds.DIFFERS] >> bit & 1]
+    return ", ".join(names) or None
+
+
+def _counted(column: int, *, less: int = 0) -> EvidenceField:
+    """Give a number of the verdict, which is 0 where it says nothing."""
+    return EvidenceField(lambda _e, _m, verdict: verdict[column] - less if verdict[column] else None, counts=True)
+
+
 _CURRENCY_NAMES: Final = {number: name for name, (number, _) in sorted(CURRENCIES.items())}
 EVIDENCE_FIELDS: Final[dict[str, EvidenceField]] = {
     "network": _name(Col.NETWORK, {code: code.name.lower() for code in NetworkCode if code}),
@@ -134,6 +152,13 @@ EVIDENCE_FIELDS: Final[dict[str, EvidenceField]] = {
     "expected_reason": EvidenceField(_expected_reason),
     "fraud_status": EvidenceField(_fraud_status),
     "first_use_ms": EvidenceField(_first_use, counts=True),
+    "result": EvidenceField(_result),
+    "result_differs": EvidenceField(_differs),
+    "result_amount": _counted(threeds.RESULT_AMOUNT, less=1),
+    "result_exponent": _counted(threeds.RESULT_EXPONENT, less=1),
+    "failed_challenges": _counted(threeds.FAILURES),
+    "unmatched": _counted(threeds.UNMATCHED),
+    "unmatched_since_ms": _counted(threeds.UNMATCHED_MS),
 }
 """Every field that the evidence of a row of `threeds_rules.yaml` may name, except `reason_group`, which that file
 defines.
@@ -236,7 +261,9 @@ class ThreeDsEncoder:
             {
                 "id": rule.id,
                 "code": rule.code,
-                "severity": severity_of(rule, bool(verdict[threeds.RAISED] >> number & 1)),
+                "severity": severity_of(
+                    rule, bool(verdict[threeds.RAISED] >> number & 1), bool(verdict[threeds.LOWERED] >> number & 1)
+                ),
                 "evidence": {
                     name: value
                     for name in rule.evidence
@@ -248,8 +275,10 @@ class ThreeDsEncoder:
         ]
 
 
-def severity_of(rule: Rule, raised: bool) -> str:
-    """Give the severity of a rule, raised or not."""
+def severity_of(rule: Rule, raised: bool, lowered: bool = False) -> str:
+    """Give the severity of a rule: raised, lowered or neither."""
+    if lowered and rule.lowered is not None:
+        return rule.lowered
     return rule.raised if raised and rule.raised is not None else rule.severity
 
 
@@ -271,4 +300,6 @@ def encode_summary(code: int) -> bytes:
     }
     if shown[threeds.ECI_RESPONSE]:
         summary["eci_response"] = EciClass(shown[threeds.ECI_RESPONSE]).name
+    if shown[threeds.RESULT]:
+        summary["result"] = ResultState(shown[threeds.RESULT]).name
     return orjson.dumps(summary)

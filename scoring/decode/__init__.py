@@ -4,7 +4,14 @@ from scoring.decode.batch import Decoded, Name, decode, decode_outcomes
 from scoring.decode.columns import Col, country_code
 from scoring.decode.rejects import encode_dead_letter
 from scoring.decode.settings import DecodeLimits
-from scoring.decode.side_inputs import ParsedMerchants, ParsedReports, parse_merchants, parse_reports
+from scoring.decode.side_inputs import (
+    ParsedMerchants,
+    ParsedReports,
+    ParsedResults,
+    parse_merchants,
+    parse_reports,
+    parse_results,
+)
 
 __all__ = [
     "Col",
@@ -13,10 +20,12 @@ __all__ = [
     "Name",
     "ParsedMerchants",
     "ParsedReports",
+    "ParsedResults",
     "country_code",
     "decode",
     "decode_outcomes",
     "encode_dead_letter",
     "parse_merchants",
     "parse_reports",
+    "parse_results",
 ]

@@ -1,5 +1,6 @@
-"""Decode fraud reports, and merchant records of their compacted topic."""
+"""Decode fraud reports, results of 3-D Secure, and merchant records of their compacted topic."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -7,24 +8,34 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.contract.currencies import CURRENCIES
 from scoring.contract.dead_letter import Reject
 from scoring.contract.faults import FAULTS, reader
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
+from scoring.contract.threeds_codes import TRANS_STATUSES
+from scoring.contract.threeds_result import ThreeDsResult
 from scoring.decode.columns import ms_of
 from scoring.decode.guard import inspect
-from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY, PARTS, entity_keys
+from scoring.decode.hashing import CARD_KEY, KEYS, MERCHANT_KEY, PARTS, entity_keys
 from scoring.decode.page import lay_out
 from scoring.decode.rejects import ROOT, reject_of
 from scoring.decode.settings import DecodeLimits
-from scoring.decode.stripping import FRAUD_REPORT, MERCHANT, Finding, prefer_findings, replaced
+from scoring.decode.stripping import FRAUD_REPORT, MERCHANT, THREEDS_RESULT, Finding, prefer_findings, replaced
 
 _COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})
 _ID_MAX: Final = 32
+_HAS_ID: Final = 8  # the bit beside a letter in ASCII
 _NO_PARTS: Final = ("",) * (PARTS - 4)
 decode_report: Final = reader(FraudReport)
 """Decode one fraud report; raises one of FAULTS if it is invalid."""
 _decode_merchant: Final = reader(MerchantRecord)
+decode_result: Final = reader(ThreeDsResult)
+"""Decode one result of 3-D Secure; raises one of FAULTS where it is none."""
+_IN_HEX: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+_NON_PAYMENT: Final = "02"  # messageCategory: its amount is none of a payment
+_BLANKS: Final = "".join(map(chr, range(33)))
+_NIL: Final = frozenset("0-")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +64,36 @@ class ParsedReports:
     merchant: NDArray[np.uint64]
     received_ms: NDArray[np.int64]
     amount_jpy: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedResults:
+    """A batch of results of 3-D Secure.
+
+    Of every accepted result, in order: `index` int64[a] is its position in the batch, `times_ms` int64[a] when the
+    authentication ended. uint64[a] hashes: `transaction` of the dsTransID as Col.DS_TRANS_KEY, 0 where it is no UUID;
+    `server` of the threeDSServerTransID; `card`, `merchant` and `acquirer` as an authorization's. int64[a]: `status`,
+    transStatus in ASCII and 0 unknown; `cancel`, challengeCancel, -1 none and 0 unreadable; `amount` in minor units and
+    -1 unknown; `exponent` and -1 unknown; `currency` by number and 0 unknown. `rejects` and `findings` as in
+    `ParsedReports`.
+    """
+
+    values: Sequence[bytes]
+    findings: Mapping[int, tuple[Finding, ...]]
+
+    rejects: list[tuple[int, Reject]]
+    index: NDArray[np.int64]
+    times_ms: NDArray[np.int64]
+    transaction: NDArray[np.uint64]
+    server: NDArray[np.uint64]
+    card: NDArray[np.uint64]
+    merchant: NDArray[np.uint64]
+    acquirer: NDArray[np.uint64]
+    status: NDArray[np.int64]
+    cancel: NDArray[np.int64]
+    amount: NDArray[np.int64]
+    exponent: NDArray[np.int64]
+    currency: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +163,82 @@ def _report(value: bytes, limits: DecodeLimits) -> FraudReport | Reject:
     if not limits.event_ms_min <= received_ms < limits.event_ms_max:
         return Reject(reason="OUT_OF_RANGE", path="$.received_ts")
     return report
+
+
+def parse_results(values: Sequence[bytes], limits: DecodeLimits) -> ParsedResults:
+    """Decode results of 3-D Secure behind the guard; never raises for what a value holds."""
+    page, refused = lay_out(values, limits)
+    stripped = inspect(values, page, refused, limits, THREEDS_RESULT)
+    values = replaced(values, stripped)
+    index: list[int] = []
+    parts: list[str] = []
+    numbers: list[tuple[int, ...]] = []
+    for position, value in enumerate(values):
+        if position in refused:
+            continue
+        result = _result(value, limits)
+        if isinstance(result, Reject):
+            refused[position] = result
+            continue
+        index.append(position)
+        numbers.append(_numbers_of(result))
+        parts += (_uuid(result.ds_trans_id), result.acquirer_id, result.pan_hmac, result.merchant_id, *_NO_PARTS)
+        for text in (result.server_trans_id.strip(_BLANKS).lower(), result.acquirer_id):
+            parts += (text, *_NO_PARTS, *_NO_PARTS[:3])
+    prefer_findings(stripped, refused)
+    keys = entity_keys(parts, limits.joined).reshape(len(index), 3, KEYS)
+    columns = np.array(numbers, dtype=np.int64).reshape(len(index), 6).T.copy()
+    return ParsedResults(
+        values=values,
+        findings={at: record.findings for at, record in stripped.items() if at not in refused},
+        rejects=sorted(refused.items()),
+        index=np.array(index, dtype=np.int64),
+        times_ms=columns[0],
+        transaction=np.where(columns[1] >> _HAS_ID & 1, keys[:, 0, 0], np.uint64(0)),
+        server=keys[:, 1, 0].copy(),
+        card=keys[:, 0, CARD_KEY].copy(),
+        merchant=keys[:, 0, MERCHANT_KEY].copy(),
+        acquirer=keys[:, 2, 0].copy(),
+        status=columns[1] & (1 << _HAS_ID) - 1,
+        cancel=columns[2],
+        amount=columns[3],
+        exponent=columns[4],
+        currency=columns[5],
+    )
+
+
+def _result(value: bytes, limits: DecodeLimits) -> ThreeDsResult | Reject:
+    try:
+        result = decode_result(value)
+        result_ms = ms_of(result.result_ts)
+    except FAULTS as error:
+        return reject_of(error)
+    if not limits.event_ms_min <= result_ms < limits.event_ms_max:
+        return Reject(reason="OUT_OF_RANGE", path="$.result_ts")
+    return result
+
+
+def _numbers_of(result: ThreeDsResult) -> tuple[int, ...]:
+    """Give the numbers of a result: time, transStatus with a bit for a dsTransID, challengeCancel, and the amount."""
+    status = result.trans_status.strip(_BLANKS).upper()
+    cancel = (result.challenge_cancel or "").strip(_BLANKS)
+    is_payment = (result.message_category or "").strip(_BLANKS) != _NON_PAYMENT
+    currency, _ = CURRENCIES.get(result.purchase_currency or "", (0, 0))
+    return (
+        ms_of(result.result_ts),
+        (ord(status) if len(status) == 1 and status in TRANS_STATUSES else 0)
+        | (1 << _HAS_ID if _uuid(result.ds_trans_id) else 0),
+        -1 if not cancel else int(cancel) if cancel.isascii() and cancel.isdigit() else 0,
+        -1 if result.purchase_amount is None or not is_payment else result.purchase_amount,
+        -1 if result.purchase_exponent is None else result.purchase_exponent,
+        currency,
+    )
+
+
+def _uuid(text: str | None) -> str:
+    """Give a UUID in lower case; an empty text where there is none, or only zeros."""
+    spelt = (text or "").strip(_BLANKS).lower()
+    return spelt if _IN_HEX.match(spelt) and set(spelt) - _NIL else ""
 
 
 def parse_merchants(keys: Sequence[bytes], values: Sequence[bytes | None], limits: DecodeLimits) -> ParsedMerchants:

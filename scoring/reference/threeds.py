@@ -91,12 +91,15 @@ class Value(DatedRow, frozen=True, kw_only=True):
     since: Version | None = None
     means: StatusMeaning | None = None
     group: ReasonGroup | None = None
+    abandoned: bool = False
 
     def __post_init__(self) -> None:
         if (self.means is not None) != (self.field == "trans_status"):
             raise ValueError("write means in rows of trans_status, and in no other")
         if (self.group is not None) != (self.field == "trans_status_reason"):
             raise ValueError("write group in rows of trans_status_reason, and in no other")
+        if self.abandoned and self.field != "challenge_cancel":
+            raise ValueError("write abandoned in rows of challenge_cancel, and in no other")
         if (self.since is None) != (self.group == "RESERVED"):
             raise ValueError("write since: the message version from which the codes are legal (none for RESERVED)")
 
@@ -187,6 +190,12 @@ class Rule(DatedRow, frozen=True, kw_only=True):
     active: bool
     partly: ShortText | None = None
     evidence: Annotated[tuple[ShortText, ...], Meta(max_length=12)] = ()
+    failures: Annotated[int, Meta(ge=1, le=8)] | None = None
+    within_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
+
+    def __post_init__(self) -> None:
+        if {self.failures is None, self.within_s is None} != {self.id != "TDS23"}:
+            raise ValueError("write failures and within_s in rows of TDS23, and in no other")
 
 
 def _refuse_end(row: DatedRow) -> None:

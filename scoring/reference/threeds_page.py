@@ -23,13 +23,50 @@ What a decision says of 3-D Secure (`tds`), and from which tables it is judged.
 * `broken_rules` are the rules below that the event breaks, each with its reason code, severity and evidence. What an
   event does not say breaks no rule. The rules do not change the score: the model's own inputs do.
 
-A rule that is not active never breaks: it needs what this release does not keep, or the feed of results.
+A rule that is not active never breaks: it needs what this release does not keep.
 
 TDS08, TDS09 and TDS10 compare a payment with the first use of its cryptogram or dsTransID in the last 90 days. Uses are
 rows of `shared-profiles`, by partition: a restart finds them again, and other workers read them with their next poll.
 The last 1,048,576 uses of all partitions together are remembered. Refunds and reversals are not compared. A dsTransID
 that the merchant initiates or that comes by 3RI refers to the first payment by right. Cards are compared within one
 acquirer only: their keys differ between acquirers.
+
+## Results of 3-D Secure
+
+The topic `threeds-results` is optional: `topics.names.threeds_results` names it. Its records, `threeds-result.v1`, say
+how authentications ended, as the 3DS server or the ACS knows it. The key is the card token, so a result is on the same
+partition number as the payments of its card. Without the topic TDS12 and TDS23 never break, and TDS13 and TDS14 go by
+what the payment itself says.
+
+* A payment that claims an authentication or an attempt is looked up by its dsTransID. `tds.result` is MATCHED where its
+  result was read before the decision. Then card, merchant, currency and amount are compared (TDS13, TDS14), except for
+  payments that refer to an earlier authentication by right: those that the merchant initiates, or that come by 3RI.
+* PENDING: no result was read yet, and the feed has not passed the time of the authentication by
+  `threeds.result_grace_s`, 15 minutes by default. The time is `tds.auth_ts`, else that of the payment. TDS12 breaks
+  with severity INFO only if the grace time is over for the payment itself: the feed is late.
+* MISSING: the feed has passed that time, and there is no result: TDS12, MEDIUM.
+* A decision is made at once and never changed. A PENDING claim is settled when the feed of its partition passes the
+  time. If it has no result then, the next payment of the merchant on that partition breaks TDS12, MEDIUM, with the
+  number of such claims (`unmatched`) and the time of the first one (`unmatched_since_ms`). Each claim is reported once.
+  The payments are those of the merchant in `decisions` with `tds.result` PENDING.
+* A claim has no `tds.result`, and breaks nothing, if its authentication is older than the first result of the feed, or
+  than the oldest one that is remembered, or if it has no dsTransID, or if it refers to an earlier authentication and
+  does not say when that was.
+* TDS23 counts failed challenges of a card: transStatus N, or challengeCancel 01, 03, 04 and 08 where one is given. U
+  does not count, and each authentication counts once. Three in the 10 minutes before an authentication break the rule
+  for its payment, at any merchant of the acquirer.
+
+A result that comes after its payment settles the claim and is not compared with it. Results, failed challenges and
+claims are rows of `shared-profiles` by partition: a restart or another owner finds them as the last marker says. Other
+workers read them with their next poll. A feed with another key than the card works too: a result on another worker's
+partition is found about a second after that worker has read it, and failed challenges of all partitions are added up.
+The clock of the feed is that of each partition: with another key it says nothing of the claims there, so keep the grace
+time long.
+
+Remembered of all partitions together: the last 524,288 results, the last 8 failed challenges of 65,536 cards, 65,536
+claims that wait, and 16,384 merchants with claims to report. The oldest go first.
+
+## Settings
 
 TDS01 holds only for the acquirers that `threeds.cavv_hmac_from` names, the tolerance of TDS14 is
 `threeds.amount_tolerance`. Without `tds.purchase_currency` the authenticated amount is in the currency of the payment.
@@ -51,9 +88,9 @@ CONDITIONS: Final = {
     "TDS09": "The cryptogram or dsTransID was used at another merchant or acquirer",
     "TDS10": "The cryptogram was used for another order of the same card and merchant",
     "TDS11": "dsTransID is no UUID, or all zeros",
-    "TDS12": "No record of the results after the grace time",
-    "TDS13": "The authenticated amount is in another currency",
-    "TDS14": "The amount is above the authenticated one",
+    "TDS12": "The payment, or an earlier one of the merchant, has no result after the grace time",
+    "TDS13": "The authenticated amount is in another currency, or the result of another card, merchant or currency",
+    "TDS14": "The amount is above the authenticated one, of the payment or of the result",
     "TDS15": "The authentication is older than the network allows, or later than the payment",
     "TDS16": "The message version is 1.x, 2.0.0, or retired at its time",
     "TDS17": "A value is not legal in the message version",
@@ -62,7 +99,7 @@ CONDITIONS: Final = {
     "TDS20": "3-D Secure was due on a purchase, and none took place",
     "TDS21": "The merchant's share of A or U jumped",
     "TDS22": "The card was present, and the payment is e-commerce or was authenticated online",
-    "TDS23": "Several failed challenges of a card, then Y: one-time passwords are relayed",
+    "TDS23": "Three failed challenges of the card in 10 minutes, then Y: one-time passwords are relayed",
 }
 """What each rule says, in words."""
 

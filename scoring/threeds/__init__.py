@@ -1,44 +1,68 @@
 """EMV 3-D Secure of one authorization: its verdict, and the rules of consistency that it breaks."""
 
+from scoring.threeds.authentications import Authentications, Settled
 from scoring.threeds.columns import (
     BROKEN,
     CODE,
+    DIFFERENCES,
+    DIFFERS,
     ECI,
     ECI_RESPONSE,
     EXPECTED,
     EXPECTED_REASON,
+    FAILURES,
     FIRST_USE_MS,
     FLOW,
     LIABILITY,
     LIABILITY_REASON,
+    LOWERED,
     RAISED,
+    RESULT,
+    RESULT_AMOUNT,
+    RESULT_EXPONENT,
     RULES,
     STATUS,
+    UNMATCHED,
+    UNMATCHED_MS,
     VERDICT_COLUMNS,
     decoded,
 )
 from scoring.threeds.replays import find_replays
+from scoring.threeds.results import find_results, take_results
 from scoring.threeds.tables import Tables, tables_of
 from scoring.threeds.verdict import normalise
 
 __all__ = [
     "BROKEN",
     "CODE",
+    "DIFFERENCES",
+    "DIFFERS",
     "ECI",
     "ECI_RESPONSE",
     "EXPECTED",
     "EXPECTED_REASON",
+    "FAILURES",
     "FIRST_USE_MS",
     "FLOW",
     "LIABILITY",
     "LIABILITY_REASON",
+    "LOWERED",
     "RAISED",
+    "RESULT",
+    "RESULT_AMOUNT",
+    "RESULT_EXPONENT",
     "RULES",
     "STATUS",
+    "UNMATCHED",
+    "UNMATCHED_MS",
     "VERDICT_COLUMNS",
+    "Authentications",
+    "Settled",
     "Tables",
     "decoded",
     "find_replays",
+    "find_results",
     "normalise",
     "tables_of",
+    "take_results",
 ]

@@ -1,5 +1,6 @@
 """Columns of a verdict."""
 
+from math import prod
 from typing import Final
 
 STATUS, ECI, LIABILITY, EXPECTED = 0, 1, 2, 3
@@ -12,15 +13,33 @@ CODE: Final = 11
 """All columns that a summary shows, packed into one number; see `decoded`."""
 FIRST_USE_MS: Final = 12
 """Event time of the first use of the replayed proof; -1 if no proof was replayed."""
-VERDICT_COLUMNS: Final = 13
-_SHOWN: Final = ((STATUS, 10), (ECI, 10), (ECI_RESPONSE, 10), (LIABILITY_REASON, 32), (EXPECTED_REASON, 32), (FLOW, 8))
+RESULT, DIFFERS, LOWERED = 13, 14, 15
+"""ResultState; what of the result differs, as bits of DIFFERENCES; rules in their lighter case, as bits."""
+FAILURES, UNMATCHED, UNMATCHED_MS = 16, 17, 18
+"""Failed challenges of the card before the authentication; earlier claims of the merchant that have no result, and the
+time of the first of them. 0 where the rule of each is not broken."""
+RESULT_AMOUNT, RESULT_EXPONENT = 19, 20
+"""What the result says was authenticated, plus one; 0 where TDS14 is not broken by it."""
+VERDICT_COLUMNS: Final = 21
+DIFFERENCES: Final = ("card", "merchant", "currency")
+_SHOWN: Final = (
+    (RESULT, 4),
+    (STATUS, 10),
+    (ECI, 10),
+    (ECI_RESPONSE, 10),
+    (LIABILITY_REASON, 32),
+    (EXPECTED_REASON, 32),
+    (FLOW, 8),
+)
+RESULT_UNIT: Final = prod(radix for column, radix in _SHOWN if column != RESULT)
+"""What one step of RESULT adds to CODE: it is found after the verdict was made."""
 
 
 def decoded(code: int) -> dict[int, int]:
     """Split CODE into its columns: column to value.
 
     >>> decoded(2 * 819_200 + 6 * 1_024 + 16 * 8 + 2)
-    {7: 2, 6: 16, 5: 6, 4: 0, 1: 0, 0: 2}
+    {7: 2, 6: 16, 5: 6, 4: 0, 1: 0, 0: 2, 13: 0}
     """
     found = {}
     for column, radix in reversed(_SHOWN):

@@ -67,18 +67,21 @@ ECI_CLASS, ECOMMERCE, BY_RIGHT, REASON_BIT, DISAGREES_BIT = 15, 1 << 4, 1 << 5, 
 beside the status, and the bit of the first transStatus, by its place, that contradicts."""
 STATUS_MASK, PLACE_BIT = 255, 8
 """Parts of a cell of `Tables.status`: ThreeDsStatus, and the place of the letter, from 1."""
-EXEMPTIONS, WALLETS, MODES, AGES, ACTIVE = 0, 1, 2, 3, 4
+EXEMPTIONS, WALLETS, MODES, AGES, ACTIVE, ABANDONED = range(6)
 """Lists of `Tables.lists`: 1 where a kind exempts; WalletCode by wallet; presence by entry mode; age in ms by network.
 
-ACTIVE: a bit for each active rule, in the first place of the list.
+ACTIVE: a bit for each active rule, in the first place of the list, then limits of rules. ABANDONED: 1 for each
+challengeCancel of a failed challenge.
 """
+FAILED_CHALLENGES, WITHIN_S = 1, 2
+"""Places of the limits of TDS23 in ACTIVE."""
 
 
 class Tables(NamedTuple):
     """E layers over N networks (Col.NETWORK), W places of ECI, and codes by number or ASCII.
 
     `starts` int64[E]: ms from which a layer holds. `eci` int64[E, N, W] and `status` int64[E, 128]: parts as above.
-    `results` int8[E, N, 128]. `lists` int64[E, 5, 128]. `since` int16[E, F, 128]: versions; `fields` int64[F]: their
+    `results` int8[E, N, 128]. `lists` int64[E, 6, 128]. `since` int16[E, F, 128]: versions; `fields` int64[F]: their
     columns. `retired_ms` int64[N, 400] by version. `mandate_ms` int64[1024] by country. `excluded` int64[K, 5]:
     network, country, category, from and to. `settings` float64[2]: tolerance, and since when a stored card needs proof.
     """
@@ -169,7 +172,7 @@ def _results(made: ThreeDsReference, day: date) -> NDArray[np.int8]:
 
 
 def _lists(made: ThreeDsReference, day: date) -> NDArray[np.int64]:
-    table = np.zeros((5, 128), dtype=np.int64)
+    table = np.zeros((6, 128), dtype=np.int64)
     kinds, wallets = exemption_kinds(), wallet_words()
     for row in made.exemptions.on(day).values():
         if row.exempts:
@@ -181,7 +184,14 @@ def _lists(made: ThreeDsReference, day: date) -> NDArray[np.int64]:
     table[AGES] = NEVER_MS
     for (network,), age in made.ages.on(day).items():
         table[AGES, NETWORKS.index(str(network))] = age.days * DAY_MS
-    table[ACTIVE, 0] = sum(1 << int(rule.id[3:]) for rule in made.rules.on(day).values() if rule.active)
+    rules = made.rules.on(day).values()
+    table[ACTIVE, 0] = sum(1 << int(rule.id[3:]) for rule in rules if rule.active)
+    for rule in rules:
+        if rule.failures is not None and rule.within_s is not None:
+            table[ACTIVE, [FAILED_CHALLENGES, WITHIN_S]] = rule.failures, rule.within_s
+    for (_, code), value in made.values.on(day).items():
+        if value.abandoned:
+            table[ABANDONED, int(str(code))] = 1
     return table
 
 

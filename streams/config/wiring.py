@@ -58,6 +58,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         months=MonthLimits(months_max=settings.merchants.months_max, claims_max=settings.merchants.claims_max),
         standings=StandingLimit(standings_max=settings.merchants.standings_max),
         threeds=settings.threeds,
+        has_results=settings.topics.names.threeds_results is not None,
     )
 
 

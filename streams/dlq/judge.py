@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from scoring.contract.dead_letter import Reject
-from scoring.decode import Decoded, DecodeLimits, decode, decode_outcomes, parse_reports
-from scoring.decode.side_inputs import decode_report
+from scoring.decode import Decoded, DecodeLimits, decode, decode_outcomes, parse_reports, parse_results
+from scoring.decode.side_inputs import decode_report, decode_result
 from streams.kafka.settings import Topics
 
 BATCH_MAX = 2_048
@@ -18,12 +18,13 @@ class Judge:
 
     def __init__(self, topics: Topics, limits: DecodeLimits) -> None:
         self._limits = limits
-        self._judges: dict[str, Callable[[Sequence[bytes]], list[Verdict]]] = {
+        self._judges: dict[str | None, Callable[[Sequence[bytes]], list[Verdict]]] = {
             topics.authorizations: lambda values: self._of_events(decode(values, limits), len(values)),
             topics.authorization_outcomes: lambda values: self._of_events(decode_outcomes(values, limits), len(values)),
             topics.fraud_reports: self._of_reports,
+            topics.threeds_results: self._of_results,
         }
-        assert self._judges.keys() == set(topics.inputs), "each input has its judge"
+        assert self._judges.keys() >= set(topics.inputs), "each input has its judge"
 
     def verdicts(self, topic: str, values: Sequence[bytes]) -> list[Verdict]:
         """Return one verdict for each record of a topic, in order."""
@@ -41,5 +42,13 @@ class Judge:
         rejects = dict(parsed.rejects)
         return [
             rejects.get(position) or decode_report(value).pan_hmac.encode()
+            for position, value in enumerate(parsed.values)
+        ]
+
+    def _of_results(self, values: Sequence[bytes]) -> list[Verdict]:
+        parsed = parse_results(values, self._limits)
+        rejects = dict(parsed.rejects)
+        return [
+            rejects.get(position) or decode_result(value).pan_hmac.encode()
             for position, value in enumerate(parsed.values)
         ]

@@ -99,6 +99,7 @@ ROLES: Final[dict[str, Role]] = {
     "authorizations": Role("input", "events"),
     "authorization_outcomes": Role("input", "events"),
     "fraud_reports": Role("input", "events"),
+    "threeds_results": Role("input", "events"),
     "merchants": Role("merchants", "merchants"),
     "decisions": Role("output", "events"),
     "alerts": Role("output", "alerts"),
@@ -120,11 +121,15 @@ def label_of(field: str) -> str:
 
 
 class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Names of the topics. All but merchants, alerts and dead letters have the same number of partitions."""
+    """Names of the topics. All but merchants, alerts and dead letters have the same number of partitions.
+
+    `threeds_results` is optional: None where a deployment has no such feed.
+    """
 
     authorizations: Name = "authorizations"
     authorization_outcomes: Name = "authorization-outcomes"
     fraud_reports: Name = "fraud-reports"
+    threeds_results: Name | None = None
     merchants: Name = "merchants"
     decisions: Name = "decisions"
     alerts: Name = "alerts"
@@ -143,8 +148,12 @@ class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.of(OUTPUT_ROLES)
 
     def of(self, fields: Iterable[str]) -> tuple[str, ...]:
-        """Return the names of the topics of some fields."""
-        return tuple(getattr(self, field) for field in fields)
+        """Return the names of the topics of some fields, without those that the deployment does not have."""
+        return tuple(name for field in fields if (name := getattr(self, field)) is not None)
+
+    def having(self, fields: Iterable[str]) -> tuple[str, ...]:
+        """Return the fields whose topics the deployment has."""
+        return tuple(field for field in fields if getattr(self, field) is not None)
 
 
 assert tuple(ROLES) == Topics.__struct_fields__, "each topic has its role"
@@ -153,8 +162,8 @@ assert tuple(ROLES) == Topics.__struct_fields__, "each topic has its role"
 class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Numbers of partitions of the topics.
 
-    `events` is for authorizations, their outcomes, fraud reports, decisions and profiles: all records of a card are on
-    the same partition number.
+    `events` is for authorizations, their outcomes, fraud reports, results of 3-D Secure, decisions and profiles: all
+    records of a card are on the same partition number.
     """
 
     events: Partitions = 6
@@ -169,6 +178,7 @@ class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     authorizations: RetentionMs = 7 * DAY_MS
     authorization_outcomes: RetentionMs = 7 * DAY_MS
     fraud_reports: RetentionMs = 30 * DAY_MS
+    threeds_results: RetentionMs = 7 * DAY_MS
     decisions: RetentionMs = 30 * DAY_MS
     alerts: RetentionMs = 30 * DAY_MS
     dead_letters: RetentionMs = 30 * DAY_MS

@@ -30,13 +30,13 @@ class TopicsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def full(self) -> Topics:
         """The names on the brokers, with the prefix."""
-        return Topics(**{field: self.prefix + getattr(self.names, field) for field in Topics.__struct_fields__})
+        return Topics(**{field: self.prefix + getattr(self.names, field) for field in self.names.having(ROLES)})
 
     def __post_init__(self) -> None:
         if self.min_insync_replicas > self.replication_factor:
             raise ValueError("min_insync_replicas must not exceed replication_factor")
         seen: dict[str, str] = {}
-        for field in Topics.__struct_fields__:
+        for field in self.names.having(ROLES):
             name = self.prefix + getattr(self.names, field)
             if not _NAME.fullmatch(name) or len(name) > _NAME_LENGTH_MAX or name in {".", ".."}:
                 raise ValueError(f"names.{field}: Kafka allows letters, digits, '.', '_' and '-', at most 249 in all")
@@ -73,8 +73,8 @@ def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
     """Return the plan of every topic: inputs and outputs with a retention, `merchants` and profiles compacted."""
     full, counts, retention = topics.full, topics.partitions, topics.retention_ms
     plans = []
-    for field, role in ROLES.items():
-        configs = _configs(field, retention)
+    for field in full.having(ROLES):
+        role, configs = ROLES[field], _configs(field, retention)
         configs["min.insync.replicas"] = str(topics.min_insync_replicas)
         plans.append(
             TopicPlan(

@@ -243,7 +243,7 @@ class ChangelogWriter(WatchedService):
             format=ROW_FORMAT,
             layout=LAYOUT,
             partitions=self._emitter.partitions,
-            inputs={role: applied[getattr(self._topics, role)] for role in INPUT_ROLES},
+            inputs={role: applied[getattr(self._topics, role)] for role in self._topics.having(INPUT_ROLES)},
             decisions=since.decisions,
             alerts=dict(since.alerts),
             dead_letters=dict(since.dead_letters),

@@ -7,7 +7,7 @@ from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
 from scoring.contract.merchant import FraudStatus
 from scoring.incidents.part import Scope, State
-from scoring.outputs import ANSWERS, OUTCOMES
+from scoring.outputs import ANSWERS, CLAIMS, OUTCOMES, RESULTS
 from streams.kafka.settings import READ_ROLES, label_of
 from streams.telemetry.durable import DURABLE
 from streams.telemetry.metric import Metric
@@ -44,7 +44,7 @@ ENTITIES = ("CARD", "MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT"
 
 _NEVER_REFUSED = frozenset(
     {(topic, "KEY_MISMATCH") for topic in INPUTS if topic != "merchants"}
-    | {(topic, "WRONG_EXPONENT") for topic in ("fraud-reports", "merchants")}
+    | {(topic, "WRONG_EXPONENT") for topic in ("fraud-reports", "threeds-results", "merchants")}
 )
 """Only merchant records have a key that is checked. Only events and outcomes have an amount with an exponent."""
 
@@ -268,6 +268,31 @@ CATALOGUE: tuple[Metric, ...] = (
         stage="profile",
         help="Fraud reports by their time of receipt relative to their record's. EARLY reports changed no profile.",
         labels={"clock": REPORT_CLOCKS},
+    ),
+    Metric(
+        name="sekisho_threeds_results_total",
+        kind="counter",
+        unit="results",
+        stage="profile",
+        help="Results of 3-D Secure read from `threeds-results`, by transStatus.",
+        labels={"status": RESULTS},
+    ),
+    Metric(
+        name="sekisho_threeds_result_times_total",
+        kind="counter",
+        unit="results",
+        stage="profile",
+        help="Results of 3-D Secure by their time relative to their record's. EARLY results are not remembered.",
+        labels={"clock": REPORT_CLOCKS},
+    ),
+    Metric(
+        name="sekisho_threeds_claims_total",
+        kind="counter",
+        unit="claims",
+        stage="profile",
+        help="Payments that claim 3-D Secure, by what `threeds-results` said at their decision; SETTLED_: what it said "
+        "later of those that were PENDING.",
+        labels={"result": CLAIMS},
     ),
     Metric(
         name="sekisho_merchants",

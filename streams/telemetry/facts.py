@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from streams.transport.batch import Batch
 
+OF_THREEDS = ("results", "result_times", "claims")
+"""Counters of results of 3-D Secure and of claims, by the middle of their names."""
+
 IN_FLIGHT_MAX = 4_096
 """Most batches in flight whose start time is kept. The transport allows far fewer."""
 
@@ -68,14 +71,14 @@ class Telemetry:
         self._beyond_limit = series.cell("sekisho_merchants_refused_total")
         self._guard_hits = series.cell("sekisho_pan_guard_hits_total")
         self._sensitive = series.cells("sekisho_sensitive_records_total")
-        self._threeds = series.cells("sekisho_threeds_total")
-        self._near_keys = series.cells("sekisho_near_keys_total")
+        self._threeds, self._near_keys = map(series.cells, ("sekisho_threeds_total", "sekisho_near_keys_total"))
         self._repeated_keys = series.cell("sekisho_repeated_keys_total")
         self._unknown_exemptions = series.cell("sekisho_unknown_exemptions_total")
         self._unknown_codes = series.cells("sekisho_unknown_response_codes_total")
         self._gaps = series.cells("sekisho_checklist_gaps_total")
-        self._reports = series.cells("sekisho_fraud_reports_total")
-        self._report_clocks = series.cells("sekisho_fraud_report_times_total")
+        self._of_threeds = {name: series.cells(f"sekisho_threeds_{name}_total") for name in OF_THREEDS}
+        of_reports = ("sekisho_fraud_reports_total", "sekisho_fraud_report_times_total")
+        self._reports, self._report_clocks = map(series.cells, of_reports)
         self._batch_events = series.buckets("sekisho_batch_events")
         self._latency = series.buckets("sekisho_decision_latency_seconds")
         self._stages = {stage: series.buckets("sekisho_stage_seconds", stage) for stage in STAGES}
@@ -130,6 +133,7 @@ class Telemetry:
             self._incidents[incident].add(count)
         for status, count in tally.threeds.items():
             self._threeds[status,].add(count)
+        self._count_threeds(tally)
         for path, count in tally.near_keys.items():
             self._near_keys[path,].add(count)
         self._repeated_keys.add(tally.repeated_keys)
@@ -144,7 +148,7 @@ class Telemetry:
         self._in_flight[batch.partition, batch.offsets[0]] = monotonic_ns()
 
     def taken(self, source: str, outputs: Outputs) -> None:
-        """Count a batch of a side input. `source`: `fraud-reports` or `authorization-outcomes`."""
+        """Count a batch of a side input. `source`: its name, such as `fraud-reports`."""
         tally = outputs.tally
         for label, count in tally.reports.items():
             self._reports[label,].add(count)
@@ -152,6 +156,7 @@ class Telemetry:
             self._report_clocks[clock,].add(count)
         for result, count in tally.outcomes.items():
             self._outcomes[result,].add(count)
+        self._count_threeds(tally)
         self._count_unknown_codes(tally)
         self._card_conflicts.add(tally.card_conflicts)
         self._count_dead_letters(source, tally)
@@ -190,6 +195,12 @@ class Telemetry:
             if reason.startswith("SENSITIVE_"):
                 self._guard_hits.add(count)
                 self._sensitive[reason.removeprefix("SENSITIVE_"), "refused"].add(count)
+
+    def _count_threeds(self, tally: Tally) -> None:
+        """Count results of 3-D Secure and what became of claims."""
+        for name, counts in zip(OF_THREEDS, (tally.results, tally.result_clocks, tally.claims), strict=True):
+            for label, count in counts.items():
+                self._of_threeds[name][label,].add(count)
 
     def _count_unknown_codes(self, tally: Tally) -> None:
         for network, count in tally.unknown_codes.items():

@@ -64,7 +64,7 @@ class Input(NamedTuple):
 
 
 class SideInput(Protocol):
-    """Apply a batch of a side input: outcomes or fraud reports."""
+    """Apply a batch of a side input: outcomes, fraud reports or results of 3-D Secure."""
 
     def __call__(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
         """Apply the batch. Return dead letters only, without those in `emitted`."""
@@ -72,7 +72,7 @@ class SideInput(Protocol):
 
 
 def inputs_of(host: Host) -> tuple[Input, ...]:
-    """List the inputs: authorizations are scored, their outcomes and fraud reports are applied."""
+    """List the inputs of the deployment: authorizations are scored, records of the others are applied."""
     topics, engine, telemetry = host.settings.topics, host.engine, host.telemetry
 
     def score(batch: Batch, emitted: Emitted) -> Outputs:
@@ -95,10 +95,14 @@ def inputs_of(host: Host) -> tuple[Input, ...]:
         name = label_of(role)
         return Input(name, getattr(topics, role), take, tell)
 
-    sides: dict[str, SideInput] = {"authorization_outcomes": engine.outcomes, "fraud_reports": engine.report}
+    sides: dict[str, SideInput] = {
+        "authorization_outcomes": engine.outcomes,
+        "fraud_reports": engine.report,
+        "threeds_results": engine.threeds_results,
+    }
     assert {"authorizations", *sides} == set(INPUT_ROLES), "each input has its agent"
     events = Input("authorizations", topics.authorizations, score, telemetry.scored)
-    return (events, *(beside(role, side) for role, side in sides.items()))
+    return (events, *(beside(role, sides[role]) for role in topics.having(sides)))
 
 
 def define_agents(app: faust.App, host: Host) -> None:

@@ -34,6 +34,12 @@ class Engine(profiles.Engine, Protocol):
         """Apply fraud reports. Return dead letters only, without those in `emitted`."""
         ...
 
+    def threeds_results(
+        self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted
+    ) -> Outputs:
+        """Apply results of 3-D Secure. Return dead letters only, without those in `emitted`."""
+        ...
+
     def merchant(
         self, keys: Sequence[bytes], values: Sequence[bytes | None], source: Source, *, received_at_ms: int
     ) -> Outputs:

@@ -18,13 +18,15 @@ from scoring.contract.decision import Decision
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
 from scoring.contract.outcome import IssuerOutcome
-from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports
+from scoring.contract.threeds_result import ThreeDsResult
+from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports, parse_results
 
 RECORDS: dict[str, type[msgspec.Struct]] = {
     "auth.event.v1": Authorization,
     "merchant.v1": MerchantRecord,
     "label.v1": FraudReport,
     "outcome.v1": IssuerOutcome,
+    "threeds-result.v1": ThreeDsResult,
     "decision.v1": Decision,
     "alert.v1": Alert,
     "dead-letter.v1": DeadLetter,
@@ -89,6 +91,7 @@ def test_the_examples_of_inputs_pass_the_guard_and_the_decoder() -> None:
     assert decode([values["auth.event.v1"]], limits).rejects == []
     assert parse_reports([values["label.v1"]], limits).rejects == []
     assert decode_outcomes([values["outcome.v1"]], limits).rejects == []
+    assert parse_results([values["threeds-result.v1"]], limits).rejects == []
     assert parse_merchants([b"acq-jp-01/JP0004711"], [values["merchant.v1"]], limits).rejects == []
     assert 1000 < len(values["auth.event.v1"]) < 2000
 

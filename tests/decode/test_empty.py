@@ -16,7 +16,8 @@ from scoring.contract.faults import FAULTS, reader
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
 from scoring.contract.outcome import IssuerOutcome
-from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports
+from scoring.contract.threeds_result import ThreeDsResult
+from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports, parse_results
 from scoring.decode.page import lay_out
 from scoring.decode.read import READ, decode_event, read_batch
 
@@ -26,6 +27,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "auth.event.v1": Authorization,
     "label.v1": FraudReport,
     "outcome.v1": IssuerOutcome,
+    "threeds-result.v1": ThreeDsResult,
     "merchant.v1": MerchantRecord,
 }
 Path_ = tuple[str, ...]
@@ -82,6 +84,11 @@ def seen(name: str, value: bytes) -> Any:
     if name == "label.v1":
         parsed = parse_reports([value], LIMITS)
         return parsed.rejects, parsed.labels, parsed.times_ms.tolist(), parsed.card.tolist(), parsed.amount_jpy.tolist()
+    if name == "threeds-result.v1":
+        results = parse_results([value], LIMITS)
+        columns = (results.times_ms, results.transaction, results.server, results.card, results.merchant)
+        codes = (results.status, results.cancel, results.amount, results.exponent, results.currency)
+        return results.rejects, [column.tolist() for column in (*columns, *codes)]
     merchants = parse_merchants([key(name)], [value], LIMITS)
     return merchants.rejects, merchants.changes
 

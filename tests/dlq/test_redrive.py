@@ -149,6 +149,16 @@ def test_todays_configuration_decides(reader: FakeReader) -> None:
     }
 
 
+def test_a_result_of_3d_secure_is_judged_as_a_worker_judges_it() -> None:
+    result = {"server_trans_id": "s-1", "result_ts": "2026-05-01T03:00:00Z", "trans_status": "Y"}
+    result |= {name: REPORT[name] for name in ("acquirer_id", "merchant_id", "pan_hmac")}
+    values = [orjson.dumps(result), orjson.dumps(result | {"trans_status": ""}), b"{"]
+    judge = Judge(Topics(threeds_results="r"), DecodeLimits())
+    good, *bad = judge.verdicts("r", values)
+    assert good == token("card-1").encode()
+    assert [type(verdict) for verdict in bad] == [Reject, Reject]
+
+
 def test_fraud_reports_go_back_too_and_merchants_do_not() -> None:
     reader = FakeReader()
     reader.put("fraud-reports", 0, orjson.dumps(REPORT), KEY)

@@ -56,6 +56,12 @@ class EchoEngine:
         """Ignore outcomes."""
         return Outputs(tally=Tally(events=len(values)))
 
+    def threeds_results(
+        self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted
+    ) -> Outputs:
+        """Learn nothing."""
+        return Outputs(tally=Tally(events=len(values)))
+
     def report(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
         """Refuse every report."""
         letters = [(b"%d" % offset, b"report|" + value) for value, offset in zip(values, source.offsets, strict=True)]

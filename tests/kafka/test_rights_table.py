@@ -7,8 +7,8 @@ import pytest
 
 from streams.kafka.rights import page
 from streams.kafka.rights.acls import grants, named, principal
-from streams.kafka.rights.table import COMMANDS, Kind, Operation, Right, command_rights
-from streams.kafka.settings import EMBEDDED, Broker, Sasl, Secret, Tls, Topics
+from streams.kafka.rights.table import COMMANDS, Kind, Operation, Right, command_rights, worker_rights
+from streams.kafka.settings import EMBEDDED, ROLES, Broker, Sasl, Secret, Tls, Topics
 from streams.state.settings import State
 from streams.worker.settings import WorkerSettings
 from tests.brokers.acls import KINDS, OPERATIONS, PATTERNS, Acl, parse
@@ -61,7 +61,10 @@ def test_a_worker_without_profiles_or_without_a_fence_needs_less() -> None:
 
 def test_every_topic_is_in_the_table_of_a_worker() -> None:
     named_topics = {right.name for right in ALL["worker"] if right.kind is Kind.TOPIC}
-    assert named_topics == set(msgspec.to_builtins(Topics()).values())
+    assert named_topics == set(Topics().of(ROLES))
+    whole = Topics(threeds_results="threeds-results")
+    rights = worker_rights(whole, "g", is_durable=True, is_fenced=True)
+    assert {right.name for right in rights if right.kind is Kind.TOPIC} == set(msgspec.to_builtins(whole).values())
 
 
 def test_rights_are_named_resource_by_resource() -> None:

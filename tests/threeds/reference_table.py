@@ -112,8 +112,8 @@ TDS08 CRYPTOGRAM_OF_ANOTHER_CARD CRITICAL - - yes what was used before the last 
 TDS09 PROOF_OF_ANOTHER_MERCHANT CRITICAL - - yes what was used before the last million proofs
 TDS10 CRYPTOGRAM_OF_ANOTHER_ORDER MEDIUM - - yes what was used before the last million proofs
 TDS11 ODD_DS_TRANS_ID MEDIUM - - yes sequential and repeated ids
-TDS12 NO_RESULT_RECORD MEDIUM - INFO no -
-TDS13 RESULT_OF_ANOTHER_PAYMENT HIGH - - yes card and merchant of the result
+TDS12 NO_RESULT_RECORD MEDIUM - INFO yes payments without the feed of results or without a dsTransID
+TDS13 RESULT_OF_ANOTHER_PAYMENT HIGH - - yes -
 TDS14 AMOUNT_ABOVE_AUTHENTICATED MEDIUM - - yes sums of 3RI payments
 TDS15 AUTHENTICATION_TIME MEDIUM - - yes -
 TDS16 RETIRED_VERSION LOW - - yes -
@@ -123,7 +123,7 @@ TDS19 STATUS_WITHOUT_REASON LOW - - yes -
 TDS20 DUE_AND_ABSENT MEDIUM HIGH - yes -
 TDS21 SHARE_JUMP MEDIUM - - no -
 TDS22 CARD_PRESENCE_DISAGREE MEDIUM - - yes -
-TDS23 OTP_RELAY HIGH - - no -
+TDS23 OTP_RELAY HIGH - - yes payments without the feed of results
 """
 EVIDENCE: Final = {
     "TDS01": "network eci trans_status cavv_result",
@@ -135,8 +135,9 @@ EVIDENCE: Final = {
     "TDS07": "network cavv_result trans_status",
     **dict.fromkeys(("TDS08", "TDS09", "TDS10"), "first_use_ms"),
     "TDS11": "ds_trans_id_form",
-    "TDS13": "currency purchase_currency",
-    "TDS14": "amount exponent purchase_amount purchase_exponent currency",
+    "TDS12": "result auth_ms event_ms unmatched unmatched_since_ms",
+    "TDS13": "currency purchase_currency result_differs",
+    "TDS14": "amount exponent purchase_amount purchase_exponent currency result_amount result_exponent",
     "TDS15": "auth_ms event_ms",
     "TDS16": "network version",
     "TDS17": "version trans_status trans_status_reason challenge_ind auth_type auth_method requestor_auth_ind"
@@ -145,7 +146,11 @@ EVIDENCE: Final = {
     "TDS19": "trans_status",
     "TDS20": "expected_reason fraud_status",
     "TDS22": "entry_mode channel eci trans_status",
+    "TDS23": "failed_challenges",
 }
+ABANDONED: Final = (1, 3, 4, 8)
+LIMITS: Final = {"TDS23": (3, 600)}
+"""Failed challenges, and in how many seconds."""
 EIGHT: Final = (*SEVEN, "other")
 UNVERIFIED: Final = (
     *(("eci", network, "07") for network in SIX),
@@ -179,17 +184,19 @@ def expected() -> frozenset[Line]:
         for key, (claim, letters, beside, ecommerce, by_right) in eci_lines().items()
     }
     lines |= {("cavv", n, code, means) for n in ("visa", "amex") for means, codes in CAVV.items() for code in codes}
-    lines |= {("values", "trans_status", letter, since, means, None) for letter, (means, since) in STATUSES.items()}
+    lines |= {
+        ("values", "trans_status", letter, since, means, None, False) for letter, (means, since) in STATUSES.items()
+    }
     for group, reasons in REASON_GROUPS.items():
         since = {"RESERVED": lambda _: None}.get(group, lambda code: "2.3.1" if 27 <= code <= 30 else "2.1.0")
-        lines |= {("values", "trans_status_reason", f"{code:02d}", since(code), None, group) for code in reasons}
+        lines |= {("values", "trans_status_reason", f"{code:02d}", since(code), None, group, False) for code in reasons}
     lines |= {
-        ("values", field, f"{code:02d}", since, None, None)
+        ("values", field, f"{code:02d}", since, None, None, field == "challenge_cancel" and code in ABANDONED)
         for field, by in CODES.items()
         for since, codes in by.items()
         for code in codes
     }
-    lines |= {("values", "trust_list_status", letter, "2.2.0", None, None) for letter in "YNEPRU"}
+    lines |= {("values", "trust_list_status", letter, "2.2.0", None, None, False) for letter in "YNEPRU"}
     lines |= {("exemptions", word, kind, True) for kind, words in EXEMPTIONS.items() for word in words}
     lines |= {("exemptions", word, "NONE", False) for word in ("", "none", "79")}
     lines |= {("wallets", "apple_pay", "device_token")}
@@ -201,7 +208,8 @@ def expected() -> frozenset[Line]:
         rule, code, severity, raised, lowered, active, partly = line.split(maxsplit=6)
         evidence = tuple(EVIDENCE.get(rule, "").split())
         higher, lower = none_of_dash(raised), none_of_dash(lowered)
-        lines |= {("rules", rule, code, severity, higher, lower, active == "yes", none_of_dash(partly), evidence)}
+        stated = (higher, lower, active == "yes", none_of_dash(partly), evidence, *LIMITS.get(rule, (None, None)))
+        lines |= {("rules", rule, code, severity, *stated)}
     lines |= {("mandates", "PAYMENT", "JP"), ("from", "mandates", "PAYMENT", "JP", "2025-04-01")}
     lines |= {("mandates", "STORED_CARD_PROOF", None), ("from", "mandates", "STORED_CARD_PROOF", None, "2025-04-01")}
     lines |= {("versions", n, version) for n in EIGHT for version in ("1", "2.0.0")}

@@ -12,6 +12,13 @@ from tests.events import event
 from tests.threeds.judged import broken, judge
 
 
+def test_the_engine_has_a_feed_of_results_where_its_topic_has_a_name() -> None:
+    assert not engine_settings(Settings()).has_results
+    named = read("topics: {names: {threeds_results: tds}}\nthreeds: {result_grace_s: 60}")
+    assert engine_settings(named).has_results
+    assert engine_settings(named).threeds.result_grace_s == 60
+
+
 def read(text: str) -> Settings:
     return settings_from(yaml.safe_load(text), origin="t.yaml")
 

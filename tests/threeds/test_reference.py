@@ -71,6 +71,8 @@ _OTHER = {
     "raised": "LOW",
     "lowered": "LOW",
     "partly": "nothing",
+    "failures": 4,
+    "within_s": 601,
     "wallet": "other_pay",
     "duty": "PAYMENT",
     "field": "trust_list_status",

@@ -213,7 +213,7 @@ CASES: Final = (
     *(Case("TDS22", False, {}, {"pos": {"entry_mode": mode}}) for mode in ("81", "09", "10", "01", "00", "")),
 )
 NEVER: Final = ("TDS08", "TDS09", "TDS10", "TDS12", "TDS21", "TDS23")
-"""Rules that need data which this release does not keep."""
+"""Rules that need other payments, or the feed of results: `replays` and `results` hold their cases."""
 
 
 def made_of(case: Case, network: str, n: int) -> Json:

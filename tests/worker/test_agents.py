@@ -38,7 +38,7 @@ class FailingEngine:
             raise EngineError
         return Outputs(tally=Tally(events=len(values), dead_letters={"EMPTY": len(values)}))
 
-    report = outcomes = score
+    report = outcomes = threeds_results = score
 
 
 class FakeConsumer:

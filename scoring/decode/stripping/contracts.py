@@ -16,6 +16,7 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
 from scoring.contract.outcome import IssuerOutcome
+from scoring.contract.threeds_result import ThreeDsResult
 from scoring.decode.read.fields import FIELDS, SPAN, TABLE
 from scoring.decode.read.kernels import NAMES
 
@@ -113,5 +114,7 @@ OUTCOME: Final = _contract(IssuerOutcome, CARRIED)
 """No output carries a text of an outcome. Its event's names are judged as in the event, so a hit there refuses both."""
 FRAUD_REPORT: Final = _contract(FraudReport)
 """No output carries a text of a report. The names of its payment are required, so a hit there refuses it."""
+THREEDS_RESULT: Final = _contract(ThreeDsResult)
+"""No output carries a text of a result of 3-D Secure."""
 MERCHANT: Final = _contract(MerchantRecord)
 """No output carries a free text of a merchant's record, only words of closed lists."""

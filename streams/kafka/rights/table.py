@@ -113,7 +113,7 @@ COMMANDS: Final = tuple(_COMMANDS)
 
 def worker_rights(topics: Topics, group: str, *, is_durable: bool, is_fenced: bool) -> tuple[Right, ...]:
     """Return the rights of a worker of a group, with or without durable profiles and fencing."""
-    rights = [_on_topic(need, topics) for need in _WORKER if is_durable or not need.is_of_state]
+    rights = [_on_topic(need, topics) for need in _there(topics, _WORKER) if is_durable or not need.is_of_state]
     rights.append(Right(READ, Kind.GROUP, group, "join the group and commit offsets"))
     if is_fenced:
         why = "fence the predecessor at a takeover"
@@ -124,7 +124,7 @@ def worker_rights(topics: Topics, group: str, *, is_durable: bool, is_fenced: bo
 
 def command_rights(topics: Topics, *commands: str) -> tuple[Right, ...]:
     """Return the rights of a command with its options, each an entry of COMMANDS."""
-    return tuple(_on_topic(need, topics) for command in commands for need in _COMMANDS[command])
+    return tuple(_on_topic(need, topics) for command in commands for need in _there(topics, _COMMANDS[command]))
 
 
 def by_resource(rights: Iterable[Right]) -> dict[tuple[Kind, str, bool], list[Operation]]:
@@ -135,6 +135,13 @@ def by_resource(rights: Iterable[Right]) -> dict[tuple[Kind, str, bool], list[Op
         if right.operation not in operations:
             operations.append(right.operation)
     return found
+
+
+def _there(topics: Topics, needs: Iterable[_Need]) -> list[_Need]:
+    """Return the needs for topics that the deployment has."""
+    needs = list(needs)
+    known = set(topics.having(need.topic for need in needs))
+    return [need for need in needs if need.topic in known]
 
 
 def _on_topic(need: _Need, topics: Topics) -> Right:

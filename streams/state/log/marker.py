@@ -52,7 +52,7 @@ class Marker(Struct, frozen=True, kw_only=True):
 
     def applied(self, topics: Topics) -> dict[str, int]:
         """Return the offset up to which the rows include each input, by topic."""
-        return {getattr(topics, role): self.inputs.get(role, 0) for role in INPUT_ROLES}
+        return {getattr(topics, role): self.inputs.get(role, 0) for role in topics.having(INPUT_ROLES)}
 
     @property
     def since(self) -> Since:
