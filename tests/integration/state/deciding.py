@@ -27,9 +27,8 @@ BATCH_S = 0.01
 
 
 def new_engine() -> Engine:
-    return Engine(
-        small_bundle(), policy_from(POLICY), Settings(decode=DecodeLimits(), profiles=ProfileLimits()), "test"
-    )
+    settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits(), has_results=True)
+    return Engine(small_bundle(), policy_from(POLICY), settings, "test")
 
 
 class SlowEngine:

@@ -16,7 +16,7 @@ from models.simulator import Simulator, SimulatorConfig
 from scoring.outputs import Source
 from streams.kafka.admin import create_topics
 from streams.kafka.security import client_options
-from streams.kafka.settings import Broker, TopicPartitions, TopicRetention
+from streams.kafka.settings import Broker, TopicPartitions, TopicRetention, Topics
 from streams.kafka.topics import TopicsSettings, plan
 from streams.state.log.marker import KEY, Marker, decode
 from streams.state.settings import State
@@ -61,12 +61,15 @@ def warm() -> None:
     warm_up(small_bundle())
 
 
-def new_worker(broker: Broker, partitions: int, instance: str | None = "one") -> WorkerSettings:
+def new_worker(
+    broker: Broker, partitions: int, instance: str | None = "one", names: Topics | None = None
+) -> WorkerSettings:
     name = uuid.uuid4().hex[:8]
     topics = TopicsSettings(
         prefix=f"{name}-",
+        names=names or Topics(),
         partitions=TopicPartitions(events=partitions),
-        retention_ms=TopicRetention(authorizations=YEARS_MS, authorization_outcomes=YEARS_MS),
+        retention_ms=TopicRetention(authorizations=YEARS_MS, authorization_outcomes=YEARS_MS, threeds_results=YEARS_MS),
     )
     asyncio.run(create_topics(broker, plan(topics)))
     return WorkerSettings(

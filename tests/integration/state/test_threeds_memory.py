@@ -1,0 +1,152 @@
+"""What 3-D Secure remembers, on Apache Kafka: a worker that is killed and its successor judge like one that was not."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from typing import Any, Final
+
+import msgspec
+import orjson
+import pytest
+
+from scoring.outputs import Source
+from streams.kafka.settings import Broker, Topics
+from streams.worker.settings import WorkerSettings
+from streams.worker.warmup import warm_up
+from tests.brokers.load import committed, load, stamp_ms
+from tests.brokers.workers import terminate, worker_process
+from tests.bundles import small_bundle
+from tests.events import event, token
+from tests.integration.state.deciding import new_engine
+from tests.integration.state.test_profiles import END_S, MODULE, answers, await_committed, fill, markers, new_worker
+from tests.threeds.results.test_results import GRACE, at, clock, failures, name_of, result
+
+pytestmark = pytest.mark.kafka
+
+PAYMENTS: Final = 120
+HALF: Final = 60
+RULES: Final = ("TDS08", "TDS09", "TDS10", "TDS12", "TDS13", "TDS23")
+
+
+def payment(number: int, seconds: float, *, merchant: int, card: int, order: int, proof: int, prefix: str) -> bytes:
+    """Give a payment that proves its authentication by a cryptogram and a dsTransID."""
+    return orjson.dumps(
+        event(
+            event_id=f"{prefix}-{number}",
+            event_ts=at(seconds),
+            merchant={"id": f"m-{merchant}"},
+            card={"pan_hmac": token(f"card-{card}")},
+            txn={"order_ref_hmac": token(f"o-{order}")},
+            tds={
+                "trans_status": "Y",
+                "eci": "05",
+                "cavv_hmac": token(f"cavv-{proof}"),
+                "ds_trans_id": name_of(proof),
+            },
+        )
+    )
+
+
+def first_payments() -> list[bytes]:
+    return [payment(n, 30 + n / 10, merchant=n % 5, card=n % 20, order=n, proof=n, prefix="a") for n in range(PAYMENTS)]
+
+
+def later_payments() -> list[bytes]:
+    """Use proofs again: for the same order, another order, another card, another merchant."""
+    return [
+        payment(
+            n,
+            2_000 + n,
+            merchant=n % 5 + (n % 4 == 1),
+            card=n % 20 + (n % 4 == 2),
+            order=n + (n % 4 == 3),
+            proof=n,
+            prefix="b",
+        )
+        for n in range(PAYMENTS)
+    ]
+
+
+def first_results() -> list[bytes]:
+    """Give the results of two thirds of the first payments, and the failures of one card before them."""
+    failed = [
+        one | {"pan_hmac": token("card-3"), "merchant_id": "m-3"}
+        for one in failures(*[(-9.0 * n, {}) for n in (4, 3, 2)])
+    ]
+    known = [
+        result(
+            server_trans_id=f"s-{n}",
+            ds_trans_id=name_of(n),
+            merchant_id=f"m-{n % 5}",
+            pan_hmac=token(f"card-{n % 20}"),
+            result_ts=at(n / 10),
+        )
+        for n in range(PAYMENTS)
+        if n % 3
+    ]
+    return [orjson.dumps(one) for one in (clock(-3_000), *failed, *known)]
+
+
+BEFORE, PAID, SETTLING, AGAIN = (
+    first_results(),
+    first_payments(),
+    [orjson.dumps(clock(GRACE + 60, 1))],
+    later_payments(),
+)
+
+
+def uninterrupted() -> dict[str, dict[str, Any]]:
+    engine, found = new_engine(), dict[str, dict[str, Any]]()
+    for values in (BEFORE, PAID, SETTLING, AGAIN):
+        source = Source(
+            topic="t", partition=0, offsets=range(len(values)), timestamps_ms=[stamp_ms(value, -1) for value in values]
+        )
+        if values is BEFORE or values is SETTLING:
+            engine.threeds_results(values, source, received_at_ms=1)
+            continue
+        for _, value in engine.score(values, source, received_at_ms=1, decided_at_ms=lambda: 1).decisions:
+            made = json.loads(value)
+            made["times"] = made["times"].get("record_ms")
+            found[made["decision_id"]] = made
+    return found
+
+
+def await_results(settings: WorkerSettings, at_least: int, worker: Any) -> None:
+    topic, deadline = settings.topics.threeds_results, time.monotonic() + END_S
+    assert topic is not None
+    while sum(asyncio.run(committed(settings.broker, settings.consume.group, topic, [0])).values()) < at_least:
+        assert time.monotonic() < deadline
+        assert worker.poll() is None
+
+
+def test_proofs_and_results_are_remembered_by_the_successor_of_a_killed_worker(apache: Broker) -> None:
+    warm_up(small_bundle())
+    settings = new_worker(apache, 1, names=Topics(threeds_results="threeds-results"))
+    settings = msgspec.structs.replace(settings, consume=msgspec.structs.replace(settings.consume, batch_max_events=10))
+    topic = settings.topics.threeds_results
+    assert topic is not None
+    asyncio.run(load(apache, topic, {0: BEFORE}))
+    with worker_process(settings, module=MODULE) as worker:
+        await_results(settings, len(BEFORE), worker)
+        fill(settings, PAID)
+        await_committed(settings, 10, 1, worker)
+        worker.kill()
+    with worker_process(settings, module=MODULE) as worker:
+        await_committed(settings, len(PAID), 1, worker)
+        asyncio.run(load(apache, topic, {0: SETTLING}))
+        await_results(settings, len(BEFORE) + len(SETTLING), worker)
+        fill(settings, AGAIN[:HALF])
+        await_committed(settings, len(PAID) + 10, 1, worker)
+        worker.kill()
+    fill(settings, AGAIN[HALF:])
+    with worker_process(settings, module=MODULE) as worker:
+        await_committed(settings, len(PAID) + len(AGAIN), 1, worker)
+        assert terminate(worker) == 0
+    found, expected = answers(settings), uninterrupted()
+    assert {name: len(made) for name, made in found.items() if len(made) > 1} == {}, "each is decided once"
+    assert {name: made[0] for name, made in found.items()} == expected
+    broken = Counter(rule["id"] for made in expected.values() for rule in made["tds"].get("broken_rules", ()))
+    assert min(broken[rule] for rule in RULES) > 0, broken
+    assert Counter(made["tds"].get("result") for made in expected.values()) == {"MATCHED": 160, "PENDING": 80}
+    assert markers(settings, 0, 1)[-1].inputs["threeds_results"] == len(BEFORE) + len(SETTLING)
