@@ -71,7 +71,7 @@ class Output:
 
     decisions: Sequence[Decision]
     letters: Counter[tuple[str, int, int]]  # by (topic, partition, offset)
-    alerts: Counter[str]  # by the event that raised it
+    alerts: Counter[str]  # by the event that raised it, or by the id of an incident's
 
 
 def take_input(records: Iterable[Record]) -> Input:
@@ -111,8 +111,9 @@ def take_letters(records: Iterable[Record]) -> Counter[tuple[str, int, int]]:
 
 
 def take_alerts(records: Iterable[Record]) -> Counter[str]:
-    """Count alerts by the event that raised them."""
-    return Counter(orjson.loads(record.value)["event_id"] for record in records)
+    """Count alerts by the event that raised them; those of incidents, which tell of many, by their own ids."""
+    alerts = (orjson.loads(record.value) for record in records)
+    return Counter(alert["alert_id"] if alert.get("incident") else alert["event_id"] for alert in alerts)
 
 
 def exactly_once(asked: Input, out: Output, topic: str) -> Finding:

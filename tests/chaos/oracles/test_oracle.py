@@ -134,6 +134,15 @@ def test_an_event_that_raised_two_alerts_is_seen(books: tuple[Input, Output]) ->
     assert finding.numbers["alerts"] == 3
 
 
+def test_alerts_of_an_incident_are_told_apart_by_their_own_ids() -> None:
+    values = [
+        b'{"event_id":"a","alert_id":"%s","incident":{"state":"%s"}}' % (name, state)
+        for name, state in ((b"1", b"OPENED"), (b"2", b"GREW"), (b"2", b"GREW"))
+    ]
+    values.append(b'{"event_id":"a","alert_id":"3","incident":null}')
+    assert take_alerts(Record(0, place, value) for place, value in enumerate(values)) == {"1": 1, "2": 2, "a": 1}
+
+
 def test_one_event_lost_from_the_state_changes_bytes_and_card_digests(books: tuple[Input, Output]) -> None:
     traffic = Traffic(events=3_000, mix=Mix(bad=0.01))
     lost = next(n for n, e in enumerate(traffic) if n > 200 and not is_bad(e.value))
