@@ -322,3 +322,36 @@ def test_months_are_kept_for_twenty_six_months_of_the_input() -> None:
     worker.standings.tick(noon(date(2029, 3, 20)))
     assert worker.months.every() == []  # the 26th month before is March 2027's
     assert month_of_day(date(2029, 3, 1)) - month_of_day(date(2027, 1, 1)) == 26
+
+
+def test_a_new_owner_judges_what_it_followed_before() -> None:
+    """The former owner of the home partition died before it judged; the months are another partition's."""
+    one, other = alone(), observer()
+    take(one, report(date(2027, 1, 20), LINE + 1, 1), partition=1)
+    (merchant,) = one.months.every()
+    home = one.standings.home_of(merchant)
+    other.profiles.changelog.own((home + 1) % PARTITIONS)
+    other.profiles.changelog.restore(1, one.profiles.changelog.flush(1)[1])
+    assert judged(other) == []
+    other.profiles.changelog.own(home)
+    assert judged(other) == [("ENTERED", "WATCH", None)]
+
+
+@pytest.mark.parametrize(("on", "shown"), [("2027-03-19", "ACTUALISED"), ("2027-03-20", "MONITORED")])
+def test_an_act_counts_from_the_day_on_which_fraud_was_actualised(on: str, shown: str) -> None:
+    worker = alone()
+    take(worker, *(report(date(2027, month, 20), LINE + 1, month) for month in (1, 2, 3)))
+    judged(worker)
+    record(worker, fraud_status="MONITORED", fraud_status_on=on)
+    judged(worker)
+    assert shows(worker)["m-1"][0] == shown
+
+
+@pytest.mark.parametrize(
+    ("introduced_on", "told"), [("2027-02-20", []), ("2027-02-21", [("WITHOUT_TDS", "WARNING", 0)])]
+)
+def test_3d_secure_counts_from_the_day_of_its_introduction(introduced_on: str, told: list[Any]) -> None:
+    worker = alone()
+    record(worker, tds={"mode": "EVERY_PAYMENT", "introduced_on": introduced_on})
+    take(worker, report(date(2027, 1, 20), LINE + 1, 1), report(date(2027, 2, 20), LINE + 1, 2))
+    assert judged(worker)[1:] == told
