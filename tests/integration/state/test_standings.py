@@ -1,0 +1,90 @@
+"""Fraud reports on Apache Kafka: alerts about merchants come once each, though a worker is killed among them."""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import orjson
+import pytest
+
+from scoring.contract.alert import Alert
+from streams.worker.settings import WorkerSettings
+from streams.worker.warmup import warm_up
+from tests.brokers.load import committed, load, read
+from tests.brokers.workers import terminate, worker_process
+from tests.bundles import small_bundle
+from tests.integration.state.test_profiles import END_S, MODULE, new_worker
+from tests.merchants.months.test_standings import expected_of, heavy
+
+pytestmark = pytest.mark.kafka
+
+PARTITIONS = 2
+
+
+def earlier(report: dict[str, Any]) -> dict[str, Any]:
+    """Date a report two years earlier, as one that is dated ahead of its record is not counted; double its amount."""
+    year = int(report["received_ts"][:4]) - 2
+    return report | {"received_ts": f"{year}{report['received_ts'][4:]}", "amount_jpy": 2 * report["amount_jpy"]}
+
+
+INPUTS = [
+    [earlier(report) for report in part if "-02-29T" not in report["received_ts"]] for part in heavy(1)[:PARTITIONS]
+]
+EXPECTED = {name: found[0] for name, found in expected_of([one for part in INPUTS for one in part]).items()}
+
+
+def fill(settings: WorkerSettings, begin: float, end: float) -> None:
+    """Write a share of the reports of each partition."""
+    values = {
+        number: [orjson.dumps(one) for one in part[int(begin * len(part)) : int(end * len(part))]]
+        for number, part in enumerate(INPUTS)
+    }
+    asyncio.run(load(settings.broker, settings.topics.fraud_reports, values))
+
+
+def await_reports(settings: WorkerSettings, at_least: int, *workers: Any) -> None:
+    topic, deadline = settings.topics.fraud_reports, time.monotonic() + END_S
+    while (
+        sum(asyncio.run(committed(settings.broker, settings.consume.group, topic, range(PARTITIONS))).values())
+        < at_least
+    ):
+        assert time.monotonic() < deadline
+        assert all(worker.poll() is None for worker in workers)
+
+
+def notices(settings: WorkerSettings) -> list[Alert]:
+    found = asyncio.run(read(settings.broker, settings.topics.alerts, PARTITIONS, END_S))
+    return [msgspec.json.decode(one.value, type=Alert) for one in found]
+
+
+def entered(settings: WorkerSettings) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for alert in notices(settings):
+        if alert.standing is not None and alert.standing.what == "ENTERED":
+            found.setdefault(alert.merchant_id, []).append(alert.standing.now.status)
+    return found
+
+
+def test_no_kill_loses_an_alert_about_a_merchant_or_repeats_one(apache: Any) -> None:
+    assert "ACTUALISED" in EXPECTED.values()
+    warm_up(small_bundle())
+    settings = new_worker(apache, PARTITIONS)
+    settings = msgspec.structs.replace(settings, consume=msgspec.structs.replace(settings.consume, batch_max_events=5))
+    fill(settings, 0.0, 0.6)
+    with worker_process(settings, module=MODULE) as worker:
+        await_reports(settings, 5, worker)
+        worker.kill()
+    with worker_process(settings, module=MODULE) as worker:
+        fill(settings, 0.6, 1.0)
+        await_reports(settings, sum(map(len, INPUTS)), worker)
+        deadline = time.monotonic() + END_S
+        while not all(status in entered(settings).get(name, ()) for name, status in EXPECTED.items()):
+            assert time.monotonic() < deadline, (EXPECTED, entered(settings))
+            assert worker.poll() is None
+        assert terminate(worker) == 0
+    found = notices(settings)
+    assert {alert.entity for alert in found} == {"STANDING"}
+    assert len({alert.alert_id for alert in found}) == len(found)
+    for name, statuses in entered(settings).items():
+        assert statuses.count("ACTUALISED") <= 1, (name, statuses)
