@@ -28,7 +28,7 @@ from scoring.threeds.columns import (
     decoded,
 )
 from scoring.threeds.replays import find_replays
-from scoring.threeds.results import find_results, take_results
+from scoring.threeds.results import find_results, run_results, take_results
 from scoring.threeds.tables import Tables, tables_of
 from scoring.threeds.verdict import normalise
 
@@ -63,6 +63,7 @@ __all__ = [
     "find_replays",
     "find_results",
     "normalise",
+    "run_results",
     "tables_of",
     "take_results",
 ]

@@ -93,6 +93,13 @@ def run_features() -> None:
     threeds.find_replays(Proofs(1, 1), ints, hashes, np.empty(0, np.bool_), tables, 0, verdicts)
 
 
+def run_results() -> None:
+    """Compare no payments with results of 3-D Secure."""
+    ints, hashes = np.empty((0, len(Col)), np.int64), np.empty((0, KEYS), np.uint64)
+    verdicts = np.empty((0, threeds.VERDICT_COLUMNS), np.int64)
+    threeds.run_results(ints, hashes, threeds.tables_of(reference()), verdicts)
+
+
 def run_records() -> None:
     """Read a fetched record batch, and write a row as one."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 10)
@@ -103,5 +110,5 @@ def run_records() -> None:
 
 
 OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (run_profiles, run_changelog, run_reports)
-OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_records)
+OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results, run_records)
 """The kernels of this part take as long to compile, with the model, as those of the profiles, and share no helpers."""

@@ -21,7 +21,7 @@ from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog
 from streams.state.log.blocks import blocks
 from streams.worker.compile_beside import compiled_in_two
-from streams.worker.compile_jobs import EVENT, ROWS, TIME, TIME_MS, run_records
+from streams.worker.compile_jobs import EVENT, ROWS, TIME, TIME_MS, run_records, run_results
 
 _REPORT = {
     "label_id": "warm-up",
@@ -56,6 +56,7 @@ def warm_up(bundle: Bundle) -> float:
     outcome = engine.outcomes([orjson.dumps(_OUTCOME)], _source("authorization-outcomes"), received_at_ms=TIME_MS)
     assert outcome.tally.outcomes == {"COUNTED": 1}, "the made-up outcome fits the contract and its event"
     _keep_and_restore(engine.observer.profiles.changelog)
+    run_results()
     run_records()
     return time.monotonic() - began
 
