@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from scoring.contract.codes import Band, Clock
+from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ItemState
 from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
 from scoring.decide.decisions import Decided, DecisionEncoder
 from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
@@ -15,11 +16,15 @@ from scoring.decode import Col, Decoded
 from scoring.incidents.desk import IncidentDesk
 from scoring.incidents.part import Scope
 from scoring.incidents.registry import Step, Taken
+from scoring.merchants.store import MerchantCol, MerchantStore
 from scoring.observer import Observed
 from scoring.outputs import Emitted, Record, Tally
 from scoring.policy.policy import AlertRules
 from scoring.profile.packed import SideRows
 from scoring.refused import kinds_of
+
+_CREDMASTER: Final = "SC5_CREDMASTER"
+_CREDMASTER_COLUMN: Final = MerchantCol.ITEM_FIRST + CHECKLIST_ITEMS.index(_CREDMASTER)
 
 
 class Alerting:
@@ -58,9 +63,16 @@ class Alerting:
         return sum(not (self._leaks if is_leak(alert) else self._desk).restore_case(alert) for alert in others)
 
     def raise_all(
-        self, decoded: Decoded, decided: Decided, incidents: Taken, emitted: Emitted, tally: Tally
+        self,
+        observed: Observed,
+        decided: Decided,
+        merchants: MerchantStore,
+        incidents: Taken,
+        emitted: Emitted,
+        tally: Tally,
     ) -> list[Record]:
         """Return the alerts of incidents, and of decisions that belong to none, in the order of the events."""
+        decoded = observed.decoded
         self.incidents.absorb(emitted.incidents)
         tally.incident_attempts = len(incidents.rows)
         steps: dict[int, list[Step]] = {}
@@ -69,7 +81,8 @@ class Alerting:
         alerts: list[Record] = []
         for row in sorted(decided.reasons.keys() | steps.keys()) if steps else decided.reasons:
             for step in steps.get(row, ()):
-                alerts += self._incident_alert(decoded, decided, step, tally)
+                declared = merchants.table[observed.rows[step.row]]
+                alerts += self._incident_alert(decoded, decided, declared, step, tally)
             if row in decided.reasons:  # every row above ALLOW that is an event of its own
                 alerts += self._alert(decoded, decided, row, emitted, tally, is_of_incident=row in incidents.rows)
         return alerts
@@ -104,7 +117,10 @@ class Alerting:
             )
         ]
 
-    def _incident_alert(self, decoded: Decoded, decided: Decided, step: Step, tally: Tally) -> list[Record]:
+    def _incident_alert(
+        self, decoded: Decoded, decided: Decided, declared: NDArray[np.int64], step: Step, tally: Tally
+    ) -> list[Record]:
+        """Return the alert of a step, if it was not published before. `declared` int64[MerchantCol]: the merchant."""
         row, incident = step.row, step.incident
         alert = self.incidents.encode(
             step,
@@ -112,6 +128,7 @@ class Alerting:
             self._shared(decided, row),
             _amount_jpy(decoded, row),
             decided.reasons.get(row, ()),
+            [_CREDMASTER] if declared[_CREDMASTER_COLUMN] == ItemState.IN_PLACE else [],
         )
         if alert is None:
             return []

@@ -299,7 +299,8 @@ class Engine:
         rejects = unburied(decoded.rejects, source, emitted)
         tally = self._tally(len(values), observed, judged, rejects)
         letters = dead_letters_of(rejects, values, source, received_at_ms) if rejects else []
-        alerts = self._alerting.raise_all(decoded, decided, judged.incidents, emitted, tally)
+        merchants = self.observer.merchants
+        alerts = self._alerting.raise_all(observed, decided, merchants, judged.incidents, emitted, tally)
         if decoded.findings:
             alerts += self._alerting.raise_leaks(observed, decided, judged.silent, emitted, tally)
         return Outputs(

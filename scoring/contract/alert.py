@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from scoring.contract.codes import CHECKLIST_ITEMS
 from scoring.contract.decision import (
     REASONS_MAX,
     BandName,
@@ -66,7 +67,8 @@ class Enumeration(Struct, frozen=True, kw_only=True, gc=False):
     `state`: it opened, grew tenfold or in severity, or is over. Times are event times; `last_ms` is the latest attempt.
     `attempts`: those of the ten minutes before it opened, and all since. Of the answered ones, `approved` and the
     others tell the mix. `cards` is an estimate. `visa_estimate`: attempts on Visa without a card at hand, approved and
-    declined; Visa counts with a model of its own, this figure is ours.
+    declined; Visa counts with a model of its own, this figure is ours. `contradicts`: items of the Security Checklist
+    that the merchant declared as in place when the incident opened, and that its traffic contradicts.
     """
 
     incident_id: EventId
@@ -82,6 +84,7 @@ class Enumeration(Struct, frozen=True, kw_only=True, gc=False):
     declined_risk: Count
     declined_other: Count
     visa_estimate: Count
+    contradicts: Annotated[list[ShortText], Meta(max_length=len(CHECKLIST_ITEMS))] = []
 
 
 class Alert(Struct, frozen=True, kw_only=True, gc=False):

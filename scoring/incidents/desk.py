@@ -133,10 +133,12 @@ class IncidentDesk:
         decision: Mapping[str, object],
         amount_jpy: int | None,
         reasons: Sequence[Reason],
+        contradicts: Sequence[str],
     ) -> Record | None:
         """Encode the alert of a step; None if it was published before. All but the step is of the event of its row.
 
-        `decision`: the fields that an alert shares with its decision.
+        `decision`: the fields that an alert shares with its decision. `contradicts`: items of the checklist that the
+        merchant declares as in place, and that an attack contradicts.
         """
         lead = step.lead
         scope = step.incident.scope
@@ -160,7 +162,10 @@ class IncidentDesk:
                     "last_seen_ms": 0,
                     "amount_jpy": amount_jpy,
                     **decision,
-                    "incident": {"bin": event.card.bin if scope == Scope.MERCHANT_BIN else None},
+                    "incident": {
+                        "bin": event.card.bin if scope == Scope.MERCHANT_BIN else None,
+                        "contradicts": list(contradicts),
+                    },
                 }
             )
         alert = _told(step, orjson.loads(lead.base))
@@ -201,6 +206,7 @@ def _told(step: Step, alert: dict[str, object]) -> dict[str, object]:
             "declined_risk": incident.answers[Answer.RISK],
             "declined_other": incident.answers[Answer.OTHER],
             "visa_estimate": incident.visa,
+            "contradicts": known["contradicts"],
         },
     }
 

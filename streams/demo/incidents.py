@@ -24,6 +24,7 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
     declined_risk: int
     declined_other: int
     visa_estimate: int
+    contradicts: list[str] = []
 
     @property
     def answered(self) -> int:
@@ -43,10 +44,12 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
         if language == "ja":
             what = f"BIN {self.bin}のカード" if self.bin else "カード"
             end = f"{minutes}分で終了" if self.is_over else "継続中"
-            return f"試行{self.attempts:,}回、{what}約{self.cards:,}枚、カード情報誤り{wrong}、{end}"
+            belied = "、加盟店は対策済みと申告" if self.contradicts else ""
+            return f"試行{self.attempts:,}回、{what}約{self.cards:,}枚、カード情報誤り{wrong}、{end}{belied}"
         what = f"cards of BIN {self.bin}" if self.bin else "cards of many BINs"
         end = f"over after {minutes} min" if self.is_over else "goes on"
-        return f"{self.attempts:,} attempts, about {self.cards:,} {what}, {wrong} wrong card data, {end}"
+        belied = ", though the merchant declares measures against it" if self.contradicts else ""
+        return f"{self.attempts:,} attempts, about {self.cards:,} {what}, {wrong} wrong card data, {end}{belied}"
 
 
 def counted(incidents: Iterable[Incident]) -> str:

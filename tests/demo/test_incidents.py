@@ -23,6 +23,7 @@ OPENED = Incident(
     declined_card_data=12, declined_funds=0, declined_risk=0, declined_other=3, visa_estimate=17,
 )  # fmt: skip
 GREW = msgspec.structs.replace(OPENED, state="GREW", attempts=100)
+BELIED = msgspec.structs.replace(OPENED, contradicts=["SC5_CREDMASTER"])
 CLOSED = msgspec.structs.replace(OPENED, state="CLOSED", attempts=1_006, cards=985, last_ms=31 * 60_000 + 1)
 
 
@@ -72,6 +73,11 @@ def test_all_alerts_of_an_incident_are_one_line_and_count_once(state: State) -> 
     assert "1 incident, 1,006 attempts" in text
     assert "1,006 attempts, about 985 cards of BIN 453201, 75% wrong card data, over after 31 min" in text
     assert text.count("MERCHANT_BIN") == 1
+
+
+def test_words_say_that_an_attack_contradicts_the_checklist() -> None:
+    assert BELIED.in_words("en") == f"{OPENED.in_words('en')}, though the merchant declares measures against it"
+    assert BELIED.in_words("ja") == f"{OPENED.in_words('ja')}、加盟店は対策済みと申告"
 
 
 def test_an_incident_of_the_history_is_not_shown(state: State) -> None:

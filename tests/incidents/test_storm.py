@@ -66,6 +66,40 @@ def of_incidents(made: Iterable[Alert]) -> list[Alert]:
     return [alert for alert in made if alert.incident is not None]
 
 
+@pytest.mark.parametrize(
+    ("status", "contradicted"),
+    [
+        ("IMPLEMENTED", ["SC5_CREDMASTER"]),
+        ("ALTERNATIVE", ["SC5_CREDMASTER"]),
+        ("NOT_IMPLEMENTED", []),
+        ("NOT_APPLICABLE", []),
+        ("UNKNOWN", []),
+        (None, []),
+    ],
+)
+def test_an_attack_contradicts_a_merchant_that_declares_measures_against_it(
+    status: str | None, contradicted: list[str]
+) -> None:
+    """Declared when the incident opens: all its alerts say so, also those of a worker that restores the rows."""
+    engine, values = new_engine(), [attempt(k, k / 10) for k in range(200)]
+    event = orjson.loads(values[0])
+    ids = {"acquirer_id": event["acquirer"]["id"], "merchant_id": event["merchant"]["id"]}
+    if status is not None:
+        declare(engine, ids, {"SC5_CREDMASTER": {"status": status}, "SC6_LOGIN": {"status": "IMPLEMENTED"}})
+    outputs = [score(engine, values[:100])]
+    declare(engine, ids, {})
+    made = of_incidents(alerts([*outputs, score(engine, values[100:]), score(engine, [later(20 + 1_801)])]))
+    assert [one.incident.state for one in made if one.incident] == ["OPENED", "GREW", "CLOSED"]
+    assert [one.incident.contradicts for one in made if one.incident] == [contradicted] * 3
+
+
+def declare(engine: Engine, ids: dict[str, str], items: dict[str, dict[str, str]]) -> None:
+    record = {**ids, "checklist": {"version": "6.0", "items": items}}
+    source = Source(topic="merchants", partition=0, offsets=range(1), timestamps_ms=(NOW_MS,))
+    taken = engine.merchant(["/".join(ids.values()).encode()], [orjson.dumps(record)], source, received_at_ms=NOW_MS)
+    assert not taken.dead_letters
+
+
 def in_batches(values: Sequence[bytes], size: int = 500) -> list[Sequence[bytes]]:
     return [values[at : at + size] for at in range(0, len(values), size)]
 
