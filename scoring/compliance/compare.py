@@ -45,7 +45,7 @@ def compare(before: Report, after: Report) -> Changes:
 
 
 def _facts(report: Report) -> Iterator[tuple[Fact, str]]:
-    """Give what two reports are compared by. A merchant without a record has no facts of a checklist."""
+    """Give what two reports are compared by. A merchant without a record has no lines of a checklist."""
     last = report.vamp[-1]
     yield ("VAMP", "", "ratio_bps"), str(last.ratio.bps)
     yield ("VAMP", "", "tier"), str(last.tier.tier)

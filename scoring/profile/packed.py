@@ -28,7 +28,7 @@ PROOF: Final = 254
 """In place of the entity, in the key of a proof: its first use that a partition saw (`profile.proofs`)."""
 
 PROOF_WORDS: Final = 8
-"""uint32 words of the value of such a row: ROW_FORMAT, number of the use (lower half, upper half), its five facts."""
+"""uint32 words of the value of such a row: ROW_FORMAT, number of the use (lower half, upper half), its five columns."""
 
 INCIDENT: Final = 251
 """In place of the entity, in the key of the part of an incident that a partition saw (`scoring.incidents`)."""

@@ -20,9 +20,9 @@ USES_MAX: Final = 1 << 20
 AGE_MAX_S: Final = 90 * 86_400
 """A use that is older is forgotten: networks take no authentication of more than 90 days."""
 
-FACTS: Final = 5
+USE_COLUMNS: Final = 5
 """Columns of what is kept of a use, uint32: card, merchant, order (0 unknown), acquirer, second of event time."""
-CARD, MERCHANT, ORDER, ACQUIRER, SECOND = range(FACTS)
+CARD, MERCHANT, ORDER, ACQUIRER, SECOND = range(USE_COLUMNS)
 
 _NONE: Final = -1
 _LOW: Final = np.uint64(0xFFFFFFFF)
@@ -32,23 +32,23 @@ _32: Final = np.uint64(32)
 class Replays(NamedTuple):
     """Proofs that were used before.
 
-    `places` int64[k] among those observed, rising; `known` uint32[k, FACTS], of each a use before it.
+    `places` int64[k] among those observed, rising; `known` uint32[k, USE_COLUMNS], of each a use before it.
     """
 
     places: NDArray[np.int64]
     known: NDArray[np.uint32]
 
 
-NO_REPLAYS: Final = Replays(np.empty(0, dtype=np.int64), np.empty((0, FACTS), dtype=np.uint32))
+NO_REPLAYS: Final = Replays(np.empty(0, dtype=np.int64), np.empty((0, USE_COLUMNS), dtype=np.uint32))
 
 
 class _Ring:
     """The uses of one partition, as views of the arrays of all: number s stands at s modulo the size."""
 
-    def __init__(self, keys: NDArray[np.uint64], numbers: NDArray[np.int64], facts: NDArray[np.uint32]) -> None:
+    def __init__(self, keys: NDArray[np.uint64], numbers: NDArray[np.int64], uses: NDArray[np.uint32]) -> None:
         self.keys = keys  # 0: none
         self.numbers = numbers  # plus one; 0: none
-        self.facts = facts
+        self.uses = uses
         self.end = 0  # number of the next use
         self.flushed = 0  # those before it are logged
         self.again: dict[int, None] = {}  # keys whose rows the next flush writes, or buries
@@ -69,34 +69,34 @@ class Proofs:
         self._rings: dict[int, _Ring] = {}
         rows = self._size * partitions  # reserved here, touched as uses come
         self._keys, self._numbers = np.zeros(rows, dtype=np.uint64), np.zeros(rows, dtype=np.int64)
-        self._facts = np.zeros((rows, FACTS), dtype=np.uint32)
+        self._uses = np.zeros((rows, USE_COLUMNS), dtype=np.uint32)
         self._places: dict[int, int | tuple[int, ...]] = {}  # by key: partition * size + position; several in a tuple
 
-    def observe(self, keys: NDArray[np.uint64], facts: NDArray[np.uint32], partition: int) -> Replays:
+    def observe(self, keys: NDArray[np.uint64], uses: NDArray[np.uint32], partition: int) -> Replays:
         """Take proofs in the order of their events; return those that were used before, once for each known use.
 
-        `keys` uint64[m], none 0; `facts` uint32[m, FACTS]. With one partition all uses are kept under 0, as rows are.
+        `keys` uint64[m], none 0; `uses` uint32[m, USE_COLUMNS]. With one partition all are kept under 0, as rows are.
         """
         partition = 0 if self._partitions == 1 else partition
         listed: list[int] = keys.tolist()
         found = list(map(self._places.get, listed, repeat(_NONE)))
         if len(set(listed)) != len(listed):
-            return self._one_by_one(listed, found, keys, facts, partition)
+            return self._one_by_one(listed, found, keys, uses, partition)
         unknown = found.count(_NONE)
         if unknown == len(listed):
-            self._append(partition, keys, facts)
+            self._append(partition, keys, uses)
             return NO_REPLAYS
         try:
             at = np.fromiter(found, dtype=np.int64, count=len(found))
         except TypeError:  # uses of one proof in two partitions
-            return self._one_by_one(listed, found, keys, facts, partition)
+            return self._one_by_one(listed, found, keys, uses, partition)
         is_known = at >= 0
-        known = self._facts[at[is_known]]
-        ages = facts[is_known, SECOND].astype(np.int64) - known[:, SECOND]
+        known = self._uses[at[is_known]]
+        ages = uses[is_known, SECOND].astype(np.int64) - known[:, SECOND]
         ring = self._ring(partition)
         if (ages > AGE_MAX_S).any() or ring.end + unknown > self._size:  # a use may go that a later one asks for
-            return self._one_by_one(listed, found, keys, facts, partition)
-        self._append(partition, keys[~is_known], facts[~is_known])
+            return self._one_by_one(listed, found, keys, uses, partition)
+        self._append(partition, keys[~is_known], uses[~is_known])
         return Replays(np.flatnonzero(is_known), known)
 
     def _one_by_one(
@@ -104,7 +104,7 @@ class Proofs:
         listed: list[int],
         found: Sequence[int | tuple[int, ...]],
         keys: NDArray[np.uint64],
-        facts: NDArray[np.uint32],
+        uses: NDArray[np.uint32],
         partition: int,
     ) -> Replays:
         """Do the same where the uses of a batch depend on each other."""
@@ -116,22 +116,22 @@ class Proofs:
             if found[place] == _NONE and key not in fresh:
                 fresh.add(key)
                 continue
-            self._append(partition, keys[begin:place], facts[begin:place])
-            recent = self._compare(key, facts[place], partition)
+            self._append(partition, keys[begin:place], uses[begin:place])
+            recent = self._compare(key, uses[place], partition)
             places += [place] * len(recent)
             known += recent
             begin = place + 1
-        self._append(partition, keys[begin:], facts[begin:])
-        return Replays(np.array(places, dtype=np.int64), np.array(known, dtype=np.uint32).reshape(-1, FACTS))
+        self._append(partition, keys[begin:], uses[begin:])
+        return Replays(np.array(places, dtype=np.int64), np.array(known, dtype=np.uint32).reshape(-1, USE_COLUMNS))
 
-    def _compare(self, key: int, facts: NDArray[np.uint32], partition: int) -> list[NDArray[np.uint32]]:
+    def _compare(self, key: int, now: NDArray[np.uint32], partition: int) -> list[NDArray[np.uint32]]:
         """Give the known uses of a key that are not too old; without one, this is its first use."""
-        known = [self._facts[code].copy() for code in self._codes(key)]
-        recent = [use for use in known if int(facts[SECOND]) - int(use[SECOND]) <= AGE_MAX_S]
+        known = [self._uses[code].copy() for code in self._codes(key)]
+        recent = [use for use in known if int(now[SECOND]) - int(use[SECOND]) <= AGE_MAX_S]
         if not recent:
             self._drop_of(partition, key)
             elsewhere = self._codes(key)
-            self._append(partition, np.array([key], dtype=np.uint64), facts[None])
+            self._append(partition, np.array([key], dtype=np.uint64), now[None])
             if elsewhere:
                 self._places[key] = (*elsewhere, *self._codes(key))
         return recent
@@ -140,7 +140,7 @@ class Proofs:
         codes = self._places.get(key, ())
         return codes if isinstance(codes, tuple) else (codes,)
 
-    def _append(self, partition: int, keys: NDArray[np.uint64], facts: NDArray[np.uint32]) -> None:
+    def _append(self, partition: int, keys: NDArray[np.uint64], uses: NDArray[np.uint32]) -> None:
         """Give new keys the next numbers of the ring; uses that stood there are forgotten."""
         ring = self._ring(partition)
         for begin in range(0, len(keys), self._size):  # no batch laps itself
@@ -151,7 +151,7 @@ class Proofs:
                 for key in ring.keys[positions][ring.numbers[positions] > 0].tolist():
                     self._forget(partition, ring, key)
             ring.keys[positions], ring.numbers[positions] = part, numbers + 1
-            ring.facts[positions] = facts[begin : begin + self._size]
+            ring.uses[positions] = uses[begin : begin + self._size]
             ring.end += len(part)
             listed: list[int] = part.tolist()
             codes: list[int] = (positions + partition * self._size).tolist()
@@ -200,7 +200,7 @@ class Proofs:
         numbers = ring.numbers[positions] - 1
         values[:, 1] = numbers & 0xFFFFFFFF
         values[:, 2] = numbers >> 32
-        values[:, 3:] = ring.facts[positions]
+        values[:, 3:] = ring.uses[positions]
         known = np.concatenate([ring.keys[positions], np.array(buried, dtype=np.uint64)])
         keys = np.empty((len(known), KEY_WORDS), dtype=np.uint32)
         keys[:, 0] = PROOF << PARTITION_BITS | partition
@@ -229,12 +229,12 @@ class Proofs:
                 continue
             if ring.numbers[position] > 0:
                 self._drop_of(partition, int(ring.keys[position]))
-            ring.keys[position], ring.numbers[position], ring.facts[position] = key, number + 1, value[3:]
+            ring.keys[position], ring.numbers[position], ring.uses[position] = key, number + 1, value[3:]
             code, others = partition * self._size + position, self._codes(key)
             self._places[key] = (*others, code) if others else code
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
-        """Note the uses among rows by their keys, so that the next flush writes or buries them."""
+        """Note the uses among rows by their keys, so that the next flush writes them or their tombstones."""
         rows = np.flatnonzero(keys[:, 0] >> PARTITION_BITS == PROOF)
         if len(rows):
             self._ring(partition).again.update(dict.fromkeys(_keys(keys[rows])))
@@ -261,7 +261,7 @@ class Proofs:
         ring = self._rings.get(partition)
         if ring is None:
             rows = slice(partition * self._size, (partition + 1) * self._size)
-            ring = self._rings[partition] = _Ring(self._keys[rows], self._numbers[rows], self._facts[rows])
+            ring = self._rings[partition] = _Ring(self._keys[rows], self._numbers[rows], self._uses[rows])
         return ring
 
 

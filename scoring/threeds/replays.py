@@ -15,7 +15,7 @@ from scoring.contract.codes import InitiatorCode, Kind
 from scoring.decode.columns import Col
 from scoring.decode.hashing import CARD_KEY, MERCHANT_KEY
 from scoring.jit import borrow, entry, helper, revision
-from scoring.profile.proofs import ACQUIRER, CARD, FACTS, MERCHANT, ORDER, SECOND, Proofs
+from scoring.profile.proofs import ACQUIRER, CARD, MERCHANT, ORDER, SECOND, USE_COLUMNS, Proofs
 from scoring.threeds.columns import BROKEN, FIRST_USE_MS, RULES
 from scoring.threeds.tables import ACTIVE, Tables
 
@@ -47,7 +47,7 @@ def find_replays(
     """
     room = 2 * len(ints)
     keys, places = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.int64)
-    uses = np.empty((room, FACTS), dtype=np.uint32)
+    uses = np.empty((room, USE_COLUMNS), dtype=np.uint32)
     n = _gather(ints, hashes, taken, keys, uses, places)
     if not n:
         return
@@ -121,7 +121,7 @@ _gather = _compile(revision("scoring.threeds"))
 
 
 def _broken(now: NDArray[np.uint32], known: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Give the rules that uses break beside the first ones: int64[k] of two uint32[k, FACTS]."""
+    """Give the rules that uses break beside the first ones: int64[k] of two uint32[k, USE_COLUMNS]."""
     differs = now != known
     other_card = ~differs[:, ACQUIRER] & differs[:, CARD]
     other_merchant = differs[:, ACQUIRER] | differs[:, MERCHANT]

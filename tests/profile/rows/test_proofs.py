@@ -57,7 +57,7 @@ def live(proofs: Proofs) -> list[tuple[int, int, int, list[int]]]:
     for partition, ring in proofs._rings.items():
         for position in np.flatnonzero(ring.numbers).tolist():
             key = int(ring.keys[position])
-            made.append((partition, int(ring.numbers[position]) - 1, key, ring.facts[position].tolist()))
+            made.append((partition, int(ring.numbers[position]) - 1, key, ring.uses[position].tolist()))
             assert partition * proofs._size + position in proofs._codes(key)
     assert sum(len(proofs._codes(key)) for key in proofs._places) == len(made)
     assert {key for _, _, key, _ in made} == set(proofs._places)
