@@ -51,11 +51,11 @@ UNIT_FOLDERS = frozenset(
 )
 """Marks of tests that are not `unit`, although their folder is."""
 
-NEEDS = frozenset({"embedded", "kafka", "monitoring", "wheel"})
+NEEDS = frozenset({"browser", "embedded", "kafka", "monitoring", "wheel"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `unit` every test that needs no broker, no Prometheus and no clean environment."""
+    """Mark as `unit` every test that needs no broker, no Prometheus, no browser and no clean environment."""
     here = Path(__file__).parent
     for item in items:
         if not item.path.is_relative_to(here):

@@ -13,6 +13,7 @@ from scoring.compliance.scope import Scope
 from scoring.compliance.sums import TooManyError
 from scoring.merchants.months.calendar import first_day, month_of_day
 from streams.cli.failures import reported
+from streams.compliance.browser import BrowserError, find, print_pdf
 from streams.compliance.files import read_file
 from streams.compliance.topics import TopicsReader
 from streams.compliance.write import OutputError, check, write
@@ -41,7 +42,7 @@ def run(arguments: Namespace) -> int:
     except (SourceError, OutputError, TooManyError, _UsageError) as error:
         tell(NAME, error)
         return EXIT_USAGE
-    except MissingTopicError as error:
+    except (MissingTopicError, BrowserError) as error:
         tell(NAME, error)
         return EXIT_INFRASTRUCTURE
 
@@ -56,6 +57,7 @@ def _report(options: Namespace) -> int:
             raise _UsageError("--compare: name a month before that of --as-of")
         scopes.append(_scope(options, first_day(month_of_day(options.compare) + 1) - timedelta(days=1)))
     check(options.out)
+    browser = find() if options.pdf else None
     engine = engine_settings(settings)
     assemblies = [Assembly(scope, engine.decode, engine.threeds, engine.merchants_max) for scope in scopes]
     ranges: Ranges | None = None
@@ -69,6 +71,9 @@ def _report(options: Namespace) -> int:
     reports = [assembly.finish(terms, ranges, version("sekisho")) for assembly in assemblies]
     for text in write(options.out, *reports):
         show(text)
+    if browser is not None:
+        print_pdf(browser, options.out / "report.html", options.out / "report.pdf")
+        show(str(options.out / "report.pdf"))
     return EXIT_OK
 
 

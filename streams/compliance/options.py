@@ -26,6 +26,7 @@ def add_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--acquirer", required=True, metavar="ID", help="whose report")
     p.add_argument("--as-of", required=True, type=_day, metavar="DATE", help="the last day it knows, in Tokyo")
     p.add_argument("--out", required=True, type=Path, metavar="FOLDER", help="a folder to make; it must not exist")
+    p.add_argument("--pdf", action="store_true", help="also print the page to report.pdf, with Chromium or Chrome")
     p.add_argument("--months", type=_months, default=6, metavar="N", help="months to add up (default 6)")
     p.add_argument(
         "--compare", type=_month, metavar="YYYY-MM", help="also say what changed since the end of this month"
