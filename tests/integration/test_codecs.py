@@ -11,6 +11,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from scoring.decode import DecodeLimits
+from scoring.engine import Engine
+from scoring.observer import Settings
+from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
 from streams.cli import main
 from streams.kafka.reading.tail import following
@@ -24,11 +28,12 @@ from streams.state.settings import State
 from streams.worker.settings import WorkerSettings
 from tests.brokers.load import reader
 from tests.brokers.topic_settings import OF_THE_TOPIC
+from tests.bundles import small_bundle
 from tests.events import encoded, outcome_of, token
 from tests.integration.conftest import PARTITIONS, NewWorker
 from tests.integration.deployed import Deployed, deploy, kill
 from tests.records.build import CODECS
-from tests.state.fakes import FlushTelemetry, ProfileEngine
+from tests.state.fakes import FlushTelemetry
 
 pytestmark = pytest.mark.kafka
 
@@ -40,7 +45,7 @@ OUTPUTS = ("decisions", "alerts", "dead_letters")
 
 async def compress(place: Deployed, codec: str) -> None:
     """Set one codec for all topics of a deployment: the broker compresses new batches with it."""
-    topics = [getattr(place.topics, field) for field in Topics.__struct_fields__]
+    topics = place.topics.of(Topics.__struct_fields__)
     admin = AIOKafkaAdminClient(**client_options(place.broker))
     await admin.start()
     try:
@@ -149,7 +154,7 @@ def test_every_topic_in_every_codec_is_read_and_written_across_kills(
         work(place, worker, "unflushed")
         kill(worker)
     decided(place, "flushed", "unflushed")
-    for field in Topics.__struct_fields__:
+    for field in place.topics.having(Topics.__struct_fields__):
         stored = asyncio.run(codecs_of(place.broker, getattr(place.topics, field)))
         assert stored >= {CODECS[codec] for codec in COMPRESSED}, field
     with place.worker() as worker:
@@ -197,7 +202,10 @@ def check_outputs(place: Deployed) -> None:
 async def check_followed(place: Deployed) -> None:
     """Follow `shared-profiles` as a worker without partitions does."""
     settings = WorkerSettings(broker=place.broker, topics=place.topics, state=State())
-    engine = ProfileEngine(PARTITIONS, ProfileLimits())
+    thresholds = {"version": "t", "global": {"review": 1, "step_up": 1, "block": 1}}
+    limits = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
+    engine = Engine(small_bundle(), policy_from(thresholds), limits, "test")
+    engine.set_partitions(PARTITIONS)
     follower = Follower(settings, engine, FlushTelemetry())  # type: ignore[arg-type]
     await follower.on_start()
     try:

@@ -24,7 +24,7 @@ from streams.kafka.rights.acls import grants
 from streams.kafka.rights.granted import require
 from streams.kafka.rights.table import Kind, Operation, Right
 from streams.kafka.security import client_options
-from streams.kafka.settings import Broker, TopicPartitions
+from streams.kafka.settings import Broker, TopicPartitions, Topics
 from streams.kafka.topics import TopicsSettings, plan
 from streams.state.check import check_topics
 from streams.state.settings import State
@@ -62,7 +62,7 @@ def topics(secured: Secured) -> None:
 
 async def fill(broker: Broker) -> None:
     async with producer(broker) as client:
-        for name in msgspec.to_builtins(SETTINGS.topics).values():
+        for name in SETTINGS.topics.of(Topics.__struct_fields__):
             await client.send_and_wait(name, b"no such thing", key=b"nobody", partition=0)
 
 
