@@ -281,7 +281,7 @@ def _cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[
 
 
 def _compile(key: int) -> Callable[..., int]:
-    """Compile the entry point; `key` is part of that under which numba keeps it."""
+    """Compile the entry point; `key` is part of the key of numba's cache."""
 
     @entry
     def cut(ints: NDArray[np.int64], hashes: NDArray[np.uint64], verdicts: NDArray[np.int64], to: EventColumns) -> int:

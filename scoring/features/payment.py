@@ -52,7 +52,7 @@ def _fill(
 
 
 def _compile(key: int) -> Callable[..., int]:
-    """Compile the entry point; `key` is part of that under which numba keeps it."""
+    """Compile the entry point; `key` is part of the key of numba's cache."""
 
     @entry
     def fill(

@@ -7,10 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.incidents.part import Part, pack, unpack
-from scoring.profile.packed import INCIDENT, KEY_WORDS, NO_ROWS, PARTITION_BITS, Packed, RowFormatError
-
-_LOW: Final = np.uint64(0xFFFFFFFF)
-_32: Final = np.uint64(32)
+from scoring.profile.packed import INCIDENT, NO_ROWS, Packed, RowFormatError, side_keys, side_keys_of, side_rows_of
 
 
 class Parts:
@@ -127,10 +124,7 @@ class Parts:
         found = [self.of(key).get(partition) for key in changed]
         values = [b"" if part is None else pack(part) for part in found]
         known = np.fromiter(changed, dtype=np.uint64, count=len(changed))
-        keys = np.empty((len(known), KEY_WORDS), dtype=np.uint32)
-        keys[:, 0] = INCIDENT << PARTITION_BITS | partition
-        keys[:, 1] = known & _LOW
-        keys[:, 2] = known >> _32
+        keys = side_keys(INCIDENT, partition, known)
         ends = np.cumsum([len(value) // 4 for value in values], dtype=np.int64)
         return Packed(keys, np.frombuffer(b"".join(values), dtype="<u4").astype(np.uint32), ends)
 
@@ -140,12 +134,8 @@ class Parts:
         Raises:
             RowFormatError: a part is damaged.
         """
-        places = _places(packed.keys)
-        if not len(places):
-            return
-        begins = np.where(places > 0, packed.ends[places - 1], 0).tolist()
-        for n, key, begin in zip(places.tolist(), _keys(packed.keys[places]), begins, strict=True):
-            value = packed.values[begin : packed.ends[n]].astype("<u4").tobytes()
+        for n, key, begin, end in side_rows_of(INCIDENT, packed):
+            value = packed.values[begin:end].astype("<u4").tobytes()
             part = unpack(value) if value else None
             if value and part is None:
                 raise RowFormatError(f"row {n} of INCIDENT is damaged")
@@ -155,15 +145,6 @@ class Parts:
                 self._tell_leaders(key, partition)
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
-        """Note parts by the keys of their rows, so that the next flush writes or buries them."""
+        """Note parts by the keys of their rows, so that the next flush writes them or their tombstones."""
         if partition in self._changed:
-            self._changed[partition].update(dict.fromkeys(_keys(keys[_places(keys)])))
-
-
-def _places(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
-    return np.flatnonzero(keys[:, 0] >> np.uint32(PARTITION_BITS) == INCIDENT)
-
-
-def _keys(keys: NDArray[np.uint32]) -> list[int]:
-    listed: list[int] = (keys[:, 2].astype(np.uint64) << _32 | keys[:, 1]).tolist()
-    return listed
+            self._changed[partition].update(dict.fromkeys(side_keys_of(INCIDENT, keys)))

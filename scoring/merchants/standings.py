@@ -38,9 +38,7 @@ from scoring.merchants.standing import (
 from scoring.merchants.store import DeclaredStatus, MerchantStore
 from scoring.merchants.summaries import FRAUD_STATUSES, StandingEvidence
 from scoring.profile.changelog import Changelog
-
-STANDING_KIND: Final = 249
-"""In place of the entity, in the keys of these rows (`scoring.profile.packed`)."""
+from scoring.profile.packed import STANDING
 
 JUDGED_MAX: Final = 4_096
 """Most merchants judged at once; others wait for the next flush."""
@@ -69,7 +67,7 @@ _ROW: Final = np.dtype(
 `entered_run` and `entered_n`: of WATCH, WARNING and ACTUALISED, the run of the last entry, and its entries so far.
 """
 
-_SHAPE: Final = Shape(kind=STANDING_KIND, name="STANDING", dtype=_ROW, is_shared=True)
+_SHAPE: Final = Shape(kind=STANDING, name="STANDING", dtype=_ROW, is_shared=True)
 _NO_DAY: Final = date(1970, 1, 1)
 
 What = Literal["ENTERED", "WITHOUT_TDS", "FORECAST"]

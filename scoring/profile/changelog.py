@@ -59,7 +59,8 @@ class Changelog:
 
     def attach(self, side: SideRows) -> None:
         """Log other rows with those of the profiles, closed by the same markers. Before the first event only."""
-        assert side.kind >= SIDE_KINDS and side.kind not in self._names, "a kind is given once"  # noqa: PT018
+        assert side.kind >= SIDE_KINDS, "a kind below is an entity"
+        assert side.kind not in self._names, "a kind is given once"
         self._names[side.kind] = side.name
         self._side.append(side)
 

@@ -1,6 +1,6 @@
 """Rows in the format of changelogs: a packed batch, and the error for a row that cannot be read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -17,21 +17,22 @@ PARTITION_BITS: Final = 24
 SIDE_KINDS: Final = 192
 """Kinds of rows, in place of the entity in their keys: from this one on they are `SideRows`, not rows of profiles."""
 
-SIGHTING: Final = 255
-"""In place of the entity, in the key of a sighting: a card was seen in a partition (`profile.sightings`)."""
+SIGHTING: Final = 255  # a card was seen in a partition: `profile.sightings`
+PROOF: Final = 254  # the first use of a proof that a partition saw: `profile.proofs`
+MONTH: Final = 253  # what a partition heard of a merchant's month: `merchants.months`
+AUTHENTICATION: Final = 252  # results of 3-D Secure, and claims: `threeds.authentications`
+INCIDENT: Final = 251  # the part of an incident that a partition saw: `incidents`
+CLAIM: Final = 250  # what was reported of an event: `merchants.months`
+STANDING: Final = 249  # where a merchant stands: `merchants.standings`
 
 SIGHTING_WORDS: Final = 2
-"""uint32 words of the value of such a row: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""
-
-
-PROOF: Final = 254
-"""In place of the entity, in the key of a proof: its first use that a partition saw (`profile.proofs`)."""
+"""uint32 words of the value of a sighting: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""
 
 PROOF_WORDS: Final = 8
-"""uint32 words of the value of such a row: ROW_FORMAT, number of the use (lower half, upper half), its five columns."""
+"""uint32 words of the value of a proof: ROW_FORMAT, number of the use (lower half, upper half), its five columns."""
 
-INCIDENT: Final = 251
-"""In place of the entity, in the key of the part of an incident that a partition saw (`scoring.incidents`)."""
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_32: Final = np.uint64(32)
 
 
 class RowFormatError(Exception):
@@ -114,3 +115,34 @@ def joined(parts: Iterable[Packed]) -> Packed:
         np.concatenate([part.values for part in some]),
         np.concatenate([part.ends + words for part, words in zip(some, before.tolist(), strict=True)]),
     )
+
+
+def side_keys(kind: int, partition: int, keys: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """Make the keys of rows, uint32[n, KEY_WORDS], of keys of 64 bits, uint64[n]."""
+    made = np.empty((len(keys), KEY_WORDS), dtype=np.uint32)
+    made[:, 0] = kind << PARTITION_BITS | partition
+    made[:, 1] = keys & _LOW
+    made[:, 2] = keys >> _32
+    return made
+
+
+def side_keys_of(kind: int, keys: NDArray[np.uint32]) -> list[int]:
+    """Return the keys of 64 bits of the rows of a kind, in their order, from the keys of all rows."""
+    return _halves_joined(keys[_places(kind, keys)])
+
+
+def side_rows_of(kind: int, packed: Packed) -> Iterator[tuple[int, int, int, int]]:
+    """Return the rows of a kind in their order: number, key of 64 bits, begin and end of its value."""
+    places = _places(kind, packed.keys)
+    begins = np.where(places > 0, packed.ends[places - 1], 0)
+    keys = _halves_joined(packed.keys[places])
+    return zip(places.tolist(), keys, begins.tolist(), packed.ends[places].tolist(), strict=True)
+
+
+def _places(kind: int, keys: NDArray[np.uint32]) -> NDArray[np.int64]:
+    return np.flatnonzero(keys[:, 0] >> np.uint32(PARTITION_BITS) == kind)
+
+
+def _halves_joined(keys: NDArray[np.uint32]) -> list[int]:
+    joined: list[int] = (keys[:, 2].astype(np.uint64) << _32 | keys[:, 1]).tolist()
+    return joined

@@ -12,7 +12,16 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.packed import KEY_WORDS, NO_ROWS, PARTITION_BITS, PROOF, PROOF_WORDS, ROW_FORMAT, Packed
+from scoring.profile.packed import (
+    NO_ROWS,
+    PROOF,
+    PROOF_WORDS,
+    ROW_FORMAT,
+    Packed,
+    side_keys,
+    side_keys_of,
+    side_rows_of,
+)
 
 USES_MAX: Final = 1 << 20
 """Uses remembered of all partitions together, some 200 MB when full: an event has one or two."""
@@ -51,7 +60,7 @@ class _Ring:
         self.uses = uses
         self.end = 0  # number of the next use
         self.flushed = 0  # those before it are logged
-        self.again: dict[int, None] = {}  # keys whose rows the next flush writes, or buries
+        self.again: dict[int, None] = {}  # keys whose rows, or tombstones, the next flush writes
         self.is_owned = False
 
 
@@ -186,11 +195,11 @@ class Proofs:
         positions = numbers % self._size
         positions = positions[ring.numbers[positions] == numbers + 1]
         new = set(ring.keys[positions].tolist())
-        older, buried = [], []
+        older, gone = [], []
         for key in ring.again:
             code = next((code for code in self._codes(key) if code // self._size == partition), None)
             if code is None:
-                buried.append(key)
+                gone.append(key)
             elif key not in new:
                 older.append(code % self._size)
         positions = np.concatenate([np.array(older, dtype=np.int64), positions])
@@ -201,23 +210,15 @@ class Proofs:
         values[:, 1] = numbers & 0xFFFFFFFF
         values[:, 2] = numbers >> 32
         values[:, 3:] = ring.uses[positions]
-        known = np.concatenate([ring.keys[positions], np.array(buried, dtype=np.uint64)])
-        keys = np.empty((len(known), KEY_WORDS), dtype=np.uint32)
-        keys[:, 0] = PROOF << PARTITION_BITS | partition
-        keys[:, 1] = known & _LOW
-        keys[:, 2] = known >> _32
+        known = np.concatenate([ring.keys[positions], np.array(gone, dtype=np.uint64)])
+        keys = side_keys(PROOF, partition, known)
         ends = np.minimum(np.arange(1, len(known) + 1), len(positions)) * PROOF_WORDS
         return Packed(keys, values.reshape(-1), ends.astype(np.int64))
 
     def restore(self, partition: int, packed: Packed) -> None:
         """Take the uses among logged rows that were checked; of two with one key the later counts."""
-        rows = np.flatnonzero(packed.keys[:, 0] >> PARTITION_BITS == PROOF)
-        if not len(rows):
-            return
-        ring = self._ring(partition)
-        ends = packed.ends[rows]
-        begins = np.where(rows > 0, packed.ends[rows - 1], 0)
-        for key, begin, end in zip(_keys(packed.keys[rows]), begins.tolist(), ends.tolist(), strict=True):
+        for _, key, begin, end in side_rows_of(PROOF, packed):
+            ring = self._ring(partition)
             self._drop_of(partition, key)
             if end == begin:
                 continue
@@ -235,9 +236,9 @@ class Proofs:
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
         """Note the uses among rows by their keys, so that the next flush writes them or their tombstones."""
-        rows = np.flatnonzero(keys[:, 0] >> PARTITION_BITS == PROOF)
-        if len(rows):
-            self._ring(partition).again.update(dict.fromkeys(_keys(keys[rows])))
+        proofs = side_keys_of(PROOF, keys)
+        if proofs:
+            self._ring(partition).again.update(dict.fromkeys(proofs))
 
     def forget(self, partition: int) -> None:
         """Forget the uses of a partition, to restore it from its log."""
@@ -263,8 +264,3 @@ class Proofs:
             rows = slice(partition * self._size, (partition + 1) * self._size)
             ring = self._rings[partition] = _Ring(self._keys[rows], self._numbers[rows], self._uses[rows])
         return ring
-
-
-def _keys(keys: NDArray[np.uint32]) -> Sequence[int]:
-    listed: list[int] = (keys[:, 2].astype(np.uint64) << _32 | keys[:, 1]).tolist()
-    return listed

@@ -11,13 +11,21 @@ lowest partition counts as the first, and the other is reported with the next ba
 that was reported, so that no restart and no other worker reports it again.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.packed import KEY_WORDS, NO_ROWS, PARTITION_BITS, ROW_FORMAT, SIGHTING, SIGHTING_WORDS, Packed
+from scoring.profile.packed import (
+    NO_ROWS,
+    ROW_FORMAT,
+    SIGHTING,
+    SIGHTING_WORDS,
+    Packed,
+    side_keys,
+    side_keys_of,
+    side_rows_of,
+)
 
 SAMPLED_BITS: Final = 8
 """One card in 256: wrong keys affect most cards of a producer, so a few thousand events are enough to notice.
@@ -84,31 +92,19 @@ class Sightings:
         where = [self._where.get(card, 0) >> partition for card in noted]
         known = np.array([bits & 1 for bits in where], dtype=np.bool_)
         cards = np.fromiter(noted, dtype=np.uint64, count=len(noted))
-        keys = np.empty((len(cards), KEY_WORDS), dtype=np.uint32)
-        keys[:, 0] = SIGHTING << PARTITION_BITS | partition
-        keys[:, 1] = cards & _LOW
-        keys[:, 2] = cards >> _32
         values = np.empty((np.count_nonzero(known), SIGHTING_WORDS), dtype=np.uint32)
         values[:, 0] = ROW_FORMAT
         values[:, 1] = [bits >> self._n & 1 for bits in where if bits & 1]
+        keys = side_keys(SIGHTING, partition, cards)
         return Packed(keys, values.reshape(-1), np.cumsum(known, dtype=np.int64) * SIGHTING_WORDS)
 
     def restore(self, partition: int, packed: Packed) -> None:
         """Take the sightings among logged rows that were checked; of two with one key the later counts."""
-        rows = _rows(packed.keys)
-        if not len(rows):
-            return
-        ends = packed.ends[rows]
-        known = ends > np.where(rows > 0, packed.ends[rows - 1], 0)
-        reported = np.zeros(len(rows), dtype=np.bool_)
-        reported[known] = packed.values[ends[known] - 1] != 0
         both = self._bits(partition, is_reported=True)
-        for card, is_known, is_reported in zip(
-            _cards(packed.keys[rows]), known.tolist(), reported.tolist(), strict=True
-        ):
+        for _, card, begin, end in side_rows_of(SIGHTING, packed):
             where = self._where.get(card, 0) & ~both
-            if is_known:
-                where |= self._bits(partition, is_reported=is_reported)
+            if end > begin:
+                where |= self._bits(partition, is_reported=bool(packed.values[end - 1]))
             self._put(card, where)
             if self._surplus(where):
                 for own, met in self._met.items():
@@ -116,10 +112,10 @@ class Sightings:
                         met[card] = None
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
-        """Note the sightings among rows by their keys, so that the next flush writes or buries them."""
-        rows = _rows(keys)
-        if len(rows):
-            self._notes.setdefault(partition, {}).update(dict.fromkeys(_cards(keys[rows])))
+        """Note the sightings among rows by their keys, so that the next flush writes them or their tombstones."""
+        cards = side_keys_of(SIGHTING, keys)
+        if cards:
+            self._notes.setdefault(partition, {}).update(dict.fromkeys(cards))
 
     def forget(self, partition: int) -> None:
         """Drop the sightings of a partition, before they are restored from its changelog."""
@@ -159,12 +155,3 @@ class Sightings:
         elif self._where.pop(card, 0):
             for met in self._met.values():
                 met.pop(card, None)
-
-
-def _rows(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
-    return np.flatnonzero(keys[:, 0] >> PARTITION_BITS == SIGHTING)
-
-
-def _cards(keys: NDArray[np.uint32]) -> Iterable[int]:
-    cards: list[int] = (keys[:, 2].astype(np.uint64) << _32 | keys[:, 1]).tolist()
-    return cards

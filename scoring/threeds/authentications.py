@@ -14,10 +14,16 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.packed import KEY_WORDS, NO_ROWS, PARTITION_BITS, ROW_FORMAT, Packed, RowFormatError
-
-AUTHENTICATION: Final = 252
-"""In place of the entity, in the keys of these rows."""
+from scoring.profile.packed import (
+    AUTHENTICATION,
+    NO_ROWS,
+    ROW_FORMAT,
+    Packed,
+    RowFormatError,
+    side_keys,
+    side_keys_of,
+    side_rows_of,
+)
 
 RESULTS_MAX: Final = 1 << 19
 """Results remembered of all partitions together, some 100 MB when full. What is older than the oldest one is unknown,
@@ -38,8 +44,6 @@ _TABLE_BIT: Final = 62
 _KEY_MASK: Final = (1 << _TABLE_BIT) - 1
 _CLOCK: Final = 0  # in place of the key of a result: no dsTransID has it
 _HALF: Final = 0xFFFFFFFF
-_LOW: Final = np.uint64(_HALF)
-_32: Final = np.uint64(32)
 _AS_RESULT: Final = Struct(f"<{RESULT_WORDS}I")
 _AS_CLAIM: Final = Struct("<IIIQ")  # format, when it is due, when it was made, merchant
 _AS_MISSING: Final = Struct("<III")  # format, number, when the first of them was made
@@ -77,7 +81,7 @@ class _Partition:
 
     def __init__(self) -> None:
         self.tables: tuple[dict[int, bytes], ...] = ({}, {}, {}, {})
-        self.notes: dict[int, None] = {}  # what the next flush writes or buries: table << 62 | key
+        self.notes: dict[int, None] = {}  # rows, or tombstones, of the next flush: table << 62 | key
         self.is_owned = False
         self.due: list[tuple[int, int]] = []  # heap of claims: when due, key
         self.horizon = -1
@@ -264,10 +268,7 @@ class Authentications:
         codes, part.notes = list(part.notes), {}
         rows = [self._row(part, code) for code in codes]
         listed = np.array(codes, dtype=np.uint64)
-        keys = np.empty((len(codes), KEY_WORDS), dtype=np.uint32)
-        keys[:, 0] = AUTHENTICATION << PARTITION_BITS | partition
-        keys[:, 1] = listed & _LOW
-        keys[:, 2] = listed >> _32
+        keys = side_keys(AUTHENTICATION, partition, listed)
         values = np.frombuffer(b"".join(rows), dtype="<u4").astype(np.uint32)
         return Packed(keys, values, np.cumsum([len(row) // 4 for row in rows], dtype=np.int64))
 
@@ -282,13 +283,11 @@ class Authentications:
         Raises:
             RowFormatError: a row of this kind is damaged.
         """
-        places = np.flatnonzero(packed.keys[:, 0] >> PARTITION_BITS == AUTHENTICATION)
-        if not len(places):
+        rows = list(side_rows_of(AUTHENTICATION, packed))
+        if not rows:
             return
-        part, ends = self._part(partition), packed.ends[places].tolist()
-        begins = np.where(places > 0, packed.ends[places - 1], 0).tolist()
-        values = packed.values.astype("<u4").tobytes()
-        for code, begin, end in zip(_codes(packed.keys[places]), begins, ends, strict=True):
+        part, values = self._part(partition), packed.values.astype("<u4").tobytes()
+        for _, code, begin, end in rows:
             row, table, key = values[4 * begin : 4 * end], code >> _TABLE_BIT, code & _KEY_MASK
             size = _AS_CLOCK.size if code == _CLOCK else _SIZES[table]
             if row and (len(row) != size if size else len(row) % _AS_FAILURE.size != len(_FORMAT)):
@@ -304,9 +303,9 @@ class Authentications:
                     self._queue(part, _AS_CLAIM.unpack(row)[1], key)
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
-        """Note rows by their keys, so that the next flush writes or buries them: they become the newest."""
+        """Note rows by their keys, so that the next flush writes them or their tombstones: they become the newest."""
         part = self._part(partition)
-        for code in _codes(keys[keys[:, 0] >> PARTITION_BITS == AUTHENTICATION]):
+        for code in side_keys_of(AUTHENTICATION, keys):
             part.notes[code] = None
             table = part.tables[code >> _TABLE_BIT]
             row = table.pop(code & _KEY_MASK, None)
@@ -333,8 +332,3 @@ def _packed(result: Result) -> bytes:
         result.amount + 1 >> 32,
         result.exponent + 1,
     )
-
-
-def _codes(keys: NDArray[np.uint32]) -> Sequence[int]:
-    listed: list[int] = (keys[:, 2].astype(np.uint64) << _32 | keys[:, 1]).tolist()
-    return listed

@@ -196,7 +196,7 @@ def _states(
 
 
 @helper
-def _cut(
+def _write_claims(
     ints: NDArray[np.int64],
     taken: NDArray[np.bool_],
     verdicts: NDArray[np.int64],
@@ -205,7 +205,7 @@ def _cut(
     claimed: NDArray[np.int64],
     refers: NDArray[np.bool_],
 ) -> int:
-    """Write the columns of a `Batch` for the events `taken`."""
+    """Write the columns of a `Batch` for the events `taken` that claim an authentication or an attempt."""
     n = 0
     for i in range(len(ints)):
         status = verdicts[i, STATUS]
@@ -264,7 +264,7 @@ def _judge(
 
 
 def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
-    """Compile the entry points; `key` is part of that under which numba keeps them."""
+    """Compile the entry points; `key` is part of the key of numba's cache."""
 
     @entry
     def gather(
@@ -276,7 +276,7 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
         claimed: NDArray[np.int64],
         refers: NDArray[np.bool_],
     ) -> int:
-        return _cut(*borrow((ints, taken, verdicts, rows, keys, claimed, refers))) + 0 * key
+        return _write_claims(*borrow((ints, taken, verdicts, rows, keys, claimed, refers))) + 0 * key
 
     @entry
     def compare(

@@ -103,7 +103,7 @@ def pipeline(months: Sequence[str]) -> Iterator[Column[PipelineLine]]:
     yield Column(("Status", "状況"), lambda line: coded(line.status))
     yield Column(("Of record", "登録上"), lambda line: coded(line.declared))
     for at, month in enumerate(months):
-        yield Column((month, month), lambda line, at=at: _month(line, at), is_number=True)  # type: ignore[misc]  # bound
+        yield Column((month, month), lambda line, at=at: _month(line, at), is_number=True)  # type: ignore[misc]  # mypy infers no type for a default
     yield Column(("Month's end (estimate)", "月末見込（推定）"), lambda line: _foreseen(line.forecast), is_number=True)
     yield Column(("Crosses on (estimate)", "超過見込日（推定）"), lambda line: _crosses(line.forecast))
     yield Column(("Would be", "見込状況"), lambda line: coded(None if line.forecast is None else line.forecast.becomes))

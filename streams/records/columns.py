@@ -89,7 +89,7 @@ def _record(data: Bytes, at: int, end: int, last: int, out: Words, places: Words
 
 
 def _compile(key: int) -> Callable[..., int]:
-    """Compile the entry point; `key` is part of that under which numba keeps it."""
+    """Compile the entry point; `key` is part of the key of numba's cache."""
 
     @entry
     def find(data: Bytes, at: int, end: int, last: int, places: Words, out: Words) -> int:

@@ -24,10 +24,7 @@ from scoring.merchants.months.columns import (
 )
 from scoring.merchants.months.table import Row, RowTable, Shape
 from scoring.profile.changelog import Changelog
-
-MONTH_KIND: Final = 253
-CLAIM_KIND: Final = 250
-"""In place of the entity, in the keys of these rows (`scoring.profile.packed`)."""
+from scoring.profile.packed import CLAIM, MONTH
 
 MONTHS_KEPT: Final = 26
 CLAIM_KEPT_MS: Final = 200 * 86_400_000
@@ -56,12 +53,8 @@ def row_key(merchant: int, month: int) -> int:
     return (mixed ^ (mixed >> 31)) or 1
 
 
-_MONTHS: Final = Shape(
-    kind=MONTH_KIND, name="MONTH", dtype=MONTH_ROW, is_shared=True, columns=tuple(MonthCol.__members__)
-)
-_CLAIMS: Final = Shape(
-    kind=CLAIM_KIND, name="CLAIM", dtype=CLAIM_ROW, is_shared=False, columns=tuple(Origin.__members__)
-)
+_MONTHS: Final = Shape(kind=MONTH, name="MONTH", dtype=MONTH_ROW, is_shared=True, columns=tuple(MonthCol.__members__))
+_CLAIMS: Final = Shape(kind=CLAIM, name="CLAIM", dtype=CLAIM_ROW, is_shared=False, columns=tuple(Origin.__members__))
 
 
 class MerchantMonths:

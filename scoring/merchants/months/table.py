@@ -8,7 +8,16 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.profile.packed import KEY_WORDS, PARTITION_BITS, ROW_FORMAT, SIDE_KINDS, Packed, RowFormatError
+from scoring.profile.packed import (
+    PARTITION_BITS,
+    ROW_FORMAT,
+    SIDE_KINDS,
+    Packed,
+    RowFormatError,
+    side_keys,
+    side_keys_of,
+    side_rows_of,
+)
 
 Row: TypeAlias = np.void
 """A row of a table: a view, so what is written to it is in the table."""
@@ -17,7 +26,6 @@ _ROOM_MIN: Final = 64
 _EVICTED_SHARE: Final = 64
 """A full table gives up one row in so many at once: those with the lowest `at`, which finds them once for many."""
 
-_LOW: Final = 0xFFFFFFFF
 _AT_THE_FRONT: Final = 2  # words of a value before the row: ROW_FORMAT, and the table's layout
 
 
@@ -156,10 +164,7 @@ class RowTable:
         values = np.empty((len(dirty), self.words), dtype=np.uint32)
         values[:, :_AT_THE_FRONT] = ROW_FORMAT, self.layout
         values[:, _AT_THE_FRONT:] = np.frombuffer(rows.tobytes(), dtype="<u4").reshape(values[:, _AT_THE_FRONT:].shape)
-        keys = np.empty((len(gone) + len(dirty), KEY_WORDS), dtype=np.uint32)
-        keys[:, 0] = self.kind << PARTITION_BITS | partition
-        both = np.array([*gone, *rows["key"].tolist()], dtype=np.uint64)
-        keys[:, 1], keys[:, 2] = both & np.uint64(_LOW), both >> np.uint64(32)
+        keys = side_keys(self.kind, partition, np.array([*gone, *rows["key"].tolist()], dtype=np.uint64))
         ends = np.concatenate(
             [np.zeros(len(gone), np.int64), np.arange(1, len(dirty) + 1, dtype=np.int64) * self.words]
         )
@@ -171,9 +176,7 @@ class RowTable:
         Raises:
             RowFormatError: a row is of another layout, or damaged.
         """
-        for n in np.flatnonzero(packed.keys[:, 0] >> PARTITION_BITS == self.kind).tolist():
-            begin, end = int(packed.ends[n - 1]) if n else 0, int(packed.ends[n])
-            key = int(packed.keys[n, 2]) << 32 | int(packed.keys[n, 1])
+        for n, key, begin, end in side_rows_of(self.kind, packed):
             if begin == end:
                 row = self._index.get((partition, key))
                 if row is not None:
@@ -199,13 +202,12 @@ class RowTable:
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
         """Note rows by their logged keys, so that the next flush writes them, or their tombstones."""
-        for first, low, high in keys.tolist():
-            if first >> PARTITION_BITS == self.kind:
-                row = self._index.get((partition, high << 32 | low))
-                if row is None:
-                    self._gone.setdefault(partition, {})[high << 32 | low] = None
-                else:
-                    self.mark(row)
+        for key in side_keys_of(self.kind, keys):
+            row = self._index.get((partition, key))
+            if row is None:
+                self._gone.setdefault(partition, {})[key] = None
+            else:
+                self.mark(row)
 
     def leave(self, partition: int) -> None:
         """Write a partition no longer; its rows stay."""

@@ -90,7 +90,7 @@ def _put(keys: Bytes, values: Bytes, row: int, start: int, size: int, delta: int
 
 
 def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
-    """Compile the entry points; `key` is part of that under which numba keeps them."""
+    """Compile the entry points; `key` is part of the key of numba's cache."""
 
     @entry
     def cut(ends: Words, first: int, room: int, out: Words) -> int:

@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from scoring.profile.packed import ROW_FORMAT, Packed, RowFormatError
+from scoring.profile.packed import AUTHENTICATION, ROW_FORMAT, Packed, RowFormatError
 from scoring.threeds import authentications
-from scoring.threeds.authentications import AUTHENTICATION, SECOND, Authentications, Result, Settled
+from scoring.threeds.authentications import SECOND, Authentications, Result, Settled
 from tests.profile.rows.test_changelog import one_row
 
 PARTITIONS: Final = 2
