@@ -16,7 +16,7 @@ from scoring.contract.label import FraudReport
 from scoring.decode.columns import ms_of
 from scoring.decode.hashing import PARTS, entity_keys
 from scoring.decode.settings import DecodeLimits
-from scoring.decode.side_inputs import decode_report, parse_reports
+from scoring.decode.side_inputs import parse_reports
 from scoring.merchants.months.claims import Claim, MonthBasis, claim_of, counted, heard
 from scoring.merchants.months.columns import MonthCol, Origin
 from scoring.merchants.months.labels import NOTHING_KNOWN, Payment, read_label
@@ -81,8 +81,7 @@ class Reports:
         parsed, tally = parse_reports(values, self._limits), self.tally
         tally.read += len(values)
         tally.refused += len(parsed.rejects)
-        for position in parsed.index.tolist():
-            label = decode_report(parsed.values[position])
+        for position, label in zip(parsed.index.tolist(), parsed.reports, strict=True):
             if label.acquirer_id != self._scope.acquirer_id:
                 tally.others += 1
             elif self._is_later(ms_of(label.received_ts), written_ms[position]):

@@ -1,9 +1,9 @@
 """Decode fraud reports, results of 3-D Secure, and merchant records of their compacted topic."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from scoring.decode.page import lay_out
 from scoring.decode.rejects import ROOT, reject_of
 from scoring.decode.settings import DecodeLimits
 from scoring.decode.stripping import FRAUD_REPORT, MERCHANT, THREEDS_RESULT, Finding, prefer_findings, replaced
+
+_R = TypeVar("_R")
 
 _COUNTED: Final = frozenset({"FRAUD", "MERCHANT_FRAUD"})
 _ID_MAX: Final = 32
@@ -122,7 +124,7 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
     for position, value in enumerate(values):
         if position in refused:
             continue
-        report = _report(value, limits)
+        report = _dated(decode_report, "received_ts", value, limits)
         if isinstance(report, Reject):
             refused[position] = report
             continue
@@ -154,15 +156,16 @@ def parse_reports(values: Sequence[bytes], limits: DecodeLimits) -> ParsedReport
     )
 
 
-def _report(value: bytes, limits: DecodeLimits) -> FraudReport | Reject:
+def _dated(decode: Callable[[bytes], _R], field: str, value: bytes, limits: DecodeLimits) -> _R | Reject:
+    """Decode a record whose `field` is its time; refuse it if the time is out of range."""
     try:
-        report = decode_report(value)
-        received_ms = ms_of(report.received_ts)
+        record = decode(value)
+        time_ms = ms_of(getattr(record, field))
     except FAULTS as error:
         return reject_of(error)
-    if not limits.event_ms_min <= received_ms < limits.event_ms_max:
-        return Reject(reason="OUT_OF_RANGE", path="$.received_ts")
-    return report
+    if not limits.event_ms_min <= time_ms < limits.event_ms_max:
+        return Reject(reason="OUT_OF_RANGE", path=f"$.{field}")
+    return record
 
 
 def parse_results(values: Sequence[bytes], limits: DecodeLimits) -> ParsedResults:
@@ -176,7 +179,7 @@ def parse_results(values: Sequence[bytes], limits: DecodeLimits) -> ParsedResult
     for position, value in enumerate(values):
         if position in refused:
             continue
-        result = _result(value, limits)
+        result = _dated(decode_result, "result_ts", value, limits)
         if isinstance(result, Reject):
             refused[position] = result
             continue
@@ -205,17 +208,6 @@ def parse_results(values: Sequence[bytes], limits: DecodeLimits) -> ParsedResult
         exponent=columns[4],
         currency=columns[5],
     )
-
-
-def _result(value: bytes, limits: DecodeLimits) -> ThreeDsResult | Reject:
-    try:
-        result = decode_result(value)
-        result_ms = ms_of(result.result_ts)
-    except FAULTS as error:
-        return reject_of(error)
-    if not limits.event_ms_min <= result_ms < limits.event_ms_max:
-        return Reject(reason="OUT_OF_RANGE", path="$.result_ts")
-    return result
 
 
 def _numbers_of(result: ThreeDsResult) -> tuple[int, ...]:
