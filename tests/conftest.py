@@ -1,15 +1,27 @@
 """Settings of the whole suite: property tests without deadlines, reproducible in CI; and which tests are `unit`."""
 
+import ctypes
+import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.examples import FULL, examples
+
 # A shared machine pauses at random: a deadline would fail a correct test.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
+settings.register_profile("quick", parent=settings.get_profile("default"), max_examples=examples(FULL))
 settings.load_profile(os.environ.get("SEKISHO_HYPOTHESIS", "default"))
+
+if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+    # Every engine reserves tables that a test hardly touches. By default glibc soon takes them from its heap and clears
+    # them; mapped, their pages cost nothing until they are used.
+    M_MMAP_THRESHOLD, MAPPED_FROM = -3, 1 << 20
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MAPPED_FROM)
 
 BROKER_FOLDERS = frozenset({"integration"})
 """Folders whose tests all need a broker, with any marks: none is `unit`."""
@@ -63,3 +75,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(here).parts[0]
         if folder in UNIT_FOLDERS and not any(mark.name in NEEDS for mark in item.iter_markers()):
             item.add_marker("unit")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over modules and test items, which stay: else each full collection visits them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

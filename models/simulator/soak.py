@@ -6,6 +6,7 @@ else. So profiles stay the same size while event time advances.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import orjson
@@ -56,8 +57,12 @@ def soak_values(
         yield out
 
 
+@lru_cache(maxsize=2)
 def _templates(population: int, seed: int, start_ms: int, *, lean: bool) -> list[tuple[bytes, bytes, bytes, bytes]]:
-    """Draw events and split each at its id and its time: key, text before the id, between them, after the time."""
+    """Draw events and split each at its id and its time: key, text before the id, between them, after the time.
+
+    Kept, because a test or a bench reads the same stream several times.
+    """
     config = SimulatorConfig(
         seed=seed,
         start_ms=start_ms,

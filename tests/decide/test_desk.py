@@ -13,6 +13,7 @@ from scoring.contract.codes import Band
 from scoring.decide.alerts import AlertDesk, Subject
 from scoring.decide.decisions import BAND_NAMES
 from scoring.policy.policy import AlertRules
+from tests.examples import examples
 
 MINUTE = 60_000
 WINDOW, QUIET = 15 * MINUTE, 30 * MINUTE
@@ -67,7 +68,7 @@ def admit(desk: AlertDesk, subject: Subject, stream: Iterable[tuple[int, int]], 
     return fired
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(events, st.sampled_from([CARD, ATTACK]))
 @example(EVERY_SECOND_ONE_LATE, CARD)
 @example(EVERY_SECOND_ONE_LATE, ATTACK)
@@ -80,7 +81,7 @@ def test_an_event_fires_if_it_opens_a_case_or_raises_its_band(stream: Events, su
     assert found == plain(stream, subject)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(events, st.sampled_from([(CARD, WINDOW), (ATTACK, QUIET)]))
 @example(EVERY_SECOND_ONE_LATE, (CARD, WINDOW))
 def test_in_any_order_cases_begin_further_apart_than_the_window(stream: Events, kind: tuple[Subject, int]) -> None:
@@ -95,7 +96,7 @@ def test_events_that_come_sixteen_minutes_late_open_no_case_after_case() -> None
     assert sum(admit(AlertDesk(RULES), CARD, EVERY_SECOND_ONE_LATE[1:], [])) == 2
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(events, st.data())
 @example(EVERY_SECOND_ONE_LATE, None)
 def test_a_restart_raises_no_alert_of_a_transaction_case_a_second_time(
@@ -158,7 +159,7 @@ def test_the_time_to_look_back_covers_the_window_and_how_far_a_record_may_be_fro
     assert AlertDesk(long).reach_of_cases_ms == 90 * MINUTE + BEHIND_MAX_MS + AHEAD_MAX_MS
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.permutations(range(12)), st.integers(1, 5))
 def test_of_more_alerts_than_open_cases_allowed_the_latest_are_restored(order: Sequence[int], cases_max: int) -> None:
     desk = AlertDesk(RULES, cases_max=cases_max)

@@ -18,6 +18,7 @@ from scoring.decode.read import FAULTS, NAMES, READ, UNREAD, Reading, decode_eve
 from scoring.decode.read.fields import FIELDS, OBJECT
 from scoring.decode.read.oddities import blank_notes
 from tests.events import encoded, event
+from tests.examples import examples
 
 LIMITS = DecodeLimits(yen_per_unit={"USD": 150.0, "EUR": 160.5})
 EXAMPLE = json.loads((Path(__file__).parents[2] / "scoring/contract/examples/auth.event.v1.json").read_text())
@@ -184,7 +185,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return value
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(damaged())
 @example(b"{}")
 @example(b"[]")

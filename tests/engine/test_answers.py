@@ -13,6 +13,7 @@ from tests.engine.test_engine import SETTINGS, TRAFFIC, decisions, new_engine, s
 from tests.engine.test_replayed import adds_up
 from tests.engine.test_replayed import score as score_again
 from tests.events import encoded, in_two_phases, request_of
+from tests.examples import examples
 
 COLUMN = {feature.name: number for number, feature in enumerate(FEATURES)}
 EVENT_MS = 1_777_604_400_000  # of the plain event
@@ -93,7 +94,7 @@ def test_an_answer_raises_no_alert_and_suppresses_none() -> None:
     assert (len(outputs.alerts), outputs.tally.alerts_suppressed, sum(outputs.tally.bands.values())) == (1, 0, 1)
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(cut=st.integers(0, 120), known=st.booleans())
 def test_a_restart_between_requests_and_answers_decides_nothing_twice(cut: int, known: bool) -> None:
     """The events since the marker again, with or without the decisions that were published before the crash."""

@@ -27,6 +27,7 @@ from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
 from tests.bundles import small_bundle
 from tests.events import encoded
+from tests.examples import examples
 
 RECORD_MS = 1_777_604_400_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
@@ -156,7 +157,7 @@ def test_a_repeat_is_counted_only_as_a_repeat() -> None:
     assert outputs.tally.clocks == {"ON_TIME": 2}
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     offsets=st.lists(st.tuples(st.integers(-2, 2), st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=40),
     cuts=st.sets(st.integers(1, 39), max_size=6),

@@ -26,6 +26,7 @@ from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
 from tests.bundles import small_bundle
 from tests.events import encoded, event, token
+from tests.examples import examples
 
 NOW_MS = 1_800_000_000_000
 POLICY = policy_from({"version": "t", "global": {"review": 400, "step_up": 600, "block": 800}})
@@ -141,7 +142,7 @@ def test_the_model_scores_an_event_as_lightgbm_would() -> None:
         assert [decision.probability for decision in made] == pytest.approx(probabilities[kept].tolist())
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(cuts=st.lists(st.integers(1, 599), max_size=12), is_spread=st.booleans())
 def test_the_cut_into_batches_and_the_number_of_partitions_change_no_decision(cuts: list[int], is_spread: bool) -> None:
     bounds = [0, *sorted(set(cuts)), 600]

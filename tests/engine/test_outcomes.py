@@ -13,6 +13,7 @@ from tests.decode.guard.numbers import PAN
 from tests.engine.test_answers import COLUMN, EVENT_MS, HOUR_MS, answered, asked
 from tests.engine.test_engine import NOW_MS, TRAFFIC, decisions, new_engine, score, source
 from tests.events import encoded, outcome_of, request_of
+from tests.examples import examples
 
 KEYS = {"device": {"fp_hmac": "d"}, "net": {"ip_hmac": "n"}, "shopper": {"account_hmac": "s"}}
 
@@ -97,7 +98,7 @@ def test_refused_outcomes_get_one_dead_letter_with_place_and_reason() -> None:
     assert outputs.tally.outcomes == {"UNMATCHED": 1, "REPEAT": 1}
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(st.tuples(st.integers(0, 99), st.booleans()), max_size=40), st.integers(1, 60))
 def test_every_request_is_decided_for_any_place_of_its_outcome(places: list[tuple[int, bool]], cut: int) -> None:
     """In any order of the topics and any cut into batches, each outcome counts once."""

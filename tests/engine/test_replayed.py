@@ -12,6 +12,7 @@ from scoring.engine import Engine
 from scoring.outputs import NOTHING, Emitted, Outputs, Source
 from tests.engine.test_engine import NOW_MS, TRAFFIC, decisions, new_engine, report, source
 from tests.events import encoded, in_two_phases
+from tests.examples import examples
 
 BROKEN = b'{"broken"'
 STREAM = [
@@ -48,7 +49,7 @@ def adds_up(outputs: Outputs) -> None:
     assert sum(tally.alerts.values()) == len(outputs.alerts)
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(st.data())
 def test_any_part_of_the_outputs_may_have_been_published_before(data: st.DataObject) -> None:
     """Compared with an uninterrupted run: a restart that finds any part of each kind of output."""

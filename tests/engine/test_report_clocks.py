@@ -17,6 +17,7 @@ from scoring.features.all import FEATURES
 from scoring.observer import Observer
 from scoring.outputs import Outputs, Source
 from tests.engine.test_clocks import DAY_MS, MINUTE_MS, RECORD_MS, ROWS, SETTINGS, new_engine, score, value
+from tests.examples import examples
 
 NAMES = [feature.name for feature in FEATURES]
 OF_REPORTS = [NAMES.index(name) for name in ("card_reports_ever", "card_reports_30d", "merchant_reports_30d")]
@@ -123,7 +124,7 @@ def test_a_report_that_is_judged_again_after_a_crash_has_the_same_result() -> No
     assert rows(once) == rows(twice)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(
     st.lists(
         st.tuples(st.integers(-2 * DAY_MS, 10 * MINUTE_MS), st.sampled_from(["FRAUD", "LEGIT"]), st.booleans()),

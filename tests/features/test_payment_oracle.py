@@ -14,6 +14,7 @@ from scoring.decode import DecodeLimits
 from scoring.features.payment import PAYMENT_FEATURES
 from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC, MCC_GROUPS
 from tests.events import event, token
+from tests.examples import examples
 from tests.features import payment_oracle as oracle
 from tests.features.seen import Json, Seen, enrich
 from tests.threeds.test_threeds_oracle import payments
@@ -192,7 +193,7 @@ def enriched(draw: st.DrawFn, number: int) -> tuple[Json, Json | None]:
     return made, {name: value for name, value in record.items() if value is not None}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.tuples(*(enriched(number) for number in range(6))))
 def test_every_input_is_the_oracles_for_any_event_and_record(
     drawn: Sequence[tuple[Json, Json | None]],

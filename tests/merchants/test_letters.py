@@ -13,6 +13,7 @@ from streams.kafka.fence import ProducerIdentity
 from streams.records.batches import Refused
 from streams.worker.deliveries import UndeliveredError
 from streams.worker.merchants import letters as letters_module
+from tests.examples import examples
 from tests.merchants.world import LETTERS, MERCHANTS, TOPICS, Worker, World
 from tests.state.fakes import Crashed
 
@@ -297,7 +298,7 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES, st.lists(STEP, min_size=4, max_size=20))
 def test_each_refused_record_has_one_letter_in_the_end_through_any_sequence_of_events(
     monkeypatch: pytest.MonkeyPatch, values: list[bytes], steps: list[tuple[object, ...]]

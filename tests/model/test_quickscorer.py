@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from scoring.model.quickscorer import LANES, CompiledTrees
 from scoring.model.trees import parse_forest
+from tests.examples import examples
 from tests.model import forests
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -24,7 +25,7 @@ def assert_same_bits(found: NDArray[np.float64], expected: NDArray[np.float64]) 
     assert not len(wrong), f"rows {wrong[:5]}: {found[wrong[:5]]} instead of {expected[wrong[:5]]}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(seed=SEEDS, trees=st.integers(1, 8), features=st.integers(1, 6), count=st.integers(1, 40))
 def test_margins_equal_lightgbm_on_any_forest_and_any_value(seed: int, trees: int, features: int, count: int) -> None:
     rng = np.random.default_rng(seed)
@@ -55,7 +56,7 @@ def test_margins_equal_lightgbm_at_full_size() -> None:
     assert_same_bits(margins_of(text, x), forests.oracle(text, x))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(seed=SEEDS)
 def test_every_threshold_and_its_neighbours_fall_on_the_side_lightgbm_takes(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -71,7 +72,7 @@ def test_a_model_without_splits_gives_its_constant() -> None:
     assert_same_bits(margins_of(text, np.full((LANES + 1, 2), np.nan)), np.full(LANES + 1, -3.5))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(seed=SEEDS, count=st.integers(0, 3 * LANES), cut=st.integers(0, 3 * LANES))
 def test_the_margin_of_a_row_does_not_depend_on_the_rows_beside_it(seed: int, count: int, cut: int) -> None:
     compiled = CompiledTrees.parse(forests.trained(40, 64))
@@ -83,7 +84,7 @@ def test_the_margin_of_a_row_does_not_depend_on_the_rows_beside_it(seed: int, co
     assert_same_bits(together, apart)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(seed=SEEDS, leaves=st.sampled_from((1, 2, 31, 64)))
 def test_contributions_add_up_to_the_margin_and_touch_only_used_features(seed: int, leaves: int) -> None:
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.policy import PolicyError, PolicyTable, policy_from
+from tests.examples import examples
 
 LEVELS = {"review": 500, "step_up": 600, "block": 700}
 SCOPES = ("acquirers", "mccs", "merchants")
@@ -193,7 +194,7 @@ def level_of(document: dict[str, Any], acquirer: str, merchant: str, mcc: str) -
     return everywhere
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(policies(), st.lists(st.integers(0, 999), min_size=3, max_size=3))
 def test_a_band_is_how_many_thresholds_of_the_narrowest_scope_a_score_reaches(
     drawn: dict[str, Any], drawn_scores: list[int]

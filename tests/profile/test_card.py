@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.profile.events import APPROVED, FRAUD, FUNDS, REVERSAL, Stream, at
 
 NOVELTY = ("merchant", "device", "address", "mcc", "country")
@@ -57,7 +58,7 @@ def test_an_element_is_new_to_an_account_until_it_was_met_there_within_a_month()
     assert stream.last(at(31 * 86_400, device=2))["account_new_device"] == 1.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(st.integers(1, 10**12), min_size=3, max_size=30), st.integers(0, 10**12))
 def test_the_z_score_is_that_of_the_plain_mean_and_variance_of_the_first_32_amounts(
     amounts: list[int], amount: int

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from scoring.profile import Entity
+from tests.examples import examples
 from tests.profile.events import NAMES, Event, Report, Stream, at
 from tests.profile.oracles.derived_oracle import AGES, NEW_TO_ACCOUNT, NEW_TO_CARD, OVER_MEAN, RATIOS, Everything
 from tests.profile.oracles.oracle import COUNTED, DISTINCT
@@ -60,19 +61,19 @@ def test_every_feature_of_the_profiles_has_an_oracle() -> None:
     assert counted | REPORTED | set(RATES) | set(RATIOS) | set(OVER_MEAN) | set(AGES) | new | OTHERS == set(NAMES)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(streams())
 def test_shares_are_ratios_over_their_windows(events: list[Event]) -> None:
     check(answered(events), set(RATIOS) - MEANS)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(streams(reversals=False))
 def test_amounts_are_set_against_approved_ones(events: list[Event]) -> None:
     check(answered(events, amount_min=1), MEANS | set(OVER_MEAN))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(streams())
 def test_counts_and_sums_are_those_of_the_running_quarter_and_the_four_before_it(events: list[Event]) -> None:
     """Stricter than the promised bound, which lets a window be a quarter longer."""
@@ -85,7 +86,7 @@ def test_counts_and_sums_are_those_of_the_running_quarter_and_the_four_before_it
         known.add(event)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(streams())
 @example([at(k, merchant=1 + k % 11, device=1 + k % 6, mcc=1 + k % 5, country=1 + k % 7) for k in range(60)])
 @example([at(60 - k, merchant=1 + k % 11, address=1 + k % 6) for k in range(60)])
@@ -95,7 +96,7 @@ def test_times_memories_and_amounts_are_those_of_all_events(events: list[Event])
     check(answered(events), names)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(streams(reversals=False))
 @example([at(k * 3_600, amount=90 - k, outcome=4) for k in range(30)])
 @example([at(k * 86_401, amount=90 - k, outcome=4) for k in range(3)])
@@ -114,14 +115,14 @@ def test_the_keys_of_these_tests_share_no_slot_of_an_account() -> None:
                 assert got[f"account_new_{what}"] == 1.0, (what, one, other)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(streams())
 @example([at(0, device=1), at(30 * 86_400, device=1), at(30 * 86_400 + 1, device=2), at(60 * 86_400 + 2, device=1)])
 def test_an_element_is_new_to_an_account_if_a_month_does_not_have_it(events: list[Event]) -> None:
     check(answered(events), {f"account_new_{what}" for what in NEW_TO_ACCOUNT})
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(histories())
 def test_the_report_rate_is_reports_over_attempts_drawn_to_ten_bps(steps: list[Event | Report]) -> None:
     """(k + 20 * 0.001) / (n + 20): k reports and n attempts of the merchant in the window."""

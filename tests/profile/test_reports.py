@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from scoring.profile import Entity
+from tests.examples import examples
 from tests.profile.events import NOON, Event, Report, Stream, at
 
 _TIMES = st.one_of(st.integers(0, 100_000), st.integers(0, 40 * 86_400_000), st.sampled_from([0, 999, 1_000, 1_001]))
@@ -20,7 +21,7 @@ def received(second: float, **fields: int) -> Report:
     return Report(received_ms=round((NOON + second) * 1000), **fields)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(st.tuples(st.booleans(), _TIMES, st.integers(1, 2), st.integers(-1, 10**12)), min_size=1, max_size=40))
 def test_reports_lie_between_their_window_and_five_quarters_of_it_and_are_never_early(
     steps: list[tuple[bool, int, int, int]],
@@ -47,7 +48,7 @@ def test_reports_lie_between_their_window_and_five_quarters_of_it_and_are_never_
                 assert features["merchant_reported_30d"] <= sum(max(item.amount, 0) for item in most)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(st.lists(_TIMES, max_size=4), _TIMES)
 def test_up_to_four_reports_of_a_card_are_exact_to_the_second(times_ms: list[int], now_ms: int) -> None:
     stream = Stream()

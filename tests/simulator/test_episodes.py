@@ -18,6 +18,7 @@ from models.simulator.world import World, build
 from models.simulator.world.draw import generator
 from models.simulator.world.tables import REVERSAL
 from scoring.contract.authorization import Authorization
+from tests.examples import examples
 
 _CALM = EpisodeRates(t1=0, t2=0, t3=0, t4=0, t8=0, t9=0, t11=0)
 _WORLD = build(SimulatorConfig(seed=3, cards=4_000, merchants=300, quiet_share=0.0))
@@ -36,7 +37,7 @@ def _events(typology: Typology, number: int, severity: float = 0.8) -> list[Auth
     return [_decode(value) for _, value in _RENDERER.events(_attack(typology, number, severity))]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(typology=st.sampled_from(TYPOLOGIES), number=st.integers(0, 2**31), severity=st.floats(0, 1))
 def test_any_episode_is_made_of_valid_events_after_its_start(typology: Typology, number: int, severity: float) -> None:
     rows = _attack(typology, number, severity)

@@ -1,6 +1,5 @@
 """Genuine authentications break each rule at its stated rate, counted by rules written here from their texts."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
+import orjson
 import pytest
 
 from models.simulator import Simulator, SimulatorConfig
@@ -102,7 +102,7 @@ def authenticated() -> list[tuple[Json, float]]:
     shops = simulator.world.merchants
     weight = {name: _SLOPPY if sloppy else _OTHERS for name, sloppy in zip(shops.ids, shops.sloppy_tds, strict=True)}
     events = (
-        json.loads(item.value)
+        orjson.loads(item.value)
         for item in simulator.traffic()
         if item.truth is not None and not item.truth.fraud and b'"performed":true' in item.value
     )
@@ -113,10 +113,10 @@ def authenticated() -> list[tuple[Json, float]]:
 def test_the_count_of_a_broken_rule_is_likely_at_its_stated_rate_and_at_no_rate_far_from_it(
     authenticated: list[tuple[Json, float]], rule: str
 ) -> None:
-    lapse = LAPSES[rule]
-    among = [(event, weight) for event, weight in authenticated if _OF[lapse.of](event)]
-    broken = sum(_BREAKS[rule](event) for event, _ in among)
-    share = lapse.share * float(np.mean([weight for _, weight in among]))
+    lapse, of, breaks = LAPSES[rule], _OF[LAPSES[rule].of], _BREAKS[rule]
+    among = [(breaks(event), weight) for event, weight in authenticated if of(event)]
+    broken = sum(is_broken for is_broken, _ in among)
+    share = lapse.share * math.fsum(weight for _, weight in among) / len(among)
     assert _at_most(broken, len(among), share) > _UNLIKELY, (broken, len(among), share)
     assert _at_most(broken - 1, len(among), share) < 1.0 - _UNLIKELY, (broken, len(among), share)
     # the sample is large enough: neither no lapse nor ten times as many would pass
@@ -135,7 +135,7 @@ def test_the_core_shows_a_rule_broken_where_the_text_breaks_it() -> None:
         seen = observer.observe(batch, [UNDATED] * len(batch))
         rules = seen.verdicts[:, threeds.RULES].tolist()
         for value, row, bits in zip(batch, seen.matrix.tolist(), rules, strict=True):
-            event, shown = json.loads(value), _shown(dict(zip(names, row, strict=True)))
+            event, shown = orjson.loads(value), _shown(dict(zip(names, row, strict=True)))
             shown |= {rule for rule in _ODD if bits >> int(rule[3:]) & 1}
             stated = {rule for rule in (*_NEW, *_ODD) if _BREAKS[rule](event)}
             broken.update(stated)
@@ -165,7 +165,7 @@ def test_fraud_against_3d_secure_breaks_a_rule_many_times_as_often(rule: str) ->
     for number in range(60):
         rows = ATTACKS["T11"](Scene(world=world, rng=generator(3, 98, number), start_ms=0, severity=0.6))
         rows["serial"] = np.arange(rows.size)
-        events = [json.loads(value) for _, value in renderer.events(rows) if b'"performed":true' in value]
+        events = [orjson.loads(value) for _, value in renderer.events(rows) if b'"performed":true' in value]
         of += sum(_OF[LAPSES[rule].of](event) for event in events)
         broken += sum(_BREAKS[rule](event) for event in events)
     assert broken > 8 * LAPSES[rule].share * of

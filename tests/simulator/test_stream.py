@@ -16,6 +16,7 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
 from scoring.decode import DecodeLimits, decode
+from tests.examples import examples
 from tests.simulator.conftest import Drawn
 
 _RECORDS = {"authorizations": Authorization, "fraud-reports": FraudReport, "merchants": MerchantRecord}
@@ -132,7 +133,7 @@ def test_a_longer_stream_begins_with_the_shorter_one() -> None:
     assert [i for i in itertools.islice(long, len(short) + 200) if i.topic == "authorizations"][: len(short)] == short
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(8))
 @given(
     seed=st.integers(0, 2**63 - 1),
     start_ms=st.integers(946_684_800_000, 3_800_000_000_000),

@@ -20,6 +20,7 @@ from streams.state.changelog_writer import FlushError, OwnedPartition
 from streams.state.log.marker import KEY, StateFormatError
 from streams.state.published import Since
 from streams.state.restore import Input, Restorer
+from tests.examples import examples
 from tests.profile.events import Event, at, ids
 from tests.profile.outcomes.conversations import arrivals
 from tests.state.fakes import (
@@ -116,7 +117,7 @@ async def flushed(run: Run, events: Sequence[Event], names: Sequence[int]) -> No
     await run.writer.flush()
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(arrivals, st.data(), st.sampled_from([1, 3]), st.booleans())
 def test_a_crash_anywhere_in_a_flush_or_a_restore_changes_no_bit(
     events: list[Event], data: st.DataObject, partitions: int, is_fenced: bool

@@ -17,6 +17,7 @@ from scoring.contract.decision import (
     ThreeDsSummary,
 )
 from tests.events import event, token
+from tests.examples import examples
 from tests.threeds.judged import Json, broken, judge
 from tests.threeds.rules_oracle import Oracle
 from tests.threeds.test_rules import NETWORKS, UUID, sound
@@ -156,7 +157,7 @@ def agrees(made: Json, record: Json | None, section: Json) -> None:
     msgspec.convert(section, ThreeDsSummary)  # as the contract of decisions says
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 2**32))
 def test_any_combination_of_fields_has_the_verdict_of_the_oracle(seed: int) -> None:
     r = Random(seed)  # noqa: S311 - repeatable on purpose; drawing each field by itself would take minutes

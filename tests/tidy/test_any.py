@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.tidy.sources import tree_of
 from tests.tidy.test_floors import modules
 
 PACKAGES = ("scoring", "streams", "models")
@@ -42,7 +43,7 @@ def crossing(known: dict[str, Path]) -> dict[str, set[str]]:
     """Return by module the names that another package imports from it."""
     found: dict[str, set[str]] = defaultdict(set)
     for name, path in known.items():
-        tree = ast.parse(path.read_text())
+        tree = tree_of(path)
         aliases = {}  # of whole modules
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module:
@@ -109,7 +110,7 @@ def untyped(known: dict[str, Path]) -> set[str]:
     """Name every definition that is `Any` and crosses packages."""
     found = set()
     for module, names in crossing(known).items():
-        for node in ast.parse(known[module].read_text()).body:
+        for node in tree_of(known[module]).body:
             found |= {f"{module}.{what}" for what in of_definition(node, names)}
     return found
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from tests.tidy.sources import tree_of
 from tests.tidy.test_floors import ROOT
 
 DEFINED = ("streams", "scoring", "models")
@@ -80,7 +81,7 @@ def unread(defining: list[ast.Module], reading: list[ast.Module], words: str = "
 
 
 def trees(*folders: str) -> list[ast.Module]:
-    return [ast.parse(path.read_text()) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [tree_of(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
 def test_every_definition_is_read_by_more_than_tests() -> None:

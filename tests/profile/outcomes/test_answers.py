@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.profile import Profiles
+from tests.examples import examples
 from tests.profile.events import (
     BAD_CRED,
     FRAUD,
@@ -119,7 +120,7 @@ def _phase(event: Event, is_answer: bool) -> Event:
     return Event(**fields if is_answer else {**fields, "outcome": ASKED})
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.lists(st.tuples(st.integers(0, 90_000), st.integers(0, 2_000)), min_size=1, max_size=12))
 def test_a_request_and_its_approval_within_a_second_leave_the_same_rows_as_one_event(
     payments: list[tuple[int, int]],
@@ -139,7 +140,7 @@ def test_every_rate_is_in_the_ledger() -> None:
     assert {name for name in NAMES if "_rate_" in name or "_over_attempts" in name} - reported <= set(RATES)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(conversations())
 def test_every_counter_rate_and_mean_is_that_of_the_ledger(events: list[Event]) -> None:
     stream, ledger = Stream(), Ledger()
@@ -156,7 +157,7 @@ def test_every_counter_rate_and_mean_is_that_of_the_ledger(events: list[Event]) 
                     assert features[name] == pytest.approx(value, rel=1e-12, nan_ok=True), name
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(conversations(apart=True), st.data(), st.sampled_from([1, 3]))
 def test_requests_and_answers_are_exact_across_restarts_and_partitions(
     events: list[Event], data: st.DataObject, partitions: int

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.profile.events import BAD_CRED, FRAUD, FUNDS, NAMES, REVERSAL, Event, Stream, at, ids
 from tests.profile.oracles.ledger import ANSWER, DECIDED, REPEAT, Ledger
 from tests.profile.outcomes.conversations import conversations
@@ -90,7 +91,7 @@ def test_an_outcome_counts_for_the_entities_that_it_names() -> None:
     assert math.isnan(features["merchant_bin_cred_rate_1h"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.lists(st.tuples(st.integers(0, 90_000), st.integers(0, 2_000), st.sampled_from([1, 1, 3, 4, 5])), max_size=9))
 def test_an_outcome_leaves_the_same_rows_as_an_answer_among_the_events(payments: list[tuple[int, int, int]]) -> None:
     among, apart, first, at_once = Stream(), Stream(), Stream(), Stream()
@@ -110,7 +111,7 @@ def test_an_outcome_leaves_the_same_rows_as_an_answer_among_the_events(payments:
     assert str(first.last(probe)) == str(at_once.last(probe)), "the order of the topics must not change the rows"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(conversations(apart=True))
 def test_every_counter_rate_and_mean_is_that_of_the_ledger(events: list[Event]) -> None:
     stream, ledger = Stream(), Ledger()

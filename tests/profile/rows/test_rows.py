@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scoring.profile import PROFILE_FEATURES, Entity, ProfileLimits, Profiles
 from scoring.profile.entities import REPORTED
 from scoring.profile.profiles import row_nbytes
+from tests.examples import examples
 from tests.profile.events import NOON, SMALL, Event, Report, Stream, at, columns_of, ids, reports, spread
 from tests.profile.oracles.strategies import streams
 
@@ -27,7 +28,7 @@ def run(events: list[Event], cuts: list[int], limits: ProfileLimits) -> tuple[np
     return np.concatenate(rows), repeats
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80))
 @given(streams(), st.data(), st.sampled_from([TINY, SMALL]))
 def test_how_a_stream_is_cut_into_batches_changes_no_bit(
     events: list[Event], data: st.DataObject, limits: ProfileLimits
@@ -39,7 +40,7 @@ def test_how_a_stream_is_cut_into_batches_changes_no_bit(
     assert repeats == parted_repeats
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(streams(untrusted=False), st.data())
 def test_a_repeat_changes_nothing(events: list[Event], data: st.DataObject) -> None:
     named = [dataclasses.replace(event, id=i + 1) for i, event in enumerate(events)]
@@ -134,7 +135,7 @@ def test_a_card_reported_lately_is_not_idle() -> None:
     assert stream.last(at(7, card=1))["card_reports_ever"] == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(st.integers(1, 24), min_size=1, max_size=200), st.sampled_from([1, 2, 8, 16]))
 def test_every_row_that_was_not_evicted_is_found_again(cards: list[int], capacity: int) -> None:
     """The model: rows in a list with the same eviction cursor, without an index."""
@@ -157,7 +158,7 @@ def test_every_row_that_was_not_evicted_is_found_again(cards: list[int], capacit
     assert [each["card_attempts_24h"] for each in features] == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=80))
 def test_keys_that_collide_in_the_index_are_kept_apart(choices: list[int]) -> None:
     """The keys share all 32 bits that the index compares, so only the key in the row distinguishes them."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scoring.profile import Profiles, sightings
 from scoring.profile.packed import KEY_WORDS, ROW_FORMAT, SIGHTING, Packed, RowFormatError
 from scoring.profile.sightings import CARDS_MAX, SAMPLED_BITS, Sightings
+from tests.examples import examples
 from tests.profile.events import SMALL, at
 from tests.profile.rows.test_changelog import feed, one_row
 
@@ -202,7 +203,7 @@ def test_a_sighting_of_another_partition_is_refused() -> None:
         Profiles(SMALL, PARTITIONS).changelog.restore(1, seen.flush(3))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=12), st.data())
 def test_sightings_among_other_rows_do_not_change_those(kinds: list[tuple[int, bool]], data: st.DataObject) -> None:
     profiles, plain = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streams.state.assignment import SplitAssignmentError
 from streams.state.changelog_writer import FlushError
+from tests.examples import examples
 from tests.profile.events import Event, ids
 from tests.profile.outcomes.conversations import conversations
 from tests.state.fakes import TOPICS, Crashed, FakeBroker, ProfileEngine
@@ -28,7 +29,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Callable[[Play], None]:
     return player(monkeypatch)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(conversations(apart=True), st.data())
 def test_a_crash_anywhere_changes_no_result_of_an_event_or_an_outcome(events: list[Event], data: st.DataObject) -> None:
     """Three inputs; reports move on as well. After a crash each input continues at the last marker."""

@@ -1,0 +1,19 @@
+"""How many examples a property test tries: all of them in `make test` and CI, a tenth in `make unit`."""
+
+import os
+from typing import Final
+
+FULL: Final = 100
+"""Examples of a property test that names no number."""
+_FEWER: Final = 10
+_LEAST: Final = 5
+
+
+def is_quick() -> bool:
+    """Tell whether this is the inner loop, where each property is tried with fewer examples."""
+    return os.environ.get("SEKISHO_HYPOTHESIS") == "quick"
+
+
+def examples(full: int) -> int:
+    """Return the number of examples to try, of `full` in a whole run."""
+    return max(_LEAST, full // _FEWER) if is_quick() else full
