@@ -9,6 +9,7 @@ events before it. So the cut into batches changes no decision, and neither does 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
 from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided, DecisionEncoder
-from scoring.decide.standings import standing_alerts
+from scoring.decide.merchants import merchant_alerts, overdue_about, standing_about
 from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
 from scoring.decode import Col, parse_merchants
 from scoring.decode.hashing import CARD_KEY
@@ -237,19 +238,28 @@ class Engine:
         return self._alerting.restore_cases(alerts)
 
     def _tick(self, source: Source, received_at_ms: int) -> None:
-        """Move the clock of standings to the last record; one that is dated ahead of its receipt counts as that."""
+        """Move the clock of merchants to the last record; one that is dated ahead of its receipt counts as that."""
         if source.timestamps_ms:
-            self.observer.standings.tick(min(source.timestamps_ms[-1], received_at_ms))
+            now_ms = min(source.timestamps_ms[-1], received_at_ms)
+            self.observer.standings.tick(now_ms)
+            self.observer.overdue.tick(now_ms)
 
     def is_due(self, partition: int) -> bool:
         """Say whether merchants whose home is a partition await a judgement, or their rows a flush."""
-        return self.observer.standings.is_due(partition)
+        return self.observer.standings.is_due(partition) or self.observer.overdue.is_due(partition)
 
     def judge_merchants(self, partition: int, published: Set[str] = frozenset()) -> Outputs:
-        """Judge where merchants of a home partition stand; return alerts, without those whose ids were published."""
-        notices = self.observer.standings.judge(partition)
-        return standing_alerts(
-            notices, published, self.observer.merchants, self.versions, self._encoder.actions[int(Band.ALLOW)]
+        """Judge where merchants of a home partition stand, and what is overdue at them; return alerts.
+
+        Those whose ids are in `published` are left out.
+        """
+        observer = self.observer
+        told = chain(
+            map(standing_about, observer.standings.judge(partition)),
+            map(overdue_about, observer.overdue.judge(partition)),
+        )
+        return merchant_alerts(
+            told, published, observer.merchants, self.versions, self._encoder.actions[int(Band.ALLOW)]
         )
 
     def _judge(

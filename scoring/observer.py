@@ -29,6 +29,7 @@ from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.jit import borrow, entry, helper, revision
 from scoring.merchants.months.labels import reports_of
 from scoring.merchants.months.store import MerchantMonths, MonthLimits
+from scoring.merchants.overdue import OverdueRecords
 from scoring.merchants.standings import StandingLimit, Standings
 from scoring.merchants.store import MerchantStore
 from scoring.profile import EventColumns, ProfileLimits, Profiles, Reports
@@ -153,6 +154,8 @@ class Observer:
         self.months.attach_to(self.profiles.changelog)
         self.standings = Standings(self.settings.standings, self.months, self.merchants, partitions)
         self.standings.attach_to(self.profiles.changelog)
+        self.overdue = OverdueRecords(self.merchants, self.settings.merchants_max, partitions)
+        self.overdue.attach_to(self.profiles.changelog)
         self.authentications = threeds.Authentications(self.profiles.partitions)
         self.profiles.changelog.attach(self.authentications)
 

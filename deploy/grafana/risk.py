@@ -269,7 +269,17 @@ CHECKLIST = Row(
                 Query(f"sum by (rows) (sekisho_merchant_rows_evicted_total{{{WORKERS}}})", "evicted {{rows}}"),
             ),
             decimals=0,
-            width=24,
+            width=16,
+        ),
+        Panel(
+            title="Overdue at merchants",
+            description="Merchants in Japan that were contracted without EMV 3-D Secure after the date, and merchants "
+            "whose attestation of the Security Checklist is too old. The alerts of type MERCHANT with `overdue` name "
+            "each of them.",
+            unit="short",
+            queries=(Query(f"sum by (what) (sekisho_merchants_overdue{{{WORKERS}}})", "{{what}}"),),
+            decimals=0,
+            width=8,
         ),
     ),
 )

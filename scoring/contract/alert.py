@@ -1,8 +1,8 @@
 """`alert.v1`: decisions that a person should see, deduplicated and explained.
 
 An alert of type SYSTEM is about a field of an acquirer that brings sensitive data, not about its event.
-An alert with `standing` is about a merchant, not about an event: `event_id` repeats `alert_id`, there is no card and no
-score.
+An alert with `standing` or `overdue` is about a merchant, not about an event: `event_id` repeats `alert_id`, there is
+no card and no score.
 One with `incident` is about all attempts of an incident of enumeration; its event is one of them.
 """
 
@@ -61,6 +61,21 @@ class StandingNotice(Struct, frozen=True, kw_only=True, gc=False):
     becomes: FraudStatus | None = None
 
 
+class OverdueRecord(Struct, frozen=True, kw_only=True, gc=False):
+    """What a merchant's record shows as overdue, on a day in Tokyo; told once.
+
+    CONTRACTED_WITHOUT_TDS: the contract was made on `since`, after `last`, the last day on which it needed no EMV 3-D
+    Secure, and the merchant has none. ATTESTATION_STALE: the Security Checklist was attested on `since`, and `last` was
+    the last day on which that was enough. `days` have passed since `since`.
+    """
+
+    what: Literal["CONTRACTED_WITHOUT_TDS", "ATTESTATION_STALE"]
+    on: date
+    since: date
+    last: date
+    days: Count
+
+
 class Enumeration(Struct, frozen=True, kw_only=True, gc=False):
     """An incident of enumeration: card numbers tried at a merchant, with one `bin` or (null) with many.
 
@@ -115,3 +130,4 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     sensitive: SensitiveField | None = None
     standing: StandingNotice | None = None
     incident: Enumeration | None = None
+    overdue: OverdueRecord | None = None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from enum import IntEnum
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ from scoring.merchants.summaries import (
 from scoring.reference.table import start_ms
 
 UNKNOWN_ROW = 0
+BLOCK_BITS: Final = 12
+"""Rows of a block, in bits: what changed is noted by the block."""
+
+_JAPAN: Final = "JP"
 
 
 class MerchantCol(IntEnum):
@@ -120,7 +124,8 @@ class MerchantStore:
     A full store refuses new merchants. A refused merchant stays unknown until another merchant is forgotten and its own
     next record is read.
 
-    `table` is int64[capacity, MERCHANT_COLUMNS]; it is replaced when it grows, so read it again for each batch.
+    `table` is int64[capacity, MERCHANT_COLUMNS]; it is replaced when it grows, so read it again for each batch. So is
+    `in_japan`, bool[capacity]: the record says that the merchant is in Japan.
     """
 
     def __init__(self, merchants_max: int = 1_000_000) -> None:
@@ -133,10 +138,15 @@ class MerchantStore:
         self._kinds: NDArray[np.int64] = np.full(len(self.table), UNKNOWN, dtype=np.int64)
         self._kinds[UNKNOWN_ROW] = self._summaries.hold(Attributes())
         self._gaps: list[tuple[str, ...]] = [()]
+        self.in_japan: NDArray[np.bool_] = np.zeros(len(self.table), dtype=np.bool_)
+        self.names: list[tuple[bytes, bytes] | None] = [None]
+        """By row: acquirer and merchant, ids in UTF-8; None where the row is not used."""
         self._declared: dict[tuple[bytes, bytes], tuple[FraudStatusCode, date]] = {}
         self._standings: dict[tuple[bytes, bytes], tuple[int, StandingEvidence]] = {}
         self.changed_records: dict[tuple[bytes, bytes], None] = {}
         """Merchants with a standing whose record changed. Its reader empties it."""
+        self.changed_blocks: dict[int, None] = {}
+        """Blocks of 2^BLOCK_BITS rows in which a record changed. Their reader takes them out."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -150,7 +160,10 @@ class MerchantStore:
                 return False
             row = self._new_row()
             self._rows[key] = row
+            self.names[row] = key
         self.table[row] = _row_of(record)
+        self.in_japan[row] = record.country == _JAPAN
+        self.changed_blocks[row >> BLOCK_BITS] = None
         self._note_declared(key, record)
         standing = self._standings.get(key)
         self._hold(row, _attributes_of(self.table[row].tolist(), record, None if standing is None else standing[1]))
@@ -204,7 +217,13 @@ class MerchantStore:
         if row is not None:
             self._summaries.release(int(self._kinds[row]))
             self._kinds[row] = UNKNOWN
+            self.table[row], self.in_japan[row], self.names[row] = UNKNOWN, False, None
+            self.changed_blocks[row >> BLOCK_BITS] = None
             self._free.append(row)
+
+    def row_of(self, name: tuple[bytes, bytes]) -> int:
+        """Return the row of a merchant, UNKNOWN_ROW where it is unknown."""
+        return self._rows.get(name, UNKNOWN_ROW)
 
     def rows(self, names: Sequence[Name]) -> NDArray[np.int64]:
         """Find the row of each event's merchant: int64[n], 0 where the merchant is unknown."""
@@ -250,7 +269,9 @@ class MerchantStore:
             kinds = np.full(2 * row, UNKNOWN, dtype=np.int64)
             kinds[:row] = self._kinds
             self._kinds = kinds
+            self.in_japan = np.concatenate([self.in_japan, np.zeros(row, dtype=np.bool_)])
         self._gaps.append(())
+        self.names.append(None)
         return row
 
 

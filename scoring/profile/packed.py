@@ -24,6 +24,7 @@ AUTHENTICATION: Final = 252  # results of 3-D Secure, and claims: `threeds.authe
 INCIDENT: Final = 251  # the part of an incident that a partition saw: `incidents`
 CLAIM: Final = 250  # what was reported of an event: `merchants.months`
 STANDING: Final = 249  # where a merchant stands: `merchants.standings`
+OVERDUE: Final = 247  # what was told of a merchant's record: `merchants.overdue`
 
 SIGHTING_WORDS: Final = 2
 """uint32 words of the value of a sighting: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""

@@ -13,8 +13,8 @@ from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from streams.config.load import ConfigError, load_policy
 from streams.config.settings import Settings
-from streams.telemetry.catalogue import MERCHANT_ROWS
 from streams.telemetry.facts import Inventory, Telemetry
+from streams.telemetry.merchants import MERCHANT_ROWS
 
 
 def build_engine(settings: Settings, *, origin: str = "config") -> Engine:
@@ -72,7 +72,14 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
             profile_rows={entity.name: rows for entity, rows in observer.profiles.sizes().items()},
             profile_bytes=observer.profiles.nbytes,
             standings=observer.standings.counts,
-            evictions=dict(zip(MERCHANT_ROWS, (*observer.months.evicted, observer.standings.evicted), strict=True)),
+            overdue=observer.overdue.counts,
+            evictions=dict(
+                zip(
+                    MERCHANT_ROWS,
+                    (*observer.months.evicted, observer.standings.evicted, observer.overdue.evicted),
+                    strict=True,
+                )
+            ),
             incidents=engine.open_incidents,
         )
     )

@@ -7,7 +7,7 @@ import aiokafka
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
-from scoring.decide.standings import ENTITY as STANDING
+from scoring.decide.merchants import ENTITIES as MERCHANT_ENTITIES
 from streams.demo.incidents import Incident, Language
 from streams.demo.state import SCORE_BINS, AlertLine, State
 from streams.kafka.settings import Topics
@@ -90,7 +90,7 @@ class Watcher:
         state = self._state
         for record in records:
             alert = _decode_alert(record.value)
-            if alert.type == "SYSTEM" or alert.entity == STANDING:  # about a field or a merchant, not about a payment
+            if alert.type == "SYSTEM" or alert.entity in MERCHANT_ENTITIES:  # about no payment
                 continue
             if state.live_from is not None and not state.is_live(alert.event_id):
                 continue

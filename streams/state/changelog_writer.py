@@ -76,7 +76,7 @@ class OwnedPartition:
     `applied`: next offset of each input, from the last marker or the start. `shared`: offset after the last marker in
     `shared-profiles`. `since`: output offsets from which the next owner must scan, while input up to `published_until`
     is not applied again. After that `ends` replaces it: the end offsets when the predecessor was fenced, or later ones.
-    `standing_alerts`: ids of published alerts about where merchants stand, which the restored rows may not know of.
+    `merchant_alerts`: ids of published alerts about merchants, which the restored rows may not know of.
     """
 
     partition: int
@@ -86,7 +86,7 @@ class OwnedPartition:
     ends: Since
     published: Published
     published_until: Mapping[str, int]
-    standing_alerts: frozenset[str] = frozenset()
+    merchant_alerts: frozenset[str] = frozenset()
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     identity: ProducerIdentity | None = None  # None where the broker does not fence
     unflushed: bool = False  # rows of a crashed flush have to be written again
@@ -231,7 +231,7 @@ class ChangelogWriter(WatchedService):
         applied = self._applied(owned)
         since = self._since(owned, applied)
         changelog, partition, consumer = self._engine.changelog, owned.partition, self._consumer()
-        notices = self._engine.judge_merchants(partition, owned.standing_alerts)
+        notices = self._engine.judge_merchants(partition, owned.merchant_alerts)
         is_idle = applied == owned.applied and not owned.unflushed and not self._engine.is_due(partition)
         if is_idle and not notices.alerts and since.beyond(owned.since) < RESCAN_MAX:
             return
@@ -271,7 +271,7 @@ class ChangelogWriter(WatchedService):
         for topic, offset in applied.items():
             consumer.make_durable(TP(topic, partition), offset)
         sizes = cards.values.nbytes + shared.values.nbytes
-        self._telemetry.standing_alerts(notices.tally.alerts)
+        self._telemetry.merchant_alerts(notices.tally.alerts)
         self._telemetry.flushed(partition, len(cards) + len(shared), sizes, time.monotonic() - began_s)
 
     def _sent(self, partition: int, notices: Notices) -> Barrier:

@@ -151,7 +151,7 @@ class Telemetry(Protocol):
     def flushed(self, partition: int, rows: int, size_bytes: int, seconds: float) -> None:
         """Record a durable flush of a partition."""
 
-    def standing_alerts(self, alerts: Mapping[tuple[str, str], int]) -> None:
+    def merchant_alerts(self, alerts: Mapping[tuple[str, str], int]) -> None:
         """Record durable alerts about where merchants stand, by type and severity."""
 
     def followed(self, lags_s: Mapping[int, float]) -> None:

@@ -13,7 +13,7 @@ from msgspec.json import Decoder
 from scoring.contract.faults import FAULTS
 from scoring.decide.alerts import CASES_MAX
 from scoring.decide.leaks import TYPE as SYSTEM
-from scoring.decide.standings import ENTITY as STANDING
+from scoring.decide.merchants import ENTITIES as MERCHANT_ENTITIES
 from scoring.outputs import Emitted
 from streams.kafka.reading.log import LogReader
 from streams.kafka.reading.rows import Rows
@@ -124,14 +124,14 @@ async def scan(
     )
 
 
-async def standing_alerts_since(reader: LogReader, topics: Topics, since: Mapping[int, int]) -> frozenset[str]:
-    """Read the alerts from `since` to their ends; return the ids of those about where merchants stand.
+async def merchant_alerts_since(reader: LogReader, topics: Topics, since: Mapping[int, int]) -> frozenset[str]:
+    """Read the alerts from `since` to their ends; return the ids of those about merchants, which flushes wrote.
 
     Raises:
         UnreadableError: an output cannot be read.
     """
     alerts = _records(reader, topics.alerts, since, _ALERT, Counter())
-    return frozenset([alert.alert_id async for alert in alerts if alert.entity == STANDING])
+    return frozenset([alert.alert_id async for alert in alerts if alert.entity in MERCHANT_ENTITIES])
 
 
 async def alerts_since(reader: LogReader, topics: Topics, partitions: int, since_ms: int) -> AsyncIterator[Rows]:

@@ -17,7 +17,7 @@ from streams.state.changelog_writer import OwnedPartition
 from streams.state.log.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
 from streams.state.log.packing import pack
 from streams.state.log.uncounted import uncounted
-from streams.state.published import NONE_PUBLISHED, Since, scan, standing_alerts_since
+from streams.state.published import NONE_PUBLISHED, Since, merchant_alerts_since, scan
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +116,9 @@ class Restorer:
             is_pending = applied != at.ends
             since = self._since(marker, at, outputs) if is_pending else outputs
             unflushed = unflushed or (not is_pending and outputs.beyond(marker.since) > 0)
-        standing_alerts: frozenset[str] = frozenset()
+        merchant_alerts: frozenset[str] = frozenset()
         if marker is not None:  # they are written by flushes, so also where no input is pending
-            standing_alerts = await standing_alerts_since(
+            merchant_alerts = await merchant_alerts_since(
                 self._reader, self._topics, self._since(marker, at, outputs).alerts
             )
         published = NONE_PUBLISHED
@@ -131,7 +131,7 @@ class Restorer:
             since=since,
             ends=outputs,
             published=published,
-            standing_alerts=standing_alerts,
+            merchant_alerts=merchant_alerts,
             topic_ids=at.topic_ids,
             # without published outputs no input needs the check: a long backlog would keep `since` for no use
             published_until=at.ends if published.size else applied,

@@ -5,11 +5,11 @@ from typing import get_args
 from scoring.contract.authorization import NEAR_LABELS, Network
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ThreeDsStatus
 from scoring.contract.dead_letter import REASONS
-from scoring.contract.merchant import FraudStatus
 from scoring.incidents.part import Scope, State
 from scoring.outputs import ANSWERS, CLAIMS, OUTCOMES, RESULTS
 from streams.kafka.settings import READ_ROLES, label_of
 from streams.telemetry.durable import DURABLE
+from streams.telemetry.merchants import MERCHANTS
 from streams.telemetry.metric import Metric
 
 LATENCY_BUCKETS_S = (
@@ -38,8 +38,6 @@ INCIDENT_STATES = get_args(State)
 SENSITIVE = tuple(reason.removeprefix("SENSITIVE_") for reason in REASONS if reason.startswith("SENSITIVE_"))
 SEVERITIES = ("MEDIUM", "HIGH", "CRITICAL")
 LABELS = ("FRAUD", "LEGIT", "FIRST_PARTY", "MERCHANT_FRAUD", "UNKNOWN")
-STANDINGS = get_args(FraudStatus)
-MERCHANT_ROWS = ("MONTH", "CLAIM", "STANDING")
 ENTITIES = ("CARD", "MERCHANT", "MERCHANT_BIN", "BIN", "DEVICE", "IP", "ACCOUNT", "ADDRESS")
 
 _NEVER_REFUSED = frozenset(
@@ -294,36 +292,7 @@ CATALOGUE: tuple[Metric, ...] = (
         "later of those that were PENDING.",
         labels={"result": CLAIMS},
     ),
-    Metric(
-        name="sekisho_merchants",
-        kind="gauge",
-        unit="merchants",
-        stage="enrich",
-        help="Merchants in the merchant store of this worker.",
-    ),
-    Metric(
-        name="sekisho_merchants_refused_total",
-        kind="counter",
-        unit="records",
-        stage="enrich",
-        help="Records of new merchants beyond merchants.merchants_max: these merchants stay unknown.",
-    ),
-    Metric(
-        name="sekisho_merchants_by_standing",
-        kind="gauge",
-        unit="merchants",
-        stage="profile",
-        help="Merchants that this worker judges by reported fraud, by standing. None without durable profiles.",
-        labels={"standing": STANDINGS},
-    ),
-    Metric(
-        name="sekisho_merchant_rows_evicted_total",
-        kind="counter",
-        unit="rows",
-        stage="profile",
-        help="Rows evicted from full tables: months of merchants, reported events (claims), standings.",
-        labels={"rows": MERCHANT_ROWS},
-    ),
+    *MERCHANTS,
     Metric(
         name="sekisho_profile_rows",
         kind="gauge",

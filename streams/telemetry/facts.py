@@ -34,14 +34,15 @@ PER_PARTITION = ("sekisho_lag_events", "sekisho_lag_seconds", "sekisho_committed
 class Inventory:
     """Sizes of the worker's state: merchants, profile rows by entity, bytes of profiles.
 
-    `standings`: merchants by standing. `evictions`: rows of merchants that were evicted so far, by kind. `incidents`:
-    open incidents by entity.
+    `standings`: merchants by standing, `overdue` by what is overdue at them. `evictions`: rows of merchants that were
+    evicted so far, by kind. `incidents`: open incidents by entity.
     """
 
     merchants: int
     profile_rows: Mapping[str, int]
     profile_bytes: int
     standings: Mapping[str, int]
+    overdue: Mapping[str, int]
     evictions: Mapping[str, int]
     incidents: Mapping[str, int]
 
@@ -212,8 +213,8 @@ class Telemetry:
 
     # -- about once a second --------------------------------------------------------------------------------------
 
-    def standing_alerts(self, alerts: Mapping[tuple[str, str], int]) -> None:
-        """Count durable alerts about where merchants stand, by type and severity."""
+    def merchant_alerts(self, alerts: Mapping[tuple[str, str], int]) -> None:
+        """Count durable alerts about merchants, by type and severity."""
         for alert, count in alerts.items():
             self._alerts[alert].add(count)
 
@@ -327,6 +328,8 @@ class Telemetry:
                 self._series.cell("sekisho_profile_rows", entity).set(rows)
             for standing, merchants in held.standings.items():
                 self._series.cell("sekisho_merchants_by_standing", standing).set(merchants)
+            for what, merchants in held.overdue.items():
+                self._series.cell("sekisho_merchants_overdue", what).set(merchants)
             for kind, rows in held.evictions.items():
                 self._series.cell("sekisho_merchant_rows_evicted_total", kind).set(rows)
             for entity, incidents in held.incidents.items():

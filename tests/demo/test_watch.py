@@ -24,9 +24,10 @@ def record(kind: str, entity: str) -> Any:
         ("MERCHANT", "MERCHANT", True),
         ("SYSTEM", "FIELD", False),
         ("MERCHANT", "STANDING", False),
+        ("MERCHANT", "OVERDUE", False),
     ],
 )
-def test_alerts_about_fields_and_about_where_merchants_stand_are_not_shown(
+def test_alerts_about_fields_and_about_records_of_merchants_are_not_shown(
     kind: str, entity: str, is_shown: bool
 ) -> None:
     state = State(1.0)

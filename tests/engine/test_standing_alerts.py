@@ -10,7 +10,7 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from scoring.contract.alert import Alert
+from scoring.contract.alert import Alert, OverdueRecord
 from scoring.contract.decision import Decision
 from scoring.engine import Engine
 from scoring.outputs import Outputs, Source
@@ -108,3 +108,39 @@ def test_a_record_that_is_dated_ahead_of_its_receipt_does_not_end_a_run(engine: 
     ahead = Source(topic="fraud-reports", partition=0, offsets=[0], timestamps_ms=[noon(date(2099, 1, 1))])
     engine.report([orjson.dumps(THREE[1])], ahead, received_at_ms=noon(date(2026, 10, 5)))
     assert shown(engine, date(2026, 10, 31)) == "WARNING"
+
+
+def test_what_is_overdue_is_told_with_its_days_and_with_the_duty_that_is_owed() -> None:
+    made = new_engine()
+    made.changelog.own(0)
+    record = {"acquirer_id": "acq-1", "merchant_id": "m-1", "country": "JP", "contracted_on": "2025-04-01"}
+    record |= {"tds": {"mode": "NONE"}, "checklist": {"version": "6.0", "attested_at": "2025-10-18T15:00:00Z"}}
+    made.merchant([b"acq-1/m-1"], [orjson.dumps(record)], source(1, topic="merchants"), received_at_ms=NOW_MS)
+    assert made.judge_merchants(0).alerts == [], "no clock yet"
+    shown(made, date(2026, 10, 20))
+    assert made.is_due(0) is False
+    outputs = made.judge_merchants(0)
+    contract, stale = alerts(outputs)
+    assert made.is_due(0), "rows await their flush"
+    assert outputs.tally.alerts == {("MERCHANT", "HIGH"): 1, ("MERCHANT", "MEDIUM"): 1}
+    for one in (contract, stale):
+        assert (one.type, one.entity, one.acquirer_id, one.merchant_id) == ("MERCHANT", "OVERDUE", "acq-1", "m-1")
+        assert (one.event_id, one.score, set(one.pan_hmac), one.standing) == (one.alert_id, 0, {"0"}, None)
+        assert one.compliance.owed == ["TDS", "TDS_CONTRACT"]
+    assert contract.overdue == OverdueRecord(
+        what="CONTRACTED_WITHOUT_TDS",
+        on=date(2026, 10, 20),
+        since=date(2025, 4, 1),
+        last=date(2025, 3, 31),
+        days=567,
+    )
+    assert stale.overdue == OverdueRecord(
+        what="ATTESTATION_STALE", on=date(2026, 10, 20), since=date(2025, 10, 19), last=date(2026, 10, 19), days=366
+    )
+    assert contract.alert_id != stale.alert_id
+    again = new_engine()
+    again.changelog.own(0)
+    again.merchant([b"acq-1/m-1"], [orjson.dumps(record)], source(1, topic="merchants"), received_at_ms=NOW_MS)
+    shown(again, date(2026, 10, 25))
+    (left,) = alerts(again.judge_merchants(0, frozenset({contract.alert_id})))
+    assert left.alert_id == stale.alert_id, "named by the attestation, whenever it is judged"

@@ -53,6 +53,7 @@ TESTS = {
     **dict.fromkeys((f"scoring/merchants/{name}.py" for name in ("checklist", "duties", "summaries")), _COMPLIANCE),
     "scoring/merchants/months": _MONTHS,
     "scoring/merchants/standing.py": _MONTHS,
+    "scoring/merchants/overdue.py": ["tests/merchants/test_overdue.py"],
     **dict.fromkeys((f"scoring/reference/{name}.py" for name in ("limits", "report_codes")), _MONTHS),
     **dict.fromkeys(("scoring/merchants/programmes", "scoring/issuers", "scoring/compliance"), _REPORT),
     "scoring/reference/monitoring.py": ["tests/reference/test_monitoring.py", *_REPORT],

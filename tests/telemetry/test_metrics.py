@@ -281,6 +281,7 @@ def test_versions_and_inventory_are_shown() -> None:
             profile_rows={"CARD": 5},
             profile_bytes=99,
             standings={"WARNING": 4},
+            overdue={"ATTESTATION_STALE": 7},
             evictions={"CLAIM": 3},
             incidents={"MERCHANT": 3},
         )
@@ -291,6 +292,7 @@ def test_versions_and_inventory_are_shown() -> None:
     assert value(of, "sekisho_profile_rows", entity="CARD") == 5
     assert value(of, "sekisho_profile_bytes") == 99
     assert value(of, "sekisho_merchants_by_standing", standing="WARNING") == 4
+    assert value(of, "sekisho_merchants_overdue", what="ATTESTATION_STALE") == 7
     assert value(of, "sekisho_merchant_rows_evicted_total", rows="CLAIM") == 3
     assert value(of, "sekisho_incidents_open", entity="MERCHANT") == 3
     assert set(of.versions) == {"code", "model", "features", "policy"}

@@ -11,7 +11,7 @@ import pytest
 from scoring.contract.alert import Alert
 from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
-from tests.brokers.load import committed, load, read
+from tests.brokers.load import committed, load, producer, read
 from tests.brokers.workers import terminate, worker_process
 from tests.bundles import small_bundle
 from tests.integration.state.test_profiles import END_S, MODULE, new_worker
@@ -20,6 +20,8 @@ from tests.merchants.months.test_standings import expected_of, heavy
 pytestmark = pytest.mark.kafka
 
 PARTITIONS = 2
+LATE = [f"late-{number}" for number in range(40)]
+"""Merchants of which there is no report: their contract is told of, and nothing else."""
 
 
 def earlier(report: dict[str, Any]) -> dict[str, Any]:
@@ -41,6 +43,19 @@ def fill(settings: WorkerSettings, begin: float, end: float) -> None:
         for number, part in enumerate(INPUTS)
     }
     asyncio.run(load(settings.broker, settings.topics.fraud_reports, values))
+
+
+def overdue_merchants(settings: WorkerSettings) -> None:
+    """Write records of merchants that were contracted after the date without 3-D Secure."""
+
+    async def write() -> None:
+        async with producer(settings.broker) as client:
+            for name in LATE:
+                record = {"acquirer_id": "acq-1", "merchant_id": name, "country": "JP", "contracted_on": "2025-04-01"}
+                value = orjson.dumps(record | {"tds": {"mode": "NONE"}})
+                await client.send_and_wait(settings.topics.merchants, value, key=f"acq-1/{name}".encode())
+
+    asyncio.run(write())
 
 
 def await_reports(settings: WorkerSettings, at_least: int, *workers: Any) -> None:
@@ -72,6 +87,7 @@ def test_no_kill_loses_an_alert_about_a_merchant_or_repeats_one(apache: Any) -> 
     settings = new_worker(apache, PARTITIONS)
     settings = msgspec.structs.replace(settings, consume=msgspec.structs.replace(settings.consume, batch_max_events=5))
     fill(settings, 0.0, 0.6)
+    overdue_merchants(settings)
     with worker_process(settings, module=MODULE) as worker:
         await_reports(settings, 5, worker)
         worker.kill()
@@ -79,12 +95,16 @@ def test_no_kill_loses_an_alert_about_a_merchant_or_repeats_one(apache: Any) -> 
         fill(settings, 0.6, 1.0)
         await_reports(settings, sum(map(len, INPUTS)), worker)
         deadline = time.monotonic() + END_S
-        while not all(status in entered(settings).get(name, ()) for name, status in EXPECTED.items()):
+        while not (
+            all(status in entered(settings).get(name, ()) for name, status in EXPECTED.items())
+            and {alert.merchant_id for alert in notices(settings) if alert.overdue is not None} == set(LATE)
+        ):
             assert time.monotonic() < deadline, (EXPECTED, entered(settings))
             assert worker.poll() is None
         assert terminate(worker) == 0
     found = notices(settings)
-    assert {alert.entity for alert in found} == {"STANDING"}
+    assert {alert.entity for alert in found} == {"STANDING", "OVERDUE"}
     assert len({alert.alert_id for alert in found}) == len(found)
+    assert sorted(alert.merchant_id for alert in found if alert.overdue is not None) == sorted(LATE)
     for name, statuses in entered(settings).items():
         assert statuses.count("ACTUALISED") <= 1, (name, statuses)

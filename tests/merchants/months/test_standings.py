@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from scoring.decide.standings import alert_id_of
+from scoring.decide.merchants import alert_id_of
 from scoring.merchants.months.calendar import month_of_day, name_of
 from scoring.merchants.standings import Notice
 from scoring.observer import Observer

@@ -11,7 +11,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka.fence import ProducerIdentity
 from streams.state.changelog_writer import FlushError
-from streams.state.published import standing_alerts_since
+from streams.state.published import merchant_alerts_since
 from tests.state.fakes import TOPICS, FakeBroker, FakeEmitter, FakeReader
 from tests.state.takeover.takeovers import Play, player
 from tests.state.takeover.test_assignment import Worker
@@ -80,10 +80,10 @@ def alert(name: str, **fields: Any) -> bytes:
 
 def test_only_alerts_about_merchants_behind_the_marker_are_known() -> None:
     broker, tp = FakeBroker(), TopicPartition(TOPICS.alerts, 0)
-    for value in (alert("a", entity="STANDING"), alert("b", entity="MERCHANT"), alert("c", entity="STANDING"), b"?"):
+    for value in (alert("a", entity="STANDING"), alert("b", entity="MERCHANT"), alert("c", entity="OVERDUE"), b"?"):
         broker.append(tp, b"case", value)
     for since, names in ((0, {"a", "c"}), (1, {"c"}), (3, set())):
-        assert asyncio.run(standing_alerts_since(FakeReader(broker), TOPICS, {0: since})) == names
+        assert asyncio.run(merchant_alerts_since(FakeReader(broker), TOPICS, {0: since})) == names
 
 
 def test_the_next_owner_knows_what_was_told_after_the_last_marker_though_no_input_is_left(
