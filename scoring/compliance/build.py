@@ -10,11 +10,13 @@ from scoring.compliance.figures import Figures, share
 from scoring.compliance.merchants import (
     by_coverage,
     by_gaps,
+    by_line,
     by_standing,
     checklist_line,
     contradictions,
     coverage_line,
     is_frequent,
+    line_line,
     month_names,
     pipeline_line,
     standing_of,
@@ -40,6 +42,7 @@ from scoring.contract.merchant import MerchantRecord
 from scoring.issuers.shares import IssuerCol, Met, issuer_view
 from scoring.merchants.programmes.tiers import Ratio
 from scoring.reference.compliance import checklist_items, checklist_measures, duties, guidelines
+from scoring.reference.goods import goods_categories, goods_classes, line_measures
 from scoring.reference.limits import limits, limits_from
 from scoring.reference.monitoring import monitoring_limits, programme_tiers
 from scoring.reference.report_codes import report_codes
@@ -86,6 +89,7 @@ def build(
         checklist_line(merchant, record, scope.as_of, is_frequent=is_frequent(standings[merchant], record, scope.as_of))
         for merchant, record in of.items()
     ]
+    along = [line_line(merchant, record, figures.mcc(merchant), scope.as_of) for merchant, record in of.items()]
     coverage = [coverage_line(merchant, record, figures, scope) for merchant, record in of.items()]
     lines = (pipeline_line(merchant, record, standings[merchant], figures, scope) for merchant, record in of.items())
     pipeline = [line for line in lines if line is not None]
@@ -99,6 +103,7 @@ def build(
         head=_head(scope, terms, read, code),
         summary=_summary(checklist, coverage, pipeline),
         checklist=tuple(sorted(checklist, key=by_gaps)),
+        line=tuple(sorted(along, key=by_line)),
         coverage=tuple(sorted(coverage, key=by_coverage)),
         pipeline=tuple(sorted(pipeline, key=by_standing)),
         vamp=tuple(vamp_month(figures, merchants, month, scope, terms) for month in last_two),
@@ -169,6 +174,9 @@ def made_with(day: date, code: str) -> Made:
             _version("duties", duties()),
             _version("checklist_items", checklist_items()),
             _version("checklist_measures", checklist_measures()),
+            _version("goods_classes", goods_classes()),
+            _version("goods_categories", goods_categories()),
+            _version("line_measures", line_measures()),
             _version("limits", limits()),
             _version("monitoring_limits", monitoring_limits()),
             _version("monitoring_tiers", programme_tiers()),

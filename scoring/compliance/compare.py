@@ -46,7 +46,7 @@ def compare(before: Report, after: Report) -> Changes:
 
 def _facts(report: Report) -> Iterator[tuple[Fact, str]]:
     """Give what two reports are compared by. A merchant without a record has no lines of a checklist."""
-    last = report.vamp[-1]
+    last, known = report.vamp[-1], {line.merchant_id for line in report.checklist if line.is_known}
     yield ("VAMP", "", "ratio_bps"), str(last.ratio.bps)
     yield ("VAMP", "", "tier"), str(last.tier.tier)
     for part in last.merchants:
@@ -68,6 +68,9 @@ def _facts(report: Report) -> Iterator[tuple[Fact, str]]:
             yield ("CHECKLIST", line.merchant_id, "gaps"), " ".join(line.gaps)
             yield ("CHECKLIST", line.merchant_id, "unknown"), " ".join(line.unknown)
             yield ("CHECKLIST", line.merchant_id, "owed"), " ".join(line.owed)
+    for along in report.line:
+        if along.merchant_id in known:
+            yield ("LINE", along.merchant_id, "covered"), str(along.covered)
     for used in report.coverage:
         if used.covered.bps is not None:
             yield ("TDS", used.merchant_id, "covered_bps"), str(used.covered.bps)

@@ -40,6 +40,10 @@ class Figures:
             values[column] += amount
         return MonthFigures(month=month, values=tuple(values))
 
+    def mcc(self, merchant_id: str) -> int:
+        """Return the category of a merchant by its payments, 0 where there is none."""
+        return self._traffic.mccs.get(self._numbers.get(merchant_id, -1), 0)
+
     def coverage(self, merchant_id: str, month: int) -> Sequence[int]:
         """Return a month of a merchant by CoverageCol."""
         sums = self._traffic.coverage.get(self._numbers.get(merchant_id, -1), month)

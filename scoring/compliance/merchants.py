@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from typing import Literal, get_args
 
 from scoring.compliance.columns import CoverageCol, DayCol
 from scoring.compliance.figures import Figures, bps_of, share
@@ -12,19 +13,22 @@ from scoring.compliance.report import (
     ContradictionLine,
     CoverageLine,
     ForecastLine,
+    LineLine,
     MonthOfFraud,
     PipelineLine,
 )
 from scoring.compliance.scope import RECENT_DAYS, Scope
 from scoring.contract.codes import CHECKLIST_ITEMS, FraudStatusCode, TdsModeCode
-from scoring.contract.merchant import MerchantRecord
+from scoring.contract.merchant import GoodsClass, MerchantRecord
 from scoring.merchants.checklist import declaration_of, measures_of_lists, rules_on, score_of, statuses_of
 from scoring.merchants.duties import due_on, owed
+from scoring.merchants.goods import bits_of, goods_of, high_risk_on
 from scoring.merchants.months.calendar import first_day, month_of_day, name_of
 from scoring.merchants.months.columns import MonthCol
 from scoring.merchants.standing import Act, History, Standing, act, advance, forecast, level_of, standing_rules
 from scoring.merchants.summaries import UNKNOWN
 from scoring.reference.compliance import checklist_items, checklist_measures, duties
+from scoring.reference.goods import LineMeasure, Phase, goods_categories, goods_classes, line_measures
 from scoring.reference.limits import ChecklistLimits, limits, limits_from
 from scoring.reference.monitoring import monitoring_limits
 from scoring.reference.table import TOKYO
@@ -108,6 +112,52 @@ def uses_tds(record: MerchantRecord | None, day: date) -> bool | None:
     if mode is TdsModeCode.NONE or (introduced is not None and introduced > day):
         return False
     return None if mode is None else True
+
+
+def line_line(merchant_id: str, record: MerchantRecord | None, mcc: int, day: date) -> LineLine:
+    """Lay out what a merchant sells and its measures along the line. `mcc`: of its payments, 0 where there is none."""
+    declared = () if record is None else record.goods_class
+    told = mcc if record is None or record.mcc is None else int(record.mcc)
+    goods = goods_of(bits_of(declared)) if declared else _goods_of_category(told, day)
+    by: Literal["RECORD", "CATEGORY"] | None = "RECORD" if declared else "CATEGORY" if told else None
+    in_place: dict[str, tuple[str, ...]] = {}
+    unknown = []
+    for phase in get_args(Phase):
+        states = {row.measure: _has(row, record, day) for row in line_measures().on(day).values() if row.phase == phase}
+        in_place[phase] = tuple(measure for measure, has in states.items() if has)
+        if not in_place[phase] and None in states.values():
+            unknown.append(phase)
+    return LineLine(
+        merchant_id=merchant_id,
+        goods=goods,
+        goods_by=by,
+        is_high_risk=None if by is None else bool(bits_of(goods) & high_risk_on(goods_classes(), day)),
+        pre=in_place["PRE"],
+        at=in_place["AT"],
+        post=in_place["POST"],
+        covered=sum(map(bool, in_place.values())),
+        unknown=tuple(unknown),
+    )
+
+
+def _goods_of_category(mcc: int, day: date) -> tuple[GoodsClass, ...]:
+    rows = goods_categories().on(day).values()
+    return goods_of(bits_of(row.goods for row in rows if int(row.first) <= mcc <= int(row.last)))
+
+
+def _has(row: LineMeasure, record: MerchantRecord | None, day: date) -> bool | None:
+    """Say whether a merchant has a measure; None where nobody told."""
+    if record is None:
+        return None
+    if row.told_by == "TDS":
+        uses, mode = uses_tds(record, day), mode_of(record)
+        return mode is not None and mode.name in row.modes if uses else uses
+    if row.told_by == "RECORD":
+        return None if record.line_measures is None else row.measure in map(str.upper, record.line_measures)
+    rules = rules_on(checklist_items(), checklist_measures(), day)
+    statuses = statuses_of(declaration_of(record.checklist, measures_of_lists()), rules)
+    status = {str(item): status for item, status in zip(CHECKLIST_ITEMS, statuses, strict=True)}[row.measure]
+    return None if status == "UNKNOWN" else status in ("IMPLEMENTED", "ALTERNATIVE")
 
 
 def coverage_line(merchant_id: str, record: MerchantRecord | None, figures: Figures, scope: Scope) -> CoverageLine:
@@ -249,6 +299,11 @@ def contradictions(
 def by_gaps(line: ChecklistLine) -> tuple[int, int, str]:
     """Order merchants by their gaps, then by what they owe."""
     return -len(line.gaps), -len(line.owed), line.merchant_id
+
+
+def by_line(line: LineLine) -> tuple[bool, int, str]:
+    """Order merchants: those of high-risk goods first, then by the phases that are covered."""
+    return line.is_high_risk is not True, line.covered, line.merchant_id
 
 
 def by_coverage(line: CoverageLine) -> tuple[int, int, str]:

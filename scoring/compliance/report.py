@@ -94,6 +94,25 @@ class ChecklistLine(Struct, frozen=True, kw_only=True):
     owed: tuple[str, ...]
 
 
+class LineLine(Struct, frozen=True, kw_only=True):
+    """What a merchant sells, and its measures along the line of a payment: before, at and after it.
+
+    `goods_by` says who tells the goods: the merchant's record, or its category. `is_high_risk` is null where neither
+    does. `covered`: phases with a measure in place, 0 to 3. `unknown`: phases of which nobody told enough; they are
+    not among the covered ones.
+    """
+
+    merchant_id: str
+    goods: tuple[str, ...]
+    goods_by: Literal["RECORD", "CATEGORY"] | None
+    is_high_risk: bool | None
+    pre: tuple[str, ...]
+    at: tuple[str, ...]
+    post: tuple[str, ...]
+    covered: int
+    unknown: tuple[str, ...]
+
+
 class CoverageLine(Struct, frozen=True, kw_only=True):
     """How much of what needed 3-D Secure had it, in the months of the report.
 
@@ -272,6 +291,7 @@ class Report(Struct, frozen=True, kw_only=True):
     head: Head
     summary: Summary
     checklist: tuple[ChecklistLine, ...]
+    line: tuple[LineLine, ...]
     coverage: tuple[CoverageLine, ...]
     pipeline: tuple[PipelineLine, ...]
     vamp: tuple[VampMonth, ...]

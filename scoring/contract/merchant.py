@@ -55,7 +55,9 @@ class MerchantRecord(Struct, frozen=True, kw_only=True, gc=False):
     """One merchant of one acquirer.
 
     `fraud_status_on`: the day on which the acquirer set `fraud_status`. With it, MONITORED says that further measures
-    are in place at a merchant of actualised fraud, and NORMAL releases it.
+    are in place at a merchant of actualised fraud, and NORMAL releases it. `line_measures`: measures at and after the
+    payment, by their names in `scoring/reference/line_measures.yaml`, in any case; names in no list are ignored. Null:
+    nobody told.
     """
 
     acquirer_id: AcquirerId
@@ -73,3 +75,4 @@ class MerchantRecord(Struct, frozen=True, kw_only=True, gc=False):
     guideline_version: ShortText | None = None
     updated_at: Timestamp | None = None
     fraud_status_on: date | None = None
+    line_measures: Annotated[list[ShortText], Meta(max_length=16)] | None = None

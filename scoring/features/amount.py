@@ -6,7 +6,7 @@ from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
 from scoring.features.arithmetic import DAY_MS, Inputs, Payment, flag
 from scoring.jit import plain
-from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC
+from scoring.merchants.goods import GROUP_OF_MCC, STEPS
 from scoring.merchants.store import MerchantCol
 from scoring.merchants.summaries import TOKYO_MS, UNKNOWN
 
@@ -15,6 +15,8 @@ _YEN = CURRENCIES["JPY"][0]
 _HOUR_MS = 3_600_000
 _THURSDAY = 3
 """Day of the week of 1970-01-01, from 0 for Monday."""
+
+_GOODS_FROM_MS, _HIGH_RISK, _GOODS_OF_MCC, _ = STEPS
 
 AMOUNT = Inputs()
 
@@ -60,5 +62,11 @@ def mcc_group(p: Payment) -> float:
 @AMOUNT.add("0/1", "goods")
 def goods_high_risk(p: Payment) -> float:
     """High-risk goods, by the merchant's own class, else by its category."""
+    step = 0
+    for k in range(len(_GOODS_FROM_MS)):
+        if p.event[_COL.EVENT_MS] >= _GOODS_FROM_MS[k]:
+            step = k + 1
     goods = p.merchant[_MERCHANT.GOODS]
-    return float(HIGH_RISK_MCC[p.event[_COL.MCC]]) if goods == UNKNOWN else float(goods)
+    if goods == UNKNOWN:
+        goods = _GOODS_OF_MCC[step, p.event[_COL.MCC]]
+    return flag(goods & _HIGH_RISK[step] != 0)

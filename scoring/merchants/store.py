@@ -17,7 +17,7 @@ from scoring.contract.codes import CHECKLIST_ITEMS, FraudStatusCode, ItemState, 
 from scoring.contract.merchant import Checklist, ItemStatus, MerchantRecord
 from scoring.decode import Name
 from scoring.merchants.checklist import declaration_of, measures_of_lists
-from scoring.merchants.goods import HIGH_RISK_MCC
+from scoring.merchants.goods import STEPS, bits_of
 from scoring.merchants.summaries import (
     FRAUD_STATUSES,
     UNKNOWN,
@@ -42,7 +42,7 @@ class MerchantCol(IntEnum):
     TDS_MODE = 0  # TdsModeCode
     TDS_INTRODUCED_MS = 1
     CONTRACTED_MS = 2
-    GOODS = 3  # 0 goods declared, none high-risk; 1 high-risk goods
+    GOODS = 3  # bits of `goods.CLASSES`
     FRAUD_STATUS = 4  # FraudStatusCode
     ATTESTED_MS = 5  # this and the two days above: midnight in Tokyo
     SELF_DECLARED = 6
@@ -64,8 +64,6 @@ _ITEM_STATE: dict[ItemStatus, int] = {
 _HANDLING = {"non_retention": 0, "pci_dss": 1, "unknown": UNKNOWN}
 _INTEGRATION = {"redirect": 0, "js_token": 1, "server_side": 2, "unknown": UNKNOWN}
 
-HIGH_RISK_GOODS = frozenset({"DIGITAL", "APPLIANCES", "E_MONEY", "TICKETS", "LODGING"})
-
 
 def _day_ms(day: date | None) -> int:
     return UNKNOWN if day is None else start_ms(day)
@@ -82,7 +80,7 @@ def _row_of(record: MerchantRecord) -> list[int]:
         row[MerchantCol.TDS_INTRODUCED_MS] = _day_ms(record.tds.introduced_on)
     row[MerchantCol.CONTRACTED_MS] = _day_ms(record.contracted_on)
     if record.goods_class:
-        row[MerchantCol.GOODS] = int(not HIGH_RISK_GOODS.isdisjoint(record.goods_class))
+        row[MerchantCol.GOODS] = bits_of(record.goods_class)
     if record.fraud_status is not None:
         row[MerchantCol.FRAUD_STATUS] = FRAUD_STATUSES.index(record.fraud_status)
     row[MerchantCol.HANDLING] = _HANDLING[record.card_data_handling]
@@ -247,7 +245,7 @@ class MerchantStore:
             attested_ms,
             self.table[rows, MerchantCol.TDS_INTRODUCED_MS],
             self.table[rows, MerchantCol.CONTRACTED_MS],
-            risky=HIGH_RISK_MCC[mcc].astype(np.bool_),
+            risky=STEPS.are_high_risk(mcc, event_ms),
             binding=binding,
         )
         return self._summaries.texts(self._kinds[rows], states, ages_of(event_ms, attested_ms))

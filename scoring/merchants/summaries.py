@@ -19,9 +19,11 @@ from scoring.contract.decision import AGE_DAYS_MAX, ComplianceSummary, MerchantS
 from scoring.contract.merchant import FraudStatus
 from scoring.merchants.checklist import ChecklistRules, Declaration, DeclaredItem, rules_on, score_of, statuses_of
 from scoring.merchants.duties import due_on, owed
+from scoring.merchants.goods import high_risk_on
 from scoring.merchants.months.calendar import name_of
 from scoring.merchants.standing import level_of, standing_rules
 from scoring.reference.compliance import checklist_items, checklist_measures, duties
+from scoring.reference.goods import goods_classes
 from scoring.reference.limits import ChecklistLimits, limits, limits_from
 from scoring.reference.table import start_ms
 
@@ -84,7 +86,7 @@ class Attributes(NamedTuple):
     has_attestation: bool = False
     self_declared: int = UNKNOWN
     tds_mode: int = UNKNOWN  # TdsModeCode
-    goods: int = UNKNOWN
+    goods: int = UNKNOWN  # bits of `goods.CLASSES`
     fraud_status: int = UNKNOWN  # FraudStatusCode
     declared: Declaration = (DeclaredItem(),) * len(CHECKLIST_ITEMS)
     standing: StandingEvidence | None = None
@@ -95,7 +97,7 @@ class Eras(NamedTuple):
 
     `changed_ms` int64[eras]: when the list in force changed last. `late_from_ms` int64[eras]: contracts made from this
     time on needed 3-D Secure. `stale_after_ms` int64[eras]: an older attestation is stale. `frequent_from`: fraud is
-    frequent from this status on (`FraudStatusCode`).
+    frequent from this status on (`FraudStatusCode`). `high_risk`: goods that are high-risk, bits of `goods.CLASSES`.
     """
 
     starts_ms: NDArray[np.int64]
@@ -105,6 +107,7 @@ class Eras(NamedTuple):
     late_from_ms: NDArray[np.int64]
     stale_after_ms: NDArray[np.int64]
     frequent_from: tuple[int, ...]
+    high_risk: tuple[int, ...]
 
 
 @cache
@@ -112,7 +115,7 @@ def eras() -> Eras:
     """Build the eras from the dated tables. They are read once."""
     items, measures, owing = checklist_items(), checklist_measures(), duties()
     after = {row.due_on + _DAY for row in owing if row.due_on is not None}
-    days = sorted(items.changes | measures.changes | owing.changes | limits().changes | after)
+    days = sorted(items.changes | measures.changes | owing.changes | limits().changes | goods_classes().changes | after)
     assert len(days) < 1 << _AGE - _ERA, "more eras than a state has room for"
     rules = (None, *(rules_on(items, measures, day) for day in days))
     checklists = [limits_from(limits(), "CHECKLIST", day, ChecklistLimits) for day in (days[0], *days)]
@@ -129,6 +132,7 @@ def eras() -> Eras:
         ),
         np.array([of.stale_over_days * DAY_MS for of in checklists], dtype=np.int64),
         tuple(int(level_of(of.frequent_months, of)) for of in standings),
+        tuple(high_risk_on(goods_classes(), day) for day in (days[0], *days)),
     )
 
 
@@ -218,7 +222,9 @@ def _encoded(attributes: Attributes, state: int) -> bytes:
         tds_mode=_name(TdsModeCode, attributes.tds_mode),
         gaps=list(gaps),
         stale=bool(state >> _STALE & 1) if attributes.has_attestation else None,
-        high_risk_goods=bool(state >> _RISKY & 1) if attributes.goods == UNKNOWN else attributes.goods == 1,
+        high_risk_goods=bool(state >> _RISKY & 1)
+        if attributes.goods == UNKNOWN
+        else attributes.goods & eras().high_risk[state >> _ERA] != 0,
         fraud_status=_name(FraudStatusCode, attributes.fraud_status),
         checklist_known=unknown < len(CHECKLIST_ITEMS) if attributes.has_checklist else None,
         unknown_items=unknown if attributes.has_checklist else None,

@@ -40,6 +40,7 @@ def _body(report: Report, changes: Changes | None) -> Iterator[str]:
         heading = (f"Changes since {changes.before}", f"{changes.before}からの変化")
         yield _section("changes", heading, note, table(sections.CHANGES, changes.lines, "changes.csv"))
     yield _section("checklist", *sections.OF_CHECKLIST, table(sections.CHECKLIST, report.checklist, "checklist.csv"))
+    yield _section("line", *sections.OF_LINE, table(sections.LINE, report.line, "line.csv"))
     yield _section("coverage", *sections.OF_COVERAGE, table(sections.COVERAGE, report.coverage, "coverage.csv"))
     pipeline = table([*sections.pipeline(report.head.months)], report.pipeline, "pipeline.csv")
     yield _section("pipeline", *sections.OF_PIPELINE, pipeline)

@@ -12,6 +12,7 @@ from scoring.compliance.report import (
     ForecastLine,
     Input,
     IssuerLine,
+    LineLine,
     MastercardLine,
     PipelineLine,
     ScamLine,
@@ -61,6 +62,26 @@ CHECKLIST: Final[Sequence[Column[ChecklistLine]]] = (
     Column(("Over a year", "1年超"), lambda line: answer(line.is_stale)),
     Column(("List changed since", "以後リスト改定"), lambda line: answer(line.is_outdated)),
     Column(("Self-declared", "自己申告"), lambda line: answer(line.is_self_declared)),
+)
+
+OF_LINE: Final[Heading] = (
+    ("Goods, and measures before, at and after the payment", "商材と、決済前・決済時・決済後の対策（線の考え方）"),
+    (
+        "High-risk goods by the list in force, as the merchant declares them, else by its category. Measures as "
+        "declared. Covered: phases with a measure in place. Unknown is not covered.",
+        "適用中の高リスク商材。加盟店の申告、なければ業種による。対策は申告内容。実施段階数は対策のある段階の数。"
+        "不明は実施に数えません。",
+    ),
+)
+LINE: Final[Sequence[Column[LineLine]]] = (
+    Column(_MERCHANT, lambda line: text(line.merchant_id)),
+    Column(("Goods", "商材"), lambda line: codes(line.goods)),
+    Column(("High-risk", "高リスク"), lambda line: answer(line.is_high_risk)),
+    Column(("Phases covered of 3", "実施段階数（3段階中）"), lambda line: number(line.covered), is_number=True),
+    Column(("Before", "決済前"), lambda line: codes(line.pre)),
+    Column(("At", "決済時"), lambda line: codes(line.at)),
+    Column(("After", "決済後"), lambda line: codes(line.post)),
+    Column(("Unknown", "不明"), lambda line: codes(line.unknown)),
 )
 
 OF_COVERAGE: Final[Heading] = (

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from scoring.reference.compliance import checklist_items
+from scoring.reference.goods import goods_classes, line_measures
 
 Words = tuple[str, str]
 """English and Japanese."""
@@ -42,16 +43,26 @@ CODES: Final[Mapping[str, Words]] = MappingProxyType(
         "TDS_AT_ONCE": ("3-D Secure at once", "3-Dセキュアの即時導入"),
         "TDS_CONTRACT": ("contract without 3-D Secure", "3-Dセキュアなしの契約"),
         "YES": ("yes", "あり"),
+        "OTHER": ("other", "その他"),
+        "PRE": ("before", "決済前"),
+        "AT": ("at", "決済時"),
+        "POST": ("after", "決済後"),
     }
 )
 """Codes of a report, where they read otherwise than they are written."""
 
 
 def code(name: str) -> Words:
-    """Give the words of a code; an item of the checklist is named by its text, anything else by itself."""
+    """Give the words of a code; an item of the checklist, goods and measures are named by their texts."""
     if name in CODES:
         return CODES[name]
     for row in checklist_items():
         if row.item == name:
             return f"{name} {row.text_en}", f"{name} {row.text_ja}"
+    for listed in goods_classes():
+        if listed.goods == name:
+            return listed.text_en, listed.text_ja
+    for measure in line_measures():
+        if measure.measure == name:
+            return measure.text_en, measure.text_ja
     return name, name

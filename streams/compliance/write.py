@@ -17,6 +17,7 @@ from scoring.compliance.report import (
     CoverageLine,
     EnumerationLine,
     IssuerLine,
+    LineLine,
     MastercardLine,
     PipelineLine,
     Report,
@@ -28,6 +29,7 @@ from streams.compliance.page import page
 
 SECTIONS: Final[dict[str, type[Struct]]] = {
     "checklist": ChecklistLine,
+    "line": LineLine,
     "coverage": CoverageLine,
     "pipeline": PipelineLine,
     "vamp": VampMonth,

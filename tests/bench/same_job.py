@@ -16,7 +16,7 @@ import orjson
 
 from scoring.contract.threeds_codes import agreements, exemption_words
 from scoring.features.payment import PAYMENT_FEATURES
-from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC
+from scoring.merchants.goods import GROUP_OF_MCC, STEPS
 
 STATUS = {"Y": 2, "A": 3, "N": 4, "U": 5, "R": 6, "I": 7, "C": 8, "D": 8, "S": 8}
 COMMON_ECI = {"05": 1, "06": 2, "07": 3}
@@ -31,6 +31,7 @@ TYPES = ("", "purchase", "cash", "account_verification", "refund", "reversal")
 DAY_S = 86_400
 MANDATE_S = 1_743_433_200
 NOTHING: dict[str, Any] = {}
+HIGH_RISK_MCC = STEPS.risky[-1].tolist()
 EXEMPTIONS = frozenset(word for word, meaning in exemption_words().items() if meaning)
 AGREEMENTS = frozenset((network, f"{eci:02d}", status) for network, eci, status in agreements() if eci >= 0)
 

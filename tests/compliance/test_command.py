@@ -20,7 +20,7 @@ from tests.compliance.test_topics import lines
 Run = Callable[..., tuple[int, str, str]]
 FILES = {
     *("report.json", "report.html", "checklist.csv", "coverage.csv", "pipeline.csv", "vamp.csv", "vamp_merchants.csv"),
-    *("enumeration.csv", "mastercard.csv", "scams.csv", "issuers.csv", "contradictions.csv"),
+    *("line.csv", "enumeration.csv", "mastercard.csv", "scams.csv", "issuers.csv", "contradictions.csv"),
 }
 
 

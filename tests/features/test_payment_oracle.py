@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.decode import DecodeLimits
 from scoring.features.payment import PAYMENT_FEATURES
-from scoring.merchants.goods import GROUP_OF_MCC, HIGH_RISK_MCC, MCC_GROUPS
+from scoring.merchants.goods import GROUP_OF_MCC, MCC_GROUPS, STEPS
 from tests.events import event, token
 from tests.examples import examples
 from tests.features import payment_oracle as oracle
@@ -60,7 +60,7 @@ def test_codes_are_numbered_as_the_contract_numbers_them() -> None:
 def test_every_category_is_in_its_group() -> None:
     groups = [oracle.group_of(code) for code in range(10_000)]
     assert [MCC_GROUPS[place] for place in GROUP_OF_MCC.tolist()] == groups
-    assert HIGH_RISK_MCC.tolist() == [int(group in oracle.HIGH_RISK) for group in groups]
+    assert STEPS.risky.tolist() == [[group in oracle.HIGH_RISK for group in groups]]
 
 
 def test_declared_goods_take_precedence_on_both_sides_of_each_edge_of_a_group() -> None:
