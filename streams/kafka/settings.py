@@ -22,6 +22,7 @@ class BrokerTraits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     session_timeout_s: Seconds  # Apache Kafka accepts 6 s to 30 min
     heartbeat_interval_s: Seconds
     fencing: bool = True  # False where InitProducerId with a transactional id is refused; tested at start
+    empty_is_end: bool = True  # False where a slow broker answers a fetch with nothing though it has records
 
     def __post_init__(self) -> None:
         if self.fencing and not self.idempotent_producer:
@@ -31,9 +32,15 @@ class BrokerTraits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 APACHE_KAFKA = BrokerTraits(
     name="apache-kafka", idempotent_producer=True, session_timeout_s=15.0, heartbeat_interval_s=3.0
 )
-# On this broker a group join waits for half the session timeout, so that is short.
+# On this broker a group join waits for half the session timeout, so that is short. It stops to read when
+# fetch.max.wait.ms is over, also before the first record.
 EMBEDDED = BrokerTraits(
-    name="embedded", idempotent_producer=False, session_timeout_s=6.0, heartbeat_interval_s=1.5, fencing=False
+    name="embedded",
+    idempotent_producer=False,
+    session_timeout_s=6.0,
+    heartbeat_interval_s=1.5,
+    fencing=False,
+    empty_is_end=False,
 )
 
 BROKER_TRAITS = {traits.name: traits for traits in (APACHE_KAFKA, EMBEDDED)}

@@ -19,7 +19,7 @@ from streams.kafka.errors import UnreadableError
 from streams.kafka.reading.log import RECORDS_MAX, LogReader
 from streams.kafka.reading.records import Record
 from streams.kafka.reading.rows import BATCH_MAX_BYTES, ROWS_MAX
-from streams.kafka.settings import Broker
+from streams.kafka.settings import EMBEDDED, Broker
 from streams.records.columns import RECORD_BYTES
 from streams.state.log.packing import pack
 from streams.state.settings import State
@@ -28,6 +28,7 @@ from tests.records.build import Row
 from tests.state.rows import pairs, rows_of
 
 TP = TopicPartition("card-profiles", 3)
+KAFKA, SLOW = Broker(), Broker(profile=EMBEDDED)
 
 Found = list[tuple[int, bytes, bytes | None, int]]
 
@@ -91,10 +92,15 @@ class FakeConsumer:
 
 
 def read(
-    begin: int, end: int, answers: list[tuple[bytes | Exception, int]], timeout_s: float = 20.0, **options: Any
+    begin: int,
+    end: int,
+    answers: list[tuple[bytes | Exception, int]],
+    timeout_s: float = 20.0,
+    broker: Broker = KAFKA,
+    **options: Any,
 ) -> Found:
     async def play() -> Found:
-        reader = LogReader(Broker(), client_id="test", isolation="read_committed", timeout_s=timeout_s, **options)
+        reader = LogReader(broker, client_id="test", isolation="read_committed", timeout_s=timeout_s, **options)
         reader._started = FakeConsumer(answers)
         found: Found = []
         async for rows in reader.read(TP, begin, end):
@@ -147,6 +153,19 @@ def test_every_piece_of_a_read_is_progress_and_an_empty_answer_is_none() -> None
 def test_a_read_ends_at_the_last_record_before_the_end() -> None:
     """As if compaction deleted the last records before the end."""
     assert read(0, 50, [(encode(0, [1], 9), 60), (b"", 60)]) == [record(1), record(9)]
+
+
+def test_an_empty_answer_of_the_embedded_broker_is_not_the_end() -> None:
+    """Under load it gives up before the first record: the end of its log is beyond, and there are records."""
+    first, second = (encode(0, [1], 9), 60), (encode(10, [11, 12], 49), 60)
+    answers: list[tuple[bytes | Exception, int]] = [(b"", 60), first, (b"", 60), (b"", 60), second]
+    assert read(0, 50, list(answers), broker=SLOW) == [record(offset) for offset in (1, 9, 11, 12, 49)]
+    assert read(0, 50, list(answers)) == [], "Apache Kafka would not answer like this"
+
+
+def test_a_read_that_the_embedded_broker_never_ends_is_an_error_and_not_short() -> None:
+    with pytest.raises(UnreadableError, match=r"card-profiles\[3\]: no data for 0\.05 s, although there are records"):
+        read(0, 50, [(encode(0, [1], 9), 60)] + [(b"", 60)] * 4, timeout_s=0.05, broker=SLOW)
 
 
 def test_a_read_continues_while_the_high_watermark_is_lower_than_before() -> None:

@@ -4,6 +4,9 @@ A reader has read everything once its position has reached the end offset. The o
 this, since compaction and transaction markers leave gaps. Nor does an empty poll, since a broker may be slow. The end
 that ListOffsets returns may be inside the last batch: the embedded broker returns the base offset of that batch plus
 one. So a partition that is not empty is also fetched from there: the answer contains the true end.
+
+An empty answer says that there are no more records, but not from the embedded broker (`BrokerTraits.empty_is_end`):
+under load it gives up before the first record.
 """
 
 import asyncio
@@ -126,12 +129,19 @@ def assigned(
 
 
 async def next_fetch(
-    consumer: aiokafka.AIOKafkaConsumer, tp: TopicPartition, state: Any, end: int, patience: Patience
+    consumer: aiokafka.AIOKafkaConsumer,
+    tp: TopicPartition,
+    state: Any,
+    end: int,
+    patience: Patience,
+    *,
+    empty_is_end: bool = True,
 ) -> Any:
     """Wait for the next non-empty fetch. None if the partition has no more records before `end`.
 
     It has none if an answer is empty although the broker's end offset is `end` or more. After a change of leader the
-    broker's end offset may be lower for a moment.
+    broker's end offset may be lower for a moment. Without `empty_is_end`, an empty answer says nothing: records are
+    awaited.
 
     Raises:
         UnreadableError: the broker refused, or the deadline has passed.
@@ -144,7 +154,7 @@ async def next_fetch(
             kind = type(fetched._error).__name__
             raise UnreadableError(f"{name_of(tp)} at {state.position}: {kind}") from fetched._error
         if state.timestamp is not None:
-            if end_of(consumer, state) >= end:
+            if empty_is_end and end_of(consumer, state) >= end:
                 return None
             state.timestamp = None
         waiter = consumer._fetcher._create_fetch_waiter()

@@ -78,6 +78,7 @@ class LogReader:
         self.progressed = progressed
         self._timeout_s = timeout_s
         self._is_reading = False
+        self._empty_is_end = broker.profile.empty_is_end
         self._started: aiokafka.AIOKafkaConsumer | None = None
         self._options: dict[str, Any] = {
             **client_options(broker),
@@ -255,7 +256,7 @@ class LogReader:
             with ends.assigned(consumer, {tp: begin}) as states:
                 position, state = begin, states[tp]
                 while position < end:
-                    fetched = await ends.next_fetch(consumer, tp, state, end, patience)
+                    fetched = await ends.next_fetch(consumer, tp, state, end, patience, empty_is_end=self._empty_is_end)
                     if fetched is None:
                         return
                     batches = batches_of(fetched, end)
