@@ -8,6 +8,9 @@ from msgspec import Meta, Struct
 Typology = Literal["T1", "T2", "T3", "T4", "T8", "T9", "T11"]
 TYPOLOGIES: tuple[Typology, ...] = ("T1", "T2", "T3", "T4", "T8", "T9", "T11")
 
+Script = Literal["FRAUD_FREQUENT", "REPLAYED_RESULTS"]
+"""Courses of events that are planned only, and never drawn: see `episodes.frequent` and `episodes.replay`."""
+
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 START_MS = 1_748_703_600_000
@@ -41,12 +44,16 @@ class EpisodeRates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Planned(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An episode with a planned begin: `at_ms` after the start of the stream; `severity` from 0 quiet to 1 loud."""
+    """An episode with a planned begin: `at_ms` after the start of the stream; `severity` from 0 quiet to 1 loud.
+
+    With a `script` it takes that course in place of a draw of its typology, whatever the severity.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=48)]
     typology: Typology
     at_ms: Annotated[int, Meta(ge=0, le=3650 * DAY_MS)]
     severity: _Share = 0.6
+    script: Script | None = None
 
 
 class SimulatorConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -123,6 +130,11 @@ _DEMO_PLAN: tuple[tuple[Typology, int, float, str], ...] = (
     ("T11", 18 * 60 + 50, 0.7, "threeds-abuse-evening"),
 )
 
+_DEMO_SCRIPTS: tuple[tuple[Typology, int, Script, str], ...] = (
+    ("T3", 60, "FRAUD_FREQUENT", "fraud-frequent-shop"),
+    ("T11", 13 * 60 + 10, "REPLAYED_RESULTS", "threeds-results-replayed"),
+)
+
 
 def demo(*, seed: int = 7, start_ms: int = START_MS, history_days: int = 3) -> SimulatorConfig:
     """Return a config of `history_days` ordinary days and then one day of 60,000 events with named episodes.
@@ -133,6 +145,10 @@ def demo(*, seed: int = 7, start_ms: int = START_MS, history_days: int = 3) -> S
     planned = tuple(
         Planned(name=name, typology=typology, severity=severity, at_ms=history_days * DAY_MS + minute * 60_000)
         for typology, minute, severity, name in _DEMO_PLAN
+    )
+    planned += tuple(
+        Planned(name=name, typology=typology, script=script, at_ms=history_days * DAY_MS + minute * 60_000)
+        for typology, minute, script, name in _DEMO_SCRIPTS
     )
     return SimulatorConfig(
         seed=seed,

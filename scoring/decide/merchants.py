@@ -21,7 +21,9 @@ from scoring.outputs import Outputs, Record, Tally
 from scoring.reference.table import start_ms
 
 TYPE: Final = "MERCHANT"
-ENTITIES: Final = frozenset({"STANDING", "OVERDUE"})
+STANDING: Final = "STANDING"
+OVERDUE: Final = "OVERDUE"
+ENTITIES: Final = frozenset({STANDING, OVERDUE})
 """What these alerts are about. Flushes write them, not batches of events."""
 
 NO_CARD: Final = "0" * 64
@@ -73,7 +75,7 @@ def standing_about(notice: Notice) -> About:
         becomes=None if cast is None or cast.becomes is None else FRAUD_STATUSES[cast.becomes],
     )
     severity = severity_of(notice)
-    return About("STANDING", alert_id_of(notice), severity, notice.key, notice.name, notice.day, "standing", evidence)
+    return About(STANDING, alert_id_of(notice), severity, notice.key, notice.name, notice.day, "standing", evidence)
 
 
 def overdue_about(notice: OverdueNotice) -> About:
@@ -86,7 +88,7 @@ def overdue_about(notice: OverdueNotice) -> About:
         last=notice.last,
         days=(notice.day - notice.since).days,
     )
-    return About("OVERDUE", alert_id_of(notice), severity, notice.key, notice.name, notice.day, "overdue", evidence)
+    return About(OVERDUE, alert_id_of(notice), severity, notice.key, notice.name, notice.day, "overdue", evidence)
 
 
 def merchant_alerts(
@@ -102,7 +104,7 @@ def merchant_alerts(
             continue
         row = merchants.rows([(b"", about.name[0], b"", about.name[1])])
         of_nothing, day_ms = np.zeros(1, dtype=np.int64), np.array([start_ms(about.day)], dtype=np.int64)
-        binding = merchants.in_japan[row] if about.entity == "OVERDUE" else of_nothing.astype(np.bool_)
+        binding = merchants.in_japan[row] if about.entity == OVERDUE else of_nothing.astype(np.bool_)
         compliance = merchants.summaries(row, day_ms, of_nothing, binding)[0]
         alerts.append(
             _encoded(

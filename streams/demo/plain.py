@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from streams.demo.incidents import counted
+from streams.demo.findings.incidents import counted
 from streams.demo.state import BANDS, State
 from streams.demo.view import clock, milliseconds
 
@@ -55,7 +55,8 @@ class Lines:
         self._alerts = seen
         for alert in list(self._state.alerts)[-fresh:] if fresh > 0 else ():
             yen = "" if alert.amount_jpy is None else f" {alert.amount_jpy:,} yen"
+            score = "" if alert.score is None else f", score {alert.score}"
             self._write(
-                f"    {clock(alert.at_ms)} {alert.severity} {alert.kind} at {alert.merchant_id}{yen}, "
-                f"score {alert.score}: {'; '.join(alert.reasons)}"
+                f"    {clock(alert.at_ms)} {alert.severity} {alert.kind} at {alert.merchant_id}{yen}{score}: "
+                f"{'; '.join(alert.reasons)}"
             )

@@ -13,7 +13,7 @@ from streams.config.load import load_settings
 from streams.config.settings import Settings
 from streams.demo.audit import Audit, audit
 from streams.demo.feed import Feed
-from streams.demo.incidents import Language
+from streams.demo.findings.incidents import Language
 from streams.demo.state import State
 from streams.demo.truth import Assessment, assess, read_truth
 from streams.demo.view import save_picture
@@ -185,4 +185,4 @@ def _worker(config: Path, directory: Path) -> AbstractContextManager[Child]:
 def _judge(truth: Path, state: State) -> Assessment:
     """Assess the events that were first sent in the live day."""
     live = (one for one in read_truth(truth) if state.is_live(one.event_id))
-    return assess(live, flagged=state.flagged, alerted=state.alerted, time_of=state.time_of)
+    return assess(live, flagged=state.flagged, alerted=state.alerted, time_of=state.time_of, replays=state.replays)

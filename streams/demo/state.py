@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.demo.incidents import Incident
+from streams.demo.findings.incidents import Incident
+from streams.demo.findings.standings import Merchant
 from streams.replay.ledger import Ledger
 from streams.replay.lines import Places
 from streams.replay.source import NOT_OURS
@@ -54,7 +55,7 @@ class Latency:
 class AlertLine:
     """An alert as shown. `reasons` are texts in the chosen language; `at_ms` is event time.
 
-    `incident`: id of the incident that it is about; all alerts of one are one line.
+    `about`: id of the incident or merchant that it is about; all alerts of one are one line, and count once.
     """
 
     event_id: str
@@ -63,9 +64,9 @@ class AlertLine:
     kind: str
     merchant_id: str
     amount_jpy: int | None
-    score: int
+    score: int | None
     reasons: tuple[str, ...]
-    incident: str | None = None
+    about: str | None = None
 
 
 class State:
@@ -89,6 +90,9 @@ class State:
         self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_SHOWN)
         self.lines = 0  # lines of alerts that were added or renewed
         self.incidents: dict[str, tuple[str, Incident]] = {}  # by id: merchant, and what its latest alert says
+        self.standings: dict[str, Merchant] = {}  # by acquirer and merchant
+        self.replays: dict[str, tuple[str, ...]] = {}  # by event id: rules of replayed results that the payment broke
+        self._told: set[str] = set()
         self.alerted: list[str] = []
         self.flagged: set[str] = set()
         self.reports = 0
@@ -113,20 +117,23 @@ class State:
         self.severities.clear()
         self.alerts.clear()
         self.incidents.clear()
+        self.standings.clear()
+        self.replays.clear()
+        self._told.clear()
 
-    def alert(self, line: AlertLine, incident: Incident | None = None) -> None:
-        """Show an alert. That of an incident takes the place of the earlier one, and counts once."""
-        earlier = next((known for known in self.alerts if incident and known.incident == incident.incident_id), None)
+    def alert(self, line: AlertLine) -> None:
+        """Show an alert. One about an incident or a merchant takes the place of the earlier one, and counts once."""
+        earlier = next((known for known in self.alerts if line.about and known.about == line.about), None)
         if earlier is not None:
             self.alerts.remove(earlier)
-        if incident is None or incident.incident_id not in self.incidents:
+        if line.about is None or line.about not in self._told:
             self.alerted.append(line.event_id)
             self.severities[line.severity] += 1
         elif earlier is not None:
             self.severities[earlier.severity] -= 1
             self.severities[line.severity] += 1
-        if incident is not None:
-            self.incidents[incident.incident_id] = (line.merchant_id, incident)
+        if line.about is not None:
+            self._told.add(line.about)
         self.alerts.append(line)
         self.lines += 1
 

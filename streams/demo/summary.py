@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from scoring.profile.row_plans import IDS
 from streams.demo.audit import Audit, Balance
-from streams.demo.incidents import told
+from streams.demo.findings import incidents, replays, standings
 from streams.demo.state import State
 from streams.demo.truth import Assessment, Catch, Episode
 from streams.demo.view import milliseconds
@@ -32,7 +32,11 @@ def describe(state: State, assessment: Assessment, audit: Audit, made: Sequence[
             "",
             *_by_episode(assessment),
             "",
-            *told(state.incidents),
+            *incidents.told(state.incidents),
+            "",
+            *standings.told(state.standings.values()),
+            "",
+            *replays.told(state.replays, assessment),
             "",
             *_flow(state, audit, made),
             "",

@@ -54,6 +54,7 @@ class Episode:
     first_ms: int | None = None
     flagged_ms: int | None = None
     before: int = 0  # its events ahead of the first flagged one
+    replays: int = 0  # its events that repeat a result of 3-D Secure, as the worker found
 
     @property
     def delay_ms(self) -> int | None:
@@ -115,10 +116,11 @@ def assess(
     flagged: Collection[str],
     alerted: Iterable[str],
     time_of: Callable[[str], int],
+    replays: Collection[str] = (),
 ) -> Assessment:
     """Assess the events of `truths`, in order. Flagged is every decision above ALLOW.
 
-    `flagged`: event ids. `alerted`: one event id per alert. Ids that are not in `truths` are ignored.
+    `flagged`, `replays`: event ids. `alerted`: one event id per alert. Ids that are not in `truths` are ignored.
     """
     result = Assessment()
     fraud_by_id: dict[str, bool] = {}
@@ -138,6 +140,7 @@ def assess(
         result.typologies.setdefault(typology, Catch()).add(truth.amount_jpy, caught=hit)
         episode = result.episodes.setdefault(truth.episode or "?", Episode(typology))
         _follow(episode, truth, time_of(truth.event_id), hit=hit)
+        episode.replays += truth.event_id in replays
     verdicts = [fraud_by_id[event_id] for event_id in alerted if event_id in fraud_by_id]
     result.alerts, result.alerts_fraud = len(verdicts), sum(verdicts)
     return result

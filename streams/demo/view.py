@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from streams.demo.incidents import counted
+from streams.demo.findings.incidents import counted
 from streams.demo.state import BANDS, SCORE_BINS, AlertLine, State
 
 TOKYO_MS = 9 * 3_600_000
@@ -158,7 +158,8 @@ def _cells(alert: AlertLine) -> tuple[str | Text, ...]:
     yen = "" if alert.amount_jpy is None else f"{alert.amount_jpy:,}"
     severity = Text(alert.severity, style=_SEVERITY_STYLE.get(alert.severity, ""))
     reasons = "; ".join(alert.reasons)
-    return (clock(alert.at_ms), severity, f"{alert.kind} {alert.merchant_id}", yen, str(alert.score), Text(reasons))
+    score = "" if alert.score is None else str(alert.score)
+    return (clock(alert.at_ms), severity, f"{alert.kind} {alert.merchant_id}", yen, score, Text(reasons))
 
 
 def _foot(state: State) -> RenderableType:

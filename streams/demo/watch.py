@@ -7,10 +7,23 @@ import aiokafka
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
-from scoring.decide.merchants import ENTITIES as MERCHANT_ENTITIES
-from streams.demo.incidents import Incident, Language
+from scoring.decide.merchants import OVERDUE, STANDING
+from streams.demo.findings.incidents import Incident, Language
+from streams.demo.findings.replays import broken_by, in_words
+from streams.demo.findings.standings import Merchant, Notice
 from streams.demo.state import SCORE_BINS, AlertLine, State
 from streams.kafka.settings import Topics
+
+
+class _Rule(msgspec.Struct, frozen=True, gc=False):
+    id: str
+
+
+class _ThreeDs(msgspec.Struct, frozen=True, gc=False):
+    broken_rules: list[_Rule] | None = None
+
+
+_NOTHING_BROKEN = _ThreeDs()
 
 
 class _Decision(msgspec.Struct, frozen=True, gc=False):
@@ -18,6 +31,7 @@ class _Decision(msgspec.Struct, frozen=True, gc=False):
     score: int
     probability: float
     band: str
+    tds: _ThreeDs = _NOTHING_BROKEN
 
 
 class _Reason(msgspec.Struct, frozen=True, gc=False):
@@ -34,8 +48,11 @@ class _Alert(msgspec.Struct, frozen=True, gc=False):
     amount_jpy: int | None
     last_seen_ms: int
     reasons: list[_Reason]
+    acquirer_id: str = ""
     type: str = ""
+    tds: _ThreeDs = _NOTHING_BROKEN
     incident: Incident | None = None
+    standing: Notice | None = None
 
 
 class _Letter(msgspec.Struct, frozen=True, gc=False):
@@ -81,6 +98,8 @@ class Watcher:
                 state.scores[decision.score * SCORE_BINS // 1000] += 1
                 if decision.band != "ALLOW":
                     state.flagged.add(decision.decision_id)
+                if decision.tds.broken_rules and (replays := _replays(decision.tds)):
+                    state.replays[decision.decision_id] = replays
                 if live_from is not None:
                     latencies.append(state.latency_ms(position, now_s))
         state.latency.add(latencies, now_s)
@@ -90,29 +109,60 @@ class Watcher:
         state = self._state
         for record in records:
             alert = _decode_alert(record.value)
-            if alert.type == "SYSTEM" or alert.entity in MERCHANT_ENTITIES:  # about no payment
+            if alert.type == "SYSTEM" or alert.entity == OVERDUE:  # about a field or a merchant's record
                 continue
-            if state.live_from is not None and not state.is_live(alert.event_id):
-                continue
-            incident = alert.incident
-            reasons = tuple(str(getattr(reason, self._language)) for reason in alert.reasons)
-            state.alert(
-                AlertLine(
-                    event_id=alert.event_id,
-                    at_ms=alert.last_seen_ms,
-                    severity=alert.severity,
-                    kind=alert.entity,
-                    merchant_id=alert.merchant_id,
-                    amount_jpy=alert.amount_jpy if incident is None else None,
-                    score=alert.score,
-                    reasons=reasons if incident is None else (incident.in_words(self._language),),
-                    incident=None if incident is None else incident.incident_id,
-                ),
-                incident,
+            if alert.standing is not None:
+                self._standing(alert, alert.standing)
+            elif state.live_from is None or state.is_live(alert.event_id):
+                state.alert(self._line(alert))
+
+    def _line(self, alert: _Alert) -> AlertLine:
+        """Describe an alert about a payment, or about an incident, which it remembers."""
+        incident = alert.incident
+        if incident is None:
+            replays = _replays(alert.tds)
+            reasons = [in_words(replays, self._language)] if replays else []
+            reasons += [str(getattr(reason, self._language)) for reason in alert.reasons]
+        else:
+            self._state.incidents[incident.incident_id] = (alert.merchant_id, incident)
+            reasons = [incident.in_words(self._language)]
+        return AlertLine(
+            event_id=alert.event_id,
+            at_ms=alert.last_seen_ms,
+            severity=alert.severity,
+            kind=alert.entity,
+            merchant_id=alert.merchant_id,
+            amount_jpy=alert.amount_jpy if incident is None else None,
+            score=alert.score,
+            reasons=tuple(reasons),
+            about=None if incident is None else incident.incident_id,
+        )
+
+    def _standing(self, alert: _Alert, notice: Notice) -> None:
+        """Show where a merchant stands, at the time of the demonstration: the alert is of a day."""
+        state, key = self._state, f"{STANDING}:{alert.acquirer_id}/{alert.merchant_id}"
+        merchant = state.standings.setdefault(key, Merchant(alert.merchant_id))
+        merchant.add(notice, alert.severity)
+        state.alert(
+            AlertLine(
+                event_id=alert.event_id,
+                at_ms=state.clock_ms,
+                severity=merchant.severity,
+                kind=alert.type,
+                merchant_id=alert.merchant_id,
+                amount_jpy=None,
+                score=None,
+                reasons=(merchant.in_words(self._language),),
+                about=key,
             )
+        )
 
     def _dead_letters(self, records: Sequence[ConsumerRecord]) -> None:
         for record in records:
             letter = _decode_letter(record.value)
             if letter.topic == self._topics.authorizations:
                 self._state.ledger.refused(letter.reason)
+
+
+def _replays(tds: _ThreeDs) -> tuple[str, ...]:
+    return broken_by(rule.id for rule in tds.broken_rules or ())

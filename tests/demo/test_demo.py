@@ -57,6 +57,10 @@ def test_the_balance_holds_and_fraud_is_found(tmp_path: Path, capsys: pytest.Cap
     flagged = re.search(r"flagged ([\d,]+) events, ([\d,]+) of them fraud", out)
     assert flagged is not None
     assert int(flagged[2].replace(",", "")) > 0
+    assert re.search(
+        r"Merchants where fraud became frequent: 1\n  at m\d+: frequent fraud, ACTUALISED: .* no 3-D Secure", out
+    )
+    assert "in threeds-results-replayed: 9 of 10 payments" in out
     assert (tmp_path / "demo.svg").read_text().startswith("<svg")
     assert set(children_of(os.getpid())) <= before
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from streams.demo.incidents import Incident, counted, told
+from streams.demo.findings.incidents import Incident, counted, told
 from streams.demo.plain import Lines
 from streams.demo.state import State
 from streams.demo.view import render
@@ -68,7 +68,7 @@ def test_all_alerts_of_an_incident_are_one_line_and_count_once(state: State) -> 
     )
     assert dict(state.severities) == {"MEDIUM": 0, "HIGH": 1, "CRITICAL": 1}
     assert state.alerted == ["a", "b"]
-    assert [(line.kind, line.incident) for line in state.alerts] == [("CARD", None), ("MERCHANT_BIN", "i-1")]
+    assert [(line.kind, line.about) for line in state.alerts] == [("CARD", None), ("MERCHANT_BIN", "i-1")]
     text = shown(state)
     assert "1 incident, 1,006 attempts" in text
     assert "1,006 attempts, about 985 cards of BIN 453201, 75% wrong card data, over after 31 min" in text
@@ -88,9 +88,9 @@ def test_an_incident_of_the_history_is_not_shown(state: State) -> None:
 
 def test_an_incident_that_no_longer_stands_in_the_list_comes_back_and_counts_once(state: State) -> None:
     read(state, [alert("a", OPENED), *[alert("b")] * 10])
-    assert not [line for line in state.alerts if line.incident]
+    assert not [line for line in state.alerts if line.about]
     read(state, [alert("a", CLOSED)])
-    assert state.alerts[-1].incident == "i-1"
+    assert state.alerts[-1].about == "i-1"
     assert (state.severities["HIGH"], len(state.alerted), state.lines) == (11, 11, 12)
 
 

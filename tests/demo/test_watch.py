@@ -1,4 +1,4 @@
-"""The watcher shows alerts about payments only."""
+"""The watcher leaves out alerts about fields of events."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +23,6 @@ def record(kind: str, entity: str) -> Any:
         ("TXN", "CARD", True),
         ("MERCHANT", "MERCHANT", True),
         ("SYSTEM", "FIELD", False),
-        ("MERCHANT", "STANDING", False),
         ("MERCHANT", "OVERDUE", False),
     ],
 )
