@@ -158,6 +158,8 @@ class Observer:
         self.overdue.attach_to(self.profiles.changelog)
         self.authentications = threeds.Authentications(self.profiles.partitions)
         self.profiles.changelog.attach(self.authentications)
+        self.shares = threeds.Shares(self.profiles.partitions)
+        self.profiles.changelog.attach(self.shares)
 
     def observe(
         self,
@@ -188,6 +190,7 @@ class Observer:
         seen = self.profiles.read_then_update(events, matrix, _PROFILE_FIRST, partition)
         taken = events.trusted_time & ~(seen.repeats | seen.answers)
         threeds.find_replays(self.profiles.changelog.proofs, ints, hashes, taken, self._threeds, partition, verdicts)
+        threeds.find_jumps(self.shares, ints, hashes, taken, self._threeds, partition, verdicts)
         claims: Mapping[str, int] = {}
         if self.settings.has_results:
             auths, grace_s = self.authentications, self.settings.threeds.result_grace_s

@@ -159,6 +159,10 @@ EVIDENCE_FIELDS: Final[dict[str, EvidenceField]] = {
     "failed_challenges": _counted(threeds.FAILURES),
     "unmatched": _counted(threeds.UNMATCHED),
     "unmatched_since_ms": _counted(threeds.UNMATCHED_MS),
+    "day_authentications": _counted(threeds.DAY_N),
+    "day_attempted_or_unavailable": _counted(threeds.DAY_FEW),
+    "base_authentications": _counted(threeds.BASE_N),
+    "base_attempted_or_unavailable": _counted(threeds.BASE_FEW, less=1),
 }
 """Every field that the evidence of a row of `threeds_rules.yaml` may name, except `reason_group`, which that file
 defines.

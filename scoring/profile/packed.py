@@ -24,6 +24,7 @@ AUTHENTICATION: Final = 252  # results of 3-D Secure, and claims: `threeds.authe
 INCIDENT: Final = 251  # the part of an incident that a partition saw: `incidents`
 CLAIM: Final = 250  # what was reported of an event: `merchants.months`
 STANDING: Final = 249  # where a merchant stands: `merchants.standings`
+SHARE: Final = 248  # authentications of a merchant by day, and those of A or U: `threeds.shares`
 OVERDUE: Final = 247  # what was told of a merchant's record: `merchants.overdue`
 
 SIGHTING_WORDS: Final = 2

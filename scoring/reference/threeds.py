@@ -177,6 +177,10 @@ class EntryMode(DatedRow, frozen=True, kw_only=True):
     card: Literal["PRESENT", "NOT_PRESENT"]
 
 
+LIMITS_OF: Final = {"TDS21": ("payments_min", "base_days", "factor", "sigmas"), "TDS23": ("failures", "within_s")}
+"""Limits that a row of `threeds_rules.yaml` has, by rule."""
+
+
 class Rule(DatedRow, frozen=True, kw_only=True):
     """`threeds_rules.yaml`: a rule of consistency."""
 
@@ -192,10 +196,15 @@ class Rule(DatedRow, frozen=True, kw_only=True):
     evidence: Annotated[tuple[ShortText, ...], Meta(max_length=12)] = ()
     failures: Annotated[int, Meta(ge=1, le=8)] | None = None
     within_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
+    payments_min: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    base_days: Annotated[int, Meta(ge=1, le=7)] | None = None
+    factor: Annotated[float, Meta(ge=1, le=1_000)] | None = None
+    sigmas: Annotated[float, Meta(ge=0, le=1_000)] | None = None
 
     def __post_init__(self) -> None:
-        if {self.failures is None, self.within_s is None} != {self.id != "TDS23"}:
-            raise ValueError("write failures and within_s in rows of TDS23, and in no other")
+        for rule, names in LIMITS_OF.items():
+            if {getattr(self, name) is None for name in names} != {self.id != rule}:
+                raise ValueError(f"write {' and '.join(names)} in rows of {rule}, and in no other")
 
 
 def _refuse_end(row: DatedRow) -> None:

@@ -23,13 +23,21 @@ What a decision says of 3-D Secure (`tds`), and from which tables it is judged.
 * `broken_rules` are the rules below that the event breaks, each with its reason code, severity and evidence. What an
   event does not say breaks no rule. The rules do not change the score: the model's own inputs do.
 
-A rule that is not active never breaks: it needs what this release does not keep.
+All 23 rules are judged. A rule that is not active never breaks.
 
 TDS08, TDS09 and TDS10 compare a payment with the first use of its cryptogram or dsTransID in the last 90 days. Uses are
 rows of `shared-profiles`, by partition: a restart finds them again, and other workers read them with their next poll.
 The last 1,048,576 uses of all partitions together are remembered. Refunds and reversals are not compared. A dsTransID
 that the merchant initiates or that comes by 3RI refers to the first payment by right. Cards are compared within one
 acquirer only: their keys differ between acquirers.
+
+TDS21 counts the authentications of a merchant by day in Tokyo: payments of the cardholder that have a transStatus, and
+those of A or U among them. A payment of A or U breaks the rule if the share of its day so far, itself included, is more
+than twice that of the seven days before, or more than three standard deviations above it, and the day and the days
+before it have at least 50 authentications each. The standard deviation is that of a share of as many payments, or that
+of the daily shares of the seven days if it is greater. Payments of another status do not carry the rule: the share is
+the merchant's, and they did not raise it. Counts are rows of `shared-profiles` (kind 248) by partition, and are added
+up. 131,072 rows are remembered, one for each merchant and partition; merchants seen longest ago are forgotten first.
 
 ## Results of 3-D Secure
 
@@ -97,7 +105,7 @@ CONDITIONS: Final = {
     "TDS18": "3RI by the cardholder, or app or browser by the merchant",
     "TDS19": "N, U or R without transStatusReason",
     "TDS20": "3-D Secure was due on a purchase, and none took place",
-    "TDS21": "The merchant's share of A or U jumped",
+    "TDS21": "A or U, and the merchant's share of these jumped: twice that of the seven days before, or 3 deviations",
     "TDS22": "The card was present, and the payment is e-commerce or was authenticated online",
     "TDS23": "Three failed challenges of the card in 10 minutes, then Y: one-time passwords are relayed",
 }

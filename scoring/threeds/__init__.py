@@ -2,8 +2,12 @@
 
 from scoring.threeds.authentications import Authentications, Settled
 from scoring.threeds.columns import (
+    BASE_FEW,
+    BASE_N,
     BROKEN,
     CODE,
+    DAY_FEW,
+    DAY_N,
     DIFFERENCES,
     DIFFERS,
     ECI,
@@ -29,12 +33,17 @@ from scoring.threeds.columns import (
 )
 from scoring.threeds.replays import find_replays
 from scoring.threeds.results import find_results, run_results, take_results
+from scoring.threeds.shares import Shares, find_jumps, run_jumps
 from scoring.threeds.tables import Tables, tables_of
 from scoring.threeds.verdict import normalise
 
 __all__ = [
+    "BASE_FEW",
+    "BASE_N",
     "BROKEN",
     "CODE",
+    "DAY_FEW",
+    "DAY_N",
     "DIFFERENCES",
     "DIFFERS",
     "ECI",
@@ -58,11 +67,14 @@ __all__ = [
     "VERDICT_COLUMNS",
     "Authentications",
     "Settled",
+    "Shares",
     "Tables",
     "decoded",
+    "find_jumps",
     "find_replays",
     "find_results",
     "normalise",
+    "run_jumps",
     "run_results",
     "tables_of",
     "take_results",

@@ -20,7 +20,10 @@ FAILURES, UNMATCHED, UNMATCHED_MS = 16, 17, 18
 time of the first of them. 0 where the rule of each is not broken."""
 RESULT_AMOUNT, RESULT_EXPONENT = 19, 20
 """What the result says was authenticated, plus one; 0 where TDS14 is not broken by it."""
-VERDICT_COLUMNS: Final = 21
+DAY_N, DAY_FEW, BASE_N, BASE_FEW = 21, 22, 23, 24
+"""Authentications of the merchant on the day, and those of A or U among them; authentications of its base, and those of
+A or U among them plus one. 0 where TDS21 is not broken."""
+VERDICT_COLUMNS: Final = 25
 DIFFERENCES: Final = ("card", "merchant", "currency")
 _SHOWN: Final = (
     (RESULT, 4),

@@ -75,6 +75,8 @@ challengeCancel of a failed challenge.
 """
 FAILED_CHALLENGES, WITHIN_S = 1, 2
 """Places of the limits of TDS23 in ACTIVE."""
+PAYMENTS_MIN, BASE_DAYS, FACTOR, SIGMAS = 3, 4, 5, 6
+"""Those of TDS21; FACTOR and SIGMAS in thousandths."""
 
 
 class Tables(NamedTuple):
@@ -189,6 +191,10 @@ def _lists(made: ThreeDsReference, day: date) -> NDArray[np.int64]:
     for rule in rules:
         if rule.failures is not None and rule.within_s is not None:
             table[ACTIVE, [FAILED_CHALLENGES, WITHIN_S]] = rule.failures, rule.within_s
+        if rule.payments_min is not None and rule.base_days is not None:
+            table[ACTIVE, [PAYMENTS_MIN, BASE_DAYS]] = rule.payments_min, rule.base_days
+        if rule.factor is not None and rule.sigmas is not None:
+            table[ACTIVE, [FACTOR, SIGMAS]] = round(1_000 * rule.factor), round(1_000 * rule.sigmas)
     for (_, code), value in made.values.on(day).items():
         if value.abandoned:
             table[ABANDONED, int(str(code))] = 1

@@ -94,10 +94,11 @@ def run_features() -> None:
 
 
 def run_results() -> None:
-    """Compare no payments with results of 3-D Secure."""
+    """Compare no payments with results of 3-D Secure, and count none for their merchants."""
     ints, hashes = np.empty((0, len(Col)), np.int64), np.empty((0, KEYS), np.uint64)
-    verdicts = np.empty((0, threeds.VERDICT_COLUMNS), np.int64)
-    threeds.run_results(ints, hashes, threeds.tables_of(reference()), verdicts)
+    verdicts, tables = np.empty((0, threeds.VERDICT_COLUMNS), np.int64), threeds.tables_of(reference())
+    threeds.run_results(ints, hashes, tables, verdicts)
+    threeds.run_jumps(ints, hashes, tables, verdicts)
 
 
 def run_records() -> None:

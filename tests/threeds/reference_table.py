@@ -121,7 +121,7 @@ TDS17 VALUE_OF_ANOTHER_VERSION LOW - - yes -
 TDS18 CHANNEL_INITIATOR_DISAGREE LOW - - yes -
 TDS19 STATUS_WITHOUT_REASON LOW - - yes -
 TDS20 DUE_AND_ABSENT MEDIUM HIGH - yes -
-TDS21 SHARE_JUMP MEDIUM - - no -
+TDS21 SHARE_JUMP MEDIUM - - yes -
 TDS22 CARD_PRESENCE_DISAGREE MEDIUM - - yes -
 TDS23 OTP_RELAY HIGH - - yes payments without the feed of results
 """
@@ -145,12 +145,13 @@ EVIDENCE: Final = {
     "TDS18": "device_channel initiator",
     "TDS19": "trans_status",
     "TDS20": "expected_reason fraud_status",
+    "TDS21": "day_authentications day_attempted_or_unavailable base_authentications base_attempted_or_unavailable",
     "TDS22": "entry_mode channel eci trans_status",
     "TDS23": "failed_challenges",
 }
 ABANDONED: Final = (1, 3, 4, 8)
-LIMITS: Final = {"TDS23": (3, 600)}
-"""Failed challenges, and in how many seconds."""
+LIMITS: Final = {"TDS21": (None, None, 50, 7, 2.0, 3.0), "TDS23": (3, 600, None, None, None, None)}
+"""Failed challenges, and in how many seconds; least authentications, days of the base, its multiple, deviations."""
 EIGHT: Final = (*SEVEN, "other")
 UNVERIFIED: Final = (
     *(("eci", network, "07") for network in SIX),
@@ -208,7 +209,7 @@ def expected() -> frozenset[Line]:
         rule, code, severity, raised, lowered, active, partly = line.split(maxsplit=6)
         evidence = tuple(EVIDENCE.get(rule, "").split())
         higher, lower = none_of_dash(raised), none_of_dash(lowered)
-        stated = (higher, lower, active == "yes", none_of_dash(partly), evidence, *LIMITS.get(rule, (None, None)))
+        stated = (higher, lower, active == "yes", none_of_dash(partly), evidence, *LIMITS.get(rule, (None,) * 6))
         lines |= {("rules", rule, code, severity, *stated)}
     lines |= {("mandates", "PAYMENT", "JP"), ("from", "mandates", "PAYMENT", "JP", "2025-04-01")}
     lines |= {("mandates", "STORED_CARD_PROOF", None), ("from", "mandates", "STORED_CARD_PROOF", None, "2025-04-01")}

@@ -2,8 +2,8 @@
 
 No share is zero: otherwise a model would learn that only fraud breaks the rule. Rules that a genuine payment cannot
 break have no lapse: the directory servers refuse a retired message version (TDS16). Rules that no feature shows have
-none either, those over several payments (TDS08 to TDS10), nor those that are not judged yet: TDS21, and those over the
-results of 3-D Secure (TDS12, TDS23).
+none either: those over several payments (TDS08 to TDS10, TDS21), and those over the results of 3-D Secure (TDS12,
+TDS23).
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Final, TypeAlias
 from zlib import crc32
 
@@ -21,6 +22,8 @@ from scoring.profile.packed import (
 
 Row: TypeAlias = np.void
 """A row of a table: a view, so what is written to it is in the table."""
+
+NO_ROW: Final = -1
 
 _ROOM_MIN: Final = 64
 _EVICTED_SHARE: Final = 64
@@ -87,6 +90,11 @@ class RowTable:
         """Return the number of a row; None where there is none."""
         return self._index.get((partition, key))
 
+    def find_all(self, partition: int, keys: Sequence[int]) -> NDArray[np.int64]:
+        """Return the numbers of the rows of n keys, int64[n]; NO_ROW where there is none."""
+        found = map(self._index.get, zip(repeat(partition), keys, strict=False), repeat(NO_ROW))
+        return np.fromiter(found, dtype=np.int64, count=len(keys))
+
     def make(self, partition: int, key: int) -> int:
         """Return the number of a row, a new and empty one if need be."""
         found = self._index.get((partition, key))
@@ -122,6 +130,11 @@ class RowTable:
         if not self.data[row]["dirty"]:
             self.data[row]["dirty"] = 1
             self._dirty.setdefault(int(self.data[row]["home"]) - 1, {})[row] = None
+
+    def mark_all(self, rows: NDArray[np.int64]) -> None:
+        """Note that rows changed, int64[n], each as often as it stands there."""
+        for row in set(rows[self.data["dirty"][rows] == 0].tolist()):
+            self.mark(row)
 
     def remove(self, row: int) -> None:
         """Drop a row, with a tombstone if its partition is flushed from here."""
