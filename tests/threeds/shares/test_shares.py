@@ -143,6 +143,8 @@ STEADY: Final = ((50, 5),) * 7
         (((400, 80), (400, 160), (400, 160)), False),  # its days differ by as much
         (((400, 80), (400, 160), (400, 181)), False),
         (((100, 10), (100, 30), (400, 161)), True),  # more than twice
+        (((1_000, 300), (1_000, 500), (1_000, 699)), False),  # 3 deviations of its days are 300 of 1,000
+        (((1_000, 300), (1_000, 500), (1_000, 701)), True),
         (((50, 0), (50, 2)), False),  # a base of none counts as one with one
         (((50, 0), (50, 3)), True),
         (((60, 60), (60, 60)), False),
@@ -231,8 +233,8 @@ def test_what_other_workers_counted_is_added_and_not_written_again() -> None:
 
 def test_a_day_that_is_behind_the_days_of_its_row_is_not_counted() -> None:
     engine = new(1)
-    newest = payment("newest", BEGIN + DAYS * DAY, "Y")
-    score(engine, [orjson.dumps(newest), *(orjson.dumps(made) for made in days_of((50, 5)))])
+    first, newest = payment("first", BEGIN, "Y"), payment("newest", BEGIN + DAYS * DAY, "Y")
+    score(engine, [orjson.dumps(made) for made in (first, newest, *days_of((50, 5)))])
     shares = engine.observer.shares
     row = shares.data[shares.rows()[0]]
     assert row["counts"].tolist().count([1, 0]) == 1
