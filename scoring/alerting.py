@@ -19,6 +19,7 @@ from scoring.incidents.registry import Step, Taken
 from scoring.merchants.store import MerchantCol, MerchantStore
 from scoring.observer import Observed
 from scoring.outputs import Emitted, Record, Tally
+from scoring.policy import PolicyTable
 from scoring.policy.policy import AlertRules
 from scoring.profile.packed import SideRows
 from scoring.refused import kinds_of
@@ -30,8 +31,9 @@ _CREDMASTER_COLUMN: Final = MerchantCol.ITEM_FIRST + CHECKLIST_ITEMS.index(_CRED
 class Alerting:
     """Decide which alerts a batch raises, and encode them. An attempt of an incident raises none of its own."""
 
-    def __init__(self, rules: AlertRules, encoder: DecisionEncoder) -> None:
+    def __init__(self, rules: AlertRules, encoder: DecisionEncoder, table: PolicyTable) -> None:
         self._rules = rules
+        self._table = table
         self._encoder = encoder
         self._desk = AlertDesk(rules)
         self._leaks = LeakDesk(rules)
@@ -95,6 +97,10 @@ class Alerting:
             return []
         if is_of_incident:
             tally.alerts_suppressed += 1
+            return []
+        main = reasons[0].id if reasons else ""
+        if self._table.is_suppressed(decoded.ints[row], decoded.hashes[row], _case_ms(decided, row), band, main):
+            tally.alerts_suppressed_by_policy += 1
             return []
         event = decoded.event(row)
         subject = subject_of(event, reasons)

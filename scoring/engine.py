@@ -42,7 +42,7 @@ from scoring.outputs import (
     Tally,
 )
 from scoring.policy import Policy, PolicyTable
-from scoring.policy.reasons import Reasons
+from scoring.policy.reasons import Reasons, of_limit
 from scoring.profile import Changelog
 from scoring.reference.threeds import reference
 from scoring.refused import dead_letters_of, kinds_of, reasons_of, runs_of, unburied
@@ -79,10 +79,10 @@ class Engine:
             code=code_version,
             reference=reference().identity,
         )
-        self._table = PolicyTable(policy)
+        self._table = PolicyTable(policy, settings.decode.joined)
         self._reasons = Reasons(FEATURES)
         self._encoder = DecisionEncoder(self.versions, policy.actions)
-        self._alerting = Alerting(policy.alerts, self._encoder)
+        self._alerting = Alerting(policy.alerts, self._encoder, self._table)
         self.changelog.attach(self._alerting.incident_rows)
         self._threeds = ThreeDsEncoder(reference(), settings.threeds)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
@@ -266,11 +266,14 @@ class Engine:
         self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_], partition: int
     ) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)
-        bands = self._table.bands(observed.decoded.names, observed.decoded.ints[:, Col.MCC], scores)
+        decoded = observed.decoded
+        bands, limited = self._table.judge(decoded.ints, decoded.hashes, observed.trusted_ms, scores)
         reasons: dict[int, list[Reason]] = {}
         for row in np.flatnonzero((bands > 0) & ~observed.passed_over).tolist() if np.count_nonzero(bands) else ():
             self.bundle.trees.contributions(observed.matrix[row], self._contributions)
             reasons[row] = self._reasons.top(self._contributions, observed.matrix[row])
+            if row in limited:
+                reasons[row] = of_limit(reasons[row])
         incidents = self._alerting.incidents.take(observed, bands, partition)
         return _Judged(probabilities, scores, bands, reasons, silent, incidents)
 

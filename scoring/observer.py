@@ -92,6 +92,12 @@ class Observed:
         """The events that are not decided: bool[n]."""
         return self.repeats | self.answers
 
+    @property
+    def trusted_ms(self) -> NDArray[np.int64]:
+        """Time of each event, or that of its record where the event's is not trusted, at least 0: int64[n]."""
+        event_ms, late = self.decoded.ints[:, Col.EVENT_MS], self.clocks >= Clock.LATE
+        return np.where(late, np.maximum(self.record_ms, 0), event_ms) if np.count_nonzero(late) else event_ms
+
 
 class Learnt(NamedTuple):
     """A batch of outcomes: decoded, and the result of each accepted one, int8[n] of `OutcomeResult`."""

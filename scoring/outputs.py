@@ -103,6 +103,7 @@ class Tally:
     bands: dict[str, int] = field(default_factory=dict)
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)
     alerts_suppressed: int = 0
+    alerts_suppressed_by_policy: int = 0
     incidents: dict[tuple[str, str], int] = field(default_factory=dict)  # alerts of incidents, by (entity, state)
     incident_attempts: int = 0  # attempts that belong to an incident
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason

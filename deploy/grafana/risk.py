@@ -30,9 +30,13 @@ DECISIONS = Row(
         ),
         Panel(
             title="Alerts raised",
-            description="Published alerts per second, by type and severity.",
+            description="Published alerts per second, by type and severity. Held back: by a suppression of the policy, "
+            "so they are not among the published.",
             unit="ops",
-            queries=(Query(f"sum by (type, severity) ({rate('sekisho_alerts_total')})", "{{type}} {{severity}}"),),
+            queries=(
+                Query(f"sum by (type, severity) ({rate('sekisho_alerts_total')})", "{{type}} {{severity}}"),
+                Query(f"sum ({rate('sekisho_alerts_suppressed_by_policy_total')})", "held back"),
+            ),
             stacked="normal",
         ),
         Panel(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scoring.contract.alert import Enumeration
 from scoring.contract.authorization import Authorization
-from scoring.contract.codes import Band, ChannelCode, Clock, Kind, NetworkCode, OutcomeResult, PhaseCode
+from scoring.contract.codes import Band, ChannelCode, Kind, NetworkCode, OutcomeResult, PhaseCode
 from scoring.contract.decision import Reason
 from scoring.contract.faults import FAULTS
 from scoring.contract.types import EventId, ShortText
@@ -61,7 +61,7 @@ class IncidentDesk:
             return NOTHING
         decoded = observed.decoded
         ints, hashes = decoded.ints, decoded.hashes
-        at_ms, merchants = _at_ms(ints, observed.clocks, observed.record_ms), hashes[:, MERCHANT_KEY]
+        at_ms, merchants = observed.trusted_ms, hashes[:, MERCHANT_KEY]
         if not self.registry.rows(merchants, at_ms, openings, partition):
             return NOTHING  # most batches: what follows costs more than half a microsecond an event
         passed_over = observed.passed_over
@@ -209,9 +209,3 @@ def _told(step: Step, alert: dict[str, object]) -> dict[str, object]:
             "contradicts": known["contradicts"],
         },
     }
-
-
-def _at_ms(ints: NDArray[np.int64], clocks: NDArray[np.int8], record_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the time of each event, or that of its record if the event's is not trusted."""
-    event_ms, late = ints[:, Col.EVENT_MS], clocks >= Clock.LATE
-    return np.where(late, np.maximum(record_ms, 0), event_ms) if np.count_nonzero(late) else event_ms

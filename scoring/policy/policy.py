@@ -1,71 +1,43 @@
-"""The policy: thresholds by scope, and the action of each band.
+"""The policy: thresholds by scope, limits, overrides and suppressions, and the action of each band.
 
-Precedence is merchant, then merchant category, then acquirer, then global. Only the narrowest scope that names an event
-is used, so one place explains each decision.
+Precedence is merchant, then merchant category, group of goods, acquirer, global; of a category or a group, the entry
+with the acquirer goes first. Only the narrowest scope that names an event at its time is used, so one place explains
+each decision. An override goes before the standing entry of its own scope.
 """
 
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from scoring.contract.types import AcquirerId, Mcc, MerchantId, ShortText, Text
-
-Threshold = Annotated[int, Meta(ge=1, le=1000)]
-"""A score from 0 to 999 reaches a band at or above its threshold; 1000 switches the band off."""
+from scoring.contract.types import ShortText
+from scoring.policy.reasons import REASON_IDS
+from scoring.policy.scopes import (
+    AcquirerScope,
+    Given,
+    GoodsScope,
+    Limit,
+    MccScope,
+    MerchantScope,
+    Override,
+    Suppression,
+    Thresholds,
+    field_names,
+    refuse_overlaps,
+)
 
 ScopeList = Meta(max_length=100_000)
+FewEntries = Meta(max_length=1_000)
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{12}\Z", max_length=12)]
 
 
 class PolicyError(ValueError):
     """Raised when a policy is refused. The text gives the path and the way out."""
-
-
-class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Lowest scores of the bands REVIEW, STEP_UP and BLOCK."""
-
-    review: Threshold
-    step_up: Threshold
-    block: Threshold
-
-    def __post_init__(self) -> None:
-        if not self.review <= self.step_up <= self.block:
-            raise ValueError(
-                f"thresholds must rise: review {self.review} <= step_up {self.step_up} <= block {self.block}"
-            )
-
-
-class AcquirerScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds of one acquirer."""
-
-    acquirer: AcquirerId
-    thresholds: Thresholds
-    reason: Text = ""
-    author: ShortText = ""
-
-
-class MccScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds of one merchant category. With an `acquirer` they are for that one only, and take precedence."""
-
-    mcc: Mcc
-    thresholds: Thresholds
-    acquirer: AcquirerId | None = None
-    reason: Text = ""
-    author: ShortText = ""
-
-
-class MerchantScope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Thresholds of one merchant of one acquirer."""
-
-    acquirer: AcquirerId
-    merchant: MerchantId
-    thresholds: Thresholds
-    reason: Text = ""
-    author: ShortText = ""
 
 
 class Actions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -108,6 +80,13 @@ class AlertRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     incidents: IncidentRules = IncidentRules()
 
 
+class Approval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Approval of one content: any later change of the policy voids it. `content`: the digest in its identity."""
+
+    approver: Given
+    content: Digest
+
+
 class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"everywhere": "global"}):
     """A whole policy. `global` is the scope of all events without a narrower one."""
 
@@ -118,24 +97,52 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     merchants: Annotated[list[MerchantScope], ScopeList] = []
     actions: Actions = Actions()
     alerts: AlertRules = AlertRules()
+    goods: Annotated[list[GoodsScope], ScopeList] = []
+    limits: Annotated[list[Limit], ScopeList] = []
+    overrides: Annotated[list[Override], ScopeList] = []
+    suppressions: Annotated[list[Suppression], FewEntries] = []
+    author: ShortText = ""
+    approval: Approval | None = None
 
     def __post_init__(self) -> None:
-        _refuse_twice("acquirers", [scope.acquirer for scope in self.acquirers])
-        _refuse_twice("mccs", [f"{scope.acquirer or 'any acquirer'}/{scope.mcc}" for scope in self.mccs])
-        _refuse_twice("merchants", [f"{scope.acquirer}/{scope.merchant}" for scope in self.merchants])
+        for section in ("acquirers", "goods", "mccs", "merchants", "limits", "overrides"):
+            refuse_overlaps(section, getattr(self, section))
+        for position, suppression in enumerate(self.suppressions):
+            for name in suppression.reasons:
+                if name not in REASON_IDS:
+                    nearest = difflib.get_close_matches(name, REASON_IDS, n=1)
+                    raise ValueError(
+                        f"suppressions[{position}].reasons has an id that no reason has: "
+                        + (f"did you mean `{nearest[0]}`?" if nearest else "deploy/docs/reasons.md lists them")
+                    )
+
+    @property
+    def standing(self) -> Iterator[AcquirerScope | GoodsScope | MccScope | MerchantScope]:
+        """The entries with thresholds that are no overrides."""
+        return chain(self.acquirers, self.goods, self.mccs, self.merchants)
+
+    @property
+    def digest(self) -> str:
+        """The first 12 hexadecimal digits of the SHA-256 of the content, the approval left out."""
+        content = msgspec.to_builtins(self)
+        del content["approval"]
+        return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:12]
 
     @property
     def identity(self) -> str:
-        """The version, and the first 12 hexadecimal digits of the SHA-256 of the content."""
-        return f"{self.version}+{hashlib.sha256(msgspec.json.encode(self, order='deterministic')).hexdigest()[:12]}"
+        """The version and the digest."""
+        return f"{self.version}+{self.digest}"
 
-
-def _refuse_twice(section: str, names: list[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ValueError(f"{section} names {name} twice: keep one of the two")
-        seen.add(name)
+    def unapproved(self) -> str | None:
+        """Say what an approval by another person than the author lacks; None if it is complete."""
+        digest = self.digest
+        if not self.author:
+            return "author is missing: who made this change?"
+        if self.approval is None or self.approval.content != digest:
+            return f"this content is not approved: an approver writes approval: {{approver: NAME, content: {digest}}}"
+        if self.approval.approver == self.author:
+            return "approval.approver must be another person than author"
+        return None
 
 
 def policy_from(document: object) -> Policy:
@@ -154,11 +161,21 @@ def policy_from(document: object) -> Policy:
         raise PolicyError(with_suggestion(str(error), _KEYS)) from None
 
 
-def _field_names(*records: type[Struct]) -> list[str]:
-    return sorted({name for record in records for name in record.__struct_encode_fields__})
-
-
-_KEYS = _field_names(Policy, Thresholds, AcquirerScope, MccScope, MerchantScope, Actions, AlertRules, IncidentRules)
+_KEYS = field_names(
+    Policy,
+    Thresholds,
+    AcquirerScope,
+    GoodsScope,
+    MccScope,
+    MerchantScope,
+    Limit,
+    Override,
+    Suppression,
+    Approval,
+    Actions,
+    AlertRules,
+    IncidentRules,
+)
 _UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
 
 

@@ -11,6 +11,7 @@ from streams.kafka.settings import READ_ROLES, label_of
 from streams.telemetry.durable import DURABLE
 from streams.telemetry.merchants import MERCHANTS
 from streams.telemetry.metric import Metric
+from streams.telemetry.policy import POLICY
 
 LATENCY_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02),
@@ -318,15 +319,7 @@ CATALOGUE: tuple[Metric, ...] = (
         labels={"version": (), "features": ()},
         bound="one",
     ),
-    Metric(
-        name="sekisho_policy_info",
-        kind="gauge",
-        unit="1",
-        stage="decide",
-        help="The policy in use: always 1.",
-        labels={"version": ()},
-        bound="one",
-    ),
+    *POLICY,
     Metric(
         name="sekisho_ready",
         kind="gauge",

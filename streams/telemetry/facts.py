@@ -63,8 +63,9 @@ class Telemetry:
         self._answers, self._outcomes = map(series.cells, ("sekisho_answers_total", "sekisho_outcomes_total"))
         self._clocks = series.cells("sekisho_event_times_total")
         self._alerts = series.cells("sekisho_alerts_total")
-        self._suppressed, self._incident_attempts = map(
-            series.cell, ("sekisho_alerts_suppressed_total", "sekisho_incident_attempts_total")
+        self._suppressed, self._suppressed_by_policy, self._incident_attempts = (
+            series.cell(f"sekisho_{name}_total")
+            for name in ("alerts_suppressed", "alerts_suppressed_by_policy", "incident_attempts")
         )
         self._incidents, self._dead_letters = map(
             series.cells, ("sekisho_incident_alerts_total", "sekisho_dead_letters_total")
@@ -129,6 +130,7 @@ class Telemetry:
         for alert, count in tally.alerts.items():
             self._alerts[alert].add(count)
         self._suppressed.add(tally.alerts_suppressed)
+        self._suppressed_by_policy.add(tally.alerts_suppressed_by_policy)
         self._incident_attempts.add(tally.incident_attempts)
         for incident, count in tally.incidents.items():
             self._incidents[incident].add(count)

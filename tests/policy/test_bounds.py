@@ -1,18 +1,25 @@
-"""Limits of a policy: every bound from both sides, every default, and every scope against a plain look-up."""
+"""Limits of a policy: every bound from both sides, and every default."""
 
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from scoring.policy import PolicyError, PolicyTable, policy_from
-from tests.examples import examples
+from scoring.policy import PolicyError, policy_from
 
 LEVELS = {"review": 500, "step_up": 600, "block": 700}
-SCOPES = ("acquirers", "mccs", "merchants")
+SCOPES = ("acquirers", "goods", "mccs", "merchants", "limits", "overrides", "suppressions")
+JANUARY, FEBRUARY, MARCH = (f"2026-0{month}-01T00:00:00Z" for month in (1, 2, 3))
+OVERRIDE = {"thresholds": LEVELS, "effective_to": MARCH, "author": "a", "reason": "r"}
+SUPPRESSION = {"effective_to": MARCH, "author": "a", "reason": "r"}
+
+
+def dated(start: str | None, end: str | None) -> dict[str, Any]:
+    return {"acquirer": "a", "thresholds": LEVELS, "effective_from": start, "effective_to": end}
+
+
+def without(entry: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != name}
 
 
 def policy(**changes: Any) -> dict[str, Any]:
@@ -47,6 +54,13 @@ PERCENTS = ("distinct_percent", "card_data_percent")
         policy(acquirers=[{"acquirer": "a" * 32, "thresholds": LEVELS, "reason": "r" * 256, "author": "a" * 64}]),
         policy(mccs=[{"mcc": "5732", "thresholds": LEVELS}, {"mcc": "5732", "acquirer": "a", "thresholds": LEVELS}]),
         policy(merchants=[{"acquirer": a, "merchant": "m", "thresholds": LEVELS} for a in ("a", "b")]),
+        policy(goods=[{"goods": "digital", "thresholds": LEVELS, "acquirer": a} for a in ("a", "b", None)]),
+        policy(acquirers=[dated(JANUARY, FEBRUARY), dated(None, JANUARY), dated(FEBRUARY, None)]),
+        policy(acquirers=[{**dated("2026-01-01T00:00:00+09:00", "2026-01-01T00:00:01+09:00"), "approver": "b"}]),
+        policy(overrides=[OVERRIDE, OVERRIDE | {"acquirer": "a"}, OVERRIDE | {"acquirer": "a", "merchant": "m"}]),
+        policy(suppressions=[SUPPRESSION, SUPPRESSION | {"reasons": ["HR_GOODS", "LIMIT_AMOUNT"]}]),
+        policy(limits=[{"amount_jpy": 0}, {"amount_jpy": 10**12 - 1, "acquirer": "a", "band": "BLOCK"}]),
+        policy(author="a", approval={"approver": "b", "content": "0123456789ab"}),
     ],
 )
 def test_a_value_on_a_bound_is_accepted(document: dict[str, Any]) -> None:
@@ -83,6 +97,36 @@ def test_a_value_on_a_bound_is_accepted(document: dict[str, Any]) -> None:
             policy(merchants=[{"acquirer": "a", "merchant": "m", "thresholds": LEVELS}] * 2),
             "merchants names a/m twice",
         ),
+        (policy(goods=[{"goods": "digitl", "thresholds": LEVELS}]), r"\$.goods\[0\].goods"),
+        (policy(goods=[{"goods": "digital", "thresholds": LEVELS}] * 2), "goods names any acquirer/digital twice"),
+        (policy(limits=[{"amount_jpy": 1}] * 2), "limits names all events twice"),
+        (policy(limits=[{"amount_jpy": -1}]), r"\$.limits\[0\].amount_jpy"),
+        (policy(limits=[{"amount_jpy": 1, "merchant": "m"}]), "merchant needs its acquirer"),
+        (policy(limits=[{"amount_jpy": 1, "mcc": "5732", "goods": "digital"}]), "merchant, mcc and goods exclude"),
+        (policy(limits=[{"amount_jpy": 1, "band": "ALLOW"}]), r"\$.limits\[0\].band"),
+        (policy(overrides=[OVERRIDE] * 2), "overrides names all events twice"),
+        *(
+            (policy(overrides=[without(OVERRIDE, name)]), f"missing required field `{name}`")
+            for name in ("effective_to", "author", "reason")
+        ),
+        *(
+            (policy(suppressions=[without(SUPPRESSION, name)]), f"missing required field `{name}`")
+            for name in SUPPRESSION
+        ),
+        (policy(overrides=[OVERRIDE | {"effective_to": None}]), r"\$.overrides\[0\].effective_to"),
+        (policy(suppressions=[SUPPRESSION | {"author": ""}]), r"\$.suppressions\[0\].author"),
+        (policy(suppressions=[SUPPRESSION | {"up_to_band": "BLOCK"}]), r"\$.suppressions\[0\].up_to_band"),
+        (policy(suppressions=[SUPPRESSION | {"reasons": ["HR_GODS"]}]), r"suppressions\[0\].*did you mean `HR_GOODS`"),
+        (policy(suppressions=[SUPPRESSION | {"reasons": ["x"]}]), "deploy/docs/reasons.md lists them"),
+        (policy(suppressions=[SUPPRESSION] * 1_001), "1000"),
+        (policy(acquirers=[dated(FEBRUARY, JANUARY)]), "effective_to must be after effective_from"),
+        (policy(acquirers=[dated(JANUARY, JANUARY)]), "effective_to must be after effective_from"),
+        (policy(acquirers=[dated("2026-01-01T00:00:00", None)]), r"\$.acquirers\[0\].effective_from"),
+        (policy(acquirers=[dated(JANUARY, MARCH), dated(FEBRUARY, None)]), "acquirers names a twice"),
+        (policy(acquirers=[dated(FEBRUARY, None), dated(JANUARY, MARCH)]), "acquirers names a twice"),
+        (policy(acquirers=[dated(FEBRUARY, MARCH), dated(None, None)]), "acquirers names a twice"),
+        (policy(acquirers=[dated(None, None) | {"author": "a", "approver": "a"}]), "approver must be another person"),
+        (policy(author="a", approval={"approver": "b", "content": "0123456789AB"}), r"\$.approval.content"),
         (policy(acquirers=[None] * 100_001), "100000"),
         *((policy(**{scope: [{"colour": "red"}]}), r"unknown field `colour`") for scope in SCOPES),
         (policy(actions={"ALOW": "x"}), r": did you mean `ALLOW`\?$"),
@@ -108,8 +152,14 @@ def test_the_defaults_of_a_policy() -> None:
         "version": "t",
         "global": LEVELS,
         "acquirers": [],
+        "goods": [],
         "mccs": [],
         "merchants": [],
+        "limits": [],
+        "overrides": [],
+        "suppressions": [],
+        "author": "",
+        "approval": None,
         "actions": {
             "ALLOW": "none",
             "REVIEW": "review",
@@ -134,7 +184,7 @@ def test_the_defaults_of_a_policy() -> None:
         "merchants": [{"acquirer": "a", "merchant": "m", "thresholds": LEVELS}],
     }
     shown = msgspec.to_builtins(policy_from(policy(**scopes)))
-    silent = {"reason": "", "author": ""}
+    silent = {"reason": "", "author": "", "approver": "", "effective_from": None, "effective_to": None}
     assert shown["acquirers"] == [{**scopes["acquirers"][0], **silent}]
     assert shown["mccs"] == [{**scopes["mccs"][0], "acquirer": None, **silent}]
     assert shown["merchants"] == [{**scopes["merchants"][0], **silent}]
@@ -142,70 +192,16 @@ def test_the_defaults_of_a_policy() -> None:
     assert (name, len(digest), set(digest) <= set("0123456789abcdef")) == ("t", 12, True)
 
 
-levels = st.lists(st.integers(1, 1000), min_size=3, max_size=3).map(sorted)
-
-
-@st.composite
-def policies(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw thresholds for some of three acquirers, categories and merchants."""
-
-    def scoped(*names: str) -> list[dict[str, Any]]:
-        found = []
-        for values in draw(st.sets(st.tuples(*(st.sampled_from(VALUES[name]) for name in names)), max_size=4)):
-            scope = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-            found.append(scope | {"thresholds": dict(zip(LEVELS, draw(levels), strict=True))})
-        return found
-
-    return {
-        "version": "t",
-        "global": dict(zip(LEVELS, draw(levels), strict=True)),
-        "acquirers": scoped("acquirer"),
-        "mccs": scoped("mcc", "acquirer?"),
-        "merchants": scoped("acquirer", "merchant"),
-    }
-
-
-VALUES: dict[str, list[str | None]] = {
-    "acquirer": ["a", "b"],
-    "acquirer?": ["a", "b", None],
-    "mcc": ["5732", "0000"],
-    "merchant": ["m", "n"],
-}
-
-
-def spelt(scope: dict[str, Any]) -> dict[str, Any]:
-    return {name.rstrip("?"): value for name, value in scope.items()}
-
-
-def level_of(document: dict[str, Any], acquirer: str, merchant: str, mcc: str) -> dict[str, int]:
-    """Look the thresholds up scope by scope, the narrowest first."""
-    wanted = (
-        ("merchants", {"acquirer": acquirer, "merchant": merchant}),
-        ("mccs", {"mcc": mcc, "acquirer": acquirer}),
-        ("mccs", {"mcc": mcc}),
-        ("acquirers", {"acquirer": acquirer}),
+def test_an_approval_is_of_one_content_by_another_person() -> None:
+    plain = policy_from(policy(author="a"))
+    assert plain.unapproved() == (
+        f"this content is not approved: an approver writes approval: {{approver: NAME, content: {plain.digest}}}"
     )
-    for scopes, names in wanted:
-        for scope in document[scopes]:
-            if {name: value for name, value in scope.items() if name != "thresholds"} == names:
-                found: dict[str, int] = scope["thresholds"]
-                return found
-    everywhere: dict[str, int] = document["global"]
-    return everywhere
-
-
-@settings(max_examples=examples(40))
-@given(policies(), st.lists(st.integers(0, 999), min_size=3, max_size=3))
-def test_a_band_is_how_many_thresholds_of_the_narrowest_scope_a_score_reaches(
-    drawn: dict[str, Any], drawn_scores: list[int]
-) -> None:
-    document = drawn | {name: [spelt(scope) for scope in drawn[name]] for name in SCOPES}
-    table = PolicyTable(policy_from(document))
-    for acquirer in ("a", "b", "c"):
-        for merchant in ("m", "n", "o"):
-            for mcc in ("5732", "0000", "5411"):
-                own = level_of(document, acquirer, merchant, mcc)
-                scores = [*drawn_scores, *(level - k for level in own.values() for k in (0, 1) if level - k < 1000)]
-                names = [(b"e", acquirer.encode(), b"card", merchant.encode())] * len(scores)
-                got = table.bands(names, np.full(len(scores), int(mcc)), np.array(scores, dtype=np.int16))
-                assert got.tolist() == [sum(score >= level for level in own.values()) for score in scores]
+    approved = policy(author="a", approval={"approver": "b", "content": plain.digest})
+    assert policy_from(approved).unapproved() is None
+    assert policy_from(approved).identity == plain.identity
+    assert "not approved" in (policy_from(approved | {"version": "u"}).unapproved() or "")
+    anonymous = policy_from(without(approved, "author"))
+    assert anonymous.unapproved() == "author is missing: who made this change?"
+    own = policy_from(approved | {"approval": {"approver": "a", "content": plain.digest}})
+    assert own.unapproved() == "approval.approver must be another person than author"

@@ -21,8 +21,8 @@ def document(**changes: Any) -> dict[str, Any]:
 
 def bands(table: PolicyTable, changes: list[dict[str, Any]], scores: list[int]) -> list[int]:
     decoded = decode([encoded(**change) for change in changes], DecodeLimits())
-    found: list[int] = table.bands(decoded.names, decoded.ints[:, Col.MCC], np.array(scores, dtype=np.int16)).tolist()
-    return found
+    at_ms = decoded.ints[:, Col.EVENT_MS]
+    return table.judge(decoded.ints, decoded.hashes, at_ms, np.array(scores, dtype=np.int16)).bands.tolist()
 
 
 def test_precedence_is_merchant_then_category_then_acquirer_then_global() -> None:

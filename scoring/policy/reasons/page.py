@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from math import expm1, inf
 
-from scoring.policy.reasons.ranking import NEUTRAL, WORDINGS
+from scoring.policy.reasons.ranking import NEUTRAL, OVER_LIMIT, WORDINGS
 from scoring.policy.reasons.wording import Bound, Wording
 
 _INTRODUCTION = """\
@@ -20,6 +20,8 @@ How reasons are chosen:
 2. Within a family, a text is shown only if its condition holds for this event, and if the features of the condition
    raise the score. Of several such texts, the one whose features add most is shown.
 3. A family without such a text is skipped. If no family has one, the reason is `{neutral}`: "{text}".
+4. Where a limit of the policy raised the band, `{limit}` goes before all of them: "{limit_text}".
+   Its weight is 0: the model has no part in it.
 
 How to read them:
 
@@ -41,7 +43,7 @@ def markdown() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield _INTRODUCTION.format(neutral=NEUTRAL.id, text=NEUTRAL.en)
+    yield _INTRODUCTION.format(neutral=NEUTRAL.id, text=NEUTRAL.en, limit=OVER_LIMIT.id, limit_text=OVER_LIMIT.en)
     for family, wordings in WORDINGS.items():
         yield f"## {family}"
         yield ""

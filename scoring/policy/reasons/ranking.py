@@ -28,6 +28,25 @@ NEUTRAL: Final = Wording(
 )
 """The reason if no other text holds."""
 
+OVER_LIMIT: Final = Wording(
+    id="LIMIT_AMOUNT",
+    en="Amount above the acquirer's limit",
+    ja="アクワイアラーの設定した限度額を超える金額",
+)
+"""The first reason where a limit of the policy raised the band. It is a rule's and has no weight."""
+
+REASON_IDS: Final = sorted(
+    {wording.id for wordings in WORDINGS.values() for wording in wordings} | {NEUTRAL.id, OVER_LIMIT.id}
+)
+"""Every id that a reason can have."""
+
+
+def of_limit(reasons: Sequence[Reason]) -> list[Reason]:
+    """Put `OVER_LIMIT` first, before those of the model that weigh something; at most five in all."""
+    said = [reason for reason in reasons if reason.weight >= WEIGHT_MIN]
+    own = Reason(id=OVER_LIMIT.id, weight=0.0, en=OVER_LIMIT.en, ja=OVER_LIMIT.ja, evidence={})
+    return [own, *said][:REASONS_MAX]
+
 
 class _Text:
     """Format the texts and figures of one wording from a row, given as a list of floats."""
