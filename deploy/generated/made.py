@@ -9,7 +9,7 @@ from deploy.generated import schemas
 from deploy.grafana import build as dashboard
 from scoring.policy.reasons import page as reasons
 from scoring.reference import threeds_page as threeds
-from streams.config.load import default_policy
+from streams.config.policies import default_policy
 from streams.kafka.rights import page as rights
 from streams.telemetry import page as metrics
 

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from scoring.contract.types import ShortText
-from scoring.policy.reasons import REASON_IDS
 from scoring.policy.scopes import (
+    OF_ONE_SCOPE,
     AcquirerScope,
     Given,
     GoodsScope,
@@ -105,16 +105,8 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     approval: Approval | None = None
 
     def __post_init__(self) -> None:
-        for section in ("acquirers", "goods", "mccs", "merchants", "limits", "overrides"):
+        for section in OF_ONE_SCOPE:
             refuse_overlaps(section, getattr(self, section))
-        for position, suppression in enumerate(self.suppressions):
-            for name in suppression.reasons:
-                if name not in REASON_IDS:
-                    nearest = difflib.get_close_matches(name, REASON_IDS, n=1)
-                    raise ValueError(
-                        f"suppressions[{position}].reasons has an id that no reason has: "
-                        + (f"did you mean `{nearest[0]}`?" if nearest else "deploy/docs/reasons.md lists them")
-                    )
 
     @property
     def standing(self) -> Iterator[AcquirerScope | GoodsScope | MccScope | MerchantScope]:

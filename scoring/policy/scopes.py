@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from enum import IntEnum
 from typing import Annotated, Final, Literal, NamedTuple, get_args
 
@@ -11,6 +12,7 @@ from msgspec import Meta, Struct
 
 from scoring.contract.types import AcquirerId, Jpy, Mcc, MerchantId, ShortText, Text, Timestamp
 from scoring.merchants.goods import GROUP_OF_MCC, MCC_GROUPS
+from scoring.policy.reasons import REASON_IDS
 
 Threshold = Annotated[int, Meta(ge=1, le=1000)]
 """A score from 0 to 999 reaches a band at or above its threshold; 1000 switches the band off."""
@@ -233,6 +235,18 @@ class Suppression(Targeted, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     reason: GivenText
     reasons: ReasonIds = []
     up_to_band: Literal["REVIEW", "STEP_UP"] = "STEP_UP"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.reasons:
+            if name not in REASON_IDS:
+                nearest = get_close_matches(name, REASON_IDS, n=1)
+                way_out = f"did you mean {nearest[0]}?" if nearest else "deploy/docs/reasons.md lists them"
+                raise ValueError(f"reasons has an id that no reason has; {way_out}")
+
+
+OF_ONE_SCOPE: Final = ("acquirers", "goods", "mccs", "merchants", "limits", "overrides")
+"""Sections in which one scope has one entry at a time."""
 
 
 def refuse_overlaps(section: str, entries: Iterable[Entry]) -> None:

@@ -4,15 +4,19 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+Place = Annotated[str, Meta(min_length=1, max_length=4096)]
+
 
 class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Place of the policy: a file, or `inline`; with neither, the default policy inside the package.
 
-    The caller reads the file.
+    `acquirers_dir`: a folder with a file for each acquirer, which belong to the policy. The caller reads the files.
     """
 
-    file: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+    file: Place | None = None
     inline: dict[str, Any] | None = None
+    acquirers_dir: Place | None = None
+    approver_required: bool = False
 
     def __post_init__(self) -> None:
         if self.file is not None and self.inline is not None:

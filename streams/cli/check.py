@@ -6,7 +6,8 @@ from pathlib import Path
 
 from scoring.decode.settings import DecodeSettings, Reference
 from streams.cli.failures import reported
-from streams.config.load import load_policy, load_policy_file, load_settings
+from streams.config.load import load_settings
+from streams.config.policies import load_policy, load_policy_file
 from streams.config.settings import Settings
 from streams.console.status import EXIT_OK, EXIT_USAGE, show, tell
 from streams.kafka.settings import READ_ROLES

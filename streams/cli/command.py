@@ -93,10 +93,8 @@ def parser() -> argparse.ArgumentParser:
     worker = _command(commands, "worker", "score authorizations until SIGTERM, then drain and commit", "worker")
     _config(worker)
 
-    check = _command(commands, "check-config", "check a configuration and print a summary", "check")
-    check.add_argument("file", metavar="FILE", type=Path, nargs="?", help="a worker's configuration")
-    check.add_argument("--load", action="store_true", help="also load the model and compile the kernels")
-    check.add_argument("--policy", metavar="FILE", type=Path, help="a policy file")
+    _check(_command(commands, "check-config", "check a configuration and print a summary", "check"))
+    _configs(commands)
 
     topics = _command(commands, "topics", "create the topics of a deployment", None)
     verbs = topics.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -123,6 +121,32 @@ def parser() -> argparse.ArgumentParser:
     for name, (_, summary) in FORWARDED.items():
         commands.add_parser(name, help=summary, add_help=False)
     return top
+
+
+def _check(check: argparse.ArgumentParser) -> None:
+    check.add_argument("file", metavar="FILE", type=Path, nargs="?", help="a worker's configuration")
+    check.add_argument("--load", action="store_true", help="also load the model and compile the kernels")
+    check.add_argument("--policy", metavar="FILE", type=Path, help="a policy file")
+
+
+def _configs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    config = _command(commands, "config", "check, show, compare and explain configurations and policies", None)
+    verbs = config.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="verb")
+    _check(_command(verbs, "check", "the same as check-config", "config"))
+    whole = _command(verbs, "show", "print a configuration with its defaults, and its policy, as YAML", "config")
+    diff = _command(verbs, "diff", "print what differs between two configurations and their policies", "config")
+    for each, file in ((whole, "FILE"), (diff, "OLD")):
+        each.add_argument("file", metavar=file, type=Path, help="a worker's configuration")
+        each.add_argument("--policy", action="store_true", help="the files are policies, not configurations")
+    diff.add_argument("other", metavar="NEW", type=Path, help="the other one")
+    explain = _command(verbs, "explain", "print which entries of the policy apply to a payment, and why", "config")
+    _config(explain)
+    explain.add_argument("--acquirer", metavar="ID", required=True, help="its acquirer")
+    explain.add_argument("--merchant", metavar="ID", required=True, help="its merchant")
+    explain.add_argument("--mcc", metavar="MCC", required=True, help="its merchant category, four digits")
+    explain.add_argument("--at", metavar="TIME", help="RFC 3339 with an offset (default: now)")
+    schema = _command(verbs, "schema", "print a JSON Schema, with which editors complete and check a file", "config")
+    schema.add_argument("name", metavar="NAME", choices=("config", "policy", "acquirer"), help="%(choices)s")
 
 
 def _dlq(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -11,7 +11,8 @@ from scoring.merchants.months.store import MonthLimits
 from scoring.merchants.standings import StandingLimit
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
-from streams.config.load import ConfigError, load_policy
+from streams.config.load import ConfigError
+from streams.config.policies import load_policy
 from streams.config.settings import Settings
 from streams.telemetry.facts import Inventory, Telemetry
 from streams.telemetry.merchants import MERCHANT_ROWS

@@ -16,6 +16,7 @@ commands:
   COMMAND
     worker        score authorizations until SIGTERM, then drain and commit
     check-config  check a configuration and print a summary
+    config        check, show, compare and explain configurations and policies
     topics        create the topics of a deployment
     dlq           list refused records, and redrive those that are valid now
     compliance    report on merchants, issuers and programmes of an acquirer

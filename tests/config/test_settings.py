@@ -15,7 +15,8 @@ from scoring.policy.settings import PolicySettings
 from scoring.profile import Entity, ProfileLimits
 from scoring.profile.settings import ProfileRows
 from scoring.reference.document import parse
-from streams.config.load import ConfigError, default_policy, load_policy, load_settings, settings_from
+from streams.config.load import ConfigError, load_settings, settings_from
+from streams.config.policies import default_policy, load_policy
 from streams.config.settings import Settings
 from streams.config.wiring import engine_settings
 from streams.kafka.settings import APACHE_KAFKA, EMBEDDED

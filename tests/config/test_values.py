@@ -10,7 +10,8 @@ from scoring.decode.rejects import TEXT_FIELDS
 from scoring.decode.settings import REFERENCES
 from scoring.reference.document import parse
 from streams.cli import main
-from streams.config.load import ConfigError, load_policy_file, settings_from
+from streams.config.load import ConfigError, settings_from
+from streams.config.policies import load_policy_file
 from streams.config.settings import Settings
 
 SCOPES = "version: '1'\nglobal: {review: 1, step_up: 2, block: 3}\n"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from streams.cli.command import FORWARDED, parser
-from streams.config.load import load_policy, load_settings
+from streams.config.load import load_settings
+from streams.config.policies import load_policy
 from streams.transport.settings import FromEnv
 from tests.deploy.rules import DEPLOY, ROOT, read
 

@@ -15,7 +15,8 @@ from scoring.clock import UNDATED
 from scoring.decode import DecodeLimits, decode
 from scoring.outputs import Source
 from streams.cli.command import FORWARDED, parser
-from streams.config.load import load_policy_file, load_settings
+from streams.config.load import load_settings
+from streams.config.policies import load_policy_file
 from streams.config.settings import Settings
 from streams.config.wiring import build_engine
 from streams.kafka.topics import plan

@@ -1,0 +1,65 @@
+"""What differs between two documents or policies, field by field."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from scoring.policy.policy import Policy
+
+SECTIONS: Final = ("acquirers", "goods", "mccs", "merchants", "limits", "overrides", "suppressions")
+"""Sections of a policy with a list of entries."""
+
+
+class Change(NamedTuple):
+    """One field: its path, and its values as JSON; "" where it is absent."""
+
+    path: str
+    old: str
+    new: str
+
+
+def changes_of(old: object, new: object) -> list[Change]:
+    """List the fields that differ between two plain documents, by path. A list is one value."""
+    before, after = dict(_leaves(old, "")), dict(_leaves(new, ""))
+    return [
+        Change(path, before.get(path, ""), after.get(path, ""))
+        for path in sorted(before.keys() | after.keys())
+        if before.get(path) != after.get(path)
+    ]
+
+
+def policy_changes(old: Policy, new: Policy) -> list[Change]:
+    """List the fields that differ between two policies. An entry is named by its scope and its start, not its place."""
+    return changes_of(_named(old), _named(new))
+
+
+def _named(policy: Policy) -> dict[str, object]:
+    document: dict[str, object] = msgspec.to_builtins(policy)
+    for section in SECTIONS:
+        seen: Counter[str] = Counter()
+        entries: dict[str, object] = {}
+        for entry in getattr(policy, section):
+            name = entry.scope.name
+            if entry.effective_from is not None:
+                name += f" from {entry.effective_from.isoformat()}"
+            seen[name] += 1
+            entries[f"{name} #{seen[name]}" if seen[name] > 1 else name] = msgspec.to_builtins(entry)
+        document[section] = entries
+    return document
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            is_name = not str(key).replace("_", "").isalnum()
+            step = f"[{key}]" if is_name else f".{key}" if path else str(key)
+            yield from _leaves(inner, path + step)
+    elif not isinstance(value, Mapping):
+        yield path, msgspec.json.encode(value).decode()
+
+
+def shown(changes: Sequence[Change]) -> list[str]:
+    """Return a line for each change."""
+    return [f"{change.path}: {change.old or 'absent'} -> {change.new or 'absent'}" for change in changes]
