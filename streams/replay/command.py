@@ -23,7 +23,7 @@ from streams.replay.lines import LinesSource
 from streams.replay.report import describe
 from streams.replay.retention import RetentionError
 from streams.replay.run import Pace, Replay, Result
-from streams.replay.source import Approved, Phases, Source, SourceError
+from streams.replay.source import Answered, Phases, Source, SourceError
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--config", type=Path, required=True, metavar="FILE", help="the worker's configuration")
     what = p.add_mutually_exclusive_group(required=True)
-    what.add_argument("--table", type=Path, metavar="FILE", help="Parquet or CSV, in order of time")
+    what.add_argument("--table", type=Path, metavar="FILE", help="Parquet, CSV or JSON lines, in order of time")
     what.add_argument("--events", type=Path, metavar="FILE", help="JSON lines as written by `sekisho simulate --out`")
     p.add_argument(
         "--mapping",
@@ -72,8 +72,8 @@ def parser() -> argparse.ArgumentParser:
         "--phases",
         type=Phases,
         choices=list(Phases),
-        help="what to send of each row of a table whose payments were all approved: the request (pre-auth), the event "
-        "with its outcome (post-auth), or the request and then its answer (both, the default)",
+        help="what to send of each row of a table with issuers' answers: the request (pre-auth), the event with its "
+        "outcome (post-auth), or the request and then its answer (both, the default)",
     )
     p.add_argument("--limit", type=int, default=0, metavar="N", help="stop after N events, without issuers' answers")
     p.add_argument("--rate", type=float, default=0.0, help="events per second; 0 is full speed (default)")
@@ -132,8 +132,8 @@ def _source(options: argparse.Namespace) -> Source:
     mapping = table.mapping
     if options.labels and mapping.fraud is None:
         raise SourceError(f"{options.table}: mapping {mapping.name!r} names no column of frauds for --labels")
-    phases = options.phases or (Phases.BOTH if mapping.is_approved else Phases.PRE_AUTH)
-    if phases != Phases.PRE_AUTH and not mapping.is_approved:
+    phases = options.phases or (Phases.BOTH if mapping.has_answers else Phases.PRE_AUTH)
+    if phases != Phases.PRE_AUTH and not mapping.has_answers:
         raise SourceError(f"--phases {phases}: mapping {mapping.name!r} does not say that payments were approved")
     requests = TableSource(
         table,
@@ -143,7 +143,8 @@ def _source(options: argparse.Namespace) -> Source:
         reports=options.labels,
         tell=lambda text: tell("replay", text),
     )
-    return requests if phases == Phases.PRE_AUTH else Approved(requests, phases)
+    is_each = mapping.outcome == "approved"
+    return requests if phases == Phases.PRE_AUTH else Answered(requests, phases, is_each=is_each)
 
 
 def _uses(options: argparse.Namespace) -> list[str]:

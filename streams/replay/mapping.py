@@ -1,7 +1,7 @@
 """Render the rows of a table as authorization events and fraud reports."""
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from hashlib import blake2b
 from itertools import repeat
 
 import numpy as np
@@ -9,10 +9,15 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.outputs import Record
-from streams.replay.columns.declared import Mapping
+from streams.replay.columns.declared import Mapping, Outcome
+from streams.replay.columns.fields import DEFAULTS
 from streams.replay.columns.rows import Rows
+from streams.replay.columns.tokens import token
+from streams.replay.source import APPROVED
 
-_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+_DEFAULTS = {path: f'"{value}"' for path, value in DEFAULTS.items()}
+_REQUIRED = frozenset({"merchant", "card", "txn", "outcome"})
+"""Sections that every event has. The others are written only where they have a field."""
 
 
 class Renderer:
@@ -29,7 +34,14 @@ class Renderer:
         self._unit = "s" if mapping.time.unit == "seconds" else "ms"
         self._tokens: dict[int | str, tuple[bytes, str]] = {}
         self._shops: dict[int | str, str] = {}
-        self._places = {column: told for column, told in mapping.told.items() if told.column is not None}
+        self._constants = dict(_DEFAULTS)
+        self._sections: dict[str, list[str]] = {}
+        for path, (field, told) in mapping.by_path.items():
+            if told.constant is not None:
+                text = token(told.constant, mapping.acquirer) if field.is_token else told.constant
+                self._constants[path] = field.json(text).decode()
+            if path not in _DEFAULTS:
+                self._sections.setdefault(field.section, []).append(path)
 
     def events(self, rows: Rows) -> list[Record]:
         """Return (card token, event) of each row; ids are `id_prefix` and the row number."""
@@ -47,24 +59,35 @@ class Renderer:
             self._yen(rows.amount_minor),
             self._middles(rows),
             self._tails(rows),
-            strict=False,  # the last two may be endless
+            self._ends(rows),
+            strict=False,  # the last three may be endless
         )
-        for row, time, card, merchant, amount, jpy, middle, tail in columns:
-            key, token = tokens.get(card) or token_of(card)
+        for row, time, card, merchant, amount, jpy, middle, tail, end in columns:
+            key, text_of_card = tokens.get(card) or token_of(card)
             text = (
-                f'{head}{row}","event_ts":"{time}Z",{shop}{merchant}{middle}{token}{tail}{amount}{jpy}'
-                '},"outcome":{"phase":"PRE_AUTH"}}'
+                f'{head}{row}","event_ts":"{time}Z",{shop}{merchant}{middle}{text_of_card}{tail}{amount}{jpy}'
+                f'}}{end},"outcome":{{"phase":"PRE_AUTH"}}}}'
             )
             out.append((key, text.encode()))
         return out
 
+    def answers(self, rows: Rows) -> list[bytes]:
+        """Return the issuer's answer of each row as the end of its event, or nothing where it is not known."""
+        outcome = self._mapping.outcome
+        if not isinstance(outcome, Outcome):
+            return [APPROVED if outcome == "approved" else b""] * len(rows.numbers)
+        told = [rows.told[path] for path, one in outcome.told.items() if one.column is not None]
+        answered = [any(cells) for cells in zip(*told, strict=True)]
+        texts = _joined(['"outcome":{"phase":"POST_AUTH"', *self._pieces(rows, "outcome"), "}}"])
+        return [text.encode() if is_known else b"" for text, is_known in zip(texts, answered, strict=False)]
+
     def report(self, row: int, card: int | str, merchant: int | str, received_ms: int) -> Record:
         """Return (card token, fraud report) of one row, received at `received_ms`."""
-        key, token = self._token(card)
+        key, text_of_card = self._token(card)
         received = self._times(np.array([received_ms], dtype=np.int64))[0]
         text = (
             f'{{"schema_version":"label.v1","label_id":"{self._prefix}r{row}","event_id":"{self._prefix}{row}",'
-            f'"acquirer_id":"{self._mapping.acquirer}","merchant_id":"{self._mapping.merchant.prefix}{self._shop(merchant)}","pan_hmac":"{token}",'
+            f'"acquirer_id":"{self._mapping.acquirer}","merchant_id":"{self._mapping.merchant.prefix}{self._shop(merchant)}","pan_hmac":"{text_of_card}",'
             f'"label":"FRAUD","source":"OTHER","received_ts":"{received}Z"}}'
         )
         return key, text.encode()
@@ -80,26 +103,48 @@ class Renderer:
         shops, shop_of = self._shops, self._shop
         return [shops.get(merchant) or shop_of(merchant) for merchant in rows.merchant]
 
-    def _middles(self, rows: Rows) -> "repeat[str] | list[str]":
-        """Return the text between merchant id and card token."""
-        if not {"mcc", "country"} & self._places.keys():
-            mcc, country = self._mapping.mcc.constant, self._mapping.country.constant
-            return repeat(f'","mcc":"{mcc}","country":"{country}"}},"card":{{"pan_hmac":"')
-        columns = zip(self._told(rows, "mcc"), self._told(rows, "country"), rows.card, strict=False)
-        return [f'","mcc":"{mcc}","country":"{country}"}},"card":{{"pan_hmac":"' for mcc, country, _ in columns]
+    def _middles(self, rows: Rows) -> Iterator[str]:
+        """Yield the text between merchant id and card token of each row."""
+        mcc, country = self._told(rows, "mcc"), self._told(rows, "country")
+        more = self._pieces(rows, "merchant")
+        return _joined(['","mcc":"', mcc, '","country":"', country, '"', *more, '},"card":{"pan_hmac":"'])
 
-    def _tails(self, rows: Rows) -> "repeat[str] | list[str]":
-        """Return the text between card token and amount."""
+    def _tails(self, rows: Rows) -> Iterator[str]:
+        """Yield the text between card token and amount of each row."""
         amount = self._mapping.amount
         money = f'"amount":{{"currency":"{amount.currency}","exponent":{amount.exponent},"minor":'
-        text = '","network":"%s"},"txn":{"type":"purchase","channel":"%s","initiator":"CIT"},' + money
-        if not {"network", "channel"} & self._places.keys():
-            return repeat(text % (self._mapping.network.constant, self._mapping.channel.constant))
-        columns = zip(self._told(rows, "network"), self._told(rows, "channel"), rows.card, strict=False)
-        return [text % (network, channel) for network, channel, _ in columns]
+        kind, channel, initiator = (self._told(rows, name) for name in ("txn.type", "channel", "txn.initiator"))
+        parts: list[str | list[str]] = ['","network":"', self._told(rows, "network"), '"', *self._pieces(rows, "card")]
+        parts += ['},"txn":{"type":', kind, ',"channel":"', channel, '","initiator":', initiator]
+        return _joined([*parts, *self._pieces(rows, "txn"), "}," + money])
 
-    def _told(self, rows: Rows, field: str) -> "repeat[str | None] | list[str]":
-        return rows.told[field] if field in rows.told else repeat(self._mapping.told[field].constant)
+    def _ends(self, rows: Rows) -> Iterator[str]:
+        """Yield the optional sections of each row."""
+        parts: list[str | list[str]] = []
+        for section in sorted(self._sections.keys() - _REQUIRED):
+            pieces = self._pieces(rows, section)
+            if all(isinstance(piece, str) for piece in pieces):
+                parts.append(_section(section, "".join(map(str, pieces))))
+            else:
+                parts.append([_section(section, text) for text in _joined(pieces)])
+        return _joined(parts)
+
+    def _pieces(self, rows: Rows, section: str) -> list[str | list[str]]:
+        """Return the fields of a section: text with a comma before each, or a text for each row, "" for a blank."""
+        pieces: list[str | list[str]] = []
+        for path in self._sections.get(section, ()):
+            name = path.partition(".")[2]
+            if path in rows.told:
+                pieces.append([f',"{name}":{text}' if text else "" for text in rows.told[path]])
+            else:
+                pieces.append(f',"{name}":{self._constants[path]}')
+        return pieces
+
+    def _told(self, rows: Rows, field: str) -> str | list[str]:
+        if field in rows.told:
+            default = _DEFAULTS.get(field)
+            return rows.told[field] if default is None else [text or default for text in rows.told[field]]
+        return self._constants[field] if field in self._constants else str(self._mapping.told[field].constant)
 
     def _yen(self, amounts: NDArray[np.int64]) -> list[str]:
         """Return the yen of each amount, rounded half up from the exact product."""
@@ -115,7 +160,7 @@ class Renderer:
 
     def _shop(self, merchant: int | str, shops_max: int = 1_000_000) -> str:
         """Return a merchant's id without its prefix, escaped for JSON."""
-        text = self._letters(str(merchant))[:22] if self._mapping.merchant.hashed else str(merchant)
+        text = token(str(merchant), self._mapping.acquirer)[:22] if self._mapping.merchant.hashed else str(merchant)
         if len(self._shops) >= shops_max:
             self._shops.clear()
         made = self._shops[merchant] = orjson.dumps(text).decode()[1:-1]
@@ -123,12 +168,22 @@ class Renderer:
 
     def _token(self, card: int | str, cards_max: int = 1_000_000) -> tuple[bytes, str]:
         """Hash a card id with the acquirer as key. The token has only letters, so it cannot look like a card number."""
-        token = self._letters(str(card))
+        made = token(str(card), self._mapping.acquirer)
         if len(self._tokens) >= cards_max:
             self._tokens.clear()
-        made = self._tokens[card] = (token.encode(), token)
-        return made
+        pair = self._tokens[card] = (made.encode(), made)
+        return pair
 
-    def _letters(self, text: str) -> str:
-        digest = blake2b(text.encode(), key=self._mapping.acquirer.encode(), digest_size=16).hexdigest()
-        return digest.translate(_LETTERS)
+
+def _section(name: str, fields: str) -> str:
+    return f',"{name}":{{{fields[1:]}}}' if fields else ""
+
+
+def _joined(parts: Iterable[str | list[str]]) -> Iterator[str]:
+    """Join texts and columns of texts row by row. Endless if there is no column."""
+    listed = list(parts)
+    constants = [part for part in listed if isinstance(part, str)]
+    if len(constants) == len(listed):
+        return repeat("".join(constants))
+    columns = [repeat(part) if isinstance(part, str) else part for part in listed]
+    return map("".join, zip(*columns, strict=False))

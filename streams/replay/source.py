@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from scoring.outputs import Record
 
@@ -15,8 +15,6 @@ CHUNK_EVENTS = 2_000
 """Events of one chunk: a few ms of work before decisions are read again."""
 
 NOT_OURS = -1
-
-T = TypeVar("T")
 
 
 class SourceError(Exception):
@@ -30,7 +28,8 @@ class Chunk:
     `events`: (key, value) of authorizations in order. `positions`: their positions in the ledger. `times_ms`: the
     timestamps of their records, as old as the events, so that none is late. `others`: records of other topics, by the
     field of `Topics`; they are sent before the events. `answers`: whether each event is an issuer's answer to an
-    earlier event, which has no decision of its own; empty if none is.
+    earlier event, which has no decision of its own; empty if none is. `outcomes`: the issuer's answer to each event as
+    the end of its text, b"" where it is not known; empty if none is.
     """
 
     events: Sequence[Record]
@@ -38,6 +37,7 @@ class Chunk:
     times_ms: Sequence[int]
     others: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     answers: Sequence[bool] = ()
+    outcomes: Sequence[bytes] = ()
 
 
 @dataclass(slots=True)
@@ -100,21 +100,24 @@ class Phases(StrEnum):
     POST_AUTH = "post-auth"
 
 
-class Approved:
-    """A table whose payments were all approved: each request is followed by its answer, or replaced by it.
+class Answered:
+    """A table with issuers' answers: each request is followed by its answer, or replaced by it, where it is known.
 
     A table has one time for a row, so an answer has the time of its request and comes right after it.
     """
 
-    def __init__(self, requests: Source, phases: Phases) -> None:
+    def __init__(self, requests: Source, phases: Phases, *, is_each: bool = True) -> None:
         self._requests = requests
         self._is_asked = phases == Phases.BOTH
+        self._is_each = is_each
 
     @property
     def total(self) -> int | None:
         """Number of events, with issuers' answers, or None."""
         rows = self._requests.total
-        return rows if rows is None or not self._is_asked else 2 * rows
+        if rows is None or not self._is_asked:
+            return rows
+        return 2 * rows if self._is_each else None
 
     @property
     def labels(self) -> Labels | None:
@@ -134,27 +137,36 @@ class Approved:
     def chunks(self) -> Iterator[Chunk]:
         """Yield the events of each chunk with their answers."""
         for chunk in self._requests.chunks():
-            answers = [(key, _approved(value)) for key, value in chunk.events]
-            if not self._is_asked:
-                yield replace(chunk, events=answers)
-                continue
-            yield replace(
-                chunk,
-                events=_in_turn(chunk.events, answers),
-                positions=_in_turn(chunk.positions, chunk.positions),
-                times_ms=_in_turn(chunk.times_ms, chunk.times_ms),
-                answers=_in_turn([False] * len(answers), [True] * len(answers)),
-            )
+            if self._is_asked:
+                yield _asked_and_answered(chunk)
+            else:
+                events = [
+                    (key, _answered(value, end) if end else value)
+                    for (key, value), end in zip(chunk.events, chunk.outcomes, strict=True)
+                ]
+                yield replace(chunk, events=events, outcomes=())
 
     def position(self, event_id: str) -> int:
         """Return the position of an event, or NOT_OURS."""
         return self._requests.position(event_id)
 
 
-def _approved(request: bytes) -> bytes:
+def _asked_and_answered(chunk: Chunk) -> Chunk:
+    """Return a chunk with each known answer after its request."""
+    events: list[Record] = []
+    positions, times_ms, answers = [], [], []
+    columns = zip(chunk.events, chunk.positions, chunk.times_ms, chunk.outcomes, strict=True)
+    for (key, value), position, time_ms, end in columns:
+        events.append((key, value))
+        answers.append(False)
+        if end:
+            events.append((key, _answered(value, end)))
+            answers.append(True)
+        positions += [position] * (1 + bool(end))
+        times_ms += [time_ms] * (1 + bool(end))
+    return replace(chunk, events=events, positions=positions, times_ms=times_ms, answers=answers, outcomes=())
+
+
+def _answered(request: bytes, end: bytes) -> bytes:
     assert request.endswith(ASKED), "a row is a request"
-    return request.removesuffix(ASKED) + APPROVED
-
-
-def _in_turn(first: Sequence[T], second: Sequence[T]) -> list[T]:
-    return [one for pair in zip(first, second, strict=True) for one in pair]
+    return request.removesuffix(ASKED) + end

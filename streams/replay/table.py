@@ -96,6 +96,7 @@ class TableSource:
             positions=range(first, self._sent),
             times_ms=rows.time_ms.tolist(),
             others={"fraud_reports": due} if due else {},
+            outcomes=self._renderer.answers(rows),
         )
 
     def _number(self, rows: Rows) -> None:

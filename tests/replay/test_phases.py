@@ -12,7 +12,7 @@ from scoring.observer import Observer, Settings
 from scoring.profile import PROFILE_FEATURES, ProfileLimits
 from streams.replay import command
 from streams.replay.ledger import Ledger
-from streams.replay.source import CHUNK_EVENTS, Approved, Chunk, Phases, Source, SourceError
+from streams.replay.source import CHUNK_EVENTS, Answered, Chunk, Phases, Source, SourceError
 from streams.replay.table import TableSource
 from tests.replay.tables import PREFIX, write_table
 from tests.replay.tables import source as table_source
@@ -31,7 +31,7 @@ def said(chunks: list[Chunk]) -> list[tuple[str, str, bool | None]]:
 
 
 def test_every_request_is_followed_by_its_answer(tmp_path: Path) -> None:
-    source = Approved(table(tmp_path / "t.parquet"), Phases.BOTH)
+    source = Answered(table(tmp_path / "t.parquet"), Phases.BOTH)
     assert source.total == 2 * ROWS
     chunks = list(source.chunks())
     assert said(chunks) == [
@@ -49,7 +49,7 @@ def test_every_request_is_followed_by_its_answer(tmp_path: Path) -> None:
 
 
 def test_an_answer_is_its_request_with_an_outcome(tmp_path: Path) -> None:
-    (chunk,) = Approved(table(tmp_path / "t.parquet", 5), Phases.BOTH).chunks()
+    (chunk,) = Answered(table(tmp_path / "t.parquet", 5), Phases.BOTH).chunks()
     pairs = [
         (orjson.loads(a[1]), orjson.loads(b[1]), a[0] == b[0])
         for a, b in zip(chunk.events[::2], chunk.events[1::2], strict=True)
@@ -58,7 +58,7 @@ def test_an_answer_is_its_request_with_an_outcome(tmp_path: Path) -> None:
 
 
 def test_answers_alone_are_events_of_their_own(tmp_path: Path) -> None:
-    source = Approved(table(tmp_path / "t.parquet"), Phases.POST_AUTH)
+    source = Answered(table(tmp_path / "t.parquet"), Phases.POST_AUTH)
     chunks = list(source.chunks())
     assert source.total == ROWS
     assert said(chunks) == [(f"{PREFIX}{row}", "POST_AUTH", True) for row in range(ROWS)]
@@ -79,7 +79,7 @@ def features(source: Source) -> np.ndarray:
 
 def test_a_model_sees_the_same_of_requests_with_answers_as_of_answers_alone(tmp_path: Path) -> None:
     """Requests alone have no outcome: no spend, no mean, no rate."""
-    both, answered = (features(Approved(table(tmp_path / "t.parquet"), way)) for way in (Phases.BOTH, Phases.POST_AUTH))
+    both, answered = (features(Answered(table(tmp_path / "t.parquet"), way)) for way in (Phases.BOTH, Phases.POST_AUTH))
     assert both.tobytes() == answered.tobytes()
     asked = features(table(tmp_path / "t.parquet"))
     names = [feature.name for feature in PROFILE_FEATURES]

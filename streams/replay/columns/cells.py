@@ -4,6 +4,7 @@ Each function takes an Arrow array of any type and returns values and `blank` (b
 The value of a blank is a filler. No message contains a cell, nor does it chain an Arrow error, which may contain one.
 """
 
+import re
 from collections.abc import Callable
 from operator import methodcaller
 from typing import Any, Final
@@ -13,7 +14,9 @@ import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped]  # the same
 from numpy.typing import NDArray
 
-from streams.replay.columns.declared import PATTERNS, Amount, Fraud, Id, Time
+from streams.replay.columns.declared import PATTERNS, Amount, Fraud, Id, Time, Told
+from streams.replay.columns.fields import Field
+from streams.replay.columns.tokens import token
 from streams.replay.source import EVENT_MS_END, EVENT_MS_MIN
 
 _EXACT_FLOAT: Final = 2.0**53
@@ -129,11 +132,7 @@ def frauds(array: Any, fraud: Fraud) -> tuple[Mask, Mask]:
     Raises:
         BadCellError: the spelling of a cell is not declared.
     """
-    if pa.types.is_floating(array.type):
-        numbers, blank = integers(array)
-        texts = pa.array(numbers).cast(pa.string())
-    else:
-        texts, blank = _texts(array)
+    texts, blank = _words(array)
     texts = pc.utf8_lower(texts)
     is_fraud, is_genuine = (_is_in(texts, words) for words in (fraud.fraud, fraud.genuine))
     known = ", ".join((*fraud.fraud, *fraud.genuine))
@@ -141,16 +140,64 @@ def frauds(array: Any, fraud: Fraud) -> tuple[Mask, Mask]:
     return is_fraud & ~blank, blank
 
 
-def told(array: Any, field: str, unknown: str) -> list[str]:
+def told(array: Any, field: str, told: Told, unknown: str) -> list[str]:
     """Return the values of a field of the contract, a list of n. A blank becomes `unknown`.
 
     Raises:
-        BadCellError: a cell is not a value of the field.
+        BadCellError: a cell is not a value of the field, or its spelling is not declared.
     """
-    texts, blank = _texts(array)
-    _refuse(~_matches(texts, f"^(?:{PATTERNS[field]})$") & ~blank, f"is no {field}: must match {PATTERNS[field]}")
-    values: list[str] = _filled(texts, blank, unknown).to_pylist()
-    return values
+
+    def value(text: str) -> str:
+        if re.fullmatch(PATTERNS[field], text) is None:
+            raise ValueError(f"is no {field}: must match {PATTERNS[field]}")
+        return text
+
+    return _each(array, told, value, unknown)
+
+
+def fields(array: Any, field: Field, told: Told, acquirer: str) -> list[str]:
+    """Return the values of a field of the contract in JSON, a list of n. A blank becomes "". Tokens are hashed.
+
+    Raises:
+        BadCellError: the contract refuses a cell, or its spelling is not declared.
+    """
+
+    def value(text: str) -> str:
+        return field.json(token(text, acquirer) if field.is_token else text).decode()
+
+    return _each(array, told, value, "")
+
+
+def _each(array: Any, told: Told, value_of: Callable[[str], str], blank: str) -> list[str]:
+    """Convert each different text once. `value_of` raises ValueError for one that it refuses, without its content."""
+    texts, is_blank = _words(array)
+    different = _filled(texts, is_blank, "").dictionary_encode()
+    spelt, known = told.spelt, ", ".join(told.values)
+    values: list[str | BadCellError] = []
+    for text in different.dictionary.to_pylist():
+        if not text:
+            values.append(blank)
+        elif spelt and text.lower() not in spelt:
+            values.append(BadCellError(None, f"is spelt in no way that the mapping declares ({known})"))
+        else:
+            try:
+                values.append(value_of(spelt[text.lower()] if spelt else text))
+            except ValueError as error:
+                values.append(BadCellError(None, str(error)))
+    places = different.indices.to_numpy()
+    bad = np.array([isinstance(one, BadCellError) for one in values], np.bool_)[places]
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise BadCellError(row, str(values[places[row]]))
+    return [str(values[place]) for place in places.tolist()]
+
+
+def _words(array: Any) -> tuple[Any, Mask]:
+    """Return a column of codes as text: 81.0 in a column of floats is 81."""
+    if not pa.types.is_floating(array.type):
+        return _texts(array)
+    numbers, blank = integers(array)
+    return pa.array(numbers).cast(pa.string()), blank
 
 
 def _unit(time: Time) -> str:

@@ -15,6 +15,7 @@ from scoring.contract.authorization import Channel, Network
 from scoring.contract.currencies import CURRENCIES
 from scoring.reference.document import DocumentError, parse
 from streams.config.strict import ConfigError, convert, suggestion
+from streams.replay.columns.fields import FIELDS, OUTCOME_FIELDS, Field
 
 UNKNOWN_MCC: Final = "0000"  # ISO 18245 assigns no such category: it reads as unknown
 UNKNOWN_COUNTRY: Final = "ZZ"  # ISO 3166-1 leaves it to users, who use it for "unknown"
@@ -138,14 +139,46 @@ class Fraud(_Record, frozen=True, kw_only=True):
 
 
 class Told(_Record, frozen=True, kw_only=True):
-    """A field with a value for each row from a `column`, or a `constant` for all rows."""
+    """A field with a value for each row from a `column`, or a `constant` for all rows.
+
+    `values` translates: the spelling of a cell, in any case, to the contract's value. A spelling that it does not list
+    is refused. Without `values` the cell is the value.
+    """
 
     column: Column | None = None
     constant: Text | None = None
+    values: Annotated[dict[Spelling, Text], Meta(max_length=1024)] = {}
 
     def __post_init__(self) -> None:
         if (self.column is None) == (self.constant is None):
             raise ValueError("give either column or constant")
+        if self.values and self.column is None:
+            raise ValueError("values go with column only")
+        if len({word.strip().lower() for word in self.values}) < len(self.values):
+            raise ValueError("values lists a spelling twice")
+
+    @property
+    def spelt(self) -> dict[str, str]:
+        """The values by spelling in lower case."""
+        return {word.strip().lower(): value for word, value in self.values.items()}
+
+
+class Outcome(_Record, frozen=True, kw_only=True):
+    """Columns with the issuers' answers. A row in which all of them are blank has no answer."""
+
+    approved: Told | None = None
+    response_code: Told | None = None
+    normalised: Told | None = None
+
+    def __post_init__(self) -> None:
+        if not any(told.column for told in self.told.values()):
+            raise ValueError("give a column of approved, response_code or normalised")
+
+    @property
+    def told(self) -> dict[str, Told]:
+        """The fields by path."""
+        fields = (("approved", self.approved), ("response_code", self.response_code), ("normalised", self.normalised))
+        return {f"outcome.{name}": told for name, told in fields if told is not None}
 
 
 class Mapping(_Record, frozen=True, kw_only=True):
@@ -162,16 +195,24 @@ class Mapping(_Record, frozen=True, kw_only=True):
     country: Told = Told(constant=UNKNOWN_COUNTRY)
     network: Told = Told(constant="other")
     channel: Told = Told(constant="other")
-    outcome: Literal["approved", "unknown"] = "unknown"
-    """Issuers' answers: all payments of the table were approved, or they are not known."""
+    fields: Annotated[dict[str, Told], Meta(max_length=128)] = {}
+    """Other fields of the contract by path, such as `pos.entry_mode`."""
+    outcome: Literal["approved", "unknown"] | Outcome = "unknown"
+    """Issuers' answers: all payments of the table were approved, they are not known, or columns have them."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
     """Between the cells of a CSV."""
     name: str = ""
 
     @property
-    def is_approved(self) -> bool:
-        """Tell whether all payments were approved."""
-        return self.outcome == "approved"
+    def has_answers(self) -> bool:
+        """Tell whether the issuers' answers are known."""
+        return self.outcome != "unknown"
+
+    @property
+    def by_path(self) -> dict[str, tuple[Field, Told]]:
+        """Other fields of the contract and those of outcomes, by path."""
+        told = self.fields | (self.outcome.told if isinstance(self.outcome, Outcome) else {})
+        return {path: (FIELDS.get(path) or OUTCOME_FIELDS[path], one) for path, one in told.items()}
 
     @property
     def told(self) -> dict[str, Told]:
@@ -183,7 +224,8 @@ class Mapping(_Record, frozen=True, kw_only=True):
         """The columns to be read, each once."""
         named = [self.time.column, self.card.column, self.merchant.column, self.amount.column]
         named += [] if self.fraud is None else [self.fraud.column]
-        named += [told.column for told in self.told.values() if told.column is not None]
+        told = [*self.told.values(), *(one for _, one in self.by_path.values())]
+        named += [one.column for one in told if one.column is not None]
         return tuple(dict.fromkeys(named))
 
     def jpy_per_minor(self, jpy_per_unit: float | None) -> Fraction:
@@ -234,7 +276,28 @@ def _mapping(text: bytes, name: str) -> Mapping:
     if "name" in document:
         raise ConfigError(f"{name}: $.name: unknown key; a mapping is called by its file")
     mapping = convert({**document, "name": name}, Mapping, name)
+    for path in mapping.fields.keys() - FIELDS.keys():
+        raise ConfigError(f"{name}: $.fields.{path[:64]}: no field that a mapping can fill; {_field_like(path)}")
     for field, told in mapping.told.items():
-        if told.constant is not None and re.fullmatch(PATTERNS[field], told.constant) is None:
-            raise ConfigError(f"{name}: $.{field}.constant: must match {PATTERNS[field]}")
+        for key, value in _given(told):
+            if re.fullmatch(PATTERNS[field], value) is None:
+                raise ConfigError(f"{name}: $.{field}.{key}: must match {PATTERNS[field]}")
+    for path, (one, told) in mapping.by_path.items():
+        where = path if path in OUTCOME_FIELDS else f"fields.{path}"
+        for key, value in _given(told):
+            try:
+                one.json(value)
+            except ValueError as error:
+                raise ConfigError(f"{name}: $.{where}.{key}: {error}") from None
     return mapping
+
+
+def _field_like(path: str) -> str:
+    near = suggestion(path, list(FIELDS))
+    return near if near.startswith("did") else "deploy/docs/tables.md lists them"
+
+
+def _given(told: Told) -> list[tuple[str, str]]:
+    """Return the constant, or the values of a translation, each with its key."""
+    constant = [] if told.constant is None else [("constant", told.constant)]
+    return constant + [("values", value) for value in told.values.values()]

@@ -1,4 +1,4 @@
-"""Read CSV and Parquet tables in pieces, never as a whole. Cells of a CSV are read as bytes, without conversion."""
+"""Read CSV, JSON lines and Parquet in pieces, never as a whole. Cells of text are read as bytes, without conversion."""
 
 import codecs
 import csv
@@ -6,12 +6,13 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.csv  # type: ignore[import-untyped]  # the same
 import pyarrow.parquet  # type: ignore[import-untyped]  # the same
 
+from streams.replay.columns import jsonlines
 from streams.replay.columns.declared import Mapping
 from streams.replay.source import CHUNK_EVENTS, SourceError
 
@@ -26,17 +27,19 @@ class Table:
     """An open table, with the first mapping whose columns it has.
 
     `rows`: their number, if the file has it. Row numbers count from 0 and are part of event ids. `place` names a row
-    for people: in a CSV with its line, as a spreadsheet or an editor shows it.
+    for people: in a file of lines with its line, as a spreadsheet or an editor shows it.
     """
 
     file: Path
     mapping: Mapping
     rows: int | None
-    is_csv: bool
+    layout: Literal["csv", "json-lines", "parquet"]
 
     def place(self, row: int) -> str:
-        """Return the name of a row. The header is line 1. A cell with line breaks counts as one line."""
-        return f"{self.file}, line {row + 2} (row {row})" if self.is_csv else f"{self.file}, row {row}"
+        """Return the name of a row. A CSV's header is line 1. A cell with line breaks counts as one line."""
+        if self.layout == "json-lines":
+            return jsonlines.place(self.file, row)
+        return f"{self.file}, line {row + 2} (row {row})" if self.layout == "csv" else f"{self.file}, row {row}"
 
     def pieces(self) -> Iterator[Any]:
         """Yield the mapped columns as Arrow record batches, in order. An empty line is a row of blanks.
@@ -46,7 +49,7 @@ class Table:
         """
         read = 0
         try:
-            for piece in self._csv() if self.is_csv else self._parquet():
+            for piece in self._read():
                 if piece.num_rows:
                     yield piece
                 read += piece.num_rows
@@ -56,9 +59,18 @@ class Table:
             if not read:
                 raise SourceError(f"{self.file}: is empty: a header and no row")
             return
-        fault = _ragged(self.file, self.mapping.delimiter) if self.is_csv else None
+        fault = _ragged(self.file, self.mapping.delimiter) if self.layout == "csv" else None
         row, why = fault or (read, "cannot be read on from here: damaged, or a quote that is never closed")
         raise SourceError(f"{self.place(row)}: {why}")
+
+    def _read(self) -> Iterator[Any]:
+        match self.layout:
+            case "csv":
+                return self._csv()
+            case "json-lines":
+                return jsonlines.pieces(self.file, self.mapping.columns, PIECE_ROWS)
+            case "parquet":
+                return self._parquet()
 
     def _csv(self) -> Iterator[Any]:
         names = list(self.mapping.columns)
@@ -98,17 +110,21 @@ def open_table(file: Path, mappings: Sequence[Mapping]) -> Table:
         names, rows = _parquet_head(file)
         if not rows:
             raise SourceError(f"{file}: is empty: columns and no row")
-        return Table(file=file, mapping=_fitting(file, names, mappings), rows=rows, is_csv=False)
+        return Table(file=file, mapping=_fitting(file, names, mappings), rows=rows, layout="parquet")
     if file.suffix.lower() in {".parquet", ".pq"}:
         raise SourceError(f"{file}: not a table: it does not begin as Parquet does")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
         raise SourceError(f"{file}: not UTF-8 but UTF-16, it seems: save it as CSV UTF-8")
     text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="replace")
+    if text.lstrip().startswith("{"):
+        columns = tuple(dict.fromkeys(name for mapping in mappings for name in mapping.columns))
+        names = sorted(jsonlines.names_in(file, columns, _BLOCK_BYTES))
+        return Table(file=file, mapping=_fitting(file, names, mappings), rows=None, layout="json-lines")
     found = {mapping.delimiter: _header(text, mapping.delimiter) for mapping in mappings}
     for mapping in mappings:
         names = found[mapping.delimiter]
         if set(mapping.columns) <= set(names):
-            return Table(file=file, mapping=_fitting(file, names, [mapping]), rows=None, is_csv=True)
+            return Table(file=file, mapping=_fitting(file, names, [mapping]), rows=None, layout="csv")
     names = found[mappings[0].delimiter]
     if any("\ufffd" in name for name in names):
         raise SourceError(f"{file}, line 1: not UTF-8: save it as CSV UTF-8")

@@ -28,7 +28,8 @@ class Rows:
     """Valid rows, n of them, in order.
 
     `numbers` int64[n]: row numbers in the table from 0. `time_ms` int64[n]: since the epoch. `amount_minor` int64[n].
-    `fraud`, `unknown` bool[n]: labelled as fraud, without a label. `told`: fields with a column, by name.
+    `fraud`, `unknown` bool[n]: labelled as fraud, without a label. `told`: fields with a column, by name or path;
+    those by path have JSON, and "" for a blank.
     """
 
     numbers: Ints
@@ -83,8 +84,17 @@ class Reader:
             truth = partial(cells.frauds, fraud=mapping.fraud)
             fraud, unknown = self._column(piece, first, mapping.fraud.column, truth)
         told = {
-            field: self._column(piece, first, one.column, partial(cells.told, field=field, unknown=_UNKNOWN[field]))
+            field: self._column(
+                piece, first, one.column, partial(cells.told, field=field, told=one, unknown=_UNKNOWN[field])
+            )
             for field, one in mapping.told.items()
+            if one.column is not None
+        }
+        told |= {
+            path: self._column(
+                piece, first, one.column, partial(cells.fields, field=field, told=one, acquirer=mapping.acquirer)
+            )
+            for path, (field, one) in mapping.by_path.items()
             if one.column is not None
         }
         empty = undated & no_card & no_merchant & no_amount

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -53,6 +54,13 @@ def write(table: list[tuple[int | None, ...]], file: Path) -> None:
         csv.writer(text).writerows([NAMES, *(["" if cell is None else cell for cell in row] for row in table)])
         file.write_text(text.getvalue())
         return
+    if file.suffix == ".jsonl":
+        objects = [{name: cell for name, cell in zip(NAMES, row, strict=True) if cell is not None} for row in table]
+        # a column that no line has is refused: the first line names all, as in a file of nulls
+        objects[:1] = [dict.fromkeys(NAMES) | one for one in objects[:1]]
+        lines = [json.dumps(one) if one else "" for one in objects]
+        file.write_text("\n".join(lines) + "\n")
+        return
     columns = zip(*table, strict=True)
     pa.parquet.write_table(
         pa.table({name: pa.array(c, pa.int64()) for name, c in zip(NAMES, columns, strict=True)}), file
@@ -73,7 +81,7 @@ def kept(table: list[tuple[int | None, ...]]) -> tuple[dict[int, tuple[Any, ...]
     return good, refused, empty
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows)
 def test_every_whole_row_is_sent_once_unchanged_and_reports_are_sent_at_their_time(
@@ -133,7 +141,7 @@ def check_reports(stream: list[tuple[str, int, Any]], good: dict[int, tuple[Any,
 _UTC = datetime.fromisoformat("2018-04-01T00:00:00Z").tzinfo
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, st.integers(1, 13))
 def test_a_row_one_second_too_early_is_named_at_any_place(
@@ -147,7 +155,8 @@ def test_a_row_one_second_too_early_is_named_at_any_place(
     write(table, tmp_path / f"t.{kind}")
     with pytest.raises(SourceError, match="earlier than the row before it") as caught:
         list(source(tmp_path / f"t.{kind}").chunks())
-    place = f"line {at + 2} (row {at}): " if kind == "csv" else f"row {at}: "
+    line = {"csv": at + 2, "jsonl": at + 1}.get(kind)
+    place = f"row {at}: " if line is None else f"line {line} (row {at}): "
     assert f".{kind}, {place}" in str(caught.value)
 
 

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.replay.columns.cells import BadCellError, amounts, frauds, ids, integers, times, told
-from streams.replay.columns.declared import Amount, Fraud, Id, Time
+from streams.replay.columns.declared import Amount, Fraud, Id, Time, Told
 
+ROW = Told(column="c")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 numbers = st.one_of(
@@ -258,11 +259,25 @@ def test_ids_in_text_are_read_unchanged() -> None:
 
 
 def test_a_field_of_the_contract_has_a_word_of_its_list_or_is_unknown() -> None:
-    assert told(pa.array(["5732", "", None]), "mcc", "0000") == ["5732", "0000", "0000"]
+    assert told(pa.array(["5732", "", None]), "mcc", ROW, "0000") == ["5732", "0000", "0000"]
     for field, cell in (("mcc", "573"), ("mcc", "5732\n1"), ("country", "jp"), ("network", "Visa"), ("channel", "x")):
         with pytest.raises(BadCellError) as caught:
-            told(pa.array([cell]), field, "")
+            told(pa.array([cell]), field, ROW, "")
         assert caught.value.row == 0
+
+
+def test_a_code_in_a_column_of_floats_is_read_as_a_whole_number() -> None:
+    assert told(pa.array([5732.0, None, float("nan")]), "mcc", ROW, "0000") == ["5732", "0000", "0000"]
+    with pytest.raises(BadCellError, match="not a whole number"):
+        told(pa.array([5732.5]), "mcc", ROW, "0000")
+
+
+def test_spellings_are_translated_in_any_case_and_others_refused_by_row() -> None:
+    ours = Told(column="c", values={"Web": "ecom", "pos": "card_present"})
+    assert told(pa.array(["WEB", None, " pos "]), "channel", ours, "other") == ["ecom", "other", "card_present"]
+    with pytest.raises(BadCellError) as caught:
+        told(pa.array(["web", "ecom"]), "channel", ours, "other")
+    assert (caught.value.row, "Web, pos" in caught.value.why) == (1, True), "the contract's own word is not declared"
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=5))
