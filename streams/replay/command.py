@@ -69,6 +69,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--jpy-per-unit", type=_rate, metavar="RATE", help="yen per unit of the table's currency; 0: none")
     p.add_argument("--labels", action="store_true", help="also send fraud reports, when the frauds become known")
     p.add_argument(
+        "--reports",
+        type=Path,
+        metavar="FILE",
+        help="table of reports, read as `reports` of the mapping says; each is sent at its time of receipt",
+    )
+    p.add_argument(
         "--phases",
         type=Phases,
         choices=list(Phases),
@@ -125,22 +131,31 @@ def _source(options: argparse.Namespace) -> Source:
             raise SourceError(f"{options.events}: no such file")
         return LinesSource(options.events, limit=options.limit)
     from streams.replay.columns.reading import open_table  # noqa: PLC0415 -- pyarrow is an extra
+    from streams.replay.due import OfTable  # noqa: PLC0415 -- the same
     from streams.replay.mapping import Renderer  # noqa: PLC0415 -- the same
     from streams.replay.table import TableSource  # noqa: PLC0415 -- the same
 
     table = open_table(options.table, mappings_of(options.mapping))
     mapping = table.mapping
+    if options.reports is not None and (options.labels or mapping.reports is None):
+        why = "go without --labels" if options.labels else f"mapping {mapping.name!r} says nothing of reports"
+        raise SourceError(f"--reports {options.reports}: {why}")
     if options.labels and mapping.fraud is None:
         raise SourceError(f"{options.table}: mapping {mapping.name!r} names no column of frauds for --labels")
     phases = options.phases or (Phases.BOTH if mapping.has_answers else Phases.PRE_AUTH)
     if phases != Phases.PRE_AUTH and not mapping.has_answers:
         raise SourceError(f"--phases {phases}: mapping {mapping.name!r} does not say that payments were approved")
+    reported = None
+    if options.reports is not None and mapping.reports is not None:
+        reports = open_table(options.reports, [mapping.reports])
+        reported = OfTable(reports, mapping.acquirer, lambda text: tell("replay", text))
     requests = TableSource(
         table,
         Renderer(mapping, id_prefix=options.id_prefix, jpy_per_unit=options.jpy_per_unit),
         limit=options.limit,
         id_prefix=options.id_prefix,
-        reports=options.labels,
+        reports=options.labels or reported is not None,
+        reported=reported,
         tell=lambda text: tell("replay", text),
     )
     is_each = mapping.outcome == "approved"
@@ -149,12 +164,18 @@ def _source(options: argparse.Namespace) -> Source:
 
 def _uses(options: argparse.Namespace) -> list[str]:
     """Return the names in the table of rights that these options need."""
-    more = [name for name, is_asked in (("--labels", options.labels), ("--events", options.events)) if is_asked]
+    more = [
+        name
+        for name, is_asked in (("--labels", options.labels or options.reports), ("--events", options.events))
+        if is_asked
+    ]
     return ["replay", *(f"replay {name}" for name in more)]
 
 
 def _pace(options: argparse.Namespace) -> Pace:
-    in_flight = options.in_flight or (WITH_REPORTS_IN_FLIGHT if options.labels else Pace().in_flight_max)
+    in_flight = options.in_flight or (
+        WITH_REPORTS_IN_FLIGHT if options.labels or options.reports else Pace().in_flight_max
+    )
     return Pace(rate=options.rate, in_flight_max=in_flight, patience_s=options.patience)
 
 

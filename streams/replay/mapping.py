@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scoring.outputs import Record
 from streams.replay.columns.declared import Mapping, Outcome
 from streams.replay.columns.fields import DEFAULTS
+from streams.replay.columns.reported import Report
 from streams.replay.columns.rows import Rows
 from streams.replay.columns.tokens import token
 from streams.replay.source import APPROVED
@@ -81,14 +82,19 @@ class Renderer:
         texts = _joined(['"outcome":{"phase":"POST_AUTH"', *self._pieces(rows, "outcome"), "}}"])
         return [text.encode() if is_known else b"" for text, is_known in zip(texts, answered, strict=False)]
 
-    def report(self, row: int, card: int | str, merchant: int | str, received_ms: int) -> Record:
-        """Return (card token, fraud report) of one row, received at `received_ms`."""
+    def report(self, row: int, card: int | str, merchant: int | str, received_ms: int, report: Report | None) -> Record:
+        """Return (card token, report) on one row, received at `received_ms`: as the table of reports says, or FRAUD."""
         key, text_of_card = self._token(card)
-        received = self._times(np.array([received_ms], dtype=np.int64))[0]
+        unit = self._unit if report is None else "ms"
+        received = str(np.datetime_as_string(np.datetime64(received_ms, "ms").astype(f"datetime64[{unit}]")))
+        number, said = f"r{row}", '"FRAUD","source":"OTHER"'
+        if report is not None:
+            code = f',"code":{report.code}' if report.code else ""
+            number, said = f"q{report.row}", f'{report.label},"source":{report.source}{code}'
         text = (
-            f'{{"schema_version":"label.v1","label_id":"{self._prefix}r{row}","event_id":"{self._prefix}{row}",'
+            f'{{"schema_version":"label.v1","label_id":"{self._prefix}{number}","event_id":"{self._prefix}{row}",'
             f'"acquirer_id":"{self._mapping.acquirer}","merchant_id":"{self._mapping.merchant.prefix}{self._shop(merchant)}","pan_hmac":"{text_of_card}",'
-            f'"label":"FRAUD","source":"OTHER","received_ts":"{received}Z"}}'
+            f'"label":{said},"received_ts":"{received}Z"}}'
         )
         return key, text.encode()
 

@@ -2,18 +2,18 @@
 
 from array import array
 from bisect import bisect_left
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from scoring.outputs import Record
+from streams.replay.columns import declared
 from streams.replay.columns.reading import Table
 from streams.replay.columns.rows import Reader, Rows
+from streams.replay.due import DAY_MS, OfColumn, OfTable, Queue, Reported
 from streams.replay.mapping import Renderer
 from streams.replay.source import CHUNK_EVENTS, NOT_OURS, Chunk, Labels
 
-DAY_MS = 86_400_000
 CHUNK_SPAN_MS = DAY_MS
 """Most event time of a chunk with fraud reports. A report is sent before the chunk in which it is due: never after an
 event whose features include it, never before its own event, and at most one day early, when no event can see it yet."""
@@ -28,26 +28,27 @@ class TableSource:
 
     def __init__(
         self,
-        table: Table,
+        table: Table[declared.Mapping],
         renderer: Renderer,
         *,
         limit: int = 0,
         id_prefix: str = "",
         reports: bool,
         tell: Callable[[str], None],
+        reported: OfTable | None = None,
     ) -> None:
         self._reader = Reader(table, tell)
         self._renderer = renderer
         self._limit = limit
         self._prefix = id_prefix
-        truth = table.mapping.fraud
-        self._delay_ms = 0 if truth is None or not reports else truth.known_after_days * DAY_MS
-        self._due: deque[tuple[int, int, int | str, int | str]] = deque()
+        fraud = table.mapping.fraud
+        self._reported: Reported | None = reported or (None if fraud is None else OfColumn(fraud))
+        self._queue = Queue(self._reported, renderer) if self._reported is not None and reports else None
         self._sent = 0
         self._next = 0  # row number
         self._left_out = array("q")  # row numbers
         self._total = table.rows if table.rows is None or not limit else min(table.rows, limit)
-        self._labels = None if truth is None else Labels()
+        self._labels = None if self._reported is None else Labels()
 
     @property
     def total(self) -> int | None:
@@ -61,8 +62,8 @@ class TableSource:
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """Number of rows refused so far, by reason."""
-        return self._reader.refused
+        """Number of rows and reports refused so far, by reason."""
+        return self._reader.refused + Counter(self._reported.left_out if self._reported is not None else {})
 
     @property
     def empty(self) -> int:
@@ -78,18 +79,20 @@ class TableSource:
                 if room <= 0:
                     return
                 high = min(low + room, len(rows.numbers))
-                if self._delay_ms:
+                if self._queue is not None:
                     until_ms = int(rows.time_ms[low]) + CHUNK_SPAN_MS
                     high = min(high, int(np.searchsorted(rows.time_ms, until_ms)))
                 yield self._chunk(rows.part(low, high))
                 low = high
+        if self._reported is not None:
+            self._reported.close()
 
     def _chunk(self, rows: Rows) -> Chunk:
         first = self._sent
         events = self._renderer.events(rows)
         self._sent += len(events)
         self._number(rows)
-        due = self._reports_until(int(rows.time_ms[-1]))
+        due = [] if self._queue is None else self._queue.until(int(rows.time_ms[-1]))
         self._note(rows)
         return Chunk(
             events=events,
@@ -107,23 +110,20 @@ class TableSource:
             self._left_out.extend(np.setdiff1d(np.arange(low, high), rows.numbers, assume_unique=True).tolist())
 
     def _note(self, rows: Rows) -> None:
-        """Record the labels, and the fraud reports with their time."""
-        if self._labels is None:
+        """Record the labels, and add the reports to those that will be due."""
+        if self._labels is None or self._reported is None:
             return
-        self._labels.fraud += rows.fraud.astype(np.uint8).tobytes()
+        fraud, unknown = self._reported.labels(rows)
+        self._labels.fraud += bytes(fraud)
         self._labels.amounts.frombytes(np.ascontiguousarray(rows.amount_minor).tobytes())
-        self._labels.unknown += int(rows.unknown.sum())
-        if self._delay_ms:
-            for i in np.flatnonzero(rows.fraud).tolist():
-                known_ms = int(rows.time_ms[i]) + self._delay_ms
-                self._due.append((known_ms, int(rows.numbers[i]), rows.card[i], rows.merchant[i]))
+        self._labels.unknown += unknown
+        if self._queue is not None:
+            self._queue.add(rows)
 
-    def _reports_until(self, time_ms: int) -> list[Record]:
-        due: list[Record] = []
-        while self._due and self._due[0][0] <= time_ms:
-            received_ms, row, card, merchant = self._due.popleft()
-            due.append(self._renderer.report(row, card, merchant, received_ms))
-        return due
+    def rest(self) -> Chunk | None:
+        """Return the reports that are due after the last row, once all rows were sent; None if there are none."""
+        due = [] if self._queue is None else self._queue.until(None)
+        return Chunk(events=(), positions=(), times_ms=(), others={"fraud_reports": due}) if due else None
 
     def position(self, event_id: str) -> int:
         """Return the position of an event id: its row number without the rows left out before it; or NOT_OURS."""

@@ -67,7 +67,7 @@ def test_different_cards_have_different_tokens() -> None:
 def test_a_report_names_the_event_its_card_and_its_merchant() -> None:
     renderer = Renderer(HANDBOOK, id_prefix="h-")
     ((key, event),) = renderer.events(rows_of([(100, 1, 2, 300)], 7))
-    report_key, report = renderer.report(7, 1, 2, HANDBOOK.time.since_ms + 1000 * (100 + 7 * 86_400))
+    report_key, report = renderer.report(7, 1, 2, HANDBOOK.time.since_ms + 1000 * (100 + 7 * 86_400), None)
     parsed = parse_reports([report], DecodeLimits())
     decoded = decode([event], DecodeLimits())
     assert parsed.rejects == []

@@ -15,7 +15,7 @@ from scoring.contract.authorization import Channel, Network
 from scoring.contract.currencies import CURRENCIES
 from scoring.reference.document import DocumentError, parse
 from streams.config.strict import ConfigError, convert, suggestion
-from streams.replay.columns.fields import FIELDS, OUTCOME_FIELDS, Field
+from streams.replay.columns.fields import FIELDS, OUTCOME_FIELDS, REPORT_FIELDS, Field
 
 UNKNOWN_MCC: Final = "0000"  # ISO 18245 assigns no such category: it reads as unknown
 UNKNOWN_COUNTRY: Final = "ZZ"  # ISO 3166-1 leaves it to users, who use it for "unknown"
@@ -181,6 +181,36 @@ class Outcome(_Record, frozen=True, kw_only=True):
         return {f"outcome.{name}": told for name, told in fields if told is not None}
 
 
+class Reports(_Record, frozen=True, kw_only=True):
+    """The columns of a second table: one report (`label.v1`) a row, any number of them for a payment, in any order.
+
+    `event` has the payment's `reference`. A report counts from `received`, never from the time of its payment.
+    """
+
+    event: Column
+    received: Time
+    label: Told = Told(constant="FRAUD")
+    source: Told = Told(constant="OTHER")
+    code: Told | None = None
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+
+    @property
+    def name(self) -> str:
+        """Its key, for messages."""
+        return "reports"
+
+    @property
+    def told(self) -> dict[str, Told]:
+        """The fields by name."""
+        return {"label": self.label, "source": self.source} | ({} if self.code is None else {"code": self.code})
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to be read, each once."""
+        told = [one.column for one in self.told.values() if one.column is not None]
+        return tuple(dict.fromkeys([self.event, self.received.column, *told]))
+
+
 class Mapping(_Record, frozen=True, kw_only=True):
     """The columns of a table that an event needs. `name`: its name or file, for messages."""
 
@@ -201,7 +231,14 @@ class Mapping(_Record, frozen=True, kw_only=True):
     """Issuers' answers: all payments of the table were approved, they are not known, or columns have them."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
     """Between the cells of a CSV."""
+    reference: Column | None = None
+    """The payment's reference, by which reports name it."""
+    reports: Reports | None = None
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.reports is not None and self.reference is None:
+            raise ValueError("reports needs reference, the column by which reports name a payment")
 
     @property
     def has_answers(self) -> bool:
@@ -224,6 +261,7 @@ class Mapping(_Record, frozen=True, kw_only=True):
         """The columns to be read, each once."""
         named = [self.time.column, self.card.column, self.merchant.column, self.amount.column]
         named += [] if self.fraud is None else [self.fraud.column]
+        named += [] if self.reference is None else [self.reference]
         told = [*self.told.values(), *(one for _, one in self.by_path.values())]
         named += [one.column for one in told if one.column is not None]
         return tuple(dict.fromkeys(named))
@@ -282,8 +320,10 @@ def _mapping(text: bytes, name: str) -> Mapping:
         for key, value in _given(told):
             if re.fullmatch(PATTERNS[field], value) is None:
                 raise ConfigError(f"{name}: $.{field}.{key}: must match {PATTERNS[field]}")
-    for path, (one, told) in mapping.by_path.items():
-        where = path if path in OUTCOME_FIELDS else f"fields.{path}"
+    listed = [(path if path in OUTCOME_FIELDS else f"fields.{path}", *pair) for path, pair in mapping.by_path.items()]
+    if mapping.reports is not None:
+        listed += [(f"reports.{key}", REPORT_FIELDS[key], told) for key, told in mapping.reports.told.items()]
+    for where, one, told in listed:
         for key, value in _given(told):
             try:
                 one.json(value)

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect
 
 from scoring.contract.authorization import Authorization
+from scoring.contract.label import FraudReport
 
 _NO_SECTIONS: Final = frozenset({"acquirer", "amount"})
 _BY_NAME: Final = frozenset({"merchant.id", "merchant.mcc", "merchant.country", "card.pan_hmac", "card.network"})
@@ -86,19 +87,23 @@ def _kind(kind: inspect.Type) -> Literal["text", "flag", "number"] | None:
 
 def _fields() -> dict[str, Field]:
     """Walk over the contract. Times are left out: a mapping declares the unit of one, that of the payment."""
-    found = {}
+    found: dict[str, Field] = {}
     for section in msgspec.structs.fields(Authorization):
         (record,) = (one for one in _members(inspect.type_info(section.type)) if not isinstance(one, inspect.NoneType))
         if not isinstance(record, inspect.StructType) or section.name in _NO_SECTIONS:
             continue
-        for field in msgspec.structs.fields(record.cls):
-            path = f"{section.name}.{field.name}"
-            kind = _kind(inspect.type_info(field.type))
-            if kind is not None and path not in _BY_NAME | _OTHERWISE:
-                is_token = field.name.endswith(("_hmac", "_hash"))
-                found[path] = Field(
-                    section=section.name, name=field.name, kind=kind, type=field.type, is_token=is_token
-                )
+        found |= _fields_of(record.cls, section.name)
+    return found
+
+
+def _fields_of(record: Any, section: str) -> dict[str, Field]:
+    found = {}
+    for field in msgspec.structs.fields(record):
+        path = f"{section}.{field.name}"
+        kind = _kind(inspect.type_info(field.type))
+        if kind is not None and path not in _BY_NAME | _OTHERWISE:
+            is_token = field.name.endswith(("_hmac", "_hash"))
+            found[path] = Field(section=section, name=field.name, kind=kind, type=field.type, is_token=is_token)
     return found
 
 
@@ -108,4 +113,7 @@ FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
 )
 OUTCOME_FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
     {path: field for path, field in _ALL.items() if field.section == "outcome"}
+)
+REPORT_FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
+    {name: _fields_of(FraudReport, "report")[f"report.{name}"] for name in ("label", "source", "code")}
 )

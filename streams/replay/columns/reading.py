@@ -6,14 +6,13 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar
 
 import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.csv  # type: ignore[import-untyped]  # the same
 import pyarrow.parquet  # type: ignore[import-untyped]  # the same
 
 from streams.replay.columns import jsonlines
-from streams.replay.columns.declared import Mapping
 from streams.replay.source import CHUNK_EVENTS, SourceError
 
 PIECE_ROWS: Final = 16 * CHUNK_EVENTS
@@ -22,8 +21,30 @@ _HEAD_BYTES: Final = 1 << 16
 _MAGIC: Final = b"PAR1"
 
 
+class Declared(Protocol):
+    """A mapping: its name, and the columns to be read."""
+
+    @property
+    def name(self) -> str:
+        """The name, for messages."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to be read, each once."""
+        ...
+
+    @property
+    def delimiter(self) -> str:
+        """Between the cells of a CSV."""
+        ...
+
+
+D = TypeVar("D", bound=Declared)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Generic[D]):
     """An open table, with the first mapping whose columns it has.
 
     `rows`: their number, if the file has it. Row numbers count from 0 and are part of event ids. `place` names a row
@@ -31,7 +52,7 @@ class Table:
     """
 
     file: Path
-    mapping: Mapping
+    mapping: D
     rows: int | None
     layout: Literal["csv", "json-lines", "parquet"]
 
@@ -94,7 +115,7 @@ class Table:
             yield from table.iter_batches(batch_size=PIECE_ROWS, columns=list(self.mapping.columns))
 
 
-def open_table(file: Path, mappings: Sequence[Mapping]) -> Table:
+def open_table(file: Path, mappings: Sequence[D]) -> Table[D]:
     """Open a table and find its mapping by the header.
 
     Raises:
@@ -145,7 +166,7 @@ def _header(text: str, delimiter: str) -> list[str]:
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
 
 
-def _fitting(file: Path, names: Sequence[str], mappings: Sequence[Mapping]) -> Mapping:
+def _fitting(file: Path, names: Sequence[str], mappings: Sequence[D]) -> D:
     for mapping in mappings:
         if set(mapping.columns) <= set(names):
             twice = [name for name in mapping.columns if list(names).count(name) > 1]
@@ -155,7 +176,7 @@ def _fitting(file: Path, names: Sequence[str], mappings: Sequence[Mapping]) -> M
     raise SourceError(_missing(file, names, mappings))
 
 
-def _missing(file: Path, names: Sequence[str], mappings: Sequence[Mapping]) -> str:
+def _missing(file: Path, names: Sequence[str], mappings: Sequence[D]) -> str:
     """Return text with the missing columns of the best mapping. The header is not quoted: it may be a row of cells."""
     nearest = min(mappings, key=lambda mapping: len(set(mapping.columns) - set(names)))
     lacking = [name for name in nearest.columns if name not in names]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from streams.replay.columns import cells
 from streams.replay.columns.cells import BadCellError, Ints, Mask
-from streams.replay.columns.declared import UNKNOWN_COUNTRY, UNKNOWN_MCC
+from streams.replay.columns.declared import UNKNOWN_COUNTRY, UNKNOWN_MCC, Id, Mapping
 from streams.replay.columns.reading import Table
 from streams.replay.source import SourceError
 
@@ -29,7 +29,7 @@ class Rows:
 
     `numbers` int64[n]: row numbers in the table from 0. `time_ms` int64[n]: since the epoch. `amount_minor` int64[n].
     `fraud`, `unknown` bool[n]: labelled as fraud, without a label. `told`: fields with a column, by name or path;
-    those by path have JSON, and "" for a blank.
+    those by path have JSON, and "" for a blank. `reference`: the payments' references, empty if none is mapped.
     """
 
     numbers: Ints
@@ -40,10 +40,11 @@ class Rows:
     fraud: Mask
     unknown: Mask
     told: dict[str, list[str]]
+    reference: list[str] = field(default_factory=list)
 
     def part(self, low: int, high: int) -> "Rows":
         """Return the rows [low, high)."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         cut = {name: values[low:high] for name, values in values.pop("told").items()}
         return Rows(**{name: value[low:high] for name, value in values.items()}, told=cut)
 
@@ -51,7 +52,7 @@ class Rows:
 class Reader:
     """Read a table once, in order. `refused`: rows left out, by reason. `empty`: rows without any mapped cell."""
 
-    def __init__(self, table: Table, tell: Callable[[str], None]) -> None:
+    def __init__(self, table: Table[Mapping], tell: Callable[[str], None]) -> None:
         self._table = table
         self._tell = tell
         self._last_ms = -1
@@ -73,30 +74,31 @@ class Reader:
 
     def _rows(self, piece: Any, first: int) -> Rows:
         mapping = self._table.mapping
-        time_ms, undated = self._column(piece, first, mapping.time.column, partial(cells.times, time=mapping.time))
-        card, no_card = self._column(piece, first, mapping.card.column, partial(cells.ids, declared=mapping.card))
+        read = partial(column_of, self._table, piece, first)
+        time_ms, undated = read(mapping.time.column, partial(cells.times, time=mapping.time))
+        card, no_card = read(mapping.card.column, partial(cells.ids, declared=mapping.card))
         shop = partial(cells.ids, declared=mapping.merchant)
-        merchant, no_merchant = self._column(piece, first, mapping.merchant.column, shop)
+        merchant, no_merchant = read(mapping.merchant.column, shop)
         money = partial(cells.amounts, amount=mapping.amount)
-        amount, no_amount = self._column(piece, first, mapping.amount.column, money)
+        amount, no_amount = read(mapping.amount.column, money)
         fraud, unknown = np.zeros(len(time_ms), np.bool_), np.ones(len(time_ms), np.bool_)
         if mapping.fraud is not None:
             truth = partial(cells.frauds, fraud=mapping.fraud)
-            fraud, unknown = self._column(piece, first, mapping.fraud.column, truth)
+            fraud, unknown = read(mapping.fraud.column, truth)
         told = {
-            field: self._column(
-                piece, first, one.column, partial(cells.told, field=field, told=one, unknown=_UNKNOWN[field])
-            )
+            field: read(one.column, partial(cells.told, field=field, told=one, unknown=_UNKNOWN[field]))
             for field, one in mapping.told.items()
             if one.column is not None
         }
         told |= {
-            path: self._column(
-                piece, first, one.column, partial(cells.fields, field=field, told=one, acquirer=mapping.acquirer)
-            )
+            path: read(one.column, partial(cells.fields, field=field, told=one, acquirer=mapping.acquirer))
             for path, (field, one) in mapping.by_path.items()
             if one.column is not None
         }
+        reference: list[Any] = []
+        if mapping.reference is not None:
+            text = partial(cells.ids, declared=Id(column=mapping.reference, type="text"))
+            reference, _ = read(mapping.reference, text)
         empty = undated & no_card & no_merchant & no_amount
         self.empty += int(empty.sum())
         self._require_order(time_ms, undated, empty, first)
@@ -111,16 +113,9 @@ class Reader:
             fraud=fraud,
             unknown=unknown,
             told=told,
+            reference=reference,
         )
         return rows if len(kept) == len(time_ms) else _take(rows, kept)
-
-    def _column(self, piece: Any, first: int, name: str, convert: Callable[[Any], T]) -> T:
-        try:
-            return convert(piece.column(name))
-        except BadCellError as error:
-            row, why = error.row, error.why
-        place = str(self._table.file) if row is None else self._table.place(first + row)
-        raise SourceError(f"{place}: column {name!r} {why}")
 
     def _require_order(self, time_ms: Ints, undated: Mask, empty: Mask, first: int) -> None:
         name = self._table.mapping.time.column
@@ -152,10 +147,24 @@ class Reader:
         return complete
 
 
+def column_of(table: Table[Any], piece: Any, first: int, name: str, convert: Callable[[Any], T]) -> T:
+    """Convert a column of a piece whose first row is `first`.
+
+    Raises:
+        SourceError: a cell is refused. The text has its row, its column and the cause.
+    """
+    try:
+        return convert(piece.column(name))
+    except BadCellError as error:
+        row, why = error.row, error.why
+    place = str(table.file) if row is None else table.place(first + row)
+    raise SourceError(f"{place}: column {name!r} {why}")
+
+
 def _take(rows: Rows, kept: NDArray[np.intp]) -> Rows:
     def chosen(values: Any) -> Any:
-        return values[kept] if isinstance(values, np.ndarray) else [values[i] for i in kept.tolist()]
+        return values[kept] if isinstance(values, np.ndarray) else [values[i] for i in kept.tolist() if values]
 
-    values = {field.name: getattr(rows, field.name) for field in fields(rows)}
+    values = {one.name: getattr(rows, one.name) for one in fields(rows)}
     told = {name: chosen(column) for name, column in values.pop("told").items()}
     return Rows(**{name: chosen(value) for name, value in values.items()}, told=told)
