@@ -11,10 +11,11 @@ from scoring.decode import Col
 from scoring.policy import PolicyTable, policy_from
 from scoring.policy.explain import Subject, explained
 from scoring.profile import Entity
+from tests.examples import examples
 from tests.policy.drawn import AMOUNTS, EVENTS, GOODS_OF, batch, documents, expected_band, in_force
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(documents(), st.lists(st.integers(-1, 10), min_size=5, max_size=5), st.integers(0, 999), st.data())
 def test_bands_are_those_of_the_narrowest_entry_in_force(
     document: dict[str, Any], times: list[int], score: int, data: st.DataObject
@@ -33,7 +34,7 @@ def test_bands_are_those_of_the_narrowest_entry_in_force(
         assert (row in judged.limited) == (judged.bands[row] > expected_band(plain, *ask))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(documents(), st.integers(-1, 10), st.sampled_from(("HR_GOODS", "NIGHT", "VEL_CARD")), st.integers(1, 3))
 def test_an_alert_is_suppressed_by_any_suppression_in_force(
     document: dict[str, Any], at_ms: int, reason: str, band: int
@@ -59,7 +60,7 @@ def test_a_policy_without_entries_has_the_global_thresholds(at_ms: int) -> None:
     assert (decoded.ints[:, Col.AMOUNT_JPY] == -1).sum() == len(EVENTS) // len(AMOUNTS)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(documents(), st.integers(-1, 10), st.integers(0, 999), st.sampled_from(AMOUNTS))
 def test_an_explanation_names_what_decides(document: dict[str, Any], at_ms: int, score: int, jpy: int | None) -> None:
     policy = policy_from(document)

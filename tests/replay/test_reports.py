@@ -17,6 +17,7 @@ from streams.replay import command
 from streams.replay.columns.declared import mappings_of
 from streams.replay.source import Chunk, SourceError
 from streams.replay.table import TableSource
+from tests.examples import examples
 
 MAPPING = """\
 acquirer: bank-1
@@ -79,7 +80,7 @@ def stream(chunks: list[Chunk]) -> list[dict[str, Any]]:
     ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(50))
 @given(payments, reports)
 def test_every_report_is_sent_once_at_its_time_and_the_others_are_counted(
     tmp_path: Path, steps: list[tuple[int, bool]], said: list[tuple[int, int, str, str, str]]

@@ -19,6 +19,7 @@ from streams.replay.columns.declared import mappings_of
 from streams.replay.columns.fields import FIELDS
 from streams.replay.columns.tokens import token
 from streams.replay.source import Phases, SourceError
+from tests.examples import examples
 
 BASE = """\
 acquirer: bank-1
@@ -112,7 +113,7 @@ def sent(tmp_path: Path, rows: list[tuple[str | None, ...]], kind: str, *more: s
 
 
 @pytest.mark.parametrize("kind", ["parquet", "jsonl"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 @given(st.lists(cells, min_size=1, max_size=8))
 def test_every_row_is_the_event_that_its_cells_say_followed_by_its_answer(
     tmp_path: Path, kind: str, rows: list[tuple[str | None, ...]]
