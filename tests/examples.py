@@ -1,12 +1,15 @@
 """How many examples a property test tries: all of them in `make test` and CI, a tenth in `make unit`."""
 
 import os
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 FULL: Final = 100
 """Examples of a property test that names no number."""
 _FEWER: Final = 10
 _LEAST: Final = 5
+
+_T = TypeVar("_T")
 
 
 def is_quick() -> bool:
@@ -17,3 +20,8 @@ def is_quick() -> bool:
 def examples(full: int) -> int:
     """Return the number of examples to try, of `full` in a whole run."""
     return max(_LEAST, full // _FEWER) if is_quick() else full
+
+
+def sample(cases: Sequence[_T]) -> Sequence[_T]:
+    """Return the cases to try of a long list: all of them in a whole run, else every tenth."""
+    return cases[::_FEWER] if is_quick() else cases

