@@ -8,14 +8,15 @@ import numpy as np
 
 from scoring.compliance.build import Read, build
 from scoring.compliance.figures import Figures
+from scoring.compliance.inputs.answers import Answers
+from scoring.compliance.inputs.reports import Reports
+from scoring.compliance.inputs.sums import SEEN_MAX
+from scoring.compliance.inputs.traffic import Traffic
 from scoring.compliance.programmes import Terms
 from scoring.compliance.report import Report
-from scoring.compliance.reports import Reports
 from scoring.compliance.scope import Scope
-from scoring.compliance.sums import SEEN_MAX
-from scoring.compliance.traffic import Traffic
 from scoring.contract.merchant import MerchantRecord
-from scoring.decode import DecodeLimits, decode, parse_merchants
+from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants
 from scoring.merchants.store import MerchantStore
 from scoring.reference.threeds import reference
 from scoring.threeds.settings import ThreeDsSettings
@@ -30,12 +31,14 @@ BATCH_MAX: Final = 4_096
 class Assembly:
     """Make one report.
 
-    Take all merchants and reports first, then `begin`, then all authorizations, then `finish`.
+    Take all merchants and reports first, then `begin`, then all authorizations, then `finish`. Outcomes that were
+    written up to a day after an authorization are taken before it.
     """
 
     def __init__(self, scope: Scope, limits: DecodeLimits, threeds: ThreeDsSettings, merchants_max: int) -> None:
         self.scope = scope
         self.reports = Reports(scope, limits)
+        self.answers = Answers(scope.acquirer_id)
         self.records: dict[str, MerchantRecord] = {}
         self._limits = limits
         self._threeds = threeds
@@ -66,7 +69,7 @@ class Assembly:
         for record in self.records.values():
             store.upsert(record)
         tables = tables_of(reference(), self._threeds.amount_tolerance)
-        self._traffic = Traffic(self.scope, store, tables, self.reports.events(), ids_max=ids_max)
+        self._traffic = Traffic(self.scope, store, tables, self.reports.events(), self.answers, ids_max=ids_max)
         return self._traffic
 
     @property
@@ -81,7 +84,13 @@ class Assembly:
         assert traffic is not None, "begin first"
         traffic.finish()
         figures = Figures(traffic, self.reports.figures(traffic.payments))
-        read = Read(traffic=traffic.tally, reports=self.reports.tally, merchants=dict(self._tally), ranges=ranges)
+        read = Read(
+            traffic=traffic.tally,
+            reports=self.reports.tally,
+            merchants=dict(self._tally),
+            outcomes=dict(self.answers.counts),
+            ranges=ranges,
+        )
         return build(self.scope, terms, figures, traffic.issuers.values(), self.records, read, code)
 
 
@@ -92,3 +101,14 @@ def feed(traffics: Sequence[Traffic], values: Sequence[bytes], written_ms: Seque
         stamps = np.array(written_ms[low : low + BATCH_MAX], dtype=np.int64)
         for traffic in traffics:
             traffic.take(decoded, stamps)
+
+
+def feed_outcomes(
+    assemblies: Sequence[Assembly], values: Sequence[bytes], written_ms: Sequence[int], limits: DecodeLimits
+) -> None:
+    """Decode outcomes and give them to each, at most `BATCH_MAX` at a time."""
+    for low in range(0, len(values), BATCH_MAX):
+        decoded = decode_outcomes(values[low : low + BATCH_MAX], limits)
+        stamps = np.array(written_ms[low : low + BATCH_MAX], dtype=np.int64)
+        for assembly in assemblies:
+            assembly.answers.take(decoded, stamps)

@@ -7,6 +7,9 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from scoring.compliance.figures import Figures, share
+from scoring.compliance.inputs.reports import BASIS as MONTH_BASIS
+from scoring.compliance.inputs.reports import ReportTally
+from scoring.compliance.inputs.traffic import Issuer, Tally
 from scoring.compliance.merchants import (
     by_coverage,
     by_gaps,
@@ -34,10 +37,7 @@ from scoring.compliance.report import (
     Summary,
     TableVersion,
 )
-from scoring.compliance.reports import BASIS as MONTH_BASIS
-from scoring.compliance.reports import ReportTally
 from scoring.compliance.scope import Scope
-from scoring.compliance.traffic import Issuer, Tally
 from scoring.contract.merchant import MerchantRecord
 from scoring.issuers.shares import IssuerCol, Met, issuer_view
 from scoring.merchants.programmes.tiers import Ratio
@@ -64,11 +64,15 @@ class IssuerLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What was read: tallies, and of topics the offsets of each, by partition; None if it was a file."""
+    """What was read: tallies, and of topics the offsets of each, by partition; None if it was a file.
+
+    An input that a deployment may lack has its line only if something of it was read.
+    """
 
     traffic: Tally
     reports: ReportTally
     merchants: Mapping[str, int]
+    outcomes: Mapping[str, int]
     ranges: Mapping[str, Mapping[str, tuple[int, int]]] | None
 
 
@@ -141,6 +145,8 @@ def _inputs(read: Read) -> Iterator[Input]:
         "fraud-reports": asdict(read.reports),
         "merchants": dict(read.merchants),
     }
+    if read.outcomes["read"]:
+        tallies["authorization-outcomes"] = dict(read.outcomes)
     for name, counts in tallies.items():
         first, last = counts.pop("first_ms", None), counts.pop("last_ms", None)
         yield Input(

@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compliance.columns import CoverageCol, DayCol
+from scoring.compliance.inputs.columns import CoverageCol, DayCol
+from scoring.compliance.inputs.reports import Reported
+from scoring.compliance.inputs.traffic import Traffic
 from scoring.compliance.report import Share
-from scoring.compliance.reports import Reported
-from scoring.compliance.traffic import Traffic
 from scoring.merchants.months.columns import COLUMNS, MonthFigures
 
 _NONE: Final = (0,) * max(COLUMNS, len(CoverageCol), len(DayCol))

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Literal, get_args
 
-from scoring.compliance.columns import CoverageCol, DayCol
 from scoring.compliance.figures import Figures, bps_of, share
+from scoring.compliance.inputs.columns import CoverageCol, DayCol
 from scoring.compliance.report import (
     ChecklistLine,
     ContradictionLine,

@@ -10,8 +10,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compliance.columns import DayCol
 from scoring.compliance.figures import Figures, rounded, share
+from scoring.compliance.inputs.columns import DayCol
 from scoring.compliance.report import EnumerationLine, MastercardLine, ScamLine, Share, Tier, VampMerchant, VampMonth
 from scoring.compliance.scope import APPROVAL_DAYS, CASE_DAYS, DAYS, RECENT_DAYS, Scope
 from scoring.merchants.months.calendar import DAY_MS, first_day, name_of

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from importlib.metadata import version
 
 from scoring.compliance.assembly import Assembly, Ranges
+from scoring.compliance.inputs.sums import TooManyError
 from scoring.compliance.programmes import Terms
 from scoring.compliance.scope import Scope
-from scoring.compliance.sums import TooManyError
 from scoring.merchants.months.calendar import first_day, month_of_day
 from streams.cli.failures import reported
 from streams.compliance.browser import BrowserError, find, print_pdf

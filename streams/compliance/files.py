@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
-from scoring.compliance.assembly import BATCH_MAX, Assembly, feed
+from scoring.compliance.assembly import BATCH_MAX, Assembly, feed, feed_outcomes
 from scoring.decode import DecodeLimits
-from streams.replay.lines import Line, read_lines
+from streams.replay.lines import FIELDS, Line, read_lines
 from streams.replay.source import SourceError
+
+TOPICS: Final = frozenset({*FIELDS, "authorization-outcomes"})
+"""Topics whose records a file may hold for a report."""
 
 
 def read_file(file: Path, assemblies: Sequence[Assembly], limits: DecodeLimits) -> None:
-    """Give all records of a file to assemblies: merchants and reports in a first pass, then payments.
+    """Give all records of a file to assemblies: all but payments in a first pass, then these.
 
     Raises:
         SourceError: a line is no record, or the file has none.
@@ -18,7 +22,7 @@ def read_file(file: Path, assemblies: Sequence[Assembly], limits: DecodeLimits) 
         TooManyError: there is more to add up than the limits allow.
     """
     is_empty = True
-    for lines in _batches(file, "merchants", "fraud-reports"):
+    for lines in _batches(file, "merchants", "fraud-reports", "authorization-outcomes"):
         is_empty = False
         keys, values = [line.key.encode() for line in lines], [bytes(line.value) for line in lines]
         times_ms = [line.at_ms for line in lines]
@@ -26,8 +30,10 @@ def read_file(file: Path, assemblies: Sequence[Assembly], limits: DecodeLimits) 
             if lines[0].topic == "merchants":
                 tombstones = [None if value == b"null" else value for value in values]
                 assembly.take_merchants(keys, tombstones, times_ms)
-            else:
+            elif lines[0].topic == "fraud-reports":
                 assembly.reports.take(values, times_ms)
+        if lines[0].topic == "authorization-outcomes":
+            feed_outcomes(assemblies, values, times_ms, limits)
     traffics = [assembly.begin() for assembly in assemblies]
     for lines in _batches(file, "authorizations"):
         is_empty = False
@@ -40,7 +46,7 @@ def _batches(file: Path, *topics: str) -> Iterator[list[Line]]:
     """Yield lines of topics in batches of one topic each, in order."""
     batches: dict[str, list[Line]] = {topic: [] for topic in topics}
     with file.open("rb") as stream:
-        for line in read_lines(stream, str(file)):
+        for line in read_lines(stream, str(file), TOPICS):
             if line.topic in batches:
                 batch = batches[line.topic]
                 batch.append(line)

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 from aiokafka.structs import TopicPartition
 
-from scoring.compliance.assembly import Assembly, Ranges, feed
+from scoring.compliance.assembly import Assembly, Ranges, feed, feed_outcomes
+from scoring.compliance.inputs.answers import REACH_MS
 from scoring.decode import DecodeLimits
 from scoring.merchants.months.calendar import DAY_MS
 from streams.config.settings import Settings
@@ -15,15 +17,16 @@ from streams.kafka.reading.log import LogReader
 from streams.kafka.reading.rows import Rows
 
 CLIENT_ID: Final = "sekisho-compliance"
-TOPICS: Final = ("merchants", "fraud_reports", "authorizations")
-"""Fields of `Topics` that a report reads, in this order: payments are looked at for what was reported."""
+TOPICS: Final = ("merchants", "fraud_reports", "authorization_outcomes", "authorizations")
+"""Fields of `Topics` that a report reads, in this order: payments are looked at for what was reported, and each day's
+after the outcomes that may answer them."""
 
 Tell = Callable[[str], None]
 
 
 class TopicsReader:
-    """Read three topics: merchants and fraud reports whole, authorizations by day, from some time before the first
-    month on.
+    """Read the topics: merchants and fraud reports whole, outcomes and authorizations by day, from some time before the
+    first month on.
 
     All partitions of a day are read before the next day, so that what is open in time stays small.
     """
@@ -74,22 +77,37 @@ class TopicsReader:
         traffics = [assembly.begin() for assembly in assemblies]
         begin_ms = min(assembly.scope.payments_from_ms for assembly in assemblies)
         end_ms = max(assembly.scope.written_before_ms for assembly in assemblies)
-        partitions = await self._partitions(self._topics.authorizations)
-        bounds = await self._reader.bounds(partitions)
-        at = {tp: await self._offset(tp, begin_ms, bounds[tp].begin, bounds[tp].end) for tp in partitions}
-        first = dict(at)
+        answered = await self._partitions(self._topics.authorization_outcomes)
+        outcomes = await self._log(answered, begin_ms - REACH_MS)
+        payments = await self._log(await self._partitions(self._topics.authorizations), begin_ms)
         days = -(-(end_ms - begin_ms) // DAY_MS)
         for day in range(1, days + 1):
             until_ms = min(begin_ms + day * DAY_MS, end_ms)
-            for tp in partitions:
-                end = await self._offset(tp, until_ms, at[tp], bounds[tp].end)
-                async with aclosing(self._reader.read(tp, at[tp], end)) as found:
-                    async for rows in found:
-                        feed(traffics, list(rows.payloads), rows.timestamps_ms, self._limits)
-                at[tp] = end
+            async for rows in self._until(outcomes, min(until_ms + REACH_MS, end_ms)):
+                feed_outcomes(assemblies, list(rows.payloads), rows.timestamps_ms, self._limits)
+            async for rows in self._until(payments, until_ms):
+                feed(traffics, list(rows.payloads), rows.timestamps_ms, self._limits)
+            for assembly in assemblies:
+                assembly.answers.forget(until_ms - REACH_MS)
             if day % 30 == 0 or day == days:
                 self._tell(f"reading {self._topics.authorizations}: day {day} of {days}")
-        self._ranges["authorizations"] = {str(tp.partition): (first[tp], at[tp]) for tp in partitions}
+        self._ranges["authorizations"] = payments.ranges
+        self._ranges["authorization-outcomes"] = outcomes.ranges
+
+    async def _log(self, partitions: Sequence[TopicPartition], begin_ms: int) -> "_Log":
+        """Begin to read partitions from a time on."""
+        bounds = await self._reader.bounds(list(partitions))
+        first = {tp: await self._offset(tp, begin_ms, bounds[tp].begin, bounds[tp].end) for tp in partitions}
+        return _Log(first=first, at=dict(first), end={tp: bounds[tp].end for tp in partitions})
+
+    async def _until(self, log: "_Log", until_ms: int) -> AsyncIterator[Rows]:
+        """Read on up to a time, one partition after the other."""
+        for tp, begin in log.at.items():
+            end = await self._offset(tp, until_ms, begin, log.end[tp])
+            async with aclosing(self._reader.read(tp, begin, end)) as found:
+                async for rows in found:
+                    yield rows
+            log.at[tp] = end
 
     async def _offset(self, tp: TopicPartition, time_ms: int, low: int, high: int) -> int:
         """Return the first offset of a time, within what is left to read."""
@@ -109,3 +127,17 @@ class TopicsReader:
         if not found:
             raise MissingTopicError(topic)
         return found
+
+
+@dataclass(slots=True, kw_only=True)
+class _Log:
+    """Partitions of a topic that are read by day: the first offset of each, the next one, and the end."""
+
+    first: dict[TopicPartition, int]
+    at: dict[TopicPartition, int]
+    end: dict[TopicPartition, int]
+
+    @property
+    def ranges(self) -> dict[str, tuple[int, int]]:
+        """The offsets that were read, the end excluded, by partition."""
+        return {str(tp.partition): (self.first[tp], self.at[tp]) for tp in self.at}

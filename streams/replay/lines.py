@@ -1,6 +1,6 @@
 """A source of recorded events: JSON lines as `sekisho simulate --out` writes them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -40,8 +40,8 @@ _decode_line = msgspec.json.Decoder(Line).decode
 _decode_name = msgspec.json.Decoder(_Named).decode
 
 
-def read_lines(stream: IO[bytes], name: str) -> Iterator[Line]:
-    """Yield the records of a stream of JSON lines.
+def read_lines(stream: IO[bytes], name: str, topics: Container[str] = FIELDS) -> Iterator[Line]:
+    """Yield the records of a stream of JSON lines. `topics`: names of topics that it may hold.
 
     Raises:
         SourceError: a line is not such a record, names an unknown topic or is longer than 2 MiB.
@@ -55,7 +55,7 @@ def read_lines(stream: IO[bytes], name: str) -> Iterator[Line]:
             raise SourceError(f"{name}, line {number}: {too_deep(text)}") from None
         except FAULTS:
             raise SourceError(f"{name}, line {number}: not a record of `sekisho simulate`") from None
-        if line.topic not in FIELDS:
+        if line.topic not in topics:
             raise SourceError(f"{name}, line {number}: unknown topic")
         yield line
 

@@ -34,6 +34,7 @@ class History:
     events: list[tuple[int, bytes]] = field(default_factory=list)
     reports: list[tuple[int, bytes]] = field(default_factory=list)
     merchants: list[tuple[int, bytes, bytes | None]] = field(default_factory=list)
+    outcomes: list[tuple[int, bytes]] = field(default_factory=list)
     plain: list[dict[str, Any]] = field(default_factory=list)
     labels: list[dict[str, Any]] = field(default_factory=list)
 

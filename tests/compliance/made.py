@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from scoring.compliance.assembly import Assembly, feed
+from scoring.compliance.assembly import Assembly, feed, feed_outcomes
 from scoring.compliance.programmes import Terms
 from scoring.compliance.report import Report
 from scoring.compliance.scope import Scope
@@ -28,6 +28,8 @@ def report_of(told: History, size: int = 700, as_of: date = AS_OF, ids_max: int 
         made.take_merchants([row[1] for row in rows], [row[2] for row in rows], [row[0] for row in rows])
     for rows in parts(told.reports, size):
         made.reports.take([row[1] for row in rows], [row[0] for row in rows])
+    for rows in parts(told.outcomes, size):
+        feed_outcomes([made], [row[1] for row in rows], [row[0] for row in rows], LIMITS)
     traffic = made.begin(ids_max)
     for rows in parts(told.events, size):
         feed([traffic], [row[1] for row in rows], [row[0] for row in rows], LIMITS)

@@ -14,8 +14,8 @@ from scoring.compliance.report import Report
 from streams.cli import main
 from streams.compliance.write import tables
 from tests.compliance.history import MERCHANTS, history
+from tests.compliance.inputs.test_topics import lines
 from tests.compliance.made import report_of
-from tests.compliance.test_topics import lines
 
 Run = Callable[..., tuple[int, str, str]]
 FILES = {

@@ -14,9 +14,9 @@ from streams.compliance import browser
 from streams.compliance.browser import BrowserError, find, print_pdf, run
 from streams.compliance.page import page
 from tests.compliance.history import history
+from tests.compliance.inputs.test_topics import lines
 from tests.compliance.made import report_of
 from tests.compliance.page.test_page import HOSTILE
-from tests.compliance.test_topics import lines
 
 OPTIONS = ("--acquirer", "acq-1", "--as-of", "2026-10-14")
 CONSOLE = "--enable-logging=stderr"

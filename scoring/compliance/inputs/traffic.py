@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compliance.columns import (
+from scoring.compliance.inputs.answers import Answers
+from scoring.compliance.inputs.columns import (
     CoverageCol,
     DayCol,
     coverage_columns,
@@ -15,9 +16,9 @@ from scoring.compliance.columns import (
     days_of,
     month_columns,
 )
-from scoring.compliance.enumeration import Enumeration, Found
+from scoring.compliance.inputs.enumeration import Enumeration, Found
+from scoring.compliance.inputs.sums import Seen, Sums
 from scoring.compliance.scope import Scope
-from scoring.compliance.sums import Seen, Sums
 from scoring.contract.authorization import Network
 from scoring.contract.codes import (
     ChannelCode,
@@ -73,7 +74,8 @@ class Tally:
 
     `others`: of other acquirers. `outside`: before the first month, or after the day by their own time or by that of
     their record. `repeats`: they add nothing. `requests`: payments, each once, and `answers`: those of which an answer
-    was read. Only they can be sales. `earliest_ms`: of all events read, those of other acquirers too.
+    was read. Only they can be sales. `joined`: answers that came from the topic of outcomes. `earliest_ms`: of all
+    events read, those of other acquirers too.
     """
 
     read: int = 0
@@ -83,6 +85,7 @@ class Tally:
     repeats: int = 0
     requests: int = 0
     answers: int = 0
+    joined: int = 0
     earliest_ms: int | None = None
     first_ms: int | None = None
     last_ms: int | None = None
@@ -92,11 +95,19 @@ class Traffic:
     """Add up what one acquirer's authorizations say, in about the order of their times.
 
     `merchants` gives the records by which it is judged whether 3-D Secure was due: those of the report's day.
-    `reported` are the ids of events of which there is a report, uint64 and sorted; their payments are kept.
+    `reported` are the ids of events of which there is a report, uint64 and sorted; their payments are kept. `answers`
+    are outcomes of a topic of their own, which answer requests.
     """
 
     def __init__(
-        self, scope: Scope, merchants: MerchantStore, tables: Tables, reported: NDArray[np.uint64], *, ids_max: int
+        self,
+        scope: Scope,
+        merchants: MerchantStore,
+        tables: Tables,
+        reported: NDArray[np.uint64],
+        answers: Answers,
+        *,
+        ids_max: int,
     ) -> None:
         self.scope = scope
         self.tally = Tally()
@@ -110,6 +121,7 @@ class Traffic:
         self._merchants = merchants
         self._tables = tables
         self._reported = reported
+        self._answers = answers
         self._seen = Seen(ids_max)
         self._enumeration = Enumeration()
         self._acquirer = scope.acquirer_id.encode()
@@ -134,7 +146,7 @@ class Traffic:
         inside = known & (at_ms >= self.scope.begin_ms)
         tally.outside += int((own & ~inside).sum())
         if inside.any():
-            self._add(decoded, np.flatnonzero(inside))
+            self._add(decoded, np.flatnonzero(inside), written_ms[decoded.index][inside])
 
     def finish(self) -> None:
         """Judge the hours that are still open."""
@@ -157,14 +169,32 @@ class Traffic:
                 ),
             )
 
-    def _add(self, decoded: Decoded, rows: NDArray[np.int64]) -> None:
+    def _join(
+        self,
+        ints: NDArray[np.int64],
+        ids: NDArray[np.uint64],
+        written_ms: NDArray[np.int64],
+        is_asked: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        """Write the outcomes of requests into their columns; return which have one: bool[n]."""
+        found = np.zeros(len(ids), dtype=np.bool_)
+        outcomes = self._answers.of(ids[is_asked], written_ms[is_asked], self.scope.written_before_ms)
+        found[is_asked] = outcomes != OutcomeClass.UNKNOWN
+        ints[found, Col.OUTCOME] = outcomes[outcomes != OutcomeClass.UNKNOWN]
+        return found
+
+    def _add(self, decoded: Decoded, rows: NDArray[np.int64], written_ms: NDArray[np.int64]) -> None:
         ints, ids = decoded.ints[rows], decoded.hashes[rows, 0]
-        is_known = (ints[:, Col.OUTCOME] != OutcomeClass.UNKNOWN) | (ints[:, Col.KIND] != Kind.ATTEMPT)
+        is_attempt = ints[:, Col.KIND] == Kind.ATTEMPT
+        is_known = (ints[:, Col.OUTCOME] != OutcomeClass.UNKNOWN) | ~is_attempt
         is_answer = (ints[:, Col.PHASE] == PhaseCode.POST_AUTH) & is_known
+        joined = self._join(ints, ids, written_ms, is_attempt & ~is_answer)
+        is_answer |= joined
         first = self._seen.first(ids)
         answered = np.zeros(len(rows), dtype=np.bool_)
         answered[is_answer] = self._seen.first(ids[is_answer] ^ _ANSWERED)
         self._count(ints, first, answered)
+        self.tally.joined += int((answered & joined).sum())
         kept = first | answered
         if not kept.any():
             return

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compliance.columns import without_card
+from scoring.compliance.inputs.columns import without_card
 from scoring.contract.codes import Kind, NetworkCode, OutcomeClass
 from scoring.decode import Col
 from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compliance.columns import days_of
+from scoring.compliance.inputs.columns import days_of
+from scoring.compliance.inputs.sums import TooManyError
 from scoring.compliance.scope import Scope
-from scoring.compliance.sums import TooManyError
 from scoring.contract.label import FraudReport
 from scoring.decode.columns import ms_of
 from scoring.decode.hashing import PARTS, entity_keys

@@ -24,6 +24,7 @@ from streams.kafka.errors import MissingTopicError
 from streams.kafka.settings import Topics
 from streams.replay.source import SourceError
 from tests.compliance.history import AS_OF, TOKYO, History, history, ms, stamp
+from tests.compliance.inputs.test_outcomes import split
 from tests.events import event
 from tests.state.fakes import FakeBroker, FakeReader
 
@@ -59,7 +60,8 @@ def lines(told: History) -> bytes:
         }
         for at, key, value in told.merchants
     ]
-    for topic, records in (("fraud-reports", told.reports), ("authorizations", told.events)):
+    told_by = {"fraud-reports": told.reports, "authorizations": told.events, "authorization-outcomes": told.outcomes}
+    for topic, records in told_by.items():
         made += [{"topic": topic, "key": "k", "at_ms": at, "value": orjson.loads(value)} for at, value in records]
     return b"".join(orjson.dumps(line) + b"\n" for line in made)
 
@@ -83,6 +85,10 @@ def broker_of(told: History, foreign_ms: int | None = None) -> FakeBroker:
     broker = FakeBroker()
     for at, key, value in told.merchants:
         broker.append(TopicPartition(NAMES.merchants, 0), key, value, at_ms=at)
+    for number in range(PARTITIONS):
+        broker.logs[TopicPartition(NAMES.authorization_outcomes, number)] = []
+    for at, value in told.outcomes:
+        broker.append(TopicPartition(NAMES.authorization_outcomes, len(value) % PARTITIONS), b"k", value, at_ms=at)
     for topic, records in ((NAMES.fraud_reports, told.reports), (NAMES.authorizations, told.events)):
         foreign: list[tuple[int, bytes | None]] = [] if foreign_ms is None else [(foreign_ms, None)]
         for at, value in sorted([*records, *foreign], key=lambda record: record[0]):
@@ -119,6 +125,32 @@ def test_topics_and_a_file_of_their_records_give_one_report(
     assert merchants.ranges == {"0": (0, len(told.merchants))}
     assert payments.read == sum(end - begin for begin, end in payments.ranges.values())
     assert (from_file.head.inputs[0].ranges, from_file.head.inputs[1].counts) == ({}, reports.counts)
+
+
+def test_outcomes_of_a_topic_of_their_own_give_the_report_of_answers_among_the_payments(
+    told: History, from_file: Report, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    apart = split(told)
+    broker = broker_of(apart)
+    found = read_topics(broker, monkeypatch)
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(lines(apart))
+    made = assembly()
+    read_file(file, [made], DecodeLimits())
+    for other in (found, made.finish(TERMS, None, "1.0")):
+        for name in Report.__struct_fields__:
+            if name != "head":
+                assert getattr(other, name) == getattr(from_file, name), name
+        *_, outcomes = other.head.inputs
+        assert outcomes.name == "authorization-outcomes"
+        assert other.head.inputs[0].counts["joined"] > 500
+    ours = found.head.inputs[-1]
+    begin_ms, end_ms = assembly().scope.payments_from_ms - 86_400_000, assembly().scope.written_before_ms
+    for partition in range(PARTITIONS):
+        log = broker.logs[TopicPartition(NAMES.authorization_outcomes, partition)]
+        wanted = [record.offset for record in log if begin_ms <= record.at_ms < end_ms]
+        assert ours.ranges[str(partition)] == (wanted[0], wanted[-1] + 1)
+    assert ours.read == sum(end - begin for begin, end in ours.ranges.values())
 
 
 def test_a_batch_that_cannot_be_unpacked_counts_as_a_record_that_is_refused(
