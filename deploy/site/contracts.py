@@ -11,6 +11,7 @@ WHERE: Final = {
     "auth.event.v1": "Value of topic `authorizations` (in). Key: the card token.",
     "outcome.v1": "Value of topic `authorization-outcomes` (in). Key: the card token.",
     "threeds-result.v1": "Value of topic `threeds-results` (in, optional). Key: the card token.",
+    "settlement.v1": "Value of topic `settlements` (in, optional, for `sekisho compliance report` only). Any key.",
     "label.v1": "Value of topic `fraud-reports` (in). Key: the card token.",
     "merchant.v1": "Value of topic `merchants` (in, compacted). Key: `acquirer/merchant`.",
     "decision.v1": "Value of topic `decisions` (out). Key: the card token.",

@@ -10,6 +10,7 @@ from scoring.compliance.build import Read, build
 from scoring.compliance.figures import Figures
 from scoring.compliance.inputs.answers import Answers
 from scoring.compliance.inputs.reports import Reports
+from scoring.compliance.inputs.settlements import Settlements
 from scoring.compliance.inputs.sums import SEEN_MAX
 from scoring.compliance.inputs.traffic import Traffic
 from scoring.compliance.programmes import Terms
@@ -31,14 +32,15 @@ BATCH_MAX: Final = 4_096
 class Assembly:
     """Make one report.
 
-    Take all merchants and reports first, then `begin`, then all authorizations, then `finish`. Outcomes that were
-    written up to a day after an authorization are taken before it.
+    Take all merchants, reports and settlements first, then `begin`, then all authorizations, then `finish`. Outcomes
+    that were written up to a day after an authorization are taken before it.
     """
 
     def __init__(self, scope: Scope, limits: DecodeLimits, threeds: ThreeDsSettings, merchants_max: int) -> None:
         self.scope = scope
         self.reports = Reports(scope, limits)
         self.answers = Answers(scope.acquirer_id)
+        self.settlements = Settlements(scope, limits)
         self.records: dict[str, MerchantRecord] = {}
         self._limits = limits
         self._threeds = threeds
@@ -76,19 +78,22 @@ class Assembly:
     def has_records(self) -> bool:
         """Tell whether anything of the acquirer was read."""
         traffic = self._traffic
-        return bool(self.records or self.reports.count or (traffic is not None and traffic.names))
+        return bool(
+            self.records or self.reports.count or self.settlements.names or (traffic is not None and traffic.names)
+        )
 
     def finish(self, terms: Terms, ranges: Ranges | None, code: str) -> Report:
         """Make the report. `code`: the version of this program."""
         traffic = self._traffic
         assert traffic is not None, "begin first"
         traffic.finish()
-        figures = Figures(traffic, self.reports.figures(traffic.payments))
+        figures = Figures(traffic, self.reports.figures(traffic.payments), self.settlements)
         read = Read(
             traffic=traffic.tally,
             reports=self.reports.tally,
             merchants=dict(self._tally),
             outcomes=dict(self.answers.counts),
+            settlements=dict(self.settlements.counts),
             ranges=ranges,
         )
         return build(self.scope, terms, figures, traffic.issuers.values(), self.records, read, code)

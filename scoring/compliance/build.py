@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from scoring.compliance.figures import Figures, share
+from scoring.compliance.figures import Figures, basis_name, share
 from scoring.compliance.inputs.reports import BASIS as MONTH_BASIS
 from scoring.compliance.inputs.reports import ReportTally
 from scoring.compliance.inputs.traffic import Issuer, Tally
@@ -24,7 +24,7 @@ from scoring.compliance.merchants import (
     pipeline_line,
     standing_of,
 )
-from scoring.compliance.programmes import BASIS, Terms, enumerations, mastercard_lines, scam_line, shown, vamp_month
+from scoring.compliance.programmes import Terms, enumerations, mastercard_lines, scam_line, shown, vamp_month
 from scoring.compliance.report import (
     ChecklistLine,
     CoverageLine,
@@ -40,7 +40,7 @@ from scoring.compliance.report import (
 from scoring.compliance.scope import Scope
 from scoring.contract.merchant import MerchantRecord
 from scoring.issuers.shares import IssuerCol, Met, issuer_view
-from scoring.merchants.programmes.tiers import Ratio
+from scoring.merchants.programmes.tiers import Ratio, SalesBasis
 from scoring.reference.compliance import checklist_items, checklist_measures, duties, guidelines
 from scoring.reference.goods import goods_categories, goods_classes, line_measures
 from scoring.reference.limits import limits, limits_from
@@ -73,6 +73,7 @@ class Read:
     reports: ReportTally
     merchants: Mapping[str, int]
     outcomes: Mapping[str, int]
+    settlements: Mapping[str, int]
     ranges: Mapping[str, Mapping[str, tuple[int, int]]] | None
 
 
@@ -104,7 +105,7 @@ def build(
     )
     return Report(
         schema_version="compliance-report.v1",
-        head=_head(scope, terms, read, code),
+        head=_head(scope, terms, figures.basis(scope.month), read, code),
         summary=_summary(checklist, coverage, pipeline),
         checklist=tuple(sorted(checklist, key=by_gaps)),
         line=tuple(sorted(along, key=by_line)),
@@ -121,7 +122,7 @@ def build(
     )
 
 
-def _head(scope: Scope, terms: Terms, read: Read, code: str) -> Head:
+def _head(scope: Scope, terms: Terms, basis: SalesBasis, read: Read, code: str) -> Head:
     earliest_ms = read.traffic.earliest_ms
     return Head(
         acquirer_id=scope.acquirer_id,
@@ -130,7 +131,7 @@ def _head(scope: Scope, terms: Terms, read: Read, code: str) -> Head:
         months=month_names(scope),
         region=terms.region,
         efm_region=terms.efm_region,
-        basis=BASIS.name,
+        basis=basis_name(basis),
         month_basis=MONTH_BASIS.name,
         yen_per_minor_unit={currency: f"{float(rate):g}" for currency, rate in sorted(terms.rates.items())},
         is_complete=earliest_ms is not None and _day_of_ms(earliest_ms) <= _day_of_ms(scope.begin_ms),
@@ -145,8 +146,8 @@ def _inputs(read: Read) -> Iterator[Input]:
         "fraud-reports": asdict(read.reports),
         "merchants": dict(read.merchants),
     }
-    if read.outcomes["read"]:
-        tallies["authorization-outcomes"] = dict(read.outcomes)
+    more = {"authorization-outcomes": read.outcomes, "settlements": read.settlements}
+    tallies |= {name: dict(counts) for name, counts in more.items() if counts["read"]}
     for name, counts in tallies.items():
         first, last = counts.pop("first_ms", None), counts.pop("last_ms", None)
         yield Input(

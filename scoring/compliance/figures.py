@@ -9,27 +9,34 @@ from numpy.typing import NDArray
 
 from scoring.compliance.inputs.columns import CoverageCol, DayCol
 from scoring.compliance.inputs.reports import Reported
+from scoring.compliance.inputs.settlements import Settlements
 from scoring.compliance.inputs.traffic import Traffic
-from scoring.compliance.report import Share
+from scoring.compliance.report import Basis, Share
 from scoring.merchants.months.columns import COLUMNS, MonthFigures
+from scoring.merchants.programmes.tiers import SalesBasis
 
 _NONE: Final = (0,) * max(COLUMNS, len(CoverageCol), len(DayCol))
 
 
 class Figures:
-    """Join what payments and reports say of merchants, by their ids."""
+    """Join what payments, reports and settlements say of merchants, by their ids."""
 
-    def __init__(self, traffic: Traffic, reported: Reported) -> None:
+    def __init__(self, traffic: Traffic, reported: Reported, settlements: Settlements) -> None:
         self._traffic = traffic
         self._reported = reported
+        self._settlements = settlements
         self._numbers = {name.decode(): number for name, number in traffic.names.items()}
         self._with_days = traffic.days.entities()
         self._named = {merchant for merchant, _ in reported.scams}
 
     @property
     def merchants(self) -> set[str]:
-        """The merchants of which there is a payment or a report."""
-        return {*self._numbers, *(merchant for merchant, _ in self._reported.months)}
+        """The merchants of which there is a payment, a report or a settlement."""
+        return {*self._numbers, *(merchant for merchant, _ in self._reported.months), *self._settlements.names}
+
+    def basis(self, month: int) -> SalesBasis:
+        """Say what the sales of a month are counted by."""
+        return self._settlements.basis(month)
 
     def month(self, merchant_id: str, month: int) -> MonthFigures:
         """Return a month of a merchant; zeros where nothing was seen."""
@@ -38,6 +45,9 @@ class Figures:
         values = [0] * COLUMNS if sums is None else sums.tolist()
         for column, amount in self._reported.months.get((merchant_id, month), {}).items():
             values[column] += amount
+        settled = self._settlements.months.get(self._settlements.names.get(merchant_id, -1), month)
+        if settled is not None:
+            values = [value + amount for value, amount in zip(values, settled.tolist(), strict=True)]
         return MonthFigures(month=month, values=tuple(values))
 
     def mcc(self, merchant_id: str) -> int:
@@ -70,6 +80,11 @@ class Figures:
         found = self._reported.chargebacks, self._reported.scams
         days = [[by_day[merchant_id, day] for by_day in found] for day in range(first, last + 1)]
         return np.array([[0, 0], *days], dtype=np.int64).cumsum(axis=0)
+
+
+def basis_name(basis: SalesBasis) -> Basis:
+    """Name what sales are counted by."""
+    return "SETTLED" if basis is SalesBasis.SETTLED else "APPROVED"
 
 
 def bps_of(items: int, of: int) -> Fraction:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compliance.figures import Figures, rounded, share
+from scoring.compliance.figures import Figures, basis_name, rounded, share
 from scoring.compliance.inputs.columns import DayCol
 from scoring.compliance.report import EnumerationLine, MastercardLine, ScamLine, Share, Tier, VampMerchant, VampMonth
 from scoring.compliance.scope import APPROVAL_DAYS, CASE_DAYS, DAYS, RECENT_DAYS, Scope
@@ -31,7 +31,6 @@ from scoring.merchants.programmes.scam import (
 from scoring.merchants.programmes.tiers import (
     ALL_REGIONS,
     Ratio,
-    SalesBasis,
     Verdict,
     headroom,
     membership,
@@ -39,9 +38,6 @@ from scoring.merchants.programmes.tiers import (
 )
 from scoring.merchants.programmes.vamp import enumeration, vamp
 from scoring.reference.monitoring import monitoring_limits, programme_tiers
-
-BASIS: Final = SalesBasis.APPROVED
-"""No input of settlements is read: sales are approved purchases less reversals."""
 
 _EPOCH: Final = date(1970, 1, 1)
 
@@ -72,7 +68,7 @@ def vamp_month(figures: Figures, merchants: list[str], month: int, scope: Scope,
         month,
         programme_tiers(),
         region=terms.region,
-        basis=BASIS,
+        basis=figures.basis(month),
         rates=terms.rates,
         now_ms=scope.end_ms,
     )
@@ -80,6 +76,7 @@ def vamp_month(figures: Figures, merchants: list[str], month: int, scope: Scope,
     projected = found.projection
     return VampMonth(
         month=name_of(month),
+        basis=basis_name(found.basis),
         frauds=found.fraud_n,
         disputes=found.dispute_n,
         ratio=shown(found.ratio),
@@ -90,6 +87,7 @@ def vamp_month(figures: Figures, merchants: list[str], month: int, scope: Scope,
         merchants=tuple(
             VampMerchant(
                 merchant_id=merchants[part.merchant],
+                basis=basis_name(found.basis),
                 frauds=part.fraud_n,
                 disputes=part.dispute_n,
                 ratio=shown(part.ratio),
@@ -126,8 +124,11 @@ def mastercard_lines(figures: Figures, merchant: str, scope: Scope, terms: Terms
         return
     pairs = list(pairwise(found))
     table = programme_tiers()
-    chargebacks = [ecm(before, month, table, BASIS) for before, month in pairs]
-    frauds = [efm(before, month, table, BASIS, region=terms.efm_region, rates=terms.rates) for before, month in pairs]
+    chargebacks = [ecm(before, month, table, figures.basis(before.month)) for before, month in pairs]
+    frauds = [
+        efm(before, month, table, figures.basis(before.month), region=terms.efm_region, rates=terms.rates)
+        for before, month in pairs
+    ]
     for at in range(len(months) - 2, len(months)):
         yield _mastercard_line(merchant, "ECM", ALL_REGIONS, chargebacks[: at + 1])
         yield _mastercard_line(merchant, "EFM", terms.efm_region, frauds[: at + 1])
@@ -144,6 +145,7 @@ def _mastercard_line(
         merchant_id=merchant,
         programme=programme,
         month=name_of(now.month),
+        basis=basis_name(now.basis),
         ratio=shown(measured.ratio),
         amount_jpy=measured.amount_jpy,
         tds=None if measured.tds is None else shown(measured.tds),

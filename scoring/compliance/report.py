@@ -59,7 +59,7 @@ class Head(Struct, frozen=True, kw_only=True):
 
     `source`: whether the records were read from the topics or from a stored file.
     `is_complete`: payments, of any acquirer, were read from the first day of the first month on. `basis` says what
-    sales are.
+    sales of the last month are; each figure says it of its own.
     """
 
     acquirer_id: str
@@ -179,9 +179,10 @@ class Tier(Struct, frozen=True, kw_only=True):
 
 
 class VampMerchant(Struct, frozen=True, kw_only=True):
-    """A merchant's part in its acquirer's month."""
+    """A merchant's part in its acquirer's month. `basis`: what its sales are counted by."""
 
     merchant_id: str
+    basis: Basis
     frauds: int
     disputes: int
     ratio: Share
@@ -192,9 +193,13 @@ class VampMerchant(Struct, frozen=True, kw_only=True):
 
 
 class VampMonth(Struct, frozen=True, kw_only=True):
-    """A month of the acquirer in VAMP. `projected` is to the month's end: an estimate."""
+    """A month of the acquirer in VAMP. `projected` is to the month's end: an estimate.
+
+    `basis`: what sales are counted by: SETTLED, or APPROVED where settlements do not cover the month.
+    """
 
     month: str
+    basis: Basis
     frauds: int
     disputes: int
     ratio: Share
@@ -216,11 +221,15 @@ class EnumerationLine(Struct, frozen=True, kw_only=True):
 
 
 class MastercardLine(Struct, frozen=True, kw_only=True):
-    """A month of a merchant in ECM or EFM. `member`: the tier it is held in until enough months below have passed."""
+    """A month of a merchant in ECM or EFM. `member`: the tier it is held in until enough months below have passed.
+
+    `basis`: what the sales of the month before are counted by. The share of 3-D Secure is that of approved payments.
+    """
 
     merchant_id: str
     programme: Literal["ECM", "EFM"]
     month: str
+    basis: Basis
     ratio: Share
     amount_jpy: int | None
     tds: Share | None

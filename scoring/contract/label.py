@@ -1,12 +1,15 @@
-"""`label.v1`: what became known of an authorization later: TC40, FLD, disputes, analysts' verdicts.
+"""What comes later of payments, in files of schemes and issuers.
 
-A report counts from the time it was received, not from the time of its payment.
+`label.v1`: what became known of an authorization: TC40, FLD, disputes, analysts' verdicts. A report counts from the
+time it was received, not from the time of its payment. `settlement.v1`: an item settled with a scheme, such as Visa's
+TC05; the compliance report alone reads it.
 """
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from scoring.contract.authorization import Channel, Network
 from scoring.contract.types import AcquirerId, EventId, Jpy, MerchantId, ShortText, Timestamp, Token
 
 SCHEMA = "label.v1"
@@ -32,3 +35,27 @@ class FraudReport(Struct, frozen=True, kw_only=True, gc=False):
     reported_at: Timestamp | None = None
     amount_jpy: Jpy | None = None
     analyst_id: ShortText | None = None
+
+
+SettlementType = Literal["sale", "refund", "reversal"]
+
+
+class Settlement(Struct, frozen=True, kw_only=True, gc=False):
+    """One settled item.
+
+    `settlement_id` names it: a record that comes twice counts once. `settled_ts` is when the scheme settled it, and its
+    month is that of Asia/Tokyo. `channel` is that of the payment: programmes without the card present count ecom and
+    moto. Only a sale counts as one; a refund or a reversal takes none back, as the schemes count sales.
+    """
+
+    settlement_id: EventId
+    settled_ts: Timestamp
+    acquirer_id: AcquirerId
+    merchant_id: MerchantId
+    network: Network
+    channel: Channel
+    type: SettlementType
+    schema_version: Literal["settlement.v1"] = "settlement.v1"
+    event_id: EventId | None = None
+    amount_jpy: Jpy | None = None
+    network_txn_id: ShortText | None = None

@@ -14,7 +14,7 @@ from msgspec import Struct, inspect
 
 from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import DeadLetter, DeadLetterReason, Reject
-from scoring.contract.label import FraudReport
+from scoring.contract.label import FraudReport, Settlement
 from scoring.contract.merchant import MerchantRecord
 from scoring.contract.threeds_result import ThreeDsResult
 
@@ -35,7 +35,7 @@ def _structs(kind: object) -> Iterator[type[Struct]]:
 
 
 def _names() -> frozenset[str]:
-    roots = (Authorization, MerchantRecord, FraudReport, ThreeDsResult)
+    roots = (Authorization, MerchantRecord, FraudReport, ThreeDsResult, Settlement)
     return frozenset(
         field.encode_name for root in roots for kind in _structs(root) for field in msgspec.structs.fields(kind)
     )
@@ -59,7 +59,7 @@ def _texts(kind: inspect.Type, path: str) -> Iterator[tuple[str, int]]:
 TEXT_FIELDS: Final[Mapping[str, int]] = MappingProxyType(
     {
         path: length_max
-        for root in (Authorization, MerchantRecord, FraudReport, ThreeDsResult)
+        for root in (Authorization, MerchantRecord, FraudReport, ThreeDsResult, Settlement)
         for path, length_max in _texts(inspect.type_info(root), ROOT)
     }
 )

@@ -45,7 +45,8 @@ class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             near = nearest(self.path, TEXT_FIELDS, _EDITS_MAX)
             way_out = f"did you mean {near}?" if near else "write it as $.merchant.id"
             raise ValueError(
-                f"path names no text field of auth.event.v1, label.v1, merchant.v1 or threeds-result.v1; {way_out}"
+                f"path names no text field of auth.event.v1, label.v1, merchant.v1, "
+                f"threeds-result.v1 or settlement.v1; {way_out}"
             )
         if self.digits > length_max:
             raise ValueError(f"path names a field of at most {length_max} characters: {self.digits} digits never match")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scoring.contract.currencies import CURRENCIES
 from scoring.contract.dead_letter import Reject
 from scoring.contract.faults import FAULTS, reader
-from scoring.contract.label import FraudReport
+from scoring.contract.label import FraudReport, Settlement
 from scoring.contract.merchant import MerchantRecord
 from scoring.contract.threeds_codes import TRANS_STATUSES
 from scoring.contract.threeds_result import ThreeDsResult
@@ -21,7 +21,15 @@ from scoring.decode.hashing import CARD_KEY, KEYS, MERCHANT_KEY, PARTS, entity_k
 from scoring.decode.page import lay_out
 from scoring.decode.rejects import ROOT, reject_of
 from scoring.decode.settings import DecodeLimits
-from scoring.decode.stripping import FRAUD_REPORT, MERCHANT, THREEDS_RESULT, Finding, prefer_findings, replaced
+from scoring.decode.stripping import (
+    FRAUD_REPORT,
+    MERCHANT,
+    SETTLEMENT,
+    THREEDS_RESULT,
+    Finding,
+    prefer_findings,
+    replaced,
+)
 
 _R = TypeVar("_R")
 
@@ -34,6 +42,7 @@ decode_report: Final = reader(FraudReport)
 _decode_merchant: Final = reader(MerchantRecord)
 decode_result: Final = reader(ThreeDsResult)
 """Decode one result of 3-D Secure; raises one of FAULTS where it is none."""
+_decode_settlement: Final = reader(Settlement)
 _IN_HEX: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _NON_PAYMENT: Final = "02"  # messageCategory: its amount is none of a payment
 _BLANKS: Final = "".join(map(chr, range(33)))
@@ -96,6 +105,15 @@ class ParsedResults:
     amount: NDArray[np.int64]
     exponent: NDArray[np.int64]
     currency: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedSettlements:
+    """A batch of settlements: the accepted ones, their positions in the batch, and pairs of position and reject."""
+
+    settlements: list[Settlement]
+    index: list[int]
+    rejects: list[tuple[int, Reject]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +184,25 @@ def _dated(decode: Callable[[bytes], _R], field: str, value: bytes, limits: Deco
     if not limits.event_ms_min <= time_ms < limits.event_ms_max:
         return Reject(reason="OUT_OF_RANGE", path=f"$.{field}")
     return record
+
+
+def parse_settlements(values: Sequence[bytes], limits: DecodeLimits) -> ParsedSettlements:
+    """Decode settlements behind the guard; never raises for what a value holds."""
+    page, refused = lay_out(values, limits)
+    stripped = inspect(values, page, refused, limits, SETTLEMENT)
+    index: list[int] = []
+    settlements: list[Settlement] = []
+    for position, value in enumerate(replaced(values, stripped)):
+        if position in refused:
+            continue
+        settlement = _dated(_decode_settlement, "settled_ts", value, limits)
+        if isinstance(settlement, Reject):
+            refused[position] = settlement
+        else:
+            index.append(position)
+            settlements.append(settlement)
+    prefer_findings(stripped, refused)
+    return ParsedSettlements(settlements=settlements, index=index, rejects=sorted(refused.items()))
 
 
 def parse_results(values: Sequence[bytes], limits: DecodeLimits) -> ParsedResults:

@@ -9,7 +9,7 @@ from scoring.decode import DecodeLimits
 from streams.replay.lines import FIELDS, Line, read_lines
 from streams.replay.source import SourceError
 
-TOPICS: Final = frozenset({*FIELDS, "authorization-outcomes"})
+TOPICS: Final = frozenset({*FIELDS, "authorization-outcomes", "settlements"})
 """Topics whose records a file may hold for a report."""
 
 
@@ -22,7 +22,7 @@ def read_file(file: Path, assemblies: Sequence[Assembly], limits: DecodeLimits) 
         TooManyError: there is more to add up than the limits allow.
     """
     is_empty = True
-    for lines in _batches(file, "merchants", "fraud-reports", "authorization-outcomes"):
+    for lines in _batches(file, "merchants", "fraud-reports", "authorization-outcomes", "settlements"):
         is_empty = False
         keys, values = [line.key.encode() for line in lines], [bytes(line.value) for line in lines]
         times_ms = [line.at_ms for line in lines]
@@ -32,6 +32,8 @@ def read_file(file: Path, assemblies: Sequence[Assembly], limits: DecodeLimits) 
                 assembly.take_merchants(keys, tombstones, times_ms)
             elif lines[0].topic == "fraud-reports":
                 assembly.reports.take(values, times_ms)
+            elif lines[0].topic == "settlements":
+                assembly.settlements.take(values, times_ms)
         if lines[0].topic == "authorization-outcomes":
             feed_outcomes(assemblies, values, times_ms, limits)
     traffics = [assembly.begin() for assembly in assemblies]

@@ -68,8 +68,8 @@ def _head(head: Head) -> Iterator[str]:
     yield f"<h1>{both(('Compliance report', 'コンプライアンス報告'))}: {escape(head.acquirer_id)}, {head.as_of}</h1>"
     sales = {
         "APPROVED": (
-            "approved sales less reversals: there is no input of settlements",
-            "承認済み売上から取消を除いた件数（売上確定データの入力なし）",
+            "approved sales less reversals: settlements do not cover the month",
+            "承認済み売上から取消を除いた件数（当月の売上確定データなし）",
         ),
         "SETTLED": ("settled sales", "売上確定件数"),
     }

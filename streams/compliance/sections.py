@@ -42,6 +42,7 @@ Heading = tuple[Words, Words]
 
 _MERCHANT: Final[Words] = ("Merchant", "加盟店")
 _MONTH: Final[Words] = ("Month", "月")
+_SALES: Final[Words] = ("Sales", "売上")
 _TIER: Final[Words] = ("Tier", "区分")
 _HEADROOM: Final[Words] = ("Headroom (items)", "余裕（件）")
 
@@ -162,6 +163,7 @@ VAMP: Final[Sequence[Column[VampMonth]]] = (
     Column(_MONTH, lambda line: text(line.month)),
     Column(("Frauds", "不正報告"), lambda line: number(line.frauds), is_number=True),
     Column(("Disputes", "チャージバック"), lambda line: number(line.disputes), is_number=True),
+    Column(_SALES, lambda line: coded(line.basis)),
     Column(("Ratio (bps)", "比率（bps）"), lambda line: points(line.ratio), is_number=True),
     Column(_TIER, lambda line: tier(line.tier)),
     Column(_HEADROOM, lambda line: number(line.headroom), is_number=True),
@@ -197,6 +199,7 @@ MASTERCARD: Final[Sequence[Column[MastercardLine]]] = (
     Column(_MERCHANT, lambda line: text(line.merchant_id)),
     Column(("Programme", "プログラム"), lambda line: text(line.programme)),
     Column(_MONTH, lambda line: text(line.month)),
+    Column(_SALES, lambda line: coded(line.basis)),
     Column(("Ratio (bps)", "比率（bps）"), lambda line: points(line.ratio), is_number=True),
     Column(("Yen", "円"), lambda line: number(line.amount_jpy), is_number=True),
     Column(("3-D Secure", "3-Dセキュア"), lambda line: percent(line.tds), is_number=True),

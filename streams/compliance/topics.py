@@ -17,16 +17,16 @@ from streams.kafka.reading.log import LogReader
 from streams.kafka.reading.rows import Rows
 
 CLIENT_ID: Final = "sekisho-compliance"
-TOPICS: Final = ("merchants", "fraud_reports", "authorization_outcomes", "authorizations")
+TOPICS: Final = ("merchants", "fraud_reports", "settlements", "authorization_outcomes", "authorizations")
 """Fields of `Topics` that a report reads, in this order: payments are looked at for what was reported, and each day's
-after the outcomes that may answer them."""
+after the outcomes that may answer them. A deployment may lack settlements."""
 
 Tell = Callable[[str], None]
 
 
 class TopicsReader:
-    """Read the topics: merchants and fraud reports whole, outcomes and authorizations by day, from some time before the
-    first month on.
+    """Read the topics: merchants, fraud reports and settlements whole, outcomes and authorizations by day, from some
+    time before the first month on.
 
     All partitions of a day are read before the next day, so that what is open in time stays small.
     """
@@ -58,6 +58,7 @@ class TopicsReader:
         async with self._reader:
             await self._merchants(assemblies)
             await self._reports(assemblies)
+            await self._settlements(assemblies)
             await self._authorizations(assemblies)
         return self._ranges
 
@@ -72,6 +73,14 @@ class TopicsReader:
         async for rows in self._whole("fraud-reports", self._topics.fraud_reports):
             for assembly in assemblies:
                 assembly.reports.take(list(rows.payloads), rows.timestamps_ms)
+
+    async def _settlements(self, assemblies: Sequence[Assembly]) -> None:
+        if self._topics.settlements is None:
+            return
+        self._tell(f"reading {self._topics.settlements}")
+        async for rows in self._whole("settlements", self._topics.settlements):
+            for assembly in assemblies:
+                assembly.settlements.take(list(rows.payloads), rows.timestamps_ms)
 
     async def _authorizations(self, assemblies: Sequence[Assembly]) -> None:
         traffics = [assembly.begin() for assembly in assemblies]

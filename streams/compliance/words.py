@@ -43,6 +43,8 @@ CODES: Final[Mapping[str, Words]] = MappingProxyType(
         "TDS_AT_ONCE": ("3-D Secure at once", "3-Dセキュアの即時導入"),
         "TDS_CONTRACT": ("contract without 3-D Secure", "3-Dセキュアなしの契約"),
         "YES": ("yes", "あり"),
+        "APPROVED": ("approved", "承認済み"),
+        "SETTLED": ("settled", "売上確定"),
         "OTHER": ("other", "その他"),
         "PRE": ("before", "決済前"),
         "AT": ("at", "決済時"),

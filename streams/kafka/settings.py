@@ -94,11 +94,11 @@ class Role(NamedTuple):
     """Role of a topic.
 
     `kind`: an `input` is read in order, and markers name an offset of it; `merchants` is read as a whole by every
-    worker; an `output` is written; `profiles` are changelogs. `partitions`: the setting for its number of partitions.
-    It is `events` for topics whose records are on the partition of their card.
+    worker; `report` is read by reports only; an `output` is written; `profiles` are changelogs. `partitions`: the
+    setting for its number of partitions. It is `events` for topics whose records are on the partition of their card.
     """
 
-    kind: Literal["input", "merchants", "output", "profiles"]
+    kind: Literal["input", "merchants", "report", "output", "profiles"]
     partitions: Literal["events", "merchants", "alerts", "dead_letters"]
 
 
@@ -107,6 +107,7 @@ ROLES: Final[dict[str, Role]] = {
     "authorization_outcomes": Role("input", "events"),
     "fraud_reports": Role("input", "events"),
     "threeds_results": Role("input", "events"),
+    "settlements": Role("report", "events"),
     "merchants": Role("merchants", "merchants"),
     "decisions": Role("output", "events"),
     "alerts": Role("output", "alerts"),
@@ -130,13 +131,14 @@ def label_of(field: str) -> str:
 class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Names of the topics. All but merchants, alerts and dead letters have the same number of partitions.
 
-    `threeds_results` is optional: None where a deployment has no such feed.
+    `threeds_results` and `settlements` are optional: None where a deployment has no such feed.
     """
 
     authorizations: Name = "authorizations"
     authorization_outcomes: Name = "authorization-outcomes"
     fraud_reports: Name = "fraud-reports"
     threeds_results: Name | None = None
+    settlements: Name | None = None
     merchants: Name = "merchants"
     decisions: Name = "decisions"
     alerts: Name = "alerts"
@@ -170,7 +172,7 @@ class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Numbers of partitions of the topics.
 
     `events` is for authorizations, their outcomes, fraud reports, results of 3-D Secure, decisions and profiles: all
-    records of a card are on the same partition number.
+    records of a card are on the same partition number. Settlements have as many, in any order.
     """
 
     events: Partitions = 6
@@ -186,11 +188,12 @@ class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     authorization_outcomes: RetentionMs = 7 * DAY_MS
     fraud_reports: RetentionMs = 30 * DAY_MS
     threeds_results: RetentionMs = 7 * DAY_MS
+    settlements: RetentionMs = 400 * DAY_MS
     decisions: RetentionMs = 30 * DAY_MS
     alerts: RetentionMs = 30 * DAY_MS
     dead_letters: RetentionMs = 30 * DAY_MS
 
 
-assert {field for field in ROLES if ROLES[field].kind in {"input", "output"}} == set(
+assert {field for field in ROLES if ROLES[field].kind in {"input", "report", "output"}} == set(
     TopicRetention.__struct_fields__
 ), "each topic that is not compacted has a retention"

@@ -94,7 +94,7 @@ def _configs(field: str, retention: TopicRetention) -> dict[str, str]:
             return dict(PROFILE_CONFIGS)
         case "merchants":
             return {"cleanup.policy": "compact"}
-        case "input" | "output":
+        case "input" | "report" | "output":
             return {"cleanup.policy": "delete", "retention.ms": str(getattr(retention, field))}
 
 

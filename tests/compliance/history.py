@@ -35,6 +35,7 @@ class History:
     reports: list[tuple[int, bytes]] = field(default_factory=list)
     merchants: list[tuple[int, bytes, bytes | None]] = field(default_factory=list)
     outcomes: list[tuple[int, bytes]] = field(default_factory=list)
+    settlements: list[tuple[int, bytes]] = field(default_factory=list)
     plain: list[dict[str, Any]] = field(default_factory=list)
     labels: list[dict[str, Any]] = field(default_factory=list)
 

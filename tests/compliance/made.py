@@ -28,6 +28,8 @@ def report_of(told: History, size: int = 700, as_of: date = AS_OF, ids_max: int 
         made.take_merchants([row[1] for row in rows], [row[2] for row in rows], [row[0] for row in rows])
     for rows in parts(told.reports, size):
         made.reports.take([row[1] for row in rows], [row[0] for row in rows])
+    for rows in parts(told.settlements, size):
+        made.settlements.take([row[1] for row in rows], [row[0] for row in rows])
     for rows in parts(told.outcomes, size):
         feed_outcomes([made], [row[1] for row in rows], [row[0] for row in rows], LIMITS)
     traffic = made.begin(ids_max)

@@ -177,7 +177,9 @@ def test_a_secret_given_under_any_other_key_is_not_repeated_in_the_error() -> No
 
 
 def test_a_prefix_goes_before_every_topic() -> None:
-    topics = read("topics: {prefix: 'eu.', names: {alerts: cases, threeds_results: tds}}").worker.topics
+    topics = read(
+        "topics: {prefix: 'eu.', names: {alerts: cases, threeds_results: tds, settlements: paid}}"
+    ).worker.topics
     assert {getattr(topics, name) for name in topics.__struct_fields__} == {
         "eu.authorizations",
         "eu.authorization-outcomes",
@@ -189,6 +191,7 @@ def test_a_prefix_goes_before_every_topic() -> None:
         "eu.card-profiles",
         "eu.shared-profiles",
         "eu.tds",
+        "eu.paid",
     }
 
 

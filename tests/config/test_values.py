@@ -69,8 +69,8 @@ def test_rates_of_known_currencies_are_accepted() -> None:
 def test_a_reference_that_can_match_nothing_is_refused(path: str, way_out: str) -> None:
     told = refused(f"decode: {{references: [{{path: $.event_id, digits: 13}}, {{path: {path}, digits: 16}}]}}")
     assert told == (
-        "c: $.decode.references[1]: path names no text field of auth.event.v1, label.v1, merchant.v1 or "
-        f"threeds-result.v1; {way_out}"
+        "c: $.decode.references[1]: path names no text field of auth.event.v1, label.v1, merchant.v1, "
+        f"threeds-result.v1 or settlement.v1; {way_out}"
     )
 
 

@@ -13,13 +13,14 @@ from msgspec import inspect
 
 from scoring.contract.authorization import Authorization
 from scoring.contract.faults import FAULTS, reader
-from scoring.contract.label import FraudReport
+from scoring.contract.label import FraudReport, Settlement
 from scoring.contract.merchant import MerchantRecord
 from scoring.contract.outcome import IssuerOutcome
 from scoring.contract.threeds_result import ThreeDsResult
 from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports, parse_results
 from scoring.decode.page import lay_out
 from scoring.decode.read import READ, decode_event, read_batch
+from scoring.decode.side_inputs import parse_settlements
 
 LIMITS = DecodeLimits(yen_per_unit={"USD": 150.0})
 EXAMPLES = Path(__file__).parents[2] / "scoring" / "contract" / "examples"
@@ -28,6 +29,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "label.v1": FraudReport,
     "outcome.v1": IssuerOutcome,
     "threeds-result.v1": ThreeDsResult,
+    "settlement.v1": Settlement,
     "merchant.v1": MerchantRecord,
 }
 Path_ = tuple[str, ...]
@@ -84,6 +86,9 @@ def seen(name: str, value: bytes) -> Any:
     if name == "label.v1":
         parsed = parse_reports([value], LIMITS)
         return parsed.rejects, parsed.labels, parsed.times_ms.tolist(), parsed.card.tolist(), parsed.amount_jpy.tolist()
+    if name == "settlement.v1":
+        settled = parse_settlements([value], LIMITS)
+        return settled.rejects, settled.settlements, settled.index
     if name == "threeds-result.v1":
         results = parse_results([value], LIMITS)
         columns = (results.times_ms, results.transaction, results.server, results.card, results.merchant)

@@ -14,7 +14,7 @@ from streams.telemetry.durable import OUTPUTS
 from streams.worker.agents import inputs_of
 from tests.state.test_marker import FIELDS
 
-TOPICS = Topics(threeds_results="threeds-results")
+TOPICS = Topics(threeds_results="threeds-results", settlements="settlements")
 INPUTS_OF_A_WORKER = ["authorizations", "authorization-outcomes", "fraud-reports", "threeds-results"]
 OUTPUTS_OF_A_WORKER = ["decisions", "alerts", "dead-letters"]
 
@@ -37,6 +37,7 @@ def test_every_topic_has_the_plan_of_its_role() -> None:
         "authorization-outcomes": (7, "delete"),
         "fraud-reports": (7, "delete"),
         "threeds-results": (7, "delete"),
+        "settlements": (7, "delete"),
         "merchants": (2, "compact"),
         "decisions": (7, "delete"),
         "alerts": (3, "delete"),
@@ -69,6 +70,7 @@ def test_a_deployment_without_a_feed_of_results_has_no_topic_for_them_and_needs_
     bare, prefixed = Topics(), TopicsSettings(prefix="p-").full
     for topics in (bare, prefixed):
         assert topics.threeds_results is None
+        assert topics.settlements is None
         assert None not in (*topics.inputs, *topics.of(ROLES))
         assert len(topics.inputs) == 3
     host: Any = Anyone(bare)
@@ -82,6 +84,13 @@ def test_a_deployment_without_a_feed_of_results_has_no_topic_for_them_and_needs_
     marker = Marker(**{**FIELDS, "inputs": dict.fromkeys(INPUT_ROLES, 7)})
     assert marker.applied(bare) == dict.fromkeys(INPUTS_OF_A_WORKER[:3], 7)
     assert Marker(**FIELDS).applied(TOPICS)["threeds-results"] == 0, "it was written without the feed"
+
+
+def test_settlements_are_read_by_the_report_only() -> None:
+    assert "settlements" not in {*TOPICS.inputs, *TOPICS.of(READ_ROLES)}
+    assert "settlements" not in {one.name for one in worker_rights(TOPICS, "g", is_durable=True, is_fenced=True)}
+    needed = {command for command in COMMANDS if "settlements" in {of.name for of in command_rights(TOPICS, command)}}
+    assert needed == {"topics create", "compliance report"}
 
 
 def test_a_name_of_the_feed_of_results_is_prefixed_and_checked_as_others() -> None:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import inspect
 
 from scoring.contract.authorization import Authorization
-from scoring.contract.label import FraudReport
+from scoring.contract.label import FraudReport, Settlement
 from scoring.contract.merchant import MerchantRecord
 from scoring.contract.outcome import IssuerOutcome
 from scoring.contract.threeds_result import ThreeDsResult
@@ -116,5 +116,7 @@ FRAUD_REPORT: Final = _contract(FraudReport)
 """No output carries a text of a report. The names of its payment are required, so a hit there refuses it."""
 THREEDS_RESULT: Final = _contract(ThreeDsResult)
 """No output carries a text of a result of 3-D Secure."""
+SETTLEMENT: Final = _contract(Settlement)
+"""No output carries a text of a settlement."""
 MERCHANT: Final = _contract(MerchantRecord)
 """No output carries a free text of a merchant's record, only words of closed lists."""

@@ -39,6 +39,8 @@ INTRODUCTION: Final = """\
 Grant these rights on brokers with an authorizer. Run the lines of `kafka-acls` below, with your own names:
 
 * Put `topics.prefix` before each topic, and your `consume.group` in place of `sekisho`.
+* With `topics.names.settlements`, grant Read on that topic for `compliance report`, and Create and Describe for \
+`topics create`. Workers do not read it.
 * With `topics.names.threeds_results`, grant the rights of `fraud-reports` on that topic too, in the same tables.
 * `User:sekisho` is the user of `kafka.sasl`. For a client certificate it is the subject, unless the brokers'
   `ssl.principal.mapping.rules` map it to another name.

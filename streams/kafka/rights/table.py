@@ -98,6 +98,7 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
     "compliance report": (
         _Need(READ, "merchants", "records of merchants"),
         _Need(READ, "fraud_reports", "fraud reports and disputes"),
+        _Need(READ, "settlements", "settled sales, where there are any"),
         _Need(READ, "authorization_outcomes", "answers to payments, where they have a topic of their own"),
         _Need(READ, "authorizations", "payments of the months of the report"),
     ),

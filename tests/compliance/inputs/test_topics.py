@@ -22,9 +22,11 @@ from streams.compliance.topics import TopicsReader
 from streams.config.settings import Settings
 from streams.kafka.errors import MissingTopicError
 from streams.kafka.settings import Topics
+from streams.kafka.topics import TopicsSettings
 from streams.replay.source import SourceError
 from tests.compliance.history import AS_OF, TOKYO, History, history, ms, stamp
 from tests.compliance.inputs.test_outcomes import split
+from tests.compliance.inputs.test_settlements import settled
 from tests.events import event
 from tests.state.fakes import FakeBroker, FakeReader
 
@@ -61,6 +63,7 @@ def lines(told: History) -> bytes:
         for at, key, value in told.merchants
     ]
     told_by = {"fraud-reports": told.reports, "authorizations": told.events, "authorization-outcomes": told.outcomes}
+    told_by |= {"settlements": told.settlements}
     for topic, records in told_by.items():
         made += [{"topic": topic, "key": "k", "at_ms": at, "value": orjson.loads(value)} for at, value in records]
     return b"".join(orjson.dumps(line) + b"\n" for line in made)
@@ -85,6 +88,8 @@ def broker_of(told: History, foreign_ms: int | None = None) -> FakeBroker:
     broker = FakeBroker()
     for at, key, value in told.merchants:
         broker.append(TopicPartition(NAMES.merchants, 0), key, value, at_ms=at)
+    for at, value in told.settlements:
+        broker.append(TopicPartition("settlements", len(value) % PARTITIONS), b"k", value, at_ms=at)
     for number in range(PARTITIONS):
         broker.logs[TopicPartition(NAMES.authorization_outcomes, number)] = []
     for at, value in told.outcomes:
@@ -96,10 +101,11 @@ def broker_of(told: History, foreign_ms: int | None = None) -> FakeBroker:
     return broker
 
 
-def read_topics(broker: FakeBroker, monkeypatch: pytest.MonkeyPatch) -> Report:
+def read_topics(broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, settlements: str | None = None) -> Report:
     monkeypatch.setattr(module, "LogReader", lambda *_, **__: Reader(broker))
-    made = assembly()
-    reader = TopicsReader(Settings(), DecodeLimits(), lambda _: None)
+    made, names = assembly(), Topics(settlements=settlements)
+    settings = Settings(topics=TopicsSettings(names=names))
+    reader = TopicsReader(settings, DecodeLimits(), lambda _: None)
     ranges = asyncio.run(reader.read([made]))
     return made.finish(TERMS, ranges, "1.0")
 
@@ -151,6 +157,29 @@ def test_outcomes_of_a_topic_of_their_own_give_the_report_of_answers_among_the_p
         wanted = [record.offset for record in log if begin_ms <= record.at_ms < end_ms]
         assert ours.ranges[str(partition)] == (wanted[0], wanted[-1] + 1)
     assert ours.read == sum(end - begin for begin, end in ours.ranges.values())
+
+
+def test_settlements_are_read_from_their_topic_where_it_is_named_and_from_a_file(
+    told: History, from_file: Report, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paid, _ = settled(told, 3)
+    broker = broker_of(paid)
+    assert read_topics(broker, monkeypatch).vamp == from_file.vamp, "the topic is there, and the deployment names none"
+    found = read_topics(broker, monkeypatch, "settlements")
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(lines(paid))
+    made = assembly()
+    read_file(file, [made], DecodeLimits())
+    stored = made.finish(TERMS, None, "1.0")
+    for name in Report.__struct_fields__:
+        if name != "head":
+            assert getattr(found, name) == getattr(stored, name), name
+    assert {month.basis for month in found.vamp} == {"SETTLED"}
+    *_, one = found.head.inputs
+    assert (one.name, one.read, one.counts) == ("settlements", len(paid.settlements), stored.head.inputs[-1].counts)
+    assert sum(end - begin for begin, end in one.ranges.values()) == one.read
+    with pytest.raises(MissingTopicError, match="elsewhere"):
+        read_topics(broker, monkeypatch, "elsewhere")
 
 
 def test_a_batch_that_cannot_be_unpacked_counts_as_a_record_that_is_refused(
