@@ -3,7 +3,8 @@
 An alert of type SYSTEM is about a field of an acquirer that brings sensitive data, not about its event.
 An alert with `standing` or `overdue` is about a merchant, not about an event: `event_id` repeats `alert_id`, there is
 no card and no score.
-One with `incident` is about all attempts of an incident of enumeration; its event is one of them.
+One with `incident` is about all attempts of an incident of enumeration; its event is one of them. Take each `alert_id`
+once: two workers that open an incident at once publish one id twice (ADR 0025).
 """
 
 from datetime import date
