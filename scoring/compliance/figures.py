@@ -72,6 +72,10 @@ class Figures:
                 days[day - first + 1] = row
         return days.cumsum(axis=0)
 
+    def taken_over(self, merchant_id: str, first: int) -> int:
+        """Count the accounts of members with a payment since a day that is reported as fraud."""
+        return sum(day >= first for day in self._reported.taken_over.get(merchant_id, {}).values())
+
     def running_reports(self, merchant_id: str, first: int, last: int) -> NDArray[np.int64]:
         """Sum reports up as `running`: int64[n + 1, 2], chargebacks of Mastercard and reports of the merchant itself.
 

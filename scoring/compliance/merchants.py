@@ -34,6 +34,7 @@ from scoring.reference.monitoring import monitoring_limits
 from scoring.reference.table import TOKYO
 
 _JAPAN = "JP"
+_IN_PLACE = ("IMPLEMENTED", "ALTERNATIVE")
 _LATEST_STATUS = {status.name: rank for rank, status in enumerate(FraudStatusCode)}
 
 
@@ -42,6 +43,7 @@ class ContradictionLimits:
     """Hold the limits of scope CONTRADICTION."""
 
     enumerations_min: int
+    takeovers_min: int
     without_tds_min_bps: int
     due_min: int
 
@@ -287,10 +289,13 @@ def contradictions(
     sums = figures.running(merchant_id, scope.day - RECENT_DAYS + 1, scope.day)[-1].tolist()
     rules = rules_on(checklist_items(), checklist_measures(), day)
     statuses = statuses_of(declaration_of(record.checklist, measures_of_lists()), rules)
-    status = statuses[CHECKLIST_ITEMS.index("SC5_CREDMASTER")]
+    in_place = {item for item, told in zip(CHECKLIST_ITEMS, statuses, strict=True) if told in _IN_PLACE}
+    taken_over = figures.taken_over(merchant_id, scope.day - RECENT_DAYS + 1)
     hours, due, without = sums[DayCol.ENUMERATED_HOURS], sums[DayCol.DUE_N], sums[DayCol.WITHOUT_N]
-    if status in ("IMPLEMENTED", "ALTERNATIVE") and hours >= asked.enumerations_min:
+    if "SC5_CREDMASTER" in in_place and hours >= asked.enumerations_min:
         yield ContradictionLine(merchant_id=merchant_id, declared="SC5_CREDMASTER", observed=hours, of=None)
+    if "SC6_LOGIN" in in_place and taken_over >= asked.takeovers_min:
+        yield ContradictionLine(merchant_id=merchant_id, declared="SC6_LOGIN", observed=taken_over, of=None)
     is_every = mode_of(record) is TdsModeCode.EVERY_PAYMENT and uses_tds(record, day)
     if is_every and due >= asked.due_min and bps_of(without, due) >= Fraction(asked.without_tds_min_bps):
         yield ContradictionLine(merchant_id=merchant_id, declared="TDS_EVERY_PAYMENT", observed=without, of=due)

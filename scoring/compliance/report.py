@@ -274,7 +274,7 @@ class ContradictionLine(Struct, frozen=True, kw_only=True):
     """What a merchant declares and its payments of 30 days belie."""
 
     merchant_id: str
-    declared: Literal["SC5_CREDMASTER", "TDS_EVERY_PAYMENT"]
+    declared: Literal["SC5_CREDMASTER", "SC6_LOGIN", "TDS_EVERY_PAYMENT"]
     observed: int
     of: int | None
 

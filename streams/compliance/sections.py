@@ -252,9 +252,10 @@ OF_CONTRADICTIONS: Final[Heading] = (
     ("Declarations that payments contradict", "申告と取引の矛盾"),
     (
         "30 days. Measures against credit master: hours of enumeration (estimate). 3-D Secure on every payment: a "
-        "third or more of what required it went without. Illegal login is not judged: no input tells of takeovers.",
+        "third or more of what required it went without. Measures against illegal login: accounts of members, older "
+        "than 30 days, in which a payment with the card kept there is reported as fraud (estimate).",
         "30日間。クレジットマスター対策：エニュメレーションの時間数（推定）。都度の3-Dセキュア：必要な取引の3分の1以上で実施なし。"
-        "不正ログイン対策は判定していません。",
+        "不正ログイン対策：登録後30日を超える会員の登録カードによる取引が不正と報告された会員数（推定）。",
     ),
 )
 CONTRADICTIONS: Final[Sequence[Column[ContradictionLine]]] = (

@@ -53,6 +53,7 @@ LIMITS: Told = {
     ("ENUMERATION", "attempts_min"): (30, FIRST, "DES"),
     ("ENUMERATION", "bad_min_bps"): (5_000, FIRST, "DES"),
     ("CONTRADICTION", "enumerations_min"): (1, FIRST, "DES"),
+    ("CONTRADICTION", "takeovers_min"): (3, FIRST, "DES"),
     ("CONTRADICTION", "without_tds_min_bps"): (3_333, FIRST, "DES"),
     ("CONTRADICTION", "due_min"): (30, FIRST, "DES"),
     ("ISSUER", "payments_min"): (50, FIRST, "DES"),

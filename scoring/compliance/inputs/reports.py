@@ -55,12 +55,14 @@ class Reported:
     """Hold what reports add.
 
     `months` by merchant and month, then by column. `chargebacks` of Mastercard and `scams` (reports of issuers and
-    others that name the merchant itself) by merchant and day. Merchants are ids, days are numbers since 1970.
+    others that name the merchant itself) by merchant and day. `taken_over`: by merchant and account, the last day of a
+    payment within the account of a member that is reported as fraud. Merchants are ids, days are numbers since 1970.
     """
 
     months: dict[tuple[str, int], Counter[MonthCol]] = field(default_factory=dict)
     chargebacks: Counter[tuple[str, int]] = field(default_factory=Counter)
     scams: Counter[tuple[str, int]] = field(default_factory=Counter)
+    taken_over: dict[str, dict[int, int]] = field(default_factory=dict)
 
 
 class Reports:
@@ -130,8 +132,9 @@ class Reports:
                 claims[key] = (
                     (label.merchant_id, claim_of(report)) if held is None else (held[0], heard(held[1], report))
                 )
-        for merchant_id, claim in claims.values():
+        for key, (merchant_id, claim) in claims.items():
             _add(made, merchant_id, claim)
+            _add_account(made, merchant_id, claim, payments.get(key, NOTHING_KNOWN))
         return made
 
     def _day(self, label: FraudReport) -> int:
@@ -153,3 +156,10 @@ def _add(made: Reported, merchant_id: str, claim: Claim) -> None:
             times = [claim.first_ms[origin] for origin in (Origin.FRAUD_DISPUTE, Origin.OTHER_DISPUTE)]
             at_ms = np.array([min(time for time in times if time)], dtype=np.int64)
             made.chargebacks[merchant_id, int(days_of(at_ms)[0])] += amount
+
+
+def _add_account(made: Reported, merchant_id: str, claim: Claim, payment: Payment) -> None:
+    if payment.account and any(column is MonthCol.FRAUD_N for _, column in counted(claim, BASIS)):
+        accounts = made.taken_over.setdefault(merchant_id, {})
+        day = int(days_of(np.array([payment.event_ms], dtype=np.int64))[0])
+        accounts[payment.account] = max(day, accounts.get(payment.account, day))

@@ -47,6 +47,8 @@ _ANSWERED: Final = np.uint64(0x9E3779B97F4A7C15)
 """Tells the answer to an event from the event: both have one id."""
 
 _JAPAN: Final = country_code("JP")
+_OVER_30_DAYS: Final = 4
+"""chAccAgeInd: 04 is an account of 30 to 60 days, 05 one that is older (EMV 3DS)."""
 _NETWORKS: Final[Mapping[int, Network]] = {
     NetworkCode.VISA: "visa",
     NetworkCode.MASTERCARD: "mastercard",
@@ -166,6 +168,7 @@ class Traffic:
                     channel=ChannelCode(int(ints[Col.CHANNEL])),
                     amount_jpy=int(ints[Col.AMOUNT_JPY]),
                     event_ms=int(ints[Col.EVENT_MS]),
+                    account=int(decoded.hashes[row, 1 + Entity.ACCOUNT]) if _is_of_member(ints) else 0,
                 ),
             )
 
@@ -266,3 +269,9 @@ class Traffic:
                 hours = np.zeros((1, len(DayCol)), dtype=np.int64)
                 hours[0, DayCol.ENUMERATED_HOURS] = 1
                 self.days.add(who, np.array([one.day], dtype=np.int64), hours)
+
+
+def _is_of_member(ints: NDArray[np.int64]) -> bool:
+    """Tell whether a cardholder paid within an account that is older than 30 days, with a card that is kept there."""
+    is_online = ints[Col.CHANNEL] == ChannelCode.ECOM and ints[Col.INITIATOR] == InitiatorCode.CIT
+    return bool(is_online and ints[Col.STORED] == 1 and ints[Col.ACCOUNT_AGE] >= _OVER_30_DAYS)

@@ -32,12 +32,16 @@ _BY_LABEL: Final[Mapping[str, Says]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """Hold what is known of the payment that a report speaks of; amount and time are -1 where they are not."""
+    """Hold what is known of the payment that a report speaks of; amount and time are -1 where they are not.
+
+    `account`: the key of the member's account, 0 where none that is older than 30 days paid with a card on file.
+    """
 
     network: Network | None = None
     channel: ChannelCode = ChannelCode.UNKNOWN
     amount_jpy: int = UNKNOWN
     event_ms: int = UNKNOWN
+    account: int = 0
 
 
 NOTHING_KNOWN: Final = Payment()
