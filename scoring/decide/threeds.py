@@ -159,6 +159,7 @@ EVIDENCE_FIELDS: Final[dict[str, EvidenceField]] = {
     "failed_challenges": _counted(threeds.FAILURES),
     "unmatched": _counted(threeds.UNMATCHED),
     "unmatched_since_ms": _counted(threeds.UNMATCHED_MS),
+    "sequential_ids": _counted(threeds.SEQUENTIAL),
     "day_authentications": _counted(threeds.DAY_N),
     "day_attempted_or_unavailable": _counted(threeds.DAY_FEW),
     "base_authentications": _counted(threeds.BASE_N),

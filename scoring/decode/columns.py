@@ -75,6 +75,7 @@ class Col(IntEnum):
     DS_TRANS_KEY = 58  # of a dsTransID that is a UUID
     ORDER_KEY = 59
     ACQUIRER_KEY = 60
+    DS_TRANS_STEM = 61  # of the same UUID without its last four digits
 
 
 def _letters_packed() -> dict[str, int]:

@@ -117,20 +117,23 @@ def part_key(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) -> ui
 
 
 @helper
-def folded_key(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) -> uint64:
-    """Hash a part that is a UUID: `part_key` of its 36 characters in lower case, without the blanks around them."""
+def folded_keys(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) -> tuple[uint64, uint64]:
+    """Hash a part that is a UUID: `part_key` of its 36 characters in lower case, without the blanks around them.
+
+    The second hash is of its first 32 characters, which are all but the last four digits.
+    """
     start = spans[part, 0]
     while data[start] <= _BLANK:
         start += 1
-    h = uint64(_SEED) ^ uint64(_UUID_BYTES) * uint64(_K2)
+    h = stem = uint64(_SEED) ^ uint64(_UUID_BYTES) * uint64(_K2)
     for step in range(0, _UUID_BYTES, 8):
         word = uint64(0)
         for k in range(min(_UUID_BYTES - step, 8)):
             word |= (uint64(data[start + step + k]) | uint64(_LOWER)) << uint64(8 * k)
         h ^= _scramble(word)
         if step + 8 <= _UUID_BYTES:
-            h = ((h << uint64(27)) | (h >> uint64(37))) * uint64(5) + uint64(0x52DCE729)
-    return _final(h)
+            h = stem = ((h << uint64(27)) | (h >> uint64(37))) * uint64(5) + uint64(0x52DCE729)
+    return _final(h), _final(stem)
 
 
 def _compile(key: int) -> Callable[..., None]:

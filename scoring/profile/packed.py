@@ -31,7 +31,8 @@ SIGHTING_WORDS: Final = 2
 """uint32 words of the value of a sighting: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""
 
 PROOF_WORDS: Final = 8
-"""uint32 words of the value of a proof: ROW_FORMAT, number of the use (lower half, upper half), its five columns."""
+"""uint32 words of the value of a proof: ROW_FORMAT, number of the use (lower half, upper half), its columns. The last
+column is in the upper bits of the number's upper half."""
 
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)

@@ -22,6 +22,7 @@ from scoring.profile.packed import (
     side_keys_of,
     side_rows_of,
 )
+from scoring.profile.siblings import Siblings, entry_of, tag_of
 
 USES_MAX: Final = 1 << 20
 """Uses remembered of all partitions together, some 200 MB when full: an event has one or two."""
@@ -29,13 +30,20 @@ USES_MAX: Final = 1 << 20
 AGE_MAX_S: Final = 90 * 86_400
 """A use that is older is forgotten: networks take no authentication of more than 90 days."""
 
-USE_COLUMNS: Final = 5
-"""Columns of what is kept of a use, uint32: card, merchant, order (0 unknown), acquirer, second of event time."""
-CARD, MERCHANT, ORDER, ACQUIRER, SECOND = range(USE_COLUMNS)
+USE_COLUMNS: Final = 6
+"""Columns of what is kept of a use, uint32: card, merchant, order (0 unknown), acquirer, second of event time, and what
+is said of the use in SAID_BITS bits. A dsTransID (IS_ID) has its stem in place of the card: the hash of all but its
+last four digits."""
+CARD, MERCHANT, ORDER, ACQUIRER, SECOND, SAID = range(USE_COLUMNS)
+STEM: Final = CARD
+SAID_BITS: Final = 22
+IS_ID: Final = 1 << SAID_BITS - 1
 
 _NONE: Final = -1
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)
+_NUMBER_BITS: Final = 32 - SAID_BITS
+"""Of the number of a use beyond its lower half: SAID is above them in the same word."""
 
 
 class Replays(NamedTuple):
@@ -79,7 +87,21 @@ class Proofs:
         rows = self._size * partitions  # reserved here, touched as uses come
         self._keys, self._numbers = np.zeros(rows, dtype=np.uint64), np.zeros(rows, dtype=np.int64)
         self._uses = np.zeros((rows, USE_COLUMNS), dtype=np.uint32)
+        self._siblings = Siblings()
+        self._siblings_known = True  # else they are to be filled in from the rings
         self._places: dict[int, int | tuple[int, ...]] = {}  # by key: partition * size + position; several in a tuple
+
+    def siblings(self) -> Siblings:
+        """Give the index of the dsTransIDs among the uses by what they have in common."""
+        if not self._siblings_known:
+            self._siblings_known = True
+            self._siblings.clear()
+            for ring in self._rings.values():
+                for position in np.flatnonzero(ring.uses[:, SAID] & IS_ID * (ring.numbers > 0)).tolist():
+                    use = ring.uses[position].tolist()
+                    tag = tag_of(use[ACQUIRER], use[MERCHANT], use[STEM])
+                    self._siblings.put(tag, entry_of(int(ring.keys[position]), use[SECOND]))
+        return self._siblings
 
     def observe(self, keys: NDArray[np.uint64], uses: NDArray[np.uint32], partition: int) -> Replays:
         """Take proofs in the order of their events; return those that were used before, once for each known use.
@@ -208,8 +230,9 @@ class Proofs:
         values[:, 0] = ROW_FORMAT
         numbers = ring.numbers[positions] - 1
         values[:, 1] = numbers & 0xFFFFFFFF
-        values[:, 2] = numbers >> 32
-        values[:, 3:] = ring.uses[positions]
+        uses = ring.uses[positions]
+        values[:, 2] = numbers >> 32 | uses[:, SAID].astype(np.int64) << _NUMBER_BITS
+        values[:, 3:] = uses[:, :SAID]
         known = np.concatenate([ring.keys[positions], np.array(gone, dtype=np.uint64)])
         keys = side_keys(PROOF, partition, known)
         ends = np.minimum(np.arange(1, len(known) + 1), len(positions)) * PROOF_WORDS
@@ -223,14 +246,17 @@ class Proofs:
             if end == begin:
                 continue
             value = packed.values[begin:end].tolist()
-            number = value[1] | value[2] << 32
+            number = value[1] | (value[2] & (1 << _NUMBER_BITS) - 1) << 32
+            use = [*value[3:], value[2] >> _NUMBER_BITS]
             position = number % self._size
             ring.end = ring.flushed = max(ring.end, number + 1)
             if ring.numbers[position] > number + 1:
                 continue
             if ring.numbers[position] > 0:
                 self._drop_of(partition, int(ring.keys[position]))
-            ring.keys[position], ring.numbers[position], ring.uses[position] = key, number + 1, value[3:]
+            ring.keys[position], ring.numbers[position], ring.uses[position] = key, number + 1, use
+            if use[SAID] & IS_ID and self._siblings_known:
+                self._siblings.put(tag_of(use[ACQUIRER], use[MERCHANT], use[STEM]), entry_of(key, use[SECOND]))
             code, others = partition * self._size + position, self._codes(key)
             self._places[key] = (*others, code) if others else code
 
@@ -247,6 +273,7 @@ class Proofs:
             for key in ring.keys[ring.numbers > 0].tolist():
                 self._drop_of(partition, key)
             del self._rings[partition]
+            self._siblings_known = False
 
     def own(self, partition: int) -> None:
         """Begin to write the uses of a partition, also before its first batch."""

@@ -177,7 +177,11 @@ class EntryMode(DatedRow, frozen=True, kw_only=True):
     card: Literal["PRESENT", "NOT_PRESENT"]
 
 
-LIMITS_OF: Final = {"TDS21": ("payments_min", "base_days", "factor", "sigmas"), "TDS23": ("failures", "within_s")}
+LIMITS_OF: Final = {
+    "TDS11": ("ids", "within_s"),
+    "TDS21": ("payments_min", "base_days", "factor", "sigmas"),
+    "TDS23": ("failures", "within_s"),
+}
 """Limits that a row of `threeds_rules.yaml` has, by rule."""
 
 
@@ -200,11 +204,13 @@ class Rule(DatedRow, frozen=True, kw_only=True):
     base_days: Annotated[int, Meta(ge=1, le=7)] | None = None
     factor: Annotated[float, Meta(ge=1, le=1_000)] | None = None
     sigmas: Annotated[float, Meta(ge=0, le=1_000)] | None = None
+    ids: Annotated[int, Meta(ge=2, le=8)] | None = None
 
     def __post_init__(self) -> None:
-        for rule, names in LIMITS_OF.items():
-            if {getattr(self, name) is None for name in names} != {self.id != rule}:
-                raise ValueError(f"write {' and '.join(names)} in rows of {rule}, and in no other")
+        for name in sorted({name for names in LIMITS_OF.values() for name in names}):
+            rules = [rule for rule, names in LIMITS_OF.items() if name in names]
+            if (getattr(self, name) is None) == (self.id in rules):
+                raise ValueError(f"write {name} in rows of {' and '.join(rules)}, and in no other")
 
 
 def _refuse_end(row: DatedRow) -> None:

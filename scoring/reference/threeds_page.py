@@ -31,6 +31,11 @@ The last 1,048,576 uses of all partitions together are remembered. Refunds and r
 that the merchant initiates or that comes by 3RI refers to the first payment by right. Cards are compared within one
 acquirer only: their keys differ between acquirers.
 
+TDS11 also breaks where three or more UUIDs of one merchant, first used in the hour before the payment, differ only in
+their last four hexadecimal digits: `sequential_ids` says how many, and 9 stands for 9 or more. The first uses above are
+the memory for it, so it has no rows of its own; of them 65,536 with different other digits stay in reach at least. A
+dsTransID that comes again at its merchant is not judged.
+
 TDS21 counts the authentications of a merchant by day in Tokyo: payments of the cardholder that have a transStatus, and
 those of A or U among them. A payment of A or U breaks the rule if the share of its day so far, itself included, is more
 than twice that of the seven days before, or more than three standard deviations above it, and the day and the days
@@ -95,7 +100,7 @@ CONDITIONS: Final = {
     "TDS08": "The cryptogram was used with another card",
     "TDS09": "The cryptogram or dsTransID was used at another merchant or acquirer",
     "TDS10": "The cryptogram was used for another order of the same card and merchant",
-    "TDS11": "dsTransID is no UUID, or all zeros",
+    "TDS11": "dsTransID is no UUID, all zeros, or three at the merchant differ in the last four digits only",
     "TDS12": "The payment, or an earlier one of the merchant, has no result after the grace time",
     "TDS13": "The authenticated amount is in another currency, or the result of another card, merchant or currency",
     "TDS14": "The amount is above the authenticated one, of the payment or of the result",

@@ -23,7 +23,10 @@ RESULT_AMOUNT, RESULT_EXPONENT = 19, 20
 DAY_N, DAY_FEW, BASE_N, BASE_FEW = 21, 22, 23, 24
 """Authentications of the merchant on the day, and those of A or U among them; authentications of its base, and those of
 A or U among them plus one. 0 where TDS21 is not broken."""
-VERDICT_COLUMNS: Final = 25
+SEQUENTIAL: Final = 25
+"""UUIDs of the merchant that differ from that of the payment only in their last four digits, itself included; 0 where
+they do not break TDS11."""
+VERDICT_COLUMNS: Final = 26
 DIFFERENCES: Final = ("card", "merchant", "currency")
 _SHOWN: Final = (
     (RESULT, 4),

@@ -18,7 +18,7 @@ from scoring.decode.columns import Col
 from scoring.decode.hashing import MERCHANT_KEY
 from scoring.jit import borrow, entry, helper, plain, revision, whole
 from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
-from scoring.merchants.months.table import NO_ROW, RowTable, Shape
+from scoring.merchants.months.table import NO_ROW, Row, RowTable, Shape
 from scoring.profile.packed import SHARE
 from scoring.threeds.columns import BASE_FEW, BASE_N, BROKEN, DAY_FEW, DAY_N, RULES, STATUS
 from scoring.threeds.tables import ACTIVE, BASE_DAYS, FACTOR, PAYMENTS_MIN, SIGMAS, Tables
@@ -47,20 +47,38 @@ _THREE_RI: Final = 3
 """deviceChannel."""
 _ATTEMPT, _CIT = int(Kind.ATTEMPT), int(InitiatorCode.CIT)
 _ATTEMPTED, _UNAVAILABLE = int(ThreeDsStatus.ATTEMPTED), int(ThreeDsStatus.UNAVAILABLE)
-_AT, _COUNTS, _DAYS = 2, 4, 4 + 2 * DAYS
-"""Words of a row where its last day, counts and days begin."""
+_AT, _COUNTS, _DAYS, _LAST = 2, 4, 4 + 2 * DAYS, 4 + 3 * DAYS
+"""Words of a row where its last day, counts, days, and the word with its partition and dirty flag begin."""
+_LOW: Final = np.uint64(0xFFFFFFFF)
+_32: Final = np.uint64(32)
+_HALF: Final = 0xFFFFFFFF
+_NEAR: Final = 1 << 16
+"""Places of the short way from a merchant to its row."""
+_SPREAD: Final = 0x9E3779B1
 
 
 class Shares(RowTable):
     """Count the authentications of merchants by partition and day: `profile.packed.SideRows`."""
 
     def __init__(self, partitions: int = 1, rows_max: int = ROWS_MAX) -> None:
-        super().__init__(_SHAPE, rows_max)
+        super().__init__(_SHAPE, rows_max, self._note_change)
         self._partitions = partitions
+        self._near = np.full(_NEAR, NO_ROW, dtype=np.int32)
+        self._is_stale = False
+
+    def _note_change(self, _row: Row, _sign: int) -> None:
+        self._is_stale = True
 
     def home(self, partition: int) -> int:
         """Return the partition under which rows are kept: of one partition all are kept under 0."""
         return 0 if self._partitions == 1 else partition
+
+    def near(self) -> NDArray[np.int32]:
+        """Give rows by a hash of merchant and partition, int32[_NEAR]. None of them was removed; NO_ROW is unknown."""
+        if self._is_stale:
+            self._near.fill(NO_ROW)
+            self._is_stale = False
+        return self._near
 
     def rows_of(self, keys: list[int], days: list[int], home: int) -> NDArray[np.int64]:
         """Return the row of each merchant, int64[m], new ones where need be; NO_ROW where the table is too small."""
@@ -71,6 +89,15 @@ class Shares(RowTable):
             self.data[row]["at"] = max(int(self.data[row]["at"]), days[place])  # else the next one may evict it
         return self.find_all(home, keys) if missing else found
 
+    def resolve(self, rows: NDArray[np.int64], keys: NDArray[np.uint64], days: NDArray[np.int64], home: int) -> None:
+        """Fill in the rows that were not near, in place; all of them if that made others go."""
+        places = np.flatnonzero(rows == NO_ROW)
+        rows[places] = self.rows_of(keys[places].tolist(), days[places].tolist(), home)
+        if self._is_stale:
+            rows[:] = self.find_all(home, keys.tolist())
+        near = (keys ^ np.uint64(home * _SPREAD)) & np.uint64(_NEAR - 1)
+        self.near()[near] = rows
+
     def elsewhere(self, keys: list[int], home: int) -> NDArray[np.int64]:
         """Return the rows of m merchants in the other partitions, int64[m, partitions - 1]; NO_ROW for none."""
         found = np.empty((len(keys), self._partitions - 1), dtype=np.int64)
@@ -80,7 +107,7 @@ class Shares(RowTable):
 
     @property
     def as_words(self) -> NDArray[np.uint32]:
-        """The rows as uint32[capacity, words of a row], a view; read it anew after `rows_of`."""
+        """The rows as uint32[capacity, words of a row], a view; read it anew after `resolve`."""
         return self.data.view(np.uint32).reshape(len(self.data), -1)
 
 
@@ -98,24 +125,27 @@ def find_jumps(
     Payments that the merchant initiates, or that come by 3RI, are not counted: they may name the authentication of an
     earlier one. Arrays as in `replays.find_replays`.
     """
-    n = len(ints)
+    n, home = len(ints), shares.home(partition)
     places, keys, days = np.empty(n, np.int64), np.empty(n, np.uint64), np.empty(n, np.int64)
-    few = np.empty(n, np.bool_)
-    number = _gather(ints, hashes, taken, verdicts, places, keys, days, few)
+    few, rows = np.empty(n, np.bool_), np.empty(n, np.int64)
+    got = _gather(ints, hashes, taken, verdicts, shares.as_words, shares.near(), home, places, keys, days, few, rows)
+    number = got & _HALF
     if not number:
         return
-    places, days, few, home = places[:number], days[:number], few[:number], shares.home(partition)
-    rows = shares.rows_of(keys[:number].tolist(), days.tolist(), home)
+    rows, days, few = rows[:number], days[:number], few[:number]
+    if got > number:
+        shares.resolve(rows, keys[:number], days, home)
     others = shares.elsewhere(keys[:number][few].tolist(), home)
-    _count(shares.as_words, rows, others, places, days, few, ints, tables.starts, tables.lists, verdicts)
-    shares.mark_all(rows[rows != NO_ROW])
+    if _count(shares.as_words, rows, others, places, days, few, ints, tables.starts, tables.lists, verdicts):
+        shares.mark_all(rows[rows != NO_ROW])
 
 
 def run_jumps(ints: NDArray[np.int64], hashes: NDArray[np.uint64], tables: Tables, verdicts: NDArray[np.int64]) -> None:
     """Run the kernels for no events, to compile them."""
     none, nothing = np.empty(0, np.int64), np.empty(0, np.bool_)
-    _gather(ints, hashes, nothing, verdicts, none, np.empty(0, np.uint64), none, nothing)
-    words, others = Shares(1, 1).as_words, np.empty((0, 0), np.int64)
+    shares, others = Shares(1, 1), np.empty((0, 0), np.int64)
+    words, keys = shares.as_words, np.empty(0, np.uint64)
+    _gather(ints, hashes, nothing, verdicts, words, shares.near(), 0, none, keys, none, nothing, none)
     _count(words, none, others, none, none, nothing, ints, tables.starts, tables.lists, verdicts)
 
 
@@ -125,13 +155,20 @@ def _write_authentications(
     hashes: NDArray[np.uint64],
     taken: NDArray[np.bool_],
     verdicts: NDArray[np.int64],
+    words: NDArray[np.uint32],
+    near: NDArray[np.int32],
+    home: int,
     places: NDArray[np.int64],
     keys: NDArray[np.uint64],
     days: NDArray[np.int64],
     few: NDArray[np.bool_],
+    rows: NDArray[np.int64],
 ) -> int:
-    """Write the authentications among the events: row, merchant, day in Tokyo, and whether it ended in A or U."""
-    n = 0
+    """Write the authentications among the events: row, merchant, day in Tokyo, whether it ended in A or U, and the row.
+
+    Return their number, and 1 << 32 more if some have no row yet.
+    """
+    n, missing = 0, 0
     for i in range(len(ints)):
         row = ints[i]
         if row[_COL.TRANS_STATUS] == 0 or not taken[i] or row[_COL.KIND] != _ATTEMPT:
@@ -140,11 +177,19 @@ def _write_authentications(
             continue
         status = verdicts[i, STATUS]
         places[n] = i
-        keys[n] = hashes[i, MERCHANT_KEY]
+        key = hashes[i, MERCHANT_KEY]
+        keys[n] = key
+        k = whole(near[(key ^ np.uint64(home * _SPREAD)) & np.uint64(_NEAR - 1)])
+        is_near = k >= 0 and words[k, 0] == key & _LOW and words[k, 1] == key >> _32
+        if is_near and whole(words[k, _LAST]) & 0xFFFF == home + 1:
+            rows[n] = k
+        else:
+            rows[n] = -1
+            missing = 1
         days[n] = (row[_COL.EVENT_MS] + TOKYO_MS) // DAY_MS
         few[n] = status == _ATTEMPTED or status == _UNAVAILABLE
         n += 1
-    return n
+    return n | missing << 32
 
 
 @helper
@@ -216,9 +261,12 @@ def _write_counts(
     starts: NDArray[np.int64],
     lists: NDArray[np.int64],
     verdicts: NDArray[np.int64],
-) -> None:
-    """Count authentications in their order, and judge those of A or U: others int64[those, partitions - 1]."""
-    judged = -1
+) -> int:
+    """Count authentications in their order, and judge those of A or U: others int64[those, partitions - 1].
+
+    Return 1 if a row that was written with the last flush changed, else 0.
+    """
+    judged, is_marked = -1, 1
     for k in range(len(rows)):
         judged += few[k]
         row, day, slot = rows[k], days[k], days[k] % DAYS
@@ -227,6 +275,7 @@ def _write_counts(
         if whole(words[row, _DAYS + slot]) < day:
             words[row, _DAYS + slot] = day
             words[row, _COUNTS + 2 * slot] = words[row, _COUNTS + 2 * slot + 1] = 0
+        is_marked &= 1 if whole(words[row, _LAST]) >> 16 & 1 else 0
         words[row, _AT] = max(whole(words[row, _AT]), day)
         words[row, _COUNTS + 2 * slot] += 1
         words[row, _COUNTS + 2 * slot + 1] += few[k]
@@ -235,6 +284,7 @@ def _write_counts(
             while ints[places[k], _COL.EVENT_MS] < starts[layer]:
                 layer -= 1
             _judge(words, row, others[judged], day, lists[layer, ACTIVE], verdicts[places[k]])
+    return 1 - is_marked
 
 
 def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
@@ -246,12 +296,19 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
         hashes: NDArray[np.uint64],
         taken: NDArray[np.bool_],
         verdicts: NDArray[np.int64],
+        words: NDArray[np.uint32],
+        near: NDArray[np.int32],
+        home: int,
         places: NDArray[np.int64],
         keys: NDArray[np.uint64],
         days: NDArray[np.int64],
         few: NDArray[np.bool_],
+        rows: NDArray[np.int64],
     ) -> int:
-        return _write_authentications(*borrow((ints, hashes, taken, verdicts, places, keys, days, few))) + 0 * key
+        ints, hashes, taken, verdicts, words, near = borrow((ints, hashes, taken, verdicts, words, near))
+        places, keys, days, few, rows = borrow((places, keys, days, few, rows))
+        found = _write_authentications(ints, hashes, taken, verdicts, words, near, home, places, keys, days, few, rows)
+        return found + 0 * key
 
     @entry
     def count(
@@ -266,8 +323,7 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
         lists: NDArray[np.int64],
         verdicts: NDArray[np.int64],
     ) -> int:
-        _write_counts(*borrow((words, rows, others, places, days, few, ints, starts, lists, verdicts)))
-        return key
+        return _write_counts(*borrow((words, rows, others, places, days, few, ints, starts, lists, verdicts))) + 0 * key
 
     return gather, count
 

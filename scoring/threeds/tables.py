@@ -77,6 +77,8 @@ FAILED_CHALLENGES, WITHIN_S = 1, 2
 """Places of the limits of TDS23 in ACTIVE."""
 PAYMENTS_MIN, BASE_DAYS, FACTOR, SIGMAS = 3, 4, 5, 6
 """Those of TDS21; FACTOR and SIGMAS in thousandths."""
+SEQUENCE_IDS, SEQUENCE_S = 7, 8
+"""Those of TDS11."""
 
 
 class Tables(NamedTuple):
@@ -191,6 +193,8 @@ def _lists(made: ThreeDsReference, day: date) -> NDArray[np.int64]:
     for rule in rules:
         if rule.failures is not None and rule.within_s is not None:
             table[ACTIVE, [FAILED_CHALLENGES, WITHIN_S]] = rule.failures, rule.within_s
+        if rule.ids is not None and rule.within_s is not None:
+            table[ACTIVE, [SEQUENCE_IDS, SEQUENCE_S]] = rule.ids, rule.within_s
         if rule.payments_min is not None and rule.base_days is not None:
             table[ACTIVE, [PAYMENTS_MIN, BASE_DAYS]] = rule.payments_min, rule.base_days
         if rule.factor is not None and rule.sigmas is not None:

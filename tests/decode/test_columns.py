@@ -41,7 +41,7 @@ def test_missing_fields_of_a_plain_event_are_unknown() -> None:
     assert {name for name, value in found.items() if value == -1} == silent
     zero = {"EXPONENT", "IP_COUNTRY", "SHIP_COUNTRY", "FUNDING", "KIND", "CVV2", "AVS", "CAVV_RESULT", "TDS_VERSION"}
     zero |= {"TRANS_STATUS", "HAS_CAVV", "DS_TRANS_ID", "EXEMPT", "TRUST_LIST", "HAS_REGISTRATION_TDS"}
-    zero |= {"WALLET_KIND", "PURCHASE_CURRENCY", "CAVV_KEY", "DS_TRANS_KEY", "ORDER_KEY"}
+    zero |= {"WALLET_KIND", "PURCHASE_CURRENCY", "CAVV_KEY", "DS_TRANS_KEY", "DS_TRANS_STEM", "ORDER_KEY"}
     assert {name for name, value in found.items() if value == 0} == zero
 
 
@@ -112,6 +112,20 @@ def test_equal_proofs_have_equal_hashes_from_any_sender() -> None:
     for odd in ("", "no uuid", "00000000-0000-0000-0000-000000000000", uuid.replace("-", "")):
         assert keys("a" * 64, odd, None) == (plain[0], 0, 0)
     assert keys(None, None, None) == (0, 0, 0)
+
+
+def test_uuids_that_differ_only_in_their_last_four_digits_have_one_stem() -> None:
+    uuid = "f7aa5dab-4d36-43c1-8d0b-930065f908e8"
+
+    def stem(uuid: str) -> int:
+        return row(tds={"ds_trans_id": uuid})["DS_TRANS_STEM"]
+
+    for other in (uuid[:-4] + "0000", uuid[:-1] + "9", uuid[:-4].upper() + "FFFF", f" {uuid[:-4]}abcd "):
+        assert stem(other) == stem(uuid) != 0
+    for place in (*range(8), 9, 14, 20, 28, 31):
+        assert stem(uuid[:place] + ("1" if uuid[place] != "1" else "2") + uuid[place + 1 :]) != stem(uuid)
+    for odd in ("", "no uuid", "00000000-0000-0000-0000-000000000000", uuid.replace("-", "")):
+        assert stem(odd) == 0
 
 
 @pytest.mark.parametrize(

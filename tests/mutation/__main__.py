@@ -68,6 +68,7 @@ TESTS = {
     "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],
     "scoring/incidents": ["tests/incidents"],
     "scoring/profile/kernels/reports.py": _REPORTS,
+    "scoring/profile/siblings.py": ["tests/profile/rows/test_siblings.py", "tests/threeds/replays"],
     "scoring/profile/proofs.py": ["tests/profile/rows/test_proofs.py", "tests/threeds/replays"],
     "models/training": [*_PLAN, *_LINES, "tests/training/test_cli.py", "tests/training/test_matrix.py"],
     "models/training/matrix.py": _ROWS,

@@ -111,7 +111,7 @@ TDS07 CRYPTOGRAM_FAILED HIGH - - yes -
 TDS08 CRYPTOGRAM_OF_ANOTHER_CARD CRITICAL - - yes what was used before the last million proofs
 TDS09 PROOF_OF_ANOTHER_MERCHANT CRITICAL - - yes what was used before the last million proofs
 TDS10 CRYPTOGRAM_OF_ANOTHER_ORDER MEDIUM - - yes what was used before the last million proofs
-TDS11 ODD_DS_TRANS_ID MEDIUM - - yes sequential and repeated ids
+TDS11 ODD_DS_TRANS_ID MEDIUM - - yes ids repeated at one merchant
 TDS12 NO_RESULT_RECORD MEDIUM - INFO yes payments without the feed of results or without a dsTransID
 TDS13 RESULT_OF_ANOTHER_PAYMENT HIGH - - yes -
 TDS14 AMOUNT_ABOVE_AUTHENTICATED MEDIUM - - yes sums of 3RI payments
@@ -134,7 +134,7 @@ EVIDENCE: Final = {
     "TDS06": "network eci trans_status",
     "TDS07": "network cavv_result trans_status",
     **dict.fromkeys(("TDS08", "TDS09", "TDS10"), "first_use_ms"),
-    "TDS11": "ds_trans_id_form",
+    "TDS11": "ds_trans_id_form sequential_ids",
     "TDS12": "result auth_ms event_ms unmatched unmatched_since_ms",
     "TDS13": "currency purchase_currency result_differs",
     "TDS14": "amount exponent purchase_amount purchase_exponent currency result_amount result_exponent",
@@ -150,8 +150,12 @@ EVIDENCE: Final = {
     "TDS23": "failed_challenges",
 }
 ABANDONED: Final = (1, 3, 4, 8)
-LIMITS: Final = {"TDS21": (None, None, 50, 7, 2.0, 3.0), "TDS23": (3, 600, None, None, None, None)}
-"""Failed challenges, and in how many seconds; least authentications, days of the base, its multiple, deviations."""
+LIMITS: Final = {
+    "TDS11": (None, 3_600, None, None, None, None, 3),
+    "TDS21": (None, None, 50, 7, 2.0, 3.0, None),
+    "TDS23": (3, 600, None, None, None, None, None),
+}
+"""Failed challenges, in how many seconds; least authentications, days of the base, its multiple, deviations; ids."""
 EIGHT: Final = (*SEVEN, "other")
 UNVERIFIED: Final = (
     *(("eci", network, "07") for network in SIX),
@@ -209,7 +213,7 @@ def expected() -> frozenset[Line]:
         rule, code, severity, raised, lowered, active, partly = line.split(maxsplit=6)
         evidence = tuple(EVIDENCE.get(rule, "").split())
         higher, lower = none_of_dash(raised), none_of_dash(lowered)
-        stated = (higher, lower, active == "yes", none_of_dash(partly), evidence, *LIMITS.get(rule, (None,) * 6))
+        stated = (higher, lower, active == "yes", none_of_dash(partly), evidence, *LIMITS.get(rule, (None,) * 7))
         lines |= {("rules", rule, code, severity, *stated)}
     lines |= {("mandates", "PAYMENT", "JP"), ("from", "mandates", "PAYMENT", "JP", "2025-04-01")}
     lines |= {("mandates", "STORED_CARD_PROOF", None), ("from", "mandates", "STORED_CARD_PROOF", None, "2025-04-01")}

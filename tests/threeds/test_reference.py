@@ -77,6 +77,7 @@ _OTHER = {
     "base_days": 6,
     "factor": 2.5,
     "sigmas": 3.5,
+    "ids": 4,
     "wallet": "other_pay",
     "duty": "PAYMENT",
     "field": "trust_list_status",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scoring.contract.codes import IdForm, Kind, OutcomeClass, TxnTypeCode
 from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
-from scoring.decode.hashing import folded_key, part_key
+from scoring.decode.hashing import folded_keys, part_key
 from scoring.decode.read.answers import answer_of
 from scoring.decode.read.fields import (
     CATEGORY,
@@ -59,6 +59,7 @@ _BIN_ODD: Final = int(Scratch.BIN_ODD)
 _LAST4_ODD: Final = int(Scratch.LAST4_ODD)
 _CAVV, _DS_TRANS, _ORDER = int(Span.CAVV), int(Span.DS_TRANS_ID), int(Span.ORDER)
 _CAVV_KEY, _DS_TRANS_KEY, _ORDER_KEY = int(Col.CAVV_KEY), int(Col.DS_TRANS_KEY), int(Col.ORDER_KEY)
+_DS_TRANS_STEM: Final = int(Col.DS_TRANS_STEM)
 _DS_TRANS_ID: Final = int(Col.DS_TRANS_ID)
 _ACQUIRER, _ACQUIRER_KEY = int(Span.ACQUIRER), int(Col.ACQUIRER_KEY)
 _APPROVED: Final = int(OutcomeClass.APPROVED)
@@ -192,6 +193,8 @@ def finish(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -> i
     row[_CAVV_KEY] = whole(part_key(slate.data, slate.spans, _CAVV))
     row[_ORDER_KEY] = whole(part_key(slate.data, slate.spans, _ORDER))
     row[_ACQUIRER_KEY] = whole(part_key(slate.data, slate.spans, _ACQUIRER))
-    is_id = row[_DS_TRANS_ID] == _UUID
-    row[_DS_TRANS_KEY] = whole(folded_key(slate.data, slate.spans, _DS_TRANS)) if is_id else 0
+    row[_DS_TRANS_KEY] = row[_DS_TRANS_STEM] = 0
+    if row[_DS_TRANS_ID] == _UUID:
+        key, stem = folded_keys(slate.data, slate.spans, _DS_TRANS)
+        row[_DS_TRANS_KEY], row[_DS_TRANS_STEM] = whole(key), whole(stem)
     return READ

@@ -9,12 +9,13 @@ import pytest
 
 from scoring.profile import Profiles
 from scoring.profile.packed import PROOF, PROOF_WORDS, ROW_FORMAT, Packed, RowFormatError
-from scoring.profile.proofs import AGE_MAX_S, SECOND, Proofs
+from scoring.profile.proofs import AGE_MAX_S, IS_ID, SAID_BITS, SECOND, Proofs
 from tests.profile.events import SMALL, at
 from tests.profile.rows.test_changelog import feed, one_row
 
 PARTITIONS: Final = 3
 SIZE: Final = 8
+SAID: Final = (0, 1, IS_ID, (1 << SAID_BITS) - 1)
 Use = tuple[int, ...]
 
 
@@ -45,7 +46,7 @@ def observed(proofs: Proofs, uses: list[tuple[int, Use]], partition: int) -> lis
     """Observe a batch; give the known uses of each proof, sorted."""
     keys, kept = np.array([key for key, _ in uses], dtype=np.uint64), np.array([f for _, f in uses], dtype=np.uint32)
     found: list[list[Use]] = [[] for _ in uses]
-    replays = proofs.observe(keys, kept.reshape(-1, 5), partition)
+    replays = proofs.observe(keys, kept.reshape(-1, 6), partition)
     for place, known in zip(replays.places.tolist(), replays.known.tolist(), strict=True):
         found[place].append(tuple(known))
     return [sorted(known) for known in found]
@@ -67,7 +68,10 @@ def live(proofs: Proofs) -> list[tuple[int, int, int, list[int]]]:
 def batch(draw: random.Random, keys: int, second: int) -> list[tuple[int, Use]]:
     times = (second, second, second, second + AGE_MAX_S // 2)
     return [
-        (draw.randrange(1, keys), (draw.randrange(4), draw.randrange(4), draw.randrange(3), 1, draw.choice(times)))
+        (
+            draw.randrange(1, keys),
+            (draw.randrange(4), draw.randrange(4), draw.randrange(3), 1, draw.choice(times), draw.choice(SAID)),
+        )
         for _ in range(draw.randrange(1, 6))
     ]
 
@@ -151,19 +155,19 @@ def test_a_follower_that_reads_each_flush_knows_what_the_owner_knows() -> None:
 
 def test_a_use_is_logged_once_and_uses_of_other_owners_get_no_tombstone() -> None:
     proofs = Proofs(1, 4)
-    uses = [(key, (1, 1, 0, 1, 100)) for key in range(1, 10)]
+    uses = [(key, (1, 1, 0, 1, 100, 0)) for key in range(1, 10)]
     observed(proofs, uses, 0)
     assert len(proofs.flush(0)) == 4, "only uses that are still remembered"
     assert len(proofs.flush(0)) == 0
     proofs.own(0)
-    observed(proofs, [(99, (1, 1, 0, 1, 100))], 0)
+    observed(proofs, [(99, (1, 1, 0, 1, 100, 0))], 0)
     packed = proofs.flush(0)
     assert [len(one_row(packed, n).values) for n in range(len(packed))] == [PROOF_WORDS, 0]
     assert packed.keys[:, 1].tolist() == [99, 6]
 
 
 def test_uses_behind_the_last_marker_are_written_again_or_deleted_by_tombstones() -> None:
-    first: Callable[[int], tuple[int, Use]] = lambda key: (key, (1, 1, 0, 1, 100))  # noqa: E731
+    first: Callable[[int], tuple[int, Use]] = lambda key: (key, (1, 1, 0, 1, 100, 0))  # noqa: E731
     behind, again = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)
     feed(behind, at(0), 1, 1)
     observed(behind.changelog.proofs, [first(1), first(2)], 1)
@@ -179,7 +183,7 @@ def test_uses_behind_the_last_marker_are_written_again_or_deleted_by_tombstones(
 
 def test_a_use_that_is_new_and_behind_the_last_marker_is_written_once() -> None:
     proofs, lost = Proofs(1), Proofs(1)
-    uses = [(key, (1, 1, 0, 1, 100)) for key in (1, 2, 3)]
+    uses = [(key, (1, 1, 0, 1, 100, 0)) for key in (1, 2, 3)]
     observed(lost, uses, 0)
     proofs.own(0)
     observed(proofs, uses[:1], 0)
@@ -191,9 +195,19 @@ def test_a_use_that_is_new_and_behind_the_last_marker_is_written_once() -> None:
     assert [len(one_row(packed, n).values) for n in range(3)] == [PROOF_WORDS, PROOF_WORDS, 0]
 
 
+def test_a_number_of_42_bits_and_what_is_said_of_a_use_share_a_word() -> None:
+    proofs, again = Proofs(1, 4), Proofs(1, 4)
+    ring = proofs._ring(0)
+    ring.end = ring.flushed = (1 << 42) - 3
+    observed(proofs, [(1, (1, 2, 3, 4, 100, (1 << SAID_BITS) - 1)), (2, (1, 2, 3, 4, 100, 0))], 0)
+    again.restore(0, proofs.flush(0))
+    assert live(again) == live(proofs)
+    assert [row[1] for row in live(again)] == [(1 << 42) - 3, (1 << 42) - 2]
+
+
 def test_a_smaller_ring_keeps_the_latest_uses_of_a_log_in_any_order() -> None:
     larger = Proofs(1, 4)
-    observed(larger, [(key, (1, 1, 0, 1, 100)) for key in range(1, 5)], 0)
+    observed(larger, [(key, (1, 1, 0, 1, 100, 0)) for key in range(1, 5)], 0)
     log: dict[int, list[int]] = {}
     take_rows(log, larger.flush(0), 0)
     for order in ((1, 2, 3, 4), (4, 3, 2, 1), (3, 1, 4, 2)):
@@ -206,9 +220,9 @@ def test_the_changelog_of_an_owned_partition_gets_a_tombstone_for_each_use_that_
     profiles = Profiles(SMALL, PARTITIONS)
     profiles.changelog._side[1] = profiles.changelog.proofs = Proofs(PARTITIONS, PARTITIONS)
     profiles.changelog.own(1)
-    observed(profiles.changelog.proofs, [(1, (1, 1, 0, 1, 100))], 1)
+    observed(profiles.changelog.proofs, [(1, (1, 1, 0, 1, 100, 0))], 1)
     profiles.changelog.flush(1)
-    observed(profiles.changelog.proofs, [(2, (1, 1, 0, 1, 100))], 1)
+    observed(profiles.changelog.proofs, [(2, (1, 1, 0, 1, 100, 0))], 1)
     packed = profiles.changelog.flush(1)[1]
     assert packed.keys[:, 1].tolist() == [2, 1]
     assert packed.ends.tolist() == [PROOF_WORDS, PROOF_WORDS]
@@ -217,18 +231,18 @@ def test_the_changelog_of_an_owned_partition_gets_a_tombstone_for_each_use_that_
 def test_a_revoked_partition_is_followed_and_no_longer_written() -> None:
     profiles = Profiles(SMALL, PARTITIONS)
     profiles.changelog.own(1)
-    observed(profiles.changelog.proofs, [(7, (1, 1, 0, 1, 100))], 1)
+    observed(profiles.changelog.proofs, [(7, (1, 1, 0, 1, 100, 0))], 1)
     profiles.changelog.forget_cards(1)
     assert PROOF not in (profiles.changelog.flush(1)[1].keys[:, 0] >> 24).tolist()
-    assert observed(profiles.changelog.proofs, [(7, (2, 1, 0, 1, 101))], 0) == [[(1, 1, 0, 1, 100)]]
+    assert observed(profiles.changelog.proofs, [(7, (2, 1, 0, 1, 101, 0))], 0) == [[(1, 1, 0, 1, 100, 0)]]
     profiles.changelog.forget_shared(1)
-    assert observed(profiles.changelog.proofs, [(7, (2, 1, 0, 1, 101))], 0) == [[]]
+    assert observed(profiles.changelog.proofs, [(7, (2, 1, 0, 1, 101, 0))], 0) == [[]]
 
 
 def test_uses_are_written_behind_other_rows_and_all_are_restored() -> None:
     profiles, again = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)
     feed(profiles, at(0), 1, 1)
-    observed(profiles.changelog.proofs, [(2**64 - 1, (1, 2, 3, 4, 100)), (5, (1, 2, 3, 4, 2**32 - 1))], 1)
+    observed(profiles.changelog.proofs, [(2**64 - 1, (1, 2, 3, 4, 100, 0)), (5, (1, 2, 3, 4, 2**32 - 1, 0))], 1)
     shared = profiles.changelog.flush(1)[1]
     assert [int(kind) for kind in shared.keys[-2:, 0] >> 24] == [PROOF, PROOF]
     again.changelog.restore(1, shared)
@@ -258,7 +272,7 @@ def test_a_use_of_another_format_is_refused_without_its_key(words: list[int], co
 
 def test_a_use_of_another_partition_is_refused() -> None:
     proofs = Proofs(PARTITIONS)
-    observed(proofs, [(1, (1, 1, 0, 1, 100))], 2)
+    observed(proofs, [(1, (1, 1, 0, 1, 100, 0))], 2)
     with pytest.raises(RowFormatError, match="entity 254 and partition 2, in the log of partition 1"):
         Profiles(SMALL, PARTITIONS).changelog.restore(1, proofs.flush(2))
 
@@ -266,5 +280,5 @@ def test_a_use_of_another_partition_is_refused() -> None:
 def test_with_one_partition_the_uses_of_any_partition_are_kept_together() -> None:
     """A worker without durable profiles keeps all rows under partition 0, whichever partitions it reads."""
     proofs = Proofs(1, SIZE)
-    assert observed(proofs, [(7, (1, 2, 3, 4, 100))], partition=5) == [[]]
-    assert observed(proofs, [(7, (1, 9, 3, 4, 101))], partition=2) == [[(1, 2, 3, 4, 100)]]
+    assert observed(proofs, [(7, (1, 2, 3, 4, 100, 0))], partition=5) == [[]]
+    assert observed(proofs, [(7, (1, 9, 3, 4, 101, 0))], partition=2) == [[(1, 2, 3, 4, 100, 0)]]
