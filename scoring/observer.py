@@ -166,6 +166,8 @@ class Observer:
         self.profiles.changelog.attach(self.authentications)
         self.shares = threeds.Shares(self.profiles.partitions)
         self.profiles.changelog.attach(self.shares)
+        self.sums = threeds.Sums(self.profiles.partitions)
+        self.profiles.changelog.attach(self.sums)
 
     def observe(
         self,
@@ -195,11 +197,12 @@ class Observer:
         events = columns_of(decoded.ints, decoded.hashes, verdicts, clock.trusted(clocks))
         seen = self.profiles.read_then_update(events, matrix, _PROFILE_FIRST, partition)
         taken = events.trusted_time & ~(seen.repeats | seen.answers)
-        threeds.find_replays(self.profiles.changelog.proofs, ints, hashes, taken, self._threeds, partition, verdicts)
+        proofs, auths = self.profiles.changelog.proofs, self.authentications
+        threeds.find_replays(proofs, ints, hashes, taken, self._threeds, partition, verdicts, self.sums, auths)
         threeds.find_jumps(self.shares, ints, hashes, taken, self._threeds, partition, verdicts)
         claims: Mapping[str, int] = {}
         if self.settings.has_results:
-            auths, grace_s = self.authentications, self.settings.threeds.result_grace_s
+            grace_s = self.settings.threeds.result_grace_s
             claims = threeds.find_results(auths, ints, hashes, taken, self._threeds, grace_s, partition, verdicts)
         clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")

@@ -92,6 +92,7 @@ class Value(DatedRow, frozen=True, kw_only=True):
     means: StatusMeaning | None = None
     group: ReasonGroup | None = None
     abandoned: bool = False
+    by_payment: bool = False
 
     def __post_init__(self) -> None:
         if (self.means is not None) != (self.field == "trans_status"):
@@ -100,6 +101,8 @@ class Value(DatedRow, frozen=True, kw_only=True):
             raise ValueError("write group in rows of trans_status_reason, and in no other")
         if self.abandoned and self.field != "challenge_cancel":
             raise ValueError("write abandoned in rows of challenge_cancel, and in no other")
+        if self.by_payment and self.field != "three_ri_indicator":
+            raise ValueError("write by_payment in rows of three_ri_indicator, and in no other")
         if (self.since is None) != (self.group == "RESERVED"):
             raise ValueError("write since: the message version from which the codes are legal (none for RESERVED)")
 

@@ -36,6 +36,14 @@ their last four hexadecimal digits: `sequential_ids` says how many, and 9 stands
 the memory for it, so it has no rows of its own; of them 65,536 with different other digits stay in reach at least. A
 dsTransID that comes again at its merchant is not judged.
 
+TDS14 adds up the payments by 3RI (`device_channel` 03) that name one dsTransID, and compares the sum, the payment
+included, with the first authentication: with its result, else with what its first use above said, else with what the
+payment says itself. `three_ri_sum` is the sum, `first_amount` what was authenticated. The cardholder's own payment is
+not in the sum. A payment that the event says was declined adds nothing; one whose answer comes later counts. Payments
+in another currency, recurring ones, and those of the values of threeRIInd marked `by_payment` (recurring, top-up,
+billing agreement) are not added: each has an amount of its own. The last 65,536 sums are rows of `shared-profiles`
+(kind 246).
+
 TDS21 counts the authentications of a merchant by day in Tokyo: payments of the cardholder that have a transStatus, and
 those of A or U among them. A payment of A or U breaks the rule if the share of its day so far, itself included, is more
 than twice that of the seven days before, or more than three standard deviations above it, and the day and the days
@@ -103,7 +111,7 @@ CONDITIONS: Final = {
     "TDS11": "dsTransID is no UUID, all zeros, or three at the merchant differ in the last four digits only",
     "TDS12": "The payment, or an earlier one of the merchant, has no result after the grace time",
     "TDS13": "The authenticated amount is in another currency, or the result of another card, merchant or currency",
-    "TDS14": "The amount is above the authenticated one, of the payment or of the result",
+    "TDS14": "The amount, or the sum of payments by 3RI, is above the authenticated one, of payment or result",
     "TDS15": "The authentication is older than the network allows, or later than the payment",
     "TDS16": "The message version is 1.x, 2.0.0, or retired at its time",
     "TDS17": "A value is not legal in the message version",

@@ -27,6 +27,9 @@ from scoring.threeds.columns import (
     RULES,
     SEQUENTIAL,
     STATUS,
+    SUM_AMOUNT,
+    SUM_EXPONENT,
+    SUM_PAID,
     UNMATCHED,
     UNMATCHED_MS,
     VERDICT_COLUMNS,
@@ -35,6 +38,7 @@ from scoring.threeds.columns import (
 from scoring.threeds.replays import find_replays
 from scoring.threeds.results import find_results, run_results, take_results
 from scoring.threeds.shares import Shares, find_jumps, run_jumps
+from scoring.threeds.sums import Sums
 from scoring.threeds.tables import Tables, tables_of
 from scoring.threeds.verdict import normalise
 
@@ -64,12 +68,16 @@ __all__ = [
     "RULES",
     "SEQUENTIAL",
     "STATUS",
+    "SUM_AMOUNT",
+    "SUM_EXPONENT",
+    "SUM_PAID",
     "UNMATCHED",
     "UNMATCHED_MS",
     "VERDICT_COLUMNS",
     "Authentications",
     "Settled",
     "Shares",
+    "Sums",
     "Tables",
     "decoded",
     "find_jumps",

@@ -26,7 +26,10 @@ A or U among them plus one. 0 where TDS21 is not broken."""
 SEQUENTIAL: Final = 25
 """UUIDs of the merchant that differ from that of the payment only in their last four digits, itself included; 0 where
 they do not break TDS11."""
-VERDICT_COLUMNS: Final = 26
+SUM_PAID, SUM_AMOUNT, SUM_EXPONENT = 26, 27, 28
+"""Sum of the payments by 3RI that name an authentication, this one included, what was authenticated, and its
+exponent; each plus one, 0 where the sum does not break TDS14."""
+VERDICT_COLUMNS: Final = 29
 DIFFERENCES: Final = ("card", "merchant", "currency")
 _SHOWN: Final = (
     (RESULT, 4),

@@ -61,7 +61,7 @@ def broken(
 ) -> int:
     """Give the rules that an event breaks, as bits, except those of its message version.
 
-    `cell` is the cell of the request's ECI in `Tables.eci`, `place` the place of transStatus, `lists` int64[6, 128] the
+    `cell` is the cell of the request's ECI in `Tables.eci`, `place` the place of transStatus, `lists` int64[7, 128] the
     lists of the layer.
     """
     claims = eci_class == _ECI.AUTHENTICATED or eci_class == _ECI.ATTEMPTED or eci_class == _ECI.RECURRING

@@ -1,5 +1,6 @@
 """Rules over several payments: a cryptogram or dsTransID that was used before (TDS08, TDS09, TDS10), and dsTransIDs
-that differ only in their last four digits (TDS11).
+that differ only in their last four digits (TDS11). The first use of a dsTransID also keeps what was authenticated, for
+the sums of payments by 3RI (`sums`).
 
 A payment is compared with the first use of its proof that each partition keeps (`scoring.profile.proofs`). Refunds
 and reversals are not compared: they refer to their payment. Payments by the merchant and by 3RI may name the dsTransID
@@ -29,7 +30,9 @@ from scoring.profile.proofs import (
     Replays,
 )
 from scoring.profile.siblings import MIX, earlier
+from scoring.threeds.authentications import Authentications
 from scoring.threeds.columns import BROKEN, FIRST_USE_MS, RULES, SEQUENTIAL
+from scoring.threeds.sums import Sums, authenticated, find_sums
 from scoring.threeds.tables import ACTIVE, SEQUENCE_IDS, SEQUENCE_S, Tables
 
 ODD_ID: Final = 1 << 11
@@ -43,6 +46,8 @@ _ID_SALT: Final = np.uint64(0x9E3779B97F4A7C15)
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)
 _HALF: Final = 0xFFFFFFFF
+_COUNT: Final = (1 << 20) - 1
+_DEVICE_CHANNEL: Final = int(Col.DEVICE_CHANNEL)
 _KIND, _ATTEMPT = int(Col.KIND), int(Kind.ATTEMPT)
 _ID_STEM: Final = int(Col.DS_TRANS_STEM)
 _CAVV_KEY, _ID_KEY, _ORDER_KEY = int(Col.CAVV_KEY), int(Col.DS_TRANS_KEY), int(Col.ORDER_KEY)
@@ -69,6 +74,8 @@ def find_replays(
     tables: Tables,
     partition: int,
     verdicts: NDArray[np.int64],
+    sums: Sums,
+    auths: Authentications,
 ) -> None:
     """Record the proofs of the events `taken`, bool[n], and add the rules that they break to the verdicts.
 
@@ -80,7 +87,7 @@ def find_replays(
     m = len(ints)
     ids = Ids(np.empty(m, np.uint64), np.empty(m, np.uint64), np.empty(m, np.int64), np.empty(m, np.int64))
     found = _gather(ints, hashes, taken, keys, uses, places, *ids)
-    n, of_ids = found & _HALF, found >> 32
+    n, of_ids, by_3ri = found & _COUNT, found >> 20 & _COUNT, found >> 40
     if not n:
         return
     keys, uses, places = keys[:n], uses[:n], places[:n]
@@ -88,6 +95,10 @@ def find_replays(
     if of_ids:
         ids = Ids(ids.tags[:of_ids], ids.entries[:of_ids], ids.rows[:of_ids], ids.places[:of_ids])
         _find_sequences(proofs, ids, replays, n, ints, tables, verdicts)
+    if by_3ri:
+        rows = ids.rows
+        is_3ri = ints[rows, Col.DEVICE_CHANNEL] == _THREE_RI
+        find_sums(sums, auths, replays, uses, ids.places[is_3ri], rows[is_3ri], ints, tables, partition, verdicts)
     if len(replays.places):
         _compare(replays, uses, places, ints, tables, verdicts)
 
@@ -157,9 +168,9 @@ def _write_uses(
 ) -> int:
     """Write the proofs of the events `taken`: keys, uses, and places; and the columns of `Ids`.
 
-    A place is twice the row, plus 1 for ids. Return the number of proofs, and that of ids in the upper half.
+    A place is twice the row, plus 1 for ids. Return three numbers in 20 bits each: proofs, ids, and ids of 3RI.
     """
-    n, of_ids = 0, 0
+    n, of_ids, by_3ri = 0, 0, 0
     for i in range(len(ints)):
         if not taken[i] or ints[i, _KIND] != _ATTEMPT:
             continue
@@ -170,8 +181,12 @@ def _write_uses(
             keys[n] = key ^ _ID_SALT if kind else key
             uses[n, CARD] = np.uint32(ints[i, _ID_STEM] & _HALF if kind else whole(hashes[i, CARD_KEY] & _LOW))
             uses[n, MERCHANT] = np.uint32(hashes[i, MERCHANT_KEY] & _LOW)
-            uses[n, ORDER] = np.uint32(0 if kind else ints[i, _ORDER_KEY] & _HALF)
-            uses[n, SAID] = np.uint32(IS_ID if kind else 0)
+            uses[n, ORDER] = np.uint32(ints[i, _ORDER_KEY] & _HALF)
+            uses[n, SAID] = np.uint32(0)
+            if kind:
+                said = authenticated(ints[i])
+                uses[n, ORDER] = np.uint32(said & _HALF)
+                uses[n, SAID] = np.uint32(IS_ID | said >> 32)
             uses[n, ACQUIRER] = np.uint32(ints[i, _ACQUIRER_KEY] & _HALF)
             uses[n, SECOND] = np.uint32(min(max(ints[i, _EVENT_MS] // 1_000, 0), _HALF))
             places[n] = 2 * i + kind
@@ -181,8 +196,9 @@ def _write_uses(
                 entries[of_ids] = np.uint64(uses[n, SECOND]) << _32 | keys[n] & _LOW
                 id_rows[of_ids], id_places[of_ids] = i, n
                 of_ids += 1
+                by_3ri += ints[i, _DEVICE_CHANNEL] == _THREE_RI
             n += 1
-    return n | of_ids << 32
+    return n | of_ids << 20 | by_3ri << 40
 
 
 def _compile(key: int) -> Callable[..., int]:

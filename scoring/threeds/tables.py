@@ -67,11 +67,11 @@ ECI_CLASS, ECOMMERCE, BY_RIGHT, REASON_BIT, DISAGREES_BIT = 15, 1 << 4, 1 << 5, 
 beside the status, and the bit of the first transStatus, by its place, that contradicts."""
 STATUS_MASK, PLACE_BIT = 255, 8
 """Parts of a cell of `Tables.status`: ThreeDsStatus, and the place of the letter, from 1."""
-EXEMPTIONS, WALLETS, MODES, AGES, ACTIVE, ABANDONED = range(6)
+EXEMPTIONS, WALLETS, MODES, AGES, ACTIVE, ABANDONED, BY_PAYMENT = range(7)
 """Lists of `Tables.lists`: 1 where a kind exempts; WalletCode by wallet; presence by entry mode; age in ms by network.
 
 ACTIVE: a bit for each active rule, in the first place of the list, then limits of rules. ABANDONED: 1 for each
-challengeCancel of a failed challenge.
+challengeCancel of a failed challenge. BY_PAYMENT: 1 for each threeRIInd whose payments are not added up.
 """
 FAILED_CHALLENGES, WITHIN_S = 1, 2
 """Places of the limits of TDS23 in ACTIVE."""
@@ -85,7 +85,7 @@ class Tables(NamedTuple):
     """E layers over N networks (Col.NETWORK), W places of ECI, and codes by number or ASCII.
 
     `starts` int64[E]: ms from which a layer holds. `eci` int64[E, N, W] and `status` int64[E, 128]: parts as above.
-    `results` int8[E, N, 128]. `lists` int64[E, 6, 128]. `since` int16[E, F, 128]: versions; `fields` int64[F]: their
+    `results` int8[E, N, 128]. `lists` int64[E, 7, 128]. `since` int16[E, F, 128]: versions; `fields` int64[F]: their
     columns. `retired_ms` int64[N, 400] by version. `mandate_ms` int64[1024] by country. `excluded` int64[K, 5]:
     network, country, category, from and to. `settings` float64[2]: tolerance, and since when a stored card needs proof.
     """
@@ -176,7 +176,7 @@ def _results(made: ThreeDsReference, day: date) -> NDArray[np.int8]:
 
 
 def _lists(made: ThreeDsReference, day: date) -> NDArray[np.int64]:
-    table = np.zeros((6, 128), dtype=np.int64)
+    table = np.zeros((7, 128), dtype=np.int64)
     kinds, wallets = exemption_kinds(), wallet_words()
     for row in made.exemptions.on(day).values():
         if row.exempts:
@@ -202,6 +202,8 @@ def _lists(made: ThreeDsReference, day: date) -> NDArray[np.int64]:
     for (_, code), value in made.values.on(day).items():
         if value.abandoned:
             table[ABANDONED, int(str(code))] = 1
+        if value.by_payment:
+            table[BY_PAYMENT, int(str(code))] = 1
     return table
 
 

@@ -90,7 +90,8 @@ def run_features() -> None:
     threeds.normalise(ints, merchants.table, rows, verdicts, tables)
     fill_payment_features(ints, hashes, merchants.table, rows, verdicts, np.empty((0, len(PAYMENT_FEATURES))))
     columns_of(ints, hashes, verdicts, np.empty(0, np.bool_))
-    threeds.find_replays(Proofs(1, 1), ints, hashes, np.empty(0, np.bool_), tables, 0, verdicts)
+    none, sums, auths = np.empty(0, np.bool_), threeds.Sums(), threeds.Authentications()
+    threeds.find_replays(Proofs(1, 1), ints, hashes, none, tables, 0, verdicts, sums, auths)
 
 
 def run_results() -> None:

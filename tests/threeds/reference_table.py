@@ -114,7 +114,7 @@ TDS10 CRYPTOGRAM_OF_ANOTHER_ORDER MEDIUM - - yes what was used before the last m
 TDS11 ODD_DS_TRANS_ID MEDIUM - - yes ids repeated at one merchant
 TDS12 NO_RESULT_RECORD MEDIUM - INFO yes payments without the feed of results or without a dsTransID
 TDS13 RESULT_OF_ANOTHER_PAYMENT HIGH - - yes -
-TDS14 AMOUNT_ABOVE_AUTHENTICATED MEDIUM - - yes sums of 3RI payments
+TDS14 AMOUNT_ABOVE_AUTHENTICATED MEDIUM - - yes -
 TDS15 AUTHENTICATION_TIME MEDIUM - - yes -
 TDS16 RETIRED_VERSION LOW - - yes -
 TDS17 VALUE_OF_ANOTHER_VERSION LOW - - yes -
@@ -137,7 +137,8 @@ EVIDENCE: Final = {
     "TDS11": "ds_trans_id_form sequential_ids",
     "TDS12": "result auth_ms event_ms unmatched unmatched_since_ms",
     "TDS13": "currency purchase_currency result_differs",
-    "TDS14": "amount exponent purchase_amount purchase_exponent currency result_amount result_exponent",
+    "TDS14": "amount exponent purchase_amount purchase_exponent currency result_amount result_exponent three_ri_sum"
+    " first_amount first_exponent",
     "TDS15": "auth_ms event_ms",
     "TDS16": "network version",
     "TDS17": "version trans_status trans_status_reason challenge_ind auth_type auth_method requestor_auth_ind"
@@ -150,6 +151,7 @@ EVIDENCE: Final = {
     "TDS23": "failed_challenges",
 }
 ABANDONED: Final = (1, 3, 4, 8)
+BY_PAYMENT: Final = (1, 7, 12)
 LIMITS: Final = {
     "TDS11": (None, 3_600, None, None, None, None, 3),
     "TDS21": (None, None, 50, 7, 2.0, 3.0, None),
@@ -162,6 +164,7 @@ UNVERIFIED: Final = (
     *(("eci", "visa", eci) for eci in ("01", "02", "03", "04", "08")),
     *(("eci", "mastercard", eci) for eci in ("04", "06")),
     *(("values", "trans_status", letter) for letter in "ID"),
+    *(("values", "three_ri_indicator", f"{code:02d}") for code in BY_PAYMENT),
     *(("ages", network) for network in EIGHT if network != "visa"),
     *(("entry_modes", mode) for mode in ("80", "81", "90", "91")),
 )
@@ -190,18 +193,24 @@ def expected() -> frozenset[Line]:
     }
     lines |= {("cavv", n, code, means) for n in ("visa", "amex") for means, codes in CAVV.items() for code in codes}
     lines |= {
-        ("values", "trans_status", letter, since, means, None, False) for letter, (means, since) in STATUSES.items()
+        ("values", "trans_status", letter, since, means, None, False, False)
+        for letter, (means, since) in STATUSES.items()
     }
     for group, reasons in REASON_GROUPS.items():
         since = {"RESERVED": lambda _: None}.get(group, lambda code: "2.3.1" if 27 <= code <= 30 else "2.1.0")
-        lines |= {("values", "trans_status_reason", f"{code:02d}", since(code), None, group, False) for code in reasons}
+        lines |= {
+            ("values", "trans_status_reason", f"{code:02d}", since(code), None, group, False, False) for code in reasons
+        }
     lines |= {
-        ("values", field, f"{code:02d}", since, None, None, field == "challenge_cancel" and code in ABANDONED)
+        (
+            *("values", field, f"{code:02d}", since, None, None, field == "challenge_cancel" and code in ABANDONED),
+            field == "three_ri_indicator" and code in BY_PAYMENT,
+        )
         for field, by in CODES.items()
         for since, codes in by.items()
         for code in codes
     }
-    lines |= {("values", "trust_list_status", letter, "2.2.0", None, None, False) for letter in "YNEPRU"}
+    lines |= {("values", "trust_list_status", letter, "2.2.0", None, None, False, False) for letter in "YNEPRU"}
     lines |= {("exemptions", word, kind, True) for kind, words in EXEMPTIONS.items() for word in words}
     lines |= {("exemptions", word, "NONE", False) for word in ("", "none", "79")}
     lines |= {("wallets", "apple_pay", "device_token")}
