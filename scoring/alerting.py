@@ -39,6 +39,13 @@ class Alerting:
         self._leaks = LeakDesk(rules)
         self.incidents = IncidentDesk(rules)
 
+    def use(self, rules: AlertRules, encoder: DecisionEncoder, table: PolicyTable) -> None:
+        """Follow other rules from now on. Open cases and incidents stay."""
+        self._rules, self._encoder, self._table = rules, encoder, table
+        self._desk.use(rules)
+        self._leaks.use(rules)
+        self.incidents.use(rules)
+
     def set_partitions(self, partitions: int) -> None:
         """Keep the incidents of each partition apart. Before the first event only."""
         self.incidents = IncidentDesk(self._rules, partitions)

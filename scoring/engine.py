@@ -66,27 +66,62 @@ class _Judged:
     incidents: Taken
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """A policy with what decides by it."""
+
+    policy: Policy
+    table: PolicyTable
+    versions: Versions
+    encoder: DecisionEncoder
+
+
 class Engine:
     """Decide authorizations. One engine serves every partition of a worker, from one thread."""
 
     def __init__(self, bundle: Bundle, policy: Policy, settings: Settings, code_version: str) -> None:
         self.observer = Observer(settings)
         self.bundle = bundle
-        self.versions = Versions(
-            model=bundle.version,
-            features=FEATURES_VERSION,
-            policy=policy.identity,
-            code=code_version,
-            reference=reference().identity,
-        )
-        self._table = PolicyTable(policy, settings.decode.joined)
+        self._code_version = code_version
+        self._in_use = self.compile(policy)
         self._reasons = Reasons(FEATURES)
-        self._encoder = DecisionEncoder(self.versions, policy.actions)
-        self._alerting = Alerting(policy.alerts, self._encoder, self._table)
+        self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.table)
         self.changelog.attach(self._alerting.incident_rows)
         self._threeds = ThreeDsEncoder(reference(), settings.threeds)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
         self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in use."""
+        return self._in_use.policy
+
+    @property
+    def versions(self) -> Versions:
+        """The versions that the decisions name."""
+        return self._in_use.versions
+
+    def compile(self, policy: Policy) -> CompiledPolicy:
+        """Compile a policy for `use`. Reads nothing that changes, so it may run in another thread. Seconds if large."""
+        versions = Versions(
+            model=self.bundle.version,
+            features=FEATURES_VERSION,
+            policy=policy.identity,
+            code=self._code_version,
+            reference=reference().identity,
+        )
+        table = PolicyTable(policy, self.observer.settings.decode.joined)
+        return CompiledPolicy(policy, table, versions, DecisionEncoder(versions, policy.actions))
+
+    def use(self, compiled: CompiledPolicy) -> None:
+        """Decide the next batches by a policy. Open cases and incidents stay.
+
+        `alerts.incident_quiet_minutes` must be that of the policy before: ids of incidents contain it.
+        """
+        before = self._in_use.policy.alerts
+        assert compiled.policy.alerts.incident_quiet_minutes == before.incident_quiet_minutes, "changes at a restart"
+        self._in_use = compiled
+        self._alerting.use(compiled.policy.alerts, compiled.encoder, compiled.table)
 
     def score(
         self,
@@ -259,7 +294,7 @@ class Engine:
             map(overdue_about, observer.overdue.judge(partition)),
         )
         return merchant_alerts(
-            told, published, observer.merchants, self.versions, self._encoder.actions[int(Band.ALLOW)]
+            told, published, observer.merchants, self.versions, self._in_use.encoder.actions[int(Band.ALLOW)]
         )
 
     def _judge(
@@ -267,7 +302,7 @@ class Engine:
     ) -> _Judged:
         probabilities, scores = self.bundle.calibration.apply(margins)
         decoded = observed.decoded
-        bands, limited = self._table.judge(decoded.ints, decoded.hashes, observed.trusted_ms, scores)
+        bands, limited = self._in_use.table.judge(decoded.ints, decoded.hashes, observed.trusted_ms, scores)
         reasons: dict[int, list[Reason]] = {}
         for row in np.flatnonzero((bands > 0) & ~observed.passed_over).tolist() if np.count_nonzero(bands) else ():
             self.bundle.trees.contributions(observed.matrix[row], self._contributions)
@@ -306,7 +341,7 @@ class Engine:
             event_ms=event_ms,
             record_ms=np.maximum(observed.record_ms, 0),
         )
-        decisions = self._encoder.encode(decided, received_at_ms, decided_at_ms)
+        decisions = self._in_use.encoder.encode(decided, received_at_ms, decided_at_ms)
         if np.count_nonzero(judged.silent):
             decisions = [made for made, not_so in zip(decisions, judged.silent.tolist(), strict=True) if not not_so]
         rejects = unburied(decoded.rejects, source, emitted)

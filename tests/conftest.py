@@ -50,6 +50,7 @@ UNIT_FOLDERS = frozenset(
         "profile",
         "records",
         "reference",
+        "reload",
         "replay",
         "simulator",
         "state",

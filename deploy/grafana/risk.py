@@ -332,6 +332,16 @@ STATE = Row(
             height=6,
         ),
         Panel(
+            title="Changes of the policy",
+            description="Files that were taken into use, and files that were refused, in the last hour. "
+            "SekishoPolicyRefused: the last good policy decides.",
+            unit="short",
+            queries=(
+                Query(f"sum by (result) (increase(sekisho_policy_reloads_total{{{WORKERS}}}[1h]))", "{{result}}"),
+            ),
+            height=6,
+        ),
+        Panel(
             title="Release and uptime",
             description="Sekisho's version by worker, and seconds since it started.",
             unit="s",

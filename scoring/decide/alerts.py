@@ -130,13 +130,16 @@ class AlertDesk:
     """Open cases of one worker; decides which alerts fire. Only event time is used."""
 
     def __init__(self, rules: AlertRules, cases_max: int = CASES_MAX) -> None:
-        self.minimum = int(Band[rules.minimum_band])
-        """The lowest band that can raise an alert."""
-        self._window_ms = rules.dedup_minutes * 60_000
-        self._quiet_ms = rules.incident_quiet_minutes * 60_000
+        self.use(rules)
         self._cases: OrderedDict[str, _Case] = OrderedDict()  # idle longest first, unless cases were restored since
         self._cases_max = cases_max
         self._is_sorted = True
+
+    def use(self, rules: AlertRules) -> None:
+        """Follow other rules from now on. `minimum`: the lowest band that can raise an alert."""
+        self.minimum = int(Band[rules.minimum_band])
+        self._window_ms = rules.dedup_minutes * 60_000
+        self._quiet_ms = rules.incident_quiet_minutes * 60_000
 
     def admit(self, subject: Subject, event_ms: int, band: int) -> tuple[_Case, bool]:
         """Add a decision to its case. Return the case, and whether an alert fires."""

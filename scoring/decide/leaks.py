@@ -53,6 +53,11 @@ class LeakDesk:
         self._window_ms = rules.dedup_minutes * 60_000
         self._opened: OrderedDict[str, tuple[int, int]] = OrderedDict()  # acquirer -> since when, and how many
 
+    def use(self, rules: AlertRules) -> None:
+        """Follow other rules from now on."""
+        self._desk.use(rules)
+        self._window_ms = rules.dedup_minutes * 60_000
+
     def admit(self, acquirer: str, finding: Finding, event_ms: int) -> Leak | None:
         """Add a finding to its case. Return the alert if the case is new, else None."""
         leak = self._open(acquirer, finding, event_ms)

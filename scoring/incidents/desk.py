@@ -54,6 +54,11 @@ class IncidentDesk:
         self._openings: OrderedDict[str, tuple[bytes, int, int]] = OrderedDict()  # by dedup key: id, start and end
         self._absorbed: AbstractSet[str] = frozenset()
 
+    def use(self, rules: AlertRules) -> None:
+        """Follow other rules from now on; the quiet minutes stay, which are part of the ids of incidents."""
+        self._rules = rules.incidents
+        self.registry.minimum_band = int(Band[rules.minimum_band])
+
     def take(self, observed: Observed, bands: NDArray[np.int64], partition: int) -> Taken:
         """Take a batch that was observed and judged into the incidents that its attempts belong to."""
         openings = opening.find(observed.matrix, self._rules)

@@ -78,7 +78,7 @@ class Registry:
 
     def __init__(self, quiet_ms: int, minimum_band: int, partitions: int = 1) -> None:
         self._quiet_ms = quiet_ms
-        self._minimum = minimum_band
+        self.minimum_band = minimum_band
         self._partitions = partitions
         self.parts = Parts(quiet_ms)
 
@@ -230,7 +230,7 @@ class Registry:
         part.last_ms = max(part.last_ms, int(batch.at_ms[row]))
         part.visa += bool(batch.visa[row])
         part.band = max(part.band, band)
-        part.flagged += band >= self._minimum
+        part.flagged += band >= self.minimum_band
         if answer is not None:
             part.answers[answer] += 1
         add(part.cards, int(batch.cards[row]))

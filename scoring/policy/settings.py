@@ -6,6 +6,8 @@ from msgspec import Meta, Struct
 
 Place = Annotated[str, Meta(min_length=1, max_length=4096)]
 
+Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]
+
 
 class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Place of the policy: a file, or `inline`; with neither, the default policy inside the package.
@@ -17,6 +19,8 @@ class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     inline: dict[str, Any] | None = None
     acquirers_dir: Place | None = None
     approver_required: bool = False
+    watch_interval_s: Seconds = 2.0
+    audit_file: Place | None = None
 
     def __post_init__(self) -> None:
         if self.file is not None and self.inline is not None:

@@ -145,6 +145,8 @@ def _configs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     explain.add_argument("--merchant", metavar="ID", required=True, help="its merchant")
     explain.add_argument("--mcc", metavar="MCC", required=True, help="its merchant category, four digits")
     explain.add_argument("--at", metavar="TIME", help="RFC 3339 with an offset (default: now)")
+    audit = _command(verbs, "audit", "check the chain of hashes of an audit log of policies", "config")
+    audit.add_argument("file", metavar="FILE", type=Path, help="the file of policy.audit_file")
     schema = _command(verbs, "schema", "print a JSON Schema, with which editors complete and check a file", "config")
     schema.add_argument("name", metavar="NAME", choices=("config", "policy", "acquirer"), help="%(choices)s")
 

@@ -18,12 +18,16 @@ from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.policies import load_policy, load_policy_file
 from streams.config.settings import Settings
-from streams.console.status import EXIT_OK, EXIT_USAGE, show, tell
+from streams.console.status import EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
+from streams.policy.audit import verify
 
 
 def run(arguments: Namespace) -> int:
     """Run one of the commands."""
-    commands = {"check": check.run, "show": _show, "diff": _diff, "explain": _explain, "schema": _schema}
+    commands = {"check": check.run, "show": _show, "diff": _diff, "explain": _explain} | {
+        "audit": _audit,
+        "schema": _schema,
+    }
     return commands[arguments.verb](arguments)
 
 
@@ -87,6 +91,14 @@ def _at_ms(said: str | None) -> int | None:
     if stamp.tzinfo is None or stamp.astimezone(UTC).year < 1970:
         return None
     return int(stamp.timestamp() * 1000)
+
+
+@reported("config audit")
+def _audit(arguments: Namespace) -> int:
+    """Check the chain of an audit log. Print a line for each fault."""
+    faults = list(verify(arguments.file))
+    show("\n".join(faults) or "the chain is complete")
+    return EXIT_REFUSED if faults else EXIT_OK
 
 
 def _schema(arguments: Namespace) -> int:

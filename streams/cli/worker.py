@@ -1,6 +1,7 @@
 """`sekisho worker`: run a worker."""
 
 import logging
+import signal
 from argparse import Namespace
 
 from streams.cli.failures import reported
@@ -8,6 +9,7 @@ from streams.config.load import load_settings
 from streams.config.settings import Settings
 from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, tell
 from streams.kafka.errors import SecurityError
+from streams.policy.audit import AuditError
 from streams.telemetry.facts import Telemetry
 from streams.telemetry.http import HttpEndpoints, HttpError
 from streams.telemetry.log import configure
@@ -29,7 +31,7 @@ def run(arguments: Namespace) -> int:
         return EXIT_INFRASTRUCTURE
     try:
         return serve(settings, telemetry, origin=arguments.config.name)
-    except (SecurityError, InstanceIdError) as error:
+    except (SecurityError, InstanceIdError, AuditError) as error:
         tell("worker", error)
         return EXIT_INFRASTRUCTURE
     finally:
@@ -40,8 +42,10 @@ def run(arguments: Namespace) -> int:
 def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     """Build the engine, then run the app in this thread until it ends."""
     from streams.config import wiring  # noqa: PLC0415 -- seconds of imports, during which /livez answers
+    from streams.policy.reload import reload_of  # noqa: PLC0415 -- the same
     from streams.worker import app, warmup  # noqa: PLC0415 -- the same
 
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the policy can be reloaded; its default ends the process
     telemetry.starting("loading model and policy")
     engine = wiring.build_engine(settings, origin=origin)
     wiring.connect(telemetry, engine)
@@ -50,5 +54,10 @@ def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     versions = engine.versions
     log.info("engine_built model=%s policy=%s warm_up_s=%.1f", versions.model, versions.policy, seconds)
     telemetry.starting("joining the group and reading the merchant store")
-    halted = app.run(lambda: app.build_app(settings.worker, engine, telemetry))
+
+    def build() -> app.FraudApp:
+        beside = [reload_of(settings, engine, telemetry, origin=origin)]
+        return app.build_app(settings.worker, engine, telemetry, beside)
+
+    halted = app.run(build)
     return EXIT_INFRASTRUCTURE if halted else EXIT_OK

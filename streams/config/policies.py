@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -30,7 +30,7 @@ class PolicyText:
     """The texts of a policy: of its file and of the acquirers' files, each with its name, or the policy inline."""
 
     origin: str
-    base: bytes | Mapping[str, Any]
+    base: bytes | Mapping[str, object]
     acquirers: tuple[tuple[str, bytes], ...] = ()
 
     @property

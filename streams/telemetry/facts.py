@@ -300,6 +300,18 @@ class Telemetry:
         self._series.cell("sekisho_policy_info", policy).set(1)
         self._versions |= {"model": model, "features": features, "policy": policy}
 
+    def policy_applied(self, identity: str) -> None:
+        """Count a change of the policy, and record the one that is in use."""
+        self._series.forget("sekisho_policy_info", self._versions["policy"])
+        self._series.cell("sekisho_policy_info", identity).set(1)
+        self._versions |= {"policy": identity}
+        self._series.cell("sekisho_policy_reloads_total", "APPLIED").add(1)
+
+    def policy_refused(self, is_refused: bool) -> None:
+        """Record whether the policy's files are refused; count each refusal."""
+        self._series.cell("sekisho_policy_refused").set(is_refused)
+        self._series.cell("sekisho_policy_reloads_total", "REFUSED").add(is_refused)
+
     def starting(self, phase: str) -> None:
         """Record the phase of the start, as text for `/readyz`."""
         self._not_ready_because = phase

@@ -19,4 +19,19 @@ POLICY: tuple[Metric, ...] = (
         labels={"version": ()},
         bound="one",
     ),
+    Metric(
+        name="sekisho_policy_reloads_total",
+        kind="counter",
+        unit="reloads",
+        stage="decide",
+        help="Changes of the policy's files: APPLIED between two batches, or REFUSED, so that the policy in use stays.",
+        labels={"result": ("APPLIED", "REFUSED")},
+    ),
+    Metric(
+        name="sekisho_policy_refused",
+        kind="gauge",
+        unit="1",
+        stage="decide",
+        help="1 while the policy's files are refused and an earlier policy is in use.",
+    ),
 )

@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, cast
 
@@ -57,7 +57,15 @@ class _Boot(BootStrategy):
     def kafka_consumer(self) -> Iterable[ServiceT]:
         app = cast("FraudApp", self.app)
         profiles = [app.changelog_writer, app.follower] if app.settings.is_durable else []
-        return [app.outputs, app.merchant_loader, app.letters, app.deliveries, *profiles, *super().kafka_consumer()]
+        return [
+            *app.beside,
+            app.outputs,
+            app.merchant_loader,
+            app.letters,
+            app.deliveries,
+            *profiles,
+            *super().kafka_consumer(),
+        ]
 
 
 class _Outputs(faust.Service):
@@ -81,8 +89,11 @@ class FraudApp(faust.App):
 
     BootStrategy = _Boot
 
-    def __init__(self, settings: WorkerSettings, engine: Engine, telemetry: Telemetry) -> None:
+    def __init__(
+        self, settings: WorkerSettings, engine: Engine, telemetry: Telemetry, beside: Sequence[ServiceT] = ()
+    ) -> None:
         self.settings = settings
+        self.beside = beside
         self.engine = engine
         self.telemetry = telemetry
         super().__init__(settings.consume.group, **_options(settings))
@@ -178,15 +189,17 @@ class FraudApp(faust.App):
         self.telemetry.committed(offsets)
 
 
-def build_app(settings: WorkerSettings, engine: Engine, telemetry: Telemetry) -> FraudApp:
-    """Wire a worker. Call it inside the loop that will run it.
+def build_app(
+    settings: WorkerSettings, engine: Engine, telemetry: Telemetry, beside: Sequence[ServiceT] = ()
+) -> FraudApp:
+    """Wire a worker. Call it inside the loop that will run it. `beside`: services that run as long as the consumer.
 
     Raises:
         MissingCompiledPartsError: Faust is running in pure Python.
         InstanceIdError: the environment does not name this worker, as the settings say it does.
     """
     require_compiled_parts()
-    return FraudApp(settings, engine, telemetry)
+    return FraudApp(settings, engine, telemetry, beside)
 
 
 def run(build: Callable[[], FraudApp]) -> int:

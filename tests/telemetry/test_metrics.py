@@ -298,6 +298,21 @@ def test_versions_and_inventory_are_shown() -> None:
     assert set(of.versions) == {"code", "model", "features", "policy"}
 
 
+def test_the_policy_in_use_replaces_the_one_before() -> None:
+    of = telemetry()
+    of.decides_with(model="demo-1", features="abc", policy="1+def")
+    of.policy_refused(True)
+    assert value(of, "sekisho_policy_refused") == 1
+    of.policy_applied("2+abc")
+    of.policy_refused(False)
+    assert value(of, "sekisho_policy_refused") == 0
+    infos = [labels for name, labels in shown(of) if name == "sekisho_policy_info"]
+    assert infos == [frozenset({("version", "2+abc")})]
+    assert value(of, "sekisho_policy_reloads_total", result="APPLIED") == 1
+    assert value(of, "sekisho_policy_reloads_total", result="REFUSED") == 1
+    assert of.versions["policy"] == "2+abc"
+
+
 def test_a_restore_that_a_rebalance_ended_is_forgotten_once_events_flow() -> None:
     of = telemetry()
     of.restoring(30, 100)

@@ -18,7 +18,7 @@ STREAMS = (
     ("state",),
     ("worker", "telemetry"),
     ("config", "console"),
-    ("dlq", "replay"),
+    ("dlq", "policy", "replay"),
     ("compliance", "demo"),
     ("cli",),
 )

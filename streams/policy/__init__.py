@@ -1,0 +1,1 @@
+"""Change the policy of a running worker, and record each change."""

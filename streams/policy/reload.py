@@ -1,0 +1,188 @@
+"""Reload the policy of a running worker when its files change, or on SIGHUP.
+
+Files are read anew by their paths and compared by content, so that a swap of symbolic links (Kubernetes) counts and a
+touched file does not. A change counts when two looks in a row find the same content: a file may be half written. Then
+the policy is checked and compiled beside the event loop, and taken into use between two batches. If anything is wrong,
+the policy that is in use stays.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from socket import gethostname
+from typing import Any, Final, Protocol
+
+from mode import Service
+
+from scoring.engine import CompiledPolicy
+from scoring.policy import Policy, policy_changes
+from streams.config.policies import PolicyText, policy_of, read_policy
+from streams.config.settings import Settings
+from streams.config.strict import ConfigError
+from streams.policy.audit import AuditError, AuditLog
+from streams.transport.tasks import WatchedService
+
+log = logging.getLogger(__name__)
+
+SETTLE_S: Final = 0.05
+"""Time between the two looks after SIGHUP."""
+
+FIXED: Final = "alerts.incident_quiet_minutes"
+"""It is part of the ids of open incidents, so it changes at a restart only."""
+
+
+class Engine(Protocol):
+    """The engine, as a reload uses it."""
+
+    def compile(self, policy: Policy) -> CompiledPolicy:
+        """Compile a policy for `use`. May run in another thread."""
+        ...
+
+    def use(self, compiled: CompiledPolicy) -> None:
+        """Decide the next batches by a compiled policy."""
+        ...
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in use."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Record reloads. Must neither block nor raise."""
+
+    def policy_applied(self, identity: str) -> None:
+        """Record that another policy is in use."""
+
+    def policy_refused(self, is_refused: bool) -> None:
+        """Record whether the files are refused, so that the policy in use is not theirs."""
+
+
+class PolicyReload(WatchedService):
+    """Look for changes of the policy's files. `read` and `compose` raise ConfigError; both run in a thread."""
+
+    def __init__(
+        self,
+        read: Callable[[], PolicyText],
+        compose: Callable[[PolicyText], Policy],
+        engine: Engine,
+        telemetry: Telemetry,
+        *,
+        audit: AuditLog | None,
+        interval_s: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._read = read
+        self._compose = compose
+        self._engine = engine
+        self._telemetry = telemetry
+        self._audit = audit
+        self._interval_s = interval_s
+        self._judged = ""  # the content that is in use or refused; at first none, so that nothing is missed
+        self._found: str | None = None  # other content, found by the last look
+        self._asked = asyncio.Event()
+
+    async def on_start(self) -> None:
+        """Listen to SIGHUP."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+
+    async def on_stop(self) -> None:
+        """Ignore SIGHUP: its default would end the process before its outputs are durable."""
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    @Service.task
+    async def _look_in_turn(self) -> None:
+        while not self.should_stop:
+            await self.look()
+            try:
+                async with asyncio.timeout(SETTLE_S if self._found else self._interval_s):
+                    await self._asked.wait()
+            except TimeoutError:
+                continue
+            self._asked.clear()
+            self._judged = ""  # judge again what was refused
+            log.info("policy_reload_asked signal=SIGHUP")
+
+    async def look(self) -> None:
+        """Read the files once. Take their policy into use if they differ from it and were the same at the last look."""
+        try:
+            text = await asyncio.to_thread(self._read)
+        except ConfigError as error:
+            self._settle(f"unreadable: {error}", str(error))
+            return
+        digest = text.digest
+        if digest == self._judged:
+            self._found = None
+        elif digest != self._found:
+            self._found = digest
+        else:
+            await self._judge(text, digest)
+
+    async def _judge(self, text: PolicyText, digest: str) -> None:
+        self._found, self._judged = None, digest
+        old = self._engine.policy
+        try:
+            compiled, new = await asyncio.to_thread(self._compiled, text, old)
+        except (ConfigError, AuditError) as error:
+            self._refuse(str(error))
+            return
+        if compiled is not None:
+            self._engine.use(compiled)
+            self._telemetry.policy_applied(new.identity)
+            log.info("policy_changed old=%s new=%s", old.identity, new.identity)
+        self._telemetry.policy_refused(False)
+
+    def _compiled(self, text: PolicyText, old: Policy) -> tuple[CompiledPolicy | None, Policy]:
+        """Check and compile, and record the change; None for a policy that says the same. Runs in a thread."""
+        new = self._compose(text)
+        if new == old:
+            return None, new
+        if any(change.path == FIXED for change in policy_changes(old, new)):
+            raise ConfigError(f"{text.origin}: $.{FIXED}: changes at a restart only: restart the workers")
+        compiled = self._engine.compile(new)
+        if self._audit is not None:
+            self._audit.changed(old, new)
+        return compiled, new
+
+    def _settle(self, found: str, fault: str) -> None:
+        """Refuse what cannot be read, at the second look in a row that finds it so."""
+        if found == self._judged:
+            self._found = None
+        elif found != self._found:
+            self._found = found
+        else:
+            self._found, self._judged = None, found
+            self._refuse(fault)
+
+    def _refuse(self, fault: str) -> None:
+        self._telemetry.policy_refused(True)
+        log.error("policy_refused kept=%s fault=%s", self._engine.policy.identity, fault.replace("\n", " | "))
+        if self._audit is not None:
+            try:
+                self._audit.refused(self._engine.policy, fault)
+            except AuditError as error:
+                log.error("policy_audit_failed fault=%s", error)
+
+
+def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, *, origin: str) -> PolicyReload:
+    """Return the reload of a worker, and record that it starts. Call it inside the loop that will run it.
+
+    Raises:
+        AuditError: the audit log of the settings cannot be continued.
+    """
+    place = settings.policy
+    audit = None if place.audit_file is None else AuditLog(Path(place.audit_file), gethostname())
+    if audit is not None:
+        audit.started(engine.policy)
+    return PolicyReload(
+        lambda: read_policy(settings, origin=origin),
+        lambda text: policy_of(text, approver_required=place.approver_required),
+        engine,
+        telemetry,
+        audit=audit,
+        interval_s=place.watch_interval_s,
+    )
