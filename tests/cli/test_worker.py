@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiokafka
 import pytest
 from aiokafka.structs import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from streams.config.policies import load_policy_file
 from streams.kafka.embedded import EmbeddedBrokerError, embedded_broker, find_binary, free_port
 from streams.kafka.settings import Broker
 from tests.bundles import bundle_files
@@ -166,6 +168,71 @@ def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: 
     assert committed == 200
 
 
+def test_a_running_worker_follows_its_policy_and_keeps_the_last_good(deployment: Deployment, tmp_path: Path) -> None:
+    policy, settings = tmp_path / "policy.yaml", json.loads(deployment.file.read_text())
+    settings["policy"] = {"file": str(policy), "watch_interval_s": 0.1, "audit_file": str(tmp_path / "audit.jsonl")}
+    deployment.file.write_text(json.dumps(settings))
+    known: dict[str, dict[str, int]] = {}
+
+    def change(text: str) -> None:
+        """Put a file into place whole."""
+        (tmp_path / "beside").write_text(text)
+        (tmp_path / "beside").rename(policy)
+
+    def version(number: int) -> None:
+        levels = {"review": 100 * number, "step_up": 100 * number + 150, "block": 100 * number + 300}
+        change(json.dumps({"version": str(number), "global": levels}))
+        known[load_policy_file(policy).identity] = levels
+
+    def fed(upto: int, reloads: int) -> None:
+        """Send events up to a number, and wait for so many changes of the policy meanwhile."""
+        asyncio.run(send(deployment.bootstrap, prefix, range(upto - 100, upto)))
+        until(lambda: deployment.total("sekisho_policy_reloads_total") == reloads, ANSWER_S, "reloaded")
+
+    version(3)
+    assert deployment.sekisho("topics", "create").returncode == 0
+    prefix = settings["topics"]["prefix"]
+    command = [*COMMAND, "worker", "--config", str(deployment.file)]
+    with (tmp_path / "log").open("wb") as stderr, subprocess.Popen(command, cwd=ROOT, stderr=stderr) as worker:
+        try:
+            until(lambda: deployment.get("/readyz")[0] == 200 or worker.poll() is not None, READY_S, "ready")
+            fed(100, 0)
+            version(5)
+            fed(200, 1)
+            change("version: [")
+            fed(300, 2)
+            assert deployment.total("sekisho_policy_refused") == 1
+            version(4)
+            worker.send_signal(signal.SIGHUP)
+            fed(400, 3)
+            assert deployment.total("sekisho_policy_refused") == 0
+            fed(500, 3)
+            until(lambda: deployment.total("sekisho_decisions_total") == 500, ANSWER_S, "decided")
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            status = worker.wait(READY_S)
+    assert status == 0, (tmp_path / "log").read_text()
+    decisions, committed = asyncio.run(outcome(deployment, prefix, 500))
+    assert sorted(made["decision_id"] for made in decisions) == sorted(f"e-{n}" for n in range(500))
+    assert committed == 500
+    assert {made["versions"]["policy"] for made in decisions} == set(known)
+    for made in decisions:
+        reached = sum(made["score"] >= level for level in known[made["versions"]["policy"]].values())
+        assert made["band"] == ("ALLOW", "REVIEW", "STEP_UP", "BLOCK")[reached]
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["STARTED", "CHANGED", "REFUSED", "CHANGED"]
+
+
+async def send(bootstrap: str, prefix: str, numbers: range) -> None:
+    """Send events of different cards and amounts."""
+    async with aiokafka.AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        for number in numbers:
+            card = token(f"card-{number}")
+            value = encoded(event_id=f"e-{number}", card={"pan_hmac": card}, amount={"minor": 1 << (number % 34)})
+            await producer.send(f"{prefix}authorizations", value, key=card.encode())
+        await producer.flush()
+
+
 async def produce(bootstrap: str, prefix: str) -> None:
     """Send 200 values: 193 events, three of them again, three broken ones and one whose id is a card number."""
     number = "4000" + "0000" + "0000" + "0002"
@@ -177,15 +244,15 @@ async def produce(bootstrap: str, prefix: str) -> None:
         await producer.flush()
 
 
-async def outcome(deployment: Deployment, prefix: str) -> tuple[list[dict[str, object]], int]:
+async def outcome(deployment: Deployment, prefix: str, expected: int = 193) -> tuple[list[dict[str, Any]], int]:
     """Return the decisions, and the number of events that the group's commits cover."""
-    decisions: list[dict[str, object]] = []
+    decisions: list[dict[str, Any]] = []
     topic = f"{prefix}decisions"
     async with aiokafka.AIOKafkaConsumer(
         topic, bootstrap_servers=deployment.bootstrap, auto_offset_reset="earliest"
     ) as consumer:
         deadline = time.monotonic() + ANSWER_S
-        while len(decisions) < 193 and time.monotonic() < deadline:
+        while len(decisions) < expected and time.monotonic() < deadline:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 decisions += [json.loads(record.value) for record in records]
     group = json.loads(deployment.file.read_text())["consume"]["group"]
