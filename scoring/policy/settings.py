@@ -12,7 +12,8 @@ Seconds = Annotated[float, Meta(gt=0.0, le=3600.0)]
 class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Place of the policy: a file, or `inline`; with neither, the default policy inside the package.
 
-    `acquirers_dir`: a folder with a file for each acquirer, which belong to the policy. The caller reads the files.
+    `acquirers_dir`: a folder with a file for each acquirer, which belong to the policy. `last_good_file`: the policy in
+    use is kept there, for a start while the files are refused. The caller reads the files.
     """
 
     file: Place | None = None
@@ -21,6 +22,7 @@ class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     approver_required: bool = False
     watch_interval_s: Seconds = 2.0
     audit_file: Place | None = None
+    last_good_file: Place | None = None
 
     def __post_init__(self) -> None:
         if self.file is not None and self.inline is not None:

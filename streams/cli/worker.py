@@ -9,7 +9,7 @@ from streams.config.load import load_settings
 from streams.config.settings import Settings
 from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, tell
 from streams.kafka.errors import SecurityError
-from streams.policy.audit import AuditError
+from streams.policy.audit import RecordError
 from streams.telemetry.facts import Telemetry
 from streams.telemetry.http import HttpEndpoints, HttpError
 from streams.telemetry.log import configure
@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
         return EXIT_INFRASTRUCTURE
     try:
         return serve(settings, telemetry, origin=arguments.config.name)
-    except (SecurityError, InstanceIdError, AuditError) as error:
+    except (SecurityError, InstanceIdError, RecordError) as error:
         tell("worker", error)
         return EXIT_INFRASTRUCTURE
     finally:
@@ -42,12 +42,13 @@ def run(arguments: Namespace) -> int:
 def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     """Build the engine, then run the app in this thread until it ends."""
     from streams.config import wiring  # noqa: PLC0415 -- seconds of imports, during which /livez answers
+    from streams.policy.last_good import starting_policy  # noqa: PLC0415 -- the same
     from streams.policy.reload import reload_of  # noqa: PLC0415 -- the same
     from streams.worker import app, warmup  # noqa: PLC0415 -- the same
 
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the policy can be reloaded; its default ends the process
     telemetry.starting("loading model and policy")
-    engine = wiring.build_engine(settings, origin=origin)
+    engine = wiring.build_engine(settings, policy=starting_policy(settings, origin=origin))
     wiring.connect(telemetry, engine)
     telemetry.starting("compiling kernels")
     seconds = warmup.warm_up(engine.bundle)

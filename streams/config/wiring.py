@@ -11,6 +11,7 @@ from scoring.merchants.months.store import MonthLimits
 from scoring.merchants.standings import StandingLimit
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
+from scoring.policy import Policy
 from streams.config.load import ConfigError
 from streams.config.policies import load_policy
 from streams.config.settings import Settings
@@ -18,13 +19,13 @@ from streams.telemetry.facts import Inventory, Telemetry
 from streams.telemetry.merchants import MERCHANT_ROWS
 
 
-def build_engine(settings: Settings, *, origin: str = "config") -> Engine:
-    """Load policy and model bundle and build an engine. Takes seconds if kernels are compiled for the first time.
+def build_engine(settings: Settings, *, origin: str = "config", policy: Policy | None = None) -> Engine:
+    """Load policy (if none is given) and bundle, and build an engine. Takes seconds if kernels are compiled first.
 
     Raises:
         ConfigError: policy or bundle cannot be read, or is refused.
     """
-    policy = load_policy(settings, origin=origin)
+    policy = load_policy(settings, origin=origin) if policy is None else policy
     return Engine(load_bundle(settings), policy, engine_settings(settings), version("sekisho"))
 
 

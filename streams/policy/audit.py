@@ -31,8 +31,8 @@ FIRST: Final = "0" * 64
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", max_length=64)]
 
 
-class AuditError(Exception):
-    """Raised when the audit log cannot be continued: nothing may change without a line."""
+class RecordError(Exception):
+    """Raised when a change cannot be recorded: then nothing changes."""
 
 
 class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,7 +115,7 @@ class AuditLog:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise AuditError(f"{self._file}: cannot be written: {error.strerror}") from None
+            raise RecordError(f"{self._file}: cannot be written: {error.strerror}") from None
 
 
 def _cut(change: Change) -> Change:
@@ -156,6 +156,6 @@ def _last(descriptor: int, file: Path) -> Line | None:
             raise msgspec.DecodeError
         return msgspec.json.decode(text, type=Line)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise AuditError(
+        raise RecordError(
             f"{file}: its last line cannot be read, so no line can follow it: keep the file and name another"
         ) from None

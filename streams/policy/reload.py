@@ -21,7 +21,8 @@ from scoring.policy import Policy, policy_changes
 from streams.config.policies import PolicyText, policy_of, read_policy
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError
-from streams.policy.audit import AuditError, AuditLog
+from streams.policy.audit import AuditLog, RecordError
+from streams.policy.last_good import keep
 from streams.transport.tasks import WatchedService
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class PolicyReload(WatchedService):
         *,
         audit: AuditLog | None,
         interval_s: float,
+        last_good: Path | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -81,6 +83,7 @@ class PolicyReload(WatchedService):
         self._telemetry = telemetry
         self._audit = audit
         self._interval_s = interval_s
+        self._last_good = last_good
         self._judged = ""  # the content that is in use or refused; at first none, so that nothing is missed
         self._found: str | None = None  # other content, found by the last look
         self._asked = asyncio.Event()
@@ -127,7 +130,7 @@ class PolicyReload(WatchedService):
         old = self._engine.policy
         try:
             compiled, new = await asyncio.to_thread(self._compiled, text, old)
-        except (ConfigError, AuditError) as error:
+        except (ConfigError, RecordError) as error:
             self._refuse(str(error))
             return
         if compiled is not None:
@@ -144,6 +147,8 @@ class PolicyReload(WatchedService):
         if any(change.path == FIXED for change in policy_changes(old, new)):
             raise ConfigError(f"{text.origin}: $.{FIXED}: changes at a restart only: restart the workers")
         compiled = self._engine.compile(new)
+        if self._last_good is not None:
+            keep(self._last_good, new)
         if self._audit is not None:
             self._audit.changed(old, new)
         return compiled, new
@@ -164,7 +169,7 @@ class PolicyReload(WatchedService):
         if self._audit is not None:
             try:
                 self._audit.refused(self._engine.policy, fault)
-            except AuditError as error:
+            except RecordError as error:
                 log.error("policy_audit_failed fault=%s", error)
 
 
@@ -172,12 +177,15 @@ def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, *, origi
     """Return the reload of a worker, and record that it starts. Call it inside the loop that will run it.
 
     Raises:
-        AuditError: the audit log of the settings cannot be continued.
+        RecordError: the audit log of the settings cannot be continued.
     """
     place = settings.policy
     audit = None if place.audit_file is None else AuditLog(Path(place.audit_file), gethostname())
     if audit is not None:
         audit.started(engine.policy)
+    last_good = None if place.last_good_file is None else Path(place.last_good_file)
+    if last_good is not None:
+        keep(last_good, engine.policy)
     return PolicyReload(
         lambda: read_policy(settings, origin=origin),
         lambda text: policy_of(text, approver_required=place.approver_required),
@@ -185,4 +193,5 @@ def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, *, origi
         telemetry,
         audit=audit,
         interval_s=place.watch_interval_s,
+        last_good=last_good,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from scoring.policy import Policy, policy_from
 from streams.cli import main
-from streams.policy.audit import CHANGES_MAX, AuditError, AuditLog, verify
+from streams.policy.audit import CHANGES_MAX, AuditLog, RecordError, verify
 
 LEVELS = {"review": 500, "step_up": 800, "block": 900}
 
@@ -85,7 +85,7 @@ def test_a_log_that_ends_in_half_a_line_is_not_continued(file: Path) -> None:
     whole = file.read_bytes()
     for broken in (whole[:-1], whole[:-20], whole + b"x\n"):
         file.write_bytes(broken)
-        with pytest.raises(AuditError, match="its last line cannot be read"):
+        with pytest.raises(RecordError, match="its last line cannot be read"):
             AuditLog(file, "one").started(policy())
         assert file.read_bytes() == broken
 

@@ -79,6 +79,7 @@ class Deployment:
             self.facts,
             audit=None if place.audit_file is None else AuditLog(Path(place.audit_file), "host"),
             interval_s=3600.0,
+            last_good=None if place.last_good_file is None else Path(place.last_good_file),
         )
 
     @property
