@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import lightgbm
@@ -12,11 +12,16 @@ import msgspec
 
 from models.simulator.config import DAY_MS, START_MS, EpisodeRates, SimulatorConfig
 from models.simulator.stream import Simulator, Truth
+from models.training.card import model_card
+from models.training.history import History, collect
 from models.training.matrix import Samples, replay
 from models.training.metrics import report_lines
 from models.training.records import Record, read_records
-from models.training.train import TREES_MAX, Plan, label_lines, train_bundle
+from models.training.train import TREES_MAX, Plan, label_lines, train, train_bundle
 from models.training.truth import read_truths
+from scoring.decode import DecodeLimits
+from scoring.observer import Settings
+from scoring.profile import ProfileLimits
 
 DEMO_SEED = 20_260
 """Seed of the traffic of the demonstration bundle: not that of the traffic that the demonstration shows."""
@@ -24,16 +29,27 @@ DEMO_SEED = 20_260
 LABEL_DELAY_DAYS = 7
 """The delay of `sekisho replay --labels`, and of the protocol of the Fraud Detection Handbook."""
 
+MATURITY_DAYS = 60
+"""Days after which a payment without a report is presumed good: most disputes have come by then."""
+
 _DEMO_DAYS = 12
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of `sekisho train`."""
+OpenHistory = Callable[[argparse.Namespace], History]
+"""Open the tables of the options. Raises `ValueError` if one is refused."""
+
+
+def parser(mappings: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of `sekisho train`; `mappings`: text on those of the package, None if no table can be read."""
     p = argparse.ArgumentParser(
         prog="sekisho train",
-        description="Train a model and write its bundle: model.txt, manifest.json, sample.f64. Without --events the "
-        "traffic is simulated, and the same options always give the same bundle.",
+        description="Train a model and write its bundle: model.txt, manifest.json, sample.f64. Without --events and "
+        "--table the traffic is simulated, and the same options always give the same bundle.",
+        epilog=None if mappings is None else f"mappings of this package, and the columns they read:\n{mappings}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    if mappings is not None:
+        _add_tables(p)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; created if missing")
     p.add_argument("--name", default="demo", help="name of the model (default %(default)s)")
     p.add_argument("--events", type=Path, metavar="FILE", help='JSON lines {"topic","key","at_ms","value"}, in order')
@@ -61,9 +77,36 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run `sekisho train`. Return 0 if done, 1 if the traffic does not allow training, 2 for wrong options or files."""
-    options = parser().parse_args(argv)
+def _add_tables(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--table", type=Path, metavar="FILE", help="payments as Parquet, CSV or JSON lines, in order of time"
+    )
+    p.add_argument(
+        "--mapping", default="handbook", metavar="NAME|FILE", help="meaning of its columns (default handbook)"
+    )
+    p.add_argument("--reports", type=Path, metavar="FILE", help="table of reports, as `reports` of the mapping says")
+    p.add_argument(
+        "--maturity-days",
+        type=int,
+        metavar="D",
+        help=f"a payment without a report is presumed good after D days (default {MATURITY_DAYS} with --reports, or "
+        "the delay of the column of frauds)",
+    )
+    p.add_argument("--rows", type=Path, metavar="DIR", help="folder of the rows, to resume from (default OUT.rows)")
+    p.add_argument("--limit", type=int, default=0, metavar="N", help="stop after N rows of the table")
+    p.add_argument("--jpy-per-unit", type=float, metavar="RATE", help="yen per unit of the table's currency")
+
+
+def main(
+    argv: Sequence[str] | None = None, open_history: OpenHistory | None = None, mappings: str | None = None
+) -> int:
+    """Run `sekisho train`. Return 0 if done, 1 if the traffic does not allow training, 2 for wrong options or files.
+
+    With `open_history` a table can be learnt from.
+    """
+    options = parser(mappings).parse_args(argv)
+    if open_history is not None and options.table is not None:
+        return _from_tables(options, open_history)
     began = time.monotonic()
     try:
         plan = Plan(
@@ -84,6 +127,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(1, error)
     _write(options.out, files)
     for line in report_lines(metrics):
+        _say(line)
+    _say(f"wrote {options.out} ({sum(map(len, files.values()))} bytes, {time.monotonic() - began:.0f} s)")
+    return 0
+
+
+def _from_tables(options: argparse.Namespace, open_history: OpenHistory) -> int:
+    began = time.monotonic()
+    try:
+        history = open_history(options)
+        if options.events is not None or options.truth is not None:
+            raise ValueError("--table goes without --events and --truth")
+        days = options.maturity_days if options.maturity_days is not None else history.maturity_days or MATURITY_DAYS
+        if not 1 <= days <= 3650:
+            raise ValueError("--maturity-days must lie between 1 and 3650")
+        if history.maturity_days is not None and days < history.maturity_days:
+            raise ValueError(f"--maturity-days: the column of frauds is known after {history.maturity_days} days only")
+        plan = Plan(
+            name=options.name, source=history.source, seed=options.seed, trees=options.trees, threads=options.threads
+        )
+        rows = options.rows or options.out.with_name(options.out.name + ".rows")
+        settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
+        samples = collect(history, rows, settings, maturity_ms=days * DAY_MS, tell=_say)
+        if not len(samples.fraud):
+            raise ValueError(f"{options.table}: no authorization to learn from; {_left_out(samples)}")
+    except (ValueError, OSError) as error:
+        return _fail(2, error)
+    _say(f"{len(samples.fraud)} authorizations, {int(samples.fraud.sum())} frauds ({time.monotonic() - began:.0f} s)")
+    _say(_left_out(samples))
+    _say(f"presumed good after {days} days; reports on none of these authorizations: {samples.unmatched}")
+    try:
+        for line in label_lines(samples, plan):
+            _say(line)
+        trained = train(samples, plan)
+        files = trained.files | model_card(trained, plan)
+    except (ValueError, lightgbm.basic.LightGBMError) as error:
+        return _fail(1, error)
+    _write(options.out, files)
+    for line in report_lines(trained.metrics):
         _say(line)
     _say(f"wrote {options.out} ({sum(map(len, files.values()))} bytes, {time.monotonic() - began:.0f} s)")
     return 0

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from models.simulator.stream import Truth
 from models.training.records import Record, Topic
+from models.training.stored import Matrix
+from models.training.verdicts import Verdicts
 from scoring.clock import trusted
 from scoring.contract.codes import Clock
 from scoring.decode import Col, DecodeLimits
@@ -41,9 +43,13 @@ class Samples:
     refused events by reason; of other topics with the topic before the reason. `unmatched` counts frauds of the truth
     that are in no row. `known_ms` int64[n] is when each fraud became known; of `undated` ones, which have no such
     time, it is `delay_ms` after the event. `delay_ms` is 0 if there are none.
+
+    Rows of a history have `verdicts` instead: what was known of each at any moment. `delay_ms` is then the time after
+    which a row without a report is presumed good; of rows since `mature_ms` (None: no such rows) nobody knows yet.
+    `segments`: codes of the contract, int64[n], by name.
     """
 
-    matrix: NDArray[np.float64]
+    matrix: NDArray[np.float64] | Matrix
     event_ms: NDArray[np.int64]
     amount_jpy: NDArray[np.int64]
     card: NDArray[np.uint64]
@@ -55,6 +61,9 @@ class Samples:
     unmatched: int
     undated: int
     delay_ms: int
+    verdicts: Verdicts | None = None
+    mature_ms: int | None = None
+    segments: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 def replay(

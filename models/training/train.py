@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from models.training.calibrate import fit_calibration, mean_probability
 from models.training.matrix import Samples
 from models.training.metrics import evaluate
+from models.training.stored import Matrix
+from models.training.verdicts import Verdicts
 from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.model.manifest import Part, Training
@@ -97,10 +99,12 @@ def split(samples: Samples, plan: Plan) -> Split:
     reached = np.maximum.accumulate(samples.event_ms)
     first, second = np.searchsorted(reached, cuts).tolist()
     known, known_too = np.searchsorted(reached, [cut - samples.delay_ms for cut in cuts]).tolist()
+    n = len(samples.event_ms)
+    mature = n if samples.mature_ms is None else int(np.searchsorted(reached, samples.mature_ms))
     parts = Split(
         train=slice(0, known),
         calibration=slice(first, max(first, known_too)),
-        test=slice(second, len(samples.event_ms)),
+        test=slice(second, max(second, mature)),
         cuts_ms=(cuts[0], cuts[1]),
     )
     for name, part in _parts(samples, parts).items():
@@ -108,6 +112,8 @@ def split(samples: Samples, plan: Plan) -> Split:
             late = int(samples.fraud[getattr(parts, name)].sum())
             more = f", {late} became known after it" if late else ""
             days = "; or say when frauds were known, or shorten the delay of labels" if samples.delay_ms else ""
+            if samples.mature_ms is not None:
+                days = f"; of the last {samples.delay_ms / DAY_MS:g} days before a cut or the end no label is known yet"
             raise ValueError(f"no fraud among the {len(part.fraud)} rows of the {name} part{more}: use more days{days}")
     return parts
 
@@ -123,6 +129,8 @@ def _parts(samples: Samples, parts: Split) -> dict[str, Samples]:
 
 def labelled(samples: Samples, cut_ms: int) -> Samples:
     """Return samples as known at a moment: a fraud that became known later is genuine."""
+    if samples.verdicts is not None:
+        return replace(samples, fraud=samples.verdicts.at(cut_ms))
     return replace(samples, fraud=samples.fraud & (samples.known_ms <= cut_ms))
 
 
@@ -144,8 +152,9 @@ def label_lines(samples: Samples, plan: Plan) -> list[str]:
 def take(samples: Samples, rows: slice) -> Samples:
     """Return some of the samples, without a copy."""
     values: dict[str, Any] = {field.name: getattr(samples, field.name) for field in fields(samples)}
-    arrays: dict[str, Any] = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
-    return replace(samples, **arrays)
+    parts: dict[str, Any] = {name: value[rows] for name, value in values.items() if isinstance(value, np.ndarray)}
+    parts |= {name: value.part(rows) for name, value in values.items() if isinstance(value, Matrix | Verdicts)}
+    return replace(samples, **parts, segments={name: codes[rows] for name, codes in samples.segments.items()})
 
 
 def row_weights(samples: Samples) -> NDArray[np.float64]:
@@ -157,17 +166,36 @@ def row_weights(samples: Samples) -> NDArray[np.float64]:
     return weights
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """The files of a bundle, its metrics on the test part, that part with the model's margins (float64[n]), the split,
+    and the gain of each feature."""
+
+    files: dict[str, bytes]
+    metrics: dict[str, float]
+    test: Samples
+    margins: NDArray[np.float64]
+    parts: Split
+    gains: dict[str, float]
+
+
 def train_bundle(samples: Samples, plan: Plan) -> tuple[dict[str, bytes], dict[str, float]]:
-    """Return the files of a bundle and its metrics on the test part. Minutes for a million rows.
+    """Return the files of a bundle and its metrics on the test part, as `train` does."""
+    trained = train(samples, plan)
+    return trained.files, trained.metrics
+
+
+def train(samples: Samples, plan: Plan) -> Trained:
+    """Train, calibrate and test a model. Minutes for a million rows.
 
     The same samples and plan give the same bytes with the same version of LightGBM on the same kind of machine.
     Raises `ValueError` if a part holds too little fraud, `CalibrationError`, which is one, if probabilities do not come
     true on the calibration part. Among the metrics, `mean_probability` is that of the test part, as `fraud_rate` is.
     """
     parts = split(samples, plan)
-    train, calibration, test = _parts(samples, parts).values()
+    learnt, calibration, test = _parts(samples, parts).values()
     # from its text, as the bundle is loaded: no state of the training is left in it
-    text = _fit(train, plan)
+    text = _fit(learnt, plan)
     booster = lightgbm.Booster(model_str=text)
     margins, unseen = _margins(booster, calibration.matrix), _margins(booster, test.matrix)
     table = fit_calibration(margins, calibration.fraud)
@@ -175,26 +203,29 @@ def train_bundle(samples: Samples, plan: Plan) -> tuple[dict[str, bytes], dict[s
     metrics["mean_probability"] = round(mean_probability(table, unseen), 6)
     metrics["calibration_mean_probability"] = round(mean_probability(table, margins), 6)
     rows = _sample_rows(test)
+    unknown = parts.gaps + len(samples.fraud) - parts.test.stop
     files = Bundle.dump(
         name=plan.name,
         model_text=text,
         features=FEATURES,
         calibration=table,
         training=Training(
-            train=_part(train, take(samples, parts.train)),
+            train=_part(learnt, take(samples, parts.train)),
             calibration=_part(calibration, take(samples, parts.calibration)),
             test=_part(test, test),
             seed=plan.seed,
             parameters=plan.parameters() | {"num_boost_round": plan.trees},
             lightgbm_version=lightgbm.__version__,
-            left_out=dict(samples.skipped) | ({LABEL_NOT_KNOWN: parts.gaps} if parts.gaps else {}),
+            left_out=dict(samples.skipped) | ({LABEL_NOT_KNOWN: unknown} if unknown else {}),
         ),
         metrics=metrics,
         data_card=data_card(samples, plan),
         sample=rows,
         margins=_margins(booster, rows),
     )
-    return files, metrics
+    gains = booster.feature_importance("gain").tolist()
+    gain_of = {feature.name: float(gain) for feature, gain in zip(FEATURES, gains, strict=True)}
+    return Trained(files=files, metrics=metrics, test=test, margins=unseen, parts=parts, gains=gain_of)
 
 
 def _fit(train: Samples, plan: Plan) -> str:
@@ -214,7 +245,10 @@ def _fit(train: Samples, plan: Plan) -> str:
     return lightgbm.train(plan.parameters() | trends, data, plan.trees).model_to_string()
 
 
-def _margins(booster: lightgbm.Booster, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _margins(booster: lightgbm.Booster, matrix: NDArray[np.float64] | Matrix) -> NDArray[np.float64]:
+    if isinstance(matrix, Matrix):
+        lows = range(0, len(matrix), matrix.batch_size)
+        return np.concatenate([_margins(booster, matrix[low : low + matrix.batch_size]) for low in lows])
     return np.asarray(booster.predict(matrix, raw_score=True), np.float64)
 
 
@@ -241,6 +275,8 @@ def data_card(samples: Samples, plan: Plan) -> str:
     names, counts = np.unique(samples.typology[samples.fraud].astype(str), return_counts=True)
     kinds = ", ".join(f"{name} {count}" for name, count in zip(names.tolist(), counts.tolist(), strict=True))
     skipped = ", ".join(f"{reason} {count}" for reason, count in samples.skipped.items()) or "none"
+    if samples.verdicts is not None:
+        return _history_card(samples, plan, skipped)
     rows = f"{len(samples.fraud)} authorizations, {int(samples.fraud.sum())} of them fraud ({kinds})"
     return (
         f"Source: {plan.source}.\n"
@@ -251,4 +287,19 @@ def data_card(samples: Samples, plan: Plan) -> str:
         "metrics use plain rows.\n"
         "Limits: a model of simulated fraud has learnt the simulator. Its figures compare versions of this software "
         "and say nothing about a live portfolio; train on your own labelled traffic before it decides anything.\n"
+    )
+
+
+def _history_card(samples: Samples, plan: Plan, skipped: str) -> str:
+    days = f"{samples.delay_ms / DAY_MS:g}"
+    immature = "" if samples.mature_ms is None else ", and are no part of the test"
+    return (
+        f"Source: {plan.source}.\n"
+        f"Rows: {len(samples.fraud)} authorizations, {int(samples.fraud.sum())} of them fraud by all reports. "
+        f"Left out: {skipped}. Reports on no row: {samples.unmatched}.\n"
+        "Labels: reports by the time of their receipt, with precedence of sources and reversals. Training and "
+        "calibration know only reports received by their ends. A row without a report is presumed good after "
+        f"{days} days; younger rows at an end are left out{immature}.\n"
+        "Limits: payments that were blocked or declined have no fraud reports, so the model knows little of what was "
+        "stopped before. Figures are those of the test days, not of days to come: fraud changes.\n"
     )

@@ -37,7 +37,7 @@ FORWARDED = {
     "demo": ("streams.demo", "run broker, worker and simulated fraud here, with a live view"),
     "replay": ("streams.replay", "send a table of transactions through a running worker"),
     "simulate": ("models.simulator.cli", "write simulated authorizations with labelled fraud"),
-    "train": ("models.training", "train a model and write its bundle"),
+    "train": ("streams.cli.train", "train a model and write its bundle"),
 }
 """Commands with their own parser: module with `main(argv) -> int`, and help text."""
 

@@ -18,12 +18,12 @@ from streams.kafka.errors import BrokersError, MissingTopicError
 from streams.kafka.explain import authorized
 from streams.kafka.rights.table import command_rights
 from streams.replay.child import Child, ChildError, await_ready, running
-from streams.replay.columns.declared import mappings_of, shipped_columns
+from streams.replay.columns.declared import shipped_columns
 from streams.replay.lines import LinesSource
 from streams.replay.report import describe
 from streams.replay.retention import RetentionError
 from streams.replay.run import Pace, Replay, Result
-from streams.replay.source import Answered, Phases, Source, SourceError
+from streams.replay.source import Phases, Source, SourceError
 
 T = TypeVar("T")
 
@@ -130,36 +130,19 @@ def _source(options: argparse.Namespace) -> Source:
         if not options.events.is_file():
             raise SourceError(f"{options.events}: no such file")
         return LinesSource(options.events, limit=options.limit)
-    from streams.replay.columns.reading import open_table  # noqa: PLC0415 -- pyarrow is an extra
-    from streams.replay.due import OfTable  # noqa: PLC0415 -- the same
-    from streams.replay.mapping import Renderer  # noqa: PLC0415 -- the same
-    from streams.replay.table import TableSource  # noqa: PLC0415 -- the same
+    from streams.replay.opened import Tables, open_source  # noqa: PLC0415 -- pyarrow is an extra
 
-    table = open_table(options.table, mappings_of(options.mapping))
-    mapping = table.mapping
-    if options.reports is not None and (options.labels or mapping.reports is None):
-        why = "go without --labels" if options.labels else f"mapping {mapping.name!r} says nothing of reports"
-        raise SourceError(f"--reports {options.reports}: {why}")
-    if options.labels and mapping.fraud is None:
-        raise SourceError(f"{options.table}: mapping {mapping.name!r} names no column of frauds for --labels")
-    phases = options.phases or (Phases.BOTH if mapping.has_answers else Phases.PRE_AUTH)
-    if phases != Phases.PRE_AUTH and not mapping.has_answers:
-        raise SourceError(f"--phases {phases}: mapping {mapping.name!r} does not say that payments were approved")
-    reported = None
-    if options.reports is not None and mapping.reports is not None:
-        reports = open_table(options.reports, [mapping.reports])
-        reported = OfTable(reports, mapping.acquirer, lambda text: tell("replay", text))
-    requests = TableSource(
-        table,
-        Renderer(mapping, id_prefix=options.id_prefix, jpy_per_unit=options.jpy_per_unit),
+    tables = Tables(
+        table=options.table,
+        mapping=options.mapping,
+        reports=options.reports,
+        labels=options.labels,
+        phases=options.phases,
         limit=options.limit,
         id_prefix=options.id_prefix,
-        reports=options.labels or reported is not None,
-        reported=reported,
-        tell=lambda text: tell("replay", text),
+        jpy_per_unit=options.jpy_per_unit,
     )
-    is_each = mapping.outcome == "approved"
-    return requests if phases == Phases.PRE_AUTH else Answered(requests, phases, is_each=is_each)
+    return open_source(tables, lambda text: tell("replay", text)).source
 
 
 def _uses(options: argparse.Namespace) -> list[str]:

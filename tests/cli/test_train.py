@@ -1,0 +1,132 @@
+"""`sekisho train --table`: a table and its reports to a bundle with its card; errors name file, row and column."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scoring.features.all import FEATURES
+from scoring.model.bundle import Bundle
+from scoring.profile import ProfileLimits
+from streams.cli.command import main
+
+DAY_S = 86_400
+START_S = 1_600_000_000
+ROWS, DAYS = 3_000, 120
+MAPPING = """\
+acquirer: bank-1
+time: {column: at, unit: seconds}
+card: {column: card, type: text}
+merchant: {column: shop, type: text}
+amount: {column: yen, unit: minor, currency: JPY}
+channel: {column: channel, values: {I: ecom, P: card_present}}
+outcome: {response_code: {column: answer}}
+reference: ref
+reports:
+  event: ref
+  received: {column: got, unit: seconds}
+  label: {column: what, values: {F: FRAUD, R: LEGIT}}
+"""
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `sekisho train` on the files of the test, with small profiles."""
+    small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
+    monkeypatch.setattr("models.training.cli.ProfileLimits", lambda: small)
+    write(tmp_path)
+
+    def call(out: str, *more: str) -> tuple[int, str, str]:
+        words = ["--table", tmp_path / "t.csv", "--mapping", tmp_path / "m.yaml", "--out", tmp_path / out]
+        status = main(["train", *map(str, words), "--trees", "5", "--name", "ours", *more])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def write(tmp_path: Path, *, seed: int = 1) -> None:
+    """Write payments over 120 days. Large ones on the internet are fraud, reported up to 12 days later."""
+    rng = np.random.default_rng(seed)
+    times = START_S + np.sort(rng.integers(0, DAYS * DAY_S, ROWS))
+    fraud = rng.random(ROWS) < 0.3
+    with (tmp_path / "t.csv").open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["at", "card", "shop", "yen", "channel", "answer", "ref"])
+        for i in range(ROWS):
+            yen = int(rng.integers(40_000, 90_000) if fraud[i] else rng.integers(100, 60_000))
+            channel, answer = ("I" if fraud[i] else rng.choice(["I", "P", ""])), rng.choice(["00", "51", ""])
+            rows.writerow([times[i], f"c{rng.integers(300)}", f"s{rng.integers(20)}", yen, channel, answer, f"p{i}"])
+    with (tmp_path / "r.csv").open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["ref", "got", "what"])
+        for i in np.flatnonzero(fraud).tolist():
+            got = int(times[i]) + int(rng.integers(1, 12 * DAY_S))
+            rows.writerow([f"p{i}", got, "F"])
+            if i % 9 == 0:
+                rows.writerow([f"p{i}", got + DAY_S, "R"])
+        rows.writerow(["unknown", START_S, "F"])
+    (tmp_path / "m.yaml").write_text(MAPPING)
+
+
+def test_a_table_and_its_reports_become_a_bundle_with_a_card_the_same_each_time(run: Run, tmp_path: Path) -> None:
+    reports = ("--reports", str(tmp_path / "r.csv"), "--maturity-days", "10")
+    status, out, err = run("a", *reports)
+    assert (status, err) == (0, "")
+    assert f"{ROWS} authorizations, " in out
+    assert "report: no such payment was sent 1" in out
+    files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    assert files.keys() == {"model.txt", "manifest.json", "sample.f64", "card.json", "card.md"}
+    training = Bundle.load(files, FEATURES).manifest.training
+    assert training.left_out["report: no such payment was sent"] == 1
+    card = json.loads(files["card.json"])
+    assert card["windows"]["test"]["until_ms"] <= (START_S + (DAYS + 13 - 10) * DAY_S) * 1000
+    assert card["metrics"]["auc"] > 0.8
+    assert {"ECOM", "CARD_PRESENT", "OTHER"} == set(card["segments_at_0.5pct"]["channel"])
+    assert run("b", *reports, "--rows", str(tmp_path / "other"))[0] == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()} == files
+    status, out, _ = run("c", *reports, "--rows", str(tmp_path / "a.rows"))
+    assert (status, f"resumed after {ROWS:,} rows" in out) == (0, True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()} == files
+
+
+def test_a_wrong_cell_ends_with_file_row_and_column_and_never_the_cell(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "t.csv").open("a") as stream:
+        stream.write(f"{START_S + DAYS * DAY_S},c1,s1,12secret,I,00,p9\n")
+    status, out, err = run("a", "--reports", str(tmp_path / "r.csv"))
+    assert (status, f"t.csv, line {ROWS + 2} (row {ROWS}): column 'yen' is not a whole number" in err) == (2, True)
+    assert "secret" not in out + err
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ((), "names no column of frauds"),
+        (("--mapping", "handbok"), "did you mean handbook?"),
+        (("--reports", "nowhere.csv"), "nowhere.csv: no such file"),
+        (("--reports", "{}/r.csv", "--maturity-days", "0"), "--maturity-days must lie between 1 and 3650"),
+        (("--reports", "{}/r.csv", "--truth", "x"), "--table goes without --events and --truth"),
+    ],
+)
+def test_wrong_options_are_named(run: Run, tmp_path: Path, more: tuple[str, ...], told: str) -> None:
+    status, _, err = run("a", *(word.format(tmp_path) for word in more))
+    assert (status, told in err) == (2, True), err
+
+
+def test_labels_that_are_too_young_are_said_to_be(run: Run, tmp_path: Path) -> None:
+    status, _, err = run("a", "--reports", str(tmp_path / "r.csv"), "--maturity-days", "90")
+    assert (status, "of the last 90 days before a cut or the end no label is known yet" in err) == (1, True), err
+
+
+def test_a_column_of_frauds_is_known_after_its_delay(run: Run, tmp_path: Path) -> None:
+    mapping = MAPPING.partition("reference:")[0] + 'fraud: {column: answer, fraud: ["51"], genuine: ["00"]}\n'
+    (tmp_path / "m.yaml").write_text(mapping)
+    status, out, _ = run("a")
+    assert (status, "presumed good after 7 days" in out) == (0, True)
+    status, _, err = run("a", "--maturity-days", "6")
+    assert (status, "the column of frauds is known after 7 days only" in err) == (2, True)

@@ -1,0 +1,202 @@
+"""From a history to rows: the bits of live scoring, labels of the day, the same after an interruption."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import orjson
+import pytest
+
+from models.training.history import collect
+from models.training.matrix import Samples, replay
+from models.training.records import Record
+from models.training.train import Plan, label_lines, split, train, train_bundle
+from scoring.features.all import FEATURES
+from scoring.model.bundle import Bundle
+from scoring.observer import Observer
+from tests.training.test_training import SETTINGS, recorded
+
+DAY_MS = 86_400_000
+PLAN = Plan(name="test", source="a test", seed=5, trees=8, calibration_share=0.3, test_share=0.3)
+MATURITY_MS = DAY_MS // 4
+
+
+class Recorded:
+    """Records of a test as a history. `stops_at`: the place at which reading fails, as in a crash."""
+
+    source, total, left_out = "a test", None, Mapping[str, int]
+
+    def __init__(self, records: list[Record], *, name: str = "1", days: int | None = None, stops_at: int = -1) -> None:
+        self._records, self.fingerprint, self.maturity_days, self._stops_at = records, name, days, stops_at
+        self.left_out: Mapping[str, int] = {"column 'x' is blank": 2}
+        self.read = 0
+
+    def records(self) -> Iterator[Record]:
+        for place, record in enumerate(self._records):
+            if place == self._stops_at:
+                raise InterruptedError
+            self.read += 1
+            yield record
+
+
+def traffic() -> list[Record]:
+    return recorded()[0]
+
+
+def collected(directory: Path, history: Recorded, told: list[str] | None = None, every: int = 1 << 18) -> Samples:
+    lines = [] if told is None else told
+    return collect(history, directory, SETTINGS, maturity_ms=MATURITY_MS, tell=lines.append, checkpoint_rows=every)
+
+
+def test_the_rows_have_the_bits_of_live_scoring_event_by_event(tmp_path: Path) -> None:
+    found = collected(tmp_path, Recorded(traffic()))
+    matrix = found.matrix[:]
+    assert matrix.tobytes() == np.asarray(replay(traffic(), {}, SETTINGS).matrix).tobytes()
+    observer, row = Observer(SETTINGS), 0
+    for record in traffic()[:700]:
+        if record.topic == "merchants":
+            observer.merchant([record.key], [record.value])
+        elif record.topic == "fraud-reports":
+            observer.report([record.value or b""], [record.at_ms])
+        else:
+            live = observer.observe([record.value or b""], [record.at_ms])
+            if not live.repeats[0]:
+                assert live.matrix[0].tobytes() == matrix[row].tobytes()
+                row += 1
+    assert row > 400
+
+
+@pytest.mark.parametrize("stops_at", [2_500, 4_001, 8_000])
+def test_an_interrupted_run_goes_on_from_its_checkpoint_with_the_same_rows(tmp_path: Path, stops_at: int) -> None:
+    whole = collected(tmp_path / "whole", Recorded(traffic()))
+    with pytest.raises(InterruptedError):
+        collected(tmp_path / "parts", Recorded(traffic(), stops_at=stops_at), every=700)
+    told: list[str] = []
+    again = collected(tmp_path / "parts", Recorded(traffic()), told, every=700)
+    assert any(line.startswith("resumed after") for line in told)
+    assert again.matrix[:].tobytes() == whole.matrix[:].tobytes()
+    for name in ("event_ms", "amount_jpy", "card", "fraud", "known_ms"):
+        assert getattr(again, name).tobytes() == getattr(whole, name).tobytes(), name
+    assert (again.skipped, again.unmatched) == (whole.skipped, whole.unmatched)
+    assert "column 'x' is blank" in again.skipped
+    third = Recorded(traffic())
+    assert collected(tmp_path / "parts", third).matrix[:].tobytes() == whole.matrix[:].tobytes()
+    assert third.read == 0, "finished rows are read from their files"
+    assert not list((tmp_path / "parts").glob("profiles-*"))
+
+
+def test_another_history_or_a_damaged_state_begins_anew(tmp_path: Path) -> None:
+    some = traffic()[:1_500]
+    first = collected(tmp_path, Recorded(some))
+    assert len(collected(tmp_path, Recorded(some[:900], name="2")).fraud) < len(first.fraud)
+    (tmp_path / "state.json").write_bytes(b"{")
+    assert collected(tmp_path, Recorded(some)).matrix[:].tobytes() == first.matrix[:].tobytes()
+
+
+def test_labels_are_the_reports_by_their_receipt(tmp_path: Path) -> None:
+    found = collected(tmp_path, Recorded(traffic()))
+    reports = [orjson.loads(record.value or b"") for record in traffic() if record.topic == "fraud-reports"]
+    names = [orjson.loads(r.value or b"")["event_id"] for r in traffic() if r.topic == "authorizations"]
+    rows = list(dict.fromkeys(names))
+    expected = {report["event_id"] for report in reports if report["label"] in ("FRAUD", "MERCHANT_FRAUD")}
+    assert {rows[i] for i in np.flatnonzero(found.fraud)} == expected & set(rows)
+    assert found.unmatched == 0
+    assert found.verdicts is not None
+    moment = int(np.median(found.known_ms[found.fraud]))
+    early = {
+        record_id
+        for record_id, at in ((report["event_id"], report["received_ts"]) for report in reports)
+        if np.datetime64(at.removesuffix("Z"), "ms").astype(np.int64) <= moment
+    }
+    assert {rows[i] for i in np.flatnonzero(found.verdicts.at(moment))} == early & expected
+    assert 0 < len(early & expected) < len(expected)
+
+
+def test_rows_younger_than_maturity_are_in_no_part(tmp_path: Path) -> None:
+    found = collected(tmp_path, Recorded(traffic()))
+    parts = split(found, PLAN)
+    end_ms = max(record.at_ms for record in traffic())
+    for rows, cut in ((parts.train, parts.cuts_ms[0]), (parts.calibration, parts.cuts_ms[1]), (parts.test, end_ms)):
+        assert found.event_ms[rows].max() < cut - MATURITY_MS
+        assert found.event_ms[rows].max() > cut - MATURITY_MS - DAY_MS // 8
+    complete = collected(tmp_path, Recorded(traffic(), days=1))
+    assert split(complete, PLAN).test.stop == len(complete.fraud), "a column of frauds says all there is to know"
+    assert label_lines(found, PLAN)[0].startswith("train: ")
+
+
+def test_the_bundle_is_the_same_each_time(tmp_path: Path) -> None:
+    files, _ = train_bundle(collected(tmp_path / "a", Recorded(traffic())), PLAN)
+    assert train_bundle(collected(tmp_path / "b", Recorded(traffic())), PLAN)[0] == files
+    assert Bundle.load(files, FEATURES).manifest.name == "test"
+
+
+def test_lightgbm_learns_the_same_from_disk_as_from_memory(tmp_path: Path) -> None:
+    found = collected(tmp_path, Recorded(traffic()))
+    parameters = {"objective": "binary", "deterministic": True, "force_row_wise": True, "num_threads": 1, "verbose": -1}
+    texts = set()
+    for matrix in (found.matrix, found.matrix[:]):
+        # only in memory LightGBM leaves out columns that cannot be split before it has read them all
+        data = lightgbm.Dataset(matrix, found.fraud, params={"verbose": -1, "feature_pre_filter": False})
+        texts.add(lightgbm.train(parameters, data, 4).model_to_string())
+    assert len(texts) == 1
+
+
+def test_a_report_received_after_a_cut_changes_nothing_that_was_learnt_before(tmp_path: Path) -> None:
+    """Leakage: a report from the future, on a row of the training part."""
+    base = traffic()
+    found = collected(tmp_path / "a", Recorded(base))
+    parts = split(found, PLAN)
+    trained = train(found, PLAN)
+    victims = [row for row in range(parts.train.start, parts.train.stop) if not found.fraud[row]][-40:]
+    names = list(dict.fromkeys(orjson.loads(r.value or b"")["event_id"] for r in base if r.topic == "authorizations"))
+    by_name = {
+        orjson.loads(r.value or b"")["event_id"]: orjson.loads(r.value or b"")
+        for r in base
+        if r.topic == "authorizations"
+    }
+    models = {}
+    for what, at_ms in (("future", parts.cuts_ms[1] + 1), ("past", parts.cuts_ms[0])):
+        more = [late(by_name[names[row]], at_ms) for row in victims]
+        records = sorted([*base, *more], key=lambda record: record.at_ms)  # stable: base is in order
+        other = collected(tmp_path / what, Recorded(records, name=what))
+        assert other.event_ms.tobytes() == found.event_ms.tobytes()
+        # features of later rows may use the reports: only what the parts learn from is compared
+        same = other.matrix[: parts.calibration.stop].tobytes() == found.matrix[: parts.calibration.stop].tobytes()
+        models[what] = (train(other, PLAN).files["model.txt"] == trained.files["model.txt"], same)
+    assert models["future"] == (True, True)
+    assert models["past"][0] is False, "the test sees what a label that is known in time does"
+
+
+def late(event: dict[str, dict[str, str]], at_ms: int) -> Record:
+    report = {
+        "schema_version": "label.v1",
+        "label_id": f"late-{event['event_id']}",
+        "event_id": event["event_id"],
+        "acquirer_id": event["acquirer"]["id"],
+        "merchant_id": event["merchant"]["id"],
+        "pan_hmac": event["card"]["pan_hmac"],
+        "label": "FRAUD",
+        "source": "TC40",
+        "received_ts": str(np.datetime64(at_ms, "ms")) + "Z",
+    }
+    return Record("fraud-reports", b"k", orjson.dumps(report), at_ms)
+
+
+def test_an_answer_changes_no_feature_of_its_own_payment_and_some_of_later_ones(tmp_path: Path) -> None:
+    """Leakage: what the issuer answered is known only after the decision."""
+    base = [record for record in traffic() if record.topic == "authorizations"][:1_200]
+    names = [orjson.loads(record.value or b"")["event_id"] for record in base]
+    rows = list(dict.fromkeys(names))
+    whole = collected(tmp_path / "whole", Recorded(base)).matrix[:]
+    changed = 0
+    for place in (100, 400, 700):
+        event = orjson.loads(base[place].value or b"")
+        declined = event["outcome"].get("approved") is not True
+        event["outcome"] = {"phase": "POST_AUTH", "approved": declined, "response_code": "00" if declined else "51"}
+        other = [*base[:place], base[place]._replace(value=orjson.dumps(event)), *base[place + 1 :]]
+        found = collected(tmp_path / str(place), Recorded(other, name=str(place))).matrix[:]
+        until = rows.index(names[place]) + 1
+        assert found[:until].tobytes() == whole[:until].tobytes()
+        changed += found[until:].tobytes() != whole[until:].tobytes()
+    assert changed
