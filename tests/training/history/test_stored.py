@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from models.training import stored
 from models.training.stored import MatrixFile
+from tests.examples import examples
 
 COLUMNS = 4
 cells = st.one_of(
@@ -29,7 +30,7 @@ def bits(values: np.ndarray) -> bytes:
     return np.where(np.isnan(values), np.nan, values).tobytes()  # of NaN only that it is one
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(60))
 @given(batches, st.data())
 def test_every_way_to_read_gives_the_bits_that_were_written(
     tmp_path: Path, written: list[np.ndarray], data: st.DataObject
