@@ -1,6 +1,6 @@
 """A merchant where fraud becomes frequent (domain.md 1.4): reports of three months, and stolen cards in the afternoon.
 
-The acquirer delivers the reports of the month before as a file, and seven hours later, late, those of the month before
+The acquirer delivers the reports of the month before as a file, and five hours later, late, those of the month before
 that. Then stolen cards buy at the merchant, which has no 3-D Secure, and their issuers telephone within the hour. Each
 of the three months in Asia/Tokyo comes to more than 500,000 yen, so the run grows by a month each time.
 """
@@ -21,9 +21,9 @@ from models.simulator.world.draw import Ints
 ENOUGH_JPY = 560_000
 """Fraud of each month, at least: above the 500,000 yen of `scoring/reference/limits.yaml`."""
 
-_FILES = ((1, 0), (2, 7 * HOUR_MS))
+_FILES = ((1, 0), (2, 5 * HOUR_MS))
 """Months back, and the time after the begin of the episode at which their reports are delivered."""
-_FIRST_MS = 13 * HOUR_MS
+_FIRST_MS = 9 * HOUR_MS
 _GAP_MS = 40 * MINUTE_MS
 _PRICES_JPY = np.array([62_800, 69_800, 74_500, 79_800, 84_800, 92_400])
 _TOKYO = timedelta(hours=9)
