@@ -22,7 +22,7 @@ from scoring.profile.packed import (
     side_keys_of,
     side_rows_of,
 )
-from scoring.profile.siblings import Siblings, entry_of, tag_of
+from scoring.profile.siblings import MIX, Siblings
 
 USES_MAX: Final = 1 << 20
 """Uses remembered of all partitions together, some 200 MB when full: an event has one or two."""
@@ -97,11 +97,19 @@ class Proofs:
             self._siblings_known = True
             self._siblings.clear()
             for ring in self._rings.values():
-                for position in np.flatnonzero(ring.uses[:, SAID] & IS_ID * (ring.numbers > 0)).tolist():
-                    use = ring.uses[position].tolist()
-                    tag = tag_of(use[ACQUIRER], use[MERCHANT], use[STEM])
-                    self._siblings.put(tag, entry_of(int(ring.keys[position]), use[SECOND]))
+                places = np.flatnonzero(ring.numbers)
+                places = places[np.argsort(ring.numbers[places])]
+                self._index_ids(ring.keys[places], ring.uses[places])
         return self._siblings
+
+    def _index_ids(self, keys: NDArray[np.uint64], uses: NDArray[np.uint32]) -> None:
+        """Index the dsTransIDs among uses."""
+        is_id = uses[:, SAID] & IS_ID != 0
+        keys, uses = keys[is_id], uses[is_id].astype(np.uint64)
+        merchants = uses[:, MERCHANT] * np.uint64(MIX) + uses[:, ACQUIRER]
+        entries = uses[:, SECOND] << _32 | keys & _LOW
+        for _ in self._siblings.observe(merchants << _32 | uses[:, STEM], entries, np.ones(len(keys), dtype=np.bool_)):
+            pass
 
     def observe(self, keys: NDArray[np.uint64], uses: NDArray[np.uint32], partition: int) -> Replays:
         """Take proofs in the order of their events; return those that were used before, once for each known use.
@@ -240,6 +248,7 @@ class Proofs:
 
     def restore(self, partition: int, packed: Packed) -> None:
         """Take the uses among logged rows that were checked; of two with one key the later counts."""
+        fresh: list[tuple[int, list[int]]] = []
         for _, key, begin, end in side_rows_of(PROOF, packed):
             ring = self._ring(partition)
             self._drop_of(partition, key)
@@ -256,9 +265,12 @@ class Proofs:
                 self._drop_of(partition, int(ring.keys[position]))
             ring.keys[position], ring.numbers[position], ring.uses[position] = key, number + 1, use
             if use[SAID] & IS_ID and self._siblings_known:
-                self._siblings.put(tag_of(use[ACQUIRER], use[MERCHANT], use[STEM]), entry_of(key, use[SECOND]))
+                fresh.append((key, use))
             code, others = partition * self._size + position, self._codes(key)
             self._places[key] = (*others, code) if others else code
+        if fresh:
+            keys = np.array([key for key, _ in fresh], dtype=np.uint64)
+            self._index_ids(keys, np.array([use for _, use in fresh], dtype=np.uint32))
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
         """Note the uses among rows by their keys, so that the next flush writes them or their tombstones."""

@@ -33,7 +33,7 @@ acquirer only: their keys differ between acquirers.
 
 TDS11 also breaks where three or more UUIDs of one merchant, first used in the hour before the payment, differ only in
 their last four hexadecimal digits: `sequential_ids` says how many, and 9 stands for 9 or more. The first uses above are
-the memory for it, so it has no rows of its own; of them 65,536 with different other digits stay in reach at least. A
+the memory for it, so it has no rows of its own; at least the last 65,536 whose other digits differ stay in reach. A
 dsTransID that comes again at its merchant is not judged.
 
 TDS14 adds up the payments by 3RI (`device_channel` 03) that name one dsTransID, and compares the sum, the payment

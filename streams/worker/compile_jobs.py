@@ -24,6 +24,7 @@ from scoring.profile import PROFILE_FEATURES, EventColumns, ProfileLimits, Profi
 from scoring.profile.columns import empty
 from scoring.profile.packed import KEY_WORDS, Packed
 from scoring.profile.proofs import Proofs
+from scoring.profile.siblings import run_siblings
 from scoring.reference.threeds import reference
 from scoring.threeds.settings import ThreeDsSettings
 from streams.records.batches import Fetched
@@ -100,6 +101,7 @@ def run_results() -> None:
     verdicts, tables = np.empty((0, threeds.VERDICT_COLUMNS), np.int64), threeds.tables_of(reference())
     threeds.run_results(ints, hashes, tables, verdicts)
     threeds.run_jumps(ints, hashes, tables, verdicts)
+    run_siblings()
 
 
 def run_records() -> None:

@@ -200,6 +200,13 @@ def test_without_a_first_payment_the_first_payment_by_3ri_says_what_was_authenti
     assert paid(payment(1, 60, 5_000), own) == [None, (10_000, 9_000, 0)]
 
 
+def test_an_exponent_of_the_first_authentication_may_be_another_than_that_of_the_payment() -> None:
+    dollars = {"amount": {"currency": "USD", "exponent": 2}}
+    said = {"purchase_amount": 100, "purchase_currency": "USD", "purchase_exponent": 0}
+    each = first(**dollars, tds=said), payment(1, 60, 5_000, **dollars), payment(2, 120, 5_001, **dollars)
+    assert paid(*each) == [None, None, (10_001, 100, 0)]
+
+
 def test_the_tolerance_holds_for_sums() -> None:
     settings = {"threeds": ThreeDsSettings(amount_tolerance=0.1)}
     each = first(), payment(1, 60, 5_000), payment(2, 120, 6_000), payment(3, 180, 1)
@@ -215,7 +222,9 @@ def test_a_first_use_from_before_the_amounts_says_nothing() -> None:
     for place in np.flatnonzero(old.keys[:, 0] >> 24 == 254).tolist():
         old.values[old.ends[place] - 6] &= (1 << 10) - 1
     after.changelog.restore(0, old)
-    assert found(score(after, [orjson.dumps(payment(1, 60, 50_000))])) == [None]
+    own = payment(2, 60, 50_000, tds={"purchase_amount": 60_000})
+    values = [orjson.dumps(made) for made in (payment(1, 60, 50_000), own)]
+    assert found(score(after, values)) == [None, (100_000, 60_000, 0)]
 
 
 def test_sums_of_other_workers_count_and_a_repeat_does_not() -> None:
@@ -227,6 +236,16 @@ def test_sums_of_other_workers_count_and_a_repeat_does_not() -> None:
     assert found(score(follower, [late], partition=1)) == [(10_001, 10_000, 0)]
     kinds = follower.changelog.flush(1)[1].keys[:, 0] >> 24
     assert np.count_nonzero(kinds == PAID) == 1
+
+
+def test_of_first_uses_in_two_partitions_the_earlier_one_counts() -> None:
+    known, follower = (first(), first(event_ts="2026-05-01T03:00:10Z", tds={"purchase_amount": 20_000})), new()
+    for partition in (1, 0):
+        owner = new()
+        score(owner, [orjson.dumps(known[partition])], partition=partition)
+        follower.changelog.restore(partition, owner.changelog.flush(partition)[1])
+    said = found(score(follower, [orjson.dumps(payment(2, 120, 15_000))], partition=2))
+    assert said == [(15_000, 10_000, 0)]
 
 
 def test_a_sum_has_one_currency_and_an_end() -> None:
