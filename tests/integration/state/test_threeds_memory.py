@@ -26,7 +26,8 @@ pytestmark = pytest.mark.kafka
 
 PAYMENTS: Final = 120
 HALF: Final = 60
-RULES: Final = ("TDS08", "TDS09", "TDS10", "TDS12", "TDS13", "TDS23")
+RULES: Final = ("TDS08", "TDS09", "TDS10", "TDS11", "TDS12", "TDS13", "TDS14", "TDS21", "TDS23")
+DAY_S: Final = 86_400
 
 
 def payment(number: int, seconds: float, *, merchant: int, card: int, order: int, proof: int, prefix: str) -> bytes:
@@ -88,12 +89,45 @@ def first_results() -> list[bytes]:
     return [orjson.dumps(one) for one in (clock(-3_000), *failed, *known)]
 
 
-BEFORE, PAID, SETTLING, AGAIN = (
-    first_results(),
-    first_payments(),
-    [orjson.dumps(clock(GRACE + 60, 1))],
-    later_payments(),
-)
+def of_merchant(name: str, number: int, seconds: float, letter: str) -> bytes:
+    """Give one of the many authentications of a merchant, of a card of its own and without a dsTransID."""
+    eci = {"Y": "05", "A": "06"}[letter]
+    return orjson.dumps(
+        event(
+            event_id=f"{name}-{number}",
+            event_ts=at(seconds),
+            merchant={"id": "m-9"},
+            card={"pan_hmac": token(f"{name}-{number}")},
+            tds={"trans_status": letter, "eci": eci},
+        )
+    )
+
+
+def by_3ri(name: str, seconds: float, minor: int) -> bytes:
+    """Give a payment by 3RI that names an authentication of the feed."""
+    return orjson.dumps(
+        event(
+            event_id=name,
+            event_ts=at(seconds),
+            merchant={"id": "m-1"},
+            card={"pan_hmac": token("card-1")},
+            amount={"minor": minor},
+            txn={"initiator": "MIT"},
+            tds={"device_channel": "03", "ds_trans_id": name_of(1)},
+        )
+    )
+
+
+BEFORE, SETTLING = first_results(), [orjson.dumps(clock(GRACE + 60, 1))]
+PAID: Final = [
+    *(of_merchant("c", n, n - DAY_S, "Y") for n in range(HALF)),
+    *first_payments(),
+    by_3ri("d-1", 60, 6_400),
+]
+AGAIN: Final = [
+    *(value for n, later in enumerate(later_payments()) for value in (later, of_merchant("e", n, 2_000 + n, "A"))),
+    by_3ri("d-2", 2_200, 6_401),
+]
 
 
 def uninterrupted() -> dict[str, dict[str, Any]]:
@@ -146,7 +180,10 @@ def test_proofs_and_results_are_remembered_by_the_successor_of_a_killed_worker(a
     found, expected = answers(settings), uninterrupted()
     assert {name: len(made) for name, made in found.items() if len(made) > 1} == {}, "each is decided once"
     assert {name: made[0] for name, made in found.items()} == expected
+    sums = [rule["evidence"].get("three_ri_sum") for rule in expected["d-2"]["tds"]["broken_rules"]]
+    assert 12_801 in sums, "the sum includes what was paid before the first kill"
     broken = Counter(rule["id"] for made in expected.values() for rule in made["tds"].get("broken_rules", ()))
     assert min(broken[rule] for rule in RULES) > 0, broken
-    assert Counter(made["tds"].get("result") for made in expected.values()) == {"MATCHED": 160, "PENDING": 80}
+    states = Counter(made["tds"].get("result") for made in expected.values())
+    assert states == {"MATCHED": 160, "PENDING": 80, None: HALF + PAYMENTS + 2}
     assert markers(settings, 0, 1)[-1].inputs["threeds_results"] == len(BEFORE) + len(SETTLING)
