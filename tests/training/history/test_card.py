@@ -46,6 +46,13 @@ def test_weighted_metrics_are_those_of_scikit_learn_and_of_plain_counts(seed: in
     assert found["recall_at_1pct"] == pytest.approx(weight[alerts & rows.fraud].sum() / weight[rows.fraud].sum())
 
 
+def test_alerts_are_exactly_as_many_as_the_share_allows() -> None:
+    fraud = np.zeros(1_000)
+    fraud[[0, 9, 10, 500]] = 1
+    found = dict(_weighted(fraud, fraud * 7, np.ones(1_000), np.arange(1_000)))
+    assert (found["recall_at_1pct"], found["value_recall_at_1pct"], found["recall_at_0.1pct"]) == (0.5, 0.5, 0.25)
+
+
 def test_an_interval_holds_the_metric_and_is_the_same_each_time() -> None:
     rows, scores = made(3, 2_000)
     found = confidence(rows, scores, seed=1, resamples=60)

@@ -12,12 +12,18 @@ from models.training.history import collect
 from models.training.matrix import Samples, replay
 from models.training.records import Record
 from models.training.train import Plan, label_lines, split, train, train_bundle
+from scoring.decode import DecodeLimits
 from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
-from scoring.observer import Observer
+from scoring.observer import Observer, Settings
+from scoring.profile import ProfileLimits
 from tests.training.test_training import SETTINGS, recorded
 
 DAY_MS = 86_400_000
+TIGHT = Settings(
+    decode=DecodeLimits(), profiles=ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 7))
+)
+"""Profiles so few that rows are evicted all the time."""
 PLAN = Plan(name="test", source="a test", seed=5, trees=8, calibration_share=0.3, test_share=0.3)
 MATURITY_MS = DAY_MS // 4
 
@@ -44,9 +50,15 @@ def traffic() -> list[Record]:
     return recorded()[0]
 
 
-def collected(directory: Path, history: Recorded, told: list[str] | None = None, every: int = 1 << 18) -> Samples:
+def collected(
+    directory: Path,
+    history: Recorded,
+    told: list[str] | None = None,
+    every: int = 1 << 18,
+    settings: Settings = SETTINGS,
+) -> Samples:
     lines = [] if told is None else told
-    return collect(history, directory, SETTINGS, maturity_ms=MATURITY_MS, tell=lines.append, checkpoint_rows=every)
+    return collect(history, directory, settings, maturity_ms=MATURITY_MS, tell=lines.append, checkpoint_rows=every)
 
 
 def test_the_rows_have_the_bits_of_live_scoring_event_by_event(tmp_path: Path) -> None:
@@ -84,6 +96,16 @@ def test_an_interrupted_run_goes_on_from_its_checkpoint_with_the_same_rows(tmp_p
     assert collected(tmp_path / "parts", third).matrix[:].tobytes() == whole.matrix[:].tobytes()
     assert third.read == 0, "finished rows are read from their files"
     assert not list((tmp_path / "parts").glob("profiles-*"))
+
+
+def test_rows_that_were_evicted_before_an_interruption_are_those_evicted_without_it(tmp_path: Path) -> None:
+    some = traffic()[:3_000]
+    whole = collected(tmp_path / "whole", Recorded(some), settings=TIGHT)
+    assert whole.matrix[:].tobytes() != collected(tmp_path / "wide", Recorded(some)).matrix[:].tobytes()
+    with pytest.raises(InterruptedError):
+        collected(tmp_path / "parts", Recorded(some, stops_at=2_000), every=300, settings=TIGHT)
+    again = collected(tmp_path / "parts", Recorded(some), every=300, settings=TIGHT)
+    assert again.matrix[:].tobytes() == whole.matrix[:].tobytes()
 
 
 def test_another_history_or_a_damaged_state_begins_anew(tmp_path: Path) -> None:
