@@ -13,13 +13,13 @@ from scoring.decode.rejects import TEXT_FIELDS
 from scoring.nearness import nearest
 from scoring.reference.response_codes import Answers, answers
 
-REFERENCES = (
+IDENTIFIERS = (
     ("$.ids.network_txn_id", 15),  # ISO 8583 DE 62.2 as Visa uses it
     ("$.network_txn_id", 15),
     ("$.merchant.id", 15),  # DE 42 is 15 places and often all digits: 0.6 % of such ids pass for American Express
     ("$.merchant_id", 15),
 )
-"""Fields of the contract whose digits are references at exactly this length, although some pass for a card number."""
+"""Fields of the contract whose digits are identifiers at exactly this length, although some pass for a card number."""
 
 
 GuardMode = Literal["strip", "refuse"]
@@ -33,8 +33,8 @@ _EDITS_MAX: Final = 4
 """Text between a path and the suggested one."""
 
 
-class Reference(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A field whose digits at exactly this length are a reference, although some would pass for a card number."""
+class Identifier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A field whose digits at exactly this length are an identifier, although some would pass for a card number."""
 
     path: Annotated[str, Meta(min_length=1, max_length=256)]
     digits: Annotated[int, Meta(ge=13, le=19)]
@@ -61,8 +61,8 @@ class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     depth_max: Annotated[int, Meta(ge=4, le=128)] = 32
     yen_per_unit: Annotated[dict[CurrencyKey, Rate], Meta(max_length=200)] = {}
     guard: GuardMode = "strip"
-    references: Annotated[tuple[Reference, ...], Meta(max_length=32)] = tuple(
-        Reference(path=path, digits=digits) for path, digits in REFERENCES
+    identifiers: Annotated[tuple[Identifier, ...], Meta(max_length=32)] = tuple(
+        Identifier(path=path, digits=digits) for path, digits in IDENTIFIERS
     )
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class DecodeSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             depth_max=self.depth_max,
             yen_per_unit=self.yen_per_unit,
             guard=self.guard,
-            pan_allowed=frozenset((field.path, field.digits) for field in self.references),
+            pan_allowed=frozenset((field.path, field.digits) for field in self.identifiers),
             joined=joined,
         )
 
@@ -107,7 +107,7 @@ class DecodeLimits:
     `event_ms_min` and `event_ms_max` bound the event's time (from 2000-01-01, before 2101-01-01).
     `yen_per_unit`: yen per major unit of a currency, for events without their own yen.
     `joined`: entities (positions of the profile's Entity) that are one across acquirers, not one per acquirer.
-    `pan_allowed`: fields, by path and number of digits, with references that may look like a card number.
+    `pan_allowed`: fields, by path and number of digits, with identifiers that may look like a card number.
     `answers`: the classes of response codes.
     """
 
@@ -117,7 +117,7 @@ class DecodeLimits:
     event_ms_max: int = 4_133_980_800_000
     yen_per_unit: Mapping[str, float] = field(default_factory=dict)
     joined: frozenset[int] = frozenset()
-    pan_allowed: frozenset[tuple[str, int]] = frozenset(REFERENCES)
+    pan_allowed: frozenset[tuple[str, int]] = frozenset(IDENTIFIERS)
     guard: GuardMode = "strip"
     answers: Answers = field(default_factory=answers, repr=False, compare=False)
     kernel: KernelLimits = field(init=False, repr=False, compare=False)

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from scoring.decode.settings import DecodeSettings, Reference
+from scoring.decode.settings import DecodeSettings, Identifier
 from streams.cli.failures import reported
 from streams.config.load import load_settings
 from streams.config.policies import load_policy, load_policy_file
@@ -52,23 +52,23 @@ def summary(settings: Settings, policy: str) -> list[str]:
         f"  out       {', '.join(topics.outputs)}",
         f"  model     {settings.model.bundle_dir or 'the demonstration bundle'}",
         f"  policy    {policy}",
-        f"  guard     references {_references(settings.decode.references)}",
+        f"  guard     identifiers {_identifiers(settings.decode.identifiers)}",
         f"  http      {f'{settings.http.host}:{settings.http.port}' if settings.http.enabled else 'off'}",
     ]
 
 
-def _references(references: Sequence[Reference]) -> str:
-    return ", ".join(f"{reference.path} ({reference.digits} digits)" for reference in references) or "none"
+def _identifiers(identifiers: Sequence[Identifier]) -> str:
+    return ", ".join(f"{identifier.path} ({identifier.digits} digits)" for identifier in identifiers) or "none"
 
 
 def warnings(settings: Settings) -> list[str]:
     """Return warnings about settings that are allowed but seldom intended."""
     found = []
-    chosen = settings.decode.references
-    if left_out := [reference for reference in DecodeSettings().references if reference not in chosen]:
+    chosen = settings.decode.identifiers
+    if left_out := [identifier for identifier in DecodeSettings().identifiers if identifier not in chosen]:
         found.append(
-            "decode.references replaces the defaults, it does not add to them: "
-            f"digits of {_references(left_out)} are judged as card numbers; repeat the line of what is to stay"
+            "decode.identifiers replaces the defaults, it does not add to them: "
+            f"digits of {_identifiers(left_out)} are judged as card numbers; repeat the line of what is to stay"
         )
     if settings.kafka.sasl is not None and settings.kafka.tls is None:
         found.append("kafka.sasl without kafka.tls: login and payments travel in the clear")

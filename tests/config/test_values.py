@@ -7,7 +7,7 @@ import pytest
 from msgspec import inspect
 
 from scoring.decode.rejects import TEXT_FIELDS
-from scoring.decode.settings import REFERENCES
+from scoring.decode.settings import IDENTIFIERS
 from scoring.reference.document import parse
 from streams.cli import main
 from streams.config.load import ConfigError, settings_from
@@ -66,29 +66,29 @@ def test_rates_of_known_currencies_are_accepted() -> None:
         ("$.card.network", "write it as $.merchant.id"),  # a word of a closed list
     ],
 )
-def test_a_reference_that_can_match_nothing_is_refused(path: str, way_out: str) -> None:
-    told = refused(f"decode: {{references: [{{path: $.event_id, digits: 13}}, {{path: {path}, digits: 16}}]}}")
+def test_an_identifier_that_can_match_nothing_is_refused(path: str, way_out: str) -> None:
+    told = refused(f"decode: {{identifiers: [{{path: $.event_id, digits: 13}}, {{path: {path}, digits: 16}}]}}")
     assert told == (
-        "c: $.decode.references[1]: path names no text field of auth.event.v1, label.v1, merchant.v1, "
+        "c: $.decode.identifiers[1]: path names no text field of auth.event.v1, label.v1, merchant.v1, "
         f"threeds-result.v1 or settlement.v1; {way_out}"
     )
 
 
-def test_a_reference_longer_than_its_field_is_refused() -> None:
-    told = refused("decode: {references: [{path: $.ids.stan, digits: 13}]}")
+def test_an_identifier_longer_than_its_field_is_refused() -> None:
+    told = refused("decode: {identifiers: [{path: $.ids.stan, digits: 13}]}")
     assert told.endswith("path names a field of at most 8 characters: 13 digits never match")
 
 
 @pytest.mark.parametrize(
     "path", ["$.event_id", "$.ids.rrn", "$.merchant.name", "$.label_id", "$.merchant_id", "$.checklist.attested_by"]
 )
-def test_a_reference_to_a_text_field_of_the_contract_is_accepted(path: str) -> None:
-    (only,) = taken(f"decode: {{references: [{{path: {path}, digits: 19}}]}}").decode.references
+def test_an_identifier_to_a_text_field_of_the_contract_is_accepted(path: str) -> None:
+    (only,) = taken(f"decode: {{identifiers: [{{path: {path}, digits: 19}}]}}").decode.identifiers
     assert (only.path, only.digits) == (path, 19)
 
 
-def test_the_default_references_are_fields_with_room_for_their_digits() -> None:
-    assert all(TEXT_FIELDS[path] >= digits for path, digits in REFERENCES)
+def test_the_default_identifiers_are_fields_with_room_for_their_digits() -> None:
+    assert all(TEXT_FIELDS[path] >= digits for path, digits in IDENTIFIERS)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ def test_plain_keys_and_notes_of_several_lines_are_accepted(tmp_path: Path) -> N
         ('kafka: {tls: {ca_file: "/etc/ca.pem\\n"}}', f"$.kafka.tls.ca_file: {BLANK_AT_AN_END}"),
         ('model: {bundle_dir: "/var\\n/bundle"}', f"$.model.bundle_dir: {INVISIBLE}"),
         (
-            'decode: {references: [{path: "$.merchant.id\\n", digits: 15}]}',
-            f"$.decode.references[0].path: {BLANK_AT_AN_END}",
+            'decode: {identifiers: [{path: "$.merchant.id\\n", digits: 15}]}',
+            f"$.decode.identifiers[0].path: {BLANK_AT_AN_END}",
         ),
         ('decode: {yen_per_unit: {"USD\\n": 150.0}}', f"$.decode.yen_per_unit: a key {BLANK_AT_AN_END}"),
     ],
@@ -222,7 +222,7 @@ def test_no_pattern_accepts_a_line_feed_at_the_end(root: str) -> None:
         assert kind.pattern.endswith("\\Z") or (kind.pattern == "^[0-9]{4}$" and kind.max_length == 4), path
 
 
-REPLACED = {"$.kafka.bootstrap_servers", "$.decode.references"}
+REPLACED = {"$.kafka.bootstrap_servers", "$.decode.identifiers"}
 
 
 def test_every_list_whose_default_is_replaced_is_known() -> None:
@@ -242,7 +242,7 @@ def lists(record: msgspec.Struct, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("references", "told"),
+    ("identifiers", "told"),
     [
         (
             "[{path: $.merchant.id, digits: 13}]",
@@ -261,30 +261,32 @@ def lists(record: msgspec.Struct, path: str) -> list[str]:
         ),
     ],
 )
-def test_a_list_of_references_that_leaves_out_a_default_gets_a_warning(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], references: str, told: list[str]
+def test_a_list_of_identifiers_that_leaves_out_a_default_gets_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], identifiers: str, told: list[str]
 ) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text(f"decode: {{references: {references}}}\n")
+    file.write_text(f"decode: {{identifiers: {identifiers}}}\n")
     assert main(["check-config", str(file)]) == 0
     out, err = capsys.readouterr()
-    warned = [line for line in err.splitlines() if "decode.references" in line]
+    warned = [line for line in err.splitlines() if "decode.identifiers" in line]
     places = ", ".join(f"{path} (15 digits)" for path in told)
     assert warned == (
         [
-            "sekisho check-config: warning: decode.references replaces the defaults, it does not add to them: "
+            "sekisho check-config: warning: decode.identifiers replaces the defaults, it does not add to them: "
             f"digits of {places} are judged as card numbers; repeat the line of what is to stay"
         ]
         if told
         else []
     )
-    assert ("  guard     references none" in out) == (references == "[]")
+    assert ("  guard     identifiers none" in out) == (identifiers == "[]")
 
 
-def test_the_default_references_are_shown_without_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_identifiers_are_shown_without_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("decode: {depth_max: 16}\n")
     assert main(["check-config", str(file)]) == 0
     out, err = capsys.readouterr()
-    assert "  guard     references $.ids.network_txn_id (15 digits), $.network_txn_id (15 digits), " in out
-    assert "decode.references" not in err
+    assert "  guard     identifiers $.ids.network_txn_id (15 digits), $.network_txn_id (15 digits), " in out
+    assert "decode.identifiers" not in err

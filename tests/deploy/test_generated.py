@@ -128,7 +128,7 @@ def test_a_schema_without_a_record_and_one_without_an_example_are_named(copy: Pa
         ("  port: 9464", "  port: 9465", "$.http.port is not the default, 9464"),
         ("  enabled: true # false: no", "  enabled: 1 # false: no", "$.http.enabled is not the default, True"),
         ("  port: 9464", "  portt: 9464", "$.http.port is missing, its default is 9464"),
-        ("digits: 15}", "digits: 16}", "$.decode.references is not the default, "),
+        ("digits: 15}", "digits: 16}", "$.decode.identifiers is not the default, "),
         ("http:", "http: [", "line "),
     ],
 )

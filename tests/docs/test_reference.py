@@ -128,7 +128,7 @@ def test_the_page_of_the_configuration_has_every_key_with_its_default_and_a_mean
         ("kafka.sasl.password", "`{file: PATH}` or `{env: NAME}`", "where the password is kept"),
         ("kafka.tls.key_file", "text or null", "its private key"),
         ("decode.guard", "`refuse`, `strip`", "strip removes sensitive data"),
-        ("decode.references", "list (0 to 32) of object", "Text fields whose digits"),
+        ("decode.identifiers", "list (0 to 32) of object", "Text fields whose digits"),
         ("topics.partitions.events", "integer, 1 to 1,024", "of all topics but those below"),
     ],
 )

@@ -26,12 +26,12 @@ from tests.events import encoded, event, token
 from tests.examples import sample
 
 ALL_ALERT = policy_from({"version": "t", "global": {"review": 1, "step_up": 998, "block": 999}})
-NO_REFERENCES: frozenset[tuple[str, int]] = frozenset()
-"""By default a merchant's id of 15 digits may look like American Express: `decode.references`."""
+NO_IDENTIFIERS: frozenset[tuple[str, int]] = frozenset()
+"""By default a merchant's id of 15 digits may look like American Express: `decode.identifiers`."""
 
 
 def new_engine(guard: GuardMode = "strip", policy: Any = POLICY) -> Engine:
-    settings = Settings(decode=DecodeLimits(guard=guard, pan_allowed=NO_REFERENCES), profiles=ProfileLimits())
+    settings = Settings(decode=DecodeLimits(guard=guard, pan_allowed=NO_IDENTIFIERS), profiles=ProfileLimits())
     return Engine(small_bundle(), policy, settings, "test")
 
 

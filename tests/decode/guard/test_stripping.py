@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Decoded, DecodeLimits, decode, parse_merchants, parse_reports
-from scoring.decode.settings import REFERENCES
+from scoring.decode.settings import IDENTIFIERS
 from scoring.decode.stripping import Finding, told_path
 from tests.decode.guard.numbers import NETWORKS, PAN, luhn_runs
 from tests.decode.test_side_inputs import merchant, report
@@ -126,7 +126,7 @@ def test_any_fields_may_be_hit_and_neighbours_do_not_matter(
     for at, findings in among.findings.items():
         place = among.index[at]
         assert findings == ((Finding("$.note", "SENSITIVE_PAN"),) if place == 2 else alone.findings[0])
-        stays = any((told_path(path), len(number)) in REFERENCES for path in paths)
+        stays = any((told_path(path), len(number)) in IDENTIFIERS for path in paths)
         assert (number.encode() in among.values[place]) == (stays and place != 2)
     assert read(json.dumps({**made, "note": ""}).encode()).findings == alone.findings
 
