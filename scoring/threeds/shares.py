@@ -55,6 +55,9 @@ _HALF: Final = 0xFFFFFFFF
 _NEAR: Final = 1 << 16
 """Places of the short way from a merchant to its row."""
 _SPREAD: Final = 0x9E3779B1
+_MISSING, _CHANGED, _COUNTED = 1 << 32, 1 << 33, 1 << 34
+"""What a kernel says beside a number: some rows are not near; some changed for the first time since they were written;
+all is counted."""
 
 
 class Shares(RowTable):
@@ -63,6 +66,7 @@ class Shares(RowTable):
     def __init__(self, partitions: int = 1, rows_max: int = ROWS_MAX) -> None:
         super().__init__(_SHAPE, rows_max, self._note_change)
         self._partitions = partitions
+        self.is_alone = partitions == 1
         self._near = np.full(_NEAR, NO_ROW, dtype=np.int32)
         self._is_stale = False
 
@@ -127,16 +131,17 @@ def find_jumps(
     """
     n, home = len(ints), shares.home(partition)
     places, keys, days = np.empty(n, np.int64), np.empty(n, np.uint64), np.empty(n, np.int64)
-    few, rows = np.empty(n, np.bool_), np.empty(n, np.int64)
-    got = _gather(ints, hashes, taken, verdicts, shares.as_words, shares.near(), home, places, keys, days, few, rows)
+    few, rows, others = np.empty(n, np.bool_), np.empty(n, np.int64), np.empty((n, 0), np.int64)
+    columns = rows, others, places, days, few, ints, tables.starts, tables.lists, verdicts
+    got = _gather(hashes, taken, keys, shares.near(), home, shares.is_alone, shares.as_words, *columns)
     number = got & _HALF
-    if not number:
-        return
-    rows, days, few = rows[:number], days[:number], few[:number]
-    if got > number:
-        shares.resolve(rows, keys[:number], days, home)
-    others = shares.elsewhere(keys[:number][few].tolist(), home)
-    if _count(shares.as_words, rows, others, places, days, few, ints, tables.starts, tables.lists, verdicts):
+    if number and not got & _COUNTED:
+        if got & _MISSING:
+            shares.resolve(rows[:number], keys[:number], days[:number], home)
+        others = shares.elsewhere(keys[:number][few[:number]].tolist(), home)
+        got |= _count(number, shares.as_words, rows, others, *columns[2:])
+    if got & _CHANGED:
+        rows = rows[:number]
         shares.mark_all(rows[rows != NO_ROW])
 
 
@@ -144,9 +149,9 @@ def run_jumps(ints: NDArray[np.int64], hashes: NDArray[np.uint64], tables: Table
     """Run the kernels for no events, to compile them."""
     none, nothing = np.empty(0, np.int64), np.empty(0, np.bool_)
     shares, others = Shares(1, 1), np.empty((0, 0), np.int64)
-    words, keys = shares.as_words, np.empty(0, np.uint64)
-    _gather(ints, hashes, nothing, verdicts, words, shares.near(), 0, none, keys, none, nothing, none)
-    _count(words, none, others, none, none, nothing, ints, tables.starts, tables.lists, verdicts)
+    columns = none, others, none, none, nothing, ints, tables.starts, tables.lists, verdicts
+    _gather(hashes, nothing, np.empty(0, np.uint64), shares.near(), 0, True, shares.as_words, *columns)
+    _count(0, shares.as_words, *columns)
 
 
 @helper
@@ -166,7 +171,7 @@ def _write_authentications(
 ) -> int:
     """Write the authentications among the events: row, merchant, day in Tokyo, whether it ended in A or U, and the row.
 
-    Return their number, and 1 << 32 more if some have no row yet.
+    Return their number, and _MISSING if the row of one is not near.
     """
     n, missing = 0, 0
     for i in range(len(ints)):
@@ -185,11 +190,11 @@ def _write_authentications(
             rows[n] = k
         else:
             rows[n] = -1
-            missing = 1
+            missing = _MISSING
         days[n] = (row[_COL.EVENT_MS] + TOKYO_MS) // DAY_MS
         few[n] = status == _ATTEMPTED or status == _UNAVAILABLE
         n += 1
-    return n | missing << 32
+    return n | missing
 
 
 @helper
@@ -251,6 +256,7 @@ def _judge(
 
 @helper
 def _write_counts(
+    n: int,
     words: NDArray[np.uint32],
     rows: NDArray[np.int64],
     others: NDArray[np.int64],
@@ -262,12 +268,12 @@ def _write_counts(
     lists: NDArray[np.int64],
     verdicts: NDArray[np.int64],
 ) -> int:
-    """Count authentications in their order, and judge those of A or U: others int64[those, partitions - 1].
+    """Count n authentications in their order, and judge those of A or U: others int64[those, partitions - 1].
 
-    Return 1 if a row that was written with the last flush changed, else 0.
+    Return _CHANGED if a row changed that was written since its last change, else 0.
     """
-    judged, is_marked = -1, 1
-    for k in range(len(rows)):
+    judged, changed = -1, 0
+    for k in range(n):
         judged += few[k]
         row, day, slot = rows[k], days[k], days[k] % DAYS
         if row < 0 or whole(words[row, _DAYS + slot]) > day:  # no room, or more than DAYS behind
@@ -275,7 +281,8 @@ def _write_counts(
         if whole(words[row, _DAYS + slot]) < day:
             words[row, _DAYS + slot] = day
             words[row, _COUNTS + 2 * slot] = words[row, _COUNTS + 2 * slot + 1] = 0
-        is_marked &= 1 if whole(words[row, _LAST]) >> 16 & 1 else 0
+        if not whole(words[row, _LAST]) >> 16 & 1:
+            changed = _CHANGED
         words[row, _AT] = max(whole(words[row, _AT]), day)
         words[row, _COUNTS + 2 * slot] += 1
         words[row, _COUNTS + 2 * slot + 1] += few[k]
@@ -284,7 +291,7 @@ def _write_counts(
             while ints[places[k], _COL.EVENT_MS] < starts[layer]:
                 layer -= 1
             _judge(words, row, others[judged], day, lists[layer, ACTIVE], verdicts[places[k]])
-    return 1 - is_marked
+    return changed
 
 
 def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
@@ -292,26 +299,12 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
 
     @entry
     def gather(
-        ints: NDArray[np.int64],
         hashes: NDArray[np.uint64],
         taken: NDArray[np.bool_],
-        verdicts: NDArray[np.int64],
-        words: NDArray[np.uint32],
+        keys: NDArray[np.uint64],
         near: NDArray[np.int32],
         home: int,
-        places: NDArray[np.int64],
-        keys: NDArray[np.uint64],
-        days: NDArray[np.int64],
-        few: NDArray[np.bool_],
-        rows: NDArray[np.int64],
-    ) -> int:
-        ints, hashes, taken, verdicts, words, near = borrow((ints, hashes, taken, verdicts, words, near))
-        places, keys, days, few, rows = borrow((places, keys, days, few, rows))
-        found = _write_authentications(ints, hashes, taken, verdicts, words, near, home, places, keys, days, few, rows)
-        return found + 0 * key
-
-    @entry
-    def count(
+        is_alone: bool,
         words: NDArray[np.uint32],
         rows: NDArray[np.int64],
         others: NDArray[np.int64],
@@ -323,7 +316,31 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
         lists: NDArray[np.int64],
         verdicts: NDArray[np.int64],
     ) -> int:
-        return _write_counts(*borrow((words, rows, others, places, days, few, ints, starts, lists, verdicts))) + 0 * key
+        hashes, taken, keys, near, words, rows = borrow((hashes, taken, keys, near, words, rows))
+        others, places, days, few, ints = borrow((others, places, days, few, ints))
+        starts, lists, verdicts = borrow((starts, lists, verdicts))
+        n = _write_authentications(ints, hashes, taken, verdicts, words, near, home, places, keys, days, few, rows)
+        if is_alone and n < _MISSING:
+            n |= _write_counts(n, words, rows, others, places, days, few, ints, starts, lists, verdicts) | _COUNTED
+        return n + 0 * key
+
+    @entry
+    def count(
+        n: int,
+        words: NDArray[np.uint32],
+        rows: NDArray[np.int64],
+        others: NDArray[np.int64],
+        places: NDArray[np.int64],
+        days: NDArray[np.int64],
+        few: NDArray[np.bool_],
+        ints: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        lists: NDArray[np.int64],
+        verdicts: NDArray[np.int64],
+    ) -> int:
+        words, rows, others, places, days, few = borrow((words, rows, others, places, days, few))
+        ints, starts, lists, verdicts = borrow((ints, starts, lists, verdicts))
+        return _write_counts(n, words, rows, others, places, days, few, ints, starts, lists, verdicts) + 0 * key
 
     return gather, count
 
