@@ -24,7 +24,7 @@ from scoring.compliance.merchants import (
     pipeline_line,
     standing_of,
 )
-from scoring.compliance.programmes import Terms, enumerations, mastercard_lines, scam_line, shown, vamp_month
+from scoring.compliance.programmes import Terms, enumerations, mastercard_lines, scam_line, shown, vamp_months
 from scoring.compliance.report import (
     ChecklistLine,
     CoverageLine,
@@ -111,7 +111,7 @@ def build(
         line=tuple(sorted(along, key=by_line)),
         coverage=tuple(sorted(coverage, key=by_coverage)),
         pipeline=tuple(sorted(pipeline, key=by_standing)),
-        vamp=tuple(vamp_month(figures, merchants, month, scope, terms) for month in last_two),
+        vamp=tuple(vamp_months(figures, merchants, scope, terms)),
         enumeration=tuple(line for month in last_two for line in enumerations(figures, merchants, month, terms.region)),
         mastercard=tuple(line for merchant in merchants for line in mastercard_lines(figures, merchant, scope, terms)),
         scams=tuple(line for line in scams if line is not None),

@@ -1,6 +1,6 @@
 """The part of a report that is about the schemes' programmes: VAMP, ECM, EFM, and the tests for scam merchants."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from scoring.compliance.figures import Figures, basis_name, rounded, share
 from scoring.compliance.inputs.columns import DayCol
-from scoring.compliance.report import EnumerationLine, MastercardLine, ScamLine, Share, Tier, VampMerchant, VampMonth
+from scoring.compliance.report import (
+    EnumerationLine,
+    GracePeriod,
+    MastercardLine,
+    ScamLine,
+    Share,
+    Tier,
+    VampMerchant,
+    VampMonth,
+)
 from scoring.compliance.scope import APPROVAL_DAYS, CASE_DAYS, DAYS, RECENT_DAYS, Scope
 from scoring.merchants.months.calendar import DAY_MS, first_day, name_of
 from scoring.merchants.months.columns import MonthCol
@@ -36,10 +45,15 @@ from scoring.merchants.programmes.tiers import (
     membership,
     tiers_on,
 )
-from scoring.merchants.programmes.vamp import enumeration, vamp
+from scoring.merchants.programmes.vamp import GraceState, Vamp, enumeration, grace, vamp
 from scoring.reference.monitoring import monitoring_limits, programme_tiers
 
 _EPOCH: Final = date(1970, 1, 1)
+_GRACE: Final[Mapping[GraceState, Literal["RUNNING", "USED", "UNKNOWN"]]] = {
+    GraceState.RUNNING: "RUNNING",
+    GraceState.USED: "USED",
+    GraceState.UNKNOWN: "UNKNOWN",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +75,16 @@ def tier(verdict: Verdict) -> Tier:
     return Tier(tier=verdict.tier, is_enforced=verdict.is_enforced, unjudged=verdict.unjudged)
 
 
-def vamp_month(figures: Figures, merchants: list[str], month: int, scope: Scope, terms: Terms) -> VampMonth:
-    """Judge a month of the acquirer, with what each merchant contributes to it."""
-    found = vamp(
+def vamp_months(figures: Figures, merchants: list[str], scope: Scope, terms: Terms) -> Iterator[VampMonth]:
+    """Judge the last two months of the acquirer; the months before tell of grace periods."""
+    months = range(scope.first_month, scope.month + 1)
+    found = [_judged(figures, merchants, month, scope, terms) for month in months]
+    for last in (-2, -1):
+        yield _vamp_month(found[: len(found) + 1 + last], merchants, terms)
+
+
+def _judged(figures: Figures, merchants: list[str], month: int, scope: Scope, terms: Terms) -> Vamp:
+    return vamp(
         {number: figures.month(merchant, month) for number, merchant in enumerate(merchants)},
         month,
         programme_tiers(),
@@ -72,15 +93,28 @@ def vamp_month(figures: Figures, merchants: list[str], month: int, scope: Scope,
         rates=terms.rates,
         now_ms=scope.end_ms,
     )
-    of_merchant = tiers_on(programme_tiers(), "VAMP", "MERCHANT", terms.region, first_day(month))
+
+
+def _grace(verdicts: Sequence[Verdict | None], first: int) -> GracePeriod | None:
+    marks = [verdict is not None and verdict.tier is not None and verdict.is_enforced for verdict in verdicts]
+    found = grace(marks, first, monitoring_limits())
+    return None if found is None else GracePeriod(state=_GRACE[found.state], until=found.until)
+
+
+def _vamp_month(months: Sequence[Vamp], merchants: list[str], terms: Terms) -> VampMonth:
+    """Lay out the last of the months."""
+    found, first = months[-1], months[0].month
+    of_merchant = tiers_on(programme_tiers(), "VAMP", "MERCHANT", terms.region, first_day(found.month))
+    verdicts = [{part.merchant: part.verdict for part in one.merchants} for one in months]
     projected = found.projection
     return VampMonth(
-        month=name_of(month),
+        month=name_of(found.month),
         basis=basis_name(found.basis),
         frauds=found.fraud_n,
         disputes=found.dispute_n,
         ratio=shown(found.ratio),
         tier=tier(found.verdict),
+        grace=_grace([one.verdict for one in months], first),
         headroom=found.headroom,
         projected=None if projected is None else shown(projected.ratio),
         projected_tier=None if projected is None else tier(projected.verdict),
@@ -95,6 +129,7 @@ def vamp_month(figures: Figures, merchants: list[str], month: int, scope: Scope,
                 without_bps=rounded(part.without_bps),
                 headroom=headroom(of_merchant, part.ratio),
                 tier=tier(part.verdict),
+                grace=_grace([of.get(part.merchant) for of in verdicts], first),
             )
             for part in found.merchants
             if part.ratio.items

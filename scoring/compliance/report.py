@@ -178,6 +178,16 @@ class Tier(Struct, frozen=True, kw_only=True):
     unjudged: tuple[str, ...]
 
 
+class GracePeriod(Struct, frozen=True, kw_only=True):
+    """The time without enforcement that the month began or is in: RUNNING, USED, or UNKNOWN for want of earlier months.
+
+    `until` is its last day, of UNKNOWN the one that it has if it runs; null where it is used. Visa's own notice counts.
+    """
+
+    state: Literal["RUNNING", "USED", "UNKNOWN"]
+    until: date | None
+
+
 class VampMerchant(Struct, frozen=True, kw_only=True):
     """A merchant's part in its acquirer's month. `basis`: what its sales are counted by."""
 
@@ -190,12 +200,14 @@ class VampMerchant(Struct, frozen=True, kw_only=True):
     without_bps: float | None
     headroom: int | None
     tier: Tier
+    grace: GracePeriod | None
 
 
 class VampMonth(Struct, frozen=True, kw_only=True):
     """A month of the acquirer in VAMP. `projected` is to the month's end: an estimate.
 
-    `basis`: what sales are counted by: SETTLED, or APPROVED where settlements do not cover the month.
+    `basis`: what sales are counted by: SETTLED, or APPROVED where settlements do not cover the month. `grace`: null
+    where no tier is enforced.
     """
 
     month: str
@@ -204,6 +216,7 @@ class VampMonth(Struct, frozen=True, kw_only=True):
     disputes: int
     ratio: Share
     tier: Tier
+    grace: GracePeriod | None
     headroom: int | None
     projected: Share | None
     projected_tier: Tier | None

@@ -10,6 +10,7 @@ from scoring.compliance.report import (
     CoverageLine,
     EnumerationLine,
     ForecastLine,
+    GracePeriod,
     Input,
     IssuerLine,
     LineLine,
@@ -42,6 +43,7 @@ Heading = tuple[Words, Words]
 
 _MERCHANT: Final[Words] = ("Merchant", "加盟店")
 _MONTH: Final[Words] = ("Month", "月")
+_GRACE: Final[Words] = ("Grace period", "猶予期間")
 _SALES: Final[Words] = ("Sales", "売上")
 _TIER: Final[Words] = ("Tier", "区分")
 _HEADROOM: Final[Words] = ("Headroom (items)", "余裕（件）")
@@ -159,6 +161,14 @@ OF_VAMP: Final[Heading] = (
         "余裕は、現在の売上で最初の区分に達するまでの件数。",
     ),
 )
+
+
+def _grace(grace: GracePeriod | None) -> str:
+    if grace is None:
+        return NOTHING
+    return coded(grace.state) if grace.until is None else f"{coded(grace.state)} –{day(grace.until)}"
+
+
 VAMP: Final[Sequence[Column[VampMonth]]] = (
     Column(_MONTH, lambda line: text(line.month)),
     Column(("Frauds", "不正報告"), lambda line: number(line.frauds), is_number=True),
@@ -166,6 +176,7 @@ VAMP: Final[Sequence[Column[VampMonth]]] = (
     Column(_SALES, lambda line: coded(line.basis)),
     Column(("Ratio (bps)", "比率（bps）"), lambda line: points(line.ratio), is_number=True),
     Column(_TIER, lambda line: tier(line.tier)),
+    Column(_GRACE, lambda line: _grace(line.grace)),
     Column(_HEADROOM, lambda line: number(line.headroom), is_number=True),
     Column(("Month's end (estimate)", "月末見込（推定）"), lambda line: points(line.projected), is_number=True),
     Column(("Tier then (estimate)", "見込区分（推定）"), lambda line: tier(line.projected_tier)),
@@ -179,6 +190,7 @@ VAMP_MERCHANTS: Final[Sequence[Column[VampMerchant]]] = (
     Column(("Acquirer without it (bps)", "除外時の全体（bps）"), lambda line: bps(line.without_bps), is_number=True),
     Column(_HEADROOM, lambda line: number(line.headroom), is_number=True),
     Column(_TIER, lambda line: tier(line.tier)),
+    Column(_GRACE, lambda line: _grace(line.grace)),
 )
 ENUMERATION: Final[Sequence[Column[EnumerationLine]]] = (
     Column(_MERCHANT, lambda line: text(line.merchant_id)),

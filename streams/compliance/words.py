@@ -45,6 +45,8 @@ CODES: Final[Mapping[str, Words]] = MappingProxyType(
         "YES": ("yes", "あり"),
         "APPROVED": ("approved", "承認済み"),
         "SETTLED": ("settled", "売上確定"),
+        "RUNNING": ("running", "猶予中"),
+        "USED": ("used", "終了"),
         "OTHER": ("other", "その他"),
         "PRE": ("before", "決済前"),
         "AT": ("at", "決済時"),

@@ -50,6 +50,8 @@ LIMITS: Told = {
     ("SCAM_MERCHANT", "clock_hours"): (72, SMMP, "W40 W41 W42"),
     ("SCAM_MERCHANT", "attack_min_bps"): (5_000, SMMP, "DES"),
     ("SCAM_MERCHANT", "scam_max_bps"): (2_000, SMMP, "DES"),
+    ("VAMP_GRACE", "grace_days"): (90, IN_FORCE, "W25B DES"),
+    ("VAMP_GRACE", "clean_months"): (12, IN_FORCE, "W25B"),
     ("ENUMERATION", "attempts_min"): (30, FIRST, "DES"),
     ("ENUMERATION", "bad_min_bps"): (5_000, FIRST, "DES"),
     ("CONTRADICTION", "enumerations_min"): (1, FIRST, "DES"),

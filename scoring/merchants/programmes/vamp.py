@@ -6,11 +6,13 @@ in the month in which it was received. The acquirer is judged by its whole portf
 what it contributes to that. Visa decides with a model of its own what enumeration is: ours is an estimate and says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import Enum, auto
 from fractions import Fraction
 
-from scoring.merchants.months.calendar import DAY_MS, begin_ms, days_in, first_day
+from scoring.merchants.months.calendar import DAY_MS, begin_ms, days_in, first_day, month_of_day
 from scoring.merchants.months.columns import MonthCol, MonthFigures, total
 from scoring.merchants.programmes.tiers import (
     Measured,
@@ -23,7 +25,8 @@ from scoring.merchants.programmes.tiers import (
     sales_of,
     tiers_on,
 )
-from scoring.reference.monitoring import ProgrammeTier
+from scoring.reference.limits import Limit, limits_from
+from scoring.reference.monitoring import ProgrammeTier, begins_on
 from scoring.reference.table import DatedTable
 
 _BPS = 10_000
@@ -172,3 +175,53 @@ def enumeration(figures: MonthFigures, table: DatedTable[ProgrammeTier], region:
     ratio = Ratio(items=figures[MonthCol.VISA_ENUMERATED_N], sales=figures[MonthCol.VISA_ATTEMPTS_N])
     tiers = tiers_on(table, "VAMP_ENUMERATION", "MERCHANT", region, day)
     return EnumerationEstimate(ratio=ratio, verdict=judge(tiers, Measured(ratio=ratio), {}, day))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraceLimits:
+    """Hold the limits of scope VAMP_GRACE: `grace_days` once per `clean_months` months without a tier."""
+
+    grace_days: int
+    clean_months: int
+
+
+class GraceState(Enum):
+    """Say what is known of the grace period of a month that is in a tier."""
+
+    RUNNING = auto()
+    USED = auto()  # the month is after it, or too few months without a tier were before it
+    UNKNOWN = auto()  # RUNNING or USED: too few earlier months are known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grace:
+    """Hold the grace period of a month in a tier. `until`: its last day, also where it is not known whether it runs."""
+
+    state: GraceState
+    until: date | None
+
+
+def grace(marks: Sequence[bool], first: int, table: DatedTable[Limit]) -> Grace | None:
+    """Follow months, the first of them `first`: marked ones are in a tier that is enforced. Judge the last one.
+
+    None where it is not marked. Months before the programme began count as months without a tier. A month is within a
+    grace period if its last day is.
+    """
+    begin, clean, is_known = month_of_day(begins_on(table, "VAMP_GRACE")), 0, True
+    until: date | None = None
+    found: Grace | None = None
+    for month, is_marked in enumerate(marks, first):
+        found = None
+        if not is_marked:
+            clean += 1
+            continue
+        last = first_day(month + 1) - timedelta(1)
+        limits = limits_from(table, "VAMP_GRACE", last, GraceLimits)
+        if until is None or last > until:
+            is_first = until is None and clean == month - first  # none of the months that are known is marked
+            is_enough = clean >= limits.clean_months or (is_first and first <= begin)
+            is_known = is_enough or not is_first
+            until = last + timedelta(limits.grace_days) if is_enough or is_first else None
+        state = GraceState.UNKNOWN if not is_known else GraceState.USED if until is None else GraceState.RUNNING
+        found, clean = Grace(state=state, until=until), 0
+    return found
