@@ -163,6 +163,37 @@ def test_what_was_read_is_accounted_for_and_every_column_is_counted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("at", "written", "is_inside"),
+    [
+        (FIRST, FIRST, True),
+        (FIRST - timedelta(milliseconds=1), FIRST, False),
+        (END - timedelta(milliseconds=1), END, True),
+        (END, END, False),
+        (FIRST, END + timedelta(milliseconds=3_599_999), True),
+        (FIRST, END + timedelta(hours=1), False),
+    ],
+)
+def test_an_item_belongs_to_the_months_of_the_report_if_it_was_known_on_its_day(
+    at: datetime, written: datetime, is_inside: bool
+) -> None:
+    taken = Settlements(Scope(acquirer_id="acq-1", as_of=AS_OF), DecodeLimits())
+    taken.take([orjson.dumps(item(1, at))], [ms(written)])
+    assert (taken.counts["sales"], taken.counts["outside"]) == (int(is_inside), int(not is_inside))
+
+
+def test_what_was_written_after_the_day_does_not_tell_how_far_back_settlements_reach() -> None:
+    """A report that is made later is the same."""
+    october = datetime(2026, 10, 5, tzinfo=TOKYO)
+    early = item(1, datetime(2026, 9, 30, tzinfo=TOKYO))
+    for written, basis in (
+        (END + timedelta(milliseconds=3_599_999), "SETTLED"),
+        (END + timedelta(hours=1), "APPROVED"),
+    ):
+        told_by = [(ms(written), orjson.dumps(early)), (ms(october), orjson.dumps(item(2, october)))]
+        assert report_of(History(settlements=told_by)).vamp[1].basis == basis
+
+
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"settled_ts": "2026-10-01T00:00:00"}, "INVALID_VALUE"),
