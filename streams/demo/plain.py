@@ -44,7 +44,7 @@ class Lines:
         self._write(
             f"[{time.monotonic() - self._began:5.1f} s]{when} {state.rate(time.monotonic()):,.0f} decisions/s, "
             f"p50 {milliseconds(state.latency.recent(0.5))}, p99 {milliseconds(state.latency.recent(0.99))}, {mix}, "
-            f"alerts {state.severities.total():,}, {counted(incident for _, incident in state.incidents.values())}"
+            f"alerts {state.severities.total():,}, {counted(state.incidents)}"
         )
         if state.live_from is not None:
             self._show_alerts()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.demo.findings.incidents import Incident
+from streams.demo.findings.incidents import Incidents
 from streams.demo.findings.standings import Merchant
 from streams.replay.ledger import Ledger
 from streams.replay.lines import Places
@@ -89,7 +89,7 @@ class State:
         self.severities: Counter[str] = Counter()
         self.alerts: deque[AlertLine] = deque(maxlen=ALERTS_SHOWN)
         self.lines = 0  # lines of alerts that were added or renewed
-        self.incidents: dict[str, tuple[str, Incident]] = {}  # by id: merchant, and what its latest alert says
+        self.incidents = Incidents()
         self.standings: dict[str, Merchant] = {}  # by acquirer and merchant
         self.replays: dict[str, tuple[str, ...]] = {}  # by event id: rules of replayed results that the payment broke
         self._told: set[str] = set()

@@ -147,8 +147,8 @@ def _alerts(state: State) -> RenderableType:
     for _ in range(state.alerts.maxlen or 0, len(state.alerts), -1):
         table.add_row()
     shown = "  ".join(f"{name} {count:,}" for name, count in sorted(state.severities.items()))
-    if state.incidents:
-        shown += f"   {counted(incident for _, incident in state.incidents.values())}"
+    if len(state.incidents):
+        shown += f"   {counted(state.incidents)}"
     return Panel(
         table, title=f"alerts {sum(state.severities.values()):,}   {shown}", title_align="left", box=box.ROUNDED
     )

@@ -40,6 +40,8 @@ class _Reason(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Alert(msgspec.Struct, frozen=True, gc=False):
+    alert_id: str
+    dedup_key: str
     event_id: str
     severity: str
     entity: str
@@ -113,29 +115,34 @@ class Watcher:
                 continue
             if alert.standing is not None:
                 self._standing(alert, alert.standing)
-            elif state.live_from is None or state.is_live(alert.event_id):
-                state.alert(self._line(alert))
+            elif state.live_from is not None and not state.is_live(alert.event_id):
+                continue
+            elif alert.incident is not None:
+                self._incident(alert, alert.incident)
+            else:
+                replays = _replays(alert.tds)
+                reasons = [in_words(replays, self._language)] if replays else []
+                reasons += [str(getattr(reason, self._language)) for reason in alert.reasons]
+                state.alert(self._line(alert, reasons))
 
-    def _line(self, alert: _Alert) -> AlertLine:
-        """Describe an alert about a payment, or about an incident, which it remembers."""
-        incident = alert.incident
-        if incident is None:
-            replays = _replays(alert.tds)
-            reasons = [in_words(replays, self._language)] if replays else []
-            reasons += [str(getattr(reason, self._language)) for reason in alert.reasons]
-        else:
-            self._state.incidents[incident.incident_id] = (alert.merchant_id, incident)
-            reasons = [incident.in_words(self._language)]
+    def _incident(self, alert: _Alert, incident: Incident) -> None:
+        """Show what is known of an incident; an alert that was published twice says it once."""
+        name = self._state.incidents.take(alert.alert_id, alert.dedup_key, alert.merchant_id, incident)
+        if name is not None:
+            self._state.alert(self._line(alert, [incident.in_words(self._language)], name))
+
+    def _line(self, alert: _Alert, reasons: Sequence[str], about: str | None = None) -> AlertLine:
+        """Describe an alert about a payment, or about an incident of this name."""
         return AlertLine(
             event_id=alert.event_id,
             at_ms=alert.last_seen_ms,
             severity=alert.severity,
             kind=alert.entity,
             merchant_id=alert.merchant_id,
-            amount_jpy=alert.amount_jpy if incident is None else None,
+            amount_jpy=alert.amount_jpy if about is None else None,
             score=alert.score,
             reasons=tuple(reasons),
-            about=None if incident is None else incident.incident_id,
+            about=about,
         )
 
     def _standing(self, alert: _Alert, notice: Notice) -> None:

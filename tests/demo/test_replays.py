@@ -26,7 +26,8 @@ def decision(event_id: str, *rules: str) -> Any:
 
 def alert(event_id: str, *rules: str) -> Any:
     value: dict[str, object] = {
-        "event_id": event_id, "severity": "HIGH", "type": "TXN", "entity": "CARD", "merchant_id": "m-1", "score": 800,
+        "alert_id": event_id, "dedup_key": "CARD:c", "event_id": event_id,
+        "severity": "HIGH", "type": "TXN", "entity": "CARD", "merchant_id": "m-1", "score": 800,
         "amount_jpy": 110, "last_seen_ms": 5, "reasons": [{"en": "Many", "ja": "多い"}], "tds": tds(*rules),
     }  # fmt: skip
     return SimpleNamespace(value=msgspec.json.encode(value))

@@ -21,7 +21,8 @@ FORECAST = Notice("FORECAST", "2025-06-04", Standing("NORMAL", 0, None, [0, 0, 9
 
 def record(notice: Notice | None, severity: str, merchant: str = "m-1", kind: str = "MERCHANT") -> Any:
     alert = {
-        "event_id": "n-1", "acquirer_id": "acq", "severity": severity, "type": kind, "entity": "STANDING",
+        "alert_id": "n-1", "dedup_key": "MERCHANT:STANDING:m", "event_id": "n-1",
+        "acquirer_id": "acq", "severity": severity, "type": kind, "entity": "STANDING",
         "merchant_id": merchant, "score": 0, "amount_jpy": None, "last_seen_ms": 1, "reasons": [], "standing": notice,
     }  # fmt: skip
     return SimpleNamespace(value=msgspec.json.encode(alert))

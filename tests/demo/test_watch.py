@@ -12,7 +12,15 @@ from streams.kafka.settings import Topics
 
 
 def record(kind: str, entity: str) -> Any:
-    alert = {"event_id": "e-1", "severity": "HIGH", "type": kind, "entity": entity, "merchant_id": "m-1"}
+    alert = {
+        "alert_id": "a-1",
+        "dedup_key": "CARD:c",
+        "event_id": "e-1",
+        "severity": "HIGH",
+        "type": kind,
+        "entity": entity,
+        "merchant_id": "m-1",
+    }
     more: dict[str, object] = {"score": 0, "amount_jpy": None, "last_seen_ms": 1, "reasons": []}
     return SimpleNamespace(value=msgspec.json.encode(alert | more))
 

@@ -1,6 +1,6 @@
 """Incidents of enumeration as the demonstration shows them: one line each, renewed by each of its alerts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -11,7 +11,6 @@ Language = Literal["en", "ja"]
 class Incident(msgspec.Struct, frozen=True, gc=False):
     """What an alert says of an incident. Times are in ms of event time; `cards` and `visa_estimate` are estimates."""
 
-    incident_id: str
     state: str
     bin: str | None
     start_ms: int
@@ -52,19 +51,54 @@ class Incident(msgspec.Struct, frozen=True, gc=False):
         return f"{self.attempts:,} attempts, about {self.cards:,} {what}, {wrong} wrong card data, {end}{belied}"
 
 
-def counted(incidents: Iterable[Incident]) -> str:
+class Incidents:
+    """Incidents as a consumer of alerts keeps them: each alert once, and one open incident for each `dedup_key`.
+
+    The latest alert is what is known of an incident, and CLOSED ends it, under whatever `incident_id` (ADR 0025).
+    """
+
+    def __init__(self) -> None:
+        self._alerts: set[str] = set()  # at most 13 an incident
+        self._open: dict[str, str] = {}  # by dedup key: the name of the open incident
+        self._known: dict[str, tuple[str, Incident]] = {}
+
+    def __iter__(self) -> Iterator[tuple[str, Incident]]:
+        """Yield the merchant of each incident and what its latest alert says, by the order in which they opened."""
+        return iter(self._known.values())
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def take(self, alert_id: str, dedup_key: str, merchant_id: str, incident: Incident) -> str | None:
+        """Take an alert. Return the name of its incident, for all its alerts the same; None if it was taken before."""
+        if alert_id in self._alerts:
+            return None
+        self._alerts.add(alert_id)
+        name = self._open.pop(dedup_key, alert_id)
+        self._known[name] = merchant_id, incident
+        if not incident.is_over:
+            self._open[dedup_key] = name
+        return name
+
+    def clear(self) -> None:
+        """Forget all incidents and alerts."""
+        self._alerts.clear()
+        self._open.clear()
+        self._known.clear()
+
+
+def counted(incidents: Incidents) -> str:
     """Say how many incidents there are, and how many attempts they took: `1 incident, 1,006 attempts`."""
-    listed = list(incidents)
-    attempts = sum(incident.attempts for incident in listed)
-    return f"{len(listed):,} incident{'' if len(listed) == 1 else 's'}, {attempts:,} attempts"
+    attempts = sum(incident.attempts for _, incident in incidents)
+    return f"{len(incidents):,} incident{'' if len(incidents) == 1 else 's'}, {attempts:,} attempts"
 
 
-def told(incidents: Mapping[str, tuple[str, Incident]]) -> list[str]:
+def told(incidents: Incidents) -> list[str]:
     """Describe the incidents in the summary, each with its merchant, by the order in which they opened."""
-    if not incidents:
+    if not len(incidents):
         return ["Incidents of enumeration: none"]
-    lines = [f"Incidents of enumeration: {counted(incident for _, incident in incidents.values())}"]
-    for merchant_id, incident in incidents.values():
+    lines = [f"Incidents of enumeration: {counted(incidents)}"]
+    for merchant_id, incident in incidents:
         lines.append(f"  at {merchant_id}: {incident.in_words('en')};")
         lines.append(
             f"    approved {incident.approved:,}, wrong card data {incident.declined_card_data:,}, funds "
