@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from importlib import resources
 from itertools import islice
@@ -95,7 +96,7 @@ def collect(
 
 def _fingerprint(history: History, settings: Settings) -> str:
     """Hash what the rows depend on: the history, the settings, and every module of the core."""
-    digest = sha256(f"{history.fingerprint}|{settings!r}".encode())
+    digest = sha256(f"{history.fingerprint}|{_text(settings)}".encode())
     files = [resources.files("scoring")]
     while files:
         file = files.pop()
@@ -104,6 +105,15 @@ def _fingerprint(history: History, settings: Settings) -> str:
         elif file.name.endswith((".py", ".yaml")):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
+
+
+def _text(value: object) -> str:
+    """Return settings as text, with sets in order: `repr` gives them another order in each process."""
+    if isinstance(value, frozenset):
+        return str(sorted(map(_text, value)))
+    if is_dataclass(value):
+        return str([(field.name, _text(getattr(value, field.name))) for field in fields(value) if field.repr])
+    return repr(value)
 
 
 class _Run:
@@ -239,7 +249,7 @@ class _Run:
         typology, episode = np.full(n, None, np.object_), np.full(n, None, np.object_)
         typology[fraud] = "?"
         for row in np.unique(verdicts.rows).tolist():
-            episode[row] = f"row {row}"
+            episode[row] = f"card {cards[row]}"  # nobody says which frauds are one: those of a card are
         known_ms = columns["event_ms"].copy()
         known_ms[verdicts.rows[::-1]] = verdicts.at_ms[::-1]  # the first change of a row is when it became known
         end_ms = int(columns["event_ms"].max()) if n else 0

@@ -1,5 +1,8 @@
 """From a history to rows: the bits of live scoring, labels of the day, the same after an interruption."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -108,6 +111,27 @@ def test_rows_that_were_evicted_before_an_interruption_are_those_evicted_without
     assert again.matrix[:].tobytes() == whole.matrix[:].tobytes()
 
 
+def test_another_process_resumes_the_same_run() -> None:
+    """Sets have another order in each process, as the hashes of texts have."""
+    program = (
+        "from models.training.history import _fingerprint\n"
+        "from tests.training.history.test_history import Recorded, SETTINGS\n"
+        "print(_fingerprint(Recorded([]), SETTINGS))"
+    )
+    root = Path(__file__).parents[3]
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(root)},
+            cwd=root,
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+
+
 def test_another_history_or_a_damaged_state_begins_anew(tmp_path: Path) -> None:
     some = traffic()[:1_500]
     first = collected(tmp_path, Recorded(some))
@@ -124,6 +148,11 @@ def test_labels_are_the_reports_by_their_receipt(tmp_path: Path) -> None:
     expected = {report["event_id"] for report in reports if report["label"] in ("FRAUD", "MERCHANT_FRAUD")}
     assert {rows[i] for i in np.flatnonzero(found.fraud)} == expected & set(rows)
     assert found.unmatched == 0
+    by_card: dict[int, set[object]] = {}
+    for i in np.flatnonzero(found.fraud).tolist():
+        by_card.setdefault(int(found.card[i]), set()).add(found.episode[i])
+    assert all(len(names) == 1 for names in by_card.values()), "frauds of a card are one episode"
+    assert len(set.union(*by_card.values())) == len(by_card) < int(found.fraud.sum())
     assert found.verdicts is not None
     moment = int(np.median(found.known_ms[found.fraud]))
     early = {
