@@ -101,7 +101,6 @@ def run_results() -> None:
     verdicts, tables = np.empty((0, threeds.VERDICT_COLUMNS), np.int64), threeds.tables_of(reference())
     threeds.run_results(ints, hashes, tables, verdicts)
     threeds.run_jumps(ints, hashes, tables, verdicts)
-    run_siblings()
 
 
 def run_records() -> None:
@@ -113,6 +112,12 @@ def run_records() -> None:
     blocks(Packed(np.zeros((1, KEY_WORDS), np.uint32), np.zeros(1, np.uint32), np.ones(1, np.int64)), TIME_MS, 1 << 10)
 
 
-OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (run_profiles, run_changelog, run_reports)
-OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results, run_records)
-"""The kernels of this part take as long to compile, with the model, as those of the profiles, and share no helpers."""
+OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (
+    run_profiles,
+    run_changelog,
+    run_reports,
+    run_records,
+    run_siblings,
+)
+OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results)
+"""The kernels of this part take as long to compile, with the model, as those of the first, and share no helpers."""

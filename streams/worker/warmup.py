@@ -19,6 +19,7 @@ from scoring.outputs import Source
 from scoring.policy import policy_from
 from scoring.policy.reasons import Reasons
 from scoring.profile import Changelog
+from scoring.profile.siblings import run_siblings
 from streams.state.log.blocks import blocks
 from streams.worker.compile_beside import compiled_in_two
 from streams.worker.compile_jobs import EVENT, ROWS, TIME, TIME_MS, run_records, run_results
@@ -57,6 +58,7 @@ def warm_up(bundle: Bundle) -> float:
     assert outcome.tally.outcomes == {"COUNTED": 1}, "the made-up outcome fits the contract and its event"
     _keep_and_restore(engine.observer.profiles.changelog)
     run_results()
+    run_siblings()
     run_records()
     return time.monotonic() - began
 

@@ -18,7 +18,7 @@ def test_an_entry_point_returns_the_revision_of_the_helpers_that_are_loaded() ->
     none = reports([])
     profiles = Stream().profiles
     journal = profiles.changelog.journal(0, 0)
-    assert entry_points.report(none, 0, profiles._arena, journal) == jit.revision("scoring.profile")
+    assert entry_points.report(none, 0, profiles._arena, journal) == jit.revision("scoring.profile.kernels")
 
 
 @pytest.mark.parametrize(
@@ -28,24 +28,24 @@ def test_an_entry_point_returns_the_revision_of_the_helpers_that_are_loaded() ->
 def test_a_changed_constant_changes_the_revision(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: object
 ) -> None:
-    before = jit.revision("scoring.profile")
+    before = jit.revision("scoring.profile.kernels")
     monkeypatch.setattr(module, name, value)
-    assert jit.revision("scoring.profile") != before
+    assert jit.revision("scoring.profile.kernels") != before
 
 
 def test_another_helper_changes_the_revision(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = jit.revision("scoring.profile")
+    before = jit.revision("scoring.profile.kernels")
     monkeypatch.setattr(_plain, "__module__", store.__name__)
     monkeypatch.setattr(jit, "_HELPERS", [*jit._HELPERS, _plain])
-    assert jit.revision("scoring.profile") != before
+    assert jit.revision("scoring.profile.kernels") != before
 
 
 def test_the_revision_is_the_same_in_every_process() -> None:
     """A digest of addresses or of randomly seeded hashes would recompile at every start."""
-    code = "from scoring import jit, profile; print(jit.revision('scoring.profile'))"
+    code = "from scoring import jit, profile; print(jit.revision('scoring.profile.kernels'))"
     environment = {**os.environ, "PYTHONHASHSEED": "7"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert int(run.stdout) == jit.revision("scoring.profile")
+    assert int(run.stdout) == jit.revision("scoring.profile.kernels")
 
 
 def test_only_a_function_that_closes_over_the_revision_is_an_entry_point() -> None:

@@ -193,5 +193,5 @@ def _entry_points(built_from: int) -> Entries:
     return read_then_update, take_outcomes, report, pack, restore, leave, mark, collect
 
 
-_KEY: Final = revision("scoring.profile")
+_KEY: Final = revision("scoring.profile.kernels")
 read_then_update, take_outcomes, report, pack, restore, leave, mark, collect = _entry_points(_KEY)
