@@ -1,9 +1,11 @@
 """Worker processes for tests and benchmarks."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +13,11 @@ from pathlib import Path
 import msgspec
 
 from streams.worker.settings import WorkerSettings
+from tests.brokers.load import committed
 
 ROOT = Path(__file__).resolve().parents[2]
 END_S = 30.0
+APPLIED_S = 60.0
 
 
 @contextmanager
@@ -41,6 +45,20 @@ def terminate(process: "subprocess.Popen[str]") -> int:
     """Send SIGTERM to a worker and return its exit status."""
     process.send_signal(signal.SIGTERM)
     return process.wait(END_S)
+
+
+def await_applied(
+    settings: WorkerSettings, topic: str | None, at_least: int, partitions: int, *workers: "subprocess.Popen[str]"
+) -> None:
+    """Wait until the group has committed so many records of an input, over all partitions, while workers run."""
+    assert topic is not None
+    deadline = time.monotonic() + APPLIED_S
+    while True:
+        found = asyncio.run(committed(settings.broker, settings.consume.group, topic, range(partitions)))
+        if sum(found.values()) >= at_least:
+            return
+        assert time.monotonic() < deadline, f"{topic}: committed {found}, expected {at_least}"
+        assert [worker.poll() for worker in workers] == [None] * len(workers)
 
 
 def cpu_seconds(process: "subprocess.Popen[str]") -> float:

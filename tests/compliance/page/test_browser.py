@@ -1,6 +1,5 @@
 """The page in a real browser: it shows, runs and loads nothing, and prints to PDF. And the errors of `--pdf`."""
 
-import os
 import re
 import stat
 from datetime import date
@@ -11,25 +10,23 @@ import pytest
 from scoring.compliance.compare import Change, Changes
 from streams.cli import main
 from streams.compliance import browser
-from streams.compliance.browser import BrowserError, find, print_pdf, run
+from streams.compliance.browser import BrowserError, print_pdf, run
 from streams.compliance.page import page
 from tests.compliance.history import history
 from tests.compliance.inputs.test_topics import lines
 from tests.compliance.made import report_of
+from tests.compliance.page import opening
 from tests.compliance.page.test_page import HOSTILE
 
 OPTIONS = ("--acquirer", "acq-1", "--as-of", "2026-10-14")
-CONSOLE = "--enable-logging=stderr"
 
 
 @pytest.fixture
 def chromium() -> str:
-    try:
-        return find()
-    except BrowserError:
-        if os.environ.get("SEKISHO_REQUIRE_BROWSER") == "1":
-            raise
+    found = opening.browser()
+    if found is None:
         pytest.skip("Chromium is not installed (Debian's package chromium)")
+    return found
 
 
 @pytest.fixture
@@ -45,17 +42,15 @@ def test_the_page_shows_and_no_text_of_a_record_runs(chromium: str, tmp_path: Pa
     changes = Changes(before=date(2026, 9, 30), after=date(2026, 10, 14), lines=(line,))
     file, picture = tmp_path / "report.html", tmp_path / "page.png"
     file.write_text(page(report_of(history(7, 300)), changes), encoding="utf-8")
-    said = run(chromium, file, CONSOLE, "--window-size=1280,1700", f"--screenshot={picture}")
-    assert "CONSOLE" not in said
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert picture.stat().st_size > 50_000, "an empty page has some 10 kB"
+    assert not opening.script_errors(chromium, file, picture)
+    assert picture.stat().st_size > opening.PICTURE_MIN
 
 
 @pytest.mark.browser
 def test_a_script_error_would_be_seen(chromium: str, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     file.write_text(f"<!doctype html><title>t</title>{HOSTILE.replace('alert(1)', 'missing()')}", encoding="utf-8")
-    assert "CONSOLE" in run(chromium, file, CONSOLE, f"--screenshot={tmp_path / 'page.png'}")
+    assert opening.script_errors(chromium, file, tmp_path / "page.png")
 
 
 @pytest.mark.browser

@@ -17,7 +17,7 @@ from tests.brokers.workers import terminate, worker_process
 from tests.bundles import small_bundle
 from tests.incidents.test_storm import START, attempt, later
 from tests.integration.state.test_halting import members
-from tests.integration.state.test_profiles import END_S, MODULE, await_committed, new_worker
+from tests.integration.state.test_profiles import END_S, MODULE, alerts, await_committed, new_worker
 
 pytestmark = pytest.mark.kafka
 
@@ -40,11 +40,6 @@ def fill(settings: WorkerSettings, first: int, last: int) -> None:
     for number in range(first, last):
         parts[number % 2 if number >= FIRST else 0].append(attempt(number, number * GAP_S))
     asyncio.run(load(settings.broker, settings.topics.authorizations, dict(enumerate(parts))))
-
-
-def alerts(settings: WorkerSettings) -> list[Alert]:
-    found = asyncio.run(read(settings.broker, settings.topics.alerts, 1, END_S))
-    return [msgspec.json.decode(one.value, type=Alert) for one in found]
 
 
 def incidents(made: list[Alert]) -> list[Enumeration]:

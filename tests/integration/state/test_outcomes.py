@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from typing import Any
 
 import msgspec
@@ -16,8 +15,8 @@ from streams.state.log.marker import KEY
 from streams.state.log.packing import pack
 from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
-from tests.brokers.load import committed, load, read, stamp_ms
-from tests.brokers.workers import terminate, worker_process
+from tests.brokers.load import load, read, stamp_ms
+from tests.brokers.workers import await_applied, terminate, worker_process
 from tests.bundles import small_bundle
 from tests.events import outcome_of, request_of
 from tests.integration.state.deciding import new_engine
@@ -89,13 +88,6 @@ def features(engine: Engine) -> list[Any]:
     return engine.observer.observe(values, [stamp_ms(value, 0) for value in values]).matrix.tolist()
 
 
-def await_outcomes(settings: WorkerSettings, at_least: int, worker: Any) -> None:
-    topic, deadline = settings.topics.authorization_outcomes, time.monotonic() + END_S
-    while sum(asyncio.run(committed(settings.broker, settings.consume.group, topic, [0])).values()) < at_least:
-        assert time.monotonic() < deadline
-        assert worker.poll() is None
-
-
 def test_outcomes_count_once_and_decisions_are_those_of_a_worker_that_was_not_killed(apache: Broker) -> None:
     warm_up(small_bundle())
     settings = new_worker(apache, 1)
@@ -105,11 +97,11 @@ def test_outcomes_count_once_and_decisions_are_those_of_a_worker_that_was_not_ki
     with worker_process(settings, module=MODULE) as worker:
         await_committed(settings, len(REQUESTS), 1, worker)
         asyncio.run(load(apache, topics.authorization_outcomes, {0: OUTCOMES[:300]}))
-        await_outcomes(settings, 10, worker)
+        await_applied(settings, topics.authorization_outcomes, 10, 1, worker)
         worker.kill()
     asyncio.run(load(apache, topics.authorization_outcomes, {0: OUTCOMES[300:]}))
     with worker_process(settings, module=MODULE) as worker:
-        await_outcomes(settings, len(OUTCOMES), worker)
+        await_applied(settings, topics.authorization_outcomes, len(OUTCOMES), 1, worker)
         fill(settings, AFTER)
         await_committed(settings, len(REQUESTS) + len(AFTER), 1, worker)
         assert terminate(worker) == 0

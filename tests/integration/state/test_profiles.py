@@ -9,10 +9,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import aiokafka
+import msgspec
 import pytest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from models.simulator import Simulator, SimulatorConfig
+from scoring.contract.alert import Alert
 from scoring.outputs import Source
 from streams.kafka.admin import create_topics
 from streams.kafka.security import client_options
@@ -25,7 +27,7 @@ from streams.worker.settings import Watch, WorkerSettings
 from streams.worker.warmup import warm_up
 from tests.brokers.load import committed, load, read, stamp_ms
 from tests.brokers.topic_settings import changed
-from tests.brokers.workers import terminate, worker_process
+from tests.brokers.workers import await_applied, terminate, worker_process
 from tests.bundles import small_bundle
 from tests.events import request_of
 from tests.integration.state.deciding import new_engine
@@ -69,7 +71,9 @@ def new_worker(
         prefix=f"{name}-",
         names=names or Topics(),
         partitions=TopicPartitions(events=partitions),
-        retention_ms=TopicRetention(authorizations=YEARS_MS, authorization_outcomes=YEARS_MS, threeds_results=YEARS_MS),
+        retention_ms=TopicRetention(
+            authorizations=YEARS_MS, authorization_outcomes=YEARS_MS, fraud_reports=YEARS_MS, threeds_results=YEARS_MS
+        ),
     )
     asyncio.run(create_topics(broker, plan(topics)))
     return WorkerSettings(
@@ -100,10 +104,8 @@ def offsets(settings: WorkerSettings, partitions: int) -> dict[int, int]:
 
 
 def await_committed(settings: WorkerSettings, at_least: int, partitions: int, *workers: Any) -> None:
-    deadline = time.monotonic() + END_S
-    while sum(offsets(settings, partitions).values()) < at_least:
-        assert time.monotonic() < deadline, offsets(settings, partitions)
-        assert all(worker.poll() is None for worker in workers)
+    """Wait until so many authorizations are committed."""
+    await_applied(settings, settings.topics.authorizations, at_least, partitions, *workers)
 
 
 def answers(settings: WorkerSettings) -> dict[str, list[dict[str, Any]]]:
@@ -114,6 +116,12 @@ def answers(settings: WorkerSettings) -> dict[str, list[dict[str, Any]]]:
         made["times"] = made["times"].get("record_ms")
         found.setdefault(made["decision_id"], []).append(made)
     return found
+
+
+def alerts(settings: WorkerSettings) -> list[Alert]:
+    """Read all alerts, in the order of their topic."""
+    found = asyncio.run(read(settings.broker, settings.topics.alerts, 1, END_S))
+    return [msgspec.json.decode(one.value, type=Alert) for one in found]
 
 
 def letters(settings: WorkerSettings) -> Counter[tuple[int, int]]:

@@ -8,13 +8,12 @@ import msgspec
 import orjson
 import pytest
 
-from scoring.contract.alert import Alert
 from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
-from tests.brokers.load import committed, load, producer, read
-from tests.brokers.workers import terminate, worker_process
+from tests.brokers.load import load, producer
+from tests.brokers.workers import await_applied, terminate, worker_process
 from tests.bundles import small_bundle
-from tests.integration.state.test_profiles import END_S, MODULE, new_worker
+from tests.integration.state.test_profiles import END_S, MODULE, alerts, new_worker
 from tests.merchants.months.test_standings import expected_of, heavy
 
 pytestmark = pytest.mark.kafka
@@ -58,24 +57,9 @@ def overdue_merchants(settings: WorkerSettings) -> None:
     asyncio.run(write())
 
 
-def await_reports(settings: WorkerSettings, at_least: int, *workers: Any) -> None:
-    topic, deadline = settings.topics.fraud_reports, time.monotonic() + END_S
-    while (
-        sum(asyncio.run(committed(settings.broker, settings.consume.group, topic, range(PARTITIONS))).values())
-        < at_least
-    ):
-        assert time.monotonic() < deadline
-        assert all(worker.poll() is None for worker in workers)
-
-
-def notices(settings: WorkerSettings) -> list[Alert]:
-    found = asyncio.run(read(settings.broker, settings.topics.alerts, PARTITIONS, END_S))
-    return [msgspec.json.decode(one.value, type=Alert) for one in found]
-
-
 def entered(settings: WorkerSettings) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for alert in notices(settings):
+    for alert in alerts(settings):
         if alert.standing is not None and alert.standing.what == "ENTERED":
             found.setdefault(alert.merchant_id, []).append(alert.standing.now.status)
     return found
@@ -89,20 +73,20 @@ def test_no_kill_loses_an_alert_about_a_merchant_or_repeats_one(apache: Any) -> 
     fill(settings, 0.0, 0.6)
     overdue_merchants(settings)
     with worker_process(settings, module=MODULE) as worker:
-        await_reports(settings, 5, worker)
+        await_applied(settings, settings.topics.fraud_reports, 5, PARTITIONS, worker)
         worker.kill()
     with worker_process(settings, module=MODULE) as worker:
         fill(settings, 0.6, 1.0)
-        await_reports(settings, sum(map(len, INPUTS)), worker)
+        await_applied(settings, settings.topics.fraud_reports, sum(map(len, INPUTS)), PARTITIONS, worker)
         deadline = time.monotonic() + END_S
         while not (
             all(status in entered(settings).get(name, ()) for name, status in EXPECTED.items())
-            and {alert.merchant_id for alert in notices(settings) if alert.overdue is not None} == set(LATE)
+            and {alert.merchant_id for alert in alerts(settings) if alert.overdue is not None} == set(LATE)
         ):
             assert time.monotonic() < deadline, (EXPECTED, entered(settings))
             assert worker.poll() is None
         assert terminate(worker) == 0
-    found = notices(settings)
+    found = alerts(settings)
     assert {alert.entity for alert in found} == {"STANDING", "OVERDUE"}
     assert len({alert.alert_id for alert in found}) == len(found)
     assert sorted(alert.merchant_id for alert in found if alert.overdue is not None) == sorted(LATE)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections import Counter
 from typing import Any, Final
 
@@ -12,14 +11,13 @@ import pytest
 
 from scoring.outputs import Source
 from streams.kafka.settings import Broker, Topics
-from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
-from tests.brokers.load import committed, load, stamp_ms
-from tests.brokers.workers import terminate, worker_process
+from tests.brokers.load import load, stamp_ms
+from tests.brokers.workers import await_applied, terminate, worker_process
 from tests.bundles import small_bundle
 from tests.events import event, token
 from tests.integration.state.deciding import new_engine
-from tests.integration.state.test_profiles import END_S, MODULE, answers, await_committed, fill, markers, new_worker
+from tests.integration.state.test_profiles import MODULE, answers, await_committed, fill, markers, new_worker
 from tests.threeds.results.test_results import GRACE, at, clock, failures, name_of, result
 
 pytestmark = pytest.mark.kafka
@@ -146,14 +144,6 @@ def uninterrupted() -> dict[str, dict[str, Any]]:
     return found
 
 
-def await_results(settings: WorkerSettings, at_least: int, worker: Any) -> None:
-    topic, deadline = settings.topics.threeds_results, time.monotonic() + END_S
-    assert topic is not None
-    while sum(asyncio.run(committed(settings.broker, settings.consume.group, topic, [0])).values()) < at_least:
-        assert time.monotonic() < deadline
-        assert worker.poll() is None
-
-
 def test_proofs_and_results_are_remembered_by_the_successor_of_a_killed_worker(apache: Broker) -> None:
     warm_up(small_bundle())
     settings = new_worker(apache, 1, names=Topics(threeds_results="threeds-results"))
@@ -162,14 +152,14 @@ def test_proofs_and_results_are_remembered_by_the_successor_of_a_killed_worker(a
     assert topic is not None
     asyncio.run(load(apache, topic, {0: BEFORE}))
     with worker_process(settings, module=MODULE) as worker:
-        await_results(settings, len(BEFORE), worker)
+        await_applied(settings, topic, len(BEFORE), 1, worker)
         fill(settings, PAID)
         await_committed(settings, 10, 1, worker)
         worker.kill()
     with worker_process(settings, module=MODULE) as worker:
         await_committed(settings, len(PAID), 1, worker)
         asyncio.run(load(apache, topic, {0: SETTLING}))
-        await_results(settings, len(BEFORE) + len(SETTLING), worker)
+        await_applied(settings, topic, len(BEFORE) + len(SETTLING), 1, worker)
         fill(settings, AGAIN[:HALF])
         await_committed(settings, len(PAID) + 10, 1, worker)
         worker.kill()
