@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.matrix import Samples
+from models.training.particulars import COLUMNS, Particulars, ParticularsFile
 from models.training.records import Record
 from models.training.stored import MatrixFile
 from models.training.verdicts import Report, verdicts_of
@@ -85,18 +86,31 @@ def collect(
     Every `checkpoint_rows` rows the profiles are saved. A later call with the same history, settings and release goes
     on from there, or reads the finished rows. Memory: that of a worker, and 48 bytes a row.
     """
+    return processed(history, directory, settings, tell=tell, checkpoint_rows=checkpoint_rows).samples(maturity_ms)
+
+
+def processed(
+    history: History,
+    directory: Path,
+    settings: Settings,
+    *,
+    tell: Callable[[str], None],
+    checkpoint_rows: int = CHECKPOINT_ROWS,
+) -> "Run":
+    """Process a history as `collect` does, and return the finished run."""
     directory.mkdir(parents=True, exist_ok=True)
-    run = _Run(directory, settings, _fingerprint(history, settings), checkpoint_rows)
+    run = Run(directory, settings, _fingerprint(history, settings), checkpoint_rows)
     if run.taken:
         tell(f"resumed after {run.matrix.rows:,} rows of an earlier run")
     if not run.is_done:
         run.go(history, tell)
-    return run.samples(maturity_ms, history.maturity_days is not None)
+    run.is_complete = history.maturity_days is not None
+    return run
 
 
 def _fingerprint(history: History, settings: Settings) -> str:
-    """Hash what the rows depend on: the history, the settings, and every module of the core."""
-    digest = sha256(f"{history.fingerprint}|{_text(settings)}".encode())
+    """Hash what the rows depend on: the history, the settings, the columns, and every module of the core."""
+    digest = sha256(f"{history.fingerprint}|{_text(settings)}|{(*_INTS, *COLUMNS)}".encode())
     files = [resources.files("scoring")]
     while files:
         file = files.pop()
@@ -116,8 +130,13 @@ def _text(value: object) -> str:
     return repr(value)
 
 
-class _Run:
-    """State of one run: the observer, the files, and how many records were taken."""
+class Run:
+    """State of one run: the observer, the files, and how many records were taken.
+
+    `is_complete`: every label is known at the end.
+    """
+
+    is_complete = False
 
     def __init__(self, directory: Path, settings: Settings, fingerprint: str, checkpoint_rows: int) -> None:
         self._directory, self._fingerprint, self._every = directory, fingerprint, checkpoint_rows
@@ -131,6 +150,7 @@ class _Run:
         self._skipped: Counter[str] = Counter(state.get("skipped", {}))
         self._reports = [Report(event=event, said=Said(*said)) for event, said in state.get("reports", ())]
         self.matrix = MatrixFile(directory, len(FEATURES), int(state.get("rows", 0)), tuple(state.get("wide", ())))
+        self._particulars = ParticularsFile(directory, self.matrix.rows, state.get("particulars", {}))
         self._files = {name: directory / f"{name}.i64" for name in (*_INTS, "event", "card")}
         for file in self._files.values():
             with file.open("ab") as stream:
@@ -198,6 +218,7 @@ class _Run:
             self._skipped[kind.name.lower()] += int(((observed.clocks == kind) & ~observed.passed_over).sum())
         kept = np.flatnonzero(trusted(observed.clocks) & ~observed.passed_over)
         self.matrix.append(observed.matrix[kept])
+        self._particulars.append(decoded, kept, np.flatnonzero(observed.answers))
         columns = {name: decoded.ints[kept, column] for name, column in _INTS.items()}
         columns |= {"event": decoded.hashes[kept, _EVENT], "card": decoded.hashes[kept, _CARD]}
         for name, values in columns.items():
@@ -221,6 +242,7 @@ class _Run:
             "cursors": changelog.eviction_cursors,
             "skipped": {reason: count for reason, count in sorted(self._skipped.items()) if count},
             "reports": [(report.event, report.said) for report in self._reports],
+            "particulars": self._particulars.state,
         }
         partial = self._directory / f".{_STATE}.partial"
         partial.write_text(json.dumps(state))
@@ -239,7 +261,13 @@ class _Run:
         changelog.settle()
         changelog.eviction_cursors = cursors
 
-    def samples(self, maturity_ms: int, is_complete: bool) -> Samples:
+    def particulars(self) -> Particulars:
+        """Return what a backtest asks of the rows of `samples`."""
+        n = self.matrix.rows
+        events, cards = (_mapped(self._files[name], np.int64, n).view(np.uint64) for name in ("event", "card"))
+        return self._particulars.read(n, events, cards)
+
+    def samples(self, maturity_ms: int) -> Samples:
         """Return the rows with their labels. Rows younger than `maturity_ms` at the end have none yet."""
         n = self.matrix.rows
         columns = {name: _mapped(file, np.int64, n) for name, file in self._files.items()}
@@ -268,7 +296,7 @@ class _Run:
             undated=0,
             delay_ms=maturity_ms,
             verdicts=verdicts,
-            mature_ms=None if is_complete else end_ms - maturity_ms,
+            mature_ms=None if self.is_complete else end_ms - maturity_ms,
             segments={name: columns[name] for name in ("channel", "network")},
         )
 
