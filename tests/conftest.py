@@ -28,6 +28,7 @@ BROKER_FOLDERS = frozenset({"integration"})
 
 UNIT_FOLDERS = frozenset(
     {
+        "backtest",
         "chaos",
         "cli",
         "compliance",

@@ -49,7 +49,7 @@ def parser(mappings: str | None = None) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     if mappings is not None:
-        _add_tables(p)
+        add_tables(p)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle; created if missing")
     p.add_argument("--name", default="demo", help="name of the model (default %(default)s)")
     p.add_argument("--events", type=Path, metavar="FILE", help='JSON lines {"topic","key","at_ms","value"}, in order')
@@ -77,7 +77,8 @@ def parser(mappings: str | None = None) -> argparse.ArgumentParser:
     return p
 
 
-def _add_tables(p: argparse.ArgumentParser) -> None:
+def add_tables(p: argparse.ArgumentParser) -> None:
+    """Add the options that name a table, its reports and its mapping."""
     p.add_argument(
         "--table", type=Path, metavar="FILE", help="payments as Parquet, CSV or JSON lines, in order of time"
     )
@@ -132,17 +133,27 @@ def main(
     return 0
 
 
+def maturity_days(asked: int | None, history: History) -> int:
+    """Return the days after which a payment without a report is presumed good.
+
+    Raises:
+        ValueError: `asked` is out of bounds, or shorter than the labels take.
+    """
+    days = asked if asked is not None else history.maturity_days or MATURITY_DAYS
+    if not 1 <= days <= 3650:
+        raise ValueError("--maturity-days must lie between 1 and 3650")
+    if history.maturity_days is not None and days < history.maturity_days:
+        raise ValueError(f"--maturity-days: the column of frauds is known after {history.maturity_days} days only")
+    return days
+
+
 def _from_tables(options: argparse.Namespace, open_history: OpenHistory) -> int:
     began = time.monotonic()
     try:
         history = open_history(options)
         if options.events is not None or options.truth is not None:
             raise ValueError("--table goes without --events and --truth")
-        days = options.maturity_days if options.maturity_days is not None else history.maturity_days or MATURITY_DAYS
-        if not 1 <= days <= 3650:
-            raise ValueError("--maturity-days must lie between 1 and 3650")
-        if history.maturity_days is not None and days < history.maturity_days:
-            raise ValueError(f"--maturity-days: the column of frauds is known after {history.maturity_days} days only")
+        days = maturity_days(options.maturity_days, history)
         plan = Plan(
             name=options.name, source=history.source, seed=options.seed, trees=options.trees, threads=options.threads
         )

@@ -38,6 +38,7 @@ FORWARDED = {
     "replay": ("streams.replay", "send a table of transactions through a running worker"),
     "simulate": ("models.simulator.cli", "write simulated authorizations with labelled fraud"),
     "train": ("streams.cli.train", "train a model and write its bundle"),
+    "backtest": ("streams.cli.backtest", "measure policies over a table of past payments"),
 }
 """Commands with their own parser: module with `main(argv) -> int`, and help text."""
 

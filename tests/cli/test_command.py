@@ -26,6 +26,7 @@ commands:
     replay        send a table of transactions through a running worker
     simulate      write simulated authorizations with labelled fraud
     train         train a model and write its bundle
+    backtest      measure policies over a table of past payments
 
 exit status:
   0  done

@@ -76,6 +76,8 @@ TESTS = {
     "models/training/truth.py": _LINES,
     "models/training/train.py": _PLAN,
     "models/training/calibrate.py": ["tests/training/test_calibrate.py"],
+    "models/training/particulars.py": ["tests/training/history/test_particulars.py"],
+    "models/backtest": ["tests/backtest", "tests/cli/test_backtest.py"],
     "models/training/metrics.py": ["tests/training/test_metrics.py", "tests/training/test_bounds.py"],
 }
 """Tests by path of the code that they must check; an entry that begins with `--` is an option of pytest."""

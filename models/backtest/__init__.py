@@ -1,0 +1,1 @@
+"""Backtest: candidate policies against the current one, over a scored history. `sekisho backtest`."""

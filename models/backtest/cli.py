@@ -1,0 +1,228 @@
+"""`sekisho backtest`: candidate policies against the current one over a table of payments."""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+from models.backtest.judged import judge
+from models.backtest.report import CURRENT, Backtest, OfPolicy, day_after, files, lines, moment, of_policy
+from models.backtest.scored import Scored, Why, scored
+from models.backtest.targets import Target, TargetError, bounds, curve, moved, threshold_for
+from models.training.cli import OpenHistory, add_tables, maturity_days
+from models.training.history import processed
+from scoring.decode import DecodeLimits
+from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
+from scoring.model.bundle import Bundle
+from scoring.observer import Settings
+from scoring.policy import Policy
+from scoring.profile import ProfileLimits
+
+MINUTES: Final = 10.0
+"""Default work for one alert."""
+
+CANDIDATES_MAX: Final = 20
+
+_DESCRIPTION: Final = (
+    "Measure policies over a table of payments: alerts, precision, recall, yen, hours, what happened to the payments, "
+    "which merchants gain and lose, examples with reasons. Scores are those of the bundle, features those of a worker."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """How to read what the options name. Each raises `ValueError` for a refused file; None is the default."""
+
+    history: OpenHistory
+    policy: Callable[[Path | None], Policy]
+    bundle: Callable[[Path | None], Bundle]
+    as_yaml: Callable[[Policy], str]
+
+
+def parser(mappings: str) -> argparse.ArgumentParser:
+    """Return the parser of `sekisho backtest`; `mappings`: text on those of the package."""
+    p = argparse.ArgumentParser(
+        prog="sekisho backtest",
+        description=_DESCRIPTION,
+        epilog=f"mappings of this package, and the columns they read:\n{mappings}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_tables(p)
+    p.add_argument("--bundle", type=Path, metavar="DIR", help="bundle of the model (default: the demonstration's)")
+    p.add_argument("--policy", type=Path, metavar="FILE", help="the current policy (default: that of the package)")
+    p.add_argument(
+        "--candidate", type=Path, action="append", default=[], metavar="FILE", help="a policy to compare; repeatable"
+    )
+    p.add_argument(
+        "--alert-rate",
+        type=_number,
+        action="append",
+        default=[],
+        metavar="BPS",
+        help="find the threshold of all events with at most so many alerts for 10,000 payments; repeatable",
+    )
+    p.add_argument(
+        "--alerts-a-day", type=_number, action="append", default=[], metavar="N", help="the same, alerts a day"
+    )
+    p.add_argument(
+        "--precision",
+        type=_share,
+        action="append",
+        default=[],
+        metavar="SHARE",
+        help="the lowest threshold with at least this share of frauds among alerts, as 0.5; repeatable",
+    )
+    p.add_argument("--since", type=_day, metavar="DATE", help="count payments from this day on, in Tokyo")
+    p.add_argument(
+        "--minutes", type=_number, default=Fraction(MINUTES), metavar="M", help="work for one alert (default 10)"
+    )
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report; created if missing")
+    return p
+
+
+def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
+    """Run `sekisho backtest`. Return 0 if done, 1 if no payment or threshold fits, 2 for wrong options or files."""
+    options = parser(mappings).parse_args(argv)
+    try:
+        if options.table is None:
+            raise ValueError("--table is missing: which payments?")
+        current = outside.policy(options.policy)
+        candidates = _named(options.candidate, outside)
+        bundle = outside.bundle(options.bundle)
+        history = outside.history(options)
+        days = maturity_days(options.maturity_days, history)
+        settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
+        folder = options.rows or options.out.with_name(options.out.name + ".rows")
+        run = processed(history, folder, settings, tell=_say)
+    except (ValueError, OSError) as error:
+        return _fail(2, error)
+    samples, since_ms = run.samples(days * DAY_MS), _start_ms(options.since)
+    rows = scored(samples, run.particulars(), bundle, since_ms=since_ms)
+    if not rows.is_counted.any():
+        why = f"none of {len(rows.scores):,} payments is within the period and at least {days} days old: "
+        return _fail(1, ValueError(why + "use more days, an earlier --since or less --maturity-days"))
+    why_of = Why(bundle, rows.matrix)
+    try:
+        policies, made = _measured(rows, current, candidates, options, why_of)
+    except TargetError as error:
+        return _fail(1, error)
+    report = _report(rows, bundle, policies, history.source, samples.skipped, float(options.minutes))
+    yamls = {f"policy-{name}.yaml": outside.as_yaml(policy).encode() for name, policy in made.items()}
+    try:
+        _write(options.out, files(report) | yamls)
+    except OSError as error:
+        return _fail(2, error)
+    for line in lines(report):
+        _say(line)
+    _say(f"wrote {options.out}")
+    return 0
+
+
+def _named(given: Sequence[Path], outside: Files) -> dict[str, Policy]:
+    found: dict[str, Policy] = {}
+    for file in given:
+        if file.stem in found or file.stem == CURRENT:
+            raise ValueError(f"--candidate {file}: another policy is named {file.stem}: rename the file")
+        found[file.stem] = outside.policy(file)
+    if len(found) > CANDIDATES_MAX:
+        raise ValueError(f"--candidate: at most {CANDIDATES_MAX}")
+    return found
+
+
+def _measured(
+    rows: Scored, current: Policy, candidates: dict[str, Policy], options: argparse.Namespace, why: Why
+) -> tuple[list[OfPolicy], dict[str, Policy]]:
+    """Measure the current policy, the candidates, and the policies of the targets; return those too."""
+    targets = [
+        Target(kind, value)
+        for kind, values in (
+            ("alert_rate_bps", options.alert_rate),
+            ("alerts_a_day", options.alerts_a_day),
+            ("precision", options.precision),
+        )
+        for value in dict.fromkeys(values)
+    ]
+    made: dict[str, Policy] = {}
+    if targets:
+        found = curve(rows, bounds(rows, current, why))
+        made = {
+            target.name: moved(current, threshold_for(target, rows, found), target.name)  # type: ignore[arg-type]
+            for target in targets
+        }
+    minutes, base = float(options.minutes), judge(rows, current, why)
+    measured = [of_policy(CURRENT, rows, base, why, minutes=minutes, target=None, current=None)]
+    for name, policy in (candidates | made).items():
+        target = name if name in made else None
+        judged = judge(rows, policy, why)
+        measured.append(of_policy(name, rows, judged, why, minutes=minutes, target=target, current=base))
+    return measured, made
+
+
+def _report(
+    rows: Scored, bundle: Bundle, policies: list[OfPolicy], source: str, left_out: Mapping[str, int], minutes: float
+) -> Backtest:
+    training = bundle.manifest.training
+    from_ms, until_ms = training.train.from_ms, training.calibration.until_ms
+    is_learnt = rows.is_counted & (rows.event_ms >= from_ms) & (rows.event_ms < until_ms)
+    return Backtest(
+        history=source,
+        model=bundle.version,
+        payments=len(rows.scores),
+        counted=int(rows.is_counted.sum()),
+        young=int((rows.is_within & ~rows.is_counted).sum()),
+        before=int((~rows.is_within).sum()),
+        learnt=int(is_learnt.sum()),
+        learnt_until=day_after(until_ms),
+        mature_until=None if rows.mature_ms is None else moment(rows.mature_ms),
+        minutes_per_alert=minutes,
+        left_out=left_out,
+        policies=policies,
+    )
+
+
+def _start_ms(day: date | None) -> int | None:
+    return None if day is None else (day - date(1970, 1, 1)) // timedelta(1) * DAY_MS - TOKYO_MS
+
+
+def _number(text: str) -> Fraction:
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text) or not Fraction(text):
+        raise argparse.ArgumentTypeError("write a number above 0, as 50 or 2.5")
+    return Fraction(text)
+
+
+def _share(text: str) -> Fraction:
+    share = _number(text)
+    if share > 1:
+        raise argparse.ArgumentTypeError("write a share of at most 1, as 0.5")
+    return share
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("write a day as YYYY-MM-DD") from None
+
+
+def _write(directory: Path, content: dict[str, bytes]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in content.items():
+        partial = directory / f".{name}.partial"
+        partial.write_bytes(text)
+        partial.replace(directory / name)
+
+
+def _fail(status: int, error: Exception) -> int:
+    sys.stderr.write(f"sekisho backtest: {error}\n")
+    return status
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,59 @@
+"""`sekisho backtest`: give the backtest the tables of replay, and the policies and bundles of a worker."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import yaml
+
+from models.backtest import cli
+from scoring.model.bundle import Bundle
+from scoring.policy import Policy
+from streams.cli.train import open_history
+from streams.config.policies import load_policy, load_policy_file
+from streams.config.settings import Settings
+from streams.config.strict import ConfigError
+from streams.config.wiring import load_bundle
+from streams.replay.columns import declared
+
+_T = TypeVar("_T")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `sekisho backtest`."""
+    return cli.parser(declared.shipped_columns())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `sekisho backtest`. Return its exit status."""
+    outside = cli.Files(history=open_history, policy=_policy, bundle=_bundle, as_yaml=_as_yaml)
+    return cli.main(argv, outside, declared.shipped_columns())
+
+
+def _policy(file: Path | None) -> Policy:
+    return _refused(lambda: load_policy(Settings()) if file is None else load_policy_file(file))
+
+
+def _bundle(folder: Path | None) -> Bundle:
+    settings = Settings()
+    if folder is not None:
+        model = msgspec.structs.replace(settings.model, bundle_dir=str(folder))
+        settings = msgspec.structs.replace(settings, model=model)
+    return _refused(lambda: load_bundle(settings))
+
+
+def _refused(load: Callable[[], _T]) -> _T:
+    """Load, with a refusal as `ValueError`."""
+    try:
+        return load()
+    except ConfigError as error:
+        why = str(error)
+    raise ValueError(why)
+
+
+def _as_yaml(policy: Policy) -> str:
+    """Return a policy as YAML, without empty sections."""
+    document = {name: value for name, value in msgspec.to_builtins(policy).items() if value not in ([], "", None)}
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)

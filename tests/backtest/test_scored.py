@@ -1,0 +1,134 @@
+"""A scored history has the scores, bands and reasons that a worker gives, and knows what happened to each payment."""
+
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from models.backtest.judged import judge
+from models.backtest.scored import Fate, Scored, Why, scored
+from models.training.history import processed
+from models.training.matrix import Samples
+from models.training.records import Record
+from scoring.engine import Engine
+from scoring.outputs import Source
+from scoring.policy import policy_from
+from scoring.policy.reasons import of_limit
+from tests.bundles import small_bundle
+from tests.training.history.test_history import MATURITY_MS, Recorded, late, traffic
+from tests.training.test_training import SETTINGS
+
+BACK = {"refund", "reversal"}
+POLICY = policy_from(
+    {
+        "version": "t",
+        "global": {"review": 506, "step_up": 600, "block": 790},
+        "goods": [{"goods": "digital", "thresholds": {"review": 781, "step_up": 790, "block": 1000}}],
+        "limits": [{"amount_jpy": 30_000, "band": "STEP_UP"}],
+    }
+)
+
+
+def history(directory: Path, records: list[Record], since_ms: int | None = None) -> tuple[Scored, Samples]:
+    run = processed(Recorded(records), directory, SETTINGS, tell=lambda _: None)
+    samples = run.samples(MATURITY_MS)
+    return scored(samples, run.particulars(), small_bundle(), since_ms=since_ms), samples
+
+
+def decided(records: list[Record]) -> list[dict[str, Any]]:
+    """Decide the records as a worker does."""
+    engine, found = Engine(small_bundle(), POLICY, SETTINGS, "test"), []
+    for topic, run in groupby(records, key=lambda record: record.topic):
+        batch = list(run)
+        stamps = [record.at_ms for record in batch]
+        source = Source(topic=topic, partition=0, offsets=range(len(batch)), timestamps_ms=stamps)
+        values = [record.value or b"" for record in batch]
+        if topic == "authorizations":
+            outputs = engine.score(values, source, received_at_ms=batch[-1].at_ms, decided_at_ms=lambda: 0)
+            found += [orjson.loads(value) for _, value in outputs.decisions]
+        elif topic == "fraud-reports":
+            engine.report(values, source, received_at_ms=batch[-1].at_ms)
+        else:
+            engine.merchant(
+                [record.key for record in batch], [record.value for record in batch], source, received_at_ms=0
+            )
+    return found
+
+
+def test_scores_bands_and_reasons_are_those_of_live_decisions(tmp_path: Path) -> None:
+    records = traffic()[:4_000]
+    rows, _ = history(tmp_path, records)
+    why = Why(small_bundle(), rows.matrix)
+    judged = judge(rows, POLICY, why)
+    live = decided(records)
+    assert [decision["score"] for decision in live] == rows.scores.tolist()
+    bands = ["ALLOW", "REVIEW", "STEP_UP", "BLOCK"]
+    assert [decision["band"] for decision in live] == [bands[band] for band in judged.bands]
+    assert {decision["band"] for decision in live} == set(bands)
+    assert judged.alerts.tolist() == [decision["band"] != "ALLOW" for decision in live]
+    ids = rows.particulars.event_ids(set(range(len(live))))
+    assert [decision["decision_id"] for decision in live] == [ids[row] for row in range(len(live))]
+    for row in np.flatnonzero(judged.alerts)[:200].tolist():
+        reasons = why.reasons(row)
+        told = of_limit(reasons) if row in judged.limited else reasons
+        assert orjson.loads(orjson.dumps([reason.id for reason in told])) == [r["id"] for r in live[row]["reasons"]]
+    assert judged.limited
+
+
+def test_what_happened_is_a_report_then_a_decline_then_a_refund(tmp_path: Path) -> None:
+    refused = [
+        orjson.loads(record.value or b"")
+        for record in traffic()
+        if record.topic == "authorizations" and b'"approved":false' in (record.value or b"")
+    ]
+    records = [*traffic(), *(late(event, traffic()[-1].at_ms) for event in refused[:5])]
+    rows, samples = history(tmp_path, records)
+    events: dict[str, dict[str, Any]] = {}
+    for record in records:
+        if record.topic == "authorizations":
+            event = orjson.loads(record.value or b"")
+            events.setdefault(event["event_id"], event)
+    backs = {
+        (event["merchant"]["id"], event["card"]["pan_hmac"], event["txn"]["order_ref_hmac"])
+        for event in events.values()
+        if event["txn"]["type"] in BACK and "order_ref_hmac" in event["txn"]
+    }
+    reported = {
+        report["event_id"]
+        for report in (orjson.loads(record.value or b"") for record in records if record.topic == "fraud-reports")
+        if report["label"] == "FRAUD"
+    }
+    expected = []
+    for event in events.values():
+        key = (event["merchant"]["id"], event["card"]["pan_hmac"], event["txn"].get("order_ref_hmac"))
+        if event["event_id"] in reported:
+            expected.append("FRAUD")
+        elif event["outcome"].get("approved") is False:
+            expected.append("DECLINED")
+        elif key in backs and event["txn"]["type"] not in BACK:
+            expected.append("REFUNDED")
+        else:
+            expected.append("GOOD")
+    assert [Fate(fate).name for fate in rows.fates.tolist()] == expected
+    assert set(expected) == {fate.name for fate in Fate}
+    declined = [event["outcome"].get("approved") is False for event in events.values()]
+    assert rows.is_declined.tolist() == declined
+    assert (rows.is_declined & (rows.fates == Fate.FRAUD)).any()
+    assert samples.mature_ms is not None
+    assert rows.is_within.all()
+    assert rows.is_counted.tolist() == [ms < samples.mature_ms for ms in rows.event_ms.tolist()]
+    assert 0 < rows.is_counted.sum() < len(expected)
+
+
+def test_a_period_begins_with_its_first_moment(tmp_path: Path) -> None:
+    records = traffic()[:1_000]
+    whole, samples = history(tmp_path, records)
+    since_ms = int(whole.event_ms[300])
+    rows, _ = history(tmp_path, records, since_ms)
+    assert rows.is_within.tolist() == [ms >= since_ms for ms in rows.event_ms.tolist()]
+    assert samples.mature_ms is not None
+    assert rows.is_counted.tolist() == [since_ms <= ms < samples.mature_ms for ms in rows.event_ms.tolist()]
+    assert rows.scores.tolist() == whole.scores.tolist()
+    assert rows.yen.tolist() == [max(yen, 0) for yen in rows.amount_jpy.tolist()]

@@ -1,0 +1,224 @@
+"""`sekisho backtest`: a table, its reports, a bundle and policies to a report; errors name the option or the file."""
+
+import csv
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoring.features.all import FEATURES
+from scoring.model.bundle import Bundle
+from scoring.profile import ProfileLimits
+from streams.cli.command import main
+from streams.config.policies import load_policy_file
+from tests.bundles import bundle_files
+from tests.cli.test_train import DAY_S, ROWS, START_S, write
+
+Run = Callable[..., tuple[int, str, str]]
+MATURITY = 10
+CURRENT = """\
+version: "7"
+global: {review: 600, step_up: 700, block: 800}
+author: t.suzuki
+"""
+DRAFT = (
+    CURRENT
+    + """\
+limits: [{amount_jpy: 50000}]
+merchants:
+  - {acquirer: bank-1, merchant: s1, thresholds: {review: 1, step_up: 1000, block: 1000}}
+"""
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `sekisho backtest` on the files of the test, with small profiles."""
+    small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
+    for command in ("backtest", "training"):
+        monkeypatch.setattr(f"models.{command}.cli.ProfileLimits", lambda: small)
+    write(tmp_path)
+    (tmp_path / "bundle").mkdir()
+    for name, content in bundle_files().items():
+        (tmp_path / "bundle" / name).write_bytes(content)
+    (tmp_path / "now.yaml").write_text(CURRENT)
+    (tmp_path / "draft.yaml").write_text(DRAFT)
+
+    def call(out: str, *more: str) -> tuple[int, str, str]:
+        words = {"--table": "t.csv", "--reports": "r.csv", "--mapping": "m.yaml", "--bundle": "bundle"}
+        words |= {"--policy": "now.yaml", "--out": out, "--rows": "rows"}
+        given = [word for name, file in words.items() if name not in more for word in (name, str(tmp_path / file))]
+        status = main(["backtest", *given, "--maturity-days", str(MATURITY), *more])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def report_in(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "backtest.json").read_bytes())
+    return found
+
+
+def payments(tmp_path: Path) -> list[dict[str, Any]]:
+    """Read the table and the reports in plain Python: fraud, answer, and whether a payment is old enough."""
+    with (tmp_path / "r.csv").open() as stream:
+        reports = list(csv.DictReader(stream))
+    with (tmp_path / "t.csv").open() as stream:
+        table = list(csv.DictReader(stream))
+    last = {report["ref"]: report["what"] for report in sorted(reports, key=lambda one: int(one["got"]))}
+    end = max(int(report["got"]) for report in reports if report["ref"] != "unknown")
+    end = max(end, *(int(row["at"]) for row in table))
+    return [
+        {
+            "fraud": last.get(row["ref"]) == "F",
+            "declined": row["answer"] == "51",
+            "mature": int(row["at"]) < end - MATURITY * DAY_S,
+            "yen": int(row["yen"]),
+            "at": int(row["at"]),
+            "shop": row["shop"],
+        }
+        for row in table
+    ]
+
+
+def test_a_backtest_counts_the_payments_of_the_table_by_what_happened_to_them(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("out", "--candidate", str(tmp_path / "draft.yaml"), "--minutes", "6")
+    assert (status, err) == (0, "")
+    found = report_in(tmp_path / "out")
+    rows = payments(tmp_path)
+    counted = [row for row in rows if row["mature"]]
+    assert (found["payments"], found["counted"], found["young"]) == (ROWS, len(counted), ROWS - len(counted))
+    assert 0 < found["young"] < ROWS
+    assert [one["name"] for one in found["policies"]] == ["current", "draft"]
+    expected = {
+        "FRAUD": [row for row in counted if row["fraud"]],
+        "DECLINED": [row for row in counted if row["declined"] and not row["fraud"]],
+        "GOOD": [row for row in counted if not row["declined"] and not row["fraud"]],
+    }
+    for one in found["policies"]:
+        for fate, own in expected.items():
+            cells = [cell for cell in one["cells"] if cell["fate"] == fate]
+            assert sum(cell["payments"] for cell in cells) == len(own)
+            assert sum(cell["jpy"] for cell in cells) == sum(row["yen"] for row in own)
+        assert one["figures"]["hours"] == pytest.approx(one["figures"]["alerts"] / 10)
+    current, draft = found["policies"]
+    is_new = [row["yen"] > 50_000 or row["shop"] == "s1" for row in counted]
+    assert draft["figures"]["alerts"] >= sum(is_new) > current["figures"]["alerts"]
+    assert sum(change["lost"] for change in draft["changes"]) == 0
+    steps = draft["figures"]["alerts"] - current["figures"]["alerts"]
+    assert sum(change["gained"] for change in draft["changes"]) == steps
+    assert draft["merchants_more"][0]["merchant"] == "s1"
+    assert {"limits.bank-1", "merchants"} & {line.split("[")[0] for line in draft["differs"]}
+    young = [month["month"] for month in current["months"] if not month["is_mature"]]
+    assert young
+    assert f"whose label is not known yet: {', '.join(young)}" in out
+    assert "draft: GOOD: " in out
+
+
+def test_the_tables_say_what_the_report_says_the_same_each_time(run: Run, tmp_path: Path) -> None:
+    more = ("--candidate", str(tmp_path / "draft.yaml"))
+    assert run("a", *more)[0] == run("b", *more)[0] == 0
+    files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    assert files == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
+    found = report_in(tmp_path / "a")
+
+    def table(name: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(files[name].decode().splitlines()))
+
+    def told(line: dict[str, Any]) -> dict[str, str]:
+        return {name: "" if value is None else str(value) for name, value in line.items()}
+
+    each = [(one["name"], one) for one in found["policies"]]
+    assert table("figures.csv") == [told({"policy": name} | one["figures"]) for name, one in each]
+    for name in ("cells", "changes"):
+        assert table(f"{name}.csv") == [told({"policy": own} | line) for own, one in each for line in one[name]]
+    assert table("merchants.csv") == [
+        told({"policy": own} | line) for own, one in each for line in (*one["merchants_more"], *one["merchants_fewer"])
+    ]
+    words = {True: "yes", False: "no"}
+    assert table("months.csv") == [
+        told({"policy": own, "month": month["month"], "is_mature": words[month["is_mature"]]} | month["figures"])
+        for own, one in each
+        for month in one["months"]
+    ]
+
+
+def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_training(run: Run, tmp_path: Path) -> None:
+    files = {"--table": "t.csv", "--reports": "r.csv", "--mapping": "m.yaml", "--out": "ours", "--rows": "rows"}
+    words = [word for name, file in files.items() for word in (name, str(tmp_path / file))]
+    assert main(["train", *words, "--trees", "5", "--maturity-days", str(MATURITY)]) == 0
+    targets = ("--alert-rate", "2500", "--alerts-a-day", "5.5", "--precision", "0.4")
+    status, out, err = run("a", *targets, "--bundle", str(tmp_path / "ours"))
+    assert (status, err) == (0, "")
+    assert f"resumed after {ROWS:,} rows" in out
+    report = report_in(tmp_path / "a")
+    training = Bundle.load({file.name: file.read_bytes() for file in (tmp_path / "ours").iterdir()}, FEATURES).manifest
+    until_ms = training.training.calibration.until_ms
+    learnt = [row for row in payments(tmp_path) if row["mature"] and row["at"] * 1000 < until_ms]
+    assert report["learnt"] == len(learnt) > 0
+    assert f"{len(learnt):,} counted payments are of the days that the model has learnt from" in out
+    assert run("c", "--since", report["learnt_until"], "--bundle", str(tmp_path / "ours"))[0] == 0
+    assert report_in(tmp_path / "c")["learnt"] == 0
+    found = {one["name"]: one for one in report["policies"]}
+    assert found.keys() == {"current", "alert_rate_bps-2500", "alerts_a_day-5.5", "precision-0.4"}
+    assert 1000 < found["alert_rate_bps-2500"]["figures"]["alert_rate_bps"] <= 2500
+    assert 2 < found["alerts_a_day-5.5"]["figures"]["alerts_a_day"] <= 5.5
+    assert found["precision-0.4"]["figures"]["precision"] >= 0.4
+    file = tmp_path / "a" / "policy-precision-0.4.yaml"
+    policy = load_policy_file(file)
+    assert (policy.version, policy.author) == ("7-precision-0.4", "")
+    assert run("b", "--candidate", str(file), "--bundle", str(tmp_path / "ours"))[0] == 0
+    again = report_in(tmp_path / "b")["policies"][1]
+    assert again | {"name": "", "target": ""} == found["precision-0.4"] | {"name": "", "target": ""}
+
+
+def test_only_payments_since_a_day_are_counted_and_days_that_the_model_learnt_from_are_said(
+    run: Run, tmp_path: Path
+) -> None:
+    day = datetime.fromtimestamp(START_S + 40 * DAY_S, UTC) + timedelta(hours=9)
+    start = int((day.replace(hour=0, minute=0, second=0) - timedelta(hours=9)).timestamp())
+    status, out, _ = run("a", "--since", day.date().isoformat())
+    assert status == 0
+    found, rows = report_in(tmp_path / "a"), payments(tmp_path)
+    assert found["before"] == sum(row["at"] < start for row in rows)
+    assert found["counted"] == sum(row["at"] >= start and row["mature"] for row in rows)
+    assert f"not counted: {found['before']:,} before --since" in out
+    assert found["learnt"] == 0
+    assert "learnt from" not in out
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "told"),
+    [
+        (("--policy", "{}/none.yaml"), 2, "none.yaml: cannot be read"),
+        (("--candidate", "{}/now.yaml", "--candidate", "{}/now.yaml"), 2, "another policy is named now"),
+        (("--bundle", "{}"), 2, "model.txt cannot be read"),
+        (("--reports", "{}/none.csv"), 2, "none.csv: no such file"),
+        (("--since", "2030-01-01"), 1, "use more days, an earlier --since"),
+        (("--precision", "1"), 1, "precision 1: no threshold reaches it; the highest is 0."),
+    ],
+)
+def test_wrong_options_and_files_are_named(
+    run: Run, tmp_path: Path, more: tuple[str, ...], status: int, told: str
+) -> None:
+    found, _, err = run("a", *(word.format(tmp_path) for word in more))
+    assert (found, told in err) == (status, True), err
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [("--alert-rate", "0"), ("--alerts-a-day", "-1"), ("--precision", "1.01"), ("--minutes", "x"), ("--since", "1/2")],
+)
+def test_a_number_out_of_bounds_is_refused(option: str, word: str, run: Run) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run("a", f"{option}={word}")
+    assert stopped.value.code == 2
+
+
+def test_without_a_table_it_asks_for_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["backtest", "--out", str(tmp_path / "a")]) == 2
+    assert capsys.readouterr().err == "sekisho backtest: --table is missing: which payments?\n"
