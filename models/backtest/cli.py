@@ -3,17 +3,20 @@
 import argparse
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from models.backtest.judged import judge
+from models.backtest.page import page
 from models.backtest.report import CURRENT, Backtest, OfPolicy, day_after, files, lines, moment, of_policy
 from models.backtest.scored import Scored, Why, scored
-from models.backtest.targets import Target, TargetError, bounds, curve, moved, threshold_for
+from models.backtest.targets import Bounds, Target, TargetError, bounds, curve, moved, threshold_for
 from models.training.cli import OpenHistory, add_tables, maturity_days
 from models.training.history import processed
 from scoring.decode import DecodeLimits
@@ -28,6 +31,9 @@ MINUTES: Final = 10.0
 
 CANDIDATES_MAX: Final = 20
 
+_OF_A_CHANGE: Final = {"version", "global", "author", "approval"}
+"""Sections of a policy that the page writes anew."""
+
 _DESCRIPTION: Final = (
     "Measure policies over a table of payments: alerts, precision, recall, yen, hours, what happened to the payments, "
     "which merchants gain and lose, examples with reasons. Scores are those of the bundle, features those of a worker."
@@ -41,7 +47,7 @@ class Files:
     history: OpenHistory
     policy: Callable[[Path | None], Policy]
     bundle: Callable[[Path | None], Bundle]
-    as_yaml: Callable[[Policy], str]
+    as_yaml: Callable[[Mapping[str, object]], str]
 
 
 def parser(mappings: str) -> argparse.ArgumentParser:
@@ -109,13 +115,26 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         return _fail(1, ValueError(why + "use more days, an earlier --since or less --maturity-days"))
     why_of = Why(bundle, rows.matrix)
     try:
-        policies, made = _measured(rows, current, candidates, options, why_of)
+        found = bounds(rows, current, why_of)
+        made = _made(rows, current, found, options)
     except TargetError as error:
         return _fail(1, error)
+    policies = _measured(rows, current, candidates | made, why_of, minutes=float(options.minutes), targets=made.keys())
     report = _report(rows, bundle, policies, history.source, samples.skipped, float(options.minutes))
-    yamls = {f"policy-{name}.yaml": outside.as_yaml(policy).encode() for name, policy in made.items()}
+    written = {f"policy-{name}.yaml": outside.as_yaml(_document(policy)) for name, policy in made.items()}
+    rest = {name: value for name, value in _document(current).items() if name not in _OF_A_CHANGE}
+    written["backtest.html"] = page(
+        rows,
+        current,
+        found,
+        policies[0].figures,
+        title=f"Backtest of policy {current.identity} with model {bundle.version}",
+        minutes=float(options.minutes),
+        rest=outside.as_yaml(rest),
+        learnt_until=report.learnt_until if report.learnt else None,
+    )
     try:
-        _write(options.out, files(report) | yamls)
+        _write(options.out, files(report) | {name: text.encode() for name, text in written.items()})
     except OSError as error:
         return _fail(2, error)
     for line in lines(report):
@@ -135,33 +154,33 @@ def _named(given: Sequence[Path], outside: Files) -> dict[str, Policy]:
     return found
 
 
-def _measured(
-    rows: Scored, current: Policy, candidates: dict[str, Policy], options: argparse.Namespace, why: Why
-) -> tuple[list[OfPolicy], dict[str, Policy]]:
-    """Measure the current policy, the candidates, and the policies of the targets; return those too."""
+def _made(rows: Scored, current: Policy, found: Bounds, options: argparse.Namespace) -> dict[str, Policy]:
+    """Return the policies of the targets, by their names."""
     targets = [
-        Target(kind, value)
-        for kind, values in (
-            ("alert_rate_bps", options.alert_rate),
-            ("alerts_a_day", options.alerts_a_day),
-            ("precision", options.precision),
-        )
-        for value in dict.fromkeys(values)
+        *(Target("alert_rate_bps", value) for value in options.alert_rate),
+        *(Target("alerts_a_day", value) for value in options.alerts_a_day),
+        *(Target("precision", value) for value in options.precision),
     ]
-    made: dict[str, Policy] = {}
-    if targets:
-        found = curve(rows, bounds(rows, current, why))
-        made = {
-            target.name: moved(current, threshold_for(target, rows, found), target.name)  # type: ignore[arg-type]
-            for target in targets
-        }
-    minutes, base = float(options.minutes), judge(rows, current, why)
+    counts = curve(rows, found)
+    return {target.name: moved(current, threshold_for(target, rows, counts), target.name) for target in targets}
+
+
+def _measured(
+    rows: Scored, current: Policy, others: Mapping[str, Policy], why: Why, *, minutes: float, targets: Set[str]
+) -> list[OfPolicy]:
+    """Measure the current policy and the others beside it."""
+    base = judge(rows, current, why)
     measured = [of_policy(CURRENT, rows, base, why, minutes=minutes, target=None, current=None)]
-    for name, policy in (candidates | made).items():
-        target = name if name in made else None
+    for name, policy in others.items():
+        target = name if name in targets else None
         judged = judge(rows, policy, why)
         measured.append(of_policy(name, rows, judged, why, minutes=minutes, target=target, current=base))
-    return measured, made
+    return measured
+
+
+def _document(policy: Policy) -> dict[str, object]:
+    """Return a policy as a document, without empty sections."""
+    return {name: value for name, value in msgspec.to_builtins(policy).items() if value not in ([], "", None)}
 
 
 def _report(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +34,8 @@ def judge(rows: Scored, policy: Policy, why: Why) -> Judged:
     none of its own for an attempt of an incident.
     """
     table, minimum = PolicyTable(policy), int(Band[policy.alerts.minimum_band])
+    suppressions = [msgspec.structs.replace(each, reasons=[]) for each in policy.suppressions]
+    of_any_reason = PolicyTable(msgspec.structs.replace(policy, suppressions=suppressions))  # reasons take time
     n = len(rows.scores)
     bands, alerts = np.empty(n, np.int8), np.empty(n, np.bool_)
     limited: set[int] = set()
@@ -49,9 +52,20 @@ def judge(rows: Scored, policy: Policy, why: Why) -> Judged:
         found = table.judge(ints[:size], hashes[:size], at_ms, rows.scores[part])
         bands[part], alerts[part] = found.bands, found.bands >= minimum
         limited |= {low + place for place in found.limited}
-        for place in np.flatnonzero(alerts[part] & (found.bands < Band.BLOCK)).tolist() if policy.suppressions else ():
+        for place in np.flatnonzero(alerts[part] & _may_be_suppressed(policy, at_ms, found.bands)).tolist():
+            about = (ints[place], hashes[place], int(at_ms[place]), int(found.bands[place]))
+            if not of_any_reason.is_suppressed(*about, ""):
+                continue
             reasons = why.reasons(low + place)
             heaviest = (of_limit(reasons) if place in found.limited else reasons)[0].id
-            if table.is_suppressed(ints[place], hashes[place], int(at_ms[place]), int(found.bands[place]), heaviest):
+            if table.is_suppressed(*about, heaviest):
                 alerts[low + place] = False
     return Judged(policy=policy, bands=bands, alerts=alerts, limited=frozenset(limited))
+
+
+def _may_be_suppressed(policy: Policy, at_ms: NDArray[np.int64], bands: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark rows for which a suppression is in force, whatever its scope: bool[n]."""
+    found = np.zeros(len(at_ms), np.bool_)
+    for each in policy.suppressions:
+        found |= (at_ms >= each.from_ms) & (at_ms < each.to_ms)
+    return found & (bands < Band.BLOCK)

@@ -1,7 +1,7 @@
 """`sekisho backtest`: give the backtest the tables of replay, and the policies and bundles of a worker."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -53,7 +53,7 @@ def _refused(load: Callable[[], _T]) -> _T:
     raise ValueError(why)
 
 
-def _as_yaml(policy: Policy) -> str:
-    """Return a policy as YAML, without empty sections."""
-    document = {name: value for name, value in msgspec.to_builtins(policy).items() if value not in ([], "", None)}
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+def _as_yaml(document: Mapping[str, object]) -> str:
+    """Return a policy as YAML."""
+    text: str = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True, width=120)
+    return text

@@ -160,8 +160,11 @@ def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_trai
     learnt = [row for row in payments(tmp_path) if row["mature"] and row["at"] * 1000 < until_ms]
     assert report["learnt"] == len(learnt) > 0
     assert f"{len(learnt):,} counted payments are of the days that the model has learnt from" in out
+    html = (tmp_path / "a" / "backtest.html").read_text(encoding="utf-8")
+    assert f"before {report['learnt_until']}, which the model has learnt from" in html
     assert run("c", "--since", report["learnt_until"], "--bundle", str(tmp_path / "ours"))[0] == 0
     assert report_in(tmp_path / "c")["learnt"] == 0
+    assert "learnt from" not in (tmp_path / "c" / "backtest.html").read_text(encoding="utf-8")
     found = {one["name"]: one for one in report["policies"]}
     assert found.keys() == {"current", "alert_rate_bps-2500", "alerts_a_day-5.5", "precision-0.4"}
     assert 1000 < found["alert_rate_bps-2500"]["figures"]["alert_rate_bps"] <= 2500

@@ -1,0 +1,183 @@
+"""The page of a backtest: one file that loads nothing, and whose slider redraws every figure as the command counts."""
+
+import json
+import os
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from msgspec import to_builtins
+
+from models.backtest.figures import figures
+from models.backtest.judged import judge
+from models.backtest.page import page
+from models.backtest.scored import Scored
+from models.backtest.targets import bounds, moved
+from scoring.policy import Policy, policy_from
+from streams.compliance import browser
+from tests.backtest.made import Told, arrays, drawn
+from tests.compliance.page import opening
+from tests.compliance.page.test_page import HOSTILE, Page
+
+MINUTES = 7.5
+SEED = 11
+DOCUMENT: dict[str, Any] = {
+    "version": f'</script>{HOSTILE}"7',
+    "global": {"review": 500, "step_up": 700, "block": 900},
+    "merchants": [{"acquirer": "a", "merchant": "m", "thresholds": {"review": 300, "step_up": 400, "block": 1000}}],
+    "limits": [{"mcc": "5732", "amount_jpy": 50_000, "band": "STEP_UP"}],
+    "suppressions": [
+        {
+            "acquirer": "b",
+            "author": "x",
+            "reason": "y",
+            "reasons": ["NIGHT"],
+            "effective_to": "1970-03-01T00:00:00+09:00",
+        }
+    ],
+    "author": "t.suzuki",
+}
+NAMES = ("alerts", "alerts_a_day", "alert_rate_bps", "precision", "recall", "value_recall", "false_positives_per_fraud")
+NAMES += ("frauds_alerted", "fraud_alerted_jpy", "saved_jpy", "hours", "hours_a_day")
+
+
+def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy, Told]:
+    rows = drawn(SEED, 400)
+    found, policy, told = arrays(rows, directory), policy_from(document), Told(rows)
+    current = figures(found, judge(found, policy, told).alerts, found.is_counted, MINUTES)
+    left = {"version", "global", "author", "approval"}
+    rest = {name: value for name, value in to_builtins(policy).items() if name not in left and value not in ([], "")}
+    text = page(
+        found,
+        policy,
+        bounds(found, policy, told),
+        current,
+        title=f"Backtest of {HOSTILE}",
+        minutes=MINUTES,
+        rest=yaml.safe_dump(rest, sort_keys=False),
+        learnt_until="2026-05-02",
+    )
+    return text, found, policy, told
+
+
+class Drawn(HTMLParser):
+    """Read the values that the script wrote, and the policy."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.values: dict[str, float | None] = {}
+        self.bars, self.policy, self.saved = 0, "", ""
+        self._is_policy = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = dict(attrs)
+        if "data-value" in named:
+            value = named["data-value"]
+            self.values[str(named["id"])] = float(value) if value else None
+        self.bars += tag == "rect"
+        self._is_policy = named.get("id") == "yaml"
+        if named.get("id") == "save":
+            self.saved = str(named.get("download"))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_policy = False
+
+    def handle_data(self, data: str) -> None:
+        if self._is_policy:
+            self.policy += data
+
+
+def opened(chromium: str, file: Path, fragment: str = "") -> Drawn:
+    """Open a page at a fragment, and read it after its scripts."""
+    sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
+    command = [chromium, *browser._OPTIONS, *sandbox, f"--user-data-dir={file.parent / 'profile'}", "--dump-dom"]
+    done = subprocess.run([*command, file.as_uri() + fragment], check=True, capture_output=True, timeout=120)
+    return Drawn(done.stdout.decode())
+
+
+def same(found: Drawn, threshold: int, rows: Scored, policy: Policy, told: Told) -> None:
+    """Compare what is drawn with the figures of the moved policy."""
+    target = moved(policy, threshold, f"threshold-{threshold}")
+    alerts = judge(rows, target, told).alerts
+    expected = to_builtins(figures(rows, alerts, rows.is_counted, MINUTES))
+    before = to_builtins(figures(rows, judge(rows, policy, told).alerts, rows.is_counted, MINUTES))
+    for name in NAMES:
+        value = expected[name]
+        assert found.values[f"now-{name}"] == (None if value is None else pytest.approx(value, abs=1e-5)), name
+        change = None if None in (value, before[name]) else pytest.approx(value - before[name], abs=1e-5)
+        assert found.values[f"change-{name}"] == change, name
+    for code, fate in enumerate(("FRAUD", "DECLINED", "REFUNDED", "GOOD")):
+        own = rows.is_counted & (rows.fates == code) & alerts
+        assert found.values[f"now-{fate}"] == own.sum()
+        assert found.values[f"now-{fate}_jpy"] == rows.yen[own].sum()
+    assert policy_from(yaml.safe_load(found.policy)) == target
+    assert found.saved == f"policy-threshold-{threshold}.yaml"
+
+
+@pytest.fixture
+def chromium() -> str:
+    found = opening.browser()
+    if found is None:
+        pytest.skip("Chromium is not installed (Debian's package chromium)")
+    return found
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("minimum", ["REVIEW", "STEP_UP"])
+def test_every_figure_and_the_policy_are_those_of_the_threshold(chromium: str, tmp_path: Path, minimum: str) -> None:
+    text, rows, policy, told = made(tmp_path, DOCUMENT | {"alerts": {"minimum_band": minimum}})
+    file = tmp_path / "backtest.html"
+    file.write_text(text, encoding="utf-8")
+    start = {"REVIEW": 500, "STEP_UP": 700}[minimum]
+    for fragment, threshold in (("", start), ("#1", 1), ("#640", 640), ("#1000", 1000), ("#1001", start)):
+        found = opened(chromium, file, fragment)
+        same(found, threshold, rows, policy, told)
+        assert found.bars == 100
+
+
+@pytest.mark.browser
+def test_the_slider_and_the_bars_redraw_the_page_and_no_text_of_a_policy_runs(chromium: str, tmp_path: Path) -> None:
+    text, rows, policy, told = made(tmp_path, DOCUMENT)
+    file, picture = tmp_path / "backtest.html", tmp_path / "page.png"
+    file.write_text(text, encoding="utf-8")
+    assert not opening.script_errors(chromium, file, picture)
+    assert picture.stat().st_size > opening.PICTURE_MIN
+    free = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    for step, threshold in (
+        ('slider.value = "812"; slider.dispatchEvent(new Event("input"));', 812),
+        ('document.querySelectorAll("rect")[61].dispatchEvent(new Event("click"));', 600),
+    ):
+        file.write_text(free.replace("</body>", f"<script>{step}</script></body>"), encoding="utf-8")
+        same(opened(chromium, file), threshold, rows, policy, told)
+
+
+@pytest.mark.browser
+def test_a_script_of_somebody_else_does_not_run(chromium: str, tmp_path: Path) -> None:
+    text, *_ = made(tmp_path, DOCUMENT)
+    file = tmp_path / "backtest.html"
+    file.write_text(text.replace("</body>", "<script>slider.value = '812'; draw();</script></body>"), encoding="utf-8")
+    assert opened(chromium, file).saved == "policy-threshold-500.yaml"
+
+
+def test_the_page_is_well_formed_loads_nothing_and_speaks_both_languages(tmp_path: Path) -> None:
+    text, *_ = made(tmp_path, DOCUMENT)
+    found = Page(text)
+    assert not found.tags.keys() & {"link", "iframe", "object", "embed", "img", "base", "form"}
+    assert not found.attributes.keys() & {"src", "href", "srcset", "style", "action"}
+    assert not [name for name in found.attributes if name.startswith("on")]
+    assert found.tags["script"] == 2
+    assert "default-src &#x27;none&#x27;" in text
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+    assert found.spoken["en"] == found.spoken["ja"] > 30
+    assert len(found.ids) == len(set(found.ids))
+    for name in NAMES:
+        assert {f"now-{name}", f"change-{name}"} <= set(found.ids)
+    data = json.loads(re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)[0])
+    assert data["version"] == DOCUMENT["version"]
+    assert text.count(HOSTILE) == 0
+    assert "before 2026-05-02, which the model has learnt from" in text
