@@ -1,5 +1,6 @@
 """A scored history has the scores, bands and reasons that a worker gives, and knows what happened to each payment."""
 
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from models.backtest.scored import Fate, Scored, Why, scored
 from models.training.history import processed
 from models.training.matrix import Samples
 from models.training.records import Record
+from scoring.contract.codes import OutcomeClass
 from scoring.engine import Engine
 from scoring.outputs import Source
 from scoring.policy import policy_from
@@ -120,6 +122,21 @@ def test_what_happened_is_a_report_then_a_decline_then_a_refund(tmp_path: Path) 
     assert rows.is_within.all()
     assert rows.is_counted.tolist() == [ms < samples.mature_ms for ms in rows.event_ms.tolist()]
     assert 0 < rows.is_counted.sum() < len(expected)
+
+
+def test_a_payment_without_an_answer_is_not_declined_and_maturity_is_a_moment(tmp_path: Path) -> None:
+    run = processed(Recorded(traffic()[:1_000]), tmp_path, SETTINGS, tell=lambda _: None)
+    samples, particulars = run.samples(MATURITY_MS), run.particulars()
+    mature_ms = int(samples.event_ms[400])
+    outcome = np.arange(len(samples.event_ms)) % len(OutcomeClass)
+    rows = scored(
+        replace(samples, mature_ms=mature_ms), replace(particulars, outcome=outcome), small_bundle(), since_ms=None
+    )
+    assert rows.is_declined.tolist() == [code not in (0, 1) for code in outcome.tolist()]
+    assert rows.is_counted.tolist() == [ms < mature_ms for ms in samples.event_ms.tolist()]
+    complete = scored(replace(samples, mature_ms=None), particulars, small_bundle())
+    assert complete.is_counted.all()
+    assert complete.mature_ms is None
 
 
 def test_a_period_begins_with_its_first_moment(tmp_path: Path) -> None:

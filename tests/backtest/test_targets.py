@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.backtest.judged import judge
 from models.backtest.targets import OFF, Curve, Target, TargetError, bounds, curve, moved, threshold_for
 from scoring.policy import policy_from
-from tests.backtest.made import Told, alerts_in, arrays, drawn, with_threshold
+from tests.backtest.made import DAY_MS, Told, alerts_in, arrays, drawn, with_threshold
 from tests.backtest.test_figures import day, policies
 from tests.examples import examples as few
 
@@ -81,9 +81,32 @@ def test_the_threshold_is_the_lowest_that_meets_the_target(
 def test_a_target_that_nothing_meets_says_what_can_be_reached(tmp_path: Path) -> None:
     found = arrays(drawn(3), tmp_path)
     told = Curve(np.full(OFF + 1, 40), np.full(OFF + 1, 10))
+    no_more = Curve(np.where(np.arange(OFF + 1) < 900, 40, 0), np.where(np.arange(OFF + 1) < 900, 10, 0))
     with pytest.raises(TargetError, match=r"precision 0.5: no threshold reaches it; the highest is 0.2500"):
-        threshold_for(Target("precision", Fraction(1, 2)), found, told)
+        threshold_for(Target("precision", Fraction(1, 2)), found, no_more)
     with pytest.raises(
         TargetError, match=r"alerts_a_day-0.1: allows \d alerts in all, and narrower .* raise 40 whatever"
     ):
         threshold_for(Target("alerts_a_day", Fraction(1, 10)), found, told)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("precision", "0.5", 500),  # exactly half; from 800 on there is no alert, which is no precision
+        ("precision", "0.51", 700),
+        ("alerts_a_day", "2", 500),
+        ("alerts_a_day", "1.999", 700),
+        ("alert_rate_bps", "5000", 500),
+        ("alert_rate_bps", "4999.9", 700),
+    ],
+)
+def test_a_target_may_be_met_exactly(tmp_path: Path, kind: Any, value: str, expected: int) -> None:
+    rows = drawn(3, 8)
+    for place, row in enumerate(rows):
+        row.counted, row.ms = True, (place // 4) * DAY_MS
+    found = arrays(rows, tmp_path)
+    levels = np.arange(OFF + 1)
+    alerts = np.select([levels < 500, levels < 700, levels < 800], [5, 4, 1], 0)
+    frauds = np.select([levels < 700, levels < 800], [2, 1], 0)
+    assert threshold_for(Target(kind, Fraction(value)), found, Curve(alerts, frauds)) == expected
