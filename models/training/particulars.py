@@ -1,12 +1,12 @@
 """What a backtest asks of each row beside its features: its names, its scopes of the policy, how it was answered."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from scoring.contract.codes import Kind, OutcomeClass, PhaseCode
@@ -47,7 +47,7 @@ class Particulars:
             with self.ids.open("rb") as lines:
                 for row, line in zip(range(max(rows) + 1), lines, strict=False):
                     if row in rows:
-                        found[row] = json.loads(line)
+                        found[row] = orjson.loads(line)
         return found
 
 
@@ -92,7 +92,8 @@ class ParticularsFile:
             if key not in self._names:
                 _, acquirer, _, merchant = decoded.names[int(kept[place])]
                 self._names[key] = (acquirer.decode(), merchant.decode())
-        lines = "".join(f"{json.dumps(decoded.names[row][0].decode())}\n" for row in kept.tolist()).encode()
+        names = decoded.names
+        lines = b"".join([orjson.dumps(names[row][0].decode()) + b"\n" for row in kept.tolist()])
         with self._ids.open("ab") as stream:
             stream.write(lines)
         self._ids_bytes += len(lines)
