@@ -26,7 +26,7 @@ from tests.compliance.page.test_page import HOSTILE, Page
 MINUTES = 7.5
 SEED = 11
 DOCUMENT: dict[str, Any] = {
-    "version": f'</script>{HOSTILE}"7',
+    "version": f'</script>{HOSTILE}"7'.ljust(64, "v"),
     "global": {"review": 500, "step_up": 700, "block": 900},
     "merchants": [{"acquirer": "a", "merchant": "m", "thresholds": {"review": 300, "step_up": 400, "block": 1000}}],
     "limits": [{"mcc": "5732", "amount_jpy": 50_000, "band": "STEP_UP"}],
@@ -128,16 +128,25 @@ def chromium() -> str:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("minimum", ["REVIEW", "STEP_UP"])
-def test_every_figure_and_the_policy_are_those_of_the_threshold(chromium: str, tmp_path: Path, minimum: str) -> None:
+@pytest.mark.parametrize(
+    ("minimum", "fragment", "threshold"),
+    [
+        ("REVIEW", "", 500),
+        ("REVIEW", "#1", 1),
+        ("STEP_UP", "#640", 640),
+        ("BLOCK", "#1000", 1000),
+        ("REVIEW", "#1001", 500),
+    ],
+)
+def test_every_figure_and_the_policy_are_those_of_the_threshold(
+    chromium: str, tmp_path: Path, minimum: str, fragment: str, threshold: int
+) -> None:
     text, rows, policy, told = made(tmp_path, DOCUMENT | {"alerts": {"minimum_band": minimum}})
     file = tmp_path / "backtest.html"
     file.write_text(text, encoding="utf-8")
-    start = {"REVIEW": 500, "STEP_UP": 700}[minimum]
-    for fragment, threshold in (("", start), ("#1", 1), ("#640", 640), ("#1000", 1000), ("#1001", start)):
-        found = opened(chromium, file, fragment)
-        same(found, threshold, rows, policy, told)
-        assert found.bars == 100
+    found = opened(chromium, file, fragment)
+    same(found, threshold, rows, policy, told)
+    assert found.bars == 100
 
 
 @pytest.mark.browser
