@@ -123,7 +123,7 @@ def _months(policies: Sequence[OfPolicy]) -> bytes:
 
 def _csv(lines: Iterable[Sequence[object]]) -> bytes:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([_cell(one) for one in line] for line in lines)
+    csv.writer(out).writerows([_cell(one) for one in line] for line in lines)
     return out.getvalue().encode()
 
 
