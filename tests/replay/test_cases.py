@@ -139,7 +139,7 @@ def test_the_row_out_of_order_is_the_one_that_is_named(run: Run) -> None:
 def test_an_amount_with_decimals_among_cents_names_its_place(run: Run) -> None:
     status, _, err = run(CASES / "decimal_amount.csv")
     assert (status, "line 2 (row 0): column 'amount_cents' is not a whole number of minor units" in err) == (2, True)
-    assert "57" not in err
+    assert "57" not in err.replace(str(CASES), "")
 
 
 def test_utf16_is_refused_as_not_utf8(run: Run) -> None:

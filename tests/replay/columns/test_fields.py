@@ -171,7 +171,7 @@ def test_a_cell_that_the_contract_refuses_is_named_by_row_and_column(
         sent(tmp_path, [row, bad, row], kind)
     place = "line 2 (row 1): " if kind == "jsonl" else "row 1: "
     assert f"{place}{told}" in str(caught.value)
-    assert cell not in str(caught.value).replace(told, "")
+    assert cell not in str(caught.value).replace(told, "").replace(str(tmp_path), "")  # its number may be the cell
 
 
 @pytest.mark.parametrize(
