@@ -122,7 +122,7 @@ def _kinds(samples: Samples) -> dict[str, tuple[NDArray[np.int64], Callable[[int
     }
     names = {"channel": ChannelCode, "network": NetworkCode}
     for kind, codes in samples.segments.items():
-        kinds[kind] = (codes, lambda code, of=names[kind]: of(code).name)  # type: ignore[misc]
+        kinds[kind] = (codes, lambda code, of=names[kind]: of(code).name)  # type: ignore[misc]  # a default
     return kinds
 
 

@@ -7,7 +7,7 @@ groups are codes of a model, so they have no day: a table that changes leaves th
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Final, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,7 @@ from scoring.reference.table import DatedTable, start_ms
 CLASSES: Final[tuple[GoodsClass, ...]] = get_args(GoodsClass)
 """Class k is bit k of goods in one number."""
 
-MCC_GROUPS = (
-    "unknown",
+MccGroup = Literal[
     "other",
     "digital",
     "appliances",
@@ -40,7 +39,10 @@ MCC_GROUPS = (
     "gambling",
     "services",
     "mail_order",
-)
+]
+"""A group of merchant categories by what they sell."""
+
+MCC_GROUPS: Final[tuple[str, ...]] = ("unknown", *get_args(MccGroup))
 
 _MEMBERS: dict[str, tuple[tuple[int, int], ...]] = {
     "services": ((7200, 7399), (8000, 8099), (8100, 8299), (8900, 8999)),

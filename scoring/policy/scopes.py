@@ -5,40 +5,17 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from enum import IntEnum
-from typing import Annotated, Final, Literal, NamedTuple, get_args
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
 
 from scoring.contract.types import AcquirerId, Jpy, Mcc, MerchantId, ShortText, Text, Timestamp
-from scoring.merchants.goods import GROUP_OF_MCC, MCC_GROUPS
+from scoring.merchants.goods import GROUP_OF_MCC, MCC_GROUPS, MccGroup
 from scoring.policy.reasons import REASON_IDS
 
 Threshold = Annotated[int, Meta(ge=1, le=1000)]
 """A score from 0 to 999 reaches a band at or above its threshold; 1000 switches the band off."""
-
-GoodsGroup = Literal[
-    "other",
-    "digital",
-    "appliances",
-    "e_money",
-    "tickets",
-    "lodging",
-    "travel",
-    "grocery",
-    "restaurant",
-    "fuel",
-    "fashion",
-    "health",
-    "utilities",
-    "transport",
-    "entertainment",
-    "donation",
-    "gambling",
-    "services",
-    "mail_order",
-]
-"""A group of merchant categories by what they sell, as `scoring.merchants.goods` lists them."""
 
 Given = Annotated[str, Meta(min_length=1, max_length=64)]
 GivenText = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -50,8 +27,6 @@ ALWAYS_TO_MS: Final = 1 << 62
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
-
-assert get_args(GoodsGroup) == MCC_GROUPS[1:], "the groups of the policy are those of the merchant categories"
 
 
 class Level(IntEnum):
@@ -105,7 +80,7 @@ class Scope(NamedTuple):
 
 def goods_of(mcc: str) -> str:
     """Return the group of goods of a merchant category: four digits."""
-    return MCC_GROUPS[GROUP_OF_MCC[int(mcc)]]
+    return MCC_GROUPS[int(GROUP_OF_MCC[int(mcc)])]
 
 
 def millis(stamp: datetime) -> int:
@@ -171,7 +146,7 @@ class AcquirerScope(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True
 class GoodsScope(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Thresholds of a group of merchant categories. With an `acquirer` they are for that one only, and go first."""
 
-    goods: GoodsGroup
+    goods: MccGroup
     thresholds: Thresholds
     acquirer: AcquirerId | None = None
 
@@ -198,7 +173,7 @@ class Targeted(Entry, frozen=True, kw_only=True, forbid_unknown_fields=True):
     acquirer: AcquirerId | None = None
     merchant: MerchantId | None = None
     mcc: Mcc | None = None
-    goods: GoodsGroup | None = None
+    goods: MccGroup | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
