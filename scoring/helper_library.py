@@ -83,6 +83,15 @@ _compare_all_options: Any = TargetConfig.__eq__
 TargetConfig.__eq__ = _has_same_flags  # type: ignore[method-assign]  # for all that numba compiles
 
 
+def _hash_of_names(self: TargetConfig) -> int:
+    """Return one hash for all flags of a class. The original sorts the names of the options first, never the values."""
+    return hash(type(self).__qualname__)
+
+
+_hash_all_options: Any = TargetConfig.__hash__
+TargetConfig.__hash__ = _hash_of_names  # type: ignore[method-assign]  # for all that numba compiles
+
+
 class _NoEnvironments:
     """Take no environment: it holds Python objects for machine code. A helper that needs one raises RuntimeError."""
 

@@ -36,6 +36,8 @@ _OPTIONS: Final[dict[str, Any]] = {
     "pipeline_class": HelperCompiler,
 }
 
+_ENTRY_OPTIONS: Final[dict[str, Any]] = {"cache": True, "no_cfunc_wrapper": True}  # none is called from C
+
 _HELPERS: Final[list[Callable[..., object]]] = []
 
 
@@ -99,7 +101,7 @@ def entry(function: _F) -> _F:
     built_from = [cell.cell_contents for cell in function.__closure__ if isinstance(cell.cell_contents, int)]
     digest = crc32(repr((built_from, function.__annotations__)).encode())
     function.__qualname__ = f"{function.__qualname__}_{digest:08x}"
-    return cast("_F", njit(cache=True)(function))
+    return cast("_F", njit(**_ENTRY_OPTIONS)(function))
 
 
 def revision(*packages: str) -> int:

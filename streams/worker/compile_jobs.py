@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import orjson
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from numpy.typing import NDArray
 
 from scoring import threeds
 from scoring.decode import Col, DecodeLimits
@@ -96,11 +97,18 @@ def run_features() -> None:
 
 
 def run_results() -> None:
-    """Compare no payments with results of 3-D Secure, and count none for their merchants."""
+    """Compare no payments with results of 3-D Secure."""
+    threeds.run_results(*_no_payments())
+
+
+def run_jumps() -> None:
+    """Count no payments for their merchants, to find jumps in the shares of 3-D Secure."""
+    threeds.run_jumps(*_no_payments())
+
+
+def _no_payments() -> tuple[NDArray[np.int64], NDArray[np.uint64], threeds.Tables, NDArray[np.int64]]:
     ints, hashes = np.empty((0, len(Col)), np.int64), np.empty((0, KEYS), np.uint64)
-    verdicts, tables = np.empty((0, threeds.VERDICT_COLUMNS), np.int64), threeds.tables_of(reference())
-    threeds.run_results(ints, hashes, tables, verdicts)
-    threeds.run_jumps(ints, hashes, tables, verdicts)
+    return ints, hashes, threeds.tables_of(reference()), np.empty((0, threeds.VERDICT_COLUMNS), np.int64)
 
 
 def run_records() -> None:
@@ -118,6 +126,7 @@ OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (
     run_reports,
     run_records,
     run_siblings,
+    run_jumps,
 )
 OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results)
 """The kernels of this part take as long to compile, with the model, as those of the first, and share no helpers."""
