@@ -44,21 +44,22 @@ def faults(root: Path) -> list[str]:
 def _faults(root: Path) -> Iterator[tuple[str, str]]:
     asked = requirements(root)
     locks = {lock: (root / lock).read_text(encoding="utf-8") for lock in asked}
+    pinned = {lock: pins(text) for lock, text in locks.items()}
     for lock, text in locks.items():
         if "://" in text:
             yield lock, "names an address"
-        for pin in pins(text):
+        for pin in pinned[lock]:
             if not pin.hashes:
                 yield lock, f"{pin.name} has no hash"
         for wanted in asked[lock]:
-            named = [pin for pin in pins(text) if pin.name == canonicalize_name(wanted.name)]
+            named = [pin for pin in pinned[lock] if pin.name == canonicalize_name(wanted.name)]
             if not named:
                 yield lock, f"{wanted.name} has no pin"
             elif not all(wanted.specifier.contains(pin.version, prereleases=True) for pin in named):
                 yield lock, f"the pin of {wanted.name} is not {wanted.specifier}"
-    project = {(pin.name, pin.version): pin.hashes for pin in pins(locks[PROJECT])}
+    project = {(pin.name, pin.version): pin.hashes for pin in pinned[PROJECT]}
     for lock in (RUNTIME, BUILD):
-        for pin in pins(locks[lock]):
+        for pin in pinned[lock]:
             if not pin.hashes <= project.get((pin.name, pin.version), frozenset()):
                 yield lock, f"{pin.name} is not as in {PROJECT}"
 

@@ -18,6 +18,7 @@ from scoring.outputs import Source
 from scoring.policy import policy_from
 from streams.config.settings import Settings
 from streams.config.wiring import build_engine
+from tests.examples import sample
 from tests.policy.expected import FAMILY, NAMES, expected
 from tests.policy.history_claims import CLAIMS
 
@@ -46,7 +47,7 @@ def engine_at(review: int | None) -> Engine:
     return Engine(shipped.bundle, policy, shipped.observer.settings, "test")
 
 
-@pytest.mark.parametrize("review", [None, 350])
+@pytest.mark.parametrize("review", sample([None, 350]))
 def test_every_reason_is_true_of_its_event(review: int | None) -> None:
     engine = engine_at(review)
     observer = Observer(engine.observer.settings)

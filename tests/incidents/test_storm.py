@@ -17,6 +17,7 @@ from scoring.profile.packed import Packed
 from tests.bundles import small_bundle
 from tests.engine.test_engine import NOW_MS, SETTINGS
 from tests.events import encoded, outcome_of, request_of, token
+from tests.examples import sample
 
 START = datetime(2026, 5, 1, 3, tzinfo=UTC)
 LOUD = 900_000
@@ -168,7 +169,7 @@ def restored(engine: Engine, logs: dict[int, list[Packed]]) -> None:
             engine.changelog.restore(partition, packed)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", sample(range(4)))
 def test_redelivery_after_a_crash_publishes_no_alert_twice_and_counts_no_attempt_twice(seed: int) -> None:
     """Three partitions of one worker that dies again and again; each time its successor finds what was published."""
     draw, partitions = random.Random(seed), 3  # noqa: S311

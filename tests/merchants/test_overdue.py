@@ -18,6 +18,7 @@ from scoring.merchants import overdue
 from scoring.merchants.overdue import OverdueNotice, is_overdue, rules_on
 from scoring.merchants.store import BLOCK_BITS, MerchantStore
 from scoring.observer import Observer
+from tests.examples import sample
 from tests.merchants.months.test_months_of_workers import PARTITIONS, TOKYO, Cluster, observer
 
 LAST = date(2025, 3, 31)
@@ -150,7 +151,7 @@ def drawn(random: Random, today: date) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", sample(range(2)))
 def test_no_death_and_no_move_loses_a_notice_or_tells_it_twice(seed: int, workers: int) -> None:
     random = Random(seed)  # noqa: S311 - a reproducible course
     cluster, deaths, expected = Judges(workers), 0, dict[tuple[str, str], list[date]]()

@@ -15,6 +15,7 @@ from scoring.decode import DecodeLimits
 from scoring.features.all import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
+from tests.examples import is_quick
 
 _ROWS = dict.fromkeys(("card", "merchant", "merchant_bin", "bin", "device", "ip", "account", "address"), 1 << 12)
 _RULES = {
@@ -89,7 +90,9 @@ def _add(counted: dict[bool, Counted], item: Item, judged: set[str]) -> None:
 
 @pytest.fixture(scope="module")
 def counted() -> dict[bool, Counted]:
-    return count(SimulatorConfig(seed=5, days=1, events_per_day=60_000, cards=30_000, merchants=1_000))
+    return count(
+        SimulatorConfig(seed=5, days=1, events_per_day=30_000 if is_quick() else 60_000, cards=30_000, merchants=1_000)
+    )
 
 
 @pytest.mark.parametrize("rule", _COUNTED)

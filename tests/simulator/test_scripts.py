@@ -12,6 +12,7 @@ from models.simulator.stream import Item
 from scoring.contract.authorization import Authorization
 from scoring.contract.label import FraudReport
 from scoring.contract.merchant import MerchantRecord
+from tests.examples import sample
 
 _CALM = EpisodeRates(t1=0, t2=0, t3=0, t4=0, t8=0, t9=0, t11=0)
 PLAN = (
@@ -43,7 +44,7 @@ def of_episode(items: list[Item], name: str) -> list[Authorization]:
     return [decode(item.value) for item in items if item.truth is not None and item.truth.episode == name]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", sample([1, 2, 3]))
 def test_three_months_of_reports_are_each_above_the_limit_and_make_a_run_that_grows_by_one(seed: int) -> None:
     items = stream(seed)
     start_ms = SimulatorConfig().start_ms
@@ -65,7 +66,7 @@ def test_three_months_of_reports_are_each_above_the_limit_and_make_a_run_that_gr
     assert len({report.event_id for _, report in reports}) == len(reports)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", sample([1, 2, 3]))
 def test_the_merchant_has_no_threeds_and_issuers_telephone_about_every_payment_within_the_hour(seed: int) -> None:
     items = stream(seed)
     events = {event.event_id: event for event in of_episode(items, "frequent")}
@@ -92,7 +93,7 @@ def test_the_merchant_has_no_threeds_and_issuers_telephone_about_every_payment_w
     assert records[name].fraud_status == "NORMAL"
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", sample([1, 2, 3]))
 def test_one_authentication_is_used_with_other_cards_at_other_shops_and_for_other_orders(seed: int) -> None:
     """As a reader of domain.md would tell the rules: each payment beside the first one."""
     first, *others = of_episode(stream(seed), "replayed")

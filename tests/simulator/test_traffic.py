@@ -8,6 +8,7 @@ import pytest
 from models.simulator import Simulator, SimulatorConfig
 from models.simulator.events.lapses import LAPSES
 from scoring.contract.authorization import Authorization
+from tests.examples import is_quick
 from tests.simulator.conftest import Drawn
 
 _TOKYO = timezone(timedelta(hours=9))
@@ -29,7 +30,9 @@ def test_the_number_of_events_is_the_one_asked_for(drawn: Drawn) -> None:
 def test_fraud_is_three_to_five_in_a_thousand_without_enumeration() -> None:
     fraud = total = 0
     for seed in (1, 2, 3):
-        config = SimulatorConfig(seed=seed, days=2, events_per_day=20_000, cards=15_000, merchants=400)
+        config = SimulatorConfig(
+            seed=seed, days=2, events_per_day=8_000 if is_quick() else 20_000, cards=15_000, merchants=400
+        )
         truth = [item.truth for item in Simulator(config) if item.truth is not None]
         fraud += sum(t.fraud and t.typology != "T1" for t in truth)
         total += len(truth)

@@ -17,6 +17,7 @@ from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 from scoring.profile.packed import Packed
 from tests.events import token
+from tests.examples import sample
 
 PARTITIONS = 3
 SIZE = 1 << 8
@@ -157,7 +158,7 @@ def _read(packed: Packed) -> Packed:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", sample(range(3)))
 def test_no_death_and_no_move_changes_a_yen(seed: int, workers: int) -> None:
     inputs = labels(seed, 150)
     random = Random(seed)  # noqa: S311 - a reproducible course

@@ -14,6 +14,7 @@ from scoring.profile import Entity
 from tests.bundles import small_bundle
 from tests.engine.test_engine import POLICY, SETTINGS, new_engine, score
 from tests.events import event, request_of, token
+from tests.examples import sample
 from tests.threeds.replays.replay_oracle import Json, Memory
 
 PARTITIONS: Final = 3
@@ -85,7 +86,7 @@ def restarted(engine: Engine) -> Engine:
     return again
 
 
-@pytest.mark.parametrize(("seed", "proofs"), [(1, 3), (2, 8), (3, 40)])
+@pytest.mark.parametrize(("seed", "proofs"), sample([(1, 3), (2, 8), (3, 40)]))
 def test_replays_are_those_of_the_oracle_for_any_batches_and_restarts(seed: int, proofs: int) -> None:
     draw, memory, engine = random.Random(seed), Memory(), new()  # noqa: S311
     logged: list[list[Any]] = [[] for _ in range(PARTITIONS)]

@@ -11,6 +11,7 @@ from scoring.engine import Engine
 from scoring.outputs import Outputs
 from tests.engine.test_engine import score
 from tests.events import event, token
+from tests.examples import sample
 from tests.threeds.replays.replay_oracle import AGE, Json, moment
 from tests.threeds.replays.test_replays import PARTITIONS, new
 from tests.threeds.test_rules import NETWORKS
@@ -60,7 +61,7 @@ def payment(number: int, at: datetime, uuid: str | None, **changes: Any) -> Json
     return event(**{"event_id": f"e-{number}", "event_ts": stamp, "tds": tds} | changes)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", sample([1, 2, 3]))
 def test_sequences_are_those_of_plain_python_for_any_batches_and_restarts(seed: int) -> None:
     draw, oracle, engine = random.Random(seed), Oracle(), new()  # noqa: S311
     logged: list[list[Any]] = [[] for _ in range(PARTITIONS)]

@@ -15,6 +15,7 @@ from scoring.outputs import Emitted, Outputs
 from tests.bundles import small_bundle
 from tests.engine.test_engine import NOW_MS, POLICY, SETTINGS, score, source
 from tests.events import event, token
+from tests.examples import sample
 from tests.threeds.results.feed_oracle import Feed, Json
 from tests.threeds.test_rules import NETWORKS
 
@@ -127,7 +128,7 @@ def answer(draw: random.Random, number: int, at: datetime, names: int) -> Json:
     )
 
 
-@pytest.mark.parametrize(("seed", "names"), [(1, 150), (2, 200), (3, 1_000), (4, 400)])
+@pytest.mark.parametrize(("seed", "names"), sample([(1, 150), (2, 200), (3, 1_000), (4, 400)]))
 def test_what_the_feed_says_is_what_plain_python_says(seed: int, names: int) -> None:
     draw, feed, engine = random.Random(seed), Feed(PARTITIONS, GRACE), new()  # noqa: S311
     logged: list[list[Any]] = [[] for _ in range(PARTITIONS)]

@@ -20,6 +20,7 @@ from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
+from tests.examples import sample
 from tests.training.test_training import SETTINGS, recorded
 
 DAY_MS = 86_400_000
@@ -87,7 +88,7 @@ def test_the_rows_have_the_bits_of_live_scoring_event_by_event(whole: Samples) -
     assert row > 400
 
 
-@pytest.mark.parametrize("stops_at", [2_500, 4_001, 8_000])
+@pytest.mark.parametrize("stops_at", sample([2_500, 4_001, 8_000]))
 def test_an_interrupted_run_goes_on_from_its_checkpoint_with_the_same_rows(
     tmp_path: Path, whole: Samples, stops_at: int
 ) -> None:
