@@ -88,7 +88,6 @@ def _hash_of_names(self: TargetConfig) -> int:
     return hash(type(self).__qualname__)
 
 
-_hash_all_options: Any = TargetConfig.__hash__
 TargetConfig.__hash__ = _hash_of_names  # type: ignore[method-assign]  # for all that numba compiles
 
 

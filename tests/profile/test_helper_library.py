@@ -25,7 +25,7 @@ PINNED: dict[str, tuple[Callable[..., Any], str]] = {
     "CPUContext.get_executable": (cpu.CPUContext.get_executable, "3892c8a654a2"),
     "CompilerBase.__init__": (compiler.CompilerBase.__init__, "394d87ab2f36"),
     "TargetConfig.__eq__": (helper_library._compare_all_options, "6d8774572d07"),
-    "TargetConfig.__hash__": (helper_library._hash_all_options, "4d15a6c75137"),
+    "TargetConfig, for its __hash__": (TargetConfig, "5296215326fb"),
     "TargetConfig.values": (TargetConfig.values, "12a29dc810f6"),
     "BaseNativeLowering.run_pass": (typed_passes.BaseNativeLowering.run_pass, "0b482df48654"),
 }
