@@ -18,12 +18,18 @@ from scoring.outputs import Source
 from scoring.policy import policy_from
 from streams.config.settings import Settings
 from streams.config.wiring import build_engine
-from tests.examples import sample
+from tests.examples import is_quick, sample
 from tests.policy.expected import FAMILY, NAMES, expected
 from tests.policy.history_claims import CLAIMS
 
 TRAFFIC = SimulatorConfig(
-    seed=11, days=2, events_per_day=14_000, cards=4_000, merchants=200, report_delay_days=0.2, repeat_share=0.01
+    seed=11,
+    days=2,
+    events_per_day=7_000 if is_quick() else 14_000,
+    cards=4_000,
+    merchants=200,
+    report_delay_days=0.2,
+    repeat_share=0.01,
 )
 """Cards and merchants that repeat, and reports early enough to be seen."""
 
