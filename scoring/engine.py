@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from scoring import threeds
 from scoring.alerting import Alerting
+from scoring.compiled import CompiledPolicy, compile_policy
 from scoring.contract.codes import Band, Clock
 from scoring.contract.dead_letter import Reject
 from scoring.contract.decision import Reason, Versions
 from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
-from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided, DecisionEncoder
+from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided
 from scoring.decide.merchants import merchant_alerts, overdue_about, standing_about
 from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
 from scoring.decode import Col, parse_merchants
@@ -41,8 +42,9 @@ from scoring.outputs import (
     Source,
     Tally,
 )
-from scoring.policy import Policy, PolicyTable
+from scoring.policy import Policy
 from scoring.policy.reasons import Reasons, of_limit
+from scoring.policy.record import PolicyRows
 from scoring.profile import Changelog
 from scoring.reference.threeds import reference
 from scoring.refused import dead_letters_of, kinds_of, reasons_of, runs_of, unburied
@@ -66,27 +68,24 @@ class _Judged:
     incidents: Taken
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledPolicy:
-    """A policy with what decides by it."""
-
-    policy: Policy
-    table: PolicyTable
-    versions: Versions
-    encoder: DecisionEncoder
-
-
 class Engine:
     """Decide authorizations. One engine serves every partition of a worker, from one thread."""
 
     def __init__(self, bundle: Bundle, policy: Policy, settings: Settings, code_version: str) -> None:
         self.observer = Observer(settings)
         self.bundle = bundle
-        self._code_version = code_version
+        self._versions = Versions(
+            model=bundle.version,
+            features=FEATURES_VERSION,
+            policy="",  # of each policy that is compiled
+            code=code_version,
+            reference=reference().identity,
+        )
         self._in_use = self.compile(policy)
         self._reasons = Reasons(FEATURES)
         self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.table)
-        self.changelog.attach(self._alerting.incident_rows)
+        self.policies = PolicyRows()
+        self._attach()
         self._threeds = ThreeDsEncoder(reference(), settings.threeds)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
         self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
@@ -97,21 +96,18 @@ class Engine:
         return self._in_use.policy
 
     @property
+    def in_use(self) -> CompiledPolicy:
+        """The policy in use, compiled."""
+        return self._in_use
+
+    @property
     def versions(self) -> Versions:
         """The versions that the decisions name."""
         return self._in_use.versions
 
-    def compile(self, policy: Policy) -> CompiledPolicy:
-        """Compile a policy for `use`. Reads nothing that changes, so it may run in another thread. Seconds if large."""
-        versions = Versions(
-            model=self.bundle.version,
-            features=FEATURES_VERSION,
-            policy=policy.identity,
-            code=self._code_version,
-            reference=reference().identity,
-        )
-        table = PolicyTable(policy, self.observer.settings.decode.joined)
-        return CompiledPolicy(policy, table, versions, DecisionEncoder(versions, policy.actions))
+    def compile(self, policy: Policy, identity: str | None = None) -> CompiledPolicy:
+        """Compile a policy for `use`; `identity` of one that was recorded. For any thread. Seconds if large."""
+        return compile_policy(policy, self._versions, self.observer.settings.decode.joined, identity)
 
     def use(self, compiled: CompiledPolicy) -> None:
         """Decide the next batches by a policy. Open cases and incidents stay.
@@ -248,7 +244,11 @@ class Engine:
         """Set the number of input partitions, whose rows are kept apart. Before the first event only."""
         self.observer.set_partitions(partitions)
         self._alerting.set_partitions(partitions)
-        self.changelog.attach(self._alerting.incident_rows)
+        self._attach()
+
+    def _attach(self) -> None:
+        for rows in (self._alerting.incident_rows, self.policies):
+            self.changelog.attach(rows)
 
     @property
     def changelog(self) -> Changelog:
@@ -280,8 +280,9 @@ class Engine:
             self.observer.overdue.tick(now_ms)
 
     def is_due(self, partition: int) -> bool:
-        """Say whether merchants whose home is a partition await a judgement, or their rows a flush."""
-        return self.observer.standings.is_due(partition) or self.observer.overdue.is_due(partition)
+        """Say whether merchants whose home is a partition await a judgement, or rows that no event changed a flush."""
+        beside = (self.observer.standings, self.observer.overdue, self.policies)
+        return any(rows.is_due(partition) for rows in beside)
 
     def judge_merchants(self, partition: int, published: Set[str] = frozenset()) -> Outputs:
         """Judge where merchants of a home partition stand, and what is overdue at them; return alerts.

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import reduce
 from typing import NamedTuple
 
 from scoring.contract.codes import OutcomeResult
@@ -136,3 +137,35 @@ class Outputs:
     dead_letters: list[Record] = field(default_factory=list)
     repeats: int = 0
     tally: Tally = field(default_factory=Tally)
+
+
+def joined(parts: Sequence[Outputs]) -> Outputs:
+    """Join the outputs of consecutive parts of a batch, at least one, to those of the batch."""
+    return parts[0] if len(parts) == 1 else reduce(_joined, parts)
+
+
+def _joined(first: Outputs, then: Outputs) -> Outputs:
+    return Outputs(
+        decisions=first.decisions + then.decisions,
+        alerts=first.alerts + then.alerts,
+        dead_letters=first.dead_letters + then.dead_letters,
+        repeats=first.repeats + then.repeats,
+        tally=_added(first.tally, then.tally),
+    )
+
+
+def _added(first: Tally, then: Tally) -> Tally:
+    whole = Tally()
+    for one in fields(Tally):
+        mine, other = getattr(first, one.name), getattr(then, one.name)
+        if isinstance(mine, dict):
+            setattr(whole, one.name, {key: mine.get(key, 0) + other.get(key, 0) for key in (mine | other)})
+        elif isinstance(mine, int):
+            setattr(whole, one.name, mine + other)
+    before, behind = first.letter_runs, then.letter_runs
+    whole.letter_runs = LetterRuns(
+        leading=before.leading + (behind.leading if before.leading == first.events else 0),
+        trailing=behind.trailing + (before.trailing if behind.trailing == then.events else 0),
+        longest=max(before.longest, behind.longest, before.trailing + behind.leading),
+    )
+    return whole

@@ -334,10 +334,15 @@ STATE = Row(
         Panel(
             title="Changes of the policy",
             description="Files that were taken into use, and files that were refused, in the last hour. "
-            "SekishoPolicyRefused: the last good policy decides.",
+            "SekishoPolicyRefused: the last good policy decides. Applied again: events after a takeover, by the policy "
+            "that their published decisions name (RECORDED), or by that in use because its content is MISSING.",
             unit="short",
             queries=(
                 Query(f"sum by (result) (increase(sekisho_policy_reloads_total{{{WORKERS}}}[1h]))", "{{result}}"),
+                Query(
+                    f"sum by (content) (increase(sekisho_policy_recalled_events_total{{{WORKERS}}}[1h]))",
+                    "applied again, {{content}}",
+                ),
             ),
             height=6,
         ),

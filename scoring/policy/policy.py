@@ -114,11 +114,16 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
         return chain(self.acquirers, self.goods, self.mccs, self.merchants)
 
     @property
-    def digest(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of the content, the approval left out."""
+    def content(self) -> bytes:
+        """What decides, as JSON: all but the approval."""
         content = msgspec.to_builtins(self)
         del content["approval"]
-        return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()[:12]
+        return msgspec.json.encode(content, order="deterministic")
+
+    @property
+    def digest(self) -> str:
+        """The first 12 hexadecimal digits of the SHA-256 of the content."""
+        return digest_of(self.content)
 
     @property
     def identity(self) -> str:
@@ -135,6 +140,11 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
         if self.approval.approver == self.author:
             return "approval.approver must be another person than author"
         return None
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of a policy by its content."""
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def policy_from(document: object) -> Policy:

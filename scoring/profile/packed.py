@@ -27,6 +27,7 @@ STANDING: Final = 249  # where a merchant stands: `merchants.standings`
 SHARE: Final = 248  # authentications of a merchant by day, and those of A or U: `threeds.shares`
 OVERDUE: Final = 247  # what was told of a merchant's record: `merchants.overdue`
 PAID: Final = 246  # payments by 3RI that name an authentication: `threeds.sums`
+POLICY: Final = 244  # the content of a policy, in pieces: `policy.record`
 
 SIGHTING_WORDS: Final = 2
 """uint32 words of the value of a sighting: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""

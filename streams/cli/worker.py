@@ -57,8 +57,9 @@ def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     telemetry.starting("joining the group and reading the merchant store")
 
     def build() -> app.FraudApp:
-        beside = [reload_of(settings, engine, telemetry, origin=origin)]
-        return app.build_app(settings.worker, engine, telemetry, beside)
+        made = app.build_app(settings.worker, engine, telemetry)
+        made.beside.append(reload_of(settings, engine, telemetry, made.changelog_writer.policies.use, origin=origin))
+        return made
 
     halted = app.run(build)
     return EXIT_INFRASTRUCTURE if halted else EXIT_OK

@@ -9,14 +9,14 @@ the policy that is in use stays.
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from socket import gethostname
 from typing import Any, Final, Protocol
 
 from mode import Service
 
-from scoring.engine import CompiledPolicy
+from scoring.compiled import CompiledPolicy
 from scoring.policy import Policy, policy_changes
 from streams.config.policies import PolicyText, policy_of, read_policy
 from streams.config.settings import Settings
@@ -34,15 +34,14 @@ FIXED: Final = "alerts.incident_quiet_minutes"
 """It is part of the ids of open incidents, so it changes at a restart only."""
 
 
+Use = Callable[[CompiledPolicy], Awaitable[None]]
+
+
 class Engine(Protocol):
     """The engine, as a reload uses it."""
 
     def compile(self, policy: Policy) -> CompiledPolicy:
         """Compile a policy for `use`. May run in another thread."""
-        ...
-
-    def use(self, compiled: CompiledPolicy) -> None:
-        """Decide the next batches by a compiled policy."""
         ...
 
     @property
@@ -71,6 +70,7 @@ class PolicyReload(WatchedService):
         engine: Engine,
         telemetry: Telemetry,
         *,
+        use: Use,
         audit: AuditLog | None,
         interval_s: float,
         last_good: Path | None = None,
@@ -81,6 +81,7 @@ class PolicyReload(WatchedService):
         self._compose = compose
         self._engine = engine
         self._telemetry = telemetry
+        self._use = use
         self._audit = audit
         self._interval_s = interval_s
         self._last_good = last_good
@@ -134,7 +135,7 @@ class PolicyReload(WatchedService):
             self._refuse(str(error))
             return
         if compiled is not None:
-            self._engine.use(compiled)
+            await self._use(compiled)
             self._telemetry.policy_applied(new.identity)
             log.info("policy_changed old=%s new=%s", old.identity, new.identity)
         self._telemetry.policy_refused(False)
@@ -173,8 +174,10 @@ class PolicyReload(WatchedService):
                 log.error("policy_audit_failed fault=%s", error)
 
 
-def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, *, origin: str) -> PolicyReload:
+def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, use: Use, *, origin: str) -> PolicyReload:
     """Return the reload of a worker, and record that it starts. Call it inside the loop that will run it.
+
+    `use` takes a compiled policy into use once its content is durable.
 
     Raises:
         RecordError: the audit log of the settings cannot be continued.
@@ -191,6 +194,7 @@ def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, *, origi
         lambda text: policy_of(text, approver_required=place.approver_required),
         engine,
         telemetry,
+        use=use,
         audit=audit,
         interval_s=place.watch_interval_s,
         last_good=last_good,

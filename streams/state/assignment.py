@@ -148,6 +148,7 @@ class Assignment:
                 try:
                     with _Bar(label, self._telemetry, is_current) as progress:
                         owned = await restorer.restore(partition, at, outputs, progress)
+                    await self._writer.policies.recall(owned)
                     if not is_current():
                         raise InterruptedRestoreError
                 except InterruptedRestoreError:

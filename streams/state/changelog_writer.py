@@ -42,6 +42,7 @@ from streams.kafka.sending.append import Ack
 from streams.kafka.settings import INPUT_ROLES
 from streams.state.log.marker import KEY, Marker, encode
 from streams.state.log.producer import StateProducer
+from streams.state.policies import PartitionPolicies, Policies
 from streams.state.protocols import Consumer, Engine, Outputs, Settings, Telemetry
 from streams.state.published import NONE_PUBLISHED, Published, Since
 from streams.state.settings import State
@@ -90,6 +91,7 @@ class OwnedPartition:
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     identity: ProducerIdentity | None = None  # None where the broker does not fence
     unflushed: bool = False  # rows of a crashed flush have to be written again
+    policies: PartitionPolicies = field(default_factory=PartitionPolicies)
 
 
 def period_s(state: State, flush_s: float, *, is_alone: bool) -> float:
@@ -127,6 +129,7 @@ class ChangelogWriter(WatchedService):
         self._code = version("sekisho")
         self._lock = asyncio.Lock()
         self.owned: dict[int, OwnedPartition] = {}
+        self.policies = Policies(engine, self.owned, telemetry)
         self.producer = StateProducer(
             settings.broker,
             [settings.topics.card_profiles, settings.topics.shared_profiles],
@@ -232,8 +235,10 @@ class ChangelogWriter(WatchedService):
         since = self._since(owned, applied)
         changelog, partition, consumer = self._engine.changelog, owned.partition, self._consumer()
         notices = self._engine.judge_merchants(partition, owned.merchant_alerts)
+        recorded = self.policies.keep(owned)
         is_idle = applied == owned.applied and not owned.unflushed and not self._engine.is_due(partition)
         if is_idle and not notices.alerts and since.beyond(owned.since) < RESCAN_MAX:
+            self.policies.flushed(owned, recorded)
             return
         began_s = time.monotonic()
         consumer.check_lease()
@@ -252,6 +257,7 @@ class ChangelogWriter(WatchedService):
             eviction_cursors=changelog.eviction_cursors,
             time_ms=_now_ms(),
             code=self._code,
+            policies=list(owned.policies.held),
         )
         try:
             async with asyncio.timeout(self._settings.emit.ack_timeout_s):
@@ -268,6 +274,7 @@ class ChangelogWriter(WatchedService):
         owned.shared = marker.shared
         owned.since = since
         owned.unflushed = False
+        self.policies.flushed(owned, recorded)
         for topic, offset in applied.items():
             consumer.make_durable(TP(topic, partition), offset)
         sizes = cards.values.nbytes + shared.values.nbytes

@@ -13,6 +13,8 @@ from scoring.profile import Changelog
 from streams.kafka.fence import ProducerIdentity
 from streams.kafka.sending.append import Ack
 from streams.kafka.settings import Broker, Isolation, Topics
+from streams.state.policies import Engine as PolicyEngine
+from streams.state.policies import Telemetry as PolicyTelemetry
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit
 
@@ -51,8 +53,8 @@ class Settings(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """The engine's profiles and open cases."""
+class Engine(PolicyEngine, Protocol):
+    """The engine's profiles, open cases and policies."""
 
     @property
     def changelog(self) -> Changelog:
@@ -136,7 +138,7 @@ class Consumer(Protocol):
         """Count a step of a restore, for the watchdog."""
 
 
-class Telemetry(Protocol):
+class Telemetry(PolicyTelemetry, Protocol):
     """Record how profiles are restored, flushed and followed. Must neither block nor raise."""
 
     def restoring(self, done: int, total: int) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
+from sys import intern
 from typing import Final, TypeVar
 
 from aiokafka.structs import TopicPartition
@@ -22,8 +23,13 @@ from streams.kafka.settings import Topics
 log = logging.getLogger(__name__)
 
 
+class _Versions(Struct, frozen=True):
+    policy: str = ""
+
+
 class _Decision(Struct):
     decision_id: str
+    versions: _Versions = _Versions()
 
 
 class _Incident(Struct):
@@ -35,6 +41,7 @@ class _Alert(Struct):
     type: str = ""
     alert_id: str = ""
     entity: str = ""
+    versions: _Versions = _Versions()
     incident: _Incident | None = None
 
 
@@ -66,6 +73,7 @@ class Published:
 
     of: Mapping[str, Emitted] = field(default_factory=dict)
     foreign: Mapping[str, int] = field(default_factory=dict)  # by output: records that no worker wrote, skipped
+    policies: Mapping[bytes, str] = field(default_factory=dict)  # by event id: that of its decision, or of its alert
 
     @property
     def size(self) -> int:
@@ -91,10 +99,10 @@ async def scan(
         UnreadableError: an output cannot be read.
     """
     foreign: Counter[str] = Counter()
-    decided = [
-        found.decision_id.encode()
-        async for found in _records(reader, topics.decisions, {partition: since.decisions}, _DECISION, foreign)
-    ]
+    policies, of_alerts = dict[bytes, str](), dict[bytes, str]()
+    async for found in _records(reader, topics.decisions, {partition: since.decisions}, _DECISION, foreign):
+        policies[found.decision_id.encode()] = intern(found.versions.policy)
+    decided = frozenset(policies)
     alerts, leaks, incidents = set(), set(), set()
     async for alert in _records(reader, topics.alerts, since.alerts, _ALERT, foreign):
         if alert.type == SYSTEM:
@@ -103,6 +111,8 @@ async def scan(
             incidents.add(alert.alert_id)
         else:
             alerts.add(alert.event_id.encode())
+        if alert.entity not in MERCHANT_ENTITIES:  # flushes write those, whatever the event
+            of_alerts[alert.event_id.encode()] = intern(alert.versions.policy)
     letters: dict[str, set[int]] = {topic: set() for topic in topics.inputs}
     async for letter in _records(reader, topics.dead_letters, since.dead_letters, _LETTER, foreign):
         if letter.partition == partition and letter.topic in letters and letter.offset >= applied.get(letter.topic, 0):
@@ -113,7 +123,7 @@ async def scan(
     dead_lettered = {topic: Emitted(dead_letters=frozenset(offsets)) for topic, offsets in letters.items()}
     events = replace(
         dead_lettered[topics.authorizations],
-        decisions=frozenset(decided),
+        decisions=decided,
         alerts=frozenset(alerts),
         leaks=frozenset(leaks),
         incidents=frozenset(incidents),
@@ -121,6 +131,7 @@ async def scan(
     return Published(
         of=dead_lettered | {topics.authorizations: events},
         foreign={roles[topic]: count for topic, count in foreign.items()},
+        policies={name: policy for name, policy in (of_alerts | policies).items() if policy},
     )
 
 

@@ -17,6 +17,7 @@ from streams.state.changelog_writer import OwnedPartition
 from streams.state.log.marker import KEY, WAY_OUT, Marker, StateFormatError, decode
 from streams.state.log.packing import pack
 from streams.state.log.uncounted import uncounted
+from streams.state.policies import PartitionPolicies
 from streams.state.published import NONE_PUBLISHED, Since, merchant_alerts_since, scan
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ class Restorer:
             # without published outputs no input needs the check: a long backlog would keep `since` for no use
             published_until=at.ends if published.size else applied,
             unflushed=unflushed,
+            policies=PartitionPolicies(held=[] if marker is None else list(marker.policies)),
         )
 
     def _since(self, marker: Marker, at: Input, outputs: Since) -> Since:

@@ -307,6 +307,11 @@ class Telemetry:
         self._versions |= {"policy": identity}
         self._series.cell("sekisho_policy_reloads_total", "APPLIED").add(1)
 
+    def policy_recalled(self, recorded: int, missing: int) -> None:
+        """Count events that were applied again by a recorded policy, or by that in use because theirs is missing."""
+        self._series.cell("sekisho_policy_recalled_events_total", "RECORDED").add(recorded)
+        self._series.cell("sekisho_policy_recalled_events_total", "MISSING").add(missing)
+
     def policy_refused(self, is_refused: bool) -> None:
         """Record whether the policy's files are refused; count each refusal."""
         self._series.cell("sekisho_policy_refused").set(is_refused)

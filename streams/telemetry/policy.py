@@ -28,6 +28,15 @@ POLICY: tuple[Metric, ...] = (
         labels={"result": ("APPLIED", "REFUSED")},
     ),
     Metric(
+        name="sekisho_policy_recalled_events_total",
+        kind="counter",
+        unit="events",
+        stage="decide",
+        help="Events that a predecessor had decided by another policy and that were applied again after a takeover: by "
+        "that policy (RECORDED), or by the policy in use because its content is MISSING.",
+        labels={"content": ("RECORDED", "MISSING")},
+    ),
+    Metric(
         name="sekisho_policy_refused",
         kind="gauge",
         unit="1",

@@ -76,14 +76,17 @@ def inputs_of(host: Host) -> tuple[Input, ...]:
     topics, engine, telemetry = host.settings.topics, host.engine, host.telemetry
 
     def score(batch: Batch, emitted: Emitted) -> Outputs:
-        return engine.score(
-            batch.values,
-            source_of(batch),
-            received_at_ms=batch.polled_at_ms,
-            decided_at_ms=now_ms,
-            mark=stage_marker(telemetry.stage),
-            emitted=emitted,
-        )
+        def by_one_policy(batch: Batch) -> Outputs:
+            return engine.score(
+                batch.values,
+                source_of(batch),
+                received_at_ms=batch.polled_at_ms,
+                decided_at_ms=now_ms,
+                mark=stage_marker(telemetry.stage),
+                emitted=emitted,
+            )
+
+        return host.changelog_writer.policies.score(batch, by_one_policy)
 
     def beside(role: str, side: SideInput) -> Input:
         def take(batch: Batch, emitted: Emitted) -> Outputs:

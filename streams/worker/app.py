@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any, cast
 
@@ -89,11 +89,10 @@ class FraudApp(faust.App):
 
     BootStrategy = _Boot
 
-    def __init__(
-        self, settings: WorkerSettings, engine: Engine, telemetry: Telemetry, beside: Sequence[ServiceT] = ()
-    ) -> None:
+    def __init__(self, settings: WorkerSettings, engine: Engine, telemetry: Telemetry) -> None:
         self.settings = settings
-        self.beside = beside
+        self.beside: list[ServiceT] = []
+        """Services that run as long as the consumer."""
         self.engine = engine
         self.telemetry = telemetry
         super().__init__(settings.consume.group, **_options(settings))
@@ -189,17 +188,15 @@ class FraudApp(faust.App):
         self.telemetry.committed(offsets)
 
 
-def build_app(
-    settings: WorkerSettings, engine: Engine, telemetry: Telemetry, beside: Sequence[ServiceT] = ()
-) -> FraudApp:
-    """Wire a worker. Call it inside the loop that will run it. `beside`: services that run as long as the consumer.
+def build_app(settings: WorkerSettings, engine: Engine, telemetry: Telemetry) -> FraudApp:
+    """Wire a worker. Call it inside the loop that will run it.
 
     Raises:
         MissingCompiledPartsError: Faust is running in pure Python.
         InstanceIdError: the environment does not name this worker, as the settings say it does.
     """
     require_compiled_parts()
-    return FraudApp(settings, engine, telemetry, beside)
+    return FraudApp(settings, engine, telemetry)
 
 
 def run(build: Callable[[], FraudApp]) -> int:

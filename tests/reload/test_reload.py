@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from scoring.clock import UNDATED
+from scoring.compiled import CompiledPolicy
 from scoring.contract.decision import Decision
 from scoring.decode import DecodeLimits
-from scoring.engine import CompiledPolicy, Engine
+from scoring.engine import Engine
 from scoring.observer import Settings as Observing
 from scoring.outputs import Source
 from scoring.policy import Policy, policy_from
@@ -72,11 +73,16 @@ class Deployment:
         compose = partial(policy_of, approver_required=place.approver_required)
         self.facts = Facts()
         self.engine = engine or FakeEngine(policy_of(read_policy(settings)))
+
+        async def use(compiled: CompiledPolicy) -> None:
+            self.engine.use(compiled)
+
         self.reload = PolicyReload(
             lambda: read_policy(settings),
             compose,
             self.engine,
             self.facts,
+            use=use,
             audit=None if place.audit_file is None else AuditLog(Path(place.audit_file), "host"),
             interval_s=3600.0,
             last_good=None if place.last_good_file is None else Path(place.last_good_file),

@@ -14,6 +14,7 @@ from faust.types import TP
 
 from scoring.outputs import Outputs
 from scoring.outputs import Record as Output
+from scoring.policy.record import PolicyRecord, PolicyRows
 from scoring.profile import PROFILE_FEATURES, Changelog, ProfileLimits, Profiles
 from scoring.profile.packed import Packed
 from streams.kafka.errors import UnreadableError
@@ -317,6 +318,9 @@ class ProfileEngine:
         self.notices: dict[int, list[Output]] = {}  # by partition: alerts about merchants, told once
         self.known: list[Set[str]] = []
         self.due = False
+        self.policies = PolicyRows()
+        self.profiles.changelog.attach(self.policies)
+        self.in_use: Any = SimpleNamespace(record=PolicyRecord("t+000000000000", {}), identity="t+000000000000")
 
     @property
     def changelog(self) -> Changelog:

@@ -76,7 +76,9 @@ def agents_of(
         engine=engine,
         telemetry=NoTelemetry(),
         batch_consumer=consumer,
-        changelog_writer=SimpleNamespace(emitted=lambda *_: NOTHING),
+        changelog_writer=SimpleNamespace(
+            emitted=lambda *_: NOTHING, policies=SimpleNamespace(score=lambda batch, score: score(batch))
+        ),
         topic=lambda name, **_: name,
         agent=lambda _, name: lambda agent: found.setdefault(name, agent),
         on_partitions_revoked=SimpleNamespace(connect=lambda handler: handler),

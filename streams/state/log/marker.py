@@ -27,6 +27,13 @@ class StateFormatError(Exception):
     """Raised when profiles were written by another version, or for another input. No input has been consumed."""
 
 
+class Held(Struct, frozen=True, kw_only=True):
+    """A policy by its identity, and the offset of the authorization from which it held."""
+
+    policy: str
+    offset: Offset
+
+
 class Marker(Struct, frozen=True, kw_only=True):
     """Offsets at the time of a flush of one partition. All are next offsets, not last ones.
 
@@ -34,7 +41,7 @@ class Marker(Struct, frozen=True, kw_only=True):
     partition, `alerts` and `dead_letters` by partition: no output of later input is before these. `shared`: rows of
     `shared-profiles` below it count. `eviction_cursors`: the next row that an eviction of each store looks at.
     `topic_ids`: ids of inputs and outputs by name. A topic that was created anew has another id, and the offsets here
-    do not hold for it.
+    do not hold for it. `policies`: those that held last, oldest first.
     """
 
     format: int
@@ -49,6 +56,7 @@ class Marker(Struct, frozen=True, kw_only=True):
     time_ms: int
     code: str
     topic_ids: dict[str, str] = {}
+    policies: list[Held] = []
 
     def applied(self, topics: Topics) -> dict[str, int]:
         """Return the offset up to which the rows include each input, by topic."""

@@ -1,0 +1,163 @@
+"""Contents of policies as rows of `card-profiles`: a worker that restores a partition finds the policies that decided.
+
+A content is compressed and cut into pieces. The key of a piece holds the digest of the content, so a content that is
+written again has the same keys. A content counts only if all its pieces are there and their digest is right.
+"""
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.policy.policy import digest_of
+from scoring.profile.packed import (
+    NO_ROWS,
+    POLICY,
+    ROW_FORMAT,
+    Packed,
+    RowFormatError,
+    side_keys,
+    side_keys_of,
+    side_rows_of,
+)
+
+PIECE_BYTES: Final = 8_192
+"""Most compressed bytes of a row: a row is far smaller than the smallest produce (`state.batch_max_bytes`)."""
+
+CONTENT_BYTES_MAX: Final = 1 << 28
+"""Most bytes of a content. Files of a policy have at most 16 MiB in all, and their JSON is a few times as large."""
+
+_NUMBER_BITS: Final = 16  # of a key: the number of the piece; the digest has the other 48
+_NUMBER_MASK: Final = (1 << _NUMBER_BITS) - 1
+_HEADER_WORDS: Final = 2  # ROW_FORMAT, bytes of the piece
+_IDENTITY: Final = re.compile(r"\+[0-9a-f]{12}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """A policy as it is recorded. `identity`: what decisions name. `rows`: values of its rows by key."""
+
+    identity: str
+    rows: Mapping[int, bytes]
+
+
+def record_of(identity: str, content: bytes) -> PolicyRecord:
+    """Make the rows of a policy. `identity`: its version and digest. Takes a second for a large one."""
+    compressed = zlib.compress(content)
+    pieces = [compressed[begin : begin + PIECE_BYTES] for begin in range(0, len(compressed), PIECE_BYTES)]
+    assert len(pieces) <= _NUMBER_MASK, "limited by the size of the files"
+    first = _first_key(identity)
+    return PolicyRecord(identity, {first + number: _row(piece) for number, piece in enumerate(pieces)})
+
+
+class PolicyRows:
+    """The contents on the logs of partitions, and which of them the next flush writes or deletes (`SideRows`)."""
+
+    kind: Final = POLICY
+    name: Final = "POLICY"
+    words: Final = 0
+    is_shared: Final = False
+
+    def __init__(self) -> None:
+        self._rows: dict[int, dict[int, bytes]] = {}  # by partition, by key
+        self._changed: dict[int, set[int]] = {}  # by owned partition: keys that the next flush writes
+
+    def keep(self, partition: int, records: Iterable[PolicyRecord], others: Iterable[str] = ()) -> None:
+        """Have the next flush write these policies and delete all but these and `others`, which are identities."""
+        changed = self._changed.get(partition)
+        if changed is None:
+            return
+        before, records = self._rows.get(partition, {}), list(records)
+        named = set(others).difference(record.identity for record in records)
+        digests = {_first_key(identity) >> _NUMBER_BITS for identity in named}
+        rows = {key: value for key, value in before.items() if key >> _NUMBER_BITS in digests}
+        for record in records:
+            rows.update(record.rows)  # partitions share these, and they may be compressed otherwise than those before
+        changed.update(key for key in before.keys() | rows.keys() if before.get(key) != rows.get(key))
+        self._rows[partition] = rows
+
+    def is_due(self, partition: int) -> bool:
+        """Say whether rows of a partition await a flush."""
+        return bool(self._changed.get(partition))
+
+    def content(self, partition: int, identity: str) -> bytes | None:
+        """Return the content of a policy from the rows of a partition; None if it is not there, whole and unchanged."""
+        if _IDENTITY.search(identity) is None:
+            return None
+        first, rows = _first_key(identity), self._rows.get(partition, {})
+        pieces = [rows[key] for key in sorted(rows) if key >> _NUMBER_BITS == first >> _NUMBER_BITS]
+        inflating = zlib.decompressobj()
+        try:
+            content = inflating.decompress(b"".join(map(_piece, pieces)), CONTENT_BYTES_MAX)
+        except zlib.error:
+            return None
+        return content if inflating.eof and identity.endswith(f"+{digest_of(content)}") else None
+
+    # -- rows
+
+    def own(self, partition: int) -> None:
+        """Begin to write a partition."""
+        self._changed.setdefault(partition, set())
+
+    def leave(self, partition: int) -> None:
+        """Stop writing a partition."""
+        self._changed.pop(partition, None)
+
+    def forget(self, partition: int) -> None:
+        """Forget the rows of a partition."""
+        self._rows.pop(partition, None)
+
+    def flush(self, partition: int) -> Packed:
+        """Pack the rows of a partition that changed, and tombstones of those that go."""
+        changed = self._changed.get(partition)
+        if not changed:
+            return NO_ROWS
+        self._changed[partition] = set()
+        rows = self._rows.get(partition, {})
+        keys = sorted(changed)
+        values = [rows.get(key, b"") for key in keys]
+        ends = np.cumsum([len(value) // 4 for value in values], dtype=np.int64)
+        made = side_keys(POLICY, partition, np.array(keys, dtype=np.uint64))
+        return Packed(made, np.frombuffer(b"".join(values), dtype="<u4").astype(np.uint32), ends)
+
+    def restore(self, partition: int, packed: Packed) -> None:
+        """Take the pieces among logged rows; of two with one key the later counts.
+
+        Raises:
+            RowFormatError: a piece is damaged.
+        """
+        rows = self._rows.setdefault(partition, {})
+        for n, key, begin, end in side_rows_of(POLICY, packed):
+            if begin == end:
+                rows.pop(key, None)
+                continue
+            value = packed.values[begin:end].astype("<u4").tobytes()
+            if end - begin < _HEADER_WORDS or len(_piece(value)) != _size(value):
+                raise RowFormatError(f"row {n} of POLICY is damaged")
+            rows[key] = value
+
+    def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
+        """Note pieces by the keys of their rows, so that the next flush writes them or their tombstones."""
+        if partition in self._changed:
+            self._changed[partition].update(side_keys_of(POLICY, keys))
+
+
+def _first_key(identity: str) -> int:
+    return int(identity.rpartition("+")[2], 16) << _NUMBER_BITS
+
+
+def _row(piece: bytes) -> bytes:
+    return np.array([ROW_FORMAT, len(piece)], dtype="<u4").tobytes() + piece + bytes(-len(piece) % 4)
+
+
+def _size(value: bytes) -> int:
+    return int.from_bytes(value[4 * (_HEADER_WORDS - 1) : 4 * _HEADER_WORDS], "little")
+
+
+def _piece(value: bytes) -> bytes:
+    begin = 4 * _HEADER_WORDS
+    return value[begin : begin + _size(value)]
