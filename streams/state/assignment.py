@@ -21,6 +21,7 @@ from streams.kafka.reading.ends import name_of
 from streams.kafka.reading.log import LogReader
 from streams.state.changelog_writer import ChangelogWriter, OwnedPartition
 from streams.state.follow import Follower
+from streams.state.policies import Span
 from streams.state.protocols import Consumer, Engine, Outputs, Settings, Telemetry
 from streams.state.published import Since, alerts_since
 from streams.state.restore import Input, Restorer
@@ -148,7 +149,7 @@ class Assignment:
                 try:
                     with _Bar(label, self._telemetry, is_current) as progress:
                         owned = await restorer.restore(partition, at, outputs, progress)
-                    await self._writer.policies.recall(owned)
+                    await self._writer.policies.recall(owned, reader, self._waiting(owned, at))
                     if not is_current():
                         raise InterruptedRestoreError
                 except InterruptedRestoreError:
@@ -237,6 +238,16 @@ class Assignment:
             begins={tp.topic: begin for tp, (begin, _) in bounds.items()},
             ends={tp.topic: end for tp, (_, end) in bounds.items()},
             topic_ids=await reader.topic_ids([*inputs, *topics.outputs]),
+        )
+
+    def _waiting(self, owned: OwnedPartition, at: Input) -> Span:
+        """Return the authorizations that wait; twice the limit of events in flight, as a poll may exceed it."""
+        topic, consume = self._topics.authorizations, self._settings.consume
+        return Span(
+            TopicPartition(topic, owned.partition),
+            max(owned.applied[topic], at.begins[topic]),
+            at.ends[topic],
+            in_flight=2 * consume.partition_max_batches * consume.batch_max_events,
         )
 
     async def _outputs(self, reader: LogReader, partition: int) -> Since:

@@ -1,21 +1,25 @@
 """Which policy decides a batch, and which policies are recorded.
 
-Every decision and alert names its policy. So what a predecessor published after its last marker says, event by event,
-by which policy the event was decided, and the same policy decides it when it is applied again. The contents of these
-policies are rows of `card-profiles` (`scoring.policy.record`): a policy is used only after a flush has made its content
-durable in every owned partition. An event without a published output is decided by the policy in use.
+Every decision and alert names its policy. So what a predecessor published after its last marker says by which policy it
+decided from which input offset on, and the same policies decide this input when it is applied again. Behind the last
+event with a published output the policy in use decides. The contents of policies are rows of `card-profiles`
+(`scoring.policy.record`): a policy is used only after a flush has made its content durable in every owned partition.
 
 Each marker names the policies that held last in its partition, each with the input offset from which it held.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
+from aiokafka.structs import TopicPartition
 from msgspec import Struct
 
 from scoring.compiled import CompiledPolicy
@@ -23,8 +27,9 @@ from scoring.contract.faults import FAULTS
 from scoring.outputs import Outputs, joined
 from scoring.policy import Policy
 from scoring.policy.record import PolicyRows
+from streams.kafka.reading.rows import Rows
 from streams.state.log.marker import Held
-from streams.state.published import NONE_PUBLISHED, Published
+from streams.state.published import Published
 from streams.transport.batch import Batch
 
 log = logging.getLogger(__name__)
@@ -40,14 +45,15 @@ COMPILED_MAX: Final = 8
 class PartitionPolicies:
     """Policies of an owned partition.
 
-    `held`: the last ones that held, oldest first. `recorded`: those whose content is durable. `named`: the policies
-    that published outputs name, by event id, of events that were not applied again yet. `recalled`: these policies
-    compiled; None for one whose content is missing.
+    `held`: the last ones that held, oldest first. `recorded`: those whose content is durable. Below offset `until`
+    input is applied again that a predecessor may have decided: by the policies of `schedule`, each from its offset on.
+    `recalled`: these compiled; None for one whose content is missing.
     """
 
     held: list[Held] = field(default_factory=list)
     recorded: frozenset[str] = frozenset()
-    named: dict[bytes, str] = field(default_factory=dict)
+    schedule: list[Held] = field(default_factory=list)
+    until: int = 0
     recalled: dict[str, CompiledPolicy | None] = field(default_factory=dict)
 
 
@@ -78,6 +84,14 @@ class Engine(Protocol):
         ...
 
 
+class Reader(Protocol):
+    """Read a range of a partition."""
+
+    def read(self, tp: TopicPartition, begin: int, end: int) -> AsyncGenerator[Rows, None]:
+        """Yield its records in pieces."""
+        ...
+
+
 class Telemetry(Protocol):
     """Record by which policies input is applied again."""
 
@@ -85,8 +99,17 @@ class Telemetry(Protocol):
         """Record events that were applied again by a recorded policy, or whose policy was missing."""
 
 
+class Span(NamedTuple):
+    """Authorizations that wait at a takeover. `in_flight`: most offsets by which a worker is ahead of its outputs."""
+
+    tp: TopicPartition
+    begin: int
+    end: int
+    in_flight: int
+
+
 class _Run(NamedTuple):
-    """Consecutive events of a batch, [begin, end), and the policy that published outputs name; None for no outputs."""
+    """Consecutive events of a batch, [begin, end), and the policy that decided them; None for that in use."""
 
     begin: int
     end: int
@@ -120,36 +143,34 @@ class Policies:
     # -- for the agents
 
     def score(self, batch: Batch, score: Callable[[Batch], Outputs]) -> Outputs:
-        """Score a batch by the policy in use, and what a predecessor decided by the policies that it named."""
+        """Score a batch by the policy in use; what a predecessor may have decided, by the policies that it used."""
         owned = self._owned.get(batch.partition)
         if owned is None:  # profiles are not durable
             return score(batch)
         mine, policies = self._engine.in_use, owned.policies
-        if policies.named and owned.published is NONE_PUBLISHED:
-            policies.named, policies.recalled = {}, {}  # all of it is applied again
-        if policies.recalled.keys() <= {mine.identity}:
+        if batch.offsets[0] >= policies.until:
+            if policies.until:
+                policies.schedule, policies.until, policies.recalled = [], 0, {}
             self._note(owned, batch, mine.identity)
             return score(batch)
         try:
-            return joined([self._score(owned, batch, run, score, mine) for run in _runs(batch.values, policies.named)])
+            runs = _runs(batch.offsets, policies.schedule, policies.until)
+            return joined([self._score(owned, _cut(batch, run), run.policy, score, mine) for run in runs])
         finally:
             self._engine.use(mine)
 
     def _score(
-        self, owned: Owned, batch: Batch, run: _Run, score: Callable[[Batch], Outputs], mine: CompiledPolicy
+        self, owned: Owned, batch: Batch, name: str | None, score: Callable[[Batch], Outputs], mine: CompiledPolicy
     ) -> Outputs:
-        """Score a run of events by its policy."""
-        recalled = mine if run.policy is None else owned.policies.recalled[run.policy]
+        recalled = mine if name is None else owned.policies.recalled[name]
         used = mine if recalled is None else recalled
-        if self._engine.in_use is not used:
-            self._engine.use(used)
-        piece = _cut(batch, run)
-        outputs = score(piece)
-        if outputs.decisions or outputs.tally.replayed:  # repeats alone are decided by no policy
-            self._note(owned, piece, used.identity)
-        if used is not mine or recalled is None:
-            self._telemetry.policy_recalled(*((0, len(piece)) if recalled is None else (len(piece), 0)))
-        return outputs
+        self._engine.use(used)
+        self._note(owned, batch, used.identity)
+        if recalled is None:
+            self._telemetry.policy_recalled(0, len(batch))
+        elif used is not mine:
+            self._telemetry.policy_recalled(len(batch), 0)
+        return score(batch)
 
     def _note(self, owned: Owned, batch: Batch, policy: str) -> None:
         held = owned.policies.held
@@ -164,9 +185,7 @@ class Policies:
     def keep(self, owned: Owned) -> frozenset[str]:
         """Have the next flush of a partition write and delete contents. Return the policies that are recorded then."""
         records = [one.record for one in (self._engine.in_use, self._next) if one is not None]
-        others: list[str] = []
-        if owned.published is not NONE_PUBLISHED:
-            others = [name for name, compiled in owned.policies.recalled.items() if compiled is not None]
+        others = [name for name, compiled in owned.policies.recalled.items() if compiled is not None]
         self._engine.policies.keep(owned.partition, records, others)
         return frozenset(record.identity for record in records)
 
@@ -177,21 +196,41 @@ class Policies:
 
     # -- for the restore
 
-    async def recall(self, owned: Owned) -> None:
-        """Compile the policies that a predecessor named in outputs of input that is about to be applied again."""
-        policies, mine = owned.policies, self._engine.in_use
-        policies.named = dict(owned.published.policies)
-        for name in sorted(set(policies.named.values())):
-            content = self._engine.policies.content(owned.partition, name)
+    async def recall(self, owned: Owned, reader: Reader, span: Span) -> None:
+        """Find which policies decided the input that is about to be applied again, and compile them.
+
+        `span`: the authorizations that wait. Those are read that a predecessor may have decided.
+
+        Raises:
+            UnreadableError: the input cannot be read.
+        """
+        named = dict(owned.published.policies)
+        names, partition, mine = sorted(set(named.values())), owned.partition, self._engine.in_use
+        contents = {name: self._engine.policies.content(partition, name) for name in names}
+        if not any(contents.values()):  # an earlier release recorded none, or the topics of profiles are new
+            others = Counter(name for name in named.values() if name != mine.identity)
+            for name in others:
+                self._missing(owned, name)
+            self._telemetry.policy_recalled(0, others.total())
+            return
+        policies = owned.policies
+        policies.schedule, policies.until = await _scheduled(reader, span, named)
+        for name in sorted({held.policy for held in policies.schedule}):
+            content, compiled = contents[name], None
             if name == mine.identity:
-                policies.recalled[name] = mine
-            elif content is None:
-                policies.recalled[name] = None
-            else:
-                policies.recalled[name] = await asyncio.to_thread(self._recalled, name, content, mine)
-            if policies.recalled[name] is None:
-                events = sum(named == name for named in policies.named.values())
-                log.error("policy_missing policy=%s partition=%d events=%d", name, owned.partition, events)
+                compiled = mine
+            elif content is not None:
+                compiled = await asyncio.to_thread(self._recalled, name, content, mine)
+            policies.recalled[name] = compiled
+            if compiled is None:
+                self._missing(owned, name)
+
+    def _missing(self, owned: Owned, name: str) -> None:
+        """Log a policy whose content is missing, or cannot be read by this version: the policy in use takes its place.
+
+        A decision that is published already stays. An alert may be raised or left out by the other policy.
+        """
+        log.error("policy_missing policy=%s partition=%d", name, owned.partition)
 
     def _recalled(self, name: str, content: bytes, mine: CompiledPolicy) -> CompiledPolicy | None:
         """Compile a recorded policy; None if this version cannot read it. Runs in a thread."""
@@ -209,22 +248,37 @@ class Policies:
         return self._compiled[name]
 
 
-def _runs(values: Sequence[bytes], named: dict[bytes, str]) -> Iterator[_Run]:
-    """Cut a batch where the policy changes, and take the ids of its events out of `named`.
-
-    An event that no output names (a repeat, say) goes with the next one in the batch that has a name. Behind the last
-    one the policy is that in use.
-    """
-    found = [named.pop(name, None) if (name := _event_id(value)) is not None else None for value in values]
-    resolved = list[str | None](found)
-    for number in reversed(range(len(found) - 1)):
-        if resolved[number] is None:
-            resolved[number] = resolved[number + 1]
+def _runs(offsets: Sequence[int], schedule: Sequence[Held], until: int) -> Iterator[_Run]:
+    """Cut a batch where the policy changes. Below `until` it is that of the schedule, behind it that in use."""
     begin = 0
-    for policy, group in groupby(resolved):
-        end = begin + len(list(group))
-        yield _Run(begin, end, policy)
-        begin = end
+    for held, after in pairwise([*schedule, Held(policy="", offset=until)]):
+        end = bisect_left(offsets, after.offset)
+        if end > begin:
+            yield _Run(begin, end, held.policy)
+            begin = end
+    if begin < len(offsets):
+        yield _Run(begin, len(offsets), None)
+
+
+async def _scheduled(reader: Reader, span: Span, named: dict[bytes, str]) -> tuple[list[Held], int]:
+    """Read input, and find by the ids of its events which policy decided from which offset on. Empties `named`.
+
+    Events that no output names go with the next one that has a name: they are repeats, or were not decided yet though
+    the alert of a later event was published. Return the policies, and the offset behind the last event with a name.
+    """
+    schedule: list[Held] = []
+    until = span.begin
+    async with aclosing(reader.read(span.tp, span.begin, span.end)) as pieces:
+        async for rows in pieces:
+            for offset, value in zip(rows.offsets, rows.values, strict=True):
+                name = named.pop(_event_id(value or b""), None)
+                if name is not None:
+                    if not schedule or schedule[-1].policy != name:
+                        schedule.append(Held(policy=name, offset=until))
+                    until = offset + 1
+            if not named or rows.offsets[-1] - until > span.in_flight:
+                break
+    return schedule, until if schedule else 0
 
 
 def _cut(batch: Batch, run: _Run) -> Batch:
@@ -241,9 +295,9 @@ class _Event(Struct):
 _EVENT: Final = msgspec.json.Decoder(_Event)
 
 
-def _event_id(value: bytes) -> bytes | None:
-    """Return the id of an authorization; None if it cannot be read: then it becomes a dead letter."""
+def _event_id(value: bytes) -> bytes:
+    """Return the id of an authorization; b"" if it cannot be read: then it becomes a dead letter."""
     try:
         return _EVENT.decode(value).event_id.encode()
     except FAULTS:
-        return None
+        return b""

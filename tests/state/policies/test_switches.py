@@ -1,0 +1,182 @@
+"""Around a change of the policy a worker may be killed at any point: what is published equals an uninterrupted run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import msgspec
+import pytest
+
+from scoring.decide.decisions import BAND_NAMES
+from scoring.policy import Policy
+from tests.examples import examples
+from tests.state.fakes import TOPICS, Crashed
+from tests.state.policies.world import (
+    BLIND,
+    MILD,
+    POLICIES,
+    STRICT,
+    PolicyWorker,
+    World,
+    check,
+    published,
+    readers_of,
+    recorded,
+    traffic,
+)
+
+FILES = [MILD, STRICT, BLIND]
+"""Policies in the files of the successor: that of before the change, that of after it, and another."""
+
+
+async def finish(world: World, own: Policy) -> PolicyWorker:
+    """Let a successor with files of its own apply the rest."""
+    worker = PolicyWorker(world, own)
+    await worker.take(0)
+    while world.left(worker, 0):
+        worker.apply(0, 7)
+    await worker.flush()
+    return worker
+
+
+async def changed_once(world: World, fuse: int) -> None:
+    """MILD decides 40 events, STRICT the rest; some are flushed and some are not. Crash after `fuse` answers."""
+    worker = PolicyWorker(world, MILD)
+    try:
+        await worker.take(0)
+        world.broker.fuse = fuse
+        worker.apply(0, 20)
+        await worker.flush()
+        worker.apply(0, 12)
+        worker.change(STRICT)
+        await asyncio.sleep(0)
+        worker.apply(0, 8)  # its content is not durable yet
+        await worker.flush()
+        worker.apply(0, 9)
+        worker.apply(0, 9)
+        await worker.flush()
+        worker.apply(0, 9)
+    finally:
+        await worker.end()
+
+
+def killed(play: Callable[[World, int], Awaitable[None]], fuse: int, own: Policy, seed: int) -> bool:
+    """Play until the fuse, then let a successor finish. Return whether it was killed."""
+    world = World(seed, traffic(70))
+
+    async def run() -> bool:
+        was_killed = False
+        try:
+            await play(world, fuse)
+        except Crashed:
+            was_killed = True
+        world.broker.fuse = None
+        await finish(world, own)
+        return was_killed
+
+    with readers_of(world):
+        was_killed = asyncio.run(run())
+    check(world)
+    return was_killed
+
+
+@pytest.mark.parametrize("own", FILES, ids=lambda one: one.version)
+def test_a_kill_at_any_point_around_a_change_alters_nothing(own: Policy) -> None:
+    """Each of the three successors comes after every third point, so that all points have one."""
+    fuse = FILES.index(own)
+    while killed(changed_once, fuse, own, seed=fuse):
+        fuse += len(FILES)
+    assert fuse > 100, "the worker was killed at this many points"
+
+
+@pytest.mark.parametrize("seed", range(examples(30)))
+def test_any_schedule_of_changes_and_kills_alters_nothing(seed: int) -> None:
+    world = World(seed, traffic(150))
+    choose = world.random
+
+    async def life(own: Policy) -> bool:
+        """Let a worker live until it is killed. Return whether input is left."""
+        worker = PolicyWorker(world, own)
+        await worker.take(0)
+        world.broker.fuse = choose.choice((20, 60, 120, 250))
+        try:
+            while world.left(worker, 0):
+                act = choose.randrange(5)
+                if act < 3:
+                    worker.apply(0, choose.randint(1, 12))
+                elif act == 3:
+                    await worker.flush()
+                else:
+                    worker.change(choose.choice(FILES))
+                    await asyncio.sleep(0)
+            await worker.flush()
+        except Crashed:
+            return True
+        finally:
+            world.broker.fuse = None
+            await worker.end()
+        return False
+
+    async def play() -> None:
+        while await life(choose.choice(FILES)):
+            pass
+
+    with readers_of(world):
+        asyncio.run(play())
+    check(world)
+
+
+@pytest.mark.parametrize("seed", range(examples(30)))
+def test_partitions_that_move_between_workers_with_other_files_are_decided_by_the_recorded_policies(seed: int) -> None:
+    """With several partitions only cards repeat exactly: the oracle is the score and the thresholds of the policy."""
+    parts = [traffic(60), [value.replace(b'"a-', b'"b-') for value in traffic(60)]]
+    world = World(seed, *parts)
+    choose = world.random
+
+    async def play() -> None:
+        owners = {0: PolicyWorker(world, choose.choice(FILES)), 1: PolicyWorker(world, choose.choice(FILES))}
+        for partition, worker in owners.items():
+            await worker.take(partition)
+        while any(world.left(worker, partition) for partition, worker in owners.items()):
+            partition = choose.randrange(2)
+            worker, act = owners[partition], choose.randrange(8)
+            if act < 5:
+                worker.apply(partition, choose.randint(1, 9))
+            elif act == 5:
+                await worker.flush()
+            elif act == 6:
+                worker.change(choose.choice(FILES))
+                await asyncio.sleep(0)
+            elif choose.random() < 0.5:  # they change places, after an orderly revocation
+                for one in owners.values():
+                    await one.leave()
+                owners = {0: owners[1], 1: owners[0]}
+                for number, one in owners.items():
+                    await one.take(number)
+            else:  # one is killed; a worker with files of its own has its partition
+                world.broker.fuse = choose.randrange(30)
+                with suppress(Crashed):
+                    worker.apply(partition, 9)
+                    await worker.flush()
+                world.broker.fuse = None
+                await worker.end()
+                owners[partition] = PolicyWorker(world, choose.choice(FILES))
+                await owners[partition].take(partition)
+        for worker in set(owners.values()):
+            await worker.flush()
+            await worker.end()
+
+    with readers_of(world):
+        asyncio.run(play())
+    for partition, values in enumerate(parts):
+        good = [(number, value) for number, value in enumerate(values) if value != b"{no json"]
+        place = {msgspec.json.decode(value)["event_id"]: number for number, value in reversed(good)}  # its first place
+        made, switches = published(world, TOPICS.decisions, partition), recorded(world, partition)
+        assert sorted(one["decision_id"] for one in made) == sorted(place), "each is decided once"
+        for one in made:
+            offset = place[one["decision_id"]]
+            held = [switch.policy for switch in switches if switch.offset <= offset][-1]
+            assert one["versions"]["policy"] == held
+            levels = POLICIES[held].everywhere
+            reached = sum(one["score"] >= level for level in (levels.review, levels.step_up, levels.block))
+            assert one["band"] == BAND_NAMES[reached]
