@@ -55,6 +55,10 @@ def ignore(_stage: str) -> None:
     """Do nothing: the stages are not timed."""
 
 
+def unwatched(_observed: "Observed") -> None:
+    """Do nothing: nobody looks at the batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Settings of the core besides model and policy. `has_results`: there is a feed of results of 3-D Secure."""
@@ -144,6 +148,8 @@ class Observer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.watch: Callable[[Observed], None] = unwatched
+        """Called with each observed batch; its matrix is overwritten by the next one. For explanations."""
         self.merchants = MerchantStore(settings.merchants_max)
         self._start(1)
         self._threeds = threeds.tables_of(reference(), settings.threeds.amount_tolerance)
@@ -206,7 +212,9 @@ class Observer:
             claims = threeds.find_results(auths, ints, hashes, taken, self._threeds, grace_s, partition, verdicts)
         clocks[seen.disordered] = Clock.OUT_OF_ORDER
         mark("profile")
-        return Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers, claims)
+        observed = Observed(decoded, matrix, rows, verdicts, seen.repeats, clocks, stamps, seen.answers, claims)
+        self.watch(observed)
+        return observed
 
     def outcomes(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> Learnt:
         """Apply a batch of outcomes of a partition; `record_ms` as in `observe`.

@@ -41,6 +41,7 @@ UNIT_FOLDERS = frozenset(
         "dlq",
         "docs",
         "engine",
+        "explain",
         "features",
         "incidents",
         "kafka",

@@ -19,7 +19,7 @@ STREAMS = (
     ("worker", "telemetry"),
     ("config", "console"),
     ("dlq", "policy", "replay"),
-    ("compliance", "demo"),
+    ("compliance", "demo", "explain"),
     ("cli",),
 )
 """The floors of `streams`, lowest first. A package imports only from floors below its own."""

@@ -13,7 +13,6 @@ TOOLS = ("deploy", "tests/bench", "tests/chaos")
 """Other programs: those that make pages and rules, and those of `make bench`, `soak` and `chaos`."""
 
 FOR_OTHERS = {
-    "Alert": "the record of a contract: readers of `alerts` decode it",
     "_build": "aiokafka's sender calls it for a batch",
     "set_env": "numba's library of code calls it for a helper",
 }

@@ -102,6 +102,10 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
         _Need(READ, "authorization_outcomes", "answers to payments, where they have a topic of their own"),
         _Need(READ, "authorizations", "payments of the months of the report"),
     ),
+    "explain": (
+        *(_Need(READ, topic, "input before the event") for topic in READ_ROLES),
+        _Need(READ, "decisions", "the published decision, and the order of batches"),
+    ),
     "feed": (
         _Need(WRITE, "authorizations", "events sent"),
         _Need(WRITE, "fraud_reports", "reports sent"),

@@ -1,0 +1,187 @@
+"""`sekisho explain` from files and from standard input: text, JSON, exit status, and nothing that must not be shown."""
+
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from scoring.engine import Engine
+from scoring.outputs import Source
+from streams.cli import main
+from streams.config.load import load_settings
+from streams.config.wiring import build_engine
+from streams.kafka.types import DAY_MS
+from tests.bundles import bundle_files
+from tests.events import encoded, event, token
+
+AT_MS = 1_777_604_400_000
+POLICY = "{version: t, global: {review: 1, step_up: 2, block: 1000}}"
+CONFIG = f"policy: {{inline: {POLICY}}}\n"
+REPORT = {
+    "label_id": "l-1",
+    "event_id": "e-1",
+    "acquirer_id": "acq-1",
+    "merchant_id": "m-1",
+    "pan_hmac": token("card-1"),
+    "label": "FRAUD",
+    "source": "TC40",
+    "received_ts": "2026-05-01T03:00:00Z",
+}
+MERCHANT = {"acquirer_id": "acq-1", "merchant_id": "m-1", "tds": {"mode": "EVERY_PAYMENT"}}
+
+
+def history() -> list[dict[str, Any]]:
+    """Give a merchant, three payments of a card and a report of the first one."""
+    payments = [
+        {"topic": "authorizations", "key": "k", "at_ms": AT_MS + n, "value": payment}
+        for n, payment in enumerate((event(event_id=f"e-{n}", amount={"minor": 1_000 * n}) for n in (1, 2, 3)), 1)
+    ]
+    reported = {"topic": "fraud-reports", "key": "k", "at_ms": AT_MS + 2, "value": REPORT}
+    merchant = {"topic": "merchants", "key": "acq-1/m-1", "at_ms": AT_MS, "value": MERCHANT}
+    return [merchant, payments[0], payments[1], reported, payments[2]]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "history.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in history()))
+    (tmp_path / "worker.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def published(config: Path) -> bytes:
+    """Decide the history as a worker would, record by record, and return the last decision."""
+    engine = build_engine(load_settings(config))
+    engine.changelog.own(0)
+    values = []
+    for offset, line in enumerate(history()):
+        source = Source(topic=line["topic"], partition=0, offsets=[offset], timestamps_ms=[line["at_ms"]])
+        value = orjson.dumps(line["value"])
+        values += take(engine, line["topic"], line["key"].encode(), value, source)
+    return values[-1]
+
+
+def take(engine: Engine, topic: str, key: bytes, value: bytes, source: Source) -> list[bytes]:
+    if topic == "merchants":
+        engine.merchant([key], [value], source, received_at_ms=AT_MS)
+    elif topic == "fraud-reports":
+        engine.report([value], source, received_at_ms=AT_MS + DAY_MS)
+    else:
+        made = engine.score([value], source, received_at_ms=AT_MS + 90, decided_at_ms=lambda: AT_MS + 95)
+        return [decision for _, decision in made.decisions]
+    return []
+
+
+def run(files: Path, name: str, *more: str) -> int:
+    words = ["explain", name, "--config", str(files / "worker.yaml")]
+    return main([*words, *(() if name == "-" else ("--events", str(files / "history.jsonl"))), *more])
+
+
+def test_a_decision_of_a_file_is_equal_to_the_published_one(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decision = files / "decision.json"
+    decision.write_bytes(published(files / "worker.yaml") + b"\n")
+    assert run(files, "e-3", "--decision", str(decision)) == 0
+    out = capsys.readouterr().out
+    assert "EQUAL: the recomputed decision is the published one, byte for byte" in out
+    assert "recomputed from the file: 2 payments before it" in out
+    assert "card_attempts_1h" in out
+    assert token("card-1") not in out
+
+
+def test_every_input_of_the_file_counts(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(files, "e-3", "--json") == 0
+    report = orjson.loads(capsys.readouterr().out)
+    by_name = {line["name"]: line["value"] for line in report["explanation"]["features"]}
+    assert by_name["card_attempts_1h"] == 2
+    assert by_name["card_reports_ever"] == 1
+    assert report["explanation"]["decision"]["compliance"]["known"] is True
+    assert report["input"] == {
+        "source": "FILE",
+        "is_whole": True,
+        "partitions": 1,
+        "applied": {"merchants": 1, "authorizations": 2, "fraud-reports": 1},
+    }
+    assert report["comparison"]["result"] == "NONE"
+    assert report["schema_version"] == "explanation.v1"
+
+
+def test_a_decision_of_another_policy_differs_and_says_which_file_to_name(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decision, other = files / "decision.json", files / "other.yaml"
+    decision.write_bytes(published(files / "worker.yaml"))
+    other.write_text("{version: u, global: {review: 800, step_up: 900, block: 1000}}")
+    assert run(files, "e-3", "--decision", str(decision), "--policy", str(other)) == 1
+    out = capsys.readouterr().out
+    assert "DIFFERENT in these fields" in out
+    assert '$.versions.policy: "t+' in out
+    assert "policy: t+" in out
+    assert "name its file with --policy" in out
+    other.write_text(POLICY)
+    assert run(files, "e-3", "--decision", str(decision), "--policy", str(other)) == 0
+
+
+def test_a_decision_of_another_model_says_which_bundle_to_name(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decision, bundle = files / "decision.json", files / "bundle"
+    decision.write_bytes(published(files / "worker.yaml"))
+    bundle.mkdir()
+    for name, content in bundle_files().items():
+        (bundle / name).write_bytes(content)
+    assert run(files, "e-3", "--decision", str(decision), "--bundle", str(bundle)) == 1
+    assert "model: demo-" in capsys.readouterr().out
+
+
+def test_the_text_is_in_japanese_too(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(files, "e-3", "--lang", "ja") == 0
+    out = capsys.readouterr().out
+    for words in ("比較できる公開済みの判定なし", "スコア", "特徴量", "閾値の適用元：全体", "2回"):
+        assert words in out
+    assert "thresholds of" not in out
+
+
+def test_an_event_from_standard_input_is_scored_on_empty_profiles_and_says_so(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = "4" + "0" * 14 + "2"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(encoded(note=number))))
+    assert run(files, "-") == 0
+    out = capsys.readouterr().out
+    assert "scored on empty profiles" in out
+    assert "$.note: PAN" in out
+    assert number not in out
+
+
+def test_a_refused_event_is_named_by_reason_and_path(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(encoded(amount={"exponent": 2}))))
+    assert run(files, "-") == 1
+    assert "the event was refused: WRONG_EXPONENT at $.amount.exponent" in capsys.readouterr().err
+
+
+def test_an_event_that_is_not_there_is_said(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(files, "e-99") == 1
+    assert "there is no such event" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--since", "2h", "--events", "x"), "--since is for topics"),
+        ((), "name --config FILE to read the topics"),
+        (("--events", "history.jsonl", "--decision", "history.jsonl"), "it is no decision.v1"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(files)
+    assert main(["explain", "e-3", *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_there_is_named(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "e-3", "--events", str(files / "none.jsonl")]) == 3
+    assert "none.jsonl: No such file" in capsys.readouterr().err
