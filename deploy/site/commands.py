@@ -42,7 +42,7 @@ def _below(command: argparse.ArgumentParser, words: tuple[str, ...]) -> Iterator
         if isinstance(action, argparse._SubParsersAction):
             for name, inner in action.choices.items():
                 yield (*words, name)
-                if name not in FORWARDED:
+                if words or name not in FORWARDED:
                     yield from _below(inner, (*words, name))
 
 

@@ -27,6 +27,7 @@ commands:
     simulate      write simulated authorizations with labelled fraud
     train         train a model and write its bundle
     backtest      measure policies over a table of past payments
+    explain       explain a decision, and compute it again from the stored input
 
 exit status:
   0  done

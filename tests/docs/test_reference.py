@@ -167,7 +167,7 @@ def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
         yield words, command
         for action in command._actions:
             for name, inner in (action.choices or {}).items() if action.nargs == argparse.PARSER else ():
-                if name not in FORWARDED:
+                if words != "sekisho" or name not in FORWARDED:
                     yield from below(f"{words} {name}", inner)
 
     yield from below("sekisho", parser())
