@@ -25,7 +25,7 @@ demo: setup ## Broker, worker, simulated traffic with fraud and a live view, for
 	$(BIN)/sekisho demo --duration $(DURATION)
 
 unit: setup ## Tests that need no broker, no Prometheus, no browser: the inner loop, with a tenth of the examples
-	SEKISHO_HYPOTHESIS=quick PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m unit -n 2 --dist loadfile
+	SEKISHO_HYPOTHESIS=quick PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m unit -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup ## Every test that this machine can run; what it cannot is skipped with its reason
 	$(BIN)/python -m pytest

@@ -18,7 +18,7 @@ from scoring.decode.read import FAULTS, NAMES, READ, UNREAD, Reading, decode_eve
 from scoring.decode.read.fields import FIELDS, OBJECT
 from scoring.decode.read.oddities import blank_notes
 from tests.events import encoded, event
-from tests.examples import examples
+from tests.examples import examples, sample
 
 LIMITS = DecodeLimits(yen_per_unit={"USD": 150.0, "EUR": 160.5})
 EXAMPLE = json.loads((Path(__file__).parents[2] / "scoring/contract/examples/auth.event.v1.json").read_text())
@@ -105,7 +105,7 @@ def test_ordinary_traffic_needs_no_second_reading() -> None:
     assert agrees(json.dumps(EXAMPLE, indent=2).encode())
 
 
-@pytest.mark.parametrize("path", LEAVES, ids=".".join)
+@pytest.mark.parametrize("path", sample(LEAVES), ids=".".join)
 def test_every_field_reads_as_msgspec_reads_it(path: tuple[str, ...]) -> None:
     read = 0
     for leaf in SCALARS:

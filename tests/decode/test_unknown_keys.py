@@ -15,6 +15,7 @@ from scoring.decode.read.near import near, oddities
 from scoring.decode.read.oddities import KEY_MAX, KEYS_MAX
 from streams.telemetry.catalogue import CATALOGUE
 from tests.events import encoded, event
+from tests.examples import sample
 
 LIMITS = DecodeLimits()
 NODES = {".".join(field.path[:-1]): field.node for field in FIELDS}
@@ -70,7 +71,7 @@ def test_a_key_of_its_own_is_near_no_field(section: str, key: str) -> None:
     assert near(NODES[section], key) is None
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: ".".join(field.path))
+@pytest.mark.parametrize("field", sample(FIELDS), ids=lambda field: ".".join(field.path))
 def test_a_field_of_the_contract_is_no_unknown_key(field: Any) -> None:
     assert near(field.node, field.path[-1]) is None
 

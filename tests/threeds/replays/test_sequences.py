@@ -120,7 +120,7 @@ def sequence(
     return [one for batch in batches for one in found(score(engine, batch, partition=partition))]
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", sample(NETWORKS))
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize(
     ("third", "number"),

@@ -177,7 +177,7 @@ def said_of(engine: Engine, *values: bytes, partition: int = 0) -> list[Json]:
     return found(score(engine, list(values), partition=partition))
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", sample(NETWORKS))
 @pytest.mark.parametrize(
     ("changes", "differs"),
     [
@@ -214,7 +214,7 @@ def failures(*each: tuple[float, Json]) -> list[Json]:
 THREE: Final = ((-300.0, {}), (-200.0, {}), (-100.0, {}))
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", sample(NETWORKS))
 @pytest.mark.parametrize(
     ("failed", "changes", "number"),
     [
@@ -272,7 +272,7 @@ def clock(seconds: float, n: int = 0) -> Json:
     )
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", sample(NETWORKS))
 def test_a_claim_waits_for_its_result_and_is_reported_once_with_the_next_payment_of_the_merchant(network: str) -> None:
     card = {"network": network}
     engine = new()
