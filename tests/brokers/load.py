@@ -83,22 +83,27 @@ async def consumer(broker: Broker, **options: Any) -> AsyncIterator[aiokafka.AIO
 
 
 @asynccontextmanager
-async def reader(broker: Broker, topic: str, *, wait_ms: int = 100) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
+async def reader(
+    broker: Broker, topic: str, *, wait_ms: int = 100, isolation: str = "read_uncommitted"
+) -> AsyncIterator[aiokafka.AIOKafkaConsumer]:
     """Connect a group-less consumer at the start of every partition of a topic."""
-    async with consumer(broker, auto_offset_reset="earliest", fetch_max_wait_ms=wait_ms) as client:
+    options = {"auto_offset_reset": "earliest", "fetch_max_wait_ms": wait_ms, "isolation_level": isolation}
+    async with consumer(broker, **options) as client:
         await client._client._wait_on_metadata(topic)
         client.assign([TopicPartition(topic, partition) for partition in client.partitions_for_topic(topic) or ()])
         yield client
 
 
-async def read(broker: Broker, topic: str, at_least: int, timeout_s: float = 30.0) -> list[ConsumerRecord]:
+async def read(
+    broker: Broker, topic: str, at_least: int, timeout_s: float = 30.0, isolation: str = "read_uncommitted"
+) -> list[ConsumerRecord]:
     """Read a topic from its start until it has `at_least` records and no more come for a moment.
 
     Raises:
         TimeoutError: it has not within `timeout_s`.
     """
     records: list[ConsumerRecord] = []
-    async with asyncio.timeout(timeout_s), reader(broker, topic) as client:
+    async with asyncio.timeout(timeout_s), reader(broker, topic, isolation=isolation) as client:
         while True:
             polled = await client.getmany(timeout_ms=300)
             for part in polled.values():

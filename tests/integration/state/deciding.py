@@ -1,11 +1,13 @@
 """A worker with a real engine and durable profiles: `python -m tests.integration.state.deciding '<settings as JSON>'`.
 
-Every batch takes 10 ms, so the worker is still busy when a test acts.
+Every batch takes 10 ms, so the worker is still busy when a test acts. With a folder as a second argument it decides by
+`policy.yaml` there, takes each change of that file into use, and logs to `log` there.
 """
 
 import logging
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,8 +16,12 @@ from scoring.decode import DecodeLimits
 from scoring.engine import Engine
 from scoring.observer import Settings
 from scoring.outputs import Outputs
-from scoring.policy import policy_from
+from scoring.policy import Policy, policy_from
+from scoring.policy.settings import PolicySettings
 from scoring.profile import ProfileLimits
+from streams.config.policies import load_policy
+from streams.config.settings import Settings as Configured
+from streams.policy.reload import reload_of
 from streams.worker.app import FraudApp, build_app, run
 from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
@@ -26,16 +32,24 @@ POLICY = {"version": "t", "global": {"review": 400, "step_up": 600, "block": 800
 BATCH_S = 0.01
 
 
-def new_engine() -> Engine:
+def new_engine(policy: Policy | None = None) -> Engine:
     settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits(), has_results=True)
-    return Engine(small_bundle(), policy_from(POLICY), settings, "test")
+    return Engine(small_bundle(), policy or policy_from(POLICY), settings, "test")
+
+
+class ReloadTelemetry(NoTelemetry):
+    """Ignores reloads too."""
+
+    def policy_applied(self, identity: str) -> None: ...
+
+    def policy_refused(self, is_refused: bool) -> None: ...
 
 
 class SlowEngine:
     """An engine that waits before each batch."""
 
-    def __init__(self) -> None:
-        self._engine = new_engine()
+    def __init__(self, policy: Policy | None = None) -> None:
+        self._engine = new_engine(policy)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -55,8 +69,18 @@ def main() -> int:
     warm_up(small_bundle())  # as the real command does
     settings = msgspec.json.decode(sys.argv[1], type=WorkerSettings)
 
+    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    if folder is None:
+        return run(lambda: build_app(settings, SlowEngine(), NoTelemetry()))  # type: ignore[arg-type]
+    logging.basicConfig(level=logging.INFO, filename=folder / "log", format="%(message)s", force=True)
+    configured = Configured(policy=PolicySettings(file=str(folder / "policy.yaml"), watch_interval_s=0.03))
+    engine: Any = SlowEngine(load_policy(configured))
+
     def build() -> FraudApp:
-        return build_app(settings, SlowEngine(), NoTelemetry())  # type: ignore[arg-type]
+        made = build_app(settings, engine, NoTelemetry())
+        use = made.changelog_writer.policies.use
+        made.beside.append(reload_of(configured, engine, ReloadTelemetry(), use, origin="test"))
+        return made
 
     return run(build)
 
