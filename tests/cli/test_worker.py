@@ -159,6 +159,7 @@ def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: 
         "predecessors_excluded_by",
         "profiles_restored",
         "worker_started",
+        "policy_held",
         "worker_stopped",
     ]
     assert token("card-1") not in text
