@@ -367,3 +367,11 @@ def test_records_of_others_are_counted_by_output() -> None:
     assert value(of, "sekisho_foreign_records_total", topic="alerts") == 5
     assert value(of, "sekisho_foreign_records_total", topic="decisions") == 1
     assert value(of, "sekisho_foreign_records_total", topic="dead-letters") == 0
+
+
+def test_events_that_are_applied_again_are_counted_by_whether_their_policy_was_there() -> None:
+    of = telemetry()
+    of.policy_recalled(3, 0)
+    of.policy_recalled(4, 2)
+    name = "sekisho_policy_recalled_events_total"
+    assert (value(of, name, content="RECORDED"), value(of, name, content="MISSING")) == (7, 2)
