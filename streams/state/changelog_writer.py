@@ -3,7 +3,8 @@
 A flush of one partition begins between two batches:
 
 1. Where merchants stand is judged, of those whose home is the partition. The rows that changed since the last flush are
-   packed, with the offsets up to which the input is applied. Alerts about merchants are sent.
+   packed, with the offsets up to which the input is applied, and with the content of a policy that is about to be used.
+   Alerts about merchants are sent.
 2. The rows are written to `card-profiles` and `shared-profiles`. The next batches are scored meanwhile.
 3. The flush waits until all outputs of the applied input, the alerts and the rows are acknowledged.
 4. A marker is written after the shared rows: it tells other workers that the rows count.
