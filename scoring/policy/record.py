@@ -95,7 +95,7 @@ class PolicyRows:
             content = inflating.decompress(b"".join(map(_piece, pieces)), CONTENT_BYTES_MAX)
         except zlib.error:
             return None
-        return content if inflating.eof and identity.endswith(f"+{digest_of(content)}") else None
+        return content if identity.endswith(f"+{digest_of(content)}") else None
 
     # -- rows
 

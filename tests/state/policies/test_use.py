@@ -114,6 +114,26 @@ def test_a_policy_that_is_not_used_after_all_is_deleted() -> None:
     play(world, scenario)
 
 
+def test_a_policy_whose_content_is_on_the_log_already_needs_no_input_to_come_into_use() -> None:
+    """A predecessor used it, and its decisions wait to be applied again."""
+    world = World(1, traffic(20))
+
+    async def scenario() -> None:
+        worker = PolicyWorker(world, STRICT)
+        await worker.take(0)
+        worker.apply(0, 12)
+        worker = PolicyWorker(world, MILD)
+        await worker.take(0)
+        worker.change(STRICT)
+        await settle()
+        await worker.flush()
+        await settle()
+        assert worker.engine.policy == STRICT
+        assert contents(world) == {key_of(MILD), key_of(STRICT)}
+
+    play(world, scenario)
+
+
 def test_the_log_and_the_marker_say_which_policy_held_from_which_offset(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     world = World(1, traffic(40))
