@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scoring.outputs import Outputs, joined
 from scoring.policy import Policy
 from scoring.profile.packed import POLICY
+from streams.state.log.marker import Held
 from tests.engine.test_engine import new_engine
 from tests.engine.test_replayed import STREAM, score
 from tests.examples import examples
@@ -164,6 +165,22 @@ def test_the_log_and_the_marker_say_which_policy_held_from_which_offset(caplog: 
     last = markers(world, 0)[-1].policies
     assert [held.offset for held in last] == list(range(25, 41))
     assert len(said) == 30
+
+
+def test_a_restart_with_the_same_files_goes_on_with_the_record(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World(1, traffic(40))
+
+    async def scenario() -> None:
+        for _ in range(2):
+            worker = PolicyWorker(world, MILD)
+            await worker.take(0)
+            worker.apply(0, 9)
+            await worker.flush()
+
+    play(world, scenario)
+    assert markers(world, 0)[-1].policies == [Held(policy=MILD.identity, offset=0)]
+    assert caplog.text.count("policy_held") == 1
 
 
 def forgotten(world: World, fuse: int) -> None:
