@@ -82,7 +82,7 @@ class Engine:
             reference=reference().identity,
         )
         self._in_use = self.compile(policy)
-        self._reasons = Reasons(FEATURES)
+        self._reasons = Reasons(FEATURES, bundle.manifest.usual)
         self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.table)
         self.policies = PolicyRows()
         self._attach()

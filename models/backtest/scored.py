@@ -95,7 +95,7 @@ class Why:
 
     def __init__(self, bundle: Bundle, matrix: NDArray[np.float64] | Matrix) -> None:
         self._bundle, self._matrix = bundle, matrix
-        self._reasons = Reasons(FEATURES)
+        self._reasons = Reasons(FEATURES, bundle.manifest.usual)
         self._contributions = np.empty(len(FEATURES) + 1, np.float64)
         self._known: dict[int, list[Reason]] = {}
 

@@ -25,6 +25,7 @@ LABEL_NOT_KNOWN: Final = "label not known yet"
 DAY_MS: Final = 86_400_000
 
 _SAMPLE_ROWS: Final = 48
+_USUAL_ROWS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +223,7 @@ def train(samples: Samples, plan: Plan) -> Trained:
         data_card=data_card(samples, plan),
         sample=rows,
         margins=_margins(booster, rows),
+        usual=usual_values(learnt.matrix),
     )
     gains = booster.feature_importance("gain").tolist()
     gain_of = {feature.name: float(gain) for feature, gain in zip(FEATURES, gains, strict=True)}
@@ -258,6 +260,20 @@ def _sample_rows(test: Samples) -> NDArray[np.float64]:
     kinds = [np.flatnonzero(test.fraud), np.flatnonzero(~test.fraud)]
     chosen = [kind[np.linspace(0, len(kind) - 1, half).astype(np.int64)] for kind in kinds]
     return test.matrix[np.sort(np.concatenate(chosen))]
+
+
+def usual_values(matrix: NDArray[np.float64] | Matrix) -> dict[str, float]:
+    """Return the median of each feature over at most 20,000 rows, evenly spread: float64[n, F].
+
+    Unknown values are left out. Categories have no median, nor has a feature that is never known.
+    """
+    taken = np.linspace(0, len(matrix) - 1, min(len(matrix), _USUAL_ROWS)).astype(np.int64)
+    rows, found = matrix[taken], {}
+    for column, feature in enumerate(FEATURES):
+        known = rows[:, column][np.isfinite(rows[:, column])]
+        if len(known) and not feature.categorical:
+            found[feature.name] = round(float(np.median(known)), 6)
+    return found
 
 
 def _part(samples: Samples, truth: Samples) -> Part:

@@ -90,6 +90,8 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False):
     """Why a score is high: a stable id, its texts, and its share of the margin (log-odds).
 
     `evidence`: the features that the texts are about, with the values that the model saw; none is missing (NaN).
+    `usual`: the medians of those features in the training of the model, where its bundle has them. `merchant_en` and
+    `merchant_ja` are for the merchant: without figures, and nothing that would help an attacker.
     """
 
     id: ShortText
@@ -97,6 +99,9 @@ class Reason(Struct, frozen=True, kw_only=True, gc=False):
     en: Text
     ja: Text
     evidence: Annotated[dict[ShortText, float], Meta(max_length=EVIDENCE_MAX)] | None = None
+    usual: Annotated[dict[ShortText, float], Meta(max_length=EVIDENCE_MAX)] | None = None
+    merchant_en: Text | None = None
+    merchant_ja: Text | None = None
 
 
 class BrokenRule(Struct, frozen=True, kw_only=True, gc=False):

@@ -28,8 +28,8 @@ _STATUS_OF_CLOCK = tuple(
 
 
 def as_dict(record: Versions | Reason) -> dict[str, object]:
-    """Return a flat record as a dict for orjson."""
-    return {name: getattr(record, name) for name in record.__struct_fields__}
+    """Return a flat record as a dict for orjson, without members that are None."""
+    return {name: value for name in record.__struct_fields__ if (value := getattr(record, name)) is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 _TimeMs = Annotated[int, msgspec.Meta(ge=0, le=4_102_444_800_000)]  # to the year 2100
 _Sha256 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z")]
+_Finite = Annotated[float, msgspec.Meta(ge=-1e18, le=1e18)]
 _Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -73,8 +74,9 @@ class Training(_Record, frozen=True, kw_only=True):
 class Manifest(_Record, frozen=True, kw_only=True):
     """Describe a bundle: hashes of its files, the features and the calibration of the model, and its metrics.
 
-    `metrics` were measured on `training.test`; `data_card` is text: the source of the data, its gaps, and uses
-    for which the model is not fit. `sample` is the file of rows the loader scores to check the model.
+    `usual`: medians of features over the rows of `training.train`, without unknown values; features that are missing
+    there have none. `metrics` were measured on `training.test`; `data_card` is text: the source of the data, its gaps,
+    and uses for which the model is not fit. `sample` is the file of rows the loader scores to check the model.
     """
 
     format: Annotated[int, msgspec.Meta(ge=FORMAT, le=FORMAT)]
@@ -87,6 +89,12 @@ class Manifest(_Record, frozen=True, kw_only=True):
     training: Training
     metrics: dict[_Line, float]
     data_card: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
+    usual: Annotated[dict[_Line, _Finite], msgspec.Meta(max_length=FEATURES_MAX)] = {}
+
+    def __post_init__(self) -> None:
+        unknown = self.usual.keys() - {feature.name for feature in self.features}
+        if unknown:
+            raise ValueError(f"usual.{min(unknown)} is no feature")
 
     @classmethod
     def of_features(cls, features: Sequence[Feature]) -> tuple[ManifestFeature, ...]:

@@ -36,6 +36,8 @@ class _Text:
         yield self._heading("reasons")
         for number, reason in enumerate(decision.reasons, start=1):
             yield f"  {number}. {reason.id} {reason.weight:+.3f}: {(reason.en, reason.ja)[self._at]}"
+            for_merchant = (reason.merchant_en, reason.merchant_ja)[self._at]
+            yield f"     {self._say(words.FOR_MERCHANT, text=for_merchant)}"
         if not decision.reasons:
             yield f"  {self._say(words.NONE)}"
         yield self._heading("groups")

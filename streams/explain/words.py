@@ -100,6 +100,7 @@ HEADINGS: Final[Mapping[str, Pair]] = {
     "stripped": ("Removed before the decision, because it held sensitive data", "判定前に除去した機微データの項目"),
 }
 
+FOR_MERCHANT: Final[Pair] = ("for the merchant: {text}", "加盟店向け：{text}")
 NONE: Final[Pair] = ("none", "なし")
 GLOBAL: Final[Pair] = ("global", "全体")
 MARGIN: Final[Pair] = (
@@ -126,4 +127,3 @@ VERDICT: Final[Pair] = (
 )
 NO_RULE: Final[Pair] = ("no rule is broken", "違反した規則なし")
 UNKNOWN_MERCHANT: Final[Pair] = ("the merchant's record is unknown", "加盟店レコードなし")
-REFUSED: Final[Pair] = ("the event was refused: {why}", "イベントは拒否された：{why}")

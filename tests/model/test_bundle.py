@@ -222,3 +222,20 @@ def test_a_huge_file_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatc
 def test_an_invalid_part_of_the_split_is_refused(part: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"from_ms is after until_ms|more frauds than rows"):
         Part(**part)
+
+
+def test_usual_values_are_optional_and_of_features() -> None:
+    assert Bundle.load(bundle(), FEATURES).manifest.usual == {}
+    told = manifest_with(usual={"Column_5": 1.5})
+    assert Bundle.load(told, FEATURES).manifest.usual == {"Column_5": 1.5}
+    with pytest.raises(BundleError, match=r"manifest.json: usual.Column_99 is no feature"):
+        Bundle.load(manifest_with(usual={"Column_99": 1.5}), FEATURES)
+    with pytest.raises(BundleError, match=r"usual"):
+        Bundle.load(manifest_with(usual={"Column_5": 1e300}), FEATURES)
+
+
+def test_a_manifest_without_the_field_is_read() -> None:
+    before = msgspec.json.decode(bundle()["manifest.json"])
+    del before["usual"]
+    older = bundle() | {"manifest.json": msgspec.json.encode(before)}
+    assert Bundle.load(older, FEATURES).manifest.usual == {}

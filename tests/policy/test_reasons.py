@@ -154,7 +154,9 @@ def test_reasons_are_listed_by_weight_and_families_without_a_true_text_are_skipp
 def test_an_event_without_features_has_only_the_neutral_text() -> None:
     added = dict.fromkeys(NAMES, 0.25)
     weight = sum(0.25 for _ in NAMES)
-    neutral = Reason(id=NEUTRAL.id, weight=weight, en=NEUTRAL.en, ja=NEUTRAL.ja, evidence={})
+    en, ja = "The payment needs a closer look.", "取引の確認が必要です。"
+    told = {"en": NEUTRAL.en, "ja": NEUTRAL.ja, "merchant_en": en, "merchant_ja": ja}
+    neutral = Reason(id=NEUTRAL.id, weight=weight, evidence={}, **told)
     assert top(added, NOTHING) == [neutral]
     assert top({}, NOTHING) == [msgspec.structs.replace(neutral, weight=0.0)]
 

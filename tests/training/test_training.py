@@ -17,7 +17,7 @@ from models.simulator.writer import event_line, truth_line
 from models.training import main
 from models.training.matrix import Samples, replay
 from models.training.records import Record, read_records
-from models.training.train import EPISODE_WEIGHT_MAX, Plan, row_weights, split, take, train_bundle
+from models.training.train import EPISODE_WEIGHT_MAX, Plan, row_weights, split, take, train_bundle, usual_values
 from scoring.decode import DecodeLimits
 from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
@@ -238,3 +238,26 @@ def test_input_that_cannot_be_trained_on_ends_with_a_reason(
     assert main([*argv, "--out", str(tmp_path)]) == status
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_the_bundle_has_the_medians_of_the_rows_that_it_learnt_from() -> None:
+    found = samples()
+    manifest = Bundle.load(train_bundle(found, PLAN)[0], FEATURES).manifest
+    learnt = found.matrix[split(found, PLAN).train]
+    assert manifest.usual == usual_values(learnt)
+    for column, feature in enumerate(FEATURES):
+        known = sorted(value for value in learnt[:, column].tolist() if value == value)  # noqa: PLR0124 -- NaN is not
+        if feature.categorical or not known:
+            assert feature.name not in manifest.usual
+            continue
+        half = len(known) // 2
+        middle = known[half] if len(known) % 2 else (known[half - 1] + known[half]) / 2
+        assert manifest.usual[feature.name] == pytest.approx(middle, abs=1e-6)
+    assert len(manifest.usual) > 100
+
+
+def test_medians_of_many_rows_are_those_of_rows_spread_evenly() -> None:
+    matrix = np.full((50_001, len(FEATURES)), np.nan)
+    matrix[:, 0] = np.arange(50_001)
+    matrix[:10, 1] = np.inf
+    assert usual_values(matrix) == {FEATURES[0].name: pytest.approx(25_000, abs=3)}

@@ -1,6 +1,7 @@
 """The reasons of a decision: the heaviest families of features, each with a text that its figures support."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,7 @@ from scoring.contract.decision import EVIDENCE_MAX, REASONS_MAX, Reason
 from scoring.features import Feature
 from scoring.policy.reasons.cards import CARD
 from scoring.policy.reasons.choice import Conditions, choose
+from scoring.policy.reasons.merchant import FOR_MERCHANTS
 from scoring.policy.reasons.payment import PAYMENT
 from scoring.policy.reasons.shared import MERCHANTS, PARTIES
 from scoring.policy.reasons.wording import Pair, Wording, codes, figure, parts_of
@@ -44,23 +46,50 @@ REASON_IDS: Final = sorted(
 def of_limit(reasons: Sequence[Reason]) -> list[Reason]:
     """Put `OVER_LIMIT` first, before those of the model that weigh something; at most five in all."""
     said = [reason for reason in reasons if reason.weight >= WEIGHT_MIN]
-    own = Reason(id=OVER_LIMIT.id, weight=0.0, en=OVER_LIMIT.en, ja=OVER_LIMIT.ja, evidence={})
-    return [own, *said][:REASONS_MAX]
+    return [_without_figures(OVER_LIMIT, 0.0), *said][:REASONS_MAX]
+
+
+def _without_figures(wording: Wording, weight: float) -> Reason:
+    en, ja = FOR_MERCHANTS[wording.id]
+    return Reason(
+        id=wording.id,
+        weight=round(weight, 3),
+        en=wording.en,
+        ja=wording.ja,
+        evidence={},
+        merchant_en=en,
+        merchant_ja=ja,
+    )
+
+
+_WITH_USUAL: Final = frozenset({"count", "about", "to_eight", "yen", "log_yen", "percent", "times", "days", "seconds"})
+"""Kinds of figures that can stand beside a usual one: codes, hours and signed figures cannot."""
+NOTHING_USUAL: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class _Text:
-    """Format the texts and figures of one wording from a row, given as a list of floats."""
+    """Format the texts and figures of one wording from a row, given as a list of floats.
 
-    __slots__ = ("_columns", "_id", "_items", "_names", "_shown", "_texts")
+    `usual`: usual values of features. A text with one figure ends with the usual one, where that is known.
+    """
 
-    def __init__(self, wording: Wording, columns: Mapping[str, int]) -> None:
+    __slots__ = ("_columns", "_ends", "_for_merchants", "_id", "_items", "_names", "_shown", "_texts", "_usual")
+
+    def __init__(self, wording: Wording, columns: Mapping[str, int], usual: Mapping[str, float]) -> None:
         self._id = wording.id
+        self._for_merchants = FOR_MERCHANTS[wording.id]
+        self._usual = {columns[name]: value for name, value in usual.items() if name in columns}
         self._names = list(columns)
         self._columns = [columns[bound.feature] for bound in wording.when]
         self._items = [(columns[i.bound.feature], i.bound.low, i.bound.high, i.en, i.ja) for i in wording.named]
         fields, self._texts = _formats(wording)
         self._shown = [(columns[field], figure(kind, field)) for field, kind in fields if field != "named"]
         assert len(self._columns) + len(self._items) <= EVIDENCE_MAX, f"{wording.id}: too many figures"
+        self._ends = ("", "")
+        figures = [(field, kind) for field, kind in fields if field != "named"]
+        if len(figures) == 1 and figures[0][1] in _WITH_USUAL and figures[0][0] in usual:
+            ((_, write),) = self._shown
+            self._ends = _usually(write(usual[figures[0][0]]))
 
     def reason(self, weight: float, row: Sequence[float]) -> Reason:
         """Return the reason for a row for which the text holds."""
@@ -74,8 +103,21 @@ class _Text:
             figures = [write(row[column]) for column, write in self._shown]
             en, ja = en.format(*[figure[0] for figure in figures]), ja.format(*[figure[1] for figure in figures])
             en = en[0].upper() + en[1:]
-        seen = {self._names[column]: row[column] for column in evidence}
-        return Reason(id=self._id, weight=round(weight, 3), en=en, ja=ja, evidence=seen)
+        usual = {self._names[column]: self._usual[column] for column in evidence if column in self._usual}
+        return Reason(
+            id=self._id,
+            weight=round(weight, 3),
+            en=en + self._ends[0],
+            ja=ja + self._ends[1],
+            evidence={self._names[column]: row[column] for column in evidence},
+            usual=usual or None,
+            merchant_en=self._for_merchants[0],
+            merchant_ja=self._for_merchants[1],
+        )
+
+
+def _usually(figure: Pair) -> Pair:
+    return f", usually {figure[0]}", f"（通常{figure[1]}）"
 
 
 def _conditions(families: Sequence[str], features: Sequence[Feature]) -> Conditions:
@@ -121,15 +163,18 @@ def _formats(wording: Wording) -> tuple[list[tuple[str, str]], Pair]:
 
 
 class Reasons:
-    """Turn one row of path contributions into at most five reasons, heaviest first."""
+    """Turn one row of path contributions into at most five reasons, heaviest first.
 
-    def __init__(self, features: tuple[Feature, ...]) -> None:
+    `usual`: medians of features in training, as far as the bundle has them.
+    """
+
+    def __init__(self, features: tuple[Feature, ...], usual: Mapping[str, float] = NOTHING_USUAL) -> None:
         families = list(dict.fromkeys(feature.family for feature in features))
         unknown = [family for family in families if family not in WORDINGS]
         assert not unknown, f"families without a reason text: {unknown}"
         columns = {feature.name: k for k, feature in enumerate(features)}
         self._conditions = _conditions(families, features)
-        self._texts = [_Text(wording, columns) for family in families for wording in WORDINGS[family]]
+        self._texts = [_Text(wording, columns, usual) for family in families for wording in WORDINGS[family]]
         self._chosen = np.empty(REASONS_MAX, dtype=np.int64)
         self._weights = np.empty(REASONS_MAX, dtype=np.float64)
 
@@ -142,7 +187,7 @@ class Reasons:
         """
         count, unsaid = choose(contributions, row, self._conditions, WEIGHT_MIN, self._chosen, self._weights)
         if not count:
-            return [Reason(id=NEUTRAL.id, weight=round(unsaid, 3), en=NEUTRAL.en, ja=NEUTRAL.ja, evidence={})]
+            return [_without_figures(NEUTRAL, unsaid)]
         values = row.tolist()
         told = zip(self._chosen[:count].tolist(), self._weights[:count].tolist(), strict=True)
         return [self._texts[text].reason(weight, values) for text, weight in told]
