@@ -35,7 +35,8 @@ class Recount:
         self._name = b"" if event_id is None else event_id.encode()
         self._topics = topics
         self._alerts = Alerts()
-        self._judged_ms: dict[int, int] = {}
+        self._partitions = partitions
+        self._judged_ms = 0
         self.times: Times | None = None
         """Times of the published decision, for the recomputed one. None: the time of the event's record."""
         self.found: Explained | None = None
@@ -124,13 +125,14 @@ class Recount:
 
     def _judge(self, portion: Portion) -> None:
         """Judge merchants, at most once in JUDGE_MS of the records' time: what is told of them moves their standing."""
-        if not len(portion):
+        if not len(portion) or portion.field == "merchants":
             return
-        partition, now_ms = portion.partition, portion.times_ms[-1]
-        if portion.field == "merchants" or abs(now_ms - self._judged_ms.get(partition, 0)) < JUDGE_MS:
+        now_ms = portion.times_ms[-1]
+        if abs(now_ms - self._judged_ms) < JUDGE_MS:
             return
-        self._judged_ms[partition] = now_ms
-        self._engine.judge_merchants(partition)
+        self._judged_ms = now_ms
+        for partition in range(self._partitions):
+            self._engine.judge_merchants(partition)
 
     def _source(self, portion: Portion) -> Source:
         return Source(

@@ -2,10 +2,12 @@
 
 import asyncio
 from contextlib import aclosing
+from datetime import date
 from typing import NamedTuple
 
 import orjson
 import pytest
+from aiokafka.structs import TopicPartition
 
 from streams.config.settings import Settings
 from streams.explain import topics as module
@@ -15,7 +17,9 @@ from streams.explain.topics import Extent, InputTopics
 from streams.kafka.topics import TopicsSettings
 from streams.replay.lines import event_id_of
 from tests.compliance.inputs.test_topics import Reader
-from tests.explain.worker import NAMES, PARTITIONS, Worker, new_engine, play, recorded
+from tests.events import encoded
+from tests.explain.worker import NAMES, PARTITIONS, Worker, Written, new_engine, play, recorded
+from tests.merchants.months.test_standings import LINE, noon, report
 from tests.state.fakes import FakeBroker
 
 PAYMENTS = 450
@@ -70,6 +74,56 @@ def test_decisions_of_all_partitions_come_out_bit_for_bit(worker: Worker, monkey
         assert made.value == published[name], name
         assert made.extent.is_whole
         assert made.extent.partitions == PARTITIONS
+
+
+def test_input_is_applied_in_the_order_in_which_the_worker_applied_it(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = max(worker.published().values(), key=lambda value: orjson.loads(value)["times"]["decided_ms"])
+    name = orjson.loads(last)["decision_id"]
+    monkeypatch.setattr(module, "LogReader", lambda *_, **__: Reader(worker.broker))
+
+    async def run() -> list[tuple[str, int, int]]:
+        async with InputTopics(Settings(topics=TopicsSettings(names=NAMES)), name, lambda _: None) as topics:
+            extent = await topics.extent()
+            place = await topics.find(extent)
+            assert place is not None
+            async with aclosing(topics.portions(extent, place)) as portions:
+                return [(one.field, one.partition, offset) async for one in portions for offset in one.offsets]
+
+    applied = asyncio.run(run())
+    assert len(applied) > PAYMENTS
+    assert applied == worker.applied[: len(applied)]
+    assert {field for field, _, _ in applied} >= {"merchants", "authorization_outcomes", "threeds_results"}
+
+
+def test_where_a_merchant_stands_comes_out_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Worker()
+    merchant = {"acquirer_id": "acq-1", "merchant_id": "m-1"}
+    records = [Written("merchants", 0, b"acq-1/m-1", orjson.dumps(merchant), noon(date(2026, 8, 1)))]
+    for month in (8, 9):
+        day = date(2026, month, 20)
+        records.append(Written("fraud_reports", 1, b"k", orjson.dumps(report(day, LINE + 1, month)), noon(day)))
+    at_ms = noon(date(2026, 10, 5))
+    payment = encoded(event_ts="2026-10-05T03:00:00.000Z")
+    play(made, [*records, Written("authorizations", 2, b"k", payment, at_ms)])
+    published = made.published()["e-1"]
+    assert orjson.loads(published)["compliance"]["standing"]["status"] == "WARNING"
+    assert again(made.broker, "e-1", monkeypatch).value == published
+
+
+def test_input_that_retention_has_removed_is_told(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = orjson.loads(worker.broker.values(NAMES.decisions, 2)[-1])["decision_id"]
+    tp = TopicPartition(NAMES.fraud_reports, 1)
+    monkeypatch.setitem(worker.broker.begins, tp, 0)
+    assert again(worker.broker, name, monkeypatch).extent.is_whole
+    monkeypatch.setitem(worker.broker.begins, TopicPartition(NAMES.authorizations, 0), 3)
+    assert not again(worker.broker, name, monkeypatch).extent.is_whole
+
+
+def test_an_event_that_is_not_there_is_not_found(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = again(worker.broker, "e-none", monkeypatch)
+    assert (made.value, made.published) == (None, None)
 
 
 def test_the_history_matters_or_the_test_above_says_nothing(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from aiokafka.structs import TopicPartition
@@ -60,7 +60,8 @@ class Worker:
     engine: Engine = field(default_factory=new_engine)
     now_ms: int = 0
     positions: dict[TopicPartition, int] = field(default_factory=dict)
-    alerts: list[dict[str, Any]] = field(default_factory=list)
+    applied: list[tuple[str, int, int]] = field(default_factory=list)
+    """Field of `Topics`, partition and offset of every record, in the order in which it was applied."""
 
     def __post_init__(self) -> None:
         self.engine.set_partitions(PARTITIONS)
@@ -82,6 +83,7 @@ class Worker:
         if not records:
             return
         self.positions[tp] = self.positions.get(tp, 0) + len(records)
+        self.applied += [(name, partition, record.offset) for record in records]
         source = Source(
             topic=tp.topic,
             partition=partition,
@@ -102,8 +104,8 @@ class Worker:
                 self.engine.outcomes(payloads, source, received_at_ms=self.now_ms)
             case "threeds_results":
                 self.engine.threeds_results(payloads, source, received_at_ms=self.now_ms)
-        if name != "merchants":
-            self.engine.judge_merchants(partition)
+        for owned in range(PARTITIONS):  # at its flushes
+            self.engine.judge_merchants(owned)
 
     def _score(self, payloads: Sequence[bytes], source: Source) -> None:
         received_ms, self.now_ms = self.now_ms, self.now_ms + 1
@@ -112,7 +114,6 @@ class Worker:
         for key, value in outputs.decisions:
             tp = TopicPartition(NAMES.decisions, source.partition)
             self.broker.append(tp, key, value, at_ms=self.now_ms)
-        self.alerts += [orjson.loads(value) for _, value in outputs.alerts]
 
     def published(self) -> dict[str, bytes]:
         """Return the published decisions by event id."""

@@ -79,6 +79,26 @@ def test_every_reason_has_a_text_for_merchants_that_helps_no_attacker() -> None:
         assert ja.endswith("。")
 
 
+@pytest.mark.parametrize(
+    ("id_", "words"),
+    [
+        *((id_, "amount") for id_ in ("AMT_HIGH", "AMT_SMALL", "AMT_ZSCORE", "SPEND_CARD", "LIMIT_AMOUNT")),
+        *((id_, "time") for id_ in ("NIGHT", "VEL_CARD", "VEL_MERCHANT", "VEL_ADDR_CARDS")),
+        *((id_, "3-D Secure") for id_ in ("TDS_STATUS", "TDS_CAVV_FAIL", "TDS_OTP_RELAY")),
+        *((id_, "tests of cards") for id_ in ("ENUM_BIN_BURST", "TEST_REVERSAL", "PRIOR_DECLINES")),
+        *((id_, "security measures") for id_ in ("CHK_GAP", "MERCHANT_STATUS")),
+        *((id_, "differs from earlier") for id_ in ("CARD_NEW", "ATO_CHANGE", "DEVICE_NEW")),
+        *((id_, "closer look") for id_ in ("FRAUD_REPORTED", "COMBINATION", "BIN_RISK")),
+        ("HR_GOODS", "Goods"),
+        ("GEO_MISMATCH", "Country"),
+        ("DATA_MISSING", "missing"),
+        ("CVV_FAIL", "check of the card"),
+    ],
+)
+def test_a_text_for_merchants_is_about_its_reason(id_: str, words: str) -> None:
+    assert words in FOR_MERCHANTS[id_][0]
+
+
 def test_several_reasons_share_a_text_for_merchants_so_that_it_tells_none_of_them() -> None:
     assert len(set(FOR_MERCHANTS.values())) <= 13
     told = reason(ADDED, SEEN, {})
