@@ -90,6 +90,30 @@ def test_a_decision_of_a_file_is_equal_to_the_published_one(files: Path, capsys:
     assert token("card-1") not in out
 
 
+def test_the_text_says_how_far_each_threshold_is_and_what_the_merchant_may_read(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = files / "other.yaml"
+    policy.write_text("{version: u, global: {review: 1, step_up: 999, block: 1000}}")
+    assert run(files, "e-3", "--json", "--policy", str(policy)) == 0
+    found = orjson.loads(capsys.readouterr().out)["explanation"]
+    score, band = found["model"]["score"], found["decision"]["band"]
+    assert run(files, "e-3", "--policy", str(policy)) == 0
+    out = capsys.readouterr().out
+    first = f"reached, {score - 1} above" if score >= 1 else "not reached, 1 more"
+    assert f"    REVIEW 1: {first}\n    STEP_UP 999: not reached, {999 - score} more\n    BLOCK 1000: off\n" in out
+    assert f"score {score}, band {band}, action " in out
+    assert out.count("for the merchant: ") == len(found["decision"]["reasons"])
+    model = found["model"]
+    assert f"base {model['base']:+.4f}" in out
+    assert f"a margin of {model['margin']:+.4f}" in out
+    for line in found["features"]:
+        assert f"{line['name']} " in out
+        assert f"{line['contribution']:+9.4f}  {line['en']}\n" in out
+    assert "tds_mode: EVERY_PAYMENT" in out
+    assert "status UNKNOWN, ECI UNKNOWN, liability UNKNOWN" in out or "status ABSENT" in out
+
+
 def test_every_input_of_the_file_counts(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(files, "e-3", "--json") == 0
     report = orjson.loads(capsys.readouterr().out)

@@ -43,6 +43,7 @@ USES = {
     "replay --labels": ("replay", "replay --labels"),
     "replay --events": ("replay", "replay --events"),
     "compliance report": ("compliance report",),
+    "explain": ("explain",),
     "feed": ("feed",),
 }
 EACH = [
@@ -134,6 +135,7 @@ def run(files: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
             *("compliance", "report", *config, "--acquirer", "acq-1", "--as-of", "2026-05-02"),
             *("--out", str(report)),
         ),
+        "explain": ("explain", "e-1", *config),
     }
 
     def run(command: str) -> Outcome:
