@@ -8,7 +8,6 @@ events before it. So the cut into batches changes no decision, and neither does 
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -19,15 +18,15 @@ from scoring.alerting import Alerting
 from scoring.compiled import CompiledPolicy, compile_policy
 from scoring.contract.codes import Band, Clock
 from scoring.contract.dead_letter import Reject
-from scoring.contract.decision import Reason, Versions
+from scoring.contract.decision import Versions
 from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
 from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided
 from scoring.decide.merchants import merchant_alerts, overdue_about, standing_about
 from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
 from scoring.decode import Col, parse_merchants
 from scoring.decode.hashing import CARD_KEY
-from scoring.features.all import FEATURES, FEATURES_VERSION
-from scoring.incidents.registry import Taken
+from scoring.features.all import FEATURES_VERSION
+from scoring.judging import Judge, Judged
 from scoring.merchants.duties import is_bound
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
@@ -43,29 +42,12 @@ from scoring.outputs import (
     Tally,
 )
 from scoring.policy import Policy
-from scoring.policy.reasons import Reasons, of_limit
 from scoring.policy.record import PolicyRows
 from scoring.profile import Changelog
 from scoring.reference.threeds import reference
 from scoring.refused import dead_letters_of, kinds_of, reasons_of, runs_of, unburied
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A batch after the model and the policy: arrays of length n, and the reasons of those that may alert.
-
-    `silent` rows get no decision: repeats, issuers' answers, and events whose decision was published before a takeover.
-    `incidents`: what the batch changed in incidents.
-    """
-
-    probabilities: NDArray[np.float64]
-    scores: NDArray[np.int16]
-    bands: NDArray[np.int64]
-    reasons: dict[int, list[Reason]]
-    silent: NDArray[np.bool_]
-    incidents: Taken
 
 
 class Engine:
@@ -82,13 +64,12 @@ class Engine:
             reference=reference().identity,
         )
         self._in_use = self.compile(policy)
-        self._reasons = Reasons(FEATURES, bundle.manifest.usual)
+        self._judge = Judge(bundle)
         self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.table)
         self.policies = PolicyRows()
         self._attach()
         self._threeds = ThreeDsEncoder(reference(), settings.threeds)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
-        self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
 
     @property
     def policy(self) -> Policy:
@@ -139,7 +120,15 @@ class Engine:
         margins = self._margins[: len(observed.matrix)]
         self.bundle.trees.margins(observed.matrix, margins)
         mark("score")
-        judged = self._judge(observed, margins, _silent(observed, emitted), source.partition)
+        judged = self._judge.judge(
+            self.observer,
+            observed,
+            margins,
+            _silent(observed, emitted),
+            self._in_use.table,
+            self._alerting,
+            source.partition,
+        )
         mark("decide")
         outputs = self._encode(values, source, observed, judged, emitted, received_at_ms, decided_at_ms())
         outputs.tally.card_conflicts = conflicts
@@ -298,27 +287,12 @@ class Engine:
             told, published, observer.merchants, self.versions, self._in_use.encoder.actions[int(Band.ALLOW)]
         )
 
-    def _judge(
-        self, observed: Observed, margins: NDArray[np.float64], silent: NDArray[np.bool_], partition: int
-    ) -> _Judged:
-        probabilities, scores = self.bundle.calibration.apply(margins)
-        decoded = observed.decoded
-        bands, limited = self._in_use.table.judge(decoded.ints, decoded.hashes, observed.trusted_ms, scores)
-        reasons: dict[int, list[Reason]] = {}
-        for row in np.flatnonzero((bands > 0) & ~observed.passed_over).tolist() if np.count_nonzero(bands) else ():
-            self.bundle.trees.contributions(observed.matrix[row], self._contributions)
-            reasons[row] = self._reasons.top(self._contributions, observed.matrix[row])
-            if row in limited:
-                reasons[row] = of_limit(reasons[row])
-        incidents = self._alerting.incidents.take(observed, bands, partition)
-        return _Judged(probabilities, scores, bands, reasons, silent, incidents)
-
     def _encode(
         self,
         values: Sequence[bytes],
         source: Source,
         observed: Observed,
-        judged: _Judged,
+        judged: Judged,
         emitted: Emitted,
         received_at_ms: int,
         decided_at_ms: int,
@@ -332,6 +306,7 @@ class Engine:
             probabilities=judged.probabilities,
             bands=judged.bands,
             reasons=judged.reasons,
+            rule_hits=judged.ruled.hits,
             tds=self._threeds.encode(
                 decoded.ints, decoded.names, observed.verdicts, self.observer.merchants.table, observed.rows
             ),
@@ -360,7 +335,7 @@ class Engine:
             tally=tally,
         )
 
-    def _tally(self, events: int, observed: Observed, judged: _Judged, rejects: list[tuple[int, Reject]]) -> Tally:
+    def _tally(self, events: int, observed: Observed, judged: Judged, rejects: list[tuple[int, Reject]]) -> Tally:
         bands, rows, clocks = judged.bands, observed.rows, observed.clocks
         statuses, exemptions = observed.verdicts[:, threeds.STATUS], observed.decoded.ints[:, Col.EXEMPT]
         repeats, silent = int(np.count_nonzero(observed.repeats)), int(np.count_nonzero(judged.silent))
@@ -385,6 +360,8 @@ class Engine:
             unknown_exemptions=int(np.count_nonzero(exemptions == UNKNOWN_EXEMPTION)),
             unknown_codes=dict(observed.decoded.unlisted),
             gaps=self.observer.merchants.gap_counts(rows.tolist()),
+            rule_hits=judged.ruled.counts,
+            rule_errors=judged.ruled.errors,
         )
 
 

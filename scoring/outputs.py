@@ -1,6 +1,6 @@
 """Outputs of the core for one batch: encoded records for each topic, and counts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, fields
 from functools import reduce
@@ -121,6 +121,8 @@ class Tally:
     results: dict[str, int] = field(default_factory=dict)  # results of 3-D Secure, by transStatus of RESULTS
     result_clocks: dict[str, int] = field(default_factory=dict)  # the same by `Clock`
     claims: dict[str, int] = field(default_factory=dict)  # claims of 3-D Secure, by what became of them, of CLAIMS
+    rule_hits: Mapping[tuple[str, str], int] = field(default_factory=dict)  # hits of rules, by (rule, mode)
+    rule_errors: Mapping[str, int] = field(default_factory=dict)  # events that a rule could not judge, by rule
     merchants_beyond_limit: int = 0  # records of new merchants that the full merchant store refused
 
 

@@ -40,6 +40,17 @@ DECISIONS = Row(
             stacked="normal",
         ),
         Panel(
+            title="Rules of the policy",
+            description="Decisions per second for which the condition of a rule is true, by rule and mode. "
+            "A rule in shadow changed nothing. Errors: decisions that a rule could not judge, "
+            "because a value was missing.",
+            unit="ops",
+            queries=(
+                Query(f"sum by (rule, mode) ({rate('sekisho_rule_hits_total')})", "{{rule}} {{mode}}"),
+                Query(f"sum by (rule) ({rate('sekisho_rule_errors_total')})", "{{rule}} errors"),
+            ),
+        ),
+        Panel(
             title="Share of decisions that alert",
             description="What analysts are asked to look at, over 10 minutes. "
             "SekishoAlertStorm warns above 5 % (dashed). Whole deployment.",

@@ -78,6 +78,8 @@ FlowName = Literal["UNKNOWN", "NONE", "FRICTIONLESS", "CHALLENGE", "DECOUPLED", 
 ResultName = Literal["MATCHED", "PENDING", "MISSING"]
 RuleSeverity = Literal["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
 RULES_MAX = 23
+RULE_HITS_MAX = 32
+"""Most hits that a decision names, those in mode `on` first. All of them are counted."""
 RULE_EVIDENCE_MAX = 12
 ExpectationName = Literal["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
 Score = Annotated[int, Meta(ge=0, le=999)]
@@ -205,8 +207,18 @@ class Times(Struct, frozen=True, kw_only=True, gc=False):
     decided_ms: TimeMs
 
 
+class RuleHit(Struct, frozen=True, kw_only=True, gc=False):
+    """A rule of the policy whose condition is true of the event. One in shadow changed nothing."""
+
+    id: ShortText
+    mode: Literal["shadow", "on"]
+
+
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
-    """One decision; `decision_id` equals the event's id."""
+    """One decision; `decision_id` equals the event's id.
+
+    `rule_hits`: rules of the policy that hit, those in mode `on` first; null for none.
+    """
 
     schema_version: Literal["decision.v1"]
     decision_id: EventId
@@ -224,3 +236,4 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     compliance: ComplianceSummary
     versions: Versions
     times: Times
+    rule_hits: Annotated[list[RuleHit], Meta(max_length=RULE_HITS_MAX)] | None = None

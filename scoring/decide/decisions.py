@@ -1,7 +1,7 @@
 """Encode decisions, a batch at a time, by filling a byte template."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
@@ -38,7 +38,7 @@ class Decided:
 
     `scores` int16[n], `probabilities` float64[n], `bands` int64[n], `clocks` int8[n] of `Clock`. `event_ms`,
     `record_ms` int64[n] in ms since the epoch; a `record_ms` of 0 is unknown. `tds`, `compliance`: JSON. `reasons`: by
-    row. `spelt`: rows whose names are escaped in the input.
+    row. `spelt`: rows whose names are escaped in the input. `rule_hits`: JSON, by row.
     """
 
     names: Sequence[Name]
@@ -52,6 +52,7 @@ class Decided:
     clocks: NDArray[np.int8]
     event_ms: NDArray[np.int64]
     record_ms: NDArray[np.int64]
+    rule_hits: Mapping[int, bytes] = field(default_factory=dict)
 
 
 class DecisionEncoder:
@@ -73,7 +74,7 @@ class DecisionEncoder:
         reasons = [_NO_REASONS] * len(decided.names)
         for row, found in decided.reasons.items():
             reasons[row] = orjson.dumps([as_dict(reason) for reason in found])
-        return [
+        made = [
             (card, template % (event_id, acquirer, merchant, token, *rest, times))
             for (_, _, card, _), (event_id, acquirer, token, merchant), *rest in zip(
                 decided.names,
@@ -90,6 +91,10 @@ class DecisionEncoder:
                 strict=True,
             )
         ]
+        for row, hits in decided.rule_hits.items():
+            card, decision = made[row]
+            made[row] = card, decision[:-1] + b',"rule_hits":' + hits + b"}"
+        return made
 
 
 def _in_json(names: Sequence[Name], spelt: Collection[int]) -> Sequence[Name]:

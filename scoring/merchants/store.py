@@ -250,6 +250,12 @@ class MerchantStore:
         )
         return self._summaries.texts(self._kinds[rows], states, ages_of(event_ms, attested_ms))
 
+    def standings_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give where each event's merchant stands, `FraudStatusCode`, -1 unknown: int64[n] of `rows` int64[n]."""
+        kinds, where = np.unique(self._kinds[rows], return_inverse=True)
+        held = [self._summaries.attributes(kind).standing for kind in kinds.tolist()]
+        return np.array([UNKNOWN if one is None else one.status for one in held], dtype=np.int64)[where]
+
     def gap_counts(self, rows: Sequence[int]) -> dict[str, int]:
         """Count how often each checklist item is declared as not implemented, over rows; a row counts as often as it is
         given.

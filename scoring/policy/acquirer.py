@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from scoring.contract.types import AcquirerId, ShortText, Text
 from scoring.policy.policy import FewEntries, ScopeList
+from scoring.policy.rules import Rule
 from scoring.policy.scopes import (
     OF_ONE_SCOPE,
     AcquirerScope,
@@ -19,7 +20,7 @@ from scoring.policy.scopes import (
     refuse_overlaps,
 )
 
-OF_ACQUIRERS: Final = ("goods", "mccs", "merchants", "limits", "overrides", "suppressions")
+OF_ACQUIRERS: Final = ("goods", "mccs", "merchants", "limits", "overrides", "suppressions", "rules")
 """Sections of an acquirer's file, as in the policy. Their entries name no acquirer."""
 
 
@@ -34,6 +35,7 @@ class AcquirerFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     limits: Annotated[list[Limit], ScopeList] = []
     overrides: Annotated[list[Override], ScopeList] = []
     suppressions: Annotated[list[Suppression], FewEntries] = []
+    rules: Annotated[list[Rule], FewEntries] = []
     author: ShortText = ""
     reason: Text = ""
 

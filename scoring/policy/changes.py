@@ -8,7 +8,7 @@ import msgspec
 
 from scoring.policy.policy import Policy
 
-SECTIONS: Final = ("acquirers", "goods", "mccs", "merchants", "limits", "overrides", "suppressions")
+SECTIONS: Final = ("acquirers", "goods", "mccs", "merchants", "limits", "overrides", "suppressions", "rules")
 """Sections of a policy with a list of entries."""
 
 
@@ -41,7 +41,7 @@ def _named(policy: Policy) -> dict[str, object]:
         seen: Counter[str] = Counter()
         entries: dict[str, object] = {}
         for entry in getattr(policy, section):
-            name = entry.scope.name
+            name = entry.label
             if entry.effective_from is not None:
                 name += f" from {entry.effective_from.isoformat()}"
             seen[name] += 1

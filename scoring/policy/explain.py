@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from scoring.policy.policy import Policy
+from scoring.policy.rules import Rule
 from scoring.policy.scopes import Entry, Limit, Suppression, Thresholds, goods_of
 
 
@@ -26,7 +27,10 @@ class Candidate(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """What applies: thresholds, a limit or None, suppressions; and every entry that names the payment, by section."""
+    """What applies: thresholds, a limit or None, suppressions; and every entry that names the payment, by section.
+
+    Rules are among the candidates alone.
+    """
 
     thresholds: Thresholds
     limit: Limit | None
@@ -48,13 +52,18 @@ def explained(policy: Policy, subject: Subject) -> Explanation:
         Candidate("suppressions", each, APPLIES if _lapse(each, subject.at_ms) is None else _why(each, subject.at_ms))
         for each in named
     ]
+    rules = [
+        Candidate("rules", each, _of_rule(each, subject.at_ms))
+        for each in policy.rules
+        if each.scope.names(*subject[:3])
+    ]
     chosen = next((each.entry for each in thresholds if each.verdict == APPLIES), None)
     limit = next((each.entry for each in limits if each.verdict == APPLIES), None)
     return Explanation(
         thresholds=policy.everywhere if chosen is None else _thresholds(chosen),
         limit=limit if isinstance(limit, Limit) else None,
         suppressions=[each for each in named if _lapse(each, subject.at_ms) is None],
-        candidates=[*thresholds, *limits, *quiet],
+        candidates=[*thresholds, *limits, *quiet, *rules],
     )
 
 
@@ -75,6 +84,9 @@ def lines(policy: Policy, subject: Subject) -> Iterator[str]:
     yield from _told(found.candidates, ("limits",), None)
     yield f"suppressions: {len(found.suppressions) or 'none'}"
     yield from _told(found.candidates, ("suppressions",), None)
+    rules = [each for each in found.candidates if each.section == "rules"]
+    yield f"rules: {sum(each.verdict == APPLIES for each in rules) or 'none'}"
+    yield from _told(found.candidates, ("rules",), None)
 
 
 def _told(candidates: Sequence[Candidate], sections: Sequence[str], otherwise: str | None) -> Iterator[str]:
@@ -85,7 +97,10 @@ def _told(candidates: Sequence[Candidate], sections: Sequence[str], otherwise: s
         people = [f"{name} {said}" for name in ("author", "approver", "reason") if (said := getattr(entry, name))]
         if isinstance(entry, Suppression):
             people += [f"up to {entry.up_to_band}", *([f"reasons {', '.join(entry.reasons)}"] if entry.reasons else [])]
-        yield f"  {section}, {entry.scope.name}: {verdict}" + "".join(f"; {each}" for each in (*period, *people))
+        name = f"{entry.id}, {entry.scope.name}" if isinstance(entry, Rule) else entry.scope.name
+        if isinstance(entry, Rule):
+            people += [f"{entry.action} when {' '.join(entry.when.split())}"]
+        yield f"  {section}, {name}: {verdict}" + "".join(f"; {each}" for each in (*period, *people))
     if otherwise is not None:
         applies = any(each.verdict == APPLIES for each in own)
         yield f"  {otherwise}: {WIDER if applies else APPLIES}"
@@ -121,6 +136,15 @@ def _lapse(entry: Entry, at_ms: int) -> str | None:
 
 def _why(entry: Entry, at_ms: int) -> str:
     return f"not in force: it {_lapse(entry, at_ms)}"
+
+
+def _of_rule(rule: Rule, at_ms: int) -> str:
+    """Say whether a rule is asked at a time; one in shadow changes nothing, and one that is off is not asked."""
+    if rule.mode == "off":
+        return "not asked: its mode is off"
+    if _lapse(rule, at_ms) is not None:
+        return _why(rule, at_ms)
+    return APPLIES if rule.mode == "on" else "in shadow: its hits are counted and change nothing"
 
 
 def _thresholds(entry: Entry) -> Thresholds:

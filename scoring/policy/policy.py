@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from scoring.contract.types import ShortText
+from scoring.policy.rules.rule import Rule, RuleText, refuse_doubles
 from scoring.policy.scopes import (
     OF_ONE_SCOPE,
     AcquirerScope,
@@ -101,17 +102,24 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     limits: Annotated[list[Limit], ScopeList] = []
     overrides: Annotated[list[Override], ScopeList] = []
     suppressions: Annotated[list[Suppression], FewEntries] = []
+    rules: Annotated[list[Rule], FewEntries] = []
     author: ShortText = ""
     approval: Approval | None = None
 
     def __post_init__(self) -> None:
         for section in OF_ONE_SCOPE:
             refuse_overlaps(section, getattr(self, section))
+        refuse_doubles(self.rules)
 
     @property
     def standing(self) -> Iterator[AcquirerScope | GoodsScope | MccScope | MerchantScope]:
         """The entries with thresholds that are no overrides."""
         return chain(self.acquirers, self.goods, self.mccs, self.merchants)
+
+    @property
+    def rule_modes(self) -> Mapping[str, str]:
+        """The mode of each rule that is not off, by id."""
+        return {rule.id: str(rule.mode) for rule in self.rules if rule.mode != "off"}
 
     @property
     def content(self) -> bytes:
@@ -173,6 +181,8 @@ _KEYS = field_names(
     Limit,
     Override,
     Suppression,
+    Rule,
+    RuleText,
     Approval,
     Actions,
     AlertRules,

@@ -126,6 +126,11 @@ class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Scope(*[getattr(self, name, None) for name in Scope._fields])
 
     @property
+    def label(self) -> str:
+        """Its name in a comparison of policies."""
+        return self.scope.name
+
+    @property
     def from_ms(self) -> int:
         """First ms of its period, since the epoch."""
         return ALWAYS_FROM_MS if self.effective_from is None else millis(self.effective_from)

@@ -1,6 +1,6 @@
 """The policy as look-up tables for the hot path."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
@@ -12,6 +12,7 @@ from scoring.decode import Col
 from scoring.decode.hashing import MERCHANT_KEY, PARTS, entity_keys
 from scoring.merchants.goods import GROUP_OF_MCC, MCC_GROUPS
 from scoring.policy.policy import Policy
+from scoring.policy.rules import Batch, Ruled, RuleSet
 from scoring.policy.scopes import Entry, Level, Scope, Suppression
 from scoring.policy.timeline import Dated, Timeline
 
@@ -36,7 +37,9 @@ class PolicyTable:
         everywhere = policy.everywhere
         entries = [*policy.standing, *policy.overrides]
         rows = [everywhere, *(entry.thresholds for entry in entries)]
-        keys = _keys_of((entry.scope for entry in (*entries, *policy.limits, *policy.suppressions)), joined)
+        keys = _keys_of(
+            (entry.scope for entry in (*entries, *policy.limits, *policy.suppressions, *policy.rules)), joined
+        )
         standing = sum(1 for _ in policy.standing)
         self._timelines = _timelines(entries[:standing], entries[standing:], keys, first=1)
         self._thresholds = np.array([(t.review, t.step_up, t.block) for t in rows], dtype=np.int64)
@@ -44,6 +47,8 @@ class PolicyTable:
         self._limit_jpy = np.array([_NO_LIMIT, *(limit.amount_jpy for limit in policy.limits)], dtype=np.int64)
         self._limit_band = np.array([0, *(int(Band[limit.band]) for limit in policy.limits)], dtype=np.int64)
         self._suppressions: dict[tuple[Level, int], list[Suppression]] = {}
+        self._rules = RuleSet(policy.rules, keys)
+        self.has_rules = len(self._rules) > 0
         for suppression in policy.suppressions:
             scope = suppression.scope
             self._suppressions.setdefault((scope.level, keys[scope]), []).append(suppression)
@@ -71,6 +76,17 @@ class PolicyTable:
         rows = _rows(self._limits, ints, hashes, at_ms)
         floors = np.where(ints[:, Col.AMOUNT_JPY] > self._limit_jpy[rows], self._limit_band[rows], 0)
         return Judged(np.maximum(bands, floors), frozenset(np.flatnonzero(floors > bands).tolist()))
+
+    def ask(self, batch: Batch, hashes: NDArray[np.uint64], standings: Callable[[], NDArray[np.int64]]) -> Ruled:
+        """Say which rules hit which events. `hashes` uint64[n, KEYS] as decoded.
+
+        `standings` gives where each event's merchant stands, int64[n] of `FraudStatusCode`; called if a rule asks.
+        """
+        rules = self._rules
+        keys = np.empty((len(rules.levels), len(hashes)), dtype=np.int64)
+        for row, level in enumerate(rules.levels):
+            keys[row] = _keys(level, batch.events, hashes).view(np.int64)
+        return rules.judge(batch, keys, standings() if rules.needs_standings else np.empty(0, dtype=np.int64))
 
     def is_suppressed(
         self, ints: NDArray[np.int64], hashes: NDArray[np.uint64], at_ms: int, band: int, reason: str

@@ -12,8 +12,8 @@ T = TypeVar("T")
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 _KEY_LENGTH_MAX = 64
-_FOR_PEOPLE = frozenset({"reason", "author"})
-"""Options with text for people, which may have several lines."""
+_FOR_PEOPLE = frozenset({"reason", "author", "en", "ja", "when"})
+"""Options with text for people, or a condition, which may have several lines. A condition checks its words itself."""
 _PATH_ENDS = ("file", "_dir")
 """Ends of the names of options with a path, which may have any digits."""
 

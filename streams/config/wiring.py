@@ -67,7 +67,12 @@ def engine_settings(settings: Settings) -> EngineSettings:
 def connect(telemetry: Telemetry, engine: Engine) -> None:
     """Connect telemetry to the engine: versions, and sizes of its stores."""
     versions, observer = engine.versions, engine.observer
-    telemetry.decides_with(model=versions.model, features=versions.features, policy=versions.policy)
+    telemetry.decides_with(
+        model=versions.model,
+        features=versions.features,
+        policy=versions.policy,
+        rules=engine.policy.rule_modes,
+    )
     telemetry.take_inventory(
         lambda: Inventory(
             merchants=len(observer.merchants),

@@ -9,7 +9,7 @@ the policy that is in use stays.
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from socket import gethostname
 from typing import Any, Final, Protocol
@@ -53,8 +53,8 @@ class Engine(Protocol):
 class Telemetry(Protocol):
     """Record reloads. Must neither block nor raise."""
 
-    def policy_applied(self, identity: str) -> None:
-        """Record that another policy is in use."""
+    def policy_applied(self, identity: str, rules: Mapping[str, str]) -> None:
+        """Record that another policy is in use. `rules`: modes by rule, of those that are not off."""
 
     def policy_refused(self, is_refused: bool) -> None:
         """Record whether the files are refused, so that the policy in use is not theirs."""
@@ -136,7 +136,7 @@ class PolicyReload(WatchedService):
             return
         if compiled is not None:
             await self._use(compiled)
-            self._telemetry.policy_applied(new.identity)
+            self._telemetry.policy_applied(new.identity, new.rule_modes)
             log.info("policy_changed old=%s new=%s", old.identity, new.identity)
         self._telemetry.policy_refused(False)
 

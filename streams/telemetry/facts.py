@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from time import monotonic_ns, time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -14,6 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from scoring.outputs import Outputs, Tally
 from streams.kafka.settings import Topics
 from streams.telemetry.catalogue import CATALOGUE, STAGES
+from streams.telemetry.rules import RuleCounters
 from streams.telemetry.series import Series
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 OF_THREEDS = ("results", "result_times", "claims")
 """Counters of results of 3-D Secure and of claims, by the middle of their names."""
+
+NO_RULES: Mapping[str, str] = MappingProxyType({})
 
 IN_FLIGHT_MAX = 4_096
 """Most batches in flight whose start time is kept. The transport allows far fewer."""
@@ -87,24 +91,24 @@ class Telemetry:
         self._replayed = series.cell("sekisho_replayed_total")
         self._restore_ratio = series.cell("sekisho_restore_ratio")
         self._restore_ratio.set(1.0)
-        self._restored_records = series.cell("sekisho_restored_records_total")
         self._foreign = series.cells("sekisho_foreign_records_total")
-        self._restore_seconds = series.cell("sekisho_restore_seconds_total")
+        of_restores = ("sekisho_restored_records_total", "sekisho_restore_seconds_total")
+        self._restored_records, self._restore_seconds = map(series.cell, of_restores)
         self._flushes = series.buckets("sekisho_flush_seconds")
-        self._flushed_rows = series.cell("sekisho_flushed_rows_total")
-        self._flushed_bytes = series.cell("sekisho_flushed_bytes_total")
+        of_flushes = ("sekisho_flushed_rows_total", "sekisho_flushed_bytes_total")
+        self._flushed_rows, self._flushed_bytes = map(series.cell, of_flushes)
         self._card_conflicts = series.cell("sekisho_card_conflicts_total")
+        self._rules = RuleCounters(series)
         self._followed: set[int] = set()
         self._ready = series.cell("sekisho_ready")
-        self._commits = series.cell("sekisho_commits_total")
-        self._last_commit = series.cell("sekisho_last_commit_timestamp_seconds")
+        of_commits = ("sekisho_commits_total", "sekisho_last_commit_timestamp_seconds")
+        self._commits, self._last_commit = map(series.cell, of_commits)
         self._versions = {"code": version("sekisho")}
         series.cell("sekisho_build_info", self._versions["code"]).set(1)
         self._not_ready_because = "starting"
         self._in_flight: dict[tuple[int, int], int] = {}  # (partition, first offset) -> monotonic ns
         self._done_ms: dict[int, int] = {}  # partition -> broker timestamp of the newest delivered event
-        self._looked_at: set[int] = set()
-        self._shown: set[int] = set()
+        self._looked_at, self._shown = set[int](), set[int]()
         self._inventory: Callable[[], Inventory] | None = None
 
     # -- once per batch -------------------------------------------------------------------------------------------
@@ -144,6 +148,7 @@ class Telemetry:
         self._count_unknown_codes(tally)
         for item, count in tally.gaps.items():
             self._gaps[item,].add(count)
+        self._rules.add(tally)
         self._count_dead_letters("authorizations", tally)
         self._count_stripped(tally)
         if len(self._in_flight) >= IN_FLIGHT_MAX:  # batches of revoked partitions are never removed
@@ -294,14 +299,16 @@ class Telemetry:
 
     # -- at start-up ----------------------------------------------------------------------------------------------
 
-    def decides_with(self, *, model: str, features: str, policy: str) -> None:
-        """Record the versions that every decision contains."""
+    def decides_with(self, *, model: str, features: str, policy: str, rules: Mapping[str, str] = NO_RULES) -> None:
+        """Record the versions that every decision contains. `rules`: modes by rule, of those that are not off."""
+        self._rules.follow(rules)
         self._series.cell("sekisho_model_info", model, features).set(1)
         self._series.cell("sekisho_policy_info", policy).set(1)
         self._versions |= {"model": model, "features": features, "policy": policy}
 
-    def policy_applied(self, identity: str) -> None:
-        """Count a change of the policy, and record the one that is in use."""
+    def policy_applied(self, identity: str, rules: Mapping[str, str] = NO_RULES) -> None:
+        """Count a change of the policy, and record the one that is in use. `rules` as in `decides_with`."""
+        self._rules.follow(rules)
         self._series.forget("sekisho_policy_info", self._versions["policy"])
         self._series.cell("sekisho_policy_info", identity).set(1)
         self._versions |= {"policy": identity}

@@ -18,9 +18,12 @@ from scoring.decode.hashing import KEYS, PARTS, entity_keys
 from scoring.decode.page import lay_out
 from scoring.decode.read import decode_event, read_batch, read_event
 from scoring.decode.scan import scan_batch, scan_text
+from scoring.features.all import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.merchants.store import MerchantStore
 from scoring.observer import columns_of
+from scoring.policy import PolicyTable, policy_from
+from scoring.policy.rules import Batch
 from scoring.profile import PROFILE_FEATURES, EventColumns, ProfileLimits, Profiles, Reports
 from scoring.profile.columns import empty
 from scoring.profile.packed import KEY_WORDS, Packed
@@ -120,6 +123,28 @@ def run_records() -> None:
     blocks(Packed(np.zeros((1, KEY_WORDS), np.uint32), np.zeros(1, np.uint32), np.ones(1, np.int64)), TIME_MS, 1 << 10)
 
 
+def run_rules() -> None:
+    """Ask one rule about no payment."""
+    verdicts, merchants = np.empty((0, threeds.VERDICT_COLUMNS), np.int64), MerchantStore(1)
+    ints, rows, none = np.empty((0, len(Col)), np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)
+    batch = Batch(
+        features=np.empty((0, len(FEATURES))),
+        events=ints,
+        verdicts=verdicts,
+        merchants=merchants.table,
+        rows=rows,
+        scores=np.empty(0, np.int16),
+        at_ms=rows,
+        decided=none,
+        counted=none,
+    )
+    rule = {"id": "warm-up", "when": "score > 0", "action": "review", "text": {"en": "-", "ja": "-"}}
+    policy = {"version": "-", "global": {"review": 1000, "step_up": 1000, "block": 1000}}
+    signed = {"author": "-", "reason": "-"}
+    table = PolicyTable(policy_from(policy | {"rules": [rule | signed]}))
+    table.ask(batch, np.empty((0, KEYS), np.uint64), lambda: merchants.standings_of(rows))
+
+
 OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (
     run_profiles,
     run_changelog,
@@ -128,5 +153,5 @@ OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (
     run_siblings,
     run_jumps,
 )
-OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results)
+OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results, run_rules)
 """The kernels of this part take as long to compile, with the model, as those of the first, and share no helpers."""

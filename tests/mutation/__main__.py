@@ -62,6 +62,7 @@ TESTS = {
     "scoring/threeds": ["tests/threeds"],
     "scoring/decide/threeds.py": ["tests/threeds"],
     "scoring/policy": ["tests/policy"],
+    "scoring/policy/rules": ["tests/policy/rules"],
     "scoring/policy/reasons": ["tests/policy", _NO_PAGE],
     "scoring/policy/reasons/page.py": ["tests/policy"],
     "scoring/decide": ["tests/decide"],

@@ -158,6 +158,7 @@ def test_the_defaults_of_a_policy() -> None:
         "limits": [],
         "overrides": [],
         "suppressions": [],
+        "rules": [],
         "author": "",
         "approval": None,
         "actions": {

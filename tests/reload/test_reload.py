@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -54,7 +54,7 @@ class Facts:
         self.applied: list[str] = []
         self.refused: list[bool] = []
 
-    def policy_applied(self, identity: str) -> None:
+    def policy_applied(self, identity: str, rules: Mapping[str, str]) -> None:
         self.applied.append(identity.partition("+")[0])
 
     def policy_refused(self, is_refused: bool) -> None:

@@ -45,8 +45,23 @@ REASON_IDS: Final = sorted(
 
 def of_limit(reasons: Sequence[Reason]) -> list[Reason]:
     """Put `OVER_LIMIT` first, before those of the model that weigh something; at most five in all."""
-    said = [reason for reason in reasons if reason.weight >= WEIGHT_MIN]
-    return [_without_figures(OVER_LIMIT, 0.0), *said][:REASONS_MAX]
+    return [_without_figures(OVER_LIMIT, 0.0), *_weighty(reasons)][:REASONS_MAX]
+
+
+def with_rules(reasons: Sequence[Reason], own: Sequence[Reason], *, have_raised: bool) -> list[Reason]:
+    """Add the reasons of rules of the policy, at most five in all.
+
+    They come first if the rules raised the band, before a limit and the reasons that weigh something. Else they come
+    last, and the strongest of them has a place.
+    """
+    if have_raised:
+        return [*own, *_weighty(reasons)][:REASONS_MAX]
+    return [*reasons[: REASONS_MAX - 1], *own][:REASONS_MAX]
+
+
+def _weighty(reasons: Sequence[Reason]) -> list[Reason]:
+    """Return the reasons of the model that weigh something, and those of the policy, which have no weight."""
+    return [reason for reason in reasons if reason.weight >= WEIGHT_MIN or reason.id == OVER_LIMIT.id]
 
 
 def _without_figures(wording: Wording, weight: float) -> Reason:

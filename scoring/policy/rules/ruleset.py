@@ -1,0 +1,147 @@
+"""The rules of a policy, compiled: which rules hit which events of a batch."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from scoring.contract.codes import Band
+from scoring.contract.decision import REASONS_MAX, RULE_HITS_MAX, Reason
+from scoring.policy.rules.kernel import run
+from scoring.policy.rules.language import checked
+from scoring.policy.rules.operations import TRUE
+from scoring.policy.rules.program import Gate, Program, program_of
+from scoring.policy.rules.rule import Rule
+from scoring.policy.scopes import Level, Scope
+
+REASON_PREFIX: Final = "RULE:"
+"""Begins the id of a reason that is a rule's: no rule can take the id of another reason."""
+
+
+class Batch(NamedTuple):
+    """What rules read of n events. Arrays are C-contiguous.
+
+    `features` float64[n, F]; `events` int64[n, Col]; `verdicts` int64[n, VERDICT_COLUMNS]; `merchants` int64[m,
+    MERCHANT_COLUMNS], with `rows` int64[n] into it; `scores` int16[n]; `at_ms` int64[n], the times of the events as the
+    policy takes them, in ms since the epoch; `decided` bool[n]: events that get a decision; `counted` bool[n]: those of
+    them whose decision is published now.
+    """
+
+    features: NDArray[np.float64]
+    events: NDArray[np.int64]
+    verdicts: NDArray[np.int64]
+    merchants: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    scores: NDArray[np.int16]
+    at_ms: NDArray[np.int64]
+    decided: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+
+
+class Ruled(NamedTuple):
+    """What rules say of a batch, by row of those that a rule hits.
+
+    `floors`: the lowest band that rules in mode `on` allow. `reasons`: of these rules, the strongest action first.
+    `hits`: every rule that hits, in JSON. `counts`: hits by rule and mode, `errors` by rule: those of counted events.
+    """
+
+    floors: Mapping[int, int]
+    reasons: Mapping[int, Sequence[Reason]]
+    hits: Mapping[int, bytes]
+    counts: Mapping[tuple[str, str], int]
+    errors: Mapping[str, int]
+
+
+NO_HITS: Final = Ruled({}, {}, {}, {}, {})
+
+
+class RuleSet:
+    """The rules of a policy that are not off, strongest action first, those in mode `on` before those in shadow.
+
+    `keys`: by scope, the key of each event that it names, as `levels` has them.
+    """
+
+    def __init__(self, rules: Sequence[Rule], keys: Mapping[Scope, int]) -> None:
+        asked = [rule for rule in rules if rule.mode != "off"]
+        self._rules = sorted(asked, key=lambda rule: (rule.mode != "on", -band_of(rule)))
+        self.levels: Sequence[Level] = sorted({rule.scope.level for rule in self._rules} - {Level.GLOBAL})
+        self._program: Program = program_of([(checked(each.when), self._gate(each, keys)) for each in self._rules])
+        self._memory = self._program.memory()
+        self._bands = [band_of(rule) for rule in self._rules]
+        self._on = sum(rule.mode == "on" for rule in self._rules)
+        self._shown = [orjson.dumps({"id": rule.id, "mode": rule.mode}) for rule in self._rules]
+        self._reasons = [
+            Reason(id=REASON_PREFIX + rule.id, weight=0.0, en=rule.text.en, ja=rule.text.ja, evidence={})
+            for rule in self._rules
+        ]
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    @property
+    def needs_standings(self) -> bool:
+        """Whether a rule reads where merchants stand."""
+        return self._program.has_standings
+
+    def judge(self, batch: Batch, keys: NDArray[np.int64], standings: NDArray[np.int64]) -> Ruled:
+        """Say which rules hit which events.
+
+        `keys` int64[len(levels), n]: the key of each event at each level. `standings` int64[n] of `FraudStatusCode`, -1
+        unknown; it may be empty unless `needs_standings`.
+        """
+        n = len(batch.rows)
+        flags = np.empty((len(self._rules), n), dtype=np.uint8)
+        errors = np.zeros(len(self._rules), dtype=np.int64)
+        program = self._program
+        run(
+            *program[:5],
+            *batch[:5],
+            batch.scores.astype(np.int64),
+            standings,
+            keys,
+            batch.at_ms,
+            batch.counted,
+            *self._memory,
+            flags,
+            errors,
+        )
+        failed = {self._rules[rule].id: int(errors[rule]) for rule in np.flatnonzero(errors).tolist()}
+        is_hit = flags == TRUE
+        if not is_hit.any():
+            return NO_HITS._replace(errors=failed)
+        is_hit &= batch.decided
+        return self._told(is_hit, np.count_nonzero(is_hit & batch.counted, axis=1).tolist(), failed)
+
+    def _told(self, is_hit: NDArray[np.bool_], counts: Sequence[int], errors: Mapping[str, int]) -> Ruled:
+        """Tell hits by event. `is_hit` bool[rules, n], `counts`: hits of counted events by rule."""
+        rows, rules = np.nonzero(np.ascontiguousarray(is_hit.T))
+        ends = np.flatnonzero(np.diff(rows, append=-1)) + 1
+        in_order, begin = rules.tolist(), 0
+        floors: dict[int, int] = {}
+        reasons: dict[int, Sequence[Reason]] = {}
+        hits: dict[int, bytes] = {}
+        shown, on = self._shown, self._on
+        for row, end in zip(rows[ends - 1].tolist(), ends.tolist(), strict=True):
+            own = in_order[begin:end]
+            begin = end
+            hits[row] = b"[" + b",".join([shown[rule] for rule in own[:RULE_HITS_MAX]]) + b"]"
+            if own[0] < on:
+                floors[row] = self._bands[own[0]]
+                reasons[row] = [self._reasons[rule] for rule in own[:REASONS_MAX] if rule < on]
+        by_rule = {(rule.id, str(rule.mode)): count for rule, count in zip(self._rules, counts, strict=True) if count}
+        return Ruled(floors, reasons, hits, by_rule, errors)
+
+    def _gate(self, rule: Rule, keys: Mapping[Scope, int]) -> Gate:
+        scope = rule.scope
+        key = None
+        if scope.level != Level.GLOBAL:
+            unsigned = keys[scope]
+            key = self.levels.index(scope.level), unsigned - (1 << 64) if unsigned >> 63 else unsigned
+        return Gate(key, rule.from_ms, rule.to_ms)
+
+
+def band_of(rule: Rule) -> int:
+    """Return the band that a rule raises a decision to."""
+    return int(Band[rule.action.upper()])
