@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from deploy.generated import schemas
 from deploy.grafana import build as dashboard
 from scoring.policy.reasons import page as reasons
+from scoring.policy.rules import page as rules
 from scoring.reference import threeds_page as threeds
 from streams.config.policies import default_policy
 from streams.kafka.rights import page as rights
@@ -27,6 +28,7 @@ def made(root: Path) -> Iterator[Made]:
     """List the files. A schema keeps the texts of its file, so it needs the folder."""
     yield Made("deploy/docs/metrics.md", metrics.markdown)
     yield Made("deploy/docs/reasons.md", reasons.markdown)
+    yield Made("deploy/docs/rule-variables.md", rules.markdown)
     yield Made("deploy/docs/rights.md", rights.markdown)
     yield Made("deploy/docs/threeds.md", threeds.markdown)
     yield Made("deploy/grafana/dashboards/sekisho.json", dashboard.render)

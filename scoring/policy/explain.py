@@ -84,8 +84,9 @@ def lines(policy: Policy, subject: Subject) -> Iterator[str]:
     yield from _told(found.candidates, ("limits",), None)
     yield f"suppressions: {len(found.suppressions) or 'none'}"
     yield from _told(found.candidates, ("suppressions",), None)
-    rules = [each for each in found.candidates if each.section == "rules"]
-    yield f"rules: {sum(each.verdict == APPLIES for each in rules) or 'none'}"
+    if policy.rules:
+        asked = sum(each.section == "rules" and each.verdict == APPLIES for each in found.candidates)
+        yield f"rules: {asked or 'none'}"
     yield from _told(found.candidates, ("rules",), None)
 
 

@@ -55,7 +55,7 @@ def test_every_generated_file_equals_its_source() -> None:
 def test_all_generated_files_exist() -> None:
     files = [item.file for item in made.made(ROOT)]
     assert set(files) == {
-        *(f"deploy/docs/{page}.md" for page in ("metrics", "reasons", "rights", "threeds")),
+        *(f"deploy/docs/{page}.md" for page in ("metrics", "reasons", "rights", "rule-variables", "threeds")),
         "deploy/grafana/dashboards/sekisho.json",
         "deploy/config/policy.yaml",
         *(path.relative_to(ROOT).as_posix() for path in (ROOT / "scoring/contract/schemas").iterdir()),

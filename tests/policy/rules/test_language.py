@@ -1,9 +1,11 @@
 """A condition that is wrong is refused with its rule, line, column, cause and way out."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from scoring.policy import PolicyError, policy_changes, policy_from, policy_lines
 from scoring.policy.explain import Subject
@@ -141,7 +143,18 @@ def test_an_explanation_lists_the_rules_that_name_the_payment() -> None:
     assert len(told) == 4
     earlier = list(policy_lines(made, Subject("a", "m", "5732", 4)))
     assert "rules: 2" in earlier
-    assert "rules: none" in list(policy_lines(policy(), Subject("a", "m", "5732", 4)))
+    assert "rules: none" in list(policy_lines(policy({"mcc": "5411"}), Subject("a", "m", "5732", 4)))
+
+
+def test_the_examples_of_the_page_are_right() -> None:
+    page = (Path(__file__).parents[3] / "deploy/docs/how-to/rules.md").read_text()
+    table = page.partition("## Examples")[2].partition("## What the language")[0]
+    examples = re.findall(r"^\| .* \| `(.*)` \|$", table, re.MULTILINE)
+    written = re.findall(r"^```yaml\n(rules:.*?)```", page, re.MULTILINE | re.DOTALL)
+    assert (len(examples), len(written)) == (7, 1)
+    for when in examples:
+        checked(when.replace("\\|", "|"))
+    assert policy(*yaml.safe_load(written[0])["rules"]).rules[0].action == "step_up"
 
 
 def test_every_variable_has_words_of_its_kind_and_a_description() -> None:
