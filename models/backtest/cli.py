@@ -100,6 +100,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
             raise ValueError("--table is missing: which payments?")
         current = outside.policy(options.policy)
         candidates = _named(options.candidate, outside)
+        _tell_of_rules({CURRENT: current} | candidates)
         bundle = outside.bundle(options.bundle)
         history = outside.history(options)
         days = maturity_days(options.maturity_days, history)
@@ -176,6 +177,13 @@ def _measured(
         judged = judge(rows, policy, why)
         measured.append(of_policy(name, rows, judged, why, minutes=minutes, target=target, current=base))
     return measured
+
+
+def _tell_of_rules(policies: Mapping[str, Policy]) -> None:
+    """Say which policies have rules: a stored payment does not have all that their conditions read."""
+    for name, policy in policies.items():
+        if policy.rule_modes:
+            _say(f"{name}: a backtest does not ask rules: {len(policy.rule_modes)} of this policy are left out")
 
 
 def _document(policy: Policy) -> dict[str, object]:

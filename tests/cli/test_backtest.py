@@ -85,8 +85,14 @@ def payments(tmp_path: Path) -> list[dict[str, Any]]:
 
 
 def test_a_backtest_counts_the_payments_of_the_table_by_what_happened_to_them(run: Run, tmp_path: Path) -> None:
+    with (tmp_path / "draft.yaml").open("a") as draft_file:
+        draft_file.write(
+            "\nrules: [{id: all, mode: on, when: 'true', action: block, text: {en: a, ja: b}, author: c, reason: d}]\n"
+        )
     status, out, err = run("out", "--candidate", str(tmp_path / "draft.yaml"), "--minutes", "6")
     assert (status, err) == (0, "")
+    assert "draft: a backtest does not ask rules: 1 of this policy are left out\n" in out
+    assert "current: a backtest does not ask rules" not in out
     found = report_in(tmp_path / "out")
     rows = payments(tmp_path)
     counted = [row for row in rows if row["mature"]]
