@@ -21,7 +21,7 @@ REASON_PREFIX: Final = "RULE:"
 
 
 class Batch(NamedTuple):
-    """What rules read of n events. Arrays are C-contiguous.
+    """What rules read of n events. Arrays are C-contiguous, `at_ms` excepted.
 
     `features` float64[n, F]; `events` int64[n, Col]; `verdicts` int64[n, VERDICT_COLUMNS]; `merchants` int64[m,
     MERCHANT_COLUMNS], with `rows` int64[n] into it; `scores` int16[n]; `at_ms` int64[n], the times of the events as the
@@ -101,7 +101,7 @@ class RuleSet:
             batch.scores.astype(np.int64),
             standings,
             keys,
-            batch.at_ms,
+            np.ascontiguousarray(batch.at_ms),
             batch.counted,
             *self._memory,
             flags,

@@ -12,7 +12,9 @@ from scoring.engine import Engine
 from scoring.observer import Settings
 from scoring.outputs import Emitted, Outputs, Source
 from scoring.policy import policy_from
+from scoring.policy.rules.kernel import run
 from scoring.profile import ProfileLimits
+from streams.worker.compile_jobs import run_rules
 from tests.bundles import small_bundle
 from tests.events import encoded, token
 
@@ -150,6 +152,21 @@ def test_a_repeat_and_a_published_decision_count_no_hit() -> None:
     outputs = score(engine, pay(1, 20001), pay(2, 20001), emitted=Emitted(decisions=frozenset({b"e-2"})))
     assert outputs.decisions == []
     assert (outputs.tally.rule_hits, outputs.tally.rule_errors) == ({}, {})
+
+
+def test_payments_use_the_kernel_that_the_warm_up_compiles() -> None:
+    run_rules()
+    before = signatures()
+    assert len(before) == 1
+    standing = rule("standing", when="merchant.standing == 'NORMAL'")
+    score(new_engine(rule(), standing, rule("scoped", mcc="5732")), pay(1, 20001))
+    score(new_engine(rule()), pay(1, 20001), stamp_ms=EVENT_MS + 10**9)  # its time is not trusted
+    assert signatures() == before
+
+
+def signatures() -> list[Any]:
+    kernel: Any = run
+    return list(kernel.signatures)
 
 
 def test_rules_read_the_verdict_and_the_merchant() -> None:
