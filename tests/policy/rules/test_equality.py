@@ -1,5 +1,6 @@
 """Compiled conditions say what the CEL library says, missing values and failed operations included."""
 
+import numpy as np
 import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,14 @@ def test_errors_are_counted_where_the_library_errs(condition: str, seed: int) ->
     batch, standings = batch_of(20, seed)
     errors = sum(asked(condition, values_of(batch, standings, row)) is None for row in range(20))
     assert hits_of([condition], batch, standings).errors == ({"r0": errors} if errors else {})
+
+
+def test_an_event_without_a_decision_has_no_hit_and_only_counted_ones_are_counted() -> None:
+    batch, standings = batch_of(3, 1)
+    batch = batch._replace(decided=np.array([True, False, True]), counted=np.array([True, False, False]))
+    ruled = hits_of(["true"], batch, standings)
+    assert list(ruled.hits) == list(ruled.floors) == list(ruled.reasons) == [0, 2]
+    assert ruled.counts == {("r0", "on"): 1}
 
 
 BORDERS = (-(2**63), -(2**63) + 1, -(2**32), -3, -1, 0, 1, 2, 2**31, 2**63 - 1)
