@@ -7,8 +7,10 @@ import pytest
 
 from scoring.contract.alert import Alert
 from scoring.contract.decision import Decision
+from scoring.contract.merchant import MerchantRecord
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
+from scoring.merchants.summaries import StandingEvidence
 from scoring.observer import Settings
 from scoring.outputs import Emitted, Outputs, Source
 from scoring.policy import policy_from
@@ -101,6 +103,9 @@ def test_a_rule_never_lowers_a_band_and_comes_last_where_it_raised_nothing() -> 
     limits = [{"amount_jpy": 20000, "band": "BLOCK"}]
     (made,) = decisions(score(new_engine(rule(), limits=limits), pay(1, 20001)))
     assert (made.band, made.reasons[0].id, made.reasons[-1].id) == ("BLOCK", "LIMIT_AMOUNT", "RULE:big")
+    same = [limits[0] | {"band": "STEP_UP"}]
+    (made,) = decisions(score(new_engine(rule(), limits=same), pay(1, 20001)))
+    assert (made.band, made.reasons[0].id, made.reasons[-1].id) == ("STEP_UP", "LIMIT_AMOUNT", "RULE:big")
     (made,) = decisions(score(new_engine(rule(action="block"), limits=[limits[0] | {"band": "REVIEW"}]), pay(1, 20001)))
     assert (made.band, [reason.id for reason in made.reasons[:2]]) == ("BLOCK", ["RULE:big", "LIMIT_AMOUNT"])
 
@@ -167,6 +172,26 @@ def test_payments_use_the_kernel_that_the_warm_up_compiles() -> None:
 def signatures() -> list[Any]:
     kernel: Any = run
     return list(kernel.signatures)
+
+
+def test_rules_read_where_a_merchant_stands_and_what_its_record_says() -> None:
+    rules = (
+        rule("standing", when="merchant.standing == 'ACTUALISED'"),
+        rule("declared", when="merchant.fraud_status == 'WATCH'"),
+        rule("known", when="merchant.known && !known.merchant.tds_mode"),
+    )
+    engine = new_engine(*rules)
+    merchants = engine.observer.merchants
+    merchants.upsert(MerchantRecord(acquirer_id="acq-1", merchant_id="m-1"))
+    merchants.upsert(MerchantRecord(acquirer_id="acq-1", merchant_id="m-2", fraud_status="WATCH"))
+    merchants.set_standing((b"acq-1", b"m-1"), 1, StandingEvidence(3, None, 1, 24000, (1,), None, False))
+    first, second, other = (pay(k, 5, merchant={"id": f"m-{k}"}) for k in (1, 2, 3))
+    made = decisions(score(engine, second, first, other, second))
+    assert [[hit.id for hit in one.rule_hits or ()] for one in made] == [
+        ["declared", "known"],
+        ["standing", "known"],
+        [],
+    ]
 
 
 def test_rules_read_the_verdict_and_the_merchant() -> None:
