@@ -68,6 +68,8 @@ TESTS = {
     "scoring/decide": ["tests/decide"],
     "scoring/decide/leaks.py": ["tests/decide", "tests/engine/test_leaks.py"],
     "scoring/incidents": ["tests/incidents"],
+    "scoring/explanation": ["tests/explain"],
+    "streams/explain": ["tests/explain"],
     "scoring/profile/kernels/reports.py": _REPORTS,
     "scoring/profile/siblings.py": ["tests/profile/rows/test_siblings.py", "tests/threeds/replays"],
     "scoring/profile/proofs.py": ["tests/profile/rows/test_proofs.py", "tests/threeds/replays"],
