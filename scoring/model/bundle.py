@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import zip_longest
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -26,8 +25,6 @@ MODEL_FILE: Final = "model.txt"
 MANIFEST_FILE: Final = "manifest.json"
 SAMPLE_FILE: Final = "sample.f64"
 SIZE_MAX: Final = {MODEL_FILE: 64 * 2**20, MANIFEST_FILE: 2 * 2**20, SAMPLE_FILE: 16 * 2**20}  # bytes
-
-NOTHING_USUAL: Final[Mapping[str, float]] = MappingProxyType({})
 
 SAMPLE_ROWS_MIN: Final = 9  # one more than a block: rows side by side and a row alone are both checked
 _REBUILD: Final = "train the model again with this release"
@@ -89,12 +86,13 @@ class Bundle:
         data_card: str,
         sample: NDArray[np.float64],
         margins: NDArray[np.float64],
-        usual: Mapping[str, float] = NOTHING_USUAL,
+        usual: Mapping[str, float] | None = None,
     ) -> dict[str, bytes]:
         """Return the files of a bundle, having loaded them: raises `BundleError` for one that `load` would refuse.
 
         `sample: float64[n, F]` are some dozens of real rows, `margins: float64[n]` what
-        `Booster.predict(sample, raw_score=True)` gives for them; n is at least 9. `usual`: as in `Manifest`.
+        `Booster.predict(sample, raw_score=True)` gives for them; n is at least 9. `usual`: as in `Manifest`;
+        None has none.
         """
         rows = np.column_stack((sample, margins)).astype("<f8").tobytes()
         text = model_text.encode()
@@ -110,7 +108,7 @@ class Bundle:
             training=training,
             metrics=dict(metrics),
             data_card=data_card,
-            usual=dict(usual),
+            usual={} if usual is None else dict(usual),
         )
         files = {MODEL_FILE: text, MANIFEST_FILE: manifest.encode(), SAMPLE_FILE: rows}
         cls.load(files, features)
