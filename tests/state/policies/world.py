@@ -25,6 +25,7 @@ from streams.state.assignment import Assignment
 from streams.state.follow import Follower
 from streams.state.log.marker import KEY, Held, Marker, decode
 from streams.transport.batch import Batch
+from streams.transport.settings import Consume
 from streams.worker.agents import source_of
 from tests.brokers.load import stamp_ms
 from tests.incidents.test_storm import NOW_MS, attempt, later, new_engine
@@ -111,8 +112,9 @@ class PolicyWorker:
         self.writer = new_writer(world.broker, self.engine, self.consumer, world.partitions)  # type: ignore[arg-type]
         self.writer._telemetry = self.writer.policies._telemetry = self.telemetry
         follower = Follower(worker_settings(), self.engine, self.telemetry)  # type: ignore[arg-type]
+        consume = Consume(batch_max_events=3, partition_max_batches=4)  # tests apply at most 20 events at a time
         self.assignment = Assignment(
-            worker_settings(),
+            msgspec.structs.replace(worker_settings(), consume=consume),
             self.engine,  # type: ignore[arg-type]
             self.writer._emitter,
             self.telemetry,  # type: ignore[arg-type]
