@@ -15,7 +15,8 @@ from scoring.policy import Policy
 from scoring.profile.packed import POLICY
 from streams.state.log.marker import Held
 from tests.engine.test_engine import new_engine
-from tests.engine.test_replayed import STREAM, score
+from tests.engine.test_replayed import BROKEN, STREAM, score
+from tests.events import encoded
 from tests.examples import examples
 from tests.state.fakes import TOPICS, Crashed
 from tests.state.policies.world import (
@@ -292,3 +293,11 @@ def test_outputs_of_the_parts_of_a_batch_are_joined_to_those_of_the_batch(cuts: 
     for begin, end in zip([0, *ends], ends, strict=False):
         parts.append(score(engine, STREAM[begin:end], first=begin))
     assert joined(parts) == score(new_engine(), STREAM)
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_a_run_of_dead_letters_goes_on_over_a_cut(cut: int) -> None:
+    for values in ([BROKEN] * 3 + [encoded()] + [BROKEN] * 3, [BROKEN] * 7):
+        engine = new_engine()
+        parts = [score(engine, values[:cut]), score(engine, values[cut:], first=cut)]
+        assert joined(parts).tally.letter_runs == score(new_engine(), values).tally.letter_runs
