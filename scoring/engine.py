@@ -11,28 +11,23 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scoring import threeds
 from scoring.alerting import Alerting
-from scoring.compiled import CompiledPolicy, compile_policy
-from scoring.contract.codes import Band, Clock
-from scoring.contract.dead_letter import Reject
+from scoring.compiled import CompiledPolicy, ListFiles, compile_policy
+from scoring.contract.codes import Band
 from scoring.contract.decision import Versions
-from scoring.contract.threeds_codes import UNKNOWN_EXEMPTION
-from scoring.decide.decisions import BAND_NAMES, CLOCK_NAMES, Decided
+from scoring.decide.decisions import CLOCK_NAMES, Decided
 from scoring.decide.merchants import merchant_alerts, overdue_about, standing_about
-from scoring.decide.threeds import STATUS_NAMES, ThreeDsEncoder
+from scoring.decide.threeds import ThreeDsEncoder
 from scoring.decode import Col, parse_merchants
 from scoring.decode.hashing import CARD_KEY
 from scoring.features.all import FEATURES_VERSION
-from scoring.judging import Judge, Judged
+from scoring.judged import JudgedBatch, by_name, silent_rows, tally_of
+from scoring.judging import Judge
 from scoring.merchants.duties import is_bound
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
 from scoring.outputs import (
-    ANSWERS,
-    CLAIMS,
     NOTHING,
     OUTCOMES,
     RESULTS,
@@ -53,7 +48,9 @@ STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 class Engine:
     """Decide authorizations. One engine serves every partition of a worker, from one thread."""
 
-    def __init__(self, bundle: Bundle, policy: Policy, settings: Settings, code_version: str) -> None:
+    def __init__(
+        self, bundle: Bundle, policy: Policy, settings: Settings, code_version: str, list_files: ListFiles | None = None
+    ) -> None:
         self.observer = Observer(settings)
         self.bundle = bundle
         self._versions = Versions(
@@ -63,12 +60,12 @@ class Engine:
             code=code_version,
             reference=reference().identity,
         )
-        self._in_use = self.compile(policy)
-        self._judge = Judge(bundle)
+        self._in_use = self.compile(policy, list_files)
         self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.table)
         self.policies = PolicyRows()
         self._attach()
         self._threeds = ThreeDsEncoder(reference(), settings.threeds)
+        self._judge = Judge(bundle, self._threeds)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
 
     @property
@@ -86,9 +83,20 @@ class Engine:
         """The versions that the decisions name."""
         return self._in_use.versions
 
-    def compile(self, policy: Policy, identity: str | None = None) -> CompiledPolicy:
-        """Compile a policy for `use`; `identity` of one that was recorded. For any thread. Seconds if large."""
-        return compile_policy(policy, self._versions, self.observer.settings.decode.joined, identity)
+    @property
+    def list_files(self) -> ListFiles:
+        """The entries of lists in files that are in use."""
+        return self._in_use.list_files
+
+    def compile(
+        self, policy: Policy, list_files: ListFiles | None = None, identity: str | None = None
+    ) -> CompiledPolicy:
+        """Compile a policy for `use`, with the entries of its lists in files. For any thread. Seconds if large.
+
+        `identity`: that of a policy that was recorded.
+        """
+        joined = self.observer.settings.decode.joined
+        return compile_policy(policy, list_files or ListFiles(), self._versions, joined, identity)
 
     def use(self, compiled: CompiledPolicy) -> None:
         """Decide the next batches by a policy. Open cases and incidents stay.
@@ -124,8 +132,8 @@ class Engine:
             self.observer,
             observed,
             margins,
-            _silent(observed, emitted),
-            self._in_use.table,
+            silent_rows(observed, emitted),
+            self._in_use,
             self._alerting,
             source.partition,
         )
@@ -146,7 +154,7 @@ class Engine:
         tally = Tally(
             events=len(values),
             replayed=len(decoded.rejects) - len(rejects),
-            outcomes=_by_name(OUTCOMES, results),
+            outcomes=by_name(OUTCOMES, results),
             card_conflicts=conflicts,
             unknown_codes=dict(decoded.unlisted),
             stripped=kinds_of(decoded.findings.values()),
@@ -170,7 +178,7 @@ class Engine:
             events=len(values),
             replayed=len(refused) - len(rejects),
             reports=dict(Counter(labels)),
-            report_clocks=_by_name(CLOCK_NAMES, clocks),
+            report_clocks=by_name(CLOCK_NAMES, clocks),
             stripped=kinds_of(findings.values()),
             dead_letters=reasons_of(rejects),
             letter_runs=runs_of(len(values), refused),
@@ -189,7 +197,7 @@ class Engine:
             events=len(values),
             replayed=len(taken.rejects) - len(rejects),
             results=dict(Counter(letter if letter in RESULTS else "OTHER" for letter in letters)),
-            result_clocks=_by_name(CLOCK_NAMES, taken.clocks),
+            result_clocks=by_name(CLOCK_NAMES, taken.clocks),
             claims={name: count for name, count in settled.items() if count},
             stripped=kinds_of(taken.findings.values()),
             dead_letters=reasons_of(rejects),
@@ -292,7 +300,7 @@ class Engine:
         values: Sequence[bytes],
         source: Source,
         observed: Observed,
-        judged: Judged,
+        judged: JudgedBatch,
         emitted: Emitted,
         received_at_ms: int,
         decided_at_ms: int,
@@ -307,6 +315,7 @@ class Engine:
             bands=judged.bands,
             reasons=judged.reasons,
             rule_hits=judged.ruled.hits,
+            list_hits=judged.listed.hits,
             tds=self._threeds.encode(
                 decoded.ints, decoded.names, observed.verdicts, self.observer.merchants.table, observed.rows
             ),
@@ -321,7 +330,7 @@ class Engine:
         if np.count_nonzero(judged.silent):
             decisions = [made for made, not_so in zip(decisions, judged.silent.tolist(), strict=True) if not not_so]
         rejects = unburied(decoded.rejects, source, emitted)
-        tally = self._tally(len(values), observed, judged, rejects)
+        tally = tally_of(len(values), observed, judged, rejects, self.observer.merchants)
         letters = dead_letters_of(rejects, values, source, received_at_ms) if rejects else []
         merchants = self.observer.merchants
         alerts = self._alerting.raise_all(observed, decided, merchants, judged.incidents, emitted, tally)
@@ -334,43 +343,3 @@ class Engine:
             repeats=tally.repeats,
             tally=tally,
         )
-
-    def _tally(self, events: int, observed: Observed, judged: Judged, rejects: list[tuple[int, Reject]]) -> Tally:
-        bands, rows, clocks = judged.bands, observed.rows, observed.clocks
-        statuses, exemptions = observed.verdicts[:, threeds.STATUS], observed.decoded.ints[:, Col.EXEMPT]
-        repeats, silent = int(np.count_nonzero(observed.repeats)), int(np.count_nonzero(judged.silent))
-        answers = _by_name(ANSWERS, observed.clocks[observed.answers] >= Clock.LATE) if silent else {}
-        if silent:
-            kept = ~judged.silent
-            bands, rows, clocks, statuses = bands[kept], rows[kept], clocks[kept], statuses[kept]
-            exemptions = exemptions[kept]
-        return Tally(
-            events=events,
-            repeats=repeats,
-            answers=answers,
-            replayed=silent - repeats - sum(answers.values()) + len(observed.decoded.rejects) - len(rejects),
-            clocks=_by_name(CLOCK_NAMES, clocks),
-            bands=_by_name(BAND_NAMES, bands),
-            dead_letters=reasons_of(rejects),
-            letter_runs=runs_of(events, observed.decoded.rejects),
-            threeds=_by_name(STATUS_NAMES, statuses),
-            claims={name: count for name, count in observed.claims.items() if name in CLAIMS},
-            near_keys=dict(observed.decoded.near_keys),
-            repeated_keys=observed.decoded.repeated_keys,
-            unknown_exemptions=int(np.count_nonzero(exemptions == UNKNOWN_EXEMPTION)),
-            unknown_codes=dict(observed.decoded.unlisted),
-            gaps=self.observer.merchants.gap_counts(rows.tolist()),
-            rule_hits=judged.ruled.counts,
-            rule_errors=judged.ruled.errors,
-        )
-
-
-def _silent(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:
-    if not emitted.decisions:
-        return observed.passed_over
-    known = (name[0] in emitted.decisions for name in observed.decoded.names)
-    return observed.passed_over | np.fromiter(known, dtype=np.bool_, count=len(observed.decoded))
-
-
-def _by_name(names: Sequence[str], codes: NDArray[np.signedinteger] | NDArray[np.bool_]) -> dict[str, int]:
-    return {names[code]: count for code, count in Counter(codes.tolist()).items()}

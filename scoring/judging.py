@@ -1,44 +1,31 @@
-"""Judge a batch: the model's scores, the policy's bands and rules, and the reasons of what may alert."""
+"""Judge a batch: the model's scores, the policy's bands, rules and lists, and the reasons of what may alert."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.alerting import Alerting
+from scoring.compiled import CompiledPolicy
 from scoring.contract.decision import Reason
+from scoring.decide.threeds import ThreeDsEncoder
 from scoring.features.all import FEATURES
-from scoring.incidents.registry import Taken
+from scoring.judged import JudgedBatch
 from scoring.model.bundle import Bundle
 from scoring.observer import Observed, Observer
-from scoring.policy import PolicyTable
-from scoring.policy.reasons import Reasons, of_limit, with_rules
+from scoring.policy import Judged, Listed, PolicyTable
+from scoring.policy.reasons import Reasons, after_lists, of_limit, with_rules
 from scoring.policy.rules import NO_HITS, Batch, Ruled
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A batch after the model and the policy: arrays of length n, and the reasons of those that may alert.
-
-    `silent` rows get no decision: repeats, issuers' answers, and events whose decision was published before a takeover.
-    `incidents`: what the batch changed in incidents. `ruled`: the rules that hit.
-    """
-
-    probabilities: NDArray[np.float64]
-    scores: NDArray[np.int16]
-    bands: NDArray[np.int64]
-    reasons: Mapping[int, Sequence[Reason]]
-    silent: NDArray[np.bool_]
-    incidents: Taken
-    ruled: Ruled
 
 
 class Judge:
     """Judge batches with one model."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, threeds: ThreeDsEncoder) -> None:
         self._bundle = bundle
+        self._threeds = threeds
         self._reasons = Reasons(FEATURES, bundle.manifest.usual)
         self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
 
@@ -48,39 +35,72 @@ class Judge:
         observed: Observed,
         margins: NDArray[np.float64],
         silent: NDArray[np.bool_],
-        table: PolicyTable,
+        policy: CompiledPolicy,
         alerting: Alerting,
         partition: int,
-    ) -> Judged:
-        """Judge a batch of a partition by its margins, float64[n]. `silent` bool[n], see `Judged`."""
+    ) -> JudgedBatch:
+        """Judge a batch of a partition by its margins, float64[n]. `silent` bool[n], see `JudgedBatch`.
+
+        Limits and rules raise the band of the model. Lists come last: an allowing one lowers what the model alone said.
+        """
         probabilities, scores = self._bundle.calibration.apply(margins)
-        decoded, at_ms = observed.decoded, observed.trusted_ms
-        bands, limited = table.judge(decoded.ints, decoded.hashes, at_ms, scores)
-        ruled = NO_HITS
-        if table.has_rules:
-            merchants, rows = observer.merchants, observed.rows
-            batch = Batch(
-                features=observed.matrix,
-                events=decoded.ints,
-                verdicts=observed.verdicts,
-                merchants=merchants.table,
-                rows=rows,
-                scores=scores,
-                at_ms=at_ms,
-                decided=~observed.passed_over,
-                counted=~silent,
-            )
-            ruled = table.ask(batch, decoded.hashes, lambda: merchants.standings_of(rows))
-        raised = {row for row, floor in ruled.floors.items() if floor > bands[row]}
-        for row in raised:
-            bands[row] = ruled.floors[row]
+        of_batch = observed.decoded.ints, observed.decoded.hashes, observed.trusted_ms
+        judged = policy.table.judge(*of_batch, scores)
+        ruled, raised = NO_HITS, frozenset[int]()
+        if policy.table.has_rules:
+            ruled = _asked(policy.table, observer, observed, scores, silent)
+            raised = _raise(judged, ruled)
+        listed = policy.lists.judge(*of_batch, judged, partial(self._is_critical, observer, observed))
+        reasons = self._reasons_of(observed, judged, ruled, raised, listed)
+        incidents = alerting.incidents.take(observed, listed.bands, partition)
+        return JudgedBatch(probabilities, scores, listed.bands, reasons, silent, incidents, ruled, listed)
+
+    def _reasons_of(
+        self, observed: Observed, judged: Judged, ruled: Ruled, raised: AbstractSet[int], listed: Listed
+    ) -> Mapping[int, Sequence[Reason]]:
+        told = listed.bands > 0
+        if listed.reasons:
+            told[list(listed.reasons)] = True
         reasons: dict[int, Sequence[Reason]] = {}
-        for row in np.flatnonzero((bands > 0) & ~observed.passed_over).tolist() if np.count_nonzero(bands) else ():
+        for row in np.flatnonzero(told & ~observed.passed_over).tolist() if np.count_nonzero(told) else ():
             self._bundle.trees.contributions(observed.matrix[row], self._contributions)
             reasons[row] = self._reasons.top(self._contributions, observed.matrix[row])
-            if row in limited:
+            if row in judged.limited:
                 reasons[row] = of_limit(reasons[row])
             if row in ruled.reasons:
                 reasons[row] = with_rules(reasons[row], ruled.reasons[row], have_raised=row in raised)
-        incidents = alerting.incidents.take(observed, bands, partition)
-        return Judged(probabilities, scores, bands, reasons, silent, incidents, ruled)
+            if row in listed.reasons:
+                reasons[row] = after_lists(listed.reasons[row], reasons[row])
+        return reasons
+
+    def _is_critical(self, observer: Observer, observed: Observed, row: int) -> bool:
+        decoded, merchant = observed.decoded, observer.merchants.table[observed.rows[row]].tolist()
+        event, verdict = decoded.ints[row].tolist(), observed.verdicts[row].tolist()
+        return self._threeds.is_critical(event, decoded.names[row], merchant, verdict)
+
+
+def _asked(
+    table: PolicyTable, observer: Observer, observed: Observed, scores: NDArray[np.int16], silent: NDArray[np.bool_]
+) -> Ruled:
+    merchants, rows, decoded = observer.merchants, observed.rows, observed.decoded
+    batch = Batch(
+        features=observed.matrix,
+        events=decoded.ints,
+        verdicts=observed.verdicts,
+        merchants=merchants.table,
+        rows=rows,
+        scores=scores,
+        at_ms=observed.trusted_ms,
+        decided=~observed.passed_over,
+        counted=~silent,
+    )
+    return table.ask(batch, decoded.hashes, lambda: merchants.standings_of(rows))
+
+
+def _raise(judged: Judged, ruled: Ruled) -> frozenset[int]:
+    """Raise bands and floors to what rules demand. Return the rows whose band was lower."""
+    raised = frozenset(row for row, floor in ruled.floors.items() if floor > judged.bands[row])
+    for row, floor in ruled.floors.items():
+        judged.floors[row] = max(judged.floors[row], floor)
+        judged.bands[row] = max(judged.bands[row], floor)
+    return raised

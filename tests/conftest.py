@@ -45,6 +45,7 @@ UNIT_FOLDERS = frozenset(
         "features",
         "incidents",
         "kafka",
+        "lists",
         "merchants",
         "model",
         "mutation",

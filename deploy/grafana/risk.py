@@ -358,6 +358,20 @@ STATE = Row(
             height=6,
         ),
         Panel(
+            title="Hits of lists",
+            description="Lists of the policy that named an event, per second, by what they name and what followed.",
+            unit="ops",
+            queries=(Query(f"sum by (kind, effect) ({rate('sekisho_list_hits_total')})", "{{kind}} {{effect}}"),),
+            height=6,
+        ),
+        Panel(
+            title="Entries of lists",
+            description="Entries by worker, ended ones too. A fall to a part of them is an export that was cut off.",
+            unit="short",
+            queries=(Query(f"sum by (instance) (sekisho_list_entries{{{WORKERS}}})", "{{instance}}"),),
+            height=6,
+        ),
+        Panel(
             title="Release and uptime",
             description="Sekisho's version by worker, and seconds since it started.",
             unit="s",

@@ -82,6 +82,10 @@ RULE_HITS_MAX = 32
 """Most hits that a decision names, those in mode `on` first. All of them are counted."""
 RULE_EVIDENCE_MAX = 12
 ExpectationName = Literal["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
+ListKind = Literal["card", "device", "email", "bin", "ip", "ip_network", "account", "address", "merchant"]
+ListDirection = Literal["allow", "deny"]
+ListEffect = Literal["RAISED", "LOWERED", "NO_CHANGE", "DENIED", "CRITICAL_RULE", "LIMIT", "SHADOW"]
+LIST_HITS_MAX = 16
 Score = Annotated[int, Meta(ge=0, le=999)]
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 MonthName = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}$", max_length=7)]  # in Asia/Tokyo
@@ -141,6 +145,21 @@ class ThreeDsSummary(Struct, frozen=True, kw_only=True, gc=False):
     result: ResultName | None = None
 
 
+class ListHit(Struct, frozen=True, kw_only=True, gc=False):
+    """A list of the policy that names the event, by the value of `kind`; never the value itself.
+
+    `effect`: RAISED and LOWERED changed the band. An allowing list changes nothing beside a denying one (DENIED), where
+    a rule of 3-D Secure of severity CRITICAL is broken (CRITICAL_RULE), or below the band that a limit or a
+    rule demands (LIMIT).
+    NO_CHANGE: the band was that already. SHADOW: the list is only tried.
+    """
+
+    list: ShortText
+    kind: ListKind
+    direction: ListDirection
+    effect: ListEffect
+
+
 class MerchantStanding(Struct, frozen=True, kw_only=True, gc=False):
     """Where a merchant stands by the fraud that was reported of it to this acquirer; others may know of more.
 
@@ -189,13 +208,17 @@ class ComplianceSummary(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Versions(Struct, frozen=True, kw_only=True, gc=False):
-    """The versions that produced the decision, so that it can be reproduced."""
+    """The versions that produced the decision, so that it can be reproduced.
+
+    `lists`: digest of the files of lists; null without one.
+    """
 
     model: ShortText
     features: ShortText
     policy: ShortText
     code: ShortText
     reference: ShortText | None = None
+    lists: ShortText | None = None
 
 
 class Times(Struct, frozen=True, kw_only=True, gc=False):
@@ -217,7 +240,8 @@ class RuleHit(Struct, frozen=True, kw_only=True, gc=False):
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """One decision; `decision_id` equals the event's id.
 
-    `rule_hits`: rules of the policy that hit, those in mode `on` first; null for none.
+    `rule_hits`: rules of the policy that hit, those in mode `on` first; null for none. `list_hits`: lists of the policy
+    that name the event.
     """
 
     schema_version: Literal["decision.v1"]
@@ -237,3 +261,4 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     versions: Versions
     times: Times
     rule_hits: Annotated[list[RuleHit], Meta(max_length=RULE_HITS_MAX)] | None = None
+    list_hits: Annotated[list[ListHit], Meta(max_length=LIST_HITS_MAX)] | None = None

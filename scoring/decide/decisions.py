@@ -8,7 +8,7 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.contract.codes import Band, Clock
-from scoring.contract.decision import Reason, Versions
+from scoring.contract.decision import ListHit, Reason, Versions
 from scoring.decode import Name
 from scoring.outputs import Record
 from scoring.policy.policy import Actions
@@ -27,7 +27,7 @@ _STATUS_OF_CLOCK = tuple(
 )
 
 
-def as_dict(record: Versions | Reason) -> dict[str, object]:
+def as_dict(record: Versions | Reason | ListHit) -> dict[str, object]:
     """Return a flat record as a dict for orjson, without members that are None."""
     return {name: value for name in record.__struct_fields__ if (value := getattr(record, name)) is not None}
 
@@ -37,8 +37,8 @@ class Decided:
     """Decisions of a batch of n events, by row.
 
     `scores` int16[n], `probabilities` float64[n], `bands` int64[n], `clocks` int8[n] of `Clock`. `event_ms`,
-    `record_ms` int64[n] in ms since the epoch; a `record_ms` of 0 is unknown. `tds`, `compliance`: JSON. `reasons`: by
-    row. `spelt`: rows whose names are escaped in the input. `rule_hits`: JSON, by row.
+    `record_ms` int64[n] in ms since the epoch; a `record_ms` of 0 is unknown. `tds`, `compliance`: JSON. `reasons` and
+    `list_hits`: by row. `spelt`: rows whose names are escaped in the input. `rule_hits`: JSON, by row.
     """
 
     names: Sequence[Name]
@@ -53,6 +53,7 @@ class Decided:
     event_ms: NDArray[np.int64]
     record_ms: NDArray[np.int64]
     rule_hits: Mapping[int, bytes] = field(default_factory=dict)
+    list_hits: Mapping[int, Sequence[ListHit]] = field(default_factory=dict)
 
 
 class DecisionEncoder:
@@ -74,6 +75,8 @@ class DecisionEncoder:
         reasons = [_NO_REASONS] * len(decided.names)
         for row, found in decided.reasons.items():
             reasons[row] = orjson.dumps([as_dict(reason) for reason in found])
+        for row, hits in decided.list_hits.items():
+            reasons[row] += b',"list_hits":' + orjson.dumps([as_dict(hit) for hit in hits])
         made = [
             (card, template % (event_id, acquirer, merchant, token, *rest, times))
             for (_, _, card, _), (event_id, acquirer, token, merchant), *rest in zip(
@@ -91,9 +94,9 @@ class DecisionEncoder:
                 strict=True,
             )
         ]
-        for row, hits in decided.rule_hits.items():
+        for row, told in decided.rule_hits.items():
             card, decision = made[row]
-            made[row] = card, decision[:-1] + b',"rule_hits":' + hits + b"}"
+            made[row] = card, decision[:-1] + b',"rule_hits":' + told + b"}"
         return made
 
 

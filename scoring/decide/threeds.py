@@ -215,6 +215,15 @@ class ThreeDsEncoder:
             self._add_rules(texts, fired, ints, names, verdicts, merchants, rows)
         return texts
 
+    def is_critical(self, event: Row, name: Name, merchant: Row, verdict: Row) -> bool:
+        """Say whether an event breaks a rule of severity CRITICAL, as its summary would tell.
+
+        `event` has the columns of `Col`, `merchant` its row of the store, `verdict` its columns of the verdict.
+        """
+        rules = self._rules[int(np.searchsorted(self._starts, event[Col.EVENT_MS], side="right")) - 1]
+        sends = self._sends_each or name[1].decode() in self._senders
+        return any(rule["severity"] == "CRITICAL" for rule in self._broken(event, merchant, verdict, rules, sends))
+
     def _summaries_of(self, codes: list[int]) -> list[bytes]:
         known = self._summaries
         if len(known) > SUMMARIES_MAX:

@@ -76,6 +76,8 @@ class Col(IntEnum):
     ORDER_KEY = 59
     ACQUIRER_KEY = 60
     DS_TRANS_STEM = 61  # of the same UUID without its last four digits
+    EMAIL_KEY = 62  # this and the next: as CAVV_KEY, for look-ups in lists
+    PREFIX_KEY = 63  # of the network in which the network address is
 
 
 def _letters_packed() -> dict[str, int]:

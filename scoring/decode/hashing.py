@@ -31,6 +31,8 @@ _K1: Final = 0x87C37B91114253D5
 _K2: Final = 0x4CF5AD432745937F
 _F1: Final = 0xFF51AFD7ED558CCD
 _F2: Final = 0xC4CEB9FE1A85EC53
+_F1_INVERSE: Final = pow(_F1, -1, 1 << 64)
+_F2_INVERSE: Final = pow(_F2, -1, 1 << 64)
 _SEED: Final = 0x5E5B1540A3C9D271
 _BLANK: Final = 32
 _UUID_BYTES: Final = 36
@@ -73,13 +75,23 @@ def _hash_bytes(data: NDArray[np.uint8], start: int, stop: int) -> uint64:
 
 
 @helper
-def _chain(left: uint64, right: uint64) -> uint64:
+def chain(left: uint64, right: uint64) -> uint64:
     """Join two hashes in their order."""
     return _final((left * uint64(5) + uint64(0x38495AB5)) ^ ((right << uint64(31)) | (right >> uint64(33))))
 
 
 @helper
-def _present(h: uint64) -> uint64:
+def unchained(left: uint64, key: uint64) -> uint64:
+    """Return the right hash of a `chain` from its left one: every step of it can be undone."""
+    h = key ^ (key >> uint64(33))
+    h *= uint64(_F2_INVERSE)
+    h = (h ^ (h >> uint64(33))) * uint64(_F1_INVERSE)
+    h = (h ^ (h >> uint64(33))) ^ (left * uint64(5) + uint64(0x38495AB5))
+    return (h >> uint64(31)) | (h << uint64(33))
+
+
+@helper
+def present(h: uint64) -> uint64:
     """Replace 0, which means absent, by 1."""
     return h if h != uint64(0) else uint64(1)
 
@@ -94,20 +106,20 @@ def keys_of(data: NDArray[np.uint8], spans: NDArray[np.int64], joined: int, out:
     acquirer = part_key(data, spans, 1)
     merchant = part_key(data, spans, 3)
     prefix = part_key(data, spans, 4)
-    out[r, 0] = _present(part_key(data, spans, 0))
+    out[r, 0] = present(part_key(data, spans, 0))
     for e in range(8):
         if e == _CARD:
             own = part_key(data, spans, 2)
         elif e == _MERCHANT:
             own = merchant
         elif e == _MERCHANT_BIN:
-            own = _chain(merchant, prefix) if merchant != nothing and prefix != nothing else nothing
+            own = chain(merchant, prefix) if merchant != nothing and prefix != nothing else nothing
         elif e == _BIN:
             own = prefix
         else:
             own = part_key(data, spans, 1 + e)
         scope = nothing if (joined >> e) & 1 else acquirer
-        out[r, 1 + e] = _present(_chain(_chain(uint64(e + 1), scope), own)) if own != nothing else nothing
+        out[r, 1 + e] = present(chain(chain(uint64(e + 1), scope), own)) if own != nothing else nothing
 
 
 @helper

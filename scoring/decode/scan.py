@@ -104,7 +104,7 @@ def _structure_marks(
 
 
 @helper
-def _digit_marks(
+def digit_marks(
     data: NDArray[np.uint8], start: int, high: int, classes: NDArray[np.uint8], digits: NDArray[np.uint8]
 ) -> int:
     """Judge the runs of digits of a record without escapes.
@@ -197,7 +197,7 @@ def _compile(key: int) -> Callable[..., int]:
             if mark & ESCAPED:
                 mark |= _escaped_digit_marks(data, start, stop, digits)
             else:
-                mark |= _digit_marks(data, start, stop, classes, digits)
+                mark |= digit_marks(data, start, stop, classes, digits)
             marks[r] = mark & _OWN_MARKS
             found += marks[r] != 0
             start = stop + 1

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from msgspec import Struct
 
 from scoring.contract.types import AcquirerId, ShortText, Text
+from scoring.policy.lists import ListRule
 from scoring.policy.policy import FewEntries, ScopeList
 from scoring.policy.rules import Rule
 from scoring.policy.scopes import (
@@ -20,7 +21,7 @@ from scoring.policy.scopes import (
     refuse_overlaps,
 )
 
-OF_ACQUIRERS: Final = ("goods", "mccs", "merchants", "limits", "overrides", "suppressions", "rules")
+OF_ACQUIRERS: Final = ("goods", "mccs", "merchants", "limits", "overrides", "suppressions", "rules", "lists")
 """Sections of an acquirer's file, as in the policy. Their entries name no acquirer."""
 
 
@@ -36,6 +37,7 @@ class AcquirerFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     overrides: Annotated[list[Override], ScopeList] = []
     suppressions: Annotated[list[Suppression], FewEntries] = []
     rules: Annotated[list[Rule], FewEntries] = []
+    lists: Annotated[list[ListRule], FewEntries] = []
     author: ShortText = ""
     reason: Text = ""
 

@@ -47,6 +47,7 @@ def _named(policy: Policy) -> dict[str, object]:
             seen[name] += 1
             entries[f"{name} #{seen[name]}" if seen[name] > 1 else name] = msgspec.to_builtins(entry)
         document[section] = entries
+    document["lists"] = {rule.id: msgspec.to_builtins(rule) for rule in policy.lists}
     return document
 
 

@@ -88,6 +88,11 @@ def lines(policy: Policy, subject: Subject) -> Iterator[str]:
         asked = sum(each.section == "rules" and each.verdict == APPLIES for each in found.candidates)
         yield f"rules: {asked or 'none'}"
     yield from _told(found.candidates, ("rules",), None)
+    lists = [rule for rule in policy.lists if rule.acquirer in (None, subject.acquirer)]
+    yield f"lists: {len(lists) or 'none'}; a denying one goes before an allowing one"
+    for rule in lists:
+        effect = "allow" if rule.action is None else f"deny, at least {rule.action.upper()}"
+        yield f"  {rule.id}: {rule.kind}, {effect}; mode {rule.mode}; author {rule.author}; reason {rule.reason}"
 
 
 def _told(candidates: Sequence[Candidate], sections: Sequence[str], otherwise: str | None) -> Iterator[str]:

@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from scoring.contract.types import ShortText
+from scoring.lists.kinds import LISTS_MAX
+from scoring.policy.lists import ListRule, refuse_same_ids
 from scoring.policy.rules.rule import Rule, RuleText, refuse_doubles
 from scoring.policy.scopes import (
     OF_ONE_SCOPE,
@@ -103,6 +105,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     overrides: Annotated[list[Override], ScopeList] = []
     suppressions: Annotated[list[Suppression], FewEntries] = []
     rules: Annotated[list[Rule], FewEntries] = []
+    lists: Annotated[list[ListRule], Meta(max_length=LISTS_MAX)] = []
     author: ShortText = ""
     approval: Approval | None = None
 
@@ -110,6 +113,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
         for section in OF_ONE_SCOPE:
             refuse_overlaps(section, getattr(self, section))
         refuse_doubles(self.rules)
+        refuse_same_ids(self.lists)
 
     @property
     def standing(self) -> Iterator[AcquirerScope | GoodsScope | MccScope | MerchantScope]:
@@ -183,6 +187,7 @@ _KEYS = field_names(
     Suppression,
     Rule,
     RuleText,
+    ListRule,
     Approval,
     Actions,
     AlertRules,

@@ -13,12 +13,14 @@ class PolicySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Place of the policy: a file, or `inline`; with neither, the default policy inside the package.
 
     `acquirers_dir`: a folder with a file for each acquirer, which belong to the policy. `last_good_file`: the policy in
-    use is kept there, for a start while the files are refused. The caller reads the files.
+    use is kept there, for a start while the files are refused. `lists_dir`: a folder with a file for each list of the
+    policy. The caller reads the files.
     """
 
     file: Place | None = None
     inline: dict[str, Any] | None = None
     acquirers_dir: Place | None = None
+    lists_dir: Place | None = None
     approver_required: bool = False
     watch_interval_s: Seconds = 2.0
     audit_file: Place | None = None

@@ -24,10 +24,14 @@ _ACQUIRER_PART, _MERCHANT_PART = 1, 3
 
 
 class Judged(NamedTuple):
-    """Bands of a batch, int64[n]: 0 ALLOW to 3 BLOCK. `limited`: rows whose band a limit raised."""
+    """Bands of a batch, int64[n]: 0 ALLOW to 3 BLOCK. `limited`: rows whose band a limit raised.
+
+    `floors` int64[n]: the band that limits demand, whatever the score.
+    """
 
     bands: NDArray[np.int64]
     limited: AbstractSet[int]
+    floors: NDArray[np.int64]
 
 
 class PolicyTable:
@@ -72,10 +76,10 @@ class PolicyTable:
             rows = _rows(self._timelines, ints, hashes, at_ms)
             bands = (self._thresholds[rows] <= scores[:, None]).sum(axis=1)
         if not self._limits:
-            return Judged(bands, frozenset())
+            return Judged(bands, frozenset(), np.zeros_like(bands))
         rows = _rows(self._limits, ints, hashes, at_ms)
         floors = np.where(ints[:, Col.AMOUNT_JPY] > self._limit_jpy[rows], self._limit_band[rows], 0)
-        return Judged(np.maximum(bands, floors), frozenset(np.flatnonzero(floors > bands).tolist()))
+        return Judged(np.maximum(bands, floors), frozenset(np.flatnonzero(floors > bands).tolist()), floors)
 
     def ask(self, batch: Batch, hashes: NDArray[np.uint64], standings: Callable[[], NDArray[np.int64]]) -> Ruled:
         """Say which rules hit which events. `hashes` uint64[n, KEYS] as decoded.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from scoring.decode.settings import DecodeSettings, Identifier
 from streams.cli.failures import reported
+from streams.config.lists import load_lists
 from streams.config.load import load_settings
 from streams.config.policies import load_policy, load_policy_file
 from streams.config.settings import Settings
@@ -24,7 +25,10 @@ def run(arguments: Namespace) -> int:
     if arguments.file is not None:
         settings = load_settings(arguments.file)
         policy = load_policy(settings, origin=arguments.file.name)
+        lists = load_lists(settings, policy)
         show("\n".join([f"{arguments.file}: ok", *summary(settings, policy.identity)]))
+        if policy.lists:
+            show(f"  lists     {len(policy.lists)}, with {len(lists.table):,} entries in files, digest {lists.digest}")
         if arguments.load:
             show(f"  loaded    {_load(settings)}")
         for warning in warnings(settings):

@@ -15,6 +15,7 @@ import msgspec
 from scoring.policy import Policy, PolicyError, policy_from
 from scoring.policy.acquirer import OF_ACQUIRERS, AcquirerFile
 from scoring.reference.document import DOCUMENT_BYTES_MAX
+from streams.config.lists import signature
 from streams.config.load import document_of, read_text
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError, convert, faults_of, phrase
@@ -27,17 +28,24 @@ _SUFFIX: Final = ".yaml"
 
 @dataclass(frozen=True, slots=True)
 class PolicyText:
-    """The texts of a policy: of its file and of the acquirers' files, each with its name, or the policy inline."""
+    """The texts of a policy: of its file and of the acquirers' files, each with its name, or the policy inline.
+
+    `lists`: the signature of the files of its lists, which are not read here.
+    """
 
     origin: str
     base: bytes | Mapping[str, object]
     acquirers: tuple[tuple[str, bytes], ...] = ()
+    lists: str = ""
 
     @property
     def digest(self) -> str:
         """SHA-256 of names and texts: any change of a file changes it."""
         base = self.base if isinstance(self.base, bytes) else msgspec.json.encode(self.base)
-        parts = (part for name, text in ((self.origin, base), *self.acquirers) for part in (name.encode(), text))
+        lists = (("lists", self.lists.encode()),) if self.lists else ()
+        parts = (
+            part for name, text in ((self.origin, base), *self.acquirers, *lists) for part in (name.encode(), text)
+        )
         return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
 
 
@@ -72,11 +80,12 @@ def read_policy(settings: Settings, *, origin: str = "config") -> PolicyText:
     """
     place = settings.policy
     acquirers = () if place.acquirers_dir is None else tuple(_read_all(Path(place.acquirers_dir)))
+    lists = "" if place.lists_dir is None else signature(Path(place.lists_dir))
     if place.file is not None:
-        return PolicyText(Path(place.file).name, read_text(Path(place.file)), acquirers)
+        return PolicyText(Path(place.file).name, read_text(Path(place.file)), acquirers, lists)
     if place.inline is not None:
-        return PolicyText(f"{origin}: $.policy.inline", place.inline, acquirers)
-    return PolicyText("default policy", default_policy(), acquirers)
+        return PolicyText(f"{origin}: $.policy.inline", place.inline, acquirers, lists)
+    return PolicyText("default policy", default_policy(), acquirers, lists)
 
 
 def policy_of(text: PolicyText, *, approver_required: bool = False) -> Policy:

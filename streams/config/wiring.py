@@ -12,6 +12,7 @@ from scoring.merchants.standings import StandingLimit
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from scoring.policy import Policy
+from streams.config.lists import load_lists
 from streams.config.load import ConfigError
 from streams.config.policies import load_policy
 from streams.config.settings import Settings
@@ -23,10 +24,11 @@ def build_engine(settings: Settings, *, origin: str = "config", policy: Policy |
     """Load policy (if none is given) and bundle, and build an engine. Takes seconds if kernels are compiled first.
 
     Raises:
-        ConfigError: policy or bundle cannot be read, or is refused.
+        ConfigError: policy, a list or bundle cannot be read, or is refused.
     """
     policy = load_policy(settings, origin=origin) if policy is None else policy
-    return Engine(load_bundle(settings), policy, engine_settings(settings), version("sekisho"))
+    lists = load_lists(settings, policy)
+    return Engine(load_bundle(settings), policy, engine_settings(settings), version("sekisho"), lists)
 
 
 def load_bundle(settings: Settings) -> Bundle:
@@ -88,5 +90,6 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
                 )
             ),
             incidents=engine.open_incidents,
+            list_entries=len(engine.list_files.table),
         )
     )

@@ -6,7 +6,7 @@ Several workers of one machine may share a file: a line is appended under a lock
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -72,9 +72,9 @@ class AuditLog:
         """Record the policy of a worker that starts."""
         self._append("STARTED", None, policy, [], "")
 
-    def changed(self, old: Policy, new: Policy) -> None:
-        """Record a change, field by field."""
-        self._append("CHANGED", old, new, policy_changes(old, new), "")
+    def changed(self, old: Policy, new: Policy, beside: Sequence[Change] = ()) -> None:
+        """Record a change, field by field. `beside`: what else changed with it."""
+        self._append("CHANGED", old, new, [*beside, *policy_changes(old, new)], "")
 
     def refused(self, old: Policy, fault: str) -> None:
         """Record that files were refused and `old` stays."""

@@ -16,8 +16,10 @@ from typing import Any, Final, Protocol
 
 from mode import Service
 
-from scoring.compiled import CompiledPolicy
+from scoring.compiled import CompiledPolicy, ListFiles
 from scoring.policy import Policy, policy_changes
+from scoring.policy.changes import changes_of
+from streams.config.lists import load_lists
 from streams.config.policies import PolicyText, policy_of, read_policy
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError
@@ -40,13 +42,18 @@ Use = Callable[[CompiledPolicy], Awaitable[None]]
 class Engine(Protocol):
     """The engine, as a reload uses it."""
 
-    def compile(self, policy: Policy) -> CompiledPolicy:
-        """Compile a policy for `use`. May run in another thread."""
+    def compile(self, policy: Policy, list_files: ListFiles) -> CompiledPolicy:
+        """Compile a policy for `use`, with the entries of its lists. May run in another thread."""
         ...
 
     @property
     def policy(self) -> Policy:
         """The policy in use."""
+        ...
+
+    @property
+    def list_files(self) -> ListFiles:
+        """The entries of its lists."""
         ...
 
 
@@ -61,12 +68,16 @@ class Telemetry(Protocol):
 
 
 class PolicyReload(WatchedService):
-    """Look for changes of the policy's files. `read` and `compose` raise ConfigError; both run in a thread."""
+    """Look for changes of the policy's files. `read`, `compose` and `lists` raise ConfigError, and run in a thread.
+
+    `lists` reads the entries of the lists of a policy.
+    """
 
     def __init__(
         self,
         read: Callable[[], PolicyText],
         compose: Callable[[PolicyText], Policy],
+        lists: Callable[[Policy], ListFiles],
         engine: Engine,
         telemetry: Telemetry,
         *,
@@ -79,6 +90,7 @@ class PolicyReload(WatchedService):
         super().__init__(**kwargs)
         self._read = read
         self._compose = compose
+        self._lists = lists
         self._engine = engine
         self._telemetry = telemetry
         self._use = use
@@ -137,21 +149,23 @@ class PolicyReload(WatchedService):
         if compiled is not None:
             await self._use(compiled)
             self._telemetry.policy_applied(new.identity, new.rule_modes)
-            log.info("policy_changed old=%s new=%s", old.identity, new.identity)
+            lists = compiled.list_files
+            log.info("policy_changed old=%s new=%s list_entries=%d", old.identity, new.identity, len(lists.table))
         self._telemetry.policy_refused(False)
 
     def _compiled(self, text: PolicyText, old: Policy) -> tuple[CompiledPolicy | None, Policy]:
         """Check and compile, and record the change; None for a policy that says the same. Runs in a thread."""
         new = self._compose(text)
-        if new == old:
+        lists, before = self._lists(new), self._engine.list_files
+        if new == old and lists.digest == before.digest:
             return None, new
         if any(change.path == FIXED for change in policy_changes(old, new)):
             raise ConfigError(f"{text.origin}: $.{FIXED}: changes at a restart only: restart the workers")
-        compiled = self._engine.compile(new)
+        compiled = self._engine.compile(new, lists)
         if self._last_good is not None:
             keep(self._last_good, new)
         if self._audit is not None:
-            self._audit.changed(old, new)
+            self._audit.changed(old, new, changes_of(*({"lists_digest": each.digest} for each in (before, lists))))
         return compiled, new
 
     def _settle(self, found: str, fault: str) -> None:
@@ -192,6 +206,7 @@ def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, use: Use
     return PolicyReload(
         lambda: read_policy(settings, origin=origin),
         lambda text: policy_of(text, approver_required=place.approver_required),
+        lambda policy: load_lists(settings, policy),
         engine,
         telemetry,
         use=use,

@@ -22,7 +22,7 @@ import msgspec
 from aiokafka.structs import TopicPartition
 from msgspec import Struct
 
-from scoring.compiled import CompiledPolicy
+from scoring.compiled import CompiledPolicy, ListFiles
 from scoring.contract.faults import FAULTS
 from scoring.outputs import Outputs, joined
 from scoring.policy import Policy
@@ -75,7 +75,9 @@ class Engine(Protocol):
         """The policy in use."""
         ...
 
-    def compile(self, policy: Policy, identity: str | None = None) -> CompiledPolicy:
+    def compile(
+        self, policy: Policy, list_files: ListFiles | None = None, identity: str | None = None
+    ) -> CompiledPolicy:
         """Compile a policy; `identity` of one that was recorded. May run in another thread."""
         ...
 
@@ -244,7 +246,10 @@ class Policies:
                 return None
             quiet = mine.policy.alerts.incident_quiet_minutes  # it is that of the process: ids of incidents contain it
             alerts = msgspec.structs.replace(policy.alerts, incident_quiet_minutes=quiet)
-            self._compiled[name] = self._engine.compile(msgspec.structs.replace(policy, alerts=alerts), name)
+            # the entries of lists are not recorded: those in use count, where the lists are the same
+            entries = mine.list_files if policy.lists == mine.policy.lists else None
+            recorded = msgspec.structs.replace(policy, alerts=alerts)
+            self._compiled[name] = self._engine.compile(recorded, entries, identity=name)
         return self._compiled[name]
 
 

@@ -39,7 +39,7 @@ class Inventory:
     """Sizes of the worker's state: merchants, profile rows by entity, bytes of profiles.
 
     `standings`: merchants by standing, `overdue` by what is overdue at them. `evictions`: rows of merchants that were
-    evicted so far, by kind. `incidents`: open incidents by entity.
+    evicted so far, by kind. `incidents`: open incidents by entity. `list_entries`: entries of lists.
     """
 
     merchants: int
@@ -49,6 +49,7 @@ class Inventory:
     overdue: Mapping[str, int]
     evictions: Mapping[str, int]
     incidents: Mapping[str, int]
+    list_entries: int
 
 
 class Telemetry:
@@ -66,7 +67,7 @@ class Telemetry:
         self._repeats = series.cell("sekisho_repeats_total")
         self._answers, self._outcomes = map(series.cells, ("sekisho_answers_total", "sekisho_outcomes_total"))
         self._clocks = series.cells("sekisho_event_times_total")
-        self._alerts = series.cells("sekisho_alerts_total")
+        self._alerts, self._list_hits = map(series.cells, ("sekisho_alerts_total", "sekisho_list_hits_total"))
         self._suppressed, self._suppressed_by_policy, self._incident_attempts = (
             series.cell(f"sekisho_{name}_total")
             for name in ("alerts_suppressed", "alerts_suppressed_by_policy", "incident_attempts")
@@ -136,6 +137,8 @@ class Telemetry:
         self._suppressed.add(tally.alerts_suppressed)
         self._suppressed_by_policy.add(tally.alerts_suppressed_by_policy)
         self._incident_attempts.add(tally.incident_attempts)
+        for hit, count in tally.list_hits.items():
+            self._list_hits[hit].add(count)
         for incident, count in tally.incidents.items():
             self._incidents[incident].add(count)
         for status, count in tally.threeds.items():
@@ -350,6 +353,7 @@ class Telemetry:
             held = self._inventory()
             self._series.cell("sekisho_merchants").set(held.merchants)
             self._series.cell("sekisho_profile_bytes").set(held.profile_bytes)
+            self._series.cell("sekisho_list_entries").set(held.list_entries)
             for entity, rows in held.profile_rows.items():
                 self._series.cell("sekisho_profile_rows", entity).set(rows)
             for standing, merchants in held.standings.items():

@@ -1,6 +1,11 @@
 """Metrics of the policy. Part of the catalogue."""
 
+from typing import get_args
+
+from scoring.contract.decision import ListEffect, ListKind
 from streams.telemetry.metric import Metric
+
+LIST_KINDS, LIST_EFFECTS = get_args(ListKind), get_args(ListEffect)
 
 POLICY: tuple[Metric, ...] = (
     Metric(
@@ -60,5 +65,20 @@ POLICY: tuple[Metric, ...] = (
         unit="1",
         stage="decide",
         help="1 while the policy's files are refused and an earlier policy is in use.",
+    ),
+    Metric(
+        name="sekisho_list_hits_total",
+        kind="counter",
+        unit="hits",
+        stage="decide",
+        help="Lists that named a decided event, by what they name and what followed: see the page on lists.",
+        labels={"kind": LIST_KINDS, "effect": LIST_EFFECTS},
+    ),
+    Metric(
+        name="sekisho_list_entries",
+        kind="gauge",
+        unit="entries",
+        stage="decide",
+        help="Entries of all lists of the policy, also those that have ended.",
     ),
 )

@@ -42,6 +42,7 @@ def test_missing_fields_of_a_plain_event_are_unknown() -> None:
     zero = {"EXPONENT", "IP_COUNTRY", "SHIP_COUNTRY", "FUNDING", "KIND", "CVV2", "AVS", "CAVV_RESULT", "TDS_VERSION"}
     zero |= {"TRANS_STATUS", "HAS_CAVV", "DS_TRANS_ID", "EXEMPT", "TRUST_LIST", "HAS_REGISTRATION_TDS"}
     zero |= {"WALLET_KIND", "PURCHASE_CURRENCY", "CAVV_KEY", "DS_TRANS_KEY", "DS_TRANS_STEM", "ORDER_KEY"}
+    zero |= {"EMAIL_KEY", "PREFIX_KEY"}
     assert {name for name, value in found.items() if value == 0} == zero
 
 

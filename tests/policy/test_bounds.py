@@ -159,6 +159,7 @@ def test_the_defaults_of_a_policy() -> None:
         "overrides": [],
         "suppressions": [],
         "rules": [],
+        "lists": [],
         "author": "",
         "approval": None,
         "actions": {

@@ -1,19 +1,21 @@
 """A running worker takes another policy into use when its files change, and keeps the last good one."""
 
 import asyncio
+import json
 import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
 import pytest
 
 from scoring.clock import UNDATED
-from scoring.compiled import CompiledPolicy
+from scoring.compiled import CompiledPolicy, ListFiles
 from scoring.contract.decision import Decision
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
@@ -22,6 +24,7 @@ from scoring.outputs import Source
 from scoring.policy import Policy, policy_from
 from scoring.policy.settings import PolicySettings
 from scoring.profile import ProfileLimits
+from streams.config.lists import load_lists
 from streams.config.policies import policy_of, read_policy
 from streams.config.settings import Settings
 from streams.policy.audit import AuditLog
@@ -39,12 +42,13 @@ class FakeEngine:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self.list_files = ListFiles()
 
-    def compile(self, policy: Policy) -> CompiledPolicy:
-        return cast(CompiledPolicy, policy)
+    def compile(self, policy: Policy, list_files: ListFiles) -> CompiledPolicy:
+        return cast(CompiledPolicy, SimpleNamespace(policy=policy, list_files=list_files))
 
     def use(self, compiled: CompiledPolicy) -> None:
-        self.policy = cast(Policy, compiled)
+        self.policy, self.list_files = compiled.policy, compiled.list_files
 
 
 class Facts:
@@ -80,6 +84,7 @@ class Deployment:
         self.reload = PolicyReload(
             lambda: read_policy(settings),
             compose,
+            partial(load_lists, settings),
             self.engine,
             self.facts,
             use=use,
@@ -99,6 +104,41 @@ class Deployment:
                 await self.reload.look()
 
         asyncio.run(looks())
+
+
+LIST = """lists:
+- {id: stolen, kind: card, direction: deny, action: block, author: a, reason: known}
+"""
+
+
+def write_list(folder: Path, *values: str) -> None:
+    lines = [f"{value},2027-01-01T00:00:00Z\n" for value in values]
+    (folder / "stolen.csv").write_text("value,effective_to\n" + "".join(lines))
+
+
+def test_a_change_of_a_list_counts_as_one_of_the_policy_and_a_bad_one_keeps_the_last_good(tmp_path: Path) -> None:
+    folder, audit = tmp_path / "lists", tmp_path / "audit"
+    folder.mkdir()
+    write_list(folder, token("a"))
+    (tmp_path / "policy.yaml").write_text(text("1", more=LIST))
+    deployment = Deployment(tmp_path, lists_dir=str(folder), audit_file=str(audit))
+    deployment.look()
+    assert len(deployment.engine.list_files.table) == 1
+    write_list(folder, token("a"), token("b"))
+    deployment.look(1)
+    assert len(deployment.engine.list_files.table) == 1
+    deployment.look(1)
+    assert len(deployment.engine.list_files.table) == 2
+    last = deployment.engine.list_files.digest
+    assert json.loads(audit.read_text().splitlines()[-1])["changes"][0][::2] == ["lists_digest", json.dumps(last)]
+    write_list(folder, token("a"), "a b")
+    deployment.look()
+    assert deployment.facts.refused == [False, False, True]
+    assert (len(deployment.engine.list_files.table), deployment.engine.list_files.digest) == (2, last)
+    write_list(folder, token("c"))
+    deployment.look()
+    assert (len(deployment.engine.list_files.table), deployment.version) == (1, "1")
+    assert deployment.engine.list_files.digest != last
 
 
 def test_a_change_counts_when_two_looks_in_a_row_find_it(tmp_path: Path) -> None:

@@ -284,6 +284,7 @@ def test_versions_and_inventory_are_shown() -> None:
             overdue={"ATTESTATION_STALE": 7},
             evictions={"CLAIM": 3},
             incidents={"MERCHANT": 3},
+            list_entries=12,
         )
     )
     assert value(of, "sekisho_model_info", version="demo-1", features="abc") == 1
@@ -291,6 +292,7 @@ def test_versions_and_inventory_are_shown() -> None:
     assert value(of, "sekisho_merchants") == 7
     assert value(of, "sekisho_profile_rows", entity="CARD") == 5
     assert value(of, "sekisho_profile_bytes") == 99
+    assert value(of, "sekisho_list_entries") == 12
     assert value(of, "sekisho_merchants_by_standing", standing="WARNING") == 4
     assert value(of, "sekisho_merchants_overdue", what="ATTESTATION_STALE") == 7
     assert value(of, "sekisho_merchant_rows_evicted_total", rows="CLAIM") == 3

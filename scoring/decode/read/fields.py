@@ -81,6 +81,8 @@ class Span(IntEnum):
     CAVV = 10
     DS_TRANS_ID = 11
     ORDER = 12
+    EMAIL = 13
+    PREFIX = 14
 
 
 SPANS: Final = len(Span)
@@ -161,9 +163,11 @@ _MEANINGS: Final[dict[str, Meaning]] = {
     "tds.results_status": _code(Col.RESULTS_STATUS, Vocabulary.RESULTS_STATUS, -1),
     "device.fp_hmac": Meaning(span=Span.DEVICE),
     "net.ip_hmac": Meaning(span=Span.NET),
+    "net.ip_prefix24_hmac": Meaning(span=Span.PREFIX),
     "net.ip_country": _code(Col.IP_COUNTRY, Vocabulary.COUNTRY),
     "net.proxy": Meaning(Col.PROXY),
     "shopper.account_hmac": Meaning(span=Span.ACCOUNT),
+    "shopper.email_hmac": Meaning(span=Span.EMAIL),
     "shopper.account_age_ind": _code(Col.ACCOUNT_AGE, Vocabulary.ACCOUNT_AGE, -1),
     "ship.addr_hmac": Meaning(span=Span.ADDRESS),
     "ship.country": _code(Col.SHIP_COUNTRY, Vocabulary.COUNTRY),

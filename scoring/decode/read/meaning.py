@@ -59,6 +59,8 @@ _BIN_ODD: Final = int(Scratch.BIN_ODD)
 _LAST4_ODD: Final = int(Scratch.LAST4_ODD)
 _CAVV, _DS_TRANS, _ORDER = int(Span.CAVV), int(Span.DS_TRANS_ID), int(Span.ORDER)
 _CAVV_KEY, _DS_TRANS_KEY, _ORDER_KEY = int(Col.CAVV_KEY), int(Col.DS_TRANS_KEY), int(Col.ORDER_KEY)
+_EMAIL, _PREFIX = int(Span.EMAIL), int(Span.PREFIX)
+_EMAIL_KEY, _PREFIX_KEY = int(Col.EMAIL_KEY), int(Col.PREFIX_KEY)
 _DS_TRANS_STEM: Final = int(Col.DS_TRANS_STEM)
 _DS_TRANS_ID: Final = int(Col.DS_TRANS_ID)
 _ACQUIRER, _ACQUIRER_KEY = int(Span.ACQUIRER), int(Col.ACQUIRER_KEY)
@@ -192,6 +194,8 @@ def finish(slate: Slate, limits: KernelLimits, unlisted: NDArray[np.int64]) -> i
     row[_OUTCOME] = outcome
     row[_CAVV_KEY] = whole(part_key(slate.data, slate.spans, _CAVV))
     row[_ORDER_KEY] = whole(part_key(slate.data, slate.spans, _ORDER))
+    row[_EMAIL_KEY] = whole(part_key(slate.data, slate.spans, _EMAIL))
+    row[_PREFIX_KEY] = whole(part_key(slate.data, slate.spans, _PREFIX))
     row[_ACQUIRER_KEY] = whole(part_key(slate.data, slate.spans, _ACQUIRER))
     row[_DS_TRANS_KEY] = row[_DS_TRANS_STEM] = 0
     if row[_DS_TRANS_ID] == _UUID:

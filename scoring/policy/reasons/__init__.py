@@ -4,6 +4,26 @@ A text states facts with their figures, and only if the features of the event me
 at which a score changes: attackers may read what a merchant reads.
 """
 
-from scoring.policy.reasons.ranking import NEUTRAL, REASON_IDS, WEIGHT_MIN, WORDINGS, Reasons, of_limit, with_rules
+from scoring.policy.reasons.ranking import (
+    NEUTRAL,
+    REASON_IDS,
+    WEIGHT_MIN,
+    WORDINGS,
+    Reasons,
+    after_lists,
+    of_limit,
+    of_list,
+    with_rules,
+)
 
-__all__ = ["NEUTRAL", "REASON_IDS", "WEIGHT_MIN", "WORDINGS", "Reasons", "of_limit", "with_rules"]
+__all__ = [
+    "NEUTRAL",
+    "REASON_IDS",
+    "WEIGHT_MIN",
+    "WORDINGS",
+    "Reasons",
+    "after_lists",
+    "of_limit",
+    "of_list",
+    "with_rules",
+]

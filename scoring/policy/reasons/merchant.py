@@ -83,8 +83,17 @@ _SHARED: Final[tuple[tuple[Pair, tuple[str, ...]], ...]] = (
             *("MERCHANT_APPROVAL_DROP", "REFUND_ANOMALY"),
         ),
     ),
-    (("The payment needs a closer look.", "取引の確認が必要です。"), ("FRAUD_REPORTED", "COMBINATION")),
+    (
+        ("The payment needs a closer look.", "取引の確認が必要です。"),
+        ("FRAUD_REPORTED", "COMBINATION", "LIST_DENY", "LIST_ALLOW"),
+    ),
 )
 
 FOR_MERCHANTS: Final[Mapping[str, Pair]] = {id_: text for text, ids in _SHARED for id_ in ids}
 """The text for merchants of every reason, by its id."""
+
+OF_RULE: Final = "RULE:"
+"""Before the id of a rule of the policy, in the id of its reason."""
+
+FOR_MERCHANTS_BY_RULE: Final = FOR_MERCHANTS["COMBINATION"]
+"""The text for merchants of the reason of a rule: it says nothing of the rule."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from math import expm1, inf
 
 from scoring.policy.reasons.merchant import FOR_MERCHANTS
-from scoring.policy.reasons.ranking import NEUTRAL, OVER_LIMIT, WORDINGS
+from scoring.policy.reasons.ranking import NEUTRAL, ON_LIST, OVER_LIMIT, WORDINGS
 from scoring.policy.reasons.wording import Bound, Wording
 
 _INTRODUCTION = """\
@@ -23,6 +23,9 @@ How reasons are chosen:
 3. A family without such a text is skipped. If no family has one, the reason is `{neutral}`: "{text}".
 4. Where a limit of the policy raised the band, `{limit}` goes before all of them: "{limit_text}".
    Its weight is 0: the model has no part in it.
+5. Where a list of the policy names the event, `{deny}` or `{allow}` goes before all others, with the kind of value and
+   the id of the list: "{deny_text}". Their weight is 0 too. A decision that an allowing list lowered to ALLOW has
+   reasons: the list's, then what the model says.
 
 How to read them:
 
@@ -57,7 +60,9 @@ def markdown() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield _INTRODUCTION.format(neutral=NEUTRAL.id, text=NEUTRAL.en, limit=OVER_LIMIT.id, limit_text=OVER_LIMIT.en)
+    yield _INTRODUCTION.format(
+        neutral=NEUTRAL.id, text=NEUTRAL.en, limit=OVER_LIMIT.id, limit_text=OVER_LIMIT.en, **_lists()
+    )
     for family, wordings in WORDINGS.items():
         yield f"## {family}"
         yield ""
@@ -73,6 +78,11 @@ def _lines() -> Iterator[str]:
     for text in dict.fromkeys(FOR_MERCHANTS.values()):
         ids = ", ".join(f"`{id_}`" for id_, own in FOR_MERCHANTS.items() if own == text)
         yield f"| {ids} | {text[0]} | {text[1]} |"
+
+
+def _lists() -> dict[str, str]:
+    deny, allow = ON_LIST["deny"], ON_LIST["allow"]
+    return {"deny": deny.id, "allow": allow.id, "deny_text": _shown(deny.en)}
 
 
 def _shown(text: str) -> str:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from scoring.contract.decision import EVIDENCE_MAX, REASONS_MAX, Reason
 from scoring.features import Feature
+from scoring.lists.kinds import PLACES
 from scoring.policy.reasons.cards import CARD
 from scoring.policy.reasons.choice import Conditions, choose
-from scoring.policy.reasons.merchant import FOR_MERCHANTS
+from scoring.policy.reasons.merchant import FOR_MERCHANTS, OF_RULE
 from scoring.policy.reasons.payment import PAYMENT
 from scoring.policy.reasons.shared import MERCHANTS, PARTIES
 from scoring.policy.reasons.wording import Pair, Wording, codes, figure, parts_of
@@ -37,10 +38,38 @@ OVER_LIMIT: Final = Wording(
 )
 """The first reason where a limit of the policy raised the band. It is a rule's and has no weight."""
 
+ON_LIST: Final = {
+    "deny": Wording(
+        id="LIST_DENY",
+        en="The {kind} is on the acquirer's deny list {list}",
+        ja="{kind}がアクワイアラーの拒否リスト「{list}」に登録されている",
+    ),
+    "allow": Wording(
+        id="LIST_ALLOW",
+        en="The {kind} is on the acquirer's allow list {list}",
+        ja="{kind}がアクワイアラーの許可リスト「{list}」に登録されている",
+    ),
+}
+"""The reasons where a list of the policy names the event. They have no weight."""
+
 REASON_IDS: Final = sorted(
-    {wording.id for wordings in WORDINGS.values() for wording in wordings} | {NEUTRAL.id, OVER_LIMIT.id}
+    {wording.id for wordings in WORDINGS.values() for wording in wordings}
+    | {NEUTRAL.id, OVER_LIMIT.id}
+    | {wording.id for wording in ON_LIST.values()}
 )
 """Every id that a reason can have."""
+
+
+def of_list(name: str, kind: str, direction: str) -> Reason:
+    """Return the reason that a list gives."""
+    wording, place = ON_LIST[direction], PLACES[kind]
+    en, ja = wording.en.format(kind=place.en, list=name), wording.ja.format(kind=place.ja, list=name)
+    return _without_figures(Wording(id=wording.id, en=en, ja=ja), 0.0)
+
+
+def after_lists(listed: Sequence[Reason], reasons: Sequence[Reason]) -> list[Reason]:
+    """Put the reasons of lists before those of limits, and of the model that weigh something; at most five in all."""
+    return [*listed, *_weighty(reasons)][:REASONS_MAX]
 
 
 def of_limit(reasons: Sequence[Reason]) -> list[Reason]:
@@ -61,7 +90,11 @@ def with_rules(reasons: Sequence[Reason], own: Sequence[Reason], *, have_raised:
 
 def _weighty(reasons: Sequence[Reason]) -> list[Reason]:
     """Return the reasons of the model that weigh something, and those of the policy, which have no weight."""
-    return [reason for reason in reasons if reason.weight >= WEIGHT_MIN or reason.id == OVER_LIMIT.id]
+    return [
+        reason
+        for reason in reasons
+        if reason.weight >= WEIGHT_MIN or reason.id == OVER_LIMIT.id or reason.id.startswith(OF_RULE)
+    ]
 
 
 def _without_figures(wording: Wording, weight: float) -> Reason:

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 
 from scoring.contract.codes import Band
 from scoring.contract.decision import REASONS_MAX, RULE_HITS_MAX, Reason
+from scoring.policy.reasons.merchant import FOR_MERCHANTS_BY_RULE, OF_RULE
 from scoring.policy.rules.kernel import run
 from scoring.policy.rules.language import checked
 from scoring.policy.rules.operations import TRUE
 from scoring.policy.rules.program import Gate, Program, program_of
 from scoring.policy.rules.rule import Rule
 from scoring.policy.scopes import Level, Scope
-
-REASON_PREFIX: Final = "RULE:"
-"""Begins the id of a reason that is a rule's: no rule can take the id of another reason."""
 
 
 class Batch(NamedTuple):
@@ -73,7 +71,15 @@ class RuleSet:
         self._on = sum(rule.mode == "on" for rule in self._rules)
         self._shown = [orjson.dumps({"id": rule.id, "mode": rule.mode}) for rule in self._rules]
         self._reasons = [
-            Reason(id=REASON_PREFIX + rule.id, weight=0.0, en=rule.text.en, ja=rule.text.ja, evidence={})
+            Reason(
+                id=OF_RULE + rule.id,
+                weight=0.0,
+                en=rule.text.en,
+                ja=rule.text.ja,
+                evidence={},
+                merchant_en=FOR_MERCHANTS_BY_RULE[0],
+                merchant_ja=FOR_MERCHANTS_BY_RULE[1],
+            )
             for rule in self._rules
         ]
 
