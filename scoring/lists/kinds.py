@@ -32,6 +32,14 @@ class Place(NamedTuple):
     en: str
     ja: str
 
+    @property
+    def tag(self) -> int:
+        """The number that the keys of its values contain: that of the entity, where there is one."""
+        return self.entity + 1 if self.entity >= 0 else _TAG + self.column
+
+
+_TAG: Final = 64
+"""Before the columns of values that are no entities."""
 
 PLACES: Final[dict[str, Place]] = {
     "card": Place("card.pan_hmac", 0, -1, "card", "カード"),

@@ -14,13 +14,13 @@ from numpy import uint64
 from numpy.typing import NDArray
 
 from scoring.decode.characters import BYTE_CLASSES
-from scoring.decode.digits import DIGITS_ROOM
+from scoring.decode.digits import DIGITS_ROOM, is_hex
 from scoring.decode.hashing import PARTS, entity_keys, part_key
 from scoring.decode.page import PADDING
 from scoring.decode.read.times import time_of
 from scoring.decode.scan import digit_marks
 from scoring.jit import borrow, entry, helper, inlined, revision
-from scoring.lists.kinds import KINDS, VALUE_MAX
+from scoring.lists.kinds import KINDS, PLACES, VALUE_MAX
 from scoring.lists.slots import Slots, empty_slots, entry_key
 from scoring.lists.table import ListTable
 
@@ -59,6 +59,7 @@ _BIN, _MERCHANT = KINDS.index("bin"), KINDS.index("merchant")
 _EMAIL, _IP, _NETWORK = KINDS.index("email"), KINDS.index("ip"), KINDS.index("ip_network")
 _VALUE_MAX: Final = VALUE_MAX
 _MERCHANT_DIGITS: Final = 15  # of ISO 8583 DE 42: an id of so many digits is no card number (decode.identifiers)
+_HASH_MIN: Final = 32
 _TIME_MAX_S: Final = 4_133_980_800  # 2101-01-01
 _COMMA, _LF, _CR = 44, 10, 13
 
@@ -84,7 +85,7 @@ def _value_fault(
         return _NO_VALUE
     if z - a > _VALUE_MAX:
         return _TOO_LONG
-    numeric, colon, dot = True, False, False
+    numeric, colon, dot, digits_of_hex = True, False, False, True
     for i in range(a, z):
         byte = data[i]
         if byte <= 32 or byte == 34 or byte == 127:
@@ -93,6 +94,7 @@ def _value_fault(
             return _CLEAR
         if not 48 <= byte <= 57:
             numeric = False
+            digits_of_hex = digits_of_hex and is_hex(byte)
         colon |= byte == 58
         dot |= byte == 46
     if kind == _BIN:
@@ -101,6 +103,8 @@ def _value_fault(
         return _CLEAR
     if kind == _MERCHANT and numeric and z - a == _MERCHANT_DIGITS:
         return 0
+    if digits_of_hex and not numeric and z - a >= _HASH_MIN:
+        return 0  # of ten million hashes a few look like a number with an expiry by chance
     return _PAN if digit_marks(data, a, z, classes, digits) else 0
 
 
@@ -160,7 +164,7 @@ def _read(
             return fault
         row = place[3]
         spans[0, 0], spans[0, 1] = start, a
-        entries.keys[row] = entry_key(of_list[0], acquirer, part_key(data, spans, 0))
+        entries.keys[row] = entry_key(of_list[3], acquirer, part_key(data, spans, 0))
         entries.since[row], entries.until[row] = period[0], period[1]
         entries.numbers[row] = of_list[1]
         place[3] += 1
@@ -182,7 +186,7 @@ def _compile(key: int) -> Callable[..., int]:
     ) -> int:
         """Read lines into `entries` until they are full or a line is not whole; return a number of `_FAULTS`.
 
-        `of_list` int64[3]: kind, number, and columns of the file.
+        `of_list` int64[4]: kind, number, columns of the file, and tag of the kind.
         """
         period, digits = np.zeros(2, dtype=np.int64), np.zeros(DIGITS_ROOM, dtype=np.uint8)
         spans = np.zeros((1, 2), dtype=np.int64)
@@ -210,7 +214,7 @@ class ListReader:
         self.entries = 0
         self._table = table
         self._kind, self._is_of_acquirer = kind, acquirer is not None
-        self._of_list = np.array((KINDS.index(kind), number, 0), dtype=np.int64)
+        self._of_list = np.array((KINDS.index(kind), number, 0, PLACES[kind].tag), dtype=np.int64)
         self._acquirer = np.uint64(hash_of(acquirer))
         self._out = empty_slots(CHUNK_ROWS)
         self._rest = b""

@@ -20,9 +20,6 @@ ENTRY_BYTES: Final = 18
 PERIODS_MAX: Final = 16
 """Most entries of one value in one list. More would make the searches of all others slow."""
 
-_TAG: Final = 64
-"""Before the numbers of the kinds, so that a key of a list is none of an entity."""
-
 
 class Slots(NamedTuple):
     """Arrays of one length: `keys` uint64, 0 empty; `since` and `until` uint32, seconds since the epoch; `numbers`
@@ -46,9 +43,12 @@ def empty_slots(size: int) -> Slots:
 
 
 @helper
-def entry_key(kind: int, acquirer: uint64, own: uint64) -> uint64:
-    """Return the key of a value by the hash of its text. `acquirer`: the hash of the list's acquirer, 0 for all."""
-    return present(chain(chain(uint64(_TAG + kind), acquirer), own))
+def entry_key(tag: int, acquirer: uint64, own: uint64) -> uint64:
+    """Return the key of a value by the hash of its text: that of the entity, where the kind is one.
+
+    `tag`: that of the kind. `acquirer`: the hash of the list's acquirer, 0 for all.
+    """
+    return present(chain(chain(uint64(tag), acquirer), own))
 
 
 @helper

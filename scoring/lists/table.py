@@ -1,8 +1,9 @@
 """The table of entries: looked up for a whole batch by one kernel.
 
-Memory: 18 bytes a slot, at most 80% of the slots used, and a step of growth by a quarter: 23 to 28 bytes an entry, and
-51 while the table moves into a larger one. Keys have 64 bits. With ten million entries a value that is in no list
-meets a wrong entry with a chance of 5e-13; that two entries share a key has a chance of 3e-6.
+Memory: 18 bytes a slot, at most 80% of the slots used: 22.5 bytes an entry where their number was known before. Else a
+step of growth is a quarter: 23 to 28 bytes an entry, and 51 while the table moves into a larger one. Keys have 64 bits.
+With ten million entries a value that is in no list meets a wrong entry with a chance of 5e-13; that two entries share a
+key has a chance of 3e-6.
 """
 
 from collections.abc import Callable
@@ -13,10 +14,10 @@ from numpy import uint64
 from numpy.typing import NDArray
 
 from scoring.decode.columns import Col
-from scoring.decode.hashing import CARD_KEY, chain, unchained
+from scoring.decode.hashing import CARD_KEY, chain, present, unchained
 from scoring.jit import borrow, entry, helper, prefetch, revision, whole
-from scoring.lists.kinds import KINDS, PLACES
-from scoring.lists.slots import ENTRY_BYTES, PERIODS_MAX, Slots, empty_slots, entry_key, first_slot, put
+from scoring.lists.kinds import PLACES
+from scoring.lists.slots import ENTRY_BYTES, PERIODS_MAX, Slots, empty_slots, first_slot, put
 
 _LOAD: Final = 0.8
 _GROWTH: Final = 1.25
@@ -24,49 +25,68 @@ _SIZE_MIN: Final = 64
 _ACQUIRER_KEY: Final = int(Col.ACQUIRER_KEY)
 _CARD_KEY: Final = CARD_KEY
 _PAIRS_MIN: Final = 256
+_BLOCK: Final = 64
+"""Events whose slots are asked for together: so many lines of memory stay in the first cache until they are read."""
+
+_TAG, _ENTITY, _COLUMN, _OWN, _SAME = range(5)
+"""Columns of the plan of a look-up: tag of the kind, its entity or column, 1 for entries of the event's own acquirer,
+and 1 where the key of the entity is that of the entry.
+"""
 
 
 @helper
-def _own_hash(
-    ints: NDArray[np.int64], hashes: NDArray[np.uint64], i: int, entity: int, column: int, joined: int
-) -> uint64:
-    """Return the hash of an event's value alone, 0 absent. The key of an entity contains it, and gives it back."""
-    nothing = uint64(0)
-    if entity < 0:
-        return uint64(ints[i, column])
-    key = hashes[i, _CARD_KEY + entity]
-    if key == nothing:
-        return nothing
-    scope = nothing if (joined >> entity) & 1 else uint64(ints[i, _ACQUIRER_KEY])
-    return unchained(chain(uint64(entity + 1), scope), key)
+def _keys(
+    ints: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    plan: NDArray[np.int64],
+    lefts: NDArray[np.uint64],
+    slots: Slots,
+    keys: NDArray[np.uint64],
+    rows: tuple[int, int],
+) -> None:
+    """Write the keys of what each event carries, 0 absent, and ask memory for their slots, so that the waits overlap.
+
+    The key of an entity is that of an entry, if both contain the acquirer or both leave it out. Else the hash of the
+    value is taken out of it and joined with the other left part. Most events have the acquirer of the event before, so
+    the left parts stay.
+    """
+    size, nothing, last = len(slots.keys), uint64(0), uint64(0)
+    for i in range(rows[0], rows[1]):
+        acquirer = uint64(ints[i, _ACQUIRER_KEY])
+        if i == rows[0] or acquirer != last:
+            last = acquirer
+            for k in range(len(plan)):
+                tag = uint64(plan[k, _TAG])
+                lefts[k, 0] = chain(tag, acquirer if plan[k, _OWN] else nothing)
+                lefts[k, 1] = chain(tag, nothing if plan[k, _OWN] else acquirer)
+        for k in range(len(plan)):
+            entity = plan[k, _ENTITY]
+            if entity >= 0:
+                key = hashes[i, _CARD_KEY + entity]
+                if key != nothing and not plan[k, _SAME]:
+                    key = present(chain(lefts[k, 0], unchained(lefts[k, 1], key)))
+            else:
+                own = uint64(ints[i, plan[k, _COLUMN]])
+                key = present(chain(lefts[k, 0], own)) if own != nothing else nothing
+            keys[i, k] = key
+            if key != nothing:
+                prefetch(slots.keys, first_slot(key, size))
 
 
 @helper
 def _find(
-    ints: NDArray[np.int64],
-    hashes: NDArray[np.uint64],
     at_ms: NDArray[np.int64],
-    sought: NDArray[np.int64],
-    joined: int,
     slots: Slots,
     keys: NDArray[np.uint64],
     pairs: NDArray[np.int64],
+    rows: tuple[int, int],
+    found: int,
 ) -> int:
-    """Look up each event. `sought` int64[k, 4]: kind, entity, column, and 1 for entries of the event's own acquirer.
-
-    All slots are asked for first, so that the waits for memory overlap.
-    """
-    size, found, nothing = len(slots.keys), 0, uint64(0)
-    for i in range(len(ints)):
-        for k in range(len(sought)):
-            own = _own_hash(ints, hashes, i, sought[k, 1], sought[k, 2], joined)
-            acquirer = uint64(ints[i, _ACQUIRER_KEY]) if sought[k, 3] else nothing
-            keys[i, k] = entry_key(sought[k, 0], acquirer, own) if own != nothing else nothing
-            if own != nothing:
-                prefetch(slots.keys, first_slot(keys[i, k], size))
-    for i in range(len(ints)):
+    """Look up the keys of each event. `found`: pairs before these; return their number after them."""
+    size, nothing = len(slots.keys), uint64(0)
+    for i in range(rows[0], rows[1]):
         second = at_ms[i] // 1000
-        for k in range(len(sought)):
+        for k in range(keys.shape[1]):
             key = keys[i, k]
             if key == nothing:
                 continue
@@ -89,15 +109,21 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int], Callable
         ints: NDArray[np.int64],
         hashes: NDArray[np.uint64],
         at_ms: NDArray[np.int64],
-        sought: NDArray[np.int64],
-        joined: int,
+        plan: NDArray[np.int64],
         slots: Slots,
         keys: NDArray[np.uint64],
         pairs: NDArray[np.int64],
     ) -> int:
         """Write pairs of event and list, int64[m, 2], as far as they fit; return their number."""
-        batch = borrow((ints, hashes, at_ms, sought))
-        return 0 * key + _find(*batch, joined, borrow(slots), *borrow((keys, pairs)))
+        lefts = np.empty((len(plan), 2), dtype=np.uint64)
+        events, into = borrow((ints, hashes, plan, lefts)), borrow(slots)
+        times, places, out = borrow((at_ms, keys, pairs))
+        found = 0 * key
+        for start in range(0, len(at_ms), _BLOCK):
+            rows = start, min(start + _BLOCK, len(at_ms))
+            _keys(*events, into, places, rows)
+            found = _find(times, into, places, out, rows, found)
+        return found
 
     @entry
     def add(slots: Slots, entries: Slots, count: int) -> int:
@@ -131,9 +157,9 @@ class ListTable:
     def __init__(self, joined: frozenset[int] = frozenset()) -> None:
         self._slots = empty_slots(_SIZE_MIN)
         self._count = 0
-        self._joined = sum(1 << int(entity) for entity in joined)
-        self._sought: dict[tuple[int, bool], tuple[int, int, int, int]] = {}
-        self._plan = np.empty((0, 4), dtype=np.int64)
+        self._joined = joined
+        self._sought: dict[tuple[str, bool], tuple[int, ...]] = {}
+        self._plan = np.empty((0, 5), dtype=np.int64)
         self._pairs = np.empty((_PAIRS_MIN, 2), dtype=np.int64)
 
     def __len__(self) -> int:
@@ -146,24 +172,30 @@ class ListTable:
 
     def seek(self, kind: str, is_of_acquirer: bool) -> None:
         """Look up a kind from now on: among the entries for the event's own acquirer, or those for all."""
-        number, place = KINDS.index(kind), PLACES[kind]
-        self._sought[number, is_of_acquirer] = (number, place.entity, place.column, int(is_of_acquirer))
+        place = PLACES[kind]
+        is_same = place.entity >= 0 and is_of_acquirer == (place.entity not in self._joined)
+        self._sought[kind, is_of_acquirer] = (place.tag, place.entity, place.column, int(is_of_acquirer), int(is_same))
         self._plan = np.array(sorted(self._sought.values()), dtype=np.int64)
 
     def add(self, entries: Slots, count: int) -> int:
         """Add the first `count` entries. Return the number of those that were refused: see PERIODS_MAX.
 
-        A table that is full moves into one that is larger by a quarter: 10 to 20 ns an entry, for which nothing else
-        runs.
+        A table that is full moves into one that is larger by a quarter; `reserve` avoids it.
         """
         needed = self._count + count
         if needed > _LOAD * len(self._slots.keys):
-            larger = empty_slots(max(int(needed / _LOAD) + 1, int(len(self._slots.keys) * _GROWTH)))
-            _move(self._slots, larger)
-            self._slots = larger
+            self.reserve(max(needed, int(self._count * _GROWTH)))
         refused = _add(self._slots, entries, count)
         self._count += count - refused
         return refused
+
+    def reserve(self, entries: int) -> None:
+        """Make room for a number of entries in all. While the table moves, 10 to 20 ns an entry, nothing else runs."""
+        size = int(entries / _LOAD) + 1
+        if size > len(self._slots.keys):
+            larger = empty_slots(size)
+            _move(self._slots, larger)
+            self._slots = larger
 
     def find(self, ints: NDArray[np.int64], hashes: NDArray[np.uint64], at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the lists with an entry in force for each event: int64[m, 2] of (row, number of the list), by row.
@@ -173,7 +205,7 @@ class ListTable:
         """
         keys = np.empty((len(ints), len(self._plan)), dtype=np.uint64)
         while True:
-            found = _find_batch(ints, hashes, at_ms, self._plan, self._joined, self._slots, keys, self._pairs)
+            found = _find_batch(ints, hashes, at_ms, self._plan, self._slots, keys, self._pairs)
             if found <= len(self._pairs):
                 return self._pairs[:found]
             self._pairs = np.empty((2 * found, 2), dtype=np.int64)

@@ -1,7 +1,7 @@
 """What lists say of the events of a batch, and which band follows."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -70,10 +70,10 @@ class ListJudge:
             rules = [self._rules[number] for number in sorted(numbers)]
             model, floor = int(judged.bands[row]), int(judged.floors[row])
             bands[row], effects = settled(rules, model, floor, partial(is_critical, row))
-            hits[row] = [
+            hits[row] = _shown(
                 ListHit(list=rule.id, kind=rule.kind, direction=rule.direction, effect=effect)
                 for rule, effect in zip(rules, effects, strict=True)
-            ][:LIST_HITS_MAX]
+            )
             if said := _told(rules, effects):
                 reasons[row] = said
         return Listed(bands, hits, reasons)
@@ -106,9 +106,17 @@ def _of_allow(band: int, floor: int, denied: int, is_critical: Callable[[], bool
         return "DENIED", max(band, denied)
     if not band:
         return "NO_CHANGE", band
-    if is_critical():
-        return "CRITICAL_RULE", band
-    return ("LOWERED" if floor < band else "LIMIT"), floor
+    if floor == band:
+        return "LIMIT", band
+    return ("CRITICAL_RULE", band) if is_critical() else ("LOWERED", floor)
+
+
+def _shown(hits: Iterable[ListHit]) -> list[ListHit]:
+    """Return the hits that a decision tells: of too many, first those that changed the band."""
+    found = list(hits)
+    if len(found) > LIST_HITS_MAX:
+        found.sort(key=lambda hit: hit.effect not in ("RAISED", "LOWERED"))
+    return found[:LIST_HITS_MAX]
 
 
 def _told(rules: Sequence[ListRule], effects: Sequence[ListEffect]) -> list[Reason]:

@@ -20,6 +20,7 @@ from scoring.decode.read import decode_event, read_batch, read_event
 from scoring.decode.scan import scan_batch, scan_text
 from scoring.features.all import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
+from scoring.lists import ListReader, ListTable
 from scoring.merchants.store import MerchantStore
 from scoring.observer import columns_of
 from scoring.policy import PolicyTable, policy_from
@@ -114,6 +115,14 @@ def _no_payments() -> tuple[NDArray[np.int64], NDArray[np.uint64], threeds.Table
     return ints, hashes, threeds.tables_of(reference()), np.empty((0, threeds.VERDICT_COLUMNS), np.int64)
 
 
+def run_lists() -> None:
+    """Read a list of one entry into a table, and look up no event."""
+    table = ListTable()
+    ListReader(table, 0, "card", None).feed(f"value,effective_to\nwarm-up,{TIME}\n".encode(), is_last=True)
+    table.reserve(1 << 10)
+    table.find(np.empty((0, len(Col)), np.int64), np.empty((0, KEYS), np.uint64), np.empty(0, np.int64))
+
+
 def run_records() -> None:
     """Read a fetched record batch, and write a row as one."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 10)
@@ -152,6 +161,7 @@ OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (
     run_records,
     run_siblings,
     run_jumps,
+    run_lists,
 )
 OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results, run_rules)
 """The kernels of this part take as long to compile, with the model, as those of the first, and share no helpers."""

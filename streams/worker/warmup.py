@@ -22,7 +22,17 @@ from scoring.profile import Changelog
 from scoring.profile.siblings import run_siblings
 from streams.state.log.blocks import blocks
 from streams.worker.compile_beside import compiled_in_two
-from streams.worker.compile_jobs import EVENT, ROWS, TIME, TIME_MS, run_jumps, run_records, run_results, run_rules
+from streams.worker.compile_jobs import (
+    EVENT,
+    ROWS,
+    TIME,
+    TIME_MS,
+    run_jumps,
+    run_lists,
+    run_records,
+    run_results,
+    run_rules,
+)
 
 _REPORT = {
     "label_id": "warm-up",
@@ -62,6 +72,7 @@ def warm_up(bundle: Bundle) -> float:
     run_rules()
     run_siblings()
     run_records()
+    run_lists()
     return time.monotonic() - began
 
 

@@ -93,8 +93,10 @@ def test_a_bad_line_is_named_by_file_line_and_column_without_its_value(tmp_path:
 
 
 def test_all_files_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.config.lists.ENTRIES_MAX", 2)
+    monkeypatch.setattr("streams.config.lists.ENTRIES_MAX", 3)
     write(tmp_path, "stolen", token("a"), token("b"))
     assert len(loaded(settings_of(tmp_path, RULE)).table) == 2
     write(tmp_path, "more", token("a"))
-    assert fault(settings_of(tmp_path, RULE, RULE | {"id": "more"})).endswith("have more than 2 entries")
+    assert fault(settings_of(tmp_path, RULE, RULE | {"id": "more"})).endswith(
+        "more than 3 entries in all: delete those that have ended"
+    )

@@ -174,14 +174,15 @@ def test_repeats_and_answers_and_what_was_published_before_count_no_hit() -> Non
 
 def test_of_many_lists_three_give_reasons_and_sixteen_are_told() -> None:
     lists = [
-        (DENY | {"id": f"deny-{k:02}", "action": "block" if k == 9 else "review"}, token("card-1")) for k in range(20)
+        (DENY | {"id": f"deny-{k:02}", "action": "block" if k == 18 else "review"}, token("card-1")) for k in range(20)
     ]
     (made,) = decisions(score(new_engine(*lists), encoded()))
     assert made.band == "BLOCK"
     assert made.list_hits is not None
-    assert [each.list for each in made.list_hits] == [f"deny-{k:02}" for k in range(16)]
+    assert [each.list for each in made.list_hits] == ["deny-18", *(f"deny-{k:02}" for k in range(15))]
+    assert [each.effect for each in made.list_hits] == ["RAISED"] + ["NO_CHANGE"] * 15
     listed = [reason for reason in made.reasons if reason.id == "LIST_DENY"]
-    assert [reason.en.rpartition(" ")[2] for reason in listed] == ["deny-09", "deny-00"]
+    assert [reason.en.rpartition(" ")[2] for reason in listed] == ["deny-18", "deny-00"]
     assert len(made.reasons) <= 5
 
 

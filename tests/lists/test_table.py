@@ -106,6 +106,18 @@ def test_a_table_keeps_every_entry_when_it_grows_and_stays_within_its_memory() -
     np.testing.assert_array_equal(kept, np.sort(keys))
 
 
+def test_a_table_with_room_for_its_entries_does_not_move() -> None:
+    table, entries = ListTable(), empty_slots(1_000)
+    table.reserve(1_000)
+    slots = table._slots
+    entries.keys[:] = np.arange(1, 1_001, dtype=np.uint64)
+    assert table.add(entries, 1_000) == 0
+    assert table._slots is slots
+    assert table.nbytes <= 23 * 1_000
+    table.reserve(10)
+    assert table._slots is slots
+
+
 def test_a_value_has_a_limit_of_periods_in_each_list() -> None:
     table, entries = ListTable(), empty_slots(PERIODS_MAX + 1)
     entries.keys[:] = 77
