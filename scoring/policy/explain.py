@@ -89,7 +89,8 @@ def lines(policy: Policy, subject: Subject) -> Iterator[str]:
         yield f"rules: {asked or 'none'}"
     yield from _told(found.candidates, ("rules",), None)
     lists = [rule for rule in policy.lists if rule.acquirer in (None, subject.acquirer)]
-    yield f"lists: {len(lists) or 'none'}; a denying one goes before an allowing one"
+    if lists:
+        yield f"lists: {len(lists)}; a denying one goes before an allowing one"
     for rule in lists:
         effect = "allow" if rule.action is None else f"deny, at least {rule.action.upper()}"
         yield f"  {rule.id}: {rule.kind}, {effect}; mode {rule.mode}; author {rule.author}; reason {rule.reason}"

@@ -97,6 +97,54 @@ def test_explain_refuses_what_it_cannot_read(
     assert capsys.readouterr().err.startswith(f"sekisho config explain: {told}")
 
 
+LISTS = """
+lists:
+  - {id: stolen-cards, kind: card, direction: deny, action: block, author: t.suzuki, reason: police}
+  - {id: regulars, kind: account, direction: allow, acquirer: acq-1, mode: shadow, author: t.suzuki, reason: known}
+  - {id: others, kind: bin, direction: deny, action: review, acquirer: acq-2, author: t.suzuki, reason: test}
+"""
+
+
+def with_lists(config: Path) -> Path:
+    """Add lists to the policy; return the folder of their files, which has all of them."""
+    folder = config.parent / "lists"
+    folder.mkdir()
+    for name, value in (("stolen-cards", "a"), ("regulars", "b"), ("others", "453200")):
+        (folder / f"{name}.csv").write_text(f"value,effective_to\n{value},2027-01-01T00:00:00+09:00\n")
+    (config.parent / "policy.yaml").write_text(POLICY + LISTS)
+    config.write_text(config.read_text().replace("policy: {", f"policy: {{lists_dir: '{folder}', "))
+    return folder
+
+
+def test_explain_names_the_lists_of_the_acquirer(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_lists(config)
+    assert explained(capsys, config, "2026-06-01T00:00:00Z")[-3:] == [
+        "lists: 2; a denying one goes before an allowing one",
+        "  stolen-cards: card, deny, at least BLOCK; mode on; author t.suzuki; reason police",
+        "  regulars: account, allow; mode shadow; author t.suzuki; reason known",
+    ]
+
+
+def test_check_reads_the_files_of_the_lists(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = with_lists(config)
+    assert main(["config", "check", str(config)]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  lists")]
+    assert line.startswith("  lists     3, with 3 entries in files, digest ")
+    (folder / "others.csv").write_text("value,effective_to\n453200,soon\n")
+    assert main(["config", "check", str(config)]) == 2
+    told = capsys.readouterr().err
+    assert "others.csv: line 2: effective_to: is no time" in told
+    assert "soon" not in told
+
+
+def test_diff_names_a_list_by_its_id(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_lists(config)
+    changed = config.parent / "policy2.yaml"
+    changed.write_text((POLICY + LISTS).replace("mode: shadow, ", ""))
+    assert main(["config", "diff", "--policy", str(config.parent / "policy.yaml"), str(changed)]) == 0
+    assert capsys.readouterr().out.splitlines() == ['policy lists.regulars.mode: "shadow" -> "on"']
+
+
 def test_diff_names_every_field_by_its_scope(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = config.parent / "new.yaml"
     changed = POLICY.replace("review: 600, step_up: 700", "review: 650, step_up: 700").replace('"7"', '"8"')

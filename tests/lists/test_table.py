@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.decode import DecodeLimits, decode
+from scoring.decode import Col, DecodeLimits, decode
+from scoring.decode.hashing import CARD_KEY, KEYS
 from scoring.lists import KINDS, ListReader, ListTable
 from scoring.lists.kinds import PLACES
 from scoring.lists.slots import PERIODS_MAX, empty_slots
@@ -138,6 +139,12 @@ def test_searches_and_moves_go_past_the_last_slot_to_the_first() -> None:
     more.keys[:] = 2**64 - 100 - np.arange(20, dtype=np.uint64)
     assert table.add(more, 20) == 0
     assert np.count_nonzero(table._slots.keys) == 60
+    keys = np.concatenate((entries.keys, more.keys))
+    table._slots.until[:] = 9
+    table.seek("card", True)  # the key of an entry is then that of the event's card
+    ints, hashes = np.zeros((60, len(Col)), dtype=np.int64), np.zeros((60, KEYS), dtype=np.uint64)
+    hashes[:, CARD_KEY] = keys
+    assert table.find(ints, hashes, np.zeros(60, dtype=np.int64)).tolist() == [[row, 0] for row in range(60)]
 
 
 def test_more_hits_than_there_was_room_for_are_all_returned() -> None:
