@@ -28,7 +28,7 @@ LOADED: Final = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*?\b(?:src|
 
 def committed() -> dict[str, str]:
     """Read the pages of the repository that the site shows, by their paths from its root."""
-    found = [*ROOT.glob("*.md"), *(ROOT / "deploy").rglob("*.md")]
+    found = [*ROOT.glob("*.md"), *(ROOT / "models").glob("*.md"), *(ROOT / "deploy").rglob("*.md")]
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(found)}
 
 

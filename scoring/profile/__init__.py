@@ -13,7 +13,8 @@ the event itself, unless the event is late.
   and hold integers, so the parts of a row add up exactly. Spend is approved less reversed amounts; a reversal counts in
   the bucket of its own time, and a net below zero reads as zero: there the bound holds for either part. Means divide
   approved amounts by the approvals of a known amount: a reversal lowers spend, never a mean.
-  Saturation: card counters 65,535 (attempts, approved) or 255 (all others) in one sub-bucket, shared ones 2**32 - 1,
+  Saturation: card counters 65,535 (approved, and attempts of a day or more) or 255 (all others) in one sub-bucket,
+  shared ones 2**32 - 1,
   sums 2**60 yen, those of a card 2**47 - 1; one amount counts as 10**15 yen at most.
 * **Distinct counts** of shared rows keep the last-seen second of the elements that hash to each of m slots; the slots
   that were hit within w give n by linear counting. Standard error: sqrt(m (e^p - p - 1)) / n for p = n / m, which is
@@ -29,6 +30,14 @@ the event itself, unless the event is late.
   to the second. An event before the 17th last of these seconds is late: of older reports it includes only those before
   its own quarter of a day. If it is more than a day late, it includes only the sub-buckets of each window before its
   own. If there are more than 16 seconds ahead of every event, the two closest count as one, the later.
+* **Mature rates** of a merchant are reports received on w whole days (UTC) before the day of the event, over the
+  attempts of w whole days that end 7 days earlier: where reports come about a week after their payments, those are the
+  very attempts that could be reported. Both counts are exact, for an event of the day before the merchant's latest one
+  too. A later one misses days that the rings (40 days of attempts, 32 of reports) have no more. Where reports come
+  sooner or later than in a week, the rate compares neighbouring days, and can be above 1.
+* **Amounts of a card** have running means and variances, plain over the first 32 (255) undeclined amounts and
+  exponentially weighted after that. `surprise` and the outlier rate judge each amount, from the fourth on, by the
+  longer one as it stood before that amount. They are float32, the outlier rate a multiple of 1 / 65,535.
 * **Repeats** are found among the last 6 event ids of the card.
 * **Answers:** an attempt without an outcome (asked before the issuer answered) counts as an attempt. A later event of
   its card with its id and an outcome is its answer: it adds that outcome, and its amount to spend, to all rows that it

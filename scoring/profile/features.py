@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 from scoring.features import Feature
 from scoring.profile.entities import Entity, Statistic, Window
 from scoring.profile.layout import TABLES, Value
-from scoring.profile.recipes import age, count, distinct, low, ratio, read, report_rate, ring, share
+from scoring.profile.recipes import age, count, distinct, low, mature, ratio, read, report_rate, ring, share
+from scoring.profile.row_plans import AMOUNT_MEMORIES
 
 _M1, _M10, _H1, _H24, _D7, _D30 = Window
 _CARD, _MERCHANT, _MERCHANT_BIN, _BIN, _DEVICE, _IP, _ACCOUNT, _ADDRESS = Entity
 
+_LONGEST: Final = len(AMOUNT_MEMORIES) - 1
 _S = Statistic
 _CARD_RECIPES: Final = (
     *count("card_velocity", _CARD, _S.ATTEMPTS, *Window),
@@ -57,6 +59,34 @@ _CARD_RECIPES: Final = (
         "deviations",
         "This amount against the running mean and spread of the card's undeclined ones.",
         Value.ZSCORE,
+    ),
+    read(
+        "card_amount",
+        "card_mean_amount_long",
+        "JPY",
+        "Running mean of the card's undeclined amounts, over about 255 of them.",
+        Value.MEAN_AMOUNT + _LONGEST,
+    ),
+    read(
+        "card_amount",
+        "card_amount_zscore_long",
+        "deviations",
+        "This amount against the running mean and spread of about 255 of the card's undeclined ones.",
+        Value.ZSCORE + _LONGEST,
+    ),
+    read(
+        "card_amount",
+        "card_amount_surprise",
+        "deviations",
+        "Running mean of how far the card's last amounts, about 8, were from its usual ones, each from -5 to 10.",
+        Value.SURPRISE,
+    ),
+    read(
+        "card_amount",
+        "card_amount_outlier_rate",
+        "ratio",
+        "Running share of the card's last amounts, about 16, that were more than 3 deviations above its usual ones.",
+        Value.OUTLIERS,
     ),
     ratio(
         "card_amount",
@@ -243,6 +273,7 @@ _MERCHANT_RECIPES: Final = (
     ),
     report_rate(_D7),
     report_rate(_D30),
+    *mature(),
 )
 
 _ENUMERATION_RECIPES: Final = (

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-ROW_FORMAT: Final = 5
+ROW_FORMAT: Final = 6
 """Version of the bytes of a row: a new one for each `LAYOUT` of `scoring.profile.changelog`. A test checks that."""
 
 KEY_WORDS: Final = 3

@@ -6,6 +6,7 @@ from typing import Final
 from scoring.features import Feature
 from scoring.profile.entities import WINDOW_NAME, Entity, Statistic, Window
 from scoring.profile.layout import TABLES, Value
+from scoring.profile.row_plans import MATURE_DAYS, REPORT_DELAY_DAYS
 
 REPORT_PRIOR_ATTEMPTS: Final = 20.0
 """Weight of the prior in a merchant's report rate, in attempts: a few payments say little about the rate."""
@@ -118,6 +119,32 @@ def age(family: str, entity: Entity) -> Recipe:
     """Read the age of an entity."""
     doc = f"Days from the first event kept of this {low(entity)}."
     return read(family, f"{low(entity)}_age_days", "days", doc, Value.AGE + entity, 1.0 / SECONDS_A_DAY)
+
+
+def mature() -> list[Recipe]:
+    """Read the attempts of a merchant whose reports must have come by now, and the share of them that was reported."""
+    recipes = []
+    for k, days in enumerate(MATURE_DAYS):
+        span = f"the {days} whole days" if days > 1 else "the whole day"
+        recipes += [
+            read(
+                "fraud_reports",
+                f"merchant_mature_attempts_{days}d",
+                "attempts",
+                f"Attempts at this merchant in {span} that ended {REPORT_DELAY_DAYS} days before today.",
+                Value.MATURE_ATTEMPTS + k,
+            ),
+            ratio(
+                "fraud_reports",
+                f"merchant_mature_report_rate_{days}d",
+                "ratio",
+                f"Fraud reports received on this merchant in {span} before today, over its attempts in as many days "
+                f"{REPORT_DELAY_DAYS} days earlier, which these reports speak of.",
+                Value.MATURE_REPORTS + k,
+                Value.MATURE_ATTEMPTS + k,
+            ),
+        ]
+    return recipes
 
 
 _REPORTS: Final = {Window.D7: Value.MERCHANT_REPORTS_7D, Window.D30: Value.MERCHANT_REPORTS_30D}

@@ -51,11 +51,12 @@ ROW_PLANS: Final[dict[Entity, RowPlan]] = {
     Entity.CARD: RowPlan(
         rings={
             Block.SPLITS: _over(_S.SPEND, _H1, _H24, _D7, _D30) + _over(_S.GROSS, _D30),
-            Block.SHORTS: _over(_S.ATTEMPTS, *Window)
+            Block.SHORTS: _over(_S.ATTEMPTS, _H24, _D7, _D30)
             + _over(_S.ANSWERED, _H24)
             + _over(_S.APPROVED, _H1, _H24)
             + _over(_S.PRICED, _D30),
-            Block.BYTES: _over(_S.CRED, _H1, _H24)
+            Block.BYTES: _over(_S.ATTEMPTS, _M1, _M10, _H1)
+            + _over(_S.CRED, _H1, _H24)
             + _over(_S.FUNDS, _H1, _H24)
             + _over(_S.RISK, _H24, _D7)
             + _over(_S.SMALL, _H1, _H24)
@@ -136,6 +137,21 @@ MERCHANTS: Final = 8  # last merchants of a card, with their times
 RECENT: Final = 4  # last devices, addresses, MCCs, countries of a card
 REPORT_LOG: Final = 16  # last seconds in which a card or a merchant was reported
 
+AMOUNT_MEMORIES: Final = (32, 255)
+"""Amounts over which a card's running means and variances reach back. One byte counts the amounts."""
+
+MATURE_DAYS: Final = (1, 2, 3, 7, 14, 21, 30)
+"""Whole days over which a merchant's reports are compared with the attempts that they speak of."""
+
+REPORT_DELAY_DAYS: Final = 7
+"""Days from a payment to its fraud report: the attempts of younger days can have no reports yet."""
+
+REPORT_DAYS: Final = MATURE_DAYS[-1] + 2
+"""Days in the ring of reports: for an event of the day before the latest one, too."""
+
+ATTEMPT_DAYS: Final = MATURE_DAYS[-1] + REPORT_DELAY_DAYS + 3
+"""Days in the ring of attempts: today, and for an event of the day before the latest one, too."""
+
 Fields = tuple[tuple[str, int, int], ...]
 """Name, width in bytes and count of each field."""
 
@@ -159,19 +175,21 @@ OWN_FIELDS: Final[dict[Entity, Fields]] = {
         ("ids", 8, IDS),
         ("merchant_s", 4, MERCHANTS),
         ("ladder_jpy", 4, 1),
-        ("mean_jpy", 4, 1),
-        ("variance", 4, 1),
+        ("means_jpy", 4, len(AMOUNT_MEMORIES)),
+        ("variances", 4, len(AMOUNT_MEMORIES)),
+        ("surprise", 4, 1),
         ("merchants", 2, MERCHANTS),
         ("devices", 2, RECENT),
         ("addresses", 2, RECENT),
         ("mccs", 2, RECENT),
         ("countries", 2, RECENT),
+        ("outliers", 2, 1),
         ("ladder", 1, 1),
         ("amounts", 1, 1),
         ("home", 2, 1),
         ("dirty", 1, 1),
     ),
-    Entity.MERCHANT: REPORT_FIELDS,
+    Entity.MERCHANT: (*REPORT_FIELDS, ("attempts_by_day", 4, ATTEMPT_DAYS), ("reports_by_day", 4, REPORT_DAYS)),
 }
 """The fields that only one entity has."""
 

@@ -48,11 +48,19 @@ PUBLISHED: Final = (
     ("published: XGBoost, tuned", 0.869, 0.687, 0.303),
     ("published: feed-forward network", 0.876, 0.675, 0.303),
 )
+_SMALL: Final = Plan(name="handbook", source="", seed=SEED).parameters() | {
+    "num_leaves": 8,
+    "learning_rate": 0.03,
+    "min_data_in_leaf": 20,
+    "max_bin": 2047,
+    "min_data_in_bin": 1,
+}
 CHOICES: Final[dict[str, tuple[dict[str, Any], int]]] = {
     "defaults of sekisho train": (Plan(name="handbook", source="", seed=SEED).parameters(), 100),
-    "fine bins, small trees": (
-        Plan(name="handbook", source="", seed=SEED).parameters()
-        | {"num_leaves": 8, "learning_rate": 0.03, "min_data_in_leaf": 20, "max_bin": 2047, "min_data_in_bin": 1},
+    "fine bins, small trees": (_SMALL, 300),
+    "fine bins, small trees, small steps": (_SMALL | {"max_delta_step": 1.0}, 300),
+    "fine bins, small trees, small steps, fewer features a tree": (
+        _SMALL | {"max_delta_step": 1.0, "feature_fraction": 0.3},
         300,
     ),
 }
@@ -101,8 +109,13 @@ def card_precision(day: Rows, card: NDArray[np.uint64], fraud: NDArray[np.bool_]
 
 def fitted(samples: Samples, start: int, choice: str) -> tuple[Samples, NDArray[np.float64]]:
     """Train on one fold. Return the rows of its test week in order of time, and their scores."""
-    parameters, trees = CHOICES[choice]
     train, test = weeks(samples, start)
+    return chosen(samples, test), scored(samples, train, test, choice)
+
+
+def scored(samples: Samples, train: Rows, test: Rows, choice: str) -> NDArray[np.float64]:
+    """Train on some rows by one of CHOICES. Return the scores of others."""
+    parameters, trees = CHOICES[choice]
     categorical = [i for i, feature in enumerate(FEATURES) if feature.categorical]
     data = lightgbm.Dataset(
         samples.matrix[train],
@@ -111,8 +124,7 @@ def fitted(samples: Samples, start: int, choice: str) -> tuple[Samples, NDArray[
         params={name: parameters[name] for name in ("max_bin", "min_data_in_bin", "verbose") if name in parameters},
     )
     booster = lightgbm.train(parameters, data, trees)
-    part = chosen(samples, test)
-    return part, np.asarray(booster.predict(part.matrix, raw_score=True), np.float64)
+    return np.asarray(booster.predict(samples.matrix[test], raw_score=True), np.float64)
 
 
 def chosen(samples: Samples, rows: Rows) -> Samples:

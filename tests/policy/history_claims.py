@@ -42,6 +42,14 @@ def card_amount(v: Row) -> Claims:
         yield Claim("AMT_ZSCORE", f"Amount {three(away)} deviations above this card's mean", ("card_amount_zscore",))
     if away <= -3:
         yield Claim("AMT_ZSCORE", f"Amount {three(-away)} deviations below this card's mean", ("card_amount_zscore",))
+    long, usual = v["card_amount_zscore_long"], v["card_mean_amount_long"]
+    if long >= 3 and not isnan(usual):
+        text = f"Amount {three(long)} deviations above this card's long-run mean, {usual:,.0f} yen"
+        yield Claim("AMT_ZSCORE", text, ("card_amount_zscore_long", "card_mean_amount_long"))
+    outliers = v["card_amount_outlier_rate"]
+    if outliers >= 0.125 and not isnan(v["card_amount_surprise"]):
+        text = f"Of the last amounts of this card {share(outliers)} far above its usual ones"
+        yield Claim("AMT_ZSCORE", text, ("card_amount_outlier_rate", "card_amount_surprise"))
     if over >= 3 and not isnan(mean):
         text = f"Amount {three(over)} times this card's mean of 30 d, {mean:,.0f} yen"
         yield Claim("AMT_ZSCORE", text, ("card_amount_over_mean_30d", "card_mean_amount_30d"))
@@ -117,6 +125,12 @@ def fraud_reports(v: Row) -> Claims:
         text = f"Fraud reports of this merchant in 30 d: {month:,.0f}, of {yen:,.0f} yen"
         features = ("merchant_reports_30d", "merchant_reported_30d", "merchant_report_rate_30d")
         yield Claim("FRAUD_REPORTED", text, features)
+    rate, attempts = v["merchant_mature_report_rate_30d"], v["merchant_mature_attempts_30d"]
+    if rate >= 0.01 and attempts >= 20:
+        text = (
+            f"Fraud reports of this merchant in 30 d: {share(rate)} of the {attempts:,.0f} attempts that they speak of"
+        )
+        yield Claim("FRAUD_REPORTED", text, ("merchant_mature_report_rate_30d", "merchant_mature_attempts_30d"))
 
 
 def merchant_velocity(v: Row) -> Claims:

@@ -10,14 +10,24 @@ from hypothesis import example, given, settings
 from scoring.profile import Entity
 from tests.examples import examples
 from tests.profile.events import NAMES, Event, Report, Stream, at
-from tests.profile.oracles.derived_oracle import AGES, NEW_TO_ACCOUNT, NEW_TO_CARD, OVER_MEAN, RATIOS, Everything
+from tests.profile.oracles.derived_oracle import (
+    AGES,
+    NEW_TO_ACCOUNT,
+    NEW_TO_CARD,
+    OVER_MEAN,
+    RATIOS,
+    UNUSUAL,
+    ZSCORES,
+    Everything,
+)
 from tests.profile.oracles.oracle import COUNTED, DISTINCT
 from tests.profile.oracles.strategies import histories, streams
+from tests.profile.test_mature import MATURE
 from tests.profile.test_report_streams import OF_CARD, OF_MERCHANT
 
 RATES = {"merchant_report_rate_7d": "7d", "merchant_report_rate_30d": "30d"}
 REPORTED = {*OF_CARD.values(), *OF_MERCHANT.values(), "card_reported_30d", "merchant_reported_30d"}
-OTHERS = {"card_since_last_s", "card_amount_zscore", "card_funds_ladder"}
+OTHERS = {"card_since_last_s", "card_funds_ladder", *ZSCORES, *UNUSUAL}
 MEANS = {"card_mean_amount_30d", "card_spend_1h_over_daily"}
 
 
@@ -32,7 +42,7 @@ def check(events: list[Event], names: Iterable[str]) -> None:
     for event, got in zip(events, stream.feed(*events), strict=True):
         for name in names:
             wanted = value_of(name, known, event)
-            near = {"rel": 1e-3, "abs": 1e-3} if name == "card_amount_zscore" else {"rel": 1e-9, "abs": 1e-9}
+            near = {"rel": 1e-3, "abs": 1e-3} if name in ZSCORES or name in UNUSUAL else {"rel": 1e-9, "abs": 1e-9}
             right = isnan(got[name]) if wanted is None else got[name] == pytest.approx(wanted, **near)
             assert right, (name, got[name], wanted, event)
         known.add(event)
@@ -51,14 +61,17 @@ def value_of(name: str, known: Everything, event: Event) -> float | None:
         return known.new_to_account(name.removeprefix("account_new_"), event)
     if name == "card_since_last_s":
         return known.since_s(event)
-    return known.zscore(event) if name == "card_amount_zscore" else known.ladder(event)
+    if name in UNUSUAL:
+        return known.unusual(event)[name]
+    return known.zscore(event, ZSCORES[name]) if name in ZSCORES else known.ladder(event)
 
 
 def test_every_feature_of_the_profiles_has_an_oracle() -> None:
     """Counts, distinct counts and reports have oracles in their own tests."""
     counted = {name for name in NAMES if COUNTED.fullmatch(name) or DISTINCT.fullmatch(name)}
     new = {f"card_new_{what}" for what in NEW_TO_CARD} | {f"account_new_{what}" for what in NEW_TO_ACCOUNT}
-    assert counted | REPORTED | set(RATES) | set(RATIOS) | set(OVER_MEAN) | set(AGES) | new | OTHERS == set(NAMES)
+    reported = REPORTED | MATURE | set(RATES)
+    assert counted | reported | set(RATIOS) | set(OVER_MEAN) | set(AGES) | new | OTHERS == set(NAMES)
 
 
 @settings(max_examples=examples(40))
@@ -91,8 +104,10 @@ def test_counts_and_sums_are_those_of_the_running_quarter_and_the_four_before_it
 @example([at(k, merchant=1 + k % 11, device=1 + k % 6, mcc=1 + k % 5, country=1 + k % 7) for k in range(60)])
 @example([at(60 - k, merchant=1 + k % 11, address=1 + k % 6) for k in range(60)])
 @example([at(k, amount=100 + k * k, outcome=1) for k in range(80)])
+@example([at(k, amount=1_000 + 37 * (k % 11) + 900 * (k % 29 == 0), outcome=1) for k in range(300)])
+@example([at(k, amount=9_000 if k < 4 else 10 + 4_000 * (k % 3), outcome=1) for k in range(40)])
 def test_times_memories_and_amounts_are_those_of_all_events(events: list[Event]) -> None:
-    names = {*AGES, *(f"card_new_{what}" for what in NEW_TO_CARD), "card_since_last_s", "card_amount_zscore"}
+    names = {*AGES, *(f"card_new_{what}" for what in NEW_TO_CARD), "card_since_last_s", *ZSCORES, *UNUSUAL}
     check(answered(events), names)
 
 

@@ -76,6 +76,21 @@ CARD: Final[Mapping[str, tuple[Wording, ...]]] = {
         ),
         say(
             "AMT_ZSCORE",
+            "Amount {card_amount_zscore_long:digits} deviations above this card's long-run mean, "
+            "{card_mean_amount_long:yen}",
+            "このカードの長期平均{card_mean_amount_long:yen}より{card_amount_zscore_long:digits}標準偏差高い金額",
+            least("card_amount_zscore_long", 3),
+            known("card_mean_amount_long"),
+        ),
+        say(  # an eighth of a card's last amounts, where a hundredth is usual
+            "AMT_ZSCORE",
+            "Of the last amounts of this card {card_amount_outlier_rate:percent} far above its usual ones",
+            "このカードの直近の金額のうち{card_amount_outlier_rate:percent}が通常より大幅に高い",
+            least("card_amount_outlier_rate", 0.125),
+            known("card_amount_surprise"),
+        ),
+        say(
+            "AMT_ZSCORE",
             "Amount {card_amount_over_mean_30d:times} this card's mean of 30 d, {card_mean_amount_30d:yen}",
             "このカードの30日間の平均{card_mean_amount_30d:yen}の{card_amount_over_mean_30d:times}の金額",
             least("card_amount_over_mean_30d", 3),
@@ -241,6 +256,15 @@ CARD: Final[Mapping[str, tuple[Wording, ...]]] = {
             least("merchant_reports_30d", 1),
             known("merchant_reported_30d"),
             known("merchant_report_rate_30d"),
+        ),
+        say(  # a hundredth is ten times a usual rate
+            "FRAUD_REPORTED",
+            "Fraud reports of this merchant in 30 d: {merchant_mature_report_rate_30d:percent} of the "
+            "{merchant_mature_attempts_30d:count} attempts that they speak of",
+            "この加盟店の30日間の不正利用報告：報告対象期間の利用試行{merchant_mature_attempts_30d:count}回の"
+            "{merchant_mature_report_rate_30d:percent}",
+            least("merchant_mature_report_rate_30d", 0.01),
+            least("merchant_mature_attempts_30d", RATE_OF_DAY),
         ),
     ),
 }

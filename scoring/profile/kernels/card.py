@@ -11,14 +11,16 @@ from scoring.profile.entities import Entity
 from scoring.profile.kernels.arrays import Arena, Scratch
 from scoring.profile.kernels.store import mix
 from scoring.profile.layout import ROW_LAYOUTS, Value
-from scoring.profile.row_plans import IDS, MERCHANTS, RECENT
+from scoring.profile.row_plans import AMOUNT_MEMORIES, IDS, MERCHANTS, RECENT
 
 _FIELDS = ROW_LAYOUTS[Entity.CARD].fields
 _IDS: Final = _FIELDS["ids"]
 _MERCHANT_S: Final = _FIELDS["merchant_s"]
 _LADDER_JPY: Final = _FIELDS["ladder_jpy"]
-_MEAN: Final = _FIELDS["mean_jpy"]
-_VARIANCE: Final = _FIELDS["variance"]
+_MEANS: Final = _FIELDS["means_jpy"]
+_VARIANCES: Final = _FIELDS["variances"]
+_SURPRISE: Final = _FIELDS["surprise"]
+_OUTLIERS: Final = _FIELDS["outliers"]
 _MERCHANTS: Final = _FIELDS["merchants"]
 _DEVICES: Final = _FIELDS["devices"]
 _ADDRESSES: Final = _FIELDS["addresses"]
@@ -30,6 +32,8 @@ _AMOUNTS: Final = _FIELDS["amounts"]
 _AMOUNT: Final = int(Value.AMOUNT)
 _ZSCORE: Final = int(Value.ZSCORE)
 _MEAN_AMOUNT: Final = int(Value.MEAN_AMOUNT)
+_SURPRISE_TO: Final = int(Value.SURPRISE)
+_OUTLIERS_TO: Final = int(Value.OUTLIERS)
 _LADDER_RUN: Final = int(Value.LADDER)
 _MERCHANTS_1H: Final = int(Value.MERCHANTS_1H)
 _MERCHANTS_24H: Final = int(Value.MERCHANTS_24H)
@@ -42,8 +46,16 @@ _NEW_COUNTRY: Final = int(Value.NEW_COUNTRY)
 _HOUR_S: Final = 3_600
 _DAY_S: Final = 86_400
 _U32_MAX: Final = 2**32 - 1
-_AMOUNTS_MEMORY: Final = 32  # mean and variance forget at the rate of 1 / 32 an amount
+_MEMORIES: Final = AMOUNT_MEMORIES  # mean and variance forget at the rate of 1 / memory an amount
+_AMOUNTS_MEMORY: Final = AMOUNT_MEMORIES[-1]
 _AMOUNTS_MIN: Final = 3  # fewer say nothing about a spread
+_LONGEST: Final = len(AMOUNT_MEMORIES) - 1  # the memory that says what is usual
+_SURPRISE_MEMORY: Final = 8
+_SURPRISE_MIN: Final = -5.0
+_SURPRISE_MAX: Final = 10.0  # one amount must not outweigh all that follow
+_OUTLIERS_MEMORY: Final = 16
+_OUTLIER_FROM: Final = 3.0
+_SHARE_ONE: Final = 65_535.0  # a share of 1 in 16 bits
 
 UNKNOWN: Final = 0  # OutcomeClass
 APPROVED: Final = 1
@@ -146,13 +158,19 @@ def read_card(
     values[_NEW_MCC] = _novelty(arena, at2 + _MCCS, RECENT, _code(columns.mcc[i]))
     values[_NEW_COUNTRY] = _novelty(arena, at2 + _COUNTRIES, RECENT, _code(columns.country[i]))
     values[_LADDER_RUN] = arena.octets[at + _LADDER] if idle_s <= _DAY_S else 0
-    values[_ZSCORE] = nan
-    values[_MEAN_AMOUNT] = nan
-    if arena.octets[at + _AMOUNTS] >= _AMOUNTS_MIN:
-        mean = float(arena.floats[at4 + _MEAN])
-        values[_MEAN_AMOUNT] = mean
-        spread = sqrt(float(arena.floats[at4 + _VARIANCE]) + 0.01 * mean * mean + 1.0)
-        values[_ZSCORE] = (values[_AMOUNT] - mean) / spread  # NaN for an unknown amount
+    has_enough = arena.octets[at + _AMOUNTS] >= _AMOUNTS_MIN
+    for k in range(len(_MEMORIES)):
+        values[_MEAN_AMOUNT + k] = float(arena.floats[at4 + _MEANS + k]) if has_enough else nan
+        values[_ZSCORE + k] = _deviations(arena, at4, k, values[_AMOUNT]) if has_enough else nan
+    values[_SURPRISE_TO] = float(arena.floats[at4 + _SURPRISE]) if has_enough else nan
+    values[_OUTLIERS_TO] = float(arena.shorts[at2 + _OUTLIERS]) / _SHARE_ONE if has_enough else nan
+
+
+@helper
+def _deviations(arena: Arena, at4: int, k: int, amount: float) -> float:
+    """Return an amount in deviations from the running mean of a memory; NaN if it is unknown."""
+    mean = float(arena.floats[at4 + _MEANS + k])
+    return (amount - mean) / sqrt(float(arena.floats[at4 + _VARIANCES + k]) + 0.01 * mean * mean + 1.0)
 
 
 @helper
@@ -214,11 +232,22 @@ def _meet(arena: Arena, at4: int, at2: int, merchant: np.uint16, second: int) ->
 
 @helper
 def _weigh(arena: Arena, at: int, amount: float) -> None:
-    """Update mean and variance with an amount: plain over the first 32, exponentially weighted after that."""
-    at4 = at >> 2
-    seen = min(whole(arena.octets[at + _AMOUNTS]) + 1, _AMOUNTS_MEMORY)
+    """Update the running figures with an amount: plain means until a memory is full, exponentially weighted after."""
+    at4, at2 = at >> 2, at >> 1
+    seen = whole(arena.octets[at + _AMOUNTS])
+    if seen >= _AMOUNTS_MIN:
+        away = _deviations(arena, at4, _LONGEST, amount)
+        surprise = float(arena.floats[at4 + _SURPRISE])
+        surprise += (min(max(away, _SURPRISE_MIN), _SURPRISE_MAX) - surprise) / _SURPRISE_MEMORY
+        arena.floats[at4 + _SURPRISE] = surprise
+        outliers = float(arena.shorts[at2 + _OUTLIERS])
+        outliers += ((_SHARE_ONE if away > _OUTLIER_FROM else 0.0) - outliers) / _OUTLIERS_MEMORY
+        arena.shorts[at2 + _OUTLIERS] = np.uint16(outliers + 0.5)
+    seen = min(seen + 1, _AMOUNTS_MEMORY)
     arena.octets[at + _AMOUNTS] = seen
-    weight = 1.0 / float(seen)
-    away = amount - float(arena.floats[at4 + _MEAN])
-    arena.floats[at4 + _MEAN] = float(arena.floats[at4 + _MEAN]) + weight * away
-    arena.floats[at4 + _VARIANCE] = (1.0 - weight) * (float(arena.floats[at4 + _VARIANCE]) + weight * away * away)
+    for k in range(len(_MEMORIES)):
+        weight = 1.0 / float(min(seen, _MEMORIES[k]))
+        off = amount - float(arena.floats[at4 + _MEANS + k])
+        arena.floats[at4 + _MEANS + k] = float(arena.floats[at4 + _MEANS + k]) + weight * off
+        variance = float(arena.floats[at4 + _VARIANCES + k])
+        arena.floats[at4 + _VARIANCES + k] = (1.0 - weight) * (variance + weight * off * off)

@@ -17,6 +17,7 @@ from scoring.profile.kernels.card import (
     rest,
     update_card,
 )
+from scoring.profile.kernels.days import add_attempts, read_mature
 from scoring.profile.kernels.reports import read_card_reports, read_merchant_reports
 from scoring.profile.kernels.rings import (
     ADDS,
@@ -185,6 +186,8 @@ def _update_row(
     else:
         add_rings(arena.words, at, entity, _SUMS, work, clock, _SUM_TOP)
         add_rings(arena.singles, 2 * at, entity, _COUNTS, work, clock, _COUNT_TOP)
+    if entity == _MERCHANT:
+        add_attempts(arena, at, second, work[ADDS + _ATTEMPTS])
     last_s = whole(arena.singles[2 * at + LAST_S])
     arena.singles[2 * at + LAST_S] = max(last_s, second)
     if last_s == 0 or second < whole(arena.singles[2 * at + FIRST_S]):
@@ -243,6 +246,7 @@ def read_event(
             read_card_reports(arena, key, partition, second, values)
         elif entity == _MERCHANT:
             read_merchant_reports(arena, at[_MERCHANT], second, values)
+            read_mature(arena, at[_MERCHANT], second, values)
 
 
 @helper

@@ -23,10 +23,10 @@ from scoring.jit import constant, helper, whole
 from scoring.profile.columns import Reports
 from scoring.profile.entities import REPORTED, RING, SUB_BUCKETS, TIME_S_MAX, WINDOW_S, Entity, Window
 from scoring.profile.kernels.arrays import Arena, Journal, Scratch
-from scoring.profile.kernels.rings import Cells, add_ring
+from scoring.profile.kernels.rings import Cells, add_at, add_ring
 from scoring.profile.kernels.store import CLOCK_S, LIVE, OWN, REPORTS, find, find_or_insert, part_of, salted, touch
 from scoring.profile.layout import ROW_LAYOUTS, SUB_S, Value
-from scoring.profile.row_plans import REPORT_LOG
+from scoring.profile.row_plans import REPORT_DAYS, REPORT_LOG
 
 _FIELDS = ROW_LAYOUTS[REPORTED].fields
 _OF_MERCHANT = ROW_LAYOUTS[Entity.MERCHANT].fields
@@ -36,6 +36,9 @@ _CARD_8: Final = _FIELDS["log_jpy"]
 _CARD_4: Final = _FIELDS["log_s"]
 MERCHANT_8: Final = _OF_MERCHANT["log_jpy"]
 MERCHANT_4: Final = _OF_MERCHANT["log_s"]
+_BY_DAY: Final = _OF_MERCHANT["reports_by_day"] - MERCHANT_4
+_NO_DAYS: Final = constant(-1)
+"""In place of where a ring of days begins: rows of cards have none."""
 
 _JPY_24H: Final = _FIELDS["settled_jpy_24h"] - _CARD_8
 _JPY_30D: Final = _FIELDS["settled_jpy_30d"] - _CARD_8
@@ -81,15 +84,15 @@ def take_reports(columns: Reports, partition: int, arena: Arena, journal: Journa
             at = find_or_insert(arena, _STORE, columns.card[i], partition, journal)
             touch(arena, _STORE, at, journal)
             of_card = min(amount, _CARD_AMOUNT_TOP)
-            _hear(arena, at + _CARD_8, 2 * at + _CARD_4, received_s, whole(1), of_card, clock_s)
+            _hear(arena, at + _CARD_8, 2 * at + _CARD_4, _NO_DAYS, received_s, whole(1), of_card, clock_s)
         if columns.merchant[i] != _ABSENT:
             merchant = columns.merchant[i]
             at = find_or_insert(arena, _MERCHANT, merchant, partition, journal)
             part = part_of(arena, _MERCHANT, at, merchant, partition, journal)
             touch(arena, _MERCHANT if part == at else OWN + _MERCHANT, part, journal)
-            _hear(arena, at + MERCHANT_8, 2 * at + MERCHANT_4, received_s, whole(1), amount, clock_s)
+            _hear_of_merchant(arena, at, received_s, whole(1), amount, clock_s)
             if part != at:
-                _hear(arena, part + MERCHANT_8, 2 * part + MERCHANT_4, received_s, whole(1), amount, clock_s)
+                _hear_of_merchant(arena, part, received_s, whole(1), amount, clock_s)
 
 
 @helper
@@ -107,6 +110,24 @@ def read_card_reports(arena: Arena, card: np.uint64, partition: int, second: int
 def read_merchant_reports(arena: Arena, at: int, second: int, values: Scratch) -> None:
     """Read the reports of a merchant up to `second` into the scratch. `at`: word offset of its row."""
     _read(arena, at + MERCHANT_8, 2 * at + MERCHANT_4, second, values, _MERCHANT_VALUES)
+
+
+@helper
+def settled_s_of(arena: Arena, fours: int) -> int:
+    """Return the second at the head of the rings of reports of a row, 0 if they are empty."""
+    return whole(arena.singles[fours + _SETTLED_S])
+
+
+@helper
+def second_of_log(arena: Arena, fours: int, place: int) -> int:
+    """Return a second of a row's log, 0 after the last one."""
+    return whole(arena.singles[fours + place])
+
+
+@helper
+def count_of_log(arena: Arena, fours: int, place: int) -> int:
+    """Return the number of reports that were received in a second of a row's log."""
+    return whole(arena.singles[fours + _LOG_N + place])
 
 
 @helper
@@ -199,8 +220,20 @@ def _settled_long_before(arena: Arena, eights: int, fours: int, second: int, set
 
 
 @helper
-def _hear(arena: Arena, eights: int, fours: int, received_s: int, count: int, amount: int, clock_s: int) -> None:
-    """Add reports of one second, and their sum, to a row. `clock_s`: the clock of the stores."""
+def _hear_of_merchant(arena: Arena, at: int, received_s: int, count: int, amount: int, clock_s: int) -> None:
+    """Add reports of one second to a merchant's row. `at`: its word offset."""
+    fours = 2 * at + MERCHANT_4
+    _hear(arena, at + MERCHANT_8, fours, fours + _BY_DAY, received_s, count, amount, clock_s)
+
+
+@helper
+def _hear(
+    arena: Arena, eights: int, fours: int, days: int, received_s: int, count: int, amount: int, clock_s: int
+) -> None:
+    """Add reports of one second, and their sum, to a row.
+
+    `days`: where its ring of days begins, or _NO_DAYS. `clock_s`: the clock of the stores.
+    """
     heard_s = max(whole(arena.singles[fours + _HEARD_S]), clock_s)
     arena.singles[fours + _HEARD_S] = heard_s
     place = 0
@@ -214,7 +247,7 @@ def _hear(arena: Arena, eights: int, fours: int, received_s: int, count: int, am
         place = REPORT_LOG
         count, amount = whole(arena.singles[fours + _LOG_N + place]), arena.words[eights + place]
         if oldest_s <= heard_s:
-            _settle(arena, eights, fours, oldest_s, count, amount)
+            _settle(arena, eights, fours, days, oldest_s, count, amount)
         else:
             place = _closest(arena, fours) + 1
             count, amount = whole(arena.singles[fours + _LOG_N + place]), arena.words[eights + place]
@@ -266,27 +299,18 @@ def _drop(arena: Arena, eights: int, fours: int, place: int) -> None:
 
 
 @helper
-def _settle(arena: Arena, eights: int, fours: int, second: int, count: int, amount: int) -> None:
+def _settle(arena: Arena, eights: int, fours: int, days: int, second: int, count: int, amount: int) -> None:
     """Count the reports of a second in the rings, and bring these up to it."""
     stands_s = whole(arena.singles[fours + _SETTLED_S])
-    _add(arena.singles, fours + _24H, _QUARTER_DAY, stands_s, second, count, _COUNT_TOP)
-    _add(arena.singles, fours + _7D, _QUARTER_WEEK, stands_s, second, count, _COUNT_TOP)
-    _add(arena.singles, fours + _30D, _QUARTER_MONTH, stands_s, second, count, _COUNT_TOP)
-    _add(arena.words, eights + _JPY_24H, _QUARTER_DAY, stands_s, second, amount, _SUM_TOP)
-    _add(arena.words, eights + _JPY_30D, _QUARTER_MONTH, stands_s, second, amount, _SUM_TOP)
+    add_at(arena.singles, fours + _24H, RING, _QUARTER_DAY, stands_s, second, count, _COUNT_TOP)
+    add_at(arena.singles, fours + _7D, RING, _QUARTER_WEEK, stands_s, second, count, _COUNT_TOP)
+    add_at(arena.singles, fours + _30D, RING, _QUARTER_MONTH, stands_s, second, count, _COUNT_TOP)
+    add_at(arena.words, eights + _JPY_24H, RING, _QUARTER_DAY, stands_s, second, amount, _SUM_TOP)
+    add_at(arena.words, eights + _JPY_30D, RING, _QUARTER_MONTH, stands_s, second, amount, _SUM_TOP)
+    if days >= 0:
+        add_at(arena.singles, days, REPORT_DAYS, _DAY_S, stands_s, second, count, _COUNT_TOP)
     arena.singles[fours + _EVER] = min(whole(arena.singles[fours + _EVER]) + count, _COUNT_TOP)
     arena.singles[fours + _SETTLED_S] = max(stands_s, second)
-
-
-@helper
-def _add(cells: Cells, at: int, width: int, stands_s: int, second: int, add: int, top: int) -> None:
-    """Add to the bucket of a second, if the ring still has it. `stands_s`: the second at the head of the ring."""
-    bucket, head = second // width, stands_s // width
-    for passed in range(max(head, bucket - RING) + 1, bucket + 1):
-        cells[at + passed % RING] = 0
-    if bucket > head - RING:
-        cell = at + bucket % RING
-        cells[cell] = min(whole(cells[cell]) + add, top)
 
 
 @helper
@@ -302,15 +326,18 @@ def add_merchant_reports(arena: Arena, at: int, own: int) -> None:
     """Add the reports of a part of a merchant's row to the row at `at`, whose clocks are the latest of all parts."""
     eights, fours, own_8, own_4 = at + MERCHANT_8, 2 * at + MERCHANT_4, own + MERCHANT_8, 2 * own + MERCHANT_4
     stands_s, own_s = whole(arena.singles[fours + _SETTLED_S]), whole(arena.singles[own_4 + _SETTLED_S])
-    add_ring(arena.singles, fours + _24H, own_4 + _24H, _QUARTER_DAY, stands_s, own_s, _COUNT_TOP)
-    add_ring(arena.singles, fours + _7D, own_4 + _7D, _QUARTER_WEEK, stands_s, own_s, _COUNT_TOP)
-    add_ring(arena.singles, fours + _30D, own_4 + _30D, _QUARTER_MONTH, stands_s, own_s, _COUNT_TOP)
-    add_ring(arena.words, eights + _JPY_24H, own_8 + _JPY_24H, _QUARTER_DAY, stands_s, own_s, _SUM_TOP)
-    add_ring(arena.words, eights + _JPY_30D, own_8 + _JPY_30D, _QUARTER_MONTH, stands_s, own_s, _SUM_TOP)
+    add_ring(arena.singles, fours + _24H, own_4 + _24H, RING, _QUARTER_DAY, stands_s, own_s, _COUNT_TOP)
+    add_ring(arena.singles, fours + _7D, own_4 + _7D, RING, _QUARTER_WEEK, stands_s, own_s, _COUNT_TOP)
+    add_ring(arena.singles, fours + _30D, own_4 + _30D, RING, _QUARTER_MONTH, stands_s, own_s, _COUNT_TOP)
+    add_ring(arena.words, eights + _JPY_24H, own_8 + _JPY_24H, RING, _QUARTER_DAY, stands_s, own_s, _SUM_TOP)
+    add_ring(arena.words, eights + _JPY_30D, own_8 + _JPY_30D, RING, _QUARTER_MONTH, stands_s, own_s, _SUM_TOP)
+    days, own_days = fours + _BY_DAY, own_4 + _BY_DAY
+    add_ring(arena.singles, days, own_days, REPORT_DAYS, _DAY_S, stands_s, own_s, _COUNT_TOP)
     ever = whole(arena.singles[fours + _EVER]) + whole(arena.singles[own_4 + _EVER])
     arena.singles[fours + _EVER] = min(ever, _COUNT_TOP)
     for k in range(REPORT_LOG):
         second = whole(arena.singles[own_4 + k])
         if second == 0:
             break
-        _hear(arena, eights, fours, second, whole(arena.singles[own_4 + _LOG_N + k]), arena.words[own_8 + k], whole(0))
+        count = whole(arena.singles[own_4 + _LOG_N + k])
+        _hear_of_merchant(arena, at, second, count, arena.words[own_8 + k], whole(0))

@@ -155,12 +155,26 @@ def add_splits(arena: Arena, at: int, entity: int, work: Words, clock: int) -> N
 
 
 @helper
-def add_ring(cells: Cells, to: int, of: int, width: int, stands_s: int, of_s: int, top: int) -> None:
-    """Add the buckets of a ring at `of_s` that one at `stands_s` still holds to it, saturating as `add_rings`."""
+def add_ring(cells: Cells, to: int, of: int, length: int, width: int, stands_s: int, of_s: int, top: int) -> None:
+    """Add the buckets of a ring at `of_s` that one at `stands_s` still holds to it, saturating as `add_rings`.
+
+    `length`: the number of buckets, each `width` seconds long.
+    """
     head, of_head = stands_s // width, of_s // width
-    for bucket in range(max(head, of_head) - RING + 1, of_head + 1):
-        cell = to + bucket % RING
-        cells[cell] = min(max(whole(cells[cell]) + whole(cells[of + bucket % RING]), -top), top)
+    for bucket in range(max(head, of_head) - length + 1, of_head + 1):
+        cell = to + bucket % length
+        cells[cell] = min(max(whole(cells[cell]) + whole(cells[of + bucket % length]), -top), top)
+
+
+@helper
+def add_at(cells: Cells, at: int, length: int, width: int, stands_s: int, second: int, add: int, top: int) -> None:
+    """Add to the bucket of a second, if the ring still has it. `stands_s`: the second at the head of the ring."""
+    bucket, head = second // width, stands_s // width
+    for passed in range(max(head, bucket - length) + 1, bucket + 1):
+        cells[at + passed % length] = 0
+    if bucket > head - length:
+        cell = at + bucket % length
+        cells[cell] = min(whole(cells[cell]) + add, top)
 
 
 _SKETCH_AT: Final = TABLES.sketch_at

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from scoring.jit import constant, helper, whole
-from scoring.profile.entities import Entity
+from scoring.profile.entities import RING, Entity
 from scoring.profile.kernels.arrays import Arena
+from scoring.profile.kernels.days import add_attempts_of_part
 from scoring.profile.kernels.reports import add_merchant_reports, set_report_clocks
 from scoring.profile.kernels.rings import Cells, add_ring
 from scoring.profile.kernels.store import BITS, FIRST_S, LAST_S, OWN, PARTITIONS, SEEN_BY, WORDS, find, salted
@@ -74,6 +75,7 @@ def _add(arena: Arena, entity: int, at: int, own: int) -> None:
             arena.singles[2 * at + cell] = max(arena.singles[2 * at + cell], arena.singles[2 * own + cell])
     if entity == _MERCHANT:
         add_merchant_reports(arena, at, own)
+        add_attempts_of_part(arena, at, own, stands_s, own_s)
 
 
 @helper
@@ -81,4 +83,4 @@ def _add_block(cells: Cells, at: int, own: int, entity: int, block: int, stands_
     """Add the buckets of a part that the sum still has. `stands_s`, `own_s`: the clocks of the sum and of the part."""
     for ring in range(_BLOCKS[entity, block, 0], _BLOCKS[entity, block, 1]):
         offset = _OFFSET[ring]
-        add_ring(cells, at + offset, own + offset, _SUB_S[_WINDOW[ring]], stands_s, own_s, top)
+        add_ring(cells, at + offset, own + offset, RING, _SUB_S[_WINDOW[ring]], stands_s, own_s, top)

@@ -40,6 +40,28 @@ NEW_TO_CARD = {"merchant": 8, "device": 4, "address": 4, "mcc": 4, "country": 4}
 NEW_TO_ACCOUNT = ("card", "device", "address")
 
 
+ZSCORES = {"card_amount_zscore": 32, "card_amount_zscore_long": 255}
+"""By name: the number of amounts after which those before them fade."""
+
+UNUSUAL = ("card_mean_amount_long", "card_amount_surprise", "card_amount_outlier_rate")
+
+
+def spread_of(amounts: list[int], memory: int) -> tuple[float, float]:
+    """Return mean and variance: plain over the first `memory` amounts; each later one has weight 1 / memory."""
+    mean = variance = 0.0
+    for count, amount in enumerate(amounts, 1):
+        weight = 1 / min(count, memory)
+        off = amount - mean
+        mean, variance = mean + weight * off, (1 - weight) * (variance + weight * off * off)
+    return mean, variance
+
+
+def away(amounts: list[int], amount: int, memory: int) -> float:
+    """Return how many deviations an amount is from those before it; a tenth of the mean is the least deviation."""
+    mean, variance = spread_of(amounts, memory)
+    return (amount - mean) / sqrt(variance + 0.01 * mean * mean + 1)
+
+
 def second_of(event: Event) -> int:
     """Truncate an event's time to seconds."""
     return event.time_ms // 1000
@@ -126,19 +148,26 @@ class Everything:
             slots[value] = max(slots.get(value, 0), second)
         return slots
 
-    def zscore(self, event: Event) -> float | None:
-        """Mean and variance of approved amounts: plain over the first 32; each later amount has weight 1 / 32."""
-        mean = variance = 0.0
-        count = 0
-        for other in self.attempts(event):
-            if other.amount > 0 and other.outcome == APPROVED:
-                count += 1
-                weight = 1 / min(count, 32)
-                away = other.amount - mean
-                mean, variance = mean + weight * away, (1 - weight) * (variance + weight * away * away)
-        if count < 3 or event.amount < 0:
-            return None
-        return (event.amount - mean) / sqrt(variance + 0.01 * mean * mean + 1)
+    def amounts(self, event: Event) -> list[int]:
+        """Return the approved amounts of an event's card."""
+        return [other.amount for other in self.attempts(event) if other.amount > 0 and other.outcome == APPROVED]
+
+    def zscore(self, event: Event, memory: int) -> float | None:
+        amounts = self.amounts(event)
+        return away(amounts, event.amount, memory) if len(amounts) >= 3 and event.amount >= 0 else None
+
+    def unusual(self, event: Event) -> dict[str, float | None]:
+        """Judge each amount by those before it, and forget at the rate of 1 / 8 and 1 / 16 an amount."""
+        amounts, surprise, outliers = self.amounts(event), 0.0, 0.0
+        for k in range(3, len(amounts)):
+            deviations = away(amounts[:k], amounts[k], 255)
+            surprise = surprise * 7 / 8 + sorted([-5.0, deviations, 10.0])[1] / 8
+            outliers = outliers * 15 / 16 + (deviations > 3) / 16
+        found: dict[str, float | None] = dict.fromkeys(UNUSUAL)
+        if len(amounts) >= 3:
+            mean, _ = spread_of(amounts, 255)
+            found = dict(zip(UNUSUAL, (mean, surprise, outliers), strict=True))
+        return found
 
     def ladder(self, event: Event) -> int:
         """Count funds declines at falling amounts, each within a day of the event before it."""

@@ -87,6 +87,13 @@ class Row:
                 found["reported"] += amount if second > now_s - WINDOWS["30d"] else 0
         return found
 
+    def of_days(self, first: int, end: int) -> int:
+        """Return the reports of whole days from `first` on and before `end`; settled ones are kept for 32 days."""
+        head = max((second for second, _, _ in self.settled), default=0) // DAY
+        kept = [(second, count) for second, count, _ in self.settled if second // DAY > head - 32]
+        kept += [(second, count) for second, (count, _) in self.log.items()]
+        return sum(count for second, count in kept if first <= second // DAY < end)
+
     def _shows(self, second: int, now_s: int, settled_s: int, width: int) -> bool:
         is_held = second // width > settled_s // width - 5
         is_inside = second // width >= now_s // width - 4
