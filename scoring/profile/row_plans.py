@@ -170,6 +170,9 @@ REPORT_FIELDS: Final[Fields] = (
 )
 """What fraud reports said of a card or of a merchant: see `scoring.profile.kernels.reports`."""
 
+DAY_FIELDS: Final[Fields] = (("attempts_by_day", 4, ATTEMPT_DAYS), ("settled_by_day", 4, REPORT_DAYS))
+"""Attempts and reports of a merchant by day: see `scoring.profile.kernels.days`."""
+
 OWN_FIELDS: Final[dict[Entity, Fields]] = {
     Entity.CARD: (
         ("ids", 8, IDS),
@@ -189,7 +192,7 @@ OWN_FIELDS: Final[dict[Entity, Fields]] = {
         ("home", 2, 1),
         ("dirty", 1, 1),
     ),
-    Entity.MERCHANT: (*REPORT_FIELDS, ("attempts_by_day", 4, ATTEMPT_DAYS), ("reports_by_day", 4, REPORT_DAYS)),
+    Entity.MERCHANT: (*REPORT_FIELDS, *DAY_FIELDS),
 }
 """The fields that only one entity has."""
 

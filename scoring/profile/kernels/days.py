@@ -16,7 +16,7 @@ from scoring.profile.layout import ROW_LAYOUTS, Value
 from scoring.profile.row_plans import ATTEMPT_DAYS, MATURE_DAYS, REPORT_DAYS, REPORT_DELAY_DAYS, REPORT_LOG
 
 _ATTEMPTS_AT: Final = ROW_LAYOUTS[Entity.MERCHANT].fields["attempts_by_day"]
-_REPORTS_AT: Final = ROW_LAYOUTS[Entity.MERCHANT].fields["reports_by_day"]
+_REPORTS_AT: Final = ROW_LAYOUTS[Entity.MERCHANT].fields["settled_by_day"]
 
 _DAY_S: Final = WINDOW_S[Window.H24]
 _COUNT_TOP: Final = constant(2**32 - 1)

@@ -36,7 +36,7 @@ _CARD_8: Final = _FIELDS["log_jpy"]
 _CARD_4: Final = _FIELDS["log_s"]
 MERCHANT_8: Final = _OF_MERCHANT["log_jpy"]
 MERCHANT_4: Final = _OF_MERCHANT["log_s"]
-_BY_DAY: Final = _OF_MERCHANT["reports_by_day"] - MERCHANT_4
+_BY_DAY: Final = _OF_MERCHANT["settled_by_day"] - MERCHANT_4
 _NO_DAYS: Final = constant(-1)
 """In place of where a ring of days begins: rows of cards have none."""
 

@@ -9,7 +9,7 @@ from scoring.profile import Entity, Profiles
 from scoring.profile.entities import REPORTED
 from scoring.profile.kernels import store
 from scoring.profile.layout import ROW_LAYOUTS
-from scoring.profile.row_plans import REPORT_FIELDS
+from scoring.profile.row_plans import DAY_FIELDS, REPORT_FIELDS
 from tests.examples import examples
 from tests.profile.events import NOON, Event, Report, Stream, at, spread
 from tests.profile.oracles.report_oracle import DAY, LOG, WINDOWS, ReportOracle
@@ -41,7 +41,8 @@ def cells_of(profiles: Profiles, kind: str, key: int) -> Cells:
     arena, begin, fields = profiles._arena, begin_of(profiles, kind, key), ROW_LAYOUTS[KINDS[kind][0]].fields
     return {
         name: (arena.words if width == 8 else arena.singles)[begin * 8 // width + fields[name] :][:count]
-        for name, width, count in REPORT_FIELDS
+        for name, width, count in (*REPORT_FIELDS, *DAY_FIELDS)
+        if name in fields and name != "attempts_by_day"
     }
 
 
