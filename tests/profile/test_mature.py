@@ -19,13 +19,13 @@ DELAY = 7
 KEPT = 40  # days of attempts
 MATURE = {f"merchant_mature_{what}_{days}d" for days in SPANS for what in ("attempts", "report_rate")}
 
-EVERY_DAY = [at(k * DAY / 2, merchant=1 + k % 2) for k in range(120)]
+EVERY_DAY = [at(k * DAY / 2, card=1 + k % 3, merchant=1 + k % 2) for k in range(120)]
 LATE_BY_DAYS = [
     *EVERY_DAY,
     *(at(59.5 * DAY - back * DAY) for back in (0, 1, 2, 3, 4, 10, 39, 40, 41, 58)),
     at(60 * DAY),
 ]
-REPORTED = [*EVERY_DAY, *(received(k * DAY / 3, amount=k) for k in range(10, 180)), *LATE_BY_DAYS[120:]]
+REPORTED = [*EVERY_DAY, *(received(k * DAY / 3, card=1 + k % 3, amount=k) for k in range(10, 180)), *LATE_BY_DAYS[120:]]
 
 
 def expected(steps: Sequence[Event | Report], oracle: ReportOracle, event: Event) -> dict[str, float | None]:
@@ -88,6 +88,12 @@ def test_reversals_refunds_and_untrusted_times_are_no_attempts_and_answers_are_n
     stream = Stream()
     stream.feed(at(0, outcome=0, id=1), at(1, id=1), at(2, kind=1), at(3, kind=2), at(4, trusted=False))
     assert stream.last(at(8 * DAY))["merchant_mature_attempts_1d"] == 1
+
+
+def test_an_attempt_without_an_answer_or_with_a_decline_counts() -> None:
+    stream = Stream()
+    stream.feed(at(0, outcome=0), at(1, outcome=4))
+    assert stream.last(at(8 * DAY))["merchant_mature_attempts_1d"] == 2
 
 
 def test_an_attempt_whose_outcome_came_first_counts_once() -> None:

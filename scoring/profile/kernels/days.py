@@ -74,7 +74,7 @@ def _add_up(arena: Arena, first: int, length: int, stands_s: int, day: int, valu
     total, slot, k = whole(0), day % length, 0
     for back in range(1, _LAST + 1):
         slot = slot - 1 if slot > 0 else length - 1
-        if stands_s > 0 and head - length < day - back <= head:
+        if head - length < day - back <= head:
             total += whole(arena.singles[first + slot])
         if back == _WINDOWS[k]:
             values[to + k] = float(total)
