@@ -105,6 +105,8 @@ def test_counts_and_sums_are_those_of_the_running_quarter_and_the_four_before_it
 @example([at(60 - k, merchant=1 + k % 11, address=1 + k % 6) for k in range(60)])
 @example([at(k, amount=100 + k * k, outcome=1) for k in range(80)])
 @example([at(k, amount=1_000 + 37 * (k % 11) + 900 * (k % 29 == 0), outcome=1) for k in range(300)])
+@example([at(k, amount=amount, outcome=1) for k, amount in enumerate([1_000] * 5 + [10**6, 1_000, 1, 1, 1_000])])
+@example([at(k, amount=amount, outcome=1) for k, amount in enumerate([1_000] * 5 + [1, 1, 1_000, 1_000])])
 @example([at(k, amount=9_000 if k < 4 else 10 + 4_000 * (k % 3), outcome=1) for k in range(40)])
 def test_times_memories_and_amounts_are_those_of_all_events(events: list[Event]) -> None:
     names = {*AGES, *(f"card_new_{what}" for what in NEW_TO_CARD), "card_since_last_s", *ZSCORES, *UNUSUAL}
