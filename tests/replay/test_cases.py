@@ -289,7 +289,7 @@ def test_help_lists_the_mappings_and_their_columns(capsys: pytest.CaptureFixture
     for line in (
         "handbook          TX_DATETIME, CUSTOMER_ID, TERMINAL_ID, TX_AMOUNT, TX_FRAUD",
         "handbook-compact  t, customer, terminal, amount_cents, scenario",
-        "sparkov           t, card, merchant, amt_cents, is_fraud",
+        "sparkov           t, card, merchant, amt_cents, is_fraud, category",
     ):
         assert line in out
 

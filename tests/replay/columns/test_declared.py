@@ -93,8 +93,8 @@ def test_the_documented_example_of_a_banks_export_is_read_as_the_page_says(tmp_p
 
 def test_merchants_that_are_hashed_fit_the_contract_and_keep_apart(tmp_path: Path) -> None:
     names = ["a" * 60, "b" * 60, 'quote " and \\', "a" * 60]
-    lines = [f'{i},1,"{name.replace(chr(34), chr(34) * 2)}",100,0' for i, name in enumerate(names)]
-    (tmp_path / "t.csv").write_text("t,card,merchant,amt_cents,is_fraud\n" + "\n".join(lines))
+    lines = [f'{i},1,"{name.replace(chr(34), chr(34) * 2)}",100,0,travel' for i, name in enumerate(names)]
+    (tmp_path / "t.csv").write_text("t,card,merchant,amt_cents,is_fraud,category\n" + "\n".join(lines))
     rows = source(tmp_path / "t.csv", *mappings_of("sparkov"))
     values = [value for chunk in rows.chunks() for _, value in chunk.events]
     assert decode(values, DecodeLimits()).rejects == []
