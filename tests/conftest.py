@@ -62,6 +62,7 @@ UNIT_FOLDERS = frozenset(
         "tidy",
         "training",
         "transport",
+        "webhook",
         "worker",
     }
 )

@@ -57,6 +57,7 @@ def summary(settings: Settings, policy: str) -> list[str]:
         f"  model     {settings.model.bundle_dir or 'the demonstration bundle'}",
         f"  policy    {policy}",
         f"  guard     identifiers {_identifiers(settings.decode.identifiers)}",
+        f"  webhook   {settings.webhook.receiver}",
         f"  http      {f'{settings.http.host}:{settings.http.port}' if settings.http.enabled else 'off'}",
     ]
 

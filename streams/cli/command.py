@@ -95,6 +95,9 @@ def parser() -> argparse.ArgumentParser:
     worker = _command(commands, "worker", "score authorizations until SIGTERM, then drain and commit", "worker")
     _config(worker)
 
+    webhook = _command(commands, "webhook", "deliver alerts to a receiver over HTTPS, signed", "webhook")
+    _config(webhook)
+
     _check(_command(commands, "check-config", "check a configuration and print a summary", "check"))
     _configs(commands)
 

@@ -13,6 +13,7 @@ from streams.kafka.topics import TopicsSettings
 from streams.state.settings import State
 from streams.telemetry.settings import HttpSettings, LoggingSettings
 from streams.transport.settings import Consume, Emit
+from streams.webhook.settings import WebhookSettings
 from streams.worker.settings import MerchantsSettings, PoisonLimit, Watch, WorkerSettings
 
 
@@ -34,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threeds: ThreeDsSettings = ThreeDsSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
+    webhook: WebhookSettings = WebhookSettings()
 
     @property
     def worker(self) -> WorkerSettings:

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 
 from streams.telemetry.catalogue import CATALOGUE
+from streams.telemetry.webhook import WEBHOOK
+
+ALL = (*CATALOGUE, *WEBHOOK)
 
 
 def markdown() -> str:
@@ -13,7 +16,8 @@ def markdown() -> str:
 def _lines() -> Iterator[str]:
     yield "# Metrics"
     yield ""
-    yield "Metrics of a worker on `/metrics`, port 9464. The dashboard and the alerts use them."
+    yield "Metrics of a worker on `/metrics`, port 9464, and of `sekisho webhook` (`sekisho_webhook_`), port 9465. The"
+    yield "dashboard and the alerts use them."
     yield ""
     yield "* Label values come from a closed set, or are partitions and versions of this worker. No label is a card,"
     yield "  merchant, device or free text."
@@ -24,20 +28,20 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "| metric | kind | unit | stage | labels | meaning |"
     yield "|---|---|---|---|---|---|"
-    for metric in CATALOGUE:
+    for metric in ALL:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
         yield f"| `{metric.name}` | {metric.kind} | {metric.unit} | {metric.stage} | {labels} | {metric.help} |"
     yield ""
     yield "## Label values"
     yield ""
-    for metric in CATALOGUE:
+    for metric in ALL:
         for label, values in metric.labels.items():
             shown = ", ".join(f"`{value}`" for value in values) if values else metric.bound
             yield f"* `{metric.name}{{{label}}}`: {shown}"
     yield ""
     yield "## Buckets"
     yield ""
-    for metric in CATALOGUE:
+    for metric in ALL:
         if metric.buckets:
             yield f"* `{metric.name}` ({metric.unit}): {', '.join(f'{bound:g}' for bound in metric.buckets)}"
 

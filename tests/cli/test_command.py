@@ -15,6 +15,7 @@ HELP = """\
 commands:
   COMMAND
     worker        score authorizations until SIGTERM, then drain and commit
+    webhook       deliver alerts to a receiver over HTTPS, signed
     check-config  check a configuration and print a summary
     config        check, show, compare and explain configurations and policies
     topics        create the topics of a deployment

@@ -43,6 +43,7 @@ def test_rows_come_in_the_order_in_which_questions_are_asked() -> None:
         "EMV 3-D Secure",
         "Security Checklist",
         "State and model",
+        "Webhook",
     ]
 
 
@@ -89,7 +90,8 @@ def test_a_query_asks_the_chosen_data_source_for_the_chosen_deployment(panel: di
     assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
     for target in panel["targets"]:
         assert target["datasource"] == panel["datasource"]
-        assert 'job="$job"' in target["expr"] or "ALERTS{" in target["expr"]
+        job = 'job="$job-webhook"' if "sekisho_webhook_" in target["expr"] else 'job="$job"'
+        assert job in target["expr"] or "ALERTS{" in target["expr"]
         assert target["expr"].count("(") == target["expr"].count(")")
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from streams.telemetry.catalogue import CATALOGUE
+from streams.telemetry.webhook import WEBHOOK
 from tests.deploy.rules import DEPLOY, METRIC, all_rules, read, records
 
+ALL = (*CATALOGUE, *WEBHOOK)
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
-EXPOSED = {metric.name + suffix: metric for metric in CATALOGUE for suffix in SUFFIXES[metric.kind]}
-PLAIN = {metric.name for metric in CATALOGUE}
+EXPOSED = {metric.name + suffix: metric for metric in ALL for suffix in SUFFIXES[metric.kind]}
+PLAIN = {metric.name for metric in ALL}
 RECORDED = {rule["record"].split(":")[1] for rule in records()}
 MATCHERS = re.compile(r"\b(sekisho_[a-z0-9_]+)\{([^}]*)\}")
 MATCHER = re.compile(r'([a-z_]+)(=~|!~|!=|=)"([^"]*)"')

@@ -17,6 +17,7 @@ STREAMS = (
     ("transport",),
     ("state",),
     ("worker", "telemetry"),
+    ("webhook",),
     ("config", "console"),
     ("dlq", "policy", "replay"),
     ("compliance", "demo", "explain"),

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from streams.kafka.rights.acls import grants
-from streams.kafka.rights.table import COMMANDS, Right, command_rights, worker_rights
+from streams.kafka.rights.table import COMMANDS, Right, command_rights, webhook_rights, worker_rights
 from streams.kafka.settings import Topics
 
 WHOSE: Final = "User:sekisho"
 BOOTSTRAP: Final = "broker:9092"
 GROUP: Final = "sekisho"
+WEBHOOK_GROUP: Final = "sekisho-webhook"
 
 SECTIONS: Final = {
     "topics create": "The right `Create` on the cluster can replace the nine on topics.",
@@ -65,6 +66,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "Without profiles (`state.enabled: false`) these are enough:"
     yield from _block(worker_rights(Topics(), GROUP, is_durable=False, is_fenced=False))
+    yield from _section("`webhook`", webhook_rights(Topics(), WEBHOOK_GROUP), "The group is `webhook.group`.")
     for command in COMMANDS:
         yield from _section(f"`{command}`", command_rights(Topics(), command), SECTIONS[command])
 

@@ -133,6 +133,14 @@ def command_rights(topics: Topics, *commands: str) -> tuple[Right, ...]:
     return tuple(_on_topic(need, topics) for command in commands for need in _there(topics, _COMMANDS[command]))
 
 
+def webhook_rights(topics: Topics, group: str) -> tuple[Right, ...]:
+    """Return the rights of `sekisho webhook`, whose consumer group is `group`."""
+    return (
+        Right(READ, Kind.TOPIC, topics.alerts, "the alerts"),
+        Right(READ, Kind.GROUP, group, "join the group and commit offsets"),
+    )
+
+
 def by_resource(rights: Iterable[Right]) -> dict[tuple[Kind, str, bool], list[Operation]]:
     """Return the operations by resource, in the order of the table. A resource: kind, name, whether it is a prefix."""
     found: dict[tuple[Kind, str, bool], list[Operation]] = {}

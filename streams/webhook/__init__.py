@@ -1,0 +1,1 @@
+"""The webhook: signed delivery of alerts to one receiver, in fair turns of acquirers."""
