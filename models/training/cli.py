@@ -74,6 +74,13 @@ def parser(mappings: str | None = None) -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=DEMO_SEED, help="of simulation and training (default %(default)s)")
     p.add_argument("--trees", type=int, default=TREES_MAX, help="at most %(default)s, the default")
     p.add_argument("--threads", type=int, default=1, help="of training; the result depends on it (default 1)")
+    p.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="FAMILY",
+        help="train a model that ignores a family of inputs, as checklist; repeatable",
+    )
     return p
 
 
@@ -110,9 +117,7 @@ def main(
         return _from_tables(options, open_history)
     began = time.monotonic()
     try:
-        plan = Plan(
-            name=options.name, source=_source(options), seed=options.seed, trees=options.trees, threads=options.threads
-        )
+        plan = _plan(options, _source(options))
         samples = _samples(options)
     except (ValueError, OSError) as error:
         return _fail(2, error)
@@ -154,9 +159,7 @@ def _from_tables(options: argparse.Namespace, open_history: OpenHistory) -> int:
         if options.events is not None or options.truth is not None:
             raise ValueError("--table goes without --events and --truth")
         days = maturity_days(options.maturity_days, history)
-        plan = Plan(
-            name=options.name, source=history.source, seed=options.seed, trees=options.trees, threads=options.threads
-        )
+        plan = _plan(options, history.source)
         rows = options.rows or options.out.with_name(options.out.name + ".rows")
         settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
         samples = collect(history, rows, settings, maturity_ms=days * DAY_MS, tell=_say)
@@ -179,6 +182,17 @@ def _from_tables(options: argparse.Namespace, open_history: OpenHistory) -> int:
         _say(line)
     _say(f"wrote {options.out} ({sum(map(len, files.values()))} bytes, {time.monotonic() - began:.0f} s)")
     return 0
+
+
+def _plan(options: argparse.Namespace, source: str) -> Plan:
+    return Plan(
+        name=options.name,
+        source=source,
+        seed=options.seed,
+        trees=options.trees,
+        threads=options.threads,
+        without=frozenset(options.without),
+    )
 
 
 def _samples(options: argparse.Namespace) -> Samples:

@@ -13,7 +13,7 @@ from scoring.contract.codes import Kind, OutcomeClass, PhaseCode
 from scoring.decode import Col, Decoded
 from scoring.decode.hashing import MERCHANT_KEY
 
-COLUMNS: Final = ("acquirer", "mcc", "kind", "order", "outcome", "merchant")
+COLUMNS: Final = ("acquirer", "mcc", "kind", "order", "outcome", "merchant", "issuer_country", "merchant_country")
 """Columns that are written for each row, int64 as the decoder has them; `merchant` is a hash."""
 
 _ANSWERS: Final = "answers.i64"
@@ -29,13 +29,16 @@ class Particulars:
     issuer's answer as `OutcomeClass`, UNKNOWN where none is recorded and for refunds and reversals that were sent as
     requests, whose answers the profiles do not take. `is_taken_back` bool[n]: a later refund or
     reversal of the same card and merchant names the same order. `names`: acquirer and merchant by merchant key.
-    `ids`: the file of event ids, one JSON text for each row.
+    `ids`: the file of event ids, one JSON text for each row. `issuer_country` and `merchant_country` int64[n]: packed
+    letters, 0 unknown.
     """
 
     acquirer: NDArray[np.int64]
     mcc: NDArray[np.int64]
     merchant: NDArray[np.uint64]
     outcome: NDArray[np.int64]
+    issuer_country: NDArray[np.int64]
+    merchant_country: NDArray[np.int64]
     is_taken_back: NDArray[np.bool_]
     names: dict[int, tuple[str, str]]
     ids: Path
@@ -83,6 +86,8 @@ class ParticularsFile:
             "order": ints[kept, Col.ORDER_KEY],
             "outcome": np.where(ints[kept, Col.PHASE] == PhaseCode.PRE_AUTH, 0, ints[kept, Col.OUTCOME]),
             "merchant": merchants.view(np.int64),
+            "issuer_country": ints[kept, Col.ISSUER_COUNTRY],
+            "merchant_country": ints[kept, Col.MERCHANT_COUNTRY],
         }
         for name, values in columns.items():
             _append(self._files[name], values)
@@ -110,6 +115,8 @@ class ParticularsFile:
             mcc=columns["mcc"],
             merchant=columns["merchant"].view(np.uint64),
             outcome=outcome,
+            issuer_country=columns["issuer_country"],
+            merchant_country=columns["merchant_country"],
             is_taken_back=taken_back(columns["kind"], cards, columns["merchant"], columns["order"]),
             names=self._names,
             ids=self._ids,

@@ -21,6 +21,9 @@ LEAVES: Final = 31
 EPISODE_WEIGHT_MAX: Final = 50.0
 """Largest weight of one episode, in frauds: an enumeration of thousands of attempts is one incident."""
 
+WITHOUT: Final = "without"
+"""Name among the parameters of a manifest: families of inputs that the model was trained without, with commas."""
+
 LABEL_NOT_KNOWN: Final = "label not known yet"
 DAY_MS: Final = 86_400_000
 
@@ -40,8 +43,13 @@ class Plan:
     threads: int = 1
     calibration_share: float = 0.15
     test_share: float = 0.2
+    without: frozenset[str] = frozenset()
+    """Families of inputs (`Feature.family`) on which no tree may split: the model ignores them."""
 
     def __post_init__(self) -> None:
+        families = {feature.family for feature in FEATURES}
+        if not self.without < families:
+            raise ValueError(f"without: name some of the families of inputs: {', '.join(sorted(families))}")
         if not 1 <= self.trees <= TREES_MAX:
             raise ValueError(f"{self.trees} trees, expected 1 to {TREES_MAX}")
         if not (self.calibration_share > 0 and self.test_share > 0 and self.calibration_share + self.test_share < 1):
@@ -215,7 +223,7 @@ def train(samples: Samples, plan: Plan) -> Trained:
             calibration=_part(calibration, take(samples, parts.calibration)),
             test=_part(test, test),
             seed=plan.seed,
-            parameters=plan.parameters() | {"num_boost_round": plan.trees},
+            parameters=plan.parameters() | {"num_boost_round": plan.trees} | _without(plan),
             lightgbm_version=lightgbm.__version__,
             left_out=dict(samples.skipped) | ({LABEL_NOT_KNOWN: unknown} if unknown else {}),
         ),
@@ -244,7 +252,14 @@ def _fit(train: Samples, plan: Plan) -> str:
         "monotone_constraints": [feature.trend for feature in FEATURES],
         "monotone_constraints_method": "basic",  # holds for every leaf of a subtree
     }
-    return lightgbm.train(plan.parameters() | trends, data, plan.trees).model_to_string()
+    # a gain multiplied by 0 is never a split's
+    ignored = {"feature_contri": [float(feature.family not in plan.without) for feature in FEATURES]}
+    limits = trends | ignored if plan.without else trends
+    return lightgbm.train(plan.parameters() | limits, data, plan.trees).model_to_string()
+
+
+def _without(plan: Plan) -> dict[str, bool | int | float | str]:
+    return {WITHOUT: ",".join(sorted(plan.without))} if plan.without else {}
 
 
 def _margins(booster: lightgbm.Booster, matrix: NDArray[np.float64] | Matrix) -> NDArray[np.float64]:
@@ -287,7 +302,16 @@ def _part(samples: Samples, truth: Samples) -> Part:
 
 
 def data_card(samples: Samples, plan: Plan) -> str:
-    """Return the data card as text: the data of the model, and its limits."""
+    """Return the data card as text: the data of the model, its limits, and the inputs that it ignores."""
+    return _data(samples, plan) + _ignored(plan)
+
+
+def _ignored(plan: Plan) -> str:
+    names = [feature.name for feature in FEATURES if feature.family in plan.without]
+    return f"Without: no tree splits on {', '.join(names)}; their values change no score.\n" if names else ""
+
+
+def _data(samples: Samples, plan: Plan) -> str:
     names, counts = np.unique(samples.typology[samples.fraud].astype(str), return_counts=True)
     kinds = ", ".join(f"{name} {count}" for name, count in zip(names.tolist(), counts.tolist(), strict=True))
     skipped = ", ".join(f"{reason} {count}" for reason, count in samples.skipped.items()) or "none"

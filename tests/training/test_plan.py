@@ -60,6 +60,7 @@ def test_the_options_of_a_training_without_options() -> None:
         "seed": 20_260,
         "trees": 300,
         "threads": 1,
+        "without": [],
     }
 
 

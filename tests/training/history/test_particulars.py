@@ -12,6 +12,7 @@ from models.training.history import processed
 from models.training.particulars import Particulars, taken_back
 from models.training.records import Record
 from scoring.contract.codes import OutcomeClass
+from scoring.decode import country_code
 from tests.training.history.test_history import Recorded, traffic
 from tests.training.test_training import SETTINGS
 
@@ -55,6 +56,10 @@ def test_names_and_codes_are_those_of_the_records(tmp_path: Path) -> None:
     assert names == [(event["acquirer"]["id"], event["merchant"]["id"]) for event in events]
     assert len(set(found.merchant.tolist())) == len(set(names)) > 50
     assert found.mcc.tolist() == [int(event["merchant"]["mcc"]) for event in events]
+    countries = [(event["card"].get("issuer_country"), event["merchant"].get("country")) for event in events]
+    codes = [tuple(country_code(name or "") for name in pair) for pair in countries]
+    assert list(zip(found.issuer_country.tolist(), found.merchant_country.tolist(), strict=True)) == codes
+    assert len({issuer for issuer, _ in codes}) > 2
     pairs = {(event["acquirer"]["id"], key) for event, key in zip(events, found.acquirer.tolist(), strict=True)}
     assert len(pairs) == len({name for name, _ in pairs}) == len({key for _, key in pairs})
 
