@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from models.backtest.fair_page import fairness_section
+from models.backtest.fairness import GENUINE_MIN, LIMIT, Fairness, Terms, alarms
 from models.backtest.judged import judge
 from models.backtest.page import page
 from models.backtest.report import CURRENT, Backtest, OfPolicy, day_after, files, lines, moment, of_policy
@@ -19,6 +21,7 @@ from models.backtest.scored import Scored, Why, scored
 from models.backtest.targets import Bounds, Target, TargetError, bounds, curve, moved, threshold_for
 from models.training.cli import OpenHistory, add_tables, maturity_days
 from models.training.history import processed
+from models.training.train import WITHOUT
 from scoring.decode import DecodeLimits
 from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
 from scoring.model.bundle import Bundle
@@ -88,12 +91,31 @@ def parser(mappings: str) -> argparse.ArgumentParser:
     p.add_argument(
         "--minutes", type=_number, default=Fraction(MINUTES), metavar="M", help="work for one alert (default 10)"
     )
+    p.add_argument(
+        "--fairness-limit",
+        type=_ratio,
+        metavar="RATIO",
+        help="end with status 3 if genuine payments of a group raise alerts or are blocked more than this many times "
+        "as often as those of the largest group, or less than its inverse (default: "
+        f"report at {LIMIT:g} with status 0). Candidates decide; without one, the current policy",
+    )
+    p.add_argument(
+        "--fairness-group",
+        type=_count,
+        default=GENUINE_MIN,
+        metavar="N",
+        help="judge groups of at least N genuine payments (default %(default)s)",
+    )
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report; created if missing")
     return p
 
 
 def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
-    """Run `sekisho backtest`. Return 0 if done, 1 if no payment or threshold fits, 2 for wrong options or files."""
+    """Run `sekisho backtest`.
+
+    Return 0 if done, 1 if no payment or threshold fits, 2 for wrong options or files, 3 for
+    an alarm of fairness with `--fairness-limit`.
+    """
     options = parser(mappings).parse_args(argv)
     try:
         if options.table is None:
@@ -120,8 +142,10 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         made = _made(rows, current, found, options)
     except TargetError as error:
         return _fail(1, error)
-    policies = _measured(rows, current, candidates | made, why_of, minutes=float(options.minutes), targets=made.keys())
-    report = _report(rows, bundle, policies, history.source, samples.skipped, float(options.minutes))
+    fairness = Fairness(rows, limit=float(options.fairness_limit or LIMIT), genuine_min=options.fairness_group)
+    others = candidates | made
+    policies = _measured(rows, current, others, why_of, fairness, minutes=float(options.minutes), targets=made.keys())
+    report = _report(rows, bundle, policies, fairness.terms, history.source, samples.skipped, float(options.minutes))
     written = {f"policy-{name}.yaml": outside.as_yaml(_document(policy)) for name, policy in made.items()}
     rest = {name: value for name, value in _document(current).items() if name not in _OF_A_CHANGE}
     written["backtest.html"] = page(
@@ -132,6 +156,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         title=f"Backtest of policy {current.identity} with model {bundle.version}",
         minutes=float(options.minutes),
         rest=outside.as_yaml(rest),
+        fairness=fairness_section([(one.name, one.fairness) for one in policies], fairness.terms),
         learnt_until=report.learnt_until if report.learnt else None,
     )
     try:
@@ -141,7 +166,8 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
     for line in lines(report):
         _say(line)
     _say(f"wrote {options.out}")
-    return 0
+    rings = any(True for one in policies[1:] or policies for _ in alarms(one.fairness))
+    return 3 if rings and options.fairness_limit is not None else 0
 
 
 def _named(given: Sequence[Path], outside: Files) -> dict[str, Policy]:
@@ -167,15 +193,25 @@ def _made(rows: Scored, current: Policy, found: Bounds, options: argparse.Namesp
 
 
 def _measured(
-    rows: Scored, current: Policy, others: Mapping[str, Policy], why: Why, *, minutes: float, targets: Set[str]
+    rows: Scored,
+    current: Policy,
+    others: Mapping[str, Policy],
+    why: Why,
+    fairness: Fairness,
+    *,
+    minutes: float,
+    targets: Set[str],
 ) -> list[OfPolicy]:
     """Measure the current policy and the others beside it."""
-    base = judge(rows, current, why)
-    measured = [of_policy(CURRENT, rows, base, why, minutes=minutes, target=None, current=None)]
-    for name, policy in others.items():
+    base, measured = None, []
+    for name, policy in {CURRENT: current, **others}.items():
         target = name if name in targets else None
         judged = judge(rows, policy, why)
-        measured.append(of_policy(name, rows, judged, why, minutes=minutes, target=target, current=base))
+        groups = fairness.groups(judged)
+        measured.append(
+            of_policy(name, rows, judged, why, fairness=groups, minutes=minutes, target=target, current=base)
+        )
+        base = base or judged
     return measured
 
 
@@ -192,7 +228,13 @@ def _document(policy: Policy) -> dict[str, object]:
 
 
 def _report(
-    rows: Scored, bundle: Bundle, policies: list[OfPolicy], source: str, left_out: Mapping[str, int], minutes: float
+    rows: Scored,
+    bundle: Bundle,
+    policies: list[OfPolicy],
+    terms: Terms,
+    source: str,
+    left_out: Mapping[str, int],
+    minutes: float,
 ) -> Backtest:
     training = bundle.manifest.training
     from_ms, until_ms = training.train.from_ms, training.calibration.until_ms
@@ -208,6 +250,8 @@ def _report(
         learnt_until=day_after(until_ms),
         mature_until=None if rows.mature_ms is None else moment(rows.mature_ms),
         minutes_per_alert=minutes,
+        without=str(training.parameters.get(WITHOUT, "")),
+        fairness=terms,
         left_out=left_out,
         policies=policies,
     )
@@ -228,6 +272,19 @@ def _share(text: str) -> Fraction:
     if share > 1:
         raise argparse.ArgumentTypeError("write a share of at most 1, as 0.5")
     return share
+
+
+def _ratio(text: str) -> Fraction:
+    ratio = _number(text)
+    if ratio <= 1:
+        raise argparse.ArgumentTypeError("write a ratio above 1, as 1.25")
+    return ratio
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text) or not int(text):
+        raise argparse.ArgumentTypeError("write a whole number above 0, as 1000")
+    return int(text)
 
 
 def _day(text: str) -> date:

@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.backtest.figures import Figures
+from models.backtest.markup import Words, both, number, said, table
 from models.backtest.scored import Fate, Scored
 from models.backtest.targets import LEVELS, OFF, Bounds
 from scoring.policy import Policy
-
-Words = tuple[str, str]
-"""English and Japanese."""
 
 BARS: Final = 50
 
@@ -55,6 +53,7 @@ def page(
     title: str,
     minutes: float,
     rest: str,
+    fairness: str,
     learnt_until: str | None = None,
 ) -> str:
     """Write the page. `found`: alerts of the current policy at the lowest and the highest threshold.
@@ -62,6 +61,7 @@ def page(
     `learnt_until`: first day after those that the model has learnt from, if payments of those days are counted.
 
     `rest`: the policy as YAML, without version, thresholds of all events, author and approval. `current`: its figures.
+    `fairness`: that section, as HTML.
     """
     data = escape_json(msgspec.json.encode(_data(rows, policy, found, current, minutes, rest)).decode())
     script, style = _resource("page.js"), _resource("page.css")
@@ -69,7 +69,7 @@ def page(
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; "
         "form-action 'none'"
     )
-    body = "".join(_body(rows, policy, current, title, learnt_until))
+    body = "".join(_body(rows, policy, current, title, fairness, learnt_until))
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(allowed)}">'
@@ -130,11 +130,13 @@ def _steps(rows: Scored, found: Bounds, own: NDArray[np.bool_], weight: NDArray[
     return [int(one) for one in steps]
 
 
-def _body(rows: Scored, policy: Policy, current: Figures, title: str, learnt_until: str | None) -> Iterator[str]:
+def _body(
+    rows: Scored, policy: Policy, current: Figures, title: str, fairness: str, learnt_until: str | None
+) -> Iterator[str]:
     level = policy.alerts.minimum_band.lower()
     start = getattr(policy.everywhere, level)
     yield f"<h1>{escape(title)}</h1>"
-    yield _said(
+    yield said(
         f"{current.payments:,} payments on {current.days:,} days, old enough for their labels. Each is judged alone: a "
         "worker raises one alert for the payments of one case, so people see fewer.",
         f"ラベルが確定した{current.payments:,}取引（{current.days:,}日分）。取引ごとに判定した件数で、"
@@ -146,13 +148,13 @@ def _body(rows: Scored, policy: Policy, current: Figures, title: str, learnt_unt
             "same payments, figures are too good.",
             f"モデルが学習した{learnt_until}より前の取引を含みます。同じ取引であれば、指標は実際より良くなります。",
         )
-        yield f'<p class="w">{_both(words)}</p>'
+        yield f'<p class="w">{both(words)}</p>'
     yield (
-        f'<div class="control"><label for="threshold">{_both(("Threshold of all events", "全体のしきい値"))} '
+        f'<div class="control"><label for="threshold">{both(("Threshold of all events", "全体のしきい値"))} '
         f'({escape(level)}): <output id="now" for="threshold">{start}</output></label>'
         f'<input type="range" id="threshold" min="1" max="{OFF}" step="1" value="{start}"></div>'
     )
-    yield _said(
+    yield said(
         "Narrower scopes, limits and suppressions of the policy stay as they are.",
         "個別の範囲のしきい値、金額上限、抑止設定は変わりません。",
     )
@@ -160,17 +162,18 @@ def _body(rows: Scored, policy: Policy, current: Figures, title: str, learnt_unt
         '<svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label="payments by score">'
         '<g id="bars"></g><line id="line" y1="0" y2="100"></line></svg>'
     )
-    yield _said(
+    yield said(
         "Payments by score, on a logarithmic scale; frauds in red. A click on a bar moves the threshold to it.",
         "スコア別の取引件数（対数目盛、赤は不正）。棒をクリックするとしきい値が移動します。",
     )
-    yield f"<h2>{_both(('Figures', '指標'))}</h2>{_figures(current)}"
-    yield f"<h2>{_both(('What happened to the payments', '取引のその後'))}</h2>{_fates(rows)}"
+    yield f"<h2>{both(('Figures', '指標'))}</h2>{_figures(current)}"
+    yield f"<h2>{both(('What happened to the payments', '取引のその後'))}</h2>{_fates(rows)}"
+    yield fairness
     yield (
-        f"<h2>{_both(('The policy', 'ポリシー'))}</h2>"
-        f'<p><a id="save" download="policy.yaml">{_both(("Save as YAML", "YAMLとして保存"))}</a></p>'
+        f"<h2>{both(('The policy', 'ポリシー'))}</h2>"
+        f'<p><a id="save" download="policy.yaml">{both(("Save as YAML", "YAMLとして保存"))}</a></p>'
     )
-    yield _said(
+    yield said(
         "Write who made it into author before it is used; with two people for each change, have it approved.",
         "使用前にauthorへ作成者を記入し、必要な場合は承認を得てください。",
     )
@@ -180,11 +183,11 @@ def _body(rows: Scored, policy: Policy, current: Figures, title: str, learnt_unt
 def _figures(current: Figures) -> str:
     head = (("figure", "指標"), ("current policy", "現行"), ("at this threshold", "このしきい値"), ("change", "差"))
     lines = "".join(
-        f'<tr><th>{_both(words)}</th><td class="n">{_number(getattr(current, name), digits)}</td>'
+        f'<tr><th>{both(words)}</th><td class="n">{number(getattr(current, name), digits)}</td>'
         f'<td class="n" id="now-{name}"></td><td class="n" id="change-{name}"></td></tr>'
         for name, (words, digits) in _FIGURES.items()
     )
-    return _table(head, lines)
+    return table(head, lines)
 
 
 def _fates(rows: Scored) -> str:
@@ -194,28 +197,11 @@ def _fates(rows: Scored) -> str:
     for fate, words in _FATES.items():
         own = rows.is_counted & (rows.fates == fate)
         lines += (
-            f'<tr><th>{_both(words)}</th><td class="n">{int(own.sum()):,}</td>'
+            f'<tr><th>{both(words)}</th><td class="n">{int(own.sum()):,}</td>'
             f'<td class="n">{int(rows.yen[own].sum()):,}</td>'
             f'<td class="n" id="now-{fate.name}"></td><td class="n" id="now-{fate.name}_jpy"></td></tr>'
         )
-    return _table(head, lines)
-
-
-def _table(head: tuple[Words, ...], lines: str) -> str:
-    cells = "".join(f"<th>{_both(words)}</th>" for words in head)
-    return f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def _both(words: Words) -> str:
-    return f'<span lang="en">{escape(words[0])}</span> <span lang="ja">{escape(words[1])}</span>'
-
-
-def _said(en: str, ja: str) -> str:
-    return f"<p>{_both((en, ja))}</p>"
+    return table(head, lines)
 
 
 def _resource(name: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from models.backtest.compare import Change, Examples, Merchant, changes, examples, merchants
+from models.backtest.fairness import RATES, Group, Rate, Terms, alarms
 from models.backtest.figures import Cell, Figures, Month, cells, figures, months
 from models.backtest.judged import Judged
 from models.backtest.scored import Scored, Why
@@ -32,7 +33,7 @@ _SHOWN: Final = (
 
 
 class OfPolicy(Struct, frozen=True, kw_only=True):
-    """One policy over the history. The last four say how a candidate differs from the current policy."""
+    """One policy over the history. The four after `examples` say how a candidate differs from the current policy."""
 
     name: str
     policy: str
@@ -45,11 +46,13 @@ class OfPolicy(Struct, frozen=True, kw_only=True):
     changes: list[Change]
     merchants_more: list[Merchant]
     merchants_fewer: list[Merchant]
+    fairness: list[Group]
 
 
 class Backtest(Struct, frozen=True, kw_only=True):
     """A backtest. Figures are those of `counted` payments; `young` ones have no label yet, `before` ones are earlier
-    than the period. `learnt`: counted payments of the days that the model was trained and calibrated on.
+    than the period. `learnt`: counted payments of the days that the model was trained and calibrated on. `without`:
+    families of inputs that the model was trained without, "" if none.
     """
 
     history: str
@@ -62,12 +65,22 @@ class Backtest(Struct, frozen=True, kw_only=True):
     learnt_until: str
     mature_until: str | None
     minutes_per_alert: float
+    without: str
+    fairness: Terms
     left_out: Mapping[str, int]
     policies: list[OfPolicy]
 
 
 def of_policy(
-    name: str, rows: Scored, judged: Judged, why: Why, *, minutes: float, target: str | None, current: Judged | None
+    name: str,
+    rows: Scored,
+    judged: Judged,
+    why: Why,
+    *,
+    fairness: list[Group],
+    minutes: float,
+    target: str | None,
+    current: Judged | None,
 ) -> OfPolicy:
     """Measure a policy, beside `current` if it is a candidate."""
     more: list[Merchant] = []
@@ -86,6 +99,7 @@ def of_policy(
         changes=[] if current is None else list(changes(rows, current.alerts, judged.alerts)),
         merchants_more=more,
         merchants_fewer=fewer,
+        fairness=fairness,
     )
 
 
@@ -98,6 +112,7 @@ def files(report: Backtest) -> dict[str, bytes]:
         "figures.csv": _table("policy", ((name, [one.figures]) for name, one in each), Figures),
         "cells.csv": _table("policy", ((name, one.cells) for name, one in each), Cell),
         "months.csv": _months(report.policies),
+        "fairness.csv": _fairness(report.policies),
         "changes.csv": _table("policy", ((name, one.changes) for name, one in each), Change),
         "merchants.csv": _table(
             "policy", ((name, [*one.merchants_more, *one.merchants_fewer]) for name, one in each), Merchant
@@ -119,6 +134,23 @@ def _months(policies: Sequence[OfPolicy]) -> bytes:
         for month in one.months
     )
     return _csv([["policy", "month", "is_mature", *names], *lines])
+
+
+def _fairness(policies: Sequence[OfPolicy]) -> bytes:
+    """Return the groups with the fields of each rate as columns of their own."""
+    names, own = Group.__struct_fields__, Rate.__struct_fields__
+    plain = [name for name in names if name not in RATES]
+    head = ["policy", *plain, *(f"{rate}_{field}" for rate in RATES for field in own)]
+    lines = (
+        [
+            one.name,
+            *(getattr(group, name) for name in plain),
+            *(getattr(getattr(group, rate), field) for rate in RATES for field in own),
+        ]
+        for one in policies
+        for group in one.fairness
+    )
+    return _csv([head, *lines])
 
 
 def _csv(lines: Iterable[Sequence[object]]) -> bytes:
@@ -155,6 +187,18 @@ def lines(report: Backtest) -> Iterator[str]:
         for change in one.changes:
             if change.gained or change.lost:
                 yield f"{one.name}: {change.fate}: {change.gained:,} alerts more, {change.lost:,} fewer"
+    yield from _alarm_lines(report.policies)
+
+
+def _alarm_lines(policies: Sequence[OfPolicy]) -> Iterator[str]:
+    for one in policies:
+        for group, name, rate in alarms(one.fairness):
+            ratio = "none in the reference" if rate.ratio is None else f"{rate.ratio:,.2f} times the reference"
+            edges = "none" if rate.ratio_high is None else f"{rate.ratio_high:,.2f}"
+            yield (
+                f"{one.name}: fairness alarm: {group.dimension} {group.group}: {name} {rate.rate_bps:,.2f} for 10,000, "
+                f"{ratio} (from {rate.ratio_low:,.2f} to {edges})"
+            )
 
 
 def moment(at_ms: int) -> str:

@@ -18,6 +18,8 @@ from scoring.policy.reasons import Reasons
 
 CHUNK_ROWS: Final = 1 << 12
 
+_AGE: Final = [feature.name for feature in FEATURES].index("merchant_age_days")
+
 _ANSWERED_YES: Final = (OutcomeClass.UNKNOWN, OutcomeClass.APPROVED)
 
 
@@ -40,6 +42,7 @@ class Scored:
 
     `matrix` float64[n, F]; `event_ms` and `amount_jpy` (-1 unknown) int64[n]; `scores` int16[n]; `fates` int8[n] of
     `Fate`; `is_declined` bool[n], also of frauds; `is_counted` bool[n]: within the period and old enough for its label.
+    `network` int64[n] of `NetworkCode`; `age_days` float64[n]: days since the merchant's contract, NaN unknown.
     `is_within` bool[n]: within the period. `mature_ms`: younger payments have no label yet; None if all have.
     """
 
@@ -49,6 +52,8 @@ class Scored:
     scores: NDArray[np.int16]
     fates: NDArray[np.int8]
     is_declined: NDArray[np.bool_]
+    network: NDArray[np.int64]
+    age_days: NDArray[np.float64]
     is_within: NDArray[np.bool_]
     is_counted: NDArray[np.bool_]
     mature_ms: int | None
@@ -67,11 +72,12 @@ def scored(samples: Samples, particulars: Particulars, bundle: Bundle, *, since_
     good, so that counted frauds and counted good payments had the same time to be reported.
     """
     n = len(samples.event_ms)
-    scores, margins = np.empty(n, np.int16), np.empty(CHUNK_ROWS, np.float64)
+    scores, age_days, margins = np.empty(n, np.int16), np.empty(n), np.empty(CHUNK_ROWS)
     for low in range(0, n, CHUNK_ROWS):
         rows = np.ascontiguousarray(samples.matrix[low : low + CHUNK_ROWS])
         bundle.trees.margins(rows, margins[: len(rows)])
         scores[low : low + len(rows)] = bundle.calibration.apply(margins[: len(rows)])[1]
+        age_days[low : low + len(rows)] = rows[:, _AGE]
     is_declined = ~np.isin(particulars.outcome, _ANSWERED_YES)
     known = [samples.fraud, is_declined, particulars.is_taken_back]
     is_within = np.ones(n, np.bool_) if since_ms is None else samples.event_ms >= since_ms
@@ -83,6 +89,8 @@ def scored(samples: Samples, particulars: Particulars, bundle: Bundle, *, since_
         scores=scores,
         fates=np.select(known, [Fate.FRAUD, Fate.DECLINED, Fate.REFUNDED], Fate.GOOD).astype(np.int8),
         is_declined=is_declined,
+        network=samples.segments["network"],
+        age_days=age_days,
         is_within=is_within,
         is_counted=is_within & is_mature,
         mature_ms=samples.mature_ms,

@@ -1,6 +1,7 @@
 """Histories made at random for backtests, as the arrays that are judged and as plain rows."""
 
 import json
+import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ import numpy as np
 
 from models.backtest.scored import Fate, Scored, Why
 from models.training.particulars import Particulars
-from scoring.contract.codes import OutcomeClass
+from scoring.contract.codes import NetworkCode, OutcomeClass
 from scoring.contract.decision import Reason
-from scoring.decode import Col
+from scoring.decode import Col, country_code
 from scoring.decode.hashing import MERCHANT_KEY
 from tests.policy.drawn import EVENTS, LEVELS, batch, expected_band, in_force
 
@@ -35,6 +36,10 @@ class Row:
     within: bool
     counted: bool
     reason: str
+    issuer: str = ""
+    country: str = ""
+    network: str = "UNKNOWN"
+    age_days: float = math.nan
 
 
 def drawn(seed: int, n: int = 150) -> list[Row]:
@@ -56,6 +61,10 @@ def drawn(seed: int, n: int = 150) -> list[Row]:
                 within=ms >= since_ms,
                 counted=since_ms <= ms < end_ms,
                 reason=rng.choice(REASONS),
+                issuer=rng.choice(("JP", "JP", "US", "")),
+                country=rng.choice(("JP", "JP", "US", "")),
+                network=rng.choice(("VISA", "VISA", "JCB", "UNKNOWN")),
+                age_days=rng.choice((math.nan, math.nan, math.nan, -1.0, 19.99, 20.0, 400.0)),
             )
         )
     return rows
@@ -73,6 +82,8 @@ def arrays(rows: list[Row], directory: Path) -> Scored:
         mcc=decoded.ints[places, Col.MCC],
         merchant=merchant,
         outcome=np.full(len(rows), OutcomeClass.UNKNOWN, np.int64),
+        issuer_country=np.array([country_code(row.issuer) for row in rows], np.int64),
+        merchant_country=np.array([country_code(row.country) for row in rows], np.int64),
         is_taken_back=np.zeros(len(rows), np.bool_),
         names={key: row.names[:2] for key, row in zip(merchant.tolist(), rows, strict=True)},
         ids=ids,
@@ -84,6 +95,8 @@ def arrays(rows: list[Row], directory: Path) -> Scored:
         scores=np.array([row.score for row in rows], np.int16),
         fates=np.array([Fate[row.fate] for row in rows], np.int8),
         is_declined=np.array([row.declined for row in rows], np.bool_),
+        network=np.array([NetworkCode[row.network] for row in rows], np.int64),
+        age_days=np.array([row.age_days for row in rows]),
         is_within=np.array([row.within for row in rows], np.bool_),
         is_counted=np.array([row.counted for row in rows], np.bool_),
         mature_ms=60 * DAY_MS,

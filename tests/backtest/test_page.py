@@ -12,6 +12,8 @@ import pytest
 import yaml
 from msgspec import to_builtins
 
+from models.backtest.fair_page import fairness_section
+from models.backtest.fairness import Fairness
 from models.backtest.figures import figures
 from models.backtest.judged import judge
 from models.backtest.page import page
@@ -48,7 +50,8 @@ NAMES += ("frauds_alerted", "fraud_alerted_jpy", "saved_jpy", "hours", "hours_a_
 def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy, Told]:
     rows = drawn(SEED, 400)
     found, policy, told = arrays(rows, directory), policy_from(document), Told(rows)
-    current = figures(found, judge(found, policy, told).alerts, found.is_counted, MINUTES)
+    judged, fairness = judge(found, policy, told), Fairness(found, genuine_min=5)
+    current = figures(found, judged.alerts, found.is_counted, MINUTES)
     left = {"version", "global", "author", "approval"}
     rest = {name: value for name, value in to_builtins(policy).items() if name not in left and value not in ([], "")}
     text = page(
@@ -59,6 +62,7 @@ def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy
         title=f"Backtest of {HOSTILE}",
         minutes=MINUTES,
         rest=yaml.safe_dump(rest, sort_keys=False),
+        fairness=fairness_section([(HOSTILE, fairness.groups(judged))], fairness.terms),
         learnt_until="2026-05-02",
     )
     return text, found, policy, told

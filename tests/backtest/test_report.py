@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.backtest.fairness import Fairness
 from models.backtest.judged import judge
 from models.backtest.report import Backtest, day_after, files, lines, moment, of_policy
 from models.backtest.scored import Scored
@@ -21,10 +22,11 @@ def report_of(rows: Scored, plain: list[Row]) -> Backtest:
         policy_from({"version": "t", "global": dict.fromkeys(("review", "step_up", "block"), level)})
         for level in (1000, 1)
     )
-    base = judge(rows, off, told)
+    fairness = Fairness(rows)
+    base, other = judge(rows, off, told), judge(rows, on, told)
     policies = [
-        of_policy("current", rows, base, told, minutes=10, target=None, current=None),
-        of_policy("on", rows, judge(rows, on, told), told, minutes=10, target=None, current=base),
+        of_policy(name, rows, own, told, fairness=fairness.groups(own), minutes=10, target=None, current=current)
+        for name, own, current in (("current", base, None), ("on", other, base))
     ]
     return Backtest(
         history="a test",
@@ -37,6 +39,8 @@ def report_of(rows: Scored, plain: list[Row]) -> Backtest:
         learnt_until="2026-01-01",
         mature_until=None,
         minutes_per_alert=10,
+        without="",
+        fairness=fairness.terms,
         left_out={},
         policies=policies,
     )

@@ -1,6 +1,8 @@
 """A scored history has the scores, bands and reasons that a worker gives, and knows what happened to each payment."""
 
+import math
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from models.backtest.scored import Fate, Scored, Why, scored
 from models.training.history import processed
 from models.training.matrix import Samples
 from models.training.records import Record
-from scoring.contract.codes import OutcomeClass
+from scoring.contract.codes import NetworkCode, OutcomeClass
 from scoring.engine import Engine
 from scoring.outputs import Source
 from scoring.policy import policy_from
@@ -149,3 +151,39 @@ def test_a_period_begins_with_its_first_moment(tmp_path: Path) -> None:
     assert rows.is_counted.tolist() == [since_ms <= ms < samples.mature_ms for ms in rows.event_ms.tolist()]
     assert rows.scores.tolist() == whole.scores.tolist()
     assert rows.yen.tolist() == [max(yen, 0) for yen in rows.amount_jpy.tolist()]
+
+
+def test_networks_and_ages_of_contracts_are_those_of_the_records(tmp_path: Path) -> None:
+    traffic_of = traffic()[:3_000]
+    contracts: dict[tuple[str, str], str | None] = {}
+    for place, record in enumerate(traffic_of):
+        if record.topic == "authorizations":
+            merchant = orjson.loads(record.value or b"")
+            name = (merchant["acquirer"]["id"], merchant["merchant"]["id"])
+            contracts.setdefault(name, None if len(contracts) % 3 == 0 else f"2025-0{1 + place % 6}-15")
+    records = [
+        Record(
+            "merchants",
+            f"{acquirer}/{name}".encode(),
+            orjson.dumps({"acquirer_id": acquirer, "merchant_id": name, "contracted_on": on}),
+            0,
+        )
+        for (acquirer, name), on in contracts.items()
+    ]
+    payments = [record for record in traffic_of if record.topic != "merchants"]
+    rows, _ = history(tmp_path, [*records, *payments])
+    events: dict[str, dict[str, Any]] = {}
+    for record in payments:
+        if record.topic == "authorizations":
+            event = orjson.loads(record.value or b"")
+            events.setdefault(event["event_id"], event)
+    ages = []
+    for ms, event in zip(rows.event_ms.tolist(), events.values(), strict=True):
+        on = contracts[event["acquirer"]["id"], event["merchant"]["id"]]
+        since = None if on is None else datetime.fromisoformat(f"{on}T00:00:00+09:00").timestamp()
+        ages.append(math.nan if since is None else (ms / 1000 - since) / 86_400)
+    np.testing.assert_allclose(rows.age_days, ages, rtol=1e-9)
+    assert 0 < np.isnan(rows.age_days).sum() < len(ages)
+    networks = [event["card"].get("network", "unknown").upper() for event in events.values()]
+    assert [NetworkCode(code).name for code in rows.network.tolist()] == networks
+    assert len(set(networks)) > 2

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -199,6 +200,62 @@ def test_only_payments_since_a_day_are_counted_and_days_that_the_model_learnt_fr
     assert "learnt from" not in out
 
 
+def small_shops(rows: list[dict[str, Any]]) -> set[str]:
+    """Name the third of the shops with fewest payments, in plain Python."""
+    counts = Counter(row["shop"] for row in rows)
+    until = sorted(counts.values())[-(-len(counts) // 3) - 1]
+    return {shop for shop, count in counts.items() if count <= until}
+
+
+def test_an_alarm_of_fairness_is_told_and_ends_with_status_3_where_a_limit_is_asked(run: Run, tmp_path: Path) -> None:
+    rows = payments(tmp_path)
+    small = small_shops(rows)
+    shops = [
+        {"acquirer": "bank-1", "merchant": shop, "thresholds": {"review": 1, "step_up": 1000, "block": 1000}}
+        for shop in sorted(small)
+    ]
+    off = {"version": "8", "global": dict.fromkeys(("review", "step_up", "block"), 1000)}
+    (tmp_path / "harsh.yaml").write_text(json.dumps(off | {"merchants": shops}))
+    (tmp_path / "even.yaml").write_text(json.dumps(off))
+    harsh, even = (("--candidate", str(tmp_path / name)) for name in ("harsh.yaml", "even.yaml"))
+    group = ("--fairness-group", "50")
+    status, out, _ = run("a", *harsh, *group)
+    assert (status, "harsh: fairness alarm: merchant_size SMALL: false_positives" in out) == (0, True)
+    assert run("b", *harsh, *group, "--fairness-limit", "1.25")[0] == 3
+    assert run("b", *harsh, "--fairness-limit", "1.25", "--fairness-group", "100000")[0] == 0
+    assert run("b", *even, *group, "--fairness-limit", "1.25")[0] == 0
+    as_current = ("--policy", str(tmp_path / "harsh.yaml"))
+    assert run("b", *as_current, *group, "--fairness-limit", "2")[0] == 3
+    assert run("b", *as_current, *even, *group, "--fairness-limit", "2")[0] == 0  # the candidate is the remedy
+    found = report_in(tmp_path / "a")
+    terms = found["fairness"]
+    assert (terms["limit"], terms["genuine_min"], terms["confidence"], terms["new_days"]) == (1.25, 50, 0.99, 90)
+    assert report_in(tmp_path / "b")["fairness"]["limit"] == 2
+    groups = {(one["dimension"], one["group"]): one for one in found["policies"][1]["fairness"]}
+    own = [row for row in rows if row["mature"] and row["shop"] in small]
+    good = [row for row in own if not row["fraud"] and not row["declined"]]
+    one = groups["merchant_size", "SMALL"]
+    assert (one["payments"], one["genuine"], one["frauds"]) == (len(own), len(good), sum(row["fraud"] for row in own))
+    assert one["false_positives"]["count"] == one["alerts"] - one["frauds"] - sum(
+        row["declined"] and not row["fraud"] for row in own
+    )
+    assert one["false_positives"]["verdict"] == "HIGHER"
+    html = (tmp_path / "a" / "backtest.html").read_text(encoding="utf-8")
+    assert "ALARM: higher" in html
+    assert "警報：高い" in html
+    lines = list(csv.DictReader((tmp_path / "a" / "fairness.csv").read_text().splitlines()))
+    told = [(line["policy"], line["group"], line["false_positives_verdict"]) for line in lines]
+    assert told == [
+        (policy["name"], group["group"], group["false_positives"]["verdict"])
+        for policy in found["policies"]
+        for group in policy["fairness"]
+    ]
+    for line, plain in zip(lines, [one for policy in found["policies"] for one in policy["fairness"]], strict=True):
+        for rate in ("false_positives", "genuine_blocked"):
+            for name, value in plain[rate].items():
+                assert line[f"{rate}_{name}"] == ("" if value is None else str(value))
+
+
 @pytest.mark.parametrize(
     ("more", "status", "told"),
     [
@@ -220,7 +277,15 @@ def test_wrong_options_and_files_are_named(
 
 @pytest.mark.parametrize(
     ("option", "word"),
-    [("--alert-rate", "0"), ("--alerts-a-day", "-1"), ("--precision", "1.01"), ("--minutes", "x"), ("--since", "1/2")],
+    [
+        ("--fairness-limit", "1"),
+        ("--fairness-group", "0"),
+        ("--alert-rate", "0"),
+        ("--alerts-a-day", "-1"),
+        ("--precision", "1.01"),
+        ("--minutes", "x"),
+        ("--since", "1/2"),
+    ],
 )
 def test_a_number_out_of_bounds_is_refused(option: str, word: str, run: Run) -> None:
     with pytest.raises(SystemExit) as stopped:
