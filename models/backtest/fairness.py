@@ -152,7 +152,7 @@ class Fairness:
         """Return what a group is before its rates are looked at; None: it is to be judged."""
         if k == 0:
             return "UNKNOWN"
-        if min(genuine[k], genuine[reference]) < self.terms.genuine_min:
+        if genuine[k] < self.terms.genuine_min:  # the reference has at least as many
             return "TOO_SMALL"
         return "REFERENCE" if k == reference else None
 

@@ -17,7 +17,7 @@ from models.backtest.judged import judge
 from scoring.policy import policy_from
 from tests.backtest.made import DAY_MS, Row, Told, alerts_in, arrays, band_of, drawn
 from tests.examples import examples as few
-from tests.policy.drawn import SECTIONS, documents
+from tests.policy.drawn import EVENTS, SECTIONS, documents
 
 LIMIT, GENUINE_MIN, NEW_DAYS = 1.25, 15, 20
 Z = NormalDist().inv_cdf(0.995)
@@ -212,6 +212,18 @@ def test_every_verdict_is_met(tmp_path: Path) -> None:
             for rate in (group.false_positives, group.genuine_blocked)
         )
     assert met == {"REFERENCE", "LIKE", "HIGHER", "LOWER", "UNKNOWN"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "edges"), [((1, 2), (1, 2)), ((1, 2, 3, 4), (2, 3)), ((1, 2, 3, 4, 5), (2, 4)), ((3, 3, 3, 7), (3, 3))]
+)
+def test_a_third_of_the_merchants_is_small_rounded_up(
+    tmp_path: Path, counts: tuple[int, ...], edges: tuple[int, int]
+) -> None:
+    names = [EVENTS[4 * place] for place, count in enumerate(counts) for _ in range(count)]
+    rows = [Row(name, 0, 5, 500, "GOOD", False, True, True, "NIGHT") for name in names]
+    terms = Fairness(arrays(rows, tmp_path)).terms
+    assert (terms.small_until, terms.medium_until) == edges
 
 
 @pytest.mark.parametrize(
