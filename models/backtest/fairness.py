@@ -23,7 +23,7 @@ GENUINE_MIN: Final = 1_000
 """Default of the fewest genuine payments of a judged group: at 50 alerts for 10,000 they are five alerts."""
 
 CONFIDENCE: Final = 0.99
-"""Of every interval. A report has about 30 ratios of each policy: with 0.95 one or two of them would ring by chance."""
+"""Of every interval. A report has about 20 ratios of each policy: with 0.95 one of them would exclude 1 by chance."""
 
 NEW_DAYS: Final = 90
 UNKNOWN: Final = "UNKNOWN"
