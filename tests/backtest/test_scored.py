@@ -28,7 +28,7 @@ BACK = {"refund", "reversal"}
 POLICY = policy_from(
     {
         "version": "t",
-        "global": {"review": 506, "step_up": 600, "block": 790},
+        "global": {"review": 506, "step_up": 600, "block": 780},
         "goods": [{"goods": "digital", "thresholds": {"review": 781, "step_up": 790, "block": 1000}}],
         "limits": [{"amount_jpy": 30_000, "band": "STEP_UP"}],
     }

@@ -300,48 +300,6 @@ def test_versions_and_inventory_are_shown() -> None:
     assert set(of.versions) == {"code", "model", "features", "policy"}
 
 
-def test_hits_and_errors_are_counted_by_rule_and_those_of_other_policies_are_dropped() -> None:
-    of = telemetry()
-    of.decides_with(model="demo-1", features="abc", policy="1+def", rules={"a": "on", "b": "shadow"})
-    counts = Tally(events=0, rule_hits={("a", "on"): 3, ("b", "shadow"): 1}, rule_errors={"b": 2})
-    for _ in range(2):
-        of.scored(batch(), Outputs(tally=counts))
-    assert value(of, "sekisho_rule_hits_total", rule="a", mode="on") == 6
-    assert value(of, "sekisho_rule_hits_total", rule="b", mode="shadow") == 2
-    assert value(of, "sekisho_rule_errors_total", rule="a") == 0
-    assert value(of, "sekisho_rule_errors_total", rule="b") == 4
-    of.policy_applied("2+abc", {"a": "on", "b": "on", "c": "shadow"})
-    assert value(of, "sekisho_rule_hits_total", rule="a", mode="on") == 6
-    assert value(of, "sekisho_rule_hits_total", rule="b", mode="on") == 0
-    assert value(of, "sekisho_rule_errors_total", rule="b") == 4
-    of.policy_applied("3+abc", {"c": "shadow"})
-    told = {dict(labels)["rule"] for name, labels in shown(of) if name.startswith("sekisho_rule_")}
-    assert told == {"c"}
-
-
-def test_a_policy_of_a_thousand_rules_can_replace_another() -> None:
-    of = telemetry()
-    of.decides_with(model="demo-1", features="abc", policy="1+def")
-    for begin in (0, 1000, 500):
-        of.policy_applied("2+abc", {f"r{number}": "on" for number in range(begin, begin + 1000)})
-    assert sum(name == "sekisho_rule_hits_total" for name, _ in shown(of)) == 1000
-
-
-def test_the_policy_in_use_replaces_the_one_before() -> None:
-    of = telemetry()
-    of.decides_with(model="demo-1", features="abc", policy="1+def")
-    of.policy_refused(True)
-    assert value(of, "sekisho_policy_refused") == 1
-    of.policy_applied("2+abc")
-    of.policy_refused(False)
-    assert value(of, "sekisho_policy_refused") == 0
-    infos = [labels for name, labels in shown(of) if name == "sekisho_policy_info"]
-    assert infos == [frozenset({("version", "2+abc")})]
-    assert value(of, "sekisho_policy_reloads_total", result="APPLIED") == 1
-    assert value(of, "sekisho_policy_reloads_total", result="REFUSED") == 1
-    assert of.versions["policy"] == "2+abc"
-
-
 def test_a_restore_that_a_rebalance_ended_is_forgotten_once_events_flow() -> None:
     of = telemetry()
     of.restoring(30, 100)
@@ -396,11 +354,3 @@ def test_records_of_others_are_counted_by_output() -> None:
     assert value(of, "sekisho_foreign_records_total", topic="alerts") == 5
     assert value(of, "sekisho_foreign_records_total", topic="decisions") == 1
     assert value(of, "sekisho_foreign_records_total", topic="dead-letters") == 0
-
-
-def test_events_that_are_applied_again_are_counted_by_whether_their_policy_was_there() -> None:
-    of = telemetry()
-    of.policy_recalled(3, 0)
-    of.policy_recalled(4, 2)
-    name = "sekisho_policy_recalled_events_total"
-    assert (value(of, name, content="RECORDED"), value(of, name, content="MISSING")) == (7, 2)

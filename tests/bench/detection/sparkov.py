@@ -1,4 +1,4 @@
-"""Detection on a run of the Sparkov generator, split by time: `python -m tests.bench.sparkov FILE`.
+"""Detection on a run of the Sparkov generator, split by time: `python -m tests.bench.detection.sparkov FILE`.
 
 FILE is the run as Parquet, CSV or JSON lines in the layout of `--mapping sparkov`. The features are those of a worker,
 each fraud is reported seven days after its payment, and nothing is made for this data set but its mapping. Parameters
@@ -29,7 +29,7 @@ from scoring.observer import Settings
 from scoring.profile import ProfileLimits
 from streams.cli.train import TableHistory
 from streams.replay.opened import Tables, open_source
-from tests.bench.handbook import DAY_MS, SEED, Rows, chosen, scored
+from tests.bench.detection.handbook import DAY_MS, SEED, Rows, chosen, scored
 
 KNOWN_MS: Final = 7 * DAY_MS
 LEARNT_MS: Final = 365 * DAY_MS
@@ -72,7 +72,7 @@ def table(choice: str, validation: dict[str, float], part: Samples, scores: NDAr
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and print and write the table. Return 0."""
-    p = argparse.ArgumentParser(prog="python -m tests.bench.sparkov")
+    p = argparse.ArgumentParser(prog="python -m tests.bench.detection.sparkov")
     p.add_argument("file", type=Path)
     p.add_argument("--rows", type=Path, default=Path("build/sparkov.rows"))
     p.add_argument("--out", type=Path, default=Path("build/sparkov.md"))

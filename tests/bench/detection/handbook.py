@@ -1,4 +1,4 @@
-"""Detection on the stream of the Fraud Detection Handbook, by its protocol: `python -m tests.bench.handbook FILE`.
+"""Detection on the stream of the Fraud Detection Handbook, by its protocol: `python -m tests.bench.detection.handbook FILE`.
 
 FILE is the stream as Parquet, CSV or JSON lines in one of the two layouts of `--mapping handbook`. The features are
 those of a worker (`models/training/history.py`), each fraud is reported seven days after its payment, and nothing is
@@ -176,7 +176,7 @@ def table(choice: str, validation: dict[str, float], folds: list[dict[str, float
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and print and write the table. Return 0."""
-    p = argparse.ArgumentParser(prog="python -m tests.bench.handbook")
+    p = argparse.ArgumentParser(prog="python -m tests.bench.detection.handbook")
     p.add_argument("file", type=Path)
     p.add_argument("--rows", type=Path, default=Path("build/handbook.rows"))
     p.add_argument("--out", type=Path, default=Path("build/handbook.md"))
