@@ -1,4 +1,4 @@
-"""Detection on the stream of the Fraud Detection Handbook, by its protocol: `python -m tests.bench.detection.handbook FILE`.
+"""Detection on the Fraud Detection Handbook's stream, by its protocol: `python -m tests.bench.detection.handbook FILE`.
 
 FILE is the stream as Parquet, CSV or JSON lines in one of the two layouts of `--mapping handbook`. The features are
 those of a worker (`models/training/history.py`), each fraud is reported seven days after its payment, and nothing is
