@@ -1,15 +1,23 @@
 """A policy with all that decides by it, made once and used between two batches."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
+import numpy as np
 from msgspec.structs import replace
 
 from scoring.contract.decision import Versions
 from scoring.decide.decisions import DecisionEncoder
+from scoring.decode import Col
+from scoring.decode.hashing import KEYS
+from scoring.features.all import FEATURES
 from scoring.lists import ListTable
+from scoring.merchants.store import MerchantStore
 from scoring.policy import ListJudge, Policy, PolicyTable
 from scoring.policy.policy import digest_of
 from scoring.policy.record import PolicyRecord, record_of
+from scoring.policy.rules import Batch
+from scoring.threeds import VERDICT_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +54,51 @@ def compile_policy(
 ) -> CompiledPolicy:
     """Compile a policy. `others`: versions of everything else. `joined` as in `PolicyTable`.
 
-    `identity`: that of a policy that was recorded, whose rows are on a log already. Seconds if the policy is large. It
-    reads nothing that changes, so it may run in another thread.
+    `identity`: that of a policy that was recorded, whose rows are on a log already. Takes seconds if the policy is
+    large, or the first with rules or lists on this machine. It reads nothing that changes, so any thread may run it.
     """
     record = PolicyRecord(identity, {}) if identity is not None else _recorded(policy)
     versions = replace(others, policy=record.identity, lists=list_files.digest or None)
+    table = PolicyTable(policy, joined)
+    if policy.rules:
+        _ask_about_nothing(table)
+    if policy.lists:
+        list_files.table.find(_NO_EVENTS, _NO_HASHES, _NO_NUMBERS)
     return CompiledPolicy(
         policy=policy,
-        table=PolicyTable(policy, joined),
+        table=table,
         lists=ListJudge(policy.lists, list_files.table),
         list_files=list_files,
         versions=versions,
         encoder=DecisionEncoder(versions, policy.actions),
         record=record,
     )
+
+
+_NO_EVENTS: Final = np.empty((0, len(Col)), dtype=np.int64)
+_NO_HASHES: Final = np.empty((0, KEYS), dtype=np.uint64)
+_NO_NUMBERS: Final = np.empty(0, dtype=np.int64)
+_NO_FLAGS: Final = np.empty(0, dtype=np.bool_)
+
+
+def _ask_about_nothing(table: PolicyTable) -> None:
+    """Ask rules about no event: their kernels compile here, and not when a payment waits.
+
+    Most policies have no rules and no lists, so the kernels of these are no part of the warm-up.
+    """
+    merchants = MerchantStore(1)
+    batch = Batch(
+        features=np.empty((0, len(FEATURES)), dtype=np.float64),
+        events=_NO_EVENTS,
+        verdicts=np.empty((0, VERDICT_COLUMNS), dtype=np.int64),
+        merchants=merchants.table,
+        rows=_NO_NUMBERS,
+        scores=np.empty(0, dtype=np.int16),
+        at_ms=_NO_NUMBERS,
+        decided=_NO_FLAGS,
+        counted=_NO_FLAGS,
+    )
+    table.ask(batch, _NO_HASHES, lambda: merchants.standings_of(_NO_NUMBERS))
 
 
 def _recorded(policy: Policy) -> PolicyRecord:

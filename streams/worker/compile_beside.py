@@ -26,6 +26,8 @@ PATIENCE_S: Final = 20.0
 
 _NULL: Final = subprocess.DEVNULL
 _PACKAGES: Final = ("scoring.", "streams.")
+_OF_SOME_POLICIES: Final = ("scoring.lists.", "scoring.policy.rules.")
+"""Packages whose kernels compile when a policy with rules or lists is made. Without such a policy they stay cold."""
 
 
 @contextmanager
@@ -54,8 +56,9 @@ def compiled_in_two(command: Sequence[str] = COMMAND, patience_s: float = PATIEN
 
 
 def cached_kernels() -> Iterator[Dispatcher]:
-    """Return the imported kernels of this project that numba caches on disk; none if numba compiles nothing."""
-    ours = [module for name, module in sys.modules.items() if name.startswith(_PACKAGES)]
+    """Return the imported kernels that every worker runs and numba caches on disk; none if numba compiles nothing."""
+    loaded = [(name, module) for name, module in sys.modules.items() if name.startswith(_PACKAGES)]
+    ours = [module for name, module in loaded if not name.startswith(_OF_SOME_POLICIES)]
     found = {id(kernel): kernel for module in ours for kernel in _kernels_of(module)}
     return (kernel for kernel in found.values() if kernel.stats.cache_path is not None)
 

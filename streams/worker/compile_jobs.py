@@ -18,13 +18,9 @@ from scoring.decode.hashing import KEYS, PARTS, entity_keys
 from scoring.decode.page import lay_out
 from scoring.decode.read import decode_event, read_batch, read_event
 from scoring.decode.scan import scan_batch, scan_text
-from scoring.features.all import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
-from scoring.lists import ListReader, ListTable
 from scoring.merchants.store import MerchantStore
 from scoring.observer import columns_of
-from scoring.policy import PolicyTable, policy_from
-from scoring.policy.rules import Batch
 from scoring.profile import PROFILE_FEATURES, EventColumns, ProfileLimits, Profiles, Reports
 from scoring.profile.columns import empty
 from scoring.profile.packed import KEY_WORDS, Packed
@@ -115,14 +111,6 @@ def _no_payments() -> tuple[NDArray[np.int64], NDArray[np.uint64], threeds.Table
     return ints, hashes, threeds.tables_of(reference()), np.empty((0, threeds.VERDICT_COLUMNS), np.int64)
 
 
-def run_lists() -> None:
-    """Read a list of one entry into a table, and look up no event."""
-    table = ListTable()
-    ListReader(table, 0, "card", None).feed(f"value,effective_to\nwarm-up,{TIME}\n".encode(), is_last=True)
-    table.reserve(1 << 10)
-    table.find(np.empty((0, len(Col)), np.int64), np.empty((0, KEYS), np.uint64), np.empty(0, np.int64))
-
-
 def run_records() -> None:
     """Read a fetched record batch, and write a row as one."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 10)
@@ -132,36 +120,12 @@ def run_records() -> None:
     blocks(Packed(np.zeros((1, KEY_WORDS), np.uint32), np.zeros(1, np.uint32), np.ones(1, np.int64)), TIME_MS, 1 << 10)
 
 
-def run_rules() -> None:
-    """Ask one rule about no payment."""
-    verdicts, merchants = np.empty((0, threeds.VERDICT_COLUMNS), np.int64), MerchantStore(1)
-    ints, rows, none = np.empty((0, len(Col)), np.int64), np.empty(0, np.int64), np.empty(0, np.bool_)
-    batch = Batch(
-        features=np.empty((0, len(FEATURES))),
-        events=ints,
-        verdicts=verdicts,
-        merchants=merchants.table,
-        rows=rows,
-        scores=np.empty(0, np.int16),
-        at_ms=rows,
-        decided=none,
-        counted=none,
-    )
-    rule = {"id": "warm-up", "when": "score > 0", "action": "review", "text": {"en": "-", "ja": "-"}}
-    policy = {"version": "-", "global": {"review": 1000, "step_up": 1000, "block": 1000}}
-    signed = {"author": "-", "reason": "-"}
-    table = PolicyTable(policy_from(policy | {"rules": [rule | signed]}))
-    table.ask(batch, np.empty((0, KEYS), np.uint64), lambda: merchants.standings_of(rows))
-
-
 OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (
     run_profiles,
     run_changelog,
     run_reports,
     run_records,
     run_siblings,
-    run_jumps,
-    run_lists,
 )
-OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results, run_rules)
+OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results, run_jumps)
 """The kernels of this part take as long to compile, with the model, as those of the first, and share no helpers."""

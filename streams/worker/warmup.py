@@ -22,17 +22,7 @@ from scoring.profile import Changelog
 from scoring.profile.siblings import run_siblings
 from streams.state.log.blocks import blocks
 from streams.worker.compile_beside import compiled_in_two
-from streams.worker.compile_jobs import (
-    EVENT,
-    ROWS,
-    TIME,
-    TIME_MS,
-    run_jumps,
-    run_lists,
-    run_records,
-    run_results,
-    run_rules,
-)
+from streams.worker.compile_jobs import EVENT, ROWS, TIME, TIME_MS, run_jumps, run_records, run_results
 
 _REPORT = {
     "label_id": "warm-up",
@@ -69,10 +59,8 @@ def warm_up(bundle: Bundle) -> float:
     _keep_and_restore(engine.observer.profiles.changelog)
     run_results()
     run_jumps()
-    run_rules()
     run_siblings()
     run_records()
-    run_lists()
     return time.monotonic() - began
 
 

@@ -18,8 +18,10 @@ from numba.core.dispatcher import Dispatcher
 from streams.config.settings import Settings
 from streams.worker.warmup import warm_up
 from streams.config.wiring import load_bundle
+from tests.engine.unusual import unusual_policy
 
 warm_up(load_bundle(Settings()))
+unusual_policy()
 kernels = {d.py_func.__qualname__: d.signatures for d in gc.get_objects() if isinstance(d, Dispatcher)}
 called = re.compile("_[0-9a-f]{8}$|^(_margins|_contributions|_apply|choose)$")  # by Python; the rest by these
 entries = {name: signatures for name, signatures in kernels.items() if called.search(name)}

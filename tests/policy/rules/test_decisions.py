@@ -16,7 +16,6 @@ from scoring.outputs import Emitted, Outputs, Source
 from scoring.policy import policy_from
 from scoring.policy.rules.kernel import run
 from scoring.profile import ProfileLimits
-from streams.worker.compile_jobs import run_rules
 from tests.bundles import small_bundle
 from tests.events import encoded, token
 
@@ -159,8 +158,8 @@ def test_a_repeat_and_a_published_decision_count_no_hit() -> None:
     assert (outputs.tally.rule_hits, outputs.tally.rule_errors) == ({}, {})
 
 
-def test_payments_use_the_kernel_that_the_warm_up_compiles() -> None:
-    run_rules()
+def test_payments_use_the_kernel_that_a_policy_compiles_when_it_is_made() -> None:
+    new_engine(rule())
     before = signatures()
     assert len(before) == 1
     standing = rule("standing", when="merchant.standing == 'NORMAL'")
