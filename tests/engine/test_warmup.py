@@ -18,7 +18,7 @@ from numba.core.dispatcher import Dispatcher
 from streams.config.settings import Settings
 from streams.worker.warmup import warm_up
 from streams.config.wiring import load_bundle
-from tests.engine.unusual import unusual_policy
+from tests.lists.unusual import unusual_policy
 
 warm_up(load_bundle(Settings()))
 unusual_policy()
