@@ -51,7 +51,8 @@ class _Text:
         yield from self._stripped(found)
         yield self._heading("versions")
         versions = decision.versions
-        yield f"  model {versions.model}, policy {versions.policy}"
+        lists = "" if versions.lists is None else f", lists {versions.lists}"
+        yield f"  model {versions.model}, policy {versions.policy}{lists}"
         yield f"  features {versions.features}, Sekisho {versions.code}, reference {versions.reference}"
         yield from self._features(found)
 
@@ -90,7 +91,12 @@ class _Text:
         if policy.limit_band is not None:
             yield f"  {self._say(words.LIMIT, yen=policy.limit_jpy, band=policy.limit_band)}"
         if decision.band != policy.band_of_score:
-            yield f"  {self._say(words.LIMIT_RAISED, band=policy.band_of_score)}"
+            yield f"  {self._say(words.BAND_CHANGED, band=policy.band_of_score)}"
+        for rule in decision.rule_hits or ():
+            yield f"  {self._say(words.RULE_HIT, id=rule.id, mode=rule.mode)}"
+        for hit in decision.list_hits or ():
+            told = {"list": hit.list, "direction": hit.direction, "kind": hit.kind, "effect": hit.effect}
+            yield f"  {self._say(words.LIST_HIT, **told)}"
         yield f"  {self._say(words.SUPPRESSIONS, count=policy.suppressions)}"
         for entry in policy.entries:
             yield f"    {entry.section}, {entry.scope}: {entry.verdict}"

@@ -116,9 +116,14 @@ REACHED: Final[Pair] = ("reached, {distance} above", "到達済み、{distance}�
 MORE: Final[Pair] = ("not reached, {distance} more", "未到達、あと{distance}")
 OFF: Final[Pair] = ("off", "無効")
 LIMIT: Final[Pair] = ("limit: more than {yen:,} yen is at least {band}", "金額上限：{yen:,}円超は{band}以上")
-LIMIT_RAISED: Final[Pair] = (
-    "the score alone gives {band}; the limit raised it",
-    "スコアのみでは{band}。金額上限により引き上げ",
+BAND_CHANGED: Final[Pair] = (
+    "the score alone gives {band}; a limit, a rule or a list changed it",
+    "スコアのみでは{band}。金額上限・ルール・リストにより変更",
+)
+RULE_HIT: Final[Pair] = ("rule {id}, mode {mode}: its condition is true", "ルール{id}（モード{mode}）：条件に該当")
+LIST_HIT: Final[Pair] = (
+    "list {list} ({direction}) names its {kind}: {effect}",
+    "リスト{list}（{direction}）に{kind}が登録：{effect}",
 )
 SUPPRESSIONS: Final[Pair] = ("suppressions in force: {count}", "有効な抑止：{count}件")
 VERDICT: Final[Pair] = (

@@ -131,6 +131,35 @@ def test_every_input_of_the_file_counts(files: Path, capsys: pytest.CaptureFixtu
     assert report["schema_version"] == "explanation.v1"
 
 
+def test_rules_and_lists_that_hit_are_told_and_come_out_again(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = {"author": "a", "reason": "r"}
+    policy = {
+        "version": "t",
+        "global": {"review": 998, "step_up": 999, "block": 1000},
+        "rules": [
+            {"id": "dear", "mode": mode, "when": "payment.amount_jpy >= 3000", "action": "step_up", **said}
+            | {"id": f"dear-{mode}", "text": {"en": "Dear", "ja": "高額"}}
+            for mode in ("on", "shadow")
+        ],
+        "lists": [{"id": "stolen", "kind": "card", "direction": "deny", "action": "block", **said}],
+    }
+    (files / "lists").mkdir()
+    (files / "lists" / "stolen.csv").write_text(f"value,effective_to\n{token('card-1')},2030-01-01T00:00:00Z\n")
+    place = {"inline": policy, "lists_dir": str(files / "lists")}
+    (files / "worker.yaml").write_bytes(orjson.dumps({"policy": place}))
+    (files / "decision.json").write_bytes(published(files / "worker.yaml"))
+    assert run(files, "e-3", "--decision", str(files / "decision.json")) == 0
+    out = capsys.readouterr().out
+    assert "EQUAL" in out
+    assert "the score alone gives ALLOW; a limit, a rule or a list changed it" in out
+    assert "rule dear-on, mode on: its condition is true\n" in out
+    assert "rule dear-shadow, mode shadow: its condition is true\n" in out
+    assert "list stolen (deny) names its card: RAISED\n" in out
+    assert "RULE:dear-on" in out
+    assert "LIST_DENY" in out
+    assert "for the merchant: None" not in out
+
+
 def test_a_decision_of_another_policy_differs_and_says_which_file_to_name(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
