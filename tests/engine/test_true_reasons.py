@@ -11,7 +11,7 @@ import pytest
 from models.simulator import Simulator, SimulatorConfig
 from models.simulator.stream import Item
 from scoring.contract.alert import Alert
-from scoring.contract.decision import Decision
+from scoring.contract.decision import Decision, Reason
 from scoring.engine import Engine
 from scoring.observer import Observer
 from scoring.outputs import Source
@@ -59,7 +59,7 @@ def test_every_reason_is_true_of_its_event(review: int | None) -> None:
     observer = Observer(engine.observer.settings)
     contributions = np.empty(len(NAMES) + 1)
     families = Counter[str]()
-    judged = alerted = 0
+    judged = alerted = compared = 0
     for topic, items in batches():
         values, stamps = [item.value for item in items], [item.at_ms for item in items]
         source = Source(topic=topic, partition=0, offsets=range(len(items)), timestamps_ms=stamps)
@@ -83,7 +83,10 @@ def test_every_reason_is_true_of_its_event(review: int | None) -> None:
             engine.bundle.trees.contributions(row, contributions)
             added = dict(zip(NAMES, contributions[:-1].tolist(), strict=True))
             seen = dict(zip(NAMES, row.tolist(), strict=True))
-            plain = [(reason.id, reason.weight, reason.en, reason.evidence) for reason in decision.reasons]
+            plain = [(reason.id, reason.weight, without_usual(reason), reason.evidence) for reason in decision.reasons]
+            figures = [figure for reason in decision.reasons for figure in (reason.usual or {}).items()]
+            assert all(engine.bundle.manifest.usual[name] == usual for name, usual in figures)
+            compared += len(figures)
             wanted = expected(added, seen)
             assert plain == [(id_, pytest.approx(weight, abs=0.0011), *rest) for id_, weight, *rest in wanted]
             families.update(FAMILY[next(iter(reason.evidence or {"": 0}))] for reason in decision.reasons)
@@ -95,5 +98,13 @@ def test_every_reason_is_true_of_its_event(review: int | None) -> None:
             alerted += 1
     assert judged > 20
     assert alerted > 5
+    assert compared > 5
     assert set(families) <= set(CLAIMS)
     assert len(families) > 10
+
+
+def without_usual(reason: Reason) -> str:
+    """Return the text without the usual figure, which tests/policy/test_usual.py is about."""
+    said, told, _ = reason.en.partition(", usually ")
+    assert not told or reason.usual
+    return said

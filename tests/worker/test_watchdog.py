@@ -108,7 +108,10 @@ def test_steps_of_another_restore_do_not_count_for_this_one() -> None:
     assert detector.fault(consumer, 321 * SECOND) is not None
 
 
-def test_a_stuck_restore_ends_the_process_and_the_last_line_says_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stuck_restore_ends_the_process_and_the_last_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streams.worker.watchdog.failures", list)  # another test may have left one in this process
     stuck, ended = FakeConsumer(settled=False), threading.Event()
     stuck.restoring = True
     watch = Watch(interval_s=0.01, restore_stall_s=0.05)
