@@ -7,6 +7,7 @@ Every batch takes 10 ms, so the worker is still busy when a test acts. With a fo
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def new_engine(policy: Policy | None = None) -> Engine:
 class ReloadTelemetry(NoTelemetry):
     """Ignores reloads too."""
 
-    def policy_applied(self, identity: str) -> None: ...
+    def policy_applied(self, identity: str, rules: Mapping[str, str]) -> None: ...
 
     def policy_refused(self, is_refused: bool) -> None: ...
 
