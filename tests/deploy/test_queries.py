@@ -45,7 +45,14 @@ QUERIES = [
 ANNOTATIONS = [pytest.param(a["name"], a["expr"], id=a["name"]) for a in MODEL["annotations"]["list"]]
 LABEL_VALUES = re.compile(r"label_values\((?P<selector>.+), (?P<label>\w+)\)")
 
-EMPTY_PANELS = {"Follow lag by partition": "one worker has all partitions and follows none"}
+EMPTY_PANELS = {
+    "Follow lag by partition": "one worker has all partitions and follows none",
+    "Rules of the policy": "the policy of this worker has no rules",
+    "Alerts by outcome": "no webhook runs beside this worker",
+    "Attempts by result": "no webhook runs beside this worker",
+    "Waiting alerts by acquirer": "no webhook runs beside this worker",
+    "Age of the oldest waiting alert": "no webhook runs beside this worker",
+}
 EMPTY_ANNOTATIONS = {"Restarts": "the worker does not restart"}
 
 FIRING = {"SekishoPanGuardHit": "card data was sent on purpose"}
