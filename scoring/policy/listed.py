@@ -84,7 +84,7 @@ def settled(
 ) -> tuple[int, list[ListEffect]]:
     """Return the band of an event that lists name, and the effect of each of them.
 
-    `band`: before the lists, 0 ALLOW to 3 BLOCK. `floor`: the band that limits demand, at most `band`.
+    `band`: before the lists, 0 ALLOW to 3 BLOCK. `floor`: the band that limits and rules demand, at most `band`.
     """
     effects: list[ListEffect] = ["SHADOW" if rule.mode == "shadow" else "NO_CHANGE" for rule in rules]
     demanded = [BAND_OF[rule.action] if rule.action is not None and rule.mode == "on" else 0 for rule in rules]

@@ -18,7 +18,8 @@ class ListRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A list and its effect. Its entries are in a file, `ID.csv`, or on the topic of lists; each says when it ends.
 
     deny: the event gets at least the band of `action`. allow: the band that the model gave becomes ALLOW, unless a
-    denying list names the event too or a rule of 3-D Secure of severity CRITICAL is broken; a limit still holds.
+    denying list names the event too or a rule of 3-D Secure of severity CRITICAL is broken; limits and rules
+    still hold.
     `acquirer`: only events of this one; without it those of all. `mode`: shadow counts and tells, and changes nothing.
     """
 

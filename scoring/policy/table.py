@@ -26,7 +26,7 @@ _ACQUIRER_PART, _MERCHANT_PART = 1, 3
 class Judged(NamedTuple):
     """Bands of a batch, int64[n]: 0 ALLOW to 3 BLOCK. `limited`: rows whose band a limit raised.
 
-    `floors` int64[n]: the band that limits demand, whatever the score.
+    `floors` int64[n]: the band that limits demand, whatever the score; `Judge` adds what rules demand.
     """
 
     bands: NDArray[np.int64]

@@ -192,3 +192,15 @@ def test_without_lists_a_decision_says_nothing_of_them() -> None:
     ((_, value),) = score(engine, encoded()).decisions
     assert b"list_hits" not in value
     assert b'"lists"' not in value
+
+
+@pytest.mark.parametrize(("everywhere", "effect"), [(OFF, "LIMIT"), (ALL, "LOWERED")])
+def test_an_allowing_list_lowers_no_further_than_a_rule_demands(everywhere: dict[str, int], effect: str) -> None:
+    rule = {"id": "dear", "mode": "on", "when": "payment.amount_jpy >= 12800", "action": "step_up", **GIVEN}
+    rules = [rule | {"text": {"en": "Dear", "ja": "高額"}}]
+    engine = new_engine((ALLOW, token("account-1")), everywhere=everywhere, rules=rules)
+    dear, cheap = decisions(score(engine, encoded(**ACCOUNT), encoded(**ACCOUNT, event_id="e-2", amount={"minor": 1})))
+    assert (dear.band, dear.list_hits) == ("STEP_UP", [hit(ALLOW, effect)])
+    assert [one.id for one in dear.rule_hits or ()] == ["dear"]
+    assert "RULE:dear" in [reason.id for reason in dear.reasons]
+    assert (cheap.band, cheap.rule_hits) == ("ALLOW", None)
