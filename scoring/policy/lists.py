@@ -15,7 +15,7 @@ ListId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z", min_length=1, ma
 
 
 class ListRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A list and its effect. Its entries are in a file, `ID.csv`, or on the topic of lists; each says when it ends.
+    """A list and its effect. Its entries are in a file, `ID.csv`; each says when it ends.
 
     deny: the event gets at least the band of `action`. allow: the band that the model gave becomes ALLOW, unless a
     denying list names the event too or a rule of 3-D Secure of severity CRITICAL is broken; limits and rules
