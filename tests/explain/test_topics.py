@@ -23,7 +23,7 @@ from tests.explain.worker import NAMES, PARTITIONS, Worker, Written, new_engine,
 from tests.merchants.months.test_standings import LINE, noon, report
 from tests.state.fakes import FakeBroker
 
-PAYMENTS = 450
+PAYMENTS = 250 if is_quick() else 450
 
 
 class Again(NamedTuple):

@@ -54,7 +54,8 @@ def found_in(record: MerchantRecord, today: date) -> list[str]:
 @pytest.mark.parametrize("today", TODAYS)
 def test_a_contract_is_overdue_where_the_rules_say_so(today: date) -> None:
     seen = set()
-    for mode, introduced, contracted, country in product(MODES, DAYS, DAYS, (None, "JP", "US")):
+    cases = list(product(MODES, DAYS, DAYS, (None, "JP", "US")))
+    for mode, introduced, contracted, country in sample(cases, step=7):
         record = MerchantRecord(
             acquirer_id="acq-1",
             merchant_id="m-1",

@@ -19,6 +19,7 @@ from scoring.policy.reasons import REASON_IDS, Reasons
 from scoring.policy.reasons.merchant import FOR_MERCHANTS
 from streams.config.settings import Settings
 from streams.config.wiring import engine_settings, load_bundle
+from tests.examples import sample
 
 NAMES = [feature.name for feature in FEATURES]
 FAMILIES = [feature.family for feature in FEATURES]
@@ -125,7 +126,7 @@ def day() -> NDArray[np.float64]:
     return np.concatenate(rows)
 
 
-@pytest.mark.parametrize("least", [500, 700])
+@pytest.mark.parametrize("least", sample([500, 700]))
 def test_path_contributions_agree_with_exact_shap_about_the_heaviest_groups(least: int) -> None:
     """The figures of `deploy/docs/reasons.md`: of 200 payments at most, evenly spread over those of a score or more."""
     bundle = load_bundle(Settings())

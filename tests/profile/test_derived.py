@@ -40,8 +40,9 @@ def check(events: list[Event], names: Iterable[str]) -> None:
     """Compare features with the oracle's, event by event."""
     known, stream = Everything(), Stream()
     for event, got in zip(events, stream.feed(*events), strict=True):
+        unusual = known.unusual(event) if set(UNUSUAL) & set(names) else {}
         for name in names:
-            wanted = value_of(name, known, event)
+            wanted = unusual[name] if name in unusual else value_of(name, known, event)
             near = {"rel": 1e-3, "abs": 1e-3} if name in ZSCORES or name in UNUSUAL else {"rel": 1e-9, "abs": 1e-9}
             right = isnan(got[name]) if wanted is None else got[name] == pytest.approx(wanted, **near)
             assert right, (name, got[name], wanted, event)
@@ -61,8 +62,6 @@ def value_of(name: str, known: Everything, event: Event) -> float | None:
         return known.new_to_account(name.removeprefix("account_new_"), event)
     if name == "card_since_last_s":
         return known.since_s(event)
-    if name in UNUSUAL:
-        return known.unusual(event)[name]
     return known.zscore(event, ZSCORES[name]) if name in ZSCORES else known.ladder(event)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from models.simulator import Item, Simulator, SimulatorConfig, Truth
 from scoring.contract.authorization import Authorization
+from tests.examples import is_quick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,13 @@ class Drawn:
 @pytest.fixture(scope="session")
 def drawn() -> Drawn:
     config = SimulatorConfig(
-        seed=11, days=2, events_per_day=12_000, cards=9_000, merchants=400, repeat_share=0.002, report_delay_days=1.0
+        seed=11,
+        days=2,
+        events_per_day=8_000 if is_quick() else 12_000,
+        cards=9_000,
+        merchants=400,
+        repeat_share=0.002,
+        report_delay_days=1.0,
     )
     simulator = Simulator(config)
     items = list(simulator)

@@ -85,7 +85,7 @@ def test_a_kill_at_any_point_around_a_change_alters_nothing(own: Policy) -> None
     """Each of the three successors comes after every third point, so that all points have one."""
     fuse = FILES.index(own)
     while killed(changed_once, fuse, own, seed=fuse):
-        fuse += len(FILES) * (5 if is_quick() else 1)
+        fuse += len(FILES) * (11 if is_quick() else 1)
     assert fuse > 100, "the worker was killed at this many points"
 
 
