@@ -43,12 +43,24 @@ def parse(text: bytes) -> dict[str, object]:
         source = text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentError(f"{_position(text[: error.start].decode())}: not UTF-8") from None
-    document = _Builder().build(_events(source))
+    document = value_of(source)
     if document is None:
         return {}
     if not isinstance(document, dict):
         raise DocumentError("the top must be a mapping of sections")
     return document
+
+
+def value_of(text: str) -> object:
+    """Parse one YAML value: a scalar, a list or a mapping. An empty text is None.
+
+    Raises:
+        DocumentError: as of `parse`.
+    """
+    if len(text) > DOCUMENT_BYTES_MAX:
+        raise DocumentError(f"more than {DOCUMENT_BYTES_MAX:,} characters are too many")
+    made: object = _Builder().build(_events(text))
+    return made
 
 
 def _events(source: str) -> Iterator[yaml.Event]:

@@ -1,11 +1,13 @@
 """`sekisho check-config`: read a configuration as a worker does, and print a summary."""
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from scoring.decode.settings import DecodeSettings, Identifier
 from streams.cli.failures import reported
+from streams.config.environment import Overrides
 from streams.config.lists import load_lists
 from streams.config.load import load_settings
 from streams.config.policies import load_policy, load_policy_file
@@ -27,6 +29,8 @@ def run(arguments: Namespace) -> int:
         policy = load_policy(settings, origin=arguments.file.name)
         lists = load_lists(settings, policy)
         show("\n".join([f"{arguments.file}: ok", *summary(settings, policy.identity)]))
+        if variables := Overrides(os.environ).variables:
+            show(f"  replaced  by environment variables: {', '.join(variables)}")
         if policy.lists:
             show(f"  lists     {len(policy.lists)}, with {len(lists.table):,} entries in files, digest {lists.digest}")
         if arguments.load:

@@ -13,6 +13,7 @@ from scoring.policy import Policy, policy_changes, policy_lines
 from scoring.policy.acquirer import OF_ACQUIRERS, AcquirerFile
 from scoring.policy.changes import changes_of, shown
 from scoring.policy.explain import Subject
+from scoring.policy.orphans import orphans
 from streams.cli import check
 from streams.cli.failures import reported
 from streams.config.load import load_settings
@@ -63,7 +64,8 @@ def _diff(arguments: Namespace) -> int:
 
 
 def _told(old: Policy, new: Policy) -> list[str]:
-    return [f"policy {line}" for line in shown(policy_changes(old, new))]
+    changes = [f"policy {line}" for line in shown(policy_changes(old, new))]
+    return changes + [f"policy orphans: {line}" for line in orphans(old, new)]
 
 
 @reported("config explain")

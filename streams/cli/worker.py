@@ -1,10 +1,12 @@
 """`sekisho worker`: run a worker."""
 
 import logging
+import os
 import signal
 from argparse import Namespace
 
 from streams.cli.failures import reported
+from streams.config.environment import Overrides
 from streams.config.load import load_settings
 from streams.config.settings import Settings
 from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, tell
@@ -23,6 +25,8 @@ def run(arguments: Namespace) -> int:
     """Load model and policy, then score until a signal or a failure."""
     settings = load_settings(arguments.config)
     configure(settings.logging)
+    if variables := Overrides(os.environ).variables:
+        log.info("settings_replaced_by_environment variables=%s", ",".join(variables))
     telemetry = Telemetry(settings.topics.full)
     try:
         endpoints = HttpEndpoints(settings.http, telemetry) if settings.http.enabled else None

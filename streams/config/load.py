@@ -1,11 +1,14 @@
-"""Load settings from a file."""
+"""Load settings from a file and from the environment."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from scoring.reference.document import DOCUMENT_BYTES_MAX, DocumentError, parse
+from streams.config.environment import Overrides
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError, convert, suggestion
 from streams.kafka.settings import BROKER_TRAITS
@@ -13,15 +16,23 @@ from streams.kafka.settings import BROKER_TRAITS
 __all__ = ["ConfigError", "document_of", "load_settings", "read_text", "settings_from"]
 
 
-def load_settings(file: Path) -> Settings:
-    """Read settings from a YAML file.
+def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read settings from a YAML file. Variables of the environment replace single options (`Overrides`).
 
-    Relative paths in it stay relative to the working directory of the process.
+    Relative paths in it stay relative to the working directory of the process. `environment`: that of the process, if
+    None.
 
     Raises:
-        ConfigError: the file cannot be read, or is refused. The text has one line per fault, with place and cause.
+        ConfigError: the file cannot be read, or is refused. The text has one line per fault, with place and cause: the
+            file, or the variable.
     """
-    return settings_from(document_of(read_text(file), file.name), origin=file.name)
+    document = document_of(read_text(file), file.name)
+    overrides = Overrides(os.environ if environment is None else environment)
+    try:
+        return settings_from(overrides.applied(document), origin=file.name)
+    except ConfigError as error:
+        lines = str(error).splitlines()
+        raise ConfigError("\n".join(overrides.blamed(line, document, file.name) for line in lines)) from None
 
 
 def settings_from(document: dict[str, Any], *, origin: str) -> Settings:

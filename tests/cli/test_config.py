@@ -145,6 +145,18 @@ def test_diff_names_a_list_by_its_id(config: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.splitlines() == ['policy lists.regulars.mode: "shadow" -> "on"']
 
 
+def test_diff_names_entries_that_a_deletion_leaves_behind(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed = config.parent / "policy2.yaml"
+    changed.write_text(
+        POLICY.replace("acquirers:\n  - {acquirer: acq-1, thresholds: {review: 600, step_up: 700, block: 800}}\n", "")
+    )
+    assert main(["config", "diff", "--policy", str(config.parent / "policy.yaml"), str(changed)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "policy orphans: acquirers acq-1 is deleted, and 2 entries about it stay, with the thresholds of a wider "
+        "scope: overrides acq-1/m-1, suppressions acq-1"
+    )
+
+
 def test_diff_names_every_field_by_its_scope(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = config.parent / "new.yaml"
     changed = POLICY.replace("review: 600, step_up: 700", "review: 650, step_up: 700").replace('"7"', '"8"')
