@@ -86,6 +86,7 @@ def test_other_variables_are_not_read(file: Path) -> None:
         ("SEKISHO__HTTP__PORT", "{a: s3cret", "line 1, column 11: while parsing a flow mapping"),
         ("SEKISHO__HTTP__PORT", "1\n---\n2", "line 2, column 1: expected a single document"),
         ("SEKISHO__", "1", "the name of an override is SEKISHO__"),
+        ("sekisho__http__port", "1", "the name of an override is SEKISHO__"),
         ("SEKISHO__http__port", "1", "the name of an override is SEKISHO__"),
         ("SEKISHO__HTTP____PORT", "1", "the name of an override is SEKISHO__"),
         ("SEKISHO__HTTP__PORT_", "1", "the name of an override is SEKISHO__"),
@@ -111,9 +112,10 @@ def test_a_fault_of_the_file_names_the_file_beside_those_of_variables(tmp_path: 
     ]
 
 
-def test_an_option_below_a_section_of_the_file_that_is_none_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", ["5", "0", "[]", "''"])
+def test_an_option_below_a_section_of_the_file_that_is_none_is_refused(tmp_path: Path, said: str) -> None:
     file = tmp_path / "worker.yaml"
-    file.write_text("http: 5\n")
+    file.write_text(f"http: {said}\n")
     with pytest.raises(ConfigError, match=r"^SEKISHO__HTTP__PORT: \$.http is no section"):
         load_settings(file, {"SEKISHO__HTTP__PORT": "1"})
 
@@ -121,6 +123,8 @@ def test_an_option_below_a_section_of_the_file_that_is_none_is_refused(tmp_path:
 def test_there_are_limits(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"^environment: more than 1000 variables begin with SEKISHO__"):
         load_settings(file, {f"SEKISHO__A{n}": "" for n in range(OVERRIDES_MAX + 1)})
+    with pytest.raises(ConfigError, match=r"^SEKISHO__A0: \$.a0: unknown key"):
+        load_settings(file, {f"SEKISHO__A{n}": "" for n in range(OVERRIDES_MAX)})
     with pytest.raises(ConfigError, match=r"^SEKISHO__HTTP__HOST: more than 8,388,608 characters are too many"):
         load_settings(file, {"SEKISHO__HTTP__HOST": "x" * ((8 << 20) + 1)})
 

@@ -66,7 +66,8 @@ STAY = "stay, with the thresholds of a wider scope"
         (
             [("goods", 0)],
             [
-                f"goods any acquirer/appliances is deleted, and 1 entries about it {STAY}: limits any acquirer/appliances"
+                f"goods any acquirer/appliances is deleted, and 1 entries about it {STAY}: "
+                "limits any acquirer/appliances"
             ],
         ),
         (
