@@ -82,19 +82,23 @@ class Judge:
 def _asked(
     table: PolicyTable, observer: Observer, observed: Observed, scores: NDArray[np.int16], silent: NDArray[np.bool_]
 ) -> Ruled:
-    merchants, rows, decoded = observer.merchants, observed.rows, observed.decoded
-    batch = Batch(
+    batch = rule_batch(observer, observed, scores, silent)
+    return table.ask(batch, observed.decoded.hashes, lambda: observer.merchants.standings_of(observed.rows))
+
+
+def rule_batch(observer: Observer, observed: Observed, scores: NDArray[np.int16], silent: NDArray[np.bool_]) -> Batch:
+    """Return what rules read of a batch. `silent` bool[n]: events whose hits are not counted."""
+    return Batch(
         features=observed.matrix,
-        events=decoded.ints,
+        events=observed.decoded.ints,
         verdicts=observed.verdicts,
-        merchants=merchants.table,
-        rows=rows,
+        merchants=observer.merchants.table,
+        rows=observed.rows,
         scores=scores,
         at_ms=observed.trusted_ms,
         decided=~observed.passed_over,
         counted=~silent,
     )
-    return table.ask(batch, decoded.hashes, lambda: merchants.standings_of(rows))
 
 
 def _raise(judged: Judged, ruled: Ruled) -> frozenset[int]:

@@ -17,6 +17,7 @@ from scoring.explanation.record import (
     FeatureLine,
     GroupLine,
     ModelPart,
+    NearRule,
     PolicyPart,
     RuleLine,
     StrippedField,
@@ -24,11 +25,13 @@ from scoring.explanation.record import (
 )
 from scoring.explanation.values import in_words
 from scoring.features.all import FEATURES
+from scoring.judging import rule_batch
 from scoring.observer import Observed, unwatched
 from scoring.outputs import Outputs, Source
 from scoring.policy import Policy
 from scoring.policy.explain import APPLIES, Subject, explained
 from scoring.policy.reasons import WORDINGS
+from scoring.policy.rules.near import near
 from scoring.reference.threeds_page import CONDITIONS
 
 _NO_TOKEN: Final = "0" * 32
@@ -84,12 +87,32 @@ def _explanation(engine: Engine, observed: Observed, made: bytes, outputs: Outpu
         ),
         policy=_policy(engine.policy, subject, decision.score),
         rules=[RuleLine(broken=rule, condition=CONDITIONS[rule.id]) for rule in decision.tds.broken_rules or ()],
+        near_rules=_near(engine, observed, decision, subject),
         case=alerts.case_of(decision, event, outputs),
         stripped=[
             StrippedField(path=finding.path, kind=finding.kind.removeprefix("SENSITIVE_"))
             for finding in observed.decoded.findings.get(0, ())
         ],
     )
+
+
+def _near(engine: Engine, observed: Observed, decision: Decision, subject: Subject) -> list[NearRule]:
+    hits = {hit.id for hit in decision.rule_hits or ()}
+    asked = [
+        rule
+        for rule in engine.policy.rules
+        if rule.mode != "off"
+        and rule.id not in hits
+        and rule.scope.names(subject.acquirer, subject.merchant, subject.mcc)
+        and rule.from_ms <= subject.at_ms < rule.to_ms
+    ]
+    scores, silent = np.array([decision.score], dtype=np.int16), np.zeros(1, dtype=np.bool_)
+    batch = rule_batch(engine.observer, observed, scores, silent)
+    found = near(asked, batch, engine.observer.merchants.standings_of(observed.rows))
+    return [
+        NearRule(id=rule.id, mode=str(rule.mode), action=rule.action, part=part, is_unknown=is_unknown)
+        for rule, part, is_unknown in found
+    ]
 
 
 def _features(row: NDArray[np.float64], contributions: NDArray[np.float64]) -> list[FeatureLine]:

@@ -82,6 +82,19 @@ class RuleLine(Struct, frozen=True, kw_only=True):
     condition: str
 
 
+class NearRule(Struct, frozen=True, kw_only=True):
+    """A rule of the policy that would have hit but for one part of its condition, as the policy writes that part.
+
+    `is_unknown`: the part depends on a missing value or a failed operation; else it is false.
+    """
+
+    id: str
+    mode: str
+    action: str
+    part: str
+    is_unknown: bool
+
+
 CaseState = Literal["NONE", "RAISED", "IN_CASE", "OF_INCIDENT", "SUPPRESSED_BY_POLICY"]
 
 
@@ -119,5 +132,6 @@ class Explanation(Struct, frozen=True, kw_only=True):
     model: ModelPart
     policy: PolicyPart
     rules: list[RuleLine]
+    near_rules: list[NearRule]
     case: CasePart
     stripped: list[StrippedField]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scoring.contract.decision import Decision
-from scoring.explanation.record import CasePart, Explanation, PolicyPart
+from scoring.explanation.record import CasePart, Explanation, NearRule, PolicyPart
 from streams.explain import words
 from streams.explain.report import Comparison, Input, Report
 from streams.explain.words import Language, Pair
@@ -43,7 +43,7 @@ class _Text:
         yield self._heading("groups")
         for group in found.groups:
             yield f"  {group.contribution:+9.4f}  {group.family}" + (f"  ({group.reason})" if group.reason else "")
-        yield from self._policy(found.policy, decision)
+        yield from self._policy(found.policy, decision, found.near_rules)
         yield from self._tds(found)
         yield from self._compliance(decision)
         yield self._heading("case")
@@ -80,7 +80,7 @@ class _Text:
         figures = {"probability": model.probability, "score": model.score}
         yield f"  {self._say(words.SCORE, **figures, band=decision.band, action=decision.action)}"
 
-    def _policy(self, policy: PolicyPart, decision: Decision) -> Iterator[str]:
+    def _policy(self, policy: PolicyPart, decision: Decision, near_rules: list[NearRule]) -> Iterator[str]:
         yield self._heading("policy")
         scope = self._say(words.GLOBAL) if policy.decided_by == "global" else policy.decided_by
         yield f"  {self._say(words.DECIDED_BY, scope=scope)}"
@@ -94,6 +94,10 @@ class _Text:
             yield f"  {self._say(words.BAND_CHANGED, band=policy.band_of_score)}"
         for rule in decision.rule_hits or ():
             yield f"  {self._say(words.RULE_HIT, id=rule.id, mode=rule.mode)}"
+        for near in near_rules:
+            why = self._say(words.PART_UNKNOWN if near.is_unknown else words.PART_FALSE)
+            part = " ".join(near.part.split())
+            yield f"  {self._say(words.RULE_NEAR, id=near.id, mode=near.mode, part=part, why=why)}"
         for hit in decision.list_hits or ():
             told = {"list": hit.list, "direction": hit.direction, "kind": hit.kind, "effect": hit.effect}
             yield f"  {self._say(words.LIST_HIT, **told)}"

@@ -121,6 +121,12 @@ BAND_CHANGED: Final[Pair] = (
     "スコアのみでは{band}。金額上限・ルール・リストにより変更",
 )
 RULE_HIT: Final[Pair] = ("rule {id}, mode {mode}: its condition is true", "ルール{id}（モード{mode}）：条件に該当")
+RULE_NEAR: Final[Pair] = (
+    "rule {id}, mode {mode}: no hit for one part of its condition, which is {why}: {part}",
+    "ルール{id}（モード{mode}）：条件の1か所だけで非該当（{why}）：{part}",
+)
+PART_FALSE: Final[Pair] = ("false", "偽")
+PART_UNKNOWN: Final[Pair] = ("unknown, because a value is missing", "値がないため不明")
 LIST_HIT: Final[Pair] = (
     "list {list} ({direction}) names its {kind}: {effect}",
     "リスト{list}（{direction}）に{kind}が登録：{effect}",
