@@ -97,12 +97,10 @@ def _explanation(engine: Engine, observed: Observed, made: bytes, outputs: Outpu
 
 
 def _near(engine: Engine, observed: Observed, decision: Decision, subject: Subject) -> list[NearRule]:
-    hits = {hit.id for hit in decision.rule_hits or ()}
     asked = [
         rule
         for rule in engine.policy.rules
         if rule.mode != "off"
-        and rule.id not in hits
         and rule.scope.names(subject.acquirer, subject.merchant, subject.mcc)
         and rule.from_ms <= subject.at_ms < rule.to_ms
     ]

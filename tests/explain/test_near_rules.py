@@ -79,6 +79,20 @@ def test_only_rules_that_are_asked_are_near(change: dict[str, str], is_told: boo
     assert bool(near(rule("r", when=when, **change), **event)) is is_told
 
 
+def test_a_hit_is_not_near_also_where_the_decision_does_not_name_it() -> None:
+    rules = [rule(f"r-{number}", when=f"payment.amount_jpy > {number} && score >= 0") for number in range(100)]
+    made = told(*rules, amount={"minor": 500})
+    assert len(made.decision.rule_hits or ()) < len(rules)
+    assert made.near_rules == []
+
+
+def test_its_mode_and_action_are_told() -> None:
+    (found,) = told(
+        rule("r", when=DEAR, mode="shadow", action="block"), amount={"minor": 30_000}, merchant={"mcc": "5999"}
+    ).near_rules
+    assert (found.mode, found.action, found.part) == ("shadow", "block", "payment.mcc == '5732'")
+
+
 def test_at_most_twenty_are_told_in_the_order_of_the_policy() -> None:
     rules = [rule(f"r-{number}", when=f"payment.amount_jpy > 2000{number} && score >= 0") for number in range(10, 40)]
     found = near(*rules, amount={"minor": 5})
@@ -98,6 +112,10 @@ def test_at_most_twenty_are_told_in_the_order_of_the_policy() -> None:
         ("!(score > 1 && score > 2)", ["!(score > 1 && score > 2)"]),
         ("score > 1 &&\n  payment.mcc == '5732'", ["score > 1", "payment.mcc == '5732'"]),
         ("score > 1 && // a bracket (\n score > 2", ["score > 1", "// a bracket (\n score > 2"]),
+        (
+            "(score > 1 && payment.mcc.startsWith('(')) && score > 2",
+            ["(score > 1 && payment.mcc.startsWith('(')) && score > 2"],
+        ),
         ("(score > 1 ? score > 2 : score > 3) && score > 4", ["(score > 1 ? score > 2 : score > 3)", "score > 4"]),
     ],
 )

@@ -30,16 +30,14 @@ class Near(NamedTuple):
 
 
 def near(rules: Sequence[Rule], batch: Batch, standings: NDArray[np.int64]) -> list[Near]:
-    """Return the rules of which all parts but one are true, in their order; at most NEAR_MAX.
+    """Return the rules of which all parts but one are true, in their order; at most NEAR_MAX. A hit has no such part.
 
     `batch` has one event. `standings` int64[1] is the standing of its merchant. Parts are what `&&` joins at the top of
-    a condition; a condition of one part is never near. The rules must be those that name the event and did not hit.
+    a condition; a condition of one part is never near. The rules must be those whose scope and period have the event.
     """
     parts = {f"{number}": found for number, rule in enumerate(rules) if len(found := parts_of(rule.when)) > 1}
     asked = [
-        msgspec.structs.replace(
-            rules[int(number)], id=f"{number}.{place}", when=part, mode="shadow", **_EVERYWHERE, **_ALWAYS
-        )
+        msgspec.structs.replace(rules[int(number)], id=f"{number}.{place}", when=part, mode="shadow", **_EVERYWHERE)
         for number, found in parts.items()
         for place, part in enumerate(found)
     ]
@@ -58,7 +56,6 @@ def near(rules: Sequence[Rule], batch: Batch, standings: NDArray[np.int64]) -> l
 
 
 _EVERYWHERE: Final = {"acquirer": None, "merchant": None, "mcc": None, "goods": None}
-_ALWAYS: Final = {"effective_from": None, "effective_to": None}
 
 
 def parts_of(when: str) -> list[str]:
