@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from scoring.contract.types import Text
-from scoring.reference.document import DocumentError, parse
+from scoring.reference.document import DocumentError, parse_shipped
 
 ROWS_MAX: Final = 10_000
 UNVERIFIED: Final = "UNV"
@@ -145,7 +145,7 @@ def table_of(text: bytes, record: type[R], name: str) -> DatedTable[R]:
         TableError: it is no YAML, or refused as in `table_from`.
     """
     try:
-        document = parse(text)
+        document = parse_shipped(text)
     except DocumentError as error:
         raise TableError(f"{name}: {error}") from None
     return table_from(document, record, name)

@@ -1,13 +1,16 @@
 """YAML is read without implicit types: an ambiguous value is an error or text."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.reference import document
-from scoring.reference.document import DOCUMENT_BYTES_MAX, DocumentError, parse
+from scoring.reference.document import DOCUMENT_BYTES_MAX, DocumentError, parse, parse_shipped
+
+TABLES = Path(document.__file__).parent
 
 
 def test_country_codes_stay_text_and_only_true_and_false_are_booleans() -> None:
@@ -116,3 +119,18 @@ def test_an_error_never_quotes_the_text_around_it() -> None:
 def test_any_bytes_are_a_mapping_or_a_document_error(text: bytes) -> None:
     with suppress(DocumentError):
         assert isinstance(parse(text), dict)
+
+
+@pytest.mark.parametrize("file", sorted(TABLES.glob("*.yaml")), ids=lambda file: file.stem)
+def test_libyaml_reads_the_tables_as_the_strict_parser_does(file: Path) -> None:
+    text = file.read_bytes()
+    assert parse_shipped(text) == parse(text) != {}
+
+
+@pytest.mark.parametrize("text", [b"a: [", b"a: 1\nb: \x00", b"a: &x 1\nb: *x", b"- 1", b"a: 1\na: 2", b"\xff"])
+def test_a_fault_of_a_shipped_table_is_that_of_the_strict_parser(text: bytes) -> None:
+    with pytest.raises(DocumentError) as strict:
+        parse(text)
+    with pytest.raises(DocumentError) as fast:
+        parse_shipped(text)
+    assert str(fast.value) == str(strict.value)
