@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.simulator.config import DAY_MS, HOUR_MS
-from models.simulator.events import answers, threeds, visit
+from models.simulator.events import account, answers, threeds, visit
 from models.simulator.events.rows import Rows, attempts, joined
 from models.simulator.world import World
 from models.simulator.world import tables as t
@@ -186,7 +186,8 @@ def _new_lives(world: World, rng: np.random.Generator, rows: Rows) -> None:
     for name in ("device", "ip", "account", "address"):
         rows[name][where] = np.where(rows[name][where] >= 0, new_ids(rng, where.size), -1)
     rows["ip_net"][where] = new_ids(rng, where.size)
-    rows["age_ind"][where] = 2
+    rows["age_ind"][where] = account.CREATED
+    account.open_new(rows, where)
     rows["jpy"][where] = (rows["jpy"][where] * rng.uniform(1.0, 5.0, where.size)).astype(np.int64)
 
 
@@ -213,6 +214,7 @@ def _subscriptions(world: World, rng: np.random.Generator, start_ms: int, local:
     for name in ("device", "lang", "zone", "ip", "ip_net", "ip_country", "asn", "cvv2", "avs", "wallet"):
         rows[name] = -1
     rows["proxy"] = 0
+    account.forget(rows, np.arange(n))
     threeds.fill(world, rng, rows)
     answers.fill(world, rng, rows)
     return rows

@@ -207,23 +207,35 @@ class Net(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Shopper(Struct, frozen=True, kw_only=True, gc=False):
-    """The account at the merchant; `account_age_ind` is EMV 3DS chAccAgeInd (01 guest to 05 over 60 days)."""
+    """The account at the merchant, with indicators of EMV 3DS acctInfo, which a merchant knows from its own records.
+
+    `account_age_ind` is chAccAgeInd (01 guest to 05 over 60 days); `account_change_ind` chAccChangeInd: since the last
+    change of the account's data (01 during this transaction to 04 over 60 days); `password_change_ind` chAccPwChangeInd
+    (01 never, 02 during this transaction to 05 over 60 days); `suspicious_activity` suspiciousAccActivity (01 none,
+    02 observed).
+    """
 
     account_hmac: Token | None = None
     email_hmac: Token | None = None
     email_domain: ShortText | None = None
     phone_hmac: Token | None = None
     account_age_ind: Code | None = None
+    account_change_ind: Code | None = None
+    password_change_ind: Code | None = None
+    suspicious_activity: Code | None = None
 
 
 class Ship(Struct, frozen=True, kw_only=True, gc=False):
-    """The delivery address."""
+    """The delivery address; `usage_ind` is EMV 3DS shipAddressUsageInd: since its first use with this merchant (01 this
+    transaction to 04 over 60 days).
+    """
 
     addr_hmac: Token | None = None
     postal_prefix: Code | None = None
     country: Country | None = None
     method: ShortText | None = None
     is_forwarder: bool | None = None
+    usage_ind: Code | None = None
 
 
 class Credential(Struct, frozen=True, kw_only=True, gc=False):

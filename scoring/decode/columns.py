@@ -78,6 +78,10 @@ class Col(IntEnum):
     DS_TRANS_STEM = 61  # of the same UUID without its last four digits
     EMAIL_KEY = 62  # this and the next: as CAVV_KEY, for look-ups in lists
     PREFIX_KEY = 63  # of the network in which the network address is
+    ACCOUNT_CHANGE = 64  # these four of EMV 3DS acctInfo and merchantRiskIndicator: -1 unknown
+    PASSWORD_CHANGE = 65
+    SUSPICIOUS = 66
+    ADDRESS_USAGE = 67
 
 
 def _letters_packed() -> dict[str, int]:

@@ -41,6 +41,7 @@ _COUNTERS: Final[Mapping[str, Pair]] = {
     "accounts": (" accounts", "件のアカウント"),
     "devices": (" devices", "台"),
     "events": (" events", "件"),
+    "parties": (" parties", "件"),
     "reports": (" reports", "件"),
     "items": (" items", "項目"),
     "deviations": (" standard deviations", "標準偏差"),

@@ -1,5 +1,7 @@
 """Inputs of cardholder, device, network address, account and delivery: countries, presence, age, checks."""
 
+from math import nan
+
 from scoring.decode.columns import Col
 from scoring.features.arithmetic import Inputs, Payment, days_since, differs, flag, known
 from scoring.jit import plain
@@ -74,6 +76,30 @@ def has_address(p: Payment) -> float:
 def account_age(p: Payment) -> float:
     """Age of the account (EMV 3DS chAccAgeInd)."""
     return known(p.event[_COL.ACCOUNT_AGE])
+
+
+@PARTIES.add("1 now to 4 over 60 d", "account")
+def account_changed(p: Payment) -> float:
+    """Time since the account's data changed, addresses and cards included (EMV 3DS chAccChangeInd)."""
+    return known(p.event[_COL.ACCOUNT_CHANGE])
+
+
+@PARTIES.add("1 never, 2 now to 5 over 60 d", "account")
+def password_changed(p: Payment) -> float:
+    """Time since the account's password changed (EMV 3DS chAccPwChangeInd)."""
+    return known(p.event[_COL.PASSWORD_CHANGE])
+
+
+@PARTIES.add("1 now to 4 over 60 d", "account")
+def address_usage(p: Payment) -> float:
+    """Time since the delivery address was first used at the merchant (EMV 3DS shipAddressUsageInd)."""
+    return known(p.event[_COL.ADDRESS_USAGE])
+
+
+@PARTIES.add("0/1", "account")
+def account_suspicious(p: Payment) -> float:
+    """The merchant observed suspicious activity in the account (EMV 3DS suspiciousAccActivity)."""
+    return known(p.event[_COL.SUSPICIOUS] - 1) if p.event[_COL.SUSPICIOUS] >= 0 else nan
 
 
 @PARTIES.add("0/1", "account")

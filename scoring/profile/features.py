@@ -324,6 +324,7 @@ _PARTY_RECIPES: Final = (
     *distinct("ip_velocity", _IP, _CARD, _H1, _H24),
     *distinct("ip_velocity", _IP, _MERCHANT, _H1),
     *distinct("ip_velocity", _IP, _ACCOUNT, _H24),
+    age("ip_velocity", _IP),
     *count("account_velocity", _ACCOUNT, _S.ATTEMPTS, _H24),
     *count("account_velocity", _ACCOUNT, _S.SPEND, _H24),
     *distinct("account_velocity", _ACCOUNT, _CARD, _H24, _D30),
@@ -339,6 +340,14 @@ _PARTY_RECIPES: Final = (
         for element in (_CARD, _DEVICE, _ADDRESS)
     ),
     age("account", _ACCOUNT),
+    read(
+        "account",
+        "parties_new_24h",
+        "parties",
+        "How many of device, network address and delivery address were first seen within 24h, NaN where the event "
+        "names none.",
+        Value.PARTIES_NEW,
+    ),
     *count("address_velocity", _ADDRESS, _S.ATTEMPTS, _H24),
     *count("address_velocity", _ADDRESS, _S.SPEND, _D7),
     *distinct("address_velocity", _ADDRESS, _CARD, _H24, _D7, _D30),

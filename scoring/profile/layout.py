@@ -109,7 +109,8 @@ class Value(IntEnum):
     MERCHANT_REPORTED_30D = 41
     MATURE_ATTEMPTS = 42  # + place in MATURE_DAYS
     MATURE_REPORTS = 49  # + place in MATURE_DAYS
-    END = 56
+    PARTIES_NEW = 56
+    END = 57
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,10 @@ LISTS = {
     "tds.trust_list_source": number_field(Col.TRUST_LIST_SOURCE, (1, 3)),
     "tds.results_status": number_field(Col.RESULTS_STATUS, (1, 3)),
     "shopper.account_age_ind": number_field(Col.ACCOUNT_AGE, (1, 5)),
+    "shopper.account_change_ind": number_field(Col.ACCOUNT_CHANGE, (1, 4)),
+    "shopper.password_change_ind": number_field(Col.PASSWORD_CHANGE, (1, 5)),
+    "shopper.suspicious_activity": number_field(Col.SUSPICIOUS, (1, 2)),
+    "ship.usage_ind": number_field(Col.ADDRESS_USAGE, (1, 4)),
 }
 ELSEWHERE = {
     "schema_version",  # closed literals: another word is refused (the contract's schemas)
@@ -138,6 +142,10 @@ def test_every_field_that_holds_a_code_has_its_list() -> None:
     [
         ("shopper.account_age_ind", "99", "account_age"),
         ("shopper.account_age_ind", "00", "account_age"),
+        ("shopper.account_change_ind", "05", "account_changed"),
+        ("shopper.password_change_ind", "06", "password_changed"),
+        ("shopper.suspicious_activity", "03", "account_suspicious"),
+        ("ship.usage_ind", "05", "address_usage"),
         ("pos.entry_mode", "00", "entry_mode"),
         ("pos.entry_mode", "990", "entry_mode"),
         ("tds.trans_status_reason", "31", "tds_reason"),

@@ -36,7 +36,8 @@ def test_missing_fields_of_a_plain_event_are_unknown() -> None:
     silent |= {"CHALLENGE_CANCEL", "DEVICE_CHANNEL", "PURCHASE_AMOUNT", "PROXY", "ACCOUNT_AGE", "FORWARDER"}
     silent |= {"REGISTERED_MS", "RECURRING", "STORED", "WALLET", "TDS_PERFORMED", "PURCHASE_EXPONENT", "ECI_RESPONSE"}
     silent |= {"CAVV_WELLFORMED", "MESSAGE_CATEGORY", "REQUESTOR_AUTH_IND", "THREE_RI_IND", "CHALLENGE_EXEMPTION"}
-    silent |= {"TRUST_LIST_SOURCE", "RESULTS_STATUS"}
+    silent |= {"TRUST_LIST_SOURCE", "RESULTS_STATUS", "ACCOUNT_CHANGE", "PASSWORD_CHANGE", "SUSPICIOUS"}
+    silent |= {"ADDRESS_USAGE"}
     found = row()
     assert {name for name, value in found.items() if value == -1} == silent
     zero = {"EXPONENT", "IP_COUNTRY", "SHIP_COUNTRY", "FUNDING", "KIND", "CVV2", "AVS", "CAVV_RESULT", "TDS_VERSION"}
@@ -213,6 +214,10 @@ def test_uuids_that_differ_only_in_their_last_four_digits_have_one_stem() -> Non
         ({"net": {"ip_country": "T1"}}, "IP_COUNTRY", 0),
         ({"net": {"ip_country": "us"}}, "IP_COUNTRY", country_code("US")),
         ({"shopper": {"account_age_ind": "1"}}, "ACCOUNT_AGE", 1),
+        ({"shopper": {"account_change_ind": "02"}}, "ACCOUNT_CHANGE", 2),
+        ({"shopper": {"password_change_ind": "05"}}, "PASSWORD_CHANGE", 5),
+        ({"shopper": {"suspicious_activity": "01"}}, "SUSPICIOUS", 1),
+        ({"ship": {"usage_ind": "4"}}, "ADDRESS_USAGE", 4),
         ({"credential": {"registered_at": "2025-04-01T00:00:00+09:00"}}, "REGISTERED_MS", 1_743_433_200_000),
         ({"outcome": {"response_code": "14", "approved": False}}, "OUTCOME", OutcomeClass.BAD_PAN),
         ({"outcome": {"response_code": "14", "normalised": "STOP"}}, "OUTCOME", OutcomeClass.STOP),

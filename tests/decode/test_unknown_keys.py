@@ -49,6 +49,10 @@ NEAR = [
     ("merchant", "merchantCategoryCode", "merchant.mcc"),
     ("amount", "Currency", "amount.currency"),
     ("shopper", "chAccAgeInd", "shopper.account_age_ind"),
+    ("shopper", "chAccChangeInd", "shopper.account_change_ind"),
+    ("shopper", "chAccPwChangeInd", "shopper.password_change_ind"),
+    ("shopper", "suspiciousAccActivity", "shopper.suspicious_activity"),
+    ("ship", "shipAddressUsageInd", "ship.usage_ind"),
 ]
 FAR = [
     *(

@@ -178,6 +178,10 @@ def of_parties(event: Json) -> Inputs:
     credential, checks = section(event, "credential"), section(event, "checks")
     age, stored_at = threeds.number(shopper.get("account_age_ind"), range(1, 6)), credential.get("registered_at")
 
+    def listed(code: str | None, last: int) -> float | None:
+        number = threeds.number(code, range(1, last + 1))
+        return None if number is None else float(number)
+
     def result(name: str, known: str) -> float:
         letter = threeds.bare(checks.get(name)) or ""
         return float(ord(letter.upper())) if len(letter) == 1 and letter in known + known.lower() else 0.0
@@ -190,6 +194,10 @@ def of_parties(event: Json) -> Inputs:
         "has_account": float("account_hmac" in shopper),
         "has_address": float("addr_hmac" in ship),
         "account_age": None if age is None else float(age),
+        "account_changed": listed(shopper.get("account_change_ind"), 4),
+        "password_changed": listed(shopper.get("password_change_ind"), 5),
+        "address_usage": listed(ship.get("usage_ind"), 4),
+        "account_suspicious": {1.0: 0.0, 2.0: 1.0}.get(listed(shopper.get("suspicious_activity"), 2) or 0.0),
         "stored_credential": flag(credential.get("stored")),
         "stored_age_days": None if stored_at is None else (ms_of(event["event_ts"]) - ms_of(stored_at)) / DAY_MS,
         "cvv2_result": result("cvv2", "MNPSUY"),

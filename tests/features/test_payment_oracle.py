@@ -173,10 +173,16 @@ def enriched(draw: st.DrawFn, number: int) -> tuple[Json, Json | None]:
     for name, strategy in {
         "pos": parts(entry_mode=one_of(None, "812", "010", "5", "00", "071", "99", "96", "95", "x1", "8x")),
         "net": parts(ip_hmac=hashed("ip"), ip_country=one_of(*TEXTS), proxy=one_of(*FLAGS)),
-        "ship": parts(addr_hmac=hashed("a"), country=one_of(*TEXTS), is_forwarder=one_of(*FLAGS)),
+        "ship": parts(
+            addr_hmac=hashed("a"), country=one_of(*TEXTS), is_forwarder=one_of(*FLAGS), usage_ind=one_of(*AGES)
+        ),
         "device": parts(fp_hmac=hashed("d")),
         "shopper": parts(
-            account_hmac=hashed("s"), account_age_ind=one_of(None, "01", "2", "005", "05", "06", "99", "x")
+            account_hmac=hashed("s"),
+            account_age_ind=one_of(*AGES),
+            account_change_ind=one_of(*AGES),
+            password_change_ind=one_of(*AGES),
+            suspicious_activity=one_of(*AGES),
         ),
     }.items():
         made[name] = draw(strategy)

@@ -146,6 +146,15 @@ def presence(v: Row) -> Claims:
 def account(v: Row) -> Claims:
     names = {"account_new_card": "card", "account_new_device": "device", "account_new_address": "delivery address"}
     yield from listed(v, "ATO_CHANGE", "Not seen with this account for 30 d: ", 1, names)
+    if v["parties_new_24h"] >= 2:
+        text = f"{v['parties_new_24h']:,.0f} of device, network address and delivery address first seen within 24 h"
+        yield Claim("ATO_CHANGE", text, ("parties_new_24h",))
+    yield from only(v, "ATO_CHANGE", "password_changed", 2, "Password changed with this payment")
+    yield from only(v, "ATO_CHANGE", "password_changed", 3, "Password changed less than 30 d ago")
+    yield from only(v, "ATO_CHANGE", "account_changed", 1, "Account data changed with this payment")
+    yield from only(v, "ATO_CHANGE", "account_changed", 2, "Account data changed less than 30 d ago")
+    yield from only(v, "ATO_CHANGE", "address_usage", 1, "Delivery address used by the account for the first time")
+    yield from only(v, "ATO_CHANGE", "account_suspicious", 1, "Merchant observed suspicious activity in the account")
     yield from only(v, "ATO_CHANGE", "account_age", 2, "Account created with this payment")
     yield from only(v, "ATO_CHANGE", "account_age", 3, "Account less than 30 d old")
     yield from only(v, "ACCOUNT_GUEST", "account_age", 1, "Guest checkout, no account")

@@ -232,6 +232,8 @@ def ip_velocity(v: Row) -> Claims:
     text = "# merchants with this network address in @"
     yield from distinct(v, "VEL_IP_MERCHANTS", "ip_merchants", {"1h": 5}, text)
     yield from distinct(v, "VEL_IP_ACCOUNTS", "ip_accounts", {"24h": 5}, "# accounts with this network address in @")
+    if 0 <= v["ip_age_days"] <= 1:
+        yield Claim("IP_NEW", f"Network address first seen {span(86_400 * v['ip_age_days'])} ago", ("ip_age_days",))
     text = "No earlier attempt with this network address on record in 24 h"
     yield from only(v, "IP_NEW", "ip_cards_24h", 0, text)
 

@@ -27,7 +27,7 @@ from tests.profile.test_report_streams import OF_CARD, OF_MERCHANT
 
 RATES = {"merchant_report_rate_7d": "7d", "merchant_report_rate_30d": "30d"}
 REPORTED = {*OF_CARD.values(), *OF_MERCHANT.values(), "card_reported_30d", "merchant_reported_30d"}
-OTHERS = {"card_since_last_s", "card_funds_ladder", *ZSCORES, *UNUSUAL}
+OTHERS = {"card_since_last_s", "parties_new_24h", "card_funds_ladder", *ZSCORES, *UNUSUAL}
 MEANS = {"card_mean_amount_30d", "card_spend_1h_over_daily"}
 
 
@@ -60,6 +60,8 @@ def value_of(name: str, known: Everything, event: Event) -> float | None:
         return known.new_to_card(name.removeprefix("card_new_"), event)
     if name.startswith("account_new_"):
         return known.new_to_account(name.removeprefix("account_new_"), event)
+    if name == "parties_new_24h":
+        return known.parties_new(event)
     if name == "card_since_last_s":
         return known.since_s(event)
     return known.zscore(event, ZSCORES[name]) if name in ZSCORES else known.ladder(event)
@@ -109,6 +111,7 @@ def test_counts_and_sums_are_those_of_the_running_quarter_and_the_four_before_it
 @example([at(k, amount=9_000 if k < 4 else 10 + 4_000 * (k % 3), outcome=1) for k in range(40)])
 def test_times_memories_and_amounts_are_those_of_all_events(events: list[Event]) -> None:
     names = {*AGES, *(f"card_new_{what}" for what in NEW_TO_CARD), "card_since_last_s", *ZSCORES, *UNUSUAL}
+    names |= {"parties_new_24h"}
     check(answered(events), names)
 
 

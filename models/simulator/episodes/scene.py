@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.simulator.events import threeds, visit
+from models.simulator.events import account, threeds, visit
 from models.simulator.events.rows import Rows, attempts
 from models.simulator.traffic import amounts
 from models.simulator.world import World
@@ -114,6 +114,7 @@ class Scene:
         if addresses:
             drop = new_ids(rng, addresses)
             rows["address"][where] = np.where(goods, drop[rng.integers(0, addresses, n)], -1)
+            account.use_first(rows, where[goods])
             rows["forwarder"][where] = np.where(goods, rng.random() < 0.3, -1)
             rows["method"][where] = np.where(goods, mixed(rng, n, ((0, 70), (1, 25), (2, 5))), -1)
 
@@ -123,6 +124,7 @@ class Scene:
         guest = chance(self.rng, n, 0.5)
         rows["account"][where] = np.where(guest, -1, new_ids(self.rng, n))
         rows["age_ind"][where] = np.where(guest, 1, mixed(self.rng, n, ((2, 75), (3, 20), (5, 5))))
+        account.open_new(rows, where)
         rows["email"][where] = new_ids(self.rng, n)
         rows["domain"][where] = mixed(self.rng, n, ((0, 45), (1, 15), (2, 10), (5, 15), (6, 15)))
         rows["phone"][where] = np.where(chance(self.rng, n, 0.5), new_ids(self.rng, n), -1)

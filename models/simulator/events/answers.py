@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from models.simulator.events import account
 from models.simulator.events.lapses import lapsed
 from models.simulator.events.rows import Rows, joined
 from models.simulator.world import World
@@ -76,7 +77,7 @@ def undo(rng: np.random.Generator, rows: Rows, kind: int, delay_ms: Ints) -> Row
     for name in (
         "cvv2", "avs", "cavv_result", "tds", "exempt", "device", "lang", "zone", "ip", "ip_net", "ip_country", "asn",
         "account", "age_ind", "email", "domain", "phone", "address", "postal", "ship_country", "method", "forwarder",
-        "stored", "stored_ms", "registered", "wallet",
+        "stored", "stored_ms", "registered", "wallet", *account.FIELDS,
     ):  # fmt: skip
         out[name] = -1
     out["proxy"] = 0

@@ -77,7 +77,8 @@ class Renderer:
         shoppers = zip(
             columns["account"], columns["email"], columns["domain"], columns["phone"], columns["age_ind"],
             columns["address"], columns["postal"], columns["ship_country"], columns["method"], columns["forwarder"],
-            columns["stored"], stored, columns["registered"], strict=True,
+            columns["address_usage"], columns["stored"], stored, columns["registered"], columns["account_change"],
+            columns["password_change"], columns["suspicious"], strict=True,
         )  # fmt: skip
         out = []
         for c, check, td, net, shopper in zip(core, checks, tds, nets, shoppers, strict=True):
@@ -165,7 +166,8 @@ class Renderer:
 
     def _shopper(
         self, account: int, email: int, domain: int, phone: int, age_ind: int, address: int, postal: int, country: int,
-        method: int, forwarder: int, stored: int, since: str, registered: int,
+        method: int, forwarder: int, usage: int, stored: int, since: str, registered: int, change: int,
+        password: int, alarm: int,
     ) -> str:  # fmt: skip
         out = ""
         if age_ind >= 0:
@@ -173,14 +175,20 @@ class Renderer:
             call = "" if phone < 0 else f'"phone_hmac":"{self._hex("phone", phone)}",'
             out = (
                 f',"shopper":{{{who}{call}"email_hmac":"{self._hex("email", email)}",'
-                f'"email_domain":"{t.EMAIL_DOMAINS[domain]}","account_age_ind":"{age_ind:02d}"}}'
+                f'"email_domain":"{t.EMAIL_DOMAINS[domain]}","account_age_ind":"{age_ind:02d}"'
             )
+            for name, code in (
+                ("account_change_ind", change), ("password_change_ind", password), ("suspicious_activity", alarm),
+            ):  # fmt: skip
+                if code >= 0:
+                    out += f',"{name}":"{code:02d}"'
+            out += "}"
         if address >= 0:
             out += (
                 f',"ship":{{"addr_hmac":"{self._hex("address", address)}",'
                 f'"postal_prefix":"{t.POSTAL_PREFIXES[postal]}",'
                 f'"country":"{t.COUNTRIES[country]}","method":"{t.SHIP_METHODS[method]}",'
-                f'"is_forwarder":{_BOOL[forwarder]}}}'
+                f'"is_forwarder":{_BOOL[forwarder]}' + (f',"usage_ind":"{usage:02d}"}}' if usage >= 0 else "}")
             )
         if stored == 1:
             proof = "" if registered < 0 else f',"registration_tds_ref":"{self._uuid("tds", registered)}"'

@@ -5,6 +5,7 @@ Genuine visits and camouflaged frauds both use this code, so it does not separat
 
 import numpy as np
 
+from models.simulator.events import account
 from models.simulator.events.rows import Rows
 from models.simulator.world import World
 from models.simulator.world import tables as t
@@ -46,6 +47,7 @@ def fill(world: World, rng: np.random.Generator, rows: Rows) -> None:
     _identity(world, rng, part)
     _network(world, rng, part)
     _delivery(world, rng, part)
+    account.fill(world, rng.spawn(1)[0], part)
     rows[online] = part
     _checks(world, rng, rows)
 
@@ -184,8 +186,8 @@ def hide(world: World, rows: Rows) -> None:
     for sends, names in (
         (SENDS_DEVICE, ("device", "lang", "zone")),
         (SENDS_IP, ("ip", "ip_net", "ip_country", "asn")),
-        (SENDS_SHOPPER, ("account", "age_ind", "email", "domain", "phone")),
-        (SENDS_SHIP, ("address", "postal", "ship_country", "method", "forwarder")),
+        (SENDS_SHOPPER, ("account", "age_ind", "email", "domain", "phone", *account.FIELDS[:3])),
+        (SENDS_SHIP, ("address", "address_usage", "postal", "ship_country", "method", "forwarder")),
     ):
         missing = ~sends[psp]
         for name in names:

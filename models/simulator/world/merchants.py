@@ -19,6 +19,8 @@ SENDS_DEVICE = np.array([1, 1, 0, 1, 0, 1, 1], dtype=bool)
 SENDS_IP = np.array([1, 1, 1, 1, 0, 1, 0], dtype=bool)
 SENDS_SHOPPER = np.array([1, 1, 1, 0, 1, 1, 0], dtype=bool)
 SENDS_SHIP = np.array([1, 1, 1, 1, 0, 0, 1], dtype=bool)
+ACCOUNT_INFO_SHARE = 0.4
+"""Share of merchants that fill the optional acctInfo of EMV 3DS: an assumption."""
 SHORT_ECI_PSP = 5
 """This provider writes ECI without its leading zero, as some do."""
 
@@ -37,6 +39,7 @@ class Merchants:
     tds_mode: Ints
     items: Ints  # [n, 6] index of ITEM_STATUSES
     fraud_status: Ints
+    account_info: Mask  # sends the indicators of EMV 3DS acctInfo
     sloppy_tds: Mask  # set up wrongly: breaks rules more often than others without being guilty
     registered: Mask  # known to the merchant store
     median_jpy: Floats
@@ -97,6 +100,7 @@ def build(config: SimulatorConfig) -> Merchants:
         tds_mode=mode,
         items=_checklists(rng, n),
         fraud_status=mixed(rng, n, ((0, 930), (1, 42), (2, 14), (3, 8), (4, 6))),
+        account_info=chance(generator(config.seed, 5), n, ACCOUNT_INFO_SHARE),
         sloppy_tds=chance(rng, n, 0.02),
         registered=~chance(rng, n, 0.02),
         median_jpy=of("median_jpy", float).astype(np.float64) * rng.lognormal(0.0, 0.3, n),

@@ -80,6 +80,10 @@ class Vocabulary(IntEnum):
     CHALLENGE_EXEMPTION = 33
     TRUST_LIST_SOURCE = 34
     RESULTS_STATUS = 35
+    ACCOUNT_CHANGE = 36
+    PASSWORD_CHANGE = 37
+    SUSPICIOUS = 38
+    ADDRESS_USAGE = 39
 
 
 def _coded(words: object, codes: type[IntEnum]) -> dict[str, int]:
@@ -142,5 +146,9 @@ WORDS: Final[Mapping[int, Mapping[str, int]]] = {
     Vocabulary.CHALLENGE_EXEMPTION: _codes("challenge_exemption"),
     Vocabulary.TRUST_LIST_SOURCE: _codes("trust_list_source"),
     Vocabulary.RESULTS_STATUS: _codes("results_status"),
+    Vocabulary.ACCOUNT_CHANGE: _codes("account_change"),
+    Vocabulary.PASSWORD_CHANGE: _codes("password_change"),
+    Vocabulary.SUSPICIOUS: _codes("suspicious_activity"),
+    Vocabulary.ADDRESS_USAGE: _codes("address_usage"),
 }
 """The words of every vocabulary, with their meanings."""

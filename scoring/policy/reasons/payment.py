@@ -125,6 +125,49 @@ PAYMENT: Final[Mapping[str, tuple[Wording, ...]]] = {
                 "account_new_address": ("delivery address", "配送先"),
             },
         ),
+        say(
+            "ATO_CHANGE",
+            "{parties_new_24h:count} of device, network address and delivery address first seen within 24 h",
+            "端末・接続元・配送先のうち{parties_new_24h:count}件が初回観測から24時間以内",
+            least("parties_new_24h", 2),
+        ),
+        # chAccPwChangeInd, chAccChangeInd, shipAddressUsageInd and suspiciousAccActivity of EMV 3DS
+        say(
+            "ATO_CHANGE",
+            "Password changed with this payment",
+            "この取引時にパスワード変更",
+            equal("password_changed", 2),
+        ),
+        say(
+            "ATO_CHANGE",
+            "Password changed less than 30 d ago",
+            "パスワード変更後30日未満",
+            equal("password_changed", 3),
+        ),
+        say(
+            "ATO_CHANGE",
+            "Account data changed with this payment",
+            "この取引時に会員情報変更",
+            equal("account_changed", 1),
+        ),
+        say(
+            "ATO_CHANGE",
+            "Account data changed less than 30 d ago",
+            "会員情報変更後30日未満",
+            equal("account_changed", 2),
+        ),
+        say(
+            "ATO_CHANGE",
+            "Delivery address used by the account for the first time",
+            "この会員が初めて使う配送先",
+            equal("address_usage", 1),
+        ),
+        say(
+            "ATO_CHANGE",
+            "Merchant observed suspicious activity in the account",
+            "加盟店が会員の不審な操作を検知",
+            equal("account_suspicious", 1),
+        ),
         # chAccAgeInd of EMV 3DS: 01 guest, 02 created now, 03 less than 30 days
         say("ATO_CHANGE", "Account created with this payment", "この取引時に作成された会員", equal("account_age", 2)),
         say("ATO_CHANGE", "Account less than 30 d old", "作成後30日未満の会員", equal("account_age", 3)),

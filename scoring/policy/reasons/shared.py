@@ -239,6 +239,7 @@ PARTIES: Final[Mapping[str, tuple[Wording, ...]]] = {
         *_bad_data("VEL_IP_CARDS", "ip", {"1h": 3}),
         *_elements("VEL_IP_MERCHANTS", "ip", "merchant", "merchants", "利用加盟店が{w}に{n}店", {"1h": 5}),
         *_elements("VEL_IP_ACCOUNTS", "ip", "account", "accounts", "会員が{w}に{n}件", {"24h": 5}),
+        _first_seen("IP_NEW", "ip"),
         _unseen("IP_NEW", "ip", "ip_cards_24h", "24 h", "24時間"),
     ),
     # Members keep two or three cards.

@@ -71,6 +71,11 @@ _ONE: Final = int(Value.ONE)
 _AMOUNT: Final = int(Value.AMOUNT)
 _SINCE: Final = int(Value.SINCE)
 _AGE: Final = int(Value.AGE)
+_PARTIES_NEW: Final = int(Value.PARTIES_NEW)
+_DEVICE: Final = int(Entity.DEVICE)
+_IP: Final = int(Entity.IP)
+_ADDRESS: Final = int(Entity.ADDRESS)
+_DAY_S: Final = 86_400.0
 _OUTCOME_APPROVED: Final = 1
 _OF_CARD: Final = int(Value.ZSCORE)
 _OF_MERCHANT: Final = int(Value.MERCHANT_REPORTS_24H)
@@ -212,6 +217,17 @@ def _update_part(
 
 
 @helper
+def _count_new_parties(keys: Keys, i: int, values: Scratch) -> float:
+    """Count which of device, IP and delivery address were first seen within a day; NaN if the event names none."""
+    named, new = 0, 0
+    for entity in (_DEVICE, _IP, _ADDRESS):
+        if keys[i, entity] != _ABSENT:
+            named += 1
+            new += not values[_AGE + entity] > _DAY_S  # NaN: never before
+    return float(new) if named > 0 else nan
+
+
+@helper
 def write_features(values: Scratch, out: Scratch, i: int, first_column: int) -> None:
     """Make each feature: (a * b * scale + plus) / (c + prior), NaN where the denominator is not positive."""
     for k in range(len(_PROGRAM)):
@@ -247,6 +263,7 @@ def read_event(
         elif entity == _MERCHANT:
             read_merchant_reports(arena, at[_MERCHANT], second, values)
             read_mature(arena, at[_MERCHANT], second, values)
+    values[_PARTIES_NEW] = _count_new_parties(columns.keys, i, values)
 
 
 @helper

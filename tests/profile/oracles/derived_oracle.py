@@ -34,7 +34,8 @@ RATIOS: dict[str, tuple[Entity, str, str, str, str, float]] = {
 
 OVER_MEAN = {"card_amount_over_mean_30d": Entity.CARD, "merchant_amount_over_mean_30d": Entity.MERCHANT}
 AGES = {
-    f"{entity.name.lower()}_age_days": entity for entity in (Entity.CARD, Entity.DEVICE, Entity.ACCOUNT, Entity.ADDRESS)
+    f"{entity.name.lower()}_age_days": entity
+    for entity in (Entity.CARD, Entity.DEVICE, Entity.IP, Entity.ACCOUNT, Entity.ADDRESS)
 }
 NEW_TO_CARD = {"merchant": 8, "device": 4, "address": 4, "mcc": 4, "country": 4}
 NEW_TO_ACCOUNT = ("card", "device", "address")
@@ -109,6 +110,12 @@ class Everything:
     def age_days(self, entity: Entity, event: Event) -> float | None:
         of = [second_of(other) for other in self.of(entity, event)]
         return (self.now_s(entity, event) - min(of)) / DAY if of else None
+
+    def parties_new(self, event: Event) -> float | None:
+        """Count device, network address and delivery address whose first event is not more than a day old."""
+        named = [e for e in (Entity.DEVICE, Entity.IP, Entity.ADDRESS) if event.key(e) != 0]
+        ages = [self.age_days(entity, event) for entity in named]
+        return float(sum(age is None or age <= 1 for age in ages)) if named else None
 
     def new_to_account(self, what: str, event: Event) -> float | None:
         of, element = self.of(Entity.ACCOUNT, event), Entity[what.upper()]
