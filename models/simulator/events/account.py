@@ -91,9 +91,8 @@ def take_over(world: World, rng: np.random.Generator, rows: Rows, where: Ints) -
     less than 30 days ago. The address of his second payment in an account is no longer new.
     """
     n = where.size
-    card = rows["card"][where]
-    again = np.zeros(n, np.bool_)
-    again[1:] = card[1:] == card[:-1]
+    again = np.ones(n, np.bool_)
+    again[np.unique(rows["card"][where], return_index=True)[1]] = False
     moment = np.where(again | chance(rng, n, 0.4), DAYS_30, NOW)
     if rng.random() < CHANGES_DATA:
         rows["account_change"][where] = np.where(rows["account_change"][where] >= 0, moment, -1)

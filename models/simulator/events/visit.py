@@ -186,7 +186,7 @@ def hide(world: World, rows: Rows) -> None:
     for sends, names in (
         (SENDS_DEVICE, ("device", "lang", "zone")),
         (SENDS_IP, ("ip", "ip_net", "ip_country", "asn")),
-        (SENDS_SHOPPER, ("account", "age_ind", "email", "domain", "phone", *account.FIELDS[:3])),
+        (SENDS_SHOPPER, ("account", "age_ind", "email", "domain", "phone", *account.FIELDS)),
         (SENDS_SHIP, ("address", "address_usage", "postal", "ship_country", "method", "forwarder")),
     ):
         missing = ~sends[psp]
