@@ -148,7 +148,7 @@ def account(v: Row) -> Claims:
     yield from listed(v, "ATO_CHANGE", "Not seen with this account for 30 d: ", 1, names)
     if v["parties_new_24h"] >= 2:
         text = f"{v['parties_new_24h']:,.0f} of device, network address and delivery address first seen within 24 h"
-        yield Claim("ATO_CHANGE", text, ("parties_new_24h",))
+        yield Claim("PARTIES_NEW", text, ("parties_new_24h",))
     yield from only(v, "ATO_CHANGE", "password_changed", 2, "Password changed with this payment")
     yield from only(v, "ATO_CHANGE", "password_changed", 3, "Password changed less than 30 d ago")
     yield from only(v, "ATO_CHANGE", "account_changed", 1, "Account data changed with this payment")

@@ -61,8 +61,8 @@ _SHARED: Final[tuple[tuple[Pair, tuple[str, ...]], ...]] = (
     (
         ("The customer's data differs from earlier payments.", "購入者の情報がこれまでの取引と異なります。"),
         (
-            *("ATO_CHANGE", "CARD_NEW", "CARD_NEW_BEHAVIOUR", "DEVICE_NEW", "IP_NEW", "ADDR_NEW", "ACCOUNT_QUIET"),
-            "MERCHANT_QUIET",
+            *("ATO_CHANGE", "CARD_NEW", "CARD_NEW_BEHAVIOUR", "DEVICE_NEW", "IP_NEW", "ADDR_NEW", "PARTIES_NEW"),
+            *("ACCOUNT_QUIET", "MERCHANT_QUIET"),
         ),
     ),
     (

@@ -126,7 +126,7 @@ PAYMENT: Final[Mapping[str, tuple[Wording, ...]]] = {
             },
         ),
         say(
-            "ATO_CHANGE",
+            "PARTIES_NEW",
             "{parties_new_24h:count} of device, network address and delivery address first seen within 24 h",
             "端末・接続元・配送先のうち{parties_new_24h:count}件が初回観測から24時間以内",
             least("parties_new_24h", 2),
