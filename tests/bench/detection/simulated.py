@@ -125,9 +125,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and print and write the table. Return 0."""
     p = argparse.ArgumentParser(prog="python -m tests.bench.detection.simulated")
     p.add_argument("--seed", type=int, default=SEED)
-    p.add_argument("--events-per-day", type=int, default=60_000)
-    p.add_argument("--cards", type=int, default=100_000)
-    p.add_argument("--merchants", type=int, default=2_000)
+    p.add_argument("--events-per-day", type=int, default=30_000)
+    p.add_argument("--cards", type=int, default=50_000)
+    p.add_argument("--merchants", type=int, default=1_000)
     p.add_argument("--days", type=int, default=MONTH_DAYS, help="days measured (default %(default)s)")
     p.add_argument("--bundle", type=Path, help="folder of a bundle (default: the demonstration bundle)")
     p.add_argument("--out", type=Path, default=Path("build/simulated.md"))
