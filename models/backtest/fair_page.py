@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from models.backtest.fairness import ALARMS, Group, Rate, Terms, Verdict, alarms
-from models.backtest.markup import Words, both, number, said, table
+from models.pages.markup import Words, both, number, said, table
 
 _DIMENSIONS: Final[Mapping[str, Words]] = {
     "card": ("card issued", "カードの発行国"),

@@ -1,8 +1,6 @@
 """The page of a backtest: a slider moves the threshold and redraws every figure. One file that loads nothing."""
 
-import base64
 from collections.abc import Iterator, Mapping
-from hashlib import sha256
 from html import escape
 from importlib import resources
 from typing import Final
@@ -12,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.backtest.figures import Figures
-from models.backtest.markup import Words, both, number, said, table
 from models.backtest.scored import Fate, Scored
 from models.backtest.targets import LEVELS, OFF, Bounds
+from models.pages.document import document
+from models.pages.markup import Words, both, number, said, table
 from scoring.policy import Policy
 
 BARS: Final = 50
@@ -64,23 +63,9 @@ def page(
     `fairness`: that section, as HTML.
     """
     data = escape_json(msgspec.json.encode(_data(rows, policy, found, current, minutes, rest)).decode())
-    script, style = _resource("page.js"), _resource("page.css")
-    allowed = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; "
-        "form-action 'none'"
-    )
+    script = resources.files("models.backtest").joinpath("page.js").read_text(encoding="utf-8")
     body = "".join(_body(rows, policy, current, title, fairness, learnt_until))
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(allowed)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head><body>"
-        '<input type="radio" name="lang" id="both" checked><label for="both">English + 日本語</label>'
-        '<input type="radio" name="lang" id="en"><label for="en">English</label>'
-        '<input type="radio" name="lang" id="ja"><label for="ja">日本語</label>'
-        f'<main>{body}</main><script type="application/json" id="data">{data}</script>'
-        f"<script>{script}</script></body></html>\n"
-    )
+    return document(title, body, [script], f'<script type="application/json" id="data">{data}</script>')
 
 
 def escape_json(text: str) -> str:
@@ -202,11 +187,3 @@ def _fates(rows: Scored) -> str:
             f'<td class="n" id="now-{fate.name}"></td><td class="n" id="now-{fate.name}_jpy"></td></tr>'
         )
     return table(head, lines)
-
-
-def _resource(name: str) -> str:
-    return resources.files("models.backtest").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return f"sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}"

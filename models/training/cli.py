@@ -12,11 +12,11 @@ import msgspec
 
 from models.simulator.config import DAY_MS, START_MS, EpisodeRates, SimulatorConfig
 from models.simulator.stream import Simulator, Truth
-from models.training.card import model_card
 from models.training.history import History, collect
 from models.training.matrix import Samples, replay
 from models.training.metrics import report_lines
 from models.training.records import Record, read_records
+from models.training.report.card import model_card
 from models.training.train import TREES_MAX, Plan, label_lines, train, train_bundle
 from models.training.truth import read_truths
 from scoring.decode import DecodeLimits

@@ -19,10 +19,10 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
-from models.training.card import confidence
 from models.training.history import collect
 from models.training.matrix import Samples
 from models.training.metrics import auc, average_precision, evaluate
+from models.training.report.card import confidence
 from scoring.decode import DecodeLimits
 from scoring.features.all import FEATURES
 from scoring.observer import Settings

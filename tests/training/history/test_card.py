@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from models.training.card import _weighted, confidence, model_card, segments
 from models.training.matrix import Samples
+from models.training.report.card import _weighted, confidence, model_card, segments
 from models.training.train import train
 from tests.training.history.test_history import PLAN, Recorded, collected, traffic
 from tests.training.test_labels import samples

@@ -1,4 +1,4 @@
-"""HTML of a backtest's page: words in two languages, tables, numbers."""
+"""HTML of the pages: words in two languages, tables, numbers."""
 
 from html import escape
 

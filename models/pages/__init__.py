@@ -1,0 +1,1 @@
+"""HTML of the reports that are made offline: one file each, in two languages, that loads nothing."""
