@@ -41,6 +41,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
     for command in ("backtest", "training"):
         monkeypatch.setattr(f"models.{command}.cli.ProfileLimits", lambda: small)
+    monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
     write(tmp_path)
     (tmp_path / "bundle").mkdir()
     for name, content in bundle_files().items():

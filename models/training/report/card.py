@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from models.training.matrix import Samples
 from models.training.metrics import ALERT_SHARES, average_precision
+from models.training.report.figures import curves
+from models.training.report.page import SEGMENT_COLUMNS, page
+from models.training.report.resampling import RESAMPLES, card_weights, interval
 from models.training.train import Plan, Trained
 from scoring.contract.codes import ChannelCode, NetworkCode
+from scoring.model.calibration import Calibration
 from scoring.model.manifest import Manifest
 
-RESAMPLES: Final = 200
 _ALERTS: Final = ALERT_SHARES[2]  # of the segments: 0.5%
 _FEATURES_MAX: Final = 30
 _SEGMENT_ROWS_MIN: Final = 100
@@ -24,9 +27,14 @@ Flags = NDArray[np.bool_]
 
 
 def model_card(trained: Trained, plan: Plan) -> dict[str, bytes]:
-    """Return the card as `card.json` and `card.md`. The same training gives the same bytes."""
+    """Return the card as `card.json` and `card.md`, and its page, `report.html`.
+
+    The same training gives the same bytes with the same versions of the packages.
+    """
     manifest = Manifest.decode(trained.files["manifest.json"])
     training = manifest.training
+    probabilities, scores = Calibration(manifest.calibration).apply(trained.margins)
+    figures = curves(trained.test, trained.margins, probabilities, scores, plan.seed)
     intervals = confidence(trained.test, trained.margins, seed=plan.seed)
     total = sum(trained.gains.values()) or 1.0
     best = sorted(trained.gains.items(), key=lambda pair: (-pair[1], pair[0]))[:_FEATURES_MAX]
@@ -44,38 +52,35 @@ def model_card(trained: Trained, plan: Plan) -> dict[str, bytes]:
         "left_out": training.left_out,
         "metrics": manifest.metrics,
         "intervals_95": intervals,
-        "segments_at_0.5pct": segments(trained.test, trained.margins),
+        "segments_at_0.5pct": segments(trained.test, trained.margins, seed=plan.seed),
         "importance_of_gain": {name: round(gain / total, 6) for name, gain in best if gain > 0},
         "parameters": training.parameters,
         "seed": plan.seed,
         "lightgbm_version": training.lightgbm_version,
         "calibration": manifest.calibration.method,
+        "curves": msgspec.to_builtins(figures),
     }
     text = msgspec.json.format(msgspec.json.encode(card, order="deterministic"), indent=2) + b"\n"
-    return {"card.json": text, "card.md": ("\n".join(_lines(card)) + "\n").encode()}
+    return {
+        "card.json": text,
+        "card.md": ("\n".join(_lines(card)) + "\n").encode(),
+        "report.html": page(card, figures).encode(),
+    }
 
 
 def confidence(
     samples: Samples, scores: NDArray[np.float64], *, seed: int, resamples: int = RESAMPLES
 ) -> dict[str, list[float]]:
-    """Return [low, high] of 95% for the main metrics, by resampling cards: payments of one card depend on each other.
-
-    Each card has a Poisson weight of mean 1 in each resample (Oza and Russell, 2001), all of its rows the same.
-    """
+    """Return [low, high] of 95% for the main metrics, by resampling cards."""
     order = np.argsort(-scores, kind="stable")
     fraud = samples.fraud[order].astype(np.float64)
     yen = np.maximum(samples.amount_jpy[order], 0) * fraud
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # last place of each run of equal scores
-    _, card = np.unique(samples.card[order], return_inverse=True)
-    rng = np.random.default_rng(seed)
     found: dict[str, list[float]] = {}
-    for _ in range(resamples):
-        weight = rng.poisson(1.0, int(card.max()) + 1).astype(np.float64)[card]
-        for name, value in _weighted(fraud, yen, weight, ends):
+    for weight in card_weights(samples.card, seed, resamples):
+        for name, value in _weighted(fraud, yen, weight[order], ends):
             found.setdefault(name, []).append(value)
-    return {
-        name: [round(float(edge), 6) for edge in np.percentile(values, (2.5, 97.5))] for name, values in found.items()
-    }
+    return {name: interval(values) for name, values in found.items()}
 
 
 def _weighted(
@@ -97,20 +102,35 @@ def _weighted(
         yield f"value_recall_at_{share * 100:g}pct", float(worth[last] / worth[-1]) if last >= 0 and worth[-1] else 0.0
 
 
-def segments(samples: Samples, scores: NDArray[np.float64]) -> dict[str, dict[str, dict[str, float]]]:
+def segments(
+    samples: Samples, scores: NDArray[np.float64], *, seed: int, resamples: int = RESAMPLES
+) -> dict[str, dict[str, dict[str, float]]]:
     """Measure each segment of at least 100 rows with the threshold that 0.5% of all rows exceed.
 
-    By month (UTC), amount in yen, and the codes of `samples.segments`.
+    By month (UTC), amount in yen, and the codes of `samples.segments`. `recall_low` and `recall_high`: 95%, by
+    resampling cards, at the same threshold.
     """
     budget = int(len(scores) * _ALERTS)
     alerts: Flags = scores > np.partition(scores, -(budget + 1))[-(budget + 1)]
+    frauds = np.flatnonzero(samples.fraud)
+    weights = [weight[frauds] for weight in card_weights(samples.card, seed, resamples)]
     found: dict[str, dict[str, dict[str, float]]] = {}
     for kind, (codes, name_of) in _kinds(samples).items():
         for code in np.unique(codes).tolist():
             rows = codes == code
             if int(rows.sum()) >= _SEGMENT_ROWS_MIN:
-                found.setdefault(kind, {})[name_of(code)] = _segment(samples.fraud[rows], scores[rows], alerts[rows])
+                own = _segment(samples.fraud[rows], scores[rows], alerts[rows])
+                edges = interval(_recalls(rows[frauds], alerts[frauds], weights))
+                own |= dict(zip(("recall_low", "recall_high"), edges, strict=False))
+                found.setdefault(kind, {})[name_of(code)] = own
     return found
+
+
+def _recalls(own: Flags, alerts: Flags, weights: list[NDArray[np.float64]]) -> Iterator[float]:
+    """Yield the recall of some frauds in each resample, NaN where none of them is drawn. All are by fraud."""
+    for weight in weights:
+        whole = float(weight[own].sum())
+        yield float(weight[own & alerts].sum()) / whole if whole else float("nan")
 
 
 def _kinds(samples: Samples) -> dict[str, tuple[NDArray[np.int64], Callable[[int], str]]]:
@@ -166,7 +186,7 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
         ((name, card["metrics"][name], *pair) for name, pair in card["intervals_95"].items()),
     )
     for kind, found in card["segments_at_0.5pct"].items():
-        columns = ("rows", "frauds", "alert_rate", "false_positive_rate", "recall", "pr_auc")
+        columns = SEGMENT_COLUMNS
         yield from _table(
             f"By {kind}, at 0.5% alerts",
             (kind, *columns),
