@@ -5,6 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import lightgbm
@@ -17,7 +18,8 @@ from models.training.matrix import Samples, replay
 from models.training.metrics import report_lines
 from models.training.records import Record, read_records
 from models.training.report.card import model_card
-from models.training.train import TREES_MAX, Plan, label_lines, train, train_bundle
+from models.training.search import Limits, search
+from models.training.train import TREES_MAX, Plan, label_lines, train
 from models.training.truth import read_truths
 from scoring.decode import DecodeLimits
 from scoring.observer import Settings
@@ -33,6 +35,7 @@ MATURITY_DAYS = 60
 """Days after which a payment without a report is presumed good: most disputes have come by then."""
 
 _DEMO_DAYS = 12
+_SEARCH_MINUTES = 60.0
 
 
 OpenHistory = Callable[[argparse.Namespace], History]
@@ -74,6 +77,20 @@ def parser(mappings: str | None = None) -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=DEMO_SEED, help="of simulation and training (default %(default)s)")
     p.add_argument("--trees", type=int, default=TREES_MAX, help="at most %(default)s, the default")
     p.add_argument("--threads", type=int, default=1, help="of training; the result depends on it (default 1)")
+    p.add_argument(
+        "--search",
+        type=int,
+        metavar="N",
+        help="try N sets of parameters on validation folds of the training days, the defaults first, and train with "
+        "the best; goes with --table or --events; needs the extra `search`",
+    )
+    p.add_argument(
+        "--search-minutes",
+        type=float,
+        default=_SEARCH_MINUTES,
+        metavar="M",
+        help="begin no trial after M minutes (default %(default)g)",
+    )
     p.add_argument(
         "--without",
         action="append",
@@ -117,7 +134,7 @@ def main(
         return _from_tables(options, open_history)
     began = time.monotonic()
     try:
-        plan = _plan(options, _source(options))
+        plan, limits = _plan(options, _source(options)), _limits(options)
         samples = _samples(options)
     except (ValueError, OSError) as error:
         return _fail(2, error)
@@ -125,17 +142,37 @@ def main(
     _say(_left_out(samples))
     if samples.unmatched:
         _say(f"frauds of the truth that are none of these authorizations: {samples.unmatched}")
+    return _finish(options, plan, samples, limits, began)
+
+
+def _finish(options: argparse.Namespace, plan: Plan, samples: Samples, limits: Limits | None, began: float) -> int:
+    """Search if it is asked for, train, and write the bundle, with a card unless the traffic is simulated."""
     try:
         for line in label_lines(samples, plan):
             _say(line)
-        files, metrics = train_bundle(samples, plan)
+        found = None if limits is None else search(samples, plan, limits, _say)
+        if found is not None:
+            plan = replace(plan, tuned=tuple(found.trials[found.best].parameters.items()))
+        trained = train(samples, plan)
+        files = trained.files
+        if options.events is not None or getattr(options, "table", None) is not None:
+            files = files | model_card(trained, plan, found)
     except (ValueError, lightgbm.basic.LightGBMError) as error:
         return _fail(1, error)
     _write(options.out, files)
-    for line in report_lines(metrics):
+    for line in report_lines(trained.metrics):
         _say(line)
     _say(f"wrote {options.out} ({sum(map(len, files.values()))} bytes, {time.monotonic() - began:.0f} s)")
     return 0
+
+
+def _limits(options: argparse.Namespace) -> Limits | None:
+    """Return the limits of the search, None without one. Raises `ValueError` if they are refused."""
+    if options.search is None:
+        return None
+    if options.events is None and getattr(options, "table", None) is None:
+        raise ValueError("--search goes with --table or --events: on simulated traffic it would fit the simulator")
+    return Limits(options.search, options.search_minutes * 60)
 
 
 def maturity_days(asked: int | None, history: History) -> int:
@@ -159,7 +196,7 @@ def _from_tables(options: argparse.Namespace, open_history: OpenHistory) -> int:
         if options.events is not None or options.truth is not None:
             raise ValueError("--table goes without --events and --truth")
         days = maturity_days(options.maturity_days, history)
-        plan = _plan(options, history.source)
+        plan, limits = _plan(options, history.source), _limits(options)
         rows = options.rows or options.out.with_name(options.out.name + ".rows")
         settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
         samples = collect(history, rows, settings, maturity_ms=days * DAY_MS, tell=_say)
@@ -170,18 +207,7 @@ def _from_tables(options: argparse.Namespace, open_history: OpenHistory) -> int:
     _say(f"{len(samples.fraud)} authorizations, {int(samples.fraud.sum())} frauds ({time.monotonic() - began:.0f} s)")
     _say(_left_out(samples))
     _say(f"presumed good after {days} days; reports on none of these authorizations: {samples.unmatched}")
-    try:
-        for line in label_lines(samples, plan):
-            _say(line)
-        trained = train(samples, plan)
-        files = trained.files | model_card(trained, plan)
-    except (ValueError, lightgbm.basic.LightGBMError) as error:
-        return _fail(1, error)
-    _write(options.out, files)
-    for line in report_lines(trained.metrics):
-        _say(line)
-    _say(f"wrote {options.out} ({sum(map(len, files.values()))} bytes, {time.monotonic() - began:.0f} s)")
-    return 0
+    return _finish(options, plan, samples, limits, began)
 
 
 def _plan(options: argparse.Namespace, source: str) -> Plan:

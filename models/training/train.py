@@ -1,5 +1,6 @@
 """Train a forest on samples in the order of their time, calibrate and test it on later ones, and bundle it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -18,6 +19,22 @@ from scoring.model.manifest import Part, Training
 
 TREES_MAX: Final = 300
 LEAVES: Final = 31
+LEAVES_MAX: Final = 64
+"""Trees of more leaves are scored by a slower kernel."""
+
+DEFAULTS: Final[Mapping[str, int | float]] = {
+    "num_leaves": LEAVES,
+    "learning_rate": 0.06,
+    "min_data_in_leaf": 60,
+    "min_data_per_group": 200,
+    "cat_smooth": 30.0,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+}
+"""Parameters of LightGBM that suit rare fraud."""
+
 EPISODE_WEIGHT_MAX: Final = 50.0
 """Largest weight of one episode, in frauds: an enumeration of thousands of attempts is one incident."""
 
@@ -46,6 +63,9 @@ class Plan:
     without: frozenset[str] = frozenset()
     """Families of inputs (`Feature.family`) on which no tree may split: the model ignores them."""
 
+    tuned: tuple[tuple[str, int | float], ...] = ()
+    """Parameters of LightGBM that a search has found, instead of the defaults."""
+
     def __post_init__(self) -> None:
         families = {feature.family for feature in FEATURES}
         if not self.without < families:
@@ -59,15 +79,8 @@ class Plan:
         """Return LightGBM's parameters. The number of threads is part of them: it may change the last bits."""
         return {
             "objective": "binary",
-            "num_leaves": LEAVES,
-            "learning_rate": 0.06,
-            "min_data_in_leaf": 60,
-            "min_data_per_group": 200,
-            "cat_smooth": 30.0,
-            "feature_fraction": 0.5,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
-            "lambda_l2": 5.0,
+            **DEFAULTS,
+            **dict(self.tuned),
             "seed": self.seed,
             "num_threads": self.threads,
             "deterministic": True,
@@ -188,12 +201,6 @@ class Trained:
     gains: dict[str, float]
 
 
-def train_bundle(samples: Samples, plan: Plan) -> tuple[dict[str, bytes], dict[str, float]]:
-    """Return the files of a bundle and its metrics on the test part, as `train` does."""
-    trained = train(samples, plan)
-    return trained.files, trained.metrics
-
-
 def train(samples: Samples, plan: Plan) -> Trained:
     """Train, calibrate and test a model. Minutes for a million rows.
 
@@ -203,10 +210,9 @@ def train(samples: Samples, plan: Plan) -> Trained:
     """
     parts = split(samples, plan)
     learnt, calibration, test = _parts(samples, parts).values()
-    # from its text, as the bundle is loaded: no state of the training is left in it
-    text = _fit(learnt, plan)
+    text = fit(learnt, plan)
     booster = lightgbm.Booster(model_str=text)
-    margins, unseen = _margins(booster, calibration.matrix), _margins(booster, test.matrix)
+    margins, unseen = margins_of(booster, calibration.matrix), margins_of(booster, test.matrix)
     table = fit_calibration(margins, calibration.fraud)
     metrics = evaluate(test, unseen)
     metrics["mean_probability"] = round(mean_probability(table, unseen), 6)
@@ -230,7 +236,7 @@ def train(samples: Samples, plan: Plan) -> Trained:
         metrics=metrics,
         data_card=data_card(samples, plan),
         sample=rows,
-        margins=_margins(booster, rows),
+        margins=margins_of(booster, rows),
         usual=usual_values(learnt.matrix),
     )
     gains = booster.feature_importance("gain").tolist()
@@ -238,7 +244,11 @@ def train(samples: Samples, plan: Plan) -> Trained:
     return Trained(files=files, metrics=metrics, test=test, margins=unseen, parts=parts, gains=gain_of)
 
 
-def _fit(train: Samples, plan: Plan) -> str:
+def fit(train: Samples, plan: Plan) -> str:
+    """Train a forest on all rows of samples, with the labels that they have, and return it as LightGBM's text.
+
+    Score with a booster that is read from it, as a bundle is loaded: no state of the training is left in that one.
+    """
     data = lightgbm.Dataset(
         train.matrix,
         train.fraud.astype(np.float64),
@@ -262,10 +272,11 @@ def _without(plan: Plan) -> dict[str, bool | int | float | str]:
     return {WITHOUT: ",".join(sorted(plan.without))} if plan.without else {}
 
 
-def _margins(booster: lightgbm.Booster, matrix: NDArray[np.float64] | Matrix) -> NDArray[np.float64]:
+def margins_of(booster: lightgbm.Booster, matrix: NDArray[np.float64] | Matrix) -> NDArray[np.float64]:
+    """Return the margin of each row, float64[n]. A matrix on disk is read in batches."""
     if isinstance(matrix, Matrix):
         lows = range(0, len(matrix), matrix.batch_size)
-        return np.concatenate([_margins(booster, matrix[low : low + matrix.batch_size]) for low in lows])
+        return np.concatenate([margins_of(booster, matrix[low : low + matrix.batch_size]) for low in lows])
     return np.asarray(booster.predict(matrix, raw_score=True), np.float64)
 
 

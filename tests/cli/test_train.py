@@ -95,6 +95,21 @@ def test_a_table_and_its_reports_become_a_bundle_with_a_card_the_same_each_time(
     assert {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()} == files
 
 
+def test_a_search_is_in_the_card_and_its_best_parameters_are_those_of_the_bundle(run: Run, tmp_path: Path) -> None:
+    status, out, err = run("a", "--reports", str(tmp_path / "r.csv"), "--maturity-days", "10", "--search", "2")
+    assert (status, err) == (0, "")
+    assert "search: trial 2 of 2: average precision " in out
+    files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
+    found = json.loads(files["card.json"])["search"]
+    assert (found["asked"], len(found["trials"]), len(found["folds"])) == (2, 2, 3)
+    parameters = Bundle.load(files, FEATURES).manifest.training.parameters
+    best = found["trials"][found["best"]]["parameters"]
+    assert {name: parameters[name] for name in best} == best
+    assert b'id="search"' in files["report.html"]
+    status, _, err = run("b", "--reports", str(tmp_path / "r.csv"), "--search", "0")
+    assert (status, "--search must lie between 1 and 500" in err) == (2, True)
+
+
 def test_a_wrong_cell_ends_with_file_row_and_column_and_never_the_cell(run: Run, tmp_path: Path) -> None:
     with (tmp_path / "t.csv").open("a") as stream:
         stream.write(f"{START_S + DAYS * DAY_S},c1,s1,12secret,I,00,p9\n")

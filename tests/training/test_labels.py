@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from models.simulator import Truth
 from models.training.matrix import Samples, replay
 from models.training.records import Record
-from models.training.train import LABEL_NOT_KNOWN, Plan, label_lines, split, train_bundle
+from models.training.train import LABEL_NOT_KNOWN, Plan, label_lines, split
 from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.model.manifest import Training
 from tests.events import event
+from tests.training.bundled import train_bundle
 
 START_MS = 1_777_604_400_000
 DAY_MS = 24 * 3_600_000

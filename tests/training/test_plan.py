@@ -20,11 +20,11 @@ from models.training.train import (
     label_lines,
     row_weights,
     split,
-    train_bundle,
 )
 from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.model.manifest import Manifest
+from tests.training.bundled import train_bundle
 from tests.training.test_labels import samples
 
 PLAN = Plan(name="test", source="a test", seed=5, trees=5)
@@ -61,6 +61,8 @@ def test_the_options_of_a_training_without_options() -> None:
         "trees": 300,
         "threads": 1,
         "without": [],
+        "search": None,
+        "search_minutes": 60.0,
     }
 
 

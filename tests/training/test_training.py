@@ -17,12 +17,13 @@ from models.simulator.writer import event_line, truth_line
 from models.training import main
 from models.training.matrix import Samples, replay
 from models.training.records import Record, read_records
-from models.training.train import EPISODE_WEIGHT_MAX, Plan, row_weights, split, take, train_bundle, usual_values
+from models.training.train import EPISODE_WEIGHT_MAX, Plan, row_weights, split, take, usual_values
 from scoring.decode import DecodeLimits
 from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
+from tests.training.bundled import train_bundle
 
 CONFIG = SimulatorConfig(
     seed=3,
@@ -204,7 +205,10 @@ def test_an_invalid_plan_is_refused(fields: dict[str, float], message: str) -> N
         Plan(name="x", source="x", **fields)  # type: ignore[arg-type]
 
 
-def test_recorded_files_train_as_the_simulator_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_files_train_as_the_simulator_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
     events, truths = io.BytesIO(), io.BytesIO()
     for item in Simulator(CONFIG):
         events.write(event_line(item))
@@ -215,7 +219,8 @@ def test_recorded_files_train_as_the_simulator_itself(tmp_path: Path, capsys: py
     out = tmp_path / "deep" / "bundle"
     files = ["--events", str(tmp_path / "events.jsonl"), "--truth", str(tmp_path / "truth.jsonl")]
     assert main([*files, "--out", str(out), "--seed", "5", "--trees", "20", "--name", "test"]) == 0
-    assert {path.name for path in out.iterdir()} == {"model.txt", "manifest.json", "sample.f64"}
+    bundle = {"model.txt", "manifest.json", "sample.f64"}
+    assert {path.name for path in out.iterdir()} == bundle | {"card.json", "card.md", "report.html"}
     assert (out / "model.txt").read_bytes() == train_bundle(samples(), PLAN)[0]["model.txt"]
     said = capsys.readouterr().out
     assert "without T1" in said

@@ -13,6 +13,7 @@ from models.training.metrics import ALERT_SHARES, average_precision
 from models.training.report.figures import curves
 from models.training.report.page import SEGMENT_COLUMNS, page
 from models.training.report.resampling import RESAMPLES, card_weights, interval
+from models.training.search import Search
 from models.training.train import Plan, Trained
 from scoring.contract.codes import ChannelCode, NetworkCode
 from scoring.model.calibration import Calibration
@@ -26,8 +27,8 @@ _YEN: Final = (1_000, 5_000, 10_000, 50_000, 100_000)
 Flags = NDArray[np.bool_]
 
 
-def model_card(trained: Trained, plan: Plan) -> dict[str, bytes]:
-    """Return the card as `card.json` and `card.md`, and its page, `report.html`.
+def model_card(trained: Trained, plan: Plan, search: Search | None = None) -> dict[str, bytes]:
+    """Return the card as `card.json` and `card.md`, and its page, `report.html`. `search`: how parameters were found.
 
     The same training gives the same bytes with the same versions of the packages.
     """
@@ -58,6 +59,7 @@ def model_card(trained: Trained, plan: Plan) -> dict[str, bytes]:
         "seed": plan.seed,
         "lightgbm_version": training.lightgbm_version,
         "calibration": manifest.calibration.method,
+        "search": None if search is None else msgspec.to_builtins(search),
         "curves": msgspec.to_builtins(figures),
     }
     text = msgspec.json.format(msgspec.json.encode(card, order="deterministic"), indent=2) + b"\n"
@@ -193,6 +195,8 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
             ((name, *(values.get(column, "") for column in columns)) for name, values in found.items()),
         )
     yield from _table("Importance of features, share of gain", ("feature", "share"), card["importance_of_gain"].items())
+    if card["search"] is not None:
+        yield from _searched(card["search"])
     yield from _table(
         "Training",
         ("parameter", "value"),
@@ -200,6 +204,24 @@ def _lines(card: dict[str, Any]) -> Iterator[str]:
             *card["parameters"].items(),
             ("LightGBM", card["lightgbm_version"]),
             ("calibration", card["calibration"]),
+        ),
+    )
+
+
+def _searched(found: dict[str, Any]) -> Iterator[str]:
+    best = found["best"]
+    ended = ", ended by time" if found["is_out_of_time"] else ""
+    yield from _table(
+        f"Search: {len(found['trials'])} of {found['asked']} trials{ended}, Optuna {found['optuna_version']}",
+        ("trial", "average precision", "by fold", "parameters"),
+        (
+            (
+                f"{number + 1}{' (best)' if number == best else ''}",
+                one["average_precision"],
+                ", ".join(map(str, one["folds"])),
+                ", ".join(f"{name} {value}" for name, value in one["parameters"].items()),
+            )
+            for number, one in enumerate(found["trials"])
         ),
     )
 

@@ -88,6 +88,8 @@ def _body(card: Card, curves: Curves, title: str) -> Iterator[str]:
     yield from _drawn(card, curves)
     yield from _segments(card["segments_at_0.5pct"])
     yield from _importance(card["importance_of_gain"])
+    if card["search"] is not None:
+        yield from _search(card["search"])
     yield _heading("parameters", "Parameters", "パラメーター")
     parameters = [*card["parameters"].items(), ("LightGBM", card["lightgbm_version"])]
     parameters.append(("calibration", card["calibration"]))
@@ -213,6 +215,31 @@ def _importance(importance: Mapping[str, float]) -> Iterator[str]:
             "全分岐の利得に占める割合。木が使う情報を示すもので、不正の原因ではありません。",
         )
     yield _lines((("feature", "特徴量"), ("share of gain", "利得の割合")), importance.items())
+
+
+def _search(found: Card) -> Iterator[str]:
+    yield _heading("search", "Search of parameters", "パラメーター探索")
+    yield said(
+        f"{len(found['trials'])} of {found['asked']} sets of parameters were tried on {len(found['folds'])} validation "
+        "folds, all before the end of the training part; the first has the defaults. The best was chosen by these "
+        "figures, so they flatter it: judge it by the metrics on the test days, which no trial has seen.",
+        f"学習期間内の{len(found['folds'])}個の検証区間で{found['asked']}組中{len(found['trials'])}組を試しました（先頭は"
+        "既定値）。最良の組はこの値で選ばれたため、値は実際より良く見えます。どの試行も使っていないテスト期間の指標で判断"
+        "してください。",
+    )
+    if found["is_out_of_time"]:
+        yield f'<p class="w">{both(("The time ended the search.", "制限時間により終了しました。"))}</p>'
+    head: tuple[Words, ...] = (("trial", "試行"), ("average precision", "平均適合率"), ("by fold", "区間別"))
+    yield _lines(
+        (*head, ("parameters", "パラメーター")), (_trial(number, found) for number in range(len(found["trials"])))
+    )
+
+
+def _trial(number: int, found: Card) -> Sequence[object]:
+    one, name = found["trials"][number], f"{number + 1}"
+    told = (f"{name}: best", f"{name}：最良") if number == found["best"] else name
+    parameters = ", ".join(f"{key} {value}" for key, value in one["parameters"].items())
+    return told, one["average_precision"], ", ".join(f"{value:.4f}" for value in one["folds"]), parameters
 
 
 def _heading(name: str, en: str, ja: str) -> str:

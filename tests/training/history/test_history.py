@@ -14,13 +14,14 @@ import pytest
 from models.training.history import _fingerprint, collect
 from models.training.matrix import Samples, replay
 from models.training.records import Record
-from models.training.train import Plan, label_lines, split, train, train_bundle
+from models.training.train import Plan, label_lines, split, train
 from scoring.decode import DecodeLimits
 from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 from tests.examples import is_quick, sample
+from tests.training.bundled import train_bundle
 from tests.training.test_training import SETTINGS, recorded
 
 DAY_MS = 86_400_000

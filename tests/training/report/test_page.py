@@ -11,13 +11,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from models.training.report.card import model_card
+from models.training.report import plots
+from models.training.report.card import _lines
 from models.training.report.figures import Curves
 from models.training.report.page import page
 from streams.compliance import browser
 from tests.compliance.page import opening
 from tests.compliance.page.test_page import VOID, Page
-from tests.training.report.made import HOSTILE, PLAN, files, trained
+from tests.training.report.made import HOSTILE, files
 
 SECTIONS = (
     *("data", "metrics", "precision-recall", "detection", "calibration", "scores", "segments", "importance"),
@@ -53,6 +54,19 @@ def test_the_page_is_well_formed_loads_nothing_and_speaks_both_languages() -> No
     assert found.spoken["en"] == found.spoken["ja"] > 60
 
 
+@pytest.fixture(autouse=True, scope="module")
+def drawn() -> None:
+    """Make the page before a test leaves pictures out."""
+    files()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no picture: each takes a tenth of a second."""
+    monkeypatch.setattr(plots, "_picture", lambda figure: "data:,")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_no_text_of_the_data_is_html() -> None:
     assert HOSTILE not in text()
     told = Report(text())
@@ -90,8 +104,34 @@ def test_the_figures_of_the_card_are_on_the_page() -> None:
         assert f"{name} {value}"[:40] in plain or f"{name} {value:.6g}" in plain
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_search_is_told_with_each_trial_and_that_its_figures_flatter() -> None:
+    card = json.loads(files()["card.json"])
+    assert card["search"] is None
+    trials = [
+        {"average_precision": 0.25, "folds": [0.2, 0.3], "parameters": {"num_leaves": 31}},
+        {"average_precision": 0.5, "folds": [0.4, 0.6], "parameters": {"num_leaves": 9, "lambda_l2": 1.5}},
+    ]
+    card["search"] = {
+        **{"asked": 5, "is_out_of_time": True, "best": 1, "folds": [{}, {}], "trials": trials},
+        "optuna_version": "5",
+    }
+    curves = Curves(precision_recall=[], detection=[], reliability=[], histogram=[])
+    found = page(card | {"segments_at_0.5pct": {}, "importance_of_gain": {}}, curves)
+    assert Report(found).ids.count("search") == 1
+    plain = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", found)))
+    assert "2 of 5 sets of parameters were tried on 2 validation folds" in plain
+    assert "1 0.25 0.2000, 0.3000 num_leaves 31 2: best 2：最良 0.5 0.4000, 0.6000 num_leaves 9, lambda_l2 1.5" in plain
+    assert "The time ended the search." in plain
+    lines = list(_lines(card))
+    assert "## Search: 2 of 5 trials, ended by time, Optuna 5" in lines
+    assert "| 2 (best) | 0.5 | 0.4, 0.6 | num_leaves 9, lambda_l2 1.5 |" in lines
+
+
 def test_pictures_are_drawings_without_a_date_and_the_same_each_time() -> None:
-    assert model_card(trained(), PLAN)["report.html"] == files()["report.html"]
+    curves = Curves(**json.loads(files()["card.json"])["curves"])
+    again = plots.precision_recall(curves.precision_recall, 0.1)
+    assert again == plots.precision_recall(curves.precision_recall, 0.1)
     pictures = [base64.b64decode(one) for one in re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', text())]
     for picture in pictures:
         root = ElementTree.fromstring(picture)  # noqa: S314 -- our own
