@@ -26,6 +26,7 @@ from scoring.judged import JudgedBatch, by_name, silent_rows, tally_of
 from scoring.judging import Judge
 from scoring.merchants.duties import is_bound
 from scoring.model.bundle import Bundle
+from scoring.model.challenger import Challenger
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
 from scoring.outputs import (
     NOTHING,
@@ -41,12 +42,20 @@ from scoring.policy.record import PolicyRows
 from scoring.profile import Changelog
 from scoring.reference.threeds import reference
 from scoring.refused import dead_letters_of, kinds_of, reasons_of, runs_of, unburied
+from scoring.shadow import shadow
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
+SHADOW_STAGE = "challenger"
+"""The stage after the others of a batch that a challenger scores too."""
 
 
 class Engine:
-    """Decide authorizations. One engine serves every partition of a worker, from one thread."""
+    """Decide authorizations. One engine serves every partition of a worker, from one thread.
+
+    `challenger` may be set between two batches: it scores the next ones in shadow.
+    """
+
+    challenger: Challenger | None = None
 
     def __init__(
         self, bundle: Bundle, policy: Policy, settings: Settings, code_version: str, list_files: ListFiles | None = None
@@ -141,6 +150,9 @@ class Engine:
         outputs = self._encode(values, source, observed, judged, emitted, received_at_ms, decided_at_ms())
         outputs.tally.card_conflicts = conflicts
         mark("encode")
+        if self.challenger is not None:
+            shadow(self.challenger, observed, judged, self._in_use.table, outputs)
+            mark(SHADOW_STAGE)
         return outputs
 
     def outcomes(

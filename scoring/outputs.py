@@ -91,7 +91,7 @@ class Tally:
     """Counts of one batch, for metrics. Every key comes from a closed set.
 
     `gaps`: events at merchants that declare a checklist item as not implemented. `letter_runs` includes all refused
-    records, `dead_letters` only those that were not published before.
+    records, `dead_letters` only those that were not published before. The two of the challenger are empty without one.
     """
 
     events: int = 0
@@ -124,6 +124,8 @@ class Tally:
     claims: dict[str, int] = field(default_factory=dict)  # claims of 3-D Secure, by what became of them, of CLAIMS
     rule_hits: Mapping[tuple[str, str], int] = field(default_factory=dict)  # hits of rules, by (rule, mode)
     rule_errors: Mapping[str, int] = field(default_factory=dict)  # events that a rule could not judge, by rule
+    challenger_scores: dict[tuple[str, int], int] = field(default_factory=dict)  # by (CHAMPION or CHALLENGER, score)
+    challenger_bands: dict[tuple[str, str], int] = field(default_factory=dict)  # by (champion's, challenger's)
     merchants_beyond_limit: int = 0  # records of new merchants that the full merchant store refused
 
 

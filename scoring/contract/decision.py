@@ -237,11 +237,22 @@ class RuleHit(Struct, frozen=True, kw_only=True, gc=False):
     mode: Literal["shadow", "on"]
 
 
+class ChallengerSaid(Struct, frozen=True, kw_only=True, gc=False):
+    """What a second model says of the event, in shadow: it changed nothing of the decision.
+
+    `model`: name and hash of its bundle. `band`: by the thresholds and limits of the policy, before rules and lists.
+    """
+
+    model: ShortText
+    score: Score
+    band: BandName
+
+
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """One decision; `decision_id` equals the event's id.
 
     `rule_hits`: rules of the policy that hit, those in mode `on` first; null for none. `list_hits`: lists of the policy
-    that name the event.
+    that name the event. `challenger`: left out where no challenger scored the event.
     """
 
     schema_version: Literal["decision.v1"]
@@ -262,3 +273,4 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     times: Times
     rule_hits: Annotated[list[RuleHit], Meta(max_length=RULE_HITS_MAX)] | None = None
     list_hits: Annotated[list[ListHit], Meta(max_length=LIST_HITS_MAX)] | None = None
+    challenger: ChallengerSaid | None = None

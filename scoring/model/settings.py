@@ -6,6 +6,10 @@ from msgspec import Meta, Struct
 
 
 class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Folder of the model bundle; None is the demonstration bundle inside the package. The caller reads the files."""
+    """Folder of the model bundle; None is the demonstration bundle inside the package. The caller reads the files.
+
+    `challenger_dir`: folder of a second bundle, which scores the same events in shadow; None for none.
+    """
 
     bundle_dir: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None
+    challenger_dir: Annotated[str, Meta(min_length=1, max_length=4096)] | None = None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scoring.decode.settings import DecodeSettings, Identifier
+from scoring.model.bundle import BundleError
 from streams.cli.failures import reported
 from streams.config.environment import Overrides
 from streams.config.lists import load_lists
@@ -46,7 +47,19 @@ def _load(settings: Settings) -> str:
     from streams.worker import warmup  # noqa: PLC0415 -- the same
 
     bundle = wiring.load_bundle(settings)
+    if settings.model.challenger_dir is not None:
+        _try_challenger(Path(settings.model.challenger_dir))
     return f"{bundle.version}, kernels ready in {warmup.warm_up(bundle):.1f} s"
+
+
+def _try_challenger(folder: Path) -> None:
+    """Load the challenger. One that is refused is a warning: a worker leaves it out."""
+    from streams.challenger.watch import load_challenger  # noqa: PLC0415 -- seconds of imports
+
+    try:
+        show(f"  shadow    {load_challenger(folder).version}")
+    except BundleError as error:
+        tell("check-config", f"warning: challenger {folder}: {error}; a worker leaves it out")
 
 
 def summary(settings: Settings, policy: str) -> list[str]:
@@ -59,6 +72,7 @@ def summary(settings: Settings, policy: str) -> list[str]:
         f"  in        {', '.join(topics.of(READ_ROLES))}",
         f"  out       {', '.join(topics.outputs)}",
         f"  model     {settings.model.bundle_dir or 'the demonstration bundle'}",
+        f"  shadow    {settings.model.challenger_dir or 'no challenger'}",
         f"  policy    {policy}",
         f"  guard     identifiers {_identifiers(settings.decode.identifiers)}",
         f"  webhook   {settings.webhook.receiver}",

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from argparse import Namespace
+from pathlib import Path
 
 from streams.cli.failures import reported
 from streams.config.environment import Overrides
@@ -45,6 +46,7 @@ def run(arguments: Namespace) -> int:
 
 def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     """Build the engine, then run the app in this thread until it ends."""
+    from streams.challenger.watch import ChallengerWatch  # noqa: PLC0415 -- the same
     from streams.config import wiring  # noqa: PLC0415 -- seconds of imports, during which /livez answers
     from streams.policy.last_good import starting_policy  # noqa: PLC0415 -- the same
     from streams.policy.reload import reload_of  # noqa: PLC0415 -- the same
@@ -63,6 +65,8 @@ def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     def build() -> app.FraudApp:
         made = app.build_app(settings.worker, engine, telemetry)
         made.beside.append(reload_of(settings, engine, telemetry, made.changelog_writer.policies.use, origin=origin))
+        if settings.model.challenger_dir is not None:
+            made.beside.append(ChallengerWatch(Path(settings.model.challenger_dir), engine, telemetry))
         return made
 
     halted = app.run(build)

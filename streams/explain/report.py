@@ -9,6 +9,7 @@ from scoring.contract.decision import Decision, Versions
 from scoring.contract.faults import FAULTS
 from scoring.explanation.compare import Cause, Difference, causes, differences
 from scoring.explanation.record import Explanation
+from scoring.shadow import without_challenger
 
 SCHEMA: Final[Literal["explanation.v1"]] = "explanation.v1"
 
@@ -46,7 +47,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 def compared(published: bytes | None, recomputed: bytes, *, is_whole: bool) -> Comparison:
-    """Compare the published decision with the recomputed one.
+    """Compare the published decision with the recomputed one, apart from what a challenger said: it decided nothing.
 
     Raises:
         ValueError: the published one is no decision.
@@ -57,7 +58,7 @@ def compared(published: bytes | None, recomputed: bytes, *, is_whole: bool) -> C
         old, new = (msgspec.json.decode(each, type=Decision) for each in (published, recomputed))
     except FAULTS:
         raise ValueError("it is no decision.v1") from None
-    found = differences(published, recomputed)
+    found = differences(without_challenger(published), recomputed)
     return Comparison(
         result="DIFFERENT" if found else "EQUAL",
         size_bytes=len(published),

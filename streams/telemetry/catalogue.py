@@ -11,7 +11,7 @@ from streams.kafka.settings import READ_ROLES, label_of
 from streams.telemetry.durable import DURABLE
 from streams.telemetry.merchants import MERCHANTS
 from streams.telemetry.metric import Metric
-from streams.telemetry.policy import POLICY
+from streams.telemetry.policy import POLICY, SHADOW
 
 LATENCY_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02),
@@ -27,7 +27,7 @@ BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024
 PARTITIONS_MAX = 1024
 """Most series of a partition label. The worker's assignment is smaller."""
 
-STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "emit")
+STAGES = ("decode", "enrich", "profile", "score", "decide", "encode", "challenger", "emit")
 INPUTS = tuple(map(label_of, READ_ROLES))
 BANDS = tuple(band.name for band in Band)
 CLOCKS = tuple(clock.name for clock in Clock)
@@ -319,6 +319,7 @@ CATALOGUE: tuple[Metric, ...] = (
         labels={"version": (), "features": ()},
         bound="one",
     ),
+    *SHADOW,
     *POLICY,
     Metric(
         name="sekisho_ready",

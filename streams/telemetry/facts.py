@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from scoring.outputs import Outputs, Tally
 from streams.kafka.settings import Topics
 from streams.telemetry.catalogue import CATALOGUE, STAGES
-from streams.telemetry.rules import RuleCounters
+from streams.telemetry.counters import ChallengerCounters, RuleCounters
 from streams.telemetry.series import Series
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Telemetry:
         of_flushes = ("sekisho_flushed_rows_total", "sekisho_flushed_bytes_total")
         self._flushed_rows, self._flushed_bytes = map(series.cell, of_flushes)
         self._card_conflicts = series.cell("sekisho_card_conflicts_total")
-        self._rules = RuleCounters(series)
+        self._rules, self._challenger = RuleCounters(series), ChallengerCounters(series)
         self._followed: set[int] = set()
         self._ready = series.cell("sekisho_ready")
         of_commits = ("sekisho_commits_total", "sekisho_last_commit_timestamp_seconds")
@@ -152,6 +152,7 @@ class Telemetry:
         for item, count in tally.gaps.items():
             self._gaps[item,].add(count)
         self._rules.add(tally)
+        self._challenger.add(tally)
         self._count_dead_letters("authorizations", tally)
         self._count_stripped(tally)
         if len(self._in_flight) >= IN_FLIGHT_MAX:  # batches of revoked partitions are never removed
@@ -326,6 +327,10 @@ class Telemetry:
         """Record whether the policy's files are refused; count each refusal."""
         self._series.cell("sekisho_policy_refused").set(is_refused)
         self._series.cell("sekisho_policy_reloads_total", "REFUSED").add(is_refused)
+
+    def challenger(self, version: str | None, *, is_refused: bool) -> None:
+        """Record which challenger scores in shadow, None for none, and whether the configured one is refused."""
+        self._challenger.follow(version, is_refused=is_refused)
 
     def starting(self, phase: str) -> None:
         """Record the phase of the start, as text for `/readyz`."""

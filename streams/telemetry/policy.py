@@ -1,11 +1,53 @@
-"""Metrics of the policy. Part of the catalogue."""
+"""Metrics of the policy and of the challenger. Part of the catalogue."""
 
 from typing import get_args
 
+from scoring.contract.codes import Band
 from scoring.contract.decision import ListEffect, ListKind
+from scoring.shadow import CHALLENGER, CHAMPION
 from streams.telemetry.metric import Metric
 
 LIST_KINDS, LIST_EFFECTS = get_args(ListKind), get_args(ListEffect)
+SCORE_BUCKETS = tuple(float(last) for last in range(49, 1000, 50))
+"""Twenty bands of 50 points, as the promotion gate has them for the stability of scores."""
+_BANDS = tuple(band.name for band in Band)
+
+SHADOW: tuple[Metric, ...] = (
+    Metric(
+        name="sekisho_challenger_info",
+        kind="gauge",
+        unit="1",
+        stage="challenger",
+        help="The challenger that scores in shadow: always 1. No series without one.",
+        labels={"version": ()},
+        bound="one",
+    ),
+    Metric(
+        name="sekisho_challenger_refused",
+        kind="gauge",
+        unit="1",
+        stage="challenger",
+        help="1 while the configured challenger is missing or refused, and so left out. Decisions do not need it.",
+    ),
+    Metric(
+        name="sekisho_challenger_score",
+        kind="histogram",
+        unit="points",
+        stage="challenger",
+        help="Scores of the decisions that a challenger scored too, by model: its own, and those of the model in use.",
+        labels={"model": (CHAMPION, CHALLENGER)},
+        buckets=SCORE_BUCKETS,
+    ),
+    Metric(
+        name="sekisho_challenger_bands_total",
+        kind="counter",
+        unit="decisions",
+        stage="challenger",
+        help="Decisions by the band of the model in use and that of the challenger, both by the same thresholds and "
+        "limits, before rules and lists.",
+        labels={"champion": _BANDS, "challenger": _BANDS},
+    ),
+)
 
 POLICY: tuple[Metric, ...] = (
     Metric(

@@ -54,6 +54,11 @@ class Buckets:
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
+    def observe_many(self, value: float, times: int) -> None:
+        """Count one value several times."""
+        self.counts[bisect_left(self._bounds, value)] += times
+        self.total += value * times
+
     def observe_all(self, values: Sequence[float]) -> None:
         """Count many values in one pass."""
         if len(values) <= _FEW:

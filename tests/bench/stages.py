@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.clock import UNDATED
-from scoring.engine import STAGES, Engine
+from scoring.engine import SHADOW_STAGE, STAGES, Engine
 from scoring.outputs import Source
 
 BATCH = 500
@@ -38,4 +38,5 @@ def stage_us(engine: Engine, values: Sequence[bytes]) -> tuple[dict[str, float],
     warm = int(len(took["decode"]) * WARM_SHARE)
     observed = engine.observer.observe(values[:BATCH], [UNDATED] * BATCH)
     rows.append(observed.matrix.copy())
-    return {stage: float(np.median(took[stage][warm:])) for stage in STAGES}, np.concatenate(rows)
+    marked = [stage for stage in (*STAGES, SHADOW_STAGE) if stage in took]
+    return {stage: float(np.median(took[stage][warm:])) for stage in marked}, np.concatenate(rows)

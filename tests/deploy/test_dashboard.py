@@ -43,6 +43,7 @@ def test_rows_come_in_the_order_in_which_questions_are_asked() -> None:
         "EMV 3-D Secure",
         "Security Checklist",
         "State and model",
+        "Challenger in shadow",
         "Webhook",
     ]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from scoring.contract.alert import AlertType, Severity
 from scoring.contract.decision import ClockName
 from scoring.contract.label import Label
+from scoring.engine import SHADOW_STAGE
 from scoring.engine import STAGES as ENGINE_STAGES
 from scoring.profile import Entity
 from streams.telemetry import catalogue
@@ -67,5 +68,5 @@ def test_label_values_are_those_of_the_contract_and_the_core() -> None:
     assert set(catalogue.SEVERITIES) == set(Severity.__args__)  # type: ignore[attr-defined]
     assert set(catalogue.LABELS) == set(Label.__args__)  # type: ignore[attr-defined]
     assert tuple(entity.name for entity in Entity) == catalogue.ENTITIES
-    assert (*ENGINE_STAGES, "emit") == catalogue.STAGES
+    assert (*ENGINE_STAGES, SHADOW_STAGE, "emit") == catalogue.STAGES
     assert set(catalogue.CLOCKS) == set(ClockName.__args__)  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ STREAMS = (
     ("worker", "telemetry"),
     ("webhook",),
     ("config", "console"),
-    ("dlq", "policy", "replay"),
+    ("challenger", "dlq", "policy", "replay"),
     ("compliance", "demo", "explain"),
     ("cli",),
 )

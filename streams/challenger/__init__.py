@@ -1,0 +1,1 @@
+"""The challenger of a running worker: its files, and its place in the engine."""
