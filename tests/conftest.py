@@ -46,6 +46,8 @@ UNIT_FOLDERS = frozenset(
         "incidents",
         "kafka",
         "lists",
+        "promotion",
+        "shadow",
         "merchants",
         "model",
         "mutation",

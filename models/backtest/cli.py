@@ -87,7 +87,7 @@ def parser(mappings: str) -> argparse.ArgumentParser:
         metavar="SHARE",
         help="the lowest threshold with at least this share of frauds among alerts, as 0.5; repeatable",
     )
-    p.add_argument("--since", type=_day, metavar="DATE", help="count payments from this day on, in Tokyo")
+    p.add_argument("--since", type=day, metavar="DATE", help="count payments from this day on, in Tokyo")
     p.add_argument(
         "--minutes", type=_number, default=Fraction(MINUTES), metavar="M", help="work for one alert (default 10)"
     )
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         run = processed(history, folder, settings, tell=_say)
     except (ValueError, OSError) as error:
         return _fail(2, error)
-    samples, since_ms = run.samples(days * DAY_MS), _start_ms(options.since)
+    samples, since_ms = run.samples(days * DAY_MS), start_ms(options.since)
     rows = scored(samples, run.particulars(), bundle, since_ms=since_ms)
     if not rows.is_counted.any():
         why = f"none of {len(rows.scores):,} payments is within the period and at least {days} days old: "
@@ -160,7 +160,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         learnt_until=report.learnt_until if report.learnt else None,
     )
     try:
-        _write(options.out, files(report) | {name: text.encode() for name, text in written.items()})
+        write(options.out, files(report) | {name: text.encode() for name, text in written.items()})
     except OSError as error:
         return _fail(2, error)
     for line in lines(report):
@@ -257,8 +257,9 @@ def _report(
     )
 
 
-def _start_ms(day: date | None) -> int | None:
-    return None if day is None else (day - date(1970, 1, 1)) // timedelta(1) * DAY_MS - TOKYO_MS
+def start_ms(first: date | None) -> int | None:
+    """Return the start of a day in Tokyo, in ms since the epoch; None for None."""
+    return None if first is None else (first - date(1970, 1, 1)) // timedelta(1) * DAY_MS - TOKYO_MS
 
 
 def _number(text: str) -> Fraction:
@@ -287,14 +288,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _day(text: str) -> date:
+def day(text: str) -> date:
+    """Parse the option of a day."""
     try:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError("write a day as YYYY-MM-DD") from None
 
 
-def _write(directory: Path, content: dict[str, bytes]) -> None:
+def write(directory: Path, content: Mapping[str, bytes]) -> None:
+    """Write files into a folder, each one whole; the folder is created if missing."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in content.items():
         partial = directory / f".{name}.partial"

@@ -28,23 +28,25 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `sekisho backtest`. Return its exit status."""
-    outside = cli.Files(history=open_history, policy=_policy, bundle=_bundle, as_yaml=_as_yaml)
+    outside = cli.Files(history=open_history, policy=load_policy_from, bundle=load_bundle_from, as_yaml=_as_yaml)
     return cli.main(argv, outside, declared.shipped_columns())
 
 
-def _policy(file: Path | None) -> Policy:
-    return _refused(lambda: load_policy(Settings()) if file is None else load_policy_file(file))
+def load_policy_from(file: Path | None) -> Policy:
+    """Load a policy, or that of the package for None. Raises `ValueError` for a refused one."""
+    return refused(lambda: load_policy(Settings()) if file is None else load_policy_file(file))
 
 
-def _bundle(folder: Path | None) -> Bundle:
+def load_bundle_from(folder: Path | None) -> Bundle:
+    """Load a bundle, or the demonstration's for None. Raises `ValueError` for a refused one."""
     settings = Settings()
     if folder is not None:
         model = msgspec.structs.replace(settings.model, bundle_dir=str(folder))
         settings = msgspec.structs.replace(settings, model=model)
-    return _refused(lambda: load_bundle(settings))
+    return refused(lambda: load_bundle(settings))
 
 
-def _refused(load: Callable[[], _T]) -> _T:
+def refused(load: Callable[[], _T]) -> _T:
     """Load, with a refusal as `ValueError`."""
     try:
         return load()

@@ -39,6 +39,7 @@ FORWARDED = {
     "simulate": ("models.simulator.cli", "write simulated authorizations with labelled fraud"),
     "train": ("streams.cli.train", "train a model and write its bundle"),
     "backtest": ("streams.cli.backtest", "measure policies over a table of past payments"),
+    "promote": ("streams.cli.promote", "compare a bundle with the current one, and put it in its place"),
     "explain": ("streams.explain", "explain a decision, and compute it again from the stored input"),
 }
 """Commands with their own parser: module with `main(argv) -> int`, and help text."""

@@ -1,6 +1,6 @@
 """Model card: data, windows, metrics with confidence intervals, segments, importance of features, limits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -80,15 +80,23 @@ def confidence(
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # last place of each run of equal scores
     found: dict[str, list[float]] = {}
     for weight in card_weights(samples.card, seed, resamples):
-        for name, value in _weighted(fraud, yen, weight[order], ends):
+        for name, value in weighted_metrics(fraud, yen, weight[order], ends):
             found.setdefault(name, []).append(value)
     return {name: interval(values) for name, values in found.items()}
 
 
-def _weighted(
-    fraud: NDArray[np.float64], yen: NDArray[np.float64], weight: NDArray[np.float64], ends: NDArray[np.int64]
+def weighted_metrics(
+    fraud: NDArray[np.float64],
+    yen: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    shares: Sequence[float] = ALERT_SHARES,
 ) -> Iterator[tuple[str, float]]:
-    """Yield metrics of rows in falling order of score. Of equal scores at the limit all are left out of the alerts."""
+    """Yield metrics of n rows in falling order of score. Of equal scores at the limit all are left out of the alerts.
+
+    `fraud` (0 or 1), `yen` of frauds and `weight` are float64[n]; `ends` int64[k]: last place of each run of equal
+    scores. `shares`: of the rows that raise alerts. None are yielded without a fraud or without a genuine row.
+    """
     rows, caught, worth = (np.cumsum(column)[ends] for column in (weight, weight * fraud, weight * yen))
     frauds, genuine = caught[-1], rows[-1] - caught[-1]
     if frauds <= 0 or genuine <= 0:
@@ -98,7 +106,7 @@ def _weighted(
     yield "auc", float(1 - (steps * (false - np.diff(false, prepend=0.0) / 2)).sum() / (frauds * genuine))
     precision = np.divide(caught, rows, out=np.zeros_like(caught), where=rows > 0)
     yield "pr_auc", float((steps * precision).sum() / frauds)
-    for share in ALERT_SHARES:
+    for share in shares:
         last = int(np.searchsorted(rows, rows[-1] * share, side="right")) - 1
         yield f"recall_at_{share * 100:g}pct", float(caught[last] / frauds) if last >= 0 else 0.0
         yield f"value_recall_at_{share * 100:g}pct", float(worth[last] / worth[-1]) if last >= 0 and worth[-1] else 0.0

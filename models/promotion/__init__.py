@@ -1,0 +1,1 @@
+"""The promotion gate: may a candidate bundle take the place of the current one?"""

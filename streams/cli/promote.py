@@ -1,0 +1,30 @@
+"""`sekisho promote`: give the promotion gate the tables of replay, and the policies and bundles of a worker."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.promotion import cli
+from models.promotion.bars import Bars
+from streams.cli.backtest import load_bundle_from, load_policy_from, refused
+from streams.cli.train import open_history
+from streams.config.load import document_of, read_text
+from streams.config.strict import convert
+from streams.replay.columns import declared
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `sekisho promote`."""
+    return cli.parser(declared.shipped_columns())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `sekisho promote`. Return its exit status."""
+    outside = cli.Files(history=open_history, policy=load_policy_from, bundle=load_bundle_from, bars=_bars)
+    return cli.main(argv, outside, declared.shipped_columns())
+
+
+def _bars(file: Path | None) -> Bars:
+    if file is None:
+        return Bars()
+    return refused(lambda: convert(document_of(read_text(file), str(file)), Bars, str(file)))

@@ -1,0 +1,183 @@
+"""The figures of the gate equal scikit-learn's and a recount in plain Python."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]  # ships no types
+
+from models.promotion.bars import Bars
+from models.promotion.figures import Bin, bins_of, calibration_error, compared, psi
+from models.promotion.gates import gates, latency_of
+from models.promotion.pair import rated
+from tests.bundles import small_bundle
+from tests.examples import examples
+from tests.promotion.made import Row, arrays, drawn
+from tests.shadow.made import challenger_files
+
+SEEDS = st.integers(0, 10**6)
+
+
+def plain_value_recall(rows: list[Row], which: int, share: float) -> float:
+    """Take the lowest threshold with at most `share` alerts, and count the yen of frauds at or above it."""
+    whole = sum(row.yen for row in rows if row.fraud)
+    for threshold in range(1001):
+        alerts = [row for row in rows if row.scores[which] >= threshold]
+        if len(alerts) <= len(rows) * share:
+            return sum(row.yen for row in alerts if row.fraud) / whole if whole else 0.0
+    raise AssertionError
+
+
+def plain_psi(rows: list[Row]) -> float:
+    found = 0.0
+    for k in range(20):
+        counts = [sum(1 for row in rows if 50 * k <= row.scores[which] <= 50 * k + 49) + 0.5 for which in (0, 1)]
+        p, q = (count / (len(rows) + 10) for count in counts)
+        found += (q - p) * (math.log(q) - math.log(p))
+    return found
+
+
+def plain_calibration(rows: list[Row], which: int) -> float | None:
+    frauds = sum(row.fraud for row in rows)
+    wrong = 0.0
+    for k in range(20):
+        own = [row for row in rows if row.scores[which] // 50 == k]
+        wrong += abs(sum(row.probabilities[which] for row in own) - sum(row.fraud for row in own))
+    return wrong / frauds if frauds else None
+
+
+@given(seed=SEEDS, share=st.sampled_from((0.0001, 0.005, 0.02, 0.1, 0.5, 1.0)))
+@settings(max_examples=examples(40), deadline=None)
+def test_figures_are_those_of_a_recount(seed: int, share: float) -> None:
+    rows = drawn(seed)
+    current, candidate, counted = arrays(rows)
+    pr_auc, value = compared(current, candidate, counted, share=share, resamples=20, seed=1)
+    for which, name in enumerate(("current", "candidate")):
+        expected = average_precision_score([row.fraud for row in rows], [row.probabilities[which] for row in rows])
+        assert getattr(pr_auc, name) == pytest.approx(expected, abs=1e-6)
+        assert getattr(value, name) == pytest.approx(plain_value_recall(rows, which, share), abs=1e-6)
+    bins = bins_of(current, candidate, counted)
+    assert [(one.first, one.last) for one in bins] == [(low, low + 49) for low in range(0, 1000, 50)]
+    assert psi(bins) == pytest.approx(plain_psi(rows), abs=2e-6)
+    for which, name in enumerate(("current", "candidate")):
+        expected_frauds = [getattr(one, f"{name}_expected") for one in bins]
+        frauds = [getattr(one, f"{name}_frauds") for one in bins]
+        assert calibration_error(expected_frauds, frauds) == pytest.approx(plain_calibration(rows, which), abs=1e-5)
+        for one in bins:
+            own = [row for row in rows if one.first <= row.scores[which] <= one.last]
+            assert getattr(one, name) == len(own)
+            assert getattr(one, f"{name}_frauds") == sum(row.fraud for row in own)
+
+
+@given(seed=SEEDS)
+@settings(max_examples=examples(10), deadline=None)
+def test_intervals_are_those_of_cards_that_are_repeated(seed: int) -> None:
+    rows = drawn(seed, 120)
+    current, candidate, counted = arrays(rows)
+    found = compared(current, candidate, counted, share=0.1, resamples=25, seed=seed)
+    cards = sorted({row.card for row in rows})
+    rng = np.random.default_rng(seed)
+    differences: list[tuple[float, float]] = []
+    for _ in range(25):
+        times = dict(zip(cards, rng.poisson(1.0, len(cards)).tolist(), strict=True))
+        again = [row for row in rows for _ in range(times[row.card])]
+        frauds = [row.fraud for row in again]
+        scores = [average_precision_score(frauds, [row.probabilities[which] for row in again]) for which in (0, 1)]
+        yen = [plain_value_recall(again, which, 0.1) for which in (0, 1)]
+        differences.append((scores[1] - scores[0], yen[1] - yen[0]))
+    for one, own in zip(found, zip(*differences, strict=True), strict=True):
+        low, high = np.percentile(own, (2.5, 97.5))
+        assert (one.low, one.high) == (pytest.approx(low, abs=2e-6), pytest.approx(high, abs=2e-6))
+
+
+def test_a_model_against_itself_differs_in_nothing() -> None:
+    current, _, counted = arrays(drawn(1))
+    for one in compared(current, current, counted, share=0.05, resamples=30, seed=1):
+        assert (one.low, one.high) == (0.0, 0.0)
+    assert psi(bins_of(current, current, counted)) == 0.0
+
+
+def test_without_frauds_there_is_no_interval_and_no_calibration_and_both_gates_fail() -> None:
+    current, candidate, counted = arrays(drawn(1, frauds=0.0))
+    ranking = compared(current, candidate, counted, share=0.05, resamples=20, seed=1)
+    assert [(one.low, one.high) for one in ranking] == [(None, None), (None, None)]
+    bins = bins_of(current, candidate, counted)
+    bars = Bars(payments_min=1, psi_max=100.0, latency_ratio_max=100.0)
+    judged = gates(bars, bins, ranking, latency_of(current, candidate), ([], []))
+    assert [gate.name for gate in judged if not gate.passed] == [
+        "frauds",
+        "pr_auc",
+        "value_recall",
+        "calibration_error",
+    ]
+
+
+def made_bins(payments: int, frauds: int, expected: float) -> list[Bin]:
+    whole = {"current": payments, "current_frauds": frauds, "current_expected": float(frauds)}
+    whole |= {"candidate": payments, "candidate_frauds": frauds, "candidate_expected": expected}
+    return [Bin(first=0, last=49, **whole)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        ({}, []),
+        ({"payments_min": 201}, ["payments"]),
+        ({"frauds_min": 41}, ["frauds"]),
+        ({"pr_auc_low_min": 0.9}, ["pr_auc"]),
+        ({"value_recall_low_min": 0.9}, ["value_recall"]),
+        ({"calibration_error_max": 0.2499}, ["calibration_error"]),
+        ({"latency_ratio_max": 1.99}, ["latency_ratio"]),
+    ],
+)
+def test_each_bar_fails_its_own_gate_and_a_figure_at_the_bar_passes(
+    changes: dict[str, float], failed: list[str]
+) -> None:
+    current, candidate, counted = arrays(drawn(3))
+    ranking = compared(current, candidate, counted, share=0.05, resamples=20, seed=1)
+    assert all(one.low is not None and one.high is not None and one.low < one.high for one in ranking)
+    low = {"pr_auc_low_min": ranking[0].low or 0.0, "value_recall_low_min": ranking[1].low or 0.0}
+    exact = {"payments_min": 200, "frauds_min": 40, "calibration_error_max": 0.25, "latency_ratio_max": 2.0}
+    bars = Bars(**{**exact, **low, **changes})  # type: ignore[arg-type]  # by name
+    judged = gates(bars, made_bins(200, 40, 50.0), ranking, latency_of(current, candidate), ([], []))
+    assert [gate.name for gate in judged if not gate.passed] == failed
+    by_name = {gate.name: gate for gate in judged}
+    assert by_name["latency_ratio"].value == 2.0
+    assert by_name["psi"].value == 0.0
+    assert [gate.name for gate in judged if gate.is_limit] == [
+        "calibration_error",
+        "psi",
+        "latency_ratio",
+        "new_alarms",
+    ]
+
+
+def test_a_score_that_moves_fails_the_gate_of_its_stability() -> None:
+    current, candidate, counted = arrays(drawn(3))
+    bins = bins_of(current, candidate, counted)
+    ranking = compared(current, candidate, counted, share=0.05, resamples=20, seed=1)
+    for bar, passes in ((psi(bins), True), (psi(bins) * 0.99, False)):
+        judged = gates(Bars(psi_max=bar), bins, ranking, latency_of(current, candidate), ([], []))
+        assert {gate.name: gate.passed for gate in judged}["psi"] == passes
+
+
+def test_both_bundles_score_every_row_as_their_workers_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scoring.features.all import FEATURES
+    from scoring.model.bundle import Bundle
+
+    monkeypatch.setattr("models.promotion.pair.CHUNK_ROWS", 7)
+    other = Bundle.load(challenger_files(tuple(FEATURES)), FEATURES)
+    rng = np.random.default_rng(1)
+    matrix = rng.normal(size=(40, len(FEATURES)))
+    matrix[:, 0] = rng.uniform(3, 16, size=40)
+    for one, bundle in zip(rated(matrix, small_bundle(), other), (small_bundle(), other), strict=True):
+        margins = np.empty(40)
+        bundle.trees.margins(matrix, margins)
+        probabilities, scores = bundle.calibration.apply(margins)
+        assert one.version == bundle.version
+        assert one.probabilities.tolist() == probabilities.tolist()
+        assert one.scores.tolist() == scores.tolist()
+        assert len(one.us_per_row) == 6
+        assert (one.us_per_row > 0).all()
