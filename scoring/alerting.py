@@ -174,7 +174,12 @@ class Alerting:
 
     def _shared(self, decided: Decided, row: int) -> dict[str, object]:
         """Return the fields that an alert shares with the decision of its event."""
+        told: dict[str, object] = {}
+        if row in decided.fallen:
+            state, is_scored = decided.fallen[row]
+            told = {"model_state": state} | ({} if is_scored else {"status": "DEGRADED"})
         return {
+            **told,
             "score": int(decided.scores[row]),
             "probability": float(decided.probabilities[row]),
             "action": self._encoder.actions[int(decided.bands[row])],

@@ -1,10 +1,10 @@
 """A policy with all that decides by it, made once and used between two batches."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-from msgspec.structs import replace
+from msgspec import structs
 
 from scoring.contract.decision import Versions
 from scoring.decide.decisions import DecisionEncoder
@@ -14,9 +14,12 @@ from scoring.features.all import FEATURES
 from scoring.lists import ListTable
 from scoring.merchants.store import MerchantStore
 from scoring.policy import ListJudge, Policy, PolicyTable
+from scoring.policy.fallback import FallbackTable
 from scoring.policy.policy import digest_of
 from scoring.policy.record import PolicyRecord, record_of
 from scoring.policy.rules import Batch
+from scoring.policy.scopes import Scope
+from scoring.policy.table import keys_of
 from scoring.threeds import VERDICT_COLUMNS
 
 
@@ -32,7 +35,7 @@ class ListFiles:
 class CompiledPolicy:
     """A policy with what decides by it, and with the rows by which it is recorded.
 
-    `list_files`: where the entries of its lists come from.
+    `list_files`: where the entries of its lists come from. `fallback`: what becomes of events without a sound model.
     """
 
     policy: Policy
@@ -42,11 +45,22 @@ class CompiledPolicy:
     versions: Versions
     encoder: DecisionEncoder
     record: PolicyRecord
+    fallback: FallbackTable
 
     @property
     def identity(self) -> str:
         """What its decisions name."""
         return self.record.identity
+
+    @property
+    def model(self) -> str:
+        """The version of the model that its decisions name."""
+        return self.versions.model
+
+    def with_model(self, version: str) -> "CompiledPolicy":
+        """Return the same for decisions that name another model. Takes microseconds."""
+        versions = structs.replace(self.versions, model=version)
+        return replace(self, versions=versions, encoder=DecisionEncoder(versions, self.policy.actions))
 
 
 def compile_policy(
@@ -58,12 +72,13 @@ def compile_policy(
     large, or the first with rules or lists on this machine. It reads nothing that changes, so any thread may run it.
     """
     record = PolicyRecord(identity, {}) if identity is not None else _recorded(policy)
-    versions = replace(others, policy=record.identity, lists=list_files.digest or None)
+    versions = structs.replace(others, policy=record.identity, lists=list_files.digest or None)
     table = PolicyTable(policy, joined)
     if policy.rules:
         _ask_about_nothing(table)
     if policy.lists:
         list_files.table.find(_NO_EVENTS, _NO_HASHES, _NO_NUMBERS)
+    scopes = (Scope(acquirer=entry.acquirer) for entry in policy.model_failure.acquirers)
     return CompiledPolicy(
         policy=policy,
         table=table,
@@ -72,6 +87,7 @@ def compile_policy(
         versions=versions,
         encoder=DecisionEncoder(versions, policy.actions),
         record=record,
+        fallback=FallbackTable(policy.model_failure, keys_of(scopes, joined), can_stop=identity is None),
     )
 
 

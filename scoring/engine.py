@@ -25,6 +25,7 @@ from scoring.features.all import FEATURES_VERSION
 from scoring.judged import JudgedBatch, by_name, silent_rows, tally_of
 from scoring.judging import Judge
 from scoring.merchants.duties import is_bound
+from scoring.model.absent import NoModel
 from scoring.model.bundle import Bundle
 from scoring.model.challenger import Challenger
 from scoring.observer import BATCH_MAX, Observed, Observer, Settings, ignore
@@ -58,12 +59,18 @@ class Engine:
     challenger: Challenger | None = None
 
     def __init__(
-        self, bundle: Bundle, policy: Policy, settings: Settings, code_version: str, list_files: ListFiles | None = None
+        self,
+        model: Bundle | NoModel,
+        policy: Policy,
+        settings: Settings,
+        code_version: str,
+        list_files: ListFiles | None = None,
     ) -> None:
         self.observer = Observer(settings)
-        self.bundle = bundle
+        self._threeds = ThreeDsEncoder(reference(), settings.threeds)
+        self._judge = self.judge_by(model)
         self._versions = Versions(
-            model=bundle.version,
+            model=self._judge.version,
             features=FEATURES_VERSION,
             policy="",  # of each policy that is compiled
             code=code_version,
@@ -73,9 +80,12 @@ class Engine:
         self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.table)
         self.policies = PolicyRows()
         self._attach()
-        self._threeds = ThreeDsEncoder(reference(), settings.threeds)
-        self._judge = Judge(bundle, self._threeds)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
+
+    @property
+    def model(self) -> Bundle | NoModel:
+        """The model in use, or why there is none."""
+        return self._judge.model
 
     @property
     def policy(self) -> Policy:
@@ -114,8 +124,19 @@ class Engine:
         """
         before = self._in_use.policy.alerts
         assert compiled.policy.alerts.incident_quiet_minutes == before.incident_quiet_minutes, "changes at a restart"
+        if compiled.versions.model != self._judge.version:  # compiled before the model changed
+            compiled = compiled.with_model(self._judge.version)
         self._in_use = compiled
         self._alerting.use(compiled.policy.alerts, compiled.encoder, compiled.table)
+
+    def judge_by(self, model: Bundle | NoModel) -> Judge:
+        """Prepare a model for `use_model`. For any thread."""
+        return Judge(model, self._threeds)
+
+    def use_model(self, judge: Judge) -> None:
+        """Decide the next batches by another model. Profiles, open cases and incidents stay."""
+        self._judge = judge
+        self.use(self._in_use)
 
     def score(
         self,
@@ -135,7 +156,7 @@ class Engine:
         observed = self.observer.observe(values, source.timestamps_ms, mark, source.partition)
         conflicts = self.changelog.sightings.observe(observed.decoded.hashes[:, CARD_KEY], source.partition)
         margins = self._margins[: len(observed.matrix)]
-        self.bundle.trees.margins(observed.matrix, margins)
+        self._judge.score(observed.matrix, margins)
         mark("score")
         judged = self._judge.judge(
             self.observer,
@@ -337,6 +358,7 @@ class Engine:
             clocks=observed.clocks,
             event_ms=event_ms,
             record_ms=np.maximum(observed.record_ms, 0),
+            fallen=judged.fallen.by_row() if judged.fallen is not None else {},
         )
         decisions = self._in_use.encoder.encode(decided, received_at_ms, decided_at_ms)
         if np.count_nonzero(judged.silent):

@@ -20,6 +20,7 @@ from scoring.merchants.store import MerchantStore
 from scoring.observer import Observed
 from scoring.outputs import ANSWERS, CLAIMS, Emitted, Tally
 from scoring.policy import Listed
+from scoring.policy.fallback import Fallen
 from scoring.policy.rules import Ruled
 from scoring.refused import reasons_of, runs_of
 
@@ -30,6 +31,7 @@ class JudgedBatch:
 
     `silent` rows get no decision: repeats, issuers' answers, and events whose decision was published before a takeover.
     `incidents`: what the batch changed in incidents. `ruled`: the rules that hit. `listed`: the lists that hit.
+    `fallen`: events without a sound model; None for none.
     """
 
     probabilities: NDArray[np.float64]
@@ -40,6 +42,7 @@ class JudgedBatch:
     incidents: Taken
     ruled: Ruled
     listed: Listed
+    fallen: Fallen | None = None
 
 
 def silent_rows(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:
@@ -67,6 +70,7 @@ def tally_of(
         kept = ~judged.silent
         bands, rows, clocks, statuses = bands[kept], rows[kept], clocks[kept], statuses[kept]
         exemptions = exemptions[kept]
+    fallen = {} if judged.fallen is None else judged.fallen.counts(~judged.silent)
     return Tally(
         events=events,
         repeats=repeats,
@@ -86,4 +90,5 @@ def tally_of(
         rule_hits=judged.ruled.counts,
         rule_errors=judged.ruled.errors,
         list_hits=judged.listed.counts(judged.silent),
+        fallen=fallen,
     )

@@ -1,33 +1,54 @@
-"""Judge a batch: the model's scores, the policy's bands, rules and lists, and the reasons of what may alert."""
+"""Judge a batch: the model's scores, the policy's bands, rules and lists, and the reasons of what may alert.
+
+Without a sound model (`scoring.policy.fallback`) an event may have no score. Then limits, rules and lists give its
+band, which is at least REVIEW where a rule of 3-D Secure of severity CRITICAL is broken.
+"""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import threeds
 from scoring.alerting import Alerting
 from scoring.compiled import CompiledPolicy
+from scoring.contract.codes import Band
 from scoring.contract.decision import Reason
 from scoring.decide.threeds import ThreeDsEncoder
 from scoring.features.all import FEATURES
 from scoring.judged import JudgedBatch
+from scoring.model.absent import NO_VERSION, NoModel
 from scoring.model.bundle import Bundle
 from scoring.observer import Observed, Observer
 from scoring.policy import Judged, Listed, PolicyTable
-from scoring.policy.reasons import Reasons, after_lists, of_limit, with_rules
+from scoring.policy.fallback import Fallen
+from scoring.policy.reasons import Reasons, after_lists, closed_with, of_limit, with_rules
 from scoring.policy.rules import NO_HITS, Batch, Ruled
 
 
 class Judge:
-    """Judge batches with one model."""
+    """Judge batches with one model, or without one."""
 
-    def __init__(self, bundle: Bundle, threeds: ThreeDsEncoder) -> None:
-        self._bundle = bundle
+    def __init__(self, model: Bundle | NoModel, threeds: ThreeDsEncoder) -> None:
+        self.model = model
         self._threeds = threeds
-        self._reasons = Reasons(FEATURES, bundle.manifest.usual)
+        self._reasons = Reasons(FEATURES, model.manifest.usual if isinstance(model, Bundle) else {})
         self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
+
+    @property
+    def version(self) -> str:
+        """The version of the model that decisions name."""
+        return self.model.version if isinstance(self.model, Bundle) else NO_VERSION
+
+    def score(self, matrix: NDArray[np.float64], margins: NDArray[np.float64]) -> None:
+        """Fill in the margins float64[n] of a matrix float64[n, F]; without a model with zeros."""
+        if isinstance(self.model, Bundle):
+            self.model.trees.margins(matrix, margins)
+        else:
+            margins[:] = 0.0
 
     def judge(
         self,
@@ -42,41 +63,88 @@ class Judge:
         """Judge a batch of a partition by its margins, float64[n]. `silent` bool[n], see `JudgedBatch`.
 
         Limits and rules raise the band of the model. Lists come last: an allowing one lowers what the model alone said.
+
+        Raises:
+            ModelStopError: an event needs a sound model, and the policy says `stop`.
         """
-        probabilities, scores = self._bundle.calibration.apply(margins)
         of_batch = observed.decoded.ints, observed.decoded.hashes, observed.trusted_ms
+        fallen = policy.fallback.judge(self._trained_until_ms, observed.decoded.ints, observed.trusted_ms, silent)
+        probabilities, scores = self._scores_of(margins, fallen)
         judged = policy.table.judge(*of_batch, scores)
         ruled, raised = NO_HITS, frozenset[int]()
         if policy.table.has_rules:
-            ruled = _asked(policy.table, observer, observed, scores, silent)
+            known = scores if fallen is None else np.where(fallen.unscored, _UNKNOWN, scores)
+            ruled = _asked(policy.table, observer, observed, known, silent)
             raised = _raise(judged, ruled)
+        closed = frozenset[int]() if fallen is None else self._close(observer, observed, judged, fallen)
         listed = policy.lists.judge(*of_batch, judged, partial(self._is_critical, observer, observed))
-        reasons = self._reasons_of(observed, judged, ruled, raised, listed)
+        reasons = self._reasons_of(observed, judged, ruled, raised, listed, fallen, closed)
         incidents = alerting.incidents.take(observed, listed.bands, partition)
-        return JudgedBatch(probabilities, scores, listed.bands, reasons, silent, incidents, ruled, listed)
+        return JudgedBatch(probabilities, scores, listed.bands, reasons, silent, incidents, ruled, listed, fallen)
+
+    @property
+    def _trained_until_ms(self) -> int | NoModel:
+        return self.model.trained_until_ms if isinstance(self.model, Bundle) else self.model
+
+    def _scores_of(
+        self, margins: NDArray[np.float64], fallen: Fallen | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.int16]]:
+        """Return probabilities float64[n] and scores int16[n]; both are 0 where an event has no score."""
+        if not isinstance(self.model, Bundle):
+            return np.zeros(len(margins)), np.zeros(len(margins), dtype=np.int16)
+        probabilities, scores = self.model.calibration.apply(margins)
+        if fallen is not None:
+            probabilities[fallen.unscored] = 0.0
+            scores[fallen.unscored] = 0
+        return probabilities, scores
+
+    def _close(self, observer: Observer, observed: Observed, judged: Judged, fallen: Fallen) -> frozenset[int]:
+        """Raise to REVIEW what has no score and breaks a rule of severity CRITICAL. Return the rows that were lower."""
+        asked = fallen.unscored & (observed.verdicts[:, threeds.RULES] != 0) & (judged.bands < Band.REVIEW)
+        closed = frozenset(row for row in np.flatnonzero(asked).tolist() if self._is_critical(observer, observed, row))
+        judged.bands[list(closed)] = Band.REVIEW
+        return closed
 
     def _reasons_of(
-        self, observed: Observed, judged: Judged, ruled: Ruled, raised: AbstractSet[int], listed: Listed
+        self,
+        observed: Observed,
+        judged: Judged,
+        ruled: Ruled,
+        raised: AbstractSet[int],
+        listed: Listed,
+        fallen: Fallen | None,
+        closed: AbstractSet[int],
     ) -> Mapping[int, Sequence[Reason]]:
+        unscored = frozenset[int]() if fallen is None else frozenset(np.flatnonzero(fallen.unscored).tolist())
         told = listed.bands > 0
         if listed.reasons:
             told[list(listed.reasons)] = True
         reasons: dict[int, Sequence[Reason]] = {}
         for row in np.flatnonzero(told & ~observed.passed_over).tolist() if np.count_nonzero(told) else ():
-            self._bundle.trees.contributions(observed.matrix[row], self._contributions)
-            reasons[row] = self._reasons.top(self._contributions, observed.matrix[row])
+            reasons[row] = [] if row in unscored else self._by_model(observed.matrix[row])
             if row in judged.limited:
                 reasons[row] = of_limit(reasons[row])
             if row in ruled.reasons:
                 reasons[row] = with_rules(reasons[row], ruled.reasons[row], have_raised=row in raised)
+            if row in closed:
+                reasons[row] = closed_with(reasons[row])
             if row in listed.reasons:
                 reasons[row] = after_lists(listed.reasons[row], reasons[row])
         return reasons
+
+    def _by_model(self, row: NDArray[np.float64]) -> Sequence[Reason]:
+        assert isinstance(self.model, Bundle), "without a model no event has a score"
+        self.model.trees.contributions(row, self._contributions)
+        return self._reasons.top(self._contributions, row)
 
     def _is_critical(self, observer: Observer, observed: Observed, row: int) -> bool:
         decoded, merchant = observed.decoded, observer.merchants.table[observed.rows[row]].tolist()
         event, verdict = decoded.ints[row].tolist(), observed.verdicts[row].tolist()
         return self._threeds.is_critical(event, decoded.names[row], merchant, verdict)
+
+
+_UNKNOWN: Final = np.int16(-1)
+"""The score of an event without one, as rules see it: a condition that reads it is not true, and is counted."""
 
 
 def _asked(

@@ -116,6 +116,7 @@ class Tally:
     unknown_exemptions: int = 0  # events with an unknown `tds.exempt_reason`
     unknown_codes: dict[str, int] = field(default_factory=dict)  # response codes in no list, by network
     gaps: dict[str, int] = field(default_factory=dict)  # by checklist item
+    fallen: dict[tuple[str, str], int] = field(default_factory=dict)  # no sound model, by (model state, `Fallback`)
     list_hits: dict[tuple[str, str], int] = field(default_factory=dict)  # by (kind, effect)
     reports: dict[str, int] = field(default_factory=dict)  # fraud reports by label
     report_clocks: dict[str, int] = field(default_factory=dict)  # fraud reports by `Clock`

@@ -3,12 +3,13 @@
 from functools import cache
 
 import lightgbm
+import msgspec
 import numpy as np
 
 from scoring.features.all import FEATURES
-from scoring.model.bundle import Bundle
+from scoring.model.bundle import MANIFEST_FILE, Bundle
 from scoring.model.calibration import CalibrationTable
-from scoring.model.manifest import Part, Training
+from scoring.model.manifest import Manifest, Part, Training
 
 AMOUNT_LOG = 0
 
@@ -37,6 +38,21 @@ def bundle_files(trees: int = 12) -> dict[str, bytes]:
         sample=matrix[:16],
         margins=np.asarray(booster.predict(matrix[:16], raw_score=True)),
     )
+
+
+def files_until(until_ms: int, name: str = "tests") -> dict[str, bytes]:
+    """Give the files of the small model, as one that was trained up to a time in ms since the epoch."""
+    files = dict(bundle_files())
+    manifest = Manifest.decode(files[MANIFEST_FILE])
+    train = msgspec.structs.replace(manifest.training.train, from_ms=0, until_ms=until_ms)
+    training = msgspec.structs.replace(manifest.training, train=train)
+    return files | {MANIFEST_FILE: msgspec.structs.replace(manifest, training=training, name=name).encode()}
+
+
+@cache
+def bundle_until(until_ms: int) -> Bundle:
+    """Load the small model, as one that was trained up to a time."""
+    return Bundle.load(files_until(until_ms), FEATURES)
 
 
 @cache

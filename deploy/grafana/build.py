@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from deploy.grafana.durable import DURABLE
+from deploy.grafana.model import MODEL
 from deploy.grafana.operations import FLOW, LATENCY
 from deploy.grafana.panels import DATASOURCE, SCHEMA_VERSION, Json, layout
 from deploy.grafana.risk import CHECKLIST, DECISIONS, REFUSED, STATE, THREEDS
@@ -17,7 +18,7 @@ UID = "sekisho-operations-risk"
 """Links and bookmarks contain this id: it never changes."""
 
 FILE = Path(__file__).parent / "dashboards" / "sekisho.json"
-ROWS = (FLOW, LATENCY, DURABLE, DECISIONS, REFUSED, THREEDS, CHECKLIST, STATE, SHADOW, WEBHOOK)
+ROWS = (FLOW, LATENCY, DURABLE, DECISIONS, REFUSED, THREEDS, CHECKLIST, STATE, MODEL, SHADOW, WEBHOOK)
 
 
 def dashboard() -> Json:

@@ -18,6 +18,7 @@ from scoring.contract.decision import (
     BandName,
     ComplianceSummary,
     MerchantStanding,
+    ModelStateName,
     Probability,
     Reason,
     Score,
@@ -104,7 +105,11 @@ class Enumeration(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Alert(Struct, frozen=True, kw_only=True, gc=False):
-    """One alert. Alerts with one `dedup_key` within its window are one case."""
+    """One alert. Alerts with one `dedup_key` within its window are one case.
+
+    `status` and `model_state` are those of the decision of the event; null for a sound model. `status` DEGRADED: no
+    model scored the event; `score` and `probability` are 0 and mean nothing.
+    """
 
     schema_version: Literal["alert.v1"]
     alert_id: EventId
@@ -132,3 +137,5 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     standing: StandingNotice | None = None
     incident: Enumeration | None = None
     overdue: OverdueRecord | None = None
+    status: Literal["DEGRADED"] | None = None
+    model_state: ModelStateName | None = None

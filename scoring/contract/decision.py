@@ -82,6 +82,7 @@ RULE_HITS_MAX = 32
 """Most hits that a decision names, those in mode `on` first. All of them are counted."""
 RULE_EVIDENCE_MAX = 12
 ExpectationName = Literal["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
+ModelStateName = Literal["MISSING", "REFUSED", "TOO_OLD"]
 ListKind = Literal["card", "device", "email", "bin", "ip", "ip_network", "account", "address", "merchant"]
 ListDirection = Literal["allow", "deny"]
 ListEffect = Literal["RAISED", "LOWERED", "NO_CHANGE", "DENIED", "CRITICAL_RULE", "LIMIT", "SHADOW"]
@@ -253,6 +254,10 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
 
     `rule_hits`: rules of the policy that hit, those in mode `on` first; null for none. `list_hits`: lists of the policy
     that name the event. `challenger`: left out where no challenger scored the event.
+
+    `status` DEGRADED: no model scored the event; `score` and `probability` are 0 and mean nothing, and limits, rules,
+    lists and the rules of 3-D Secure alone gave the band. `model_state`: what is wrong with the model; null for
+    nothing. With another status than DEGRADED, the score is that of a model that is TOO_OLD.
     """
 
     schema_version: Literal["decision.v1"]
@@ -274,3 +279,4 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     rule_hits: Annotated[list[RuleHit], Meta(max_length=RULE_HITS_MAX)] | None = None
     list_hits: Annotated[list[ListHit], Meta(max_length=LIST_HITS_MAX)] | None = None
     challenger: ChallengerSaid | None = None
+    model_state: ModelStateName | None = None

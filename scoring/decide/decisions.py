@@ -8,7 +8,7 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.contract.codes import Band, Clock
-from scoring.contract.decision import ListHit, Reason, Versions
+from scoring.contract.decision import ListHit, ModelStateName, Reason, Versions
 from scoring.decode import Name
 from scoring.outputs import Record
 from scoring.policy.policy import Actions
@@ -21,6 +21,7 @@ _MIDDLE = b'%b"score":%d,"probability":%b,%b"reasons":%b,"tds":%b,"compliance":%
 _END = b',"times":{"event_ms":%d,"record_ms":%d,%b'
 _TIMES = b'"received_ms":%d,"decided_ms":%d}}'
 _NO_REASONS = b"[]"
+_DEGRADED = tuple(b'"status":"DEGRADED","clock":"%b",' % clock.name.encode() for clock in Clock)
 _STATUS_OF_CLOCK = tuple(
     b'"status":"%b","clock":"%b",' % (b"SCORED" if clock < Clock.LATE else b"SCORED_TIME_SUSPECT", clock.name.encode())
     for clock in Clock
@@ -38,7 +39,8 @@ class Decided:
 
     `scores` int16[n], `probabilities` float64[n], `bands` int64[n], `clocks` int8[n] of `Clock`. `event_ms`,
     `record_ms` int64[n] in ms since the epoch; a `record_ms` of 0 is unknown. `tds`, `compliance`: JSON. `reasons` and
-    `list_hits`: by row. `spelt`: rows whose names are escaped in the input. `rule_hits`: JSON, by row.
+    `list_hits`: by row. `spelt`: rows whose names are escaped in the input. `rule_hits`: JSON, by row. `fallen`: by row
+    of an event without a sound model, the state of the model and whether the event has a score.
     """
 
     names: Sequence[Name]
@@ -54,6 +56,7 @@ class Decided:
     record_ms: NDArray[np.int64]
     rule_hits: Mapping[int, bytes] = field(default_factory=dict)
     list_hits: Mapping[int, Sequence[ListHit]] = field(default_factory=dict)
+    fallen: Mapping[int, tuple[ModelStateName, bool]] = field(default_factory=dict)
 
 
 class DecisionEncoder:
@@ -77,12 +80,17 @@ class DecisionEncoder:
             reasons[row] = orjson.dumps([as_dict(reason) for reason in found])
         for row, hits in decided.list_hits.items():
             reasons[row] += b',"list_hits":' + orjson.dumps([as_dict(hit) for hit in hits])
+        clocks = decided.clocks.tolist()
+        statuses = [_STATUS_OF_CLOCK[clock] for clock in clocks]
+        for row, (_, is_scored) in decided.fallen.items():
+            if not is_scored:
+                statuses[row] = _DEGRADED[clocks[row]]
         made = [
             (card, template % (event_id, acquirer, merchant, token, *rest, times))
             for (_, _, card, _), (event_id, acquirer, token, merchant), *rest in zip(
                 decided.names,
                 _in_json(decided.names, decided.spelt),
-                [_STATUS_OF_CLOCK[clock] for clock in decided.clocks.tolist()],
+                statuses,
                 decided.scores.tolist(),
                 _in_text(decided.probabilities),
                 [band_of[band] for band in decided.bands.tolist()],
@@ -97,6 +105,9 @@ class DecisionEncoder:
         for row, told in decided.rule_hits.items():
             card, decision = made[row]
             made[row] = card, decision[:-1] + b',"rule_hits":' + told + b"}"
+        for row, (state, _) in decided.fallen.items():
+            card, decision = made[row]
+            made[row] = card, decision[:-1] + b',"model_state":"%b"}' % state.encode()
         return made
 
 

@@ -26,6 +26,7 @@ from scoring.explanation.record import (
 from scoring.explanation.values import in_words
 from scoring.features.all import FEATURES
 from scoring.judging import rule_batch
+from scoring.model.bundle import Bundle
 from scoring.observer import Observed, unwatched
 from scoring.outputs import Outputs, Source
 from scoring.policy import Policy
@@ -72,8 +73,9 @@ def _explanation(engine: Engine, observed: Observed, made: bytes, outputs: Outpu
     event = observed.decoded.event(0)
     row = observed.matrix[0].copy()
     margin, contributions = np.empty(1), np.empty(len(FEATURES) + 1)
-    engine.bundle.trees.margins(row.reshape(1, -1), margin)
-    engine.bundle.trees.contributions(row, contributions)
+    assert isinstance(engine.model, Bundle), "callers refuse to explain without a model"
+    engine.model.trees.margins(row.reshape(1, -1), margin)
+    engine.model.trees.contributions(row, contributions)
     subject = Subject(event.acquirer.id, event.merchant.id, event.merchant.mcc, int(observed.trusted_ms[0]))
     return Explanation(
         decision=msgspec.structs.replace(decision, pan_hmac=_NO_TOKEN),

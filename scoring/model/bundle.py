@@ -44,6 +44,11 @@ class Bundle:
     trees: CompiledTrees
     calibration: Calibration
 
+    @property
+    def trained_until_ms(self) -> int:
+        """End of the events that the trees learned from, in ms since the epoch. The age of the model counts from it."""
+        return self.manifest.training.train.until_ms
+
     @classmethod
     def load(cls, files: Mapping[str, bytes], features: Sequence[Feature]) -> "Bundle":
         """Check and compile a bundle for the matrix of `features`.

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from scoring.contract.types import ShortText
 from scoring.lists.kinds import LISTS_MAX
+from scoring.policy.failing import AcquirerFailure, ModelFailure
 from scoring.policy.lists import ListRule, refuse_same_ids
 from scoring.policy.rules.rule import Rule, RuleText, refuse_doubles
 from scoring.policy.scopes import (
@@ -106,6 +107,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     suppressions: Annotated[list[Suppression], FewEntries] = []
     rules: Annotated[list[Rule], FewEntries] = []
     lists: Annotated[list[ListRule], Meta(max_length=LISTS_MAX)] = []
+    model_failure: ModelFailure = ModelFailure()
     author: ShortText = ""
     approval: Approval | None = None
 
@@ -188,6 +190,8 @@ _KEYS = field_names(
     Rule,
     RuleText,
     ListRule,
+    ModelFailure,
+    AcquirerFailure,
     Approval,
     Actions,
     AlertRules,

@@ -41,7 +41,7 @@ class PolicyTable:
         everywhere = policy.everywhere
         entries = [*policy.standing, *policy.overrides]
         rows = [everywhere, *(entry.thresholds for entry in entries)]
-        keys = _keys_of(
+        keys = keys_of(
             (entry.scope for entry in (*entries, *policy.limits, *policy.suppressions, *policy.rules)), joined
         )
         standing = sum(1 for _ in policy.standing)
@@ -140,7 +140,7 @@ def _keys(level: Level, ints: NDArray[np.int64], hashes: NDArray[np.uint64]) -> 
     return mixed ^ (ints[:, Col.MCC].astype(np.uint64) if level == Level.ACQUIRER_MCC else hashes[:, MERCHANT_KEY])
 
 
-def _keys_of(scopes: Iterable[Scope], joined: frozenset[int]) -> dict[Scope, int]:
+def keys_of(scopes: Iterable[Scope], joined: frozenset[int]) -> dict[Scope, int]:
     """Return the key of each scope."""
     distinct = list(dict.fromkeys(scopes))
     parts: list[str] = []

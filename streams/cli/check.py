@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scoring.decode.settings import DecodeSettings, Identifier
 from scoring.model.bundle import BundleError
+from scoring.policy import Policy
 from streams.cli.failures import reported
 from streams.config.environment import Overrides
 from streams.config.lists import load_lists
@@ -36,7 +37,7 @@ def run(arguments: Namespace) -> int:
             show(f"  lists     {len(policy.lists)}, with {len(lists.table):,} entries in files, digest {lists.digest}")
         if arguments.load:
             show(f"  loaded    {_load(settings)}")
-        for warning in warnings(settings):
+        for warning in [*warnings(settings), *without_model(policy)]:
             tell("check-config", f"warning: {warning}")
     return EXIT_OK
 
@@ -77,6 +78,19 @@ def summary(settings: Settings, policy: str) -> list[str]:
         f"  guard     identifiers {_identifiers(settings.decode.identifiers)}",
         f"  webhook   {settings.webhook.receiver}",
         f"  http      {f'{settings.http.host}:{settings.http.port}' if settings.http.enabled else 'off'}",
+    ]
+
+
+def without_model(policy: Policy) -> list[str]:
+    """Return a warning where a policy decides without a model, and says nothing to decide by."""
+    failure = policy.model_failure
+    chosen = [name for name in ("missing", "refused", "too_old") if "rules_only" in failure.actions(name)]
+    has_own = policy.limits or any(mode == "on" for mode in policy.rule_modes.values())
+    if not chosen or has_own or any(rule.direction == "deny" and rule.mode == "on" for rule in policy.lists):
+        return []
+    return [
+        f"model_failure.{chosen[0]} of the policy is rules_only, and the policy has no limit, no rule and no denying "
+        "list: without a model it allows every payment that breaks no critical rule of 3-D Secure"
     ]
 
 

@@ -49,6 +49,7 @@ def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     from streams.challenger.watch import ChallengerWatch  # noqa: PLC0415 -- the same
     from streams.config import wiring  # noqa: PLC0415 -- seconds of imports, during which /livez answers
     from streams.policy.last_good import starting_policy  # noqa: PLC0415 -- the same
+    from streams.policy.model_reload import model_reload_of  # noqa: PLC0415 -- the same
     from streams.policy.reload import reload_of  # noqa: PLC0415 -- the same
     from streams.worker import app, warmup  # noqa: PLC0415 -- the same
 
@@ -57,14 +58,18 @@ def serve(settings: Settings, telemetry: Telemetry, *, origin: str) -> int:
     engine = wiring.build_engine(settings, policy=starting_policy(settings, origin=origin))
     wiring.connect(telemetry, engine)
     telemetry.starting("compiling kernels")
-    seconds = warmup.warm_up(engine.bundle)
+    seconds = warmup.warm_up(engine.model)
     versions = engine.versions
     log.info("engine_built model=%s policy=%s warm_up_s=%.1f", versions.model, versions.policy, seconds)
     telemetry.starting("joining the group and reading the merchant store")
 
     def build() -> app.FraudApp:
         made = app.build_app(settings.worker, engine, telemetry)
-        made.beside.append(reload_of(settings, engine, telemetry, made.changelog_writer.policies.use, origin=origin))
+        model, use = model_reload_of(settings, engine, telemetry), made.changelog_writer.policies.use
+        also = None if model is None else model.ask
+        made.beside.append(reload_of(settings, engine, telemetry, use, origin=origin, also=also))
+        if model is not None:
+            made.beside.append(model)
         if settings.model.challenger_dir is not None:
             made.beside.append(ChallengerWatch(Path(settings.model.challenger_dir), engine, telemetry))
         return made

@@ -1,14 +1,17 @@
 """Build the engine from settings. Files are read here, so that the core opens none."""
 
+import logging
 from importlib import resources
 from importlib.metadata import version
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Final
 
 from scoring.engine import Engine
 from scoring.features.all import FEATURES
 from scoring.merchants.months.store import MonthLimits
 from scoring.merchants.standings import StandingLimit
+from scoring.model.absent import NoModel
 from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from scoring.policy import Policy
@@ -19,38 +22,83 @@ from streams.config.settings import Settings
 from streams.telemetry.facts import Inventory, Telemetry
 from streams.telemetry.merchants import MERCHANT_ROWS
 
+log = logging.getLogger(__name__)
+
+NAMED_MAX: Final = 5
+"""Most scopes that a message names."""
+
 
 def build_engine(settings: Settings, *, origin: str = "config", policy: Policy | None = None) -> Engine:
     """Load policy (if none is given) and bundle, and build an engine. Takes seconds if kernels are compiled first.
 
     Raises:
-        ConfigError: policy, a list or bundle cannot be read, or is refused.
+        ConfigError: policy or a list cannot be read, or is refused; or the bundle, and the policy says `stop` then.
     """
     policy = load_policy(settings, origin=origin) if policy is None else policy
     lists = load_lists(settings, policy)
-    return Engine(load_bundle(settings), policy, engine_settings(settings), version("sekisho"), lists)
+    return Engine(load_model(settings, policy), policy, engine_settings(settings), version("sekisho"), lists)
+
+
+def load_model(settings: Settings, policy: Policy) -> Bundle | NoModel:
+    """Load the configured bundle; where there is none, say why, if the policy allows to decide without it.
+
+    Raises:
+        ConfigError: the bundle is missing or refused, and the policy says `stop` then.
+    """
+    try:
+        return load_bundle(settings)
+    except ModelError as error:
+        lacking = error.lacking
+        if scopes := policy.model_failure.stopping(lacking.value.lower()):
+            raise ConfigError(
+                f"{error}; the policy says stop then, for {', '.join(scopes[:NAMED_MAX])} "
+                f"(model_failure.{lacking.value.lower()}; rules_only decides without a model)"
+            ) from None
+        log.error("model_unusable state=%s fault=%s", lacking.value, str(error).replace("\n", " | "))
+        return lacking
+
+
+class ModelError(ConfigError):
+    """Raised when a bundle is missing or refused. `lacking` says which."""
+
+    def __init__(self, fault: str, lacking: NoModel) -> None:
+        super().__init__(fault)
+        self.lacking = lacking
+
+
+def place_of(settings: Settings) -> Path | Traversable:
+    """Return the folder of the configured bundle, or of the demonstration bundle inside the package."""
+    configured = settings.model.bundle_dir
+    return resources.files("models") / "bundles" / "demo" if configured is None else Path(configured)
 
 
 def load_bundle(settings: Settings) -> Bundle:
     """Read and check the configured model bundle, or the demonstration bundle inside the package.
 
     Raises:
-        ConfigError: a file is missing or does not match.
+        ModelError: a file is missing, cannot be read or does not match.
     """
-    configured = settings.model.bundle_dir
-    place: Path | Traversable
-    place = resources.files("models") / "bundles" / "demo" if configured is None else Path(configured)
+    place = place_of(settings)
     files: dict[str, bytes] = {}
+    faults: list[tuple[str, OSError]] = []
     for name, size in SIZE_MAX.items():
         try:
             with (place / name).open("rb") as stream:
                 files[name] = stream.read(size + 1)
         except OSError as error:
-            raise ConfigError(f"model bundle {place}: {name} cannot be read: {error.strerror}") from None
+            faults.append((name, error))
+    if faults:
+        name, first = faults[0]
+        are_absent = not files and all(isinstance(error, _ABSENT) for _, error in faults)
+        lacking = NoModel.MISSING if are_absent else NoModel.REFUSED
+        raise ModelError(f"model bundle {place}: {name} cannot be read: {first.strerror}", lacking) from None
     try:
         return Bundle.load(files, FEATURES)
     except BundleError as error:
-        raise ConfigError(f"model bundle {place}: {error}") from None
+        raise ModelError(f"model bundle {place}: {error}", NoModel.REFUSED) from None
+
+
+_ABSENT: Final = (FileNotFoundError, NotADirectoryError)
 
 
 def engine_settings(settings: Settings) -> EngineSettings:
@@ -75,6 +123,11 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
         policy=versions.policy,
         rules=engine.policy.rule_modes,
     )
+    model = engine.model
+    if isinstance(model, NoModel):
+        telemetry.has_model(0, model.value)
+    else:
+        telemetry.has_model(model.trained_until_ms)
     telemetry.take_inventory(
         lambda: Inventory(
             merchants=len(observer.merchants),

@@ -15,6 +15,7 @@ import msgspec
 from scoring.contract.decision import Decision
 from scoring.contract.faults import FAULTS
 from scoring.engine import Engine
+from scoring.model.absent import NoModel
 from streams.config.load import ConfigError, load_settings
 from streams.config.policies import load_policy_file
 from streams.config.settings import Settings
@@ -127,6 +128,8 @@ def _explain(options: argparse.Namespace) -> int:
     policy = None if options.policy is None else load_policy_file(options.policy)
     published = None if options.decision is None else _read(options.decision)
     engine = build_engine(settings, origin="config" if options.config is None else options.config.name, policy=policy)
+    if isinstance(engine.model, NoModel):
+        raise ConfigError(f"the model is {engine.model.value}: name its folder with --bundle DIR")
     if is_of_topics:
         return asyncio.run(_of_topics(options, settings, engine, published, since_ms))
     recount = Recount(engine, None if is_event else options.event, partitions=1, topics=settings.topics.full)

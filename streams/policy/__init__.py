@@ -1,1 +1,1 @@
-"""Change the policy of a running worker, and record each change."""
+"""Change the policy or the model of a running worker, and record each change of the policy."""

@@ -17,6 +17,8 @@ from typing import Any, Final, Protocol
 from mode import Service
 
 from scoring.compiled import CompiledPolicy, ListFiles
+from scoring.model.absent import NoModel
+from scoring.model.bundle import Bundle
 from scoring.policy import Policy, policy_changes
 from scoring.policy.changes import changes_of
 from streams.config.lists import load_lists
@@ -52,6 +54,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def model(self) -> Bundle | NoModel:
+        """The model in use, or why there is none."""
+        ...
+
+    @property
     def list_files(self) -> ListFiles:
         """The entries of its lists."""
         ...
@@ -70,7 +77,7 @@ class Telemetry(Protocol):
 class PolicyReload(WatchedService):
     """Look for changes of the policy's files. `read`, `compose` and `lists` raise ConfigError, and run in a thread.
 
-    `lists` reads the entries of the lists of a policy.
+    `lists` reads the entries of the lists of a policy. `also` is called on SIGHUP too.
     """
 
     def __init__(
@@ -85,6 +92,7 @@ class PolicyReload(WatchedService):
         audit: AuditLog | None,
         interval_s: float,
         last_good: Path | None = None,
+        also: Callable[[], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -97,13 +105,19 @@ class PolicyReload(WatchedService):
         self._audit = audit
         self._interval_s = interval_s
         self._last_good = last_good
+        self._also = also
         self._judged = ""  # the content that is in use or refused; at first none, so that nothing is missed
         self._found: str | None = None  # other content, found by the last look
         self._asked = asyncio.Event()
 
     async def on_start(self) -> None:
         """Listen to SIGHUP."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._ask)
+
+    def _ask(self) -> None:
+        self._asked.set()
+        if self._also is not None:
+            self._also()
 
     async def on_stop(self) -> None:
         """Ignore SIGHUP: its default would end the process before its outputs are durable."""
@@ -161,6 +175,13 @@ class PolicyReload(WatchedService):
             return None, new
         if any(change.path == FIXED for change in policy_changes(old, new)):
             raise ConfigError(f"{text.origin}: $.{FIXED}: changes at a restart only: restart the workers")
+        if isinstance(self._engine.model, NoModel):
+            reason = self._engine.model.value.lower()
+            if new.model_failure.stopping(reason):
+                raise ConfigError(
+                    f"{text.origin}: $.model_failure.{reason}: stop, and this worker decides without a model: it would "
+                    "halt. Put the bundle in place first, or stop the worker"
+                )
         compiled = self._engine.compile(new, lists)
         if self._last_good is not None:
             keep(self._last_good, new)
@@ -188,10 +209,18 @@ class PolicyReload(WatchedService):
                 log.error("policy_audit_failed fault=%s", error)
 
 
-def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, use: Use, *, origin: str) -> PolicyReload:
+def reload_of(
+    settings: Settings,
+    engine: Engine,
+    telemetry: Telemetry,
+    use: Use,
+    *,
+    origin: str,
+    also: Callable[[], None] | None = None,
+) -> PolicyReload:
     """Return the reload of a worker, and record that it starts. Call it inside the loop that will run it.
 
-    `use` takes a compiled policy into use once its content is durable.
+    `use` takes a compiled policy into use once its content is durable. `also`: as in `PolicyReload`.
 
     Raises:
         RecordError: the audit log of the settings cannot be continued.
@@ -213,4 +242,5 @@ def reload_of(settings: Settings, engine: Engine, telemetry: Telemetry, use: Use
         audit=audit,
         interval_s=place.watch_interval_s,
         last_good=last_good,
+        also=also,
     )

@@ -5,7 +5,8 @@ decided from which input offset on, and the same policies decide this input when
 event with a published output the policy in use decides. The contents of policies are rows of `card-profiles`
 (`scoring.policy.record`): a policy is used only after a flush has made its content durable in every owned partition.
 
-Each marker names the policies that held last in its partition, each with the input offset from which it held.
+Each marker names the policies that held last in its partition, each with its model and the input offset from which both
+held. Another model begins a new line of this list. The content of models is not recorded.
 """
 
 import asyncio
@@ -153,7 +154,7 @@ class Policies:
         if batch.offsets[0] >= policies.until:
             if policies.until:
                 policies.schedule, policies.until, policies.recalled = [], 0, {}
-            self._note(owned, batch, mine.identity)
+            self._note(owned, batch, mine)
             return score(batch)
         try:
             runs = _runs(batch.offsets, policies.schedule, policies.until)
@@ -167,20 +168,21 @@ class Policies:
         recalled = mine if name is None else owned.policies.recalled[name]
         used = mine if recalled is None else recalled
         self._engine.use(used)
-        self._note(owned, batch, used.identity)
+        self._note(owned, batch, self._engine.in_use)
         if recalled is None:
             self._telemetry.policy_recalled(0, len(batch))
         elif used is not mine:
             self._telemetry.policy_recalled(len(batch), 0)
         return score(batch)
 
-    def _note(self, owned: Owned, batch: Batch, policy: str) -> None:
-        held = owned.policies.held
-        if held and held[-1].policy == policy:
+    def _note(self, owned: Owned, batch: Batch, used: CompiledPolicy) -> None:
+        held, policy, model = owned.policies.held, used.identity, used.model
+        if held and (held[-1].policy, held[-1].model) == (policy, model):
             return
-        held.append(Held(policy=policy, offset=batch.offsets[0]))
+        first = batch.offsets[0]
+        held.append(Held(policy=policy, offset=first, model=model))
         del held[:-HELD_MAX]
-        log.info("policy_held policy=%s partition=%d from=%d", policy, owned.partition, batch.offsets[0])
+        log.info("policy_held policy=%s partition=%d from=%d model=%s", policy, owned.partition, first, model)
 
     # -- for flushes
 

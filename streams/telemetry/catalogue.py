@@ -11,7 +11,7 @@ from streams.kafka.settings import READ_ROLES, label_of
 from streams.telemetry.durable import DURABLE
 from streams.telemetry.merchants import MERCHANTS
 from streams.telemetry.metric import Metric
-from streams.telemetry.policy import POLICY, SHADOW
+from streams.telemetry.policy import MODEL, POLICY, SHADOW
 
 LATENCY_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02),
@@ -319,6 +319,7 @@ CATALOGUE: tuple[Metric, ...] = (
         labels={"version": (), "features": ()},
         bound="one",
     ),
+    *MODEL,
     *SHADOW,
     *POLICY,
     Metric(

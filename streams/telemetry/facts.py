@@ -67,7 +67,9 @@ class Telemetry:
         self._repeats = series.cell("sekisho_repeats_total")
         self._answers, self._outcomes = map(series.cells, ("sekisho_answers_total", "sekisho_outcomes_total"))
         self._clocks = series.cells("sekisho_event_times_total")
-        self._alerts, self._list_hits = map(series.cells, ("sekisho_alerts_total", "sekisho_list_hits_total"))
+        self._alerts, self._list_hits, self._fallen = (
+            series.cells(f"sekisho_{name}_total") for name in ("alerts", "list_hits", "model_fallback_decisions")
+        )
         self._suppressed, self._suppressed_by_policy, self._incident_attempts = (
             series.cell(f"sekisho_{name}_total")
             for name in ("alerts_suppressed", "alerts_suppressed_by_policy", "incident_attempts")
@@ -139,6 +141,8 @@ class Telemetry:
         self._incident_attempts.add(tally.incident_attempts)
         for hit, count in tally.list_hits.items():
             self._list_hits[hit].add(count)
+        for fallen, count in tally.fallen.items():
+            self._fallen[fallen].add(count)
         for incident, count in tally.incidents.items():
             self._incidents[incident].add(count)
         for status, count in tally.threeds.items():
@@ -309,6 +313,26 @@ class Telemetry:
         self._series.cell("sekisho_model_info", model, features).set(1)
         self._series.cell("sekisho_policy_info", policy).set(1)
         self._versions |= {"model": model, "features": features, "policy": policy}
+
+    def has_model(self, trained_until_ms: int, lacking: str = "") -> None:
+        """Record the end of the training of the model in use; without one it is 0, and `lacking` says why."""
+        self._series.cell("sekisho_model_trained_until_seconds").set(trained_until_ms / 1e3)
+        for (state,), cell in self._series.cells("sekisho_model_lacking").items():
+            cell.set(state == lacking)
+
+    def model_applied(self, version: str, trained_until_ms: int) -> None:
+        """Count a change of the model, and record the one that is in use."""
+        features = self._versions["features"]
+        self._series.forget("sekisho_model_info", self._versions["model"], features)
+        self._series.cell("sekisho_model_info", version, features).set(1)
+        self._versions |= {"model": version}
+        self.has_model(trained_until_ms)
+        self._series.cell("sekisho_model_reloads_total", "APPLIED").add(1)
+
+    def model_refused(self, is_refused: bool) -> None:
+        """Record whether the model's files are refused; count each refusal."""
+        self._series.cell("sekisho_model_refused").set(is_refused)
+        self._series.cell("sekisho_model_reloads_total", "REFUSED").add(is_refused)
 
     def policy_applied(self, identity: str, rules: Mapping[str, str] = NO_RULES) -> None:
         """Count a change of the policy, and record the one that is in use. `rules` as in `decides_with`."""

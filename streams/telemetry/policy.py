@@ -1,9 +1,11 @@
-"""Metrics of the policy and of the challenger. Part of the catalogue."""
+"""Metrics of the policy, the model and the challenger. Part of the catalogue."""
 
 from typing import get_args
 
 from scoring.contract.codes import Band
-from scoring.contract.decision import ListEffect, ListKind
+from scoring.contract.decision import ListEffect, ListKind, ModelStateName
+from scoring.model.absent import NoModel
+from scoring.policy.fallback import Fallback
 from scoring.shadow import CHALLENGER, CHAMPION
 from streams.telemetry.metric import Metric
 
@@ -46,6 +48,52 @@ SHADOW: tuple[Metric, ...] = (
         help="Decisions by the band of the model in use and that of the challenger, both by the same thresholds and "
         "limits, before rules and lists.",
         labels={"champion": _BANDS, "challenger": _BANDS},
+    ),
+)
+
+MODEL: tuple[Metric, ...] = (
+    Metric(
+        name="sekisho_model_fallback_decisions_total",
+        kind="counter",
+        unit="decisions",
+        stage="decide",
+        help="Decisions without a sound model, by its state. SERVE: with the score of a model that is too old. "
+        "RULES_ONLY: without a score (status DEGRADED).",
+        labels={
+            "state": get_args(ModelStateName),
+            "action": (Fallback.SERVE.name, Fallback.RULES_ONLY.name),
+        },
+        never=frozenset((state.value, Fallback.SERVE.name) for state in NoModel),
+    ),
+    Metric(
+        name="sekisho_model_lacking",
+        kind="gauge",
+        unit="1",
+        stage="score",
+        help="1 while this worker has no model, because its files are MISSING or REFUSED.",
+        labels={"state": tuple(state.value for state in NoModel)},
+    ),
+    Metric(
+        name="sekisho_model_trained_until_seconds",
+        kind="gauge",
+        unit="seconds",
+        stage="score",
+        help="End of the training of the model in use, in seconds since the epoch; 0 without a model.",
+    ),
+    Metric(
+        name="sekisho_model_reloads_total",
+        kind="counter",
+        unit="reloads",
+        stage="score",
+        help="Changes of the model's files: APPLIED between two batches, or REFUSED, so that the model in use stays.",
+        labels={"result": ("APPLIED", "REFUSED")},
+    ),
+    Metric(
+        name="sekisho_model_refused",
+        kind="gauge",
+        unit="1",
+        stage="score",
+        help="1 while the files of the model are missing or refused and a running worker goes on as before.",
     ),
 )
 

@@ -154,7 +154,7 @@ class Harness:
         values = [value for _, value in traffic(self.plan.stage_events)]
         check_same_enrichment(engine, values[:1_000])
         stages, rows = stage_us(engine, values)
-        return stages, asdict(compare(engine.bundle, model.read_text(), rows))
+        return stages, asdict(compare(engine.model, model.read_text(), rows))
 
 
 def check_same_enrichment(engine: Engine, values: Sequence[bytes]) -> None:

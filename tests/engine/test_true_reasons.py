@@ -13,6 +13,7 @@ from models.simulator.stream import Item
 from scoring.contract.alert import Alert
 from scoring.contract.decision import Decision, Reason
 from scoring.engine import Engine
+from scoring.model.bundle import Bundle
 from scoring.observer import Observer
 from scoring.outputs import Source
 from scoring.policy import policy_from
@@ -50,7 +51,7 @@ def engine_at(review: int | None) -> Engine:
     if review is None:
         return shipped
     policy = policy_from({"version": "t", "global": {"review": review, "step_up": 850, "block": 950}})
-    return Engine(shipped.bundle, policy, shipped.observer.settings, "test")
+    return Engine(shipped.model, policy, shipped.observer.settings, "test")
 
 
 @pytest.mark.parametrize("review", sample([None, 350]))
@@ -60,6 +61,8 @@ def test_every_reason_is_true_of_its_event(review: int | None) -> None:
     contributions = np.empty(len(NAMES) + 1)
     families = Counter[str]()
     judged = alerted = compared = 0
+    bundle = engine.model
+    assert isinstance(bundle, Bundle)
     for topic, items in batches():
         values, stamps = [item.value for item in items], [item.at_ms for item in items]
         source = Source(topic=topic, partition=0, offsets=range(len(items)), timestamps_ms=stamps)
@@ -80,12 +83,12 @@ def test_every_reason_is_true_of_its_event(review: int | None) -> None:
             if decision.band == "ALLOW":
                 assert decision.reasons == []
                 continue
-            engine.bundle.trees.contributions(row, contributions)
+            bundle.trees.contributions(row, contributions)
             added = dict(zip(NAMES, contributions[:-1].tolist(), strict=True))
             seen = dict(zip(NAMES, row.tolist(), strict=True))
             plain = [(reason.id, reason.weight, without_usual(reason), reason.evidence) for reason in decision.reasons]
             figures = [figure for reason in decision.reasons for figure in (reason.usual or {}).items()]
-            assert all(engine.bundle.manifest.usual[name] == usual for name, usual in figures)
+            assert all(bundle.manifest.usual[name] == usual for name, usual in figures)
             compared += len(figures)
             wanted = expected(added, seen)
             assert plain == [(id_, pytest.approx(weight, abs=0.0011), *rest) for id_, weight, *rest in wanted]

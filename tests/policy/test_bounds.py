@@ -160,6 +160,13 @@ def test_the_defaults_of_a_policy() -> None:
         "suppressions": [],
         "rules": [],
         "lists": [],
+        "model_failure": {
+            "missing": "stop",
+            "refused": "stop",
+            "too_old": "serve",
+            "max_age_days": None,
+            "acquirers": [],
+        },
         "author": "",
         "approval": None,
         "actions": {

@@ -43,6 +43,7 @@ class FakeEngine:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.list_files = ListFiles()
+        self.model: Any = None
 
     def compile(self, policy: Policy, list_files: ListFiles) -> CompiledPolicy:
         return cast(CompiledPolicy, SimpleNamespace(policy=policy, list_files=list_files))
@@ -68,7 +69,7 @@ class Facts:
 class Deployment:
     """A policy on disk, a worker's engine, and the reload between them."""
 
-    def __init__(self, folder: Path, engine: Any = None, **more: Any) -> None:
+    def __init__(self, folder: Path, engine: Any = None, also: Callable[[], None] | None = None, **more: Any) -> None:
         self.file = folder / "policy.yaml"
         if not self.file.exists():
             self.file.write_text(text("1"))
@@ -91,6 +92,7 @@ class Deployment:
             audit=None if place.audit_file is None else AuditLog(Path(place.audit_file), "host"),
             interval_s=3600.0,
             last_good=None if place.last_good_file is None else Path(place.last_good_file),
+            also=also,
         )
 
     @property

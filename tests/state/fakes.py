@@ -320,7 +320,9 @@ class ProfileEngine:
         self.due = False
         self.policies = PolicyRows()
         self.profiles.changelog.attach(self.policies)
-        self.in_use: Any = SimpleNamespace(record=PolicyRecord("t+000000000000", {}), identity="t+000000000000")
+        self.in_use: Any = SimpleNamespace(
+            record=PolicyRecord("t+000000000000", {}), identity="t+000000000000", model="m"
+        )
 
     @property
     def changelog(self) -> Changelog:

@@ -48,7 +48,7 @@ _SHARED: Final[tuple[tuple[Pair, tuple[str, ...]], ...]] = (
         ),
         (
             *("TDS_STATUS", "TDS_STATIC_AUTH", "TDS_ABSENT_REQUIRED", "TDS_INCONSISTENT", "TDS_CAVV_FAIL"),
-            "TDS_OTP_RELAY",
+            *("TDS_OTP_RELAY", "TDS_CRITICAL"),
         ),
     ),
     (

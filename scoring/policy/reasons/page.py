@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from math import expm1, inf
 
 from scoring.policy.reasons.merchant import FOR_MERCHANTS
-from scoring.policy.reasons.ranking import NEUTRAL, ON_LIST, OVER_LIMIT, WORDINGS
+from scoring.policy.reasons.ranking import CLOSED, NEUTRAL, ON_LIST, OVER_LIMIT, WORDINGS
 from scoring.policy.reasons.wording import Bound, Wording
 
 _INTRODUCTION = """\
@@ -26,6 +26,8 @@ How reasons are chosen:
 5. Where a list of the policy names the event, `{deny}` or `{allow}` goes before all others, with the kind of value and
    the id of the list: "{deny_text}". Their weight is 0 too. A decision that an allowing list lowered to ALLOW has
    reasons: the list's, then what the model says.
+6. A decision without a score (status DEGRADED) has no reasons of the model. Where a broken rule of 3-D Secure of
+   severity CRITICAL raised its band, `{closed}` says so: "{closed_text}".
 
 How to read them:
 
@@ -61,7 +63,13 @@ def markdown() -> str:
 
 def _lines() -> Iterator[str]:
     yield _INTRODUCTION.format(
-        neutral=NEUTRAL.id, text=NEUTRAL.en, limit=OVER_LIMIT.id, limit_text=OVER_LIMIT.en, **_lists()
+        neutral=NEUTRAL.id,
+        text=NEUTRAL.en,
+        limit=OVER_LIMIT.id,
+        limit_text=OVER_LIMIT.en,
+        closed=CLOSED.id,
+        closed_text=CLOSED.en,
+        **_lists(),
     )
     for family, wordings in WORDINGS.items():
         yield f"## {family}"

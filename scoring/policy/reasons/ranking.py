@@ -52,9 +52,16 @@ ON_LIST: Final = {
 }
 """The reasons where a list of the policy names the event. They have no weight."""
 
+CLOSED: Final = Wording(
+    id="TDS_CRITICAL",
+    en="A critical rule of 3-D Secure is broken, and no model scored the payment",
+    ja="3-Dセキュアの重大な規則に違反しており、モデルによる採点が行われていない",
+)
+"""The first reason where an event without a score breaks a critical rule, which raised its band. It has no weight."""
+
 REASON_IDS: Final = sorted(
     {wording.id for wordings in WORDINGS.values() for wording in wordings}
-    | {NEUTRAL.id, OVER_LIMIT.id}
+    | {NEUTRAL.id, OVER_LIMIT.id, CLOSED.id}
     | {wording.id for wording in ON_LIST.values()}
 )
 """Every id that a reason can have."""
@@ -77,6 +84,11 @@ def of_limit(reasons: Sequence[Reason]) -> list[Reason]:
     return [_without_figures(OVER_LIMIT, 0.0), *_weighty(reasons)][:REASONS_MAX]
 
 
+def closed_with(reasons: Sequence[Reason]) -> list[Reason]:
+    """Put `CLOSED` first; at most five reasons in all."""
+    return [_without_figures(CLOSED, 0.0), *reasons][:REASONS_MAX]
+
+
 def with_rules(reasons: Sequence[Reason], own: Sequence[Reason], *, have_raised: bool) -> list[Reason]:
     """Add the reasons of rules of the policy, at most five in all.
 
@@ -93,8 +105,11 @@ def _weighty(reasons: Sequence[Reason]) -> list[Reason]:
     return [
         reason
         for reason in reasons
-        if reason.weight >= WEIGHT_MIN or reason.id == OVER_LIMIT.id or reason.id.startswith(OF_RULE)
+        if reason.weight >= WEIGHT_MIN or reason.id in _OF_POLICY or reason.id.startswith(OF_RULE)
     ]
+
+
+_OF_POLICY: Final = frozenset({OVER_LIMIT.id, CLOSED.id})
 
 
 def _without_figures(wording: Wording, weight: float) -> Reason:

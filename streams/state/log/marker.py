@@ -28,10 +28,11 @@ class StateFormatError(Exception):
 
 
 class Held(Struct, frozen=True, kw_only=True):
-    """A policy by its identity, and the offset of the authorization from which it held."""
+    """A policy by its identity, a model by its version, and the offset of the authorization from which both held."""
 
     policy: str
     offset: Offset
+    model: str = ""
 
 
 class Marker(Struct, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class Marker(Struct, frozen=True, kw_only=True):
     partition, `alerts` and `dead_letters` by partition: no output of later input is before these. `shared`: rows of
     `shared-profiles` below it count. `eviction_cursors`: the next row that an eviction of each store looks at.
     `topic_ids`: ids of inputs and outputs by name. A topic that was created anew has another id, and the offsets here
-    do not hold for it. `policies`: those that held last, oldest first.
+    do not hold for it. `policies`: those that held last, each with its model, oldest first.
     """
 
     format: int

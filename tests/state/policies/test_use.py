@@ -14,6 +14,7 @@ from scoring.outputs import Outputs, joined
 from scoring.policy import Policy
 from scoring.profile.packed import POLICY
 from streams.state.log.marker import Held
+from tests.bundles import small_bundle
 from tests.engine.test_engine import new_engine
 from tests.engine.test_replayed import BROKEN, STREAM, score
 from tests.events import encoded
@@ -159,9 +160,9 @@ def test_the_log_and_the_marker_say_which_policy_held_from_which_offset(caplog: 
     play(world, scenario)
     said = [line for line in (record.getMessage() for record in caplog.records) if line.startswith("policy_held")]
     assert said[:3] == [
-        f"policy_held policy={MILD.identity} partition=0 from=0",
-        f"policy_held policy={STRICT.identity} partition=0 from=9",
-        f"policy_held policy={BLIND.identity} partition=0 from=13",
+        f"policy_held policy={MILD.identity} partition=0 from=0 model={small_bundle().version}",
+        f"policy_held policy={STRICT.identity} partition=0 from=9 model={small_bundle().version}",
+        f"policy_held policy={BLIND.identity} partition=0 from=13 model={small_bundle().version}",
     ]
     last = markers(world, 0)[-1].policies
     assert [held.offset for held in last] == list(range(25, 41))
@@ -180,7 +181,7 @@ def test_a_restart_with_the_same_files_goes_on_with_the_record(caplog: pytest.Lo
             await worker.flush()
 
     play(world, scenario)
-    assert markers(world, 0)[-1].policies == [Held(policy=MILD.identity, offset=0)]
+    assert markers(world, 0)[-1].policies == [Held(policy=MILD.identity, offset=0, model=small_bundle().version)]
     assert caplog.text.count("policy_held") == 1
 
 
