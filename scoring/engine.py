@@ -40,6 +40,7 @@ from scoring.outputs import (
 )
 from scoring.policy import Policy
 from scoring.policy.record import PolicyRows
+from scoring.policy.rules import BlockCounts
 from scoring.profile import Changelog
 from scoring.reference.threeds import reference
 from scoring.refused import dead_letters_of, kinds_of, reasons_of, runs_of, unburied
@@ -68,6 +69,7 @@ class Engine:
     ) -> None:
         self.observer = Observer(settings)
         self._threeds = ThreeDsEncoder(reference(), settings.threeds)
+        self._blocks = BlockCounts()
         self._judge = self.judge_by(model)
         self._versions = Versions(
             model=self._judge.version,
@@ -131,7 +133,7 @@ class Engine:
 
     def judge_by(self, model: Bundle | NoModel) -> Judge:
         """Prepare a model for `use_model`. For any thread."""
-        return Judge(model, self._threeds)
+        return Judge(model, self._threeds, self._blocks)
 
     def use_model(self, judge: Judge) -> None:
         """Decide the next batches by another model. Profiles, open cases and incidents stay."""
@@ -274,10 +276,11 @@ class Engine:
         """Set the number of input partitions, whose rows are kept apart. Before the first event only."""
         self.observer.set_partitions(partitions)
         self._alerting.set_partitions(partitions)
+        self._blocks.set_partitions(partitions)
         self._attach()
 
     def _attach(self) -> None:
-        for rows in (self._alerting.incident_rows, self.policies):
+        for rows in (self._alerting.incident_rows, self.policies, self._blocks):
             self.changelog.attach(rows)
 
     @property

@@ -89,6 +89,7 @@ def tally_of(
         gaps=merchants.gap_counts(rows.tolist()),
         rule_hits=judged.ruled.counts,
         rule_errors=judged.ruled.errors,
+        rules_capped=judged.ruled.capped,
         list_hits=judged.listed.counts(judged.silent),
         fallen=fallen,
     )

@@ -26,15 +26,16 @@ from scoring.observer import Observed, Observer
 from scoring.policy import Judged, Listed, PolicyTable
 from scoring.policy.fallback import Fallen
 from scoring.policy.reasons import Reasons, after_lists, closed_with, of_limit, with_rules
-from scoring.policy.rules import NO_HITS, Batch, Ruled
+from scoring.policy.rules import NO_HITS, Batch, BlockCounts, Ruled
 
 
 class Judge:
-    """Judge batches with one model, or without one."""
+    """Judge batches with one model, or without one. `blocks`: the payments that rules blocked."""
 
-    def __init__(self, model: Bundle | NoModel, threeds: ThreeDsEncoder) -> None:
+    def __init__(self, model: Bundle | NoModel, threeds: ThreeDsEncoder, blocks: BlockCounts) -> None:
         self.model = model
         self._threeds = threeds
+        self._blocks = blocks
         self._reasons = Reasons(FEATURES, model.manifest.usual if isinstance(model, Bundle) else {})
         self._contributions = np.empty(len(FEATURES) + 1, dtype=np.float64)
 
@@ -74,7 +75,7 @@ class Judge:
         ruled, raised = NO_HITS, frozenset[int]()
         if policy.table.has_rules:
             known = scores if fallen is None else np.where(fallen.unscored, _UNKNOWN, scores)
-            ruled = _asked(policy.table, observer, observed, known, silent)
+            ruled = self._asked(policy.table, observer, observed, judged, known, silent, partition)
             raised = _raise(judged, ruled)
         closed = frozenset[int]() if fallen is None else self._close(observer, observed, judged, fallen)
         listed = policy.lists.judge(*of_batch, judged, partial(self._is_critical, observer, observed))
@@ -104,6 +105,20 @@ class Judge:
         closed = frozenset(row for row in np.flatnonzero(asked).tolist() if self._is_critical(observer, observed, row))
         judged.bands[list(closed)] = Band.REVIEW
         return closed
+
+    def _asked(
+        self,
+        table: PolicyTable,
+        observer: Observer,
+        observed: Observed,
+        judged: Judged,
+        scores: NDArray[np.int16],
+        silent: NDArray[np.bool_],
+        partition: int,
+    ) -> Ruled:
+        batch, hashes = rule_batch(observer, observed, scores, silent), observed.decoded.hashes
+        ruled = table.ask(batch, hashes, lambda: observer.merchants.standings_of(observed.rows))
+        return table.cap(ruled, judged.bands, batch, hashes, self._blocks, partition)
 
     def _reasons_of(
         self,
@@ -145,13 +160,6 @@ class Judge:
 
 _UNKNOWN: Final = np.int16(-1)
 """The score of an event without one, as rules see it: a condition that reads it is not true, and is counted."""
-
-
-def _asked(
-    table: PolicyTable, observer: Observer, observed: Observed, scores: NDArray[np.int16], silent: NDArray[np.bool_]
-) -> Ruled:
-    batch = rule_batch(observer, observed, scores, silent)
-    return table.ask(batch, observed.decoded.hashes, lambda: observer.merchants.standings_of(observed.rows))
 
 
 def rule_batch(observer: Observer, observed: Observed, scores: NDArray[np.int16], silent: NDArray[np.bool_]) -> Batch:

@@ -51,6 +51,13 @@ DECISIONS = Row(
             ),
         ),
         Panel(
+            title="Rules that reached a cap",
+            description="Decisions per second for which a rule asked for REVIEW instead of BLOCK, because it has "
+            "blocked as many payments as it may in the hour. Any of them: SekishoRuleCapped.",
+            unit="ops",
+            queries=(Query(f"sum by (rule) ({rate('sekisho_rule_capped_total')})", "{{rule}}"),),
+        ),
+        Panel(
             title="Share of decisions that alert",
             description="What analysts are asked to look at, over 10 minutes. "
             "SekishoAlertStorm warns above 5 % (dashed). Whole deployment.",

@@ -77,6 +77,7 @@ ExpectationReasonName = Literal[
 FlowName = Literal["UNKNOWN", "NONE", "FRICTIONLESS", "CHALLENGE", "DECOUPLED", "DATA_ONLY"]
 ResultName = Literal["MATCHED", "PENDING", "MISSING"]
 RuleSeverity = Literal["INFO", "LOW", "MEDIUM", "HIGH", "CRITICAL"]
+CapName = Literal["HOUR", "MERCHANT", "PAIRS"]
 RULES_MAX = 23
 RULE_HITS_MAX = 32
 """Most hits that a decision names, those in mode `on` first. All of them are counted."""
@@ -232,10 +233,15 @@ class Times(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RuleHit(Struct, frozen=True, kw_only=True, gc=False):
-    """A rule of the policy whose condition is true of the event. One in shadow changed nothing."""
+    """A rule of the policy whose condition is true of the event. One in shadow changed nothing.
+
+    `capped`: the rule would block, and asks for REVIEW only. It has blocked as many payments as it may in an hour
+    (HOUR), or at the merchant (MERCHANT), or at more merchants than are counted (PAIRS). Null: no cap was reached.
+    """
 
     id: ShortText
     mode: Literal["shadow", "on"]
+    capped: CapName | None = None
 
 
 class ChallengerSaid(Struct, frozen=True, kw_only=True, gc=False):

@@ -85,8 +85,11 @@ def lines(policy: Policy, subject: Subject) -> Iterator[str]:
     yield f"suppressions: {len(found.suppressions) or 'none'}"
     yield from _told(found.candidates, ("suppressions",), None)
     if policy.rules:
+        caps = policy.rule_caps
         asked = sum(each.section == "rules" and each.verdict == APPLIES for each in found.candidates)
         yield f"rules: {asked or 'none'}"
+        if policy.blocking_rules:
+            yield f"  a rule blocks at most {_capped(caps.blocks_per_hour, caps.merchant_blocks_per_hour)}"
     yield from _told(found.candidates, ("rules",), None)
     lists = [rule for rule in policy.lists if rule.acquirer in (None, subject.acquirer)]
     if lists:
@@ -107,10 +110,19 @@ def _told(candidates: Sequence[Candidate], sections: Sequence[str], otherwise: s
         name = f"{entry.id}, {entry.scope.name}" if isinstance(entry, Rule) else entry.scope.name
         if isinstance(entry, Rule):
             people += [f"{entry.action} when {' '.join(entry.when.split())}"]
+            caps = entry.blocks_per_hour, entry.merchant_blocks_per_hour
+            people += [f"at most {_capped(*caps)}"] if caps != (None, None) else []
         yield f"  {section}, {name}: {verdict}" + "".join(f"; {each}" for each in (*period, *people))
     if otherwise is not None:
         applies = any(each.verdict == APPLIES for each in own)
         yield f"  {otherwise}: {WIDER if applies else APPLIES}"
+
+
+def _capped(in_all: int | None, at_merchant: int | None) -> str:
+    """Say how many payments a rule blocks in an hour at most, as far as it is told."""
+    parts = [f"{in_all:,} payments"] if in_all is not None else []
+    parts += [f"{at_merchant:,} at a merchant"] if at_merchant is not None else []
+    return f"{' and '.join(parts)} in an hour"
 
 
 def _standing(policy: Policy) -> Iterator[tuple[str, Entry]]:

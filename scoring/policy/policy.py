@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Annotated, Literal
 
@@ -19,7 +20,7 @@ from scoring.contract.types import ShortText
 from scoring.lists.kinds import LISTS_MAX
 from scoring.policy.failing import AcquirerFailure, ModelFailure
 from scoring.policy.lists import ListRule, refuse_same_ids
-from scoring.policy.rules.rule import Rule, RuleText, refuse_doubles
+from scoring.policy.rules.rule import Rule, RuleCaps, RuleText, refuse_doubles
 from scoring.policy.scopes import (
     OF_ONE_SCOPE,
     AcquirerScope,
@@ -106,6 +107,7 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     overrides: Annotated[list[Override], ScopeList] = []
     suppressions: Annotated[list[Suppression], FewEntries] = []
     rules: Annotated[list[Rule], FewEntries] = []
+    rule_caps: RuleCaps = RuleCaps()
     lists: Annotated[list[ListRule], Meta(max_length=LISTS_MAX)] = []
     model_failure: ModelFailure = ModelFailure()
     author: ShortText = ""
@@ -126,6 +128,11 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     def rule_modes(self) -> Mapping[str, str]:
         """The mode of each rule that is not off, by id."""
         return {rule.id: str(rule.mode) for rule in self.rules if rule.mode != "off"}
+
+    @property
+    def blocking_rules(self) -> AbstractSet[str]:
+        """The ids of the rules that are on and block."""
+        return {rule.id for rule in self.rules if rule.mode == "on" and rule.action == "block"}
 
     @property
     def content(self) -> bytes:
@@ -188,6 +195,7 @@ _KEYS = field_names(
     Override,
     Suppression,
     Rule,
+    RuleCaps,
     RuleText,
     ListRule,
     ModelFailure,

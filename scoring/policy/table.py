@@ -12,7 +12,7 @@ from scoring.decode import Col
 from scoring.decode.hashing import MERCHANT_KEY, PARTS, entity_keys
 from scoring.merchants.goods import GROUP_OF_MCC, MCC_GROUPS
 from scoring.policy.policy import Policy
-from scoring.policy.rules import Batch, Ruled, RuleSet
+from scoring.policy.rules import Batch, BlockCounts, Ruled, RuleSet
 from scoring.policy.scopes import Entry, Level, Scope, Suppression
 from scoring.policy.timeline import Dated, Timeline
 
@@ -51,7 +51,7 @@ class PolicyTable:
         self._limit_jpy = np.array([_NO_LIMIT, *(limit.amount_jpy for limit in policy.limits)], dtype=np.int64)
         self._limit_band = np.array([0, *(int(Band[limit.band]) for limit in policy.limits)], dtype=np.int64)
         self._suppressions: dict[tuple[Level, int], list[Suppression]] = {}
-        self._rules = RuleSet(policy.rules, keys)
+        self._rules = RuleSet(policy.rules, keys, policy.rule_caps)
         self.has_rules = len(self._rules) > 0
         for suppression in policy.suppressions:
             scope = suppression.scope
@@ -91,6 +91,25 @@ class PolicyTable:
         for row, level in enumerate(rules.levels):
             keys[row] = _keys(level, batch.events, hashes).view(np.int64)
         return rules.judge(batch, keys, standings() if rules.needs_standings else np.empty(0, dtype=np.int64))
+
+    def cap(
+        self,
+        ruled: Ruled,
+        bands: NDArray[np.int64],
+        batch: Batch,
+        hashes: NDArray[np.uint64],
+        counts: BlockCounts,
+        partition: int,
+    ) -> Ruled:
+        """Count what rules block, and let those that reached a cap ask for REVIEW. `ruled`: what `ask` said of a batch.
+
+        `bands` int64[n]: those of `judge`. `counts`: of the partition of the batch.
+        """
+        if not ruled.blocks:
+            return ruled
+        rows = list(ruled.blocks)
+        merchants = _keys(Level.MERCHANT, batch.events[rows], hashes[rows]).tolist()
+        return self._rules.cap(ruled, bands, merchants, batch, counts, partition)
 
     def is_suppressed(
         self, ints: NDArray[np.int64], hashes: NDArray[np.uint64], at_ms: int, band: int, reason: str

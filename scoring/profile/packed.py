@@ -27,6 +27,7 @@ STANDING: Final = 249  # where a merchant stands: `merchants.standings`
 SHARE: Final = 248  # authentications of a merchant by day, and those of A or U: `threeds.shares`
 OVERDUE: Final = 247  # what was told of a merchant's record: `merchants.overdue`
 PAID: Final = 246  # payments by 3RI that name an authentication: `threeds.sums`
+BLOCKED: Final = 245  # payments that a rule blocked, by hour: `policy.rules.counts`
 POLICY: Final = 244  # the content of a policy, in pieces: `policy.record`
 
 SIGHTING_WORDS: Final = 2

@@ -122,6 +122,7 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
         features=versions.features,
         policy=versions.policy,
         rules=engine.policy.rule_modes,
+        blocking=engine.policy.blocking_rules,
     )
     model = engine.model
     if isinstance(model, NoModel):

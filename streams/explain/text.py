@@ -94,6 +94,8 @@ class _Text:
             yield f"  {self._say(words.BAND_CHANGED, band=policy.band_of_score)}"
         for rule in decision.rule_hits or ():
             yield f"  {self._say(words.RULE_HIT, id=rule.id, mode=rule.mode)}"
+            if rule.capped is not None:
+                yield f"  {self._say(words.RULE_CAPS[rule.capped])}"
         for near in near_rules:
             why = self._say(words.PART_UNKNOWN if near.is_unknown else words.PART_FALSE)
             part = " ".join(near.part.split())

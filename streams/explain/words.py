@@ -127,6 +127,20 @@ RULE_NEAR: Final[Pair] = (
 )
 PART_FALSE: Final[Pair] = ("false", "偽")
 PART_UNKNOWN: Final[Pair] = ("unknown, because a value is missing", "値がないため不明")
+RULE_CAPS: Final[Mapping[str, Pair]] = {
+    "HOUR": (
+        "  it has blocked as many payments as it may in this hour, and asks for REVIEW only",
+        "  1時間に拒否できる件数の上限に達したため、REVIEWのみを要求",
+    ),
+    "MERCHANT": (
+        "  it has blocked as many payments as it may at this merchant in this hour, and asks for REVIEW only",
+        "  この加盟店で1時間に拒否できる件数の上限に達したため、REVIEWのみを要求",
+    ),
+    "PAIRS": (
+        "  it blocks at more merchants than are counted, and asks for REVIEW only",
+        "  集計できる加盟店数を超えたため、REVIEWのみを要求",
+    ),
+}
 LIST_HIT: Final[Pair] = (
     "list {list} ({direction}) names its {kind}: {effect}",
     "リスト{list}（{direction}）に{kind}が登録：{effect}",

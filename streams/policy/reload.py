@@ -10,6 +10,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from socket import gethostname
 from typing import Any, Final, Protocol
@@ -67,8 +68,11 @@ class Engine(Protocol):
 class Telemetry(Protocol):
     """Record reloads. Must neither block nor raise."""
 
-    def policy_applied(self, identity: str, rules: Mapping[str, str]) -> None:
-        """Record that another policy is in use. `rules`: modes by rule, of those that are not off."""
+    def policy_applied(self, identity: str, rules: Mapping[str, str], blocking: AbstractSet[str]) -> None:
+        """Record that another policy is in use.
+
+        `rules`: modes by rule, of those that are not off. `blocking`: the rules that are on and block.
+        """
 
     def policy_refused(self, is_refused: bool) -> None:
         """Record whether the files are refused, so that the policy in use is not theirs."""
@@ -162,7 +166,7 @@ class PolicyReload(WatchedService):
             return
         if compiled is not None:
             await self._use(compiled)
-            self._telemetry.policy_applied(new.identity, new.rule_modes)
+            self._telemetry.policy_applied(new.identity, new.rule_modes, new.blocking_rules)
             lists = compiled.list_files
             log.info("policy_changed old=%s new=%s list_entries=%d", old.identity, new.identity, len(lists.table))
         self._telemetry.policy_refused(False)

@@ -1,6 +1,7 @@
 """Counters whose series come and go: a series for each rule of the policy in use, and those of a challenger."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from scoring.outputs import Tally
@@ -9,6 +10,7 @@ from streams.telemetry.series import Cell, Series
 
 _HITS: Final = "sekisho_rule_hits_total"
 _ERRORS: Final = "sekisho_rule_errors_total"
+_CAPPED: Final = "sekisho_rule_capped_total"
 _CHALLENGER: Final = "sekisho_challenger_info"
 
 
@@ -19,22 +21,31 @@ class RuleCounters:
         self._series = series
         self._hits: dict[tuple[str, str], Cell] = {}
         self._errors: dict[str, Cell] = {}
+        self._capped: dict[str, Cell] = {}
 
-    def follow(self, modes: Mapping[str, str]) -> None:
-        """Count the rules of another policy from now on. `modes`: the mode of each rule that is not off."""
+    def follow(self, modes: Mapping[str, str], blocking: AbstractSet[str]) -> None:
+        """Count the rules of another policy from now on.
+
+        `modes`: the mode of each rule that is not off. `blocking`: the rules that are on and block.
+        """
         for rule, mode in self._hits.keys() - modes.items():
             self._series.forget(_HITS, rule, mode)
         for rule in self._errors.keys() - modes.keys():
             self._series.forget(_ERRORS, rule)
+        for rule in self._capped.keys() - blocking:
+            self._series.forget(_CAPPED, rule)
         self._hits = {(rule, mode): self._series.cell(_HITS, rule, mode) for rule, mode in modes.items()}
         self._errors = {rule: self._series.cell(_ERRORS, rule) for rule in modes}
+        self._capped = {rule: self._series.cell(_CAPPED, rule) for rule in blocking}
 
     def add(self, tally: Tally) -> None:
-        """Count the hits and errors of a batch."""
+        """Count the hits and errors of a batch, and what caps changed."""
         for hit, count in tally.rule_hits.items():
-            self._hits[hit].add(count)
+            _add(self._hits.get(hit), count)
         for rule, count in tally.rule_errors.items():
-            self._errors[rule].add(count)
+            _add(self._errors.get(rule), count)
+        for rule, count in tally.rules_capped.items():
+            _add(self._capped.get(rule), count)
 
 
 class ChallengerCounters:
@@ -60,3 +71,9 @@ class ChallengerCounters:
             self._scores[model].observe_many(score, count)
         for bands, count in tally.challenger_bands.items():
             self._bands[bands].add(count)
+
+
+def _add(cell: Cell | None, count: int) -> None:
+    """Count, unless the rule is of a recorded policy that decides input again, and not of the policy in use."""
+    if cell is not None:
+        cell.add(count)

@@ -4,6 +4,7 @@ Agents call them once per batch, and the watchdog's thread about once a second. 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from importlib.metadata import version
 from time import monotonic_ns, time
@@ -307,9 +308,20 @@ class Telemetry:
 
     # -- at start-up ----------------------------------------------------------------------------------------------
 
-    def decides_with(self, *, model: str, features: str, policy: str, rules: Mapping[str, str] = NO_RULES) -> None:
-        """Record the versions that every decision contains. `rules`: modes by rule, of those that are not off."""
-        self._rules.follow(rules)
+    def decides_with(
+        self,
+        *,
+        model: str,
+        features: str,
+        policy: str,
+        rules: Mapping[str, str] = NO_RULES,
+        blocking: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """Record the versions that every decision contains.
+
+        `rules`: modes by rule, of those that are not off. `blocking`: the rules that are on and block.
+        """
+        self._rules.follow(rules, blocking)
         self._series.cell("sekisho_model_info", model, features).set(1)
         self._series.cell("sekisho_policy_info", policy).set(1)
         self._versions |= {"model": model, "features": features, "policy": policy}
@@ -334,9 +346,11 @@ class Telemetry:
         self._series.cell("sekisho_model_refused").set(is_refused)
         self._series.cell("sekisho_model_reloads_total", "REFUSED").add(is_refused)
 
-    def policy_applied(self, identity: str, rules: Mapping[str, str] = NO_RULES) -> None:
-        """Count a change of the policy, and record the one that is in use. `rules` as in `decides_with`."""
-        self._rules.follow(rules)
+    def policy_applied(
+        self, identity: str, rules: Mapping[str, str] = NO_RULES, blocking: AbstractSet[str] = frozenset()
+    ) -> None:
+        """Count a change of the policy, and record the one that is in use. The rest as in `decides_with`."""
+        self._rules.follow(rules, blocking)
         self._series.forget("sekisho_policy_info", self._versions["policy"])
         self._series.cell("sekisho_policy_info", identity).set(1)
         self._versions |= {"policy": identity}

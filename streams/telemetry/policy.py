@@ -124,6 +124,16 @@ POLICY: tuple[Metric, ...] = (
         bound="rules of the policy in use, at most 1,000",
     ),
     Metric(
+        name="sekisho_rule_capped_total",
+        kind="counter",
+        unit="decisions",
+        stage="decide",
+        help="Decisions for which a rule asked for REVIEW instead of BLOCK, because it reached a cap. The decision "
+        "says which one.",
+        labels={"rule": ()},
+        bound="rules of the policy in use that are on and block, at most 1,000",
+    ),
+    Metric(
         name="sekisho_policy_info",
         kind="gauge",
         unit="1",

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,7 +60,7 @@ class Facts:
         self.applied: list[str] = []
         self.refused: list[bool] = []
 
-    def policy_applied(self, identity: str, rules: Mapping[str, str]) -> None:
+    def policy_applied(self, identity: str, rules: Mapping[str, str], blocking: AbstractSet[str]) -> None:
         self.applied.append(identity.partition("+")[0])
 
     def policy_refused(self, is_refused: bool) -> None:

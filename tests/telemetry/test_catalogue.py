@@ -34,7 +34,7 @@ def test_every_metric_follows_the_rules_of_names_and_has_a_help_text() -> None:
         assert list(metric.buckets) == sorted(set(metric.buckets))
 
 
-OF_RULES = {"sekisho_rule_hits_total", "sekisho_rule_errors_total"}
+OF_RULES = {"sekisho_rule_hits_total", "sekisho_rule_errors_total", "sekisho_rule_capped_total"}
 """Counters with a series for each rule of the policy, which a partition does not take away."""
 
 

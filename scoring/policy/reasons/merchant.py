@@ -85,7 +85,7 @@ _SHARED: Final[tuple[tuple[Pair, tuple[str, ...]], ...]] = (
     ),
     (
         ("The payment needs a closer look.", "取引の確認が必要です。"),
-        ("FRAUD_REPORTED", "COMBINATION", "LIST_DENY", "LIST_ALLOW"),
+        ("FRAUD_REPORTED", "COMBINATION", "LIST_DENY", "LIST_ALLOW", "RULE_CAPPED"),
     ),
 )
 

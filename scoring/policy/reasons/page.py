@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from math import expm1, inf
 
 from scoring.policy.reasons.merchant import FOR_MERCHANTS
-from scoring.policy.reasons.ranking import CLOSED, NEUTRAL, ON_LIST, OVER_LIMIT, WORDINGS
+from scoring.policy.reasons.ranking import CAPPED_RULE, CLOSED, NEUTRAL, ON_LIST, OVER_LIMIT, WORDINGS
 from scoring.policy.reasons.wording import Bound, Wording
 
 _INTRODUCTION = """\
@@ -28,6 +28,7 @@ How reasons are chosen:
    reasons: the list's, then what the model says.
 6. A decision without a score (status DEGRADED) has no reasons of the model. Where a broken rule of 3-D Secure of
    severity CRITICAL raised its band, `{closed}` says so: "{closed_text}".
+7. Where a rule of the policy that blocks reached a cap, `{capped}` follows the rule's own reason: "{capped_text}".
 
 How to read them:
 
@@ -90,7 +91,13 @@ def _lines() -> Iterator[str]:
 
 def _lists() -> dict[str, str]:
     deny, allow = ON_LIST["deny"], ON_LIST["allow"]
-    return {"deny": deny.id, "allow": allow.id, "deny_text": _shown(deny.en)}
+    return {
+        "deny": deny.id,
+        "allow": allow.id,
+        "deny_text": _shown(deny.en),
+        "capped": CAPPED_RULE.id,
+        "capped_text": _shown(CAPPED_RULE.en),
+    }
 
 
 def _shown(text: str) -> str:

@@ -59,9 +59,16 @@ CLOSED: Final = Wording(
 )
 """The first reason where an event without a score breaks a critical rule, which raised its band. It has no weight."""
 
+CAPPED_RULE: Final = Wording(
+    id="RULE_CAPPED",
+    en="The rule {rule} has blocked as many payments as it may in this hour: review instead of block",
+    ja="ルール「{rule}」が1時間に拒否できる件数の上限に達したため、拒否ではなく審査",
+)
+"""Behind the first reason of rules, where each rule that would block reached a cap. It has no weight."""
+
 REASON_IDS: Final = sorted(
     {wording.id for wordings in WORDINGS.values() for wording in wordings}
-    | {NEUTRAL.id, OVER_LIMIT.id, CLOSED.id}
+    | {NEUTRAL.id, OVER_LIMIT.id, CLOSED.id, CAPPED_RULE.id}
     | {wording.id for wording in ON_LIST.values()}
 )
 """Every id that a reason can have."""
@@ -72,6 +79,12 @@ def of_list(name: str, kind: str, direction: str) -> Reason:
     wording, place = ON_LIST[direction], PLACES[kind]
     en, ja = wording.en.format(kind=place.en, list=name), wording.ja.format(kind=place.ja, list=name)
     return _without_figures(Wording(id=wording.id, en=en, ja=ja), 0.0)
+
+
+def of_capped_rule(rule: str) -> Reason:
+    """Return the reason of a payment that a rule may not block any more."""
+    en, ja = CAPPED_RULE.en.format(rule=rule), CAPPED_RULE.ja.format(rule=rule)
+    return _without_figures(Wording(id=CAPPED_RULE.id, en=en, ja=ja), 0.0)
 
 
 def after_lists(listed: Sequence[Reason], reasons: Sequence[Reason]) -> list[Reason]:
@@ -93,11 +106,12 @@ def with_rules(reasons: Sequence[Reason], own: Sequence[Reason], *, have_raised:
     """Add the reasons of rules of the policy, at most five in all.
 
     They come first if the rules raised the band, before a limit and the reasons that weigh something. Else they come
-    last, and the strongest of them has a place.
+    last, and the strongest of them has a place, and so has the cap that it reached.
     """
     if have_raised:
         return [*own, *_weighty(reasons)][:REASONS_MAX]
-    return [*reasons[: REASONS_MAX - 1], *own][:REASONS_MAX]
+    is_capped = len(own) > 1 and own[1].id == CAPPED_RULE.id
+    return [*reasons[: REASONS_MAX - 1 - is_capped], *own][:REASONS_MAX]
 
 
 def _weighty(reasons: Sequence[Reason]) -> list[Reason]:
@@ -109,7 +123,7 @@ def _weighty(reasons: Sequence[Reason]) -> list[Reason]:
     ]
 
 
-_OF_POLICY: Final = frozenset({OVER_LIMIT.id, CLOSED.id})
+_OF_POLICY: Final = frozenset({OVER_LIMIT.id, CLOSED.id, CAPPED_RULE.id})
 
 
 def _without_figures(wording: Wording, weight: float) -> Reason:

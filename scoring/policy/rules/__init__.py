@@ -1,6 +1,7 @@
 """Rules beside the model: conditions in CEL, checked by the CEL library and evaluated by a kernel over a batch."""
 
-from scoring.policy.rules.rule import Rule, refuse_doubles
+from scoring.policy.rules.counts import BlockCounts
+from scoring.policy.rules.rule import Rule, RuleCaps, refuse_doubles
 from scoring.policy.rules.ruleset import NO_HITS, Batch, Ruled, RuleSet
 
-__all__ = ["NO_HITS", "Batch", "Rule", "RuleSet", "Ruled", "refuse_doubles"]
+__all__ = ["NO_HITS", "Batch", "BlockCounts", "Rule", "RuleCaps", "RuleSet", "Ruled", "refuse_doubles"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.policy.rules.language import ConditionError, checked
-from scoring.policy.rules.rule import Rule
+from scoring.policy.rules.rule import Rule, RuleCaps
 from scoring.policy.rules.ruleset import Batch, RuleSet
 from scoring.policy.rules.wire import Node
 
@@ -44,7 +44,7 @@ def near(rules: Sequence[Rule], batch: Batch, standings: NDArray[np.int64]) -> l
     if not asked:
         return []
     keys = np.empty((0, 1), dtype=np.int64)
-    ruled = RuleSet(asked, {}).judge(batch, keys, standings)
+    ruled = RuleSet(asked, {}, RuleCaps()).judge(batch, keys, standings)
     true = {name for name, _ in ruled.counts}
     told = []
     for number, found in parts.items():

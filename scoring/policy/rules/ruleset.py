@@ -1,5 +1,7 @@
 """The rules of a policy, compiled: which rules hit which events of a batch."""
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -8,13 +10,15 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.contract.codes import Band
-from scoring.contract.decision import REASONS_MAX, RULE_HITS_MAX, Reason
+from scoring.contract.decision import REASONS_MAX, RULE_HITS_MAX, CapName, Reason
+from scoring.policy.reasons import of_capped_rule
 from scoring.policy.reasons.merchant import FOR_MERCHANTS_BY_RULE, OF_RULE
+from scoring.policy.rules.counts import HOUR_MS, BlockCounts, Caps, number_of
 from scoring.policy.rules.kernel import run
 from scoring.policy.rules.language import checked
 from scoring.policy.rules.operations import TRUE
 from scoring.policy.rules.program import Gate, Program, program_of
-from scoring.policy.rules.rule import Rule
+from scoring.policy.rules.rule import Rule, RuleCaps
 from scoring.policy.scopes import Level, Scope
 
 
@@ -43,6 +47,8 @@ class Ruled(NamedTuple):
 
     `floors`: the lowest band that rules in mode `on` allow. `reasons`: of these rules, the strongest action first.
     `hits`: every rule that hits, in JSON. `counts`: hits by rule and mode, `errors` by rule: those of counted events.
+    `blocks`: where a rule blocks, the numbers of all rules that hit. `capped`: counted events that a rule may not block
+    any more, by rule.
     """
 
     floors: Mapping[int, int]
@@ -50,18 +56,21 @@ class Ruled(NamedTuple):
     hits: Mapping[int, bytes]
     counts: Mapping[tuple[str, str], int]
     errors: Mapping[str, int]
+    blocks: Mapping[int, Sequence[int]]
+    capped: Mapping[str, int]
 
 
-NO_HITS: Final = Ruled({}, {}, {}, {}, {})
+NO_HITS: Final = Ruled({}, {}, {}, {}, {}, {}, {})
+_REVIEW, _BLOCK = int(Band.REVIEW), int(Band.BLOCK)
 
 
 class RuleSet:
     """The rules of a policy that are not off, strongest action first, those in mode `on` before those in shadow.
 
-    `keys`: by scope, the key of each event that it names, as `levels` has them.
+    `keys`: by scope, the key of each event that it names, as `levels` has them. `caps`: those of rules without own.
     """
 
-    def __init__(self, rules: Sequence[Rule], keys: Mapping[Scope, int]) -> None:
+    def __init__(self, rules: Sequence[Rule], keys: Mapping[Scope, int], caps: RuleCaps) -> None:
         asked = [rule for rule in rules if rule.mode != "off"]
         self._rules = sorted(asked, key=lambda rule: (rule.mode != "on", -band_of(rule)))
         self.levels: Sequence[Level] = sorted({rule.scope.level for rule in self._rules} - {Level.GLOBAL})
@@ -69,6 +78,16 @@ class RuleSet:
         self._memory = self._program.memory()
         self._bands = [band_of(rule) for rule in self._rules]
         self._on = sum(rule.mode == "on" for rule in self._rules)
+        blocking = [rule for rule in self._rules[: self._on] if band_of(rule) == _BLOCK]
+        self._blocking = len(blocking)
+        self._numbers = [number_of(rule.id) for rule in blocking]
+        self._caps = [
+            Caps(
+                rule.blocks_per_hour or caps.blocks_per_hour,
+                rule.merchant_blocks_per_hour or caps.merchant_blocks_per_hour,
+            )
+            for rule in blocking
+        ]
         self._shown = [orjson.dumps({"id": rule.id, "mode": rule.mode}) for rule in self._rules]
         self._reasons = [
             Reason(
@@ -128,7 +147,8 @@ class RuleSet:
         floors: dict[int, int] = {}
         reasons: dict[int, Sequence[Reason]] = {}
         hits: dict[int, bytes] = {}
-        shown, on = self._shown, self._on
+        blocks: dict[int, Sequence[int]] = {}
+        shown, on, blocking = self._shown, self._on, self._blocking
         for row, end in zip(rows[ends - 1].tolist(), ends.tolist(), strict=True):
             own = in_order[begin:end]
             begin = end
@@ -136,8 +156,57 @@ class RuleSet:
             if own[0] < on:
                 floors[row] = self._bands[own[0]]
                 reasons[row] = [self._reasons[rule] for rule in own[:REASONS_MAX] if rule < on]
+                if own[0] < blocking:
+                    blocks[row] = own
         by_rule = {(rule.id, str(rule.mode)): count for rule, count in zip(self._rules, counts, strict=True) if count}
-        return Ruled(floors, reasons, hits, by_rule, errors)
+        return Ruled(floors, reasons, hits, by_rule, errors, blocks, {})
+
+    def cap(
+        self,
+        ruled: Ruled,
+        bands: NDArray[np.int64],
+        merchants: Sequence[int],
+        batch: Batch,
+        counts: BlockCounts,
+        partition: int,
+    ) -> Ruled:
+        """Count the payments that rules block, in their order, and ask for REVIEW where every such rule is capped.
+
+        `bands` int64[n]: those of model and limits; what they block is no rule's doing, and not counted. `merchants`:
+        the key of the merchant of each row of `ruled.blocks`. `batch`: the events that `ruled` is about.
+        """
+        floors, reasons, hits = dict(ruled.floors), dict(ruled.reasons), dict(ruled.hits)
+        capped: Counter[str] = Counter()
+        for (row, own), merchant in zip(ruled.blocks.items(), merchants, strict=True):
+            if bands[row] >= _BLOCK:
+                continue
+            reached: dict[int, CapName] = {}
+            blocking, hour = bisect_left(own, self._blocking), int(batch.at_ms[row]) // HOUR_MS
+            for rule in own[:blocking]:
+                cap = counts.take(partition, self._numbers[rule], merchant, hour, self._caps[rule])
+                if cap is not None:
+                    reached[rule] = cap
+            if not reached:
+                continue
+            hits[row] = self._capped_hits(own, reached)
+            if len(reached) == blocking:
+                other = own[blocking] if blocking < len(own) else self._on
+                floors[row] = self._bands[other] if other < self._on else _REVIEW
+                first, *rest = ruled.reasons[row]
+                reasons[row] = [first, of_capped_rule(self._rules[own[0]].id), *rest][:REASONS_MAX]
+            if batch.counted[row]:
+                capped.update(self._rules[rule].id for rule in reached)
+        return ruled._replace(floors=floors, reasons=reasons, hits=hits, capped=capped)
+
+    def _capped_hits(self, own: Sequence[int], reached: Mapping[int, CapName]) -> bytes:
+        """Name the rules that hit, and the cap of those that reached one."""
+        told = [
+            self._shown[rule][:-1] + b',"capped":"%s"}' % reached[rule].encode()
+            if rule in reached
+            else self._shown[rule]
+            for rule in own[:RULE_HITS_MAX]
+        ]
+        return b"[" + b",".join(told) + b"]"
 
     def _gate(self, rule: Rule, keys: Mapping[Scope, int]) -> Gate:
         scope = rule.scope

@@ -8,6 +8,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def new_engine(policy: Policy | None = None) -> Engine:
 class ReloadTelemetry(NoTelemetry):
     """Ignores reloads too."""
 
-    def policy_applied(self, identity: str, rules: Mapping[str, str]) -> None: ...
+    def policy_applied(self, identity: str, rules: Mapping[str, str], blocking: AbstractSet[str]) -> None: ...
 
     def policy_refused(self, is_refused: bool) -> None: ...
 

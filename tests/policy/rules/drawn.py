@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scoring.decode import Col
 from scoring.features.all import FEATURES
 from scoring.merchants.store import MERCHANT_COLUMNS
-from scoring.policy.rules import Batch, Rule, RuleSet
+from scoring.policy.rules import Batch, Rule, RuleCaps, RuleSet
 from scoring.policy.rules.language import environment
 from scoring.policy.rules.variables import Source, Variable, variables
 from scoring.threeds.columns import VERDICT_COLUMNS
@@ -196,5 +196,5 @@ def asked(when: str, values: dict[str, Any]) -> bool | None:
 
 def hits_of(conditions: Sequence[str], batch: Batch, standings: NDArray[np.int64]) -> Any:
     """Ask all conditions at once, as rules for all events."""
-    rules = RuleSet([rule(number, when) for number, when in enumerate(conditions)], {})
+    rules = RuleSet([rule(number, when) for number, when in enumerate(conditions)], {}, RuleCaps())
     return rules.judge(batch, np.empty((0, len(batch.rows)), dtype=np.int64), standings)

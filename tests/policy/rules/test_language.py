@@ -133,16 +133,21 @@ def test_an_explanation_lists_the_rules_that_name_the_payment() -> None:
         {"id": "off", "mode": "off"},
         {"id": "over", "mode": "on", "effective_to": "1970-01-01T00:00:00.005Z"},
         {"id": "elsewhere", "mode": "on", "mcc": "5411"},
+        {"id": "own", "mode": "on", "effective_to": "1970-01-01T00:00:00.005Z", "blocks_per_hour": 1_000},
+        {"id": "both", "mode": "off", "blocks_per_hour": 10, "merchant_blocks_per_hour": 1},
     )
     lines = list(policy_lines(made, Subject("a", "m", "5732", 5)))
     told = lines[lines.index("rules: 1") + 1 :]
+    assert told.pop(0) == "  a rule blocks at most 5,000 payments and 500 at a merchant in an hour"
     assert told[0] == "  rules, on, all events: applies; author a; reason b; block when score > 1"
     assert told[1].startswith("  rules, shadow, a: in shadow: its hits are counted and change nothing; ")
     assert told[2].startswith("  rules, off, all events: not asked: its mode is off; ")
     assert told[3].startswith("  rules, over, all events: not in force: it has ended; to 1970")
-    assert len(told) == 4
+    assert told[4].endswith("block when score > 1; at most 1,000 payments in an hour")
+    assert told[5].endswith("block when score > 1; at most 10 payments and 1 at a merchant in an hour")
+    assert len(told) == 6
     earlier = list(policy_lines(made, Subject("a", "m", "5732", 4)))
-    assert "rules: 2" in earlier
+    assert "rules: 3" in earlier
     assert "rules: none" in list(policy_lines(policy({"mcc": "5411"}), Subject("a", "m", "5732", 4)))
 
 

@@ -5,7 +5,7 @@ The recount uses the core alone: the policies that markers name, the input, and 
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from types import SimpleNamespace
@@ -243,16 +243,18 @@ def told_by(alert: dict[str, Any]) -> tuple[object, ...]:
     return tuple(repr(alert.get(name)) for name in names)
 
 
-def recount(world: World, partition: int) -> tuple[list[dict[str, Any]], set[tuple[object, ...]]]:
+def recount(
+    world: World, partition: int, policies: Mapping[str, Policy] = POLICIES
+) -> tuple[list[dict[str, Any]], set[tuple[object, ...]]]:
     """Decide the input of a partition without interruption, by the policies that are recorded."""
     records = world.broker.logs[events_of(partition)]
     switches = [*recorded(world, partition), Held(policy="", offset=len(records))]
     assert switches[0].offset == 0
-    engine: Engine = new_engine(world.partitions, POLICIES[switches[0].policy])
+    engine: Engine = new_engine(world.partitions, policies[switches[0].policy])
     decisions: list[dict[str, Any]] = []
     alerts: set[tuple[object, ...]] = set()
     for held, end in pairwise(switches):
-        engine.use(engine.compile(POLICIES[held.policy]))
+        engine.use(engine.compile(policies[held.policy]))
         batch = records[held.offset : end.offset]
         piece = Batch(
             topic=TOPICS.authorizations,
