@@ -48,6 +48,7 @@ LABEL_VALUES = re.compile(r"label_values\((?P<selector>.+), (?P<label>\w+)\)")
 EMPTY_PANELS = {
     "Follow lag by partition": "one worker has all partitions and follows none",
     "Rules of the policy": "the policy of this worker has no rules",
+    "Rules that reached a cap": "the policy of this worker has no rules",
     "Scores of both models": "this worker has no challenger",
     "Challenger by worker": "this worker has no challenger",
     "Alerts by outcome": "no webhook runs beside this worker",
