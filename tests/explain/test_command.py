@@ -160,6 +160,27 @@ def test_rules_and_lists_that_hit_are_told_and_come_out_again(files: Path, capsy
     assert "for the merchant: None" not in out
 
 
+@pytest.mark.parametrize(
+    ("language", "caps", "words"),
+    [
+        ("en", {"blocks_per_hour": 1}, "it has blocked as many payments as it may in this hour, and asks for REVIEW"),
+        ("ja", {"blocks_per_hour": 1}, "1時間に拒否できる件数の上限に達したため、REVIEWのみを要求"),
+        ("en", {"merchant_blocks_per_hour": 1}, "as many payments as it may at this merchant in this hour"),
+    ],
+)
+def test_a_rule_that_reached_a_cap_says_which(
+    files: Path, capsys: pytest.CaptureFixture[str], language: str, caps: dict[str, int], words: str
+) -> None:
+    said = {"author": "a", "reason": "r", "text": {"en": "All", "ja": "全件"}}
+    rule = {"id": "all", "mode": "on", "when": "payment.amount_jpy > 0", "action": "block", **said, **caps}
+    policy = {"version": "t", "global": {"review": 998, "step_up": 999, "block": 1000}, "rules": [rule]}
+    (files / "worker.yaml").write_bytes(orjson.dumps({"policy": {"inline": policy}}))
+    assert run(files, "e-3", "--lang", language) == 0
+    out = capsys.readouterr().out
+    assert words in out
+    assert "RULE_CAPPED" in out
+
+
 def test_a_decision_of_another_policy_differs_and_says_which_file_to_name(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
