@@ -45,6 +45,7 @@ from scoring.profile import Changelog
 from scoring.reference.threeds import reference
 from scoring.refused import dead_letters_of, kinds_of, reasons_of, runs_of, unburied
 from scoring.shadow import shadow
+from scoring.watching.watch import Watch, last_day
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")
 SHADOW_STAGE = "challenger"
@@ -81,7 +82,7 @@ class Engine:
         self._in_use = self.compile(policy, list_files)
         self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.table)
         self.policies = PolicyRows()
-        self._attach()
+        self._attach(1)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
 
     @property
@@ -138,6 +139,7 @@ class Engine:
     def use_model(self, judge: Judge) -> None:
         """Decide the next batches by another model. Profiles, open cases and incidents stay."""
         self._judge = judge
+        self.watch.use(judge.model)
         self.use(self._in_use)
 
     def score(
@@ -169,6 +171,7 @@ class Engine:
             self._alerting,
             source.partition,
         )
+        self.watch.decided(observed, judged, source.partition, last_day(received_at_ms))
         mark("decide")
         outputs = self._encode(values, source, observed, judged, emitted, received_at_ms, decided_at_ms())
         outputs.tally.card_conflicts = conflicts
@@ -206,7 +209,8 @@ class Engine:
         A report from the future, by its record's timestamp, is counted as EARLY and changes no profile.
         """
         self._tick(source, received_at_ms)
-        labels, clocks, refused, findings = self.observer.report(values, source.timestamps_ms, source.partition)
+        labels, clocks, refused, findings, events = self.observer.report(values, source.timestamps_ms, source.partition)
+        self.watch.reported(source.partition, events)
         rejects = unburied(refused, source, emitted)
         letters = dead_letters_of(rejects, values, source, received_at_ms)
         tally = Tally(
@@ -277,9 +281,12 @@ class Engine:
         self.observer.set_partitions(partitions)
         self._alerting.set_partitions(partitions)
         self._blocks.set_partitions(partitions)
-        self._attach()
+        self._attach(partitions)
 
-    def _attach(self) -> None:
+    def _attach(self, partitions: int) -> None:
+        self.watch = Watch(self.model, self.observer.months, partitions)
+        """The model in use, watched."""
+        self.watch.attach_to(self.changelog)
         for rows in (self._alerting.incident_rows, self.policies, self._blocks):
             self.changelog.attach(rows)
 

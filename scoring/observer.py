@@ -113,13 +113,15 @@ class Learnt(NamedTuple):
 class Reported(NamedTuple):
     """A batch of fraud reports: label and `Clock` (int8[a]) of each accepted one, in order, and the rejects.
 
-    `findings`: by position, the data that the guard removed from accepted ones.
+    `findings`: by position, the data that the guard removed from accepted ones. `events` uint64[m]: keys of the events
+    of those that were counted.
     """
 
     labels: list[str]
     clocks: NDArray[np.int8]
     rejects: list[tuple[int, Reject]]
     findings: Mapping[int, tuple[Finding, ...]]
+    events: NDArray[np.uint64]
 
 
 class ResultsTaken(NamedTuple):
@@ -248,8 +250,9 @@ class Observer:
             ),
             partition,
         )
-        self.months.take_reports(partition, reports_of(parsed.reports, parsed.keys, clocks != Clock.EARLY))
-        return Reported(parsed.labels, clocks, parsed.rejects, parsed.findings)
+        is_timed = clocks != Clock.EARLY
+        self.months.take_reports(partition, reports_of(parsed.reports, parsed.keys, is_timed))
+        return Reported(parsed.labels, clocks, parsed.rejects, parsed.findings, parsed.keys[is_timed, 0])
 
     def results(self, values: Sequence[bytes], record_ms: Sequence[int], partition: int = 0) -> ResultsTaken:
         """Remember a batch of results of 3-D Secure of a partition; `record_ms` as in `observe`.

@@ -64,6 +64,7 @@ UNIT_FOLDERS = frozenset(
         "tidy",
         "training",
         "transport",
+        "watching",
         "webhook",
         "worker",
     }

@@ -12,13 +12,14 @@ from deploy.grafana.operations import FLOW, LATENCY
 from deploy.grafana.panels import DATASOURCE, SCHEMA_VERSION, Json, layout
 from deploy.grafana.risk import CHECKLIST, DECISIONS, REFUSED, STATE, THREEDS
 from deploy.grafana.shadow import SHADOW
+from deploy.grafana.watching import WATCHING
 from deploy.grafana.webhook import WEBHOOK
 
 UID = "sekisho-operations-risk"
 """Links and bookmarks contain this id: it never changes."""
 
 FILE = Path(__file__).parent / "dashboards" / "sekisho.json"
-ROWS = (FLOW, LATENCY, DURABLE, DECISIONS, REFUSED, THREEDS, CHECKLIST, STATE, MODEL, SHADOW, WEBHOOK)
+ROWS = (FLOW, LATENCY, DURABLE, DECISIONS, REFUSED, THREEDS, CHECKLIST, STATE, MODEL, WATCHING, SHADOW, WEBHOOK)
 
 
 def dashboard() -> Json:

@@ -13,8 +13,10 @@ from models.training.matrix import Samples
 from models.training.metrics import evaluate
 from models.training.stored import Matrix
 from models.training.verdicts import Verdicts
+from models.watching.baseline import baseline_of
 from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
+from scoring.model.calibration import Calibration
 from scoring.model.manifest import Part, Training
 
 TREES_MAX: Final = 300
@@ -238,6 +240,7 @@ def train(samples: Samples, plan: Plan) -> Trained:
         sample=rows,
         margins=margins_of(booster, rows),
         usual=usual_values(learnt.matrix),
+        baseline=baseline_of(learnt.matrix, Calibration(table).apply(np.concatenate([margins, unseen]))[1]),
     )
     gains = booster.feature_importance("gain").tolist()
     gain_of = {feature.name: float(gain) for feature, gain in zip(FEATURES, gains, strict=True)}

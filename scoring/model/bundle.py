@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scoring.contract.faults import FAULTS, too_deep
 from scoring.features import Feature
+from scoring.model.baseline import Baseline
 from scoring.model.calibration import Calibration, CalibrationTable
 from scoring.model.manifest import FORMAT, Manifest, ManifestFeature, Training, features_sha256
 from scoring.model.quickscorer import CompiledTrees
@@ -92,12 +93,13 @@ class Bundle:
         sample: NDArray[np.float64],
         margins: NDArray[np.float64],
         usual: Mapping[str, float] | None = None,
+        baseline: Baseline | None = None,
     ) -> dict[str, bytes]:
         """Return the files of a bundle, having loaded them: raises `BundleError` for one that `load` would refuse.
 
         `sample: float64[n, F]` are some dozens of real rows, `margins: float64[n]` what
-        `Booster.predict(sample, raw_score=True)` gives for them; n is at least 9. `usual`: as in `Manifest`;
-        None has none.
+        `Booster.predict(sample, raw_score=True)` gives for them; n is at least 9. `usual` and `baseline`: as in
+        `Manifest`; None has none.
         """
         rows = np.column_stack((sample, margins)).astype("<f8").tobytes()
         text = model_text.encode()
@@ -114,6 +116,7 @@ class Bundle:
             metrics=dict(metrics),
             data_card=data_card,
             usual={} if usual is None else dict(usual),
+            baseline=baseline,
         )
         files = {MODEL_FILE: text, MANIFEST_FILE: manifest.encode(), SAMPLE_FILE: rows}
         cls.load(files, features)

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Self
 import msgspec
 
 from scoring.features import Feature
+from scoring.model.baseline import Baseline
 from scoring.model.calibration import CalibrationTable
 
 FORMAT: Final = 1
@@ -75,8 +76,9 @@ class Manifest(_Record, frozen=True, kw_only=True):
     """Describe a bundle: hashes of its files, the features and the calibration of the model, and its metrics.
 
     `usual`: medians of features over the rows of `training.train`, without unknown values; features that are missing
-    there have none. `metrics` were measured on `training.test`; `data_card` is text: the source of the data, its gaps,
-    and uses for which the model is not fit. `sample` is the file of rows the loader scores to check the model.
+    there have none. `baseline`: how inputs and scores were distributed; None in a bundle of an earlier
+    release. `metrics` were measured on `training.test`; `data_card` is text: the source of the data, its gaps, and uses
+    for which the model is not fit. `sample` is the file of rows the loader scores to check the model.
     """
 
     format: Annotated[int, msgspec.Meta(ge=FORMAT, le=FORMAT)]
@@ -90,11 +92,14 @@ class Manifest(_Record, frozen=True, kw_only=True):
     metrics: dict[_Line, float]
     data_card: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
     usual: Annotated[dict[_Line, _Finite], msgspec.Meta(max_length=FEATURES_MAX)] = {}
+    baseline: Baseline | None = None
 
     def __post_init__(self) -> None:
         unknown = self.usual.keys() - {feature.name for feature in self.features}
         if unknown:
             raise ValueError(f"usual.{min(unknown)} is no feature")
+        if self.baseline is not None:
+            self.baseline.check([one.name for one in self.features], [one.categorical for one in self.features])
 
     @classmethod
     def of_features(cls, features: Sequence[Feature]) -> tuple[ManifestFeature, ...]:

@@ -29,6 +29,7 @@ OVERDUE: Final = 247  # what was told of a merchant's record: `merchants.overdue
 PAID: Final = 246  # payments by 3RI that name an authentication: `threeds.sums`
 BLOCKED: Final = 245  # payments that a rule blocked, by hour: `policy.rules.counts`
 POLICY: Final = 244  # the content of a policy, in pieces: `policy.record`
+WATCH: Final = 243  # what a partition saw of the model, and of payments that it decided: `watching`
 
 SIGHTING_WORDS: Final = 2
 """uint32 words of the value of a sighting: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""

@@ -129,6 +129,8 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
         telemetry.has_model(0, model.value)
     else:
         telemetry.has_model(model.trained_until_ms)
+    if not engine.watch.has_baseline:
+        log.warning("model_not_watched model=%s reason=no_baseline_in_bundle", versions.model)
     telemetry.take_inventory(
         lambda: Inventory(
             merchants=len(observer.merchants),
@@ -145,5 +147,6 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
             ),
             incidents=engine.open_incidents,
             list_entries=len(engine.list_files.table),
+            model=engine.watch.figures(list(engine.policy.rule_modes)),
         )
     )

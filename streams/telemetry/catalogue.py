@@ -11,6 +11,7 @@ from streams.kafka.settings import READ_ROLES, label_of
 from streams.telemetry.durable import DURABLE
 from streams.telemetry.merchants import MERCHANTS
 from streams.telemetry.metric import Metric
+from streams.telemetry.model.metrics import WATCHED
 from streams.telemetry.policy import MODEL, POLICY, SHADOW
 
 LATENCY_BUCKETS_S = (
@@ -320,6 +321,7 @@ CATALOGUE: tuple[Metric, ...] = (
         bound="one",
     ),
     *MODEL,
+    *WATCHED,
     *SHADOW,
     *POLICY,
     Metric(

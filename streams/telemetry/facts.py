@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from scoring.outputs import Outputs, Tally
+from scoring.watching.figures import Figures
 from streams.kafka.settings import Topics
 from streams.telemetry.catalogue import CATALOGUE, STAGES
 from streams.telemetry.counters import ChallengerCounters, RuleCounters
+from streams.telemetry.model.gauges import ModelGauges
 from streams.telemetry.series import Series
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Inventory:
 
     `standings`: merchants by standing, `overdue` by what is overdue at them. `evictions`: rows of merchants that were
     evicted so far, by kind. `incidents`: open incidents by entity. `list_entries`: entries of lists.
+    `model`: figures of the model in use.
     """
 
     merchants: int
@@ -51,6 +54,7 @@ class Inventory:
     evictions: Mapping[str, int]
     incidents: Mapping[str, int]
     list_entries: int
+    model: Figures
 
 
 class Telemetry:
@@ -102,7 +106,11 @@ class Telemetry:
         of_flushes = ("sekisho_flushed_rows_total", "sekisho_flushed_bytes_total")
         self._flushed_rows, self._flushed_bytes = map(series.cell, of_flushes)
         self._card_conflicts = series.cell("sekisho_card_conflicts_total")
-        self._rules, self._challenger = RuleCounters(series), ChallengerCounters(series)
+        self._rules, self._challenger, self._model = (
+            RuleCounters(series),
+            ChallengerCounters(series),
+            ModelGauges(series),
+        )
         self._followed: set[int] = set()
         self._ready = series.cell("sekisho_ready")
         of_commits = ("sekisho_commits_total", "sekisho_last_commit_timestamp_seconds")
@@ -407,4 +415,5 @@ class Telemetry:
                 self._series.cell("sekisho_merchant_rows_evicted_total", kind).set(rows)
             for entity, incidents in held.incidents.items():
                 self._series.cell("sekisho_incidents_open", entity).set(incidents)
+            self._model.show(held.model)
         return generate_latest(self._registry)

@@ -28,6 +28,7 @@ from scoring.profile.proofs import Proofs
 from scoring.profile.siblings import run_siblings
 from scoring.reference.threeds import reference
 from scoring.threeds.settings import ThreeDsSettings
+from scoring.watching.watch import run_watch
 from streams.records.batches import Fetched
 from streams.state.log.blocks import blocks
 
@@ -127,5 +128,5 @@ OF_PROFILES: Final[tuple[Callable[[], None], ...]] = (
     run_records,
     run_siblings,
 )
-OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results, run_jumps)
+OTHERS: Final[tuple[Callable[[], None], ...]] = (run_reader, run_guard, run_features, run_results, run_jumps, run_watch)
 """The kernels of this part take as long to compile, with the model, as those of the first, and share no helpers."""

@@ -49,6 +49,8 @@ _COMPLIANCE = [f"tests/merchants/test_{name}.py" for name in ("checklist", "stor
 _REPORT = ["tests/compliance"]
 TESTS = {
     "scoring/features": _ENRICHMENT,
+    "scoring/watching": ["tests/watching"],
+    "models/watching": ["tests/watching"],
     "scoring/merchants": _ENRICHMENT,
     **dict.fromkeys((f"scoring/merchants/{name}.py" for name in ("checklist", "duties", "summaries")), _COMPLIANCE),
     "scoring/merchants/months": _MONTHS,

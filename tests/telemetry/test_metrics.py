@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.outputs import CLAIMS, Outputs, Tally
+from scoring.watching.bins import Bins
+from scoring.watching.figures import figures_of
 from streams.kafka.settings import Topics
 from streams.telemetry import catalogue
 from streams.telemetry.catalogue import CATALOGUE, PARTITIONS_MAX
@@ -285,6 +287,7 @@ def test_versions_and_inventory_are_shown() -> None:
             evictions={"CLAIM": 3},
             incidents={"MERCHANT": 3},
             list_entries=12,
+            model=figures_of(Bins(None, ()), [], []),
         )
     )
     assert value(of, "sekisho_model_info", version="demo-1", features="abc") == 1

@@ -127,6 +127,12 @@ def stands_since(claim: Claim, origin: Origin) -> int:
 _FRAUD: Final = (Origin.FRAUD_DISPUTE, Origin.NETWORK, Origin.OTHER)
 """Origins that call an event fraud; an amount is the first known one in this order."""
 
+
+def is_fraud(claim: Claim) -> bool:
+    """Say whether any origin's report of fraud stands."""
+    return any(stands_since(claim, origin) != _NEVER for origin in _FRAUD)
+
+
 Counted = dict[tuple[int, MonthCol], int]
 """What an event adds to months, by month and column."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.merchants.months.calendar import month_of
-from scoring.merchants.months.claims import Claim, Counted, MonthBasis, Report, claim_of, counted, heard
+from scoring.merchants.months.claims import Claim, Counted, MonthBasis, Report, claim_of, counted, heard, is_fraud
 from scoring.merchants.months.columns import (
     CLAIM_ROW,
     MONTH_ROW,
@@ -138,6 +138,11 @@ class MerchantMonths:
         if self._fraud_jpy[key] == 0:
             del self._fraud_jpy[key]
         self.changed[merchant] = None
+
+    def is_fraud(self, partition: int, event: int) -> bool:
+        """Say whether an event is reported as fraud now, by the reports that came in a partition."""
+        row = self._claims.find(partition, event)
+        return row is not None and is_fraud(_read(self._claims.data[row]))
 
     def fraud_jpy(self, merchant: int, last: int, months: int) -> list[int]:
         """Return the fraud in yen of so many months of a merchant up to `last`, the oldest first."""

@@ -2,6 +2,17 @@
 
 from scoring.policy.rules.counts import BlockCounts
 from scoring.policy.rules.rule import Rule, RuleCaps, refuse_doubles
-from scoring.policy.rules.ruleset import NO_HITS, Batch, Ruled, RuleSet
+from scoring.policy.rules.ruleset import KEYS_MAX, NO_HITS, Batch, Ruled, RuleSet, rule_key
 
-__all__ = ["NO_HITS", "Batch", "BlockCounts", "Rule", "RuleCaps", "RuleSet", "Ruled", "refuse_doubles"]
+__all__ = [
+    "KEYS_MAX",
+    "NO_HITS",
+    "Batch",
+    "BlockCounts",
+    "Rule",
+    "RuleCaps",
+    "RuleSet",
+    "Ruled",
+    "refuse_doubles",
+    "rule_key",
+]

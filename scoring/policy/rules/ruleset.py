@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
+from zlib import crc32
 
 import numpy as np
 import orjson
@@ -20,6 +21,9 @@ from scoring.policy.rules.operations import TRUE
 from scoring.policy.rules.program import Gate, Program, program_of
 from scoring.policy.rules.rule import Rule, RuleCaps
 from scoring.policy.scopes import Level, Scope
+
+KEYS_MAX: Final = 4
+"""Rules of one event that are remembered until its reports come."""
 
 
 class Batch(NamedTuple):
@@ -47,8 +51,8 @@ class Ruled(NamedTuple):
 
     `floors`: the lowest band that rules in mode `on` allow. `reasons`: of these rules, the strongest action first.
     `hits`: every rule that hits, in JSON. `counts`: hits by rule and mode, `errors` by rule: those of counted events.
-    `blocks`: where a rule blocks, the numbers of all rules that hit. `capped`: counted events that a rule may not block
-    any more, by rule.
+    `keys`: `rule_key` of the first rules that hit, in the order of the rules. `blocks`: where a rule blocks, the
+    numbers of all rules that hit. `capped`: counted events that a rule may not block any more, by rule.
     """
 
     floors: Mapping[int, int]
@@ -56,11 +60,12 @@ class Ruled(NamedTuple):
     hits: Mapping[int, bytes]
     counts: Mapping[tuple[str, str], int]
     errors: Mapping[str, int]
+    keys: Mapping[int, Sequence[int]]
     blocks: Mapping[int, Sequence[int]]
     capped: Mapping[str, int]
 
 
-NO_HITS: Final = Ruled({}, {}, {}, {}, {}, {}, {})
+NO_HITS: Final = Ruled({}, {}, {}, {}, {}, {}, {}, {})
 _REVIEW, _BLOCK = int(Band.REVIEW), int(Band.BLOCK)
 
 
@@ -77,6 +82,7 @@ class RuleSet:
         self._program: Program = program_of([(checked(each.when), self._gate(each, keys)) for each in self._rules])
         self._memory = self._program.memory()
         self._bands = [band_of(rule) for rule in self._rules]
+        self._keys = [rule_key(rule.id) for rule in self._rules]
         self._on = sum(rule.mode == "on" for rule in self._rules)
         blocking = [rule for rule in self._rules[: self._on] if band_of(rule) == _BLOCK]
         self._blocking = len(blocking)
@@ -147,19 +153,21 @@ class RuleSet:
         floors: dict[int, int] = {}
         reasons: dict[int, Sequence[Reason]] = {}
         hits: dict[int, bytes] = {}
+        keys: dict[int, Sequence[int]] = {}
         blocks: dict[int, Sequence[int]] = {}
         shown, on, blocking = self._shown, self._on, self._blocking
         for row, end in zip(rows[ends - 1].tolist(), ends.tolist(), strict=True):
             own = in_order[begin:end]
             begin = end
             hits[row] = b"[" + b",".join([shown[rule] for rule in own[:RULE_HITS_MAX]]) + b"]"
+            keys[row] = [self._keys[rule] for rule in own[:KEYS_MAX]]
             if own[0] < on:
                 floors[row] = self._bands[own[0]]
                 reasons[row] = [self._reasons[rule] for rule in own[:REASONS_MAX] if rule < on]
                 if own[0] < blocking:
                     blocks[row] = own
         by_rule = {(rule.id, str(rule.mode)): count for rule, count in zip(self._rules, counts, strict=True) if count}
-        return Ruled(floors, reasons, hits, by_rule, errors, blocks, {})
+        return Ruled(floors, reasons, hits, by_rule, errors, keys, blocks, {})
 
     def cap(
         self,
@@ -215,6 +223,11 @@ class RuleSet:
             unsigned = keys[scope]
             key = self.levels.index(scope.level), unsigned - (1 << 64) if unsigned >> 63 else unsigned
         return Gate(key, rule.from_ms, rule.to_ms)
+
+
+def rule_key(rule: str) -> int:
+    """Return the key of a rule by its id: 32 bits, the same in every version of a policy."""
+    return crc32(rule.encode())
 
 
 def band_of(rule: Rule) -> int:

@@ -1,0 +1,1 @@
+"""What a bundle tells a worker, so that it can watch the model."""
