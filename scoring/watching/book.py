@@ -1,6 +1,5 @@
 """What one partition has seen of the model: counts by day, payments that are remembered, and what became of them."""
 
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -58,16 +57,17 @@ class Payment(NamedTuple):
 
 
 class Book:
-    """All of one partition. Days are numbers since 1970, UTC. `touch` is called with the key of each row that changes.
+    """All of one partition. Days are numbers since 1970, UTC. `changed` notes the key of each row that changes,
+    if it is not None.
 
     `counts`: uint32[places] by day. `cohorts`: by day of the payment, COHORT_CELLS sums: those of
     PAYMENTS, REPORTED and EXPECTED of each band, of each band of scores.
     `rules`: by (day, key of rule), hits and those reported. `payments`: packed, by key.
     """
 
-    def __init__(self, payments_max: int, touch: Callable[[int], None]) -> None:
+    def __init__(self, payments_max: int, changed: dict[int, None] | None = None) -> None:
         self._payments_max = payments_max
-        self._touch = touch
+        self.changed = changed
         self.counts: dict[int, NDArray[np.uint32]] = {}
         self.cohorts: dict[int, list[int]] = {}
         self.rules: dict[tuple[int, int], list[int]] = {}
@@ -90,7 +90,7 @@ class Book:
         """Keep the counts of a day, which changed."""
         self._see(day)
         self.put_counts(day, counts)
-        self._touch(row_key(COUNTS_ROW, day))
+        self.touch(row_key(COUNTS_ROW, day))
 
     def put_counts(self, day: int, counts: NDArray[np.uint32] | None) -> None:
         """Keep the counts of a day, or forget them."""
@@ -125,10 +125,10 @@ class Book:
             packed |= _SAMPLED
         self._see(day)
         self.put(key, packed, rules)
-        self._touch(row_key(PAYMENT_ROW, key))
-        weight = _weight(packed)
-        self._add(packed, PAYMENTS, weight)
-        self._add(packed, EXPECTED, weight * payment.expected)
+        self.touch(row_key(PAYMENT_ROW, key))
+        weight, (cohort, at) = _weight(packed), self._cell(packed)
+        cohort[at + PAYMENTS] += weight
+        cohort[at + EXPECTED] += weight * payment.expected
         for rule in rules:
             self._count_rule(day, rule, 0, 1)
         if payment.is_fraud:
@@ -141,9 +141,10 @@ class Book:
         if packed is None or bool(packed & _FRAUD) == is_fraud:
             return
         self.payments[key] = packed ^ _FRAUD
-        self._touch(row_key(PAYMENT_ROW, key))
+        self.touch(row_key(PAYMENT_ROW, key))
         sign = 1 if is_fraud else -1
-        self._add(packed, REPORTED, sign * _weight(packed))
+        cohort, at = self._cell(packed)
+        cohort[at + REPORTED] += sign * _weight(packed)
         for rule in self.hits.get(key, ()):
             self._count_rule(packed >> _DAY_SHIFT, rule, 1, sign)
 
@@ -175,19 +176,24 @@ class Book:
             del self._keys[packed >> _DAY_SHIFT]
             self._look()
 
-    def _add(self, packed: int, what: int, amount: int) -> None:
-        """Add to what the cohort of a payment counts of its score's band and its own."""
+    def _cell(self, packed: int) -> tuple[list[int], int]:
+        """Return the cohort of a payment, which is about to change, and where it counts payments like this one."""
         day = packed >> _DAY_SHIFT
         cohort = self.cohorts.get(day)
         if cohort is None:
             cohort = self.cohorts[day] = [0] * COHORT_CELLS
-        cohort[(packed >> _BAND_SHIFT & 63) * 3 + what] += amount
-        self._touch(row_key(COHORT_ROW, day))
+        self.touch(row_key(COHORT_ROW, day))
+        return cohort, (packed >> _BAND_SHIFT & 63) * 3
+
+    def touch(self, key: int) -> None:
+        """Note that a row is to be written, or its tombstone."""
+        if self.changed is not None:
+            self.changed[key] = None
 
     def _count_rule(self, day: int, rule: int, place: int, amount: int) -> None:
         counts = self.rules.setdefault((day, rule), [0, 0])
         counts[place] += amount
-        self._touch(row_key(RULE_ROW, day << RULE_BITS | rule))
+        self.touch(row_key(RULE_ROW, day << RULE_BITS | rule))
 
     def _see(self, day: int) -> None:
         """Forget what is too old for a later day than all before."""
@@ -195,7 +201,7 @@ class Book:
             return
         for old in [old for old in self.counts if old <= day - DAYS_COUNTED]:
             del self.counts[old]
-            self._touch(row_key(COUNTS_ROW, old))
+            self.touch(row_key(COUNTS_ROW, old))
         while self._keys and self.first <= day - DAYS_REMEMBERED:
             self._drop(self.first)
 
@@ -209,12 +215,12 @@ class Book:
         for key in self._keys.pop(day):
             del self.payments[key]
             self.hits.pop(key, None)
-            self._touch(row_key(PAYMENT_ROW, key))
+            self.touch(row_key(PAYMENT_ROW, key))
         self.cohorts.pop(day, None)
-        self._touch(row_key(COHORT_ROW, day))
+        self.touch(row_key(COHORT_ROW, day))
         for place in [place for place in self.rules if place[0] == day]:
             del self.rules[place]
-            self._touch(row_key(RULE_ROW, place[0] << RULE_BITS | place[1]))
+            self.touch(row_key(RULE_ROW, place[0] << RULE_BITS | place[1]))
         self._look()
 
 

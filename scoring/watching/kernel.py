@@ -15,7 +15,7 @@ from scoring.model.baseline import SCORES_A_BIN
 COUNTED_IN: Final = 16
 """One decided event in so many is counted in the bins, by its id: the same ones after a restart."""
 
-KEPT_IN: Final = 32
+KEPT_IN: Final = 64
 """One payment in so many is remembered where nothing was raised, by its id."""
 
 _COL: Final = plain(Col)

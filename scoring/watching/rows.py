@@ -49,7 +49,7 @@ class Books:
         self._identity, self._places = identity, places
         self._payments_max = max(payments_max // partitions, 1)
         self._books: dict[int, Book] = {}
-        self._changed: dict[int, dict[int, None]] = {}  # by owned partition: keys that the next flush writes
+        self._owned: set[int] = set()
 
     def use(self, identity: int, places: int) -> None:
         """Drop the counts in the bins of the model before, and count in those of another from now on."""
@@ -61,27 +61,27 @@ class Books:
         """Return the book of a partition, a new one if need be."""
         book = self._books.get(partition)
         if book is None:
-            book = self._books[partition] = Book(self._payments_max, lambda key: self._note(partition, key))
+            book = self._books[partition] = Book(self._payments_max, {} if partition in self._owned else None)
         return book
 
     def all(self) -> list[Book]:
         """Return the books of all partitions. Also for another thread, which only reads."""
         return list(self._books.values())
 
-    def _note(self, partition: int, key: int) -> None:
-        changed = self._changed.get(partition)
-        if changed is not None:
-            changed[key] = None
-
     # -- rows
 
     def own(self, partition: int) -> None:
         """Begin to write a partition."""
-        self._changed.setdefault(partition, {})
+        self._owned.add(partition)
+        book = self.of(partition)
+        if book.changed is None:
+            book.changed = {}
 
     def leave(self, partition: int) -> None:
         """Stop writing a partition."""
-        self._changed.pop(partition, None)
+        self._owned.discard(partition)
+        if partition in self._books:
+            self._books[partition].changed = None
 
     def forget(self, partition: int) -> None:
         """Forget a partition."""
@@ -89,11 +89,12 @@ class Books:
 
     def flush(self, partition: int) -> Packed:
         """Pack the rows of a partition that changed, and tombstones of those that went."""
-        changed = self._changed.get(partition)
+        book = self.of(partition)
+        changed = book.changed
         if not changed:
             return NO_ROWS
-        self._changed[partition] = {}
-        book, words, ends = self.of(partition), list[int](), list[int]()
+        book.changed = {}
+        words, ends = list[int](), list[int]()
         for key in changed:
             value = self._value(book, key)
             if value:
@@ -128,7 +129,7 @@ class Books:
             words = packed.values[begin + 1 : end]
             if not (begin == end or self._is_whole(key >> PART_BITS, words)):
                 raise RowFormatError(f"row {n} of WATCH is damaged")
-            self._put(book, partition, key, words)
+            self._put(book, key, words)
 
     def _is_whole(self, part: int, words: NDArray[np.uint32]) -> bool:
         if part == COUNTS_ROW:
@@ -139,14 +140,14 @@ class Books:
             return 1 <= len(words) <= 1 + KEYS_MAX and bool(words[0] < PAYMENT_MAX)
         return len(words) == 2
 
-    def _put(self, book: Book, partition: int, key: int, words: NDArray[np.uint32]) -> None:
+    def _put(self, book: Book, key: int, words: NDArray[np.uint32]) -> None:
         """Put a row back; without words it goes."""
         part, rest = key >> PART_BITS, key & KEY_MASK
         if part == COUNTS_ROW:
             is_mine = len(words) > 0 and words[0] == self._identity
             book.put_counts(rest, words[1:].astype(np.uint32) if is_mine else None)
             if len(words) and not is_mine:
-                self._note(partition, key)
+                book.touch(key)
         elif part == COHORT_ROW:
             book.cohorts.pop(rest, None)
             if len(words):
@@ -165,5 +166,6 @@ class Books:
 
     def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
         """Note rows by their keys, so that the next flush writes them or their tombstones."""
-        if partition in self._changed:
-            self._changed[partition].update(dict.fromkeys(side_keys_of(WATCH, keys)))
+        book = self.of(partition)
+        for key in side_keys_of(WATCH, keys):
+            book.touch(key)

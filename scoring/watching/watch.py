@@ -63,7 +63,8 @@ class Watch:
         Call it for events that are applied again after a takeover too: the restored rows do not include them.
         """
         hit = list(judged.ruled.hits)
-        self._has_hit[hit] = True
+        if hit:
+            self._has_hit[hit] = True
         likely = self._day
         rows, has_others = self._take(observed, judged, partition, likely, until)
         kept = [(row, likely) for row in rows]
@@ -73,7 +74,8 @@ class Watch:
                     kept += [(row, day) for row in self._take(observed, judged, partition, day, until)[0]]
                     self._day = max(day, 0)
             kept.sort()  # as they came: a full book drops days in this order
-        self._has_hit[hit] = False
+        if hit:
+            self._has_hit[hit] = False
         if kept:
             self._remember(observed, judged, partition, kept)
 

@@ -42,6 +42,7 @@ def test_rows_come_in_the_order_in_which_questions_are_asked() -> None:
         "Dead letters and guard",
         "EMV 3-D Secure",
         "Security Checklist",
+        "Model",
         "State and model",
         "Challenger in shadow",
         "Webhook",

@@ -51,17 +51,17 @@ def remembered(events: Iterable[Decided]) -> list[tuple[Decided, int]]:
     last = -1
     for one in events:
         is_raised = one.band > 0 or bool(one.rules)
-        if one.key % 16 and not is_raised and one.key // 256 % 32:
+        if one.key % 16 and not is_raised and one.key // 256 % 64:
             continue
         if one.key % 16 == 0:
             last = max(last, one.day)
-        if not one.can_be_reported or not (is_raised or one.key // 256 % 32 == 0):
+        if not one.can_be_reported or not (is_raised or one.key // 256 % 64 == 0):
             continue
         kept = {key: found for key, found in kept.items() if found[0].day > last - 88}
         if one.key in kept or (kept and one.day < min(found.day for found, _ in kept.values())):
             continue
         last = max(last, one.day)
-        kept[one.key] = one, 1 if is_raised else 32
+        kept[one.key] = one, 1 if is_raised else 64
     return [found for found in kept.values() if found[0].day > last - 88]
 
 
@@ -70,7 +70,7 @@ def last_day(events: Iterable[Decided]) -> int:
         (
             one.day
             for one in events
-            if one.key % 16 == 0 or (one.can_be_reported and (one.band > 0 or one.rules or one.key // 256 % 32 == 0))
+            if one.key % 16 == 0 or (one.can_be_reported and (one.band > 0 or one.rules or one.key // 256 % 64 == 0))
         ),
         default=-1,
     )
