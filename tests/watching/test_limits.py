@@ -7,12 +7,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from scoring.outputs import Source
 from scoring.profile.packed import ROW_FORMAT, Packed, RowFormatError, side_keys
 from scoring.watching import figures as figures_module
 from scoring.watching.book import COHORT_ROW, COUNTS_ROW, PAYMENT_ROW, RULE_ROW, Book, Payment, row_key
 from scoring.watching.kernel import COUNTED_IN, KEPT_IN
 from scoring.watching.rows import Books
 from tests.bundles import small_bundle
+from tests.engine.test_engine import NOW_MS
 from tests.watching.stream import RULES, START, History, Log, new_engine, payment, report, run, watched_bundle
 
 WATCH = 243
@@ -147,6 +149,20 @@ def test_days_after_tomorrow_are_passed_over() -> None:
     engine = new_engine()
     run(engine, [payment(1, START, 3_000_000), payment(2, START.replace(year=2050), 3_000_000)])
     assert engine.watch.figures(RULES).remembered == 1
+
+
+@pytest.mark.parametrize(("hours", "days"), [(-23, 2), (-25, 1), (1, 1)])
+def test_a_time_that_is_not_trusted_is_that_of_the_record(hours: int, days: int) -> None:
+    """Payments dated before and after their records, beside one on time: from 24 hours behind, the record counts."""
+    noon = START + timedelta(hours=12)
+    values = [payment(number, at, 3_000_000).value for number, at in enumerate((noon, noon + timedelta(hours=hours)))]
+    stamps = [int(noon.timestamp() * 1000)] * 2
+    source = Source(topic="t", partition=0, offsets=range(2), timestamps_ms=stamps)
+    engine = new_engine()
+    # the earlier one first: a day before the oldest remembered one is not taken
+    engine.score(values[::-1], source, received_at_ms=NOW_MS, decided_at_ms=lambda: NOW_MS)
+    found = engine.watch.figures(RULES)
+    assert (found.remembered, found.remembered_days) == (2, days)
 
 
 def test_fewer_events_than_the_least_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

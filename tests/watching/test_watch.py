@@ -92,6 +92,21 @@ def test_figures_equal_a_recount_over_restarts_and_moves(data: st.DataObject) ->
             check(engine.watch.figures(RULES), mine)
 
 
+@pytest.mark.parametrize("days", [1, 90])
+def test_figures_of_many_events_equal_a_recount(days: int) -> None:
+    engine, history = new_engine(1), History()
+    waiting: list[Event | Report] = []
+    for step in stream(7, 900, days, 1):
+        if waiting and (type(step) is not type(waiting[0]) or len(waiting) == 200):
+            run(engine, waiting, history)
+            waiting = []
+        waiting.append(step)
+    run(engine, waiting, history)
+    found = engine.watch.figures(RULES)
+    assert found.counted["28d"] > 10
+    check(found, [history])
+
+
 def move(engines: list[Engine], owner: list[int], log: Log, partition: int, *, is_compacted: bool) -> None:
     """Give a partition to the other worker, after a flush."""
     engines[owner[partition]].changelog.forget_cards(partition)
