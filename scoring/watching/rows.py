@@ -29,7 +29,7 @@ from scoring.watching.book import (
 )
 
 PAYMENTS_MAX: Final = 1 << 19
-"""Payments remembered of all partitions together, some 100 MB when full."""
+"""Payments remembered of all partitions together, some 70 MB when full."""
 
 _RULE_MASK: Final = (1 << RULE_BITS) - 1
 

@@ -101,14 +101,14 @@ class Watch:
         self, observed: Observed, judged: JudgedBatch, partition: int, kept: Sequence[tuple[int, int]]
     ) -> None:
         """Remember the payments of some rows, each with its day."""
-        book, rules = self._books.of(partition), judged.ruled.keys
-        rows = [row for row, _ in kept]
-        events, scores = observed.decoded.hashes[rows, _EVENT].tolist(), judged.scores[rows].tolist()
-        bands = judged.bands[rows].tolist()
-        expected = np.rint(judged.probabilities[rows] * MILLION).astype(np.int64).tolist()
-        for (row, day), event, score, band, part in zip(kept, events, scores, bands, expected, strict=True):
+        book, rules, hashes = self._books.of(partition), judged.ruled.keys, observed.decoded.hashes
+        scores, bands, probabilities = judged.scores, judged.bands, judged.probabilities
+        for row, day in kept:  # a few of a batch
+            event = hashes.item(row, _EVENT)
+            expected = round(probabilities.item(row) * MILLION)
             is_fraud = self._months.is_fraud(partition, event)
-            book.remember(Payment(event, day, score, band, part, tuple(rules.get(row, ())), is_fraud))
+            hit = tuple(rules.get(row, ()))
+            book.remember(Payment(event, day, scores.item(row), bands.item(row), expected, hit, is_fraud))
 
     def reported(self, partition: int, events: NDArray[np.uint64]) -> None:
         """Take fraud reports of a partition that `months` has taken: the keys of their events, uint64[n]."""
