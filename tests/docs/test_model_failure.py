@@ -9,7 +9,7 @@ from scoring.contract.decision import Decision, Versions
 from tests.tidy.test_floors import ROOT
 
 PAGE = ROOT / "deploy" / "docs" / "model-failure.md"
-TESTS = ("tests/config/test_model_start.py", "tests/engine/test_model_failure.py", "tests/reload/test_model_reload.py")
+TESTS = ("tests/config/test_model_start.py", "tests/model/test_failure.py", "tests/reload/test_model_reload.py")
 
 
 def test_each_row_of_the_table_has_its_test() -> None:

@@ -1,7 +1,8 @@
 """A worker with a real engine and durable profiles: `python -m tests.integration.state.deciding '<settings as JSON>'`.
 
 Every batch takes 10 ms, so the worker is still busy when a test acts. With a folder as a second argument it decides by
-`policy.yaml` there, takes each change of that file into use, and logs to `log` there.
+`policy.yaml` there, takes each change of that file into use, and logs to `log` there. With `with-model` as a third
+argument its model is the bundle in `bundle` there, if there is one, and it takes each change of it into use.
 """
 
 import logging
@@ -16,6 +17,9 @@ import msgspec
 
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
+from scoring.model.absent import NoModel
+from scoring.model.bundle import Bundle
+from scoring.model.settings import ModelSettings
 from scoring.observer import Settings
 from scoring.outputs import Outputs
 from scoring.policy import Policy, policy_from
@@ -23,6 +27,8 @@ from scoring.policy.settings import PolicySettings
 from scoring.profile import ProfileLimits
 from streams.config.policies import load_policy
 from streams.config.settings import Settings as Configured
+from streams.config.wiring import load_model
+from streams.policy.model_reload import model_reload_of
 from streams.policy.reload import reload_of
 from streams.worker.app import FraudApp, build_app, run
 from streams.worker.settings import WorkerSettings
@@ -34,9 +40,9 @@ POLICY = {"version": "t", "global": {"review": 400, "step_up": 600, "block": 800
 BATCH_S = 0.01
 
 
-def new_engine(policy: Policy | None = None) -> Engine:
+def new_engine(policy: Policy | None = None, model: Bundle | NoModel | None = None) -> Engine:
     settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits(), has_results=True)
-    return Engine(small_bundle(), policy or policy_from(POLICY), settings, "test")
+    return Engine(model or small_bundle(), policy or policy_from(POLICY), settings, "test")
 
 
 class ReloadTelemetry(NoTelemetry):
@@ -46,12 +52,16 @@ class ReloadTelemetry(NoTelemetry):
 
     def policy_refused(self, is_refused: bool) -> None: ...
 
+    def model_applied(self, version: str, trained_until_ms: int) -> None: ...
+
+    def model_refused(self, is_refused: bool) -> None: ...
+
 
 class SlowEngine:
     """An engine that waits before each batch."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
-        self._engine = new_engine(policy)
+    def __init__(self, policy: Policy | None = None, model: Bundle | NoModel | None = None) -> None:
+        self._engine = new_engine(policy, model)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -75,13 +85,19 @@ def main() -> int:
     if folder is None:
         return run(lambda: build_app(settings, SlowEngine(), NoTelemetry()))  # type: ignore[arg-type]
     logging.basicConfig(level=logging.INFO, filename=folder / "log", format="%(message)s", force=True)
-    configured = Configured(policy=PolicySettings(file=str(folder / "policy.yaml"), watch_interval_s=0.03))
-    engine: Any = SlowEngine(load_policy(configured))
+    with_model = "with-model" in sys.argv[3:]
+    place = ModelSettings(bundle_dir=str(folder / "bundle") if with_model else None, watch_interval_s=0.03)
+    configured = Configured(policy=PolicySettings(file=str(folder / "policy.yaml"), watch_interval_s=0.03), model=place)
+    policy = load_policy(configured)
+    engine: Any = SlowEngine(policy, load_model(configured, policy) if with_model else None)
 
     def build() -> FraudApp:
         made = build_app(settings, engine, NoTelemetry())
         use = made.changelog_writer.policies.use
         made.beside.append(reload_of(configured, engine, ReloadTelemetry(), use, origin="test"))
+        model = model_reload_of(configured, engine, ReloadTelemetry())
+        if model is not None:
+            made.beside.append(model)
         return made
 
     return run(build)
