@@ -51,6 +51,14 @@ class Judge:
         else:
             margins[:] = 0.0
 
+    def run_once(self) -> None:
+        """Score one row and find its reasons, so that nothing of the model is compiled while an event waits."""
+        matrix, margins = np.zeros((1, len(FEATURES))), np.empty(1)
+        self.score(matrix, margins)
+        self._scores_of(margins, None)
+        if isinstance(self.model, Bundle):
+            self._by_model(matrix[0])
+
     def judge(
         self,
         observer: Observer,

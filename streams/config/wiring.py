@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 NAMED_MAX: Final = 5
 """Most scopes that a message names."""
 
+_ABSENT: Final = (FileNotFoundError, NotADirectoryError)
+
 
 def build_engine(settings: Settings, *, origin: str = "config", policy: Policy | None = None) -> Engine:
     """Load policy (if none is given) and bundle, and build an engine. Takes seconds if kernels are compiled first.
@@ -66,7 +68,7 @@ class ModelError(ConfigError):
         self.lacking = lacking
 
 
-def place_of(settings: Settings) -> Path | Traversable:
+def _place_of(settings: Settings) -> Path | Traversable:
     """Return the folder of the configured bundle, or of the demonstration bundle inside the package."""
     configured = settings.model.bundle_dir
     return resources.files("models") / "bundles" / "demo" if configured is None else Path(configured)
@@ -78,7 +80,7 @@ def load_bundle(settings: Settings) -> Bundle:
     Raises:
         ModelError: a file is missing, cannot be read or does not match.
     """
-    place = place_of(settings)
+    place = _place_of(settings)
     files: dict[str, bytes] = {}
     faults: list[tuple[str, OSError]] = []
     for name, size in SIZE_MAX.items():
@@ -96,9 +98,6 @@ def load_bundle(settings: Settings) -> Bundle:
         return Bundle.load(files, FEATURES)
     except BundleError as error:
         raise ModelError(f"model bundle {place}: {error}", NoModel.REFUSED) from None
-
-
-_ABSENT: Final = (FileNotFoundError, NotADirectoryError)
 
 
 def engine_settings(settings: Settings) -> EngineSettings:

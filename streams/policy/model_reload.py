@@ -113,16 +113,23 @@ class ModelReload(WatchedService):
         old = self._engine.model
         kept = old.version if isinstance(old, Bundle) else NO_VERSION
         try:
-            new = await asyncio.to_thread(self._load)
+            new, judge = await asyncio.to_thread(self._prepared)
         except ConfigError as error:
             self._telemetry.model_refused(True)
             log.error("model_refused kept=%s fault=%s", kept, str(error).replace("\n", " | "))
             return
         if new.version != kept:
-            self._engine.use_model(await asyncio.to_thread(self._engine.judge_by, new))
+            self._engine.use_model(judge)
             self._telemetry.model_applied(new.version, new.trained_until_ms)
             log.info("model_changed old=%s new=%s", kept, new.version)
         self._telemetry.model_refused(False)
+
+    def _prepared(self) -> tuple[Bundle, Judge]:
+        """Load the bundle, and run it once. Runs in a thread."""
+        new = self._load()
+        judge = self._engine.judge_by(new)
+        judge.run_once()
+        return new, judge
 
 
 def signature(folder: Path) -> str:
