@@ -104,7 +104,7 @@ class Book:
         """Forget the counts of all days."""
         for day in list(self.counts):
             self.put_counts(day, None)
-            self._touch(row_key(COUNTS_ROW, day))
+            self.touch(row_key(COUNTS_ROW, day))
 
     def remember(self, payment: Payment) -> None:
         """Remember a payment, and count it in the cohort of its day.

@@ -42,8 +42,9 @@ def test_rows_come_in_the_order_in_which_questions_are_asked() -> None:
         "Dead letters and guard",
         "EMV 3-D Secure",
         "Security Checklist",
-        "Model",
         "State and model",
+        "Model",
+        "Model against its training",
         "Challenger in shadow",
         "Webhook",
     ]
