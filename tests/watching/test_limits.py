@@ -15,6 +15,7 @@ from scoring.watching.kernel import COUNTED_IN, KEPT_IN
 from scoring.watching.rows import Books
 from tests.bundles import small_bundle
 from tests.engine.test_engine import NOW_MS
+from tests.events import in_two_phases, request_of
 from tests.watching.stream import RULES, START, History, Log, new_engine, payment, report, run, watched_bundle
 
 WATCH = 243
@@ -149,6 +150,18 @@ def test_days_after_tomorrow_are_passed_over() -> None:
     engine = new_engine()
     run(engine, [payment(1, START, 3_000_000), payment(2, START.replace(year=2050), 3_000_000)])
     assert engine.watch.figures(RULES).remembered == 1
+
+
+def test_an_issuers_answer_is_not_counted_beside_its_request() -> None:
+    values = [payment(number, START, 5_000).value for number in range(10 * COUNTED_IN)]
+    counts = []
+    for given in (list(map(request_of, values)), in_two_phases(values, every=1)):
+        engine, n = new_engine(), len(given)
+        source = Source(topic="t", partition=0, offsets=range(n), timestamps_ms=[-1] * n)
+        outputs = engine.score(given, source, received_at_ms=NOW_MS, decided_at_ms=lambda: NOW_MS)
+        assert len(outputs.decisions) == len(values)
+        counts.append(engine.watch.figures(RULES).counted["1d"])
+    assert counts[0] == counts[1] > 0
 
 
 @pytest.mark.parametrize(("hours", "days"), [(-23, 2), (-25, 1), (1, 1)])
