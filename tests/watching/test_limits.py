@@ -229,3 +229,9 @@ def test_a_partition_that_was_left_is_not_written() -> None:
     book.remember(paid(2, 50))
     books.own(1)
     assert len(books.flush(1)) == 0
+
+
+def test_the_highest_scores_and_bands_have_the_last_cell() -> None:
+    _, book = owned()
+    book.remember(paid(1, 50, score=999, band=3))
+    assert book.cohorts[50] == [0] * 117 + [1, 0, 400_000]
