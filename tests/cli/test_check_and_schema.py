@@ -110,3 +110,26 @@ def test_the_model_can_be_loaded_with_the_check(tmp_path: Path, capsys: pytest.C
         (tmp_path / name).write_bytes(content)
     assert main(["check-config", "--load", str(file)]) == 0
     assert "  loaded    tests-" in capsys.readouterr().out
+
+
+RULE = "{id: r, when: payment.amount_jpy > 1, action: review, mode: MODE, text: {en: e, ja: j}, author: a, reason: b}"
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_warned"),
+    [
+        ("model_failure: {missing: rules_only}", True),
+        ("model_failure: {acquirers: [{acquirer: a, too_old: rules_only}]}", True),
+        ("model_failure: {too_old: serve, max_age_days: 3}", False),
+        ("model_failure: {refused: rules_only}\nlimits: [{amount_jpy: 1}]", False),
+        ("model_failure: {refused: rules_only}\nrules: [" + RULE.replace("MODE", '"on"') + "]", False),
+        ("model_failure: {refused: rules_only}\nrules: [" + RULE.replace("MODE", "shadow") + "]", True),
+    ],
+)
+def test_a_policy_that_would_allow_everything_without_a_model_is_warned_of(
+    policy: str, is_warned: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "policy.yaml").write_text(f"version: '1'\nglobal: {{review: 1, step_up: 2, block: 3}}\n{policy}\n")
+    (tmp_path / "config.yaml").write_text(f"policy: {{file: {tmp_path / 'policy.yaml'}}}\n")
+    assert main(["check-config", str(tmp_path / "config.yaml")]) == 0
+    assert ("is rules_only, and the policy has no limit" in capsys.readouterr().err) == is_warned

@@ -83,3 +83,32 @@ def test_events_that_are_applied_again_are_counted_by_whether_their_policy_was_t
     of.policy_recalled(4, 2)
     name = "sekisho_policy_recalled_events_total"
     assert (value(of, name, content="RECORDED"), value(of, name, content="MISSING")) == (7, 2)
+
+
+def test_the_model_in_use_replaces_the_one_before_or_that_there_is_none() -> None:
+    of = telemetry()
+    of.decides_with(model="none", features="abc", policy="1+def")
+    of.has_model(0, "REFUSED")
+    lacking = [value(of, "sekisho_model_lacking", state=state) for state in ("MISSING", "REFUSED")]
+    assert (lacking, value(of, "sekisho_model_trained_until_seconds")) == ([0, 1], 0)
+    of.model_refused(True)
+    assert value(of, "sekisho_model_refused") == 1
+    of.model_applied("demo-2", 1_500)
+    of.model_refused(False)
+    lacking = [value(of, "sekisho_model_lacking", state=state) for state in ("MISSING", "REFUSED")]
+    assert (lacking, value(of, "sekisho_model_trained_until_seconds")) == ([0, 0], 1.5)
+    infos = [labels for name, labels in shown(of) if name == "sekisho_model_info"]
+    assert infos == [frozenset({("version", "demo-2"), ("features", "abc")})]
+    assert value(of, "sekisho_model_refused") == 0
+    assert value(of, "sekisho_model_reloads_total", result="APPLIED") == 1
+    assert value(of, "sekisho_model_reloads_total", result="REFUSED") == 1
+    assert of.versions["model"] == "demo-2"
+
+
+def test_decisions_without_a_sound_model_are_counted_by_state_and_action() -> None:
+    of = telemetry()
+    of.scored(batch(), Outputs(tally=Tally(events=0, fallen={("TOO_OLD", "SERVE"): 3, ("MISSING", "RULES_ONLY"): 2})))
+    name = "sekisho_model_fallback_decisions_total"
+    assert value(of, name, state="TOO_OLD", action="SERVE") == 3
+    assert value(of, name, state="MISSING", action="RULES_ONLY") == 2
+    assert value(of, name, state="TOO_OLD", action="RULES_ONLY") == 0
