@@ -203,6 +203,12 @@ def test_d10_a_model_is_too_old_for_an_event_that_is_more_than_the_maximum_after
     assert outputs.tally.fallen == ({("TOO_OLD", "SERVE"): 1} if state else {})
 
 
+def test_d10_the_last_event_of_the_maximum_is_not_too_old_beside_one_that_is() -> None:
+    later = encoded(event_id="e-2", event_ts="2026-05-01T03:00:00.001Z")
+    made = decided(new_engine(aged(30), AGED), encoded(), later)
+    assert [each.model_state for each in made] == [None, "TOO_OLD"]
+
+
 def test_d11_without_a_maximum_no_model_is_too_old() -> None:
     (made,) = decided(new_engine(bundle_until(1), {"too_old": "stop"}))
     assert (made.status, made.model_state) == ("SCORED", None)
