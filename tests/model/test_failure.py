@@ -146,6 +146,12 @@ def test_d5_a_band_that_is_higher_already_stays_and_has_its_own_reason() -> None
     assert (replayed.band, [reason.id for reason in replayed.reasons]) == ("BLOCK", ["LIMIT_AMOUNT"])
 
 
+def test_d5_an_event_with_the_score_of_a_model_that_is_too_old_is_not_raised() -> None:
+    replayed = decided(new_engine(aged(31), AGED, everywhere=OFF), *proofs())[1]
+    assert "CRITICAL" in {rule.severity for rule in replayed.tds.broken_rules or ()}
+    assert (replayed.band, replayed.model_state, replayed.reasons) == ("ALLOW", "TOO_OLD", [])
+
+
 def test_d6_a_broken_rule_of_another_severity_changes_nothing() -> None:
     values = [
         encoded(event_id=f"e-{k}", tds={"performed": True, "trans_status": status, "eci": eci})
