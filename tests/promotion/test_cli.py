@@ -66,11 +66,11 @@ def run(tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str], monkeypa
     folder_of(tmp_path / "next", challenger_files(tuple(FEATURES)) | {"card.md": b"# card\n"})
     (tmp_path / "easy.yaml").write_text(EASY)
 
-    def call(*more: str, bars: str = "easy.yaml") -> tuple[int, str, str]:
+    def call(*more: str, bars: str = "easy.yaml", candidate: str = "next") -> tuple[int, str, str]:
         words = {"--table": "t.csv", "--reports": "r.csv", "--mapping": "m.yaml", "--against": "now", "--out": "out"}
         given = [word for name, file in words.items() if name not in more for word in (name, str(tmp_path / file))]
         given += ["--rows", str(rows), "--maturity-days", str(MATURITY), "--bars", str(tmp_path / bars)]
-        status = main(["promote", str(tmp_path / "next"), *given, *more])
+        status = main(["promote", str(tmp_path / candidate), *given, *more])
         return status, *capsys.readouterr()
 
     return call
@@ -150,35 +150,24 @@ def test_a_failed_gate_changes_nothing_and_ends_with_3(run: Run, tmp_path: Path)
 def test_counted_payments_of_days_that_a_bundle_has_learnt_from_are_refused(
     run: Run, tmp_path: Path, rows: Path
 ) -> None:
-    table = [
-        word for name in ("table", "reports", "mapping") for word in (f"--{name}", str(tmp_path / f"{name[0]}.csv"))
-    ]
-    table[-1] = str(tmp_path / "m.yaml")
-    words = [*table, "--rows", str(rows), "--maturity-days", str(MATURITY), "--out", str(tmp_path / "ours")]
-    assert main(["train", *words, "--trees", "5"]) == 0
-    training = Bundle.load({file.name: file.read_bytes() for file in (tmp_path / "ours").iterdir()}, FEATURES)
-    until_ms = training.manifest.training.calibration.until_ms
+    files = {"--table": "t.csv", "--reports": "r.csv", "--mapping": "m.yaml", "--out": "ours"}
+    words = [word for name, file in files.items() for word in (name, str(tmp_path / file))]
+    assert main(["train", *words, "--rows", str(rows), "--maturity-days", str(MATURITY), "--trees", "5"]) == 0
+    ours = Bundle.load({file.name: file.read_bytes() for file in (tmp_path / "ours").iterdir()}, FEATURES)
+    until_ms = ours.manifest.training.calibration.until_ms
     for against, candidate, name in (("now", "ours", "candidate"), ("ours", "next", "current")):
-        more = ("--against", str(tmp_path / against))
-        (tmp_path / "next").rename(tmp_path / "kept")
-        folder_of(
-            tmp_path / "next",
-            {f.name: f.read_bytes() for f in (tmp_path / candidate.replace("next", "kept")).iterdir()},
-        )
-        status, _, err = run(*more)
+        more = ("--against", str(tmp_path / against), "--dry-run")
+        status, _, err = run(*more, candidate=candidate)
         assert status == 2
-        assert f"until when the {name} bundle {training.version} has learnt: count later ones with --since" in err
+        assert f"until when the {name} bundle {ours.version} has learnt: count later ones with --since" in err
         since = err.partition("--since ")[2][:10]
         first = datetime.fromisoformat(since + "T00:00:00+09:00")
         assert 0 <= first.timestamp() * 1000 - until_ms < 86_400_000
-        assert run(*more, "--since", (first - timedelta(1)).date().isoformat(), "--dry-run")[0] == 2
-        assert run(*more, "--since", since, "--dry-run")[0] == 0
+        too_early = (first - timedelta(1)).date().isoformat()
+        assert run(*more, "--since", too_early, candidate=candidate)[0] == 2
+        assert run(*more, "--since", since, candidate=candidate)[0] == 0
         counted_ms = datetime.fromisoformat(report_in(tmp_path)["counted_from"]).astimezone(UTC).timestamp() * 1000
         assert counted_ms >= until_ms
-        for file in (tmp_path / "next").iterdir():
-            file.unlink()
-        (tmp_path / "next").rmdir()
-        (tmp_path / "kept").rename(tmp_path / "next")
 
 
 @pytest.mark.parametrize(
