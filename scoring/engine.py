@@ -18,6 +18,7 @@ from scoring.contract.codes import Band
 from scoring.contract.decision import Versions
 from scoring.decide.decisions import CLOCK_NAMES, Decided
 from scoring.decide.merchants import merchant_alerts, overdue_about, standing_about
+from scoring.decide.shadow import shadow
 from scoring.decide.threeds import ThreeDsEncoder
 from scoring.decode import Col, parse_merchants
 from scoring.decode.hashing import CARD_KEY
@@ -44,7 +45,6 @@ from scoring.policy.rules import BlockCounts
 from scoring.profile import Changelog
 from scoring.reference.threeds import reference
 from scoring.refused import dead_letters_of, kinds_of, reasons_of, runs_of, unburied
-from scoring.shadow import shadow
 from scoring.watching.watch import Watch, last_day
 
 STAGES = ("decode", "enrich", "profile", "score", "decide", "encode")

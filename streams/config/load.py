@@ -10,10 +10,10 @@ import msgspec
 from scoring.reference.document import DOCUMENT_BYTES_MAX, DocumentError, parse
 from streams.config.environment import Overrides
 from streams.config.settings import Settings
-from streams.config.strict import ConfigError, convert, suggestion
+from streams.config.strict import ConfigError, T, convert, suggestion
 from streams.kafka.settings import BROKER_TRAITS
 
-__all__ = ["ConfigError", "document_of", "load_settings", "read_text", "settings_from"]
+__all__ = ["ConfigError", "document_of", "load_record", "load_settings", "read_text", "settings_from"]
 
 
 def load_settings(file: Path, environment: Mapping[str, str] | None = None) -> Settings:
@@ -51,6 +51,15 @@ def read_text(file: Path) -> bytes:
             return stream.read(DOCUMENT_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def load_record(file: Path, record: type[T]) -> T:
+    """Read a record from a YAML file. Keys that are left out keep their defaults.
+
+    Raises:
+        ConfigError: as `load_settings`.
+    """
+    return convert(document_of(read_text(file), str(file)), record, str(file))
 
 
 def document_of(text: bytes, origin: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from scoring.contract.decision import Decision, Versions
 from scoring.contract.faults import FAULTS
+from scoring.decide.shadow import without_challenger
 from scoring.explanation.compare import Cause, Difference, causes, differences
 from scoring.explanation.record import Explanation
-from scoring.shadow import without_challenger
 
 SCHEMA: Final[Literal["explanation.v1"]] = "explanation.v1"
 

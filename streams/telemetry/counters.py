@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from scoring.decide.shadow import CHALLENGER, CHAMPION
 from scoring.outputs import Tally
-from scoring.shadow import CHALLENGER, CHAMPION
 from streams.telemetry.series import Cell, Series
 
 _HITS: Final = "sekisho_rule_hits_total"

@@ -4,9 +4,9 @@ from typing import get_args
 
 from scoring.contract.codes import Band
 from scoring.contract.decision import ListEffect, ListKind, ModelStateName
+from scoring.decide.shadow import CHALLENGER, CHAMPION
 from scoring.model.absent import NoModel
 from scoring.policy.fallback import Fallback
-from scoring.shadow import CHALLENGER, CHAMPION
 from streams.telemetry.metric import Metric
 
 LIST_KINDS, LIST_EFFECTS = get_args(ListKind), get_args(ListEffect)

@@ -172,11 +172,7 @@ def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
 
     yield from below("sekisho", parser())
     for name, (module, _) in FORWARDED.items():
-        place = (
-            module
-            if module.endswith(("cli", "command", "cli.train", "cli.backtest", "cli.promote"))
-            else f"{module}.command"
-        )
+        place = module if module.endswith(("cli", "command", "cli.train", "cli.backtest")) else f"{module}.command"
         yield f"sekisho {name}", importlib.import_module(place).parser()
 
 

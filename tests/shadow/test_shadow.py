@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scoring.clock import UNDATED
 from scoring.contract.decision import Decision
+from scoring.decide.shadow import without_challenger
 from scoring.decode import Col
 from scoring.engine import SHADOW_STAGE, STAGES, Engine
 from scoring.features.all import FEATURES
@@ -24,7 +25,6 @@ from scoring.model.challenger import Challenger
 from scoring.observer import Observer
 from scoring.outputs import NOTHING, Emitted, Outputs, Tally, joined
 from scoring.policy import policy_from
-from scoring.shadow import without_challenger
 from tests.bundles import small_bundle
 from tests.engine.test_engine import NOW_MS, SETTINGS, TRAFFIC, source
 from tests.events import encoded

@@ -8,8 +8,7 @@ from models.promotion import cli
 from models.promotion.bars import Bars
 from streams.cli.backtest import load_bundle_from, load_policy_from, refused
 from streams.cli.train import open_history
-from streams.config.load import document_of, read_text
-from streams.config.strict import convert
+from streams.config.load import load_record
 from streams.replay.columns import declared
 
 
@@ -27,4 +26,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _bars(file: Path | None) -> Bars:
     if file is None:
         return Bars()
-    return refused(lambda: convert(document_of(read_text(file), str(file)), Bars, str(file)))
+    return refused(lambda: load_record(file, Bars))
