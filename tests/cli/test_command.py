@@ -28,6 +28,7 @@ commands:
     simulate      write simulated authorizations with labelled fraud
     train         train a model and write its bundle
     backtest      measure policies over a table of past payments
+    promote       compare a bundle with the current one, and put it in its place
     explain       explain a decision, and compute it again from the stored input
 
 exit status:
