@@ -13,7 +13,9 @@ from typing import Final
 import msgspec
 
 from models.backtest.fair_page import fairness_section
-from models.backtest.fairness import GENUINE_MIN, LIMIT, Fairness, Terms, alarms
+from models.backtest.fairness import GENUINE_MIN, LIMIT, Fairness, alarms
+from models.backtest.interval_page import interval_section
+from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
 from models.backtest.page import page
 from models.backtest.report import CURRENT, Backtest, OfPolicy, day_after, files, lines, moment, of_policy
@@ -51,6 +53,14 @@ class Files:
     policy: Callable[[Path | None], Policy]
     bundle: Callable[[Path | None], Bundle]
     as_yaml: Callable[[Mapping[str, object]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How policies are compared beside their figures."""
+
+    fairness: Fairness
+    resampled: Resampled
 
 
 def parser(mappings: str) -> argparse.ArgumentParser:
@@ -144,8 +154,9 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         return _fail(1, error)
     fairness = Fairness(rows, limit=float(options.fairness_limit or LIMIT), genuine_min=options.fairness_group)
     others = candidates | made
-    policies = _measured(rows, current, others, why_of, fairness, minutes=float(options.minutes), targets=made.keys())
-    report = _report(rows, bundle, policies, fairness.terms, history.source, samples.skipped, float(options.minutes))
+    ways, minutes = Ways(fairness, Resampled(rows)), float(options.minutes)
+    policies = _measured(rows, current, others, why_of, ways, minutes=minutes, targets=made.keys())
+    report = _report(rows, bundle, policies, ways, history.source, samples.skipped, minutes)
     written = {f"policy-{name}.yaml": outside.as_yaml(_document(policy)) for name, policy in made.items()}
     rest = {name: value for name, value in _document(current).items() if name not in _OF_A_CHANGE}
     written["backtest.html"] = page(
@@ -154,9 +165,10 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         found,
         policies[0].figures,
         title=f"Backtest of policy {current.identity} with model {bundle.version}",
-        minutes=float(options.minutes),
+        minutes=minutes,
         rest=outside.as_yaml(rest),
-        fairness=fairness_section([(one.name, one.fairness) for one in policies], fairness.terms),
+        sections=interval_section([(one.name, one.intervals, one.difference) for one in policies], report.resampling)
+        + fairness_section([(one.name, one.fairness) for one in policies], fairness.terms),
         learnt_until=report.learnt_until if report.learnt else None,
     )
     try:
@@ -197,7 +209,7 @@ def _measured(
     current: Policy,
     others: Mapping[str, Policy],
     why: Why,
-    fairness: Fairness,
+    ways: Ways,
     *,
     minutes: float,
     targets: Set[str],
@@ -207,9 +219,19 @@ def _measured(
     for name, policy in {CURRENT: current, **others}.items():
         target = name if name in targets else None
         judged = judge(rows, policy, why)
-        groups = fairness.groups(judged)
+        groups = ways.fairness.groups(judged)
         measured.append(
-            of_policy(name, rows, judged, why, fairness=groups, minutes=minutes, target=target, current=base)
+            of_policy(
+                name,
+                rows,
+                judged,
+                why,
+                fairness=groups,
+                resampled=ways.resampled,
+                minutes=minutes,
+                target=target,
+                current=base,
+            )
         )
         base = base or judged
     return measured
@@ -231,7 +253,7 @@ def _report(
     rows: Scored,
     bundle: Bundle,
     policies: list[OfPolicy],
-    terms: Terms,
+    ways: Ways,
     source: str,
     left_out: Mapping[str, int],
     minutes: float,
@@ -251,7 +273,8 @@ def _report(
         mature_until=None if rows.mature_ms is None else moment(rows.mature_ms),
         minutes_per_alert=minutes,
         without=str(training.parameters.get(WITHOUT, "")),
-        fairness=terms,
+        fairness=ways.fairness.terms,
+        resampling=ways.resampled.terms,
         left_out=left_out,
         policies=policies,
     )

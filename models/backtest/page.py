@@ -52,7 +52,7 @@ def page(
     title: str,
     minutes: float,
     rest: str,
-    fairness: str,
+    sections: str,
     learnt_until: str | None = None,
 ) -> str:
     """Write the page. `found`: alerts of the current policy at the lowest and the highest threshold.
@@ -60,11 +60,11 @@ def page(
     `learnt_until`: first day after those that the model has learnt from, if payments of those days are counted.
 
     `rest`: the policy as YAML, without version, thresholds of all events, author and approval. `current`: its figures.
-    `fairness`: that section, as HTML.
+    `sections`: those on uncertainty and fairness, as HTML.
     """
     data = escape_json(msgspec.json.encode(_data(rows, policy, found, current, minutes, rest)).decode())
     script = resources.files("models.backtest").joinpath("page.js").read_text(encoding="utf-8")
-    body = "".join(_body(rows, policy, current, title, fairness, learnt_until))
+    body = "".join(_body(rows, policy, current, title, sections, learnt_until))
     return document(title, body, [script], f'<script type="application/json" id="data">{data}</script>')
 
 
@@ -116,7 +116,7 @@ def _steps(rows: Scored, found: Bounds, own: NDArray[np.bool_], weight: NDArray[
 
 
 def _body(
-    rows: Scored, policy: Policy, current: Figures, title: str, fairness: str, learnt_until: str | None
+    rows: Scored, policy: Policy, current: Figures, title: str, sections: str, learnt_until: str | None
 ) -> Iterator[str]:
     level = policy.alerts.minimum_band.lower()
     start = getattr(policy.everywhere, level)
@@ -153,7 +153,7 @@ def _body(
     )
     yield f"<h2>{both(('Figures', '指標'))}</h2>{_figures(current)}"
     yield f"<h2>{both(('What happened to the payments', '取引のその後'))}</h2>{_fates(rows)}"
-    yield fairness
+    yield sections
     yield (
         f"<h2>{both(('The policy', 'ポリシー'))}</h2>"
         f'<p><a id="save" download="policy.yaml">{both(("Save as YAML", "YAMLとして保存"))}</a></p>'

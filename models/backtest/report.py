@@ -8,10 +8,12 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from models.backtest.compare import Change, Examples, Merchant, changes, examples, merchants
 from models.backtest.fairness import RATES, Group, Rate, Terms, alarms
 from models.backtest.figures import Cell, Figures, Month, cells, figures, months
+from models.backtest.intervals import Estimates, Resampled, Resampling, named
 from models.backtest.judged import Judged
 from models.backtest.scored import Scored, Why
 from scoring.merchants.months.calendar import day_of
@@ -33,7 +35,10 @@ _SHOWN: Final = (
 
 
 class OfPolicy(Struct, frozen=True, kw_only=True):
-    """One policy over the history. The four after `examples` say how a candidate differs from the current policy."""
+    """One policy over the history. The four after `examples` say how a candidate differs from the current policy.
+
+    `intervals`: its precision and recalls; `difference`: those minus the current policy's, null for that one.
+    """
 
     name: str
     policy: str
@@ -47,6 +52,8 @@ class OfPolicy(Struct, frozen=True, kw_only=True):
     merchants_more: list[Merchant]
     merchants_fewer: list[Merchant]
     fairness: list[Group]
+    intervals: Estimates
+    difference: Estimates | None
 
 
 class Backtest(Struct, frozen=True, kw_only=True):
@@ -67,6 +74,7 @@ class Backtest(Struct, frozen=True, kw_only=True):
     minutes_per_alert: float
     without: str
     fairness: Terms
+    resampling: Resampling
     left_out: Mapping[str, int]
     policies: list[OfPolicy]
 
@@ -78,6 +86,7 @@ def of_policy(
     why: Why,
     *,
     fairness: list[Group],
+    resampled: Resampled,
     minutes: float,
     target: str | None,
     current: Judged | None,
@@ -100,6 +109,8 @@ def of_policy(
         merchants_more=more,
         merchants_fewer=fewer,
         fairness=fairness,
+        intervals=resampled.estimates(judged.alerts),
+        difference=None if current is None else resampled.difference(current.alerts, judged.alerts),
     )
 
 
@@ -113,6 +124,7 @@ def files(report: Backtest) -> dict[str, bytes]:
         "cells.csv": _table("policy", ((name, one.cells) for name, one in each), Cell),
         "months.csv": _months(report.policies),
         "fairness.csv": _fairness(report.policies),
+        "intervals.csv": _intervals(report.policies),
         "changes.csv": _table("policy", ((name, one.changes) for name, one in each), Change),
         "merchants.csv": _table(
             "policy", ((name, [*one.merchants_more, *one.merchants_fewer]) for name, one in each), Merchant
@@ -153,6 +165,17 @@ def _fairness(policies: Sequence[OfPolicy]) -> bytes:
     return _csv([head, *lines])
 
 
+def _intervals(policies: Sequence[OfPolicy]) -> bytes:
+    head = ["policy", "figure", "value", "low", "high", "difference", "difference_low", "difference_high"]
+    lines = (
+        [one.name, name, *astuple(estimate), *(("", "", "") if one.difference is None else astuple(changes[name]))]
+        for one in policies
+        for changes in ({} if one.difference is None else dict(named(one.difference)),)
+        for name, estimate in named(one.intervals)
+    )
+    return _csv([head, *lines])
+
+
 def _csv(lines: Iterable[Sequence[object]]) -> bytes:
     out = io.StringIO()
     csv.writer(out).writerows([_cell(one) for one in line] for line in lines)
@@ -187,7 +210,17 @@ def lines(report: Backtest) -> Iterator[str]:
         for change in one.changes:
             if change.gained or change.lost:
                 yield f"{one.name}: {change.fate}: {change.gained:,} alerts more, {change.lost:,} fewer"
+        if one.difference is not None:
+            yield from _difference_lines(one.name, one.difference)
     yield from _alarm_lines(report.policies)
+
+
+def _difference_lines(name: str, difference: Estimates) -> Iterator[str]:
+    words = {field: text for field, text, _ in _SHOWN}
+    for field, one in named(difference):
+        if one.value is not None and one.low is not None and one.high is not None:
+            weak = ", may be chance" if one.low <= 0 <= one.high else ""
+            yield f"{name}: {words[field]}: {one.value:+.4f} (95% by days: {one.low:+.4f} to {one.high:+.4f}{weak})"
 
 
 def _alarm_lines(policies: Sequence[OfPolicy]) -> Iterator[str]:

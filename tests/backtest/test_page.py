@@ -15,6 +15,8 @@ from msgspec import to_builtins
 from models.backtest.fair_page import fairness_section
 from models.backtest.fairness import Fairness
 from models.backtest.figures import figures
+from models.backtest.interval_page import interval_section
+from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
 from models.backtest.page import page
 from models.backtest.scored import Scored
@@ -52,6 +54,8 @@ def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy
     found, policy, told = arrays(rows, directory), policy_from(document), Told(rows)
     judged, fairness = judge(found, policy, told), Fairness(found, genuine_min=5)
     current = figures(found, judged.alerts, found.is_counted, MINUTES)
+    resampled = Resampled(found)
+    change = resampled.difference(judged.alerts, ~judged.alerts)
     left = {"version", "global", "author", "approval"}
     rest = {name: value for name, value in to_builtins(policy).items() if name not in left and value not in ([], "")}
     text = page(
@@ -62,7 +66,8 @@ def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy
         title=f"Backtest of {HOSTILE}",
         minutes=MINUTES,
         rest=yaml.safe_dump(rest, sort_keys=False),
-        fairness=fairness_section([(HOSTILE, fairness.groups(judged))], fairness.terms),
+        sections=interval_section([(HOSTILE, resampled.estimates(judged.alerts), change)], resampled.terms)
+        + fairness_section([(HOSTILE, fairness.groups(judged))], fairness.terms),
         learnt_until="2026-05-02",
     )
     return text, found, policy, told

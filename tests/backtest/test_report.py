@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.backtest.fairness import Fairness
+from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
 from models.backtest.report import Backtest, day_after, files, lines, moment, of_policy
 from models.backtest.scored import Scored
@@ -24,8 +25,19 @@ def report_of(rows: Scored, plain: list[Row]) -> Backtest:
     )
     fairness = Fairness(rows)
     base, other = judge(rows, off, told), judge(rows, on, told)
+    resampled = Resampled(rows)
     policies = [
-        of_policy(name, rows, own, told, fairness=fairness.groups(own), minutes=10, target=None, current=current)
+        of_policy(
+            name,
+            rows,
+            own,
+            told,
+            fairness=fairness.groups(own),
+            resampled=resampled,
+            minutes=10,
+            target=None,
+            current=current,
+        )
         for name, own, current in (("current", base, None), ("on", other, base))
     ]
     return Backtest(
@@ -41,6 +53,7 @@ def report_of(rows: Scored, plain: list[Row]) -> Backtest:
         minutes_per_alert=10,
         without="",
         fairness=fairness.terms,
+        resampling=resampled.terms,
         left_out={},
         policies=policies,
     )

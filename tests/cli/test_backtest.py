@@ -124,6 +124,13 @@ def test_a_backtest_counts_the_payments_of_the_table_by_what_happened_to_them(ru
     assert young
     assert f"whose label is not known yet: {', '.join(young)}" in out
     assert "draft: GOOD: " in out
+    assert (found["resampling"]["resamples"], found["resampling"]["confidence"]) == (1000, 0.95)
+    assert current["intervals"]["precision"] == {"value": None, "low": None, "high": None}
+    assert draft["difference"]["precision"]["value"] is None
+    for name, words in (("recall", "recall, by count"), ("value_recall", "recall, by yen")):
+        change = draft["difference"][name]
+        assert change["value"] == pytest.approx(draft["figures"][name] - current["figures"][name], abs=2e-6)
+        assert f"draft: {words}: {change['value']:+.4f} (95% by days: {change['low']:+.4f} to " in out
 
 
 def test_the_tables_say_what_the_report_says_the_same_each_time(run: Run, tmp_path: Path) -> None:
@@ -146,6 +153,15 @@ def test_the_tables_say_what_the_report_says_the_same_each_time(run: Run, tmp_pa
     assert table("merchants.csv") == [
         told({"policy": own} | line) for own, one in each for line in (*one["merchants_more"], *one["merchants_fewer"])
     ]
+    blank = {"value": None, "low": None, "high": None}
+    assert table("intervals.csv") == [
+        told({"policy": own, "figure": name} | one["intervals"][name])
+        | told({f"difference{'' if of == 'value' else f'_{of}'}": (difference or blank)[of] for of in blank})
+        for own, one in each
+        for name in ("precision", "recall", "value_recall")
+        for difference in ((one["difference"] or {}).get(name),)
+    ]
+    assert [one["difference"] is None for _, one in each] == [True, False]
     words = {True: "yes", False: "no"}
     assert table("months.csv") == [
         told({"policy": own, "month": month["month"], "is_mature": words[month["is_mature"]]} | month["figures"])

@@ -84,7 +84,12 @@ TESTS = {
     "models/training/train.py": _PLAN,
     "models/training/calibrate.py": ["tests/training/test_calibrate.py"],
     "models/training/particulars.py": ["tests/training/history/test_particulars.py"],
+    "models/training/search.py": ["tests/training/test_search.py"],
+    "models/training/report": ["tests/training/report"],
+    "models/pages": ["tests/training/report", "tests/backtest/test_page.py"],
     "models/backtest": ["tests/backtest", "tests/cli/test_backtest.py"],
+    "models/backtest/intervals.py": ["tests/backtest/test_intervals.py"],
+    "models/backtest/interval_page.py": ["tests/backtest/test_intervals.py"],
     "models/training/metrics.py": ["tests/training/test_metrics.py", "tests/training/test_bounds.py"],
 }
 """Tests by path of the code that they must check; an entry that begins with `--` is an option of pytest."""
