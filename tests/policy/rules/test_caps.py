@@ -225,6 +225,15 @@ def owner(rows_max: int = counts.ROWS_MAX) -> BlockCounts:
     return made
 
 
+@pytest.mark.parametrize("partitions", [1, 2, 3, 12, 50])
+@pytest.mark.parametrize("cap", [1, 2, 3, 11, 12, 13, 500, 5_000])
+def test_shares_of_partitions_add_up_to_the_cap_and_none_is_empty(cap: int, partitions: int) -> None:
+    dealt = [sum(unit % partitions == partition for unit in range(cap)) for partition in range(partitions)]
+    shares = [counts.share_of(cap, partition, partitions) for partition in range(partitions)]
+    assert shares == [max(one, 1) for one in dealt]
+    assert sum(shares) == max(cap, partitions)
+
+
 def test_beyond_the_pairs_that_are_counted_a_rule_blocks_at_known_merchants_only() -> None:
     made = owner(rows_max=3)
     assert [made.take(0, 1, merchant, 5, MANY) for merchant in (1, 2, 3, 1)] == [None, None, "PAIRS", None]
