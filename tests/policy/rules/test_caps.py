@@ -194,6 +194,21 @@ def test_merchants_of_one_id_at_two_acquirers_are_two() -> None:
     assert [made.band for made in decisions(outputs)] == ["BLOCK", "BLOCK", "REVIEW"]
 
 
+def test_payments_that_no_rule_hits_do_not_shift_merchants() -> None:
+    payments = [Pay(0, 0, 1, 5_000), Pay(1, 0, 2, 25_000), Pay(2, 0, 2, 25_000), Pay(3, 0, 1, 25_000)]
+    made = told(score(new_engine(Caps(9, 1)), payments))
+    assert [made[number].band for number in range(4)] == ["ALLOW", "BLOCK", "REVIEW", "BLOCK"]
+
+
+def test_a_decision_names_at_most_32_capped_rules_and_all_are_counted() -> None:
+    engine = new_engine(Caps(1, 1))
+    rules = [msgspec.structs.replace(engine.policy.rules[2], id=f"r{number}") for number in range(40)]
+    engine.use(engine.compile(msgspec.structs.replace(engine.policy, rules=rules)))
+    outputs = score(engine, [Pay(number, 0, 1, 25_000) for number in range(2)])
+    assert [hit[1] for hit in told(outputs)[1].hits] == ["HOUR"] * 32
+    assert len(outputs.tally.rules_capped) == 40
+
+
 def test_the_default_caps_are_those_of_the_documentation() -> None:
     caps = policy_from({"version": "t", "global": OFF}).rule_caps
     assert (caps.blocks_per_hour, caps.merchant_blocks_per_hour) == (5_000, 500)
