@@ -1,4 +1,4 @@
-"""What differs between two documents or policies, field by field."""
+"""What differs between two documents or policies, field by field, and what a deletion leaves behind."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,9 +7,20 @@ from typing import Final, NamedTuple
 import msgspec
 
 from scoring.policy.policy import Policy
+from scoring.policy.scopes import Entry, Scope
 
 SECTIONS: Final = ("acquirers", "goods", "mccs", "merchants", "limits", "overrides", "suppressions", "rules")
 """Sections of a policy with a list of entries."""
+
+
+STANDING: Final = ("acquirers", "goods", "mccs", "merchants")
+"""Sections with the thresholds of scopes."""
+
+TARGETED: Final = ("limits", "overrides", "suppressions", "rules")
+"""Sections with other entries about scopes."""
+
+NAMED_MAX: Final = 10
+"""Most entries that a line names."""
 
 
 class Change(NamedTuple):
@@ -64,3 +75,33 @@ def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:
 def shown(changes: Sequence[Change]) -> list[str]:
     """Return a line for each change."""
     return [f"{change.path}: {change.old or 'absent'} -> {change.new or 'absent'}" for change in changes]
+
+
+def orphans(old: Policy, new: Policy) -> list[str]:
+    """Return a line for each scope whose thresholds are in `old` only while other entries of `new` are about it.
+
+    About an acquirer is each entry that names it; about a narrower scope each entry of exactly that scope. Of lists,
+    those of the acquirer.
+    """
+    lines = []
+    for section in STANDING:
+        kept = {entry.scope for entry in getattr(new, section)}
+        for scope in dict.fromkeys(entry.scope for entry in getattr(old, section)):
+            if scope not in kept and (left := list(_about(new, section, scope))):
+                more = f" and {len(left) - NAMED_MAX} more" if len(left) > NAMED_MAX else ""
+                lines.append(
+                    f"{section} {scope.name} is deleted, and {len(left)} entries about it stay, with the thresholds of "
+                    f"a wider scope: {', '.join(left[:NAMED_MAX])}{more}"
+                )
+    return lines
+
+
+def _about(policy: Policy, section: str, scope: Scope) -> Iterator[str]:
+    is_acquirer = section == "acquirers"
+    for name in (*STANDING, *TARGETED) if is_acquirer else TARGETED:
+        entries: list[Entry] = getattr(policy, name)
+        for entry in entries:
+            if entry.scope == scope or (is_acquirer and entry.scope.acquirer == scope.acquirer):
+                yield f"{name} {entry.label}"
+    if is_acquirer:
+        yield from (f"lists {rule.id}" for rule in policy.lists if rule.acquirer == scope.acquirer)

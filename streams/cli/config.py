@@ -11,9 +11,8 @@ import yaml
 
 from scoring.policy import Policy, policy_changes, policy_lines
 from scoring.policy.acquirer import OF_ACQUIRERS, AcquirerFile
-from scoring.policy.changes import changes_of, shown
+from scoring.policy.changes import changes_of, orphans, shown
 from scoring.policy.explain import Subject
-from scoring.policy.orphans import orphans
 from streams.cli import check
 from streams.cli.failures import reported
 from streams.config.load import load_settings

@@ -4,11 +4,8 @@ Agents call them once per batch, and the watchdog's thread about once a second. 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from importlib.metadata import version
 from time import monotonic_ns, time
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -17,8 +14,8 @@ from scoring.outputs import Outputs, Tally
 from scoring.watching.figures import Figures
 from streams.kafka.settings import Topics
 from streams.telemetry.catalogue import CATALOGUE, STAGES
-from streams.telemetry.counters import ChallengerCounters, RuleCounters
 from streams.telemetry.model.gauges import ModelGauges
+from streams.telemetry.model.in_use import InUse
 from streams.telemetry.series import Series
 
 if TYPE_CHECKING:
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
 
 OF_THREEDS = ("results", "result_times", "claims")
 """Counters of results of 3-D Secure and of claims, by the middle of their names."""
-
-NO_RULES: Mapping[str, str] = MappingProxyType({})
 
 IN_FLIGHT_MAX = 4_096
 """Most batches in flight whose start time is kept. The transport allows far fewer."""
@@ -57,13 +52,14 @@ class Inventory:
     model: Figures
 
 
-class Telemetry:
+class Telemetry(InUse):
     """Counters and health of a worker."""
 
     def __init__(self, topics: Topics, *, clock_s: Callable[[], float] = time) -> None:
         self._clock_s = clock_s
         self._authorizations = topics.authorizations
         self._series = series = Series(CATALOGUE)
+        super().__init__(series)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(series)
         ProcessCollector(registry=self._registry)
@@ -106,17 +102,11 @@ class Telemetry:
         of_flushes = ("sekisho_flushed_rows_total", "sekisho_flushed_bytes_total")
         self._flushed_rows, self._flushed_bytes = map(series.cell, of_flushes)
         self._card_conflicts = series.cell("sekisho_card_conflicts_total")
-        self._rules, self._challenger, self._model = (
-            RuleCounters(series),
-            ChallengerCounters(series),
-            ModelGauges(series),
-        )
+        self._model = ModelGauges(series)
         self._followed: set[int] = set()
         self._ready = series.cell("sekisho_ready")
         of_commits = ("sekisho_commits_total", "sekisho_last_commit_timestamp_seconds")
         self._commits, self._last_commit = map(series.cell, of_commits)
-        self._versions = {"code": version("sekisho")}
-        series.cell("sekisho_build_info", self._versions["code"]).set(1)
         self._not_ready_because = "starting"
         self._in_flight: dict[tuple[int, int], int] = {}  # (partition, first offset) -> monotonic ns
         self._done_ms: dict[int, int] = {}  # partition -> broker timestamp of the newest delivered event
@@ -316,68 +306,6 @@ class Telemetry:
 
     # -- at start-up ----------------------------------------------------------------------------------------------
 
-    def decides_with(
-        self,
-        *,
-        model: str,
-        features: str,
-        policy: str,
-        rules: Mapping[str, str] = NO_RULES,
-        blocking: AbstractSet[str] = frozenset(),
-    ) -> None:
-        """Record the versions that every decision contains.
-
-        `rules`: modes by rule, of those that are not off. `blocking`: the rules that are on and block.
-        """
-        self._rules.follow(rules, blocking)
-        self._series.cell("sekisho_model_info", model, features).set(1)
-        self._series.cell("sekisho_policy_info", policy).set(1)
-        self._versions |= {"model": model, "features": features, "policy": policy}
-
-    def has_model(self, trained_until_ms: int, lacking: str = "") -> None:
-        """Record the end of the training of the model in use; without one it is 0, and `lacking` says why."""
-        self._series.cell("sekisho_model_trained_until_seconds").set(trained_until_ms / 1e3)
-        for (state,), cell in self._series.cells("sekisho_model_lacking").items():
-            cell.set(state == lacking)
-
-    def model_applied(self, version: str, trained_until_ms: int) -> None:
-        """Count a change of the model, and record the one that is in use."""
-        features = self._versions["features"]
-        self._series.forget("sekisho_model_info", self._versions["model"], features)
-        self._series.cell("sekisho_model_info", version, features).set(1)
-        self._versions |= {"model": version}
-        self.has_model(trained_until_ms)
-        self._series.cell("sekisho_model_reloads_total", "APPLIED").add(1)
-
-    def model_refused(self, is_refused: bool) -> None:
-        """Record whether the model's files are refused; count each refusal."""
-        self._series.cell("sekisho_model_refused").set(is_refused)
-        self._series.cell("sekisho_model_reloads_total", "REFUSED").add(is_refused)
-
-    def policy_applied(
-        self, identity: str, rules: Mapping[str, str] = NO_RULES, blocking: AbstractSet[str] = frozenset()
-    ) -> None:
-        """Count a change of the policy, and record the one that is in use. The rest as in `decides_with`."""
-        self._rules.follow(rules, blocking)
-        self._series.forget("sekisho_policy_info", self._versions["policy"])
-        self._series.cell("sekisho_policy_info", identity).set(1)
-        self._versions |= {"policy": identity}
-        self._series.cell("sekisho_policy_reloads_total", "APPLIED").add(1)
-
-    def policy_recalled(self, recorded: int, missing: int) -> None:
-        """Count events that were applied again by a recorded policy, or by that in use because theirs is missing."""
-        self._series.cell("sekisho_policy_recalled_events_total", "RECORDED").add(recorded)
-        self._series.cell("sekisho_policy_recalled_events_total", "MISSING").add(missing)
-
-    def policy_refused(self, is_refused: bool) -> None:
-        """Record whether the policy's files are refused; count each refusal."""
-        self._series.cell("sekisho_policy_refused").set(is_refused)
-        self._series.cell("sekisho_policy_reloads_total", "REFUSED").add(is_refused)
-
-    def challenger(self, version: str | None, *, is_refused: bool) -> None:
-        """Record which challenger scores in shadow, None for none, and whether the configured one is refused."""
-        self._challenger.follow(version, is_refused=is_refused)
-
     def starting(self, phase: str) -> None:
         """Record the phase of the start, as text for `/readyz`."""
         self._not_ready_because = phase
@@ -392,11 +320,6 @@ class Telemetry:
     def not_ready_because(self) -> str:
         """Why no events flow; empty when they do."""
         return self._not_ready_because
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """Versions of the code and, once loaded, of model, features and policy."""
-        return self._versions
 
     def exposition(self) -> bytes:
         """Render all metrics in Prometheus's text format."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.policy import Policy, policy_from
-from scoring.policy.orphans import NAMED_MAX, orphans
+from scoring.policy.changes import NAMED_MAX, orphans
 from tests.examples import examples
 
 T = {"review": 600, "step_up": 700, "block": 800}
