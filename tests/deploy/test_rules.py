@@ -124,7 +124,7 @@ def test_no_alert_shows_a_label_that_could_name_a_card_or_a_merchant() -> None:
     for rule in alerts():
         text = " ".join(rule["annotations"].values())
         labels = {word.split(".")[-1] for word in text.replace("}}", " ").split() if word.startswith("$labels.")}
-        assert labels <= {"job", "instance", "partition", "topic", "outcome", "feature"}
+        assert labels <= {"job", "instance", "partition", "topic", "outcome", "feature", "state", "rule"}
 
 
 def test_rule_files_are_the_two_that_prometheus_loads() -> None:

@@ -160,6 +160,7 @@ def test_the_defaults_of_a_policy() -> None:
         "suppressions": [],
         "rules": [],
         "lists": [],
+        "rule_caps": {"blocks_per_hour": 5000, "merchant_blocks_per_hour": 500},
         "model_failure": {
             "missing": "stop",
             "refused": "stop",

@@ -81,7 +81,7 @@ def trained_where_silence_is_fraud() -> lightgbm.Booster:
         undated=0,
         delay_ms=0,
     )
-    return lightgbm.Booster(model_str=train._fit(samples, train.Plan(name="t", source="t", trees=60)))
+    return lightgbm.Booster(model_str=train.fit(samples, train.Plan(name="t", source="t", trees=60)))
 
 
 def demo_bundle() -> lightgbm.Booster:

@@ -7,7 +7,7 @@ import pytest
 
 from models.training.matrix import Samples
 from tests.bench.detection.handbook import CARDS, DAY_MS, FIRST_MS, card_precision, chosen, table, weeks
-from tests.training.history.test_card import made
+from tests.training.report.test_card import made
 
 START = 3
 

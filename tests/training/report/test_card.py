@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from models.training.matrix import Samples
-from models.training.report.card import _weighted, confidence, model_card, segments
+from models.training.report.card import confidence, model_card, segments, weighted_metrics
 from models.training.train import train
 from tests.training.history.test_history import PLAN, Recorded, collected, traffic
 from tests.training.test_labels import samples
@@ -31,13 +31,13 @@ def made(seed: int, n: int = 400) -> tuple[Samples, np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_weighted_metrics_are_those_of_scikit_learn_and_of_plain_counts(seed: int) -> None:
+def testweighted_metrics_metrics_are_those_of_scikit_learn_and_of_plain_counts(seed: int) -> None:
     rows, scores = made(seed)
     weight = np.random.default_rng(seed).poisson(1.0, len(scores)).astype(float)
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     fraud, yen = rows.fraud[order].astype(float), np.maximum(rows.amount_jpy[order], 0) * rows.fraud[order]
-    found = dict(_weighted(fraud, yen, weight[order], ends))
+    found = dict(weighted_metrics(fraud, yen, weight[order], ends))
     assert found["pr_auc"] == pytest.approx(average_precision_score(rows.fraud, scores, sample_weight=weight))
     assert found["auc"] == pytest.approx(roc_auc_score(rows.fraud, scores, sample_weight=weight))
     assert found["fraud_rate"] == pytest.approx(np.average(rows.fraud, weights=weight))
@@ -49,7 +49,7 @@ def test_weighted_metrics_are_those_of_scikit_learn_and_of_plain_counts(seed: in
 def test_alerts_are_exactly_as_many_as_the_share_allows() -> None:
     fraud = np.zeros(1_000)
     fraud[[0, 9, 10, 500]] = 1
-    found = dict(_weighted(fraud, fraud * 7, np.ones(1_000), np.arange(1_000)))
+    found = dict(weighted_metrics(fraud, fraud * 7, np.ones(1_000), np.arange(1_000)))
     assert (found["recall_at_1pct"], found["value_recall_at_1pct"], found["recall_at_0.1pct"]) == (0.5, 0.5, 0.25)
 
 
