@@ -23,6 +23,7 @@ from streams.kafka.fence.lease import ExpelledError
 from streams.kafka.reading.ends import Span
 from streams.kafka.reading.log import Tail
 from streams.kafka.reading.rows import Rows
+from streams.kafka.sending.append import retrieve
 from streams.kafka.settings import Topics
 from streams.state.changelog_writer import ChangelogWriter, OwnedPartition
 from streams.state.published import Published, Since
@@ -176,6 +177,7 @@ class FakeProducer:
     ) -> Any:
         self.handed.append((tp.topic, kind))
         ack: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        ack.add_done_callback(retrieve)
         for name in (tp.topic, kind, f"{tp.topic} {kind}"):
             if name in self.fails:
                 ack.set_exception(self.fails[name])

@@ -1,5 +1,6 @@
 """Blocks keep their order among the other records of a partition."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -62,6 +63,23 @@ async def test_no_record_is_passed_to_a_producer_that_has_failed_or_is_closed() 
     accumulator._closed = True
     with pytest.raises(ProducerClosed):
         append_blocks(accumulator, TP, [])
+
+
+@pytest.mark.asyncio
+async def test_of_several_refused_batches_only_the_awaited_one_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Who waits for batches in turn stops at the first that fails. asyncio would log each other one as an error."""
+    client = FakeClient()
+    accumulator: Any = client._message_accumulator
+    acks = append(accumulator, TP, [(b"before", b"1" * 200), (b"beside", b"2" * 400)], NOW_MS)
+    acks += append_blocks(accumulator, TP, blocks(rows_of([20, 20]), NOW_MS, 150))
+    assert len(acks) == 4
+    accumulator.fail_all(NotEnoughReplicasError())
+    with pytest.raises(NotEnoughReplicasError):
+        await acks[0]
+    acks.clear()
+    del client, accumulator
+    gc.collect()
+    assert caplog.records == []
 
 
 @pytest.mark.asyncio

@@ -47,10 +47,27 @@ def append(
             batch = accumulator._append_batch(_builder(accumulator, tp, identity), tp)
             fits = batch._builder.append(timestamp=now_ms, key=key, value=value)
             assert fits is not None, "an empty batch takes any record"
-            acks.append(asyncio.shield(batch.future))
+            acks.append(ack_of(batch))
         elif not acks:
-            acks.append(asyncio.shield(batch.future))
+            acks.append(ack_of(batch))
     return acks
+
+
+def ack_of(batch: Any) -> Ack:
+    """Return the acknowledgement of a batch, which its first waiter may cancel alone.
+
+    Who waits for several of them stops at the first that fails. asyncio must not log the others as never retrieved.
+    """
+    ack = asyncio.shield(batch.future)
+    ack.add_done_callback(retrieve)
+    batch._drain_waiter.add_done_callback(retrieve)
+    return ack
+
+
+def retrieve(done: "asyncio.Future[Any]") -> None:
+    """Retrieve the exception of a future that nobody may await. Otherwise asyncio logs a traceback for it."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _builder(accumulator: Any, tp: TopicPartition, identity: ProducerIdentity | None) -> BatchBuilder:

@@ -18,7 +18,7 @@ from streams.kafka.errors import TopicsMismatchError
 from streams.kafka.fence import IdentifiedBatch, ProducerIdentity, name_transactions
 from streams.kafka.fence.lease import guard
 from streams.kafka.security import client_options
-from streams.kafka.sending.append import Ack
+from streams.kafka.sending.append import Ack, ack_of
 from streams.kafka.settings import Broker
 from streams.state.log.blocks import BlockBuilder, blocks
 
@@ -42,15 +42,8 @@ def append_blocks(accumulator: Any, tp: TopicPartition, builders: Iterable[Batch
     for builder in builders:
         assert builder.closed(), "an open batch would take records of others"
         batch = accumulator._append_batch(builder, tp)
-        batch._drain_waiter.add_done_callback(_retrieve)
-        acks.append(asyncio.shield(batch.future))
+        acks.append(ack_of(batch))
     return acks
-
-
-def _retrieve(drained: "asyncio.Future[None]") -> None:
-    """Retrieve the exception of a future that nobody awaits. Otherwise asyncio logs a traceback for each batch."""
-    if not drained.cancelled():
-        drained.exception()
 
 
 class StateProducer:
