@@ -27,21 +27,22 @@ def shadow(
 
     Everything else of the batch is made by now, so it cannot depend on the challenger. Bands are those of the
     thresholds and limits of `table`, for both models: before rules and lists, which may read the champion's score.
+    An event that the champion did not score is told and not counted: there is nothing to compare.
     """
     of_batch = observed.decoded.ints, observed.decoded.hashes, observed.trusted_ms
     scores = challenger.scores(observed.matrix)
     bands, of_champion = table.judge(*of_batch, scores).bands, table.judge(*of_batch, judged.scores).bands
-    champion = judged.scores
-    if np.count_nonzero(judged.silent):
-        kept = ~judged.silent
-        scores, bands, champion, of_champion = scores[kept], bands[kept], champion[kept], of_champion[kept]
+    kept = ~judged.silent
+    both = kept if judged.fallen is None else kept & ~judged.fallen.unscored
     tails = _tails(challenger.version)
     outputs.decisions[:] = [
         (key, b"%b%b%d%b" % (decision[:-1], tails[0], score, tails[1 + band]))
-        for (key, decision), score, band in zip(outputs.decisions, scores.tolist(), bands.tolist(), strict=True)
+        for (key, decision), score, band in zip(
+            outputs.decisions, scores[kept].tolist(), bands[kept].tolist(), strict=True
+        )
     ]
-    outputs.tally.challenger_scores = _counted(champion, CHAMPION) | _counted(scores, CHALLENGER)
-    pairs = Counter(zip(of_champion.tolist(), bands.tolist(), strict=True))
+    outputs.tally.challenger_scores = _counted(judged.scores[both], CHAMPION) | _counted(scores[both], CHALLENGER)
+    pairs = Counter(zip(of_champion[both].tolist(), bands[both].tolist(), strict=True))
     outputs.tally.challenger_bands = {
         (BAND_NAMES[own], BAND_NAMES[other]): count for (own, other), count in pairs.items()
     }

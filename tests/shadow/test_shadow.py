@@ -21,6 +21,7 @@ from scoring.decide.shadow import without_challenger
 from scoring.decode import Col
 from scoring.engine import SHADOW_STAGE, STAGES, Engine
 from scoring.features.all import FEATURES
+from scoring.model.absent import NoModel
 from scoring.model.challenger import Challenger
 from scoring.observer import Observer
 from scoring.outputs import NOTHING, Emitted, Outputs, Tally, joined
@@ -29,6 +30,8 @@ from tests.bundles import small_bundle
 from tests.engine.test_engine import NOW_MS, SETTINGS, TRAFFIC, source
 from tests.events import encoded
 from tests.examples import examples
+from tests.model.test_failure import RULES_ONLY, score
+from tests.model.test_failure import new_engine as engine_of
 from tests.shadow.made import KNOTS, booster_of, challenger_files, columns_of
 
 BANDS = ("ALLOW", "REVIEW", "STEP_UP", "BLOCK")
@@ -181,3 +184,15 @@ def test_it_may_come_and_go_between_batches_and_has_a_stage_of_its_own() -> None
         assert marks == [*STAGES, *([SHADOW_STAGE] if is_there else [])]
         assert (b'"challenger"' in outputs.decisions[0][1]) == is_there
         assert bool(outputs.tally.challenger_bands) == is_there
+
+
+@pytest.mark.parametrize("absent", NoModel)
+def test_without_a_champion_the_challenger_is_told_and_not_counted(absent: NoModel) -> None:
+    engine = engine_of(absent, RULES_ONLY)
+    engine.challenger = challenger()
+    outputs = score(engine, [encoded(event_id="e-1"), encoded(event_id="e-2")])
+    for _, value in outputs.decisions:
+        made = msgspec.json.decode(value, type=Decision)
+        assert (made.status, made.score) == ("DEGRADED", 0)
+        assert made.challenger is not None
+    assert (outputs.tally.challenger_scores, outputs.tally.challenger_bands) == ({}, {})
