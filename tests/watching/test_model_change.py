@@ -9,6 +9,7 @@ import pytest
 from scoring.engine import Engine
 from scoring.model.absent import NoModel
 from scoring.model.bundle import Bundle
+from scoring.watching import figures as figures_module
 from scoring.watching.kernel import COUNTED_IN
 from tests.events import encoded
 from tests.model.test_failure import ALL, RULES_ONLY, aged, score
@@ -21,9 +22,17 @@ LATER = [payment(number, START + timedelta(hours=1), 3_000_000) for number in ra
 
 def with_other_bins() -> Bundle:
     bundle = watched_bundle()
-    assert bundle.manifest.baseline is not None
-    other = msgspec.structs.replace(bundle.manifest.baseline, scores=(1,) * 20)
+    baseline = bundle.manifest.baseline
+    assert baseline is not None
+    name, wide = next((name, one) for name, one in baseline.inputs.items() if one.bounds)
+    narrow = msgspec.structs.replace(wide, bounds=wide.bounds[:-1], rows=wide.rows[:-1])
+    other = msgspec.structs.replace(baseline, scores=(1,) * 20, inputs=baseline.inputs | {name: narrow})
     return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, baseline=other))
+
+
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures_module, "ROWS_MIN", 3)
 
 
 def change(engine: Engine, model: Bundle) -> None:
@@ -47,13 +56,16 @@ def test_counts_begin_anew_with_other_bins_and_payments_stay() -> None:
     found, expected = engine.watch.figures(RULES), alone.watch.figures(RULES)
     assert found.counted == expected.counted
     assert found.counted["1d"] > 5
-    assert found.score_psi == expected.score_psi
+    assert found.score_psi == expected.score_psi != {}
+    assert found.input_psi.keys() == expected.input_psi.keys() != set()  # values are of profiles that saw more
     assert found.remembered == before.remembered + expected.remembered
     log.take(engine.changelog.flush(0))
     for is_compacted in (False, True):
-        restored = new_engine(bundle=with_other_bins())
-        log.restore(restored, 0, is_compacted=is_compacted)
-        assert restored.watch.figures(RULES) == found
+        started, changed = new_engine(bundle=with_other_bins()), new_engine()
+        change(changed, with_other_bins())
+        for engine in (started, changed):
+            log.restore(engine, 0, is_compacted=is_compacted)
+            assert engine.watch.figures(RULES) == found
 
 
 def test_rows_in_the_bins_of_before_are_deleted_at_the_next_flush() -> None:
