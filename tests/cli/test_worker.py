@@ -154,6 +154,7 @@ def test_a_worker_decides_everything_shows_it_and_drains_on_sigterm(deployment: 
     text = log.read_text()
     assert status == 0, text
     assert [json.loads(line)["event"] for line in text.splitlines()] == [
+        "model_not_watched",
         "engine_built",
         "merchants_loaded",
         "predecessors_excluded_by",
