@@ -230,7 +230,7 @@ def test_a_worker_that_may_not_read_the_group_ends_with_3_before_it_reads_anythi
     with process([*command, "worker", "--config", str(config)], log) as running:
         assert running.wait(READY_S) == 3
     logged = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [line["event"] for line in logged] == ["engine_built", "worker_halted"]
+    assert [line["event"] for line in logged] == ["model_not_watched", "engine_built", "worker_halted"]
     (line,) = grants([right], WHOSE, address)
     assert logged[-1]["error"] == f"RightsError: {WHOSE} lacks Read on Group 'rights'. Grant with: {line}"
 
