@@ -147,6 +147,8 @@ async def play(settings: WorkerSettings, folder: Path, stack: ExitStack) -> Play
         assert scene.process is not None
         scene.put(files_until(OLD))
         await scene.until_said(said(OLD, "TOO_OLD"))  # D10
+        # What was decided after the last flush is applied again by the model in place: here it is the same one.
+        await asyncio.to_thread(await_committed, settings, scene.sent, 1, scene.process)
         scene.process.kill()
         scene.process.wait()
         scene.start()
