@@ -82,7 +82,7 @@ def liability(event: dict[str, Any], said: int, eci: int) -> int:
         return 2
     if txn["channel"] == "card_present" or result in {"6", "C", "D", "U"}:
         return 0
-    if cavv and (eci, said) in {(1, 2), (2, 3), (6, 2), (6, 0)}:
+    if cavv and tds.get("cavv_wellformed") is not False and (eci, said) in {(1, 2), (2, 3), (6, 2), (6, 0)}:
         return 1
     return 2 if eci in {3, 4, 5} else 0
 
