@@ -69,8 +69,7 @@ class FakeReader:
         self.answering = asyncio.Event()
         self.answering.set()
 
-    async def start(self) -> None:
-        pass
+    async def start(self) -> None: ...
 
     async def stop(self) -> None:
         self.is_closed = True
@@ -134,8 +133,7 @@ class FakeReader:
 class FakeProducer:
     """A StateProducer of a FakeBroker: writes reach the log when they are released, in the order of their partition.
 
-    Records of the topics in `holds` are not acknowledged; those of `fails` are refused. `marker` stands for all
-    markers.
+    Records of the topics in `holds` are not acknowledged; those of `fails` are refused. `marker`: all markers.
     """
 
     def __init__(self, broker: FakeBroker) -> None:
@@ -178,11 +176,11 @@ class FakeProducer:
         self.handed.append((tp.topic, kind))
         ack: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         ack.add_done_callback(retrieve)
-        for name in (tp.topic, kind, f"{tp.topic} {kind}"):
-            if name in self.fails:
-                ack.set_exception(self.fails[name])
-                return ack
-        if {tp.topic, kind, f"{tp.topic} {kind}"} & self.holds or any(owned[0] == tp for owned in self.owned):
+        names = {tp.topic, kind, f"{tp.topic} {kind}"}
+        if refused := names & self.fails.keys():
+            ack.set_exception(self.fails[refused.pop()])
+            return ack
+        if names & self.holds or any(owned[0] == tp for owned in self.owned):
             self.owned.append((tp, rows, ack, identity))
         else:
             self._land(tp, rows, ack, identity)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, Protocol
 
 from aiokafka.errors import ProducerClosed
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -13,6 +13,13 @@ from scoring.outputs import Record
 from streams.kafka.fence import IdentifiedBatch, ProducerIdentity
 
 Ack = Awaitable[RecordMetadata]
+
+
+class QueuedBatch(Protocol):
+    """What is used of a batch in aiokafka's accumulator."""
+
+    future: "asyncio.Future[RecordMetadata]"
+    _drain_waiter: "asyncio.Future[None]"
 
 
 def append(
@@ -53,7 +60,7 @@ def append(
     return acks
 
 
-def ack_of(batch: Any) -> Ack:
+def ack_of(batch: QueuedBatch) -> Ack:
     """Return the acknowledgement of a batch, which its first waiter may cancel alone.
 
     Who waits for several of them stops at the first that fails. asyncio must not log the others as never retrieved.
