@@ -6,15 +6,17 @@ Whatever is wrong with a challenger, it is left out, which is logged and counted
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from mode import Service
 
 from scoring.features.all import FEATURES
-from scoring.model.bundle import SIZE_MAX, BundleError
+from scoring.model.bundle import BundleError
 from scoring.model.challenger import Challenger
+from streams.config.bundles import read_files, signature
+from streams.config.settled import Settled
 from streams.transport.tasks import WatchedService
 
 log = logging.getLogger(__name__)
@@ -24,9 +26,6 @@ LOOK_S: Final = 10.0
 
 SETTLE_S: Final = 0.05
 """Seconds until the second look at files that have changed."""
-
-Stamp = tuple[tuple[int, int, int], ...]
-"""Of each file: inode, size in bytes, time of its last change in ns. Empty if one is missing."""
 
 
 class Engine(Protocol):
@@ -61,22 +60,18 @@ class ChallengerWatch(WatchedService):
         self._telemetry = telemetry
         self._load = load or load_challenger
         self._interval_s = interval_s
-        self._found: Stamp | None = None  # of the last look
-        self._judged: Stamp | None = None  # what is in use or refused
+        self._settled = Settled()
 
     @Service.task
     async def _look_in_turn(self) -> None:
         while not self.should_stop:
             await self.look()
-            await self.sleep(SETTLE_S if self._found != self._judged else self._interval_s)
+            await self.sleep(SETTLE_S if self._settled.is_waiting else self._interval_s)
 
     async def look(self) -> None:
         """Look once. Load or refuse the files if they are others than before and did not change since the last look."""
-        stamp = await asyncio.to_thread(_stamp, self._folder)
-        if stamp == self._found != self._judged:
-            self._judged = stamp
+        if self._settled.look(await asyncio.to_thread(signature, self._folder)):
             await self._judge()
-        self._found = stamp
 
     async def _judge(self) -> None:
         try:
@@ -98,23 +93,7 @@ def load_challenger(folder: Path) -> Challenger:
     Raises:
         BundleError: a file cannot be read, or the bundle does not fit this release.
     """
-    return Challenger.load(_files(folder), FEATURES)
-
-
-def _files(folder: Path) -> Mapping[str, bytes]:
-    files = {}
-    for name, size in SIZE_MAX.items():
-        try:
-            with (folder / name).open("rb") as stream:
-                files[name] = stream.read(size + 1)
-        except OSError as error:
-            raise BundleError(f"{name} cannot be read: {error.strerror}; check model.challenger_dir") from None
-    return files
-
-
-def _stamp(folder: Path) -> Stamp:
-    try:
-        found = [(folder / name).stat() for name in SIZE_MAX]
-    except OSError:
-        return ()
-    return tuple((one.st_ino, one.st_size, one.st_mtime_ns) for one in found)
+    files, faults = read_files(folder)
+    for name, error in faults:
+        raise BundleError(f"{name} cannot be read: {error.strerror}; check model.challenger_dir")
+    return Challenger.load(files, FEATURES)

@@ -12,9 +12,10 @@ from scoring.features.all import FEATURES
 from scoring.merchants.months.store import MonthLimits
 from scoring.merchants.standings import StandingLimit
 from scoring.model.absent import NoModel
-from scoring.model.bundle import SIZE_MAX, Bundle, BundleError
+from scoring.model.bundle import Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from scoring.policy import Policy
+from streams.config.bundles import read_files
 from streams.config.lists import load_lists
 from streams.config.load import ConfigError
 from streams.config.policies import load_policy
@@ -81,14 +82,7 @@ def load_bundle(settings: Settings) -> Bundle:
         ModelError: a file is missing, cannot be read or does not match.
     """
     place = _place_of(settings)
-    files: dict[str, bytes] = {}
-    faults: list[tuple[str, OSError]] = []
-    for name, size in SIZE_MAX.items():
-        try:
-            with (place / name).open("rb") as stream:
-                files[name] = stream.read(size + 1)
-        except OSError as error:
-            faults.append((name, error))
+    files, faults = read_files(place)
     if faults:
         name, first = faults[0]
         are_absent = not files and all(isinstance(error, _ABSENT) for _, error in faults)

@@ -17,8 +17,10 @@ from mode import Service
 
 from scoring.judging import Judge
 from scoring.model.absent import NO_VERSION, NoModel
-from scoring.model.bundle import SIZE_MAX, Bundle
+from scoring.model.bundle import Bundle
+from streams.config.bundles import signature
 from streams.config.settings import Settings
+from streams.config.settled import Settled
 from streams.config.strict import ConfigError
 from streams.config.wiring import load_bundle
 from streams.transport.tasks import WatchedService
@@ -78,8 +80,7 @@ class ModelReload(WatchedService):
         self._engine = engine
         self._telemetry = telemetry
         self._interval_s = interval_s
-        self._judged: str | None = None  # signature of what is in use or refused
-        self._found: str | None = None  # another one, found by the last look
+        self._settled = Settled()
         self._asked = asyncio.Event()
 
     def ask(self) -> None:
@@ -91,22 +92,16 @@ class ModelReload(WatchedService):
         while not self.should_stop:
             await self.look()
             try:
-                async with asyncio.timeout(self._interval_s if self._found is None else SETTLE_S):
+                async with asyncio.timeout(SETTLE_S if self._settled.is_waiting else self._interval_s):
                     await self._asked.wait()
             except TimeoutError:
                 continue
             self._asked.clear()
-            self._judged = None
+            self._settled.judge_again()
 
     async def look(self) -> None:
         """Look at the files once. Take their model into use if they changed and were the same at the last look."""
-        found = await asyncio.to_thread(self._sign)
-        if found == self._judged:
-            self._found = None
-        elif found != self._found:
-            self._found = found
-        else:
-            self._found, self._judged = None, found
+        if self._settled.look(await asyncio.to_thread(self._sign)):
             await self._take()
 
     async def _take(self) -> None:
@@ -130,19 +125,6 @@ class ModelReload(WatchedService):
         judge = self._engine.judge_by(new)
         judge.run_once()
         return new, judge
-
-
-def signature(folder: Path) -> str:
-    """Return a text that changes with any file of a bundle."""
-    said = []
-    for name in SIZE_MAX:
-        try:
-            found = (folder / name).stat()
-        except OSError as error:
-            said.append(f"{name}/{error.errno}")
-        else:
-            said.append(f"{name}/{found.st_ino}/{found.st_size}/{found.st_mtime_ns}")
-    return "\n".join(said)
 
 
 def model_reload_of(settings: Settings, engine: Engine, telemetry: Telemetry) -> ModelReload | None:

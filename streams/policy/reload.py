@@ -25,6 +25,7 @@ from scoring.policy.changes import changes_of
 from streams.config.lists import load_lists
 from streams.config.policies import PolicyText, policy_of, read_policy
 from streams.config.settings import Settings
+from streams.config.settled import Settled
 from streams.config.strict import ConfigError
 from streams.policy.audit import AuditLog, RecordError
 from streams.policy.last_good import keep
@@ -110,8 +111,7 @@ class PolicyReload(WatchedService):
         self._interval_s = interval_s
         self._last_good = last_good
         self._also = also
-        self._judged = ""  # the content that is in use or refused; at first none, so that nothing is missed
-        self._found: str | None = None  # other content, found by the last look
+        self._settled = Settled()
         self._asked = asyncio.Event()
 
     async def on_start(self) -> None:
@@ -133,12 +133,12 @@ class PolicyReload(WatchedService):
         while not self.should_stop:
             await self.look()
             try:
-                async with asyncio.timeout(SETTLE_S if self._found else self._interval_s):
+                async with asyncio.timeout(SETTLE_S if self._settled.is_waiting else self._interval_s):
                     await self._asked.wait()
             except TimeoutError:
                 continue
             self._asked.clear()
-            self._judged = ""  # judge again what was refused
+            self._settled.judge_again()
             log.info("policy_reload_asked signal=SIGHUP")
 
     async def look(self) -> None:
@@ -146,18 +146,13 @@ class PolicyReload(WatchedService):
         try:
             text = await asyncio.to_thread(self._read)
         except ConfigError as error:
-            self._settle(f"unreadable: {error}", str(error))
+            if self._settled.look(f"unreadable: {error}"):
+                self._refuse(str(error))
             return
-        digest = text.digest
-        if digest == self._judged:
-            self._found = None
-        elif digest != self._found:
-            self._found = digest
-        else:
-            await self._judge(text, digest)
+        if self._settled.look(text.digest):
+            await self._judge(text)
 
-    async def _judge(self, text: PolicyText, digest: str) -> None:
-        self._found, self._judged = None, digest
+    async def _judge(self, text: PolicyText) -> None:
         old = self._engine.policy
         try:
             compiled, new = await asyncio.to_thread(self._compiled, text, old)
@@ -192,16 +187,6 @@ class PolicyReload(WatchedService):
         if self._audit is not None:
             self._audit.changed(old, new, changes_of(*({"lists_digest": each.digest} for each in (before, lists))))
         return compiled, new
-
-    def _settle(self, found: str, fault: str) -> None:
-        """Refuse what cannot be read, at the second look in a row that finds it so."""
-        if found == self._judged:
-            self._found = None
-        elif found != self._found:
-            self._found = found
-        else:
-            self._found, self._judged = None, found
-            self._refuse(fault)
 
     def _refuse(self, fault: str) -> None:
         self._telemetry.policy_refused(True)

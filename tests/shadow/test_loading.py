@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from scoring.features.all import FEATURES
-from scoring.model.bundle import BundleError
+from scoring.model.bundle import SIZE_MAX, BundleError
 from scoring.model.challenger import Challenger
 from scoring.outputs import Outputs, Tally
 from streams.challenger.watch import ChallengerWatch, load_challenger
@@ -150,7 +150,7 @@ def test_the_service_looks_by_itself(tmp_path: Path) -> None:
 
 def test_a_file_beyond_the_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "b", challenger_files(SOME))
-    monkeypatch.setitem(load_challenger.__globals__["SIZE_MAX"], "model.txt", 10)
+    monkeypatch.setitem(SIZE_MAX, "model.txt", 10)
     with pytest.raises(BundleError, match=r"model\.txt has more than 10 bytes"):
         load_challenger(tmp_path / "b")
 
