@@ -82,7 +82,7 @@ class Judge:
         judged = policy.table.judge(*of_batch, scores)
         ruled, raised = NO_HITS, frozenset[int]()
         if policy.table.has_rules:
-            known = scores if fallen is None else np.where(fallen.unscored, _UNKNOWN, scores)
+            known = scores if fallen is None else np.where(fallen.unscored, UNKNOWN_SCORE, scores)
             ruled = self._asked(policy.table, observer, observed, judged, known, silent, partition)
             raised = _raise(judged, ruled)
         closed = frozenset[int]() if fallen is None else self._close(observer, observed, judged, fallen)
@@ -166,7 +166,7 @@ class Judge:
         return self._threeds.is_critical(event, decoded.names[row], merchant, verdict)
 
 
-_UNKNOWN: Final = np.int16(-1)
+UNKNOWN_SCORE: Final = np.int16(-1)
 """The score of an event without one, as rules see it: a condition that reads it is not true, and is counted."""
 
 

@@ -25,7 +25,7 @@ from scoring.explanation.record import (
 )
 from scoring.explanation.values import in_words
 from scoring.features.all import FEATURES
-from scoring.judging import rule_batch
+from scoring.judging import UNKNOWN_SCORE, rule_batch
 from scoring.model.bundle import Bundle
 from scoring.observer import Observed, unwatched
 from scoring.outputs import Outputs, Source
@@ -106,7 +106,8 @@ def _near(engine: Engine, observed: Observed, decision: Decision, subject: Subje
         and rule.scope.names(subject.acquirer, subject.merchant, subject.mcc)
         and rule.from_ms <= subject.at_ms < rule.to_ms
     ]
-    scores, silent = np.array([decision.score], dtype=np.int16), np.zeros(1, dtype=np.bool_)
+    score = UNKNOWN_SCORE if decision.status == "DEGRADED" else decision.score
+    scores, silent = np.array([score], dtype=np.int16), np.zeros(1, dtype=np.bool_)
     batch = rule_batch(engine.observer, observed, scores, silent)
     found = near(asked, batch, engine.observer.merchants.standings_of(observed.rows))
     return [

@@ -13,6 +13,8 @@ from scoring.policy.rules.near import NEAR_MAX, parts_of
 from tests.events import encoded
 from tests.examples import examples
 from tests.explain.test_explanation import engine, explained, policy
+from tests.model.test_failure import aged
+from tests.model.test_failure import new_engine as engine_of
 from tests.policy.rules.test_decisions import rule
 
 FAR = {"review": 1000, "step_up": 1000, "block": 1000}
@@ -57,6 +59,15 @@ def test_a_condition_of_one_part_is_never_near() -> None:
 def test_a_missing_value_is_told_as_unknown() -> None:
     found = near(rule("r", when="card_new_device > 0.5 && payment.mcc == '5732'"), merchant={"mcc": "5732"})
     assert found == [("r", "card_new_device > 0.5", True)]
+
+
+def test_without_a_score_a_part_that_reads_it_is_unknown() -> None:
+    rules = [rule("r", when="score >= 0 && payment.amount_jpy > 0")]
+    old = engine_of(aged(31), {"max_age_days": 30, "too_old": "rules_only"}, rules=rules)
+    made = explained(encoded(), old).explanation
+    assert made is not None
+    assert (made.decision.status, made.decision.score, made.decision.rule_hits) == ("DEGRADED", 0, None)
+    assert [(one.id, one.part, one.is_unknown) for one in made.near_rules] == [("r", "score >= 0", True)]
 
 
 @pytest.mark.parametrize(
