@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.policy.policy import digest_of
 from scoring.profile.packed import (
     NO_ROWS,
     POLICY,
     ROW_FORMAT,
+    OwnRows,
     Packed,
     RowFormatError,
     side_keys,
-    side_keys_of,
     side_rows_of,
 )
 
@@ -54,7 +53,7 @@ def record_of(identity: str, content: bytes) -> PolicyRecord:
     return PolicyRecord(identity, {first + number: _row(piece) for number, piece in enumerate(pieces)})
 
 
-class PolicyRows:
+class PolicyRows(OwnRows):
     """The contents on the logs of partitions, and which of them the next flush writes or deletes (`SideRows`)."""
 
     kind: Final = POLICY
@@ -63,13 +62,12 @@ class PolicyRows:
     is_shared: Final = False
 
     def __init__(self) -> None:
+        super().__init__(POLICY)
         self._rows: dict[int, dict[int, bytes]] = {}  # by partition, by key
-        self._changed: dict[int, set[int]] = {}  # by owned partition: keys that the next flush writes
 
     def keep(self, partition: int, records: Iterable[PolicyRecord], others: Iterable[str] = ()) -> None:
         """Have the next flush write these policies and delete all but these and `others`, which are identities."""
-        changed = self._changed.get(partition)
-        if changed is None:
+        if not self.owns(partition):
             return
         before, records = self._rows.get(partition, {}), list(records)
         named = set(others).difference(record.identity for record in records)
@@ -77,12 +75,8 @@ class PolicyRows:
         rows = {key: value for key, value in before.items() if key >> _NUMBER_BITS in digests}
         for record in records:
             rows.update(record.rows)  # partitions share these, and they may be compressed otherwise than those before
-        changed.update(key for key in before.keys() | rows.keys() if before.get(key) != rows.get(key))
+        self.note(partition, (key for key in before.keys() | rows.keys() if before.get(key) != rows.get(key)))
         self._rows[partition] = rows
-
-    def is_due(self, partition: int) -> bool:
-        """Say whether rows of a partition await a flush."""
-        return bool(self._changed.get(partition))
 
     def content(self, partition: int, identity: str) -> bytes | None:
         """Return the content of a policy from the rows of a partition; None if it is not there, whole and unchanged."""
@@ -99,26 +93,15 @@ class PolicyRows:
 
     # -- rows
 
-    def own(self, partition: int) -> None:
-        """Begin to write a partition."""
-        self._changed.setdefault(partition, set())
-
-    def leave(self, partition: int) -> None:
-        """Stop writing a partition."""
-        self._changed.pop(partition, None)
-
     def forget(self, partition: int) -> None:
         """Forget the rows of a partition."""
         self._rows.pop(partition, None)
 
     def flush(self, partition: int) -> Packed:
         """Pack the rows of a partition that changed, and tombstones of those that go."""
-        changed = self._changed.get(partition)
-        if not changed:
+        keys, rows = self.take_changed(partition), self._rows.get(partition, {})
+        if not keys:
             return NO_ROWS
-        self._changed[partition] = set()
-        rows = self._rows.get(partition, {})
-        keys = sorted(changed)
         values = [rows.get(key, b"") for key in keys]
         ends = np.cumsum([len(value) // 4 for value in values], dtype=np.int64)
         made = side_keys(POLICY, partition, np.array(keys, dtype=np.uint64))
@@ -139,11 +122,6 @@ class PolicyRows:
             if end - begin < _HEADER_WORDS or len(_piece(value)) != _size(value):
                 raise RowFormatError(f"row {n} of POLICY is damaged")
             rows[key] = value
-
-    def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
-        """Note pieces by the keys of their rows, so that the next flush writes them or their tombstones."""
-        if partition in self._changed:
-            self._changed[partition].update(side_keys_of(POLICY, keys))
 
 
 def _first_key(identity: str) -> int:

@@ -111,6 +111,47 @@ class SideRows(Protocol):
         """Note the rows of this kind among keys, so that the next flush writes them or their tombstones."""
 
 
+class OwnRows:
+    """The part of `SideRows` that says which rows the next flush of each owned partition writes."""
+
+    def __init__(self, kind: int) -> None:
+        self._kind = kind
+        self._changed: dict[int, set[int]] = {}  # by owned partition: keys
+
+    def own(self, partition: int) -> None:
+        """Begin to write a partition."""
+        self._changed.setdefault(partition, set())
+
+    def leave(self, partition: int) -> None:
+        """Stop writing a partition."""
+        self._changed.pop(partition, None)
+
+    def owns(self, partition: int) -> bool:
+        """Say whether rows of a partition are written."""
+        return partition in self._changed
+
+    def is_due(self, partition: int) -> bool:
+        """Say whether rows of a partition await a flush."""
+        return bool(self._changed.get(partition))
+
+    def note(self, partition: int, keys: Iterable[int]) -> None:
+        """Note rows that changed or are gone. Those of a partition that is not owned are not written."""
+        if self.owns(partition):
+            self._changed[partition].update(keys)
+
+    def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
+        """Note rows by the keys of their log, so that the next flush writes them or their tombstones."""
+        self.note(partition, side_keys_of(self._kind, keys))
+
+    def take_changed(self, partition: int) -> list[int]:
+        """Return the keys to write now, in order; they are noted no longer."""
+        changed = self._changed.get(partition)
+        if not changed:
+            return []
+        self._changed[partition] = set()
+        return sorted(changed)
+
+
 def joined(parts: Iterable[Packed]) -> Packed:
     """Put the rows of several batches behind each other."""
     some = [part for part in parts if len(part)]

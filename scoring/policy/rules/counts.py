@@ -8,17 +8,16 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.contract.decision import CapName
 from scoring.profile.packed import (
     BLOCKED,
     NO_ROWS,
     ROW_FORMAT,
+    OwnRows,
     Packed,
     RowFormatError,
     side_keys,
-    side_keys_of,
     side_rows_of,
 )
 
@@ -56,7 +55,7 @@ def number_of(rule: str) -> int:
     return int.from_bytes(blake2b(rule.encode(), digest_size=8).digest(), "little")
 
 
-class BlockCounts:
+class BlockCounts(OwnRows):
     """Count blocked payments of the partitions of a worker (`profile.packed.SideRows`)."""
 
     kind: Final = BLOCKED
@@ -65,10 +64,10 @@ class BlockCounts:
     is_shared: Final = False
 
     def __init__(self, rows_max: int = ROWS_MAX) -> None:
+        super().__init__(BLOCKED)
         self._rows_max = rows_max
         self._partitions = 1
         self._rows: dict[int, dict[int, tuple[int, int]]] = {}  # by partition, by key: hour and count
-        self._changed: dict[int, set[int]] = {}  # by owned partition: keys that the next flush writes
 
     def set_partitions(self, partitions: int) -> None:
         """Set the number of input partitions, which share each cap. Before the first event only."""
@@ -93,8 +92,7 @@ class BlockCounts:
             return "PAIRS"
         for key in keys:
             rows[key] = hour, rows.get(key, (hour, 0))[1] + 1
-        if partition in self._changed:
-            self._changed[partition].update(keys)
+        self.note(partition, keys)
         return None
 
     def _drop(self, partition: int, until: int) -> None:
@@ -103,18 +101,9 @@ class BlockCounts:
         old = [key for key, (hour, _) in rows.items() if hour <= until]
         for key in old:
             del rows[key]
-        if partition in self._changed:
-            self._changed[partition].update(old)
+        self.note(partition, old)
 
     # -- rows
-
-    def own(self, partition: int) -> None:
-        """Begin to write a partition."""
-        self._changed.setdefault(partition, set())
-
-    def leave(self, partition: int) -> None:
-        """Stop writing a partition."""
-        self._changed.pop(partition, None)
 
     def forget(self, partition: int) -> None:
         """Forget the rows of a partition."""
@@ -122,11 +111,9 @@ class BlockCounts:
 
     def flush(self, partition: int) -> Packed:
         """Pack the counts of a partition that changed, and tombstones of those that were dropped."""
-        changed = self._changed.get(partition)
-        if not changed:
+        keys, rows = self.take_changed(partition), self._rows.get(partition, {})
+        if not keys:
             return NO_ROWS
-        self._changed[partition] = set()
-        rows, keys = self._rows.get(partition, {}), sorted(changed)
         values = [[ROW_FORMAT, *rows[key]] if key in rows else [] for key in keys]
         ends = np.cumsum([len(value) for value in values], dtype=np.int64)
         words = np.array([word for value in values for word in value], dtype=np.uint32)
@@ -147,11 +134,6 @@ class BlockCounts:
             if count == 0:
                 raise RowFormatError(f"row {n} of BLOCKED is damaged")
             rows[key] = hour, count
-
-    def rewrite(self, partition: int, keys: NDArray[np.uint32]) -> None:
-        """Note counts by the keys of their rows, so that the next flush writes them or their tombstones."""
-        if partition in self._changed:
-            self._changed[partition].update(side_keys_of(BLOCKED, keys))
 
 
 def _key(rule: int, merchant: int, hour: int) -> int:
