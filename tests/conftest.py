@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,13 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.register_profile("quick", parent=settings.get_profile("default"), max_examples=examples(FULL))
 settings.load_profile(os.environ.get("SEKISHO_HYPOTHESIS", "default"))
+
+# NumPy asks for huge pages of 2 MB when it is imported. A test touches few rows of a table, at random: each touch would
+# clear 2 MB. Workers that a test starts are as in production.
+assert "numpy" not in sys.modules, "numpy was imported before tests/conftest.py, and has huge pages now"
+with pytest.MonkeyPatch.context() as environment:
+    environment.setenv("NUMPY_MADVISE_HUGEPAGE", "0")
+    importlib.import_module("numpy")
 
 if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
     # Every engine reserves tables that a test hardly touches. By default glibc soon takes them from its heap and clears
