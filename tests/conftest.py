@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.examples import FULL, examples
+from tests.examples import FULL, examples, is_quick
 
 # A shared machine pauses at random: a deadline would fail a correct test.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,6 +33,9 @@ if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
 
 BROKER_FOLDERS = frozenset({"integration"})
 """Folders whose tests all need a broker, with any marks: none is `unit`."""
+
+collect_ignore = sorted(BROKER_FOLDERS) if is_quick() else []
+"""Folders that pytest does not import: the inner loop runs no test of theirs."""
 
 UNIT_FOLDERS = frozenset(
     {

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 FULL: Final = 100
 """Examples of a property test that names no number."""
 _FEWER: Final = 10
-_LEAST: Final = 5
+_LEAST: Final = 3
 
 _T = TypeVar("_T")
 

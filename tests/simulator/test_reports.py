@@ -13,10 +13,10 @@ def test_reports_follow_approved_payments_late_and_not_always() -> None:
     config = SimulatorConfig(
         seed=4,
         days=40,
-        events_per_day=1_200,
+        events_per_day=500,
         cards=1_500,
         merchants=150,
-        first_party_share=0.004,
+        first_party_share=0.01,
         episodes=EpisodeRates(t3=96.0, t4=36.0, t8=44.0),
     )
     decode = msgspec.json.Decoder(Authorization).decode

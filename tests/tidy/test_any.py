@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.tidy.sources import tree_of
+from tests.tidy.sources import nodes_of, tree_of
 from tests.tidy.test_floors import modules
 
 PACKAGES = ("scoring", "streams", "models")
@@ -43,9 +43,8 @@ def crossing(known: dict[str, Path]) -> dict[str, set[str]]:
     """Return by module the names that another package imports from it."""
     found: dict[str, set[str]] = defaultdict(set)
     for name, path in known.items():
-        tree = tree_of(path)
         aliases = {}  # of whole modules
-        for node in ast.walk(tree):
+        for node in nodes_of(path):
             if isinstance(node, ast.ImportFrom) and node.module:
                 for alias in node.names:
                     inner = f"{node.module}.{alias.name}"
@@ -53,7 +52,7 @@ def crossing(known: dict[str, Path]) -> dict[str, set[str]]:
                         aliases[alias.asname or alias.name] = inner
                     elif node.module in known and home_of(node.module) != home_of(name):
                         found[node.module].add(alias.name)
-        for node in ast.walk(tree):
+        for node in nodes_of(path):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 module = aliases.get(node.value.id)
                 if module is not None and home_of(module) != home_of(name):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tidy.sources import tree_of
+from tests.tidy.sources import nodes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("streams", "scoring", "models")
@@ -31,7 +31,7 @@ def tracked_files() -> list[Path]:
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -76,7 +76,7 @@ def test_files_and_packages_stay_readable() -> None:
 
 def test_functions_stay_readable() -> None:
     for path in python_files(*PACKAGES):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 assert lines <= FUNCTION_LINES_MAX, f"{path}: {node.name} has {lines} lines"

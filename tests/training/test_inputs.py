@@ -120,8 +120,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[bytes], lis
 
 
 @pytest.fixture
-def train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def train(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
     """Run `sekisho train` on lines of events and of the truth."""
+    monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
 
     def call(events: list[bytes], truths: list[bytes], *more: str) -> tuple[int, str, str]:
         (tmp_path / "events.jsonl").write_bytes(b"".join(events))
