@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.contract.codes import OutcomeResult
 from scoring.profile import PROFILE_FEATURES, Entity, EventColumns, ProfileLimits, Profiles, Reports
@@ -98,6 +100,25 @@ def reports(items: Sequence[Report]) -> Reports:
     )
 
 
+class Named(Sequence[dict[str, float]]):
+    """Rows of features by name, each made when it is read: a test feeds many events and looks at few."""
+
+    def __init__(self, rows: NDArray[np.float64]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> dict[str, float]: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Named": ...
+    def __getitem__(self, at: int | slice) -> "dict[str, float] | Named":
+        if isinstance(at, slice):
+            return Named(self._rows[at])
+        return dict(zip(NAMES, self._rows[at].tolist(), strict=True))
+
+
 class Stream:
     """Feeds events and reports to profiles and names the features."""
 
@@ -108,7 +129,7 @@ class Stream:
         self.answers: list[bool] = []
         self._fed = 0
 
-    def feed(self, *events: Event) -> list[dict[str, float]]:
+    def feed(self, *events: Event) -> "Named":
         """Score one batch; return the features of each event by name."""
         out = np.full((len(events), len(NAMES) + 3), -7.0)
         seen = self.profiles.read_then_update(columns_of(events, ids(events, self._fed)), out, 2)
@@ -117,7 +138,7 @@ class Stream:
         self.repeats += seen.repeats.tolist()
         self.disordered += seen.disordered.tolist()
         self.answers += seen.answers.tolist()
-        return [dict(zip(NAMES, row[2:-1].tolist(), strict=True)) for row in out]
+        return Named(out[:, 2:-1])
 
     def last(self, *events: Event) -> dict[str, float]:
         """Score one batch; return the features of its last event."""

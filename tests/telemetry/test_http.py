@@ -156,7 +156,7 @@ def test_clients_that_send_single_bytes_delay_no_other_and_are_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With a limit on each read only, such a client could continue forever."""
-    monkeypatch.setattr(endpoints_module, "REQUEST_S", 1.0)
+    monkeypatch.setattr(endpoints_module, "REQUEST_S", 0.5)
     with serving() as (_, port), ExitStack() as stack, selectors.DefaultSelector() as watched:
         for number in range(SLOW_CLIENTS):
             client = stack.enter_context(connect(port))

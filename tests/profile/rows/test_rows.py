@@ -195,7 +195,7 @@ def test_an_output_without_room_or_with_gaps_is_refused() -> None:
 
 
 def test_an_empty_batch_is_fine() -> None:
-    assert Stream().feed() == []
+    assert list(Stream().feed()) == []
 
 
 def test_small_keys_spread_apart() -> None:
