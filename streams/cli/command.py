@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+from streams.cli.lists.options import add_options as add_list_options
 from streams.compliance import options
 from streams.console.status import EXIT_BUG, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, tell
 
@@ -24,7 +25,7 @@ Score card authorizations from Kafka: decisions and alerts out, with reasons.
 EPILOG = """\
 exit status:
   0  done
-  1  input was refused: an event, a merchant record, or a dead letter that was redriven
+  1  input was refused: an event, a merchant record, a dead letter that was redriven, or a value of a list
   2  wrong usage or configuration
   3  a broker, port or file cannot be reached, a right is missing, or the worker halted (no unfinished input was
      committed)
@@ -109,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
 
     _dlq(commands)
     _compliance(commands)
+    _lists(commands)
 
     score = _command(commands, "score", "decide one event from standard input, without Kafka", "score")
     score.add_argument("--config", metavar="FILE", type=Path, help="model and policy of a worker (default: the demo's)")
@@ -184,6 +186,15 @@ def _compliance(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     report = _command(verbs, "report", "report of a day, as JSON, CSV and HTML", "compliance")
     report.description, report.epilog = options.DESCRIPTION, options.EPILOG
     options.add_options(report)
+
+
+def _lists(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    lists = _command(commands, "lists", "make lists of cards, devices, addresses and others", None)
+    verbs = lists.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    hashed = _command(
+        verbs, "hmac", "write the list of values in clear, as the keyed hashes that events carry", "lists"
+    )
+    add_list_options(hashed)
 
 
 def _command(

@@ -21,6 +21,7 @@ commands:
     topics        create the topics of a deployment
     dlq           list refused records, and redrive those that are valid now
     compliance    report on merchants, issuers and programmes of an acquirer
+    lists         make lists of cards, devices, addresses and others
     score         decide one event from standard input, without Kafka
     schema        print a JSON Schema of the topics, or list them
     demo          run broker, worker and simulated fraud here, with a live view
@@ -33,7 +34,7 @@ commands:
 
 exit status:
   0  done
-  1  input was refused: an event, a merchant record, or a dead letter that was redriven
+  1  input was refused: an event, a merchant record, a dead letter that was redriven, or a value of a list
   2  wrong usage or configuration
   3  a broker, port or file cannot be reached, a right is missing, or the worker halted (no unfinished input was
      committed)
