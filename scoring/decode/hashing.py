@@ -33,6 +33,11 @@ _F1: Final = 0xFF51AFD7ED558CCD
 _F2: Final = 0xC4CEB9FE1A85EC53
 _F1_INVERSE: Final = pow(_F1, -1, 1 << 64)
 _F2_INVERSE: Final = pow(_F2, -1, 1 << 64)
+_K1_INVERSE: Final = pow(_K1, -1, 1 << 64)
+_K2_INVERSE: Final = pow(_K2, -1, 1 << 64)
+_FIFTH: Final = pow(5, -1, 1 << 64)
+_BLOCK_SUM: Final = 0x52DCE729
+_WORD_BYTES: Final = 8
 _SEED: Final = 0x5E5B1540A3C9D271
 _BLANK: Final = 32
 _UUID_BYTES: Final = 36
@@ -64,7 +69,7 @@ def _hash_bytes(data: NDArray[np.uint8], start: int, stop: int) -> uint64:
         for k in range(8):
             word |= uint64(data[at + uint64(k)]) << uint64(8 * k)
         h ^= _scramble(word)
-        h = ((h << uint64(27)) | (h >> uint64(37))) * uint64(5) + uint64(0x52DCE729)
+        h = ((h << uint64(27)) | (h >> uint64(37))) * uint64(5) + uint64(_BLOCK_SUM)
         at += uint64(8)
     word, shift = uint64(0), uint64(0)
     while at < end:
@@ -83,11 +88,61 @@ def chain(left: uint64, right: uint64) -> uint64:
 @helper
 def unchained(left: uint64, key: uint64) -> uint64:
     """Return the right hash of a `chain` from its left one: every step of it can be undone."""
-    h = key ^ (key >> uint64(33))
-    h *= uint64(_F2_INVERSE)
-    h = (h ^ (h >> uint64(33))) * uint64(_F1_INVERSE)
-    h = (h ^ (h >> uint64(33))) ^ (left * uint64(5) + uint64(0x38495AB5))
+    h = _unfinal(key) ^ (left * uint64(5) + uint64(0x38495AB5))
     return (h >> uint64(31)) | (h << uint64(33))
+
+
+@helper
+def prefix_key(key: uint64, size: int) -> uint64:
+    """Return the `part_key` of the first `size` digits of a text of digits, by that of the text.
+
+    0 if the text is no longer than that, has other characters, or is longer than eight digits. The hash of a text of
+    at most eight bytes can be undone, so the text itself need not be kept.
+    """
+    mixed = _unfinal(key)
+    for length in range(size + 1, _WORD_BYTES + 1):
+        h = mixed
+        if length == _WORD_BYTES:  # a whole block, and a rest of no bytes, which changes nothing
+            h = (h - uint64(_BLOCK_SUM)) * uint64(_FIFTH)
+            h = (h >> uint64(27)) | (h << uint64(37))
+        word = _unscrambled(h ^ _start(length))
+        if _are_digits(word, length):
+            return _final(_start(size) ^ _scramble(word & ((uint64(1) << uint64(8 * size)) - uint64(1))))
+    return uint64(0)
+
+
+@helper
+def _start(length: int) -> uint64:
+    """Return the state before the first block of a text of some bytes."""
+    return uint64(_SEED) ^ uint64(length) * uint64(_K2)
+
+
+@helper
+def _unfinal(h: uint64) -> uint64:
+    """Undo `_final`."""
+    h = (h ^ (h >> uint64(33))) * uint64(_F2_INVERSE)
+    h = (h ^ (h >> uint64(33))) * uint64(_F1_INVERSE)
+    return h ^ (h >> uint64(33))
+
+
+@helper
+def _unscrambled(word: uint64) -> uint64:
+    """Undo `_scramble`."""
+    word *= uint64(_K2_INVERSE)
+    return ((word >> uint64(31)) | (word << uint64(33))) * uint64(_K1_INVERSE)
+
+
+@helper
+def _are_digits(word: uint64, length: int) -> bool:
+    """Tell whether the lower `length` bytes are digits in ASCII, and the others 0."""
+    for k in range(_WORD_BYTES):
+        byte = (word >> uint64(8 * k)) & uint64(255)
+        if k < length:
+            if byte < uint64(48) or byte > uint64(57):
+                return False
+        elif byte != uint64(0):
+            return False
+    return True
 
 
 @helper
@@ -144,7 +199,7 @@ def folded_keys(data: NDArray[np.uint8], spans: NDArray[np.int64], part: int) ->
             word |= (uint64(data[start + step + k]) | uint64(_LOWER)) << uint64(8 * k)
         h ^= _scramble(word)
         if step + 8 <= _UUID_BYTES:
-            h = stem = ((h << uint64(27)) | (h >> uint64(37))) * uint64(5) + uint64(0x52DCE729)
+            h = stem = ((h << uint64(27)) | (h >> uint64(37))) * uint64(5) + uint64(_BLOCK_SUM)
     return _final(h), _final(stem)
 
 

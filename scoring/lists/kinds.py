@@ -23,7 +23,7 @@ class Place(NamedTuple):
     """Where an event has the value of a kind: its path in the contract, and its hash.
 
     `entity`: position of the entity whose key the decoder makes, or -1; then `column` has the hash of the value alone.
-    `en`, `ja`: the word for people.
+    `en`, `ja`: the word for people. `shorter`: lengths of prefixes that name the event too.
     """
 
     path: str
@@ -31,6 +31,7 @@ class Place(NamedTuple):
     column: int
     en: str
     ja: str
+    shorter: tuple[int, ...] = ()
 
     @property
     def tag(self) -> int:
@@ -45,7 +46,9 @@ PLACES: Final[dict[str, Place]] = {
     "card": Place("card.pan_hmac", 0, -1, "card", "カード"),
     "device": Place("device.fp_hmac", 4, -1, "device", "端末"),
     "email": Place("shopper.email_hmac", -1, Col.EMAIL_KEY, "e-mail address", "メールアドレス"),
-    "bin": Place("card.bin", 3, -1, "BIN", "BIN"),
+    "bin": Place(
+        "card.bin", 3, -1, "BIN", "BIN", shorter=(6, 7)
+    ),  # ISO/IEC 7812-1 has six digits, and eight since 2017
     "ip": Place("net.ip_hmac", 5, -1, "network address", "IPアドレス"),
     "ip_network": Place("net.ip_prefix24_hmac", -1, Col.PREFIX_KEY, "network", "ネットワーク"),
     "account": Place("shopper.account_hmac", 6, -1, "account", "会員アカウント"),

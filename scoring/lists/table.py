@@ -7,6 +7,7 @@ key has a chance of 3e-6.
 """
 
 from collections.abc import Callable
+from itertools import chain as chained
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy import uint64
 from numpy.typing import NDArray
 
 from scoring.decode.columns import Col
-from scoring.decode.hashing import CARD_KEY, chain, present, unchained
+from scoring.decode.hashing import CARD_KEY, chain, prefix_key, present, unchained
 from scoring.jit import borrow, entry, helper, prefetch, revision, whole
 from scoring.lists.kinds import PLACES
 from scoring.lists.slots import ENTRY_BYTES, PERIODS_MAX, Slots, empty_slots, first_slot, put
@@ -28,9 +29,9 @@ _PAIRS_MIN: Final = 256
 _BLOCK: Final = 64
 """Events whose slots are asked for together: so many lines of memory stay in the first cache until they are read."""
 
-_TAG, _ENTITY, _COLUMN, _OWN, _SAME = range(5)
+_TAG, _ENTITY, _COLUMN, _OWN, _SAME, _DIGITS = range(6)
 """Columns of the plan of a look-up: tag of the kind, its entity or column, 1 for entries of the event's own acquirer,
-and 1 where the key of the entity is that of the entry.
+1 where the key of the entity is that of the entry, and the digits to which the value is shortened, 0 for the whole.
 """
 
 
@@ -63,8 +64,11 @@ def _keys(
             entity = plan[k, _ENTITY]
             if entity >= 0:
                 key = hashes[i, _CARD_KEY + entity]
-                if key != nothing and not plan[k, _SAME]:
-                    key = present(chain(lefts[k, 0], unchained(lefts[k, 1], key)))
+                if key != nothing and (plan[k, _DIGITS] or not plan[k, _SAME]):
+                    own = unchained(lefts[k, 0] if plan[k, _SAME] else lefts[k, 1], key)
+                    if plan[k, _DIGITS]:
+                        own = prefix_key(own, plan[k, _DIGITS])
+                    key = present(chain(lefts[k, 0], own)) if own != nothing else nothing
             else:
                 own = uint64(ints[i, plan[k, _COLUMN]])
                 key = present(chain(lefts[k, 0], own)) if own != nothing else nothing
@@ -158,8 +162,8 @@ class ListTable:
         self._slots = empty_slots(_SIZE_MIN)
         self._count = 0
         self._joined = joined
-        self._sought: dict[tuple[str, bool], tuple[int, ...]] = {}
-        self._plan = np.empty((0, 5), dtype=np.int64)
+        self._sought: dict[tuple[str, bool], list[tuple[int, ...]]] = {}
+        self._plan = np.empty((0, 6), dtype=np.int64)
         self._pairs = np.empty((_PAIRS_MIN, 2), dtype=np.int64)
 
     def __len__(self) -> int:
@@ -174,8 +178,9 @@ class ListTable:
         """Look up a kind from now on: among the entries for the event's own acquirer, or those for all."""
         place = PLACES[kind]
         is_same = place.entity >= 0 and is_of_acquirer == (place.entity not in self._joined)
-        self._sought[kind, is_of_acquirer] = (place.tag, place.entity, place.column, int(is_of_acquirer), int(is_same))
-        self._plan = np.array(sorted(self._sought.values()), dtype=np.int64)
+        look_up = (place.tag, place.entity, place.column, int(is_of_acquirer), int(is_same))
+        self._sought[kind, is_of_acquirer] = [(*look_up, digits) for digits in (0, *place.shorter)]
+        self._plan = np.array(sorted(chained(*self._sought.values())), dtype=np.int64)
 
     def add(self, entries: Slots, count: int) -> int:
         """Add the first `count` entries. Return the number of those that were refused: see PERIODS_MAX.

@@ -33,7 +33,10 @@ def named_by(
         return False
     section, field = PATHS[rule["kind"]]
     value = event.get(section, {}).get(field)
-    return any(each == value and since * 1000 <= at_ms < until * 1000 for each, since, until in rows)
+    if value is None:
+        return False
+    named = str.startswith if rule["kind"] == "bin" else str.__eq__
+    return any(named(value, each) and since * 1000 <= at_ms < until * 1000 for each, since, until in rows)
 
 
 def band_after(rules: Sequence[Mapping[str, Any]], model: str, limit: str, critical: bool) -> str:

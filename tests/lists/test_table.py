@@ -2,15 +2,17 @@
 
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.decode import Col, DecodeLimits, decode
-from scoring.decode.hashing import CARD_KEY, KEYS
+from scoring.decode.hashing import CARD_KEY, KEYS, prefix_key
 from scoring.lists import KINDS, ListReader, ListTable
 from scoring.lists.kinds import PLACES
+from scoring.lists.reading import hash_of
 from scoring.lists.slots import PERIODS_MAX, empty_slots
 from tests.events import encoded, event, token
 from tests.lists.oracle import PATHS, RUNS, lines, named_by
@@ -18,7 +20,7 @@ from tests.lists.oracle import PATHS, RUNS, lines, named_by
 NOW_S = 1_777_604_400  # of the plain event
 VALUES = [token(f"value-{k}") for k in range(4)]
 OF_KIND = {
-    "bin": ["453200", "453201", "45320000", "453299"],
+    "bin": ["453200", "4532001", "45320010", "45320011", "4532990"],
     "merchant": ["m-1", "m-2", "m-3", "m-4"],
 }
 
@@ -81,6 +83,31 @@ def test_a_list_names_the_events_that_carry_its_values_in_their_period(
         for number, (rule, own) in enumerate(zip(rules, rows, strict=True))
         if named_by(rule, own, each, NOW_S * 1000 + place)
     }
+
+
+@settings(max_examples=RUNS, deadline=None)
+@given(
+    st.lists(st.text("01", min_size=6, max_size=8), min_size=1, max_size=12),
+    st.lists(st.text("01", min_size=6, max_size=8), min_size=1, max_size=8),
+    st.sampled_from((None, "acq-1")),
+    st.sampled_from((frozenset[int](), frozenset((3,)))),
+)
+def test_a_bin_names_every_event_whose_bin_begins_with_it(
+    entries: list[str], carried: list[str], acquirer: str | None, joined: frozenset[int]
+) -> None:
+    table = ListTable(joined)
+    built(table, [{"kind": "bin", "acquirer": acquirer}], [[(each, 0, NOW_S + 9) for each in dict.fromkeys(entries)]])
+    hits = found(table, [{"card": {"bin": value}} for value in carried], joined)
+    assert hits == {(row, 0) for row, value in enumerate(carried) if any(map(value.startswith, entries))}
+
+
+def test_a_prefix_is_taken_of_digits_only() -> None:
+    """By a kernel of the test, since only kernels call it."""
+    texts = ["45320011", "4532001", "453200", "4532001a", "453200/1", "45320:11", "453200110", "", "45320"]
+    keys = np.array([hash_of(text) for text in texts], dtype=np.uint64)
+    cut = numba.njit(lambda keys, size: [prefix_key(key, size) for key in keys])
+    assert list(cut(keys, 6)) == [hash_of("453200"), hash_of("453200"), *[0] * 7]
+    assert list(cut(keys, 7)) == [hash_of("4532001"), *[0] * 8]
 
 
 def test_a_period_includes_its_first_ms_and_not_its_end() -> None:
