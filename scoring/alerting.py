@@ -9,7 +9,8 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ItemState
-from scoring.decide.alerts import SEVERITIES, AlertDesk, encode_alert, subject_of
+from scoring.decide.alerts import SEVERITIES, encode_alert, subject_of
+from scoring.decide.cases.desk import AlertDesk
 from scoring.decide.decisions import Decided, DecisionEncoder
 from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
 from scoring.decode import Col, Decoded
@@ -47,13 +48,14 @@ class Alerting:
         self.incidents.use(rules)
 
     def set_partitions(self, partitions: int) -> None:
-        """Keep the incidents of each partition apart. Before the first event only."""
+        """Keep the cases and incidents of each partition apart. Before the first event only."""
+        self._desk = AlertDesk(self._rules, partitions=partitions)
         self.incidents = IncidentDesk(self._rules, partitions)
 
     @property
-    def incident_rows(self) -> SideRows:
-        """The rows of incidents, for the changelog."""
-        return self.incidents.registry.parts
+    def rows(self) -> tuple[SideRows, ...]:
+        """The rows of incidents and of cases, for the changelog."""
+        return self.incidents.registry.parts, self._desk.rows
 
     @property
     def open_incidents(self) -> Mapping[str, int]:
@@ -79,6 +81,7 @@ class Alerting:
         incidents: Taken,
         emitted: Emitted,
         tally: Tally,
+        partition: int,
     ) -> list[Record]:
         """Return the alerts of incidents, and of decisions that belong to none, in the order of the events."""
         decoded = observed.decoded
@@ -93,11 +96,20 @@ class Alerting:
                 declared = merchants.table[observed.rows[step.row]]
                 alerts += self._incident_alert(decoded, decided, declared, step, tally)
             if row in decided.reasons:  # every row above ALLOW that is an event of its own
-                alerts += self._alert(decoded, decided, row, emitted, tally, is_of_incident=row in incidents.rows)
+                of_incident = row in incidents.rows
+                alerts += self._alert(decoded, decided, row, emitted, tally, partition, is_of_incident=of_incident)
         return alerts
 
     def _alert(
-        self, decoded: Decoded, decided: Decided, row: int, emitted: Emitted, tally: Tally, *, is_of_incident: bool
+        self,
+        decoded: Decoded,
+        decided: Decided,
+        row: int,
+        emitted: Emitted,
+        tally: Tally,
+        partition: int,
+        *,
+        is_of_incident: bool,
     ) -> list[Record]:
         band, reasons = int(decided.bands[row]), decided.reasons[row]
         if band < self._desk.minimum:
@@ -111,11 +123,19 @@ class Alerting:
             return []
         event = decoded.event(row)
         subject = subject_of(event, reasons)
-        case, fires = self._desk.admit(subject, _case_ms(decided, row), band)
+        amount_jpy, is_published = _amount_jpy(decoded, row), decoded.names[row][0] in emitted.alerts
+        case, fires = self._desk.admit(
+            subject,
+            _case_ms(decided, row),
+            band,
+            partition=partition,
+            amount_jpy=amount_jpy or 0,
+            is_published=is_published,
+        )
         if not fires:
             tally.alerts_suppressed += 1
             return []
-        if decoded.names[row][0] in emitted.alerts:
+        if is_published:
             return []
         kind = (subject.type, SEVERITIES[Band(case.band)])
         tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
@@ -125,7 +145,7 @@ class Alerting:
                 subject=subject,
                 case=case,
                 decision=self._shared(decided, row),
-                amount_jpy=_amount_jpy(decoded, row),
+                amount_jpy=amount_jpy,
                 reasons=reasons,
             )
         ]

@@ -287,7 +287,7 @@ class Engine:
         self.watch = Watch(self.model, self.observer.months, partitions)
         """The model in use, watched."""
         self.watch.attach_to(self.changelog)
-        for rows in (self._alerting.incident_rows, self.policies, self._blocks):
+        for rows in (*self._alerting.rows, self.policies, self._blocks):
             self.changelog.attach(rows)
 
     @property
@@ -377,7 +377,9 @@ class Engine:
         tally = tally_of(len(values), observed, judged, rejects, self.observer.merchants)
         letters = dead_letters_of(rejects, values, source, received_at_ms) if rejects else []
         merchants = self.observer.merchants
-        alerts = self._alerting.raise_all(observed, decided, merchants, judged.incidents, emitted, tally)
+        alerts = self._alerting.raise_all(
+            observed, decided, merchants, judged.incidents, emitted, tally, source.partition
+        )
         if decoded.findings:
             alerts += self._alerting.raise_leaks(observed, decided, judged.silent, emitted, tally)
         return Outputs(

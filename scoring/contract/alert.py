@@ -108,7 +108,9 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     """One alert. Alerts with one `dedup_key` within its window are one case.
 
     `status` and `model_state` are those of the decision of the event; null for a sound model. `status` DEGRADED: no
-    model scored the event; `score` and `probability` are 0 and mean nothing.
+    model scored the event; `score` and `probability` are 0 and mean nothing. `count` and `at_risk_jpy`: decisions of
+    the case until now, with those whose alerts were suppressed, and the sum of their amounts in yen. `at_risk_jpy` is
+    null in alerts that are no case of decisions.
     """
 
     schema_version: Literal["alert.v1"]
@@ -139,3 +141,4 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     overdue: OverdueRecord | None = None
     status: Literal["DEGRADED"] | None = None
     model_state: ModelStateName | None = None
+    at_risk_jpy: SumJpy | None = None

@@ -15,7 +15,8 @@ from msgspec.json import decode
 
 from scoring.contract.codes import Band
 from scoring.contract.faults import FAULTS
-from scoring.decide.alerts import AlertDesk, Subject
+from scoring.decide.alerts import Subject
+from scoring.decide.cases.desk import AlertDesk
 from scoring.decide.decisions import BAND_NAMES
 from scoring.decode import Name
 from scoring.decode.stripping import Finding
@@ -49,7 +50,7 @@ class LeakDesk:
     """Open cases of one worker, at most 65,536. The case that was idle longest is dropped first."""
 
     def __init__(self, rules: AlertRules) -> None:
-        self._desk = AlertDesk(rules, cases_max=FIELDS_MAX * ACQUIRERS_MAX)
+        self._desk = AlertDesk(rules, parts_max=FIELDS_MAX * ACQUIRERS_MAX)
         self._window_ms = rules.dedup_minutes * 60_000
         self._opened: OrderedDict[str, tuple[int, int]] = OrderedDict()  # acquirer -> since when, and how many
 

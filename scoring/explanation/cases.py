@@ -11,7 +11,8 @@ from scoring.contract.alert import Alert
 from scoring.contract.authorization import Authorization
 from scoring.contract.codes import Band
 from scoring.contract.decision import Decision
-from scoring.decide.alerts import CASES_MAX, subject_of
+from scoring.decide.alerts import subject_of
+from scoring.decide.cases.desk import CASES_MAX
 from scoring.explanation.record import CasePart, CaseState
 from scoring.outputs import Outputs, Record
 

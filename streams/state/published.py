@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from scoring.contract.faults import FAULTS
-from scoring.decide.alerts import CASES_MAX
+from scoring.decide.cases.desk import CASES_MAX
 from scoring.decide.leaks import TYPE as SYSTEM
 from scoring.decide.merchants import ENTITIES as MERCHANT_ENTITIES
 from scoring.outputs import Emitted

@@ -8,7 +8,8 @@ from scoring.contract.alert import Alert
 from scoring.contract.authorization import Authorization
 from scoring.contract.codes import Band
 from scoring.contract.decision import Reason
-from scoring.decide.alerts import AlertDesk, Subject, encode_alert, subject_of
+from scoring.decide.alerts import Subject, encode_alert, subject_of
+from scoring.decide.cases.desk import AlertDesk
 from scoring.policy.policy import AlertRules
 from tests.events import encoded, token
 
@@ -60,7 +61,7 @@ def test_only_bands_from_the_minimum_raise_alerts() -> None:
 
 
 def test_open_cases_are_bounded_and_the_least_recent_is_dropped_first() -> None:
-    cases = AlertDesk(AlertRules(), cases_max=2)
+    cases = AlertDesk(AlertRules(), parts_max=2)
     one, two, three = (Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(3))
     cases.admit(one, 0, 1)
     cases.admit(two, 0, 1)
@@ -71,7 +72,7 @@ def test_open_cases_are_bounded_and_the_least_recent_is_dropped_first() -> None:
 
 
 def test_a_case_that_was_renewed_is_not_the_least_recent() -> None:
-    cases = AlertDesk(AlertRules(), cases_max=2)
+    cases = AlertDesk(AlertRules(), parts_max=2)
     one, two, three = (Subject(type="TXN", entity="CARD", dedup_key=str(n)) for n in range(3))
     cases.admit(one, 0, 1)
     cases.admit(two, 0, 1)

@@ -10,7 +10,8 @@ import pytest
 from scoring.contract.authorization import Authorization
 from scoring.contract.codes import Band
 from scoring.contract.decision import Reason, Versions
-from scoring.decide.alerts import AlertDesk, Subject, encode_alert, subject_of
+from scoring.decide.alerts import Subject, encode_alert, subject_of
+from scoring.decide.cases.desk import AlertDesk
 from scoring.decide.decisions import Decided, DecisionEncoder
 from scoring.policy.policy import Actions, AlertRules
 from scoring.policy.reasons import WORDINGS
@@ -188,7 +189,7 @@ def test_an_alert_has_the_values_of_its_case_its_event_and_its_decision() -> Non
     subject = subject_of(event, [reason("VEL_IP_CARDS")])
     ids = set()
     for number, (at, band, severity) in enumerate([(70, 1, "MEDIUM"), (50, 2, "HIGH"), (90, 3, "CRITICAL")], start=1):
-        case, fires = desk.admit(subject, at, band)
+        case, fires = desk.admit(subject, at, band, amount_jpy=10**number)
         assert fires
         decision = {"score": 900 + number, "probability": 0.5, "action": "look"}
         key, value = encode_alert(
@@ -219,6 +220,7 @@ def test_an_alert_has_the_values_of_its_case_its_event_and_its_decision() -> Non
             "first_seen_ms": 70,
             "last_seen_ms": max(70, at),
             "amount_jpy": 12_800 + number,
+            "at_risk_jpy": [10, 110, 1_110][number - 1],
             **decision,
         }
     assert len(ids) == 3

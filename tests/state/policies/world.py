@@ -238,8 +238,9 @@ def published(world: World, topic: str, partition: int = 0) -> list[dict[str, An
 
 
 def told_by(alert: dict[str, Any]) -> tuple[object, ...]:
-    """Give what an alert says, without the counts of its case, which a restart may lower."""
+    """Give what an alert says, with the counts of its case and all times of events."""
     names = ("alert_id", "type", "entity", "dedup_key", "event_id", "severity", "score", "band", "incident", "versions")
+    names += ("count", "first_seen_ms", "last_seen_ms", "amount_jpy", "at_risk_jpy")
     return tuple(repr(alert.get(name)) for name in names)
 
 

@@ -8,7 +8,8 @@ import pytest
 from aiokafka.structs import TopicPartition
 from faust.types import TP
 
-from scoring.decide.alerts import AlertDesk, Subject
+from scoring.decide.alerts import Subject
+from scoring.decide.cases.desk import AlertDesk
 from scoring.policy.policy import AlertRules
 from streams.state import assignment
 from streams.state import published as already_published
