@@ -71,8 +71,8 @@ class AlertDesk:
     ) -> tuple[Case, bool]:
         """Add a decision to its case. Return the case, and whether an alert fires.
 
-        `is_published`: an alert of this event was published before a takeover. So it fired, and no earlier alert had
-        its case: only rows tell of those.
+        `is_published`: an alert of this event was published before a takeover. If that alert opened the case, the case
+        is opened again as it was, and not taken from the published alert.
         """
         partition = 0 if self._partitions == 1 else partition
         key = _key(subject.dedup_key)
@@ -82,7 +82,9 @@ class AlertDesk:
         part.at_risk_jpy = min(part.at_risk_jpy + amount_jpy, AT_RISK_MAX)
         part.last_ms = max(part.last_ms, event_ms)
         if band > part.band:
-            part.band, part.serial, fires = band, part.serial + 1, True
+            known = self._known.get(subject.dedup_key)
+            is_told = known is not None and known.first_ms == part.first_ms and band <= known.band
+            part.band, part.serial, fires = band, part.serial + 1, is_published or not is_told
         dropped = self.rows.cases.touch(key, partition, part, event_ms - self.reach_of_cases_ms)
         self.rows.note(partition, (key, *dropped))
         return _added_up(part, self.rows.cases.of(key)), fires
@@ -99,9 +101,10 @@ class AlertDesk:
     ) -> tuple[Part, bool]:
         """Return the own part of the case of an event, without the event, and whether the case is new."""
         own, found = parts.get(partition), self._open_one(parts, subject, event_ms, partition)
-        if found is None and not is_published:
+        if found is None:
             known = self._known.get(subject.dedup_key)
-            found = known if known is not None and not self._is_over(known, subject, event_ms) else None
+            if known is not None and not self._is_over(known, subject, event_ms):
+                found = known if not is_published or known.first_ms < event_ms else None
         if found is None:
             return Part(first_ms=event_ms, last_ms=event_ms, band=band), True
         if own is None or self._is_over(_added_up(own, parts), subject, event_ms):
