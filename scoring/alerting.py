@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from scoring.contract.authorization import Authorization
 from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ItemState
-from scoring.decide.alerts import SEVERITIES, encode_alert, subject_of
+from scoring.contract.decision import Reason
+from scoring.decide.alerts import SEVERITIES, Case, Subject, encode_alert, subject_of
 from scoring.decide.cases.desk import AlertDesk
 from scoring.decide.decisions import Decided, DecisionEncoder
 from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
@@ -27,6 +29,15 @@ from scoring.refused import kinds_of
 
 _CREDMASTER: Final = "SC5_CREDMASTER"
 _CREDMASTER_COLUMN: Final = MerchantCol.ITEM_FIRST + CHECKLIST_ITEMS.index(_CREDMASTER)
+
+
+class Joined(NamedTuple):
+    """An event with the entity of its alert and its case. `fires`: the case raises an alert here."""
+
+    event: Authorization
+    subject: Subject
+    case: Case
+    fires: bool
 
 
 class Alerting:
@@ -117,21 +128,21 @@ class Alerting:
         if is_of_incident:
             tally.alerts_suppressed += 1
             return []
-        main = reasons[0].id if reasons else ""
-        if self._table.is_suppressed(decoded.ints[row], decoded.hashes[row], _case_ms(decided, row), band, main):
-            tally.alerts_suppressed_by_policy += 1
-            return []
-        event = decoded.event(row)
-        subject = subject_of(event, reasons)
         amount_jpy, is_published = _amount_jpy(decoded, row), decoded.names[row][0] in emitted.alerts
-        case, fires = self._desk.admit(
-            subject,
+        joined = self.join(
+            decoded,
+            row,
             _case_ms(decided, row),
             band,
+            reasons,
             partition=partition,
             amount_jpy=amount_jpy or 0,
             is_published=is_published,
         )
+        if joined is None:
+            tally.alerts_suppressed_by_policy += 1
+            return []
+        event, subject, case, fires = joined
         if not fires:
             tally.alerts_suppressed += 1
             return []
@@ -149,6 +160,33 @@ class Alerting:
                 reasons=reasons,
             )
         ]
+
+    def join(
+        self,
+        decoded: Decoded,
+        row: int,
+        at_ms: int,
+        band: int,
+        reasons: Sequence[Reason],
+        *,
+        partition: int = 0,
+        amount_jpy: int = 0,
+        is_published: bool = False,
+    ) -> "Joined | None":
+        """Add an event of at least the lowest band that raises an alert to its case. It belongs to no incident.
+
+        `at_ms`: its time for cases. `is_published`: its alert was published before a takeover. None if a suppression of
+        the policy covers its alert.
+        """
+        main = reasons[0].id if reasons else ""
+        if self._table.is_suppressed(decoded.ints[row], decoded.hashes[row], at_ms, band, main):
+            return None
+        event = decoded.event(row)
+        subject = subject_of(event, reasons)
+        case, fires = self._desk.admit(
+            subject, at_ms, band, partition=partition, amount_jpy=amount_jpy, is_published=is_published
+        )
+        return Joined(event, subject, case, fires)
 
     def _incident_alert(
         self, decoded: Decoded, decided: Decided, declared: NDArray[np.int64], step: Step, tally: Tally

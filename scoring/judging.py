@@ -7,7 +7,7 @@ band, which is at least REVIEW where a rule of 3-D Secure of severity CRITICAL i
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,10 +71,37 @@ class Judge:
     ) -> JudgedBatch:
         """Judge a batch of a partition by its margins, float64[n]. `silent` bool[n], see `JudgedBatch`.
 
-        Limits and rules raise the band of the model. Lists come last: an allowing one lowers what the model alone said.
-
         Raises:
             ModelStopError: an event needs a sound model, and the policy says `stop`.
+        """
+        found = self.banded(observer, observed, margins, silent, policy, partition)
+        listed = found.listed
+        reasons = self._reasons_of(observed, found)
+        incidents = alerting.incidents.take(observed, listed.bands, partition)
+        return JudgedBatch(
+            found.probabilities,
+            found.scores,
+            listed.bands,
+            reasons,
+            silent,
+            incidents,
+            found.ruled,
+            listed,
+            found.fallen,
+        )
+
+    def banded(
+        self,
+        observer: Observer,
+        observed: Observed,
+        margins: NDArray[np.float64],
+        silent: NDArray[np.bool_],
+        policy: CompiledPolicy,
+        partition: int,
+    ) -> "Banded":
+        """Find the bands of a batch, as `judge` does, without reasons and incidents.
+
+        Limits and rules raise the band of the model. Lists come last: an allowing one lowers what the model alone said.
         """
         of_batch = observed.decoded.ints, observed.decoded.hashes, observed.trusted_ms
         fallen = policy.fallback.judge(self._trained_until_ms, observed.decoded.ints, observed.trusted_ms, silent)
@@ -87,9 +114,7 @@ class Judge:
             raised = _raise(judged, ruled)
         closed = frozenset[int]() if fallen is None else self._close(observer, observed, judged, fallen)
         listed = policy.lists.judge(*of_batch, judged, partial(self._is_critical, observer, observed))
-        reasons = self._reasons_of(observed, judged, ruled, raised, listed, fallen, closed)
-        incidents = alerting.incidents.take(observed, listed.bands, partition)
-        return JudgedBatch(probabilities, scores, listed.bands, reasons, silent, incidents, ruled, listed, fallen)
+        return Banded(probabilities, scores, judged.limited, ruled, raised, closed, listed, fallen)
 
     @property
     def _trained_until_ms(self) -> int | NoModel:
@@ -128,32 +153,18 @@ class Judge:
         ruled = table.ask(batch, hashes, lambda: observer.merchants.standings_of(observed.rows))
         return table.cap(ruled, judged.bands, batch, hashes, self._blocks, partition)
 
-    def _reasons_of(
-        self,
-        observed: Observed,
-        judged: Judged,
-        ruled: Ruled,
-        raised: AbstractSet[int],
-        listed: Listed,
-        fallen: Fallen | None,
-        closed: AbstractSet[int],
-    ) -> Mapping[int, Sequence[Reason]]:
-        unscored = frozenset[int]() if fallen is None else frozenset(np.flatnonzero(fallen.unscored).tolist())
+    def _reasons_of(self, observed: Observed, found: "Banded") -> Mapping[int, Sequence[Reason]]:
+        listed = found.listed
         told = listed.bands > 0
         if listed.reasons:
             told[list(listed.reasons)] = True
-        reasons: dict[int, Sequence[Reason]] = {}
-        for row in np.flatnonzero(told & ~observed.passed_over).tolist() if np.count_nonzero(told) else ():
-            reasons[row] = [] if row in unscored else self._by_model(observed.matrix[row])
-            if row in judged.limited:
-                reasons[row] = of_limit(reasons[row])
-            if row in ruled.reasons:
-                reasons[row] = with_rules(reasons[row], ruled.reasons[row], have_raised=row in raised)
-            if row in closed:
-                reasons[row] = closed_with(reasons[row])
-            if row in listed.reasons:
-                reasons[row] = after_lists(listed.reasons[row], reasons[row])
-        return reasons
+        rows = np.flatnonzero(told & ~observed.passed_over).tolist() if np.count_nonzero(told) else ()
+        return {row: found.reasons(row, self.reasons_by_model(observed, found, row)) for row in rows}
+
+    def reasons_by_model(self, observed: Observed, found: "Banded", row: int) -> Sequence[Reason]:
+        """Return the reasons that the model gives for an event; none where it has no score."""
+        is_scored = found.fallen is None or not found.fallen.unscored[row]
+        return self._by_model(observed.matrix[row]) if is_scored else []
 
     def _by_model(self, row: NDArray[np.float64]) -> Sequence[Reason]:
         assert isinstance(self.model, Bundle), "without a model no event has a score"
@@ -164,6 +175,60 @@ class Judge:
         decoded, merchant = observed.decoded, observer.merchants.table[observed.rows[row]].tolist()
         event, verdict = decoded.ints[row].tolist(), observed.verdicts[row].tolist()
         return self._threeds.is_critical(event, decoded.names[row], merchant, verdict)
+
+
+class Added(NamedTuple):
+    """What the policy adds to the reasons that the model gives for an event.
+
+    `is_limited`: a limit raised the band. `rules`: reasons of rules; `have_raised`: they raised the band. `is_closed`:
+    it has no score and breaks a critical rule. `lists`: reasons of lists.
+    """
+
+    is_limited: bool
+    rules: Sequence[Reason]
+    have_raised: bool
+    is_closed: bool
+    lists: Sequence[Reason]
+
+    def to(self, reasons: Sequence[Reason]) -> Sequence[Reason]:
+        """Return the reasons of the decision, at most five. `reasons`: those of the model."""
+        if self.is_limited:
+            reasons = of_limit(reasons)
+        if self.rules:
+            reasons = with_rules(reasons, self.rules, have_raised=self.have_raised)
+        if self.is_closed:
+            reasons = closed_with(reasons)
+        return after_lists(self.lists, reasons) if self.lists else reasons
+
+
+class Banded(NamedTuple):
+    """A batch of n events with its bands, which are those of `listed`.
+
+    `probabilities` float64[n], `scores` int16[n]. `limited`: rows whose band a limit raised. `ruled`: the rules that
+    hit, `raised`: rows whose band they raised. `closed`: rows without a score that break a critical rule, which raised
+    the band. `listed`: the lists that hit. `fallen`: events without a sound model; None for none.
+    """
+
+    probabilities: NDArray[np.float64]
+    scores: NDArray[np.int16]
+    limited: AbstractSet[int]
+    ruled: Ruled
+    raised: AbstractSet[int]
+    closed: AbstractSet[int]
+    listed: Listed
+    fallen: Fallen | None
+
+    def added(self, row: int) -> Added | None:
+        """Return what the policy adds to the reasons of an event; None for nothing."""
+        rules, lists = self.ruled.reasons.get(row, ()), self.listed.reasons.get(row, ())
+        if not (rules or lists or row in self.limited or row in self.closed):
+            return None
+        return Added(row in self.limited, rules, row in self.raised, row in self.closed, lists)
+
+    def reasons(self, row: int, by_model: Sequence[Reason]) -> Sequence[Reason]:
+        """Return the reasons of an event."""
+        added = self.added(row)
+        return by_model if added is None else added.to(by_model)
 
 
 UNKNOWN_SCORE: Final = np.int16(-1)

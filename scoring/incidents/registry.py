@@ -7,6 +7,7 @@ are counted ends just between them. In either case the later one steps down when
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -57,10 +58,10 @@ class Step(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What became of a batch: the alerts to raise, in order, and the rows whose attempts belong to an incident."""
+    """What became of a batch: the alerts to raise, in order, and the incident of each row that is an attempt of one."""
 
     steps: Sequence[Step] = ()
-    rows: frozenset[int] = frozenset()
+    rows: Mapping[int, bytes] = MappingProxyType({})
 
 
 NOTHING: Final = Taken()
@@ -86,7 +87,7 @@ class Registry:
         """Take the attempts of a batch into the incidents that they belong to."""
         rows = self.rows(batch.merchants, batch.at_ms, batch.openings, partition)
         partition = self._kept_under(partition)
-        steps, members = list(self._after_others(partition)), []
+        steps, members = list(self._after_others(partition)), dict[int, bytes]()
         due_ms = self.parts.due_ms
         for row in rows:
             at_ms = int(batch.at_ms[row])
@@ -96,10 +97,11 @@ class Registry:
                 key = int(batch.merchants[row]), int(batch.bins[row])
                 self._answer(*key, int(batch.outcomes[row]), at_ms, partition)
             elif batch.counted[row]:
-                step, is_member = self._attempt(batch, row, partition, known)
+                step, incident = self._attempt(batch, row, partition, known)
                 steps += [step] if step else []
-                members += [row] if is_member else []
-        return Taken(tuple(steps), frozenset(members))
+                if incident:
+                    members[row] = incident
+        return Taken(tuple(steps), members)
 
     def answer(
         self,
@@ -145,8 +147,8 @@ class Registry:
 
     # -- events
 
-    def _attempt(self, batch: Attempts, row: int, partition: int, known: Known) -> tuple[Step | None, bool]:
-        """Add an attempt to the incident that it belongs to, or open one. Return its alert, and whether it belongs."""
+    def _attempt(self, batch: Attempts, row: int, partition: int, known: Known) -> tuple[Step | None, bytes]:
+        """Add an attempt to the incident that it belongs to, or open one. Return its alert and its id, b"" for none."""
         merchant, bin_key, at_ms = int(batch.merchants[row]), int(batch.bins[row]), int(batch.at_ms[row])
         for key in (bin_key, merchant):
             lead = self._open_one(key, at_ms, partition)
@@ -154,10 +156,10 @@ class Registry:
                 part = self._part_of(key, lead, at_ms, partition)
                 self._add(part, batch, row)
                 self.parts.note(key, partition)
-                return self._growth(key, part, row, by_event=True) if part.leads else None, True
+                return self._growth(key, part, row, by_event=True) if part.leads else None, lead.incident
         opening = self._opening(batch.openings.get(row, ()), merchant, bin_key, at_ms, partition)
         if opening is None:
-            return None, False
+            return None, b""
         key = bin_key if opening.scope == Scope.MERCHANT_BIN else merchant
         name = f"{key}\x1f{at_ms // self._quiet_ms}".encode()
         incident, start_ms = known(row, opening.scope) or (blake2b(name, digest_size=ID_BYTES).digest(), at_ms)
@@ -178,7 +180,7 @@ class Registry:
         self.parts.note(key, partition)
         made = added_up(part, self.parts.of(key).values())
         part.told_level, part.told_band = max(level_of(made.attempts), 1), made.band
-        return Step(row, "OPENED", made, part, True), True
+        return Step(row, "OPENED", made, part, True), incident
 
     def _opening(
         self, openings: Sequence[Opening], merchant: int, bin_key: int, at_ms: int, partition: int
