@@ -12,18 +12,21 @@ from typing import Final
 
 import msgspec
 
-from models.backtest.fair_page import fairness_section
+from models.backtest.decided.desk import Contender
+from models.backtest.decided.run import Decided, Walk
 from models.backtest.fairness import GENUINE_MIN, LIMIT, Fairness, alarms
-from models.backtest.interval_page import interval_section
 from models.backtest.intervals import Resampled
-from models.backtest.judged import judge
-from models.backtest.page import page
+from models.backtest.pages.cases import case_sections
+from models.backtest.pages.fairness import fairness_section
+from models.backtest.pages.intervals import interval_section
+from models.backtest.pages.page import page
 from models.backtest.report import CURRENT, Backtest, OfPolicy, day_after, files, lines, moment, of_policy
 from models.backtest.scored import Scored, Why, scored
-from models.backtest.targets import Bounds, Target, TargetError, bounds, curve, moved, threshold_for
+from models.backtest.targets import Bounds, Target, TargetError, curve, moved, threshold_for
 from models.training.cli import OpenHistory, add_tables, maturity_days
 from models.training.history import processed
 from models.training.train import WITHOUT
+from scoring.compiled import ListFiles
 from scoring.decode import DecodeLimits
 from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
 from scoring.model.bundle import Bundle
@@ -47,10 +50,14 @@ _DESCRIPTION: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """How to read what the options name. Each raises `ValueError` for a refused file; None is the default."""
+    """How to read what the options name. Each raises `ValueError` for a refused file; None is the default.
+
+    `lists`: the entries of the lists of policies, by the names of these, from a folder.
+    """
 
     history: OpenHistory
     policy: Callable[[Path | None], Policy]
+    lists: Callable[[Path | None, Mapping[str, Policy]], Mapping[str, ListFiles]]
     bundle: Callable[[Path | None], Bundle]
     as_yaml: Callable[[Mapping[str, object]], str]
 
@@ -78,6 +85,7 @@ def parser(mappings: str) -> argparse.ArgumentParser:
     p.add_argument(
         "--candidate", type=Path, action="append", default=[], metavar="FILE", help="a policy to compare; repeatable"
     )
+    p.add_argument("--lists", type=Path, metavar="DIR", help="folder with the files of the lists of the policies")
     p.add_argument(
         "--alert-rate",
         type=_number,
@@ -99,7 +107,7 @@ def parser(mappings: str) -> argparse.ArgumentParser:
     )
     p.add_argument("--since", type=day, metavar="DATE", help="count payments from this day on, in Tokyo")
     p.add_argument(
-        "--minutes", type=_number, default=Fraction(MINUTES), metavar="M", help="work for one alert (default 10)"
+        "--minutes", type=_number, default=Fraction(MINUTES), metavar="M", help="work for one case (default 10)"
     )
     p.add_argument(
         "--fairness-limit",
@@ -132,7 +140,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
             raise ValueError("--table is missing: which payments?")
         current = outside.policy(options.policy)
         candidates = _named(options.candidate, outside)
-        _tell_of_rules({CURRENT: current} | candidates)
+        entries = outside.lists(options.lists, {CURRENT: current} | candidates)
         bundle = outside.bundle(options.bundle)
         history = outside.history(options)
         days = maturity_days(options.maturity_days, history)
@@ -146,28 +154,34 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
     if not rows.is_counted.any():
         why = f"none of {len(rows.scores):,} payments is within the period and at least {days} days old: "
         return _fail(1, ValueError(why + "use more days, an earlier --since or less --maturity-days"))
-    why_of = Why(bundle, rows.matrix)
+    contenders = {name: Contender(policy, entries[name]) for name, policy in ({CURRENT: current} | candidates).items()}
     try:
-        found = bounds(rows, current, why_of)
-        made = _made(rows, current, found, options)
+        walk = Walk(bundle, settings, rows, contenders, edges_of=contenders[CURRENT])
+        decided = walk.go(outside.history(options), _say)
+        made = _made(rows, current, walk.bounds, options)
+        if made:
+            more = {name: Contender(policy, entries[CURRENT]) for name, policy in made.items()}
+            decided |= Walk(bundle, settings, rows, more).go(outside.history(options), _say)
     except TargetError as error:
         return _fail(1, error)
+    except (ValueError, OSError) as error:
+        return _fail(2, error)
     fairness = Fairness(rows, limit=float(options.fairness_limit or LIMIT), genuine_min=options.fairness_group)
-    others = candidates | made
     ways, minutes = Ways(fairness, Resampled(rows)), float(options.minutes)
-    policies = _measured(rows, current, others, why_of, ways, minutes=minutes, targets=made.keys())
+    policies = _measured(rows, decided, Why(bundle, rows.matrix), ways, minutes=minutes, targets=made.keys())
     report = _report(rows, bundle, policies, ways, history.source, samples.skipped, minutes)
     written = {f"policy-{name}.yaml": outside.as_yaml(_document(policy)) for name, policy in made.items()}
     rest = {name: value for name, value in _document(current).items() if name not in _OF_A_CHANGE}
     written["backtest.html"] = page(
         rows,
         current,
-        found,
+        walk.bounds,
         policies[0].figures,
         title=f"Backtest of policy {current.identity} with model {bundle.version}",
         minutes=minutes,
         rest=outside.as_yaml(rest),
-        sections=interval_section([(one.name, one.intervals, one.difference) for one in policies], report.resampling)
+        sections=case_sections([(one.name, one.cases, one.hits) for one in policies])
+        + interval_section([(one.name, one.intervals, one.difference) for one in policies], report.resampling)
         + fairness_section([(one.name, one.fairness) for one in policies], fairness.terms),
         learnt_until=report.learnt_until if report.learnt else None,
     )
@@ -205,43 +219,24 @@ def _made(rows: Scored, current: Policy, found: Bounds, options: argparse.Namesp
 
 
 def _measured(
-    rows: Scored,
-    current: Policy,
-    others: Mapping[str, Policy],
-    why: Why,
-    ways: Ways,
-    *,
-    minutes: float,
-    targets: Set[str],
+    rows: Scored, decided: Mapping[str, Decided], why: Why, ways: Ways, *, minutes: float, targets: Set[str]
 ) -> list[OfPolicy]:
-    """Measure the current policy and the others beside it."""
-    base, measured = None, []
-    for name, policy in {CURRENT: current, **others}.items():
-        target = name if name in targets else None
-        judged = judge(rows, policy, why)
-        groups = ways.fairness.groups(judged)
-        measured.append(
-            of_policy(
-                name,
-                rows,
-                judged,
-                why,
-                fairness=groups,
-                resampled=ways.resampled,
-                minutes=minutes,
-                target=target,
-                current=base,
-            )
+    """Measure the current policy, which is the first, and the others beside it."""
+    current = decided[CURRENT].judged
+    return [
+        of_policy(
+            name,
+            rows,
+            each,
+            why,
+            fairness=ways.fairness.groups(each.judged),
+            resampled=ways.resampled,
+            minutes=minutes,
+            target=name if name in targets else None,
+            current=None if name == CURRENT else current,
         )
-        base = base or judged
-    return measured
-
-
-def _tell_of_rules(policies: Mapping[str, Policy]) -> None:
-    """Say which policies have rules: a stored payment does not have all that their conditions read."""
-    for name, policy in policies.items():
-        if policy.rule_modes:
-            _say(f"{name}: a backtest does not ask rules: {len(policy.rule_modes)} of this policy are left out")
+        for name, each in decided.items()
+    ]
 
 
 def _document(policy: Policy) -> dict[str, object]:

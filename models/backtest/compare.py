@@ -13,7 +13,6 @@ from models.backtest.scored import Fate, Scored, Why
 from scoring.contract.codes import Band
 from scoring.contract.decision import Reason
 from scoring.policy.explain import Subject, explained
-from scoring.policy.reasons import of_limit
 
 MERCHANTS_MAX: Final = 20
 EXAMPLES_MAX: Final = 3
@@ -155,7 +154,6 @@ def _examples(rows: Scored, judged: Judged, why: Why, own: Sequence[int], ids: d
         at_ms, amount = int(rows.event_ms[row]), int(rows.amount_jpy[row])
         subject = Subject(acquirer, merchant, f"{int(rows.particulars.mcc[row]):04}", at_ms)
         levels = explained(judged.policy, subject).thresholds
-        reasons = why.reasons(row)
         found.append(
             Example(
                 event_id=ids[row],
@@ -167,7 +165,7 @@ def _examples(rows: Scored, judged: Judged, why: Why, own: Sequence[int], ids: d
                 score=int(rows.scores[row]),
                 band=Band(int(judged.bands[row])).name,
                 alerts_from=getattr(levels, judged.policy.alerts.minimum_band.lower()),
-                reasons=of_limit(reasons) if row in judged.limited else reasons,
+                reasons=list(judged.reasons(row, why)),
             )
         )
     return found

@@ -1,6 +1,8 @@
 """What a policy makes of scored payments: their bands, and which of them raise alerts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -8,30 +10,39 @@ from numpy.typing import NDArray
 
 from models.backtest.scored import CHUNK_ROWS, Scored, Why
 from scoring.contract.codes import Band
+from scoring.contract.decision import Reason
 from scoring.decode import Col
 from scoring.decode.hashing import KEYS, MERCHANT_KEY
+from scoring.judging import Added
 from scoring.policy import Policy, PolicyTable
-from scoring.policy.reasons import of_limit
+
+_LIMITED: Final = Added(is_limited=True, rules=(), have_raised=False, is_closed=False, lists=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """`bands` int8[n] of `Band`. `alerts` bool[n]: at least the policy's `minimum_band`, and not suppressed by it.
 
-    `limited`: rows whose band a limit raised.
+    `cases` int64[n]: payments of one case or incident have one number; 0 for those of none. `added`: what the policy
+    adds to the model's reasons, by row.
     """
 
     policy: Policy
     bands: NDArray[np.int8]
     alerts: NDArray[np.bool_]
-    limited: frozenset[int]
+    cases: NDArray[np.int64]
+    added: Mapping[int, Added]
+
+    def reasons(self, row: int, why: Why) -> Sequence[Reason]:
+        """Return the reasons of a row, as its decision has them."""
+        by_model, added = why.reasons(row), self.added.get(row)
+        return by_model if added is None else added.to(by_model)
 
 
 def judge(rows: Scored, policy: Policy, why: Why) -> Judged:
-    """Judge every row by the look-up tables of a worker.
+    """Judge every row by the thresholds, limits and suppressions of a policy, without its rules and lists.
 
-    Each payment is judged alone: a worker raises one alert for the payments of one case within `dedup_minutes`, and
-    none of its own for an attempt of an incident.
+    Each payment is a case of its own. `models.backtest.decided` decides as a worker does; it reads the history again.
     """
     table, minimum = PolicyTable(policy), int(Band[policy.alerts.minimum_band])
     suppressions = [msgspec.structs.replace(each, reasons=[]) for each in policy.suppressions]
@@ -52,18 +63,19 @@ def judge(rows: Scored, policy: Policy, why: Why) -> Judged:
         found = table.judge(ints[:size], hashes[:size], at_ms, rows.scores[part])
         bands[part], alerts[part] = found.bands, found.bands >= minimum
         limited |= {low + place for place in found.limited}
-        for place in np.flatnonzero(alerts[part] & _may_be_suppressed(policy, at_ms, found.bands)).tolist():
+        for place in np.flatnonzero(alerts[part] & may_be_suppressed(policy, at_ms, found.bands)).tolist():
             about = (ints[place], hashes[place], int(at_ms[place]), int(found.bands[place]))
             if not of_any_reason.is_suppressed(*about, ""):
                 continue
             reasons = why.reasons(low + place)
-            heaviest = (of_limit(reasons) if place in found.limited else reasons)[0].id
+            heaviest = (_LIMITED.to(reasons) if place in found.limited else reasons)[0].id
             if table.is_suppressed(*about, heaviest):
                 alerts[low + place] = False
-    return Judged(policy=policy, bands=bands, alerts=alerts, limited=frozenset(limited))
+    cases = np.where(alerts, np.arange(1, n + 1), 0)
+    return Judged(policy=policy, bands=bands, alerts=alerts, cases=cases, added=dict.fromkeys(limited, _LIMITED))
 
 
-def _may_be_suppressed(policy: Policy, at_ms: NDArray[np.int64], bands: NDArray[np.int64]) -> NDArray[np.bool_]:
+def may_be_suppressed(policy: Policy, at_ms: NDArray[np.int64], bands: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Mark rows for which a suppression is in force, whatever its scope: bool[n]."""
     found = np.zeros(len(at_ms), np.bool_)
     for each in policy.suppressions:

@@ -10,7 +10,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from models.backtest.cases import Cases, cases
 from models.backtest.compare import Change, Examples, Merchant, changes, examples, merchants
+from models.backtest.decided.desk import Hits
+from models.backtest.decided.run import Decided
 from models.backtest.fairness import RATES, Group, Rate, Terms, alarms
 from models.backtest.figures import Cell, Figures, Month, cells, figures, months
 from models.backtest.intervals import Estimates, Resampled, Resampling, named
@@ -22,7 +25,7 @@ from scoring.policy.changes import policy_changes, shown
 CURRENT: Final = "current"
 
 _SHOWN: Final = (
-    ("alerts", "alerts", ",d"),
+    ("alerts", "payments that alert", ",d"),
     ("alerts_a_day", "alerts a day", ",.1f"),
     ("alert_rate_bps", "alert rate, per 10,000", ",.2f"),
     ("precision", "precision", ".4f"),
@@ -30,12 +33,21 @@ _SHOWN: Final = (
     ("value_recall", "recall, by yen", ".4f"),
     ("false_positives_per_fraud", "false positives per fraud", ",.2f"),
     ("saved_jpy", "yen of fraud stopped at most", ",d"),
+)
+
+_SHOWN_OF_CASES: Final = (
+    ("cases", "cases", ",d"),
+    ("cases_a_day", "cases a day", ",.1f"),
+    ("precision", "precision, by case", ".4f"),
+    ("false_positives_per_fraud", "false cases per fraud case", ",.2f"),
     ("hours_a_day", "analyst hours a day", ",.1f"),
 )
 
 
 class OfPolicy(Struct, frozen=True, kw_only=True):
-    """One policy over the history. The four after `examples` say how a candidate differs from the current policy.
+    """One policy over the history. `figures` are of payments, `cases` of cases, `hits` of rules and lists.
+
+    The four after `examples` say how a candidate differs from the current policy.
 
     `intervals`: its precision and recalls; `difference`: those minus the current policy's, null for that one.
     """
@@ -44,6 +56,8 @@ class OfPolicy(Struct, frozen=True, kw_only=True):
     policy: str
     target: str | None
     figures: Figures
+    cases: Cases
+    hits: list[Hits]
     cells: list[Cell]
     months: list[Month]
     examples: list[Examples]
@@ -82,7 +96,7 @@ class Backtest(Struct, frozen=True, kw_only=True):
 def of_policy(
     name: str,
     rows: Scored,
-    judged: Judged,
+    decided: Decided,
     why: Why,
     *,
     fairness: list[Group],
@@ -92,6 +106,7 @@ def of_policy(
     current: Judged | None,
 ) -> OfPolicy:
     """Measure a policy, beside `current` if it is a candidate."""
+    judged = decided.judged
     more: list[Merchant] = []
     fewer: list[Merchant] = []
     if current is not None:
@@ -101,6 +116,8 @@ def of_policy(
         policy=judged.policy.identity,
         target=target,
         figures=figures(rows, judged.alerts, rows.is_counted, minutes),
+        cases=cases(rows, judged, minutes),
+        hits=decided.hits,
         cells=list(cells(rows, judged)),
         months=list(months(rows, judged.alerts, minutes)),
         examples=examples(rows, judged, why, current),
@@ -121,6 +138,8 @@ def files(report: Backtest) -> dict[str, bytes]:
     return {
         "backtest.json": text,
         "figures.csv": _table("policy", ((name, [one.figures]) for name, one in each), Figures),
+        "cases.csv": _table("policy", ((name, [one.cases]) for name, one in each), Cases),
+        "hits.csv": _table("policy", ((name, one.hits) for name, one in each), Hits),
         "cells.csv": _table("policy", ((name, one.cells) for name, one in each), Cell),
         "months.csv": _months(report.policies),
         "fairness.csv": _fairness(report.policies),
@@ -187,6 +206,10 @@ def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
+def _line(words: str, how: str, values: Sequence[float | None]) -> str:
+    return f"{words:28}" + "".join(f"{'none' if value is None else format(value, how):>24}" for value in values)
+
+
 def lines(report: Backtest) -> Iterator[str]:
     """Say the report in short."""
     yield f"{report.payments:,} payments, {report.counted:,} counted"
@@ -201,8 +224,9 @@ def lines(report: Backtest) -> Iterator[str]:
         )
     yield f"{'':28}" + "".join(f"{one.name[:22]:>24}" for one in report.policies)
     for field, words, how in _SHOWN:
-        values = [getattr(one.figures, field) for one in report.policies]
-        yield f"{words:28}" + "".join(f"{'none' if value is None else format(value, how):>24}" for value in values)
+        yield _line(words, how, [getattr(one.figures, field) for one in report.policies])
+    for field, words, how in _SHOWN_OF_CASES:
+        yield _line(words, how, [getattr(one.cases, field) for one in report.policies])
     for one in report.policies:
         young = [month.month for month in one.months if not month.is_mature]
         if young and one.name == CURRENT:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.backtest.figures import days_of
-from models.backtest.judged import judge
-from models.backtest.scored import Fate, Scored, Why
+from models.backtest.scored import Fate, Scored
 from scoring.policy import Policy
 from scoring.policy.scopes import Thresholds
 
@@ -76,12 +75,6 @@ class Curve:
 
     alerts: NDArray[np.int64]
     frauds: NDArray[np.int64]
-
-
-def bounds(rows: Scored, policy: Policy, why: Why) -> Bounds:
-    """Judge the rows with the lowest and the highest threshold of all events."""
-    low, high = (judge(rows, moved(policy, level, "bound"), why).alerts for level in (1, OFF))
-    return Bounds(low, high)
 
 
 def curve(rows: Scored, found: Bounds) -> Curve:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Final
 
-from models.backtest.fair_page import fairness_section
+from models.backtest.pages.fairness import fairness_section
 from models.pages.document import document
 from models.pages.markup import Words, both, number, said, table
 from models.promotion.gates import Gate

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,9 +10,11 @@ import msgspec
 import yaml
 
 from models.backtest import cli
+from scoring.compiled import ListFiles
 from scoring.model.bundle import Bundle
 from scoring.policy import Policy
 from streams.cli.train import open_history
+from streams.config.lists import load_lists
 from streams.config.policies import load_policy, load_policy_file
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError
@@ -28,13 +31,30 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `sekisho backtest`. Return its exit status."""
-    outside = cli.Files(history=open_history, policy=load_policy_from, bundle=load_bundle_from, as_yaml=_as_yaml)
+    outside = cli.Files(
+        history=open_history,
+        policy=load_policy_from,
+        lists=_load_lists_from,
+        bundle=load_bundle_from,
+        as_yaml=_as_yaml,
+    )
     return cli.main(argv, outside, declared.shipped_columns())
 
 
 def load_policy_from(file: Path | None) -> Policy:
     """Load a policy, or that of the package for None. Raises `ValueError` for a refused one."""
     return refused(lambda: load_policy(Settings()) if file is None else load_policy_file(file))
+
+
+def _load_lists_from(folder: Path | None, policies: Mapping[str, Policy]) -> Mapping[str, ListFiles]:
+    """Load the entries of the lists of policies from one folder. Raises `ValueError` for a refused one."""
+    for name, policy in policies.items():
+        if policy.lists and folder is None:
+            raise ValueError(f"--lists is missing: the policy {name} has lists, whose entries are in files of a folder")
+    place = msgspec.structs.replace(Settings().policy, lists_dir=None if folder is None else str(folder))
+    settings = msgspec.structs.replace(Settings(), policy=place)
+    every = {rule.id for policy in policies.values() for rule in policy.lists}
+    return {name: refused(partial(load_lists, settings, policy, every)) for name, policy in policies.items()}
 
 
 def load_bundle_from(folder: Path | None) -> Bundle:

@@ -1,5 +1,6 @@
 """Read the files of the lists that a policy declares. No other module opens these files."""
 
+from collections.abc import Set
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -52,8 +53,10 @@ def signature(folder: Path) -> str:
     return "\n".join(said)
 
 
-def load_lists(settings: Settings, policy: Policy) -> ListFiles:
+def load_lists(settings: Settings, policy: Policy, others: Set[str] = frozenset()) -> ListFiles:
     """Read the entries of the lists of a policy that are in files. Ten million take some seconds.
+
+    `others`: lists of other policies, whose files may be in the folder too.
 
     Raises:
         ConfigError: a file is missing, belongs to no list, cannot be read, or is refused; with file, line and column.
@@ -62,6 +65,7 @@ def load_lists(settings: Settings, policy: Policy) -> ListFiles:
     folder = settings.policy.lists_dir
     files = {} if folder is None else list_files(Path(folder))
     known = {rule.id: number for number, rule in enumerate(policy.lists)}
+    files = {name: file for name, file in files.items() if name in known or name not in others}
     for name, file in files.items():
         if name not in known:
             raise ConfigError(f"{file}: the policy declares no list {name[:48]}: declare it under lists, or delete it")

@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from models.backtest.judged import judge
 from models.backtest.scored import Fate, Scored, Why
+from models.backtest.targets import OFF, Bounds, moved
 from models.training.particulars import Particulars
 from scoring.contract.codes import NetworkCode, OutcomeClass
 from scoring.contract.decision import Reason
 from scoring.decode import Col, country_code
 from scoring.decode.hashing import MERCHANT_KEY
+from scoring.policy import Policy
 from tests.policy.drawn import EVENTS, LEVELS, batch, expected_band, in_force
 
 DAY_MS = 86_400_000
@@ -147,3 +150,9 @@ def with_threshold(document: dict[str, Any], threshold: int) -> dict[str, Any]:
         else:
             after[level] = max(before[level], threshold)
     return document | {"global": after}
+
+
+def bounds(rows: Scored, policy: Policy, why: Why) -> Bounds:
+    """Judge the rows with the lowest and the highest threshold of all events."""
+    low, high = (judge(rows, moved(policy, level, "bound"), why).alerts for level in (1, OFF))
+    return Bounds(low, high)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.backtest.interval_page import interval_section
 from models.backtest.intervals import DAYS_MIN, Estimate, Estimates, Resampled, named
+from models.backtest.pages.intervals import interval_section
 from tests.backtest.made import DAY_MS, TOKYO_MS, Row, arrays, drawn
 from tests.compliance.page.test_page import HOSTILE, Page
 

@@ -6,24 +6,28 @@ import re
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from msgspec import to_builtins
 
-from models.backtest.fair_page import fairness_section
+from models.backtest.cases import cases
+from models.backtest.decided.desk import Hits
 from models.backtest.fairness import Fairness
 from models.backtest.figures import figures
-from models.backtest.interval_page import interval_section
 from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
-from models.backtest.page import page
+from models.backtest.pages.cases import case_sections
+from models.backtest.pages.fairness import fairness_section
+from models.backtest.pages.intervals import interval_section
+from models.backtest.pages.page import page
 from models.backtest.scored import Scored
-from models.backtest.targets import bounds, moved
+from models.backtest.targets import moved
+from scoring.contract.decision import ListEffect
 from scoring.policy import Policy, policy_from
 from streams.compliance import browser
-from tests.backtest.made import Told, arrays, drawn
+from tests.backtest.made import Told, arrays, bounds, drawn
 from tests.compliance.page import opening
 from tests.compliance.page.test_page import HOSTILE, Page
 
@@ -45,6 +49,11 @@ DOCUMENT: dict[str, Any] = {
     ],
     "author": "t.suzuki",
 }
+HITS = [
+    Hits(kind=kind, id=HOSTILE, effect=effect, payments=9, jpy=7, frauds=3, fraud_jpy=2, precision=0.3333)
+    for kind in ("RULE", "LIST")
+    for effect in ("ON", "CAPPED", *get_args(ListEffect))
+]
 NAMES = ("alerts", "alerts_a_day", "alert_rate_bps", "precision", "recall", "value_recall", "false_positives_per_fraud")
 NAMES += ("frauds_alerted", "fraud_alerted_jpy", "saved_jpy", "hours", "hours_a_day")
 
@@ -66,7 +75,8 @@ def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy
         title=f"Backtest of {HOSTILE}",
         minutes=MINUTES,
         rest=yaml.safe_dump(rest, sort_keys=False),
-        sections=interval_section([(HOSTILE, resampled.estimates(judged.alerts), change)], resampled.terms)
+        sections=case_sections([(HOSTILE, cases(found, judged, MINUTES), HITS)])
+        + interval_section([(HOSTILE, resampled.estimates(judged.alerts), change)], resampled.terms)
         + fairness_section([(HOSTILE, fairness.groups(judged))], fairness.terms),
         learnt_until="2026-05-02",
     )

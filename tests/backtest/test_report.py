@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.backtest.decided.run import Decided
 from models.backtest.fairness import Fairness
 from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
@@ -30,7 +31,7 @@ def report_of(rows: Scored, plain: list[Row]) -> Backtest:
         of_policy(
             name,
             rows,
-            own,
+            Decided(own, []),
             told,
             fairness=fairness.groups(own),
             resampled=resampled,
@@ -77,7 +78,7 @@ def test_a_share_without_a_denominator_is_blank_and_none(tmp_path: Path) -> None
     assert (on["precision"], on["false_positives_per_fraud"], on["alert_rate_bps"]) == ("0.0", "", "10000.0")
     told = {line[:28].strip(): line[28:].split() for line in lines(report)}
     assert told["precision"] == ["none", "0.0000"]
-    assert told["alerts"] == ["0", "1"]
+    assert told["payments that alert"] == ["0", "1"]
 
 
 def test_a_day_begins_in_tokyo_and_a_moment_is_in_utc() -> None:

@@ -19,7 +19,6 @@ from scoring.contract.codes import NetworkCode, OutcomeClass
 from scoring.engine import Engine
 from scoring.outputs import Source
 from scoring.policy import policy_from
-from scoring.policy.reasons import of_limit
 from tests.bundles import small_bundle
 from tests.training.history.test_history import MATURITY_MS, Recorded, late, traffic
 from tests.training.test_training import SETTINGS
@@ -75,10 +74,9 @@ def test_scores_bands_and_reasons_are_those_of_live_decisions(tmp_path: Path) ->
     ids = rows.particulars.event_ids(set(range(len(live))))
     assert [decision["decision_id"] for decision in live] == [ids[row] for row in range(len(live))]
     for row in np.flatnonzero(judged.alerts)[:200].tolist():
-        reasons = why.reasons(row)
-        told = of_limit(reasons) if row in judged.limited else reasons
+        told = judged.reasons(row, why)
         assert orjson.loads(orjson.dumps([reason.id for reason in told])) == [r["id"] for r in live[row]["reasons"]]
-    assert judged.limited
+    assert judged.added
 
 
 def test_what_happened_is_a_report_then_a_decline_then_a_refund(tmp_path: Path) -> None:

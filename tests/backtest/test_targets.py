@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.backtest.judged import judge
-from models.backtest.targets import OFF, Curve, Target, TargetError, bounds, curve, moved, threshold_for
+from models.backtest.targets import OFF, Curve, Target, TargetError, curve, moved, threshold_for
 from scoring.policy import policy_from
-from tests.backtest.made import DAY_MS, Told, alerts_in, arrays, drawn, with_threshold
+from tests.backtest.made import DAY_MS, Told, alerts_in, arrays, bounds, drawn, with_threshold
 from tests.backtest.test_figures import day, policies
 from tests.examples import examples as few
 

@@ -89,12 +89,11 @@ def payments(tmp_path: Path) -> list[dict[str, Any]]:
 def test_a_backtest_counts_the_payments_of_the_table_by_what_happened_to_them(run: Run, tmp_path: Path) -> None:
     with (tmp_path / "draft.yaml").open("a") as draft_file:
         draft_file.write(
-            "\nrules: [{id: all, mode: on, when: 'true', action: block, text: {en: a, ja: b}, author: c, reason: d}]\n"
+            "\nrules: [{id: all, mode: shadow, when: 'true', action: block, "
+            "text: {en: a, ja: b}, author: c, reason: d}]\n"
         )
     status, out, err = run("out", "--candidate", str(tmp_path / "draft.yaml"), "--minutes", "6")
     assert (status, err) == (0, "")
-    assert "draft: a backtest does not ask rules: 1 of this policy are left out\n" in out
-    assert "current: a backtest does not ask rules" not in out
     found = report_in(tmp_path / "out")
     rows = payments(tmp_path)
     counted = [row for row in rows if row["mature"]]
@@ -113,6 +112,14 @@ def test_a_backtest_counts_the_payments_of_the_table_by_what_happened_to_them(ru
             assert sum(cell["jpy"] for cell in cells) == sum(row["yen"] for row in own)
         assert one["figures"]["hours"] == pytest.approx(one["figures"]["alerts"] / 10)
     current, draft = found["policies"]
+    frauds = sum(row["fraud"] for row in counted)
+    (hit,) = draft["hits"]
+    assert (hit["id"], hit["effect"], hit["payments"], hit["frauds"]) == ("all", "SHADOW", len(counted), frauds)
+    assert current["hits"] == []
+    for one in (current, draft):
+        assert (one["cases"]["cases"] > 0) == (one["figures"]["alerts"] > 0)
+        assert one["cases"]["cases"] <= one["figures"]["alerts"]
+        assert one["cases"]["hours"] == pytest.approx(one["cases"]["cases"] / 10)
     is_new = [row["yen"] > 50_000 or row["shop"] == "s1" for row in counted]
     assert draft["figures"]["alerts"] >= sum(is_new) > current["figures"]["alerts"]
     assert sum(change["lost"] for change in draft["changes"]) == 0
@@ -131,6 +138,32 @@ def test_a_backtest_counts_the_payments_of_the_table_by_what_happened_to_them(ru
         change = draft["difference"][name]
         assert change["value"] == pytest.approx(draft["figures"][name] - current["figures"][name], abs=2e-6)
         assert f"draft: {words}: {change['value']:+.4f} (95% by days: {change['low']:+.4f} to " in out
+
+
+def test_lists_are_asked_and_their_files_are_those_of_every_policy(run: Run, tmp_path: Path) -> None:
+    listed = (
+        "lists: [{id: %s, kind: merchant, acquirer: bank-1, direction: deny, action: block, author: a, reason: b}]\n"
+    )
+    (tmp_path / "denied.yaml").write_text(CURRENT + listed % "shops")
+    more = ("--candidate", str(tmp_path / "denied.yaml"))
+    status, _, err = run("out", *more)
+    assert status == 2
+    assert "--lists is missing: the policy denied has lists" in err
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "shops.csv").write_text("value,effective_to\ns1,2035-01-01T00:00:00Z\n")
+    assert run("out", *more, "--lists", str(folder))[0] == 0
+    current, denied = report_in(tmp_path / "out")["policies"]
+    at_shop = sum(row["mature"] and row["shop"] == "s1" for row in payments(tmp_path))
+    assert sum(hit["payments"] for hit in denied["hits"]) == at_shop > 0
+    assert {hit["id"] for hit in denied["hits"]} == {"shops"}
+    blocked = sum(cell["payments"] for cell in denied["cells"] if cell["band"] == "BLOCK")
+    assert blocked >= at_shop
+    assert current["hits"] == []
+    (folder / "other.csv").write_text("value,effective_to\n")
+    status, _, err = run("out", *more, "--lists", str(folder))
+    assert status == 2
+    assert "other.csv: the policy declares no list other" in err
 
 
 def test_the_tables_say_what_the_report_says_the_same_each_time(run: Run, tmp_path: Path) -> None:

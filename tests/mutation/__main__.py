@@ -89,7 +89,7 @@ TESTS = {
     "models/pages": ["tests/training/report", "tests/backtest/test_page.py"],
     "models/backtest": ["tests/backtest", "tests/cli/test_backtest.py"],
     "models/backtest/intervals.py": ["tests/backtest/test_intervals.py"],
-    "models/backtest/interval_page.py": ["tests/backtest/test_intervals.py"],
+    "models/backtest/pages/intervals.py": ["tests/backtest/test_intervals.py"],
     "models/training/metrics.py": ["tests/training/test_metrics.py", "tests/training/test_bounds.py"],
 }
 """Tests by path of the code that they must check; an entry that begins with `--` is an option of pytest."""

@@ -60,10 +60,10 @@ def page(
     `learnt_until`: first day after those that the model has learnt from, if payments of those days are counted.
 
     `rest`: the policy as YAML, without version, thresholds of all events, author and approval. `current`: its figures.
-    `sections`: those on uncertainty and fairness, as HTML.
+    `sections`: those on cases, uncertainty and fairness, as HTML.
     """
     data = escape_json(msgspec.json.encode(_data(rows, policy, found, current, minutes, rest)).decode())
-    script = resources.files("models.backtest").joinpath("page.js").read_text(encoding="utf-8")
+    script = resources.files("models.backtest.pages").joinpath("page.js").read_text(encoding="utf-8")
     body = "".join(_body(rows, policy, current, title, sections, learnt_until))
     return document(title, body, [script], f'<script type="application/json" id="data">{data}</script>')
 
@@ -122,10 +122,10 @@ def _body(
     start = getattr(policy.everywhere, level)
     yield f"<h1>{escape(title)}</h1>"
     yield said(
-        f"{current.payments:,} payments on {current.days:,} days, old enough for their labels. Each is judged alone: a "
-        "worker raises one alert for the payments of one case, so people see fewer.",
-        f"ラベルが確定した{current.payments:,}取引（{current.days:,}日分）。取引ごとに判定した件数で、"
-        "実際のアラートは案件ごとにまとめられるため、これより少なくなります。",
+        f"{current.payments:,} payments on {current.days:,} days, old enough for their labels. Figures at the slider "
+        "count payments that alert. People work on cases, which are fewer: see below.",
+        f"ラベルが確定した{current.payments:,}取引（{current.days:,}日分）。スライダーの指標はアラート対象の取引件数です。"
+        "調査は案件単位で、件数はこれより少なくなります（下記参照）。",
     )
     if learnt_until is not None:
         words = (
@@ -140,8 +140,8 @@ def _body(
         f'<input type="range" id="threshold" min="1" max="{OFF}" step="1" value="{start}"></div>'
     )
     yield said(
-        "Narrower scopes, limits and suppressions of the policy stay as they are.",
-        "個別の範囲のしきい値、金額上限、抑止設定は変わりません。",
+        "Narrower scopes, limits, rules, lists and suppressions of the policy stay as they are.",
+        "個別の範囲のしきい値、金額上限、ルール、リスト、抑止設定は変わりません。",
     )
     yield (
         '<svg viewBox="0 0 1000 100" preserveAspectRatio="none" role="img" aria-label="payments by score">'

@@ -1,0 +1,127 @@
+"""Read a history once and decide it by several policies. Profiles do not depend on decisions, so they are shared."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.backtest.decided.desk import Batch, Contender, Desk, Edge, Hits
+from models.backtest.judged import Judged
+from models.backtest.scored import Scored
+from models.backtest.targets import OFF, Bounds, moved
+from models.training.history import History
+from models.training.records import Record
+from scoring.clock import trusted
+from scoring.decode import Col
+from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
+from scoring.model.bundle import Bundle
+from scoring.observer import BATCH_MAX, Observer, Settings
+
+_TELL_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What became of a history under a policy. `hits`: of its rules and lists."""
+
+    judged: Judged
+    hits: list[Hits]
+
+
+class Walk:
+    """Decide the rows of a scored history by policies, as one worker with one partition does.
+
+    Merchants are judged after each batch, at least at each report and each day in Tokyo; a worker does so each second.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        settings: Settings,
+        rows: Scored,
+        contenders: Mapping[str, Contender],
+        *,
+        edges_of: Contender | None = None,
+    ) -> None:
+        """Prepare. `edges_of`: a policy of `contenders` whose alerts are wanted for every threshold of all events."""
+        self._bundle, self._rows = bundle, rows
+        self._observer = Observer(settings)
+        self._observer.profiles.changelog.own(0)
+        self._desks = {name: Desk(each, bundle, settings, rows) for name, each in contenders.items()}
+        self._first = next(name for name, each in contenders.items() if edges_of is None or each is edges_of)
+        self._edges = [
+            Edge(Contender(moved(edges_of.policy, level, "bound"), edges_of.list_files), bundle, settings, rows)
+            for level in (1, OFF)
+            if edges_of is not None
+        ]
+        self._margins = np.empty(BATCH_MAX)
+        self._done = 0
+
+    def go(self, history: History, tell: Callable[[str], None]) -> dict[str, Decided]:
+        """Read the history from its beginning, and return what each policy makes of it.
+
+        Raises:
+            ValueError: the history cannot be read, or is another one than that of the rows.
+        """
+        told = time.monotonic()
+        for batch in _batches(history.records()):
+            self._take(batch)
+            if time.monotonic() - told > _TELL_S:
+                told = time.monotonic()
+                tell(f"{self._done:,} of {len(self._rows.scores):,} rows decided")
+        if self._done != len(self._rows.scores):
+            raise ValueError("the history has changed while it was read: run the backtest again")
+        return {name: Decided(desk.judged(), desk.hits()) for name, desk in self._desks.items()}
+
+    @property
+    def bounds(self) -> Bounds:
+        """The alerts with the lowest and the highest threshold of all events."""
+        low, high = self._edges
+        return Bounds(low.alerts, high.alerts)
+
+    def _take(self, batch: list[Record]) -> None:
+        observer, topic = self._observer, batch[0].topic
+        values, record_ms = [record.value or b"" for record in batch], [record.at_ms for record in batch]
+        if topic == "merchants":
+            observer.merchant([record.key for record in batch], [record.value for record in batch])
+            return
+        observer.standings.tick(record_ms[-1])
+        observer.overdue.tick(record_ms[-1])
+        if topic == "authorizations":
+            self._decide(values, record_ms)
+        else:
+            observer.report(values, record_ms)
+        observer.standings.judge(0)
+        observer.overdue.judge(0)
+
+    def _decide(self, values: list[bytes], record_ms: list[int]) -> None:
+        observed = self._observer.observe(values, record_ms)
+        margins = self._margins[: len(observed.decoded)]
+        self._bundle.trees.margins(observed.matrix, margins)
+        kept = np.flatnonzero(trusted(observed.clocks) & ~observed.passed_over)
+        batch = Batch(self._observer, observed, margins, kept, self._done)
+        event_ms = observed.decoded.ints[kept, Col.EVENT_MS]
+        if not np.array_equal(self._rows.event_ms[batch.rows], event_ms):
+            raise ValueError("the history has changed while it was read: run the backtest again")
+        incidents = {name: desk.take(batch) for name, desk in self._desks.items()}
+        for edge in self._edges:
+            edge.take(batch, incidents[self._first])
+        self._done += len(kept)
+
+
+def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Cut records where the topic or the day in Tokyo changes, and at BATCH_MAX."""
+    batch: list[Record] = []
+    for record in records:
+        if batch and (
+            len(batch) == BATCH_MAX
+            or record.topic != batch[0].topic
+            or (record.at_ms + TOKYO_MS) // DAY_MS != (batch[0].at_ms + TOKYO_MS) // DAY_MS
+        ):
+            yield batch
+            batch = []
+        batch.append(record)
+    if batch:
+        yield batch

@@ -1,0 +1,1 @@
+"""The page of a backtest and its sections, in English and Japanese."""
