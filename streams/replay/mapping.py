@@ -9,6 +9,7 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.outputs import Record
+from streams.replay.columns.amount import exponent_of
 from streams.replay.columns.declared import Mapping, Outcome
 from streams.replay.columns.fields import DEFAULTS
 from streams.replay.columns.reported import Report
@@ -31,7 +32,7 @@ class Renderer:
     def __init__(self, mapping: Mapping, *, id_prefix: str = "", jpy_per_unit: float | None = None) -> None:
         self._mapping = mapping
         self._prefix = id_prefix
-        self._jpy_per_minor = mapping.jpy_per_minor(jpy_per_unit)
+        self._jpy_per_unit = jpy_per_unit
         self._unit = "s" if mapping.time.unit == "seconds" else "ms"
         self._tokens: dict[int | str, tuple[bytes, str]] = {}
         self._shops: dict[int | str, str] = {}
@@ -57,7 +58,7 @@ class Renderer:
             rows.card,
             self._merchants(rows),
             rows.amount_minor.tolist(),
-            self._yen(rows.amount_minor),
+            self._yen(rows),
             self._middles(rows),
             self._tails(rows),
             self._ends(rows),
@@ -117,12 +118,12 @@ class Renderer:
 
     def _tails(self, rows: Rows) -> Iterator[str]:
         """Yield the text between card token and amount of each row."""
-        amount = self._mapping.amount
-        money = f'"amount":{{"currency":"{amount.currency}","exponent":{amount.exponent},"minor":'
+        one = self._mapping.amount.currency
+        money = _money(one) if isinstance(one, str) else [_money(code) for code in rows.currency]
         kind, channel, initiator = (self._told(rows, name) for name in ("txn.type", "channel", "txn.initiator"))
         parts: list[str | list[str]] = ['","network":"', self._told(rows, "network"), '"', *self._pieces(rows, "card")]
         parts += ['},"txn":{"type":', kind, ',"channel":"', channel, '","initiator":', initiator]
-        return _joined([*parts, *self._pieces(rows, "txn"), "}," + money])
+        return _joined([*parts, *self._pieces(rows, "txn"), "},", money])
 
     def _ends(self, rows: Rows) -> Iterator[str]:
         """Yield the optional sections of each row."""
@@ -152,17 +153,31 @@ class Renderer:
             return rows.told[field] if default is None else [text or default for text in rows.told[field]]
         return self._constants[field] if field in self._constants else str(self._mapping.told[field].constant)
 
-    def _yen(self, amounts: NDArray[np.int64]) -> list[str]:
-        """Return the yen of each amount, rounded half up from the exact product."""
-        rate: Fraction = self._jpy_per_minor
-        if rate == 0:
-            return [""] * len(amounts)
-        times, by = 2 * rate.numerator, 2 * rate.denominator
-        if len(amounts) and int(np.abs(amounts).max()) < (2**62) // times:
-            yen = ((amounts * times + rate.denominator) // by).tolist()
-        else:
-            yen = [(amount * times + rate.denominator) // by for amount in amounts.tolist()]
-        return [f',"jpy":{one}' for one in yen]
+    def worths(self, rows: Rows) -> NDArray[np.int64]:
+        """Return what each amount counts beside the others, int64[n]: minor units, or yen if currencies differ.
+
+        An amount in a currency without a rate counts 0.
+        """
+        if not rows.currency:
+            return rows.amount_minor
+        return np.array([int(yen or 0) for yen in self._by_currency(rows, {"JPY": Fraction(1)})], np.int64)
+
+    def _yen(self, rows: Rows) -> list[str]:
+        return [f',"jpy":{yen}' if yen else "" for yen in self._by_currency(rows, {})]
+
+    def _by_currency(self, rows: Rows, known: dict[str, Fraction]) -> list[str]:
+        """Return the yen of each amount, "" without a rate. `known`: rates of minor units before the declared ones."""
+        declared = self._mapping.amount
+        if isinstance(declared.currency, str):
+            return _yen(rows.amount_minor, declared.jpy_per_minor(declared.currency, self._jpy_per_unit))
+        out = [""] * len(rows.currency)
+        codes = np.array(rows.currency)
+        for code in sorted(set(rows.currency)):
+            places = np.flatnonzero(codes == code)
+            rate = known.get(code) or declared.jpy_per_minor(code)
+            for place, yen in zip(places.tolist(), _yen(rows.amount_minor[places], rate), strict=True):
+                out[place] = yen
+        return out
 
     def _shop(self, merchant: int | str, shops_max: int = 1_000_000) -> str:
         """Return a merchant's id without its prefix, escaped for JSON."""
@@ -179,6 +194,22 @@ class Renderer:
             self._tokens.clear()
         pair = self._tokens[card] = (made.encode(), made)
         return pair
+
+
+def _money(currency: str) -> str:
+    return f'"amount":{{"currency":"{currency}","exponent":{exponent_of(currency)},"minor":'
+
+
+def _yen(amounts: NDArray[np.int64], rate: Fraction) -> list[str]:
+    """Return the yen of each amount, rounded half up from the exact product; "" without a rate."""
+    if rate == 0:
+        return [""] * len(amounts)
+    times, by = 2 * rate.numerator, 2 * rate.denominator
+    if len(amounts) and int(np.abs(amounts).max()) < (2**62) // times:
+        yen = ((amounts * times + rate.denominator) // by).tolist()
+    else:
+        yen = [(amount * times + rate.denominator) // by for amount in amounts.tolist()]
+    return list(map(str, yen))
 
 
 def _section(name: str, fields: str) -> str:

@@ -49,6 +49,8 @@ def open_source(tables: Tables, tell: Callable[[str], None]) -> Opened:
         raise SourceError(f"--reports {tables.reports}: {why}")
     if tables.labels and mapping.fraud is None:
         raise SourceError(f"{tables.table}: mapping {mapping.name!r} names no column of frauds for labels")
+    if tables.jpy_per_unit is not None and not isinstance(mapping.amount.currency, str):
+        raise SourceError("--jpy-per-unit goes with one currency: give the rates as amount.jpy_per_unit of the mapping")
     phases = tables.phases or (Phases.BOTH if mapping.has_answers else Phases.PRE_AUTH)
     if phases != Phases.PRE_AUTH and not mapping.has_answers:
         raise SourceError(f"--phases {phases}: mapping {mapping.name!r} does not say that payments were approved")

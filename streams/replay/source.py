@@ -42,7 +42,7 @@ class Chunk:
 
 @dataclass(slots=True)
 class Labels:
-    """Labels by position: fraud or not, and the amount in minor units.
+    """Labels by position: fraud or not, and the amount in minor units, or in yen if currencies differ.
 
     `unknown`: number of positions without a label; they count as not fraud.
     """

@@ -115,7 +115,7 @@ class TableSource:
             return
         fraud, unknown = self._reported.labels(rows)
         self._labels.fraud += bytes(fraud)
-        self._labels.amounts.frombytes(np.ascontiguousarray(rows.amount_minor).tobytes())
+        self._labels.amounts.frombytes(np.ascontiguousarray(self._renderer.worths(rows)).tobytes())
         self._labels.unknown += unknown
         if self._queue is not None:
             self._queue.add(rows)

@@ -5,7 +5,7 @@ The value of a blank is a filler. No message contains a cell, nor does it chain 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import methodcaller
 from typing import Any, Final
 
@@ -14,7 +14,8 @@ import pyarrow as pa  # type: ignore[import-untyped]  # ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped]  # the same
 from numpy.typing import NDArray
 
-from streams.replay.columns.declared import PATTERNS, Amount, Fraud, Id, Time, Told
+from streams.replay.columns.amount import Amount, CurrencyColumn, currency_of, exponent_of
+from streams.replay.columns.declared import PATTERNS, Fraud, Id, Time, Told
 from streams.replay.columns.fields import Field
 from streams.replay.columns.tokens import token
 from streams.replay.source import EVENT_MS_END, EVENT_MS_MIN
@@ -74,11 +75,24 @@ def integers(array: Any) -> tuple[Ints, Mask]:
     return _filled(whole, blank, "0").cast(pa.int64()).to_numpy().copy(), blank
 
 
-def amounts(array: Any, amount: Amount) -> tuple[Ints, Mask]:
-    """Return minor units, int64[n], exactly: 12.34 with two decimals is 1234.
+def currencies(array: Any, declared: CurrencyColumn) -> tuple[list[str], Mask]:
+    """Return the alphabetic codes of currencies, a list of n.
 
     Raises:
-        BadCellError: a cell is no amount, or has more decimals than the currency.
+        BadCellError: a cell is no code of ISO 4217, or its spelling is not declared.
+    """
+    codes = _each(array, declared, currency_of, "")
+    return codes, np.array([not code for code in codes], np.bool_)
+
+
+def amounts(array: Any, amount: Amount, currencies: Sequence[str] = ()) -> tuple[Ints, Mask]:
+    """Return minor units, int64[n], exactly: 12.34 with two decimals is 1234.
+
+    `currencies`: that of each row, "" for a blank, whose amount is a filler; empty where all rows have the declared
+    one.
+
+    Raises:
+        BadCellError: a cell is no amount, or has more decimals than its currency.
     """
     if amount.unit == "minor":
         try:
@@ -86,8 +100,30 @@ def amounts(array: Any, amount: Amount) -> tuple[Ints, Mask]:
         except BadCellError as error:
             row = error.row
         raise BadCellError(row, "is not a whole number of minor units; of amounts with decimals say `unit: major`")
-    exponent, kind = amount.exponent, array.type
-    too_many = f"is not an amount in {amount.currency} with at most {exponent} decimals and 12 digits"
+    if isinstance(amount.currency, str):
+        return _major(array, exponent_of(amount.currency), amount.decimal, f"in {amount.currency} ")
+    exponents = np.array([exponent_of(code) if code else -1 for code in currencies], np.int64)
+    out, blank = np.zeros(len(array), np.int64), _blanks(array)
+    bad: list[tuple[int, str]] = []
+    for exponent in (0, 2, 3):
+        places = np.flatnonzero(exponents == exponent)
+        if not len(places):
+            continue
+        try:
+            out[places], _ = _major(array.take(pa.array(places)), exponent, amount.decimal, "")
+        except BadCellError as error:
+            if error.row is None:
+                raise
+            bad.append((int(places[error.row]), f"{error.why}, as its currency has"))
+    if bad:
+        raise BadCellError(*min(bad))
+    return out, blank
+
+
+def _major(array: Any, exponent: int, sign: str, of: str) -> tuple[Ints, Mask]:
+    """Return minor units of amounts with at most `exponent` decimals. `sign`: the decimal sign of text."""
+    kind = array.type
+    too_many = f"is not an amount {of}with at most {exponent} decimals and 12 digits"
     if pa.types.is_floating(kind):
         values = array.cast(pa.float64()).fill_null(np.nan).to_numpy()
         blank = np.isnan(values)
@@ -98,7 +134,7 @@ def amounts(array: Any, amount: Amount) -> tuple[Ints, Mask]:
         return scaled.astype(np.int64), blank
     texts, blank = _texts_of_numbers(array)
     pointed = np.zeros(len(blank), np.bool_)
-    if amount.decimal == "," and not pa.types.is_decimal(kind):
+    if sign == "," and not pa.types.is_decimal(kind):
         pointed, texts = _contains(texts, "."), pc.replace_substring(texts, ",", ".")
         too_many += ", decimal sign a comma"
     decimals = rf"(?:\.[0-9]{{1,{exponent}}}0*)?" if exponent else r"(?:\.0+)?"
@@ -168,7 +204,7 @@ def fields(array: Any, field: Field, told: Told, acquirer: str) -> list[str]:
     return _each(array, told, value, "")
 
 
-def _each(array: Any, told: Told, value_of: Callable[[str], str], blank: str) -> list[str]:
+def _each(array: Any, told: Told | CurrencyColumn, value_of: Callable[[str], str], blank: str) -> list[str]:
     """Convert each different text once. `value_of` raises ValueError for one that it refuses, without its content."""
     texts, is_blank = _words(array)
     different = _filled(texts, is_blank, "").dictionary_encode()
@@ -309,6 +345,13 @@ def _is_text(kind: Any) -> bool:
 def _nulls(array: Any) -> Mask:
     mask: Mask = array.is_null().to_numpy(zero_copy_only=False)
     return mask
+
+
+def _blanks(array: Any) -> Mask:
+    if pa.types.is_floating(array.type):
+        mask: Mask = np.isnan(array.cast(pa.float64()).fill_null(np.nan).to_numpy())
+        return mask
+    return _texts(array)[1] if _is_text(array.type) else _nulls(array)
 
 
 def _matches(texts: Any, pattern: str) -> Mask:

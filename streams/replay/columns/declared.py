@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
@@ -12,9 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from scoring.contract.authorization import Channel, Network
-from scoring.contract.currencies import CURRENCIES
 from scoring.reference.document import DocumentError, parse
 from streams.config.strict import ConfigError, convert, suggestion
+from streams.replay.columns.amount import Amount
 from streams.replay.columns.fields import FIELDS, OUTCOME_FIELDS, REPORT_FIELDS, Field
 
 UNKNOWN_MCC: Final = "0000"  # ISO 18245 assigns no such category: it reads as unknown
@@ -96,30 +95,6 @@ class Id(_Record, frozen=True, kw_only=True):
     type: Literal["integer", "text"]
     prefix: Annotated[str, Meta(max_length=8, pattern="^[A-Za-z0-9_-]*$")] = ""
     hashed: bool = False
-
-
-class Amount(_Record, frozen=True, kw_only=True):
-    """The amount column: whole `minor` units of `currency` (ISO 4217), or `major` units with at most its decimals.
-
-    `decimal` is the decimal sign of text. `jpy_per_unit` is a fixed rate, not a market rate: it makes amounts
-    comparable with the limits of the features. Without it the worker's configuration decides.
-    """
-
-    column: Column
-    unit: Literal["minor", "major"]
-    currency: str
-    decimal: Literal[".", ","] = "."
-    jpy_per_unit: Annotated[float, Meta(ge=0, le=1_000_000)] = 0
-
-    def __post_init__(self) -> None:
-        if self.currency not in CURRENCIES:
-            near = suggestion(self.currency[:3].upper(), list(CURRENCIES))
-            raise ValueError(f"currency is not a code of ISO 4217{'; ' + near if near.startswith('did') else ''}")
-
-    @property
-    def exponent(self) -> int:
-        """Decimals of the currency."""
-        return CURRENCIES[self.currency][1]
 
 
 class Fraud(_Record, frozen=True, kw_only=True):
@@ -259,17 +234,12 @@ class Mapping(_Record, frozen=True, kw_only=True):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns to be read, each once."""
-        named = [self.time.column, self.card.column, self.merchant.column, self.amount.column]
+        named = [self.time.column, self.card.column, self.merchant.column, *self.amount.columns]
         named += [] if self.fraud is None else [self.fraud.column]
         named += [] if self.reference is None else [self.reference]
         told = [*self.told.values(), *(one for _, one in self.by_path.values())]
         named += [one.column for one in told if one.column is not None]
         return tuple(dict.fromkeys(named))
-
-    def jpy_per_minor(self, jpy_per_unit: float | None) -> Fraction:
-        """Return yen per minor unit, exactly; 0: none. `jpy_per_unit` is used in place of the mapping's, if given."""
-        rate = self.amount.jpy_per_unit if jpy_per_unit is None else jpy_per_unit
-        return Fraction(str(rate)) * Fraction(1, 10**self.amount.exponent)
 
 
 def mappings_of(word: str) -> tuple[Mapping, ...]:

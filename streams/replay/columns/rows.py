@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.replay.columns import cells
+from streams.replay.columns.amount import CurrencyColumn
 from streams.replay.columns.cells import BadCellError, Ints, Mask
 from streams.replay.columns.declared import UNKNOWN_COUNTRY, UNKNOWN_MCC, Id, Mapping
 from streams.replay.columns.reading import Table
@@ -30,6 +31,7 @@ class Rows:
     `numbers` int64[n]: row numbers in the table from 0. `time_ms` int64[n]: since the epoch. `amount_minor` int64[n].
     `fraud`, `unknown` bool[n]: labelled as fraud, without a label. `told`: fields with a column, by name or path;
     those by path have JSON, and "" for a blank. `reference`: the payments' references, empty if none is mapped.
+    `currency`: the codes of the amounts, empty if all are in the declared one.
     """
 
     numbers: Ints
@@ -41,6 +43,7 @@ class Rows:
     unknown: Mask
     told: dict[str, list[str]]
     reference: list[str] = field(default_factory=list)
+    currency: list[str] = field(default_factory=list)
 
     def part(self, low: int, high: int) -> "Rows":
         """Return the rows [low, high)."""
@@ -79,7 +82,12 @@ class Reader:
         card, no_card = read(mapping.card.column, partial(cells.ids, declared=mapping.card))
         shop = partial(cells.ids, declared=mapping.merchant)
         merchant, no_merchant = read(mapping.merchant.column, shop)
-        money = partial(cells.amounts, amount=mapping.amount)
+        currency: list[str] = []
+        without: dict[str, Mask] = {}
+        if isinstance(mapping.amount.currency, CurrencyColumn):
+            codes = partial(cells.currencies, declared=mapping.amount.currency)
+            currency, without[mapping.amount.currency.column] = read(mapping.amount.currency.column, codes)
+        money = partial(cells.amounts, amount=mapping.amount, currencies=currency)
         amount, no_amount = read(mapping.amount.column, money)
         fraud, unknown = np.zeros(len(time_ms), np.bool_), np.ones(len(time_ms), np.bool_)
         if mapping.fraud is not None:
@@ -100,16 +108,19 @@ class Reader:
             text = partial(cells.ids, declared=Id(column=mapping.reference, type="text"))
             reference, _ = read(mapping.reference, text)
         empty = undated & no_card & no_merchant & no_amount
+        for no_code in without.values():
+            empty &= no_code
         self.empty += int(empty.sum())
         self._require_order(time_ms, undated, empty, first)
         blanks = {mapping.card.column: no_card, mapping.merchant.column: no_merchant, mapping.amount.column: no_amount}
-        kept = np.flatnonzero(self._complete(blanks, empty, first))
+        kept = np.flatnonzero(self._complete(blanks | without, empty, first))
         rows = Rows(
             numbers=np.arange(first, first + len(time_ms)),
             time_ms=time_ms,
             card=card,
             merchant=merchant,
             amount_minor=amount,
+            currency=currency,
             fraud=fraud,
             unknown=unknown,
             told=told,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.replay.columns.amount import Amount, exponent_of
 from streams.replay.columns.cells import BadCellError, amounts, frauds, ids, integers, times, told
-from streams.replay.columns.declared import Amount, Fraud, Id, Time, Told
+from streams.replay.columns.declared import Fraud, Id, Time, Told
 
 ROW = Told(column="c")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,7 +75,7 @@ def test_whole_numbers_in_text_are_read_exactly(cells: list[str], kind: Any) -> 
 def test_amounts_of_text_are_exact(cells: list[str], currency: str) -> None:
     amount = Amount(column="a", unit="major", currency=currency)
     found = outcome(amounts, pa.array([cell.encode() for cell in cells], pa.binary()), amount)
-    assert found == expected(cells, lambda cell: money(amount.exponent, cell))
+    assert found == expected(cells, lambda cell: money(exponent_of(currency), cell))
     commas = Amount(column="a", unit="major", currency=currency, decimal=",")
     swapped = [cell.translate(str.maketrans(".,", ",.")) for cell in cells]
     assert outcome(amounts, pa.array(swapped), commas) == found
@@ -83,7 +84,7 @@ def test_amounts_of_text_are_exact(cells: list[str], currency: str) -> None:
 @given(st.lists(st.integers(-(10**12), 10**12), min_size=1, max_size=20), st.sampled_from(["JPY", "EUR", "KWD"]))
 def test_amounts_of_doubles_are_the_decimals_that_were_written(minors: list[int], currency: str) -> None:
     amount = Amount(column="a", unit="major", currency=currency)
-    written = [float(Decimal(minor).scaleb(-amount.exponent)) for minor in minors]
+    written = [float(Decimal(minor).scaleb(-exponent_of(currency))) for minor in minors]
     assert outcome(amounts, pa.array(written), amount) == (minors, None)
 
 
