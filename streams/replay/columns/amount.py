@@ -56,15 +56,18 @@ class CurrencyColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class Amount(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The amount column: whole `minor` units of `currency` (ISO 4217), or `major` units with at most its decimals.
 
+    `hundredths` are whole hundredths of a major unit in every currency, as interfaces with two implied decimals send
+    them: 130000 are 1,300 yen. `negated`: the table has payments below zero, as an account's debits.
     `currency` is a code for all rows, or a column. `decimal` is the decimal sign of text. `jpy_per_unit` is a fixed
     rate, not a market rate: it makes amounts comparable with the limits of the features. It is a number, or a number
     for each currency. Without it the worker's configuration decides.
     """
 
     column: _Column
-    unit: Literal["minor", "major"]
+    unit: Literal["minor", "major", "hundredths"]
     currency: _Code | CurrencyColumn
     decimal: Literal[".", ","] = "."
+    negated: bool = False
     jpy_per_unit: _Rate | Annotated[dict[_Code, _Rate], Meta(max_length=200)] = 0
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from scoring.reference.document import DocumentError, parse
 from streams.config.strict import ConfigError, convert, suggestion
 from streams.replay.columns.amount import Amount
 from streams.replay.columns.fields import FIELDS, OUTCOME_FIELDS, REPORT_FIELDS, Field
+from streams.replay.columns.formats import pattern_of
 
 UNKNOWN_MCC: Final = "0000"  # ISO 18245 assigns no such category: it reads as unknown
 UNKNOWN_COUNTRY: Final = "ZZ"  # ISO 3166-1 leaves it to users, who use it for "unknown"
@@ -47,21 +48,32 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Time(_Record, frozen=True, kw_only=True):
-    """The time column: dates and times, or a whole number of seconds or milliseconds `since` a moment (RFC 3339).
+    """The time column: dates and times, or a whole number of seconds, milli- or microseconds `since` a moment.
 
-    A date-time without an offset is in `zone` (IANA name); without `zone` it is refused.
+    `since` is an RFC 3339 time; 1970 by default. `format` says how text has a date-time that is not in ISO 8601, as
+    `%d.%m.%Y %H:%M`; `clock` is a column of the time of day, where dates have a column of their own. A date-time
+    without an offset is in `zone` (IANA name); without `zone` it is refused. Where the clock is set back, a local time
+    comes twice: `repeated` says which of both it is. One that never comes is always refused.
     """
 
     column: Column
-    unit: Literal["date-time", "seconds", "milliseconds"]
+    unit: Literal["date-time", "seconds", "milliseconds", "microseconds"]
     since: Text | None = None
     zone: Annotated[str, Meta(max_length=64)] | None = None
+    format: Annotated[str, Meta(min_length=6, max_length=64)] | None = None
+    clock: Column | None = None
+    repeated: Literal["refused", "earlier", "later"] = "refused"
 
     def __post_init__(self) -> None:
         if self.since is not None and self.unit == "date-time":
-            raise ValueError("since goes with seconds and milliseconds only")
-        if self.zone is not None and self.unit != "date-time":
-            raise ValueError("zone goes with date-time only")
+            raise ValueError("since goes with seconds, milliseconds and microseconds only")
+        for name, value in (("zone", self.zone), ("format", self.format), ("clock", self.clock)):
+            if value is not None and self.unit != "date-time":
+                raise ValueError(f"{name} goes with date-time only")
+        if self.format is not None:
+            pattern_of(self.format)
+        if self.repeated != "refused" and self.zone in (None, "UTC"):
+            raise ValueError("repeated goes with a zone whose clock is changed")
         _ = self.since_ms
         if self.zone not in (None, "UTC"):
             try:
@@ -70,6 +82,11 @@ class Time(_Record, frozen=True, kw_only=True):
                 raise ValueError("zone is not a path of the time zone database") from None
             except KeyError:
                 raise ValueError("zone is not in the time zone database of this machine") from None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to be read."""
+        return (self.column,) if self.clock is None else (self.column, self.clock)
 
     @property
     def since_ms(self) -> int:
@@ -183,7 +200,7 @@ class Reports(_Record, frozen=True, kw_only=True):
     def columns(self) -> tuple[str, ...]:
         """The columns to be read, each once."""
         told = [one.column for one in self.told.values() if one.column is not None]
-        return tuple(dict.fromkeys([self.event, self.received.column, *told]))
+        return tuple(dict.fromkeys([self.event, *self.received.columns, *told]))
 
 
 class Mapping(_Record, frozen=True, kw_only=True):
@@ -234,7 +251,7 @@ class Mapping(_Record, frozen=True, kw_only=True):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns to be read, each once."""
-        named = [self.time.column, self.card.column, self.merchant.column, *self.amount.columns]
+        named = [*self.time.columns, self.card.column, self.merchant.column, *self.amount.columns]
         named += [] if self.fraud is None else [self.fraud.column]
         named += [] if self.reference is None else [self.reference]
         told = [*self.told.values(), *(one for _, one in self.by_path.values())]

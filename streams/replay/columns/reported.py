@@ -10,7 +10,7 @@ from streams.replay.columns import cells
 from streams.replay.columns.declared import Id, Reports
 from streams.replay.columns.fields import REPORT_FIELDS
 from streams.replay.columns.reading import Table
-from streams.replay.columns.rows import NAMED_MAX, column_of
+from streams.replay.columns.rows import NAMED_MAX, column_of, reader_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ def _take(
     reference = Id(column=declared.event, type="text")
     events, no_event = column_of(table, piece, first, declared.event, partial(cells.ids, declared=reference))
     received = declared.received
-    times_ms, undated = column_of(table, piece, first, received.column, partial(cells.times, time=received))
+    times_ms, undated = column_of(table, piece, first, received.column, reader_of(piece, received))
     told = {
         name: [_constant(name, one.constant)] * piece.num_rows
         if one.column is None

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.replay.columns import cells
+from streams.replay.columns import cells, times
 from streams.replay.columns.amount import CurrencyColumn
-from streams.replay.columns.cells import BadCellError, Ints, Mask
-from streams.replay.columns.declared import UNKNOWN_COUNTRY, UNKNOWN_MCC, Id, Mapping
+from streams.replay.columns.arrays import BadCellError, Ints, Mask
+from streams.replay.columns.declared import UNKNOWN_COUNTRY, UNKNOWN_MCC, Id, Mapping, Time
 from streams.replay.columns.reading import Table
 from streams.replay.source import SourceError
 
@@ -78,7 +78,7 @@ class Reader:
     def _rows(self, piece: Any, first: int) -> Rows:
         mapping = self._table.mapping
         read = partial(column_of, self._table, piece, first)
-        time_ms, undated = read(mapping.time.column, partial(cells.times, time=mapping.time))
+        time_ms, undated = read(mapping.time.column, reader_of(piece, mapping.time))
         card, no_card = read(mapping.card.column, partial(cells.ids, declared=mapping.card))
         shop = partial(cells.ids, declared=mapping.merchant)
         merchant, no_merchant = read(mapping.merchant.column, shop)
@@ -156,6 +156,11 @@ class Reader:
                 self._tell(f"{self._table.place(first + row)}: {reasons[row]}: this row is not sent")
             self.refused[reasons[row]] += 1
         return complete
+
+
+def reader_of(piece: Any, time: Time) -> Callable[[Any], tuple[Ints, Mask]]:
+    """Return the conversion of a column of times, with the column of the time of day if it is another."""
+    return partial(times.times, time=time, clock=None if time.clock is None else piece.column(time.clock))
 
 
 def column_of(table: Table[Any], piece: Any, first: int, name: str, convert: Callable[[Any], T]) -> T:

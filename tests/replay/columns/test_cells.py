@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.replay.columns.amount import Amount, exponent_of
-from streams.replay.columns.cells import BadCellError, amounts, frauds, ids, integers, times, told
+from streams.replay.columns.arrays import BadCellError
+from streams.replay.columns.cells import amounts, frauds, ids, integers, told
 from streams.replay.columns.declared import Fraud, Id, Time, Told
+from streams.replay.columns.times import times
 
 ROW = Told(column="c")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -42,7 +42,7 @@ def refusal(tmp_path: Path, text: str) -> str:
         ("unit: date-time, zone: Asia/Tokyo", "unit: seconds, zone: UTC", "$.time: zone goes with date-time only"),
         ("unit: date-time, zone: Asia/Tokyo", "unit: seconds, since: '2018-04-01'", "$.time: since has no zone"),
         ("unit: date-time, zone: Asia/Tokyo", "unit: seconds, since: april", "$.time: since is not an RFC 3339 time"),
-        ("zone: Asia/Tokyo", "since: '2018-04-01T00:00:00Z'", "$.time: since goes with seconds and milliseconds"),
+        ("zone: Asia/Tokyo", "since: '2018-04-01T00:00:00Z'", "$.time: since goes with seconds, milliseconds and"),
         ("currency: JPY", "currency: JPX", "$.amount: currency is not a code of ISO 4217; did you mean JPY?"),
         ('genuine: ["0"]', 'genuine: ["0", "1"]', "$.fraud: a spelling is listed under fraud and under genuine"),
         ('genuine: ["0"]', "genuine: []", "$.fraud.genuine"),
