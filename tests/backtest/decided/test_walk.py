@@ -24,6 +24,7 @@ from scoring.lists import ListReader, ListTable
 from scoring.outputs import Outputs, Source
 from scoring.policy import Policy, policy_from
 from tests.bundles import small_bundle
+from tests.examples import is_quick, sample
 from tests.training.history.test_history import MATURITY_MS, Recorded, traffic
 from tests.training.test_training import SETTINGS
 
@@ -58,7 +59,7 @@ DOCUMENT: dict[str, Any] = {
         {"id": "regulars", "kind": "card", "direction": "allow", **GIVEN},
         {"id": "watched", "kind": "bin", "direction": "deny", "action": "block", "mode": "shadow", **GIVEN},
     ],
-    "alerts": {"incidents": {"bin_cards_10m": 10, "card_data_percent": 0}},
+    "alerts": {"incidents": {"bin_cards_10m": 6, "card_data_percent": 0}},
 }
 RULES = DOCUMENT["rules"]
 POLICY = policy_from(DOCUMENT)
@@ -66,7 +67,8 @@ POLICY = policy_from(DOCUMENT)
 
 @cache
 def payments() -> list[Record]:
-    return traffic()[:5_000]
+    records = traffic()[:5_000]
+    return records[:800] + records[3_200:] if is_quick() else records  # the first incidents are near the end
 
 
 @cache
@@ -288,14 +290,15 @@ def test_without_caps_the_alerts_of_every_threshold_are_those_of_a_policy_with_i
     walk, decided = walk_of(rows, policy, edges=True)
     found = walk.bounds
     sums = []
-    for threshold in (1, 506, 516, 790, 1000):
+    for threshold in sample((1, 506, 516, 790, 1000), step=2):
         _, other = walk_of(rows, moved(policy, threshold, "x"))
         expected = np.where(rows.scores >= threshold, found.low, found.high)
         assert other.judged.alerts.tolist() == expected.tolist()
         sums.append(int(expected.sum()))
     assert sums == sorted(sums, reverse=True)
     assert len(set(sums)) > 1
-    assert sums[1] == decided.judged.alerts.sum()
+    if not is_quick():
+        assert sums[1] == decided.judged.alerts.sum()
 
 
 def test_without_rules_lists_and_incidents_rows_alone_give_the_same(rows: Scored, tmp_path: Path) -> None:
@@ -311,7 +314,7 @@ def test_without_rules_lists_and_incidents_rows_alone_give_the_same(rows: Scored
 
 
 def test_another_history_than_that_of_the_rows_is_refused(rows: Scored) -> None:
-    middle = next(k for k in range(2_000, 5_000) if payments()[k].topic == "authorizations")
+    middle = next(k for k in range(1_000, 5_000) if payments()[k].topic == "authorizations")
     for records in (payments()[:-50], payments()[:middle] + payments()[middle + 1 :]):
         walk = Walk(small_bundle(), SETTINGS, rows, {"current": Contender(POLICY, entries())})
         with pytest.raises(ValueError, match="history has changed while it was read"):
