@@ -111,6 +111,9 @@ def add_tables(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--reports", type=Path, metavar="FILE", help="table of reports, as `reports` of the mapping says")
     p.add_argument(
+        "--merchant-table", type=Path, metavar="FILE", help="table of merchants, as `merchants` of the mapping says"
+    )
+    p.add_argument(
         "--maturity-days",
         type=int,
         metavar="D",

@@ -34,14 +34,16 @@ class TableHistory:
     def source(self) -> str:
         """The files and the mapping, by name."""
         reports = "" if self._tables.reports is None else f" with the reports of {self._tables.reports.name}"
-        return f"table {self._tables.table.name}{reports}, mapping {self._opened.mapping.name}"
+        merchants = "" if self._tables.merchants is None else f" and the merchants of {self._tables.merchants.name}"
+        return f"table {self._tables.table.name}{reports}{merchants}, mapping {self._opened.mapping.name}"
 
     @property
     def fingerprint(self) -> str:
         """Hash of the files' content, the mapping and the options."""
         digest = hashlib.sha256(msgspec.json.encode(self._opened.mapping))
         digest.update(f"{self._tables.limit} {self._tables.jpy_per_unit}".encode())
-        for file in (self._tables.table, self._tables.reports):
+        for file in (self._tables.table, self._tables.reports, self._tables.merchants):
+            digest.update(b"-" if file is None else b"+")
             if file is not None:
                 with file.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
@@ -83,6 +85,9 @@ class TableHistory:
 
 
 def _records(chunk: Chunk) -> Iterator[Record]:
+    first_ms = chunk.times_ms[0] if chunk.times_ms else 0
+    for key, value in chunk.others.get("merchants", ()):
+        yield Record("merchants", key, value, first_ms)
     for key, value in chunk.others.get("fraud_reports", ()):
         assert value is not None
         yield Record("fraud-reports", key, value, round(_decode_report(value).received_ts.timestamp() * 1000))
@@ -101,6 +106,7 @@ def open_history(options: argparse.Namespace) -> TableHistory:
         table=table,
         mapping=options.mapping,
         reports=reports,
+        merchants=options.merchant_table,
         labels=reports is None,
         limit=options.limit,
         jpy_per_unit=options.jpy_per_unit,

@@ -75,6 +75,13 @@ def parser() -> argparse.ArgumentParser:
         help="table of reports, read as `reports` of the mapping says; each is sent at its time of receipt",
     )
     p.add_argument(
+        "--merchant-table",
+        type=Path,
+        metavar="FILE",
+        help="table of merchants, read as `merchants` of the mapping says; each record is sent before the first "
+        "payment at which it holds",
+    )
+    p.add_argument(
         "--phases",
         type=Phases,
         choices=list(Phases),
@@ -127,6 +134,8 @@ def _source(options: argparse.Namespace) -> Source:
     if options.events is not None:
         if options.phases is not None:
             raise SourceError("--phases is for tables: a file of events has their outcomes")
+        if options.merchant_table is not None:
+            raise SourceError("--merchant-table is for tables: a file of events has its merchants")
         if not options.events.is_file():
             raise SourceError(f"{options.events}: no such file")
         return LinesSource(options.events, limit=options.limit)
@@ -136,6 +145,7 @@ def _source(options: argparse.Namespace) -> Source:
         table=options.table,
         mapping=options.mapping,
         reports=options.reports,
+        merchants=options.merchant_table,
         labels=options.labels,
         phases=options.phases,
         limit=options.limit,
@@ -149,7 +159,11 @@ def _uses(options: argparse.Namespace) -> list[str]:
     """Return the names in the table of rights that these options need."""
     more = [
         name
-        for name, is_asked in (("--labels", options.labels or options.reports), ("--events", options.events))
+        for name, is_asked in (
+            ("--labels", options.labels or options.reports),
+            ("--events", options.events),
+            ("--merchant-table", options.merchant_table),
+        )
         if is_asked
     ]
     return ["replay", *(f"replay {name}" for name in more)]
@@ -157,7 +171,7 @@ def _uses(options: argparse.Namespace) -> list[str]:
 
 def _pace(options: argparse.Namespace) -> Pace:
     in_flight = options.in_flight or (
-        WITH_REPORTS_IN_FLIGHT if options.labels or options.reports else Pace().in_flight_max
+        WITH_REPORTS_IN_FLIGHT if options.labels or options.reports or options.merchant_table else Pace().in_flight_max
     )
     return Pace(rate=options.rate, in_flight_max=in_flight, patience_s=options.patience)
 

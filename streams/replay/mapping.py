@@ -12,6 +12,7 @@ from scoring.outputs import Record
 from streams.replay.columns.amount import exponent_of
 from streams.replay.columns.declared import Mapping, Outcome
 from streams.replay.columns.fields import DEFAULTS
+from streams.replay.columns.masters import Master
 from streams.replay.columns.reported import Report
 from streams.replay.columns.rows import Rows
 from streams.replay.columns.tokens import token
@@ -98,6 +99,16 @@ class Renderer:
             f'"label":{said},"received_ts":"{received}Z"}}'
         )
         return key, text.encode()
+
+    def master(self, master: Master) -> Record:
+        """Return (acquirer and merchant, record) of a merchant, as the topic of merchants has them."""
+        acquirer = self._mapping.acquirer
+        text = (
+            f'"acquirer_id":"{acquirer}","merchant_id":"{self._mapping.merchant.prefix}{self._shop(master.merchant)}"'
+        )
+        body = f'{{"schema_version":"merchant.v1",{text}}}'.encode()
+        key = f"{acquirer}/{orjson.loads(body)['merchant_id']}".encode()
+        return key, body[:-1] + (b"," + master.fields[1:] if master.fields != b"{}" else b"}")
 
     def _times(self, times_ms: NDArray[np.int64]) -> list[str]:
         moments = times_ms.astype("datetime64[ms]").astype(f"datetime64[{self._unit}]")

@@ -1,10 +1,12 @@
 """Open a table, with its table of reports, as a source of records: for `sekisho replay` and `sekisho train`."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from streams.replay.columns.declared import Mapping, mappings_of
+from streams.replay.columns.masters import Master, read_masters
 from streams.replay.columns.reading import open_table
 from streams.replay.due import OfTable
 from streams.replay.mapping import Renderer
@@ -19,6 +21,7 @@ class Tables:
     table: Path
     mapping: str
     reports: Path | None = None
+    merchants: Path | None = None
     labels: bool = False
     phases: Phases | None = None
     limit: int = 0
@@ -57,6 +60,14 @@ def open_source(tables: Tables, tell: Callable[[str], None]) -> Opened:
     reported = None
     if tables.reports is not None and mapping.reports is not None:
         reported = OfTable(open_table(tables.reports, [mapping.reports]), mapping.acquirer, tell)
+    masters: tuple[list[Master], Counter[str]] = ([], Counter())
+    if tables.merchants is not None:
+        if mapping.merchants is None:
+            raise SourceError(
+                f"--merchant-table {tables.merchants}: mapping {mapping.name!r} says nothing of merchants"
+            )
+        of_merchants = open_table(tables.merchants, [mapping.merchants])
+        masters = read_masters(of_merchants, mapping.merchant, mapping.acquirer, tell)
     rows = TableSource(
         table,
         Renderer(mapping, id_prefix=tables.id_prefix, jpy_per_unit=tables.jpy_per_unit),
@@ -64,6 +75,7 @@ def open_source(tables: Tables, tell: Callable[[str], None]) -> Opened:
         id_prefix=tables.id_prefix,
         reports=tables.labels or reported is not None,
         reported=reported,
+        masters=masters,
         tell=tell,
     )
     is_each = mapping.outcome == "approved"

@@ -3,11 +3,13 @@
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from scoring.outputs import Record
 from streams.replay.columns import declared
+from streams.replay.columns.masters import Master
 from streams.replay.columns.reading import Table
 from streams.replay.columns.rows import Reader, Rows
 from streams.replay.due import DAY_MS, OfColumn, OfTable, Queue, Reported
@@ -23,7 +25,8 @@ class TableSource:
     """Rows of a table, which must be in order of time.
 
     Memory: one piece of the table, and the reports that are not due yet. Each row needs nine bytes for its label, and
-    each row that was left out eight bytes.
+    each row that was left out eight bytes. `masters`: the records of merchants in order of validity, and refused ones
+    by reason; each is sent before the first payment at or after its time, and after all earlier ones.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class TableSource:
         reports: bool,
         tell: Callable[[str], None],
         reported: OfTable | None = None,
+        masters: tuple[Sequence[Master], Mapping[str, int]] = ((), {}),
     ) -> None:
         self._reader = Reader(table, tell)
         self._renderer = renderer
@@ -44,6 +48,8 @@ class TableSource:
         fraud = table.mapping.fraud
         self._reported: Reported | None = reported or (None if fraud is None else OfColumn(fraud))
         self._queue = Queue(self._reported, renderer) if self._reported is not None and reports else None
+        self._masters, self._refused_masters = masters
+        self._next_master = 0
         self._sent = 0
         self._next = 0  # row number
         self._left_out = array("q")  # row numbers
@@ -63,7 +69,8 @@ class TableSource:
     @property
     def left_out(self) -> Mapping[str, int]:
         """Number of rows and reports refused so far, by reason."""
-        return self._reader.refused + Counter(self._reported.left_out if self._reported is not None else {})
+        reports = Counter(self._reported.left_out if self._reported is not None else {})
+        return self._reader.refused + reports + Counter(self._refused_masters)
 
     @property
     def empty(self) -> int:
@@ -82,12 +89,23 @@ class TableSource:
                 if self._queue is not None:
                     until_ms = int(rows.time_ms[low]) + CHUNK_SPAN_MS
                     high = min(high, int(np.searchsorted(rows.time_ms, until_ms)))
-                yield self._chunk(rows.part(low, high))
+                masters = self._valid(int(rows.time_ms[low]))
+                if self._next_master < len(self._masters):
+                    changes_ms = self._masters[self._next_master].valid_ms
+                    high = min(high, int(np.searchsorted(rows.time_ms, changes_ms)))
+                yield self._chunk(rows.part(low, high), masters)
                 low = high
         if self._reported is not None:
             self._reported.close()
 
-    def _chunk(self, rows: Rows) -> Chunk:
+    def _valid(self, time_ms: int) -> list[Record]:
+        """Take the records of merchants that hold from a time until then. A chunk ends before the next one."""
+        first = self._next_master
+        while self._next_master < len(self._masters) and self._masters[self._next_master].valid_ms <= time_ms:
+            self._next_master += 1
+        return [self._renderer.master(one) for one in self._masters[first : self._next_master]]
+
+    def _chunk(self, rows: Rows, masters: list[Record]) -> Chunk:
         first = self._sent
         events = self._renderer.events(rows)
         self._sent += len(events)
@@ -98,7 +116,7 @@ class TableSource:
             events=events,
             positions=range(first, self._sent),
             times_ms=rows.time_ms.tolist(),
-            others={"fraud_reports": due} if due else {},
+            others={field: some for field, some in (("merchants", masters), ("fraud_reports", due)) if some},
             outcomes=self._renderer.answers(rows),
         )
 

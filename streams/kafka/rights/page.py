@@ -22,6 +22,7 @@ SECTIONS: Final = {
     "dlq redrive --yes": "In addition to those of `dlq redrive`.",
     "replay": "A table without `--labels`. With `--start-worker` the worker needs its own rights, under the same user.",
     "replay --labels": "In addition to those of `replay`.",
+    "replay --merchant-table": "In addition to those of `replay`.",
     "replay --events": "In addition to those of `replay`.",
     "compliance report": "With `--events` it reads a file and needs none.",
     "explain": "With `--events`, `--table` or `-` it reads no topic and needs none.",

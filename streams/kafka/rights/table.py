@@ -91,6 +91,7 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
         _Need(READ, "dead_letters", "dead letters counted"),
     ),
     "replay --labels": (_Need(WRITE, "fraud_reports", "reports sent"),),
+    "replay --merchant-table": (_Need(WRITE, "merchants", "merchants sent"),),
     "replay --events": (
         _Need(WRITE, "fraud_reports", "reports sent"),
         _Need(WRITE, "merchants", "merchants sent"),

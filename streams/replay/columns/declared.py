@@ -1,6 +1,7 @@
 """Mappings: the meaning of a table's columns, declared in YAML, in a file or in one of this package."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -14,7 +15,14 @@ from scoring.contract.authorization import Channel, Network
 from scoring.reference.document import DocumentError, parse
 from streams.config.strict import ConfigError, convert, suggestion
 from streams.replay.columns.amount import Amount
-from streams.replay.columns.fields import FIELDS, OUTCOME_FIELDS, REPORT_FIELDS, Field
+from streams.replay.columns.fields import (
+    FIELDS,
+    MERCHANT_FIELDS,
+    MERCHANT_SECTIONS,
+    OUTCOME_FIELDS,
+    REPORT_FIELDS,
+    Field,
+)
 from streams.replay.columns.formats import pattern_of
 
 UNKNOWN_MCC: Final = "0000"  # ISO 18245 assigns no such category: it reads as unknown
@@ -203,6 +211,30 @@ class Reports(_Record, frozen=True, kw_only=True):
         return tuple(dict.fromkeys([self.event, *self.received.columns, *told]))
 
 
+class Merchants(_Record, frozen=True, kw_only=True):
+    """The columns of a table of merchants: one record (`merchant.v1`) a row, in any order.
+
+    `merchant` has the same ids as the payments' column, and is read as that one. A record holds from `valid_from` on,
+    whole: what its row does not say is unknown then. `fields` has fields of the record by path.
+    """
+
+    merchant: Column
+    valid_from: Time
+    fields: Annotated[dict[str, Told], Meta(min_length=1, max_length=64)]
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+
+    @property
+    def name(self) -> str:
+        """Its key, for messages."""
+        return "merchants"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to be read, each once."""
+        told = [one.column for one in self.fields.values() if one.column is not None]
+        return tuple(dict.fromkeys([self.merchant, *self.valid_from.columns, *told]))
+
+
 class Mapping(_Record, frozen=True, kw_only=True):
     """The columns of a table that an event needs. `name`: its name or file, for messages."""
 
@@ -226,6 +258,7 @@ class Mapping(_Record, frozen=True, kw_only=True):
     reference: Column | None = None
     """The payment's reference, by which reports name it."""
     reports: Reports | None = None
+    merchants: Merchants | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -310,6 +343,8 @@ def _mapping(text: bytes, name: str) -> Mapping:
     listed = [(path if path in OUTCOME_FIELDS else f"fields.{path}", *pair) for path, pair in mapping.by_path.items()]
     if mapping.reports is not None:
         listed += [(f"reports.{key}", REPORT_FIELDS[key], told) for key, told in mapping.reports.told.items()]
+    if mapping.merchants is not None:
+        listed += _of_merchants(mapping.merchants, name)
     for where, one, told in listed:
         for key, value in _given(told):
             try:
@@ -319,8 +354,26 @@ def _mapping(text: bytes, name: str) -> Mapping:
     return mapping
 
 
-def _field_like(path: str) -> str:
-    near = suggestion(path, list(FIELDS))
+def _of_merchants(merchants: Merchants, name: str) -> list[tuple[str, Field, Told]]:
+    """Return the fields of a table of merchants, each with its place in the mapping.
+
+    Raises:
+        ConfigError: there is no such field, or a section lacks the field that it needs.
+    """
+    for path in merchants.fields:
+        where = f"{name}: $.merchants.fields.{path[:64]}"
+        if path not in MERCHANT_FIELDS:
+            raise ConfigError(
+                f"{where}: no field of merchant.v1 that a mapping can fill; {_field_like(path, MERCHANT_FIELDS)}"
+            )
+        needed = MERCHANT_SECTIONS.get(path.rpartition(".")[0], path)
+        if needed not in merchants.fields:
+            raise ConfigError(f"{where}: needs {needed}, a column or a constant")
+    return [(f"merchants.fields.{path}", MERCHANT_FIELDS[path], told) for path, told in merchants.fields.items()]
+
+
+def _field_like(path: str, known: Iterable[str] = FIELDS) -> str:
+    near = suggestion(path, list(known))
     return near if near.startswith("did") else "deploy/docs/tables.md lists them"
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import inspect
 
 from scoring.contract.authorization import Authorization
 from scoring.contract.label import FraudReport
+from scoring.contract.merchant import Checklist, GoodsClass, ItemCode, ItemStatus, MerchantRecord, ThreeDsProgramme
 
 _NO_SECTIONS: Final = frozenset({"acquirer", "amount"})
 _BY_NAME: Final = frozenset({"merchant.id", "merchant.mcc", "merchant.country", "card.pan_hmac", "card.network"})
@@ -20,6 +21,12 @@ _OTHERWISE: Final = frozenset(
 
 DEFAULTS: Final = MappingProxyType({"txn.type": "purchase", "txn.initiator": "CIT"})
 """Required fields of these sections, and their values for all rows where a mapping does not name them."""
+
+_FORMS: Final = MappingProxyType(
+    {"on": "expected a day such as 2026-03-31", "due": "expected a day such as 2026-03-31"}
+    | {"at": "expected a time such as 2026-03-31T09:00:00+09:00"}
+)
+"""What is expected of days and times, by the end of the field's name."""
 
 FLAGS: Final = MappingProxyType(
     dict.fromkeys(("1", "true", "y", "yes"), True) | dict.fromkeys(("0", "false", "n", "no"), False)
@@ -62,7 +69,9 @@ class Field:
         if self.kind == "number":
             return "expected a whole number"
         literals = _literals(self.type)
-        return f"expected one of {', '.join(literals)}" if literals else "its length is wrong"
+        if literals:
+            return f"expected one of {', '.join(literals)}"
+        return _FORMS.get(self.name.rpartition("_")[2], "its length is wrong")
 
 
 def _literals(kind: Any) -> tuple[str, ...]:
@@ -114,6 +123,27 @@ FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
 OUTCOME_FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
     {path: field for path, field in _ALL.items() if field.section == "outcome"}
 )
+MERCHANT_SECTIONS: Final = MappingProxyType({"tds": "tds.mode", "checklist": "checklist.version"})
+"""Sections of `merchant.v1`, and the field without which each is left out."""
+
+
+def _merchant_fields() -> dict[str, Field]:
+    """Return the fields of a merchant's record by path. An item of its checklist is `checklist.SC1_ADMIN`."""
+    names = ("mcc", "country", "contracted_on", "fraud_status", "fraud_status_on", "card_data_handling", "integration")
+    paths: list[tuple[str, type[msgspec.Struct], str]] = [
+        (name, MerchantRecord, name) for name in (*names, "guideline_version")
+    ]
+    paths += [(f"tds.{name}", ThreeDsProgramme, name) for name in ("mode", "introduced_on", "plan_due")]
+    paths += [(f"checklist.{name}", Checklist, name) for name in ("version", "attested_at", "attested_by", "source")]
+    kinds = {path: {one.name: one.type for one in msgspec.structs.fields(of)}[name] for path, of, name in paths}
+    kinds |= {"goods_class": GoodsClass} | {f"checklist.{item}": ItemStatus for item in get_args(ItemCode)}
+    return {
+        path: Field(section="merchant", name=path, kind="text", type=kind, is_token=False)
+        for path, kind in sorted(kinds.items())
+    }
+
+
+MERCHANT_FIELDS: Final[Mapping[str, Field]] = MappingProxyType(_merchant_fields())
 REPORT_FIELDS: Final[Mapping[str, Field]] = MappingProxyType(
     {name: _fields_of(FraudReport, "report")[f"report.{name}"] for name in ("label", "source", "code")}
 )

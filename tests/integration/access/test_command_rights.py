@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,11 +42,18 @@ USES = {
     "dlq redrive --yes": ("dlq redrive", "dlq redrive --yes"),
     "replay": ("replay",),
     "replay --labels": ("replay", "replay --labels"),
+    "replay --merchant-table": ("replay", "replay --merchant-table"),
     "replay --events": ("replay", "replay --events"),
     "compliance report": ("compliance report",),
     "explain": ("explain",),
     "feed": ("feed",),
 }
+SHOPS = """
+merchants:
+  merchant: terminal
+  valid_from: {column: since, unit: date-time, zone: UTC}
+  fields: {country: {column: land}}
+"""
 EACH = [
     pytest.param(command, right, id=f"{command}: {right.operation} {right.name}".replace(" ", "-"))
     for command in COMMANDS
@@ -91,6 +99,9 @@ def files(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Files:
     made.config.write_text(CONFIG.format(address=secured.as_user.bootstrap[0], user=USER, bundle=folder))
     write_table(made.table, 4_500)  # several chunks: a report is sent before the chunk of its time
     made.events.write_bytes(b"".join(recorded()))
+    plain = resources.files("streams.replay.columns").joinpath("handbook-compact.yaml").read_text()
+    (folder / "shops.yaml").write_text(plain + SHOPS)
+    (folder / "shops.csv").write_text("terminal,since,land\n1,2018-04-01,JP\n")
     asyncio.run(create_topics(secured.as_super, plan(TOPICS)))
     asyncio.run(write_letters(secured.as_super))
     return made
@@ -130,6 +141,10 @@ def run(files: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
         "dlq redrive --yes": ("dlq", "redrive", *config, "--again", "--yes"),
         "replay": (*replay, "--table", str(files.table)),
         "replay --labels": (*replay, "--table", str(files.table), "--labels"),
+        "replay --merchant-table": (
+            *(*replay, "--table", str(files.table), "--mapping", str(files.table.with_name("shops.yaml"))),
+            *("--merchant-table", str(files.table.with_name("shops.csv"))),
+        ),
         "replay --events": (*replay, "--events", str(files.events)),
         "compliance report": (
             *("compliance", "report", *config, "--acquirer", "acq-1", "--as-of", "2026-05-02"),
