@@ -59,6 +59,8 @@ def _date_times(array: Any, time: Time) -> tuple[Ints, Mask]:
         has_zone = pa.types.is_timestamp(kind) and kind.tz is not None
         local = array.cast(pa.timestamp(unit))
         return _zoned(local, np.full(len(array), has_zone), blank, time), blank
+    if time.format is not None and pa.types.is_integer(kind):
+        array, kind = array.cast(pa.string()), pa.string()
     if not is_text(kind):
         raise BadCellError(None, f"holds {kind}, and the mapping says date-time: say `unit: seconds` or `milliseconds`")
     texts, blank = texts_of(array)

@@ -64,6 +64,8 @@ def test_a_form_is_read_as_python_reads_it(moment: datetime, form: str, is_short
         ("%d.%m.%Y", "001.01.2026"),
         ("%d.%m.%Y", "٠١.01.2026"),
         ("%Y%m%d%H%M%S", "2026010193015"),
+        ("%Y%m%d", "2026111"),
+        ("%m%Y/%d", "12026/11"),
         ("%d.%m.%Y %H:%M", "01.01.2026 24:00"),
         ("%d.%m.%Y %H:%M", "01.01.2026 10:60"),
         ("%d.%m.%Y %H:%M:%S", "01.01.2026 10:00:60"),
@@ -75,6 +77,14 @@ def test_a_date_that_is_none_is_refused_by_its_row(form: str, text: str) -> None
     good = datetime(2026, 1, 1, 10, tzinfo=UTC).strftime(form)
     error = refusal([good, text, good], Time(column="t", unit="date-time", format=form, zone="UTC"))
     assert (error.row, error.why) == (1, f"is not a date and time of the form {form}")
+
+
+def test_a_date_in_a_column_of_whole_numbers_is_read_by_its_form() -> None:
+    declared = Time(column="t", unit="date-time", format="%Y%m%d", zone="UTC")
+    assert read([20260301, None], declared) == [ms(datetime(2026, 3, 1, tzinfo=UTC)), None]
+    assert refusal([20260301, 20260231], declared).row == 1
+    plain = Time(column="t", unit="date-time", zone="UTC")
+    assert "say `unit: seconds`" in refusal([20260301], plain).why
 
 
 @pytest.mark.parametrize(
