@@ -14,9 +14,12 @@ import msgspec
 
 from models.backtest.decided.desk import Contender
 from models.backtest.decided.run import Decided, Walk
+from models.backtest.effects.effects import Reckoning
+from models.backtest.effects.options import add_terms, terms_of
 from models.backtest.fairness import GENUINE_MIN, LIMIT, Fairness, alarms
 from models.backtest.intervals import Resampled
 from models.backtest.pages.cases import case_sections
+from models.backtest.pages.effects import effect_section
 from models.backtest.pages.fairness import fairness_section
 from models.backtest.pages.intervals import interval_section
 from models.backtest.pages.page import page
@@ -68,6 +71,7 @@ class Ways:
 
     fairness: Fairness
     resampled: Resampled
+    reckoning: Reckoning
 
 
 def parser(mappings: str) -> argparse.ArgumentParser:
@@ -124,6 +128,7 @@ def parser(mappings: str) -> argparse.ArgumentParser:
         metavar="N",
         help="judge groups of at least N genuine payments (default %(default)s)",
     )
+    add_terms(p)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the report; created if missing")
     return p
 
@@ -167,7 +172,8 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
     except (ValueError, OSError) as error:
         return _fail(2, error)
     fairness = Fairness(rows, limit=float(options.fairness_limit or LIMIT), genuine_min=options.fairness_group)
-    ways, minutes = Ways(fairness, Resampled(rows)), float(options.minutes)
+    reckoning = Reckoning(rows, walk.months(), terms_of(options), decided[CURRENT].judged)
+    ways, minutes = Ways(fairness, Resampled(rows), reckoning), float(options.minutes)
     policies = _measured(rows, decided, Why(bundle, rows.matrix), ways, minutes=minutes, targets=made.keys())
     report = _report(rows, bundle, policies, ways, history.source, samples.skipped, minutes)
     written = {f"policy-{name}.yaml": outside.as_yaml(_document(policy)) for name, policy in made.items()}
@@ -181,6 +187,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         minutes=minutes,
         rest=outside.as_yaml(rest),
         sections=case_sections([(one.name, one.cases, one.hits) for one in policies])
+        + effect_section([(one.name, one.effects) for one in policies])
         + interval_section([(one.name, one.intervals, one.difference) for one in policies], report.resampling)
         + fairness_section([(one.name, one.fairness) for one in policies], fairness.terms),
         learnt_until=report.learnt_until if report.learnt else None,
@@ -229,6 +236,7 @@ def _measured(
             rows,
             each,
             why,
+            effects=ways.reckoning.of(each.judged),
             fairness=ways.fairness.groups(each.judged),
             resampled=ways.resampled,
             minutes=minutes,

@@ -14,6 +14,7 @@ from models.backtest.cases import Cases, cases
 from models.backtest.compare import Change, Examples, Merchant, changes, examples, merchants
 from models.backtest.decided.desk import Hits
 from models.backtest.decided.run import Decided
+from models.backtest.effects.effects import Effects, Programme, Stands
 from models.backtest.fairness import RATES, Group, Rate, Terms, alarms
 from models.backtest.figures import Cell, Figures, Month, cells, figures, months
 from models.backtest.intervals import Estimates, Resampled, Resampling, named
@@ -35,6 +36,10 @@ _SHOWN: Final = (
     ("saved_jpy", "yen of fraud stopped at most", ",d"),
 )
 
+_SHOWN_OF_EFFECTS: Final = (
+    ("frequent", "merchants, fraud is frequent"),
+    ("changed", "standings changed by BLOCK"),
+)
 _SHOWN_OF_CASES: Final = (
     ("cases", "cases", ",d"),
     ("cases_a_day", "cases a day", ",.1f"),
@@ -47,6 +52,8 @@ _SHOWN_OF_CASES: Final = (
 class OfPolicy(Struct, frozen=True, kw_only=True):
     """One policy over the history. `figures` are of payments, `cases` of cases, `hits` of rules and lists.
 
+    `effects`: what becomes of standings and programmes if what it blocks does not happen.
+
     The four after `examples` say how a candidate differs from the current policy.
 
     `intervals`: its precision and recalls; `difference`: those minus the current policy's, null for that one.
@@ -58,6 +65,7 @@ class OfPolicy(Struct, frozen=True, kw_only=True):
     figures: Figures
     cases: Cases
     hits: list[Hits]
+    effects: Effects
     cells: list[Cell]
     months: list[Month]
     examples: list[Examples]
@@ -99,6 +107,7 @@ def of_policy(
     decided: Decided,
     why: Why,
     *,
+    effects: Effects,
     fairness: list[Group],
     resampled: Resampled,
     minutes: float,
@@ -118,6 +127,7 @@ def of_policy(
         figures=figures(rows, judged.alerts, rows.is_counted, minutes),
         cases=cases(rows, judged, minutes),
         hits=decided.hits,
+        effects=effects,
         cells=list(cells(rows, judged)),
         months=list(months(rows, judged.alerts, minutes)),
         examples=examples(rows, judged, why, current),
@@ -140,6 +150,8 @@ def files(report: Backtest) -> dict[str, bytes]:
         "figures.csv": _table("policy", ((name, [one.figures]) for name, one in each), Figures),
         "cases.csv": _table("policy", ((name, [one.cases]) for name, one in each), Cases),
         "hits.csv": _table("policy", ((name, one.hits) for name, one in each), Hits),
+        "standings.csv": _table("policy", ((name, one.effects.standings) for name, one in each), Stands),
+        "programmes.csv": _table("policy", ((name, one.effects.programmes) for name, one in each), Programme),
         "cells.csv": _table("policy", ((name, one.cells) for name, one in each), Cell),
         "months.csv": _months(report.policies),
         "fairness.csv": _fairness(report.policies),
@@ -227,6 +239,8 @@ def lines(report: Backtest) -> Iterator[str]:
         yield _line(words, how, [getattr(one.figures, field) for one in report.policies])
     for field, words, how in _SHOWN_OF_CASES:
         yield _line(words, how, [getattr(one.cases, field) for one in report.policies])
+    for field, words in _SHOWN_OF_EFFECTS:
+        yield _line(words, ",d", [getattr(one.effects, field) for one in report.policies])
     for one in report.policies:
         young = [month.month for month in one.months if not month.is_mature]
         if young and one.name == CURRENT:

@@ -4,7 +4,9 @@ Precious metals, bond-market units, the test code and `XXX` are left out: they a
 (EMV 3-D Secure forbids 955 to 964 and 999 as well).
 """
 
+import re
 from collections.abc import Mapping
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Final
 
@@ -36,3 +38,15 @@ CURRENCIES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
     _table(_ZERO, 0) | _table(_TWO, 2) | _table(_THREE, 3)
 )
 """Alphabetic code -> (numeric code, exponent)."""
+
+
+def rate_of(text: str) -> tuple[str, Fraction]:
+    """Read yen for one unit of a currency, as USD=150.25: the currency, and yen for one minor unit.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    currency, _, yen = text.partition("=")
+    if currency not in CURRENCIES or not re.fullmatch(r"\d{1,7}(\.\d{1,6})?", yen) or Fraction(yen) == 0:
+        raise ValueError("write a currency and its price in yen, as USD=150.25")
+    return currency, Fraction(yen) / 10 ** CURRENCIES[currency][1]

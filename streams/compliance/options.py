@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from scoring.compliance.report import MONTHS_MAX, MONTHS_MIN
-from scoring.contract.currencies import CURRENCIES
+from scoring.contract.currencies import rate_of
 
 DESCRIPTION: Final = """\
 Report what an acquirer's topics say of its merchants, its issuers and the schemes' programmes up to a day: gaps of the
@@ -74,7 +74,7 @@ def _months(text: str) -> int:
 
 def _rate(text: str) -> tuple[str, Fraction]:
     """Read yen for one unit of a currency as yen for one minor unit."""
-    currency, _, yen = text.partition("=")
-    if currency not in CURRENCIES or not re.fullmatch(r"\d{1,7}(\.\d{1,6})?", yen) or Fraction(yen) == 0:
-        raise argparse.ArgumentTypeError("write a currency and its price in yen, as USD=150.25")
-    return currency, Fraction(yen) / 10 ** CURRENCIES[currency][1]
+    try:
+        return rate_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

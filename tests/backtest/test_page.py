@@ -14,16 +14,19 @@ from msgspec import to_builtins
 
 from models.backtest.cases import cases
 from models.backtest.decided.desk import Hits
+from models.backtest.effects.effects import Effects, Programme, Stands
 from models.backtest.fairness import Fairness
 from models.backtest.figures import figures
 from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
 from models.backtest.pages.cases import case_sections
+from models.backtest.pages.effects import effect_section
 from models.backtest.pages.fairness import fairness_section
 from models.backtest.pages.intervals import interval_section
 from models.backtest.pages.page import page
 from models.backtest.scored import Scored
 from models.backtest.targets import moved
+from scoring.contract.codes import FraudStatusCode
 from scoring.contract.decision import ListEffect
 from scoring.policy import Policy, policy_from
 from streams.compliance import browser
@@ -54,6 +57,44 @@ HITS = [
     for kind in ("RULE", "LIST")
     for effect in ("ON", "CAPPED", *get_args(ListEffect))
 ]
+EFFECTS = Effects(
+    blocked=7,
+    blocked_frauds=3,
+    blocked_fraud_jpy=9,
+    blocked_other=4,
+    frequent=1,
+    changed=1,
+    standings=[
+        Stands(
+            acquirer=HOSTILE,
+            merchant=HOSTILE,
+            recorded=status.name,
+            current="NORMAL",
+            status="WARNING",
+            months_over=2,
+            is_frequent=True,
+            fraud_jpy=1,
+            recorded_fraud_jpy=2,
+        )
+        for status in FraudStatusCode
+    ],
+    programmes=[
+        Programme(
+            programme="ECM",
+            acquirer=HOSTILE,
+            merchant=HOSTILE,
+            month="2026-05",
+            is_whole=False,
+            items=1,
+            sales=2,
+            ratio_bps=None,
+            tier=HOSTILE,
+            current_tier="",
+            recorded_tier=HOSTILE,
+            unjudged=HOSTILE,
+        )
+    ],
+)
 NAMES = ("alerts", "alerts_a_day", "alert_rate_bps", "precision", "recall", "value_recall", "false_positives_per_fraud")
 NAMES += ("frauds_alerted", "fraud_alerted_jpy", "saved_jpy", "hours", "hours_a_day")
 
@@ -76,6 +117,7 @@ def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy
         minutes=MINUTES,
         rest=yaml.safe_dump(rest, sort_keys=False),
         sections=case_sections([(HOSTILE, cases(found, judged, MINUTES), HITS)])
+        + effect_section([(HOSTILE, EFFECTS)])
         + interval_section([(HOSTILE, resampled.estimates(judged.alerts), change)], resampled.terms)
         + fairness_section([(HOSTILE, fairness.groups(judged))], fairness.terms),
         learnt_until="2026-05-02",
@@ -208,4 +250,6 @@ def test_the_page_is_well_formed_loads_nothing_and_speaks_both_languages(tmp_pat
     data = json.loads(re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)[0])
     assert data["version"] == DOCUMENT["version"]
     assert text.count(HOSTILE) == 0
+    for words in ("standing changes", "2026-05", "fraud actualised", "不正顕在化"):
+        assert words in text
     assert "before 2026-05-02, which the model has learnt from" in text

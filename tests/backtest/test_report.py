@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.backtest.decided.run import Decided
+from models.backtest.effects.effects import Effects
 from models.backtest.fairness import Fairness
 from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
@@ -15,6 +16,16 @@ from models.backtest.scored import Scored
 from scoring.policy import policy_from
 from tests.backtest.made import DAY_MS, TOKYO_MS, Row, Told, arrays
 
+NO_EFFECTS = Effects(
+    blocked=0,
+    blocked_frauds=0,
+    blocked_fraud_jpy=0,
+    blocked_other=0,
+    frequent=0,
+    changed=0,
+    standings=[],
+    programmes=[],
+)
 HOSTILE = ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "fine")
 
 
@@ -33,6 +44,7 @@ def report_of(rows: Scored, plain: list[Row]) -> Backtest:
             rows,
             Decided(own, []),
             told,
+            effects=NO_EFFECTS,
             fairness=fairness.groups(own),
             resampled=resampled,
             minutes=10,

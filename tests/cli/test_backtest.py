@@ -120,6 +120,10 @@ def test_a_backtest_counts_the_payments_of_the_table_by_what_happened_to_them(ru
         assert (one["cases"]["cases"] > 0) == (one["figures"]["alerts"] > 0)
         assert one["cases"]["cases"] <= one["figures"]["alerts"]
         assert one["cases"]["hours"] == pytest.approx(one["cases"]["cases"] / 10)
+    for one in (current, draft):
+        blocked = sum(cell["payments"] for cell in one["cells"] if cell["band"] == "BLOCK")
+        assert one["effects"]["blocked"] >= blocked
+        assert {line["programme"] for line in one["effects"]["programmes"]} >= {"VAMP"}
     is_new = [row["yen"] > 50_000 or row["shop"] == "s1" for row in counted]
     assert draft["figures"]["alerts"] >= sum(is_new) > current["figures"]["alerts"]
     assert sum(change["lost"] for change in draft["changes"]) == 0

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from models.backtest.decided.batch import Batch
 from models.backtest.figures import DIGITS
 from models.backtest.judged import Judged, may_be_suppressed
 from models.backtest.scored import Fate, Scored
@@ -21,7 +22,7 @@ from scoring.decide.threeds import ThreeDsEncoder
 from scoring.features.all import FEATURES_VERSION
 from scoring.judging import Added, Banded, Judge
 from scoring.model.bundle import Bundle
-from scoring.observer import Observed, Observer, Settings
+from scoring.observer import Settings
 from scoring.policy import Policy, PolicyTable
 from scoring.policy.rules import BlockCounts
 from scoring.reference.threeds import reference
@@ -53,25 +54,6 @@ class Hits(Struct, frozen=True, kw_only=True):
     frauds: int
     fraud_jpy: int
     precision: float
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A batch of the history after profiles and model. `margins` float64[m]: those of its m events.
-
-    `kept` int64[k]: the positions of its rows of the history, which begin at row `first`.
-    """
-
-    observer: Observer
-    observed: Observed
-    margins: NDArray[np.float64]
-    kept: NDArray[np.int64]
-    first: int
-
-    @property
-    def rows(self) -> slice:
-        """The rows of the history."""
-        return slice(self.first, self.first + len(self.kept))
 
 
 class Desk:

@@ -7,7 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from models.backtest.decided.desk import Batch, Contender, Desk, Edge, Hits
+from models.backtest.decided.batch import Batch
+from models.backtest.decided.desk import Contender, Desk, Edge, Hits
+from models.backtest.effects.ledger import Ledger, Months
 from models.backtest.judged import Judged
 from models.backtest.scored import Scored
 from models.backtest.targets import OFF, Bounds, moved
@@ -56,6 +58,7 @@ class Walk:
             for level in (1, OFF)
             if edges_of is not None
         ]
+        self._ledger = Ledger(rows, settings.decode)
         self._margins = np.empty(BATCH_MAX)
         self._done = 0
 
@@ -75,6 +78,10 @@ class Walk:
             raise ValueError("the history has changed while it was read: run the backtest again")
         return {name: Decided(desk.judged(), desk.hits()) for name, desk in self._desks.items()}
 
+    def months(self) -> Months:
+        """Return the months of merchants, after `go`."""
+        return self._ledger.close()
+
     @property
     def bounds(self) -> Bounds:
         """The alerts with the lowest and the highest threshold of all events."""
@@ -93,6 +100,7 @@ class Walk:
             self._decide(values, record_ms)
         else:
             observer.report(values, record_ms)
+            self._ledger.report(values, record_ms)
         observer.standings.judge(0)
         observer.overdue.judge(0)
 
@@ -105,6 +113,7 @@ class Walk:
         event_ms = observed.decoded.ints[kept, Col.EVENT_MS]
         if not np.array_equal(self._rows.event_ms[batch.rows], event_ms):
             raise ValueError("the history has changed while it was read: run the backtest again")
+        self._ledger.take(batch)
         incidents = {name: desk.take(batch) for name, desk in self._desks.items()}
         for edge in self._edges:
             edge.take(batch, incidents[self._first])

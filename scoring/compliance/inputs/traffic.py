@@ -1,6 +1,5 @@
 """Add authorizations up: by merchant and month, by merchant and day, by BIN. Events themselves are not kept."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,12 +18,10 @@ from scoring.compliance.inputs.columns import (
 from scoring.compliance.inputs.enumeration import Enumeration, Found
 from scoring.compliance.inputs.sums import Seen, Sums
 from scoring.compliance.scope import Scope
-from scoring.contract.authorization import Network
 from scoring.contract.codes import (
     ChannelCode,
     InitiatorCode,
     Kind,
-    NetworkCode,
     OutcomeClass,
     PhaseCode,
     TxnTypeCode,
@@ -33,7 +30,7 @@ from scoring.decode import Col, Decoded, country_code
 from scoring.issuers.shares import IssuerCol, issuer_columns
 from scoring.merchants.months.calendar import months_of
 from scoring.merchants.months.columns import COLUMNS, MonthCol
-from scoring.merchants.months.labels import Payment
+from scoring.merchants.months.labels import Payment, network_of
 from scoring.merchants.store import MerchantStore
 from scoring.profile.entities import Entity
 from scoring.threeds.columns import VERDICT_COLUMNS
@@ -49,16 +46,6 @@ _ANSWERED: Final = np.uint64(0x9E3779B97F4A7C15)
 _JAPAN: Final = country_code("JP")
 _OVER_30_DAYS: Final = 4
 """chAccAgeInd: 04 is an account of 30 to 60 days, 05 one that is older (EMV 3DS)."""
-_NETWORKS: Final[Mapping[int, Network]] = {
-    NetworkCode.VISA: "visa",
-    NetworkCode.MASTERCARD: "mastercard",
-    NetworkCode.JCB: "jcb",
-    NetworkCode.AMEX: "amex",
-    NetworkCode.DINERS: "diners",
-    NetworkCode.DISCOVER: "discover",
-    NetworkCode.UNIONPAY: "unionpay",
-    NetworkCode.OTHER: "other",
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -164,7 +151,7 @@ class Traffic:
             self.payments.setdefault(
                 int(ids[row]),
                 Payment(
-                    network=_NETWORKS.get(int(ints[Col.NETWORK])),
+                    network=network_of(int(ints[Col.NETWORK])),
                     channel=ChannelCode(int(ints[Col.CHANNEL])),
                     amount_jpy=int(ints[Col.AMOUNT_JPY]),
                     event_ms=int(ints[Col.EVENT_MS]),

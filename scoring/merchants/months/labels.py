@@ -30,6 +30,25 @@ _BY_LABEL: Final[Mapping[str, Says]] = MappingProxyType(
 )
 
 
+_NETWORKS: Final[Mapping[int, Network]] = MappingProxyType(
+    {
+        NetworkCode.VISA: "visa",
+        NetworkCode.MASTERCARD: "mastercard",
+        NetworkCode.JCB: "jcb",
+        NetworkCode.AMEX: "amex",
+        NetworkCode.DINERS: "diners",
+        NetworkCode.DISCOVER: "discover",
+        NetworkCode.UNIONPAY: "unionpay",
+        NetworkCode.OTHER: "other",
+    }
+)
+
+
+def network_of(code: int) -> Network | None:
+    """Return the network of a code, None for UNKNOWN."""
+    return _NETWORKS.get(code)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """Hold what is known of the payment that a report speaks of; amount and time are -1 where they are not.

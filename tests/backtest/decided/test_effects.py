@@ -1,0 +1,260 @@
+"""Standings and programmes under a policy, beside a recount in plain Python of what it does not block."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
+from functools import cache
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+
+from models.backtest.decided.desk import Contender
+from models.backtest.decided.run import Walk
+from models.backtest.effects.effects import Effects, Reckoning, Terms
+from models.backtest.scored import Scored, scored
+from models.training.history import processed
+from models.training.records import Record
+from scoring.policy import policy_from
+from tests.backtest.decided.test_walk import rule
+from tests.bundles import small_bundle
+from tests.events import event, token
+from tests.training.history.test_history import Recorded
+from tests.training.test_training import SETTINGS
+
+TOKYO = timezone(timedelta(hours=9))
+BEGIN = datetime(2026, 1, 10, tzinfo=TOKYO)
+DAYS = 170
+BIG = 30_000
+"""The candidate blocks payments above it."""
+MERCHANTS = {"m-visa": ("acq-1", "visa"), "m-mc": ("acq-1", "mastercard"), "m-other": ("acq-2", "visa")}
+NEVER = dict.fromkeys(("review", "step_up", "block"), 1000)
+CURRENT = policy_from({"version": "now", "global": NEVER, "limits": [{"amount_jpy": 90_000, "band": "BLOCK"}]})
+CANDIDATE = policy_from(
+    {"version": "new", "global": NEVER, "rules": [rule("big", f"payment.amount_jpy > {BIG}", "block")]}
+)
+RATES = {"USD": Fraction(3, 2)}
+LEVELS = ("NORMAL", "WATCH", "WARNING")
+
+
+def stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@cache
+def history() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Draw payments of three merchants over six months, and reports on many of them, some taken back."""
+    rng = Random(4)  # noqa: S311 -- payments of a test
+    payments, reports = [], []
+    for number in range(2_400):
+        at = BEGIN + timedelta(days=DAYS * number / 2_400, seconds=rng.randint(0, 600))
+        name = rng.choice(("m-visa", "m-mc", "m-mc", "m-mc", "m-other", "m-calm"))
+        acquirer, network = MERCHANTS.get(name, ("acq-1", "visa"))
+        approved, yen = rng.random() < 0.9, rng.choice((5_000, 25_000, BIG, BIG + 1, 50_000, 95_000))
+        kind = "purchase" if rng.random() < 0.95 else "reversal"
+        payments.append(
+            event(
+                event_id=f"e-{number}",
+                event_ts=stamp(at),
+                acquirer={"id": acquirer},
+                merchant={"id": name},
+                card={"pan_hmac": token(f"card-{number % 300}"), "network": network, "bin": None},
+                txn={"type": kind, "channel": rng.choice(("ecom", "ecom", "moto", "card_present"))},
+                amount={"minor": yen},
+                outcome={"approved": approved, "response_code": "00" if approved else "51"},
+            )
+        )
+        if name == "m-calm" or kind == "reversal" or rng.random() > 0.6:
+            continue
+        later = at + timedelta(days=rng.randint(1, 40))
+        if later >= BEGIN + timedelta(days=DAYS):
+            continue
+        source, code = ("TC40", "6") if network == "visa" else ("CHARGEBACK", "4837")
+        if rng.random() < 0.3:
+            source, code = "CHARGEBACK", "10.4" if network == "visa" else "4853"
+        said = {
+            "schema_version": "label.v1",
+            "acquirer_id": acquirer,
+            "merchant_id": name,
+            "pan_hmac": token(f"card-{number % 300}"),
+            "event_id": f"e-{number}",
+            "label": "FRAUD",
+            "source": source,
+            "code": code,
+            "amount_jpy": yen,
+        }
+        reports.append(said | {"label_id": f"l-{number}", "received_ts": stamp(later)})
+        if rng.random() < 0.1:
+            back = later + timedelta(days=3)
+            if back < BEGIN + timedelta(days=DAYS):
+                reports.append(said | {"label_id": f"b-{number}", "received_ts": stamp(back), "label": "LEGIT"})
+    return payments, sorted(reports, key=lambda one: str(one["received_ts"]))
+
+
+def records() -> list[Record]:
+    payments, reports = history()
+    found = [Record("authorizations", b"k", orjson.dumps(one), ms_of(one["event_ts"])) for one in payments]
+    found += [Record("fraud-reports", b"k", orjson.dumps(one), ms_of(one["received_ts"])) for one in reports]
+    return sorted(found, key=lambda record: record.at_ms)
+
+
+def ms_of(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def month_of(text: str) -> str:
+    return f"{datetime.fromisoformat(text).astimezone(TOKYO):%Y-%m}"
+
+
+@pytest.fixture(scope="module")
+def effects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Effects]:
+    run = processed(Recorded(records()), tmp_path_factory.mktemp("rows"), SETTINGS, tell=lambda _: None)
+    rows: Scored = scored(run.samples(30 * 86_400_000), run.particulars(), small_bundle())
+    contenders = {"current": Contender(CURRENT), "new": Contender(CANDIDATE)}
+    walk = Walk(small_bundle(), SETTINGS, rows, contenders)
+    decided = walk.go(Recorded(records()), lambda _: None)
+    terms = Terms(rates=RATES)
+    reckoning = Reckoning(rows, walk.months(), terms, decided["current"].judged)
+    return {name: reckoning.of(one.judged) for name, one in decided.items()}
+
+
+def happened(limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return payments and reports without the attempts of more yen."""
+    payments, reports = history()
+    blocked = {
+        one["event_id"] for one in payments if one["txn"]["type"] == "purchase" and one["amount"]["minor"] > limit
+    }
+    return (
+        [one for one in payments if one["event_id"] not in blocked],
+        [one for one in reports if one["event_id"] not in blocked],
+    )
+
+
+LIMITS = {"recorded": 10**9, "current": 90_000, "new": BIG}
+MONTHS = [f"2026-{month:02}" for month in range(1, 7)]
+
+
+def fraud_yen(limit: int) -> Counter[tuple[str, str]]:
+    """Count yen by merchant and month of the first report that stands."""
+    _, reports = happened(limit)
+    gone = {one["event_id"] for one in reports if one["label"] == "LEGIT"}
+    found: Counter[tuple[str, str]] = Counter()
+    for one in reports:
+        if one["event_id"] not in gone:
+            found[one["merchant_id"], month_of(one["received_ts"])] += one["amount_jpy"]
+    return found
+
+
+def status(yen: Counter[tuple[str, str]], merchant: str) -> tuple[str, int]:
+    """Follow the Guidelines in plain Python: more than 500,000 yen in three months in a row, ever, is ACTUALISED."""
+    above = [yen[merchant, month] > 500_000 for month in MONTHS]
+    run = 0
+    for one in reversed(above if above[-1] else above[:-1]):
+        if not one:
+            break
+        run += 1
+    if any(all(above[k : k + 3]) for k in range(len(above) - 2)):
+        return "ACTUALISED", run
+    return LEVELS[min(run, 2)], run
+
+
+def test_merchants_stand_where_the_frauds_that_are_not_blocked_put_them(effects: dict[str, Effects]) -> None:
+    yen = {name: fraud_yen(limit) for name, limit in LIMITS.items()}
+    seen = set()
+    for name, found in effects.items():
+        stands = {one.merchant: one for one in found.standings}
+        for merchant in MERCHANTS:
+            expected = {which: status(own, merchant)[0] for which, own in yen.items()}
+            if expected["recorded"] == expected["current"] == expected[name] == "NORMAL":
+                assert merchant not in stands
+                continue
+            one = stands[merchant]
+            assert (one.recorded, one.current, one.status) == (
+                expected["recorded"],
+                expected["current"],
+                expected[name],
+            )
+            assert one.fraud_jpy == sum(yen[name][merchant, month] for month in MONTHS)
+            assert one.recorded_fraud_jpy == sum(yen["recorded"][merchant, month] for month in MONTHS)
+            assert one.months_over == status(yen[name], merchant)[1]
+            assert one.is_frequent == (one.months_over >= 2 or one.status == "ACTUALISED")
+            assert one.acquirer == MERCHANTS[merchant][0]
+            seen.add((one.recorded, one.status))
+        assert found.frequent == sum(one.is_frequent for one in found.standings)
+        assert found.changed == sum(one.status != one.recorded for one in found.standings)
+    assert len({after for _, after in seen}) > 1
+    assert effects["new"].changed
+
+
+def without_card(one: dict[str, Any]) -> bool:
+    return one["txn"]["channel"] in ("ecom", "moto")
+
+
+def test_ratios_of_programmes_are_those_of_what_is_not_blocked(effects: dict[str, Effects]) -> None:
+    by_id = {one["event_id"]: one for one in history()[0]}
+    for name, found in effects.items():
+        payments, reports = happened(LIMITS[name])
+        sales, items = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
+        for one in payments:
+            is_sale = one["txn"]["type"] == "purchase" and one["outcome"]["approved"]
+            is_back = one["txn"]["type"] == "reversal" and one["outcome"]["approved"]
+            where, step = month_of(one["event_ts"]), is_sale - is_back
+            acquirer, merchant, network = one["acquirer"]["id"], one["merchant"]["id"], one["card"]["network"]
+            if network == "visa" and without_card(one):
+                sales["VAMP", acquirer, "", where] += step
+            if network == "mastercard":
+                sales["ECM", acquirer, merchant, where] += step
+                if one["txn"]["channel"] == "ecom":
+                    sales["EFM", acquirer, merchant, where] += step
+        gone = {(one["event_id"], one["source"]) for one in reports if one["label"] == "LEGIT"}
+        for one in reports:
+            payment, where = by_id[one["event_id"]], month_of(one["received_ts"])
+            acquirer, merchant, network = one["acquirer_id"], one["merchant_id"], payment["card"]["network"]
+            stays = one["source"] == "CHARGEBACK" or (one["event_id"], one["source"]) not in gone
+            if one["label"] != "FRAUD" or not stays:
+                continue
+            if network == "visa" and without_card(payment):
+                items["VAMP", acquirer, "", where] += 1
+            if network == "mastercard" and one["source"] == "CHARGEBACK":
+                items["ECM", acquirer, merchant, where] += 1
+                if without_card(payment):
+                    items["EFM", acquirer, merchant, where] += 1
+        lines = {(one.programme, one.acquirer, one.merchant, one.month): one for one in found.programmes}
+        assert {line for line in lines if line[0] == "VAMP" and not line[2]} == {
+            ("VAMP", acquirer, "", month) for acquirer in ("acq-1", "acq-2") for month in MONTHS
+        }
+        for (programme, acquirer, merchant, month), one in lines.items():
+            before = MONTHS[MONTHS.index(month) - 1] if MONTHS.index(month) else "2025-12"
+            of = sales[programme, acquirer, merchant, month if programme == "VAMP" else before]
+            assert (one.items, one.sales) == (items[programme, acquirer, merchant, month], max(of, 0))
+            assert one.ratio_bps == (None if of <= 0 else pytest.approx(one.items * 10_000 / of, abs=1e-6))
+            assert one.is_whole == (MONTHS[0] < month < MONTHS[-1])
+
+
+def test_a_tier_is_that_of_the_ratio_and_is_told_of_each_reckoning(
+    effects: dict[str, Effects],
+) -> None:
+    ecm = {one.month: one for one in effects["new"].programmes if one.programme == "ECM"}
+    for one in ecm.values():
+        expected = "ECM" if one.items >= 100 and one.ratio_bps is not None and one.ratio_bps >= 150 else ""
+        assert one.tier == expected
+    assert any(one.recorded_tier == "ECM" and one.tier == "" for one in ecm.values())
+    current = {one.month: one for one in effects["current"].programmes if one.programme == "ECM"}
+    assert all(one.tier == one.current_tier for one in current.values())
+    assert {month: one.current_tier for month, one in ecm.items()} == {m: one.tier for m, one in current.items()}
+
+
+def test_blocked_payments_are_counted_by_what_was_reported(effects: dict[str, Effects]) -> None:
+    payments, reports = history()
+    gone = {one["event_id"] for one in reports if one["label"] == "LEGIT"}
+    frauds = {one["event_id"] for one in reports} - gone
+    for name, found in effects.items():
+        blocked = [
+            one for one in payments if one["txn"]["type"] == "purchase" and one["amount"]["minor"] > LIMITS[name]
+        ]
+        assert found.blocked == len(blocked)
+        assert found.blocked_frauds == sum(one["event_id"] in frauds for one in blocked)
+        assert found.blocked_fraud_jpy == sum(one["amount"]["minor"] for one in blocked if one["event_id"] in frauds)
+        assert found.blocked_other == found.blocked - found.blocked_frauds
+    assert effects["new"].blocked_frauds > effects["current"].blocked_frauds > 0
