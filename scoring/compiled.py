@@ -11,7 +11,7 @@ from scoring.decide.decisions import DecisionEncoder
 from scoring.decode import Col
 from scoring.decode.hashing import KEYS
 from scoring.features.all import FEATURES
-from scoring.lists import ListTable
+from scoring.lists import DatedEntries, ListTable
 from scoring.merchants.store import MerchantStore
 from scoring.policy import ListJudge, Policy, PolicyTable
 from scoring.policy.fallback import FallbackTable
@@ -64,31 +64,49 @@ class CompiledPolicy:
 
 
 def compile_policy(
-    policy: Policy, list_files: ListFiles, others: Versions, joined: frozenset[int], identity: str | None = None
+    policy: Policy,
+    list_files: ListFiles,
+    others: Versions,
+    dated: DatedEntries,
+    joined: frozenset[int],
+    identity: str | None = None,
 ) -> CompiledPolicy:
-    """Compile a policy. `others`: versions of everything else. `joined` as in `PolicyTable`.
+    """Compile a policy. `others`: versions of everything else. `dated`: entries of the topic of lists.
+    `joined` as in `PolicyTable`.
 
     `identity`: that of a policy that was recorded, whose rows are on a log already. Takes seconds if the policy is
     large, or the first with rules or lists on this machine. It reads nothing that changes, so any thread may run it.
     """
     record = PolicyRecord(identity, {}) if identity is not None else _recorded(policy)
-    versions = structs.replace(others, policy=record.identity, lists=list_files.digest or None)
+    versions = structs.replace(others, policy=record.identity, lists=_lists_of(policy, list_files, dated))
     table = PolicyTable(policy, joined)
     if policy.rules:
         _ask_about_nothing(table)
     if policy.lists:
         list_files.table.find(_NO_EVENTS, _NO_HASHES, _NO_NUMBERS)
+        dated.find(_NO_EVENTS, _NO_HASHES, _NO_NUMBERS)
     scopes = (Scope(acquirer=entry.acquirer) for entry in policy.model_failure.acquirers)
     return CompiledPolicy(
         policy=policy,
         table=table,
-        lists=ListJudge(policy.lists, list_files.table),
+        lists=ListJudge(policy.lists, list_files.table, dated),
         list_files=list_files,
         versions=versions,
         encoder=DecisionEncoder(versions, policy.actions),
         record=record,
         fallback=FallbackTable(policy.model_failure, keys_of(scopes, joined), can_stop=identity is None),
     )
+
+
+def _lists_of(policy: Policy, list_files: ListFiles, dated: DatedEntries) -> str | None:
+    """Return what decisions say of the entries: the digest of files, and the delay of those of the topic.
+
+    What the topic says at a time is a function of its records and the delay.
+    """
+    said = [list_files.digest] if list_files.digest else []
+    if any(rule.source == "topic" for rule in policy.lists):
+        said.append(f"topic/{dated.limits.delay_ms}ms")
+    return "+".join(said) or None
 
 
 _NO_EVENTS: Final = np.empty((0, len(Col)), dtype=np.int64)

@@ -25,6 +25,7 @@ from scoring.decode.hashing import CARD_KEY
 from scoring.features.all import FEATURES_VERSION
 from scoring.judged import JudgedBatch, by_name, silent_rows, tally_of
 from scoring.judging import Judge
+from scoring.lists.dated import Result
 from scoring.merchants.duties import is_bound
 from scoring.model.absent import NoModel
 from scoring.model.bundle import Bundle
@@ -117,8 +118,9 @@ class Engine:
 
         `identity`: that of a policy that was recorded.
         """
-        joined = self.observer.settings.decode.joined
-        return compile_policy(policy, list_files or ListFiles(), self._versions, joined, identity)
+        observer = self.observer
+        joined = observer.settings.decode.joined
+        return compile_policy(policy, list_files or ListFiles(), self._versions, observer.dated, joined, identity)
 
     def use(self, compiled: CompiledPolicy) -> None:
         """Decide the next batches by a policy. Open cases and incidents stay.
@@ -275,6 +277,12 @@ class Engine:
         rejects = unburied(refused, source, emitted)
         letters = dead_letters_of(rejects, values, source, received_at_ms)
         return Outputs(dead_letters=letters, tally=Tally(events=len(values), dead_letters=reasons_of(rejects)))
+
+    def list_entries(
+        self, keys: Sequence[bytes], values: Sequence[bytes | None], stamps_ms: Sequence[int]
+    ) -> Mapping[Result, int]:
+        """Apply records of the topic of lists, as `DatedEntries.take` does."""
+        return self.observer.dated.take(keys, values, stamps_ms)
 
     def set_partitions(self, partitions: int) -> None:
         """Set the number of input partitions, whose rows are kept apart. Before the first event only."""

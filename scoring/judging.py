@@ -113,7 +113,8 @@ class Judge:
             ruled = self._asked(policy.table, observer, observed, judged, known, silent, partition)
             raised = _raise(judged, ruled)
         closed = frozenset[int]() if fallen is None else self._close(observer, observed, judged, fallen)
-        listed = policy.lists.judge(*of_batch, judged, partial(self._is_critical, observer, observed))
+        is_critical = partial(self._is_critical, observer, observed)
+        listed = policy.lists.judge(*of_batch, observed.record_ms, judged, is_critical)
         return Banded(probabilities, scores, judged.limited, ruled, raised, closed, listed, fallen)
 
     @property

@@ -27,6 +27,7 @@ from scoring.decode.stripping import Finding
 from scoring.features.all import FEATURES
 from scoring.features.payment import PAYMENT_FEATURES, fill_payment_features
 from scoring.jit import borrow, entry, helper, revision
+from scoring.lists import DatedEntries, DatedLimits
 from scoring.merchants.months.labels import reports_of
 from scoring.merchants.months.store import MerchantMonths, MonthLimits
 from scoring.merchants.overdue import OverdueRecords
@@ -70,6 +71,7 @@ class Settings:
     months: MonthLimits = field(default_factory=MonthLimits)
     standings: StandingLimit = field(default_factory=StandingLimit)
     has_results: bool = False
+    dated: DatedLimits = field(default_factory=DatedLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class Observer:
         self.watch: Callable[[Observed], None] = unwatched
         """Called with each observed batch; its matrix is overwritten by the next one. For explanations."""
         self.merchants = MerchantStore(settings.merchants_max)
+        self.dated = DatedEntries(settings.dated, settings.decode.joined)
+        """Entries of lists from the topic."""
         self._start(1)
         self._threeds = threeds.tables_of(reference(), settings.threeds.amount_tolerance)
         self._matrix = np.empty((BATCH_MAX, len(FEATURES)), dtype=np.float64)

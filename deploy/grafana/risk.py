@@ -1,5 +1,6 @@
 """Rows for those who judge risk and data: what is decided, refused, authenticated, declared, and with which model."""
 
+from deploy.grafana.lists import LISTS
 from deploy.grafana.panels import Panel, Query, Row
 from deploy.grafana.queries import WORKERS, rate, ratio, share
 
@@ -364,20 +365,7 @@ STATE = Row(
             ),
             height=6,
         ),
-        Panel(
-            title="Hits of lists",
-            description="Lists of the policy that named an event, per second, by what they name and what followed.",
-            unit="ops",
-            queries=(Query(f"sum by (kind, effect) ({rate('sekisho_list_hits_total')})", "{{kind}} {{effect}}"),),
-            height=6,
-        ),
-        Panel(
-            title="Entries of lists",
-            description="Entries by worker, ended ones too. A fall to a part of them is an export that was cut off.",
-            unit="short",
-            queries=(Query(f"sum by (instance) (sekisho_list_entries{{{WORKERS}}})", "{{instance}}"),),
-            height=6,
-        ),
+        *LISTS,
         Panel(
             title="Release and uptime",
             description="Sekisho's version by worker, and seconds since it started.",

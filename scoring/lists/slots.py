@@ -5,6 +5,7 @@ number of slots will do, and slots are nearly in the order of their keys: a move
 both from front to back. A key may have several entries: of several lists, or several periods of one.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -40,6 +41,14 @@ def empty_slots(size: int) -> Slots:
         until=np.zeros(size, dtype=np.uint32),
         numbers=np.zeros(size, dtype=np.uint16),
     )
+
+
+def copy(entries: Slots, rows: Sequence[int], into: Slots, places: Sequence[int]) -> None:
+    """Copy the entries of some rows to places of others."""
+    into.keys[places] = entries.keys[rows]
+    into.since[places] = entries.since[rows]
+    into.until[places] = entries.until[rows]
+    into.numbers[places] = entries.numbers[rows]
 
 
 @helper

@@ -155,16 +155,46 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int], Callable
 _find_batch, _add, _move = _compile(revision("scoring.lists", "scoring.decode.hashing"))
 
 
+class LookUps:
+    """Look up events by the kinds of values that lists name. `joined`: entities whose keys leave the acquirer out."""
+
+    def __init__(self, joined: frozenset[int]) -> None:
+        self._joined = joined
+        self._sought: dict[tuple[str, bool], list[tuple[int, ...]]] = {}
+        self._plan = np.empty((0, 6), dtype=np.int64)
+        self._pairs = np.empty((_PAIRS_MIN, 2), dtype=np.int64)
+
+    def seek(self, kind: str, is_of_acquirer: bool) -> None:
+        """Look up a kind from now on: among the entries for the event's own acquirer, or those for all."""
+        place = PLACES[kind]
+        is_same = place.entity >= 0 and is_of_acquirer == (place.entity not in self._joined)
+        look_up = (place.tag, place.entity, place.column, int(is_of_acquirer), int(is_same))
+        self._sought[kind, is_of_acquirer] = [(*look_up, digits) for digits in (0, *place.shorter)]
+        self._plan = np.array(sorted(chained(*self._sought.values())), dtype=np.int64)
+
+    def find(
+        self, slots: Slots, ints: NDArray[np.int64], hashes: NDArray[np.uint64], at_ms: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the lists with an entry in force for each event: int64[m, 2] of (row, number of the list), by row.
+
+        `ints` int64[n, Col] and `hashes` uint64[n, KEYS] are those of the decoded batch, `at_ms` int64[n] in ms since
+        the epoch. The result is valid until the next call. A list may stand twice if its periods overlap.
+        """
+        keys = np.empty((len(ints), len(self._plan)), dtype=np.uint64)
+        while True:
+            found = _find_batch(ints, hashes, at_ms, self._plan, slots, keys, self._pairs)
+            if found <= len(self._pairs):
+                return self._pairs[:found]
+            self._pairs = np.empty((2 * found, 2), dtype=np.int64)
+
+
 class ListTable:
     """Entries of all lists, by the hash of what they name. `joined`: entities whose keys leave the acquirer out."""
 
     def __init__(self, joined: frozenset[int] = frozenset()) -> None:
         self._slots = empty_slots(_SIZE_MIN)
         self._count = 0
-        self._joined = joined
-        self._sought: dict[tuple[str, bool], list[tuple[int, ...]]] = {}
-        self._plan = np.empty((0, 6), dtype=np.int64)
-        self._pairs = np.empty((_PAIRS_MIN, 2), dtype=np.int64)
+        self._look_ups = LookUps(joined)
 
     def __len__(self) -> int:
         return self._count
@@ -175,12 +205,8 @@ class ListTable:
         return ENTRY_BYTES * len(self._slots.keys)
 
     def seek(self, kind: str, is_of_acquirer: bool) -> None:
-        """Look up a kind from now on: among the entries for the event's own acquirer, or those for all."""
-        place = PLACES[kind]
-        is_same = place.entity >= 0 and is_of_acquirer == (place.entity not in self._joined)
-        look_up = (place.tag, place.entity, place.column, int(is_of_acquirer), int(is_same))
-        self._sought[kind, is_of_acquirer] = [(*look_up, digits) for digits in (0, *place.shorter)]
-        self._plan = np.array(sorted(chained(*self._sought.values())), dtype=np.int64)
+        """Look up a kind from now on, as `LookUps` does."""
+        self._look_ups.seek(kind, is_of_acquirer)
 
     def add(self, entries: Slots, count: int) -> int:
         """Add the first `count` entries. Return the number of those that were refused: see PERIODS_MAX.
@@ -203,14 +229,5 @@ class ListTable:
             self._slots = larger
 
     def find(self, ints: NDArray[np.int64], hashes: NDArray[np.uint64], at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the lists with an entry in force for each event: int64[m, 2] of (row, number of the list), by row.
-
-        `ints` int64[n, Col] and `hashes` uint64[n, KEYS] are those of the decoded batch, `at_ms` int64[n] in ms since
-        the epoch. The result is valid until the next call. A list may stand twice if its periods overlap.
-        """
-        keys = np.empty((len(ints), len(self._plan)), dtype=np.uint64)
-        while True:
-            found = _find_batch(ints, hashes, at_ms, self._plan, self._slots, keys, self._pairs)
-            if found <= len(self._pairs):
-                return self._pairs[:found]
-            self._pairs = np.empty((2 * found, 2), dtype=np.int64)
+        """Return pairs of event and list, as `LookUps.find` does."""
+        return self._look_ups.find(self._slots, ints, hashes, at_ms)

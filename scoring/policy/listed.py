@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.decision import LIST_HITS_MAX, ListEffect, ListHit, Reason
+from scoring.lists.dated import DatedEntries
 from scoring.lists.kinds import BAND_OF
 from scoring.lists.table import ListTable
 from scoring.policy.lists import ListRule
@@ -36,31 +37,47 @@ class Listed(NamedTuple):
 
 
 class ListJudge:
-    """Judge by lists. `rules` in the order of the numbers that their entries have in `table`."""
+    """Judge by lists. `rules` in the order of the numbers that their entries have in `table`.
 
-    def __init__(self, rules: Sequence[ListRule], table: ListTable) -> None:
+    `dated`: the entries of lists whose source is the topic.
+    """
+
+    def __init__(self, rules: Sequence[ListRule], table: ListTable, dated: DatedEntries) -> None:
         self._rules = rules
         self._table = table
+        self._dated = dated
+        self._of_topic = {
+            (rule.id, rule.kind, rule.acquirer): number for number, rule in enumerate(rules) if rule.source == "topic"
+        }
 
     def judge(
         self,
         ints: NDArray[np.int64],
         hashes: NDArray[np.uint64],
         at_ms: NDArray[np.int64],
+        record_ms: NDArray[np.int64],
         judged: Judged,
         is_critical: Callable[[int], bool],
     ) -> Listed:
-        """Return bands, hits and reasons. The arrays are those of `PolicyTable.judge`, which gave `judged`.
+        """Return bands, hits and reasons. The first arrays are those of `PolicyTable.judge`, which gave `judged`.
+
+        `record_ms` int64[n]: timestamps of the events' records, negative where there is none.
 
         `is_critical` says whether the event of a row breaks a rule of severity CRITICAL. It is asked only where an
         allowing list would lower a band.
         """
-        if not len(self._table):
-            return Listed(judged.bands, {}, {})
         named: dict[int, set[int]] = {}
-        for row, number in self._table.find(ints, hashes, at_ms).tolist():
-            if self._rules[number].mode != "off":
-                named.setdefault(row, set()).add(number)
+        if len(self._table):
+            for row, number in self._table.find(ints, hashes, at_ms).tolist():
+                if self._rules[number].mode != "off":
+                    named.setdefault(row, set()).add(number)
+        if self._of_topic and len(self._dated):
+            # a time ahead of the record's would ask for entries that no worker has read yet
+            known_ms = np.where(record_ms < 0, at_ms, np.minimum(at_ms, record_ms))
+            for row, number in self._dated.find(ints, hashes, known_ms).tolist():
+                own = self._of_topic.get(self._dated.names[number])
+                if own is not None and self._rules[own].mode != "off":
+                    named.setdefault(row, set()).add(own)
         if not named:
             return Listed(judged.bands, {}, {})
         bands = judged.bands.copy()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -11,11 +11,14 @@ from scoring.contract.types import AcquirerId, ShortText
 from scoring.lists import Action, Mode
 from scoring.policy.scopes import Given, GivenText
 
+Source = Literal["file", "topic"]
+"""Where the entries of a list are."""
+
 ListId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*\Z", min_length=1, max_length=48)]
 
 
 class ListRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A list and its effect. Its entries are in a file, `ID.csv`; each says when it ends.
+    """A list and its effect. Its entries are in a file, `ID.csv`, or on the topic `lists`; each says when it ends.
 
     deny: the event gets at least the band of `action`. allow: the band that the model gave becomes ALLOW, unless a
     denying list names the event too or a rule of 3-D Secure of severity CRITICAL is broken; limits and rules
@@ -31,6 +34,7 @@ class ListRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     action: Action | None = None
     acquirer: AcquirerId | None = None
     mode: Mode = "on"
+    source: Source = "file"
     approver: ShortText = ""
 
     def __post_init__(self) -> None:

@@ -64,9 +64,15 @@ def load_lists(settings: Settings, policy: Policy, others: Set[str] = frozenset(
     joined = frozenset(settings.profiles.joined_entities)
     folder = settings.policy.lists_dir
     files = {} if folder is None else list_files(Path(folder))
+    in_files = [rule for rule in policy.lists if rule.source == "file"]
+    if len(in_files) < len(policy.lists) and settings.topics.names.lists is None:
+        rule = next(rule for rule in policy.lists if rule.source == "topic")
+        raise ConfigError(f"the list {rule.id} of the policy has source: topic: name the topic, topics.names.lists")
     known = {rule.id: number for number, rule in enumerate(policy.lists)}
     files = {name: file for name, file in files.items() if name in known or name not in others}
     for name, file in files.items():
+        if any(rule.id == name for rule in policy.lists if rule.source == "topic"):
+            raise ConfigError(f"{file}: the policy says source: topic for this list: delete the file, or the source")
         if name not in known:
             raise ConfigError(f"{file}: the policy declares no list {name[:48]}: declare it under lists, or delete it")
     table, digest = ListTable(joined), sha256()
@@ -74,13 +80,13 @@ def load_lists(settings: Settings, policy: Policy, others: Set[str] = frozenset(
     if lines > ENTRIES_MAX:
         raise ConfigError(f"{folder}: more than {ENTRIES_MAX:,} entries in all: delete those that have ended")
     table.reserve(lines)
-    for rule in policy.lists:
+    for rule in in_files:
         if rule.id not in files:
             where = "policy.lists_dir is not set" if folder is None else f"{folder} has no {rule.id}{SUFFIX}"
             raise ConfigError(f"the list {rule.id} of the policy has no file: {where}")
         reader = ListReader(table, known[rule.id], rule.kind, rule.acquirer)
         digest.update(f"{rule.id}={_read(files[rule.id], reader)}\n".encode())
-    return ListFiles(table, digest.hexdigest()[:12] if policy.lists else "")
+    return ListFiles(table, digest.hexdigest()[:12] if in_files else "")
 
 
 def _lines(file: Path) -> int:

@@ -14,7 +14,7 @@ from streams.state.settings import State
 from streams.telemetry.settings import HttpSettings, LoggingSettings
 from streams.transport.settings import Consume, Emit
 from streams.webhook.settings import WebhookSettings
-from streams.worker.settings import MerchantsSettings, PoisonLimit, Watch, WorkerSettings
+from streams.worker.settings import ListsSettings, MerchantsSettings, PoisonLimit, Watch, WorkerSettings
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,6 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     policy: PolicySettings = PolicySettings()
     decode: DecodeSettings = DecodeSettings()
     merchants: MerchantsSettings = MerchantsSettings()
+    lists: ListsSettings = ListsSettings()
     profiles: ProfilesSettings = ProfilesSettings()
     threeds: ThreeDsSettings = ThreeDsSettings()
     http: HttpSettings = HttpSettings()
@@ -49,6 +50,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             poison=self.poison,
             watch=self.watch,
             merchants=self.merchants,
+            lists=self.lists,
         )
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from scoring.engine import Engine
 from scoring.features.all import FEATURES
+from scoring.lists import DatedLimits
 from scoring.merchants.months.store import MonthLimits
 from scoring.merchants.standings import StandingLimit
 from scoring.model.absent import NoModel
@@ -103,6 +104,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         months=MonthLimits(months_max=settings.merchants.months_max, claims_max=settings.merchants.claims_max),
         standings=StandingLimit(standings_max=settings.merchants.standings_max),
         threeds=settings.threeds,
+        dated=DatedLimits(delay_ms=int(settings.lists.delay_s * 1000), entries_max=settings.lists.entries_max),
         has_results=settings.topics.names.threeds_results is not None,
     )
 
@@ -139,7 +141,7 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
                 )
             ),
             incidents=engine.open_incidents,
-            list_entries=len(engine.list_files.table),
+            list_entries=len(engine.list_files.table) + len(observer.dated),
             model=engine.watch.figures(list(engine.policy.rule_modes)),
         )
     )

@@ -93,13 +93,14 @@ class Broker(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Role(NamedTuple):
     """Role of a topic.
 
-    `kind`: an `input` is read in order, and markers name an offset of it; `merchants` is read as a whole by every
-    worker; `report` is read by reports only; an `output` is written; `profiles` are changelogs. `partitions`: the
-    setting for its number of partitions. It is `events` for topics whose records are on the partition of their card.
+    `kind`: an `input` is read in order, and markers name an offset of it; `merchants` and `lists` are read as a whole
+    by every worker; `report` is read by reports only; an `output` is written; `profiles` are changelogs.
+    `partitions`: the setting for its number of partitions. It is `events` for topics whose records are on the
+    partition of their card.
     """
 
-    kind: Literal["input", "merchants", "report", "output", "profiles"]
-    partitions: Literal["events", "merchants", "alerts", "dead_letters"]
+    kind: Literal["input", "merchants", "lists", "report", "output", "profiles"]
+    partitions: Literal["events", "merchants", "lists", "alerts", "dead_letters"]
 
 
 ROLES: Final[dict[str, Role]] = {
@@ -109,6 +110,7 @@ ROLES: Final[dict[str, Role]] = {
     "threeds_results": Role("input", "events"),
     "settlements": Role("report", "events"),
     "merchants": Role("merchants", "merchants"),
+    "lists": Role("lists", "lists"),
     "decisions": Role("output", "events"),
     "alerts": Role("output", "alerts"),
     "dead_letters": Role("output", "dead_letters"),
@@ -129,9 +131,9 @@ def label_of(field: str) -> str:
 
 
 class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Names of the topics. All but merchants, alerts and dead letters have the same number of partitions.
+    """Names of the topics. All but merchants, lists, alerts and dead letters have the same number of partitions.
 
-    `threeds_results` and `settlements` are optional: None where a deployment has no such feed.
+    `threeds_results`, `settlements` and `lists` are optional: None where a deployment has no such feed.
     """
 
     authorizations: Name = "authorizations"
@@ -140,6 +142,7 @@ class Topics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     threeds_results: Name | None = None
     settlements: Name | None = None
     merchants: Name = "merchants"
+    lists: Name | None = None
     decisions: Name = "decisions"
     alerts: Name = "alerts"
     dead_letters: Name = "dead-letters"
@@ -177,12 +180,13 @@ class TopicPartitions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     events: Partitions = 6
     merchants: Partitions = 1
+    lists: Partitions = 1
     alerts: Partitions = 1
     dead_letters: Partitions = 1
 
 
 class TopicRetention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Retention of the topics in ms. `merchants` and profiles are compacted: they keep the last record of each key."""
+    """Retention of the topics in ms. The others are compacted: the last record of each key is kept."""
 
     authorizations: RetentionMs = 7 * DAY_MS
     authorization_outcomes: RetentionMs = 7 * DAY_MS

@@ -69,8 +69,18 @@ PROFILE_CONFIGS: Final = {
 """Configs of the changelog topics. A worker checks those that the guarantee needs at start (`streams.state.check`)."""
 
 
+LISTS_CONFIGS: Final = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": str(7 * DAY_MS),  # as long as the authorizations are kept: a replay meets the same entries
+    "delete.retention.ms": str(7 * DAY_MS),
+    "max.message.bytes": str(1 << 20),
+    "message.timestamp.type": "LogAppendTime",  # an entry counts from its timestamp on: no sender may choose it
+}
+"""Configs of the topic of lists. A worker checks them at start (`streams.worker.whole.lists`)."""
+
+
 def plan(topics: TopicsSettings) -> tuple[TopicPlan, ...]:
-    """Return the plan of every topic: inputs and outputs with a retention, `merchants` and profiles compacted."""
+    """Return the plan of every topic: inputs and outputs with a retention, the others compacted."""
     full, counts, retention = topics.full, topics.partitions, topics.retention_ms
     plans = []
     for field in full.having(ROLES):
@@ -94,6 +104,8 @@ def _configs(field: str, retention: TopicRetention) -> dict[str, str]:
             return dict(PROFILE_CONFIGS)
         case "merchants":
             return {"cleanup.policy": "compact"}
+        case "lists":
+            return dict(LISTS_CONFIGS)
         case "input" | "report" | "output":
             return {"cleanup.policy": "delete", "retention.ms": str(getattr(retention, field))}
 

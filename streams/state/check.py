@@ -33,21 +33,26 @@ def refuse(name: str, configs: Mapping[str, str | None], settings: Settings) -> 
     """
     policy = configs.get("cleanup.policy")
     if policy is not None and policy != "compact":
-        _complain(name, "cleanup.policy", policy, "compact: profiles of quiet cards would be deleted by age")
+        complain(name, "cleanup.policy", policy, "compact: profiles of quiet cards would be deleted by age")
     lag_ms = configs.get("min.compaction.lag.ms")
     if lag_ms is not None and int(lag_ms) < COMPACTION_LAG_MIN_MS:
-        _complain(
+        complain(
             name, "min.compaction.lag.ms", lag_ms, f"at least {COMPACTION_LAG_MIN_MS}: a crashed flush would lose rows"
         )
     segment = configs.get("segment.bytes")
     if segment is not None and int(segment) > SEGMENT_MAX_BYTES:
-        _complain(name, "segment.bytes", segment, f"at most {SEGMENT_MAX_BYTES}: a restore reads all of the last one")
+        complain(name, "segment.bytes", segment, f"at most {SEGMENT_MAX_BYTES}: a restore reads all of the last one")
     room = configs.get("max.message.bytes")
     if room is not None and int(room) < settings.state.batch_max_bytes:
-        _complain(name, "max.message.bytes", room, f"at least state.batch_max_bytes, {settings.state.batch_max_bytes}")
+        complain(name, "max.message.bytes", room, f"at least state.batch_max_bytes, {settings.state.batch_max_bytes}")
 
 
-def _complain(name: str, key: str, value: object, wanted: str) -> None:
+def complain(name: str, key: str, value: object, wanted: str) -> None:
+    """Raise an error that names a setting of a topic, and what it must be.
+
+    Raises:
+        TopicsMismatchError: always.
+    """
     raise TopicsMismatchError(
         f"topic {name!r} has {key}={value}, but needs {wanted}. "
         f"`kafka-configs --alter --topic {name} --add-config {key}=...`, or see `sekisho topics create`"

@@ -199,6 +199,15 @@ class Telemetry(InUse):
             self._beyond_limit.add(output.tally.merchants_beyond_limit)
             self._count_stripped(output.tally)
 
+    def list_records(self, results: Mapping[str, int]) -> None:
+        """Count records of the topic of lists by result."""
+        for result, count in results.items():
+            self._series.cell("sekisho_list_records_total", result).add(count)
+
+    def lists_read(self, at_s: float) -> None:
+        """Record the time at which the topic of lists had been read to its end."""
+        self._series.cell("sekisho_lists_read_timestamp_seconds").set(at_s)
+
     def letters_written(self, outputs: Sequence[Outputs]) -> None:
         """Count the dead letters of merchants that this worker wrote: all workers refuse the records, one writes."""
         for output in outputs:

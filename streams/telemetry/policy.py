@@ -5,11 +5,13 @@ from typing import get_args
 from scoring.contract.codes import Band
 from scoring.contract.decision import ListEffect, ListKind, ModelStateName
 from scoring.decide.shadow import CHALLENGER, CHAMPION
+from scoring.lists.dated import RESULTS
 from scoring.model.absent import NoModel
 from scoring.policy.fallback import Fallback
 from streams.telemetry.metric import Metric
 
 LIST_KINDS, LIST_EFFECTS = get_args(ListKind), get_args(ListEffect)
+LIST_RESULTS = (*RESULTS, "UNREADABLE")
 SCORE_BUCKETS = tuple(float(last) for last in range(49, 1000, 50))
 """Twenty bands of 50 points, as the promotion gate has them for the stability of scores."""
 _BANDS = tuple(band.name for band in Band)
@@ -179,6 +181,22 @@ POLICY: tuple[Metric, ...] = (
         kind="gauge",
         unit="entries",
         stage="decide",
-        help="Entries of all lists of the policy, also those that have ended.",
+        help="Entries of all lists of the policy and of the topic of lists, also those that have ended.",
+    ),
+    Metric(
+        name="sekisho_list_records_total",
+        kind="counter",
+        unit="records",
+        stage="decide",
+        help="Records of the topic of lists that this worker has read, at its start too. All results but ADDED and "
+        "REMOVED are refusals: see the page on lists.",
+        labels={"result": LIST_RESULTS},
+    ),
+    Metric(
+        name="sekisho_lists_read_timestamp_seconds",
+        kind="gauge",
+        unit="seconds",
+        stage="decide",
+        help="Time at which all records of the topic of lists had been read; 0 without such a topic.",
     ),
 )

@@ -39,6 +39,7 @@ from streams.worker.merchants.loader import MerchantLoader
 from streams.worker.protocols import Engine, Telemetry
 from streams.worker.settings import WorkerSettings
 from streams.worker.watchdog import Watchdog
+from streams.worker.whole.lists import ListLoader
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class _Boot(BootStrategy):
             *app.beside,
             app.outputs,
             app.merchant_loader,
+            *app.list_loaders,
             app.letters,
             app.deliveries,
             *profiles,
@@ -101,6 +103,9 @@ class FraudApp(faust.App):
         self.letters = MerchantLetters(settings, engine, self.emitter, telemetry, lambda: self.watched, loop=self.loop)
         self.on_partitions_revoked.connect(self.letters.release)
         self.merchant_loader = MerchantLoader(settings, engine, self.letters, telemetry, loop=self.loop)
+        self.list_loaders = [
+            ListLoader(topic, settings, engine, telemetry, loop=self.loop) for topic in settings.topics.of(["lists"])
+        ]
         self.deliveries = Deliveries(
             depth=DELIVERIES_MAX,
             timeout_s=settings.emit.ack_timeout_s,

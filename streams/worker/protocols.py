@@ -5,6 +5,7 @@ from typing import Protocol
 
 from faust.types import TP
 
+from scoring.lists.dated import Result
 from scoring.outputs import Emitted, Outputs, Source
 from streams.state import protocols as profiles
 from streams.transport.batch import Batch
@@ -58,6 +59,12 @@ class Engine(profiles.Engine, Protocol):
         """Check records of `merchants` and apply none. Return dead letters only, without those in `emitted`."""
         ...
 
+    def list_entries(
+        self, keys: Sequence[bytes], values: Sequence[bytes | None], stamps_ms: Sequence[int]
+    ) -> Mapping[Result, int]:
+        """Apply records of `lists`; a value of None removes the entry of its key. Return the number by result."""
+        ...
+
     def set_partitions(self, partitions: int) -> None:
         """Track the profiles of each of `partitions` apart, to flush and move them. Call it before the first event."""
         ...
@@ -83,6 +90,12 @@ class Telemetry(profiles.Telemetry, Protocol):
 
     def letters_written(self, outputs: Sequence[Outputs]) -> None:
         """Record that dead letters of merchants are durable."""
+
+    def list_records(self, results: Mapping[str, int]) -> None:
+        """Record applied and refused records of `lists`."""
+
+    def lists_read(self, at_s: float) -> None:
+        """Record the time, in s since the epoch, at which all records of `lists` that were there had been read."""
 
     def committed(self, offsets: Mapping[TP, int]) -> None:
         """Record committed offsets."""

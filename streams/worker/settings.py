@@ -43,6 +43,14 @@ class MerchantsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     load_timeout_s: Seconds = 120.0
 
 
+class ListsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bound the entries of the topic `lists`, and set from when they count."""
+
+    delay_s: Annotated[float, Meta(ge=1, le=3600)] = 30.0
+    entries_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_000_000
+    load_timeout_s: Seconds = 120.0
+
+
 class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Gather all settings of a worker."""
 
@@ -54,6 +62,7 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     poison: PoisonLimit = PoisonLimit()
     watch: Watch = Watch()
     merchants: MerchantsSettings = MerchantsSettings()
+    lists: ListsSettings = ListsSettings()
 
     @property
     def is_durable(self) -> bool:

@@ -13,7 +13,7 @@ from statistics import median
 import numpy as np
 
 from scoring.decode import Decoded, DecodeLimits, decode
-from scoring.lists import KINDS, ListReader, ListTable
+from scoring.lists import KINDS, DatedEntries, DatedLimits, ListReader, ListTable
 from scoring.policy import ListJudge, policy_from
 from scoring.policy.table import Judged
 from tests.events import encoded, token
@@ -53,9 +53,13 @@ def main() -> None:
             ],
         }
     ).lists
+    nothing = DatedEntries(DatedLimits(), frozenset())
     events = decode([encoded(**every_kind(number)) for number in range(2_000)], DecodeLimits())
     for size in (500, 2_000):
-        for name, judge in (("lists", ListJudge(rules, table)), ("none", ListJudge([], ListTable()))):
+        for name, judge in (
+            ("lists", ListJudge(rules, table, nothing)),
+            ("none", ListJudge([], ListTable(), nothing)),
+        ):
             warm, cold = (median(look_ups(events, size, judge, is_cold)) for is_cold in (False, True))
             print(f"batch of {size:,}, {name}: {warm:.3f} us an event, {cold:.3f} cold")
 
@@ -90,7 +94,7 @@ def look_ups(events: Decoded, size: int, judge: ListJudge, is_cold: bool) -> Seq
         if is_cold:
             caches += 1.0
         began = time.perf_counter()
-        judge.judge(ints, hashes, at_ms, Judged(zeros, frozenset(), zeros), bool)
+        judge.judge(ints, hashes, at_ms, at_ms, Judged(zeros, frozenset(), zeros), bool)
         found.append((time.perf_counter() - began) / size * 1e6)
     return found
 

@@ -178,12 +178,13 @@ def test_a_secret_given_under_any_other_key_is_not_repeated_in_the_error() -> No
 
 def test_a_prefix_goes_before_every_topic() -> None:
     topics = read(
-        "topics: {prefix: 'eu.', names: {alerts: cases, threeds_results: tds, settlements: paid}}"
+        "topics: {prefix: 'eu.', names: {alerts: cases, threeds_results: tds, settlements: paid, lists: known}}"
     ).worker.topics
     assert {getattr(topics, name) for name in topics.__struct_fields__} == {
         "eu.authorizations",
         "eu.authorization-outcomes",
         "eu.fraud-reports",
+        "eu.known",
         "eu.merchants",
         "eu.decisions",
         "eu.cases",

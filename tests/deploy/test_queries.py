@@ -50,6 +50,7 @@ EMPTY_PANELS = {
     "Rules of the policy": "the policy of this worker has no rules",
     "Rules that reached a cap": "the policy of this worker has no rules",
     "Workers without a model": "this worker has a model",
+    "Age of what was read of lists": "this worker has no topic of lists",
     "Scores of both models": "this worker has no challenger",
     "Challenger by worker": "this worker has no challenger",
     "Score against training (PSI)": "the bundle of this test does not say what training saw",

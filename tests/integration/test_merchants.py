@@ -11,9 +11,9 @@ from scoring.contract.dead_letter import DeadLetter
 from streams.dlq.letters import letter_of
 from streams.kafka.security import client_options
 from streams.kafka.settings import Broker
-from streams.worker.merchants import loader as loader_module
 from streams.worker.merchants.loader import MerchantLoader
 from streams.worker.settings import WorkerSettings
+from streams.worker.whole import reader as loader_module
 from tests.brokers.load import committed, producer, read
 from tests.brokers.workers import terminate, worker_process
 from tests.doubles import NoTelemetry

@@ -2,7 +2,7 @@
 
 from scoring.compiled import CompiledPolicy, ListFiles, compile_policy
 from scoring.contract.decision import Versions
-from scoring.lists import ListReader, ListTable
+from scoring.lists import DatedEntries, DatedLimits, ListReader, ListTable
 from scoring.policy import policy_from
 
 POLICY = {
@@ -29,5 +29,7 @@ def unusual_policy() -> CompiledPolicy:
     table = ListTable()
     table.reserve(1 << 10)
     ListReader(table, 0, "card", None).feed(b"value,effective_to\nsome-card,2030-01-01T00:00:00Z\n", is_last=True)
+    dated = DatedEntries(DatedLimits(delay_ms=0, entries_max=16), frozenset())
+    dated.take([], [], [])
     versions = Versions(model="m", features="f", policy="", code="c", reference="r")
-    return compile_policy(policy_from(POLICY), ListFiles(table), versions, frozenset())
+    return compile_policy(policy_from(POLICY), ListFiles(table), versions, dated, frozenset())

@@ -14,9 +14,10 @@ from streams.records.batches import Refused
 from streams.state.settings import State
 from streams.transport.consumer import BatchConsumer
 from streams.worker.app import build_app
-from streams.worker.merchants import loader as loader_module
-from streams.worker.merchants.loader import MerchantLoader, MerchantsError
+from streams.worker.merchants.loader import MerchantLoader
 from streams.worker.settings import MerchantsSettings, WorkerSettings
+from streams.worker.whole import reader as loader_module
+from streams.worker.whole.reader import WholeTopicError
 from tests.doubles import NoTelemetry
 from tests.integration.fakes import EchoEngine
 
@@ -263,12 +264,12 @@ def test_partitions_are_looked_for_again_only_after_a_while(monkeypatch: pytest.
 
 
 def test_a_missing_topic_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(MerchantsError, match="does not exist"):
+    with pytest.raises(WholeTopicError, match="does not exist"):
         load(monkeypatch, partitions=None)
 
 
 def test_an_end_that_is_never_reached_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(MerchantsError, match=r"merchants\.load_timeout_s"):
+    with pytest.raises(WholeTopicError, match=r"merchants\.load_timeout_s"):
         load(monkeypatch, polls=[10], end=11)
 
 

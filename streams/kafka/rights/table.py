@@ -58,6 +58,8 @@ READ, WRITE, CREATE, DESCRIBE, DESCRIBE_CONFIGS = Operation
 _WORKER: Final = (
     *(_Need(READ, topic, "input") for topic in INPUT_ROLES),
     _Need(READ, "merchants", "merchants, read to the end at start and then followed"),
+    _Need(READ, "lists", "entries of lists, read to the end at start and then followed"),
+    _Need(DESCRIBE_CONFIGS, "lists", "refuse a configuration that would lose entries"),
     *(_Need(WRITE, topic, "outputs") for topic in OUTPUT_ROLES),
     _Need(READ, "decisions", "find decided events at a takeover", is_of_state=True),
     _Need(READ, "alerts", "find published alerts at a takeover, and restore open cases", is_of_state=True),

@@ -17,6 +17,7 @@ import msgspec
 
 from scoring.decode import DecodeLimits
 from scoring.engine import Engine
+from scoring.lists import DatedLimits
 from scoring.model.absent import NoModel
 from scoring.model.bundle import Bundle
 from scoring.model.settings import ModelSettings
@@ -28,6 +29,8 @@ from scoring.profile import ProfileLimits
 from streams.config.policies import load_policy
 from streams.config.settings import Settings as Configured
 from streams.config.wiring import load_model
+from streams.kafka.settings import Topics
+from streams.kafka.topics import TopicsSettings
 from streams.policy.model_reload import model_reload_of
 from streams.policy.reload import reload_of
 from streams.worker.app import FraudApp, build_app, run
@@ -40,8 +43,10 @@ POLICY = {"version": "t", "global": {"review": 400, "step_up": 600, "block": 800
 BATCH_S = 0.01
 
 
-def new_engine(policy: Policy | None = None, model: Bundle | NoModel | None = None) -> Engine:
-    settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits(), has_results=True)
+def new_engine(
+    policy: Policy | None = None, model: Bundle | NoModel | None = None, dated: DatedLimits | None = None
+) -> Engine:
+    settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits(), has_results=True, dated=dated or DatedLimits())
     return Engine(model or small_bundle(), policy or policy_from(POLICY), settings, "test")
 
 
@@ -60,8 +65,10 @@ class ReloadTelemetry(NoTelemetry):
 class SlowEngine:
     """An engine that waits before each batch."""
 
-    def __init__(self, policy: Policy | None = None, model: Bundle | NoModel | None = None) -> None:
-        self._engine = new_engine(policy, model)
+    def __init__(
+        self, policy: Policy | None = None, model: Bundle | NoModel | None = None, dated: DatedLimits | None = None
+    ) -> None:
+        self._engine = new_engine(policy, model, dated)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -87,9 +94,14 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, filename=folder / "log", format="%(message)s", force=True)
     with_model = "with-model" in sys.argv[3:]
     place = ModelSettings(bundle_dir=str(folder / "bundle") if with_model else None, watch_interval_s=0.03)
-    configured = Configured(policy=PolicySettings(file=str(folder / "policy.yaml"), watch_interval_s=0.03), model=place)
+    configured = Configured(
+        policy=PolicySettings(file=str(folder / "policy.yaml"), watch_interval_s=0.03),
+        model=place,
+        topics=TopicsSettings(names=Topics(lists="lists")),
+    )
     policy = load_policy(configured)
-    engine: Any = SlowEngine(policy, load_model(configured, policy) if with_model else None)
+    dated = DatedLimits(delay_ms=int(settings.lists.delay_s * 1000))
+    engine: Any = SlowEngine(policy, load_model(configured, policy) if with_model else None, dated)
 
     def build() -> FraudApp:
         made = build_app(settings, engine, NoTelemetry())

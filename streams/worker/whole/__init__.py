@@ -1,0 +1,1 @@
+"""Topics that every worker reads whole before it decides, and follows then."""
