@@ -23,6 +23,7 @@ from scoring.merchants.store import MerchantCol, MerchantStore
 from scoring.observer import Observed
 from scoring.outputs import Emitted, Record, Tally
 from scoring.policy import PolicyTable
+from scoring.policy.experiment import Arm
 from scoring.policy.policy import AlertRules
 from scoring.profile.packed import SideRows
 from scoring.refused import kinds_of
@@ -43,17 +44,18 @@ class Joined(NamedTuple):
 class Alerting:
     """Decide which alerts a batch raises, and encode them. An attempt of an incident raises none of its own."""
 
-    def __init__(self, rules: AlertRules, encoder: DecisionEncoder, table: PolicyTable) -> None:
+    def __init__(self, rules: AlertRules, encoder: DecisionEncoder, tables: Sequence[PolicyTable]) -> None:
+        """`tables`: of the policy that decides, by `Arm`; the first one alone without an experiment."""
         self._rules = rules
-        self._table = table
+        self._tables = tables
         self._encoder = encoder
         self._desk = AlertDesk(rules)
         self._leaks = LeakDesk(rules)
         self.incidents = IncidentDesk(rules)
 
-    def use(self, rules: AlertRules, encoder: DecisionEncoder, table: PolicyTable) -> None:
+    def use(self, rules: AlertRules, encoder: DecisionEncoder, tables: Sequence[PolicyTable]) -> None:
         """Follow other rules from now on. Open cases and incidents stay."""
-        self._rules, self._encoder, self._table = rules, encoder, table
+        self._rules, self._encoder, self._tables = rules, encoder, tables
         self._desk.use(rules)
         self._leaks.use(rules)
         self.incidents.use(rules)
@@ -128,6 +130,7 @@ class Alerting:
         if is_of_incident:
             tally.alerts_suppressed += 1
             return []
+        arm = decided.arm(row)
         amount_jpy, is_published = _amount_jpy(decoded, row), decoded.names[row][0] in emitted.alerts
         joined = self.join(
             decoded,
@@ -135,6 +138,7 @@ class Alerting:
             _case_ms(decided, row),
             band,
             reasons,
+            arm,
             partition=partition,
             amount_jpy=amount_jpy or 0,
             is_published=is_published,
@@ -150,6 +154,9 @@ class Alerting:
             return []
         kind = (subject.type, SEVERITIES[Band(case.band)])
         tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
+        if arm:
+            name = Arm(arm).name
+            tally.arm_alerts[name] = tally.arm_alerts.get(name, 0) + 1
         return [
             encode_alert(
                 event=event,
@@ -168,6 +175,7 @@ class Alerting:
         at_ms: int,
         band: int,
         reasons: Sequence[Reason],
+        arm: int = 0,
         *,
         partition: int = 0,
         amount_jpy: int = 0,
@@ -175,11 +183,11 @@ class Alerting:
     ) -> "Joined | None":
         """Add an event of at least the lowest band that raises an alert to its case. It belongs to no incident.
 
-        `at_ms`: its time for cases. `is_published`: its alert was published before a takeover. None if a suppression of
-        the policy covers its alert.
+        `at_ms`: its time for cases. `arm`: whose suppressions count. `is_published`: its alert was published before a
+        takeover. None if a suppression of the policy covers its alert.
         """
         main = reasons[0].id if reasons else ""
-        if self._table.is_suppressed(decoded.ints[row], decoded.hashes[row], at_ms, band, main):
+        if self._tables[arm].is_suppressed(decoded.ints[row], decoded.hashes[row], at_ms, band, main):
             return None
         event = decoded.event(row)
         subject = subject_of(event, reasons)
@@ -243,7 +251,7 @@ class Alerting:
             "action": self._encoder.actions[int(decided.bands[row])],
             "tds": orjson.Fragment(decided.tds[row]),
             "compliance": orjson.Fragment(decided.compliance[row]),
-            "versions": self._encoder.versions,
+            **self._encoder.shared[decided.arm(row)],
         }
 
 

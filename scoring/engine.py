@@ -81,7 +81,7 @@ class Engine:
             reference=reference().identity,
         )
         self._in_use = self.compile(policy, list_files)
-        self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.table)
+        self._alerting = Alerting(policy.alerts, self._in_use.encoder, self._in_use.tables)
         self.policies = PolicyRows()
         self._attach(1)
         self._margins = np.empty(BATCH_MAX, dtype=np.float64)
@@ -132,7 +132,7 @@ class Engine:
         if compiled.versions.model != self._judge.version:  # compiled before the model changed
             compiled = compiled.with_model(self._judge.version)
         self._in_use = compiled
-        self._alerting.use(compiled.policy.alerts, compiled.encoder, compiled.table)
+        self._alerting.use(compiled.policy.alerts, compiled.encoder, compiled.tables)
 
     def judge_by(self, model: Bundle | NoModel) -> Judge:
         """Prepare a model for `use_model`. For any thread."""
@@ -377,6 +377,7 @@ class Engine:
             event_ms=event_ms,
             record_ms=np.maximum(observed.record_ms, 0),
             fallen=judged.fallen.by_row() if judged.fallen is not None else {},
+            arms=None if judged.arms is None else judged.arms.of,
         )
         decisions = self._in_use.encoder.encode(decided, received_at_ms, decided_at_ms)
         if np.count_nonzero(judged.silent):

@@ -20,6 +20,7 @@ from scoring.merchants.store import MerchantStore
 from scoring.observer import Observed
 from scoring.outputs import ANSWERS, CLAIMS, Emitted, Tally
 from scoring.policy import Listed
+from scoring.policy.experiment import Arm, Arms
 from scoring.policy.fallback import Fallen
 from scoring.policy.rules import Ruled
 from scoring.refused import reasons_of, runs_of
@@ -31,7 +32,7 @@ class JudgedBatch:
 
     `silent` rows get no decision: repeats, issuers' answers, and events whose decision was published before a takeover.
     `incidents`: what the batch changed in incidents. `ruled`: the rules that hit. `listed`: the lists that hit.
-    `fallen`: events without a sound model; None for none.
+    `fallen`: events without a sound model; None for none. `arms`: None where no event is in an experiment.
     """
 
     probabilities: NDArray[np.float64]
@@ -43,6 +44,7 @@ class JudgedBatch:
     ruled: Ruled
     listed: Listed
     fallen: Fallen | None = None
+    arms: Arms | None = None
 
 
 def silent_rows(observed: Observed, emitted: Emitted) -> NDArray[np.bool_]:
@@ -92,4 +94,13 @@ def tally_of(
         rules_capped=judged.ruled.capped,
         list_hits=judged.listed.counts(judged.silent),
         fallen=fallen,
+        arm_bands={} if judged.arms is None else _by_arm(judged.arms.of[~judged.silent], bands),
     )
+
+
+def _by_arm(arms: NDArray[np.int8], bands: NDArray[np.int64]) -> dict[tuple[str, str], int]:
+    """Count decisions of an experiment by arm and band. `arms` int8[n] of `Arm`, `bands` int64[n]."""
+    pairs = Counter((arms.astype(np.int64) * len(BAND_NAMES) + bands)[arms > 0].tolist())
+    return {
+        (Arm(pair // len(BAND_NAMES)).name, BAND_NAMES[pair % len(BAND_NAMES)]): count for pair, count in pairs.items()
+    }

@@ -7,6 +7,7 @@ band, which is at least REVIEW where a rule of 3-D Secure of severity CRITICAL i
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from itertools import groupby
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -18,15 +19,17 @@ from scoring.compiled import CompiledPolicy
 from scoring.contract.codes import Band
 from scoring.contract.decision import Reason
 from scoring.decide.threeds import ThreeDsEncoder
+from scoring.decode.hashing import CARD_KEY
 from scoring.features.all import FEATURES
 from scoring.judged import JudgedBatch
 from scoring.model.absent import NO_VERSION, NoModel
 from scoring.model.bundle import Bundle
 from scoring.observer import Observed, Observer
-from scoring.policy import Judged, Listed, PolicyTable
+from scoring.policy import Judged, Listed
+from scoring.policy.experiment import Arms
 from scoring.policy.fallback import Fallen
 from scoring.policy.reasons import Reasons, after_lists, closed_with, of_limit, with_rules
-from scoring.policy.rules import NO_HITS, Batch, BlockCounts, Ruled
+from scoring.policy.rules import NO_HITS, Batch, BlockCounts, Ruled, together
 
 
 class Judge:
@@ -88,6 +91,7 @@ class Judge:
             found.ruled,
             listed,
             found.fallen,
+            found.arms,
         )
 
     def banded(
@@ -102,20 +106,22 @@ class Judge:
         """Find the bands of a batch, as `judge` does, without reasons and incidents.
 
         Limits and rules raise the band of the model. Lists come last: an allowing one lowers what the model alone said.
+        Where an experiment is in force, its candidate judges arm B by its own thresholds, limits and rules.
         """
         of_batch = observed.decoded.ints, observed.decoded.hashes, observed.trusted_ms
+        arms = policy.arms(observed.decoded.hashes[:, CARD_KEY], observed.trusted_ms)
         fallen = policy.fallback.judge(self._trained_until_ms, observed.decoded.ints, observed.trusted_ms, silent)
         probabilities, scores = self._scores_of(margins, fallen)
-        judged = policy.table.judge(*of_batch, scores)
+        judged = _banded(policy, arms, *of_batch, scores)
         ruled, raised = NO_HITS, frozenset[int]()
-        if policy.table.has_rules:
+        if any(table.has_rules for table in policy.tables):
             known = scores if fallen is None else np.where(fallen.unscored, UNKNOWN_SCORE, scores)
-            ruled = self._asked(policy.table, observer, observed, judged, known, silent, partition)
+            ruled = self._asked(policy, arms, observer, observed, judged, known, silent, partition)
             raised = _raise(judged, ruled)
         closed = frozenset[int]() if fallen is None else self._close(observer, observed, judged, fallen)
         is_critical = partial(self._is_critical, observer, observed)
         listed = policy.lists.judge(*of_batch, observed.record_ms, judged, is_critical)
-        return Banded(probabilities, scores, judged.limited, ruled, raised, closed, listed, fallen)
+        return Banded(probabilities, scores, judged.limited, ruled, raised, closed, listed, fallen, arms)
 
     @property
     def _trained_until_ms(self) -> int | NoModel:
@@ -142,7 +148,8 @@ class Judge:
 
     def _asked(
         self,
-        table: PolicyTable,
+        policy: CompiledPolicy,
+        arms: Arms | None,
         observer: Observer,
         observed: Observed,
         judged: Judged,
@@ -151,8 +158,20 @@ class Judge:
         partition: int,
     ) -> Ruled:
         batch, hashes = rule_batch(observer, observed, scores, silent), observed.decoded.hashes
-        ruled = table.ask(batch, hashes, lambda: observer.merchants.standings_of(observed.rows))
-        return table.cap(ruled, judged.bands, batch, hashes, self._blocks, partition)
+        standings_of, table = observer.merchants.standings_of, policy.table
+        if policy.experiment is None or arms is None:
+            ruled = table.ask(batch, hashes, lambda: standings_of(observed.rows))
+            return table.cap(ruled, judged.bands, batch, hashes, self._blocks, partition)
+        of_candidate, candidate = arms.of_candidate, policy.experiment.table
+        one = table.ask(batch.without(of_candidate), hashes, lambda: standings_of(observed.rows))
+        part = batch.of(of_candidate)
+        other = candidate.ask(part, hashes[of_candidate], lambda: standings_of(part.rows))
+        parts = [ruled := together([one, other.moved(of_candidate.tolist())])]
+        # in the order of the events: both arms share the limit on counts
+        for is_other, run in groupby(sorted(ruled.blocks), key=lambda row: row not in one.blocks):
+            by = candidate if is_other else table
+            parts.append(by.cap(ruled.of(list(run)), judged.bands, batch, hashes, self._blocks, partition))
+        return together(parts)
 
     def _reasons_of(self, observed: Observed, found: "Banded") -> Mapping[int, Sequence[Reason]]:
         listed = found.listed
@@ -207,7 +226,8 @@ class Banded(NamedTuple):
 
     `probabilities` float64[n], `scores` int16[n]. `limited`: rows whose band a limit raised. `ruled`: the rules that
     hit, `raised`: rows whose band they raised. `closed`: rows without a score that break a critical rule, which raised
-    the band. `listed`: the lists that hit. `fallen`: events without a sound model; None for none.
+    the band. `listed`: the lists that hit. `fallen`: events without a sound model; None for none. `arms`: who decides
+    each event; None without an experiment.
     """
 
     probabilities: NDArray[np.float64]
@@ -218,6 +238,7 @@ class Banded(NamedTuple):
     closed: AbstractSet[int]
     listed: Listed
     fallen: Fallen | None
+    arms: Arms | None
 
     def added(self, row: int) -> Added | None:
         """Return what the policy adds to the reasons of an event; None for nothing."""
@@ -249,6 +270,22 @@ def rule_batch(observer: Observer, observed: Observed, scores: NDArray[np.int16]
         decided=~observed.passed_over,
         counted=~silent,
     )
+
+
+def _banded(
+    policy: CompiledPolicy,
+    arms: Arms | None,
+    ints: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    at_ms: NDArray[np.int64],
+    scores: NDArray[np.int16],
+) -> Judged:
+    """Return the bands by thresholds and limits: of arm B by those of the candidate. Arrays as `PolicyTable.judge`."""
+    judged = policy.table.judge(ints, hashes, at_ms, scores)
+    if policy.experiment is None or arms is None:
+        return judged
+    rows = arms.of_candidate
+    return judged.overlaid(rows, policy.experiment.table.judge(ints[rows], hashes[rows], at_ms[rows], scores[rows]))
 
 
 def _raise(judged: Judged, ruled: Ruled) -> frozenset[int]:

@@ -127,6 +127,8 @@ class Tally:
     rule_errors: Mapping[str, int] = field(default_factory=dict)  # events that a rule could not judge, by rule
     challenger_scores: dict[tuple[str, int], int] = field(default_factory=dict)  # by (CHAMPION or CHALLENGER, score)
     challenger_bands: dict[tuple[str, str], int] = field(default_factory=dict)  # by (champion's, challenger's)
+    arm_bands: dict[tuple[str, str], int] = field(default_factory=dict)  # decisions of experiments, by (arm, band)
+    arm_alerts: dict[str, int] = field(default_factory=dict)  # alerts of decisions of experiments, by arm
     rules_capped: Mapping[str, int] = field(default_factory=dict)  # events that a rule may block no more
     merchants_beyond_limit: int = 0  # records of new merchants that the full merchant store refused
 

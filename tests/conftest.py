@@ -52,6 +52,7 @@ UNIT_FOLDERS = frozenset(
         "dlq",
         "docs",
         "engine",
+        "experiment",
         "explain",
         "features",
         "incidents",

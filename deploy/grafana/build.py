@@ -11,7 +11,7 @@ from deploy.grafana.model import MODEL
 from deploy.grafana.operations import FLOW, LATENCY
 from deploy.grafana.panels import DATASOURCE, SCHEMA_VERSION, Json, layout
 from deploy.grafana.risk import CHECKLIST, DECISIONS, REFUSED, STATE, THREEDS
-from deploy.grafana.shadow import SHADOW
+from deploy.grafana.shadow import EXPERIMENT, SHADOW
 from deploy.grafana.watching import WATCHING
 from deploy.grafana.webhook import WEBHOOK
 
@@ -19,7 +19,21 @@ UID = "sekisho-operations-risk"
 """Links and bookmarks contain this id: it never changes."""
 
 FILE = Path(__file__).parent / "dashboards" / "sekisho.json"
-ROWS = (FLOW, LATENCY, DURABLE, DECISIONS, REFUSED, THREEDS, CHECKLIST, STATE, MODEL, WATCHING, SHADOW, WEBHOOK)
+ROWS = (
+    FLOW,
+    LATENCY,
+    DURABLE,
+    DECISIONS,
+    REFUSED,
+    THREEDS,
+    CHECKLIST,
+    STATE,
+    MODEL,
+    WATCHING,
+    SHADOW,
+    EXPERIMENT,
+    WEBHOOK,
+)
 
 
 def dashboard() -> Json:

@@ -1,10 +1,11 @@
-"""The row of the challenger, for those who compare models. Empty without a challenger."""
+"""Rows for those who compare: a challenger with the model, and a candidate with the policy. Empty without them."""
 
 from deploy.grafana.panels import Panel, Query, Row
-from deploy.grafana.queries import WORKERS, quantile, rate
+from deploy.grafana.queries import WORKERS, quantile, rate, ratio
 
 _BANDS = "sekisho_challenger_bands_total"
 _SCORE = "sekisho_challenger_score"
+_OF_ARMS = "sekisho_experiment_decisions_total"
 
 
 def _moved(band: str) -> str:
@@ -50,6 +51,48 @@ SHADOW = Row(
             "SekishoChallengerLeftOut fires after five minutes.",
             unit="short",
             queries=(Query(f"sum by (instance) (sekisho_challenger_refused{{{WORKERS}}})", "{{instance}}"),),
+        ),
+    ),
+)
+
+EXPERIMENT = Row(
+    title="Two policies side by side",
+    panels=(
+        Panel(
+            title="Decisions above ALLOW by arm",
+            description="Share of the decisions of an arm with this band. A: the published policy. B: its candidate.",
+            unit="percentunit",
+            queries=(
+                *(
+                    Query(
+                        ratio(
+                            rate(_OF_ARMS, f'arm="{arm}"', 'band!="ALLOW"'), rate(_OF_ARMS, f'arm="{arm}"'), by="band"
+                        ),
+                        f"{arm} {{{{band}}}}",
+                    )
+                    for arm in ("A", "B")
+                ),
+            ),
+        ),
+        Panel(
+            title="Share of decisions in arm B",
+            description="Near the declared share of cards. A jump is one card, or one attack, with many payments.",
+            unit="percentunit",
+            queries=(Query(ratio(rate(_OF_ARMS, 'arm="B"'), rate(_OF_ARMS)), "arm B"),),
+            maximum=1,
+        ),
+        Panel(
+            title="Alerts by arm",
+            description="Alerts per second. Both arms have the same cases: do not compare the arms by this.",
+            unit="ops",
+            queries=(Query(f"sum by (arm) ({rate('sekisho_experiment_alerts_total')})", "{{arm}}"),),
+        ),
+        Panel(
+            title="Experiment by worker",
+            description="Experiment of the policy in use, also before and after its time.",
+            kind="table",
+            unit="short",
+            queries=(Query(f"sum by (instance, experiment) (sekisho_experiment_info{{{WORKERS}}})"),),
         ),
     ),
 )

@@ -17,6 +17,7 @@ from scoring.contract.decision import (
     REASONS_MAX,
     BandName,
     ComplianceSummary,
+    InExperiment,
     MerchantStanding,
     ModelStateName,
     Probability,
@@ -111,6 +112,7 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     model scored the event; `score` and `probability` are 0 and mean nothing. `count` and `at_risk_jpy`: decisions of
     the case until now, with those whose alerts were suppressed, and the sum of their amounts in yen. `at_risk_jpy` is
     null in alerts that are no case of decisions.
+    `experiment`: that of the decision of the event. Cases are one for both arms.
     """
 
     schema_version: Literal["alert.v1"]
@@ -142,3 +144,4 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     status: Literal["DEGRADED"] | None = None
     model_state: ModelStateName | None = None
     at_risk_jpy: SumJpy | None = None
+    experiment: InExperiment | None = None

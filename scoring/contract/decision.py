@@ -255,6 +255,18 @@ class ChallengerSaid(Struct, frozen=True, kw_only=True, gc=False):
     band: BandName
 
 
+class InExperiment(Struct, frozen=True, kw_only=True, gc=False):
+    """The experiment whose time the payment is in, and the arm that the card belongs to.
+
+    Arm A is decided by the published policy, arm B by the candidate that it declares; `versions.policy` names the one
+    that decided. `policy`: the published policy, which declares the experiment.
+    """
+
+    id: ShortText
+    arm: Literal["A", "B"]
+    policy: ShortText
+
+
 class Decision(Struct, frozen=True, kw_only=True, gc=False):
     """One decision; `decision_id` equals the event's id.
 
@@ -264,6 +276,7 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     `status` DEGRADED: no model scored the event; `score` and `probability` are 0 and mean nothing, and limits, rules,
     lists and the rules of 3-D Secure alone gave the band. `model_state`: what is wrong with the model; null for
     nothing. With another status than DEGRADED, the score is that of a model that is TOO_OLD.
+    `experiment`: left out where none is in force at the time of the payment.
     """
 
     schema_version: Literal["decision.v1"]
@@ -286,3 +299,4 @@ class Decision(Struct, frozen=True, kw_only=True, gc=False):
     list_hits: Annotated[list[ListHit], Meta(max_length=LIST_HITS_MAX)] | None = None
     challenger: ChallengerSaid | None = None
     model_state: ModelStateName | None = None
+    experiment: InExperiment | None = None

@@ -8,7 +8,7 @@ import orjson
 from numpy.typing import NDArray
 
 from scoring.contract.codes import Band, Clock
-from scoring.contract.decision import ListHit, ModelStateName, Reason, Versions
+from scoring.contract.decision import InExperiment, ListHit, ModelStateName, Reason, Versions
 from scoring.decode import Name
 from scoring.outputs import Record
 from scoring.policy.policy import Actions
@@ -28,7 +28,7 @@ _STATUS_OF_CLOCK = tuple(
 )
 
 
-def as_dict(record: Versions | Reason | ListHit) -> dict[str, object]:
+def as_dict(record: Versions | Reason | ListHit | InExperiment) -> dict[str, object]:
     """Return a flat record as a dict for orjson, without members that are None."""
     return {name: value for name in record.__struct_fields__ if (value := getattr(record, name)) is not None}
 
@@ -40,7 +40,8 @@ class Decided:
     `scores` int16[n], `probabilities` float64[n], `bands` int64[n], `clocks` int8[n] of `Clock`. `event_ms`,
     `record_ms` int64[n] in ms since the epoch; a `record_ms` of 0 is unknown. `tds`, `compliance`: JSON. `reasons` and
     `list_hits`: by row. `spelt`: rows whose names are escaped in the input. `rule_hits`: JSON, by row. `fallen`: by row
-    of an event without a sound model, the state of the model and whether the event has a score.
+    of an event without a sound model, the state of the model and whether the event has a score. `arms` int8[n] of
+    `Arm`, None where no event is in an experiment.
     """
 
     names: Sequence[Name]
@@ -57,16 +58,33 @@ class Decided:
     rule_hits: Mapping[int, bytes] = field(default_factory=dict)
     list_hits: Mapping[int, Sequence[ListHit]] = field(default_factory=dict)
     fallen: Mapping[int, tuple[ModelStateName, bool]] = field(default_factory=dict)
+    arms: NDArray[np.int8] | None = None
+
+    def arm(self, row: int) -> int:
+        """Return the `Arm` of an event."""
+        return 0 if self.arms is None else self.arms.item(row)
 
 
 class DecisionEncoder:
-    """Encode `decision.v1` for one worker. Versions and actions are fixed."""
+    """Encode `decision.v1` for one worker. Versions and actions are fixed.
 
-    def __init__(self, versions: Versions, actions: Actions) -> None:
-        shared = orjson.dumps(as_dict(versions))
-        self.versions = orjson.Fragment(shared)
+    `arms`: the versions that decisions of arm A name, and those of arm B, each with the experiment.
+    """
+
+    def __init__(
+        self, versions: Versions, actions: Actions, arms: Sequence[tuple[Versions, InExperiment]] = ()
+    ) -> None:
         self.actions = tuple(getattr(actions, name) for name in BAND_NAMES)
-        self._template = _START + _MIDDLE + shared.replace(b"%", b"%%") + _END
+        members = [{"versions": orjson.dumps(as_dict(versions))}]
+        for named, said in arms:
+            members.append({"versions": orjson.dumps(as_dict(named)), "experiment": orjson.dumps(as_dict(said))})
+        self.shared: Sequence[Mapping[str, object]] = [
+            {name: orjson.Fragment(text) for name, text in each.items()} for each in members
+        ]
+        """By `Arm`: what a decision and its alert say of versions and experiment."""
+        self._templates = [
+            _START + _MIDDLE + b',"experiment":'.join(each.values()).replace(b"%", b"%%") + _END for each in members
+        ]
         self._bands = [
             orjson.dumps({"band": name, "action": action})[1:-1] + b","
             for name, action in zip(BAND_NAMES, self.actions, strict=True)
@@ -74,7 +92,10 @@ class DecisionEncoder:
 
     def encode(self, decided: Decided, received_ms: int, decided_ms: int) -> list[Record]:
         """Encode a decision for every row. The key is the card token, as on the input topic."""
-        template, band_of, times = self._template, self._bands, _TIMES % (received_ms, decided_ms)
+        band_of, times = self._bands, _TIMES % (received_ms, decided_ms)
+        templates = [self._templates[0]] * len(decided.names)
+        if decided.arms is not None:
+            templates = [self._templates[arm] for arm in decided.arms.tolist()]
         reasons = [_NO_REASONS] * len(decided.names)
         for row, found in decided.reasons.items():
             reasons[row] = orjson.dumps([as_dict(reason) for reason in found])
@@ -87,7 +108,8 @@ class DecisionEncoder:
                 statuses[row] = _DEGRADED[clocks[row]]
         made = [
             (card, template % (event_id, acquirer, merchant, token, *rest, times))
-            for (_, _, card, _), (event_id, acquirer, token, merchant), *rest in zip(
+            for template, (_, _, card, _), (event_id, acquirer, token, merchant), *rest in zip(
+                templates,
                 decided.names,
                 _in_json(decided.names, decided.spelt),
                 statuses,

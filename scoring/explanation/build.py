@@ -74,6 +74,8 @@ def _explanation(engine: Engine, observed: Observed, made: bytes, outputs: Outpu
     row = observed.matrix[0].copy()
     margin, contributions = np.empty(1), np.empty(len(FEATURES) + 1)
     assert isinstance(engine.model, Bundle), "callers refuse to explain without a model"
+    policies = engine.in_use.policies
+    policy = policies[-1] if decision.experiment is not None and decision.experiment.arm == "B" else policies[0]
     engine.model.trees.margins(row.reshape(1, -1), margin)
     engine.model.trees.contributions(row, contributions)
     subject = Subject(event.acquirer.id, event.merchant.id, event.merchant.mcc, int(observed.trusted_ms[0]))
@@ -87,9 +89,9 @@ def _explanation(engine: Engine, observed: Observed, made: bytes, outputs: Outpu
             probability=decision.probability,
             score=decision.score,
         ),
-        policy=_policy(engine.policy, subject, decision.score),
+        policy=_policy(policy, subject, decision.score),
         rules=[RuleLine(broken=rule, condition=CONDITIONS[rule.id]) for rule in decision.tds.broken_rules or ()],
-        near_rules=_near(engine, observed, decision, subject),
+        near_rules=_near(engine, policy, observed, decision, subject),
         case=alerts.case_of(decision, event, outputs),
         stripped=[
             StrippedField(path=finding.path, kind=finding.kind.removeprefix("SENSITIVE_"))
@@ -98,10 +100,10 @@ def _explanation(engine: Engine, observed: Observed, made: bytes, outputs: Outpu
     )
 
 
-def _near(engine: Engine, observed: Observed, decision: Decision, subject: Subject) -> list[NearRule]:
+def _near(engine: Engine, policy: Policy, observed: Observed, decision: Decision, subject: Subject) -> list[NearRule]:
     asked = [
         rule
-        for rule in engine.policy.rules
+        for rule in policy.rules
         if rule.mode != "off"
         and rule.scope.names(subject.acquirer, subject.merchant, subject.mcc)
         and rule.from_ms <= subject.at_ms < rule.to_ms

@@ -6,16 +6,17 @@ from msgspec import Struct
 
 from scoring.contract.types import AcquirerId, ShortText, Text
 from scoring.policy.lists import ListRule
-from scoring.policy.policy import FewEntries, ScopeList
 from scoring.policy.rules import Rule
 from scoring.policy.scopes import (
     OF_ONE_SCOPE,
     AcquirerScope,
+    FewEntries,
     GoodsScope,
     Limit,
     MccScope,
     MerchantScope,
     Override,
+    ScopeList,
     Suppression,
     Thresholds,
     refuse_overlaps,

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from scoring.policy.experiment import Candidate
 from scoring.policy.policy import Policy
 from scoring.policy.scopes import Entry, Scope
 
@@ -48,18 +49,30 @@ def policy_changes(old: Policy, new: Policy) -> list[Change]:
 
 def _named(policy: Policy) -> dict[str, object]:
     document: dict[str, object] = msgspec.to_builtins(policy)
+    document |= _entries(policy)
+    document["lists"] = {rule.id: msgspec.to_builtins(rule) for rule in policy.lists}
+    experiment = policy.experiment
+    if experiment is not None:
+        candidate = msgspec.to_builtins(experiment.candidate) | _entries(experiment.candidate)
+        document["experiment"] = msgspec.to_builtins(experiment) | {"candidate": candidate}
+    return document
+
+
+def _entries(of: Policy | Candidate) -> dict[str, object]:
+    """Return the entries of each section by their names; of a candidate those of the sections that it replaces."""
+    sections: dict[str, object] = {}
     for section in SECTIONS:
         seen: Counter[str] = Counter()
         entries: dict[str, object] = {}
-        for entry in getattr(policy, section):
+        for entry in getattr(of, section) or ():
             name = entry.label
             if entry.effective_from is not None:
                 name += f" from {entry.effective_from.isoformat()}"
             seen[name] += 1
             entries[f"{name} #{seen[name]}" if seen[name] > 1 else name] = msgspec.to_builtins(entry)
-        document[section] = entries
-    document["lists"] = {rule.id: msgspec.to_builtins(rule) for rule in policy.lists}
-    return document
+        if getattr(of, section) is not None:
+            sections[section] = entries
+    return sections
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, str]]:

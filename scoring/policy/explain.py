@@ -97,6 +97,10 @@ def lines(policy: Policy, subject: Subject) -> Iterator[str]:
     for rule in lists:
         effect = "allow" if rule.action is None else f"deny, at least {rule.action.upper()}"
         yield f"  {rule.id}: {rule.kind}, {effect}; mode {rule.mode}; author {rule.author}; reason {rule.reason}"
+    experiment, candidate = policy.experiment, policy.candidate
+    if experiment is not None and candidate is not None:
+        yield f"experiment: {experiment.told_at(subject.at_ms)}"
+        yield from (f"  arm B: {line}" for line in lines(candidate, subject))
 
 
 def _told(candidates: Sequence[Candidate], sections: Sequence[str], otherwise: str | None) -> Iterator[str]:

@@ -18,26 +18,27 @@ from msgspec import Meta, Struct
 
 from scoring.contract.types import ShortText
 from scoring.lists.kinds import LISTS_MAX
+from scoring.policy.experiment import Candidate, Experiment
 from scoring.policy.failing import AcquirerFailure, ModelFailure
 from scoring.policy.lists import ListRule, refuse_same_ids
 from scoring.policy.rules.rule import Rule, RuleCaps, RuleText, refuse_doubles
 from scoring.policy.scopes import (
     OF_ONE_SCOPE,
     AcquirerScope,
+    FewEntries,
     Given,
     GoodsScope,
     Limit,
     MccScope,
     MerchantScope,
     Override,
+    ScopeList,
     Suppression,
     Thresholds,
     field_names,
     refuse_overlaps,
 )
 
-ScopeList = Meta(max_length=100_000)
-FewEntries = Meta(max_length=1_000)
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{12}\Z", max_length=12)]
 
 
@@ -112,12 +113,31 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     model_failure: ModelFailure = ModelFailure()
     author: ShortText = ""
     approval: Approval | None = None
+    experiment: Experiment | None = None
 
     def __post_init__(self) -> None:
         for section in OF_ONE_SCOPE:
             refuse_overlaps(section, getattr(self, section))
         refuse_doubles(self.rules)
         refuse_same_ids(self.lists)
+        if self.experiment is not None:
+            self._check(self.experiment)
+
+    def _check(self, experiment: Experiment) -> None:
+        if experiment.candidate.version == self.version:
+            raise ValueError("experiment.candidate.version is that of the policy: give the candidate another one")
+        try:
+            _ = self.candidate
+        except ValueError as error:
+            raise ValueError(f"experiment.candidate: {error}") from None
+
+    @property
+    def candidate(self) -> "Policy | None":
+        """The policy of arm B of the experiment, whole, and made anew; None without an experiment."""
+        if self.experiment is None:
+            return None
+        given = {"author": self.experiment.author, **self.experiment.candidate.given}
+        return msgspec.structs.replace(self, approval=None, experiment=None, **given)
 
     @property
     def standing(self) -> Iterator[AcquirerScope | GoodsScope | MccScope | MerchantScope]:
@@ -136,9 +156,11 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
 
     @property
     def content(self) -> bytes:
-        """What decides, as JSON: all but the approval."""
+        """What decides, as JSON: all but the approval. Without an experiment it is that of releases before those."""
         content = msgspec.to_builtins(self)
         del content["approval"]
+        if self.experiment is None:
+            del content["experiment"]
         return msgspec.json.encode(content, order="deterministic")
 
     @property
@@ -204,6 +226,8 @@ _KEYS = field_names(
     Actions,
     AlertRules,
     IncidentRules,
+    Experiment,
+    Candidate,
 )
 _UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
 

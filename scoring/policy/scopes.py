@@ -20,6 +20,8 @@ Threshold = Annotated[int, Meta(ge=1, le=1000)]
 Given = Annotated[str, Meta(min_length=1, max_length=64)]
 GivenText = Annotated[str, Meta(min_length=1, max_length=256)]
 ReasonIds = Annotated[list[Given], Meta(max_length=64)]
+ScopeList: Final = Meta(max_length=100_000)
+FewEntries: Final = Meta(max_length=1_000)
 
 ALWAYS_FROM_MS: Final = -(1 << 62)
 ALWAYS_TO_MS: Final = 1 << 62

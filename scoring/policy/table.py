@@ -33,11 +33,23 @@ class Judged(NamedTuple):
     limited: AbstractSet[int]
     floors: NDArray[np.int64]
 
+    def overlaid(self, rows: NDArray[np.int64], other: "Judged") -> "Judged":
+        """Return the same with what another policy says of the events of some rows, int64[m], ascending."""
+        bands, floors = self.bands.copy(), self.floors.copy()
+        bands[rows], floors[rows] = other.bands, other.floors
+        limited = self.limited - set(rows.tolist()) if self.limited else self.limited
+        return Judged(bands, limited | {rows.item(row) for row in other.limited}, floors)
+
 
 class PolicyTable:
-    """Find what holds for events, by precedence and time. `joined`: entities whose keys leave the acquirer out."""
+    """Find what holds for events, by precedence and time. `joined`: entities whose keys leave the acquirer out.
 
-    def __init__(self, policy: Policy, joined: frozenset[int] = frozenset()) -> None:
+    `share_per_mille`: as in `RuleSet`.
+    """
+
+    def __init__(
+        self, policy: Policy, joined: frozenset[int] = frozenset(), share_per_mille: int | None = None
+    ) -> None:
         everywhere = policy.everywhere
         entries = [*policy.standing, *policy.overrides]
         rows = [everywhere, *(entry.thresholds for entry in entries)]
@@ -51,7 +63,7 @@ class PolicyTable:
         self._limit_jpy = np.array([_NO_LIMIT, *(limit.amount_jpy for limit in policy.limits)], dtype=np.int64)
         self._limit_band = np.array([0, *(int(Band[limit.band]) for limit in policy.limits)], dtype=np.int64)
         self._suppressions: dict[tuple[Level, int], list[Suppression]] = {}
-        self._rules = RuleSet(policy.rules, keys, policy.rule_caps)
+        self._rules = RuleSet(policy.rules, keys, policy.rule_caps, share_per_mille)
         self.has_rules = len(self._rules) > 0
         for suppression in policy.suppressions:
             scope = suppression.scope

@@ -1,6 +1,7 @@
 """`sekisho check-config`: read a configuration as a worker does, and print a summary."""
 
 import os
+import time
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,9 @@ def run(arguments: Namespace) -> int:
         show("\n".join([f"{arguments.file}: ok", *summary(settings, policy.identity)]))
         if variables := Overrides(os.environ).variables:
             show(f"  replaced  by environment variables: {', '.join(variables)}")
+        if policy.experiment is not None and policy.candidate is not None:
+            show(f"  experiment {policy.experiment.told_at(time.time_ns() // 1_000_000)}")
+            show(f"  candidate {policy.candidate.identity}")
         if policy.lists:
             show(f"  lists     {len(policy.lists)}, with {len(lists.table):,} entries in files, digest {lists.digest}")
         if arguments.load:

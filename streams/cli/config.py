@@ -42,6 +42,9 @@ def _show(arguments: Namespace) -> int:
     show(_as_yaml(msgspec.to_builtins(settings)))
     show(f"---\n# policy {policy.identity}")
     show(_as_yaml(msgspec.to_builtins(policy)))
+    if (candidate := policy.candidate) is not None:
+        show(f"---\n# candidate {candidate.identity} of the experiment, as arm B has it")
+        show(_as_yaml(msgspec.to_builtins(candidate)))
     return EXIT_OK
 
 

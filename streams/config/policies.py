@@ -14,6 +14,7 @@ import msgspec
 
 from scoring.policy import Policy, PolicyError, policy_from
 from scoring.policy.acquirer import OF_ACQUIRERS, AcquirerFile
+from scoring.policy.experiment import Candidate, Experiment
 from scoring.reference.document import DOCUMENT_BYTES_MAX
 from streams.config.lists import signature
 from streams.config.load import document_of, read_text
@@ -152,20 +153,39 @@ def _composed(base: Policy, origin: str, files: Sequence[tuple[str, AcquirerFile
         owners[file.acquirer] = name
     if not files:
         return base
-    for section in (*OF_ACQUIRERS, "acquirers"):
-        for position, entry in enumerate(getattr(base, section)):
-            if entry.acquirer in owners:
-                raise ConfigError(
-                    f"{origin}: $.{section}[{position}].acquirer: it has a file of its own: "
-                    f"move the entry to {owners[entry.acquirer]}"
-                )
+    sections = (*OF_ACQUIRERS, "acquirers")
+    parts: list[tuple[str, Policy | Candidate, str]] = [("$", base, "move the entry to {}")]
+    if base.experiment is not None:
+        way_out = "leave the entry out: what {} says holds for both arms"
+        parts.append(("$.experiment.candidate", base.experiment.candidate, way_out))
+    for path, part, way_out in parts:
+        for section in sections:
+            for position, entry in enumerate(getattr(part, section, None) or ()):
+                if entry.acquirer in owners:
+                    raise ConfigError(
+                        f"{origin}: {path}.{section}[{position}].acquirer: it has a file of its own: "
+                        + way_out.format(owners[entry.acquirer])
+                    )
     merged = {section: [each for _, file in files for each in getattr(file, section)] for section in OF_ACQUIRERS}
+    merged["acquirers"] = [scope for _, file in files for scope in file.scopes]
+    document: dict[str, object] = msgspec.to_builtins(base)
     try:
         return msgspec.convert(
-            msgspec.to_builtins(base)
+            document
             | {section: [*getattr(base, section), *more] for section, more in merged.items()}
-            | {"acquirers": [*base.acquirers, *(scope for _, file in files for scope in file.scopes)]},
+            | _merged_experiment(base.experiment, merged),
             Policy,
         )
     except msgspec.ValidationError as error:  # more entries in all than a section may have
         raise ConfigError(f"{origin} with the files of acquirers: {phrase(str(error))}") from None
+
+
+def _merged_experiment(experiment: Experiment | None, merged: Mapping[str, Sequence[object]]) -> dict[str, object]:
+    """Return the experiment with what files of acquirers say, in the sections that its candidate replaces."""
+    if experiment is None:
+        return {}
+    candidate = experiment.candidate
+    replaced = {name: getattr(candidate, name, None) for name in merged}
+    more = {name: [*own, *merged[name]] for name, own in replaced.items() if own is not None}
+    document: dict[str, object] = msgspec.to_builtins(experiment)
+    return {"experiment": document | {"candidate": msgspec.to_builtins(candidate) | more}}

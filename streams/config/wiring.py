@@ -116,8 +116,9 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
         model=versions.model,
         features=versions.features,
         policy=versions.policy,
-        rules=engine.policy.rule_modes,
-        blocking=engine.policy.blocking_rules,
+        rules=engine.in_use.rule_modes,
+        blocking=engine.in_use.blocking_rules,
+        experiment=engine.in_use.experiment_id,
     )
     model = engine.model
     if isinstance(model, NoModel):
@@ -142,6 +143,6 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
             ),
             incidents=engine.open_incidents,
             list_entries=len(engine.list_files.table) + len(observer.dated),
-            model=engine.watch.figures(list(engine.policy.rule_modes)),
+            model=engine.watch.figures(sorted({rule for rule, _ in engine.in_use.rule_modes})),
         )
     )

@@ -59,10 +59,18 @@ def compared(published: bytes | None, recomputed: bytes, *, is_whole: bool) -> C
     except FAULTS:
         raise ValueError("it is no decision.v1") from None
     found = differences(without_challenger(published), recomputed)
+    versions, own = _of_files(old), _of_files(new)
     return Comparison(
         result="DIFFERENT" if found else "EQUAL",
         size_bytes=len(published),
         differences=found,
-        causes=causes(found, old.versions, new.versions, is_whole=is_whole),
-        published=old.versions,
+        causes=causes(found, versions, own, is_whole=is_whole),
+        published=versions,
     )
+
+
+def _of_files(decision: Decision) -> Versions:
+    """Return the versions of a decision with the policy that has a file: that which declares the experiment."""
+    if decision.experiment is None:
+        return decision.versions
+    return msgspec.structs.replace(decision.versions, policy=decision.experiment.policy)

@@ -82,6 +82,8 @@ class _Text:
 
     def _policy(self, policy: PolicyPart, decision: Decision, near_rules: list[NearRule]) -> Iterator[str]:
         yield self._heading("policy")
+        if decision.experiment is not None:
+            yield f"  {self._say(words.IN_ARM, id=decision.experiment.id, arm=decision.experiment.arm)}"
         scope = self._say(words.GLOBAL) if policy.decided_by == "global" else policy.decided_by
         yield f"  {self._say(words.DECIDED_BY, scope=scope)}"
         for line in policy.thresholds:

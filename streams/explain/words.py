@@ -115,6 +115,7 @@ DECIDED_BY: Final[Pair] = ("thresholds of: {scope}", "閾値の適用元：{scop
 REACHED: Final[Pair] = ("reached, {distance} above", "到達済み、{distance}上")
 MORE: Final[Pair] = ("not reached, {distance} more", "未到達、あと{distance}")
 OFF: Final[Pair] = ("off", "無効")
+IN_ARM: Final[Pair] = ("experiment {id}: the card is in arm {arm}", "実験{id}：カードは群{arm}")
 LIMIT: Final[Pair] = ("limit: more than {yen:,} yen is at least {band}", "金額上限：{yen:,}円超は{band}以上")
 BAND_CHANGED: Final[Pair] = (
     "the score alone gives {band}; a limit, a rule or a list changed it",

@@ -9,7 +9,7 @@ the policy that is in use stays.
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from socket import gethostname
@@ -69,10 +69,13 @@ class Engine(Protocol):
 class Telemetry(Protocol):
     """Record reloads. Must neither block nor raise."""
 
-    def policy_applied(self, identity: str, rules: Mapping[str, str], blocking: AbstractSet[str]) -> None:
+    def policy_applied(
+        self, identity: str, rules: AbstractSet[tuple[str, str]], blocking: AbstractSet[str], experiment: str
+    ) -> None:
         """Record that another policy is in use.
 
-        `rules`: modes by rule, of those that are not off. `blocking`: the rules that are on and block.
+        `rules`: id and mode of each rule that is not off. `blocking`: the rules that are on and block. `experiment`:
+        the id of its experiment, "" for none.
         """
 
     def policy_refused(self, is_refused: bool) -> None:
@@ -161,7 +164,8 @@ class PolicyReload(WatchedService):
             return
         if compiled is not None:
             await self._use(compiled)
-            self._telemetry.policy_applied(new.identity, new.rule_modes, new.blocking_rules)
+            of_rules = compiled.rule_modes, compiled.blocking_rules
+            self._telemetry.policy_applied(new.identity, *of_rules, compiled.experiment_id)
             lists = compiled.list_files
             log.info("policy_changed old=%s new=%s list_entries=%d", old.identity, new.identity, len(lists.table))
         self._telemetry.policy_refused(False)

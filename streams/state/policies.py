@@ -250,8 +250,8 @@ class Policies:
             alerts = msgspec.structs.replace(policy.alerts, incident_quiet_minutes=quiet)
             # the entries of lists are not recorded: those in use count, where the lists are the same
             entries = mine.list_files if policy.lists == mine.policy.lists else None
-            recorded = msgspec.structs.replace(policy, alerts=alerts)
-            self._compiled[name] = self._engine.compile(recorded, entries, identity=name)
+            compiled = self._engine.compile(policy, entries, identity=name)  # the identity of a candidate is of all
+            self._compiled[name] = replace(compiled, policy=msgspec.structs.replace(policy, alerts=alerts))
         return self._compiled[name]
 
 

@@ -27,21 +27,35 @@ class _Versions(Struct, frozen=True):
     policy: str = ""
 
 
-class _Decision(Struct):
-    decision_id: str
+class _InExperiment(Struct, frozen=True):
+    policy: str = ""
+
+
+class _Output(Struct):
+    """What names the policy in use: in an experiment `versions` may name its candidate, which is a part of it."""
+
     versions: _Versions = _Versions()
+    experiment: _InExperiment | None = None
+
+    @property
+    def policy(self) -> str:
+        """The policy that was in use."""
+        return intern((self.versions if self.experiment is None else self.experiment).policy)
+
+
+class _Decision(_Output, kw_only=True):
+    decision_id: str
 
 
 class _Incident(Struct):
     """Of an alert of an incident only its presence counts."""
 
 
-class _Alert(Struct):
+class _Alert(_Output, kw_only=True):
     event_id: str
     type: str = ""
     alert_id: str = ""
     entity: str = ""
-    versions: _Versions = _Versions()
     incident: _Incident | None = None
 
 
@@ -73,7 +87,7 @@ class Published:
 
     of: Mapping[str, Emitted] = field(default_factory=dict)
     foreign: Mapping[str, int] = field(default_factory=dict)  # by output: records that no worker wrote, skipped
-    policies: Mapping[bytes, str] = field(default_factory=dict)  # by event id: that of its decision, or of its alert
+    policies: Mapping[bytes, str] = field(default_factory=dict)  # by event id: that in use at its decision, or alert
 
     @property
     def size(self) -> int:
@@ -101,7 +115,7 @@ async def scan(
     foreign: Counter[str] = Counter()
     policies, of_alerts = dict[bytes, str](), dict[bytes, str]()
     async for found in _records(reader, topics.decisions, {partition: since.decisions}, _DECISION, foreign):
-        policies[found.decision_id.encode()] = intern(found.versions.policy)
+        policies[found.decision_id.encode()] = found.policy
     decided = frozenset(policies)
     alerts, leaks, incidents = set(), set(), set()
     async for alert in _records(reader, topics.alerts, since.alerts, _ALERT, foreign):
@@ -112,7 +126,7 @@ async def scan(
         else:
             alerts.add(alert.event_id.encode())
         if alert.entity not in MERCHANT_ENTITIES:  # flushes write those, whatever the event
-            of_alerts[alert.event_id.encode()] = intern(alert.versions.policy)
+            of_alerts[alert.event_id.encode()] = alert.policy
     letters: dict[str, set[int]] = {topic: set() for topic in topics.inputs}
     async for letter in _records(reader, topics.dead_letters, since.dead_letters, _LETTER, foreign):
         if letter.partition == partition and letter.topic in letters and letter.offset >= applied.get(letter.topic, 0):

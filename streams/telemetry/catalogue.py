@@ -12,7 +12,7 @@ from streams.telemetry.durable import DURABLE
 from streams.telemetry.merchants import MERCHANTS
 from streams.telemetry.metric import Metric
 from streams.telemetry.model.metrics import WATCHED
-from streams.telemetry.policy import MODEL, POLICY, SHADOW
+from streams.telemetry.policy import EXPERIMENT, MODEL, POLICY, SHADOW
 
 LATENCY_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02),
@@ -323,6 +323,7 @@ CATALOGUE: tuple[Metric, ...] = (
     *MODEL,
     *WATCHED,
     *SHADOW,
+    *EXPERIMENT,
     *POLICY,
     Metric(
         name="sekisho_ready",

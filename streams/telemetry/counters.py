@@ -1,6 +1,5 @@
 """Counters whose series come and go: a series for each rule of the policy in use, and those of a challenger."""
 
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -11,6 +10,7 @@ from streams.telemetry.series import Cell, Series
 _HITS: Final = "sekisho_rule_hits_total"
 _ERRORS: Final = "sekisho_rule_errors_total"
 _CAPPED: Final = "sekisho_rule_capped_total"
+_EXPERIMENT: Final = "sekisho_experiment_info"
 _CHALLENGER: Final = "sekisho_challenger_info"
 
 
@@ -23,19 +23,20 @@ class RuleCounters:
         self._errors: dict[str, Cell] = {}
         self._capped: dict[str, Cell] = {}
 
-    def follow(self, modes: Mapping[str, str], blocking: AbstractSet[str]) -> None:
+    def follow(self, modes: AbstractSet[tuple[str, str]], blocking: AbstractSet[str]) -> None:
         """Count the rules of another policy from now on.
 
-        `modes`: the mode of each rule that is not off. `blocking`: the rules that are on and block.
+        `modes`: id and mode of each rule that is not off, in any arm. `blocking`: the rules that are on and block.
         """
-        for rule, mode in self._hits.keys() - modes.items():
+        rules = {rule for rule, _ in modes}
+        for rule, mode in self._hits.keys() - modes:
             self._series.forget(_HITS, rule, mode)
-        for rule in self._errors.keys() - modes.keys():
+        for rule in self._errors.keys() - rules:
             self._series.forget(_ERRORS, rule)
         for rule in self._capped.keys() - blocking:
             self._series.forget(_CAPPED, rule)
-        self._hits = {(rule, mode): self._series.cell(_HITS, rule, mode) for rule, mode in modes.items()}
-        self._errors = {rule: self._series.cell(_ERRORS, rule) for rule in modes}
+        self._hits = {(rule, mode): self._series.cell(_HITS, rule, mode) for rule, mode in modes}
+        self._errors = {rule: self._series.cell(_ERRORS, rule) for rule in rules}
         self._capped = {rule: self._series.cell(_CAPPED, rule) for rule in blocking}
 
     def add(self, tally: Tally) -> None:
@@ -71,6 +72,29 @@ class ChallengerCounters:
             self._scores[model].observe_many(score, count)
         for bands, count in tally.challenger_bands.items():
             self._bands[bands].add(count)
+
+
+class ArmCounters:
+    """The series of an experiment: which one, decisions by arm and band, and alerts by arm."""
+
+    def __init__(self, series: Series) -> None:
+        self._series = series
+        self._decisions = series.cells("sekisho_experiment_decisions_total")
+        self._alerts = series.cells("sekisho_experiment_alerts_total")
+
+    def follow(self, experiment: str) -> None:
+        """Record the experiment of the policy in use, "" for none."""
+        for (known,) in self._series.cells(_EXPERIMENT):
+            self._series.forget(_EXPERIMENT, known)
+        if experiment:
+            self._series.cell(_EXPERIMENT, experiment).set(1)
+
+    def add(self, tally: Tally) -> None:
+        """Count the decisions and alerts of a batch."""
+        for arm_and_band, count in tally.arm_bands.items():
+            self._decisions[arm_and_band].add(count)
+        for arm, count in tally.arm_alerts.items():
+            self._alerts[arm,].add(count)
 
 
 def _add(cell: Cell | None, count: int) -> None:

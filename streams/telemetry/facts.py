@@ -156,6 +156,7 @@ class Telemetry(InUse):
             self._gaps[item,].add(count)
         self._rules.add(tally)
         self._challenger.add(tally)
+        self._arms.add(tally)
         self._count_dead_letters("authorizations", tally)
         self._count_stripped(tally)
         if len(self._in_flight) >= IN_FLIGHT_MAX:  # batches of revoked partitions are never removed

@@ -7,6 +7,7 @@ from scoring.contract.decision import ListEffect, ListKind, ModelStateName
 from scoring.decide.shadow import CHALLENGER, CHAMPION
 from scoring.lists.dated import RESULTS
 from scoring.model.absent import NoModel
+from scoring.policy.experiment import Arm
 from scoring.policy.fallback import Fallback
 from streams.telemetry.metric import Metric
 
@@ -50,6 +51,38 @@ SHADOW: tuple[Metric, ...] = (
         help="Decisions by the band of the model in use and that of the challenger, both by the same thresholds and "
         "limits, before rules and lists.",
         labels={"champion": _BANDS, "challenger": _BANDS},
+    ),
+)
+
+ARMS = (Arm.A.name, Arm.B.name)
+
+EXPERIMENT: tuple[Metric, ...] = (
+    Metric(
+        name="sekisho_experiment_info",
+        kind="gauge",
+        unit="1",
+        stage="decide",
+        help="The experiment of the policy in use: always 1, also before and after its time. No series without one.",
+        labels={"experiment": ()},
+        bound="one",
+    ),
+    Metric(
+        name="sekisho_experiment_decisions_total",
+        kind="counter",
+        unit="decisions",
+        stage="decide",
+        help="Decisions of payments in the time of an experiment, by arm and band. A: the published policy decided. B: "
+        "its candidate.",
+        labels={"arm": ARMS, "band": _BANDS},
+    ),
+    Metric(
+        name="sekisho_experiment_alerts_total",
+        kind="counter",
+        unit="alerts",
+        stage="decide",
+        help="Alerts of these decisions, by arm. Both arms have the same cases, so a payment of one arm may keep back "
+        "the alert of a payment of the other: compare bands.",
+        labels={"arm": ARMS},
     ),
 )
 

@@ -136,6 +136,16 @@ def configuration(broker: Broker, bundle: Path, http_port: int) -> dict[str, obj
     rows = dict.fromkeys(("card", "merchant", "merchant_bin", "bin", "device", "ip", "account", "address"), 4_096)
     policy = read(DEPLOY / "config" / "policy.yaml")
     policy["global"] = {"review": 1, "step_up": 500, "block": 900}
+    policy["experiment"] = {
+        "id": "half",
+        "share_per_mille": 500,
+        "effective_from": "2025-05-01T00:00:00Z",
+        "effective_to": "2025-07-01T00:00:00Z",
+        "author": "a",
+        "approver": "b",
+        "reason": "both arms have figures",
+        "candidate": {"version": "half", "global": {"review": 200, "step_up": 500, "block": 900}},
+    }
     return {
         "kafka": {"bootstrap_servers": list(broker.bootstrap), "profile": "embedded"},
         "topics": {"partitions": {"events": 2}},

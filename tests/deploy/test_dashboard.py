@@ -46,6 +46,7 @@ def test_rows_come_in_the_order_in_which_questions_are_asked() -> None:
         "Model",
         "Model against its training",
         "Challenger in shadow",
+        "Two policies side by side",
         "Webhook",
     ]
 

@@ -170,6 +170,7 @@ def test_the_defaults_of_a_policy() -> None:
         },
         "author": "",
         "approval": None,
+        "experiment": None,
         "actions": {
             "ALLOW": "none",
             "REVIEW": "review",

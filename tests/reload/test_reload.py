@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,8 @@ class FakeEngine:
         self.model: Any = None
 
     def compile(self, policy: Policy, list_files: ListFiles) -> CompiledPolicy:
-        return cast(CompiledPolicy, SimpleNamespace(policy=policy, list_files=list_files))
+        more = {"rule_modes": set(), "blocking_rules": set(), "experiment_id": ""}
+        return cast(CompiledPolicy, SimpleNamespace(policy=policy, list_files=list_files, **more))
 
     def use(self, compiled: CompiledPolicy) -> None:
         self.policy, self.list_files = compiled.policy, compiled.list_files
@@ -60,7 +61,9 @@ class Facts:
         self.applied: list[str] = []
         self.refused: list[bool] = []
 
-    def policy_applied(self, identity: str, rules: Mapping[str, str], blocking: AbstractSet[str]) -> None:
+    def policy_applied(
+        self, identity: str, rules: AbstractSet[tuple[str, str]], blocking: AbstractSet[str], experiment: str
+    ) -> None:
         self.applied.append(identity.partition("+")[0])
 
     def policy_refused(self, is_refused: bool) -> None:

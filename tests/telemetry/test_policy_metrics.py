@@ -6,7 +6,7 @@ from tests.telemetry.test_metrics import batch, shown, telemetry, value
 
 def test_hits_and_errors_are_counted_by_rule_and_those_of_other_policies_are_dropped() -> None:
     of = telemetry()
-    of.decides_with(model="demo-1", features="abc", policy="1+def", rules={"a": "on", "b": "shadow"})
+    of.decides_with(model="demo-1", features="abc", policy="1+def", rules={("a", "on"), ("b", "shadow")})
     counts = Tally(events=0, rule_hits={("a", "on"): 3, ("b", "shadow"): 1}, rule_errors={"b": 2})
     for _ in range(2):
         of.scored(batch(), Outputs(tally=counts))
@@ -14,31 +14,31 @@ def test_hits_and_errors_are_counted_by_rule_and_those_of_other_policies_are_dro
     assert value(of, "sekisho_rule_hits_total", rule="b", mode="shadow") == 2
     assert value(of, "sekisho_rule_errors_total", rule="a") == 0
     assert value(of, "sekisho_rule_errors_total", rule="b") == 4
-    of.policy_applied("2+abc", {"a": "on", "b": "on", "c": "shadow"})
+    of.policy_applied("2+abc", {("a", "on"), ("b", "on"), ("c", "shadow")})
     assert value(of, "sekisho_rule_hits_total", rule="a", mode="on") == 6
     assert value(of, "sekisho_rule_hits_total", rule="b", mode="on") == 0
     assert value(of, "sekisho_rule_errors_total", rule="b") == 4
-    of.policy_applied("3+abc", {"c": "shadow"})
+    of.policy_applied("3+abc", {("c", "shadow")})
     told = {dict(labels)["rule"] for name, labels in shown(of) if name.startswith("sekisho_rule_")}
     assert told == {"c"}
 
 
 def test_payments_that_a_rule_may_block_no_more_are_counted_by_rule() -> None:
     of = telemetry()
-    modes = {"a": "on", "b": "shadow"}
+    modes = {("a", "on"), ("b", "shadow")}
     of.decides_with(model="demo-1", features="abc", policy="1+def", rules=modes, blocking={"a"})
     assert value(of, "sekisho_rule_capped_total", rule="a") == 0, "the series is there before the first one"
     for _ in range(2):
         of.scored(batch(), Outputs(tally=Tally(events=0, rules_capped={"a": 3})))
     assert value(of, "sekisho_rule_capped_total", rule="a") == 6
-    of.policy_applied("2+abc", {"a": "on", "b": "on"}, {"b"})
+    of.policy_applied("2+abc", {("a", "on"), ("b", "on")}, {"b"})
     told = [dict(labels)["rule"] for name, labels in shown(of) if name == "sekisho_rule_capped_total"]
     assert told == ["b"]
 
 
 def test_rules_of_a_recorded_policy_that_decides_input_again_are_not_counted() -> None:
     of = telemetry()
-    of.decides_with(model="demo-1", features="abc", policy="1+def", rules={"a": "on"}, blocking={"a"})
+    of.decides_with(model="demo-1", features="abc", policy="1+def", rules={("a", "on")}, blocking={"a"})
     counts = Tally(
         events=0, rule_hits={("old", "on"): 1, ("a", "on"): 2}, rule_errors={"old": 1}, rules_capped={"old": 1}
     )
@@ -57,9 +57,9 @@ def test_a_policy_of_a_thousand_rules_can_replace_another() -> None:
         assert sum(name == f"sekisho_rule_{metric}_total" for name, _ in shown(of)) == 1000
 
 
-def _thousand(begin: int) -> tuple[dict[str, str], set[str]]:
+def _thousand(begin: int) -> tuple[set[tuple[str, str]], set[str]]:
     names = [f"r{number}" for number in range(begin, begin + 1000)]
-    return dict.fromkeys(names, "on"), set(names)
+    return {(name, "on") for name in names}, set(names)
 
 
 def test_the_policy_in_use_replaces_the_one_before() -> None:

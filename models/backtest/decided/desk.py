@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.backtest.decided.batch import Batch
@@ -21,6 +22,7 @@ from scoring.contract.decision import RuleHit, Versions
 from scoring.decide.threeds import ThreeDsEncoder
 from scoring.features.all import FEATURES_VERSION
 from scoring.judging import Added, Banded, Judge
+from scoring.lists import DatedEntries, DatedLimits
 from scoring.model.bundle import Bundle
 from scoring.observer import Settings
 from scoring.policy import Policy, PolicyTable
@@ -67,7 +69,7 @@ class Desk:
         policy = contender.policy
         self._policy, self._minimum = policy, int(Band[policy.alerts.minimum_band])
         self._judge = Judge(bundle, ThreeDsEncoder(reference(), settings.threeds), BlockCounts())
-        self._alerting = Alerting(policy.alerts, self._compiled.encoder, self._compiled.table)
+        self._alerting = Alerting(policy.alerts, self._compiled.encoder, self._compiled.tables)
         self._rows, n = rows, len(rows.scores)
         self._bands, self._alerts, self._cases = np.zeros(n, np.int8), np.zeros(n, np.bool_), np.zeros(n, np.int64)
         self._added: dict[int, Added] = {}
@@ -165,10 +167,14 @@ class Edge:
 
 
 def compiled(contender: Contender, bundle: Bundle, settings: Settings) -> CompiledPolicy:
-    """Compile a policy as one that was recorded: it halts nothing."""
+    """Compile a policy as one that was recorded: it halts nothing. An experiment is left out: it decides all payments.
+
+    Entries that a topic adds to lists are not known.
+    """
     versions = Versions(model=bundle.version, features=FEATURES_VERSION, policy="", code="", reference="")
     joined, identity = settings.decode.joined, contender.policy.identity
-    return compile_policy(contender.policy, contender.list_files, versions, joined, identity)
+    policy, dated = replace(contender.policy, experiment=None), DatedEntries(DatedLimits(), joined)
+    return compile_policy(policy, contender.list_files, versions, dated, joined, identity)
 
 
 def _number(name: bytes) -> int:

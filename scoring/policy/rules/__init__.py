@@ -2,7 +2,7 @@
 
 from scoring.policy.rules.counts import BlockCounts
 from scoring.policy.rules.rule import Rule, RuleCaps, refuse_doubles
-from scoring.policy.rules.ruleset import KEYS_MAX, NO_HITS, Batch, Ruled, RuleSet, rule_key
+from scoring.policy.rules.ruleset import KEYS_MAX, NO_HITS, Batch, Ruled, RuleSet, rule_key, together
 
 __all__ = [
     "KEYS_MAX",
@@ -15,4 +15,5 @@ __all__ = [
     "Ruled",
     "refuse_doubles",
     "rule_key",
+    "together",
 ]

@@ -23,6 +23,8 @@ from scoring.profile.packed import (
 
 HOUR_MS: Final = 3_600_000
 
+PER_MILLE: Final = 1_000
+
 ROWS_MAX: Final = 32_768
 """Most counts of a partition: one for each rule and hour, and one for each rule, merchant and hour."""
 
@@ -40,6 +42,10 @@ class Caps(NamedTuple):
     hour: int
     merchant: int
 
+    def scaled(self, per_mille: int) -> "Caps":
+        """Return the caps for a share of the cards, rounded up, each at least 1."""
+        return Caps(*(max(-(-cap * per_mille // PER_MILLE), 1) for cap in self))
+
 
 def share_of(cap: int, partition: int, partitions: int) -> int:
     """Return the share of a partition in a cap. Shares add up to the cap, but each is at least 1.
@@ -50,9 +56,13 @@ def share_of(cap: int, partition: int, partitions: int) -> int:
     return max(cap // partitions + (partition < cap % partitions), 1)
 
 
-def number_of(rule: str) -> int:
-    """Return the number by which a rule is counted: it depends on its id alone, so counts outlive a change of it."""
-    return int.from_bytes(blake2b(rule.encode(), digest_size=8).digest(), "little")
+def number_of(rule: str, *, is_candidate: bool = False) -> int:
+    """Return the number by which a rule is counted: it depends on its id alone, so counts outlive a change of it.
+
+    `is_candidate`: the rule is one of an experiment's candidate, whose blocks are counted apart.
+    """
+    name = f"{rule}/B" if is_candidate else rule  # no id has a slash
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 class BlockCounts(OwnRows):

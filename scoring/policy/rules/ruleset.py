@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -14,7 +15,7 @@ from scoring.contract.codes import Band
 from scoring.contract.decision import REASONS_MAX, RULE_HITS_MAX, CapName, Reason
 from scoring.policy.reasons import of_capped_rule
 from scoring.policy.reasons.merchant import FOR_MERCHANTS_BY_RULE, OF_RULE
-from scoring.policy.rules.counts import HOUR_MS, BlockCounts, Caps, number_of
+from scoring.policy.rules.counts import HOUR_MS, PER_MILLE, BlockCounts, Caps, number_of
 from scoring.policy.rules.kernel import run
 from scoring.policy.rules.language import checked
 from scoring.policy.rules.operations import TRUE
@@ -45,6 +46,26 @@ class Batch(NamedTuple):
     decided: NDArray[np.bool_]
     counted: NDArray[np.bool_]
 
+    def of(self, rows: NDArray[np.int64]) -> "Batch":
+        """Return copies of the events of some rows, int64[m]."""
+        return Batch(
+            features=self.features[rows],
+            events=self.events[rows],
+            verdicts=self.verdicts[rows],
+            merchants=self.merchants,
+            rows=self.rows[rows],
+            scores=self.scores[rows],
+            at_ms=self.at_ms[rows],
+            decided=self.decided[rows],
+            counted=self.counted[rows],
+        )
+
+    def without(self, rows: NDArray[np.int64]) -> "Batch":
+        """Return the same events, of which those of some rows, int64[m], are neither decided nor counted."""
+        decided, counted = self.decided.copy(), self.counted.copy()
+        decided[rows] = counted[rows] = False
+        return self._replace(decided=decided, counted=counted)
+
 
 class Ruled(NamedTuple):
     """What rules say of a batch, by row of those that a rule hits.
@@ -64,6 +85,51 @@ class Ruled(NamedTuple):
     blocks: Mapping[int, Sequence[int]]
     capped: Mapping[str, int]
 
+    def moved(self, rows: Sequence[int]) -> "Ruled":
+        """Return the same of a larger batch, in which the events of this one are those of `rows`."""
+        return Ruled(
+            {rows[row]: said for row, said in self.floors.items()},
+            {rows[row]: said for row, said in self.reasons.items()},
+            {rows[row]: said for row, said in self.hits.items()},
+            self.counts,
+            self.errors,
+            {rows[row]: said for row, said in self.keys.items()},
+            {rows[row]: said for row, said in self.blocks.items()},
+            self.capped,
+        )
+
+    def of(self, rows: Collection[int]) -> "Ruled":
+        """Return what is said of some rows, all of which block; without counts and keys."""
+        return Ruled(
+            {row: self.floors[row] for row in rows},
+            {row: self.reasons[row] for row in rows},
+            {row: self.hits[row] for row in rows},
+            {},
+            {},
+            {},
+            {row: self.blocks[row] for row in rows},
+            {},
+        )
+
+
+def together(parts: Sequence[Ruled]) -> Ruled:
+    """Return what all parts say of one batch: of a row in several the last one counts, and counts are added up."""
+    counts, errors, capped = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
+    for part in parts:
+        counts.update(part.counts)
+        errors.update(part.errors)
+        capped.update(part.capped)
+    return Ruled(
+        dict(chain.from_iterable(part.floors.items() for part in parts)),
+        dict(chain.from_iterable(part.reasons.items() for part in parts)),
+        dict(chain.from_iterable(part.hits.items() for part in parts)),
+        counts,
+        errors,
+        dict(chain.from_iterable(part.keys.items() for part in parts)),
+        dict(chain.from_iterable(part.blocks.items() for part in parts)),
+        capped,
+    )
+
 
 NO_HITS: Final = Ruled({}, {}, {}, {}, {}, {}, {}, {})
 _REVIEW, _BLOCK = int(Band.REVIEW), int(Band.BLOCK)
@@ -73,9 +139,17 @@ class RuleSet:
     """The rules of a policy that are not off, strongest action first, those in mode `on` before those in shadow.
 
     `keys`: by scope, the key of each event that it names, as `levels` has them. `caps`: those of rules without own.
+    `share_per_mille`: that of the cards that a candidate decides, None for the published policy. A candidate has as
+    large a share of each cap, and counts apart.
     """
 
-    def __init__(self, rules: Sequence[Rule], keys: Mapping[Scope, int], caps: RuleCaps) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        keys: Mapping[Scope, int],
+        caps: RuleCaps,
+        share_per_mille: int | None = None,
+    ) -> None:
         asked = [rule for rule in rules if rule.mode != "off"]
         self._rules = sorted(asked, key=lambda rule: (rule.mode != "on", -band_of(rule)))
         self.levels: Sequence[Level] = sorted({rule.scope.level for rule in self._rules} - {Level.GLOBAL})
@@ -86,12 +160,12 @@ class RuleSet:
         self._on = sum(rule.mode == "on" for rule in self._rules)
         blocking = [rule for rule in self._rules[: self._on] if band_of(rule) == _BLOCK]
         self._blocking = len(blocking)
-        self._numbers = [number_of(rule.id) for rule in blocking]
+        self._numbers = [number_of(rule.id, is_candidate=share_per_mille is not None) for rule in blocking]
         self._caps = [
             Caps(
                 rule.blocks_per_hour or caps.blocks_per_hour,
                 rule.merchant_blocks_per_hour or caps.merchant_blocks_per_hour,
-            )
+            ).scaled(PER_MILLE if share_per_mille is None else share_per_mille)
             for rule in blocking
         ]
         self._shown = [orjson.dumps({"id": rule.id, "mode": rule.mode}) for rule in self._rules]

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import Final
 
-from streams.telemetry.counters import ChallengerCounters, RuleCounters
+from streams.telemetry.counters import ArmCounters, ChallengerCounters, RuleCounters
 from streams.telemetry.series import Series
 
-NO_RULES: Final[Mapping[str, str]] = MappingProxyType({})
+NO_RULES: Final[AbstractSet[tuple[str, str]]] = frozenset()
 
 
 class InUse:
@@ -17,7 +16,11 @@ class InUse:
 
     def __init__(self, series: Series) -> None:
         self._series = series
-        self._rules, self._challenger = RuleCounters(series), ChallengerCounters(series)
+        self._rules, self._challenger, self._arms = (
+            RuleCounters(series),
+            ChallengerCounters(series),
+            ArmCounters(series),
+        )
         self._versions = {"code": version("sekisho")}
         series.cell("sekisho_build_info", self._versions["code"]).set(1)
 
@@ -32,14 +35,17 @@ class InUse:
         model: str,
         features: str,
         policy: str,
-        rules: Mapping[str, str] = NO_RULES,
+        rules: AbstractSet[tuple[str, str]] = NO_RULES,
         blocking: AbstractSet[str] = frozenset(),
+        experiment: str = "",
     ) -> None:
         """Record the versions that every decision contains.
 
-        `rules`: modes by rule, of those that are not off. `blocking`: the rules that are on and block.
+        `rules`: id and mode of each rule that is not off. `blocking`: the rules that are on and block. `experiment`:
+        the id of the policy's experiment, "" for none.
         """
         self._rules.follow(rules, blocking)
+        self._arms.follow(experiment)
         self._series.cell("sekisho_model_info", model, features).set(1)
         self._series.cell("sekisho_policy_info", policy).set(1)
         self._versions |= {"model": model, "features": features, "policy": policy}
@@ -65,10 +71,15 @@ class InUse:
         self._series.cell("sekisho_model_reloads_total", "REFUSED").add(is_refused)
 
     def policy_applied(
-        self, identity: str, rules: Mapping[str, str] = NO_RULES, blocking: AbstractSet[str] = frozenset()
+        self,
+        identity: str,
+        rules: AbstractSet[tuple[str, str]] = NO_RULES,
+        blocking: AbstractSet[str] = frozenset(),
+        experiment: str = "",
     ) -> None:
         """Count a change of the policy, and record the one that is in use. The rest as in `decides_with`."""
         self._rules.follow(rules, blocking)
+        self._arms.follow(experiment)
         self._series.forget("sekisho_policy_info", self._versions["policy"])
         self._series.cell("sekisho_policy_info", identity).set(1)
         self._versions |= {"policy": identity}

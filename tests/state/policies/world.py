@@ -240,7 +240,7 @@ def published(world: World, topic: str, partition: int = 0) -> list[dict[str, An
 def told_by(alert: dict[str, Any]) -> tuple[object, ...]:
     """Give what an alert says, with the counts of its case and all times of events."""
     names = ("alert_id", "type", "entity", "dedup_key", "event_id", "severity", "score", "band", "incident", "versions")
-    names += ("count", "first_seen_ms", "last_seen_ms", "amount_jpy", "at_risk_jpy")
+    names += ("count", "first_seen_ms", "last_seen_ms", "amount_jpy", "at_risk_jpy", "experiment")
     return tuple(repr(alert.get(name)) for name in names)
 
 
@@ -272,9 +272,9 @@ def recount(
     return decisions, alerts
 
 
-def check(world: World, partition: int = 0) -> None:
+def check(world: World, partition: int = 0, policies: Mapping[str, Policy] = POLICIES) -> None:
     """Compare everything that was published of the only partition with the recount."""
-    decisions, alerts = recount(world, partition)
+    decisions, alerts = recount(world, partition, policies)
     assert published(world, TOPICS.decisions, partition) == decisions
     told = published(world, TOPICS.alerts)
     assert len({alert["alert_id"] for alert in told}) == len(told), "each is told once"

@@ -1,0 +1,100 @@
+"""Workers with experiments are killed around changes of them: what is published equals an uninterrupted run."""
+
+import asyncio
+
+import pytest
+
+from scoring.policy import Policy, policy_from
+from tests.examples import examples
+from tests.experiment.made import SIGNED, levels
+from tests.state.fakes import TOPICS, Crashed
+from tests.state.policies.world import MILD, PolicyWorker, World, check, published, readers_of, recorded, traffic
+
+
+def pair(version: str, review: int, candidate: int, share: int, **more: object) -> Policy:
+    experiment = {
+        "id": f"of-{version}",
+        "share_per_mille": share,
+        "effective_from": "2026-01-01T00:00:00Z",
+        "effective_to": "2026-12-31T00:00:00Z",
+        "approver": "k.sato",
+        "candidate": {"version": f"{version}-c", "global": levels(candidate, candidate + 100, candidate + 200)},
+    }
+    document = {"version": version, "global": levels(review, review + 100, review + 200)}
+    return policy_from(document | {"experiment": experiment | SIGNED | more})
+
+
+LOUD = pair("loud", 700, 100, 400)
+SOFT = pair("soft", 100, 790, 600)
+"""The same arms, the other way round: a change that mixed both policies would show in each decision."""
+FILES = {one.identity: one for one in (MILD, LOUD, SOFT)}
+
+
+@pytest.mark.parametrize("seed", range(examples(20)))
+def test_any_schedule_of_changes_and_kills_alters_no_decision_of_either_arm(seed: int) -> None:
+    world = World(seed, traffic(100))
+    choose = world.random
+
+    async def life(own: Policy) -> bool:
+        """Let a worker live until it is killed. Return whether input is left."""
+        worker = PolicyWorker(world, own)
+        await worker.take(0)
+        world.broker.fuse = choose.choice((20, 60, 120, 250))
+        try:
+            while world.left(worker, 0):
+                act = choose.randrange(5)
+                if act < 3:
+                    worker.apply(0, choose.randint(1, 12))
+                elif act == 3:
+                    await worker.flush()
+                else:
+                    worker.change(choose.choice(list(FILES.values())))
+                    await asyncio.sleep(0)
+            await worker.flush()
+        except Crashed:
+            return True
+        finally:
+            world.broker.fuse = None
+            await worker.end()
+        return False
+
+    async def play() -> None:
+        while await life(choose.choice(list(FILES.values()))):
+            pass
+
+    with readers_of(world):
+        asyncio.run(play())
+    check(world, policies=FILES)
+    assert {one.policy for one in recorded(world, 0)} <= FILES.keys(), "both arms are of one recorded policy"
+    for made in published(world, TOPICS.decisions):
+        said = made.get("experiment")
+        if said is not None:
+            declared = FILES[said["policy"]]
+            assert declared.candidate is not None
+            name = declared.identity if said["arm"] == "A" else declared.candidate.identity
+            assert made["versions"]["policy"] == name
+
+
+def test_a_successor_with_other_files_decides_nothing_again_and_recalls_the_pair() -> None:
+    world = World(0, traffic(60))
+
+    async def run() -> PolicyWorker:
+        first = PolicyWorker(world, LOUD)
+        await first.take(0)
+        first.apply(0, 20)
+        await first.flush()
+        first.apply(0, 20)
+        await first.end()
+        second = PolicyWorker(world, SOFT)
+        await second.take(0)
+        while world.left(second, 0):
+            second.apply(0, 7)
+        await second.flush()
+        return second
+
+    with readers_of(world):
+        second = asyncio.run(run())
+    check(world, policies=FILES)
+    assert (second.telemetry.recorded, second.telemetry.missing) == (20, 0)
+    arms = {made["experiment"]["arm"] for made in published(world, TOPICS.decisions)}
+    assert arms == {"A", "B"}
