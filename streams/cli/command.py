@@ -36,7 +36,7 @@ Options are explained in deploy/config/reference.yaml and in `sekisho COMMAND --
 
 FORWARDED = {
     "demo": ("streams.demo", "run broker, worker and simulated fraud here, with a live view"),
-    "replay": ("streams.replay", "send a table of transactions through a running worker"),
+    "replay": ("streams.cli.replay", "send a table of transactions through a running worker"),
     "simulate": ("models.simulator.cli", "write simulated authorizations with labelled fraud"),
     "train": ("streams.cli.train", "train a model and write its bundle"),
     "backtest": ("streams.cli.backtest", "measure policies over a table of past payments"),

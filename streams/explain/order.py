@@ -20,13 +20,17 @@ OLD_MS: Final = DAY_MS
 
 
 class Payment(NamedTuple):
-    """A record of an authorization with its times: those of its decision, else of its neighbours."""
+    """A record of an authorization with its times: those of its decision, else of its neighbours.
+
+    `published`: its decision, if all of them are asked for.
+    """
 
     offset: int
     key: bytes
     value: bytes | None
     at_ms: int
     times: Times
+    published: bytes | None = None
 
 
 class Beside(NamedTuple):

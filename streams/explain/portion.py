@@ -17,6 +17,7 @@ class Portion:
     """Consecutive records of one partition of one input, a field of `Topics`; None is a tombstone.
 
     `received_ms` is the time at which the worker polled them, as far as it is known, else that of their records.
+    `decided`: the times and the published decisions of payments, if all of them are asked for; else empty.
     """
 
     field: str
@@ -26,6 +27,7 @@ class Portion:
     values: Sequence[bytes | None]
     times_ms: Sequence[int]
     received_ms: int
+    decided: "Sequence[tuple[Times, bytes | None]]" = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -40,4 +42,5 @@ class Portion:
             values=self.values[low:high],
             times_ms=self.times_ms[low:high],
             received_ms=self.received_ms,
+            decided=self.decided[low:high],
         )

@@ -54,18 +54,21 @@ class Queue:
 
 
 class Decisions:
-    """Times of the decisions of one partition, which are in the order of their events; and the one of an event id."""
+    """Times of the decisions of one partition, which are in the order of their events; and the one of an event id.
 
-    def __init__(self, reader: LogReader, tp: TopicPartition, begin: int, end: int, event_id: str) -> None:
+    `event_id` None: all of them, about 2 KB each of those that are read ahead.
+    """
+
+    def __init__(self, reader: LogReader, tp: TopicPartition, begin: int, end: int, event_id: str | None) -> None:
         self._reader, self._tp, self._at, self._end = reader, tp, begin, end
         self._event_id = event_id
-        self._ahead: dict[str, tuple[int, Times]] = {}
+        self._ahead: dict[str, tuple[int, Times, bytes | None]] = {}
         self._read = self._matched = 0  # numbers of decisions read, and up to the last one that was asked for
         self._record_ms = 0
         self.published: bytes | None = None
 
-    async def of(self, names: Sequence[str | None], until_ms: int) -> list[Times | None]:
-        """Return the times of the decisions of consecutive events, None for an event without one.
+    async def of(self, names: Sequence[str | None], until_ms: int) -> list[tuple[Times | None, bytes | None]]:
+        """Return times and, if they are asked for, bytes of the decisions of consecutive events, None without one.
 
         `until_ms`: the latest time of the events' records.
         """
@@ -75,7 +78,7 @@ class Decisions:
             if self._matched and self._read - self._matched >= 2 * STEP:
                 break
             await self._more()
-        return [None if name is None else self._pop(name) for name in names]
+        return [(None, None) if name is None else self._pop(name) for name in names]
 
     async def _more(self) -> None:
         rows, self._at = await _next(self._reader, self._tp, self._at, self._end)
@@ -87,16 +90,18 @@ class Decisions:
             self._read += 1
             times = decision.times
             self._record_ms = times.record_ms
-            self._ahead[decision.decision_id] = self._read, Times(times.received_ms, times.decided_ms)
+            whole = value if self._event_id is None else None
+            if decision.decision_id not in self._ahead:  # a second one would be a fault of the worker
+                self._ahead[decision.decision_id] = self._read, Times(times.received_ms, times.decided_ms), whole
             if decision.decision_id == self._event_id and self.published is None:
                 self.published = value
         while len(self._ahead) > 8 * STEP:
             del self._ahead[next(iter(self._ahead))]
 
-    def _pop(self, name: str) -> Times | None:
-        number, times = self._ahead.pop(name, (0, None))
+    def _pop(self, name: str) -> tuple[Times | None, bytes | None]:
+        number, times, value = self._ahead.pop(name, (0, None, None))
         self._matched = max(self._matched, number)
-        return times
+        return times, value
 
 
 class Payments:
@@ -117,9 +122,10 @@ class Payments:
                 continue
             names = [event_id_of(value) for value in rows.payloads]
             known = await self.decisions.of(names, max(rows.timestamps_ms))
-            times = placed(rows.timestamps_ms, known, self._last)
+            times = placed(rows.timestamps_ms, [one for one, _ in known], self._last)
             self._last = times[-1]
-            self.ahead.extend(map(Payment, rows.offsets, rows.keys, rows.values, rows.timestamps_ms, times))
+            published = [value for _, value in known]
+            self.ahead.extend(map(Payment, rows.offsets, rows.keys, rows.values, rows.timestamps_ms, times, published))
 
 
 async def _next(reader: LogReader, tp: TopicPartition, at: int, end: int) -> tuple[Rows, int]:

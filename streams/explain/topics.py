@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from aiokafka.structs import TopicPartition
@@ -15,6 +15,7 @@ from streams.explain.queues import Decisions, Payments, Queue
 from streams.kafka.errors import MissingTopicError
 from streams.kafka.reading.ends import Span
 from streams.kafka.reading.log import LogReader
+from streams.kafka.reading.rows import Rows
 from streams.kafka.settings import INPUT_ROLES, READ_ROLES
 from streams.replay.lines import event_id_of
 
@@ -45,9 +46,12 @@ class Extent:
 
 
 class InputTopics:
-    """The input topics of a deployment. `since_ms`: read nothing older, except of merchants."""
+    """The input topics of a deployment. `since_ms`: read nothing older, except of merchants.
 
-    def __init__(self, settings: Settings, event_id: str, tell: Tell, *, since_ms: int | None = None) -> None:
+    `event_id` None: all payments and their decisions, not those up to one.
+    """
+
+    def __init__(self, settings: Settings, event_id: str | None, tell: Tell, *, since_ms: int | None = None) -> None:
         self._topics = settings.topics.full
         self._event_id = event_id
         self._tell = tell
@@ -99,6 +103,7 @@ class InputTopics:
 
     async def find(self, extent: Extent) -> Place | None:
         """Look for the event in `authorizations`, one partition after the other; None if it is not there."""
+        assert self._event_id is not None
         name, progress = self._event_id.encode(), _Progress(self._tell, f"looking in {self._topics.authorizations}")
         for tp, begin in self._of("authorizations", extent):
             offsets: list[int] = []
@@ -114,13 +119,14 @@ class InputTopics:
                 return Place(tp.partition, offsets, at_ms)
         return None
 
-    async def portions(self, extent: Extent, place: Place) -> AsyncGenerator[Portion, None]:
+    async def portions(self, extent: Extent, place: Place | None = None) -> AsyncGenerator[Portion, None]:
         """Yield all input before the event, and the event, in the order of `streams.explain.order`.
 
-        It ends after the last record of the event. The caller may stop before.
+        It ends after the last record of the event, without a place after the last payment. The caller may stop before.
         """
         self._payments, besides, merchants = await self._queues(extent)
-        progress = _Progress(self._tell, "applied", await self._payments_until(extent, place.at_ms))
+        total = await self._payments_until(extent, None if place is None else place.at_ms)
+        progress = _Progress(self._tell, "applied", total)
         while True:
             for payments in self._payments:
                 await payments.fill()
@@ -137,7 +143,11 @@ class InputTopics:
                 continue
             events = _run(first, left, besides, merchants)
             progress.add(len(events))
-            yield _portion("authorizations", first.partition, events, head.times.received_ms)
+            portion = _portion("authorizations", first.partition, events, head.times.received_ms)
+            if place is None:
+                yield replace(portion, decided=[(each.times, each.published) for each in events])
+                continue
+            yield portion
             if first.partition == place.partition and events[-1].offset >= place.offsets[-1]:
                 return
 
@@ -166,13 +176,21 @@ class InputTopics:
                 return rows.timestamps_ms[0]
         return None
 
-    async def _payments_until(self, extent: Extent, at_ms: int) -> int:
+    async def _payments_until(self, extent: Extent, at_ms: int | None) -> int:
         """Estimate how many payments are before a time, for the progress."""
         total = 0
         for tp, begin in self._of("authorizations", extent):
             end = self._spans[tp].end
-            total += max(0, min(await self._reader.offset_at(tp, at_ms, end), end) - begin)
+            until = end if at_ms is None else await self._reader.offset_at(tp, at_ms, end)
+            total += max(0, min(until, end) - begin)
         return total
+
+    async def contents(self) -> AsyncGenerator[tuple[int, Rows], None]:
+        """Yield the records of `card-profiles` with their partitions: contents of policies are among them."""
+        for tp, span in (await self._bounds(self._topics.card_profiles)).items():
+            async with aclosing(self._reader.read(tp, span.begin, span.end)) as found:
+                async for rows in found:
+                    yield tp.partition, rows
 
     def _of(self, field: str, extent: Extent) -> list[tuple[TopicPartition, int]]:
         topic = getattr(self._topics, field)

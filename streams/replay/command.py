@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 _DESCRIPTION = """\
 Send a table of transactions, or a file of recorded events, through Kafka and a running worker. Read the decisions and
-count the result of every event.
+count the result of every event. With --recorded nothing is sent: `sekisho replay --recorded --help`.
 
 Exit status: 0 if each row was sent and decided exactly once; 1 if some were refused, missing or decided twice; 2 if the
 table or its mapping is refused; 3 if a broker or file cannot be reached.

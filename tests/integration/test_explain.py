@@ -50,6 +50,10 @@ def test_decisions_of_a_worker_come_out_again_byte_for_byte(
         assert report["comparison"]["result"] == "EQUAL"
         assert report["comparison"]["size_bytes"] == len(decisions[name])
         assert report["input"]["partitions"] == PARTITIONS
+    assert main(["replay", "--recorded", "--config", str(deployed.config), "--json"]) == 0
+    told_of_all = orjson.loads(capsys.readouterr().out)
+    assert (told_of_all["is_exact"], told_of_all["is_whole"]) == (True, True)
+    assert sum(told_of_all["equal"].values()) == len(decisions)
     other = tmp_path / "other.yaml"
     other.write_text("{version: other, global: {review: 998, step_up: 999, block: 1000}}")
     assert main(["explain", names[-1], "--config", str(deployed.config), "--policy", str(other)]) == 1

@@ -26,6 +26,7 @@ SECTIONS: Final = {
     "replay --events": "In addition to those of `replay`.",
     "compliance report": "With `--events` it reads a file and needs none.",
     "explain": "With `--events`, `--table` or `-` it reads no topic and needs none.",
+    "replay --recorded": "It sends nothing.",
     "feed": "`deploy/feed.py`, or your own producer.",
 }
 """A remark for each command, above its table."""

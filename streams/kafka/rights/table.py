@@ -109,6 +109,11 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
         *(_Need(READ, topic, "input before the event") for topic in READ_ROLES),
         _Need(READ, "decisions", "the published decision, and the order of batches"),
     ),
+    "replay --recorded": (
+        *(_Need(READ, topic, "input to decide again") for topic in READ_ROLES),
+        _Need(READ, "decisions", "the published decisions, and the order of batches"),
+        _Need(READ, "card_profiles", "contents of recorded policies"),
+    ),
     "feed": (
         _Need(WRITE, "authorizations", "events sent"),
         _Need(WRITE, "fraud_reports", "reports sent"),

@@ -46,6 +46,7 @@ USES = {
     "replay --events": ("replay", "replay --events"),
     "compliance report": ("compliance report",),
     "explain": ("explain",),
+    "replay --recorded": ("replay --recorded",),
     "feed": ("feed",),
 }
 SHOPS = """
@@ -151,6 +152,7 @@ def run(files: Files, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
             *("--out", str(report)),
         ),
         "explain": ("explain", "e-1", *config),
+        "replay --recorded": ("replay", "--recorded", *config),
     }
 
     def run(command: str) -> Outcome:

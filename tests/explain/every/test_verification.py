@@ -1,0 +1,175 @@
+"""Every decision of a worker that changed its policy comes out again bit for bit, by the policies that it recorded."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from aiokafka.structs import TopicPartition
+
+from scoring.policy import Policy, policy_from
+from scoring.profile.packed import POLICY as POLICY_KIND
+from scoring.profile.packed import side_keys
+from streams.config.settings import Settings
+from streams.explain import topics as module
+from streams.explain.every.command import as_json, lines, recorded_policies
+from streams.explain.every.contents import Contents
+from streams.explain.every.verification import Tally, Verification
+from streams.explain.topics import InputTopics
+from streams.kafka.topics import TopicsSettings
+from tests.backtest.decided.test_walk import rule
+from tests.compliance.inputs.test_topics import Reader
+from tests.examples import is_quick
+from tests.explain.worker import NAMES, PARTITIONS, Worker, Written, new_engine, play, recorded
+from tests.state.fakes import FakeBroker
+
+PAYMENTS = 150 if is_quick() else 400
+OTHERS = [
+    policy_from({"version": "a", "global": {"review": 1, "step_up": 2, "block": 1000}}),
+    policy_from(
+        {
+            "version": "b",
+            "global": {"review": 900, "step_up": 950, "block": 1000},
+            "rules": [rule("odd", "payment.amount_jpy % 3 == 0", "step_up")],
+        }
+    ),
+]
+
+
+def write_content(worker: Worker, policy: Policy) -> None:
+    """Put the rows of a policy on the changelog of every partition, and tombstones behind them, as a flush does."""
+    rows = worker.engine.compile(policy).record.rows
+    for partition in range(PARTITIONS):
+        tp = TopicPartition(NAMES.card_profiles, partition)
+        for key, value in rows.items():
+            name = side_keys(POLICY_KIND, partition, np.array([key], np.uint64)).astype("<u4").tobytes()
+            worker.broker.append(tp, name, value, at_ms=1)
+            worker.broker.append(tp, name, None, at_ms=2)
+        worker.broker.append(tp, b"marker", b"{}", at_ms=3)
+
+
+def changing(worker: Worker) -> Iterator[Written]:
+    """Give records, and change the policy of the worker between them: to a, to b, and back."""
+    first = worker.engine.in_use
+    for number, record in enumerate(recorded(PAYMENTS)):
+        if number in (PAYMENTS // 4, PAYMENTS // 2, 3 * PAYMENTS // 4):
+            place = 4 * number // PAYMENTS - 1
+            worker.engine.use(first if place == 2 else worker.engine.compile(OTHERS[place]))
+        yield record
+
+
+@pytest.fixture(scope="module")
+def worker() -> Worker:
+    made = Worker()
+    for partition in range(PARTITIONS):
+        made.broker.logs[TopicPartition(NAMES.card_profiles, partition)] = []
+    for policy in OTHERS:
+        write_content(made, policy)
+    play(made, changing(made))
+    return made
+
+
+def verify(
+    broker: FakeBroker, monkeypatch: pytest.MonkeyPatch, *given: Policy, since_ms: int | None = None
+) -> tuple[Tally, bool]:
+    monkeypatch.setattr(module, "LogReader", lambda *_, **__: Reader(broker))
+    settings = Settings(topics=TopicsSettings(names=NAMES))
+
+    async def run() -> tuple[Tally, bool]:
+        engine, contents = new_engine(), Contents()
+        async with InputTopics(settings, None, lambda _: None, since_ms=since_ms) as topics:
+            async with aclosing(topics.contents()) as found:
+                async for partition, rows in found:
+                    contents.take(partition, rows.keys, rows.values)
+            extent = await topics.extent()
+            policy_of = recorded_policies(engine, {policy.identity: policy for policy in given}, contents)
+            made = Verification(engine, policy_of, partitions=extent.partitions, topics=NAMES)
+            async with aclosing(topics.portions(extent)) as portions:
+                async for portion in portions:
+                    made.take(portion)
+            return made.tally, extent.is_whole
+
+    return asyncio.run(run())
+
+
+def named(worker: Worker) -> Counter[str]:
+    """Count the published decisions by the policy that they name."""
+    return Counter(orjson.loads(value)["versions"]["policy"] for value in worker.published().values())
+
+
+def test_every_decision_comes_out_by_the_policy_that_held(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally, is_whole = verify(worker.broker, monkeypatch)
+    assert tally.equal == named(worker)
+    assert set(tally.equal) == {new_engine().policy.identity, *(policy.identity for policy in OTHERS)}
+    assert min(tally.equal.values()) > 10
+    assert tally.is_exact
+    assert is_whole
+    assert (tally.different, tally.unknown_policy, tally.unpublished, tally.undecided) == (Counter(), Counter(), 0, 0)
+
+
+@pytest.fixture
+def without(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """Give the worker with a changelog that has no contents any more."""
+    for partition in range(PARTITIONS):
+        monkeypatch.setitem(worker.broker.logs, TopicPartition(NAMES.card_profiles, partition), [])
+    return worker
+
+
+def test_a_policy_whose_content_is_gone_is_named_and_not_compared(
+    without: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally, _ = verify(without.broker, monkeypatch)
+    expected = named(without)
+    assert tally.unknown_policy == {policy.identity: expected[policy.identity] for policy in OTHERS}
+    own = new_engine().policy.identity
+    assert tally.equal == {own: expected[own]}
+    assert not tally.is_exact
+    assert any("its content is not there, name its file by --policy" in line for line in lines(tally, is_whole=True))
+    assert verify(without.broker, monkeypatch, *OTHERS)[0].equal == expected
+
+
+def changed(worker: Worker, monkeypatch: pytest.MonkeyPatch, place: int, **fields: Any) -> str:
+    """Change a published decision of a partition, or take it away without fields. Return its id."""
+    tp = TopicPartition(NAMES.decisions, 0)
+    log = list(worker.broker.logs[tp])
+    decision = orjson.loads(log[place].value or b"")
+    value = orjson.dumps(decision | fields) if fields else b"{"
+    log[place] = log[place]._replace(value=value)
+    monkeypatch.setitem(worker.broker.logs, tp, log)
+    return str(decision["decision_id"])
+
+
+def test_a_decision_that_differs_is_named_with_its_fields(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = changed(worker, monkeypatch, 5, score=7, band="STEP_UP")
+    tally, _ = verify(worker.broker, monkeypatch)
+    assert tally.different.total() == 1
+    assert tally.equal.total() == len(worker.published()) - 1
+    (shown,) = tally.shown
+    assert shown[0] == name
+    assert "$.score" in shown[1]
+    assert tally.fields["$.score"] == 1
+    assert not tally.is_exact
+    assert f"{name}: {', '.join(shown[1])}" in list(lines(tally, is_whole=True))
+    told = orjson.loads(as_json(tally, is_whole=True))
+    assert (told["is_exact"], told["shown"]) == (False, [{"event_id": name, "paths": shown[1]}])
+
+
+def test_an_event_without_a_published_decision_is_counted(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = len(worker.published())
+    changed(worker, monkeypatch, 5)
+    tally, _ = verify(worker.broker, monkeypatch)
+    assert tally.unpublished == 1
+    assert tally.equal.total() == count - 1
+    assert tally.is_exact
+
+
+def test_input_that_is_read_from_the_midst_is_told(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = sorted(orjson.loads(value)["times"]["record_ms"] for value in worker.published().values())
+    tally, is_whole = verify(worker.broker, monkeypatch, since_ms=times[len(times) // 2])
+    assert not is_whole
+    assert tally.different.total() > 0
+    assert next(iter(lines(tally, is_whole=is_whole))).startswith("earlier input was not read")
