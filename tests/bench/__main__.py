@@ -9,8 +9,9 @@ from typing import Any
 
 from streams.kafka.embedded import embedded_broker
 from tests.bench.harness.machine import describe
+from tests.bench.policy_cost import policy_cost
 from tests.bench.restore import restore_rate
-from tests.bench.run import Harness, Plan, median_ratio, medians
+from tests.bench.run import Harness, Plan, median_ratio, medians, traffic
 from tests.brokers import kafka
 
 BARS = {
@@ -22,6 +23,7 @@ BARS = {
     "latency_ms_p50": ("at most", 5.0),
     "latency_ms_p99": ("at most", 20.0),
     "inference_vs_booster": ("at least", 4.0),
+    "rules_and_lists_share": ("at most", 0.10),
 }
 MODEL = Path("models/bundles/demo/model.txt")
 
@@ -49,6 +51,7 @@ def main() -> None:
 async def measure_all(harness: Harness) -> dict[str, Any]:
     """Measure everything; the keys are those of bench.json."""
     stages, inference = harness.core(MODEL)
+    policy = policy_cost([value for _, value in traffic(harness.plan.stage_events)])
     print("throughput: one backlog, every contender in turn", flush=True)
     rates = await harness.throughput(MODEL)
     restored = await restore_rate(harness.folder / "bench-sekisho-0.yaml")
@@ -64,6 +67,7 @@ async def measure_all(harness: Harness) -> dict[str, Any]:
         "latency_ms_p50": latency["p50_ms"],
         "latency_ms_p99": latency["p99_ms"],
         "inference_vs_booster": inference["ratio"],
+        "rules_and_lists_share": policy.more_us * medians(rates)["sekisho"] / 1e6,
         "stage_us": stages,
         "detail": {"rates": rates, "latency": latency, "inference": inference},
     }

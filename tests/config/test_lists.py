@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from scoring.policy.settings import PolicySettings
@@ -11,6 +12,8 @@ from streams.config.lists import list_files, load_lists, signature
 from streams.config.policies import load_policy, read_policy
 from streams.config.settings import Settings
 from streams.config.strict import ConfigError
+from streams.kafka.settings import Topics
+from streams.kafka.topics import TopicsSettings
 from tests.events import token
 
 END = "2027-01-01T00:00:00+09:00"
@@ -100,3 +103,15 @@ def test_all_files_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.Mon
     assert fault(settings_of(tmp_path, RULE, RULE | {"id": "more"})).endswith(
         "more than 3 entries in all: delete those that have ended"
     )
+
+
+def test_a_list_of_the_topic_has_no_file_and_needs_the_topic_to_be_named(tmp_path: Path) -> None:
+    of_topic = RULE | {"id": "live", "source": "topic"}
+    settings = settings_of(None, of_topic)
+    assert fault(settings) == ("the list live of the policy has source: topic: name the topic, topics.names.lists")
+    named = msgspec.structs.replace(settings, topics=TopicsSettings(names=Topics(lists="lists")))
+    found = loaded(named)
+    assert (len(found.table), found.digest) == (0, "")
+    write(tmp_path, "live", token("a"))
+    beside = msgspec.structs.replace(settings_of(tmp_path, of_topic), topics=named.topics)
+    assert "live.csv: the policy says source: topic for this list: delete the file, or the source" in fault(beside)
