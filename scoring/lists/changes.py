@@ -22,7 +22,7 @@ def _end(slots: Slots, key: uint64, number: int, at: int) -> None:
     size, place = len(slots.keys), first_slot(key, len(slots.keys))
     while slots.keys[place] != uint64(0):
         if slots.keys[place] == key and whole(slots.numbers[place]) == number and whole(slots.until[place]) > at:
-            slots.until[place] = max(at, whole(slots.since[place]))
+            slots.until[place] = at  # it may lie before the beginning: then no time is inside
         place = place + 1 if place + 1 < size else 0
 
 

@@ -146,7 +146,10 @@ def test_each_record_has_a_result_and_a_refused_one_adds_nothing(
     assert look_up(entries, "v-2", T0 + 1000) == {ListName("other", "card", None)}
 
 
-@pytest.mark.parametrize("bad", [b"{", b'{"kind":"card","effective_to":"soon"}', None])
+@pytest.mark.parametrize(
+    "bad",
+    [b"{", b'{"kind":"card","effective_to":"2027-13-01T00:00:00Z"}', b'{"kind":"card","effective_to":"soon"}', None],
+)
 def test_a_refused_record_removes_the_entry_of_its_key_as_a_restart_finds_it_after_compaction(bad: bytes) -> None:
     both = taken([(b"stolen/v-1", GOOD, T0), (b"stolen/v-1", bad, T0 + 5_000)], 1)
     compacted = taken([(b"stolen/v-1", bad, T0 + 5_000)], 1)
