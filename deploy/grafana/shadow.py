@@ -14,6 +14,13 @@ def _moved(band: str) -> str:
     return f"sum by (challenger) ({moved})"
 
 
+def _reported(arm: str) -> str:
+    """Return the frauds of an arm for 1,000 of its payments, by band."""
+    of = f'{WORKERS}, age="30d", arm="{arm}"'
+    frauds = f'sum by (band) (sekisho_experiment_payments{{{of}, label="FRAUD"}})'
+    return f"1000 * {frauds} / scalar(sum(sekisho_experiment_payments{{{of}}}) > 0)"
+
+
 SHADOW = Row(
     title="Challenger in shadow",
     panels=(
@@ -86,6 +93,24 @@ EXPERIMENT = Row(
             description="Alerts per second. Both arms have the same cases: do not compare the arms by this.",
             unit="ops",
             queries=(Query(f"sum by (arm) ({rate('sekisho_experiment_alerts_total')})", "{{arm}}"),),
+        ),
+        Panel(
+            title="Frauds for 1,000 payments by arm (30 days)",
+            description="Of payments of the experiment at least 30 days old: those reported as fraud, by arm and band. "
+            "ALLOW is what an arm missed, an estimate. Differences need hundreds of frauds.",
+            unit="short",
+            queries=(Query(_reported("A"), "A {{band}}"), Query(_reported("B"), "B {{band}}")),
+        ),
+        Panel(
+            title="Yen of frauds by arm and band (30 days)",
+            description="Of the same payments. The arms have other shares of cards: divide by the share.",
+            unit="short",
+            queries=(
+                Query(
+                    f'sum by (arm, band) (sekisho_experiment_yen{{{WORKERS}, age="30d", label="FRAUD"}})',
+                    "{{arm}} {{band}}",
+                ),
+            ),
         ),
         Panel(
             title="Experiment by worker",

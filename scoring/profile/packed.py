@@ -31,6 +31,7 @@ BLOCKED: Final = 245  # payments that a rule blocked, by hour: `policy.rules.cou
 POLICY: Final = 244  # the content of a policy, in pieces: `policy.record`
 WATCH: Final = 243  # what a partition saw of the model, and of payments that it decided: `watching`
 CASE: Final = 242  # the part of a case of alerts that a partition saw: `decide.cases`
+OUTCOME: Final = 241  # payments of an experiment, and what was reported of them: `watching.outcomes`
 
 SIGHTING_WORDS: Final = 2
 """uint32 words of the value of a sighting: ROW_FORMAT, and 1 if it was reported as a conflict, else 0."""

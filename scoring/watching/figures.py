@@ -73,7 +73,7 @@ class Figures:
 
 def figures_of(bins: Bins, books: Sequence[Book], rules: Sequence[str]) -> Figures:
     """Add up what books say. `rules`: the ids of those to tell of. Days are seen from the latest one of any book."""
-    last = max((book.last for book in books), default=NO_DAY)
+    last = last_of(books)
     windows = {name: _counts(bins, books, last - days + 1) for name, days in WINDOWS.items()}
     counted = {name: int(counts[bins.score_start :].sum()) for name, counts in windows.items()}
     enough = [name for name in WINDOWS if bins.places and counted[name] >= ROWS_MIN]
@@ -95,6 +95,11 @@ def figures_of(bins: Bins, books: Sequence[Book], rules: Sequence[str]) -> Figur
         remembered=sum(len(book.payments) for book in books),
         remembered_days=0 if first == NO_DAY else last - first + 1,
     )
+
+
+def last_of(books: Sequence[Book]) -> int:
+    """Return the latest day of any book."""
+    return max((book.last for book in books), default=NO_DAY)
 
 
 def _named(bins: Bins, values: NDArray[np.float64]) -> dict[str, float]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.clock import UNDATED
+from scoring.decode import Col
 from scoring.decode.hashing import KEYS
 from scoring.judged import JudgedBatch
 from scoring.merchants.months.calendar import DAY_MS
@@ -17,8 +18,9 @@ from scoring.observer import BATCH_MAX, Observed
 from scoring.profile import Changelog
 from scoring.watching.bins import Bins
 from scoring.watching.book import MILLION, Payment
-from scoring.watching.figures import Figures, figures_of
+from scoring.watching.figures import Figures, figures_of, last_of
 from scoring.watching.kernel import take
+from scoring.watching.outcomes import ArmFigures, ArmOutcomes, Outcome
 from scoring.watching.rows import Books
 
 _EVENT: Final = 0
@@ -37,6 +39,7 @@ class Watch:
         self._bins = _bins_of(model)
         self._months = months
         self._books = Books(self._bins.identity, self._bins.places, partitions)
+        self._outcomes = ArmOutcomes(partitions)
         self._day = 0  # of the last batch: most batches are of one day
         self._kept = np.empty(BATCH_MAX, dtype=np.int64)
         self._has_hit = np.zeros(BATCH_MAX, dtype=np.bool_)
@@ -44,6 +47,7 @@ class Watch:
     def attach_to(self, changelog: Changelog) -> None:
         """Log the rows with those of the profiles."""
         changelog.attach(self._books)
+        changelog.attach(self._outcomes)
 
     def use(self, model: Bundle | NoModel) -> None:
         """Watch another model from the next batch on. Counts of other bins begin anew; payments stay."""
@@ -103,22 +107,35 @@ class Watch:
         """Remember the payments of some rows, each with its day."""
         book, rules, hashes = self._books.of(partition), judged.ruled.keys, observed.decoded.hashes
         scores, bands, probabilities = judged.scores, judged.bands, judged.probabilities
+        arms, ints = judged.arms, observed.decoded.ints
         for row, day in kept:  # a few of a batch
             event = hashes.item(row, _EVENT)
             expected = round(probabilities.item(row) * MILLION)
             is_fraud = self._months.is_fraud(partition, event)
             hit = tuple(rules.get(row, ()))
             book.remember(Payment(event, day, scores.item(row), bands.item(row), expected, hit, is_fraud))
+            if arms is not None and (arm := arms.of.item(row)) and day >= 0:
+                band, yen = bands.item(row), max(ints.item(row, Col.AMOUNT_JPY), 0)
+                is_sampled = not band and not hit
+                payment = Outcome(arms.number, day, arm, band, yen, is_sampled, is_fraud)
+                self._outcomes.remember(partition, event, payment)
+        self._outcomes.pass_to(partition, book.last)
 
     def reported(self, partition: int, events: NDArray[np.uint64]) -> None:
         """Take fraud reports of a partition that `months` has taken: the keys of their events, uint64[n]."""
         book = self._books.of(partition)
         for event in events.tolist():
-            book.judge(event, is_fraud=self._months.is_fraud(partition, event))
+            is_fraud = self._months.is_fraud(partition, event)
+            book.judge(event, is_fraud=is_fraud)
+            self._outcomes.judge(partition, event, is_fraud=is_fraud)
 
     def figures(self, rules: Sequence[str]) -> Figures:
         """Return the figures of all partitions, and those of rules by their ids. Also for another thread."""
         return figures_of(self._bins, self._books.all(), rules)
+
+    def figures_of_arms(self, number: int) -> ArmFigures:
+        """Return what became of the payments of an experiment. Also for another thread."""
+        return self._outcomes.figures(number, last_of(self._books.all()))
 
 
 def _bins_of(model: Bundle | NoModel) -> Bins:

@@ -16,6 +16,7 @@ from scoring.model.absent import NoModel
 from scoring.model.bundle import Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from scoring.policy import Policy
+from scoring.watching.outcomes import ArmFigures
 from streams.config.bundles import read_files
 from streams.config.lists import load_lists
 from streams.config.load import ConfigError
@@ -144,5 +145,11 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
             incidents=engine.open_incidents,
             list_entries=len(engine.list_files.table) + len(observer.dated),
             model=engine.watch.figures(sorted({rule for rule, _ in engine.in_use.rule_modes})),
+            arms=_of_arms(engine),
         )
     )
+
+
+def _of_arms(engine: Engine) -> ArmFigures:
+    experiment = engine.in_use.experiment
+    return {} if experiment is None else engine.watch.figures_of_arms(experiment.assignment.number)

@@ -5,6 +5,7 @@ from typing import Final
 
 from scoring.decide.shadow import CHALLENGER, CHAMPION
 from scoring.outputs import Tally
+from scoring.watching.outcomes import ArmFigures
 from streams.telemetry.series import Cell, Series
 
 _HITS: Final = "sekisho_rule_hits_total"
@@ -81,6 +82,8 @@ class ArmCounters:
         self._series = series
         self._decisions = series.cells("sekisho_experiment_decisions_total")
         self._alerts = series.cells("sekisho_experiment_alerts_total")
+        self._payments = series.cells("sekisho_experiment_payments")
+        self._yen = series.cells("sekisho_experiment_yen")
 
     def follow(self, experiment: str) -> None:
         """Record the experiment of the policy in use, "" for none."""
@@ -88,6 +91,13 @@ class ArmCounters:
             self._series.forget(_EXPERIMENT, known)
         if experiment:
             self._series.cell(_EXPERIMENT, experiment).set(1)
+
+    def show(self, figures: ArmFigures) -> None:
+        """Show what became of the payments of the experiment; empty without one."""
+        for cell in self._payments:
+            payments, yen = figures.get(cell, (0, 0))
+            self._payments[cell].set(payments)
+            self._yen[cell].set(yen)
 
     def add(self, tally: Tally) -> None:
         """Count the decisions and alerts of a batch."""

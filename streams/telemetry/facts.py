@@ -4,7 +4,7 @@ Agents call them once per batch, and the watchdog's thread about once a second. 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic_ns, time
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from scoring.outputs import Outputs, Tally
 from scoring.watching.figures import Figures
+from scoring.watching.outcomes import ArmFigures
 from streams.kafka.settings import Topics
 from streams.telemetry.catalogue import CATALOGUE, STAGES
 from streams.telemetry.model.gauges import ModelGauges
@@ -38,7 +39,7 @@ class Inventory:
 
     `standings`: merchants by standing, `overdue` by what is overdue at them. `evictions`: rows of merchants that were
     evicted so far, by kind. `incidents`: open incidents by entity. `list_entries`: entries of lists.
-    `model`: figures of the model in use.
+    `model`: figures of the model in use, `arms`: of the payments of the policy's experiment, empty without one.
     """
 
     merchants: int
@@ -50,6 +51,7 @@ class Inventory:
     incidents: Mapping[str, int]
     list_entries: int
     model: Figures
+    arms: ArmFigures = field(default_factory=dict)
 
 
 class Telemetry(InUse):
@@ -349,4 +351,5 @@ class Telemetry(InUse):
             for entity, incidents in held.incidents.items():
                 self._series.cell("sekisho_incidents_open", entity).set(incidents)
             self._model.show(held.model)
+            self._arms.show(held.arms)
         return generate_latest(self._registry)

@@ -9,6 +9,7 @@ from scoring.lists.dated import RESULTS
 from scoring.model.absent import NoModel
 from scoring.policy.experiment import Arm
 from scoring.policy.fallback import Fallback
+from scoring.watching.figures import AGE_NAMES, LABELS
 from streams.telemetry.metric import Metric
 
 LIST_KINDS, LIST_EFFECTS = get_args(ListKind), get_args(ListEffect)
@@ -56,6 +57,8 @@ SHADOW: tuple[Metric, ...] = (
 
 ARMS = (Arm.A.name, Arm.B.name)
 
+_OF_OUTCOMES = {"age": AGE_NAMES, "arm": ARMS, "band": _BANDS, "label": LABELS}
+
 EXPERIMENT: tuple[Metric, ...] = (
     Metric(
         name="sekisho_experiment_info",
@@ -83,6 +86,23 @@ EXPERIMENT: tuple[Metric, ...] = (
         help="Alerts of these decisions, by arm. Both arms have the same cases, so a payment of one arm may keep back "
         "the alert of a payment of the other: compare bands.",
         labels={"arm": ARMS},
+    ),
+    Metric(
+        name="sekisho_experiment_payments",
+        kind="gauge",
+        unit="payments",
+        stage="decide",
+        help="Payments of the experiment of the policy in use that are at least this old, at most 88 days, by arm and "
+        "band, and whether they are reported as FRAUD now. An estimate: of quiet ones one in 64 is remembered.",
+        labels=_OF_OUTCOMES,
+    ),
+    Metric(
+        name="sekisho_experiment_yen",
+        kind="gauge",
+        unit="yen",
+        stage="decide",
+        help="Yen of the payments of sekisho_experiment_payments; without those whose amount in yen is not known.",
+        labels=_OF_OUTCOMES,
     ),
 )
 

@@ -60,6 +60,7 @@ EMPTY_PANELS = {
     "Recall: reported frauds that were raised": "no payment is a week old",
     "Precision: raised payments that were reported": "no payment is a week old",
     "Frauds reported for each fraud expected": "no payment is a week old",
+    "Frauds for 1,000 payments by arm (30 days)": "no payment is a week old",
     "Precision of rules": "the policy of this worker has no rules",
     "Alerts by outcome": "no webhook runs beside this worker",
     "Attempts by result": "no webhook runs beside this worker",

@@ -172,6 +172,7 @@ def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
 
     yield from below("sekisho", parser())
     for name, (module, _) in FORWARDED.items():
+        module = {"streams.cli.replay": "streams.replay"}.get(module, module)  # it chooses one of two commands
         place = module if module.endswith(("cli", "command", "cli.train", "cli.backtest")) else f"{module}.command"
         yield f"sekisho {name}", importlib.import_module(place).parser()
 

@@ -112,3 +112,19 @@ def test_decisions_without_a_sound_model_are_counted_by_state_and_action() -> No
     assert value(of, name, state="TOO_OLD", action="SERVE") == 3
     assert value(of, name, state="MISSING", action="RULES_ONLY") == 2
     assert value(of, name, state="TOO_OLD", action="RULES_ONLY") == 0
+
+
+def test_decisions_and_alerts_are_counted_by_arm_beside_the_experiment_in_use() -> None:
+    of = telemetry()
+    of.decides_with(model="demo-1", features="abc", policy="1+def", experiment="first")
+    counts = Tally(events=0, arm_bands={("A", "ALLOW"): 3, ("B", "BLOCK"): 1}, arm_alerts={"B": 2})
+    for _ in range(2):
+        of.scored(batch(), Outputs(tally=counts))
+    assert value(of, "sekisho_experiment_decisions_total", arm="A", band="ALLOW") == 6
+    assert value(of, "sekisho_experiment_decisions_total", arm="B", band="BLOCK") == 2
+    assert value(of, "sekisho_experiment_decisions_total", arm="B", band="ALLOW") == 0
+    assert value(of, "sekisho_experiment_alerts_total", arm="B") == 4
+    for experiment, expected in (("second", ["second"]), ("", [])):
+        of.policy_applied("2+abc", experiment=experiment)
+        told = [dict(labels)["experiment"] for name, labels in shown(of) if name == "sekisho_experiment_info"]
+        assert told == expected
