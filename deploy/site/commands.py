@@ -9,9 +9,13 @@ from typing import Final
 from unittest import mock
 
 from streams.cli.command import FORWARDED, main, parser
+from streams.cli.replay import RECORDED
 
 WIDTH: Final = "100"
 """Columns that argparse breaks lines at."""
+
+REPLAY: Final = ("replay",)
+"""A command that is another one with RECORDED: each has its own options."""
 
 
 def page() -> str:
@@ -42,6 +46,8 @@ def _below(command: argparse.ArgumentParser, words: tuple[str, ...]) -> Iterator
         if isinstance(action, argparse._SubParsersAction):
             for name, inner in action.choices.items():
                 yield (*words, name)
+                if (*words, name) == REPLAY:
+                    yield (*REPLAY, RECORDED)
                 if words or name not in FORWARDED:
                     yield from _below(inner, (*words, name))
 

@@ -15,6 +15,7 @@ import yaml
 from deploy.site import build, commands, contracts, features, options, shapes
 from scoring.features.all import FEATURES
 from streams.cli.command import FORWARDED, parser
+from streams.cli.replay import RECORDED
 from streams.config.settings import Settings
 
 ROOT = build.ROOT
@@ -171,8 +172,9 @@ def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
                     yield from below(f"{words} {name}", inner)
 
     yield from below("sekisho", parser())
-    for name, (module, _) in FORWARDED.items():
-        module = {"streams.cli.replay": "streams.replay"}.get(module, module)  # it chooses one of two commands
+    yield f"sekisho replay {RECORDED}", importlib.import_module("streams.explain.every.command").parser()
+    for name, (forwarded, _) in FORWARDED.items():
+        module = "streams.replay" if name == "replay" else forwarded
         place = module if module.endswith(("cli", "command", "cli.train", "cli.backtest")) else f"{module}.command"
         yield f"sekisho {name}", importlib.import_module(place).parser()
 

@@ -27,7 +27,7 @@ from tests.examples import is_quick
 from tests.explain.worker import NAMES, PARTITIONS, Worker, Written, new_engine, play, recorded
 from tests.state.fakes import FakeBroker
 
-PAYMENTS = 150 if is_quick() else 400
+PAYMENTS = 152 if is_quick() else 400
 OTHERS = [
     policy_from({"version": "a", "global": {"review": 1, "step_up": 2, "block": 1000}}),
     policy_from(
