@@ -29,6 +29,8 @@ class Applier:
         """Apply records of another input than authorizations."""
         engine, source, received_ms = self.engine, self.source(portion), portion.received_ms
         match portion.field:
+            case "lists":
+                engine.list_entries(portion.keys, portion.values, portion.times_ms)
             case "merchants":
                 engine.merchant(portion.keys, portion.values, source, received_at_ms=received_ms)
             case "fraud_reports":
@@ -42,7 +44,7 @@ class Applier:
 
     def judge(self, portion: Portion) -> None:
         """Judge merchants, at most once in JUDGE_MS of the records' time: what is told of them moves their standing."""
-        if not len(portion) or portion.field == "merchants":
+        if not len(portion) or portion.field in ("lists", "merchants"):
             return
         now_ms = portion.times_ms[-1]
         if abs(now_ms - self._judged_ms) < JUDGE_MS:

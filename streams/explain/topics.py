@@ -65,7 +65,7 @@ class InputTopics:
             isolation_of=settings.worker.isolation_of,
             timeout_s=settings.kafka.request_timeout_s,
             batch_max_bytes=settings.consume.record_batch_max_bytes,
-            passes_over=self._topics.of(READ_ROLES),  # to a worker it is one refused record
+            passes_over=self._topics.of((*READ_ROLES, "lists")),  # to a worker it is one refused record
             skips_expired=True,
         )
 
@@ -124,6 +124,8 @@ class InputTopics:
 
         It ends after the last record of the event, without a place after the last payment. The caller may stop before.
         """
+        async for entries in self._lists():
+            yield entries
         self._payments, besides, merchants = await self._queues(extent)
         total = await self._payments_until(extent, None if place is None else place.at_ms)
         progress = _Progress(self._tell, "applied", total)
@@ -150,6 +152,22 @@ class InputTopics:
             yield portion
             if first.partition == place.partition and events[-1].offset >= place.offsets[-1]:
                 return
+
+    async def _lists(self) -> AsyncGenerator[Portion, None]:
+        """Yield all entries of lists. Each counts from its own time on, so their place in the order is free."""
+        for topic in self._topics.of(["lists"]):
+            for tp, span in (await self._bounds(topic)).items():
+                async with aclosing(self._reader.read(tp, span.begin, span.end)) as found:
+                    async for rows in found:
+                        yield Portion(
+                            field="lists",
+                            partition=tp.partition,
+                            offsets=rows.offsets,
+                            keys=rows.keys,
+                            values=rows.values,
+                            times_ms=rows.timestamps_ms,
+                            received_ms=rows.timestamps_ms[-1],
+                        )
 
     async def _queues(self, extent: Extent) -> tuple[list[Payments], list[Queue], list[Queue]]:
         made: dict[str, list[Queue]] = {}

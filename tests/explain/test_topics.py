@@ -5,10 +5,12 @@ from contextlib import aclosing
 from datetime import date
 from typing import NamedTuple
 
+import msgspec
 import orjson
 import pytest
 from aiokafka.structs import TopicPartition
 
+from scoring.policy import policy_from
 from streams.config.settings import Settings
 from streams.explain import topics as module
 from streams.explain.portion import Times
@@ -17,9 +19,10 @@ from streams.explain.topics import Extent, InputTopics
 from streams.kafka.topics import TopicsSettings
 from streams.replay.lines import event_id_of
 from tests.compliance.inputs.test_topics import Reader
-from tests.events import encoded
+from tests.events import encoded, token
 from tests.examples import is_quick
 from tests.explain.worker import NAMES, PARTITIONS, Worker, Written, new_engine, play, recorded
+from tests.lists.test_decisions import EVENT_MS
 from tests.merchants.months.test_standings import LINE, noon, report
 from tests.state.fakes import FakeBroker
 
@@ -111,6 +114,37 @@ def test_where_a_merchant_stands_comes_out_too(monkeypatch: pytest.MonkeyPatch) 
     published = made.published()["e-1"]
     assert orjson.loads(published)["compliance"]["standing"]["status"] == "WARNING"
     assert again(made.broker, "e-1", monkeypatch).value == published
+
+
+def test_entries_of_the_topic_of_lists_come_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, names = Worker(), msgspec.structs.replace(NAMES, lists="lists")
+    play(made, [Written("authorizations", 2, b"k", encoded(), EVENT_MS)])
+    made.broker.logs[TopicPartition("lists", 0)] = []
+    told = {"kind": "card", "effective_to": "2030-01-01T00:00:00Z"}
+    entries = [(token("card-1"), orjson.dumps(told)), ("gone", orjson.dumps(told)), ("gone", None)]
+    for value, said in entries:
+        made.broker.append(TopicPartition("lists", 0), f"stolen/{value}".encode(), said, at_ms=EVENT_MS - 60_000)
+    monkeypatch.setattr(module, "LogReader", lambda *_, **__: Reader(made.broker))
+    rule = {"id": "stolen", "kind": "card", "direction": "deny", "action": "block", "source": "topic"}
+    document = {"version": "t", "global": {"review": 1000, "step_up": 1000, "block": 1000}}
+    policy = policy_from(document | {"lists": [rule | {"author": "a", "reason": "b"}]})
+
+    async def run() -> Recount:
+        async with InputTopics(Settings(topics=TopicsSettings(names=names)), "e-1", lambda _: None) as topics:
+            extent = await topics.extent()
+            place = await topics.find(extent)
+            assert place is not None
+            recount = Recount(new_engine(policy), "e-1", partitions=extent.partitions, topics=names)
+            async with aclosing(topics.portions(extent, place)) as portions:
+                async for portion in portions:
+                    recount.take(portion)
+            return recount
+
+    recount = asyncio.run(run())
+    assert recount.found is not None
+    decision = orjson.loads(recount.found.value or b"")
+    assert (decision["band"], [one["list"] for one in decision["list_hits"]]) == ("BLOCK", ["stolen"])
+    assert recount.applied["lists"] == len(entries)
 
 
 def test_input_that_retention_has_removed_is_told(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

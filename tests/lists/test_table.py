@@ -5,7 +5,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scoring.decode import Col, DecodeLimits, decode
@@ -92,6 +92,8 @@ def test_a_list_names_the_events_that_carry_its_values_in_their_period(
     st.sampled_from((None, "acq-1")),
     st.sampled_from((frozenset[int](), frozenset((3,)))),
 )
+@example(["1111110"], ["11111101", "1111110", "111111", "11111111"], None, frozenset())
+@example(["111111"], ["11111101", "1111110", "111111", "11111011"], "acq-1", frozenset({3}))
 def test_a_bin_names_every_event_whose_bin_begins_with_it(
     entries: list[str], carried: list[str], acquirer: str | None, joined: frozenset[int]
 ) -> None:

@@ -107,6 +107,7 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
     ),
     "explain": (
         *(_Need(READ, topic, "input before the event") for topic in READ_ROLES),
+        _Need(READ, "lists", "entries of lists"),
         _Need(READ, "decisions", "the published decision, and the order of batches"),
     ),
     "replay --recorded": (
