@@ -18,7 +18,7 @@ def _reported(arm: str) -> str:
     """Return the frauds of an arm for 1,000 of its payments, by band."""
     of = f'{WORKERS}, age="30d", arm="{arm}"'
     frauds = f'sum by (band) (sekisho_experiment_payments{{{of}, label="FRAUD"}})'
-    return f"1000 * {frauds} / scalar(sum(sekisho_experiment_payments{{{of}}}) > 0)"
+    return f"1000 * {frauds} / scalar(sum(sekisho_experiment_payments{{{of}}}) > 0) >= 0"
 
 
 SHADOW = Row(

@@ -10,13 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scoring.clock import UNDATED
 from scoring.contract.alert import Alert
 from scoring.contract.decision import Decision
+from scoring.contract.merchant import MerchantRecord
 from scoring.engine import Engine
+from scoring.merchants.summaries import StandingEvidence
 from scoring.outputs import NOTHING, Emitted, Outputs, Tally, joined
 from scoring.policy import Policy
 from tests.bundles import small_bundle
@@ -68,17 +70,20 @@ RULES = [
     rule("odd", "payment.amount_jpy % 2 == 1", "block", "shadow"),
     rule("sure", "score > 600", "block"),
     rule("west", "payment.amount_jpy > 5000", "review", acquirer="acq-west"),
+    rule("shop", "payment.amount_jpy > 0", "step_up", acquirer="acq-east", merchant="m000027"),
     rule("never", "score > 400 && tds.expected == 'REQUIRED'", "review"),
 ]
 THRESHOLDS = st.lists(st.integers(1, 999), min_size=3, max_size=3).map(sorted).map(lambda three: levels(*three))
+LIMITS = [{"amount_jpy": 9_000, "band": "BLOCK"}]
 SCOPED = {"acquirer": "acq-west", "thresholds": levels(5, 300, 700)}
 QUIET = {"effective_to": "2026-01-01T00:00:00Z", "up_to_band": "STEP_UP"} | SIGNED
+LOUD = {"global": levels(1, 999, 1000)}
 SECTIONS = st.fixed_dictionaries(
     {},
     optional={
         "global": THRESHOLDS,
         "rules": st.lists(st.sampled_from(RULES), unique_by=lambda one: str(one["id"]), max_size=4),
-        "limits": st.sampled_from([[], [{"amount_jpy": 30_000}], [{"amount_jpy": 9_000, "band": "BLOCK"}]]),
+        "limits": st.sampled_from([[], [{"amount_jpy": 30_000}], LIMITS]),
         "acquirers": st.sampled_from([[], [SCOPED]]),
         "suppressions": st.sampled_from([[], [QUIET], [QUIET | {"acquirer": "acq-east"}]]),
     },
@@ -93,6 +98,9 @@ SECTIONS = st.fixed_dictionaries(
     cuts=st.lists(st.integers(1, 199), max_size=3),
     known=st.sets(st.integers(0, 199), max_size=20),
 )
+@example(published={"limits": LIMITS}, candidate={"limits": []}, share=500, start=0, cuts=[], known=set())
+@example(published={}, candidate={"limits": LIMITS, "rules": RULES}, share=500, start=0, cuts=[90], known={3})
+@example(published=LOUD, candidate={"suppressions": [QUIET]}, share=500, start=0, cuts=[], known=set())
 @settings(max_examples=examples(40), deadline=None)
 def test_decisions_and_alerts_are_those_of_an_engine_that_changes_its_policy_for_each_card(
     published: dict[str, Any],
@@ -200,6 +208,23 @@ def test_a_change_of_the_policy_changes_both_arms_at_once_and_a_model_change_kee
             arm = made.experiment.arm
             assert (made.versions.policy, made.experiment.policy) == (names[arm], pair.identity)
             assert made.band == ("BLOCK" if arm == loud else "ALLOW")
+
+
+def test_a_rule_of_the_candidate_reads_the_standing_of_the_merchant_of_its_own_payment() -> None:
+    engine = engine_of(
+        policy(500, {"rules": [rule("standing", "known.merchant.standing", "block")]}, **{"global": OFF})
+    )
+    merchants = engine.observer.merchants
+    merchants.upsert(MerchantRecord(acquirer_id="acq-1", merchant_id="m-1"))
+    merchants.set_standing((b"acq-1", b"m-1"), 1, StandingEvidence(3, None, 1, 24000, (1,), None, False))
+    values = [pay(number, number, 5_000, 1 if number % 3 else 0) for number in range(30)]
+    made = [msgspec.json.decode(value, type=Decision) for _, value in score(engine, values).decisions]
+    wanted = [
+        "BLOCK" if number % 3 and arm_of(json.loads(value), 500, "x") == "B" else "ALLOW"
+        for number, value in enumerate(values)
+    ]
+    assert [one.band for one in made] == wanted
+    assert len(set(wanted)) == 2
 
 
 # -- caps
