@@ -197,7 +197,7 @@ def test_a_change_of_the_policy_changes_both_arms_at_once_and_a_model_change_kee
     engine = engine_of(first)
     before = score(engine, TRAFFIC[:100])
     engine.use(engine.compile(second))
-    engine.use_model(engine.judge_by(small_bundle()))
+    engine.use(engine.in_use.with_model("another"))  # as if compiled before the model changed
     after = score(engine, TRAFFIC[100:200])
     for outputs, pair in ((before, first), (after, second)):
         names = {"A": pair.identity, "B": alone(pair)[1].identity}

@@ -102,6 +102,29 @@ def outcome(day: int = 1, **changes: int) -> Outcome:
     return Outcome(7, day, 1, 1, 10, is_sampled=False, is_fraud=False)._replace(**changes)
 
 
+def test_a_payment_is_of_an_age_from_that_day_on_and_forgotten_after_88_days() -> None:
+    of = ArmOutcomes(1)
+    of.remember(0, 1, outcome(day=100))
+    for age in (7, 30, 60):
+        ages = {key[0] for day in (99 + age, 100 + age) for key in shown(of, 7, day) if key[0] == f"{age}d"}
+        assert (f"{age}d" in {key[0] for key in shown(of, 7, 99 + age)}, ages) == (False, {f"{age}d"})
+    of.pass_to(0, 187)
+    assert shown(of, 7, 200)
+    of.pass_to(0, 188)
+    assert not shown(of, 7, 200)
+
+
+def test_a_payment_whose_row_was_written_twice_counts_once() -> None:
+    of, after = ArmOutcomes(1), ArmOutcomes(1)
+    of.own(0)
+    of.remember(0, 1, outcome())
+    first = of.flush(0)
+    of.judge(0, 1, is_fraud=True)
+    for packed in (first, of.flush(0)):
+        after.restore(0, packed)
+    assert shown(after, 7, 99) == figures([outcome()._replace(is_fraud=True)], 7, 99)
+
+
 def test_a_full_partition_drops_its_oldest_day_and_its_rows() -> None:
     of = ArmOutcomes(2, payments_max=6)
     of.own(1)
