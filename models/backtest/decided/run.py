@@ -35,7 +35,8 @@ class Decided:
 class Walk:
     """Decide the rows of a scored history by policies, as one worker with one partition does.
 
-    Merchants are judged after each batch, at least at each report and each day in Tokyo; a worker does so each second.
+    Merchants are judged before and after each batch, so at each report and as each day in Tokyo begins; a worker does
+    so each second.
     """
 
     def __init__(
@@ -94,15 +95,18 @@ class Walk:
         if topic == "merchants":
             observer.merchant([record.key for record in batch], [record.value for record in batch])
             return
-        observer.standings.tick(record_ms[-1])
-        observer.overdue.tick(record_ms[-1])
+        self._judge_merchants(record_ms[0])
         if topic == "authorizations":
             self._decide(values, record_ms)
         else:
             observer.report(values, record_ms)
             self._ledger.report(values, record_ms)
-        observer.standings.judge(0)
-        observer.overdue.judge(0)
+        self._judge_merchants(record_ms[-1])
+
+    def _judge_merchants(self, now_ms: int) -> None:
+        for one in (self._observer.standings, self._observer.overdue):
+            one.tick(now_ms)
+            one.judge(0)
 
     def _decide(self, values: list[bytes], record_ms: list[int]) -> None:
         observed = self._observer.observe(values, record_ms)

@@ -299,6 +299,16 @@ def test_without_caps_the_alerts_of_every_threshold_are_those_of_a_policy_with_i
     assert decided.judged.alerts.tolist() == np.where(rows.scores >= 506, found.low, found.high).tolist()
 
 
+def test_no_suppression_covers_an_attempt_of_an_incident_at_any_threshold(rows: Scored) -> None:
+    policy = policy_from(
+        DOCUMENT | {"suppressions": [{"up_to_band": "STEP_UP", **GIVEN, **ALWAYS}], "goods": [], "rules": []}
+    )
+    walk, _ = walk_of(rows, policy, edges=True)
+    _, lowest = walk_of(rows, moved(policy, 1, "x"))
+    assert walk.bounds.low.tolist() == lowest.judged.alerts.tolist()
+    assert (walk.bounds.low & (lowest.judged.bands < BANDS.index("BLOCK"))).any()
+
+
 def test_without_rules_lists_and_incidents_rows_alone_give_the_same(rows: Scored, tmp_path: Path) -> None:
     plain = {name: value for name, value in DOCUMENT.items() if name not in ("rules", "lists", "alerts")}
     policy = policy_from(plain | {"suppressions": DOCUMENT["suppressions"][:1]})
