@@ -1,7 +1,7 @@
 """All alerts of a worker: of decisions and their cases, of incidents, and of sensitive data that came in."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,9 +13,11 @@ from scoring.contract.codes import CHECKLIST_ITEMS, Band, Clock, ItemState
 from scoring.contract.decision import Reason
 from scoring.decide.alerts import SEVERITIES, Case, Subject, encode_alert, subject_of
 from scoring.decide.cases.desk import AlertDesk
+from scoring.decide.cases.digest import DigestDesk, Fired, Raised
 from scoring.decide.decisions import Decided, DecisionEncoder
 from scoring.decide.leaks import SEVERITY, TYPE, LeakDesk, encode_leak, is_leak
 from scoring.decode import Col, Decoded
+from scoring.decode.hashing import MERCHANT_KEY
 from scoring.incidents.desk import IncidentDesk
 from scoring.incidents.part import Scope
 from scoring.incidents.registry import Step, Taken
@@ -50,6 +52,7 @@ class Alerting:
         self._tables = tables
         self._encoder = encoder
         self._desk = AlertDesk(rules)
+        self._digests = DigestDesk(rules, self._desk.rows)
         self._leaks = LeakDesk(rules)
         self.incidents = IncidentDesk(rules)
 
@@ -57,12 +60,14 @@ class Alerting:
         """Follow other rules from now on. Open cases and incidents stay."""
         self._rules, self._encoder, self._tables = rules, encoder, tables
         self._desk.use(rules)
+        self._digests.use(rules)
         self._leaks.use(rules)
         self.incidents.use(rules)
 
     def set_partitions(self, partitions: int) -> None:
         """Keep the cases and incidents of each partition apart. Before the first event only."""
         self._desk = AlertDesk(self._rules, partitions=partitions)
+        self._digests = DigestDesk(self._rules, self._desk.rows, partitions)
         self.incidents = IncidentDesk(self._rules, partitions)
 
     @property
@@ -104,14 +109,29 @@ class Alerting:
         for step in incidents.steps:
             steps.setdefault(step.row, []).append(step)
         alerts: list[Record] = []
+        seen = 0
         for row in sorted(decided.reasons.keys() | steps.keys()) if steps else decided.reasons:
+            alerts += self._digests_over(observed, seen, row + 1, partition, emitted, tally)
+            seen = row + 1
             for step in steps.get(row, ()):
                 declared = merchants.table[observed.rows[step.row]]
                 alerts += self._incident_alert(decoded, decided, declared, step, tally)
             if row in decided.reasons:  # every row above ALLOW that is an event of its own
                 of_incident = row in incidents.rows
                 alerts += self._alert(decoded, decided, row, emitted, tally, partition, is_of_incident=of_incident)
-        return alerts
+        return alerts + self._digests_over(observed, seen, len(observed.trusted_ms), partition, emitted, tally)
+
+    def _digests_over(
+        self, observed: Observed, begin: int, end: int, partition: int, emitted: Emitted, tally: Tally
+    ) -> list[Record]:
+        """Close the digests that were quiet until an event of rows `begin` to `end`. Return their last alerts."""
+        due_ms = self._digests.due_ms(partition)
+        if due_ms is None or begin == end:
+            return []
+        highest_ms = int(observed.trusted_ms[begin:end].max())
+        if highest_ms <= due_ms:
+            return []
+        return _new(self._digests.close(partition, highest_ms), emitted, tally)
 
     def _alert(
         self,
@@ -150,6 +170,27 @@ class Alerting:
         if not fires:
             tally.alerts_suppressed += 1
             return []
+        record = encode_alert(
+            event=event,
+            subject=subject,
+            case=case,
+            decision=self._shared(decided, row),
+            amount_jpy=amount_jpy,
+            reasons=reasons,
+        )
+        fired = Fired(
+            merchant=int(decoded.hashes[row, MERCHANT_KEY]),
+            at_ms=_case_ms(decided, row),
+            band=case.band,
+            amount_jpy=amount_jpy or 0,
+            reason=reasons[0].id if reasons else "",
+            event_id=event.event_id,
+            record=record,
+        )
+        is_taken, raised = self._digests.admit(fired, partition)
+        if is_taken:
+            tally.alerts_in_digests += 1
+            return _new(raised, emitted, tally)
         if is_published:
             return []
         kind = (subject.type, SEVERITIES[Band(case.band)])
@@ -157,16 +198,7 @@ class Alerting:
         if arm:
             name = Arm(arm).name
             tally.arm_alerts[name] = tally.arm_alerts.get(name, 0) + 1
-        return [
-            encode_alert(
-                event=event,
-                subject=subject,
-                case=case,
-                decision=self._shared(decided, row),
-                amount_jpy=amount_jpy,
-                reasons=reasons,
-            )
-        ]
+        return [record]
 
     def join(
         self,
@@ -253,6 +285,16 @@ class Alerting:
             "compliance": orjson.Fragment(decided.compliance[row]),
             **self._encoder.shared[decided.arm(row)],
         }
+
+
+def _new(raised: Iterable[Raised], emitted: Emitted, tally: Tally) -> list[Record]:
+    """Return and count the alerts of digests that were not published before."""
+    new = [one for one in raised if one.alert_id not in emitted.incidents]
+    for one in new:
+        kind = ("MERCHANT", one.severity)
+        tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
+        tally.digests[one.state] = tally.digests.get(one.state, 0) + 1
+    return [one.record for one in new]
 
 
 def _case_ms(decided: Decided, row: int) -> int:

@@ -42,8 +42,8 @@ class Emitted:
     """Outputs that an earlier owner of a partition published for events that the restored profiles do not include.
 
     Such an event is applied like any other, and its outputs are not published again. `decisions` and `alerts`: event
-    ids. `leaks` and `incidents`: ids of SYSTEM alerts and of alerts of incidents; an event may have those beside
-    another. `dead_letters`: input offsets.
+    ids. `leaks` and `incidents`: ids of SYSTEM alerts, and of alerts of incidents and digests; an event may have those
+    beside another. `dead_letters`: input offsets.
     """
 
     decisions: AbstractSet[bytes] = frozenset()
@@ -105,6 +105,8 @@ class Tally:
     alerts: dict[tuple[str, str], int] = field(default_factory=dict)  # by (type, severity)
     alerts_suppressed: int = 0
     alerts_suppressed_by_policy: int = 0
+    alerts_in_digests: int = 0  # alerts that a digest took
+    digests: dict[str, int] = field(default_factory=dict)  # alerts of digests, by state
     incidents: dict[tuple[str, str], int] = field(default_factory=dict)  # alerts of incidents, by (entity, state)
     incident_attempts: int = 0  # attempts that belong to an incident
     dead_letters: dict[str, int] = field(default_factory=dict)  # by reason

@@ -1,5 +1,6 @@
 """Rows for those who judge risk and data: what is decided, refused, authenticated, declared, and with which model."""
 
+from deploy.grafana.digests import DIGESTS
 from deploy.grafana.lists import LISTS
 from deploy.grafana.panels import Panel, Query, Row
 from deploy.grafana.queries import WORKERS, rate, ratio, share
@@ -86,6 +87,7 @@ DECISIONS = Row(
                 Query(f"sum by (state) ({rate('sekisho_incident_alerts_total')})", "{{state}}"),
             ),
         ),
+        DIGESTS,
         Panel(
             title="Fraud reports",
             description="Reports applied per second (TC40, FLD, chargebacks, analysts' verdicts), by label. "

@@ -105,6 +105,26 @@ class Enumeration(Struct, frozen=True, kw_only=True, gc=False):
     contradicts: Annotated[list[ShortText], Meta(max_length=len(CHECKLIST_ITEMS))] = []
 
 
+class DigestReason(Struct, frozen=True, kw_only=True, gc=False):
+    """The main reason of alerts, and how many of them had it."""
+
+    id: ShortText
+    alerts: Count
+
+
+class Digest(Struct, frozen=True, kw_only=True, gc=False):
+    """A digest: one alert in place of those of a merchant that floods. `count` of the alert says how many it took.
+
+    `state`: it opened, has ten times the alerts, or is over. `reasons`: the most frequent first. `examples`: ids of the
+    first events.
+    """
+
+    digest_id: EventId
+    state: Literal["OPENED", "GREW", "CLOSED"]
+    reasons: Annotated[list[DigestReason], Meta(max_length=REASONS_MAX)]
+    examples: Annotated[list[EventId], Meta(max_length=5)]
+
+
 class Alert(Struct, frozen=True, kw_only=True, gc=False):
     """One alert. Alerts with one `dedup_key` within its window are one case.
 
@@ -145,3 +165,4 @@ class Alert(Struct, frozen=True, kw_only=True, gc=False):
     model_state: ModelStateName | None = None
     at_risk_jpy: SumJpy | None = None
     experiment: InExperiment | None = None
+    digest: Digest | None = None

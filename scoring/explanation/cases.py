@@ -49,8 +49,10 @@ class Alerts:
             return CasePart(state="OF_INCIDENT") if found is None else _part("OF_INCIDENT", found)
         for _, value in outputs.alerts:
             alert = decode(value, type=Alert)
-            if alert.incident is None and alert.sensitive is None:
+            if alert.incident is None and alert.sensitive is None and alert.digest is None:
                 return _part("RAISED", alert)
+        if tally.alerts_in_digests:
+            return CasePart(state="IN_DIGEST")
         if not tally.alerts_suppressed or decision.band == Band.ALLOW.name:
             return CasePart(state="NONE")
         case = self._cases.get(subject_of(event, decision.reasons).dedup_key.encode())

@@ -95,15 +95,15 @@ class NearRule(Struct, frozen=True, kw_only=True):
     is_unknown: bool
 
 
-CaseState = Literal["NONE", "RAISED", "IN_CASE", "OF_INCIDENT", "SUPPRESSED_BY_POLICY"]
+CaseState = Literal["NONE", "RAISED", "IN_CASE", "OF_INCIDENT", "SUPPRESSED_BY_POLICY", "IN_DIGEST"]
 
 
 class CasePart(Struct, frozen=True, kw_only=True):
     """The alert of the decision, or why it has none of its own.
 
     RAISED: the decision raised `alert_id`. IN_CASE: it belongs to the case of the earlier alert `alert_id`.
-    OF_INCIDENT: it is an attempt of the incident `incident_id`. NONE: its band raises no alert. What was not seen from
-    where reading began is None.
+    OF_INCIDENT: it is an attempt of the incident `incident_id`. IN_DIGEST: its merchant had so many alerts that a
+    digest took its place. NONE: its band raises no alert. What was not seen from where reading began is None.
     """
 
     state: CaseState

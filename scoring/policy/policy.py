@@ -74,16 +74,30 @@ class IncidentRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     card_data_percent: Percent = 50
 
 
+class DigestRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a merchant has so many alerts that one digest takes their place.
+
+    Beyond `alerts_max` alerts in a window of `window_minutes`, counted from the epoch, a digest takes those that are
+    not CRITICAL, until the merchant had none of them for `quiet_minutes`.
+    """
+
+    alerts_max: Annotated[int, Meta(ge=1, le=100_000)] = 30
+    window_minutes: Annotated[int, Meta(ge=1, le=1440)] = 10
+    quiet_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
+
+
 class AlertRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Lowest band that raises an alert, and the time within which alerts about one entity are one case.
 
-    `incidents`: when traffic opens an incident of enumeration, whatever the bands of its decisions.
+    `incidents`: when traffic opens an incident of enumeration, whatever the bands of its decisions. `digest`: when a
+    merchant has so many alerts that they become one.
     """
 
     minimum_band: Literal["REVIEW", "STEP_UP", "BLOCK"] = "REVIEW"
     dedup_minutes: Annotated[int, Meta(ge=1, le=1440)] = 15
     incident_quiet_minutes: Annotated[int, Meta(ge=1, le=1440)] = 30
     incidents: IncidentRules = IncidentRules()
+    digest: DigestRules = DigestRules()
 
 
 class Approval(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -84,6 +84,10 @@ CASES: Final[Mapping[str, Pair]] = {
         "インシデント{incident}の試行。最新のアラート{alert}",
     ),
     "SUPPRESSED_BY_POLICY": ("no alert: a suppression of the policy applies", "アラートなし：ポリシーの抑止を適用"),
+    "IN_DIGEST": (
+        "no alert of its own: a digest of the merchant's alerts took it",
+        "個別アラートなし：加盟店のダイジェストに含まれる",
+    ),
 }
 NOT_SEEN: Final[Pair] = ("(raised before the first record that was read)", "（読み始めより前に発生）")
 

@@ -47,8 +47,8 @@ class _Decision(_Output, kw_only=True):
     decision_id: str
 
 
-class _Incident(Struct):
-    """Of an alert of an incident only its presence counts."""
+class _Growing(Struct):
+    """Of an alert of an incident or a digest only its presence counts."""
 
 
 class _Alert(_Output, kw_only=True):
@@ -56,7 +56,8 @@ class _Alert(_Output, kw_only=True):
     type: str = ""
     alert_id: str = ""
     entity: str = ""
-    incident: _Incident | None = None
+    incident: _Growing | None = None
+    digest: _Growing | None = None
 
 
 class _Letter(Struct):
@@ -121,7 +122,7 @@ async def scan(
     async for alert in _records(reader, topics.alerts, since.alerts, _ALERT, foreign):
         if alert.type == SYSTEM:
             leaks.add(alert.alert_id)
-        elif alert.incident is not None:
+        elif alert.incident is not None or alert.digest is not None:
             incidents.add(alert.alert_id)
         else:
             alerts.add(alert.event_id.encode())

@@ -138,6 +138,21 @@ CATALOGUE: tuple[Metric, ...] = (
         help="Attempts that an incident took: each is decided, and raises no alert of its own.",
     ),
     Metric(
+        name="sekisho_digest_alerts_total",
+        kind="counter",
+        unit="alerts",
+        stage="decide",
+        help="Alerts of digests raised: a merchant began to flood, has ten times the alerts, is quiet again.",
+        labels={"state": INCIDENT_STATES},
+    ),
+    Metric(
+        name="sekisho_alerts_in_digests_total",
+        kind="counter",
+        unit="alerts",
+        stage="decide",
+        help="Alerts that a digest of their merchant took, so that they were not raised.",
+    ),
+    Metric(
         name="sekisho_dead_letters_total",
         kind="counter",
         unit="records",

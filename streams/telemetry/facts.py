@@ -73,12 +73,12 @@ class Telemetry(InUse):
         self._alerts, self._list_hits, self._fallen = (
             series.cells(f"sekisho_{name}_total") for name in ("alerts", "list_hits", "model_fallback_decisions")
         )
-        self._suppressed, self._suppressed_by_policy, self._incident_attempts = (
+        self._suppressed, self._suppressed_by_policy, self._incident_attempts, self._in_digests = (
             series.cell(f"sekisho_{name}_total")
-            for name in ("alerts_suppressed", "alerts_suppressed_by_policy", "incident_attempts")
+            for name in ("alerts_suppressed", "alerts_suppressed_by_policy", "incident_attempts", "alerts_in_digests")
         )
-        self._incidents, self._dead_letters = map(
-            series.cells, ("sekisho_incident_alerts_total", "sekisho_dead_letters_total")
+        self._incidents, self._digests, self._dead_letters = (
+            series.cells(f"sekisho_{name}_total") for name in ("incident_alerts", "digest_alerts", "dead_letters")
         )
         self._beyond_limit = series.cell("sekisho_merchants_refused_total")
         self._guard_hits = series.cell("sekisho_pan_guard_hits_total")
@@ -140,6 +140,9 @@ class Telemetry(InUse):
         self._suppressed.add(tally.alerts_suppressed)
         self._suppressed_by_policy.add(tally.alerts_suppressed_by_policy)
         self._incident_attempts.add(tally.incident_attempts)
+        self._in_digests.add(tally.alerts_in_digests)
+        for state, count in tally.digests.items():
+            self._digests[state,].add(count)
         for hit, count in tally.list_hits.items():
             self._list_hits[hit].add(count)
         for fallen, count in tally.fallen.items():

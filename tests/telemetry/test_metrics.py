@@ -90,6 +90,8 @@ def test_a_scored_batch_is_counted_by_results() -> None:
         alerts_suppressed=3,
         incidents={("MERCHANT_BIN", "GREW"): 2},
         incident_attempts=7,
+        alerts_in_digests=5,
+        digests={"OPENED": 1, "CLOSED": 3},
         dead_letters={"SENSITIVE_PAN": 2, "MALFORMED_JSON": 1},
         threeds={"AUTHENTICATED": 5},
         near_keys={"tds": 2, "tds.trans_status": 3},
@@ -114,6 +116,9 @@ def test_a_scored_batch_is_counted_by_results() -> None:
     assert value(of, "sekisho_incident_alerts_total", entity="MERCHANT_BIN", state="GREW") == 4
     assert value(of, "sekisho_incident_alerts_total", entity="MERCHANT", state="GREW") == 0
     assert value(of, "sekisho_incident_attempts_total") == 14
+    assert value(of, "sekisho_alerts_in_digests_total") == 10
+    assert value(of, "sekisho_digest_alerts_total", state="CLOSED") == 6
+    assert value(of, "sekisho_digest_alerts_total", state="GREW") == 0
     assert value(of, "sekisho_dead_letters_total", topic="authorizations", reason="SENSITIVE_PAN") == 4
     assert value(of, "sekisho_dead_letters_total", topic="merchants", reason="SENSITIVE_PAN") == 0
     assert value(of, "sekisho_pan_guard_hits_total") == 4

@@ -82,7 +82,7 @@ class AlertDesk:
         part.at_risk_jpy = min(part.at_risk_jpy + amount_jpy, AT_RISK_MAX)
         part.last_ms = max(part.last_ms, event_ms)
         if band > part.band:
-            known = self._known.get(subject.dedup_key)
+            known = None if self._is_exact(subject, partition) else self._known.get(subject.dedup_key)
             is_told = known is not None and known.first_ms == part.first_ms and band <= known.band
             part.band, part.serial, fires = band, part.serial + 1, is_published or not is_told
         dropped = self.rows.cases.touch(key, partition, part, event_ms - self.reach_of_cases_ms)
@@ -102,9 +102,7 @@ class AlertDesk:
         """Return the own part of the case of an event, without the event, and whether the case is new."""
         own, found = parts.get(partition), self._open_one(parts, subject, event_ms, partition)
         if found is None:
-            known = self._known.get(subject.dedup_key)
-            if known is not None and not self._is_over(known, subject, event_ms):
-                found = known if not is_published or known.first_ms < event_ms else None
+            found = self._known_of(subject, event_ms, partition, is_published=is_published)
         if found is None:
             return Part(first_ms=event_ms, last_ms=event_ms, band=band), True
         if own is None or self._is_over(_added_up(own, parts), subject, event_ms):
@@ -113,6 +111,21 @@ class AlertDesk:
         if found.band > own.band:
             own.band, own.serial = found.band, found.serial
         return own, False
+
+    def _known_of(self, subject: Subject, event_ms: int, partition: int, *, is_published: bool) -> Case | None:
+        """Return the case of a published alert to which an event belongs, of which no row tells.
+
+        An alert of a case that began with this event, or later, is of what is applied again: the event opens its case.
+        """
+        known = self._known.get(subject.dedup_key)
+        if known is None or self._is_over(known, subject, event_ms):
+            return None
+        is_again = is_published or self._is_exact(subject, partition)
+        return None if is_again and known.first_ms >= event_ms else known
+
+    def _is_exact(self, subject: Subject, partition: int) -> bool:
+        """Say whether the rows of a partition alone tell all of a case, also while input is applied again."""
+        return self.rows.owns(partition) and (self._partitions == 1 or subject.entity == "CARD")
 
     def _open_one(self, parts: Mapping[int, Part], subject: Subject, event_ms: int, partition: int) -> Case | None:
         """Return the open case of an event: the own one, unless another partition opened it before, too."""

@@ -1,0 +1,54 @@
+"""Digests over kills and flushes: single alerts and those of digests are those of a recount in plain Python."""
+
+import asyncio
+
+import pytest
+
+from tests.examples import examples
+from tests.state.cases.world import digests, policy, recount_digests, told, traffic
+from tests.state.fakes import TOPICS, Crashed
+from tests.state.policies.world import PolicyWorker, World, published, readers_of
+
+MINUTE = 60_000
+RULES = {"alerts_max": 2, "window_minutes": 10, "quiet_minutes": 12}
+POLICY = policy(dedup_minutes=1, digest=RULES)
+GAPS = (1, 5, 20, 20, 61, 61, 90, 200, 720, 721)
+
+
+@pytest.mark.parametrize("seed", range(examples(60)))
+def test_kills_at_any_point_change_no_digest(seed: int) -> None:
+    values = traffic(seed, 0, 120, shops=2, gaps=GAPS)
+    world = World(seed, values)
+
+    async def life() -> bool:
+        worker = PolicyWorker(world, POLICY)
+        try:
+            await worker.take(0)
+            world.broker.fuse = world.random.choice((25, 60, 150))
+            while world.left(worker, 0):
+                if world.random.randrange(5):
+                    worker.apply(0, world.random.randint(1, 12))
+                else:
+                    await worker.flush()
+            await worker.flush()
+        except Crashed:
+            return True
+        finally:
+            world.broker.fuse = None
+            await worker.end()
+        return False
+
+    async def play() -> None:
+        while await life():
+            pass
+
+    with readers_of(world):
+        asyncio.run(play())
+    alerts = published(world, TOPICS.alerts)
+    assert len({alert["alert_id"] for alert in alerts}) == len(alerts)
+    single, made = recount_digests(
+        values, published(world, TOPICS.decisions), RULES["alerts_max"], 10 * MINUTE, 12 * MINUTE
+    )
+    assert sorted(told(world)) == sorted(single)
+    assert sorted(digests(alerts)) == sorted(made)
+    assert "OPENED" in {one.state for one in made}
