@@ -185,7 +185,8 @@ def test_the_defaults_of_a_policy() -> None:
                 "merchant_cards_10m": 30,
                 "distinct_percent": 80,
                 "card_data_percent": 50,
-            }
+            },
+            "digest": {"alerts_max": 30, "window_minutes": 10, "quiet_minutes": 15},
         },
     }
     assert made.identity == policy_from(msgspec.to_builtins(made)).identity
