@@ -195,3 +195,35 @@ def test_the_merchant_that_was_idle_longest_is_dropped_first() -> None:
     again.rows.restore(0, packed)
     assert again.rows.floods.keys_of(0) == [1, 3]
     assert again.fire(1, merchant=1)[0], "the third of its window"
+
+
+def test_a_digest_takes_an_alert_at_the_end_of_the_quiet_time_and_none_behind_it() -> None:
+    for at, is_taken in ((2 + 15 * MINUTE, True), (3 + 15 * MINUTE, False)):
+        worker = Worker()
+        assert [worker.fire(n)[0] for n in range(3)] == [False, False, True]
+        assert worker.fire(at)[0] == is_taken
+
+
+def test_a_digest_that_ended_is_gone_after_a_restart() -> None:
+    worker, again = Worker(), Worker()
+    for n in range(3):
+        worker.fire(n)
+    again.rows.restore(0, worker.flush())
+    assert again.desk.due_ms(0) == START + 2 + 15 * MINUTE
+    worker.close(16 * MINUTE)
+    again.rows.restore(0, worker.flush())
+    assert again.desk.due_ms(0) is None
+    assert not again.rows.floods.of(7)
+
+
+def test_a_part_that_does_not_lead_stays_until_the_leader_has_added_it_up() -> None:
+    one, other = Worker(2, 0), Worker(2, 1)
+    for n in range(3):
+        one.fire(n)
+    other.rows.restore(0, one.flush())
+    assert other.fire(5) == (True, [])
+    assert other.close(5 + 15 * MINUTE + 1) == []
+    assert other.desk.due_ms(1) == START + 5 + 30 * MINUTE
+    one.rows.restore(1, other.flush())
+    (closed,) = one.close(5 + 15 * MINUTE + 1)
+    assert closed["count"] == 2

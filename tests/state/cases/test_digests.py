@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.examples import examples
+from tests.incidents.test_storm import alerts, attempt, later, new_engine, score
 from tests.state.cases.world import digests, policy, recount_digests, told, traffic
 from tests.state.fakes import TOPICS, Crashed
 from tests.state.policies.world import PolicyWorker, World, published, readers_of
@@ -44,11 +45,23 @@ def test_kills_at_any_point_change_no_digest(seed: int) -> None:
 
     with readers_of(world):
         asyncio.run(play())
-    alerts = published(world, TOPICS.alerts)
-    assert len({alert["alert_id"] for alert in alerts}) == len(alerts)
+    made_alerts = published(world, TOPICS.alerts)
+    assert len({alert["alert_id"] for alert in made_alerts}) == len(made_alerts)
     single, made = recount_digests(
         values, published(world, TOPICS.decisions), RULES["alerts_max"], 10 * MINUTE, 12 * MINUTE
     )
     assert sorted(told(world)) == sorted(single)
-    assert sorted(digests(alerts)) == sorted(made)
+    assert sorted(digests(made_alerts)) == sorted(made)
     assert "OPENED" in {one.state for one in made}
+
+
+@pytest.mark.parametrize("seconds", [(5.0, 800.0), (800.0, 5.0)])
+def test_any_payment_of_a_batch_tells_that_the_quiet_time_is_over(seconds: tuple[float, float]) -> None:
+    engine = new_engine(rules=POLICY)
+    done = {"phase": "POST_AUTH", "approved": True, "response_code": "00"}
+    opened = alerts([score(engine, [attempt(n, n, yen=3_000, outcome=done) for n in range(3)])])
+    assert [one.digest and one.digest.state for one in opened] == [None, None, "OPENED"]
+    assert alerts([score(engine, [later(5.5)])]) == []
+    (closed,) = alerts([score(engine, [later(at) for at in seconds])])
+    assert closed.digest is not None
+    assert closed.digest.state == "CLOSED"
