@@ -238,9 +238,14 @@ def published(world: World, topic: str, partition: int = 0) -> list[dict[str, An
 
 
 def told_by(alert: dict[str, Any]) -> tuple[object, ...]:
-    """Give what an alert says, with the counts of its case and all times of events."""
+    """Give what an alert says, with the counts of its case and all times of events.
+
+    An alert of an incident has no count here: `count` is what its policy would have raised. It may be published by a
+    worker that is killed before a decision names that policy. A successor with another policy does not raise it again.
+    """
     names = ("alert_id", "type", "entity", "dedup_key", "event_id", "severity", "score", "band", "incident", "versions")
-    names += ("count", "first_seen_ms", "last_seen_ms", "amount_jpy", "at_risk_jpy", "experiment")
+    names += ("first_seen_ms", "last_seen_ms", "amount_jpy", "at_risk_jpy", "experiment")
+    names += () if alert.get("incident") else ("count",)
     return tuple(repr(alert.get(name)) for name in names)
 
 
