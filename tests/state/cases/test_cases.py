@@ -7,9 +7,9 @@ import pytest
 
 from scoring.decide.alerts import ENTITY_OF_REASON
 from tests.examples import examples
-from tests.state.cases.world import members_of, policy, recount, told, traffic
+from tests.state.cases.world import members_of, policy, recount, step, told, traffic
 from tests.state.fakes import TOPICS, Crashed
-from tests.state.policies.world import PolicyWorker, World, published, readers_of
+from tests.state.policies.world import PolicyWorker, World, play_with_kills, published, readers_of
 
 POLICY = policy()
 
@@ -23,13 +23,6 @@ def entity(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return kind
 
 
-async def step(world: World, worker: PolicyWorker, partition: int) -> None:
-    if world.random.randrange(5):
-        worker.apply(partition, world.random.randint(1, 12))
-    else:
-        await worker.flush()
-
-
 KINDS = ("CARD", "DEVICE", "MERCHANT")
 
 
@@ -38,28 +31,7 @@ def test_kills_at_any_point_change_no_alert(seed: int, entity: str) -> None:
     values = traffic(seed, 0, 90)
     world = World(seed, values)
 
-    async def life() -> bool:
-        """Let a worker live until it is killed. Return whether input is left."""
-        worker = PolicyWorker(world, POLICY)
-        try:
-            await worker.take(0)
-            world.broker.fuse = world.random.choice((10, 25, 60, 150))
-            while world.left(worker, 0):
-                await step(world, worker, 0)
-            await worker.flush()
-        except Crashed:
-            return True
-        finally:
-            world.broker.fuse = None
-            await worker.end()
-        return False
-
-    async def play() -> None:
-        while await life():
-            pass
-
-    with readers_of(world):
-        asyncio.run(play())
+    play_with_kills(world, lambda: POLICY, step, (10, 25, 60, 150))
     expected = recount(values, published(world, TOPICS.decisions))
     assert sorted(told(world)) == sorted(expected)
     assert max(one.count for one in expected) > 1

@@ -1,14 +1,12 @@
 """Digests over kills and flushes: single alerts and those of digests are those of a recount in plain Python."""
 
-import asyncio
-
 import pytest
 
 from tests.examples import examples
 from tests.incidents.test_storm import alerts, attempt, later, new_engine, score
-from tests.state.cases.world import digests, policy, recount_digests, told, traffic
-from tests.state.fakes import TOPICS, Crashed
-from tests.state.policies.world import PolicyWorker, World, published, readers_of
+from tests.state.cases.world import digests, policy, recount_digests, step, told, traffic
+from tests.state.fakes import TOPICS
+from tests.state.policies.world import World, play_with_kills, published
 
 MINUTE = 60_000
 RULES = {"alerts_max": 2, "window_minutes": 10, "quiet_minutes": 12}
@@ -21,30 +19,7 @@ def test_kills_at_any_point_change_no_digest(seed: int) -> None:
     values = traffic(seed, 0, 120, shops=2, gaps=GAPS)
     world = World(seed, values)
 
-    async def life() -> bool:
-        worker = PolicyWorker(world, POLICY)
-        try:
-            await worker.take(0)
-            world.broker.fuse = world.random.choice((25, 60, 150))
-            while world.left(worker, 0):
-                if world.random.randrange(5):
-                    worker.apply(0, world.random.randint(1, 12))
-                else:
-                    await worker.flush()
-            await worker.flush()
-        except Crashed:
-            return True
-        finally:
-            world.broker.fuse = None
-            await worker.end()
-        return False
-
-    async def play() -> None:
-        while await life():
-            pass
-
-    with readers_of(world):
-        asyncio.run(play())
+    play_with_kills(world, lambda: POLICY, step, (25, 60, 150))
     made_alerts = published(world, TOPICS.alerts)
     assert len({alert["alert_id"] for alert in made_alerts}) == len(made_alerts)
     single, made = recount_digests(

@@ -15,7 +15,7 @@ from scoring.policy import Policy, policy_from
 from tests.events import encoded, token
 from tests.incidents.test_storm import START
 from tests.state.fakes import TOPICS
-from tests.state.policies.world import World
+from tests.state.policies.world import PolicyWorker, World
 
 MINUTE = 60_000
 WINDOW_MS, QUIET_MS = 15 * MINUTE, 30 * MINUTE
@@ -61,6 +61,14 @@ def traffic(seed: int, partition: int, count: int, *, shops: int = 3, gaps: Sequ
             )
         )
     return made
+
+
+async def step(world: World, worker: PolicyWorker, partition: int) -> None:
+    """Apply some events, or flush."""
+    if world.random.randrange(5):
+        worker.apply(partition, world.random.randint(1, 12))
+    else:
+        await worker.flush()
 
 
 class Told(NamedTuple):

@@ -12,7 +12,7 @@ from streams.state.log.marker import Held
 from tests.examples import examples
 from tests.policy.rules.capped import Caps, Pay, Recount, Told, policy
 from tests.state.fakes import TOPICS, Crashed
-from tests.state.policies.world import PolicyWorker, World, published, readers_of, recorded, recount
+from tests.state.policies.world import PolicyWorker, World, play_with_kills, published, readers_of, recorded, recount
 
 CAPS = {"tight": Caps(6, 3), "odd": Caps(9, 4, 4, 2), "wide": Caps(40, 40, 30, 5)}
 POLICIES = {one.identity: one for one in (policy(caps, name) for name, caps in CAPS.items())}
@@ -67,28 +67,7 @@ def test_kills_at_any_point_change_no_count(seed: int) -> None:
     payments = traffic(seed, 0)
     world = World(seed, [pay.value for pay in payments])
 
-    async def life() -> bool:
-        """Let a worker live until it is killed. Return whether input is left."""
-        worker = PolicyWorker(world, world.random.choice(FILES))
-        try:
-            await worker.take(0)
-            world.broker.fuse = world.random.choice((10, 25, 60, 150))
-            while world.left(worker, 0):
-                await step(world, worker, 0)
-            await worker.flush()
-        except Crashed:
-            return True
-        finally:
-            world.broker.fuse = None
-            await worker.end()
-        return False
-
-    async def play() -> None:
-        while await life():
-            pass
-
-    with readers_of(world):
-        asyncio.run(play())
+    play_with_kills(world, lambda: world.random.choice(FILES), step, (10, 25, 60, 150))
     assert published(world, TOPICS.decisions) == recount(world, 0, POLICIES)[0]
     made = told(world, 0)
     assert made == expected(payments, recorded(world, 0), 1)

@@ -1,14 +1,26 @@
 """Workers with experiments are killed around changes of them: what is published equals an uninterrupted run."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from scoring.policy import Policy, policy_from
 from tests.examples import examples
 from tests.experiment.made import SIGNED, levels
-from tests.state.fakes import TOPICS, Crashed
-from tests.state.policies.world import MILD, PolicyWorker, World, check, published, readers_of, recorded, traffic
+from tests.state.fakes import TOPICS
+from tests.state.policies.world import (
+    MILD,
+    PolicyWorker,
+    World,
+    check,
+    play_with_kills,
+    published,
+    readers_of,
+    recorded,
+    step_or_change,
+    traffic,
+)
 
 
 def pair(version: str, review: int, candidate: int, share: int, **more: object) -> Policy:
@@ -33,37 +45,9 @@ FILES = {one.identity: one for one in (MILD, LOUD, SOFT)}
 @pytest.mark.parametrize("seed", range(examples(20)))
 def test_any_schedule_of_changes_and_kills_alters_no_decision_of_either_arm(seed: int) -> None:
     world = World(seed, traffic(100))
-    choose = world.random
-
-    async def life(own: Policy) -> bool:
-        """Let a worker live until it is killed. Return whether input is left."""
-        worker = PolicyWorker(world, own)
-        await worker.take(0)
-        world.broker.fuse = choose.choice((20, 60, 120, 250))
-        try:
-            while world.left(worker, 0):
-                act = choose.randrange(5)
-                if act < 3:
-                    worker.apply(0, choose.randint(1, 12))
-                elif act == 3:
-                    await worker.flush()
-                else:
-                    worker.change(choose.choice(list(FILES.values())))
-                    await asyncio.sleep(0)
-            await worker.flush()
-        except Crashed:
-            return True
-        finally:
-            world.broker.fuse = None
-            await worker.end()
-        return False
-
-    async def play() -> None:
-        while await life(choose.choice(list(FILES.values()))):
-            pass
-
-    with readers_of(world):
-        asyncio.run(play())
+    files = list(FILES.values())
+    step = partial(step_or_change, files=files)
+    play_with_kills(world, lambda: world.random.choice(files), step, (20, 60, 120, 250))
     check(world, policies=FILES)
     assert {one.policy for one in recorded(world, 0)} <= FILES.keys(), "both arms are of one recorded policy"
     for made in published(world, TOPICS.decisions):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 import pytest
@@ -19,9 +20,11 @@ from tests.state.policies.world import (
     PolicyWorker,
     World,
     check,
+    play_with_kills,
     published,
     readers_of,
     recorded,
+    step_or_change,
     traffic,
 )
 
@@ -92,37 +95,8 @@ def test_a_kill_at_any_point_around_a_change_alters_nothing(own: Policy) -> None
 @pytest.mark.parametrize("seed", range(examples(30)))
 def test_any_schedule_of_changes_and_kills_alters_nothing(seed: int) -> None:
     world = World(seed, traffic(150))
-    choose = world.random
-
-    async def life(own: Policy) -> bool:
-        """Let a worker live until it is killed. Return whether input is left."""
-        worker = PolicyWorker(world, own)
-        await worker.take(0)
-        world.broker.fuse = choose.choice((20, 60, 120, 250))
-        try:
-            while world.left(worker, 0):
-                act = choose.randrange(5)
-                if act < 3:
-                    worker.apply(0, choose.randint(1, 12))
-                elif act == 3:
-                    await worker.flush()
-                else:
-                    worker.change(choose.choice(FILES))
-                    await asyncio.sleep(0)
-            await worker.flush()
-        except Crashed:
-            return True
-        finally:
-            world.broker.fuse = None
-            await worker.end()
-        return False
-
-    async def play() -> None:
-        while await life(choose.choice(FILES)):
-            pass
-
-    with readers_of(world):
-        asyncio.run(play())
+    step = partial(step_or_change, files=FILES)
+    play_with_kills(world, lambda: world.random.choice(FILES), step, (20, 60, 120, 250))
     check(world)
 
 

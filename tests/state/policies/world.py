@@ -5,7 +5,7 @@ The recount uses the core alone: the policies that markers name, the input, and 
 
 import asyncio
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from types import SimpleNamespace
@@ -31,6 +31,7 @@ from tests.brokers.load import stamp_ms
 from tests.incidents.test_storm import NOW_MS, attempt, later, new_engine
 from tests.state.fakes import (
     TOPICS,
+    Crashed,
     FakeBroker,
     FakeConsumer,
     FakeReader,
@@ -216,6 +217,51 @@ def readers_of(world: World) -> Iterator[None]:
         patch.setattr(assignment, "LogReader", reader)
         patch.setattr(follow, "LogReader", reader)
         yield
+
+
+Step = Callable[[World, PolicyWorker, int], Awaitable[None]]
+
+
+def play_with_kills(world: World, own: Callable[[], Policy], step: Step, fuses: Sequence[int]) -> None:
+    """Let one worker after the other apply the only partition, by `step`, until a fuse ends it. The last one finishes.
+
+    `own`: the policy in the files of the next worker. `fuses`: answers of the broker that a worker may live for.
+    """
+
+    async def life() -> bool:
+        """Let a worker live until it is killed. Return whether it was."""
+        worker = PolicyWorker(world, own())
+        try:
+            await worker.take(0)
+            world.broker.fuse = world.random.choice(fuses)
+            while world.left(worker, 0):
+                await step(world, worker, 0)
+            await worker.flush()
+        except Crashed:
+            return True
+        finally:
+            world.broker.fuse = None
+            await worker.end()
+        return False
+
+    async def play() -> None:
+        while await life():
+            pass
+
+    with readers_of(world):
+        asyncio.run(play())
+
+
+async def step_or_change(world: World, worker: PolicyWorker, partition: int, files: Sequence[Policy]) -> None:
+    """Apply some events, flush, or begin to take one of these policies into use."""
+    act = world.random.randrange(5)
+    if act < 3:
+        worker.apply(partition, world.random.randint(1, 12))
+    elif act == 3:
+        await worker.flush()
+    else:
+        worker.change(world.random.choice(files))
+        await asyncio.sleep(0)
 
 
 # -- the recount
