@@ -14,8 +14,7 @@ import msgspec
 
 from models.backtest.decided.desk import Contender
 from models.backtest.decided.run import Decided, Walk
-from models.backtest.effects.effects import Reckoning
-from models.backtest.effects.options import add_terms, terms_of
+from models.backtest.effects.effects import Reckoning, Terms
 from models.backtest.fairness import GENUINE_MIN, LIMIT, Fairness, alarms
 from models.backtest.intervals import Resampled
 from models.backtest.pages.cases import case_sections
@@ -51,11 +50,15 @@ _DESCRIPTION: Final = (
 )
 
 
+AddOptions = Callable[[argparse.ArgumentParser], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """How to read what the options name. Each raises `ValueError` for a refused file; None is the default.
 
-    `lists`: the entries of the lists of policies, by the names of these, from a folder.
+    `lists`: the entries of the lists of policies, by the names of these, from a folder. `add_terms`: add the options of
+    the schemes' programmes: region, efm_region, and rate, pairs of a currency and yen for one minor unit.
     """
 
     history: OpenHistory
@@ -63,6 +66,7 @@ class Files:
     lists: Callable[[Path | None, Mapping[str, Policy]], Mapping[str, ListFiles]]
     bundle: Callable[[Path | None], Bundle]
     as_yaml: Callable[[Mapping[str, object]], str]
+    add_terms: AddOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,8 @@ class Ways:
     reckoning: Reckoning
 
 
-def parser(mappings: str) -> argparse.ArgumentParser:
-    """Return the parser of `sekisho backtest`; `mappings`: text on those of the package."""
+def parser(mappings: str, add_terms: AddOptions) -> argparse.ArgumentParser:
+    """Return the parser of `sekisho backtest`. `mappings`: text on those of the package; `add_terms`: see `Files`."""
     p = argparse.ArgumentParser(
         prog="sekisho backtest",
         description=_DESCRIPTION,
@@ -139,7 +143,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
     Return 0 if done, 1 if no payment or threshold fits, 2 for wrong options or files, 3 for
     an alarm of fairness with `--fairness-limit`.
     """
-    options = parser(mappings).parse_args(argv)
+    options = parser(mappings, outside.add_terms).parse_args(argv)
     try:
         if options.table is None:
             raise ValueError("--table is missing: which payments?")
@@ -172,7 +176,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
     except (ValueError, OSError) as error:
         return _fail(2, error)
     fairness = Fairness(rows, limit=float(options.fairness_limit or LIMIT), genuine_min=options.fairness_group)
-    reckoning = Reckoning(rows, walk.months(), terms_of(options), decided[CURRENT].judged)
+    reckoning = Reckoning(rows, walk.months(), _terms_of(options), decided[CURRENT].judged)
     ways, minutes = Ways(fairness, Resampled(rows), reckoning), float(options.minutes)
     policies = _measured(rows, decided, Why(bundle, rows.matrix), ways, minutes=minutes, targets=made.keys())
     report = _report(rows, bundle, policies, ways, history.source, samples.skipped, minutes)
@@ -223,6 +227,11 @@ def _made(rows: Scored, current: Policy, found: Bounds, options: argparse.Namesp
     ]
     counts = curve(rows, found)
     return {target.name: moved(current, threshold_for(target, rows, counts), target.name) for target in targets}
+
+
+def _terms_of(options: argparse.Namespace) -> Terms:
+    """Return what the options of `Files.add_terms` say."""
+    return Terms(region=options.region, efm_region=options.efm_region, rates=dict(options.rate))
 
 
 def _measured(

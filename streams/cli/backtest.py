@@ -14,6 +14,7 @@ from scoring.compiled import ListFiles
 from scoring.model.bundle import Bundle
 from scoring.policy import Policy
 from streams.cli.train import open_history
+from streams.compliance.options import add_terms
 from streams.config.lists import load_lists
 from streams.config.policies import load_policy, load_policy_file
 from streams.config.settings import Settings
@@ -26,7 +27,7 @@ _T = TypeVar("_T")
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of `sekisho backtest`."""
-    return cli.parser(declared.shipped_columns())
+    return cli.parser(declared.shipped_columns(), add_terms)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lists=_load_lists_from,
         bundle=load_bundle_from,
         as_yaml=_as_yaml,
+        add_terms=add_terms,
     )
     return cli.main(argv, outside, declared.shipped_columns())
 

@@ -31,6 +31,11 @@ def add_options(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--compare", type=_month, metavar="YYYY-MM", help="also say what changed since the end of this month"
     )
+    add_terms(p)
+
+
+def add_terms(p: argparse.ArgumentParser) -> None:
+    """Add the options of the schemes' programmes: where the acquirer is, and yen for foreign currencies."""
     p.add_argument(
         "--region", default="AP", choices=("AP", "CA", "EU", "LAC", "MENA", "US"), help="Visa's (default AP)"
     )
