@@ -96,7 +96,8 @@ class MatrixFile:
     def _mapped(self, name: str, kind: type[_T]) -> NDArray[_T]:
         if not self.rows:
             return np.empty(0, kind)
-        return np.memmap(self._directory / name, kind, mode="r")
+        # a plain view of the map: NumPy makes a `memmap` of each row that is read, and LightGBM reads row by row
+        return np.asarray(np.memmap(self._directory / name, kind, mode="r"))
 
 
 def _wide_name(column: int) -> str:

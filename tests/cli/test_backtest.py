@@ -36,8 +36,14 @@ merchants:
 )
 
 
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the rows, computed once."""
+    return tmp_path_factory.mktemp("processed")
+
+
 @pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, processed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `sekisho backtest` on the files of the test, with small profiles."""
     small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
     for command in ("backtest", "training"):
@@ -52,7 +58,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
     def call(out: str, *more: str) -> tuple[int, str, str]:
         words = {"--table": "t.csv", "--reports": "r.csv", "--mapping": "m.yaml", "--bundle": "bundle"}
-        words |= {"--policy": "now.yaml", "--out": out, "--rows": "rows"}
+        words |= {"--policy": "now.yaml", "--out": out, "--rows": str(processed)}
         given = [word for name, file in words.items() if name not in more for word in (name, str(tmp_path / file))]
         status = main(["backtest", *given, "--maturity-days", str(MATURITY), *more])
         return status, *capsys.readouterr()
@@ -213,7 +219,8 @@ def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_trai
     words = [word for name, file in files.items() for word in (name, str(tmp_path / file))]
     assert main(["train", *words, "--trees", "5", "--maturity-days", str(MATURITY)]) == 0
     targets = ("--alert-rate", "2500", "--alerts-a-day", "5.5", "--precision", "0.4")
-    status, out, err = run("a", *targets, "--bundle", str(tmp_path / "ours"))
+    ours = ("--bundle", str(tmp_path / "ours"), "--rows", str(tmp_path / "rows"))
+    status, out, err = run("a", *targets, *ours)
     assert (status, err) == (0, "")
     assert f"resumed after {ROWS:,} rows" in out
     report = report_in(tmp_path / "a")
@@ -224,7 +231,7 @@ def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_trai
     assert f"{len(learnt):,} counted payments are of the days that the model has learnt from" in out
     html = (tmp_path / "a" / "backtest.html").read_text(encoding="utf-8")
     assert f"before {report['learnt_until']}, which the model has learnt from" in html
-    assert run("c", "--since", report["learnt_until"], "--bundle", str(tmp_path / "ours"))[0] == 0
+    assert run("c", "--since", report["learnt_until"], *ours)[0] == 0
     assert report_in(tmp_path / "c")["learnt"] == 0
     assert "learnt from" not in (tmp_path / "c" / "backtest.html").read_text(encoding="utf-8")
     found = {one["name"]: one for one in report["policies"]}
@@ -235,7 +242,7 @@ def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_trai
     file = tmp_path / "a" / "policy-precision-0.4.yaml"
     policy = load_policy_file(file)
     assert (policy.version, policy.author) == ("7-precision-0.4", "")
-    assert run("b", "--candidate", str(file), "--bundle", str(tmp_path / "ours"))[0] == 0
+    assert run("b", "--candidate", str(file), *ours)[0] == 0
     again = report_in(tmp_path / "b")["policies"][1]
     assert again | {"name": "", "target": ""} == found["precision-0.4"] | {"name": "", "target": ""}
 

@@ -52,9 +52,9 @@ def test_the_page_of_a_contract_has_every_field_with_its_meaning(name: str) -> N
 def test_every_contract_that_ships_has_a_page_with_its_example() -> None:
     assert contracts.names() == sorted(SCHEMAS)
     assert set(contracts.WHERE) <= set(SCHEMAS)
+    pages = build.generated()
     for name in SCHEMAS:
-        page = build.generated()[f"{build.REFERENCE}/{name}.md"]
-        (example,) = re.findall(r"```json\n(.+?)\n```", page, re.DOTALL)
+        (example,) = re.findall(r"```json\n(.+?)\n```", pages[f"{build.REFERENCE}/{name}.md"], re.DOTALL)
         assert json.loads(example) == json.loads((ROOT / f"scoring/contract/examples/{name}.json").read_text())
 
 

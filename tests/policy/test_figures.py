@@ -55,7 +55,7 @@ def test_the_codes_of_a_bound_are_those_from_end_to_end_and_each_needs_a_word() 
             with pytest.raises(AssertionError, match="X: a value of funding has no word"):
                 _formats(wording)
         else:
-            assert _formats(wording) == ([("funding", "funding")], ("Kind: {0}", "{0}"))
+            assert _formats(wording) == ((("funding", "funding"),), ("Kind: {0}", "{0}"))
 
 
 def test_japanese_words_hold_only_the_latin_abbreviations_that_japan_writes_so() -> None:

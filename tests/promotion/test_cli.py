@@ -61,6 +61,7 @@ def run(tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str], monkeypa
     small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
     for command in ("promotion", "training"):
         monkeypatch.setattr(f"models.{command}.cli.ProfileLimits", lambda: small)
+    monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
     write(tmp_path)
     folder_of(tmp_path / "now", bundle_files())
     folder_of(tmp_path / "next", challenger_files(tuple(FEATURES)) | {"card.md": b"# card\n"})

@@ -6,13 +6,17 @@ import pytest
 from models.simulator import EpisodeRates, Simulator, SimulatorConfig
 from scoring.contract.authorization import Authorization
 from scoring.contract.label import FraudReport
+from tests.examples import is_quick
+
+DAYS = 8 if is_quick() else 15
+"""Days whose frauds are reported before the stream ends."""
 
 
 def test_reports_follow_approved_payments_late_and_not_always() -> None:
     # so much fraud that the reported share has a standard deviation of a fifth of its bound
     config = SimulatorConfig(
         seed=4,
-        days=40,
+        days=DAYS + 25,
         events_per_day=500,
         cards=1_500,
         merchants=150,
@@ -41,7 +45,7 @@ def test_reports_follow_approved_payments_late_and_not_always() -> None:
     assert 3 < sorted(delays)[len(delays) // 2] < 7
     early = {e for e, t in truth.items() if t.fraud and events[e].outcome.approved and events[e].txn.type == "purchase"}
     reported = {r.event_id for r in reports}
-    old = {e for e in early if events[e].event_ts.timestamp() * 1000 < config.start_ms + 15 * 86_400_000}
+    old = {e for e in early if events[e].event_ts.timestamp() * 1000 < config.start_ms + DAYS * 86_400_000}
     assert len(old & reported) / len(old) == pytest.approx(0.85, abs=0.09)
     wrong = [r for r in reports if not truth[r.event_id].fraud]
     assert {r.label for r in wrong} == {"FRAUD", "FIRST_PARTY"}

@@ -78,15 +78,13 @@ COLUMNS: tuple[str, ...] = (
     "episode",
 )
 DTYPE = np.dtype([(name, np.int64) for name in COLUMNS])
-_ABSENT = np.array([(-1,) * len(COLUMNS)], DTYPE)
 _ZERO = ("type", "channel", "mit", "recurring", "familiar", "currency", "answer", "fraud", "typology", "proxy", "odd")
+_BLANK = np.array([tuple(0 if name in _ZERO else -1 for name in COLUMNS)], DTYPE)
 
 
 def blank(n: int) -> Rows:
     """Return n rows with all fields absent and no fraud."""
-    rows: Rows = np.repeat(_ABSENT, n)
-    for name in _ZERO:
-        rows[name] = 0
+    rows: Rows = np.repeat(_BLANK, n)
     return rows
 
 
@@ -102,4 +100,11 @@ def attempts(time_ms: Ints, card: Ints, merchant: Ints, jpy: Ints) -> Rows:
 
 def joined(parts: list[Rows]) -> Rows:
     """Concatenate rows; of an empty list: no rows."""
-    return np.concatenate(parts) if parts else blank(0)
+    parts = [part for part in parts if part.size]
+    if len(parts) == 1:
+        return parts[0]
+    together: Rows = np.empty(sum(part.size for part in parts), DTYPE)
+    low = 0  # part by part: `np.concatenate` first finds a common type of all parts, field by field
+    for part in parts:
+        together[low : (low := low + part.size)] = part
+    return together

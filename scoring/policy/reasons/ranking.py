@@ -1,6 +1,7 @@
 """The reasons of a decision: the heaviest families of features, each with a text that its figures support."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -197,7 +198,8 @@ def _usually(figure: Pair) -> Pair:
     return f", usually {figure[0]}", f"（通常{figure[1]}）"
 
 
-def _conditions(families: Sequence[str], features: Sequence[Feature]) -> Conditions:
+@cache  # texts and features are of this release: a new model or policy does not change them
+def _conditions(families: tuple[str, ...], features: tuple[Feature, ...]) -> Conditions:
     """Lay out the bounds of all texts of the families, in order."""
     columns = {feature.name: k for k, feature in enumerate(features)}
     texts = [(family, wording) for family in families for wording in WORDINGS[family]]
@@ -218,7 +220,8 @@ def _conditions(families: Sequence[str], features: Sequence[Feature]) -> Conditi
     )
 
 
-def _formats(wording: Wording) -> tuple[list[tuple[str, str]], Pair]:
+@cache
+def _formats(wording: Wording) -> tuple[tuple[tuple[str, str], ...], Pair]:
     """Return the figures of a text as `(feature, kind)`, and the text with their numbers.
 
     It asserts that each figure has a bound, so it is never missing, and that each code within a bound has a word.
@@ -236,7 +239,7 @@ def _formats(wording: Wording) -> tuple[list[tuple[str, str]], Pair]:
         "".join(literal + (f"{{{fields.index((field, kind))}}}" if field else "") for literal, field, kind in parts)
         for parts in map(parts_of, (wording.en, wording.ja))
     )
-    return fields, (en, ja)
+    return tuple(fields), (en, ja)
 
 
 class Reasons:
@@ -246,7 +249,7 @@ class Reasons:
     """
 
     def __init__(self, features: tuple[Feature, ...], usual: Mapping[str, float] = NOTHING_USUAL) -> None:
-        families = list(dict.fromkeys(feature.family for feature in features))
+        families = tuple(dict.fromkeys(feature.family for feature in features))
         unknown = [family for family in families if family not in WORDINGS]
         assert not unknown, f"families without a reason text: {unknown}"
         columns = {feature.name: k for k, feature in enumerate(features)}

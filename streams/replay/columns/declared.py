@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
@@ -322,6 +323,7 @@ def shipped_columns() -> str:
     )
 
 
+@cache
 def _shipped(name: str) -> Mapping:
     return _mapping(resources.files("streams.replay.columns").joinpath(f"{name}.yaml").read_bytes(), name)
 

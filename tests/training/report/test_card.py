@@ -80,7 +80,10 @@ def test_segments_are_plain_counts_of_one_threshold() -> None:
     assert one["alert_rate"] == pytest.approx(alerts[in_band].mean(), abs=1e-6)
 
 
-def test_the_card_says_data_windows_metrics_segments_and_importance(tmp_path: Path) -> None:
+def test_the_card_says_data_windows_metrics_segments_and_importance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
     trained = train(collected(tmp_path, Recorded(traffic())), PLAN)
     files = model_card(trained, PLAN)
     card, page = json.loads(files["card.json"]), files["card.md"].decode()
