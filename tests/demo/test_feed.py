@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, cast
 
 import orjson
@@ -49,6 +50,12 @@ def stream() -> tuple[bytes, list[str], list[str]]:
     return b"".join(orjson.dumps(line) + b"\n" for line in lines), past, live
 
 
+@cache
+def played() -> tuple[State, Broker, dict[str, int]]:
+    """Play the stream once for all tests: the live day takes its time."""
+    return asyncio.run(play())
+
+
 async def play() -> tuple[State, Broker, dict[str, int]]:
     text, _, _ = stream()
     state = State(1.0)
@@ -66,7 +73,7 @@ async def play() -> tuple[State, Broker, dict[str, int]]:
 
 
 def test_everything_is_sent_once_in_order_and_the_day_after_history() -> None:
-    state, broker, marks = asyncio.run(play())
+    state, broker, marks = played()
     _, past, live = stream()
     topics = [topic for topic, _ in broker.sent]
     assert topics[: marks["merchants"]] == ["merchants", "merchants"]
@@ -84,13 +91,13 @@ def test_everything_is_sent_once_in_order_and_the_day_after_history() -> None:
 
 
 def test_records_carry_the_time_of_the_simulated_days() -> None:
-    _, broker, _ = asyncio.run(play())
+    _, broker, _ = played()
     stamps = sorted(set(broker.stamps))
     assert len(broker.stamps) == 80 + len(TROUBLES)
     assert stamps == [START_MS + i * DAY_MS // 40 for i in range(80)]
 
 
 def test_trouble_is_part_of_the_live_day() -> None:
-    _, broker, marks = asyncio.run(play())
+    _, broker, marks = played()
     assert len(broker.sent) == 2 + 40 + 40 + 2 + len(TROUBLES)
     assert not any(b"trouble-" in value for _, (_, value) in broker.sent[: marks["history"]])

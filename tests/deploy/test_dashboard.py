@@ -74,29 +74,29 @@ def test_panels_lie_on_the_grid_and_on_no_other() -> None:
         assert apart, f"{first} overlaps {second}"
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
-def test_a_panel_has_a_description_a_unit_and_a_threshold(panel: dict[str, Any]) -> None:
-    assert len(panel["description"]) > 40
-    assert panel["description"].endswith((".", "?"))
-    defaults = panel["fieldConfig"]["defaults"]
-    assert defaults["unit"] in UNITS
-    steps = defaults["thresholds"]["steps"]
-    assert steps[0]["value"] is None, "the base step comes first"
-    values = [step["value"] for step in steps[1:]]
-    assert values == sorted(values)
-    assert panel["targets"]
+def test_every_panel_has_a_description_a_unit_and_a_threshold() -> None:
+    for panel in PANELS:
+        title, defaults = panel["title"], panel["fieldConfig"]["defaults"]
+        assert len(panel["description"]) > 40, title
+        assert panel["description"].endswith((".", "?")), title
+        assert defaults["unit"] in UNITS, title
+        steps = defaults["thresholds"]["steps"]
+        assert steps[0]["value"] is None, f"{title}: the base step comes first"
+        values = [step["value"] for step in steps[1:]]
+        assert values == sorted(values), title
+        assert panel["targets"], title
 
 
-@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
-def test_a_query_asks_the_chosen_data_source_for_the_chosen_deployment(panel: dict[str, Any]) -> None:
-    references = [target["refId"] for target in panel["targets"]]
-    assert len(references) == len(set(references))
-    assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
-    for target in panel["targets"]:
-        assert target["datasource"] == panel["datasource"]
-        job = 'job="$job-webhook"' if "sekisho_webhook_" in target["expr"] else 'job="$job"'
-        assert job in target["expr"] or "ALERTS{" in target["expr"]
-        assert target["expr"].count("(") == target["expr"].count(")")
+def test_every_query_asks_the_chosen_data_source_for_the_chosen_deployment() -> None:
+    for panel in PANELS:
+        title, references = panel["title"], [target["refId"] for target in panel["targets"]]
+        assert len(references) == len(set(references)), title
+        assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}, title
+        for target in panel["targets"]:
+            assert target["datasource"] == panel["datasource"], title
+            job = 'job="$job-webhook"' if "sekisho_webhook_" in target["expr"] else 'job="$job"'
+            assert job in target["expr"] or "ALERTS{" in target["expr"], title
+            assert target["expr"].count("(") == target["expr"].count(")"), title
 
 
 def test_variables_choose_data_source_deployment_and_workers() -> None:

@@ -91,7 +91,7 @@ def _add(counted: dict[bool, Counted], item: Item, judged: set[str]) -> None:
 @pytest.fixture(scope="module")
 def counted() -> dict[bool, Counted]:
     return count(
-        SimulatorConfig(seed=5, days=1, events_per_day=30_000 if is_quick() else 60_000, cards=30_000, merchants=1_000)
+        SimulatorConfig(seed=5, days=1, events_per_day=20_000 if is_quick() else 60_000, cards=30_000, merchants=1_000)
     )
 
 

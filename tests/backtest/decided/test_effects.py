@@ -23,6 +23,7 @@ from scoring.policy import policy_from
 from tests.backtest.decided.test_walk import rule
 from tests.bundles import small_bundle
 from tests.events import event, token
+from tests.examples import is_quick
 from tests.training.history.test_history import Recorded
 from tests.training.test_training import SETTINGS
 
@@ -263,7 +264,8 @@ def test_rules_read_where_merchants_stand_as_at_a_worker(tmp_path: Path) -> None
         )
         for name, (acquirer, _) in MERCHANTS.items()
     ]
-    told = [*known, *records()]
+    payments = records()
+    told = [*known, *payments[: len(payments) * 2 // 3 if is_quick() else None]]
     run = processed(Recorded(told), tmp_path, SETTINGS, tell=lambda _: None)
     rows = scored(run.samples(30 * 86_400_000), run.particulars(), small_bundle())
     walk = Walk(small_bundle(), SETTINGS, rows, {"s": Contender(policy)})
