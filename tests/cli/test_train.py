@@ -12,10 +12,13 @@ from scoring.features.all import FEATURES
 from scoring.model.bundle import Bundle
 from scoring.profile import ProfileLimits
 from streams.cli.command import main
+from tests.examples import is_quick
 
 DAY_S = 86_400
 START_S = 1_600_000_000
 ROWS, DAYS = 3_000, 120
+FILE_S = DAY_S if is_quick() else 1
+"""Reports come at multiples of it, as in files once a day: reports at one time are one batch, which takes less time."""
 MAPPING = """\
 acquirer: bank-1
 time: {column: at, unit: seconds}
@@ -67,6 +70,7 @@ def write(tmp_path: Path, *, seed: int = 1) -> None:
         rows.writerow(["ref", "got", "what"])
         for i in np.flatnonzero(fraud).tolist():
             got = int(times[i]) + int(rng.integers(1, 12 * DAY_S))
+            got += -got % FILE_S
             rows.writerow([f"p{i}", got, "F"])
             if i % 9 == 0:
                 rows.writerow([f"p{i}", got + DAY_S, "R"])
