@@ -5,6 +5,8 @@ import gc
 import importlib
 import os
 import sys
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(here).parts[0]
         if folder in UNIT_FOLDERS and not any(mark.name in NEEDS for mark in item.iter_markers()):
             item.add_marker("unit")
+
+
+@pytest.fixture(scope="session", autouse=is_quick())
+def forests_parsed_once() -> Iterator[None]:
+    """Parse the text of each model once: that of the demonstration takes a tenth of a second, in many tests."""
+    trees = importlib.import_module("scoring.model.quickscorer").CompiledTrees
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trees, "parse", lru_cache(16)(trees.parse))
+        yield
 
 
 def pytest_collection_finish() -> None:

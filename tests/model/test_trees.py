@@ -6,7 +6,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from scoring.model.layout import ENTRIES_MAX
+from scoring.model.layout import ENTRIES_MAX, lay_out
 from scoring.model.quickscorer import CompiledTrees
 from scoring.model.trees import ModelError, parse_forest
 from tests.model import forests
@@ -130,4 +130,4 @@ def test_a_model_of_too_many_entries_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert ENTRIES_MAX * 18 < 100 * 2**20
     monkeypatch.setattr("scoring.model.layout.ENTRIES_MAX", 1)
     with pytest.raises(ModelError, match="more than 1 entries"):
-        CompiledTrees.parse(forests.write([small()], 2))
+        lay_out(parse_forest(forests.write([small()], 2)))

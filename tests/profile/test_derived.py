@@ -107,7 +107,9 @@ def test_counts_and_sums_are_those_of_the_running_quarter_and_the_four_before_it
 @example([at(0), at(86_399), at(86_400), at(86_401), at(86_402, device=2), at(86_403, ip=2), at(86_404, address=2)])
 @example([at(k, device=k & 1, ip=k >> 1 & 1, address=k >> 2) for k in range(8)])
 @example([at(k, amount=100 + k * k, outcome=1) for k in range(80)])
-@example([at(k, amount=1_000 + 37 * (k % 11) + 900 * (k % 29 == 0), outcome=1) for k in range(120 if is_quick() else 300)])
+@example(
+    [at(k, amount=1_000 + 37 * (k % 11) + 900 * (k % 29 == 0), outcome=1) for k in range(120 if is_quick() else 300)]
+)
 @example([at(k, amount=amount, outcome=1) for k, amount in enumerate([1_000] * 5 + [10**6, 1_000, 1, 1, 1_000])])
 @example([at(k, amount=amount, outcome=1) for k, amount in enumerate([1_000] * 5 + [1, 1, 1_000, 1_000])])
 @example([at(k, amount=9_000 if k < 4 else 10 + 4_000 * (k % 3), outcome=1) for k in range(40)])

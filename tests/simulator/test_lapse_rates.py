@@ -132,7 +132,9 @@ def test_the_count_of_a_broken_rule_is_likely_at_its_stated_rate_and_at_no_rate_
 
 def test_the_core_shows_a_rule_broken_where_the_text_breaks_it() -> None:
     observer = Observer(Settings(decode=DecodeLimits(), profiles=ProfileLimits(**_ROWS)))
-    config = SimulatorConfig(seed=29, days=1, events_per_day=20_000 if is_quick() else 40_000, cards=15_000, merchants=600)
+    config = SimulatorConfig(
+        seed=29, days=1, events_per_day=20_000 if is_quick() else 40_000, cards=15_000, merchants=600
+    )
     values = [item.value for item in Simulator(config).traffic() if b'"performed":true' in item.value]
     names = [feature.name for feature in FEATURES]
     differing, broken = [], Counter[str]()
