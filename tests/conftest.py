@@ -57,6 +57,7 @@ UNIT_FOLDERS = frozenset(
         "experiment",
         "explain",
         "features",
+        "history",
         "incidents",
         "kafka",
         "lists",

@@ -1,4 +1,4 @@
-"""`sekisho backtest`: candidate policies against the current one over a table of payments."""
+"""`sekisho backtest`: candidate policies against the current one over recorded payments."""
 
 import argparse
 import re
@@ -25,16 +25,13 @@ from models.backtest.pages.page import page
 from models.backtest.report import CURRENT, Backtest, OfPolicy, day_after, files, lines, moment, of_policy
 from models.backtest.scored import Scored, Why, scored
 from models.backtest.targets import Bounds, Target, TargetError, curve, moved, threshold_for
-from models.training.cli import OpenHistory, add_tables, maturity_days
+from models.training.cli import OpenHistory, add_tables, has_history, maturity_days
 from models.training.history import processed
 from models.training.train import WITHOUT
 from scoring.compiled import ListFiles
-from scoring.decode import DecodeLimits
 from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
 from scoring.model.bundle import Bundle
-from scoring.observer import Settings
 from scoring.policy import Policy
-from scoring.profile import ProfileLimits
 
 MINUTES: Final = 10.0
 """Default work for one alert."""
@@ -45,8 +42,9 @@ _OF_A_CHANGE: Final = {"version", "global", "author", "approval"}
 """Sections of a policy that the page writes anew."""
 
 _DESCRIPTION: Final = (
-    "Measure policies over a table of payments: alerts, precision, recall, yen, hours, what happened to the payments, "
-    "which merchants gain and lose, examples with reasons. Scores are those of the bundle, features those of a worker."
+    "Measure policies over a table or topics of payments: alerts, precision, recall, yen, hours, what happened to the "
+    "payments, which merchants gain and lose, examples with reasons. Scores are those of the bundle, features those of "
+    "a worker."
 )
 
 
@@ -145,15 +143,15 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
     """
     options = parser(mappings, outside.add_terms).parse_args(argv)
     try:
-        if options.table is None:
-            raise ValueError("--table is missing: which payments?")
+        if not has_history(options):
+            raise ValueError("--table or --from-topics is missing: which payments?")
         current = outside.policy(options.policy)
         candidates = _named(options.candidate, outside)
         entries = outside.lists(options.lists, {CURRENT: current} | candidates)
         bundle = outside.bundle(options.bundle)
         history = outside.history(options)
         days = maturity_days(options.maturity_days, history)
-        settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
+        settings = history.settings
         folder = options.rows or options.out.with_name(options.out.name + ".rows")
         run = processed(history, folder, settings, tell=_say)
     except (ValueError, OSError) as error:

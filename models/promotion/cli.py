@@ -22,16 +22,13 @@ from models.promotion.page import page
 from models.promotion.pair import Rated, rated
 from models.promotion.place import PlaceError, previous_of, put, put_back
 from models.promotion.report import Promotion, as_json, lines
-from models.training.cli import OpenHistory, add_tables, maturity_days
+from models.training.cli import OpenHistory, add_tables, has_history, maturity_days
 from models.training.history import processed
 from models.training.matrix import Samples
-from scoring.decode import DecodeLimits
 from scoring.features.all import FEATURES
 from scoring.merchants.months.calendar import DAY_MS
 from scoring.model.bundle import SIZE_MAX, Bundle
-from scoring.observer import Settings
 from scoring.policy import Policy
-from scoring.profile import ProfileLimits
 
 CARDS: Final = ("card.json", "card.md")
 """Files beside a bundle that go with it."""
@@ -90,8 +87,8 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
             return _roll_back(options, outside)
         if options.candidate is None:
             raise ValueError("CANDIDATE is missing: which bundle may take the place of the current one?")
-        if options.table is None:
-            raise ValueError("--table is missing: which payments?")
+        if not has_history(options):
+            raise ValueError("--table or --from-topics is missing: which payments?")
         if options.out is None:
             raise ValueError("--out is missing: where does the report go?")
         bars, policy = outside.bars(options.bars), outside.policy(options.policy)
@@ -100,9 +97,8 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
             raise ValueError(f"{options.candidate}: is the bundle that {options.against} has: nothing to compare")
         history = outside.history(options)
         days = maturity_days(options.maturity_days, history)
-        settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
         folder = options.rows or options.out.with_name(options.out.name + ".rows")
-        run = processed(history, folder, settings, tell=_say)
+        run = processed(history, folder, history.settings, tell=_say)
         samples = run.samples(days * DAY_MS)
         rows = scored(samples, run.particulars(), current, since_ms=start_ms(options.since))
         _refuse_leaks(rows, {"current": current, "candidate": candidate})
@@ -129,8 +125,8 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
 
 
 def _roll_back(options: argparse.Namespace, outside: Files) -> int:
-    if options.candidate is not None or options.table is not None:
-        raise ValueError("--rollback goes without CANDIDATE and --table")
+    if options.candidate is not None or has_history(options):
+        raise ValueError("--rollback goes without CANDIDATE, --table and --from-topics")
     current = options.against.resolve()
     previous = previous_of(current)
     if not previous.is_dir():

@@ -21,9 +21,6 @@ from models.training.report.card import model_card
 from models.training.search import Limits, search
 from models.training.train import TREES_MAX, Plan, label_lines, train
 from models.training.truth import read_truths
-from scoring.decode import DecodeLimits
-from scoring.observer import Settings
-from scoring.profile import ProfileLimits
 
 DEMO_SEED = 20_260
 """Seed of the traffic of the demonstration bundle: not that of the traffic that the demonstration shows."""
@@ -39,7 +36,7 @@ _SEARCH_MINUTES = 60.0
 
 
 OpenHistory = Callable[[argparse.Namespace], History]
-"""Open the tables of the options. Raises `ValueError` if one is refused."""
+"""Open the tables or topics of the options, at each call the same. Raises `ValueError` if one is refused."""
 
 
 def parser(mappings: str | None = None) -> argparse.ArgumentParser:
@@ -107,6 +104,20 @@ def add_tables(p: argparse.ArgumentParser) -> None:
         "--table", type=Path, metavar="FILE", help="payments as Parquet, CSV or JSON lines, in order of time"
     )
     p.add_argument(
+        "--from-topics",
+        type=Path,
+        metavar="FILE",
+        help="instead of a table: read the input topics of the worker that this configuration is of",
+    )
+    p.add_argument(
+        "--read-since",
+        metavar="WHEN",
+        help="read topics from here on: 90d, 2h or a UTC time, by the times of records (default: the first record)",
+    )
+    p.add_argument(
+        "--read-until", metavar="WHEN", help="read topics until here, in the same forms (default: the present end)"
+    )
+    p.add_argument(
         "--mapping", default="handbook", metavar="NAME|FILE", help="meaning of its columns (default handbook)"
     )
     p.add_argument("--reports", type=Path, metavar="FILE", help="table of reports, as `reports` of the mapping says")
@@ -117,7 +128,7 @@ def add_tables(p: argparse.ArgumentParser) -> None:
         "--maturity-days",
         type=int,
         metavar="D",
-        help=f"a payment without a report is presumed good after D days (default {MATURITY_DAYS} with --reports, or "
+        help=f"a payment without a report is presumed good after D days (default {MATURITY_DAYS} with reports, or "
         "the delay of the column of frauds)",
     )
     p.add_argument("--rows", type=Path, metavar="DIR", help="folder of the rows, to resume from (default OUT.rows)")
@@ -130,11 +141,11 @@ def main(
 ) -> int:
     """Run `sekisho train`. Return 0 if done, 1 if the traffic does not allow training, 2 for wrong options or files.
 
-    With `open_history` a table can be learnt from.
+    With `open_history` a table or topics can be learnt from.
     """
     options = parser(mappings).parse_args(argv)
-    if open_history is not None and options.table is not None:
-        return _from_tables(options, open_history)
+    if open_history is not None and has_history(options):
+        return _from_history(options, open_history)
     began = time.monotonic()
     try:
         plan, limits = _plan(options, _source(options)), _limits(options)
@@ -158,7 +169,7 @@ def _finish(options: argparse.Namespace, plan: Plan, samples: Samples, limits: L
             plan = replace(plan, tuned=tuple(found.trials[found.best].parameters.items()))
         trained = train(samples, plan)
         files = trained.files
-        if options.events is not None or getattr(options, "table", None) is not None:
+        if options.events is not None or has_history(options):
             files = files | model_card(trained, plan, found)
     except (ValueError, lightgbm.basic.LightGBMError) as error:
         return _fail(1, error)
@@ -173,9 +184,16 @@ def _limits(options: argparse.Namespace) -> Limits | None:
     """Return the limits of the search, None without one. Raises `ValueError` if they are refused."""
     if options.search is None:
         return None
-    if options.events is None and getattr(options, "table", None) is None:
-        raise ValueError("--search goes with --table or --events: on simulated traffic it would fit the simulator")
+    if options.events is None and not has_history(options):
+        raise ValueError(
+            "--search goes with --table, --from-topics or --events: on simulated traffic it would fit the simulator"
+        )
     return Limits(options.search, options.search_minutes * 60)
+
+
+def has_history(options: argparse.Namespace) -> bool:
+    """Tell whether the options name a table or topics."""
+    return any(getattr(options, name, None) is not None for name in ("table", "from_topics"))
 
 
 def maturity_days(asked: int | None, history: History) -> int:
@@ -192,19 +210,18 @@ def maturity_days(asked: int | None, history: History) -> int:
     return days
 
 
-def _from_tables(options: argparse.Namespace, open_history: OpenHistory) -> int:
+def _from_history(options: argparse.Namespace, open_history: OpenHistory) -> int:
     began = time.monotonic()
     try:
         history = open_history(options)
         if options.events is not None or options.truth is not None:
-            raise ValueError("--table goes without --events and --truth")
+            raise ValueError("--table and --from-topics go without --events and --truth")
         days = maturity_days(options.maturity_days, history)
         plan, limits = _plan(options, history.source), _limits(options)
         rows = options.rows or options.out.with_name(options.out.name + ".rows")
-        settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
-        samples = collect(history, rows, settings, maturity_ms=days * DAY_MS, tell=_say)
+        samples = collect(history, rows, history.settings, maturity_ms=days * DAY_MS, tell=_say)
         if not len(samples.fraud):
-            raise ValueError(f"{options.table}: no authorization to learn from; {_left_out(samples)}")
+            raise ValueError(f"{history.source}: no authorization to learn from; {_left_out(samples)}")
     except (ValueError, OSError) as error:
         return _fail(2, error)
     _say(f"{len(samples.fraud)} authorizations, {int(samples.fraud.sum())} frauds ({time.monotonic() - began:.0f} s)")

@@ -20,7 +20,8 @@ from models.training.records import Record
 from models.training.stored import MatrixFile
 from models.training.verdicts import Report, verdicts_of
 from scoring.clock import trusted
-from scoring.contract.codes import Clock
+from scoring.contract.codes import Clock, OutcomeResult
+from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, parse_reports
 from scoring.decode.columns import ms_of
 from scoring.features.all import FEATURES
@@ -29,14 +30,23 @@ from scoring.profile.packed import Packed
 from scoring.verdicts import Said
 
 CHECKPOINT_ROWS: Final = 1 << 18
+NAMED_MAX: Final = 20
+"""Refused records that are named by their place, at most; all are counted."""
+
 _TELL_S: Final = 10.0
 _EVENT, _CARD = 0, 1  # columns of `Decoded.hashes`
 _INTS: Final = {"event_ms": Col.EVENT_MS, "amount_jpy": Col.AMOUNT_JPY, "channel": Col.CHANNEL, "network": Col.NETWORK}
+_ANSWERED: Final = (int(OutcomeResult.COUNTED), int(OutcomeResult.UNMATCHED))
 _STATE: Final = "state.json"
 
 
 class History(Protocol):
     """Recorded traffic in the order of its receipt, with reports, and what is known of its labels."""
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the core for its records."""
+        ...
 
     @property
     def source(self) -> str:
@@ -45,7 +55,7 @@ class History(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the files and of the mapping: another history has another."""
+        """Hash of what is read: another history has another."""
         ...
 
     @property
@@ -67,7 +77,7 @@ class History(Protocol):
         """Yield the records in order.
 
         Raises:
-            ValueError: the history cannot be read. The text names file, row and column, and no cell.
+            ValueError: the history cannot be read. The text names the place, and no cell.
         """
         ...
 
@@ -100,6 +110,8 @@ def processed(
     """Process a history as `collect` does, and return the finished run."""
     directory.mkdir(parents=True, exist_ok=True)
     run = Run(directory, settings, _fingerprint(history, settings), checkpoint_rows)
+    if run.is_anew:
+        tell(f"{directory} has rows of another history, release or settings: they are computed anew")
     if run.taken:
         tell(f"resumed after {run.matrix.rows:,} rows of an earlier run")
     if not run.is_done:
@@ -143,6 +155,10 @@ class Run:
         self._observer = Observer(settings)
         self._limits = settings.decode
         self._observer.profiles.changelog.own(0)
+        self._tell: Callable[[str], None] = _silent
+        self._named = 0
+        self.is_anew = False
+        """Whether rows of something else are there, which are not used."""
         state = self._saved()
         self.taken = int(state.get("taken", 0))  # records
         self.is_done = bool(state.get("is_done", False))
@@ -164,10 +180,12 @@ class Run:
             state: dict[str, Any] = json.loads((self._directory / _STATE).read_bytes())
         except (FileNotFoundError, ValueError):
             return {}
-        return state if state.get("fingerprint") == self._fingerprint else {}
+        self.is_anew = state.get("fingerprint") != self._fingerprint
+        return {} if self.is_anew else state
 
     def go(self, history: History, tell: Callable[[str], None]) -> None:
         """Take the records that are left, and save the state now and then."""
+        self._tell = tell
         records = history.records()
         began, told, first = time.monotonic(), time.monotonic(), self.matrix.rows
         for record in islice(records, self.taken):
@@ -193,25 +211,59 @@ class Run:
     def _take(self, batch: list[Record]) -> None:
         values = [b"" if record.value is None else record.value for record in batch]
         record_ms = [record.at_ms for record in batch]
-        topic = batch[0].topic
-        if topic == "authorizations":
-            self._rows(self._observer.observe(values, record_ms))
-        elif topic == "merchants":
-            taken = self._observer.merchant([record.key for record in batch], [record.value for record in batch])
-            self._skipped["merchants beyond limit"] += taken.beyond_limit
-            self._skipped.update(f"merchants {reject.reason}" for _, reject in taken.rejects)
-        else:
-            self._observer.report(values, record_ms)
-            parsed = parse_reports(values, self._limits)
-            self._skipped.update(f"{topic} {reject.reason}" for _, reject in parsed.rejects)
-            for report, event in zip(parsed.reports, parsed.keys[:, 0].tolist(), strict=True):
-                said = Said(ms_of(report.received_ts), report.label, report.source)
-                self._reports.append(Report(event=event, said=said))
+        topic, observer = batch[0].topic, self._observer
+        match topic:
+            case "authorizations":
+                observed = observer.observe(values, record_ms)
+                self._rows(observed)
+                rejects = observed.decoded.rejects
+            case "merchants":
+                taken = observer.merchant([record.key for record in batch], [record.value for record in batch])
+                self._skipped["merchants beyond limit"] += taken.beyond_limit
+                rejects = taken.rejects
+            case "authorization-outcomes":
+                learnt = observer.outcomes(values, record_ms)
+                answers = np.flatnonzero(np.isin(learnt.results, _ANSWERED))
+                self._particulars.append(learnt.decoded, np.zeros(0, np.int64), answers)
+                rejects = learnt.decoded.rejects
+            case "threeds-results":
+                rejects = observer.results(values, record_ms).rejects
+            case _:
+                assert topic == "fraud-reports", topic
+                rejects = self._report(values, record_ms)
+        self._refuse(batch, rejects)
         self.taken += len(batch)
+
+    def _report(self, values: list[bytes], record_ms: list[int]) -> list[tuple[int, Reject]]:
+        """Take reports. One that claims to be received later than its record allows says nothing."""
+        clocks = self._observer.report(values, record_ms).clocks
+        parsed = parse_reports(values, self._limits)
+        columns = zip(parsed.reports, parsed.keys[:, 0].tolist(), clocks.tolist(), strict=True)
+        for report, event, at in columns:
+            if at == Clock.EARLY:
+                self._skipped["fraud-reports early"] += 1
+                continue
+            said = Said(ms_of(report.received_ts), report.label, report.source)
+            self._reports.append(Report(event=event, said=said))
+        return parsed.rejects
+
+    def _refuse(self, batch: list[Record], rejects: list[tuple[int, Reject]]) -> None:
+        """Count refused records by reason, and name the first ones by topic, partition and offset."""
+        topic = batch[0].topic
+        of = "" if topic == "authorizations" else f"{topic} "
+        for position, reject in rejects:
+            self._skipped[f"{of}{reject.reason}"] += 1
+            place = batch[position].place
+            if place is None or self._named > NAMED_MAX:
+                continue
+            self._named += 1
+            if self._named > NAMED_MAX:
+                self._tell("further refused records are only counted")
+            else:
+                self._tell(f"{topic}[{place[0]}], offset {place[1]}: {reject.reason} at {reject.path}: left out")
 
     def _rows(self, observed: Observed) -> None:
         decoded = observed.decoded
-        self._skipped.update(reject.reason for _, reject in decoded.rejects)
         self._skipped["repeat"] += int(observed.repeats.sum())
         self._skipped["answer"] += int(observed.answers.sum())
         for kind in (Clock.LATE, Clock.EARLY):
@@ -299,6 +351,10 @@ class Run:
             mature_ms=None if self.is_complete else end_ms - maturity_ms,
             segments={name: columns[name] for name in ("channel", "network")},
         )
+
+
+def _silent(_line: str) -> None:
+    """Tell nobody."""
 
 
 def _mapped(file: Path, kind: type[np.int64], rows: int) -> NDArray[np.int64]:

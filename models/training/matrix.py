@@ -110,6 +110,7 @@ class _Collector:
             if topic == "authorizations":
                 self._observe(present, record_ms)
                 return
+            assert topic == "fraud-reports", "a file of lines has no others"
             rejects = self._observer.report(present, record_ms).rejects
             self._note(batch, {position for position, _ in rejects})
         self._skipped.update(f"{topic} {reject.reason}" for _, reject in rejects)

@@ -1,31 +1,37 @@
 """Recorded traffic as JSON lines, in order of time. An error names the line and quotes nothing of it."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal, NamedTuple, TypeVar, cast, get_args
+from typing import Final, Literal, NamedTuple, TypeVar, cast
 
 import msgspec
 
 from scoring.contract.faults import FAULTS, too_deep
 
 T = TypeVar("T", bound=msgspec.Struct)
-Topic = Literal["authorizations", "fraud-reports", "merchants"]
+Topic = Literal["authorizations", "authorization-outcomes", "fraud-reports", "merchants", "threeds-results"]
 
 LINE_BYTES_MAX: Final = 2 * 2**20
 AT_MS_MIN: Final = 946_684_800_000  # 2000-01-01
 AT_MS_END: Final = 4_133_980_800_000  # 2101-01-01: end of the event times that the contract allows
 
-_TOPICS: Final = get_args(Topic)
+_TOPICS: Final = ("authorizations", "fraud-reports", "merchants")
+"""Topics of a file of lines."""
+
 _FINER: Final = {"seconds": 1000.0, "microseconds": 1e-3, "nanoseconds": 1e-6}
 """Other units of a time, and their milliseconds."""
 
 
 class Record(NamedTuple):
-    """One record of a topic as it was published; `value` None forgets a merchant, `at_ms` is its timestamp."""
+    """One record of a topic as it was published; `value` None forgets a merchant, `at_ms` is its timestamp.
+
+    `place`: its partition and offset, if it was read from Kafka.
+    """
 
     topic: Topic
     key: bytes
     value: bytes | None
     at_ms: int
+    place: tuple[int, int] | None = None
 
 
 class _Line(msgspec.Struct, kw_only=True):

@@ -1,4 +1,4 @@
-"""`sekisho backtest`: give the backtest the tables of replay, and the policies and bundles of a worker."""
+"""`sekisho backtest`: give the backtest tables or topics of payments, and the policies and bundles of a worker."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from models.backtest import cli
 from scoring.compiled import ListFiles
 from scoring.model.bundle import Bundle
 from scoring.policy import Policy
-from streams.cli.train import open_history
+from streams.cli.train import Histories
 from streams.compliance.options import add_terms
 from streams.config.lists import load_lists
 from streams.config.policies import load_policy, load_policy_file
@@ -32,15 +32,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `sekisho backtest`. Return its exit status."""
+    histories = Histories("backtest")
     outside = cli.Files(
-        history=open_history,
+        history=histories.open,
         policy=load_policy_from,
         lists=_load_lists_from,
         bundle=load_bundle_from,
         as_yaml=_as_yaml,
         add_terms=add_terms,
     )
-    return cli.main(argv, outside, declared.shipped_columns())
+    return histories.run(lambda: cli.main(argv, outside, declared.shipped_columns()))
 
 
 def load_policy_from(file: Path | None) -> Policy:

@@ -202,6 +202,19 @@ def topics_of(answer: Any) -> list[TopicMetadata]:
     ]
 
 
+async def cluster_id(client: AIOKafkaClient) -> str:
+    """Return the id of the cluster, "" if the broker has none.
+
+    Raises:
+        aiokafka.errors.KafkaError: the broker did not answer.
+    """
+    try:
+        answer = await client.send(client.get_random_node(), MetadataRequest([], with_rights=False))
+    except (IncompatibleBrokerVersion, NotImplementedError):  # older than version 8
+        return ""
+    return answer.cluster_id or ""
+
+
 async def topic_ids(client: AIOKafkaClient, topics: Collection[str]) -> dict[str, str]:
     """Return the id of each topic in hexadecimal digits; empty if brokers have no topic ids.
 

@@ -46,8 +46,7 @@ def processed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tmp_path: Path, processed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `sekisho backtest` on the files of the test, with small profiles."""
     small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
-    for command in ("backtest", "training"):
-        monkeypatch.setattr(f"models.{command}.cli.ProfileLimits", lambda: small)
+    monkeypatch.setattr("streams.cli.train.ProfileLimits", lambda: small)
     monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
     write(tmp_path)
     (tmp_path / "bundle").mkdir()
@@ -358,4 +357,4 @@ def test_a_number_out_of_bounds_is_refused(option: str, word: str, run: Run) -> 
 
 def test_without_a_table_it_asks_for_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["backtest", "--out", str(tmp_path / "a")]) == 2
-    assert capsys.readouterr().err == "sekisho backtest: --table is missing: which payments?\n"
+    assert capsys.readouterr().err == "sekisho backtest: --table or --from-topics is missing: which payments?\n"

@@ -41,7 +41,7 @@ Run = Callable[..., tuple[int, str, str]]
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `sekisho train` on the files of the test, with small profiles."""
     small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
-    monkeypatch.setattr("models.training.cli.ProfileLimits", lambda: small)
+    monkeypatch.setattr("streams.cli.train.ProfileLimits", lambda: small)
     monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
     write(tmp_path)
 
@@ -130,7 +130,7 @@ def test_a_wrong_cell_ends_with_file_row_and_column_and_never_the_cell(run: Run,
         (("--mapping", "handbok"), "did you mean handbook?"),
         (("--reports", "nowhere.csv"), "nowhere.csv: no such file"),
         (("--reports", "{}/r.csv", "--maturity-days", "0"), "--maturity-days must lie between 1 and 3650"),
-        (("--reports", "{}/r.csv", "--truth", "x"), "--table goes without --events and --truth"),
+        (("--reports", "{}/r.csv", "--truth", "x"), "--table and --from-topics go without --events and --truth"),
     ],
 )
 def test_wrong_options_are_named(run: Run, tmp_path: Path, more: tuple[str, ...], told: str) -> None:

@@ -59,8 +59,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `sekisho promote` on the files of the test, with small profiles."""
     small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
-    for command in ("promotion", "training"):
-        monkeypatch.setattr(f"models.{command}.cli.ProfileLimits", lambda: small)
+    monkeypatch.setattr("streams.cli.train.ProfileLimits", lambda: small)
     monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
     write(tmp_path)
     folder_of(tmp_path / "now", bundle_files())
@@ -199,7 +198,7 @@ def test_options_that_are_missing_are_named(tmp_path: Path, capsys: pytest.Captu
     for words, told in (
         (["--rollback"], "no previous bundle is kept there"),
         ([], "CANDIDATE is missing"),
-        ([now], "--table is missing"),
+        ([now], "--table or --from-topics is missing"),
         ([now, "--table", "x"], "--out is missing"),
     ):
         assert main(["promote", *words, "--against", now]) == 2

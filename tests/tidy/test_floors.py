@@ -20,7 +20,7 @@ STREAMS = (
     ("webhook",),
     ("config", "console"),
     ("challenger", "dlq", "policy", "replay"),
-    ("compliance", "demo", "explain"),
+    ("compliance", "demo", "explain", "history"),
     ("cli",),
 )
 """The floors of `streams`, lowest first. A package imports only from floors below its own."""

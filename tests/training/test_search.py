@@ -199,7 +199,7 @@ def test_without_optuna_or_without_data_the_way_out_is_said_before_anything_is_r
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["--search", "3", "--out", str(tmp_path)]) == 2
-    assert "--search goes with --table or --events" in capsys.readouterr().err
+    assert "--search goes with --table, --from-topics or --events" in capsys.readouterr().err
     monkeypatch.delitem(sys.modules, "optuna", raising=False)
     monkeypatch.setattr("models.training.search.find_spec", lambda name: None)
     files = ["--events", "nowhere.jsonl", "--truth", "nowhere.jsonl"]

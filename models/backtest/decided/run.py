@@ -96,11 +96,16 @@ class Walk:
             observer.merchant([record.key for record in batch], [record.value for record in batch])
             return
         self._judge_merchants(record_ms[0])
-        if topic == "authorizations":
-            self._decide(values, record_ms)
-        else:
-            observer.report(values, record_ms)
-            self._ledger.report(values, record_ms)
+        match topic:
+            case "authorizations":
+                self._decide(values, record_ms)
+            case "authorization-outcomes":
+                observer.outcomes(values, record_ms)
+            case "threeds-results":
+                observer.results(values, record_ms)
+            case "fraud-reports":
+                observer.report(values, record_ms)
+                self._ledger.report(values, record_ms)
         self._judge_merchants(record_ms[-1])
 
     def _judge_merchants(self, now_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""`sekisho promote`: give the promotion gate the tables of replay, and the policies and bundles of a worker."""
+"""`sekisho promote`: give the promotion gate tables or topics of payments, and the policies and bundles of a worker."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 from models.promotion import cli
 from models.promotion.bars import Bars
 from streams.cli.backtest import load_bundle_from, load_policy_from, refused
-from streams.cli.train import open_history
+from streams.cli.train import Histories
 from streams.config.load import load_record
 from streams.replay.columns import declared
 
@@ -19,8 +19,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `sekisho promote`. Return its exit status."""
-    outside = cli.Files(history=open_history, policy=load_policy_from, bundle=load_bundle_from, bars=_bars)
-    return cli.main(argv, outside, declared.shipped_columns())
+    histories = Histories("promote")
+    outside = cli.Files(history=histories.open, policy=load_policy_from, bundle=load_bundle_from, bars=_bars)
+    return histories.run(lambda: cli.main(argv, outside, declared.shipped_columns()))
 
 
 def _bars(file: Path | None) -> Bars:

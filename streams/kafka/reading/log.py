@@ -14,7 +14,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka import failover
 from streams.kafka.errors import UnreadableError
-from streams.kafka.metadata import topic_ids
+from streams.kafka.metadata import cluster_id, topic_ids
 from streams.kafka.reading import ends
 from streams.kafka.reading.ends import Patience, Span, name_of
 from streams.kafka.reading.fetcher import READ_COMMITTED, READ_UNCOMMITTED, close, fetch_again
@@ -183,6 +183,20 @@ class LogReader:
                 found = await topic_ids(self._consumer._client, topics)
         except (KafkaError, TimeoutError) as error:
             raise UnreadableError(f"no ids of {', '.join(topics)}: {type(error).__name__}") from error
+        self.progressed()
+        return found
+
+    async def cluster_id(self) -> str:
+        """Return the id of the cluster, "" if it has none.
+
+        Raises:
+            UnreadableError: the broker did not answer within `timeout_s`.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                found = await cluster_id(self._consumer._client)
+        except (KafkaError, TimeoutError) as error:
+            raise UnreadableError(f"no id of the cluster: {type(error).__name__}") from error
         self.progressed()
         return found
 

@@ -26,6 +26,8 @@ SECTIONS: Final = {
     "replay --events": "In addition to those of `replay`.",
     "compliance report": "With `--events` it reads a file and needs none.",
     "explain": "With `--events`, `--table` or `-` it reads no topic and needs none.",
+    "train --from-topics": "`backtest --from-topics` and `promote --from-topics` need the same. With `--table` or "
+    "`--events` they read files and need none.",
     "replay --recorded": "It sends nothing.",
     "feed": "`deploy/feed.py`, or your own producer.",
 }

@@ -44,6 +44,7 @@ class Both:
     """The table and the simulated traffic as one history."""
 
     source, total, fingerprint, maturity_days = "a test", None, "1", None
+    settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
     left_out: Mapping[str, int] = {}
 
     def __init__(self) -> None:
@@ -128,8 +129,7 @@ def test_a_worker_on_kafka_sees_the_bits_that_training_learns_from(
                 await Sent(deployed, client, process, seen).play(others)
 
     asyncio.run(run())
-    settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
-    samples = collect(history, tmp_path / "rows", settings, maturity_ms=7 * DAY_MS, tell=print)
+    samples = collect(history, tmp_path / "rows", history.settings, maturity_ms=7 * DAY_MS, tell=print)
     matrix = np.asarray(samples.matrix[:])
     lines = [line.split() for line in lines_of(seen / "events")]
     live = np.frombuffer((seen / "rows").read_bytes()).reshape(len(lines), len(FEATURES))

@@ -36,7 +36,7 @@ MATURITY_MS = DAY_MS // 4
 class Recorded:
     """Records of a test as a history. `stops_at`: the place at which reading fails, as in a crash."""
 
-    source, total, left_out = "a test", None, Mapping[str, int]
+    source, total, settings = "a test", None, SETTINGS
 
     def __init__(self, records: list[Record], *, name: str = "1", days: int | None = None, stops_at: int = -1) -> None:
         self._records, self.fingerprint, self.maturity_days, self._stops_at = records, name, days, stops_at
