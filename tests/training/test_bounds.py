@@ -67,7 +67,7 @@ def test_a_line_of_another_encoding_is_named_as_such(text: bytes) -> None:
 def test_a_record_is_read_with_all_it_holds() -> None:
     text = b'{"topic":"fraud-reports","key":"\\u5408","at_ms":1777604400000,"value": {"a" : 1}}'
     (record,) = read_records([text])
-    assert record == ("fraud-reports", "合".encode(), b'{"a" : 1}', 1_777_604_400_000)
+    assert record == ("fraud-reports", "合".encode(), b'{"a" : 1}', 1_777_604_400_000, None)
 
 
 def test_a_truth_is_read_with_all_it_holds() -> None:
