@@ -29,6 +29,7 @@ from streams.replay.columns.arrays import (
 )
 from streams.replay.columns.declared import PATTERNS, Fraud, Id, Told
 from streams.replay.columns.fields import Field
+from streams.replay.columns.formats import ZoneColumn, zone_of
 from streams.replay.columns.tokens import token
 
 _EXACT_FLOAT: Final = 2.0**53
@@ -69,6 +70,15 @@ def currencies(array: Any, declared: CurrencyColumn) -> tuple[list[str], Mask]:
     """
     codes = _each(array, declared, currency_of, "")
     return codes, np.array([not code for code in codes], np.bool_)
+
+
+def zones(array: Any, declared: ZoneColumn) -> list[str]:
+    """Return the zones of rows as `zone_of` gives them, a list of n; "" for a blank.
+
+    Raises:
+        BadCellError: a cell is no zone and no offset, or its spelling is not declared.
+    """
+    return _each(array, declared, zone_of, "")
 
 
 def amounts(array: Any, amount: Amount, currencies: Sequence[str] = ()) -> tuple[Ints, Mask]:
@@ -211,7 +221,9 @@ def fields(array: Any, field: Field, told: Told, acquirer: str) -> list[str]:
     return _each(array, told, value, "")
 
 
-def _each(array: Any, told: Told | CurrencyColumn, value_of: Callable[[str], str], blank: str) -> list[str]:
+def _each(
+    array: Any, told: Told | CurrencyColumn | ZoneColumn, value_of: Callable[[str], str], blank: str
+) -> list[str]:
     """Convert each different text once. `value_of` raises ValueError for one that it refuses, without its content."""
     texts, is_blank = _words(array)
     different = filled(texts, is_blank, "").dictionary_encode()

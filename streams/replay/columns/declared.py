@@ -24,7 +24,7 @@ from streams.replay.columns.fields import (
     REPORT_FIELDS,
     Field,
 )
-from streams.replay.columns.formats import pattern_of
+from streams.replay.columns.formats import ZONE_LENGTH_MAX, ZoneColumn, pattern_of
 
 UNKNOWN_MCC: Final = "0000"  # ISO 18245 assigns no such category: it reads as unknown
 UNKNOWN_COUNTRY: Final = "ZZ"  # ISO 3166-1 leaves it to users, who use it for "unknown"
@@ -61,14 +61,14 @@ class Time(_Record, frozen=True, kw_only=True):
 
     `since` is an RFC 3339 time; 1970 by default. `format` says how text has a date-time that is not in ISO 8601, as
     `%d.%m.%Y %H:%M`; `clock` is a column of the time of day, where dates have a column of their own. A date-time
-    without an offset is in `zone` (IANA name); without `zone` it is refused. Where the clock is set back, a local time
-    comes twice: `repeated` says which of both it is. One that never comes is always refused.
+    without an offset is in `zone` (IANA name, or a column); without `zone` it is refused. Where the clock is set back,
+    a local time comes twice: `repeated` says which of both it is. One that never comes is always refused.
     """
 
     column: Column
     unit: Literal["date-time", "seconds", "milliseconds", "microseconds"]
     since: Text | None = None
-    zone: Annotated[str, Meta(max_length=64)] | None = None
+    zone: Annotated[str, Meta(max_length=ZONE_LENGTH_MAX)] | ZoneColumn | None = None
     format: Annotated[str, Meta(min_length=6, max_length=64)] | None = None
     clock: Column | None = None
     repeated: Literal["refused", "earlier", "later"] = "refused"
@@ -84,9 +84,9 @@ class Time(_Record, frozen=True, kw_only=True):
         if self.repeated != "refused" and self.zone in (None, "UTC"):
             raise ValueError("repeated goes with a zone whose clock is changed")
         _ = self.since_ms
-        if self.zone not in (None, "UTC"):
+        if isinstance(self.zone, str) and self.zone != "UTC":
             try:
-                ZoneInfo(str(self.zone))
+                ZoneInfo(self.zone)
             except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
                 raise ValueError("zone is not a path of the time zone database") from None
             except KeyError:
@@ -95,7 +95,8 @@ class Time(_Record, frozen=True, kw_only=True):
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns to be read."""
-        return (self.column,) if self.clock is None else (self.column, self.clock)
+        zone = self.zone.column if isinstance(self.zone, ZoneColumn) else None
+        return tuple(name for name in (self.column, self.clock, zone) if name is not None)
 
     @property
     def since_ms(self) -> int:

@@ -1,12 +1,69 @@
-"""Declared forms of dates and times in text, as patterns that find each part by its name."""
+"""Declared forms of dates and times in text, as patterns that find each part by its name; and zones."""
 
 import re
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Meta
 
 _PARTS: Final = MappingProxyType({"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2})
 """Directives of a form, and their digits."""
 _DIRECTIVE: Final = re.compile(r"%(.)")
+_OFFSET: Final = re.compile(r"(?:UTC)?([+-])([0-9]{2})(?::?([0-9]{2}))?")
+_HOURS_END: Final = 15  # the clocks of the world are at most 14 hours from UTC
+
+ZONE_LENGTH_MAX: Final = 64
+
+_Column = Annotated[str, Meta(min_length=1, max_length=128)]
+_Spelling = Annotated[str, Meta(min_length=1, max_length=64)]
+_Zone = Annotated[str, Meta(min_length=1, max_length=ZONE_LENGTH_MAX)]
+
+
+class ZoneColumn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The zone of each row, from a column of IANA names or of offsets. `values` translates other spellings.
+
+    They are compared in any case. A spelling that `values` does not list is refused.
+    """
+
+    column: _Column
+    values: Annotated[dict[_Spelling, _Zone], Meta(max_length=1024)] = {}
+
+    def __post_init__(self) -> None:
+        if len({word.strip().lower() for word in self.values}) < len(self.values):
+            raise ValueError("values lists a spelling twice")
+        for zone in self.values.values():
+            try:
+                zone_of(zone)
+            except ValueError:
+                raise ValueError("values has no zone of the time zone database, nor an offset") from None
+
+    @property
+    def spelt(self) -> dict[str, str]:
+        """The zones by spelling in lower case."""
+        return {word.strip().lower(): zone for word, zone in self.values.items()}
+
+
+def zone_of(text: str) -> str:
+    """Return a zone as its IANA name, or an offset as seconds from UTC with a sign: +32400.
+
+    Raises:
+        ValueError: it is neither. The error holds no part of it.
+    """
+    offset = _OFFSET.fullmatch(text)
+    if offset is not None:
+        hours, minutes = int(offset[2]), int(offset[3] or 0)
+        if hours < _HOURS_END and minutes < 60:
+            return f"{offset[1]}{hours * 3600 + minutes * 60}"
+    elif len(text) <= ZONE_LENGTH_MAX:
+        try:
+            ZoneInfo(text)
+        except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+            pass
+        else:
+            return text
+    raise ValueError("is no zone of the time zone database, as Asia/Tokyo, nor an offset, as +09:00")
 
 
 def pattern_of(form: str) -> str:

@@ -64,7 +64,7 @@ def _masters(
     read = partial(column_of, table, piece, first)
     shops = msgspec.structs.replace(shop, column=declared.merchant)
     merchants, no_merchant = read(declared.merchant, partial(cells.ids, declared=shops))
-    valid_ms, undated = read(declared.valid_from.column, reader_of(piece, declared.valid_from))
+    valid_ms, undated = read(declared.valid_from.column, reader_of(table, piece, first, declared.valid_from))
     told = {path: _column(read, path, one, acquirer, piece.num_rows) for path, one in declared.fields.items()}
     found = []
     for i in range(piece.num_rows):

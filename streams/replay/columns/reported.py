@@ -58,7 +58,7 @@ def _take(
     reference = Id(column=declared.event, type="text")
     events, no_event = column_of(table, piece, first, declared.event, partial(cells.ids, declared=reference))
     received = declared.received
-    times_ms, undated = column_of(table, piece, first, received.column, reader_of(piece, received))
+    times_ms, undated = column_of(table, piece, first, received.column, reader_of(table, piece, first, received))
     told = {
         name: [_constant(name, one.constant)] * piece.num_rows
         if one.column is None

@@ -13,6 +13,7 @@ from streams.replay.columns import cells, times
 from streams.replay.columns.amount import CurrencyColumn
 from streams.replay.columns.arrays import BadCellError, Ints, Mask
 from streams.replay.columns.declared import UNKNOWN_COUNTRY, UNKNOWN_MCC, Id, Mapping, Time
+from streams.replay.columns.formats import ZoneColumn
 from streams.replay.columns.reading import Table
 from streams.replay.source import SourceError
 
@@ -78,7 +79,7 @@ class Reader:
     def _rows(self, piece: Any, first: int) -> Rows:
         mapping = self._table.mapping
         read = partial(column_of, self._table, piece, first)
-        time_ms, undated = read(mapping.time.column, reader_of(piece, mapping.time))
+        time_ms, undated = read(mapping.time.column, reader_of(self._table, piece, first, mapping.time))
         card, no_card = read(mapping.card.column, partial(cells.ids, declared=mapping.card))
         shop = partial(cells.ids, declared=mapping.merchant)
         merchant, no_merchant = read(mapping.merchant.column, shop)
@@ -158,9 +159,17 @@ class Reader:
         return complete
 
 
-def reader_of(piece: Any, time: Time) -> Callable[[Any], tuple[Ints, Mask]]:
-    """Return the conversion of a column of times, with the column of the time of day if it is another."""
-    return partial(times.times, time=time, clock=None if time.clock is None else piece.column(time.clock))
+def reader_of(table: Table[Any], piece: Any, first: int, time: Time) -> Callable[[Any], tuple[Ints, Mask]]:
+    """Return the conversion of a column of times, with the columns of the time of day and of the zone if there are any.
+
+    Raises:
+        SourceError: a zone is refused, as in `column_of`.
+    """
+    zones: list[str] = []
+    if isinstance(time.zone, ZoneColumn):
+        zones = column_of(table, piece, first, time.zone.column, partial(cells.zones, declared=time.zone))
+    clock = None if time.clock is None else piece.column(time.clock)
+    return partial(times.times, time=time, clock=clock, zones=zones)
 
 
 def column_of(table: Table[Any], piece: Any, first: int, name: str, convert: Callable[[Any], T]) -> T:
