@@ -1,6 +1,6 @@
 """Merge the partitions of the inputs by the times of their records, with a part of each partition in memory.
 
-Within a partition the offsets are the order: a record with an older time than the one before it counts as that one.
+Within a partition the offsets are the order: a record with an older time than the one before it follows that at once.
 Of records with the same time, merchants come first, then results of 3-D Secure, reports, payments and their outcomes;
 then the partition decides. So the order depends on nothing but the records.
 """
@@ -64,7 +64,6 @@ class Lane:
         self._hash = hashlib.sha256() if part.field == "merchants" else None
         self.rank = _ORDER.index(part.field), part.tp.partition
         self.ahead: deque[Record] = deque()
-        self.time_ms = 0
 
     @property
     def is_over(self) -> bool:
@@ -101,8 +100,7 @@ class Lane:
 
     def head(self) -> tuple[int, tuple[int, int]]:
         """Return what the next record is sorted by."""
-        self.time_ms = max(self.time_ms, self.ahead[0].at_ms)
-        return self.time_ms, self.rank
+        return self.ahead[0].at_ms, self.rank
 
 
 def lanes(reader: LogReader, parts: Sequence[Part]) -> list[Lane]:
