@@ -51,12 +51,9 @@ class Range:
             BrokersError: rights are missing, or a broker cannot be reached or refuses.
         """
         with asyncio.Runner() as runner:
-            chunks = self._chunks()
-            try:
-                while chunk := runner.run(_next(chunks)):
-                    yield from chunk
-            finally:
-                runner.run(chunks.aclose())
+            chunks = self._chunks()  # the runner closes it
+            while chunk := runner.run(_next(chunks)):
+                yield from chunk
 
     async def _chunks(self) -> AsyncGenerator[list[Record], None]:
         async with reading(self._settings) as reader:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scoring.features.all import FEATURES
+from scoring.observer import Settings as CoreSettings
 from streams.cli.command import main
 from streams.cli.train import Histories
 from streams.history import topics as module
@@ -110,6 +111,29 @@ def test_options_that_do_not_fit_are_refused(
     status = main(list(given))
     assert (status, capsys.readouterr().err.startswith(f"sekisho {command}: {told}")) == (2, True)
     assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("train", "models.training.cli.collect"),
+        ("backtest", "models.backtest.cli.processed"),
+        ("promote", "models.promotion.cli.processed"),
+    ],
+)
+def test_the_range_is_processed_with_the_settings_of_the_worker(
+    stored: Stored, folder: Path, monkeypatch: pytest.MonkeyPatch, command: str, name: str
+) -> None:
+    Path("worker.yaml").write_text(CONFIG + "merchants: {merchants_max: 4321}\n")
+    seen: list[CoreSettings] = []
+
+    def process(_history: object, _folder: Path, settings: CoreSettings, **_: object) -> None:
+        seen.append(settings)
+        raise ValueError("seen")
+
+    monkeypatch.setattr(name, process)
+    assert main([*COMMANDS[command], "--from-topics", "worker.yaml", "--out", "out"]) == 2
+    assert [(one.merchants_max, one.has_results) for one in seen] == [(4_321, True)]
 
 
 def test_options_of_topics_go_without_a_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

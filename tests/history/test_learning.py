@@ -207,6 +207,30 @@ def test_answers_of_a_topic_of_their_own_are_those_of_their_payments(stored: Sto
         assert found.outcome[row] != OutcomeClass.UNKNOWN
 
 
+def test_an_answer_counts_also_after_the_card_has_forgotten_its_payment(stored: Stored, tmp_path: Path) -> None:
+    tp, log = next(
+        (tp, log) for tp, log in stored.broker.logs.items() if tp.topic == NAMES.authorization_outcomes and log
+    )
+    answer = log[0]
+    name = orjson.loads(answer.value or b"")["event_id"]
+    asked = events_of(stored.sorted())[name]
+    del log[0]
+    at_ms = stored.sorted()[-1].at_ms
+    for number in range(40):
+        at_ms += 1_000
+        moment = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+        value = orjson.dumps(asked | {"event_id": f"x-{number}", "event_ts": moment})
+        stored.write("authorizations", tp.partition, answer.key, value, at_ms)
+    stored.write("authorization_outcomes", tp.partition, answer.key, answer.value, at_ms + 1_000)
+    wanted = OutcomeClass.APPROVED if orjson.loads(answer.value or b"")["outcome"]["approved"] else None
+    run = run_of(tmp_path, topics(stored))
+    names = run.particulars().event_ids(set(range(run.matrix.rows)))
+    (row,) = [row for row, event in names.items() if event == name]
+    found = run.particulars().outcome[row]
+    assert found != OutcomeClass.UNKNOWN
+    assert (found == OutcomeClass.APPROVED) == (wanted is not None)
+
+
 @pytest.mark.parametrize("share", [0.6, 0.95])
 def test_a_reading_that_is_cut_off_goes_on_over_the_same_range(
     stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float

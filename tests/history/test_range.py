@@ -144,6 +144,8 @@ def test_a_beginning_that_retention_has_deleted_is_named(stored: Stored) -> None
     assert "deleted the beginning of 1 partitions" in stored.open().source
     assert stored.open(Asked(since_ms=first_ms, until_ms=None)).extent.lost == {}, "all of this range is there"
     assert stored.open(Asked(since_ms=first_ms - 1, until_ms=None)).extent.lost == lost
+    later = next(one for one in stored.broker.logs[AUTHS[1]] if one.at_ms > first_ms + 1)
+    assert stored.open(Asked(since_ms=later.at_ms - 1, until_ms=None)).extent.lost == {}, "all of this range is there"
     stored.broker.begins[AUTHS[2]] = stored.broker.end(AUTHS[2])
     stored.broker.logs[AUTHS[2]].clear()
     stored.told.clear()
