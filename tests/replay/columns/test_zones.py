@@ -109,6 +109,10 @@ def test_the_first_bad_row_is_named_whatever_its_zone() -> None:
     with pytest.raises(BadCellError, match="has no offset, and its zone is blank") as caught:
         read(cells, ["Asia/Tokyo", None, ""])
     assert caught.value.row == 1
+    aware = ["2026-05-01T12:00:00+09:00", "2026-05-01T12:00:00Z", "2026-10-25 02:30"]
+    with pytest.raises(BadCellError, match="comes twice") as caught:
+        read(aware, ["Asia/Tokyo", None, "Europe/Berlin"])
+    assert caught.value.row == 2
     with pytest.raises(BadCellError, match="comes twice") as caught:
         read(cells, ["Asia/Tokyo", "Europe/Berlin", ""])
     assert caught.value.row == 1
