@@ -4,7 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -12,23 +12,20 @@ from typing import Final
 
 import msgspec
 
-from models.backtest.decided.desk import Contender
+from models.backtest.decided.contender import Contender
 from models.backtest.decided.run import Decided, Walk
 from models.backtest.effects.effects import Reckoning, Terms
 from models.backtest.fairness import GENUINE_MIN, LIMIT, Fairness, alarms
 from models.backtest.intervals import Resampled
-from models.backtest.pages.cases import case_sections
-from models.backtest.pages.effects import effect_section
-from models.backtest.pages.fairness import fairness_section
-from models.backtest.pages.intervals import interval_section
+from models.backtest.lines import lines
 from models.backtest.pages.page import page
-from models.backtest.report import CURRENT, Backtest, OfPolicy, day_after, files, lines, moment, of_policy
+from models.backtest.pages.sections import sections
+from models.backtest.report import CURRENT, Backtest, OfPolicy, day_after, files, moment, of_policy
 from models.backtest.scored import Scored, Why, scored
 from models.backtest.targets import Bounds, Target, TargetError, curve, moved, threshold_for
 from models.training.cli import OpenHistory, add_tables, has_history, maturity_days
 from models.training.history import processed
 from models.training.train import WITHOUT
-from scoring.compiled import ListFiles
 from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
 from scoring.model.bundle import Bundle
 from scoring.policy import Policy
@@ -55,13 +52,13 @@ AddOptions = Callable[[argparse.ArgumentParser], None]
 class Files:
     """How to read what the options name. Each raises `ValueError` for a refused file; None is the default.
 
-    `lists`: the entries of the lists of policies, by the names of these, from a folder. `add_terms`: add the options of
+    `lists`: policies by their names, with the entries of their lists from a folder. `add_terms`: add the options of
     the schemes' programmes: region, efm_region, and rate, pairs of a currency and yen for one minor unit.
     """
 
     history: OpenHistory
     policy: Callable[[Path | None], Policy]
-    lists: Callable[[Path | None, Mapping[str, Policy]], Mapping[str, ListFiles]]
+    lists: Callable[[Path | None, Mapping[str, Policy]], Mapping[str, Contender]]
     bundle: Callable[[Path | None], Bundle]
     as_yaml: Callable[[Mapping[str, object]], str]
     add_terms: AddOptions
@@ -91,7 +88,12 @@ def parser(mappings: str, add_terms: AddOptions) -> argparse.ArgumentParser:
     p.add_argument(
         "--candidate", type=Path, action="append", default=[], metavar="FILE", help="a policy to compare; repeatable"
     )
-    p.add_argument("--lists", type=Path, metavar="DIR", help="folder with the files of the lists of the policies")
+    p.add_argument(
+        "--lists",
+        type=Path,
+        metavar="DIR",
+        help="folder with the files of the lists of the policies, also of lists of the topic",
+    )
     p.add_argument(
         "--alert-rate",
         type=_number,
@@ -147,7 +149,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
             raise ValueError("--table or --from-topics is missing: which payments?")
         current = outside.policy(options.policy)
         candidates = _named(options.candidate, outside)
-        entries = outside.lists(options.lists, {CURRENT: current} | candidates)
+        contenders = outside.lists(options.lists, {CURRENT: current} | candidates)
         bundle = outside.bundle(options.bundle)
         history = outside.history(options)
         days = maturity_days(options.maturity_days, history)
@@ -161,13 +163,12 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
     if not rows.is_counted.any():
         why = f"none of {len(rows.scores):,} payments is within the period and at least {days} days old: "
         return _fail(1, ValueError(why + "use more days, an earlier --since or less --maturity-days"))
-    contenders = {name: Contender(policy, entries[name]) for name, policy in ({CURRENT: current} | candidates).items()}
     try:
         walk = Walk(bundle, settings, rows, contenders, edges_of=contenders[CURRENT])
         decided = walk.go(outside.history(options), _say)
         made = _made(rows, current, walk.bounds, options)
         if made:
-            more = {name: Contender(policy, entries[CURRENT]) for name, policy in made.items()}
+            more = {name: replace(contenders[CURRENT], policy=policy) for name, policy in made.items()}
             decided |= Walk(bundle, settings, rows, more).go(outside.history(options), _say)
     except TargetError as error:
         return _fail(1, error)
@@ -188,10 +189,7 @@ def main(argv: Sequence[str] | None, outside: Files, mappings: str) -> int:
         title=f"Backtest of policy {current.identity} with model {bundle.version}",
         minutes=minutes,
         rest=outside.as_yaml(rest),
-        sections=case_sections([(one.name, one.cases, one.hits) for one in policies])
-        + effect_section([(one.name, one.effects) for one in policies])
-        + interval_section([(one.name, one.intervals, one.difference) for one in policies], report.resampling)
-        + fairness_section([(one.name, one.fairness) for one in policies], fairness.terms),
+        sections=sections(report),
         learnt_until=report.learnt_until if report.learnt else None,
     )
     try:

@@ -1,6 +1,6 @@
 """What changes between two policies: alerts gained and lost, merchants with more and fewer, examples with reasons."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -142,18 +142,19 @@ def examples(rows: Scored, judged: Judged, why: Why, before: Judged | None = Non
                 chosen.append((what, fate, len(found), found[order].tolist()))
     ids = rows.particulars.event_ids({row for *_, own in chosen for row in own})
     return [
-        Examples(what=what, fate=fate.name, count=count, examples=_examples(rows, judged, why, own, ids))
+        Examples(what=what, fate=fate.name, count=count, examples=payments(rows, judged, why, own, ids))
         for what, fate, count, own in chosen
     ]
 
 
-def _examples(rows: Scored, judged: Judged, why: Why, own: Sequence[int], ids: dict[int, str]) -> list[Example]:
+def payments(rows: Scored, judged: Judged, why: Why, own: Sequence[int], ids: Mapping[int, str]) -> list[Example]:
+    """Tell the payments of some rows. `ids`: their event ids."""
     found = []
     for row in own:
         acquirer, merchant = rows.particulars.names[int(rows.particulars.merchant[row])]
         at_ms, amount = int(rows.event_ms[row]), int(rows.amount_jpy[row])
         subject = Subject(acquirer, merchant, f"{int(rows.particulars.mcc[row]):04}", at_ms)
-        levels = explained(judged.policy, subject).thresholds
+        levels = explained(judged.policy_of(row), subject).thresholds
         found.append(
             Example(
                 event_id=ids[row],

@@ -70,7 +70,7 @@ def figures(rows: Scored, alerts: Flags, some: Flags, minutes: float) -> Figures
     """Count the rows of `some`, bool[n]. `minutes`: work for one alert."""
     frauds = some & (rows.fates == Fate.FRAUD)
     flagged, hit = some & alerts, frauds & alerts
-    payments, days, count = _count(some), _days(rows, some), _count(flagged)
+    payments, days, count = _count(some), days_in(rows, some), _count(flagged)
     fraud_jpy, hit_jpy = _yen(rows, frauds), _yen(rows, hit)
     hours = count * minutes / 60
     return Figures(
@@ -124,10 +124,11 @@ def months(rows: Scored, alerts: Flags, minutes: float) -> Iterator[Month]:
 
 def days_of(rows: Scored) -> int:
     """Return the number of days in Tokyo with a counted payment."""
-    return _days(rows, rows.is_counted)
+    return days_in(rows, rows.is_counted)
 
 
-def _days(rows: Scored, some: Flags) -> int:
+def days_in(rows: Scored, some: Flags) -> int:
+    """Return the number of days in Tokyo with a payment of `some`, bool[n]."""
     return len(np.unique((rows.event_ms[some] + TOKYO_MS) // DAY_MS))
 
 

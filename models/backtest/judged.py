@@ -1,7 +1,8 @@
 """What a policy makes of scored payments: their bands, and which of them raise alerts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 import msgspec
@@ -15,23 +16,47 @@ from scoring.decode import Col
 from scoring.decode.hashing import KEYS, MERCHANT_KEY
 from scoring.judging import Added
 from scoring.policy import Policy, PolicyTable
+from scoring.policy.experiment import Arm
 
 _LIMITED: Final = Added(is_limited=True, rules=(), have_raised=False, is_closed=False, lists=())
+
+
+class Join(IntEnum):
+    """What the payments of a case have in common. NOTHING: no case. ATTACK: they are attempts of one incident."""
+
+    NOTHING = 0
+    CARD = 1
+    MERCHANT = 2
+    MERCHANT_BIN = 3
+    DEVICE = 4
+    IP = 5
+    ADDRESS = 6
+    ACCOUNT = 7
+    ATTACK = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """`bands` int8[n] of `Band`. `alerts` bool[n]: at least the policy's `minimum_band`, and not suppressed by it.
 
-    `cases` int64[n]: payments of one case or incident have one number; 0 for those of none. `added`: what the policy
-    adds to the model's reasons, by row.
+    `cases` int64[n]: payments of one case or incident have one number; 0 for those of none. `joins` int8[n] of `Join`:
+    what joined a payment to its case. `arms` int8[n] of `Arm`: who decided a payment of an experiment. `added`: what
+    the policy adds to the model's reasons, by row. `lowered`: rows whose band an allowing list lowered.
     """
 
     policy: Policy
     bands: NDArray[np.int8]
     alerts: NDArray[np.bool_]
     cases: NDArray[np.int64]
+    joins: NDArray[np.int8]
+    arms: NDArray[np.int8]
     added: Mapping[int, Added]
+    lowered: Set[int]
+
+    def policy_of(self, row: int) -> Policy:
+        """Return the policy that decided a row: the candidate of the experiment, if the row is in arm B."""
+        candidate = self.policy.candidate if self.arms[row] == Arm.B else None
+        return self.policy if candidate is None else candidate
 
     def reasons(self, row: int, why: Why) -> Sequence[Reason]:
         """Return the reasons of a row, as its decision has them."""
@@ -40,7 +65,7 @@ class Judged:
 
 
 def judge(rows: Scored, policy: Policy, why: Why) -> Judged:
-    """Judge every row by the thresholds, limits and suppressions of a policy, without its rules and lists.
+    """Judge every row by the thresholds, limits and suppressions of a policy, without rules, lists and experiment.
 
     Each payment is a case of its own. `models.backtest.decided` decides as a worker does; it reads the history again.
     """
@@ -72,7 +97,16 @@ def judge(rows: Scored, policy: Policy, why: Why) -> Judged:
             if table.is_suppressed(*about, heaviest):
                 alerts[low + place] = False
     cases = np.where(alerts, np.arange(1, n + 1), 0)
-    return Judged(policy=policy, bands=bands, alerts=alerts, cases=cases, added=dict.fromkeys(limited, _LIMITED))
+    return Judged(
+        policy=policy,
+        bands=bands,
+        alerts=alerts,
+        cases=cases,
+        joins=np.where(alerts, np.int8(Join.CARD), np.int8(Join.NOTHING)),
+        arms=np.zeros(n, np.int8),
+        added=dict.fromkeys(limited, _LIMITED),
+        lowered=frozenset(),
+    )
 
 
 def may_be_suppressed(policy: Policy, at_ms: NDArray[np.int64], bands: NDArray[np.int64]) -> NDArray[np.bool_]:

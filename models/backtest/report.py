@@ -1,8 +1,8 @@
-"""The report of a backtest: the current policy, each candidate beside it, as JSON, as CSV and as lines for people."""
+"""The report of a backtest: the current policy, each candidate beside it, as JSON and as CSV."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,43 +10,22 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from models.backtest.cases import Cases, cases
+from models.backtest.arms import LeftOut, OfArm, arms, left_out
+from models.backtest.cases.examples import OfCases, case_examples
+from models.backtest.cases.figures import CaseMonth, Cases, case_months, cases
 from models.backtest.compare import Change, Examples, Merchant, changes, examples, merchants
 from models.backtest.decided.desk import Hits
 from models.backtest.decided.run import Decided
 from models.backtest.effects.effects import Effects, Programme, Stands
-from models.backtest.fairness import RATES, Group, Rate, Terms, alarms
+from models.backtest.fairness import RATES, Group, Rate, Terms
 from models.backtest.figures import Cell, Figures, Month, cells, figures, months
-from models.backtest.intervals import Estimates, Resampled, Resampling, named
+from models.backtest.intervals import CaseEstimates, Estimates, Resampled, Resampling, named
 from models.backtest.judged import Judged
 from models.backtest.scored import Scored, Why
 from scoring.merchants.months.calendar import day_of
 from scoring.policy.changes import policy_changes, shown
 
 CURRENT: Final = "current"
-
-_SHOWN: Final = (
-    ("alerts", "payments that alert", ",d"),
-    ("alerts_a_day", "alerts a day", ",.1f"),
-    ("alert_rate_bps", "alert rate, per 10,000", ",.2f"),
-    ("precision", "precision", ".4f"),
-    ("recall", "recall, by count", ".4f"),
-    ("value_recall", "recall, by yen", ".4f"),
-    ("false_positives_per_fraud", "false positives per fraud", ",.2f"),
-    ("saved_jpy", "yen of fraud stopped at most", ",d"),
-)
-
-_SHOWN_OF_EFFECTS: Final = (
-    ("frequent", "merchants, fraud is frequent"),
-    ("changed", "standings changed by BLOCK"),
-)
-_SHOWN_OF_CASES: Final = (
-    ("cases", "cases", ",d"),
-    ("cases_a_day", "cases a day", ",.1f"),
-    ("precision", "precision, by case", ".4f"),
-    ("false_positives_per_fraud", "false cases per fraud case", ",.2f"),
-    ("hours_a_day", "analyst hours a day", ",.1f"),
-)
 
 
 class OfPolicy(Struct, frozen=True, kw_only=True):
@@ -57,6 +36,10 @@ class OfPolicy(Struct, frozen=True, kw_only=True):
     The four after `examples` say how a candidate differs from the current policy.
 
     `intervals`: its precision and recalls; `difference`: those minus the current policy's, null for that one.
+    `case_intervals` and `case_difference`: the same by case. `case_examples`: also of frauds in no case.
+
+    `arms`: payments by arm of its experiment. `left_out`: what decides nothing here. `lists_from_files`: lists of the
+    topic whose entries are those of a file.
     """
 
     name: str
@@ -76,6 +59,13 @@ class OfPolicy(Struct, frozen=True, kw_only=True):
     fairness: list[Group]
     intervals: Estimates
     difference: Estimates | None
+    case_months: list[CaseMonth]
+    case_intervals: CaseEstimates
+    case_difference: CaseEstimates | None
+    case_examples: OfCases
+    arms: list[OfArm]
+    left_out: list[LeftOut]
+    lists_from_files: list[str]
 
 
 class Backtest(Struct, frozen=True, kw_only=True):
@@ -138,6 +128,13 @@ def of_policy(
         fairness=fairness,
         intervals=resampled.estimates(judged.alerts),
         difference=None if current is None else resampled.difference(current.alerts, judged.alerts),
+        case_months=list(case_months(rows, judged, minutes)),
+        case_intervals=resampled.case_estimates(judged.cases),
+        case_difference=None if current is None else resampled.case_difference(current.cases, judged.cases),
+        case_examples=case_examples(rows, judged, why, current),
+        arms=list(arms(rows, judged, minutes)),
+        left_out=list(left_out(rows, judged, decided.lists_left_out)),
+        lists_from_files=list(decided.lists_from_files),
     )
 
 
@@ -153,7 +150,9 @@ def files(report: Backtest) -> dict[str, bytes]:
         "standings.csv": _table("policy", ((name, one.effects.standings) for name, one in each), Stands),
         "programmes.csv": _table("policy", ((name, one.effects.programmes) for name, one in each), Programme),
         "cells.csv": _table("policy", ((name, one.cells) for name, one in each), Cell),
-        "months.csv": _months(report.policies),
+        "months.csv": _months(Figures, ((name, one.months) for name, one in each)),
+        "case_months.csv": _months(Cases, ((name, one.case_months) for name, one in each)),
+        "arms.csv": _arms(report.policies),
         "fairness.csv": _fairness(report.policies),
         "intervals.csv": _intervals(report.policies),
         "changes.csv": _table("policy", ((name, one.changes) for name, one in each), Change),
@@ -169,14 +168,24 @@ def _table(head: str, parts: Iterable[tuple[str, Sequence[Struct]]], kind: type[
     return _csv([[head, *names], *lines])
 
 
-def _months(policies: Sequence[OfPolicy]) -> bytes:
-    names = Figures.__struct_fields__
+def _months(kind: type[Struct], parts: Iterable[tuple[str, Sequence[Month | CaseMonth]]]) -> bytes:
+    names = kind.__struct_fields__
     lines = (
-        [one.name, month.month, "yes" if month.is_mature else "no", *(getattr(month.figures, field) for field in names)]
-        for one in policies
-        for month in one.months
+        [name, month.month, "yes" if month.is_mature else "no", *(getattr(month.figures, field) for field in names)]
+        for name, own in parts
+        for month in own
     )
     return _csv([["policy", "month", "is_mature", *names], *lines])
+
+
+def _arms(policies: Sequence[OfPolicy]) -> bytes:
+    names = Figures.__struct_fields__
+    lines = (
+        [one.name, arm.experiment, arm.arm, arm.policy, *(getattr(arm.figures, field) for field in names)]
+        for one in policies
+        for arm in one.arms
+    )
+    return _csv([["policy", "experiment", "arm", "decided_by", *names], *lines])
 
 
 def _fairness(policies: Sequence[OfPolicy]) -> bytes:
@@ -199,10 +208,10 @@ def _fairness(policies: Sequence[OfPolicy]) -> bytes:
 def _intervals(policies: Sequence[OfPolicy]) -> bytes:
     head = ["policy", "figure", "value", "low", "high", "difference", "difference_low", "difference_high"]
     lines = (
-        [one.name, name, *astuple(estimate), *(("", "", "") if one.difference is None else astuple(changes[name]))]
+        [one.name, name, *astuple(estimate), *(astuple(changes[name]) if name in changes else ("", "", ""))]
         for one in policies
-        for changes in ({} if one.difference is None else dict(named(one.difference)),)
-        for name, estimate in named(one.intervals)
+        for changes in (dict(named(one.difference, one.case_difference)),)
+        for name, estimate in named(one.intervals, one.case_intervals)
     )
     return _csv([head, *lines])
 
@@ -216,60 +225,6 @@ def _csv(lines: Iterable[Sequence[object]]) -> bytes:
 def _cell(value: object) -> object:
     """Return a cell. A text that a spreadsheet would take for a formula gets an apostrophe before it."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
-
-
-def _line(words: str, how: str, values: Sequence[float | None]) -> str:
-    return f"{words:28}" + "".join(f"{'none' if value is None else format(value, how):>24}" for value in values)
-
-
-def lines(report: Backtest) -> Iterator[str]:
-    """Say the report in short."""
-    yield f"{report.payments:,} payments, {report.counted:,} counted"
-    if report.before:
-        yield f"not counted: {report.before:,} before --since"
-    if report.young:
-        yield f"not counted: {report.young:,} since {report.mature_until}, too young to be known as good"
-    if report.learnt:
-        yield (
-            f"{report.learnt:,} counted payments are of the days that the model has learnt from: if they are the same "
-            f"payments, figures are too good; count later ones with --since {report.learnt_until}"
-        )
-    yield f"{'':28}" + "".join(f"{one.name[:22]:>24}" for one in report.policies)
-    for field, words, how in _SHOWN:
-        yield _line(words, how, [getattr(one.figures, field) for one in report.policies])
-    for field, words, how in _SHOWN_OF_CASES:
-        yield _line(words, how, [getattr(one.cases, field) for one in report.policies])
-    for field, words in _SHOWN_OF_EFFECTS:
-        yield _line(words, ",d", [getattr(one.effects, field) for one in report.policies])
-    for one in report.policies:
-        young = [month.month for month in one.months if not month.is_mature]
-        if young and one.name == CURRENT:
-            yield f"months with payments whose label is not known yet: {', '.join(young)}"
-        for change in one.changes:
-            if change.gained or change.lost:
-                yield f"{one.name}: {change.fate}: {change.gained:,} alerts more, {change.lost:,} fewer"
-        if one.difference is not None:
-            yield from _difference_lines(one.name, one.difference)
-    yield from _alarm_lines(report.policies)
-
-
-def _difference_lines(name: str, difference: Estimates) -> Iterator[str]:
-    words = {field: text for field, text, _ in _SHOWN}
-    for field, one in named(difference):
-        if one.value is not None and one.low is not None and one.high is not None:
-            weak = ", may be chance" if one.low <= 0 <= one.high else ""
-            yield f"{name}: {words[field]}: {one.value:+.4f} (95% by days: {one.low:+.4f} to {one.high:+.4f}{weak})"
-
-
-def _alarm_lines(policies: Sequence[OfPolicy]) -> Iterator[str]:
-    for one in policies:
-        for group, name, rate in alarms(one.fairness):
-            ratio = "none in the reference" if rate.ratio is None else f"{rate.ratio:,.2f} times the reference"
-            edges = "none" if rate.ratio_high is None else f"{rate.ratio_high:,.2f}"
-            yield (
-                f"{one.name}: fairness alarm: {group.dimension} {group.group}: {name} {rate.rate_bps:,.2f} for 10,000, "
-                f"{ratio} (from {rate.ratio_low:,.2f} to {edges})"
-            )
 
 
 def moment(at_ms: int) -> str:

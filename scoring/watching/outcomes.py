@@ -63,26 +63,26 @@ class ArmOutcomes(OwnRows):
         self._payments_max = max(payments_max // partitions, 1)
         self._rows: dict[int, dict[int, Outcome]] = {}  # by partition, by key
         self._days: dict[int, dict[int, dict[int, None]]] = {}  # by partition, by day: keys
+        self._oldest: dict[int, int] = {}  # by partition with a payment: its oldest day
         self._sums: dict[tuple[int, int, int, int, bool], list[int]] = {}  # all of Outcome but yen: payments, yen
 
     def remember(self, partition: int, key: int, payment: Outcome) -> None:
         """Remember a payment by the key of its event. One that is known, or of a day before all others, changes
         nothing. A full partition drops its oldest day; one that is full of a single day takes no more of it.
         """
-        rows, days = self._rows.setdefault(partition, {}), self._days.setdefault(partition, {})
-        if key in rows or (days and payment.day < min(days)):
+        rows, oldest = self._rows.setdefault(partition, {}), self._oldest
+        if key in rows or payment.day < oldest.get(partition, payment.day):
             return
-        while len(rows) >= self._payments_max and min(days) < payment.day:
-            self._drop(partition, min(days))
+        while len(rows) >= self._payments_max and oldest[partition] < payment.day:
+            self._drop(partition, oldest[partition])
         if len(rows) < self._payments_max:
             self._put(partition, key, payment)
             self.note(partition, (key,))
 
     def pass_to(self, partition: int, day: int) -> None:
         """Forget the payments of a partition that are too old on a day."""
-        days = self._days.get(partition)
-        while days and min(days) <= day - DAYS_REMEMBERED:
-            self._drop(partition, min(days))
+        while self._oldest.get(partition, day) <= day - DAYS_REMEMBERED:
+            self._drop(partition, self._oldest[partition])
 
     def judge(self, partition: int, key: int, *, is_fraud: bool) -> None:
         """Take what is reported of an event. One that is not remembered changes nothing."""
@@ -108,6 +108,7 @@ class ArmOutcomes(OwnRows):
     def _put(self, partition: int, key: int, payment: Outcome) -> None:
         self._rows.setdefault(partition, {})[key] = payment
         self._days.setdefault(partition, {}).setdefault(payment.day, {})[key] = None
+        self._oldest[partition] = min(self._oldest.get(partition, payment.day), payment.day)
         self._add(payment, 1)
 
     def _remove(self, partition: int, key: int) -> None:
@@ -118,6 +119,10 @@ class ArmOutcomes(OwnRows):
         del days[payment.day][key]
         if not days[payment.day]:
             del days[payment.day]
+            if days:
+                self._oldest[partition] = min(days)
+            else:
+                del self._oldest[partition]
         self._add(payment, -1)
 
     def _drop(self, partition: int, day: int) -> None:

@@ -53,10 +53,13 @@ def signature(folder: Path) -> str:
     return "\n".join(said)
 
 
-def load_lists(settings: Settings, policy: Policy, others: Set[str] = frozenset()) -> ListFiles:
+def load_lists(
+    settings: Settings, policy: Policy, others: Set[str] = frozenset(), *, needs_topic: bool = True
+) -> ListFiles:
     """Read the entries of the lists of a policy that are in files. Ten million take some seconds.
 
-    `others`: lists of other policies, whose files may be in the folder too.
+    `others`: lists of other policies, whose files may be in the folder too. `needs_topic`: refuse a policy with lists
+    of the topic, if the settings name no topic.
 
     Raises:
         ConfigError: a file is missing, belongs to no list, cannot be read, or is refused; with file, line and column.
@@ -65,7 +68,7 @@ def load_lists(settings: Settings, policy: Policy, others: Set[str] = frozenset(
     folder = settings.policy.lists_dir
     files = {} if folder is None else list_files(Path(folder))
     in_files = [rule for rule in policy.lists if rule.source == "file"]
-    if len(in_files) < len(policy.lists) and settings.topics.names.lists is None:
+    if needs_topic and len(in_files) < len(policy.lists) and settings.topics.names.lists is None:
         rule = next(rule for rule in policy.lists if rule.source == "topic")
         raise ConfigError(f"the list {rule.id} of the policy has source: topic: name the topic, topics.names.lists")
     known = {rule.id: number for number, rule in enumerate(policy.lists)}

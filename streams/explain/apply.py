@@ -11,6 +11,9 @@ from streams.kafka.settings import Topics, label_of
 JUDGE_MS: Final = 1_000
 """Interval of the records' time at which merchants are judged: a worker judges them at its flushes."""
 
+NOTED_RECORDS_MAX: Final = 1 << 16
+"""Records after which the rows that they changed are noted no longer: nothing is written to a changelog here."""
+
 
 class Applier:
     """One engine that takes the input of all partitions. `applied` counts records by the name of their topic."""
@@ -22,7 +25,7 @@ class Applier:
         self.engine = engine
         self._topics = topics
         self._partitions = partitions
-        self._judged_ms = 0
+        self._judged_ms = self._noted = 0
         self.applied: Counter[str] = Counter()
 
     def beside(self, portion: Portion) -> None:
@@ -43,7 +46,15 @@ class Applier:
         self.applied[label_of(portion.field)] += len(portion)
 
     def judge(self, portion: Portion) -> None:
-        """Judge merchants, at most once in JUDGE_MS of the records' time: what is told of them moves their standing."""
+        """Judge merchants, at most once in JUDGE_MS of the records' time: what is told of them moves their standing.
+
+        Call it after each portion: it also limits what is noted of changed rows.
+        """
+        self._noted += len(portion)
+        if self._noted >= NOTED_RECORDS_MAX:
+            self._noted = 0
+            for partition in range(self._partitions):
+                self.engine.changelog.flush(partition)
         if not len(portion) or portion.field in ("lists", "merchants"):
             return
         now_ms = portion.times_ms[-1]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.backtest.intervals import DAYS_MIN, Estimate, Estimates, Resampled, named
-from models.backtest.pages.intervals import interval_section
+from models.backtest.intervals import DAYS_MIN, CaseEstimates, Estimate, Estimates, Resampled, named
+from models.backtest.pages.intervals import Figures, interval_section
 from tests.backtest.made import DAY_MS, TOKYO_MS, Row, arrays, drawn
 from tests.compliance.page.test_page import HOSTILE, Page
 
@@ -127,7 +127,7 @@ def test_a_figure_that_many_draws_do_not_have_or_few_days_give_has_no_interval(t
         assert {one.low is not None for _, one in named(few.estimates(~one_alert))} == {is_enough}
 
 
-def section(policies: list[tuple[str, Estimates, Estimates | None]], history: Resampled) -> str:
+def section(policies: list[tuple[str, Figures, Figures | None]], history: Resampled) -> str:
     text = interval_section(policies, history.terms)
     found = Page(text)
     assert found.spoken["en"] == found.spoken["ja"]
@@ -139,12 +139,15 @@ def test_the_page_says_values_intervals_and_whether_a_difference_may_be_chance(t
     history = Resampled(arrays(drawn(1, 400), tmp_path))
     known = Estimate(value=0.5, low=0.25, high=0.75)
     current = Estimates(precision=known, recall=known, value_recall=Estimate(value=None, low=None, high=None))
+    by_case = CaseEstimates(case_precision=known, case_recall=known, cases_a_day=known)
     change = Estimates(
         precision=Estimate(value=0.1, low=0.05, high=0.2),
         recall=Estimate(value=-0.1, low=-0.2, high=0.0),
         value_recall=Estimate(value=-0.1, low=None, high=None),
     )
-    plain_text = section([("current", current, None), (HOSTILE, current, change)], history)
+    plain_text = section(
+        [("current", (current, by_case), None), (HOSTILE, (current, by_case), (change, by_case))], history
+    )
     assert "current precision 適合率 0.5000 0.2500 – 0.7500 – – –" in plain_text
     assert "current recall by yen 検知率（金額） – – – – –" in plain_text
     assert f"{HOSTILE} precision 適合率 0.5000 0.2500 – 0.7500 +0.1000 +0.0500 – +0.2000 no いいえ" in plain_text
@@ -152,4 +155,4 @@ def test_the_page_says_values_intervals_and_whether_a_difference_may_be_chance(t
     assert "– – -0.1000 – –" in plain_text
     assert "There are no intervals" not in plain_text
     few = drawn(1, 10)
-    assert "fewer than 20 days" in section([("current", current, None)], Resampled(arrays(few, tmp_path)))
+    assert "fewer than 20 days" in section([("current", (current, by_case), None)], Resampled(arrays(few, tmp_path)))

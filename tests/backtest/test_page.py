@@ -12,15 +12,19 @@ import pytest
 import yaml
 from msgspec import to_builtins
 
-from models.backtest.cases import cases
+from models.backtest.arms import LeftOut, OfArm
+from models.backtest.cases.examples import case_examples
+from models.backtest.cases.figures import case_months, cases
 from models.backtest.decided.desk import Hits
 from models.backtest.effects.effects import Effects, Programme, Stands
 from models.backtest.fairness import Fairness
-from models.backtest.figures import figures
+from models.backtest.figures import Figures, figures
 from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
+from models.backtest.pages.arms import arm_section
 from models.backtest.pages.cases import case_sections
 from models.backtest.pages.effects import effect_section
+from models.backtest.pages.examples import example_section
 from models.backtest.pages.fairness import fairness_section
 from models.backtest.pages.intervals import interval_section
 from models.backtest.pages.page import page
@@ -95,6 +99,11 @@ EFFECTS = Effects(
         )
     ],
 )
+LEFT_OUT = [
+    LeftOut(kind=kind, id=HOSTILE, why=why) for kind, why in (("LIST", "NO_FILE"), ("EXPERIMENT", "NOT_IN_FORCE"))
+]
+NOTHING = Figures(**dict.fromkeys(Figures.__struct_fields__, 0))
+ARMS = [OfArm(experiment=HOSTILE, arm=arm, policy=HOSTILE, figures=NOTHING) for arm in ("A", "B")]
 NAMES = ("alerts", "alerts_a_day", "alert_rate_bps", "precision", "recall", "value_recall", "false_positives_per_fraud")
 NAMES += ("frauds_alerted", "fraud_alerted_jpy", "saved_jpy", "hours", "hours_a_day")
 
@@ -105,7 +114,7 @@ def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy
     judged, fairness = judge(found, policy, told), Fairness(found, genuine_min=5)
     current = figures(found, judged.alerts, found.is_counted, MINUTES)
     resampled = Resampled(found)
-    change = resampled.difference(judged.alerts, ~judged.alerts)
+    change, by_case = resampled.difference(judged.alerts, ~judged.alerts), resampled.case_estimates(judged.cases)
     left = {"version", "global", "author", "approval"}
     rest = {name: value for name, value in to_builtins(policy).items() if name not in left and value not in ([], "")}
     text = page(
@@ -116,9 +125,13 @@ def made(directory: Path, document: dict[str, Any]) -> tuple[str, Scored, Policy
         title=f"Backtest of {HOSTILE}",
         minutes=MINUTES,
         rest=yaml.safe_dump(rest, sort_keys=False),
-        sections=case_sections([(HOSTILE, cases(found, judged, MINUTES), HITS)])
+        sections=arm_section([(HOSTILE, ARMS, LEFT_OUT, [HOSTILE])])
+        + case_sections([(HOSTILE, cases(found, judged, MINUTES), list(case_months(found, judged, MINUTES)), HITS)])
+        + example_section([(HOSTILE, case_examples(found, judged, told))])
         + effect_section([(HOSTILE, EFFECTS)])
-        + interval_section([(HOSTILE, resampled.estimates(judged.alerts), change)], resampled.terms)
+        + interval_section(
+            [(HOSTILE, (resampled.estimates(judged.alerts), by_case), (change, by_case))], resampled.terms
+        )
         + fairness_section([(HOSTILE, fairness.groups(judged))], fairness.terms),
         learnt_until="2026-05-02",
     )

@@ -11,7 +11,8 @@ from models.backtest.effects.effects import Effects
 from models.backtest.fairness import Fairness
 from models.backtest.intervals import Resampled
 from models.backtest.judged import judge
-from models.backtest.report import Backtest, day_after, files, lines, moment, of_policy
+from models.backtest.lines import lines
+from models.backtest.report import Backtest, day_after, files, moment, of_policy
 from models.backtest.scored import Scored
 from scoring.policy import policy_from
 from tests.backtest.made import DAY_MS, TOKYO_MS, Row, Told, arrays

@@ -198,19 +198,23 @@ def test_the_tables_say_what_the_report_says_the_same_each_time(run: Run, tmp_pa
     ]
     blank = {"value": None, "low": None, "high": None}
     assert table("intervals.csv") == [
-        told({"policy": own, "figure": name} | one["intervals"][name])
+        told({"policy": own, "figure": name} | one[f"{by}intervals"][name])
         | told({f"difference{'' if of == 'value' else f'_{of}'}": (difference or blank)[of] for of in blank})
         for own, one in each
-        for name in ("precision", "recall", "value_recall")
-        for difference in ((one["difference"] or {}).get(name),)
+        for by, name in (
+            *(("", name) for name in ("precision", "recall", "value_recall")),
+            *(("case_", name) for name in ("case_precision", "case_recall", "cases_a_day")),
+        )
+        for difference in ((one[f"{by}difference"] or {}).get(name),)
     ]
     assert [one["difference"] is None for _, one in each] == [True, False]
     words = {True: "yes", False: "no"}
-    assert table("months.csv") == [
-        told({"policy": own, "month": month["month"], "is_mature": words[month["is_mature"]]} | month["figures"])
-        for own, one in each
-        for month in one["months"]
-    ]
+    for kind in ("months", "case_months"):
+        assert table(f"{kind}.csv") == [
+            told({"policy": own, "month": month["month"], "is_mature": words[month["is_mature"]]} | month["figures"])
+            for own, one in each
+            for month in one[kind]
+        ]
 
 
 def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_training(run: Run, tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """A batch of a history, as policies are asked about it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.observer import Observed, Observer
+from models.training.records import Record
+from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
+from scoring.observer import BATCH_MAX, Observed, Observer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +28,19 @@ class Batch:
     def rows(self) -> slice:
         """The rows of the history."""
         return slice(self.first, self.first + len(self.kept))
+
+
+def batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Cut records where the topic or the day in Tokyo changes, and at BATCH_MAX."""
+    batch: list[Record] = []
+    for record in records:
+        if batch and (
+            len(batch) == BATCH_MAX
+            or record.topic != batch[0].topic
+            or (record.at_ms + TOKYO_MS) // DAY_MS != (batch[0].at_ms + TOKYO_MS) // DAY_MS
+        ):
+            yield batch
+            batch = []
+        batch.append(record)
+    if batch:
+        yield batch

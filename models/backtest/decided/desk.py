@@ -1,22 +1,21 @@
 """One policy over a history: bands, alerts and cases of its rows, and what its rules and lists hit."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 
 import msgspec
 import numpy as np
 from msgspec import Struct
-from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from models.backtest.decided.batch import Batch
+from models.backtest.decided.contender import Contender
 from models.backtest.figures import DIGITS
-from models.backtest.judged import Judged, may_be_suppressed
+from models.backtest.judged import Join, Judged, may_be_suppressed
 from models.backtest.scored import Fate, Scored
 from scoring.alerting import Alerting
-from scoring.compiled import CompiledPolicy, ListFiles, compile_policy
+from scoring.compiled import CompiledPolicy, compile_policy
 from scoring.contract.codes import Band
 from scoring.contract.decision import RuleHit, Versions
 from scoring.decide.threeds import ThreeDsEncoder
@@ -26,19 +25,12 @@ from scoring.lists import DatedEntries, DatedLimits
 from scoring.model.bundle import Bundle
 from scoring.observer import Settings
 from scoring.policy import Policy, PolicyTable
+from scoring.policy.experiment import Arm
 from scoring.policy.rules import BlockCounts
 from scoring.reference.threeds import reference
 
 _CASE_BYTES: Final = 8
 _hits_of: Final = msgspec.json.Decoder(list[RuleHit]).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A policy, and the entries of its lists that are in files."""
-
-    policy: Policy
-    list_files: ListFiles = field(default_factory=ListFiles)
 
 
 class Hits(Struct, frozen=True, kw_only=True):
@@ -72,7 +64,9 @@ class Desk:
         self._alerting = Alerting(policy.alerts, self._compiled.encoder, self._compiled.tables)
         self._rows, n = rows, len(rows.scores)
         self._bands, self._alerts, self._cases = np.zeros(n, np.int8), np.zeros(n, np.bool_), np.zeros(n, np.int64)
+        self._joins, self._arms = np.zeros(n, np.int8), np.zeros(n, np.int8)
         self._added: dict[int, Added] = {}
+        self._lowered: set[int] = set()
         self._hits: dict[tuple[str, str, str], NDArray[np.int64]] = {}
 
     def take(self, batch: Batch) -> Mapping[int, bytes]:
@@ -82,27 +76,32 @@ class Desk:
         bands = found.listed.bands
         incidents = self._alerting.incidents.take(observed, bands, 0).rows
         alerts, cases = np.zeros(len(bands), np.bool_), np.zeros(len(bands), np.int64)
+        joins, arms = np.zeros(len(bands), np.int8), arms_of(found)
         alerts[list(incidents)] = bands[list(incidents)] >= self._minimum
         for row, incident in incidents.items():
-            cases[row] = _number(incident)
+            cases[row], joins[row] = _number(incident), Join.ATTACK
         at_ms = observed.trusted_ms
         for row in np.flatnonzero((bands >= self._minimum) & ~observed.passed_over).tolist():
             if row in incidents:
                 continue
             reasons = found.reasons(row, self._judge.reasons_by_model(observed, found, row))
-            joined = self._alerting.join(observed.decoded, row, int(at_ms[row]), int(bands[row]), reasons)
+            about = int(at_ms[row]), int(bands[row]), reasons, int(arms[row])
+            joined = self._alerting.join(observed.decoded, row, *about)
             if joined is not None:
                 name = f"{joined.subject.dedup_key}\x1f{joined.case.first_ms}".encode()
                 alerts[row], cases[row] = True, _number(blake2b(name, digest_size=_CASE_BYTES).digest())
-        self._keep(batch, found, alerts, cases)
+                joins[row] = Join[joined.subject.entity]
+        kept, rows = batch.kept, batch.rows
+        self._bands[rows], self._alerts[rows], self._cases[rows] = bands[kept], alerts[kept], cases[kept]
+        self._joins[rows], self._arms[rows] = joins[kept], arms[kept]
+        self._keep(batch, found)
         return incidents
 
-    def _keep(self, batch: Batch, found: Banded, alerts: NDArray[np.bool_], cases: NDArray[np.int64]) -> None:
-        kept, rows = batch.kept, batch.rows
-        self._bands[rows], self._alerts[rows], self._cases[rows] = found.listed.bands[kept], alerts[kept], cases[kept]
+    def _keep(self, batch: Batch, found: Banded) -> None:
+        """Keep what limits, rules and lists say of the rows of a batch."""
         if not (found.limited or found.closed or found.ruled.hits or found.listed.hits):
             return
-        for row, position in enumerate(kept.tolist(), start=batch.first):
+        for row, position in enumerate(batch.kept.tolist(), start=batch.first):
             added = found.added(position)
             if added is not None:
                 self._added[row] = added
@@ -110,6 +109,8 @@ class Desk:
                 self._hit("RULE", hit.id, "CAPPED" if hit.capped else hit.mode.upper(), row)
             for listed in found.listed.hits.get(position, ()):
                 self._hit("LIST", listed.list, listed.effect, row)
+                if listed.effect == "LOWERED":
+                    self._lowered.add(row)
 
     def _hit(self, kind: str, name: str, effect: str, row: int) -> None:
         if self._rows.is_counted[row]:
@@ -119,7 +120,16 @@ class Desk:
 
     def judged(self) -> Judged:
         """Return what became of the rows."""
-        return Judged(policy=self._policy, bands=self._bands, alerts=self._alerts, cases=self._cases, added=self._added)
+        return Judged(
+            policy=self._policy,
+            bands=self._bands,
+            alerts=self._alerts,
+            cases=self._cases,
+            joins=self._joins,
+            arms=self._arms,
+            added=self._added,
+            lowered=self._lowered,
+        )
 
     def hits(self) -> list[Hits]:
         """Return what rules and lists hit, in the order of their kinds, ids and effects."""
@@ -144,10 +154,8 @@ class Edge:
 
     def __init__(self, contender: Contender, bundle: Bundle, settings: Settings, rows: Scored) -> None:
         self._compiled = compiled(contender, bundle, settings)
-        policy = contender.policy
-        self._policy, self._minimum = policy, int(Band[policy.alerts.minimum_band])
-        without = [msgspec.structs.replace(each, reasons=[]) for each in policy.suppressions]
-        self._of_any_reason = PolicyTable(msgspec.structs.replace(policy, suppressions=without, rules=[]))
+        self._minimum = int(Band[contender.policy.alerts.minimum_band])
+        self._of_any_reason = [_of_any_reason(each) for each in self._compiled.policies]
         self._judge = Judge(bundle, ThreeDsEncoder(reference(), settings.threeds), BlockCounts())
         self.alerts = np.zeros(len(rows.scores), np.bool_)
 
@@ -156,25 +164,38 @@ class Edge:
         observed = batch.observed
         found = self._judge.banded(batch.observer, observed, batch.margins, observed.passed_over, self._compiled, 0)
         bands, at_ms, decoded = found.listed.bands, observed.trusted_ms, observed.decoded
-        alerts = bands >= self._minimum
-        for row in np.flatnonzero(alerts & may_be_suppressed(self._policy, at_ms, bands)).tolist():
+        alerts, arms = bands >= self._minimum, arms_of(found)
+        may_be = np.logical_or.reduce([may_be_suppressed(each, at_ms, bands) for each in self._compiled.policies])
+        for row in np.flatnonzero(alerts & may_be).tolist():
             about = decoded.ints[row], decoded.hashes[row], int(at_ms[row]), int(bands[row])
-            if row in incidents or not self._of_any_reason.is_suppressed(*about, ""):
+            if row in incidents or not self._of_any_reason[int(arms[row] == Arm.B)].is_suppressed(*about, ""):
                 continue
             reasons = found.reasons(row, self._judge.reasons_by_model(observed, found, row))
-            alerts[row] = not self._compiled.table.is_suppressed(*about, reasons[0].id if reasons else "")
+            heaviest = reasons[0].id if reasons else ""
+            alerts[row] = not self._compiled.tables[arms[row]].is_suppressed(*about, heaviest)
         self.alerts[batch.rows] = alerts[batch.kept]
 
 
 def compiled(contender: Contender, bundle: Bundle, settings: Settings) -> CompiledPolicy:
-    """Compile a policy as one that was recorded: it halts nothing. An experiment is left out: it decides all payments.
+    """Compile a policy with its experiment as one that was recorded: it halts nothing.
 
-    Entries that a topic adds to lists are not known.
+    No entries of the topic of lists are there: those that count are among the entries of files.
     """
     versions = Versions(model=bundle.version, features=FEATURES_VERSION, policy="", code="", reference="")
     joined, identity = settings.decode.joined, contender.policy.identity
-    policy, dated = replace(contender.policy, experiment=None), DatedEntries(DatedLimits(), joined)
-    return compile_policy(policy, contender.list_files, versions, dated, joined, identity)
+    dated = DatedEntries(DatedLimits(), joined)
+    return compile_policy(contender.policy, contender.list_files, versions, dated, joined, identity)
+
+
+def arms_of(found: Banded) -> NDArray[np.int8]:
+    """Return who decides each event of a batch, int8[n] of `Arm`."""
+    return np.zeros(len(found.scores), np.int8) if found.arms is None else found.arms.of
+
+
+def _of_any_reason(policy: Policy) -> PolicyTable:
+    """Return the table of a policy whose suppressions cover every reason: reasons take time."""
+    without = [msgspec.structs.replace(each, reasons=[]) for each in policy.suppressions]
+    return PolicyTable(msgspec.structs.replace(policy, suppressions=without, rules=[], experiment=None))
 
 
 def _number(name: bytes) -> int:

@@ -1,14 +1,15 @@
 """Read a history once and decide it by several policies. Profiles do not depend on decisions, so they are shared."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from models.backtest.decided.batch import Batch
-from models.backtest.decided.desk import Contender, Desk, Edge, Hits
+from models.backtest.decided.batch import Batch, batches
+from models.backtest.decided.contender import Contender
+from models.backtest.decided.desk import Desk, Edge, Hits
 from models.backtest.effects.ledger import Ledger, Months
 from models.backtest.judged import Judged
 from models.backtest.scored import Scored
@@ -17,19 +18,23 @@ from models.training.history import History
 from models.training.records import Record
 from scoring.clock import trusted
 from scoring.decode import Col
-from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
 from scoring.model.bundle import Bundle
 from scoring.observer import BATCH_MAX, Observer, Settings
+
+NOTED_RECORDS_MAX: Final = 1 << 16
+"""Records after which the rows that they changed are noted no longer: nothing is written to a changelog here."""
 
 _TELL_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What became of a history under a policy. `hits`: of its rules and lists."""
+    """What became of a history under a policy. `hits`: of its rules and lists. The others as in `Contender`."""
 
     judged: Judged
     hits: list[Hits]
+    lists_from_files: tuple[str, ...] = ()
+    lists_left_out: tuple[str, ...] = ()
 
 
 class Walk:
@@ -52,16 +57,17 @@ class Walk:
         self._bundle, self._rows = bundle, rows
         self._observer = Observer(settings)
         self._observer.profiles.changelog.own(0)
+        self._contenders = contenders
         self._desks = {name: Desk(each, bundle, settings, rows) for name, each in contenders.items()}
         self._first = next(name for name, each in contenders.items() if edges_of is None or each is edges_of)
         self._edges = [
-            Edge(Contender(moved(edges_of.policy, level, "bound"), edges_of.list_files), bundle, settings, rows)
+            Edge(replace(edges_of, policy=moved(edges_of.policy, level, "bound")), bundle, settings, rows)
             for level in (1, OFF)
             if edges_of is not None
         ]
         self._ledger = Ledger(rows, settings.decode)
         self._margins = np.empty(BATCH_MAX)
-        self._done = 0
+        self._done = self._noted = 0
 
     def go(self, history: History, tell: Callable[[str], None]) -> dict[str, Decided]:
         """Read the history from its beginning, and return what each policy makes of it.
@@ -70,14 +76,22 @@ class Walk:
             ValueError: the history cannot be read, or is another one than that of the rows.
         """
         told = time.monotonic()
-        for batch in _batches(history.records()):
+        for batch in batches(history.records()):
             self._take(batch)
+            self._noted += len(batch)
+            if self._noted >= NOTED_RECORDS_MAX:
+                self._observer.profiles.changelog.flush(0)
+                self._noted = 0
             if time.monotonic() - told > _TELL_S:
                 told = time.monotonic()
                 tell(f"{self._done:,} of {len(self._rows.scores):,} rows decided")
         if self._done != len(self._rows.scores):
             raise ValueError("the history has changed while it was read: run the backtest again")
-        return {name: Decided(desk.judged(), desk.hits()) for name, desk in self._desks.items()}
+        return {
+            name: Decided(desk.judged(), desk.hits(), each.of_topic, each.left_out)
+            for name, desk in self._desks.items()
+            for each in (self._contenders[name],)
+        }
 
     def months(self) -> Months:
         """Return the months of merchants, after `go`."""
@@ -127,19 +141,3 @@ class Walk:
         for edge in self._edges:
             edge.take(batch, incidents[self._first])
         self._done += len(kept)
-
-
-def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
-    """Cut records where the topic or the day in Tokyo changes, and at BATCH_MAX."""
-    batch: list[Record] = []
-    for record in records:
-        if batch and (
-            len(batch) == BATCH_MAX
-            or record.topic != batch[0].topic
-            or (record.at_ms + TOKYO_MS) // DAY_MS != (batch[0].at_ms + TOKYO_MS) // DAY_MS
-        ):
-            yield batch
-            batch = []
-        batch.append(record)
-    if batch:
-        yield batch

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
-from models.backtest.cases import Cases
+from models.backtest.cases.figures import CaseMonth, Cases
 from models.backtest.decided.desk import Hits
 from models.pages.markup import Words, both, number, said, table
 
@@ -36,12 +36,16 @@ _EFFECTS: Final[Mapping[str, Words]] = {
 _KINDS: Final[Mapping[str, Words]] = {"RULE": ("rule", "ルール"), "LIST": ("list", "リスト")}
 
 
-def case_sections(policies: Sequence[tuple[str, Cases, Sequence[Hits]]]) -> str:
-    """Write both sections; `policies`: names, figures by case, and hits."""
+Policies = Sequence[tuple[str, Cases, Sequence[CaseMonth], Sequence[Hits]]]
+"""Names, figures by case in all and by month, and hits."""
+
+
+def case_sections(policies: Policies) -> str:
+    """Write both sections."""
     return "".join(_sections(policies))
 
 
-def _sections(policies: Sequence[tuple[str, Cases, Sequence[Hits]]]) -> Iterator[str]:
+def _sections(policies: Policies) -> Iterator[str]:
     yield f'<h2 id="cases">{both(("Cases", "案件"))}</h2>'
     yield said(
         "People work on cases: the alerts of one card, merchant, device or address within the time that the policy "
@@ -54,19 +58,41 @@ def _sections(policies: Sequence[tuple[str, Cases, Sequence[Hits]]]) -> Iterator
     head: tuple[Words, ...] = (("figure", "指標"), *((name, name) for name, *_ in policies))
     lines = "".join(
         f"<tr><th>{both(words)}</th>"
-        + "".join(f'<td class="n">{number(getattr(cases, name), digits)}</td>' for _, cases, _ in policies)
+        + "".join(f'<td class="n">{number(getattr(cases, name), digits)}</td>' for _, cases, *_ in policies)
         + "</tr>"
         for name, (words, digits) in _FIGURES.items()
     )
     yield f'<div class="wide">{table(head, lines)}</div>'
+    yield from _months(policies)
     if not any(hits for *_, hits in policies):
         return
     yield f'<h2 id="hits">{both(("Rules and lists", "ルールとリスト"))}</h2>'
     head = (("policy", "ポリシー"), ("kind", "種類"), ("id", "ID"), ("effect", "効果"), ("payments", "取引件数"))
     head += (("yen", "金額（円）"), ("frauds", "不正件数"), ("yen of frauds", "不正金額（円）"))
     head += (("share of frauds", "不正の割合"),)
-    told = "".join(_hit(name, hit) for name, _, hits in policies for hit in hits)
+    told = "".join(_hit(name, hit) for name, *_, hits in policies for hit in hits)
     yield f'<div class="wide">{table(head, told)}</div>'
+
+
+def _months(policies: Policies) -> Iterator[str]:
+    yield f"<h3>{both(('Cases by month', '月別の案件'))}</h3>"
+    yield said(
+        "A case is of the month in Tokyo of its first payment. In a month that is marked some labels are not known "
+        "yet: its precision is too low.",
+        "案件は最初の取引の月（日本時間）に計上します。印のある月はラベルが未確定の取引を含み、適合率が実際より低くなります。",
+    )
+    head: tuple[Words, ...] = (("policy", "ポリシー"), ("month", "月"), ("labels known", "ラベル確定"))
+    names = ("cases", "frauds", "precision", "payments", "hours", "hours_a_day")
+    head += tuple(_FIGURES[name][0] for name in names)
+    lines = "".join(
+        f"<tr><th>{escape(policy)}</th><td>{month.month}</td>"
+        + (f"<td>{both(('yes', 'はい'))}</td>" if month.is_mature else f'<td class="a">{both(("no", "いいえ"))}</td>')
+        + "".join(f'<td class="n">{number(getattr(month.figures, name), _FIGURES[name][1])}</td>' for name in names)
+        + "</tr>"
+        for policy, _, months, _ in policies
+        for month in months
+    )
+    yield f'<div class="wide">{table(head, lines)}</div>'
 
 
 def _hit(policy: str, hit: Hits) -> str:

@@ -4,22 +4,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
-from models.backtest.intervals import Estimate, Estimates, Resampling, named
+from models.backtest.intervals import CaseEstimates, Estimate, Estimates, Resampling, named
 from models.pages.markup import Words, both, said, table
 
 _FIGURES: Final[Mapping[str, Words]] = {
     "precision": ("precision", "適合率"),
     "recall": ("recall by count", "検知率（件数）"),
     "value_recall": ("recall by yen", "検知率（金額）"),
+    "case_precision": ("precision by case", "適合率（案件）"),
+    "case_recall": ("share of frauds in a case", "案件に含まれる不正の割合"),
+    "cases_a_day": ("cases a day", "1日あたり案件数"),
 }
 
+Figures = tuple[Estimates, CaseEstimates]
+"""By payment and by case."""
 
-def interval_section(policies: Sequence[tuple[str, Estimates, Estimates | None]], terms: Resampling) -> str:
+
+def interval_section(policies: Sequence[tuple[str, Figures, Figures | None]], terms: Resampling) -> str:
     """Write the section; `policies`: names, figures, differences to the current policy."""
     return "".join(_section(policies, terms))
 
 
-def _section(policies: Sequence[tuple[str, Estimates, Estimates | None]], terms: Resampling) -> Iterator[str]:
+def _section(policies: Sequence[tuple[str, Figures, Figures | None]], terms: Resampling) -> Iterator[str]:
     yield f'<h2 id="uncertainty">{both(("Uncertainty", "不確実性"))}</h2>'
     yield said(
         f"Intervals are of {terms.confidence:.0%}, from {terms.resamples:,} draws of the {terms.days:,} days of the "
@@ -40,10 +46,10 @@ def _section(policies: Sequence[tuple[str, Estimates, Estimates | None]], terms:
     yield f'<div class="wide">{table(head, "".join(_lines(policies)))}</div>'
 
 
-def _lines(policies: Sequence[tuple[str, Estimates, Estimates | None]]) -> Iterator[str]:
+def _lines(policies: Sequence[tuple[str, Figures, Figures | None]]) -> Iterator[str]:
     for policy, estimates, difference in policies:
-        changes = {} if difference is None else dict(named(difference))
-        for name, one in named(estimates):
+        changes = {} if difference is None else dict(named(*difference))
+        for name, one in named(*estimates):
             cells = f"<th>{escape(policy)}</th><th>{both(_FIGURES[name])}</th>{_numbers(one, '')}"
             change = changes.get(name)
             if change is None:

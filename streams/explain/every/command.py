@@ -22,7 +22,7 @@ from streams.config.settings import Settings
 from streams.config.wiring import build_engine
 from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.dlq.letters import DlqError, since
-from streams.explain.every.contents import Contents
+from streams.explain.every.contents import BYTES_MAX, Contents
 from streams.explain.every.verification import Tally, Verification
 from streams.explain.topics import InputTopics
 from streams.kafka.errors import BrokersError, MissingTopicError
@@ -88,21 +88,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(engine.model, NoModel):
             raise ConfigError(f"the model is {engine.model.value}: name its folder with --bundle DIR")
         given = [load_policy_file(file) for file in options.policy]
-        tally, is_whole = asyncio.run(_decide(settings, engine, given, since_ms))
+        tally, is_whole, left_out = asyncio.run(_decide(settings, engine, given, since_ms))
     except (ConfigError, DlqError) as error:
         tell(NAME, error)
         return EXIT_USAGE
     except (BrokersError, MissingTopicError) as error:
         tell(NAME, error)
         return EXIT_INFRASTRUCTURE
-    show(as_json(tally, is_whole=is_whole) if options.json else "\n".join(lines(tally, is_whole=is_whole)))
+    said = as_json if options.json else as_text
+    show(said(tally, is_whole=is_whole, left_out=left_out))
     return EXIT_OK if tally.is_exact else EXIT_REFUSED
 
 
 async def _decide(
     settings: Settings, engine: Engine, given: Iterable[Policy], since_ms: int | None
-) -> tuple[Tally, bool]:
-    """Read the topics and decide. Return the counts, and whether the input was read from its first record."""
+) -> tuple[Tally, bool, int]:
+    """Read the topics and decide.
+
+    Return the counts, whether the input was read from its first record, and `Contents.left_out`.
+    """
     full = settings.topics.full
     async with (
         authorized(settings.kafka, command_rights(full, NAME)),
@@ -118,7 +122,7 @@ async def _decide(
         async with aclosing(topics.portions(extent)) as portions:
             async for portion in portions:
                 verification.take(portion)
-    return verification.tally, extent.is_whole
+    return verification.tally, extent.is_whole, contents.left_out
 
 
 def recorded_policies(
@@ -149,10 +153,20 @@ def recorded_policies(
     return compiled
 
 
-def lines(tally: Tally, *, is_whole: bool) -> Iterable[str]:
-    """Say the counts in short."""
+def as_text(tally: Tally, *, is_whole: bool, left_out: int) -> str:
+    """Say the counts in short, in lines."""
+    return "\n".join(lines(tally, is_whole=is_whole, left_out=left_out))
+
+
+def lines(tally: Tally, *, is_whole: bool, left_out: int = 0) -> Iterable[str]:
+    """Say the counts in short. `left_out`: as in `Contents`."""
     if not is_whole:
         yield "earlier input was not read: profiles begin empty, and decisions may differ for that"
+    if left_out:
+        yield (
+            f"{left_out:,} rows of policies were not kept, beyond {BYTES_MAX >> 20} MiB: name the files of policies "
+            "that are missing below by --policy"
+        )
     names = dict.fromkeys((*tally.equal, *tally.different, *tally.unknown_policy))
     for name in names:
         counts = f"{tally.equal[name]:,} equal, {tally.different[name]:,} different"
@@ -169,12 +183,13 @@ def lines(tally: Tally, *, is_whole: bool) -> Iterable[str]:
         yield f"{event_id}: {', '.join(paths)}"
 
 
-def as_json(tally: Tally, *, is_whole: bool) -> str:
+def as_json(tally: Tally, *, is_whole: bool, left_out: int = 0) -> str:
     """Return the counts as JSON."""
     shown = [{"event_id": event_id, "paths": paths} for event_id, paths in tally.shown]
     document = {
         "is_exact": tally.is_exact,
         "is_whole": is_whole,
+        "policy_rows_left_out": left_out,
         "equal": dict(tally.equal),
         "different": dict(tally.different),
         "unknown_policy": dict(tally.unknown_policy),

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from models.backtest.decided.desk import Contender
+from models.backtest.decided.contender import Contender
 from models.backtest.decided.run import Walk
 from models.backtest.effects.effects import Effects, Reckoning, Terms
 from models.backtest.scored import Scored, scored

@@ -10,8 +10,8 @@ import numpy as np
 import orjson
 import pytest
 
-from models.backtest.cases import cases
-from models.backtest.decided.desk import Contender
+from models.backtest.cases.figures import cases
+from models.backtest.decided.contender import Contender
 from models.backtest.decided.run import Decided, Walk
 from models.backtest.judged import judge
 from models.backtest.scored import Fate, Scored, Why, scored
