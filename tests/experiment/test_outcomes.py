@@ -143,6 +143,27 @@ def test_a_full_partition_drops_its_oldest_day_and_its_rows() -> None:
     assert shown(of, 7, 99) == figures([outcome(day=2)] * 3, 7, 99), "a full day takes no more"
 
 
+def test_the_oldest_day_is_known_after_each_change() -> None:
+    """Partitions do not share it, and a day that has no payment any more is no day."""
+    of = ArmOutcomes(2, payments_max=4)
+    of.remember(0, 1, outcome(day=50))
+    of.remember(1, 2, outcome(day=9))
+    of.remember(1, 3, outcome(day=10))
+    of.judge(1, 2, is_fraud=True)
+    kept = [outcome(day=50), outcome(day=9)._replace(is_fraud=True), outcome(day=10)]
+    assert shown(of, 7, 200) == figures(kept, 7, 200)
+    of.remember(1, 4, outcome(day=10))  # the ninth day goes
+    of.remember(1, 5, outcome(day=9))
+    assert shown(of, 7, 200) == figures([outcome(day=50), outcome(day=10), outcome(day=10)], 7, 200)
+    of.pass_to(1, 98)
+    assert shown(of, 7, 200) == figures([outcome(day=50)], 7, 200)
+    of.remember(1, 6, outcome(day=3))
+    assert shown(of, 7, 200) == figures([outcome(day=50), outcome(day=3)], 7, 200)
+    of.forget(1)
+    of.remember(1, 7, outcome(day=2))
+    assert shown(of, 7, 200) == figures([outcome(day=50), outcome(day=2)], 7, 200)
+
+
 @pytest.mark.parametrize("bits", [0, 3 << 2, 1 << 24 | 1 << 2])
 def test_a_damaged_row_is_refused(bits: int) -> None:
     keys = side_keys(OUTCOME, 0, np.array([5], dtype=np.uint64))

@@ -12,15 +12,18 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from scoring.policy import Policy, policy_from
+from scoring.profile.changelog import Changelog
 from scoring.profile.packed import POLICY as POLICY_KIND
-from scoring.profile.packed import side_keys
+from scoring.profile.packed import Packed, side_keys
 from streams.config.settings import Settings
+from streams.explain import apply
 from streams.explain import topics as module
 from streams.explain.every.command import as_json, lines, recorded_policies
 from streams.explain.every.contents import Contents
 from streams.explain.every.verification import Tally, Verification
 from streams.explain.topics import InputTopics
 from streams.kafka.topics import TopicsSettings
+from streams.replay.lines import event_id_of
 from tests.backtest.decided.test_walk import rule
 from tests.compliance.inputs.test_topics import Reader
 from tests.examples import is_quick
@@ -141,6 +144,69 @@ def changed(worker: Worker, monkeypatch: pytest.MonkeyPatch, place: int, **field
     log[place] = log[place]._replace(value=value)
     monkeypatch.setitem(worker.broker.logs, tp, log)
     return str(decision["decision_id"])
+
+
+def test_payments_of_one_time_and_two_policies_are_decided_by_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker()
+    worker.broker.logs[TopicPartition(NAMES.card_profiles, 0)] = []
+    found = [one for one in recorded(60) if one.field == "authorizations" and one.partition == 0]
+    own = list({event_id_of(one.value or b""): one for one in found if one.value != b"{"}.values())[:16]
+    for one in own:
+        worker.write(one)
+    now_ms = max(one.at_ms for one in own) + 1
+    for policy in OTHERS:
+        worker.engine.use(worker.engine.compile(policy))
+        worker.now_ms = now_ms
+        worker.poll("authorizations", 0, len(own) // 2)
+    assert len({str(orjson.loads(one)["times"]["received_ms"]) for one in worker.published().values()}) == 1
+    tally, _ = verify(worker.broker, monkeypatch, *OTHERS)
+    assert tally.equal == dict.fromkeys((policy.identity for policy in OTHERS), len(own) // 2)
+    assert tally.is_exact
+
+
+def test_rows_of_policies_beyond_a_limit_are_not_kept_and_their_policy_is_not_found() -> None:
+    engine, partition = new_engine(), 1
+    rows = {policy.identity: engine.compile(policy).record.rows for policy in OTHERS}
+
+    def taken(bytes_max: int) -> Contents:
+        contents = Contents(bytes_max)
+        for own in (*rows.values(), rows[OTHERS[0].identity]):  # the first one is written again
+            for key, value in own.items():
+                name = side_keys(POLICY_KIND, partition, np.array([key], np.uint64)).astype("<u4").tobytes()
+                contents.take(partition, [name], [value])
+        return contents
+
+    one, two = (sum(len(value) + 512 for value in own.values()) for own in rows.values())
+    whole = taken(one + two)
+    assert (whole.left_out, [whole.of(name) for name in rows]) == (0, [policy.content for policy in OTHERS])
+    less = taken(one + two - 1)
+    assert (less.left_out, [less.of(name) for name in rows]) == (1, [OTHERS[0].content, None])
+    said = list(lines(Tally(), is_whole=True, left_out=3))
+    assert said == [
+        "3 rows of policies were not kept, beyond 256 MiB: name the files of policies that are missing below by --policy"
+    ]
+    assert orjson.loads(as_json(Tally(), is_whole=True, left_out=3))["policy_rows_left_out"] == 3
+
+
+def test_what_is_noted_of_changed_rows_has_a_limit_that_changes_no_decision(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "NOTED_RECORDS_MAX", 40)
+    flushed: list[int] = []
+    real = Changelog.flush
+
+    def flush(changelog: Changelog, partition: int) -> tuple[Packed, Packed]:
+        packed = real(changelog, partition)
+        flushed.append(sum(map(len, packed)))
+        return packed
+
+    monkeypatch.setattr(Changelog, "flush", flush)
+    tally, _ = verify(worker.broker, monkeypatch)
+    assert tally.is_exact
+    assert tally.equal == named(worker)
+    records = sum(len(worker.broker.logs[TopicPartition(name, 0)]) for name in NAMES.inputs)
+    assert len(flushed) >= PARTITIONS * (records // 80)
+    assert sum(flushed) > 1_000
 
 
 def test_a_decision_that_differs_is_named_with_its_fields(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
