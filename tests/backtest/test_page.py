@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, get_args
@@ -168,10 +169,15 @@ class Drawn(HTMLParser):
 
 def opened(chromium: str, file: Path, fragment: str = "") -> Drawn:
     """Open a page at a fragment, and read it after its scripts."""
+    return Drawn(dumped(chromium, file, fragment))
+
+
+def dumped(chromium: str, file: Path, fragment: str = "") -> str:
+    """Return the page after its scripts, as HTML."""
     sandbox = ("--no-sandbox",) if os.geteuid() == 0 else ()
     command = [chromium, *browser._OPTIONS, *sandbox, f"--user-data-dir={file.parent / 'profile'}", "--dump-dom"]
     done = subprocess.run([*command, file.as_uri() + fragment], check=True, capture_output=True, timeout=120)
-    return Drawn(done.stdout.decode())
+    return done.stdout.decode()
 
 
 def same(found: Drawn, threshold: int, rows: Scored, policy: Policy, told: Told) -> None:
@@ -237,6 +243,54 @@ def test_the_slider_and_the_bars_redraw_the_page_and_no_text_of_a_policy_runs(ch
     ):
         file.write_text(free.replace("</body>", f"<script>{step}</script></body>"), encoding="utf-8")
         same(opened(chromium, file), threshold, rows, policy, told)
+
+
+def parts(dom: str) -> str:
+    """Return the sections on cases as a reader sees them: text alone, one blank between words."""
+    begin, end = dom.index('<h2 id="arms"'), dom.index('<h2 id="effects"')
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", dom[begin:end])))
+
+
+@pytest.mark.browser
+def test_months_and_examples_of_cases_stay_at_every_threshold_and_show_the_language_that_is_chosen(
+    chromium: str, tmp_path: Path
+) -> None:
+    text, rows, policy, told = made(tmp_path, DOCUMENT)
+    file = tmp_path / "backtest.html"
+    file.write_text(text, encoding="utf-8")
+    seen = [parts(dumped(chromium, file, fragment)) for fragment in ("", "#812")]
+    assert seen[0] == seen[1]
+    judged = judge(rows, policy, told)
+    months, found = list(case_months(rows, judged, MINUTES)), case_examples(rows, judged, told)
+    assert {month.is_mature for month in months} == {True, False}
+    for month in months:
+        one, known = month.figures, "yes はい" if month.is_mature else "no いいえ"
+        precision = "–" if one.precision is None else f"{one.precision:.4f}"
+        assert f"{HOSTILE} {month.month} {known} {one.cases:,} {one.frauds:,} {precision} {one.payments:,}" in seen[0]
+    assert {cell.fate for cell in found.cells} == {"FRAUD", "DECLINED", "REFUNDED", "GOOD"}
+    for cell in found.cells:
+        for example in cell.examples:
+            (first,) = example.shown
+            frauds, times = int(cell.fate == "FRAUD"), f"{example.begins} – {example.ends}"
+            assert f"{cell.count:,} one card 同じカード 1 {frauds} {example.jpy:,} {times}" in seen[0]
+            why = first.reasons[0]
+            said = f"{first.score} / {first.alerts_from} → {first.band} {why.id}: {why.en} {why.ja}"
+            assert said in seen[0]
+    for missed, words in zip(found.missed, ("a suppression covers", "below the band"), strict=True):
+        assert words in seen[0]
+        assert f"{missed.count:,} {missed.jpy:,} {missed.examples[0].time}" in seen[0]
+    free = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    count = "document.title = ['en', 'ja'].map((lang) => [...document.querySelectorAll(`td [lang=${lang}]`)]"
+    count += ".filter((one) => one.offsetParent !== null).length).join(' ');"
+    shown = {}
+    for choice in ("both", "en", "ja"):
+        script = f"<script>document.getElementById('{choice}').click(); {count}</script></body>"
+        file.write_text(free.replace("</body>", script), encoding="utf-8")
+        title = re.findall(r"<title>(.*?)</title>", dumped(chromium, file))[0]
+        shown[choice] = [int(number) for number in title.split()]
+    every = shown["both"][0]
+    assert every > 30
+    assert shown == {"both": [every, every], "en": [every, 0], "ja": [0, every]}
 
 
 @pytest.mark.browser

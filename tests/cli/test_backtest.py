@@ -176,6 +176,48 @@ def test_lists_are_asked_and_their_files_are_those_of_every_policy(run: Run, tmp
     assert "other.csv: the policy declares no list other" in err
 
 
+def test_a_list_of_the_topic_takes_its_file_and_an_experiment_is_decided(run: Run, tmp_path: Path) -> None:
+    shops = "kind: merchant, acquirer: bank-1, direction: deny, action: block, author: a, reason: b, source: topic"
+    both = f"lists: [{{id: shops, {shops}}}, {{id: others, {shops}}}]\n"
+    (tmp_path / "topic.yaml").write_text(
+        CURRENT + both + "experiment: {id: x-1, share_per_mille: 400, effective_from: 2000-01-01T00:00:00Z, "
+        "effective_to: 2000-06-01T00:00:00Z, author: a, approver: b, reason: c, candidate: {version: '8'}}\n"
+    )
+    start, end = (datetime.fromtimestamp(START_S + days * DAY_S, UTC).isoformat() for days in (5, 300))
+    (tmp_path / "arms.yaml").write_text(
+        CURRENT + f"experiment: {{id: x-2, share_per_mille: 400, effective_from: '{start}', effective_to: '{end}', "
+        "author: a, approver: b, reason: c, candidate: {version: '8', limits: [{amount_jpy: 1}]}}\n"
+    )
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "shops.csv").write_text("value,effective_to\ns1,2035-01-01T00:00:00Z\n")
+    names = [word for name in ("topic", "arms") for word in ("--candidate", str(tmp_path / f"{name}.yaml"))]
+    status, out, err = run("out", *names, "--lists", str(folder))
+    assert (status, err) == (0, "")
+    _, topic, arms = report_in(tmp_path / "out")["policies"]
+    at_shop = sum(row["mature"] and row["shop"] == "s1" for row in payments(tmp_path))
+    assert [(hit["id"], hit["effect"], hit["payments"]) for hit in topic["hits"]] == [("shops", "RAISED", at_shop)]
+    assert topic["lists_from_files"] == ["shops"]
+    assert [(one["id"], one["why"]) for one in topic["left_out"]] == [("others", "NO_FILE"), ("x-1", "NOT_IN_FORCE")]
+    assert "topic: list shops: a worker reads its entries from the topic; here they are those of its file" in out
+    assert "topic: left out: list others: its entries come from the topic; give them to --lists as a file" in out
+    assert "topic: left out: experiment x-1: no counted payment is in its time" in out
+    assert ([one["arm"] for one in arms["arms"]], arms["left_out"]) == (["A", "B"], [])
+    in_time = sum(row["mature"] and row["at"] >= START_S + 5 * DAY_S for row in payments(tmp_path))
+    a, b = (one["figures"] for one in arms["arms"])
+    assert a["payments"] + b["payments"] == in_time
+    assert b["alerts"] == b["payments"] > in_time // 4
+    assert f"arms: experiment x-2, arm B: {arms['arms'][1]['policy']} decides {b['payments']:,} of" in out
+    lines = list(csv.DictReader((tmp_path / "out" / "arms.csv").read_text().splitlines()))
+    expected = [("arms", arm, str(one["alerts"])) for arm, one in (("A", a), ("B", b))]
+    assert [(one["policy"], one["arm"], one["alerts"]) for one in lines] == expected
+    html = (tmp_path / "out" / "backtest.html").read_text(encoding="utf-8")
+    for words in ("no file has them", "対象取引がありません", "those of its file", arms["arms"][1]["policy"]):
+        assert words in html
+    status, out, _ = run("none", "--candidate", str(tmp_path / "topic.yaml"))  # no folder is needed
+    assert (status, out.count("topic: left out: list ")) == (0, 2)
+
+
 def test_the_tables_say_what_the_report_says_the_same_each_time(run: Run, tmp_path: Path) -> None:
     more = ("--candidate", str(tmp_path / "draft.yaml"))
     assert run("a", *more)[0] == run("b", *more)[0] == 0
