@@ -178,7 +178,7 @@ def test_lists_are_asked_and_their_files_are_those_of_every_policy(run: Run, tmp
 
 def test_a_list_of_the_topic_takes_its_file_and_an_experiment_is_decided(run: Run, tmp_path: Path) -> None:
     shops = "kind: merchant, acquirer: bank-1, direction: deny, action: block, author: a, reason: b, source: topic"
-    both = f"lists: [{{id: shops, {shops}}}, {{id: others, {shops}}}]\n"
+    both = f"lists: [{{id: shops, {shops}}}, {{id: others, {shops}}}, {{id: asleep, mode: 'off', {shops}}}]\n"
     (tmp_path / "topic.yaml").write_text(
         CURRENT + both + "experiment: {id: x-1, share_per_mille: 400, effective_from: 2000-01-01T00:00:00Z, "
         "effective_to: 2000-06-01T00:00:00Z, author: a, approver: b, reason: c, candidate: {version: '8'}}\n"

@@ -3,10 +3,12 @@
 from collections import Counter
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import pytest
 
+from models.backtest import compare
 from models.backtest.arms import arms, left_out
 from models.backtest.decided import run as module
 from models.backtest.decided.batch import batches
@@ -14,17 +16,21 @@ from models.backtest.decided.contender import Contender
 from models.backtest.decided.run import Decided, Walk
 from models.backtest.figures import figures
 from models.backtest.judged import Join, Judged
-from models.backtest.scored import Scored, scored
+from models.backtest.scored import Scored, Why, scored
 from models.backtest.targets import moved
 from models.training.history import processed
 from models.training.records import Record
 from scoring.compiled import ListFiles
+from scoring.contract.authorization import Authorization
+from scoring.decide.alerts import ENTITY_OF_REASON, Subject, subject_about
 from scoring.engine import Engine
 from scoring.lists import ListReader, ListTable
 from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
 from scoring.observer import BATCH_MAX
 from scoring.outputs import Source
 from scoring.policy import Policy, policy_from
+from scoring.profile.changelog import Changelog
+from scoring.profile.packed import Packed
 from tests.backtest.decided.test_walk import ALWAYS, GIVEN, rule
 from tests.bundles import small_bundle
 from tests.experiment.made import arm_of
@@ -156,7 +162,11 @@ def test_the_figures_of_the_arms_add_up_and_name_who_decides(
     assert not list(left_out(rows, judged, ()))
     place = int(np.flatnonzero(judged.arms == 2)[0])
     assert judged.policy_of(place).identity == candidate.identity
-    assert judged.policy_of(int(np.flatnonzero(judged.arms == 1)[0])) is policy
+    other = int(np.flatnonzero(judged.arms == 1)[0])
+    assert judged.policy_of(other) is policy
+    why = Why(small_bundle(), rows.matrix)
+    told = compare.payments(rows, judged, why, [place, other], {place: "b", other: "a"})
+    assert [(one.event_id, one.alerts_from) for one in told] == [("b", 512), ("a", 506)]
 
 
 def test_an_experiment_of_another_time_is_named_as_left_out(rows: Scored) -> None:
@@ -198,6 +208,25 @@ def test_entries_of_the_topic_from_a_file_decide_as_those_that_a_worker_read(row
     assert 20 < Counter(one["band"] for one in live)["BLOCK"] < len(live)
 
 
+def test_what_joins_a_case_is_the_entity_of_its_alert(rows: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = ("CARD", "MERCHANT", "MERCHANT_BIN", "DEVICE", "IP", "ADDRESS", "ACCOUNT")
+    assert {join.name for join in Join} == {*kinds, "NOTHING", "ATTACK"}
+    assert {*ENTITY_OF_REASON.values(), "CARD"} == set(kinds)
+
+    def about(made: Authorization) -> Subject:
+        return subject_about(made, kinds[sum(made.event_id.encode()) % len(kinds)])
+
+    monkeypatch.setattr("scoring.alerting.subject_of", lambda made, _: about(made))
+    plain = {name: value for name, value in document().items() if name not in ("experiment", "rules")}
+    judged = walked(rows, Contender(policy_from(plain)))[1].judged
+    expected = []
+    for one, is_alert in zip(events(), judged.alerts.tolist(), strict=True):
+        made = msgspec.json.decode(orjson.dumps(one), type=Authorization)
+        expected.append(about(made).entity if is_alert else "NOTHING")
+    assert [Join(join).name for join in judged.joins.tolist()] == expected
+    assert len(set(expected)) >= 5
+
+
 def test_a_batch_ends_with_its_topic_its_day_in_tokyo_and_its_most_records() -> None:
     midnight = 20_000 * DAY_MS - TOKYO_MS
     records = [
@@ -215,13 +244,21 @@ def test_a_batch_ends_with_its_topic_its_day_in_tokyo_and_its_most_records() -> 
 def test_what_is_noted_of_changed_rows_has_a_limit_that_changes_no_figure(
     rows: Scored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contender = Contender(policy_from(document()))
-    noted: list[int] = []
-    results = []
-    for most in (1 << 16, 1):
+    contender, flushed = Contender(policy_from(document())), 0
+    real = Changelog.flush
+
+    def flush(changelog: Changelog, partition: int) -> tuple[Packed, Packed]:
+        nonlocal flushed
+        flushed += 1
+        return real(changelog, partition)
+
+    monkeypatch.setattr(Changelog, "flush", flush)
+    results, noted, counts = [], [], []
+    for most in (1 << 16, 50):
         monkeypatch.setattr(module, "NOTED_RECORDS_MAX", most)
-        walk = Walk(small_bundle(), SETTINGS, rows, {"current": contender})
+        walk, flushed = Walk(small_bundle(), SETTINGS, rows, {"current": contender}), 0
         results.append(walk.go(Recorded(payments()), lambda _: None)["current"].judged)
+        counts.append(flushed)
         noted.append(sum(map(len, walk._observer.profiles.changelog.flush(0))))
         desk = walk._desks["current"]
         assert not any(own.owns(0) for own in (desk._alerting._desk.rows, desk._judge._blocks))
@@ -232,5 +269,6 @@ def test_what_is_noted_of_changed_rows_has_a_limit_that_changes_no_figure(
         other.alerts.tolist(),
         other.cases.tolist(),
     )
+    assert noted[1] < noted[0]
     assert noted[0] > 1_000
-    assert noted[1] < 100
+    assert counts[0] == 0 < counts[1] <= len(payments()) // 50

@@ -1,6 +1,7 @@
 """Standings and programmes under a policy, beside a recount in plain Python of what it does not block."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from functools import cache
@@ -12,7 +13,9 @@ import orjson
 import pytest
 
 from models.backtest.decided.contender import Contender
-from models.backtest.decided.run import Walk
+from models.backtest.decided.run import Decided, Walk
+from models.backtest.effects import effects as module
+from models.backtest.effects import ledger
 from models.backtest.effects.effects import Effects, Reckoning, Terms
 from models.backtest.scored import Scored, scored
 from models.training.history import processed
@@ -108,6 +111,16 @@ def records() -> list[Record]:
             found.append(Record("authorizations", b"k", orjson.dumps(request), at_ms))
         found.append(Record("authorizations", b"k", orjson.dumps(one), at_ms))
     found += [Record("fraud-reports", b"k", orjson.dumps(one), ms_of(one["received_ts"])) for one in reports]
+    told = {one["event_id"] for one in reports}
+    small = next(one for one in payments if one["amount"]["minor"] == 5_000 and one["event_id"] not in told)
+    ahead = reports[0] | {
+        "label_id": "l-ahead",
+        "event_id": small["event_id"],
+        "acquirer_id": small["acquirer"]["id"],
+        "merchant_id": small["merchant"]["id"],
+        "received_ts": stamp(BEGIN + timedelta(days=DAYS // 2)),
+    }  # it claims to be of a later time than its record, so it counts nowhere
+    found.append(Record("fraud-reports", b"k", orjson.dumps(ahead), ms_of(small["event_ts"]) + 1))
     return sorted(found, key=lambda record: record.at_ms)
 
 
@@ -119,16 +132,27 @@ def month_of(text: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone(TOKYO):%Y-%m}"
 
 
+@dataclass
+class Reckoned:
+    rows: Scored
+    reckoning: Reckoning
+    decided: dict[str, Decided]
+
+
 @pytest.fixture(scope="module")
-def effects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Effects]:
+def reckoned(tmp_path_factory: pytest.TempPathFactory) -> Reckoned:
     run = processed(Recorded(records()), tmp_path_factory.mktemp("rows"), SETTINGS, tell=lambda _: None)
     rows: Scored = scored(run.samples(30 * 86_400_000), run.particulars(), small_bundle())
     contenders = {"current": Contender(CURRENT), "new": Contender(CANDIDATE)}
     walk = Walk(small_bundle(), SETTINGS, rows, contenders)
     decided = walk.go(Recorded(records()), lambda _: None)
     terms = Terms(rates=RATES)
-    reckoning = Reckoning(rows, walk.months(), terms, decided["current"].judged)
-    return {name: reckoning.of(one.judged) for name, one in decided.items()}
+    return Reckoned(rows, Reckoning(rows, walk.months(), terms, decided["current"].judged), decided)
+
+
+@pytest.fixture(scope="module")
+def effects(reckoned: Reckoned) -> dict[str, Effects]:
+    return {name: reckoned.reckoning.of(one.judged) for name, one in reckoned.decided.items()}
 
 
 def happened(limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -255,6 +279,34 @@ def test_a_tier_is_that_of_the_ratio_and_is_told_of_each_reckoning(
     current = {one.month: one for one in effects["current"].programmes if one.programme == "ECM"}
     assert all(one.tier == one.current_tier for one in current.values())
     assert {month: one.current_tier for month, one in ecm.items()} == {m: one.tier for m, one in current.items()}
+
+
+def test_lines_of_merchants_have_a_limit_and_those_of_acquirers_stay(
+    reckoned: Reckoned, effects: dict[str, Effects], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LINES_MAX", 1)
+    whole, cut = effects["current"], reckoned.reckoning.of(reckoned.decided["current"].judged)
+    merchants = [one for one in whole.programmes if one.merchant]
+    assert len(merchants) > 1
+    assert cut.programmes == [*(one for one in whole.programmes if not one.merchant), merchants[0]]
+    assert cut.standings == whole.standings[:1]
+    assert len(whole.standings) > 1
+    assert (cut.frequent, cut.changed) == (whole.frequent, whole.changed)
+
+
+def test_more_reports_than_a_limit_are_refused(reckoned: Reckoned, monkeypatch: pytest.MonkeyPatch) -> None:
+    values, stamps = zip(
+        *((one.value or b"", one.at_ms) for one in records() if one.topic == "fraud-reports"), strict=True
+    )
+    count = len(values) - 1  # one is ahead of its time
+    for most in (count, count - 1):
+        monkeypatch.setattr(ledger, "REPORTS_MAX", most)
+        own = ledger.Ledger(reckoned.rows, SETTINGS.decode)
+        if most == count:
+            own.report(values, stamps)
+        else:
+            with pytest.raises(ValueError, match=f"more than {most:,} fraud reports: use a shorter history"):
+                own.report(values, stamps)
 
 
 def test_rules_read_where_merchants_stand_as_at_a_worker(tmp_path: Path) -> None:

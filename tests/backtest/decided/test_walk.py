@@ -13,7 +13,7 @@ import pytest
 from models.backtest.cases.figures import cases
 from models.backtest.decided.contender import Contender
 from models.backtest.decided.run import Decided, Walk
-from models.backtest.judged import judge
+from models.backtest.judged import Join, judge
 from models.backtest.scored import Fate, Scored, Why, scored
 from models.backtest.targets import moved
 from models.training.history import processed
@@ -187,8 +187,10 @@ def test_cases_are_those_of_a_plain_recount(rows: Scored, decided: Decided) -> N
         if "incident" in alert
     }
     open_ones: dict[tuple[str, ...], tuple[int, int, int]] = {}  # by entity: number, first and last time
-    expected, count = [], 0
+    expected, count, joins = [], 0, []
+    of_token = {"d": "DEVICE", "i": "IP", "a": "ADDRESS", "s": "ACCOUNT"}
     for row, (event, decision) in enumerate(zip(events(), live, strict=True)):
+        joins.append("ATTACK" if judged.cases[row] in of_incidents else "NOTHING")
         if judged.cases[row] in of_incidents:
             expected.append(-1)
             continue
@@ -218,6 +220,7 @@ def test_cases_are_those_of_a_plain_recount(rows: Scored, decided: Decided) -> N
             key = ("INCIDENT", "a", event["ship"]["addr_hmac"])
         elif kind.startswith(("VEL_ACCOUNT", "SPEND_ACCOUNT", "ACCOUNT_QUIET")) and "shopper" in event:
             key = ("INCIDENT", "s", event["shopper"]["account_hmac"])
+        joins[-1] = key[0] if key[0] != "INCIDENT" else of_token.get(key[1], "MERCHANT_BIN")
         key = (*key, event["acquirer"]["id"])
         found = open_ones.get(key)
         if found is None or (
@@ -227,6 +230,8 @@ def test_cases_are_those_of_a_plain_recount(rows: Scored, decided: Decided) -> N
             found = (count, at_ms, at_ms)
         open_ones[key] = (found[0], found[1], max(found[2], at_ms))
         expected.append(found[0])
+    assert [Join(join).name for join in judged.joins.tolist()] == joins
+    assert {"ATTACK", "CARD", "NOTHING"} <= set(joins)
     flagged = [row for row, number in enumerate(expected) if number > 0]
     pairs = {(expected[row], int(judged.cases[row])) for row in flagged}
     assert len(pairs) == len({one for one, _ in pairs}) == len({one for _, one in pairs}) == count
@@ -282,6 +287,12 @@ def test_hits_of_rules_and_lists_are_those_that_decisions_name(rows: Scored, dec
         hit = found[name]
         assert (hit.payments, hit.jpy, hit.frauds, hit.fraud_jpy) == (payments_n, jpy, frauds, fraud_jpy)
         assert hit.precision == pytest.approx(frauds / payments_n, abs=1e-6)
+    lowered = {
+        row
+        for row, (_, value) in enumerate(engine_outputs().decisions)
+        if any(hit["effect"] == "LOWERED" for hit in orjson.loads(value).get("list_hits") or ())
+    }
+    assert decided.judged.lowered == lowered
     assert {"ON", "SHADOW", "CAPPED", "RAISED", "LOWERED"} <= {effect for *_, effect in found}
 
 
