@@ -88,7 +88,10 @@ TESTS = {
     "models/training/report": ["tests/training/report"],
     "models/pages": ["tests/training/report", "tests/backtest/test_page.py"],
     "models/backtest": ["tests/backtest", "tests/cli/test_backtest.py"],
-    "models/backtest/intervals.py": ["tests/backtest/test_intervals.py"],
+    "models/backtest/cases": ["tests/backtest/cases"],
+    "models/backtest/decided": ["tests/backtest/decided"],
+    "models/backtest/effects": ["tests/backtest/decided/test_effects.py"],
+    "models/backtest/intervals.py": ["tests/backtest/test_intervals.py", "tests/backtest/cases/test_cases.py"],
     "models/backtest/pages/intervals.py": ["tests/backtest/test_intervals.py"],
     "models/training/metrics.py": ["tests/training/test_metrics.py", "tests/training/test_bounds.py"],
 }
