@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence, Set
 
 from scoring.contract.dead_letter import Reject
 from scoring.decode import encode_dead_letter
+from scoring.lists.dated import Result
 from scoring.outputs import NOTHING, Emitted, Outputs, Source, Tally, letter_runs
 from scoring.profile import Changelog
 
@@ -51,6 +52,12 @@ class EchoEngine:
             outputs.decisions.append((key, prefix + value))
         mark("score")
         return outputs
+
+    def list_entries(
+        self, keys: Sequence[bytes], values: Sequence[bytes | None], stamps_ms: Sequence[int]
+    ) -> dict[Result, int]:
+        """Count every entry as added."""
+        return {"ADDED": len(keys)} if keys else {}
 
     def outcomes(self, values: Sequence[bytes], source: Source, *, received_at_ms: int, emitted: Emitted) -> Outputs:
         """Ignore outcomes."""

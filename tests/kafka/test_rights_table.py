@@ -6,14 +6,19 @@ import pytest
 
 from streams.kafka.rights import page
 from streams.kafka.rights.acls import grants, named, principal
-from streams.kafka.rights.table import COMMANDS, Kind, Operation, Right, command_rights, worker_rights
+from streams.kafka.rights.table import COMMANDS, Kind, Operation, Right, command_rights, webhook_rights, worker_rights
 from streams.kafka.settings import EMBEDDED, ROLES, Broker, Sasl, Secret, Tls, Topics
 from streams.state.settings import State
 from streams.worker.settings import WorkerSettings
 from tests.brokers.acls import KINDS, OPERATIONS, PATTERNS, Acl, parse
 
 ROOT = Path(__file__).parents[2]
-ALL = {"worker": WorkerSettings().rights, **{name: command_rights(Topics(), name) for name in COMMANDS}}
+ALL = {
+    "worker": WorkerSettings().rights,
+    "worker with lists": WorkerSettings(topics=Topics(lists="lists")).rights,
+    "webhook": webhook_rights(Topics(), "w"),
+    **{name: command_rights(Topics(), name) for name in COMMANDS},
+}
 CODES = {Kind.TOPIC: "topic", Kind.GROUP: "group", Kind.TRANSACTIONAL_ID: "transactional_id"}
 
 

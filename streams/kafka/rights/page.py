@@ -48,8 +48,8 @@ Grant these rights on brokers with an authorizer. Run the lines of `kafka-acls` 
 * With `topics.names.settlements`, grant Read on that topic for `compliance report`, and Create and Describe for \
 `topics create`. Workers do not read it.
 * With `topics.names.threeds_results`, grant the rights of `fraud-reports` on that topic too, in the same tables.
-* With `topics.names.lists`, grant workers Read and DescribeConfigs on that topic, `explain` Read, and `topics create` \
-Create and Describe. Grant Write to the systems that add and remove entries.
+* With `topics.names.lists`, grant workers [two rights more](#worker-with-topicsnameslists), `explain` Read on that \
+topic, and `topics create` Create and Describe. Grant Write to the systems that add and remove entries.
 * `User:sekisho` is the user of `kafka.sasl`. For a client certificate it is the subject, unless the brokers'
   `ssl.principal.mapping.rules` map it to another name.
 * `kafka-acls` needs `--command-config FILE` where its own user has to log in.
@@ -68,10 +68,14 @@ Made from `streams/kafka/rights/table.py` by `python -m streams.kafka.rights.pag
 
 def _lines() -> Iterator[str]:
     yield INTRODUCTION
-    yield from _section("Worker", worker_rights(Topics(), GROUP, is_durable=True, is_fenced=True))
+    worker = worker_rights(Topics(), GROUP, is_durable=True, is_fenced=True)
+    yield from _section("Worker", worker)
     yield ""
     yield "Without profiles (`state.enabled: false`) these are enough:"
     yield from _block(worker_rights(Topics(), GROUP, is_durable=False, is_fenced=False))
+    more = worker_rights(Topics(lists="lists"), GROUP, is_durable=True, is_fenced=True)
+    of_lists = [right for right in more if right not in worker]
+    yield from _section("Worker, with `topics.names.lists`", of_lists, "In addition to those of a worker.")
     yield from _section("`webhook`", webhook_rights(Topics(), WEBHOOK_GROUP), "The group is `webhook.group`.")
     for command in COMMANDS:
         yield from _section(f"`{command}`", command_rights(Topics(), command), SECTIONS[command])

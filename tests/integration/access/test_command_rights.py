@@ -18,7 +18,7 @@ from streams.cli import main
 from streams.kafka.admin import create_topics
 from streams.kafka.rights.acls import grants
 from streams.kafka.rights.table import COMMANDS, Right, command_rights
-from streams.kafka.settings import Broker
+from streams.kafka.settings import Broker, Topics
 from streams.kafka.topics import TopicsSettings, plan
 from streams.replay.run import Pace
 from tests.brokers.acls import put_in_force
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.kafka
 
 WHOSE = f"User:{USER}"
 AT_MS = 1_777_604_400_000
-TOPICS = TopicsSettings(prefix="commands-", retention_ms=KEEP)
+TOPICS = TopicsSettings(prefix="commands-", retention_ms=KEEP, names=Topics(lists="lists"))
 NAMES = TOPICS.full
 USES = {
     "topics create": ("topics create",),
@@ -76,7 +76,7 @@ kafka:
   bootstrap_servers: ["{address}"]
   request_timeout_s: 15
   sasl: {{username: {user}, password: {{env: SEKISHO_TEST_KAFKA_PASSWORD}}}}
-topics: {{prefix: "commands-"}}
+topics: {{prefix: "commands-", names: {{lists: lists}}}}
 model: {{bundle_dir: "{bundle}"}}
 """
 

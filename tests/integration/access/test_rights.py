@@ -30,17 +30,20 @@ from streams.state.check import check_topics
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit
 from streams.worker.settings import Watch, WorkerSettings
+from streams.worker.whole.lists import ListLoader
 from tests.brokers.acls import put_in_force
 from tests.brokers.load import committed, load, producer, read
 from tests.brokers.secured import USER, Secured
 from tests.brokers.workers import ROOT, terminate
 from tests.bundles import bundle_files
+from tests.doubles import NoTelemetry
 from tests.events import encoded
+from tests.integration.fakes import EchoEngine
 
 pytestmark = pytest.mark.kafka
 
 WHOSE = f"User:{USER}"
-TOPICS = TopicsSettings(prefix="rights-", partitions=TopicPartitions(events=2))
+TOPICS = TopicsSettings(prefix="rights-", partitions=TopicPartitions(events=2), names=Topics(lists="lists"))
 SETTINGS = WorkerSettings(
     topics=TOPICS.full,
     consume=Consume(group="rights", commit_interval_s=0.1),
@@ -104,6 +107,12 @@ async def use(settings: WorkerSettings, right: Right) -> None:
         await _fence(settings)
     elif right.kind is Kind.GROUP:
         await _join(settings)
+    elif right.operation is Operation.DESCRIBE_CONFIGS and right.name == settings.topics.lists:
+        loader = ListLoader(right.name, settings, EchoEngine(), NoTelemetry())  # type: ignore[arg-type]
+        try:
+            await loader.on_start()
+        finally:
+            await loader.on_stop()
     elif right.operation is Operation.DESCRIBE_CONFIGS:
         await check_topics(settings)
     elif right.operation is Operation.WRITE:
