@@ -5,6 +5,8 @@ from typing import Final
 from deploy.grafana.panels import Panel, Query
 from deploy.grafana.queries import WORKERS, rate
 
+READ: Final = f"sekisho_lists_read_timestamp_seconds{{{WORKERS}}}"
+
 LISTS: Final = (
     Panel(
         title="Hits of lists",
@@ -30,10 +32,13 @@ LISTS: Final = (
     ),
     Panel(
         title="Age of what was read of lists",
-        description="Time since all records of the topic of lists had been read, by worker. Above lists.delay_s "
-        "decisions near a change of an entry cannot be repeated.",
+        description="Time since all records of the topic of lists had been read, by worker. Above the delay "
+        "(lists.delay_s) decisions near a change of an entry cannot be repeated.",
         unit="s",
-        queries=(Query(f"time() - (sekisho_lists_read_timestamp_seconds{{{WORKERS}}} > 0)", "{{instance}}"),),
+        queries=(
+            Query(f"timestamp({READ}) - ({READ} > 0)", "{{instance}}"),
+            Query(f"min(sekisho_lists_delay_seconds{{{WORKERS}}} > 0)", "delay"),
+        ),
         height=6,
     ),
 )

@@ -214,6 +214,10 @@ class Telemetry(InUse):
         """Record the time at which the topic of lists had been read to its end."""
         self._series.cell("sekisho_lists_read_timestamp_seconds").set(at_s)
 
+    def lists_delayed(self, delay_s: float) -> None:
+        """Record the time after which records of the topic of lists count."""
+        self._series.cell("sekisho_lists_delay_seconds").set(delay_s)
+
     def letters_written(self, outputs: Sequence[Outputs]) -> None:
         """Count the dead letters of merchants that this worker wrote: all workers refuse the records, one writes."""
         for output in outputs:

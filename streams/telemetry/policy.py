@@ -252,4 +252,11 @@ POLICY: tuple[Metric, ...] = (
         stage="decide",
         help="Time at which all records of the topic of lists had been read; 0 without such a topic.",
     ),
+    Metric(
+        name="sekisho_lists_delay_seconds",
+        kind="gauge",
+        unit="seconds",
+        stage="decide",
+        help="Time from a record of the topic of lists until it counts, lists.delay_s; 0 without such a topic.",
+    ),
 )

@@ -94,6 +94,9 @@ class Telemetry(profiles.Telemetry, Protocol):
     def list_records(self, results: Mapping[str, int]) -> None:
         """Record applied and refused records of `lists`."""
 
+    def lists_delayed(self, delay_s: float) -> None:
+        """Record the time in s from a record of `lists` until it counts."""
+
     def lists_read(self, at_s: float) -> None:
         """Record the time, in s since the epoch, at which all records of `lists` that were there had been read."""
 

@@ -45,6 +45,7 @@ class ListLoader(WholeTopic):
         """Check the topic, then read it to its end. Extends the original."""
         configs = await topic_configs(self._settings.broker, [self._topic])
         refuse(self._topic, configs.get(self._topic, {}), int(self._settings.lists.delay_s * 1000))
+        self._telemetry.lists_delayed(self._settings.lists.delay_s)
         self._engine.list_entries([], [], [])  # makes room before a payment waits for it
         await super().on_start()
         self._telemetry.lists_read(time.time())
