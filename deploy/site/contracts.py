@@ -13,6 +13,8 @@ WHERE: Final = {
     "threeds-result.v1": "Value of topic `threeds-results` (in, optional). Key: the card token.",
     "settlement.v1": "Value of topic `settlements` (in, optional, for `sekisho compliance report` only). Any key.",
     "label.v1": "Value of topic `fraud-reports` (in). Key: the card token.",
+    "list-entry.v1": "Value of topic `lists` (in, optional, compacted). Key: `LIST/VALUE`, the id of the list in the "
+    "policy and the value.",
     "merchant.v1": "Value of topic `merchants` (in, compacted). Key: `acquirer/merchant`.",
     "decision.v1": "Value of topic `decisions` (out). Key: the card token.",
     "alert.v1": "Value of topic `alerts` (out). Key: the dedup key.",

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from scoring.contract.merchant import FraudStatus
+from scoring.contract.merchant import FraudStatus, ListKind
 from scoring.contract.types import AcquirerId, Count, EventId, MerchantId, ShortText, Text, TimeMs, Token
 
 SCHEMA = "decision.v1"
@@ -84,7 +84,6 @@ RULE_HITS_MAX = 32
 RULE_EVIDENCE_MAX = 12
 ExpectationName = Literal["UNKNOWN", "REQUIRED", "NOT_REQUIRED"]
 ModelStateName = Literal["MISSING", "REFUSED", "TOO_OLD"]
-ListKind = Literal["card", "device", "email", "bin", "ip", "ip_network", "account", "address", "merchant"]
 ListDirection = Literal["allow", "deny"]
 ListEffect = Literal["RAISED", "LOWERED", "NO_CHANGE", "DENIED", "CRITICAL_RULE", "LIMIT", "SHADOW"]
 LIST_HITS_MAX = 16

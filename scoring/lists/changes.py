@@ -8,12 +8,18 @@ from numpy import uint64
 from numpy.typing import NDArray
 
 from scoring.jit import borrow, entry, helper, revision, whole
-from scoring.lists.slots import PERIODS_MAX, Slots, empty_slots, first_slot, put
+from scoring.lists.slots import PERIODS_MAX, Slots, empty_slots, first_slot
 
 KEEP_S: Final = 7 * 86_400
 """Seconds for which an entry that has ended is kept: events that are applied again find it."""
 
 _LOAD: Final = 0.8
+
+SWEEP_MIN: Final = 16_384
+"""Least slots that a call looks at for entries to forget: less than a millisecond."""
+
+SWEEP_EACH: Final = 64
+"""Slots for each change of a call. So all slots of a table for ten million entries are seen within 200,000 changes."""
 
 
 @helper
@@ -51,6 +57,22 @@ def _begin(slots: Slots, key: uint64, since: int, until: int, number: int, room:
     return 1 if is_new else 0
 
 
+@helper
+def _remove(slots: Slots, hole: int) -> None:
+    """Empty a slot, and move later entries forward so that the search of each still finds it (Knuth, 6.4, R)."""
+    size = len(slots.keys)
+    at = hole + 1 if hole + 1 < size else 0
+    while slots.keys[at] != uint64(0):
+        first = first_slot(slots.keys[at], size)
+        is_reached = hole < first <= at if hole < at else hole < first or first <= at
+        if not is_reached:  # its search passes the hole
+            slots.keys[hole], slots.since[hole] = slots.keys[at], slots.since[at]
+            slots.until[hole], slots.numbers[hole] = slots.until[at], slots.numbers[at]
+            hole = at
+        at = at + 1 if at + 1 < size else 0
+    slots.keys[hole] = uint64(0)
+
+
 def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
     """Compile the entry points; `key` is part of the key of numba's cache."""
 
@@ -76,31 +98,37 @@ def _compile(key: int) -> tuple[Callable[..., int], Callable[..., int]]:
         return taken
 
     @entry
-    def live(slots: Slots, into: Slots, after: int) -> int:
-        """Copy the entries that end after a second into an empty table of the same size; return their number."""
-        old, new = borrow(slots), borrow(into)
-        count = 0 * key
-        for i in range(len(old.keys)):
-            if old.keys[i] != uint64(0) and whole(old.until[i]) > after:
-                put(new, old.keys[i], whole(old.since[i]), whole(old.until[i]), whole(old.numbers[i]))
-                count += 1
-        return count
+    def sweep(slots: Slots, first: int, count: int, after: int) -> int:
+        """Remove the entries of `count` slots from `first` on that ended by a second; return their number."""
+        into, at, removed = borrow(slots), first, 0 * key
+        while count > 0:
+            if into.keys[at] != uint64(0) and whole(into.until[at]) <= after:
+                _remove(into, at)  # another entry may be in its slot now: look again
+                removed += 1
+            else:
+                at = at + 1 if at + 1 < len(into.keys) else 0
+                count -= 1
+        return removed
 
-    return change, live
+    return change, sweep
 
 
-_change, _live = _compile(revision("scoring.lists", "scoring.decode.hashing"))
+_change, _sweep = _compile(revision("scoring.lists", "scoring.decode.hashing"))
 
 
 class ChangingSlots:
-    """Slots for a limited number of entries, which change one by one. They never move but to forget ended entries."""
+    """Slots for a limited number of entries, which change one by one. The table never moves.
+
+    From 7/8 of the limit on, each call looks at some slots and removes the entries that ended KEEP_S ago.
+    """
 
     def __init__(self, entries_max: int) -> None:
         self.slots = empty_slots(int(entries_max / _LOAD) + 1)
         self.count = 0
         self._max = entries_max
+        self._next = 0
         self.change(empty_slots(0), np.empty(0, dtype=np.int64))  # the kernels compile now, and not while payments wait
-        _live(empty_slots(1), empty_slots(1), 0)
+        _sweep(self.slots, 0, 0, 0)
 
     def change(self, changes: Slots, at_s: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Apply changes in their order. Return for which of them there was no room: bool[n].
@@ -109,13 +137,14 @@ class ChangingSlots:
         which each counts.
         """
         beyond = np.zeros(len(at_s), dtype=np.bool_)
-        if self.count + len(at_s) > self._max:
-            self._forget(int(at_s.max()) - KEEP_S)
+        if len(at_s) and self.count + len(at_s) > self._max - self._max // 8:
+            self._forget(max(SWEEP_MIN, SWEEP_EACH * len(at_s)), int(at_s.max()) - KEEP_S)
         self.count += _change(self.slots, changes, at_s, self._max - self.count, beyond)
         return beyond
 
-    def _forget(self, after_s: int) -> None:
-        """Forget entries that ended before a second. About 20 ns an entry, while nothing else runs."""
-        kept = empty_slots(len(self.slots.keys))
-        self.count = _live(self.slots, kept, after_s)
-        self.slots = kept
+    def _forget(self, slots: int, until_s: int) -> None:
+        """Look at the next slots, and forget entries that ended by a second."""
+        size = len(self.slots.keys)
+        looked = min(slots, size)
+        self.count -= _sweep(self.slots, self._next, looked, until_s)
+        self._next = (self._next + looked) % size

@@ -17,9 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract.decision import ListKind
 from scoring.contract.faults import FAULTS
-from scoring.contract.types import AcquirerId
+from scoring.contract.merchant import TIME_MAX, ListEntry
 from scoring.lists.changes import ChangingSlots
 from scoring.lists.kinds import LISTS_MAX, VALUE_MAX
 from scoring.lists.reading import read_lines
@@ -32,7 +31,7 @@ RESULTS: Final[tuple[Result, ...]] = get_args(Result)
 REFUSED: Final = frozenset(RESULTS) - {"ADDED", "REMOVED"}
 
 _KEY: Final = re.compile(rb"([a-z0-9][a-z0-9_-]{0,47})/([^\x00-\x20\",\x7f]{1,%d})" % VALUE_MAX)
-_TIME: Final = re.compile(r"[0-9T:Z+.-]{1,40}")
+_PERIOD: Final = re.compile(rb",[0-9T:Z+.-]{1,%d},[0-9T:Z+.-]{0,%d}" % (TIME_MAX, TIME_MAX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +42,6 @@ class DatedLimits:
     entries_max: int = 1_000_000
 
 
-class ListEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """The value of a record of `lists`. `kind` and `acquirer` must be those of the list in the policy."""
-
-    kind: ListKind
-    effective_to: str
-    effective_from: str = ""
-    acquirer: AcquirerId | None = None
-
-
 class ListName(NamedTuple):
     """A list as records name it: its id, and whose values its entries are."""
 
@@ -60,13 +50,22 @@ class ListName(NamedTuple):
     acquirer: str | None
 
 
-class _Change(NamedTuple):
-    """A change of one entry: of record `row`, in the list of a number; `period` is empty for a removal."""
+class _Changes:
+    """Changes of entries in the order of their records. `rows`: the record of each."""
 
-    row: int
-    number: int
-    value: bytes
-    period: bytes
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.by_list: dict[int, tuple[list[int], list[bytes]]] = {}
+        """By number of the list, places among the changes, and their lines `VALUE,EFFECTIVE_TO,EFFECTIVE_FROM`."""
+
+    def add(self, row: int, number: int, line: bytes) -> None:
+        """Add a change of record `row`, in the list of a number."""
+        found = self.by_list.get(number)
+        if found is None:
+            found = self.by_list[number] = ([], [])
+        found[0].append(len(self.rows))
+        found[1].append(line)
+        self.rows.append(row)
 
 
 _decode = msgspec.json.Decoder(ListEntry).decode
@@ -81,7 +80,8 @@ class DatedEntries:
         self.limits = limits
         self._entries: ChangingSlots | None = None
         self._look_ups = LookUps(joined)
-        self._numbers: dict[ListName, int] = {}
+        self._numbers: dict[tuple[bytes, str, str | None], int] = {}
+        self._of_id: dict[bytes, tuple[int, ...]] = {}
         self.names: list[ListName] = []
         """By number, the lists that records have named."""
 
@@ -94,18 +94,27 @@ class DatedEntries:
         """Apply records in their order; return their results. One that is refused adds nothing, and is counted.
 
         A refused record removes the entry of its key, if the key can be read: the topic is compacted, so a restart
-        would not find the entry either. Cost: some us a record.
+        would not find the entry either. Cost: about 3 us a record.
         """
         if self._entries is None:
             self._entries = ChangingSlots(self.limits.entries_max)
             read_lines([], "card", 0, None)  # compiles its kernel now, and not while payments wait
         results: list[Result] = []
-        changes: list[_Change] = []
+        changes = _Changes()
         for row, (key, value, stamp_ms) in enumerate(zip(keys, values, stamps_ms, strict=True)):
-            result, found = self._changes_of(row, key, value, stamp_ms)
+            named = _KEY.fullmatch(key)
+            if named is None or stamp_ms < 0:
+                results.append("BAD_KEY" if named is None else "UNDATED")
+                continue
+            list_id, text = named.groups()
+            result, number, period = self._said(list_id, value)
+            for other in self._of_id.get(list_id, ()):
+                if other != number:
+                    changes.add(row, other, text + _GONE)
+            if number >= 0:
+                changes.add(row, number, text + period)
             results.append(result)
-            changes += found
-        if changes:
+        if changes.rows:
             self._apply(changes, results, stamps_ms)
         return Counter(results)
 
@@ -114,59 +123,48 @@ class DatedEntries:
         slots = empty_slots(1) if self._entries is None else self._entries.slots
         return self._look_ups.find(slots, ints, hashes, at_ms)
 
-    def _changes_of(self, row: int, key: bytes, value: bytes | None, stamp_ms: int) -> tuple[Result, list[_Change]]:
-        named = _KEY.fullmatch(key)
-        if named is None:
-            return "BAD_KEY", []
-        if stamp_ms < 0:
-            return "UNDATED", []
-        list_id, text = named[1].decode(), named[2]
-        ends = [_Change(row, number, text, _GONE) for name, number in self._numbers.items() if name.id == list_id]
+    def _said(self, list_id: bytes, value: bytes | None) -> tuple[Result, int, bytes]:
+        """Return what a value says: the result, and the list that it adds to with the period; number -1 for none."""
         if value is None:
-            return "REMOVED", ends
+            return "REMOVED", -1, b""
         try:
             entry = _decode(value)
         except FAULTS:
-            return "BAD_ENTRY", ends
-        times = (entry.effective_to, entry.effective_from)
-        if not all(_TIME.fullmatch(stamp) for stamp in times if stamp) or not times[0]:
-            return "BAD_ENTRY", ends
-        if entry.kind == "merchant" and entry.acquirer is None:
-            return "BAD_ENTRY", ends
-        number = self._number_of(ListName(list_id, entry.kind, entry.acquirer))
+            return "BAD_ENTRY", -1, b""
+        period = f",{entry.effective_to},{entry.effective_from or ''}".encode()
+        if _PERIOD.fullmatch(period) is None or (entry.kind == "merchant" and entry.acquirer is None):
+            return "BAD_ENTRY", -1, b""
+        number = self._number_of(list_id, entry.kind, entry.acquirer)
+        return ("TOO_MANY_LISTS" if number < 0 else "ADDED"), number, period
+
+    def _number_of(self, list_id: bytes, kind: str, acquirer: str | None) -> int:
+        """Return the number of a list, -1 beyond LISTS_MAX."""
+        number = self._numbers.get((list_id, kind, acquirer))
         if number is None:
-            return "TOO_MANY_LISTS", ends
-        others = [change for change in ends if change.number != number]
-        return "ADDED", [*others, _Change(row, number, text, f",{times[0]},{times[1]}".encode())]
+            number = len(self.names)
+            if number >= LISTS_MAX:
+                return -1
+            self._numbers[list_id, kind, acquirer] = number
+            self._of_id[list_id] = (*self._of_id.get(list_id, ()), number)
+            self.names.append(ListName(list_id.decode(), kind, acquirer))
+            self._look_ups.seek(kind, acquirer is not None)
+        return number
 
-    def _number_of(self, name: ListName) -> int | None:
-        """Return the number of a list, None beyond LISTS_MAX."""
-        if name not in self._numbers:
-            if len(self.names) >= LISTS_MAX:
-                return None
-            self._numbers[name] = len(self.names)
-            self.names.append(name)
-            self._look_ups.seek(name.kind, name.acquirer is not None)
-        return self._numbers[name]
-
-    def _apply(self, changes: list[_Change], results: list[Result], stamps_ms: Sequence[int]) -> None:
+    def _apply(self, changes: _Changes, results: list[Result], stamps_ms: Sequence[int]) -> None:
         assert self._entries is not None
-        at_s = np.array([-(-(stamps_ms[one.row] + self.limits.delay_ms) // 1000) for one in changes], dtype=np.int64)
-        slots = empty_slots(len(changes))
-        by_list: dict[int, list[int]] = {}
-        for place, change in enumerate(changes):
-            by_list.setdefault(change.number, []).append(place)
-        for number, places in by_list.items():
+        at_ms = np.array(stamps_ms, dtype=np.int64)[changes.rows] + self.limits.delay_ms
+        slots = empty_slots(len(changes.rows))
+        for number, (places, lines) in changes.by_list.items():
             name = self.names[number]
-            read, faults = read_lines(
-                [changes[at].value + changes[at].period for at in places], name.kind, number, name.acquirer
-            )
+            read, faults = read_lines(lines, name.kind, number, name.acquirer)
             if any(faults):
-                ended, _ = read_lines([changes[at].value + _GONE for at in places], name.kind, number, name.acquirer)
                 bad = [line for line, fault in enumerate(faults) if fault]
-                copy(ended, bad, read, bad)
+                gone = [lines[line].partition(b",")[0] + _GONE for line in bad]
+                ended, _ = read_lines(gone, name.kind, number, name.acquirer)
+                copy(ended, range(len(bad)), read, bad)
                 for line in bad:
-                    results[changes[places[line]].row] = "BAD_VALUE" if faults[line] == "value" else "BAD_ENTRY"
+                    row = changes.rows[places[line]]
+                    results[row] = "BAD_VALUE" if faults[line] == "value" else "BAD_ENTRY"
             copy(read, range(len(places)), slots, places)
-        for place in np.flatnonzero(self._entries.change(slots, at_s)).tolist():
-            results[changes[place].row] = "NO_ROOM"
+        for place in np.flatnonzero(self._entries.change(slots, -(-at_ms // 1000))).tolist():
+            results[changes.rows[place]] = "NO_ROOM"

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from scoring.contract.decision import ListDirection, ListKind
+from scoring.contract.decision import ListDirection
+from scoring.contract.merchant import ListKind
 from scoring.contract.types import AcquirerId, ShortText
 from scoring.lists import Action, Mode
 from scoring.policy.scopes import Given, GivenText

@@ -16,11 +16,12 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import DeadLetter
 from scoring.contract.decision import Decision
 from scoring.contract.label import FraudReport, Settlement
-from scoring.contract.merchant import MerchantRecord
+from scoring.contract.merchant import ListEntry, MerchantRecord
 from scoring.contract.outcome import IssuerOutcome
 from scoring.contract.threeds_result import ThreeDsResult
 from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports, parse_results
 from scoring.decode.side_inputs import parse_settlements
+from scoring.lists import DatedEntries, DatedLimits
 
 RECORDS: dict[str, type[msgspec.Struct]] = {
     "auth.event.v1": Authorization,
@@ -29,6 +30,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     "outcome.v1": IssuerOutcome,
     "threeds-result.v1": ThreeDsResult,
     "settlement.v1": Settlement,
+    "list-entry.v1": ListEntry,
     "decision.v1": Decision,
     "alert.v1": Alert,
     "dead-letter.v1": DeadLetter,
@@ -96,6 +98,8 @@ def test_the_examples_of_inputs_pass_the_guard_and_the_decoder() -> None:
     assert parse_results([values["threeds-result.v1"]], limits).rejects == []
     assert parse_settlements([values["settlement.v1"]], limits).rejects == []
     assert parse_merchants([b"acq-jp-01/JP0004711"], [values["merchant.v1"]], limits).rejects == []
+    entries = DatedEntries(DatedLimits(), frozenset())
+    assert entries.take([b"stolen/v-1"], [values["list-entry.v1"]], [0]) == {"ADDED": 1}
     assert 1000 < len(values["auth.event.v1"]) < 2000
 
 

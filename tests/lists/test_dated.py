@@ -2,12 +2,14 @@
 
 import json
 import random
+from importlib import resources
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from scoring.decode import DecodeLimits, decode
 from scoring.lists import DatedEntries, DatedLimits
@@ -17,6 +19,9 @@ from scoring.lists.slots import PERIODS_MAX
 from tests.events import encoded
 from tests.examples import examples
 
+SCHEMA = Draft202012Validator(
+    json.loads((resources.files("scoring.contract") / "schemas" / "list-entry.v1.json").read_text(encoding="utf-8"))
+)
 T0 = 1_777_604_400_000
 DELAY_MS = 1_500
 VALUES = ("v-1", "v-2", "v-3")
@@ -211,3 +216,30 @@ def test_too_many_lists_are_refused() -> None:
     entries = DatedEntries(DatedLimits(delay_ms=0, entries_max=2_000), frozenset())
     keys = [f"list-{k}/v".encode() for k in range(1_001)]
     assert entries.take(keys, [GOOD] * 1_001, [T0] * 1_001) == {"ADDED": 1_000, "TOO_MANY_LISTS": 1}
+
+
+ODD = ("", "x", "2027-01-01T00:00:00Z", "2027-01-01T00:00:00+09:00", "2027-01-01", "2027-01-01T00:00:00", 7, None, ...)
+
+
+@settings(max_examples=examples(150), deadline=None)
+@given(
+    st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(("card", "bin", "merchant", "CARD", None, ...)),
+            "effective_to": st.sampled_from(ODD),
+            "effective_from": st.sampled_from((*ODD, "2028-01-01T00:00:00Z")),
+            "acquirer": st.sampled_from(("acq-1", "", "a" * 33, None, ...)),
+            "schema_version": st.sampled_from(("list-entry.v1", "list-entry.v2", ...)),
+            "note": st.sampled_from((1, ...)),
+        }
+    )
+)
+def test_a_record_that_its_schema_refuses_is_refused_and_a_good_one_needs_sound_times_too(said: dict[str, Any]) -> None:
+    value = {key: what for key, what in said.items() if what is not ...}
+    taken_by = DatedEntries(DatedLimits(delay_ms=0, entries_max=10), frozenset())
+    (result,) = taken_by.take([b"stolen/453200"], [json.dumps(value).encode()], [T0])
+    times = [value.get(key) for key in ("effective_to", "effective_from") if value.get(key)]
+    is_sound = all(isinstance(one, str) and len(one) > 19 for one in times) and len(times) == len(set(times))
+    is_ordered = len(times) < 2 or str(times[1]) < "2028"
+    is_ordered = is_ordered and times != ["2027-01-01T00:00:00+09:00", "2027-01-01T00:00:00Z"]
+    assert (result == "ADDED") == (SCHEMA.is_valid(value) and is_sound and is_ordered), result

@@ -122,3 +122,31 @@ def test_a_sound_topic_and_one_whose_broker_reports_nothing_pass() -> None:
 def test_a_topic_that_would_lose_or_misdate_entries_is_refused(key: str, value: str, wanted: str) -> None:
     with pytest.raises(TopicsMismatchError, match=f"{key}={value}, but needs {wanted}"):
         refuse("lists", GOOD | {key: value}, 30_000)
+
+
+def test_other_work_gets_the_main_loop_between_two_polls_of_fetched_records() -> None:
+    """A poll of records that are there already does not wait by itself."""
+    turns: list[str] = []
+
+    class Full(Consumer):
+        async def getmany(self, **_: int) -> Any:
+            turns.append("poll")
+            if turns.count("poll") == 5:
+                following.cancel()
+            return {TP: [record(1, b"x")]}
+
+    async def others() -> None:
+        while not following.done():
+            turns.append("other")
+            await asyncio.sleep(0)
+
+    async def followed() -> None:
+        nonlocal following
+        loader: Any = loader_of(Telemetry())
+        loader._consumer, loader._partitions = Full((1, 1, 1)), [TP]
+        following = asyncio.ensure_future(loader._follow(loader))
+        await others()
+
+    following: Any = None
+    asyncio.run(followed())
+    assert turns[:9] == ["other", *["poll", "other"] * 4]

@@ -25,6 +25,7 @@ REFRESH_S: Final = 30.0
 """Interval between looks for added partitions: without a group, aiokafka does not look for them."""
 
 POLL_MAX_RECORDS: Final = 256  # applied in one step of the main loop: a few ms
+LOAD_MAX_RECORDS: Final = 4_096  # applied in one step at start, when nothing else waits for the main loop
 
 
 class WholeTopicError(Exception):
@@ -34,8 +35,8 @@ class WholeTopicError(Exception):
 class WholeTopic(WatchedService, abc.ABC):
     """Read a topic to its end before anything else starts, then follow it.
 
-    It runs on the main loop, so only one thread uses the engine. Records are applied 256 at a time, between batches of
-    authorizations. `setting`: what limits the time to read it at start.
+    It runs on the main loop, so only one thread uses the engine. Followed records are applied 256 at a time, between
+    batches of authorizations. `setting`: what limits the time to read it at start.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class WholeTopic(WatchedService, abc.ABC):
         consumer.assign(partitions)
         records = 0
         while not all([await consumer.position(tp) >= span.end for tp, span in spans.items()]):
-            records += self._apply(await consumer.getmany(timeout_ms=250, max_records=POLL_MAX_RECORDS))
+            records += self._apply(await consumer.getmany(timeout_ms=250, max_records=LOAD_MAX_RECORDS))
         return records
 
     def _known(self, consumer: BoundedConsumer) -> list[TopicPartition]:
@@ -114,6 +115,7 @@ class WholeTopic(WatchedService, abc.ABC):
         try:
             while not self.should_stop:
                 self._apply(await consumer.getmany(timeout_ms=1000, max_records=POLL_MAX_RECORDS))
+                await asyncio.sleep(0)  # a poll of fetched records does not wait: batches of authorizations go between
                 await self._looked(consumer)
                 if time.monotonic() - self._refreshed_s > REFRESH_S:
                     await self._refresh(consumer)
