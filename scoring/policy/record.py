@@ -2,13 +2,17 @@
 
 A content is compressed and cut into pieces. The key of a piece holds the digest of the content, so a content that is
 written again has the same keys. A content counts only if all its pieces are there and their digest is right.
+
+A content stays for a time after its policy was used last, so that a replay finds what published decisions name. The
+row behind its pieces says since when it is not used. Releases before it pass over this row.
 """
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -30,8 +34,17 @@ PIECE_BYTES: Final = 8_192
 CONTENT_BYTES_MAX: Final = 1 << 28
 """Most bytes of a content. Files of a policy have at most 16 MiB in all, and their JSON is a few times as large."""
 
+PAST_MAX: Final = 64
+"""Most contents of policies that are not used any more, for each partition. Those used last stay."""
+
+PAST_BYTES_MAX: Final = 8 << 20
+"""Most bytes of their rows, for each partition."""
+
 _NUMBER_BITS: Final = 16  # of a key: the number of the piece; the digest has the other 48
 _NUMBER_MASK: Final = (1 << _NUMBER_BITS) - 1
+_END: Final = _NUMBER_MASK
+"""Number of the row that says since when a policy is not used; a content has fewer pieces."""
+
 _HEADER_WORDS: Final = 2  # ROW_FORMAT, bytes of the piece
 _IDENTITY: Final = re.compile(r"\+[0-9a-f]{12}\Z")
 
@@ -42,6 +55,16 @@ class PolicyRecord:
 
     identity: str
     rows: Mapping[int, bytes]
+
+
+class _Kept(NamedTuple):
+    """What was kept last: policies in use and identities of others, and when the first of the past is to go, in ms."""
+
+    used: tuple[list[PolicyRecord], frozenset[str]]
+    until_ms: int
+
+
+_NEVER_MS: Final = 1 << 62
 
 
 def record_of(identity: str, content: bytes) -> PolicyRecord:
@@ -64,26 +87,47 @@ class PolicyRows(OwnRows):
     def __init__(self) -> None:
         super().__init__(POLICY)
         self._rows: dict[int, dict[int, bytes]] = {}  # by partition, by key
+        self._kept: dict[int, _Kept] = {}
 
-    def keep(self, partition: int, records: Iterable[PolicyRecord], others: Iterable[str] = ()) -> None:
-        """Have the next flush write these policies and delete all but these and `others`, which are identities."""
+    def keep(
+        self,
+        partition: int,
+        records: Iterable[PolicyRecord],
+        others: Iterable[str] = (),
+        *,
+        now_ms: int = 0,
+        kept_ms: int = 0,
+    ) -> None:
+        """Have the next flush write these policies, and keep `others`, which are identities: all of them are in use.
+
+        What else is there stays until `kept_ms` after it was last in use, at most PAST_MAX contents of PAST_BYTES_MAX.
+        """
         if not self.owns(partition):
             return
-        before, records = self._rows.get(partition, {}), list(records)
-        named = set(others).difference(record.identity for record in records)
-        digests = {_first_key(identity) >> _NUMBER_BITS for identity in named}
-        rows = {key: value for key, value in before.items() if key >> _NUMBER_BITS in digests}
+        records = list(records)
+        used = records, frozenset(others)
+        kept = self._kept.get(partition)
+        if kept is not None and kept.used == used and now_ms < kept.until_ms:
+            return
+        before = self._rows.get(partition, {})
+        written = _digests(record.identity for record in records)
+        others_kept = _digests(used[1]) - written
+        past = _past(before, written | others_kept, now_ms, kept_ms)
+        stays = others_kept | past.keys()
+        rows = {key: value for key, value in before.items() if key >> _NUMBER_BITS in stays and not _is_end(key)}
+        rows |= {digest << _NUMBER_BITS | _END: _row(end_ms.to_bytes(8, "little")) for digest, end_ms in past.items()}
         for record in records:
             rows.update(record.rows)  # partitions share these, and they may be compressed otherwise than those before
         self.note(partition, (key for key in before.keys() | rows.keys() if before.get(key) != rows.get(key)))
         self._rows[partition] = rows
+        self._kept[partition] = _Kept(used, min((end_ms + kept_ms for end_ms in past.values()), default=_NEVER_MS))
 
     def content(self, partition: int, identity: str) -> bytes | None:
         """Return the content of a policy from the rows of a partition; None if it is not there, whole and unchanged."""
         if _IDENTITY.search(identity) is None:
             return None
         first, rows = _first_key(identity), self._rows.get(partition, {})
-        pieces = [rows[key] for key in sorted(rows) if key >> _NUMBER_BITS == first >> _NUMBER_BITS]
+        pieces = [rows[key] for key in sorted(rows) if first <= key < first + _END]
         inflating = zlib.decompressobj()
         try:
             content = inflating.decompress(b"".join(map(_piece, pieces)), CONTENT_BYTES_MAX)
@@ -96,6 +140,7 @@ class PolicyRows(OwnRows):
     def forget(self, partition: int) -> None:
         """Forget the rows of a partition."""
         self._rows.pop(partition, None)
+        self._kept.pop(partition, None)
 
     def flush(self, partition: int) -> Packed:
         """Pack the rows of a partition that changed, and tombstones of those that go."""
@@ -114,6 +159,7 @@ class PolicyRows(OwnRows):
             RowFormatError: a piece is damaged.
         """
         rows = self._rows.setdefault(partition, {})
+        self._kept.pop(partition, None)
         for n, key, begin, end in side_rows_of(POLICY, packed):
             if begin == end:
                 rows.pop(key, None)
@@ -122,6 +168,35 @@ class PolicyRows(OwnRows):
             if end - begin < _HEADER_WORDS or len(_piece(value)) != _size(value):
                 raise RowFormatError(f"row {n} of POLICY is damaged")
             rows[key] = value
+
+
+def _past(rows: Mapping[int, bytes], in_use: Set[int], now_ms: int, kept_ms: int) -> dict[int, int]:
+    """Return the digests of contents that are not in use and stay, with the time since when they are not."""
+    ends: dict[int, int] = {}
+    sizes: Counter[int] = Counter()
+    for key, value in rows.items():
+        digest = key >> _NUMBER_BITS
+        if digest not in in_use:
+            sizes[digest] += len(value)
+            if _is_end(key):
+                ends[digest] = int.from_bytes(_piece(value), "little")
+    stays: dict[int, int] = {}
+    room = PAST_BYTES_MAX
+    for digest in sorted(sizes, key=lambda one: (-ends.get(one, now_ms), one)):  # those used last come first
+        end_ms = min(ends.get(digest, now_ms), now_ms)
+        room -= sizes[digest]
+        if len(stays) == PAST_MAX or room < 0 or end_ms + kept_ms <= now_ms:
+            break
+        stays[digest] = end_ms
+    return stays
+
+
+def _digests(identities: Iterable[str]) -> set[int]:
+    return {_first_key(identity) >> _NUMBER_BITS for identity in identities}
+
+
+def _is_end(key: int) -> bool:
+    return key & _NUMBER_MASK == _END
 
 
 def _first_key(identity: str) -> int:

@@ -1,5 +1,7 @@
 """All settings of a deployment, composed from the records that each package owns."""
 
+from typing import Final
+
 from msgspec import Struct
 
 from scoring.decode.settings import DecodeSettings
@@ -10,11 +12,16 @@ from scoring.threeds.settings import ThreeDsSettings
 from streams.config.addresses import fault_of
 from streams.kafka.settings import Broker
 from streams.kafka.topics import TopicsSettings
+from streams.kafka.types import DAY_MS
 from streams.state.settings import State
 from streams.telemetry.settings import HttpSettings, LoggingSettings
 from streams.transport.settings import Consume, Emit
 from streams.webhook.settings import WebhookSettings
 from streams.worker.settings import ListsSettings, MerchantsSettings, PoisonLimit, Watch, WorkerSettings
+
+POLICIES_OUTLIVE_MS: Final = 10 * DAY_MS
+"""For so much longer than decisions the contents of policies are kept. Kafka deletes segments, not records: a decision
+may outlive its retention by the time of a segment (segment.ms, 7 days by default)."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +58,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             watch=self.watch,
             merchants=self.merchants,
             lists=self.lists,
+            policies_kept_ms=self.topics.retention_ms.decisions + POLICIES_OUTLIVE_MS,
+            joined=self.profiles.joined,
         )
 
     def __post_init__(self) -> None:

@@ -41,6 +41,7 @@ from streams.kafka.fence import Fence, FenceError, ProducerIdentity
 from streams.kafka.fence.lease import FENCED, ExpelledError
 from streams.kafka.sending.append import Ack
 from streams.kafka.settings import INPUT_ROLES
+from streams.state.agreement import Agreement
 from streams.state.log.marker import KEY, Marker, encode
 from streams.state.log.producer import StateProducer
 from streams.state.policies import PartitionPolicies, Policies
@@ -118,6 +119,7 @@ class ChangelogWriter(WatchedService):
         telemetry: Telemetry,
         consumer: Callable[[], Consumer],
         check_produce: Callable[[], None],
+        agreement: Agreement,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -127,10 +129,11 @@ class ChangelogWriter(WatchedService):
         self._emitter = emitter
         self._telemetry = telemetry
         self._consumer = consumer
+        self._agreement = agreement
         self._code = version("sekisho")
         self._lock = asyncio.Lock()
         self.owned: dict[int, OwnedPartition] = {}
-        self.policies = Policies(engine, self.owned, telemetry)
+        self.policies = Policies(engine, self.owned, telemetry, settings.policies_kept_ms)
         self.producer = StateProducer(
             settings.broker,
             [settings.topics.card_profiles, settings.topics.shared_profiles],
@@ -236,7 +239,7 @@ class ChangelogWriter(WatchedService):
         since = self._since(owned, applied)
         changelog, partition, consumer = self._engine.changelog, owned.partition, self._consumer()
         notices = self._engine.judge_merchants(partition, owned.merchant_alerts)
-        recorded = self.policies.keep(owned)
+        recorded = self.policies.keep(owned, _now_ms())
         is_idle = applied == owned.applied and not owned.unflushed and not self._engine.is_due(partition)
         if is_idle and not notices.alerts and since.beyond(owned.since) < RESCAN_MAX:
             self.policies.flushed(owned, recorded)
@@ -259,6 +262,8 @@ class ChangelogWriter(WatchedService):
             time_ms=_now_ms(),
             code=self._code,
             policies=list(owned.policies.held),
+            settings=dict(self._agreement.settings),
+            started_ms=self._agreement.started_ms,
         )
         try:
             async with asyncio.timeout(self._settings.emit.ack_timeout_s):

@@ -17,6 +17,7 @@ from mode import Service
 from scoring.profile.packed import RowFormatError
 from streams.kafka.reading.log import LogReader
 from streams.kafka.reading.rows import Rows
+from streams.state.agreement import Agreement
 from streams.state.log.marker import KEY, StateFormatError, decode
 from streams.state.log.packing import pack
 from streams.state.protocols import Engine, Settings, Telemetry
@@ -43,8 +44,11 @@ class _Followed:
 class Follower(WatchedService):
     """Follow the partitions that this worker does not own, on the main loop, between batches."""
 
-    def __init__(self, settings: Settings, engine: Engine, telemetry: Telemetry, **kwargs: Any) -> None:
+    def __init__(
+        self, settings: Settings, engine: Engine, telemetry: Telemetry, agreement: Agreement, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
+        self._agreement = agreement
         self._settings = settings
         self._topic = settings.topics.shared_profiles
         self._engine = engine
@@ -142,7 +146,10 @@ class Follower(WatchedService):
             return
         marker = _last_index(rows.keys, KEY)
         if marker >= 0:
-            decode(rows.values[marker], f"{self._topic}[{partition}]", self._partitions)
+            where = f"{self._topic}[{partition}]"
+            written = decode(rows.values[marker], where, self._partitions)
+            if rows.offsets[marker] > followed.counts_until:  # it was written since this worker follows
+                self._agreement.compare(written, where)
             await self._apply(partition, followed.keys + rows.keys[:marker], followed.values + rows.values[:marker])
             followed.keys, followed.values, followed.oldest_ms = [], [], None
         followed.keys += rows.keys[marker + 1 :]

@@ -120,10 +120,14 @@ class _Run(NamedTuple):
 
 
 class Policies:
-    """The policies of one worker. `owned`: the partitions that it owns, by number."""
+    """The policies of one worker. `owned`: the partitions that it owns, by number.
 
-    def __init__(self, engine: Engine, owned: Mapping[int, Owned], telemetry: Telemetry) -> None:
+    `kept_ms`: time for which a content stays after its policy was last in use.
+    """
+
+    def __init__(self, engine: Engine, owned: Mapping[int, Owned], telemetry: Telemetry, kept_ms: int) -> None:
         self._engine = engine
+        self._kept_ms = kept_ms
         self._owned = owned
         self._telemetry = telemetry
         self._next: CompiledPolicy | None = None
@@ -186,11 +190,14 @@ class Policies:
 
     # -- for flushes
 
-    def keep(self, owned: Owned) -> frozenset[str]:
-        """Have the next flush of a partition write and delete contents. Return the policies that are recorded then."""
+    def keep(self, owned: Owned, now_ms: int) -> frozenset[str]:
+        """Have the next flush of a partition write and delete contents. Return the policies that are recorded then.
+
+        Contents stay for `kept_ms` after they were last in use.
+        """
         records = [one.record for one in (self._engine.in_use, self._next) if one is not None]
         others = [name for name, compiled in owned.policies.recalled.items() if compiled is not None]
-        self._engine.policies.keep(owned.partition, records, others)
+        self._engine.policies.keep(owned.partition, records, others, now_ms=now_ms, kept_ms=self._kept_ms)
         return frozenset(record.identity for record in records)
 
     def flushed(self, owned: Owned, recorded: frozenset[str]) -> None:

@@ -48,6 +48,11 @@ class Settings(Protocol):
         ...
 
     @property
+    def policies_kept_ms(self) -> int:
+        """Time for which the content of a policy stays after the policy was last in use."""
+        ...
+
+    @property
     def isolation_of(self) -> dict[str, Isolation]:
         """Isolation level by topic, for the topics that workers write."""
         ...

@@ -22,6 +22,7 @@ from yarl import URL
 from streams.kafka.explain import explained
 from streams.kafka.rights.granted import require
 from streams.kafka.security import faust_credentials
+from streams.state.agreement import Agreement
 from streams.state.assignment import Assignment
 from streams.state.changelog_writer import ChangelogWriter
 from streams.state.check import check_topics
@@ -112,10 +113,18 @@ class FraudApp(faust.App):
             note=self.emitter.acknowledged,
             loop=self.loop,
         )
+        agreement = Agreement(settings.agreed, time.time_ns() // 1_000_000)
         self.changelog_writer = ChangelogWriter(
-            settings, engine, self.emitter, telemetry, lambda: self.batch_consumer, self.check_produce, loop=self.loop
+            settings,
+            engine,
+            self.emitter,
+            telemetry,
+            lambda: self.batch_consumer,
+            self.check_produce,
+            agreement,
+            loop=self.loop,
         )
-        self.follower = Follower(settings, engine, telemetry, loop=self.loop)
+        self.follower = Follower(settings, engine, telemetry, agreement, loop=self.loop)
         self.assignment = Assignment(settings, engine, self.emitter, telemetry, self.changelog_writer, self.follower)
         if settings.is_durable:
             self.on_rebalance_complete.connect(self._settle)

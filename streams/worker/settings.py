@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from streams.kafka.rights.table import Right, worker_rights
 from streams.kafka.settings import Broker, Isolation, Seconds, Topics
+from streams.kafka.types import DAY_MS
 from streams.state.settings import State
 from streams.transport.settings import Consume, Emit
 
@@ -63,6 +64,17 @@ class WorkerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     watch: Watch = Watch()
     merchants: MerchantsSettings = MerchantsSettings()
     lists: ListsSettings = ListsSettings()
+    policies_kept_ms: Annotated[int, Meta(ge=0)] = 40 * DAY_MS
+    joined: Annotated[tuple[str, ...], Meta(max_length=8)] = ()  # `profiles.joined`
+
+    @property
+    def agreed(self) -> dict[str, str]:
+        """The settings that all workers of a group must share, as text by their names in the configuration.
+
+        Keys of shared profiles contain `profiles.joined`, and entries of lists count after `lists.delay_s`.
+        """
+        delay = {} if self.topics.lists is None else {"lists.delay_s": f"{self.lists.delay_s:g}"}
+        return {"profiles.joined": f"[{', '.join(sorted(self.joined))}]", **delay}
 
     @property
     def is_durable(self) -> bool:

@@ -23,6 +23,7 @@ from streams.kafka.settings import Broker, Topics
 from streams.records.batches import Fetched
 from streams.records.codecs import MASK
 from streams.replay.child import Child
+from streams.state.agreement import Agreement
 from streams.state.follow import Follower
 from streams.state.settings import State
 from streams.worker.settings import WorkerSettings
@@ -206,7 +207,7 @@ async def check_followed(place: Deployed) -> None:
     limits = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
     engine = Engine(small_bundle(), policy_from(thresholds), limits, "test")
     engine.set_partitions(PARTITIONS)
-    follower = Follower(settings, engine, FlushTelemetry())  # type: ignore[arg-type]
+    follower = Follower(settings, engine, FlushTelemetry(), Agreement({}, 0))  # type: ignore[arg-type]
     await follower.on_start()
     try:
         await follower.catch_up((), PARTITIONS)

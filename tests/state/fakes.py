@@ -25,6 +25,7 @@ from streams.kafka.reading.log import Tail
 from streams.kafka.reading.rows import Rows
 from streams.kafka.sending.append import retrieve
 from streams.kafka.settings import Topics
+from streams.state.agreement import Agreement
 from streams.state.changelog_writer import ChangelogWriter, OwnedPartition
 from streams.state.published import Published, Since
 from streams.state.settings import State
@@ -336,10 +337,7 @@ class ProfileEngine:
         return Outputs(alerts=self.notices.pop(partition, []))
 
     def feed(self, event: Event, event_id: int, partition: int = 0) -> tuple[bytes, bool]:
-        """Score one event; return its features with the answer flag, and whether it is a repeat.
-
-        For an outcome of the other topic, return its result instead of features.
-        """
+        """Score an event; return features with the answer flag, and whether it repeats; of an outcome, its result."""
         if event.apart:
             return self.profiles.take_outcomes(columns_of([event], [event_id]), partition).tobytes(), False
         out = np.full((1, len(PROFILE_FEATURES)), -1.0)
@@ -378,6 +376,7 @@ def new_writer(
         FlushTelemetry(),
         lambda: consumer,
         lambda: None,
+        Agreement({}, 0),
     )
     writer.producer = FakeProducer(broker)  # type: ignore[assignment]
     writer.fence = FakeFence(broker)  # type: ignore[assignment]

@@ -9,6 +9,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka.errors import UnreadableError
 from streams.state import follow
+from streams.state.agreement import Agreement, SettingsDifferError
 from streams.state.follow import Follower
 from streams.state.log.marker import KEY, StateFormatError
 from tests.profile.events import at
@@ -27,6 +28,8 @@ from tests.state.test_restore import marker
 
 PARTITIONS = 3
 SHARED = TOPICS.shared_profiles
+DELAY = "lists.delay_s"
+OWN = Agreement({DELAY: "30", "profiles.joined": "[]"}, started_ms=2_000)
 
 
 class Pair:
@@ -40,7 +43,7 @@ class Pair:
         self.engine, self.telemetry = ProfileEngine(PARTITIONS), FlushTelemetry()
         self.reader = FakeReader(self.broker)
         monkeypatch.setattr(follow, "LogReader", lambda *_, **__: self.reader)
-        self.follower = Follower(worker_settings(), self.engine, self.telemetry)  # type: ignore[arg-type]
+        self.follower = Follower(worker_settings(), self.engine, self.telemetry, OWN)  # type: ignore[arg-type]
         self.fed = 0
 
     def feed(self, count: int = 10) -> None:
@@ -299,5 +302,89 @@ def test_a_look_under_way_does_not_fail_a_worker_that_stops(play: Runs) -> None:
         await stopping
         assert pair.follower.crash_reason is None
         assert pair.reader.is_closed
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("started_ms", [1_000, 2_000])
+def test_another_value_of_a_shared_setting_at_a_worker_that_started_before_ends_this_one(
+    play: Runs, started_ms: int
+) -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.writer._agreement = Agreement({DELAY: "10"}, started_ms)
+        await pair.catch_up()
+        pair.feed()
+        await pair.flush()
+        with pytest.raises(SettingsDifferError) as ended:
+            await pair.look()
+        told = str(ended.value)
+        for word in (f"{DELAY} is 30 here, and 10", f"{SHARED}[0]", f"Set {DELAY} to 10", "stop all workers"):
+            assert word in told
+
+    play(scenario)
+
+
+def test_another_value_at_a_worker_that_started_later_is_told_and_ends_that_one(
+    play: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.writer._agreement = Agreement({DELAY: "10"}, 2_001)
+        await pair.catch_up()
+        pair.feed()
+        await pair.flush()
+        await pair.look()
+        assert pair.seen == 10
+
+    play(scenario)
+    assert caplog.messages == [f"settings_differ setting={DELAY} own=30 other=10 at={SHARED}[0] halts=other"]
+
+
+@pytest.mark.parametrize("settings", [{DELAY: "30", "profiles.joined": "[]"}, {}, {"later.setting": "x"}])
+def test_equal_settings_and_those_that_one_of_two_workers_does_not_have_pass(
+    play: Runs, caplog: pytest.LogCaptureFixture, settings: dict[str, str]
+) -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.writer._agreement = Agreement(settings, 1_000)
+        await pair.catch_up()
+        pair.feed()
+        await pair.flush()
+        await pair.look()
+        assert pair.seen == 10
+
+    play(scenario)
+    assert caplog.messages == []
+
+
+def test_markers_from_before_this_worker_follows_are_not_compared_and_later_ones_are(play: Runs) -> None:
+    """After a stop of all workers the last markers have the settings of before."""
+
+    async def scenario(pair: Pair) -> None:
+        pair.writer._agreement = Agreement({DELAY: "10"}, 1_000)
+        for _ in range(2):
+            pair.feed()
+            await pair.flush()
+        await pair.catch_up()
+        await pair.look()
+        assert pair.seen == 20
+        pair.feed()
+        await pair.flush()
+        with pytest.raises(SettingsDifferError):
+            await pair.look()
+
+    play(scenario)
+
+
+def test_markers_behind_those_that_this_worker_wrote_itself_are_compared(play: Runs) -> None:
+    async def scenario(pair: Pair) -> None:
+        pair.writer._agreement = Agreement({DELAY: "10"}, 1_000)
+        pair.feed()
+        await pair.flush()
+        await pair.catch_up(0, 1, 2)
+        pair.follower.follow_from(0, pair.broker.end(TopicPartition(SHARED, 0)))
+        await pair.look()
+        pair.feed()
+        await pair.flush()
+        with pytest.raises(SettingsDifferError):
+            await pair.look()
 
     play(scenario)

@@ -42,7 +42,8 @@ class Marker(Struct, frozen=True, kw_only=True):
     partition, `alerts` and `dead_letters` by partition: no output of later input is before these. `shared`: rows of
     `shared-profiles` below it count. `eviction_cursors`: the next row that an eviction of each store looks at.
     `topic_ids`: ids of inputs and outputs by name. A topic that was created anew has another id, and the offsets here
-    do not hold for it. `policies`: those that held last, each with its model, oldest first.
+    do not hold for it. `policies`: those that held last, each with its model, oldest first. `settings`: those that all
+    workers must share, `started_ms`: when the worker started (`streams.state.agreement`).
     """
 
     format: int
@@ -58,6 +59,8 @@ class Marker(Struct, frozen=True, kw_only=True):
     code: str
     topic_ids: dict[str, str] = {}
     policies: list[Held] = []
+    settings: dict[str, str] = {}
+    started_ms: int = 0
 
     def applied(self, topics: Topics) -> dict[str, int]:
         """Return the offset up to which the rows include each input, by topic."""

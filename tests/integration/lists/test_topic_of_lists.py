@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,3 +152,47 @@ def test_a_topic_that_would_lose_or_misdate_entries_is_refused(
     with changed(settings.broker.bootstrap[0], settings.topics.lists, configs), run as worker:
         assert worker.wait(END_S) == 1
     assert told in (tmp_path / "log").read_text()
+
+
+async def feed(settings: WorkerSettings, name: str, is_over: Callable[[], bool]) -> int:
+    """Send payments with new devices to all partitions until something is over; return their number."""
+    number = 0
+    async with producer(settings.broker) as client, asyncio.timeout(END_S):
+        while not is_over():
+            for partition in range(PARTITIONS):
+                event = encoded(event_id=f"{name}-{number}", device={"fp_hmac": token(f"{name}-{number}")})
+                await client.send_and_wait(settings.topics.authorizations, event, partition=partition)
+                number += 1
+            await asyncio.sleep(0.02)
+    return number
+
+
+def test_a_worker_with_another_delay_than_the_group_halts_and_the_group_goes_on(apache: Broker, tmp_path: Path) -> None:
+    settings = new_worker(apache, PARTITIONS, instance=None, names=Topics(lists="lists"))
+    settings = msgspec.structs.replace(settings, state=State(flush_interval_s=0.05), lists=ListsSettings(delay_s=3.0))
+    other = msgspec.structs.replace(settings, lists=ListsSettings(delay_s=4.0))
+    folders = tmp_path / "first", tmp_path / "second"
+    for folder in folders:
+        folder.mkdir()
+        (folder / "policy.yaml").write_text(POLICY)
+    with ExitStack() as stack:
+
+        def start(settings: WorkerSettings, folder: Path) -> Any:
+            return stack.enter_context(worker_process(settings, module=MODULE, arguments=(str(folder),)))
+
+        first = start(settings, folders[0])
+        sent = asyncio.run(feed(settings, "a", lambda: starts(folders[0]) == 1))
+        second = start(other, folders[1])
+        sent += asyncio.run(feed(settings, "b", lambda: second.poll() is not None))
+        assert (first.poll(), second.returncode) == (None, 1)
+        *_, last = [line for line in (folders[1] / "log").read_text().splitlines() if "SettingsDifferError: " in line]
+        assert "lists.delay_s is 4 here, and 3 at the worker that writes" in last
+        await_committed(settings, sent, PARTITIONS, first)
+        assert terminate(first) == 0
+        before = sum(map(starts, folders))
+        workers = [start(other, folder) for folder in folders]
+        sent += asyncio.run(feed(settings, "c", lambda: sum(map(starts, folders)) == before + 2))
+        await_committed(settings, sent, PARTITIONS, *workers)
+        assert [terminate(process) for process in workers] == [0, 0], "all have the new delay"
+    made = asyncio.run(read(settings.broker, settings.topics.decisions, sent, END_S))
+    assert len({json.loads(record.value)["decision_id"] for record in made}) == sent == len(made)

@@ -57,6 +57,11 @@ def key_of(policy: Policy, partition: int = 0) -> bytes:
     return (POLICY << 24 | partition).to_bytes(4, "little") + (int(policy.digest, 16) << 16).to_bytes(8, "little")
 
 
+def ends_of(policy: Policy, partition: int = 0) -> bytes:
+    """Return the key of the row that says since when a policy is not used."""
+    return key_of(policy, partition)[:4] + (int(policy.digest, 16) << 16 | 0xFFFF).to_bytes(8, "little")
+
+
 async def settle() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
@@ -80,7 +85,7 @@ def test_a_policy_is_used_when_its_content_is_durable_in_every_owned_partition()
         assert contents(world, 1) == {key_of(MILD, 1), key_of(STRICT, 1)}
         worker.apply(1, 5)
         await worker.flush()
-        assert contents(world, 1) == {key_of(STRICT, 1)}, "no marker needs the other any more"
+        assert contents(world, 1) == {key_of(STRICT, 1), key_of(MILD, 1), ends_of(MILD, 1)}, "decisions name the other"
 
     play(world, scenario)
     assert [held.policy for held in recorded(world, 1)] == [STRICT.identity]
@@ -100,7 +105,7 @@ def test_a_worker_without_partitions_uses_a_policy_at_once_and_records_it_when_i
     play(world, scenario)
 
 
-def test_a_policy_that_is_not_used_after_all_is_deleted() -> None:
+def test_a_policy_that_is_not_used_after_all_ends() -> None:
     world = World(1, traffic(20))
 
     async def scenario() -> None:
@@ -112,7 +117,7 @@ def test_a_policy_that_is_not_used_after_all_is_deleted() -> None:
         await worker.end()
         worker.engine.use(worker.engine.compile(MILD))
         await worker.flush()
-        assert contents(world) == {key_of(MILD)}
+        assert contents(world) == {key_of(MILD), key_of(STRICT), ends_of(STRICT)}
 
     play(world, scenario)
 
@@ -241,7 +246,7 @@ def test_events_that_are_applied_again_by_a_recorded_policy_are_counted() -> Non
         assert (worker.telemetry.recorded, worker.telemetry.missing) == (12, 0)
         assert worker.engine.policy == STRICT
         await worker.flush()
-        assert contents(world) == {key_of(STRICT)}
+        assert contents(world) == {key_of(STRICT), key_of(MILD), ends_of(MILD)}
 
     play(world, scenario)
     assert [(held.policy, held.offset) for held in recorded(world, 0)] == [(MILD.identity, 0), (STRICT.identity, 12)]

@@ -21,6 +21,7 @@ from scoring.engine import Engine
 from scoring.outputs import Outputs
 from scoring.policy import Policy, policy_from
 from streams.state import assignment, follow
+from streams.state.agreement import Agreement
 from streams.state.assignment import Assignment
 from streams.state.follow import Follower
 from streams.state.log.marker import KEY, Held, Marker, decode
@@ -112,7 +113,7 @@ class PolicyWorker:
         self.consumer.committed_to = world.committed
         self.writer = new_writer(world.broker, self.engine, self.consumer, world.partitions)  # type: ignore[arg-type]
         self.writer._telemetry = self.writer.policies._telemetry = self.telemetry
-        follower = Follower(worker_settings(), self.engine, self.telemetry)  # type: ignore[arg-type]
+        follower = Follower(worker_settings(), self.engine, self.telemetry, Agreement({}, 0))  # type: ignore[arg-type]
         consume = Consume(batch_max_events=3, partition_max_batches=4)  # tests apply at most 20 events at a time
         self.assignment = Assignment(
             msgspec.structs.replace(worker_settings(), consume=consume),

@@ -9,6 +9,7 @@ from faust.types import TP
 
 from streams.state import assignment as module
 from streams.state import follow
+from streams.state.agreement import Agreement
 from streams.state.assignment import Assignment, SplitAssignmentError
 from streams.state.follow import Follower
 from streams.state.log.marker import KEY, decode
@@ -50,7 +51,7 @@ class Worker:
         self.broker, self.consumer, self.engine = broker, FakeConsumer(), ProfileEngine(PARTITIONS)
         self.writer = new_writer(broker, self.engine, self.consumer, PARTITIONS)
         settings = worker_settings()
-        self.follower = Follower(settings, self.engine, FlushTelemetry())  # type: ignore[arg-type]
+        self.follower = Follower(settings, self.engine, FlushTelemetry(), Agreement({}, 0))  # type: ignore[arg-type]
         self.assignment = Assignment(
             settings,
             self.engine,  # type: ignore[arg-type]
