@@ -22,6 +22,7 @@ from scoring.outputs import Source
 from scoring.policy import policy_from
 from scoring.profile import ProfileLimits
 from streams.config.settings import Settings
+from streams.config.wiring import ModelError, load_bundle
 from streams.policy import model_reload
 from streams.policy.model_reload import ModelReload, model_reload_of
 from tests.bundles import bundle_until, files_until
@@ -284,6 +285,50 @@ def test_r8_sighup_looks_at_the_policy_and_at_the_model(tmp_path: Path, monkeypa
         asyncio.run(play())
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_refused_bundle_is_judged_again_when_asked_and_not_by_a_look_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_reload, "SETTLE_S", 0.005)
+    deployment, looks = Deployment(tmp_path, bundle_until(ONE)), 0
+    deployment.reload._interval_s = 0.005
+    sign = deployment.reload._sign
+    deployment.put(bad("no JSON"))
+
+    def counted() -> str:
+        nonlocal looks
+        looks += 1
+        return sign()
+
+    async def play() -> None:
+        await deployment.reload.start()
+        try:
+            await until(lambda: deployment.facts.refused == [True])
+            for times in (1, 2, 3):
+                seen = looks
+                await until(lambda seen=seen: looks > seen + 6)  # type: ignore[misc]
+                assert deployment.facts.refused == [True] * times
+                if times < 3:
+                    deployment.reload.ask()
+                    await until(lambda times=times: len(deployment.facts.refused) > times)  # type: ignore[misc]
+        finally:
+            await deployment.reload.stop()
+
+    deployment.reload._sign = counted
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    ("odd", "lacking"), [("", NoModel.MISSING), (MODEL_FILE, NoModel.REFUSED), (MANIFEST_FILE, NoModel.REFUSED)]
+)
+def test_a_bundle_is_missing_only_if_none_of_its_files_is_there(tmp_path: Path, odd: str, lacking: NoModel) -> None:
+    """A file that is there and cannot be read, beside others that are not there, is no missing bundle."""
+    if odd:
+        (tmp_path / odd).mkdir()
+    with pytest.raises(ModelError) as caught:
+        load_bundle(Settings(model=ModelSettings(bundle_dir=str(tmp_path))))
+    assert caught.value.lacking is lacking
 
 
 def test_the_bundle_inside_the_package_is_not_watched() -> None:

@@ -28,6 +28,7 @@ from scoring.profile import ProfileLimits
 from streams.config.lists import load_lists
 from streams.config.policies import policy_of, read_policy
 from streams.config.settings import Settings
+from streams.policy import reload
 from streams.policy.audit import AuditLog
 from streams.policy.reload import PolicyReload
 from tests.bundles import small_bundle
@@ -361,3 +362,35 @@ def event(number: int) -> bytes:
         merchant={"id": f"m-{number % 2}"},
         amount={"minor": 1 << (number % 34)},
     )
+
+
+def test_only_sighup_judges_a_refused_file_again_and_no_look_in_turn_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment, looks = Deployment(tmp_path), 0
+    monkeypatch.setattr(reload, "SETTLE_S", 0.005)
+    deployment.reload._interval_s = 0.005
+    read = deployment.reload._read
+
+    def counted() -> Any:
+        nonlocal looks
+        looks += 1
+        return read()
+
+    async def play() -> None:
+        deployment.file.write_text(text("2", 850))
+        await until(lambda: deployment.facts.refused[-1:] == [True])
+        for times in (1, 2, 3):
+            seen = looks
+            await until(lambda seen=seen: looks > seen + 6)  # type: ignore[misc]
+            assert deployment.facts.refused.count(True) == times
+            if times < 3:
+                os.kill(os.getpid(), signal.SIGHUP)
+                await until(lambda times=times: deployment.facts.refused.count(True) > times)  # type: ignore[misc]
+
+    deployment.reload._read = counted
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        asyncio.run(running(deployment, play))
+    finally:
+        signal.signal(signal.SIGHUP, before)
