@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from scoring.model.bundle import MANIFEST_FILE
+from scoring.model.bundle import MANIFEST_FILE, PREVIOUS
 
 _AT_FDCWD: Final = -100  # linux/fcntl.h
 _RENAME_EXCHANGE: Final = 2  # linux/fs.h
@@ -28,7 +28,7 @@ class PlaceError(ValueError):
 
 def previous_of(current: Path) -> Path:
     """Return the folder of the previous bundle."""
-    return current.with_name(f"{current.name}.previous")
+    return current.with_name(current.name + PREVIOUS)
 
 
 def put(current: Path, files: Mapping[str, bytes]) -> None:

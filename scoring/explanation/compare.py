@@ -26,12 +26,11 @@ class Difference(Struct, frozen=True, kw_only=True):
 class Cause(StrEnum):
     """What may have made a decision differ.
 
-    MODEL, POLICY, RELEASE: another model, policy or release of Sekisho decided. START: earlier input was not read.
-    CONFIG: settings of profiles, 3-D Secure or identifiers differ. ORDER: several partitions or workers, whose order
-    is not stored. MERCHANTS: the merchant's record at that time is gone. RESULTS: a result of 3-D Secure or a report
+    POLICY, RELEASE: another policy or release of Sekisho decided. START: earlier input was not read. CONFIG: settings
+    of profiles, 3-D Secure or identifiers differ. ORDER: several partitions or workers, whose order is not stored.
+    MERCHANTS: the merchant's record at that time is gone. RESULTS: a result of 3-D Secure was read at another time.
     """
 
-    MODEL = "MODEL"
     POLICY = "POLICY"
     RELEASE = "RELEASE"
     START = "START"
@@ -79,14 +78,12 @@ def _shown(path: str, leaves: dict[str, str]) -> str | None:
 def causes(found: Sequence[Difference], published: Versions, own: Versions, *, is_whole: bool) -> list[Cause]:
     """Return what may have made the fields of `found` differ, the surest first.
 
-    Other versions explain every difference but that of times, so nothing else is named beside them. `is_whole`: all
-    input from the first offset on was read.
+    Both are of one model. Other versions explain every difference but that of times, so nothing else is named beside
+    them. `is_whole`: all input from the first offset on was read.
     """
     if not found:
         return []
     made = []
-    if published.model != own.model:
-        made.append(Cause.MODEL)
     if published.policy != own.policy:
         made.append(Cause.POLICY)
     if (published.features, published.code, published.reference) != (own.features, own.code, own.reference):

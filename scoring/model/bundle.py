@@ -27,6 +27,9 @@ MANIFEST_FILE: Final = "manifest.json"
 SAMPLE_FILE: Final = "sample.f64"
 SIZE_MAX: Final = {MODEL_FILE: 64 * 2**20, MANIFEST_FILE: 2 * 2**20, SAMPLE_FILE: 16 * 2**20}  # bytes
 
+PREVIOUS: Final = ".previous"
+"""What a promotion appends to the name of a bundle's folder, for the one that keeps the bundle of before."""
+
 SAMPLE_ROWS_MIN: Final = 9  # one more than a block: rows side by side and a row alone are both checked
 _REBUILD: Final = "train the model again with this release"
 _COPY: Final = "copy the bundle again, all its files from one training run"
@@ -72,8 +75,7 @@ class Bundle:
         trees = _compile(files[MODEL_FILE], manifest)
         _check_sample(trees, files[SAMPLE_FILE])
         return cls(
-            # the manifest holds the hashes of the other files
-            version=f"{manifest.name}-{sha256(files[MANIFEST_FILE]).hexdigest()[:12]}",
+            version=_version(manifest.name, files[MANIFEST_FILE]),
             manifest=manifest,
             trees=trees,
             calibration=Calibration(manifest.calibration),
@@ -121,6 +123,29 @@ class Bundle:
         files = {MODEL_FILE: text, MANIFEST_FILE: manifest.encode(), SAMPLE_FILE: rows}
         cls.load(files, features)
         return files
+
+
+def version_of(manifest: bytes) -> str:
+    """Return the version of the bundle with a manifest, as decisions name it. Nothing else of the bundle is checked.
+
+    Also for a manifest of another release, as long as it has a name.
+
+    Raises:
+        BundleError: the manifest has no name.
+    """
+    try:
+        return _version(msgspec.json.decode(manifest, type=_NameOnly).name, manifest)
+    except FAULTS:
+        raise BundleError(f"{MANIFEST_FILE} is no JSON object with a name; {_COPY}") from None
+
+
+def _version(name: str, manifest: bytes) -> str:
+    """Return the name and a hash over all of the bundle: the manifest holds the hashes of the other files."""
+    return f"{name}-{sha256(manifest).hexdigest()[:12]}"
+
+
+class _NameOnly(msgspec.Struct):
+    name: str
 
 
 class _FormatOnly(msgspec.Struct):

@@ -71,7 +71,7 @@ class ModelError(ConfigError):
         self.lacking = lacking
 
 
-def _place_of(settings: Settings) -> Path | Traversable:
+def bundle_place(settings: Settings) -> Path | Traversable:
     """Return the folder of the configured bundle, or of the demonstration bundle inside the package."""
     configured = settings.model.bundle_dir
     return resources.files("models") / "bundles" / "demo" if configured is None else Path(configured)
@@ -83,7 +83,7 @@ def load_bundle(settings: Settings) -> Bundle:
     Raises:
         ModelError: a file is missing, cannot be read or does not match.
     """
-    place = _place_of(settings)
+    place = bundle_place(settings)
     files, faults = read_files(place)
     if faults:
         name, first = faults[0]

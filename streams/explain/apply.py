@@ -16,9 +16,14 @@ NOTED_RECORDS_MAX: Final = 1 << 16
 
 
 class Applier:
-    """One engine that takes the input of all partitions. `applied` counts records by the name of their topic."""
+    """One engine that takes the input of all partitions. `applied` counts records by the name of their topic.
+
+    Its policy decides as one that was recorded: `stop` of `model_failure` halts nothing.
+    """
 
     def __init__(self, engine: Engine, *, partitions: int, topics: Topics) -> None:
+        mine = engine.in_use
+        engine.use(engine.compile(mine.policy, mine.list_files, identity=mine.identity))
         engine.set_partitions(partitions)
         for partition in range(partitions):
             engine.changelog.own(partition)

@@ -15,7 +15,7 @@ import msgspec
 from scoring.contract.decision import Decision
 from scoring.contract.faults import FAULTS
 from scoring.engine import Engine
-from scoring.model.absent import NoModel
+from scoring.model.absent import NO_VERSION, NoModel
 from streams.config.load import ConfigError, load_settings
 from streams.config.policies import load_policy_file
 from streams.config.settings import Settings
@@ -23,6 +23,7 @@ from streams.config.wiring import build_engine
 from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, show, tell
 from streams.dlq.letters import DlqError, since
 from streams.explain.files import of_event, of_lines, of_table
+from streams.explain.models import Models, folders_of, model_of
 from streams.explain.portion import Portion, Times
 from streams.explain.recount import Recount
 from streams.explain.report import SCHEMA, Input, Report, compared
@@ -50,8 +51,9 @@ published one byte for byte.
 """
 
 _EPILOG: Final = """\
-Exit status: 0 if the decision is equal, or there is none to compare with; 1 if it differs, if the event was refused,
-or if it is not there; 2 for wrong usage or configuration; 3 if a broker or file cannot be reached.
+Exit status: 0 if the decision is equal, or there is none to compare with; 1 if it differs, if the event was refused or
+is not there, or if the bundle of its model is not there; 2 for wrong usage or configuration; 3 if a broker or file
+cannot be reached.
 
 What is exact and what may differ: deploy/docs/explain.md.
 """
@@ -59,6 +61,10 @@ What is exact and what may differ: deploy/docs/explain.md.
 
 class _UsageError(Exception):
     """Options do not go together, or a file is refused."""
+
+
+class _UnknownModelError(Exception):
+    """The model that a decision names is not there."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,7 +78,15 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("event", metavar="EVENT_ID", help="id of the event; - reads one event from standard input")
     p.add_argument("--config", type=Path, metavar="FILE", help="configuration of the worker that decided")
-    p.add_argument("--bundle", type=Path, metavar="DIR", help="bundle of the model, if it is another one now")
+    p.add_argument(
+        "--bundle",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a bundle, or a folder of bundles; repeatable. The published decision says which one decides, without one "
+        "the first; default: the configured one, and the one that the last promotion kept beside it",
+    )
     p.add_argument("--policy", type=Path, metavar="FILE", help="the policy, if it is another one now")
     what = p.add_mutually_exclusive_group()
     what.add_argument("--events", type=Path, metavar="FILE", help="read this file instead of the topics (JSON lines)")
@@ -103,6 +117,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, SourceError, DlqError, _UsageError) as error:
         tell(NAME, error)
         return EXIT_USAGE
+    except _UnknownModelError as error:
+        tell(NAME, error)
+        return EXIT_REFUSED
     except (BrokersError, MissingTopicError) as error:
         tell(NAME, error)
         return EXIT_INFRASTRUCTURE
@@ -122,18 +139,19 @@ def _explain(options: argparse.Namespace) -> int:
         raise _UsageError("--since is for topics")
     since_ms = None if options.since is None else since(options.since, time.time_ns() // 1_000_000)
     settings = Settings() if options.config is None else load_settings(options.config)
-    if options.bundle is not None:
-        model = msgspec.structs.replace(settings.model, bundle_dir=str(options.bundle))
-        settings = msgspec.structs.replace(settings, model=model)
+    folders = folders_of(settings, options.bundle)
+    settings = folders.settings
     policy = None if options.policy is None else load_policy_file(options.policy)
     published = None if options.decision is None else _read(options.decision)
     engine = build_engine(settings, origin="config" if options.config is None else options.config.name, policy=policy)
     if isinstance(engine.model, NoModel):
         raise ConfigError(f"the model is {engine.model.value}: name its folder with --bundle DIR")
+    models = Models(engine, folders)
     if is_of_topics:
-        return asyncio.run(_of_topics(options, settings, engine, published, since_ms))
+        return asyncio.run(_of_topics(options, settings, engine, models, published, since_ms))
     recount = Recount(engine, None if is_event else options.event, partitions=1, topics=settings.topics.full)
     recount.times = _times_of(published)
+    _use(models, published)
     for portion in _stored(options):
         recount.take(portion)
         if recount.is_over:
@@ -157,7 +175,12 @@ def _stored(options: argparse.Namespace) -> Iterator[Portion]:
 
 
 async def _of_topics(
-    options: argparse.Namespace, settings: Settings, engine: Engine, given: bytes | None, since_ms: int | None
+    options: argparse.Namespace,
+    settings: Settings,
+    engine: Engine,
+    models: Models,
+    given: bytes | None,
+    since_ms: int | None,
 ) -> int:
     """Explain a decision from the topics. `given`: a published decision from a file, else the one on the topic."""
     async with (
@@ -173,6 +196,7 @@ async def _of_topics(
         async with aclosing(topics.portions(extent, place)) as portions:
             async for portion in portions:
                 recount.times = _times_of(given or topics.published)
+                _use(models, given or topics.published)
                 recount.take(portion)
                 if recount.is_over:
                     break
@@ -206,6 +230,24 @@ def _told(
     else:
         show("\n".join(lines(report, options.lang)))
     return EXIT_REFUSED if comparison.result == "DIFFERENT" else EXIT_OK
+
+
+def _use(models: Models, published: bytes | None) -> None:
+    """Decide by the model that a published decision names; without a decision by the one in use.
+
+    Raises:
+        _UnknownModelError: it is not there, or the decision was made without a model.
+    """
+    named = None if published is None else model_of(published)
+    if named is None:
+        return
+    if named.version == NO_VERSION:
+        raise _UnknownModelError(
+            f"there was no model when this event was decided ({named.state}), so there is nothing of it to explain; "
+            "`sekisho replay --recorded` computes the decision again"
+        )
+    if not models.use(named):
+        raise _UnknownModelError(f"model {named.version} decided, and {models.faults[named.version]}")
 
 
 def _times_of(published: bytes | None) -> Times | None:

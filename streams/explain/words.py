@@ -38,10 +38,6 @@ RESULTS: Final[Mapping[str, Pair]] = {
 }
 
 CAUSES: Final[Mapping[Cause, Pair]] = {
-    Cause.MODEL: (
-        "model: {model} decided; name the folder of that bundle with --bundle",
-        "モデル：判定時は{model}。そのバンドルのフォルダーを--bundleで指定",
-    ),
     Cause.POLICY: (
         "policy: {policy} decided; name its file with --policy (`sekisho config show` prints the identity of a policy)",
         "ポリシー：判定時は{policy}。そのファイルを--policyで指定（識別子は`sekisho config show`で表示）",

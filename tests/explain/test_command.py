@@ -14,7 +14,7 @@ from streams.cli import main
 from streams.config.load import load_settings
 from streams.config.wiring import build_engine
 from streams.kafka.types import DAY_MS
-from tests.bundles import bundle_files
+from tests.bundles import bundle_files, bundle_until, files_until
 from tests.events import encoded, event, token
 
 AT_MS = 1_777_604_400_000
@@ -197,14 +197,90 @@ def test_a_decision_of_another_policy_differs_and_says_which_file_to_name(
     assert run(files, "e-3", "--decision", str(decision), "--policy", str(other)) == 0
 
 
-def test_a_decision_of_another_model_says_which_bundle_to_name(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    decision, bundle = files / "decision.json", files / "bundle"
+def folder_of(place: Path, bundle: dict[str, bytes]) -> Path:
+    place.mkdir(parents=True)
+    for name, content in bundle.items():
+        (place / name).write_bytes(content)
+    return place
+
+
+def test_the_model_that_a_decision_names_decides_wherever_its_folder_is(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The configured bundle is another one; that of the decision lies beside others, or where a promotion put it."""
+    decision, kept, current = files / "decision.json", files / "kept", files / "current"
+    folder_of(current, bundle_files())
+    (files / "worker.yaml").write_text(f'{CONFIG}model: {{bundle_dir: "{current}"}}\n')
     decision.write_bytes(published(files / "worker.yaml"))
-    bundle.mkdir()
-    for name, content in bundle_files().items():
-        (bundle / name).write_bytes(content)
-    assert run(files, "e-3", "--decision", str(decision), "--bundle", str(bundle)) == 1
-    assert "model: demo-" in capsys.readouterr().out
+    named = orjson.loads(decision.read_bytes())["versions"]["model"]
+    given = ("--decision", str(decision))
+    assert run(files, "e-3", *given) == 0
+    current.rename(files / "current.previous")  # as a promotion leaves it
+    folder_of(current, files_until(AT_MS))
+    folder_of(kept / "one", files_until(AT_MS - 1))
+    assert run(files, "e-3", *given) == 0
+    (files / "current.previous").rename(files / "elsewhere")
+    capsys.readouterr()
+    for bundles in ((), (kept,), (kept / "one", current)):
+        assert run(files, "e-3", *given, *(word for one in bundles for word in ("--bundle", str(one)))) == 1
+        said = capsys.readouterr()
+        assert f"model {named} decided, and its bundle is not there, name its folder by --bundle" in said.err
+        assert said.out == "", "nothing is explained by another model"
+    for bundles in ((files / "elsewhere",), (kept, files / "elsewhere"), (kept / "one", files / "elsewhere")):
+        assert run(files, "e-3", *given, *(word for one in bundles for word in ("--bundle", str(one)))) == 0
+    (files / "elsewhere").rename(kept / "two")
+    assert run(files, "e-3", *given, "--bundle", str(kept)) == 0
+    assert f"model {named}, policy t+" in capsys.readouterr().out
+    (kept / "two" / "model.txt").write_text("tree")
+    assert run(files, "e-3", *given, "--bundle", str(kept)) == 1
+    assert f"model {named} decided, and its bundle is refused: model bundle {kept}/two" in capsys.readouterr().err
+
+
+def test_without_a_decision_the_first_bundle_that_is_named_decides(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = folder_of(files / "one", files_until(AT_MS)), folder_of(files / "two", files_until(AT_MS - 1))
+    for first, second, until_ms in ((one, two, AT_MS), (two, one, AT_MS - 1)):
+        assert run(files, "e-3", "--json", "--bundle", str(first), "--bundle", str(second)) == 0
+        made = orjson.loads(capsys.readouterr().out)["explanation"]["decision"]
+        assert made["versions"]["model"] == bundle_until(until_ms).version
+
+
+def test_a_decision_without_a_model_is_not_explained_by_one(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    decision = files / "decision.json"
+    made = orjson.loads(published(files / "worker.yaml"))
+    made |= {"versions": made["versions"] | {"model": "none"}, "model_state": "MISSING", "status": "DEGRADED"}
+    decision.write_bytes(orjson.dumps(made))
+    assert run(files, "e-3", "--decision", str(decision)) == 1
+    said = capsys.readouterr()
+    assert "there was no model when this event was decided (MISSING)" in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (None, "cannot be read: No such file or directory; --bundle names a folder"),
+        ({}, "neither it nor a folder in it has manifest.json; --bundle names a bundle"),
+        ({"inner/model.txt": b"tree", ".hidden/manifest.json": b"{}"}, "neither it nor a folder in it has"),
+        ({"manifest.json": b"[]"}, "manifest.json is no JSON object with a name"),
+        ({"inner/manifest.json": b"[" * 100_000}, "manifest.json is no JSON object with a name"),
+        ({f"{number}/manifest.json": b"{}" for number in range(257)}, "has 257 bundles, at most 256 are read"),
+    ],
+)
+def test_a_folder_that_holds_no_bundle_is_named(
+    files: Path, capsys: pytest.CaptureFixture[str], made: dict[str, bytes] | None, said: str
+) -> None:
+    place = files / "bundles"
+    if made is not None:
+        place.mkdir()
+        for name, content in made.items():
+            (place / name).parent.mkdir(exist_ok=True)
+            (place / name).write_bytes(content)
+    assert run(files, "e-3", "--bundle", str(place)) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert str(place) in err
 
 
 def test_the_text_is_in_japanese_too(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,7 +68,6 @@ def at(*paths: str) -> list[Difference]:
 @pytest.mark.parametrize(
     ("field", "cause"),
     [
-        ("model", Cause.MODEL),
         ("policy", Cause.POLICY),
         ("code", Cause.RELEASE),
         ("features", Cause.RELEASE),
@@ -83,7 +82,7 @@ def test_other_versions_are_named_and_nothing_beside_them(field: str, cause: Cau
 
 def test_several_other_versions_are_all_named() -> None:
     other = Versions(model="a", features="b", policy="c", code="d", reference="e")
-    assert causes(at("$.score"), other, VERSIONS, is_whole=True) == [Cause.MODEL, Cause.POLICY, Cause.RELEASE]
+    assert causes(at("$.score"), other, VERSIONS, is_whole=True) == [Cause.POLICY, Cause.RELEASE]
 
 
 @pytest.mark.parametrize(
@@ -102,5 +101,5 @@ def test_with_equal_versions_the_fields_say_what_it_may_be(path: str, is_whole: 
 
 
 def test_nothing_differs_without_a_cause() -> None:
-    other = msgspec.structs.replace(VERSIONS, model="another")
+    other = msgspec.structs.replace(VERSIONS, policy="another")
     assert causes([], other, VERSIONS, is_whole=False) == []

@@ -14,7 +14,6 @@ import msgspec
 from scoring.compiled import CompiledPolicy
 from scoring.contract.faults import FAULTS
 from scoring.engine import Engine
-from scoring.model.absent import NoModel
 from scoring.policy import Policy
 from streams.config.load import ConfigError, load_settings
 from streams.config.policies import load_policy_file
@@ -24,6 +23,7 @@ from streams.console.status import EXIT_INFRASTRUCTURE, EXIT_OK, EXIT_REFUSED, E
 from streams.dlq.letters import DlqError, since
 from streams.explain.every.contents import BYTES_MAX, Contents
 from streams.explain.every.verification import Tally, Verification
+from streams.explain.models import NOT_THERE, Models, folders_of
 from streams.explain.topics import InputTopics
 from streams.kafka.errors import BrokersError, MissingTopicError
 from streams.kafka.explain import authorized
@@ -32,14 +32,15 @@ from streams.kafka.rights.table import command_rights
 NAME: Final = "replay --recorded"
 
 _DESCRIPTION: Final = """\
-Decide the stored payments of the input topics again, each by the policy that its published decision names, and compare
-every decision byte for byte. Nothing is sent. Contents of policies are those of the configuration, of --policy, and of
-the rows of card-profiles.
+Decide the stored payments of the input topics again, each by the policy and the model that its published decision
+names, and compare every decision byte for byte. Nothing is sent. Contents of policies are those of the configuration,
+of --policy, and of the rows of card-profiles. Models are those of the configuration, of --bundle, and the one that the
+last promotion kept beside the configured one.
 """
 
 _EPILOG: Final = """\
 Exit status: 0 if every published decision is computed again and equal; 1 if one differs, is not decided now, or names a
-policy whose content is not there; 2 for wrong usage or configuration; 3 if a broker cannot be reached.
+policy or a model that is not there; 2 for wrong usage or configuration; 3 if a broker cannot be reached.
 
 What is exact and what may differ: deploy/docs/explain.md.
 """
@@ -55,7 +56,14 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     p.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration of the workers")
-    p.add_argument("--bundle", type=Path, metavar="DIR", help="bundle of the model, if it is another one now")
+    p.add_argument(
+        "--bundle",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a bundle that decided, or a folder of such bundles; repeatable",
+    )
     p.add_argument(
         "--policy",
         type=Path,
@@ -80,15 +88,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         since_ms = None if options.since is None else since(options.since, time.time_ns() // 1_000_000)
-        settings = load_settings(options.config)
-        if options.bundle is not None:
-            model = msgspec.structs.replace(settings.model, bundle_dir=str(options.bundle))
-            settings = msgspec.structs.replace(settings, model=model)
-        engine = build_engine(settings, origin=options.config.name)
-        if isinstance(engine.model, NoModel):
-            raise ConfigError(f"the model is {engine.model.value}: name its folder with --bundle DIR")
+        folders = folders_of(load_settings(options.config), options.bundle)
+        engine = build_engine(folders.settings, origin=options.config.name)
+        models = Models(engine, folders)
         given = [load_policy_file(file) for file in options.policy]
-        tally, is_whole, left_out = asyncio.run(_decide(settings, engine, given, since_ms))
+        tally, is_whole, left_out = asyncio.run(_decide(folders.settings, engine, models, given, since_ms))
     except (ConfigError, DlqError) as error:
         tell(NAME, error)
         return EXIT_USAGE
@@ -96,12 +100,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(NAME, error)
         return EXIT_INFRASTRUCTURE
     said = as_json if options.json else as_text
-    show(said(tally, is_whole=is_whole, left_out=left_out))
+    show(said(tally, models.faults, is_whole=is_whole, left_out=left_out))
     return EXIT_OK if tally.is_exact else EXIT_REFUSED
 
 
 async def _decide(
-    settings: Settings, engine: Engine, given: Iterable[Policy], since_ms: int | None
+    settings: Settings, engine: Engine, models: Models, given: Iterable[Policy], since_ms: int | None
 ) -> tuple[Tally, bool, int]:
     """Read the topics and decide.
 
@@ -118,7 +122,7 @@ async def _decide(
                 contents.take(partition, rows.keys, rows.values)
         extent = await topics.extent()
         policy_of = recorded_policies(engine, {policy.identity: policy for policy in given}, contents)
-        verification = Verification(engine, policy_of, partitions=extent.partitions, topics=full)
+        verification = Verification(engine, policy_of, models, partitions=extent.partitions, topics=full)
         async with aclosing(topics.portions(extent)) as portions:
             async for portion in portions:
                 verification.take(portion)
@@ -153,13 +157,13 @@ def recorded_policies(
     return compiled
 
 
-def as_text(tally: Tally, *, is_whole: bool, left_out: int) -> str:
+def as_text(tally: Tally, faults: Mapping[str, str], *, is_whole: bool, left_out: int) -> str:
     """Say the counts in short, in lines."""
-    return "\n".join(lines(tally, is_whole=is_whole, left_out=left_out))
+    return "\n".join(lines(tally, faults, is_whole=is_whole, left_out=left_out))
 
 
-def lines(tally: Tally, *, is_whole: bool, left_out: int = 0) -> Iterable[str]:
-    """Say the counts in short. `left_out`: as in `Contents`."""
+def lines(tally: Tally, faults: Mapping[str, str], *, is_whole: bool, left_out: int = 0) -> Iterable[str]:
+    """Say the counts in short. `faults`: why a model is not there, by its version. `left_out`: as in `Contents`."""
     if not is_whole:
         yield "earlier input was not read: profiles begin empty, and decisions may differ for that"
     if left_out:
@@ -173,6 +177,11 @@ def lines(tally: Tally, *, is_whole: bool, left_out: int = 0) -> Iterable[str]:
         if tally.unknown_policy[name]:
             counts = f"{tally.unknown_policy[name]:,} not compared: its content is not there, name its file by --policy"
         yield f"{name or 'no readable policy'}: {counts}"
+    for name in dict.fromkeys((*tally.models, *tally.unknown_model)):
+        counts = f"{tally.models[name]:,} compared"
+        if tally.unknown_model[name]:
+            counts = f"{tally.unknown_model[name]:,} not compared: {faults.get(name, NOT_THERE)}"
+        yield f"model {name or 'of no readable name'}: {counts}"
     if tally.undecided:
         yield f"{tally.undecided:,} published decisions whose event is not decided now"
     if tally.unpublished:
@@ -183,8 +192,8 @@ def lines(tally: Tally, *, is_whole: bool, left_out: int = 0) -> Iterable[str]:
         yield f"{event_id}: {', '.join(paths)}"
 
 
-def as_json(tally: Tally, *, is_whole: bool, left_out: int = 0) -> str:
-    """Return the counts as JSON."""
+def as_json(tally: Tally, faults: Mapping[str, str], *, is_whole: bool, left_out: int = 0) -> str:
+    """Return the counts as JSON. `faults`: why a model is not there, by its version. `left_out`: as in `Contents`."""
     shown = [{"event_id": event_id, "paths": paths} for event_id, paths in tally.shown]
     document = {
         "is_exact": tally.is_exact,
@@ -193,6 +202,11 @@ def as_json(tally: Tally, *, is_whole: bool, left_out: int = 0) -> str:
         "equal": dict(tally.equal),
         "different": dict(tally.different),
         "unknown_policy": dict(tally.unknown_policy),
+        "models": dict(tally.models),
+        "unknown_model": {
+            name: {"decisions": count, "cause": faults.get(name, NOT_THERE)}
+            for name, count in tally.unknown_model.items()
+        },
         "fields": dict(tally.fields),
         "undecided": tally.undecided,
         "unpublished": tally.unpublished,
