@@ -1,7 +1,8 @@
 """Load the challenger beside the running worker, and again when its files change.
 
 The champion never waits: files are read and checked in a thread, from the moment at which the worker's services start.
-Whatever is wrong with a challenger, it is left out, which is logged and counted, and the worker decides as without one.
+Whatever is wrong with the files, it is logged and counted, and no decision depends on it. A challenger that scores goes
+on when its files are replaced by refused ones; it ends when they are removed.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ from typing import Any, Final, Protocol
 from mode import Service
 
 from scoring.features.all import FEATURES
+from scoring.model.absent import NO_VERSION
 from scoring.model.bundle import BundleError
 from scoring.model.challenger import Challenger
-from streams.config.bundles import read_files, signature
+from streams.config.bundles import are_absent, read_files, signature
 from streams.config.settled import Settled
 from streams.transport.tasks import WatchedService
 
@@ -77,23 +79,33 @@ class ChallengerWatch(WatchedService):
         try:
             challenger = await asyncio.to_thread(self._load, self._folder)
         except Exception as error:  # noqa: BLE001 -- whatever is wrong with a challenger must not end the worker
-            self._engine.challenger = None
-            self._telemetry.challenger(None, is_refused=True)
-            fault = str(error) if isinstance(error, BundleError) else repr(error)
-            log.error("challenger_refused folder=%s fault=%s", self._folder, fault.replace("\n", " | "))
+            if isinstance(error, ChallengerMissingError):
+                self._engine.challenger = None
+            old = self._engine.challenger
+            kept = None if old is None else old.version
+            self._telemetry.challenger(kept, is_refused=True)
+            fault = (str(error) if isinstance(error, BundleError) else repr(error)).replace("\n", " | ")
+            log.error("challenger_refused folder=%s kept=%s fault=%s", self._folder, kept or NO_VERSION, fault)
             return
         self._engine.challenger = challenger
         self._telemetry.challenger(challenger.version, is_refused=False)
         log.info("challenger_loaded model=%s", challenger.version)
 
 
+class ChallengerMissingError(BundleError):
+    """Raised when none of the files of a challenger is there."""
+
+
 def load_challenger(folder: Path) -> Challenger:
     """Read and check the bundle in a folder. Blocks.
 
     Raises:
+        ChallengerMissingError: none of its files is there.
         BundleError: a file cannot be read, or the bundle does not fit this release.
     """
     files, faults = read_files(folder)
-    for name, error in faults:
-        raise BundleError(f"{name} cannot be read: {error.strerror}; check model.challenger_dir")
+    if faults:
+        name, error = faults[0]
+        kind = ChallengerMissingError if are_absent(files, faults) else BundleError
+        raise kind(f"{name} cannot be read: {error.strerror}; check model.challenger_dir")
     return Challenger.load(files, FEATURES)

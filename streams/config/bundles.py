@@ -1,5 +1,6 @@
 """The files of a model bundle in a folder: read within their limits, and seen to change."""
 
+from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,11 @@ def read_files(place: Path | Traversable) -> tuple[dict[str, bytes], list[Unread
         except OSError as error:
             faults.append(Unread(name, error))
     return files, faults
+
+
+def are_absent(files: Mapping[str, bytes], faults: Sequence[Unread]) -> bool:
+    """Tell whether none of a bundle's files is there, by what `read_files` returned."""
+    return not files and all(isinstance(error, FileNotFoundError | NotADirectoryError) for _, error in faults)
 
 
 def signature(folder: Path) -> str:

@@ -17,7 +17,7 @@ from scoring.model.bundle import Bundle, BundleError
 from scoring.observer import Settings as EngineSettings
 from scoring.policy import Policy
 from scoring.watching.outcomes import ArmFigures
-from streams.config.bundles import read_files
+from streams.config.bundles import are_absent, read_files
 from streams.config.lists import load_lists
 from streams.config.load import ConfigError
 from streams.config.policies import load_policy
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 NAMED_MAX: Final = 5
 """Most scopes that a message names."""
-
-_ABSENT: Final = (FileNotFoundError, NotADirectoryError)
 
 
 def build_engine(settings: Settings, *, origin: str = "config", policy: Policy | None = None) -> Engine:
@@ -87,8 +85,7 @@ def load_bundle(settings: Settings) -> Bundle:
     files, faults = read_files(place)
     if faults:
         name, first = faults[0]
-        are_absent = not files and all(isinstance(error, _ABSENT) for _, error in faults)
-        lacking = NoModel.MISSING if are_absent else NoModel.REFUSED
+        lacking = NoModel.MISSING if are_absent(files, faults) else NoModel.REFUSED
         raise ModelError(f"model bundle {place}: {name} cannot be read: {first.strerror}", lacking) from None
     try:
         return Bundle.load(files, FEATURES)

@@ -34,7 +34,7 @@ SHADOW: tuple[Metric, ...] = (
         kind="gauge",
         unit="1",
         stage="challenger",
-        help="1 while the configured challenger is missing or refused, and so left out. Decisions do not need it.",
+        help="1 while the configured challenger is missing or refused. One that was loaded before a refusal goes on.",
     ),
     Metric(
         name="sekisho_challenger_score",

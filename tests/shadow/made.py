@@ -1,5 +1,6 @@
 """Bundles of challengers: trained on noise, over some features of the catalogue in any order."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 
@@ -52,3 +53,10 @@ def columns_of(features: Sequence[Feature]) -> list[int]:
     """Find the columns of features in the matrix, in plain Python."""
     names = [feature.name for feature in FEATURES]
     return [names.index(feature.name) for feature in features]
+
+
+def plain_score(margin: float) -> int:
+    """The calibration of the challengers, a line through two knots, and the scale of scores, in plain Python."""
+    (left, low), (right, high) = KNOTS
+    log_odds = min(max(low + (high - low) * (margin - left) / (right - left), -30.0), 30.0)
+    return min(max(math.floor(700 + 50 * log_odds / math.log(2) + 1e-9), 0), 999)

@@ -97,7 +97,7 @@ def test_it_is_used_once_two_looks_find_the_same_files(tmp_path: Path) -> None:
     assert fakes.told == [(fakes.challenger.version, False)]
 
 
-def test_a_missing_or_spoilt_one_is_left_out_and_told_once_and_a_good_one_comes_back(
+def test_a_spoilt_one_is_refused_and_the_old_one_stays_until_its_files_are_removed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     fakes, folder = Fakes(), tmp_path / "b"
@@ -105,22 +105,31 @@ def test_a_missing_or_spoilt_one_is_left_out_and_told_once_and_a_good_one_comes_
     with caplog.at_level(logging.INFO):
         look(watch, 4)
         assert fakes.told == [(None, True)]
-        assert f"challenger_refused folder={folder} fault=model.txt cannot be read" in caplog.text
+        assert f"challenger_refused folder={folder} kept=none fault=model.txt cannot be read" in caplog.text
         write(folder, challenger_files(SOME))
         look(watch)
         first = fakes.challenger
         assert first is not None
         (folder / "sample.f64").write_bytes(b"")
-        look(watch, 1)
+        look(watch, 4)
         assert fakes.challenger is first
-        look(watch, 3)
-        assert fakes.challenger is None
-        assert fakes.told == [(None, True), (first.version, False), (None, True)]
+        assert fakes.told == [(None, True), (first.version, False), (first.version, True)]
+        assert (
+            f"challenger_refused folder={folder} kept={first.version} fault=sample.f64 is not the file" in caplog.text
+        )
+        (folder / "model.txt").unlink()  # one file of three: half a copy, not a removal
+        look(watch, 4)
+        assert fakes.challenger is first
         write(folder, challenger_files(SOME, seed=12))
         look(watch)
-    assert fakes.challenger is not None
-    assert fakes.challenger.version.startswith("challenger-12-")
-    assert caplog.text.count("challenger_refused") == 2
+        second = fakes.challenger
+        assert second is not None
+        assert second.version.startswith("challenger-12-")
+        folder.rename(tmp_path / "away")
+        look(watch, 4)
+    assert fakes.challenger is None
+    assert fakes.told[3:] == [(first.version, True), (second.version, False), (None, True)]
+    assert caplog.text.count("challenger_refused") == 4
     assert f"challenger_loaded model={first.version}" in caplog.text
 
 

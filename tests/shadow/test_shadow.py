@@ -3,7 +3,6 @@
 import bisect
 import itertools
 import json
-import math
 from collections import Counter
 from dataclasses import fields
 from typing import Any
@@ -32,7 +31,7 @@ from tests.events import encoded
 from tests.examples import examples
 from tests.model.test_failure import RULES_ONLY, score
 from tests.model.test_failure import new_engine as engine_of
-from tests.shadow.made import KNOTS, booster_of, challenger_files, columns_of
+from tests.shadow.made import booster_of, challenger_files, columns_of, plain_score
 
 BANDS = ("ALLOW", "REVIEW", "STEP_UP", "BLOCK")
 SOME = tuple(FEATURES[column] for column in (40, 0, 7, 3, 90))
@@ -108,13 +107,6 @@ def test_all_but_its_own_field_is_the_same_without_a_challenger(
                 assert getattr(found.tally, field.name) == getattr(expected.tally, field.name), field.name
         assert not any(getattr(expected.tally, name) for name in OWN)
         assert sum(found.tally.challenger_bands.values()) == len(found.decisions)
-
-
-def plain_score(margin: float) -> int:
-    """The calibration of the challengers, a line through two knots, and the scale of scores, in plain Python."""
-    (left, low), (right, high) = KNOTS
-    log_odds = min(max(low + (high - low) * (margin - left) / (right - left), -30.0), 30.0)
-    return min(max(math.floor(700 + 50 * log_odds / math.log(2) + 1e-9), 0), 999)
 
 
 def plain_band(score: int, yen: int, levels: list[int]) -> str:
