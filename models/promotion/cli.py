@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.backtest.cli import day, start_ms, write
-from models.backtest.fairness import Fairness, Group
+from models.backtest.fairness import Fairness
 from models.backtest.judged import judge
 from models.backtest.report import day_after, moment
 from models.backtest.scored import Fate, Scored, Why, scored
@@ -166,11 +165,13 @@ def _measured(
     ranking = compared(ours, theirs, counted, share=share, resamples=bars.resamples, seed=bars.seed)
     bins, latency = bins_of(ours, theirs, counted), latency_of(own, other)
     fairness = Fairness(rows, limit=bars.fairness_limit, genuine_min=bars.fairness_genuine_min)
-    groups = [
-        _groups(fairness, rows, policy, bundle, scores)
+    decided = [
+        judge(replace(rows, scores=scores), policy, Why(bundle, rows.matrix))
         for bundle, scores in ((current, own.scores), (candidate, other.scores))
     ]
-    judged = gates(bars, bins, ranking, latency, (groups[0], groups[1]))
+    alerts, other_alerts = (int(np.count_nonzero(one.alerts[some])) for one in decided)
+    groups = [fairness.groups(one) for one in decided]
+    judged = gates(bars, bins, ranking, latency, (alerts, other_alerts), (groups[0], groups[1]))
     return Promotion(
         history=source,
         current=current.version,
@@ -192,10 +193,6 @@ def _measured(
         current_fairness=groups[0],
         candidate_fairness=groups[1],
     )
-
-
-def _groups(fairness: Fairness, rows: Scored, policy: Policy, bundle: Bundle, scores: NDArray[np.int16]) -> list[Group]:
-    return fairness.groups(judge(replace(rows, scores=scores), policy, Why(bundle, rows.matrix)))
 
 
 def _some(whole: Rated, rows: Scored) -> Rated:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from models.backtest.fairness import Group, alarms
 from models.promotion.bars import Bars
-from models.promotion.figures import DIGITS, Bin, Compared, calibration_error, psi
+from models.promotion.figures import DIGITS, Bin, Compared, calibration_error, load_ratio, psi
 from models.promotion.pair import Rated
 
 
@@ -42,23 +42,28 @@ def gates(
     bins: Sequence[Bin],
     ranking: tuple[Compared, Compared],
     latency: Latency,
+    alerts: tuple[int, int],
     fairness: tuple[Sequence[Group], Sequence[Group]],
 ) -> list[Gate]:
-    """Judge all figures. `ranking`: PR-AUC and the share of fraud yen. `fairness`: groups of current and candidate."""
+    """Judge all figures. `ranking`: PR-AUC and the share of fraud yen. `alerts`, `fairness`: of both models."""
     pr_auc, value = ranking
     errors = [
         calibration_error([one.current_expected for one in bins], [one.current_frauds for one in bins]),
         calibration_error([one.candidate_expected for one in bins], [one.candidate_frauds for one in bins]),
     ]
     own, other = (_alarms(groups) for groups in fairness)
-    ratio = round(latency.candidate_us_p50 / latency.current_us_p50, DIGITS) if latency.current_us_p50 else None
+    us = max(latency.current_us_p50, bars.latency_us_min)
+    ratio = round(latency.candidate_us_p50 / us, DIGITS) if us else None
     return [
         _at_least("payments", sum(one.current for one in bins), bars.payments_min),
         _at_least("frauds", sum(one.current_frauds for one in bins), bars.frauds_min),
         _difference("pr_auc", pr_auc, bars.pr_auc_low_min),
         _difference("value_recall", value, bars.value_recall_low_min),
         _at_most("calibration_error", errors[1], bars.calibration_error_max, current=errors[0], candidate=errors[1]),
-        _at_most("psi", psi(list(bins)), bars.psi_max),
+        _at_most(
+            "load_ratio", load_ratio(*alerts), bars.load_ratio_max, current=float(alerts[0]), candidate=float(alerts[1])
+        ),
+        _at_most("psi", psi(bins, bars.psi_from_score), bars.psi_max),
         _at_most(
             "latency_ratio",
             ratio,

@@ -25,7 +25,14 @@ _GATES: Final[Mapping[str, Words]] = {
         "frauds expected in the wrong band of score, for each fraud",
         "較正誤差（不正1件あたり、スコア帯を誤った期待件数）",
     ),
-    "psi": ("population stability index of the score", "スコアの母集団安定性指標（PSI）"),
+    "load_ratio": (
+        "alerts under the policy; judged: the larger count by the smaller one",
+        "ポリシーによるアラート件数（判定対象：多い方÷少ない方）",
+    ),
+    "psi": (
+        "population stability index of the score, where thresholds are",
+        "閾値のあるスコア域の母集団安定性指標（PSI）",
+    ),
     "latency_ratio": (
         "median microseconds to score a payment; judged: their ratio",
         "1取引の採点時間の中央値（マイクロ秒、判定対象：比）",

@@ -48,11 +48,11 @@ def lines(report: Promotion) -> Iterator[str]:
     """Say the report in short: a line for each gate."""
     yield f"{report.payments:,} payments, {report.counted:,} counted, from {report.counted_from}"
     yield f"current {report.current}, candidate {report.candidate}"
-    yield f"{'gate':20}{'current':>12}{'candidate':>12}{'judged':>12}{'bar':>14}  verdict"
+    yield f"{'gate':20}{'current':>12}{'candidate':>12}{'judged':>12}{'bar':>16}  verdict"
     for gate in report.gates:
         bar = f"{'at most' if gate.is_limit else 'at least'} {gate.bar:g}"
         numbers = (gate.current, gate.candidate, gate.value)
         cells = "".join(f"{'' if one is None else format(one, '.6g'):>12}" for one in numbers)
-        yield f"{gate.name:20}{cells}{bar:>14}  {'passed' if gate.passed else 'FAILED'}"
+        yield f"{gate.name:20}{cells}{bar:>16}  {'passed' if gate.passed else 'FAILED'}"
     failed = [gate.name for gate in report.gates if not gate.passed]
     yield f"failed: {', '.join(failed)}" if failed else "all gates passed"

@@ -30,6 +30,7 @@ frauds_min: 5
 pr_auc_low_min: -1
 value_recall_low_min: -1
 calibration_error_max: 100
+load_ratio_max: 100000
 psi_max: 100
 latency_ratio_max: 1000
 fairness_limit: 1000
@@ -123,8 +124,10 @@ def test_a_candidate_that_passes_takes_the_place_and_goes_back_in_one_step(
         bundle = Bundle.load(files, FEATURES)
         margins = np.empty(len(matrix))
         bundle.trees.margins(matrix, margins)
-        expected = average_precision_score(frauds, bundle.calibration.apply(margins)[0][[at for _, at in counted]])
+        probabilities, scores = (of_all[[at for _, at in counted]] for of_all in bundle.calibration.apply(margins))
+        expected = average_precision_score(frauds, probabilities)
         assert gates["pr_auc"][name] == pytest.approx(expected, abs=1e-6)
+        assert gates["load_ratio"][name] == sum(score >= 700 for score in scores)  # REVIEW of the package's policy
     html = (tmp_path / "out" / "promotion.html").read_text(encoding="utf-8")
     assert "<script" not in html
     assert "src=" not in html

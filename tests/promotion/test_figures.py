@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]  # ships no types
 
 from models.promotion.bars import Bars
-from models.promotion.figures import Bin, bins_of, calibration_error, compared, psi
+from models.promotion.figures import Bin, bins_of, calibration_error, compared, load_ratio, psi, value_recall
 from models.promotion.gates import gates, latency_of
 from models.promotion.pair import rated
 from tests.bundles import small_bundle
@@ -21,20 +21,25 @@ SEEDS = st.integers(0, 10**6)
 
 
 def plain_value_recall(rows: list[Row], which: int, share: float) -> float:
-    """Take the lowest threshold with at most `share` alerts, and count the yen of frauds at or above it."""
+    """Work through alerts from the highest score down; of the last group of equal scores only a part fits."""
     whole = sum(row.yen for row in rows if row.fraud)
-    for threshold in range(1001):
-        alerts = [row for row in rows if row.scores[which] >= threshold]
-        if len(alerts) <= len(rows) * share:
-            return sum(row.yen for row in alerts if row.fraud) / whole if whole else 0.0
-    raise AssertionError
+    room, found = len(rows) * share, 0.0
+    for score in sorted({row.scores[which] for row in rows}, reverse=True):
+        group = [row for row in rows if row.scores[which] == score]
+        part = min(1.0, room / len(group))
+        found += part * sum(row.yen for row in group if row.fraud)
+        room -= part * len(group)
+    return found / whole if whole else 0.0
 
 
-def plain_psi(rows: list[Row]) -> float:
+def plain_psi(rows: list[Row], from_score: int) -> float:
+    """Recount over the bands of 50 points that reach the score, each model's shares among its own payments there."""
     found = 0.0
-    for k in range(20):
+    bands = [k for k in range(20) if 50 * k + 49 >= from_score]
+    totals = [sum(row.scores[which] >= 50 * bands[0] for row in rows) + 0.5 * len(bands) for which in (0, 1)]
+    for k in bands:
         counts = [sum(1 for row in rows if 50 * k <= row.scores[which] <= 50 * k + 49) + 0.5 for which in (0, 1)]
-        p, q = (count / (len(rows) + 10) for count in counts)
+        p, q = (count / total for count, total in zip(counts, totals, strict=True))
         found += (q - p) * (math.log(q) - math.log(p))
     return found
 
@@ -60,7 +65,8 @@ def test_figures_are_those_of_a_recount(seed: int, share: float) -> None:
         assert getattr(value, name) == pytest.approx(plain_value_recall(rows, which, share), abs=1e-6)
     bins = bins_of(current, candidate, counted)
     assert [(one.first, one.last) for one in bins] == [(low, low + 49) for low in range(0, 1000, 50)]
-    assert psi(bins) == pytest.approx(plain_psi(rows), abs=2e-6)
+    for score in (0, 499, 500, 501, 950):
+        assert psi(bins, score) == pytest.approx(plain_psi(rows, score), abs=2e-6)
     for which, name in enumerate(("current", "candidate")):
         expected_frauds = [getattr(one, f"{name}_expected") for one in bins]
         frauds = [getattr(one, f"{name}_frauds") for one in bins]
@@ -92,11 +98,27 @@ def test_intervals_are_those_of_cards_that_are_repeated(seed: int) -> None:
         assert (one.low, one.high) == (pytest.approx(low, abs=2e-6), pytest.approx(high, abs=2e-6))
 
 
+def test_more_equal_scores_than_alerts_do_not_decide_between_all_frauds_and_none() -> None:
+    """Ten payments of a hundred have the highest score: with room for nine alerts nine tenths of their yen count."""
+    rows = [Row(place < 10, 100, place, (0.9, 0.9), (999 if place < 10 else 0,) * 2) for place in range(100)]
+    current, _, counted = arrays(rows)
+    found = {share: value_recall(current.scores, counted, share) for share in (0.0, 0.05, 0.09, 0.1, 0.5)}
+    assert found == {0.0: 0.0, 0.05: 0.5, 0.09: pytest.approx(0.9), 0.1: 1.0, 0.5: 1.0}
+
+
 def test_a_model_against_itself_differs_in_nothing() -> None:
     current, _, counted = arrays(drawn(1))
     for one in compared(current, current, counted, share=0.05, resamples=30, seed=1):
         assert (one.low, one.high) == (0.0, 0.0)
-    assert psi(bins_of(current, current, counted)) == 0.0
+    assert psi(bins_of(current, current, counted), 0) == 0.0
+    assert (load_ratio(7, 7), load_ratio(0, 0)) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("counts", "ratio"), [((4, 5), 11 / 9), ((5, 4), 11 / 9), ((0, 7), 15.0), ((7, 0), 15.0)])
+def test_more_and_fewer_alerts_are_the_same_change_and_none_counts_as_a_half(
+    counts: tuple[int, int], ratio: float
+) -> None:
+    assert load_ratio(*counts) == pytest.approx(ratio, abs=1e-6)
 
 
 def test_without_frauds_there_is_no_interval_and_no_calibration_and_both_gates_fail() -> None:
@@ -105,7 +127,7 @@ def test_without_frauds_there_is_no_interval_and_no_calibration_and_both_gates_f
     assert [(one.low, one.high) for one in ranking] == [(None, None), (None, None)]
     bins = bins_of(current, candidate, counted)
     bars = Bars(payments_min=1, psi_max=100.0, latency_ratio_max=100.0)
-    judged = gates(bars, bins, ranking, latency_of(current, candidate), ([], []))
+    judged = gates(bars, bins, ranking, latency_of(current, candidate), (4, 5), ([], []))
     assert [gate.name for gate in judged if not gate.passed] == [
         "frauds",
         "pr_auc",
@@ -129,7 +151,9 @@ def made_bins(payments: int, frauds: int, expected: float) -> list[Bin]:
         ({"pr_auc_low_min": 0.9}, ["pr_auc"]),
         ({"value_recall_low_min": 0.9}, ["value_recall"]),
         ({"calibration_error_max": 0.2499}, ["calibration_error"]),
+        ({"load_ratio_max": 1.2222}, ["load_ratio"]),
         ({"latency_ratio_max": 1.99}, ["latency_ratio"]),
+        ({"latency_ratio_max": 1.99, "latency_us_min": 2.02}, []),
     ],
 )
 def test_each_bar_fails_its_own_gate_and_a_figure_at_the_bar_passes(
@@ -140,14 +164,17 @@ def test_each_bar_fails_its_own_gate_and_a_figure_at_the_bar_passes(
     assert all(one.low is not None and one.high is not None and one.low < one.high for one in ranking)
     low = {"pr_auc_low_min": ranking[0].low or 0.0, "value_recall_low_min": ranking[1].low or 0.0}
     exact = {"payments_min": 200, "frauds_min": 40, "calibration_error_max": 0.25, "latency_ratio_max": 2.0}
+    exact |= {"load_ratio_max": 1.222222, "latency_us_min": 2.0}
     bars = Bars(**{**exact, **low, **changes})  # type: ignore[arg-type]  # by name
-    judged = gates(bars, made_bins(200, 40, 50.0), ranking, latency_of(current, candidate), ([], []))
+    judged = gates(bars, made_bins(200, 40, 50.0), ranking, latency_of(current, candidate), (4, 5), ([], []))
     assert [gate.name for gate in judged if not gate.passed] == failed
     by_name = {gate.name: gate for gate in judged}
-    assert by_name["latency_ratio"].value == 2.0
+    assert by_name["latency_ratio"].value == pytest.approx(4 / changes.get("latency_us_min", 2.0), abs=1e-6)
+    assert (by_name["load_ratio"].current, by_name["load_ratio"].candidate) == (4, 5)
     assert by_name["psi"].value == 0.0
     assert [gate.name for gate in judged if gate.is_limit] == [
         "calibration_error",
+        "load_ratio",
         "psi",
         "latency_ratio",
         "new_alarms",
@@ -158,8 +185,10 @@ def test_a_score_that_moves_fails_the_gate_of_its_stability() -> None:
     current, candidate, counted = arrays(drawn(3))
     bins = bins_of(current, candidate, counted)
     ranking = compared(current, candidate, counted, share=0.05, resamples=20, seed=1)
-    for bar, passes in ((psi(bins), True), (psi(bins) * 0.99, False)):
-        judged = gates(Bars(psi_max=bar), bins, ranking, latency_of(current, candidate), ([], []))
+    for bar, passes in ((psi(bins, 700), True), (psi(bins, 700) * 0.99, False)):
+        judged = gates(
+            Bars(psi_from_score=700, psi_max=bar), bins, ranking, latency_of(current, candidate), (4, 5), ([], [])
+        )
         assert {gate.name: gate.passed for gate in judged}["psi"] == passes
 
 
