@@ -1,6 +1,7 @@
 """The figures of the gate equal scikit-learn's and a recount in plain Python."""
 
 import math
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]  # ships no types
 
+from models.backtest.fairness import Group, Rate
 from models.promotion.bars import Bars
 from models.promotion.figures import Bin, bins_of, calibration_error, compared, load_ratio, psi, value_recall
 from models.promotion.gates import gates, latency_of
@@ -179,6 +181,39 @@ def test_each_bar_fails_its_own_gate_and_a_figure_at_the_bar_passes(
         "latency_ratio",
         "new_alarms",
     ]
+
+
+def test_the_lower_end_of_an_interval_is_judged_and_not_the_upper_one() -> None:
+    current, candidate, counted = arrays(drawn(3))
+    ranking = compared(current, candidate, counted, share=0.05, resamples=20, seed=1)
+    between = [((one.low or 0.0) + (one.high or 0.0)) / 2 for one in ranking]
+    bars = Bars(pr_auc_low_min=between[0], value_recall_low_min=between[1])
+    judged = gates(bars, made_bins(200, 40, 50.0), ranking, latency_of(current, candidate), (4, 5), ([], []))
+    assert {gate.name for gate in judged if not gate.passed} >= {"pr_auc", "value_recall"}
+
+
+def group_of(name: str, verdict: Literal["LIKE", "HIGHER"]) -> Group:
+    figures: dict[str, Any] = dict.fromkeys(
+        ("rate_bps", "low_bps", "high_bps", "ratio", "ratio_low", "ratio_high"), 1.0
+    )
+    judged, other = (Rate(count=1, verdict=said, **figures) for said in (verdict, "LIKE"))
+    counts: dict[str, Any] = dict.fromkeys(("payments", "frauds", "genuine", "alerts", "blocked"), 1)
+    shares: dict[str, Any] = dict.fromkeys(("fraud_rate_bps", "alert_rate_bps", "block_rate_bps"), 1.0)
+    return Group(dimension="card", group=name, **counts, **shares, false_positives=judged, genuine_blocked=other)
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "found"),
+    [("HIGHER", "HIGHER", 0), ("LIKE", "HIGHER", 1), ("HIGHER", "LIKE", 0), ("LIKE", "LIKE", 0)],
+)
+def test_only_an_alarm_that_the_current_model_does_not_have_is_new(now: Any, then: Any, found: int) -> None:
+    current, candidate, counted = arrays(drawn(3))
+    ranking = compared(current, candidate, counted, share=0.05, resamples=20, seed=1)
+    groups = [group_of("a", now)], [group_of("a", then)]
+    judged = gates(Bars(), made_bins(200, 40, 50.0), ranking, latency_of(current, candidate), (4, 5), groups)
+    (gate,) = [gate for gate in judged if gate.name == "new_alarms"]
+    assert (gate.value, gate.passed) == (found, not found)
+    assert (gate.current, gate.candidate) == (int(now == "HIGHER"), int(then == "HIGHER"))
 
 
 def test_a_score_that_moves_fails_the_gate_of_its_stability() -> None:
