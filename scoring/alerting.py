@@ -88,7 +88,7 @@ class Alerting:
 
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Open the cases of published alerts. Return the number of values that are no alerts."""
-        others = [alert for alert in alerts if not self.incidents.restore(alert)]
+        others = [alert for alert in alerts if not (self.incidents.restore(alert) or self._digests.restore(alert))]
         return sum(not (self._leaks if is_leak(alert) else self._desk).restore_case(alert) for alert in others)
 
     def raise_all(
@@ -104,6 +104,7 @@ class Alerting:
         """Return the alerts of incidents, and of decisions that belong to none, in the order of the events."""
         decoded = observed.decoded
         self.incidents.absorb(emitted.incidents)
+        self._digests.absorb(emitted.incidents)
         tally.incident_attempts = len(incidents.rows)
         steps: dict[int, list[Step]] = {}
         for step in incidents.steps:
@@ -111,7 +112,7 @@ class Alerting:
         alerts: list[Record] = []
         seen = 0
         for row in sorted(decided.reasons.keys() | steps.keys()) if steps else decided.reasons:
-            alerts += self._digests_over(observed, seen, row + 1, partition, emitted, tally)
+            alerts += self._digests_over(observed, seen, row + 1, partition, tally)
             seen = row + 1
             for step in steps.get(row, ()):
                 declared = merchants.table[observed.rows[step.row]]
@@ -119,11 +120,9 @@ class Alerting:
             if row in decided.reasons:  # every row above ALLOW that is an event of its own
                 of_incident = row in incidents.rows
                 alerts += self._alert(decoded, decided, row, emitted, tally, partition, is_of_incident=of_incident)
-        return alerts + self._digests_over(observed, seen, len(observed.trusted_ms), partition, emitted, tally)
+        return alerts + self._digests_over(observed, seen, len(observed.trusted_ms), partition, tally)
 
-    def _digests_over(
-        self, observed: Observed, begin: int, end: int, partition: int, emitted: Emitted, tally: Tally
-    ) -> list[Record]:
+    def _digests_over(self, observed: Observed, begin: int, end: int, partition: int, tally: Tally) -> list[Record]:
         """Close the digests that were quiet until an event of rows `begin` to `end`. Return their last alerts."""
         due_ms = self._digests.due_ms(partition)
         if due_ms is None or begin == end:
@@ -131,7 +130,7 @@ class Alerting:
         highest_ms = int(observed.trusted_ms[begin:end].max())
         if highest_ms <= due_ms:
             return []
-        return _new(self._digests.close(partition, highest_ms), emitted, tally)
+        return self._new(self._digests.close(partition, highest_ms), tally)
 
     def _alert(
         self,
@@ -186,11 +185,12 @@ class Alerting:
             reason=reasons[0].id if reasons else "",
             event_id=event.event_id,
             record=record,
+            is_published=is_published,
         )
         is_taken, raised = self._digests.admit(fired, partition)
         if is_taken:
             tally.alerts_in_digests += 1
-            return _new(raised, emitted, tally)
+            return self._new(raised, tally)
         if is_published:
             return []
         kind = (subject.type, SEVERITIES[Band(case.band)])
@@ -199,6 +199,15 @@ class Alerting:
             name = Arm(arm).name
             tally.arm_alerts[name] = tally.arm_alerts.get(name, 0) + 1
         return [record]
+
+    def _new(self, raised: Iterable[Raised], tally: Tally) -> list[Record]:
+        """Return and count the alerts of digests that were not published before."""
+        new = [one for one in raised if self._digests.is_new(one)]
+        for one in new:
+            kind = ("MERCHANT", one.severity)
+            tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
+            tally.digests[one.state] = tally.digests.get(one.state, 0) + 1
+        return [one.record for one in new]
 
     def join(
         self,
@@ -285,16 +294,6 @@ class Alerting:
             "compliance": orjson.Fragment(decided.compliance[row]),
             **self._encoder.shared[decided.arm(row)],
         }
-
-
-def _new(raised: Iterable[Raised], emitted: Emitted, tally: Tally) -> list[Record]:
-    """Return and count the alerts of digests that were not published before."""
-    new = [one for one in raised if one.alert_id not in emitted.incidents]
-    for one in new:
-        kind = ("MERCHANT", one.severity)
-        tally.alerts[kind] = tally.alerts.get(kind, 0) + 1
-        tally.digests[one.state] = tally.digests.get(one.state, 0) + 1
-    return [one.record for one in new]
 
 
 def _case_ms(decided: Decided, row: int) -> int:

@@ -20,6 +20,7 @@ from scoring.contract.faults import FAULTS
 from scoring.contract.types import EventId, ShortText
 from scoring.decide.alerts import SEVERITIES, subject_about
 from scoring.decide.decisions import BAND_NAMES, as_dict
+from scoring.decide.published import PUBLISHED_MAX, PublishedIds
 from scoring.decode import Col, Decoded
 from scoring.decode.hashing import BIN_KEY, CARD_KEY, MERCHANT_KEY
 from scoring.incidents import opening
@@ -28,9 +29,6 @@ from scoring.incidents.registry import NOTHING, Attempts, Registry, Step, Taken
 from scoring.observer import Observed
 from scoring.outputs import Record
 from scoring.policy.policy import AlertRules
-
-PUBLISHED_MAX: Final = 100_000
-"""Most published alerts of incidents that are remembered. Beyond it the oldest goes: it can only be repeated."""
 
 _ABSENT_CARD: Final = (int(ChannelCode.ECOM), int(ChannelCode.MOTO))
 
@@ -50,9 +48,8 @@ class IncidentDesk:
         self._rules = rules.incidents
         self._quiet_ms = rules.incident_quiet_minutes * 60_000
         self.registry = Registry(self._quiet_ms, int(Band[rules.minimum_band]), partitions)
-        self._published: OrderedDict[str, None] = OrderedDict()
+        self._published = PublishedIds()
         self._openings: OrderedDict[str, tuple[bytes, int, int]] = OrderedDict()  # by dedup key: id, start and end
-        self._absorbed: AbstractSet[str] = frozenset()
 
     def use(self, rules: AlertRules) -> None:
         """Follow other rules from now on; the quiet minutes stay, which are part of the ids of incidents."""
@@ -103,10 +100,7 @@ class IncidentDesk:
 
     def absorb(self, published: AbstractSet[str]) -> None:
         """Remember ids of alerts that an earlier owner of a partition published after its last marker."""
-        if published and published is not self._absorbed:
-            self._absorbed = published
-            for alert_id in published:
-                self._remember(alert_id)
+        self._published.absorb(published)
 
     def restore(self, value: bytes) -> bool:
         """Remember a published alert. Return whether the value is one of an incident."""
@@ -117,7 +111,7 @@ class IncidentDesk:
             return False
         if len(name) != ID_BYTES:
             return False
-        self._remember(found.alert_id)
+        self._published.remember(found.alert_id)
         if found.incident.state == "CLOSED":
             self._openings.pop(found.dedup_key, None)
             return True
@@ -125,11 +119,6 @@ class IncidentDesk:
         if len(self._openings) > PUBLISHED_MAX:
             self._openings.popitem(last=False)
         return True
-
-    def _remember(self, alert_id: str) -> None:
-        self._published[alert_id] = None
-        if len(self._published) > PUBLISHED_MAX:
-            self._published.popitem(last=False)
 
     def encode(
         self,
@@ -174,7 +163,7 @@ class IncidentDesk:
                 }
             )
         alert = _told(step, orjson.loads(lead.base))
-        if alert["alert_id"] in self._published:
+        if str(alert["alert_id"]) in self._published:
             return None
         return str(alert["dedup_key"]).encode(), orjson.dumps(alert)
 

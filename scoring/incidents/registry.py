@@ -22,7 +22,11 @@ PARTS_MAX: Final = 10_000
 """Most parts that a worker knows, of one to four kilobytes each: beyond it no incident opens."""
 
 KEPT_QUIETS: Final = 2
-"""A part is kept for so many quiet times after the last attempt: the leader adds up all parts when it closes."""
+"""A part is kept for so many quiet times after the last attempt."""
+
+LED_QUIETS: Final = 48
+"""A part whose leader has not closed the incident is kept for so many more, a day by default: the leader adds up all
+parts when it closes, and its partition may have no event for hours."""
 
 
 class Attempts(NamedTuple):
@@ -281,7 +285,8 @@ class Registry:
             part = self.parts.of(key)[partition]
             same = [other for other in self.parts.of(key).values() if other.incident == part.incident]
             over_ms = max(other.last_ms for other in same) + self._quiet_ms
-            kept_ms = over_ms + (KEPT_QUIETS - 1) * self._quiet_ms
+            has_leader = any(other.leads and not other.is_closed for other in same if other is not part)
+            kept_ms = over_ms + (LED_QUIETS if has_leader else KEPT_QUIETS - 1) * self._quiet_ms
             is_open = part.leads and not part.is_closed
             if at_ms > (over_ms if is_open else kept_ms):
                 self.parts.note(key, partition)
@@ -290,5 +295,5 @@ class Registry:
                     continue
                 part.is_closed, is_open = True, False
                 yield Step(row, "CLOSED", added_up(part, same), part, False)
-            due_ms = min(due_ms, over_ms if is_open else kept_ms)
+            due_ms = min(due_ms, over_ms if is_open else kept_ms)  # and looks again after a quiet time
         self.parts.due_ms[partition] = due_ms

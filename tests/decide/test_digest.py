@@ -29,8 +29,28 @@ class Worker:
         self._number = own
 
     def fire(
-        self, at_ms: int, band: int = Band.REVIEW, *, merchant: int = 7, reason: str = "R", yen: int = 100
+        self,
+        at_ms: int,
+        band: int = Band.REVIEW,
+        *,
+        merchant: int = 7,
+        reason: str = "R",
+        yen: int = 100,
+        is_published: bool = False,
     ) -> tuple[bool, list[dict[str, Any]]]:
+        is_taken, raised = self.admit(at_ms, band, merchant, reason, yen, is_published=is_published)
+        return is_taken, [shown(one) for one in raised]
+
+    def admit(
+        self,
+        at_ms: int,
+        band: int = Band.REVIEW,
+        merchant: int = 7,
+        reason: str = "R",
+        yen: int = 100,
+        *,
+        is_published: bool = False,
+    ) -> tuple[bool, list[Raised]]:
         self._number += 10
         name = f"e-{self._number}"
         base = {"acquirer_id": "a", "merchant_id": f"m-{merchant}", "event_id": name, "alert_id": "x"}
@@ -42,9 +62,9 @@ class Worker:
             reason=reason,
             event_id=name,
             record=(b"key", orjson.dumps(base)),
+            is_published=is_published,
         )
-        is_taken, raised = self.desk.admit(fired, self._own)
-        return is_taken, [shown(one) for one in raised]
+        return self.desk.admit(fired, self._own)
 
     def close(self, at_ms: int) -> list[dict[str, Any]]:
         return [shown(one) for one in self.desk.close(self._own, START + at_ms)]
@@ -137,7 +157,10 @@ def test_two_workers_count_one_window_and_the_one_that_opened_tells_of_both() ->
     (closed,) = other.close(30 + 15 * MINUTE + 1)
     assert (closed["count"], closed["last_seen_ms"]) == (10, START + 30)
     assert one.close(30 + 30 * MINUTE + 1) == []
-    assert len(one.rows.floods) == 1, "its own part went, that of the other worker's log is still there"
+    assert len(one.rows.floods) == 2, "as far as it knows the digest is open"
+    one.rows.restore(1, other.flush())
+    assert one.close(30 + 30 * MINUTE + 1) == []
+    assert len(one.rows.floods) == 0
 
 
 def test_two_openings_at_once_have_one_id_and_are_added_up() -> None:
@@ -217,13 +240,54 @@ def test_a_digest_that_ended_is_gone_after_a_restart() -> None:
 
 
 def test_a_part_that_does_not_lead_stays_until_the_leader_has_added_it_up() -> None:
+    """The leader's partition may have no payment for hours, while the other has many."""
     one, other = Worker(2, 0), Worker(2, 1)
     for n in range(3):
         one.fire(n)
     other.rows.restore(0, one.flush())
     assert other.fire(5) == (True, [])
     assert other.close(5 + 15 * MINUTE + 1) == []
-    assert other.desk.due_ms(1) == START + 5 + 30 * MINUTE
+    assert other.close(5 + 20 * 60 * MINUTE) == []
+    assert other.desk.due_ms(1) == START + 5 + 24 * 60 * MINUTE
     one.rows.restore(1, other.flush())
     (closed,) = one.close(5 + 15 * MINUTE + 1)
     assert closed["count"] == 2
+    other.rows.restore(0, one.flush())
+    assert other.desk.due_ms(1) == START + 5 + 30 * MINUTE
+    other.close(5 + 30 * MINUTE)
+    assert other.rows.floods.keys_of(1) == [7]
+    other.close(5 + 30 * MINUTE + 1)
+    assert other.rows.floods.keys_of(1) == []
+
+
+def test_a_part_whose_leader_never_ends_its_digest_goes_after_a_day() -> None:
+    one, other = Worker(2, 0), Worker(2, 1)
+    for n in range(3):
+        one.fire(n)
+    other.rows.restore(0, one.flush())
+    other.fire(5)
+    other.close(5 + 24 * 60 * MINUTE)
+    assert other.rows.floods.keys_of(1) == [7]
+    other.close(5 + 24 * 60 * MINUTE + 1)
+    assert other.rows.floods.keys_of(1) == []
+
+
+def test_no_digest_takes_an_alert_that_was_published_singly_before_a_takeover() -> None:
+    """The successor knows more of other partitions than its predecessor did, so its limit is reached earlier."""
+    worker = Worker()
+    assert [worker.fire(n, is_published=n == 3)[0] for n in range(6)] == [False, False, True, False, True, True]
+    (closed,) = worker.close(5 + 15 * MINUTE + 1)
+    assert (closed["count"], closed["digest"]["examples"]) == (3, ["e-30", "e-50", "e-60"])
+
+
+def test_an_alert_of_a_digest_that_was_published_is_not_new_however_it_is_known() -> None:
+    worker = Worker()
+    raised = [one for n in range(3) for one in worker.admit(n)[1]]
+    (opened,) = raised
+    scanned, started, neither = Worker(), Worker(), Worker()
+    scanned.desk.absorb(frozenset({opened.alert_id}))
+    scanned.desk.absorb(frozenset())
+    assert started.desk.restore(opened.record[1])
+    for other in (b"{}", b'{"digest":{}}', b'{"digest":1,"alert_id":"x"}', b"no json"):
+        assert not neither.desk.restore(other)
+    assert [one.desk.is_new(opened) for one in (scanned, started, neither)] == [False, False, True]

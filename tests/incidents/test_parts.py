@@ -296,6 +296,24 @@ def test_what_its_owner_forgets_a_follower_forgets_too() -> None:
     assert live(other.registry) == {}
 
 
+def test_a_part_is_kept_until_the_leader_has_closed_the_incident_and_a_day_at_most() -> None:
+    """The leader's partition may have no event for hours, while the other has many."""
+    logs = new_logs()
+    leader, other = Worker(logs, [0]), Worker(logs, [1])
+    leader.take(storm(5), 0)
+    leader.flush(0)
+    other.read(0)
+    other.take([Event(at_ms=NOON + 500, card=99)], 1)
+    other.take([Event(at_ms=NOON + 500 + 40 * QUIET_MS, merchant=9)], 1)
+    other.flush(1)
+    leader.read(1)
+    (step,) = leader.take([Event(at_ms=NOON + 500 + 40 * QUIET_MS, merchant=9)], 0)
+    assert (step.state, step.incident.attempts) == ("CLOSED", 21)
+    for day, kept in ((49, {1_010}), (51, set())):
+        other.take([Event(at_ms=NOON + 500 + day * QUIET_MS, merchant=9)], 1)
+        assert other.registry.parts._keys[1] == kept
+
+
 def test_rows_behind_the_last_marker_are_written_again_or_buried() -> None:
     worker = Worker(new_logs(), [0])
     worker.take(storm(2), 0)

@@ -6,18 +6,24 @@ hundred, a thousand alerts and so on, and when the merchant was quiet for long e
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Literal
 
 import orjson
+from msgspec import Struct
+from msgspec.json import decode
 
 from scoring.contract.codes import Band
+from scoring.contract.faults import FAULTS
+from scoring.contract.types import EventId
 from scoring.decide.alerts import SEVERITIES
 from scoring.decide.cases.flood import EXAMPLES_MAX, REASONS_MAX, Flood
 from scoring.decide.cases.part import AT_RISK_MAX
 from scoring.decide.cases.rows import CaseRows
 from scoring.decide.decisions import BAND_NAMES
+from scoring.decide.published import PublishedIds
 from scoring.outputs import Record
 from scoring.policy.policy import AlertRules
 
@@ -25,15 +31,18 @@ State = Literal["OPENED", "GREW", "CLOSED"]
 
 REASONS_TOLD_MAX: Final = 5
 KEPT_MS: Final = 24 * 3_600_000
-"""Counts of a merchant without an alert for so long may be dropped."""
+"""Counts of a merchant without an alert for so long may be dropped, and parts whose leader never ends its digest."""
 
-_KEPT_QUIETS: Final = 2  # another partition's part is kept for so many quiet times: the leader adds it up at the end
+_KEPT_QUIETS: Final = 2  # a part without a leader is kept for so many quiet times: the leader may not be known yet
 _MINUTE_MS: Final = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fired:
-    """An alert that a case would raise. `merchant`: its key of 64 bits; `record`: the alert as encoded."""
+    """An alert that a case would raise. `merchant`: its key of 64 bits; `record`: the alert as encoded.
+
+    `is_published`: it was published as a single alert before a takeover. So no digest takes it.
+    """
 
     merchant: int
     at_ms: int
@@ -42,6 +51,7 @@ class Fired:
     reason: str
     event_id: str
     record: Record
+    is_published: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +64,13 @@ class Raised:
     record: Record
 
 
+class _Told(Struct):
+    """The fields by which a published alert of a digest is known."""
+
+    alert_id: EventId
+    digest: dict[str, object]
+
+
 class DigestDesk:
     """The digests of one worker, kept in `rows` beside the cases."""
 
@@ -61,12 +78,32 @@ class DigestDesk:
         self.use(rules)
         self._rows = rows
         self._partitions = partitions
+        self._published = PublishedIds()
 
     def use(self, rules: AlertRules) -> None:
         """Follow other rules from now on; open digests stay."""
         self._alerts_max = rules.digest.alerts_max
         self._window_ms = rules.digest.window_minutes * _MINUTE_MS
         self._quiet_ms = rules.digest.quiet_minutes * _MINUTE_MS
+
+    def restore(self, value: bytes) -> bool:
+        """Remember a published alert. Return whether the value is one of a digest."""
+        if b'"digest":' not in value:
+            return False
+        try:
+            found = decode(value, type=_Told)
+        except FAULTS:
+            return False
+        self._published.remember(found.alert_id)
+        return True
+
+    def absorb(self, published: AbstractSet[str]) -> None:
+        """Remember ids of alerts that an earlier owner of a partition published after its last marker."""
+        self._published.absorb(published)
+
+    def is_new(self, raised: Raised) -> bool:
+        """Say whether an alert was not published before."""
+        return raised.alert_id not in self._published
 
     def admit(self, fired: Fired, partition: int) -> tuple[bool, list[Raised]]:
         """Count an alert. Return whether a digest takes it, and the alerts that the digest raises."""
@@ -78,7 +115,7 @@ class DigestDesk:
         own.window = max(own.window, window)
         others = sum(one.alerts for number, one in floods.items() if number != partition and one.window == window)
         is_over_limit = own.window == window and own.alerts + others > self._alerts_max
-        is_taken = fired.band < Band.BLOCK and (lead is not None or is_over_limit)
+        is_taken = fired.band < Band.BLOCK and not fired.is_published and (lead is not None or is_over_limit)
         if is_taken:
             self._take(own, lead, fired)
         if not own.is_open:
@@ -151,10 +188,15 @@ class DigestDesk:
             self._rows.note(partition, (key,))
 
     def _over_ms(self, key: int, partition: int) -> int:
+        """Return until when a part is kept: that of a leader for a quiet time, others until the leader added them."""
         floods = self._rows.floods.of(key)
         own = floods[partition]
-        quiets = 1 if own.leads else _KEPT_QUIETS
-        return max(one.last_ms for one in _same(own, floods)) + quiets * self._quiet_ms
+        same = _same(own, floods)
+        kept_ms = self._quiet_ms
+        if not own.leads:
+            has_leader = any(one.leads for one in same)
+            kept_ms = max(_KEPT_QUIETS * self._quiet_ms, KEPT_MS * has_leader)
+        return max(one.last_ms for one in same) + kept_ms
 
     def _kept_under(self, partition: int) -> int:
         return 0 if self._partitions == 1 else partition
