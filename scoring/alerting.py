@@ -82,6 +82,11 @@ class Alerting:
         return {scope.name: led[scope.name] for scope in Scope}
 
     @property
+    def open_digests(self) -> int:
+        """Number of open digests that this worker leads. Also for another thread."""
+        return self._desk.rows.led_floods
+
+    @property
     def reach_of_cases_ms(self) -> int:
         """Largest age in ms, before an input record's timestamp, of an alert whose case is open to its event."""
         return self._desk.reach_of_cases_ms

@@ -309,9 +309,9 @@ class Engine:
         return self._alerting.reach_of_cases_ms
 
     @property
-    def open_incidents(self) -> Mapping[str, int]:
-        """Number of open incidents that this worker leads, by what they are about. Also for another thread."""
-        return self._alerting.open_incidents
+    def alerting(self) -> Alerting:
+        """What raises alerts: it knows the open incidents and digests."""
+        return self._alerting
 
     def restore_cases(self, alerts: Sequence[bytes]) -> int:
         """Open the cases of alerts that were published before, so that they do not fire again.

@@ -1,7 +1,15 @@
-"""The panel of digests: merchants whose alerts became one."""
+"""The panels of digests: merchants whose alerts became one."""
 
 from deploy.grafana.panels import Panel, Query
-from deploy.grafana.queries import rate
+from deploy.grafana.queries import WORKERS, rate
+
+FLOODING = Panel(
+    title="Merchants that flood",
+    description="Merchants with an open digest. One is an attack on it. Many are a threshold, a rule or a model. "
+    "The alerts with `digest` name them. SekishoManyDigests fires at more than ten openings in an hour.",
+    unit="short",
+    queries=(Query(f"sum (sekisho_digests_open{{{WORKERS}}})", "open digests"),),
+)
 
 DIGESTS = Panel(
     title="Digests",

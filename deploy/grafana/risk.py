@@ -1,6 +1,6 @@
 """Rows for those who judge risk and data: what is decided, refused, authenticated, declared, and with which model."""
 
-from deploy.grafana.digests import DIGESTS
+from deploy.grafana.digests import DIGESTS, FLOODING
 from deploy.grafana.lists import LISTS
 from deploy.grafana.panels import Panel, Query, Row
 from deploy.grafana.queries import WORKERS, rate, ratio, share
@@ -87,6 +87,7 @@ DECISIONS = Row(
                 Query(f"sum by (state) ({rate('sekisho_incident_alerts_total')})", "{{state}}"),
             ),
         ),
+        FLOODING,
         DIGESTS,
         Panel(
             title="Fraud reports",

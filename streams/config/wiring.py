@@ -139,7 +139,8 @@ def connect(telemetry: Telemetry, engine: Engine) -> None:
                     strict=True,
                 )
             ),
-            incidents=engine.open_incidents,
+            incidents=engine.alerting.open_incidents,
+            digests=engine.alerting.open_digests,
             list_entries=len(engine.list_files.table) + len(observer.dated),
             model=engine.watch.figures(sorted({rule for rule, _ in engine.in_use.rule_modes})),
             arms=_of_arms(engine),

@@ -138,6 +138,13 @@ CATALOGUE: tuple[Metric, ...] = (
         help="Attempts that an incident took: each is decided, and raises no alert of its own.",
     ),
     Metric(
+        name="sekisho_digests_open",
+        kind="gauge",
+        unit="digests",
+        stage="decide",
+        help="Merchants that flood: open digests that the partitions of this worker lead.",
+    ),
+    Metric(
         name="sekisho_digest_alerts_total",
         kind="counter",
         unit="alerts",

@@ -38,7 +38,8 @@ class Inventory:
     """Sizes of the worker's state: merchants, profile rows by entity, bytes of profiles.
 
     `standings`: merchants by standing, `overdue` by what is overdue at them. `evictions`: rows of merchants that were
-    evicted so far, by kind. `incidents`: open incidents by entity. `list_entries`: entries of lists.
+    evicted so far, by kind. `incidents`: open incidents by entity, `digests`: open ones. `list_entries`: entries of
+    lists.
     `model`: figures of the model in use, `arms`: of the payments of the policy's experiment, empty without one.
     """
 
@@ -49,6 +50,7 @@ class Inventory:
     overdue: Mapping[str, int]
     evictions: Mapping[str, int]
     incidents: Mapping[str, int]
+    digests: int
     list_entries: int
     model: Figures
     arms: ArmFigures = field(default_factory=dict)
@@ -357,6 +359,7 @@ class Telemetry(InUse):
                 self._series.cell("sekisho_merchant_rows_evicted_total", kind).set(rows)
             for entity, incidents in held.incidents.items():
                 self._series.cell("sekisho_incidents_open", entity).set(incidents)
+            self._series.cell("sekisho_digests_open").set(held.digests)
             self._model.show(held.model)
             self._arms.show(held.arms)
         return generate_latest(self._registry)

@@ -150,6 +150,7 @@ def test_two_workers_count_one_window_and_the_one_that_opened_tells_of_both() ->
     for n in range(8):
         assert one.fire(10 + n) == (True, []), "partition 1 leads"
     other.rows.restore(0, one.flush())
+    assert (one.rows.led_floods, other.rows.led_floods) == (0, 1)
     is_taken, (grown,) = other.fire(30)
     assert (is_taken, grown["count"], grown["first_seen_ms"], grown["at_risk_jpy"]) == (True, 10, START + 5, 1_000)
     one.rows.restore(1, other.flush())

@@ -291,6 +291,7 @@ def test_versions_and_inventory_are_shown() -> None:
             overdue={"ATTESTATION_STALE": 7},
             evictions={"CLAIM": 3},
             incidents={"MERCHANT": 3},
+            digests=2,
             list_entries=12,
             model=figures_of(Bins(None, ()), [], []),
         )
@@ -305,6 +306,7 @@ def test_versions_and_inventory_are_shown() -> None:
     assert value(of, "sekisho_merchants_overdue", what="ATTESTATION_STALE") == 7
     assert value(of, "sekisho_merchant_rows_evicted_total", rows="CLAIM") == 3
     assert value(of, "sekisho_incidents_open", entity="MERCHANT") == 3
+    assert value(of, "sekisho_digests_open") == 2
     assert set(of.versions) == {"code", "model", "features", "policy"}
 
 

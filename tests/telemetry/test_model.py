@@ -20,7 +20,7 @@ def show(of: Telemetry, shown: Figures) -> dict[tuple[str, ...], float]:
     """Show figures; return all series of the model and of rules by name and label values."""
     nothing = Inventory(
         merchants=0, profile_rows={}, profile_bytes=0, standings={}, overdue={}, evictions={}, incidents={},
-        list_entries=0, model=shown,
+        digests=0, list_entries=0, model=shown,
     )  # fmt: skip
     of.take_inventory(lambda: nothing)
     families = text_string_to_metric_families(of.exposition().decode())

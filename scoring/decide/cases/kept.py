@@ -38,6 +38,10 @@ class Kept(Generic[_T]):
         """Return the parts of a key by partition."""
         return self._parts.get(key, {})
 
+    def all(self) -> list[Mapping[int, _T]]:
+        """Return the parts of all keys, each by partition."""
+        return list(self._parts.values())
+
     def keys_of(self, partition: int) -> list[int]:
         """Return the keys of which a partition has a part, idle longest first."""
         self._sort(partition)

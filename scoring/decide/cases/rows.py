@@ -41,6 +41,12 @@ class CaseRows(OwnRows):
             self._open[partition] = found
         return found
 
+    @property
+    def led_floods(self) -> int:
+        """Number of open digests that own partitions lead. Also for another thread, which only reads."""
+        found = [pair for parts in self.floods.all() for pair in list(parts.items())]
+        return sum(one.is_open and one.leads and (self.owns(number) or not self._changed) for number, one in found)
+
     def look_again(self, partition: int) -> None:
         """Have `open_floods` look for the digests that opened or ended."""
         self._open.pop(partition, None)
