@@ -2,7 +2,8 @@
 
 Every batch takes 10 ms, so the worker is still busy when a test acts. With a folder as a second argument it decides by
 `policy.yaml` there, takes each change of that file into use, and logs to `log` there. With `with-model` as a third
-argument its model is the bundle in `bundle` there, if there is one, and it takes each change of it into use.
+argument its model is the bundle in `bundle` there, if there is one, and it takes each change of it into use. If the
+folder has a file `port`, the worker shows its metrics at this port.
 """
 
 import logging
@@ -26,11 +27,14 @@ from scoring.policy.settings import PolicySettings
 from scoring.profile import ProfileLimits
 from streams.config.policies import load_policy
 from streams.config.settings import Settings as Configured
-from streams.config.wiring import load_model
+from streams.config.wiring import connect, load_model
 from streams.kafka.settings import Topics
 from streams.kafka.topics import TopicsSettings
 from streams.policy.model_reload import model_reload_of
 from streams.policy.reload import reload_of
+from streams.telemetry.facts import Telemetry
+from streams.telemetry.http import HttpEndpoints
+from streams.telemetry.settings import HttpSettings
 from streams.worker.app import FraudApp, build_app, run
 from streams.worker.settings import WorkerSettings
 from streams.worker.warmup import warm_up
@@ -101,11 +105,17 @@ def main() -> int:
     dated = DatedLimits(delay_ms=int(settings.lists.delay_s * 1000))
     engine: Any = SlowEngine(policy, load_model(configured, policy) if with_model else None, dated)
 
+    telemetry: Any = ReloadTelemetry()
+    if (folder / "port").exists():
+        telemetry = Telemetry(settings.topics)
+        connect(telemetry, engine)
+        HttpEndpoints(HttpSettings(port=int((folder / "port").read_text())), telemetry)
+
     def build() -> FraudApp:
-        made = build_app(settings, engine, NoTelemetry())
+        made = build_app(settings, engine, telemetry)
         use = made.changelog_writer.policies.use
-        made.beside.append(reload_of(configured, engine, ReloadTelemetry(), use, origin="test"))
-        model = model_reload_of(configured, engine, ReloadTelemetry())
+        made.beside.append(reload_of(configured, engine, telemetry, use, origin="test"))
+        model = model_reload_of(configured, engine, telemetry)
         if model is not None:
             made.beside.append(model)
         return made

@@ -1,7 +1,9 @@
 """Digests over kills and flushes: single alerts and those of digests are those of a recount in plain Python."""
 
+import msgspec
 import pytest
 
+from scoring.outputs import Emitted
 from tests.examples import examples
 from tests.incidents.test_storm import alerts, attempt, later, new_engine, score
 from tests.state.cases.world import digests, policy, recount_digests, step, told, traffic
@@ -40,3 +42,29 @@ def test_any_payment_of_a_batch_tells_that_the_quiet_time_is_over(seconds: tuple
     (closed,) = alerts([score(engine, [later(at) for at in seconds])])
     assert closed.digest is not None
     assert closed.digest.state == "CLOSED"
+
+
+DONE = {"phase": "POST_AUTH", "approved": True, "response_code": "00"}
+FLOOD = [attempt(n, n, yen=3_000, outcome=DONE) for n in range(5)]
+
+
+def test_what_a_predecessor_published_of_a_digest_is_not_published_again() -> None:
+    """In another order of partitions a digest opens later, when no input is applied again any more."""
+    (opened,) = [one for one in alerts([score(new_engine(rules=POLICY), FLOOD)]) if one.digest]
+    scanned, started = new_engine(rules=POLICY), new_engine(rules=POLICY)
+    score(scanned, [later(0.5)], emitted=Emitted(incidents=frozenset({opened.alert_id})))
+    assert started.restore_cases([msgspec.json.encode(opened)]) == 0
+    for engine in (scanned, started):
+        outputs = score(engine, FLOOD)
+        assert [one.event_id for one in alerts([outputs])] == ["a-0", "a-1"]
+        assert (outputs.tally.alerts_in_digests, outputs.tally.digests) == (3, {})
+        assert engine.alerting.open_digests == 1
+
+
+def test_an_alert_that_a_predecessor_published_singly_is_in_no_digest() -> None:
+    engine = new_engine(rules=POLICY)
+    first = score(engine, FLOOD[:3], emitted=Emitted(alerts=frozenset({b"a-2"})))
+    assert [one.event_id for one in alerts([first])] == ["a-0", "a-1"]
+    (opened,) = alerts([score(engine, FLOOD[3:])])
+    assert opened.digest is not None
+    assert (opened.event_id, opened.count, opened.digest.examples) == ("a-3", 1, ["a-3"])
