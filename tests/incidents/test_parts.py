@@ -314,6 +314,20 @@ def test_a_part_is_kept_until_the_leader_has_closed_the_incident_and_a_day_at_mo
         assert other.registry.parts._keys[1] == kept
 
 
+def test_a_part_goes_two_quiet_times_after_an_incident_that_its_leader_has_closed() -> None:
+    logs = new_logs()
+    leader, other = Worker(logs, [0]), Worker(logs, [1])
+    leader.take(storm(5), 0)
+    leader.flush(0)
+    other.read(0)
+    other.take([Event(at_ms=NOON + 500, card=99)], 1)
+    leader.take([Event(at_ms=NOON + 500 + 3 * QUIET_MS // 2, merchant=9)], 0)
+    leader.flush(0)
+    other.read(0)
+    other.take([Event(at_ms=NOON + 501 + 2 * QUIET_MS, merchant=9)], 1)
+    assert other.registry.parts.keys_of(1) == []
+
+
 def test_rows_behind_the_last_marker_are_written_again_or_buried() -> None:
     worker = Worker(new_logs(), [0])
     worker.take(storm(2), 0)
