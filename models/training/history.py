@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.training.matrix import Samples
 from models.training.particulars import COLUMNS, Particulars, ParticularsFile
 from models.training.records import Record
-from models.training.stored import MatrixFile
+from models.training.stored import Files, MatrixFile
 from models.training.verdicts import Report, verdicts_of
 from scoring.clock import trusted
 from scoring.contract.codes import Clock, OutcomeResult
@@ -167,6 +167,7 @@ class Run:
         self._reports = [Report(event=event, said=Said(*said)) for event, said in state.get("reports", ())]
         self.matrix = MatrixFile(directory, len(FEATURES), int(state.get("rows", 0)), tuple(state.get("wide", ())))
         self._particulars = ParticularsFile(directory, self.matrix.rows, state.get("particulars", {}))
+        self._appended = Files(directory)
         self._files = {name: directory / f"{name}.i64" for name in (*_INTS, "event", "card")}
         for file in self._files.values():
             with file.open("ab") as stream:
@@ -274,10 +275,11 @@ class Run:
         columns = {name: decoded.ints[kept, column] for name, column in _INTS.items()}
         columns |= {"event": decoded.hashes[kept, _EVENT], "card": decoded.hashes[kept, _CARD]}
         for name, values in columns.items():
-            with self._files[name].open("ab") as stream:
-                stream.write(np.ascontiguousarray(values).tobytes())
+            self._appended.append(self._files[name].name, np.ascontiguousarray(values).tobytes())
 
     def _save(self) -> None:
+        for held in (self.matrix, self._particulars, self._appended):
+            held.flush()
         changelog = self._observer.profiles.changelog
         if not self.is_done:
             for number, packed in enumerate(changelog.flush(0)):

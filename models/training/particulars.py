@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from models.training.stored import Files
 from scoring.contract.codes import Kind, OutcomeClass, PhaseCode
 from scoring.decode import Col, Decoded
 from scoring.decode.hashing import MERCHANT_KEY
@@ -58,6 +59,7 @@ class ParticularsFile:
     """Write particulars to `directory`, batch by batch. `rows` and `state` are those of an earlier run."""
 
     def __init__(self, directory: Path, rows: int, state: dict[str, Any]) -> None:
+        self._appended = Files(directory)
         self._files = {name: directory / f"{name}.i64" for name in COLUMNS}
         self._ids, self._answers = directory / _IDS, directory / _ANSWERS
         self._ids_bytes, self._answered = int(state.get("ids_bytes", 0)), int(state.get("answered", 0))
@@ -90,8 +92,9 @@ class ParticularsFile:
             "merchant_country": ints[kept, Col.MERCHANT_COUNTRY],
         }
         for name, values in columns.items():
-            _append(self._files[name], values)
-        _append(self._answers, np.column_stack((hashes[answers, _EVENT].view(np.int64), ints[answers, Col.OUTCOME])))
+            self._append(self._files[name], values)
+        answered = np.column_stack((hashes[answers, _EVENT].view(np.int64), ints[answers, Col.OUTCOME]))
+        self._append(self._answers, answered)
         self._answered += len(answers)
         for key, place in zip(*(part.tolist() for part in np.unique(merchants, return_index=True)), strict=True):
             if key not in self._names:
@@ -99,12 +102,19 @@ class ParticularsFile:
                 self._names[key] = (acquirer.decode(), merchant.decode())
         names = decoded.names
         lines = b"".join([orjson.dumps(names[row][0].decode()) + b"\n" for row in kept.tolist()])
-        with self._ids.open("ab") as stream:
-            stream.write(lines)
+        self._appended.append(self._ids.name, lines)
         self._ids_bytes += len(lines)
+
+    def flush(self) -> None:
+        """Write what is held back."""
+        self._appended.flush()
+
+    def _append(self, file: Path, values: NDArray[np.int64]) -> None:
+        self._appended.append(file.name, np.ascontiguousarray(values).tobytes())
 
     def read(self, rows: int, events: NDArray[np.uint64], cards: NDArray[np.uint64]) -> Particulars:
         """Return the particulars of all rows. `events` and `cards`: their keys, uint64[rows]."""
+        self.flush()
         columns = {name: np.fromfile(file, np.int64, rows) for name, file in self._files.items()}
         outcome = columns["outcome"]
         for row, answer in self._answers_of(events):
@@ -151,8 +161,3 @@ def taken_back(
         else:
             found[open_rows.get(key, [])] = True
     return found
-
-
-def _append(file: Path, values: NDArray[np.int64]) -> None:
-    with file.open("ab") as stream:
-        stream.write(np.ascontiguousarray(values).tobytes())

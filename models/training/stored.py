@@ -1,4 +1,8 @@
-"""A matrix on disk, larger than memory: float32 where every value of a column survives that, float64 elsewhere."""
+"""A matrix on disk, larger than memory: float32 where every value of a column survives that, float64 elsewhere.
+
+What is appended is written in pieces: a history whose inputs alternate has batches of a few rows, and opening a file
+for each of them would take most of the time.
+"""
 
 from pathlib import Path
 from typing import Final, TypeVar
@@ -11,6 +15,32 @@ _T = TypeVar("_T", np.float32, np.float64)
 
 _NARROW: Final = "matrix.f32"
 _READ_ROWS: Final = 1 << 15
+_WRITE_ROWS: Final = 1 << 12
+_WRITE_BYTES: Final = 1 << 20
+
+
+class Files:
+    """Append to files of a directory by their names. `flush` writes what is held back, up to a mebibyte of each."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._held: dict[str, bytearray] = {}
+
+    def append(self, name: str, data: bytes) -> None:
+        """Append bytes to a file."""
+        held = self._held.setdefault(name, bytearray())
+        held += data
+        if len(held) >= _WRITE_BYTES:
+            self._write(name)
+
+    def flush(self) -> None:
+        """Write all."""
+        for name in list(self._held):
+            self._write(name)
+
+    def _write(self, name: str) -> None:
+        with (self._directory / name).open("ab") as stream:
+            stream.write(self._held.pop(name))
 
 
 class Matrix(lightgbm.Sequence):
@@ -54,18 +84,33 @@ class Matrix(lightgbm.Sequence):
 class MatrixFile:
     """Write a matrix of `columns` columns to `directory`, batch by batch. `rows` of an earlier run are kept.
 
+    `flush` writes what is held back, up to 4,096 rows and a batch.
     `wide`: columns with a value that float32 cannot hold. Their float64 values are in a file each.
     """
 
     def __init__(self, directory: Path, columns: int, rows: int = 0, wide: tuple[int, ...] = ()) -> None:
         self._directory, self._columns = directory, columns
         self.rows, self.wide = rows, list(wide)
+        self._written, self._held = rows, list[NDArray[np.float64]]()
         for file, width in ((_NARROW, 4 * columns), *((_wide_name(column), 8) for column in wide)):
             with (directory / file).open("ab") as stream:
                 stream.truncate(rows * width)
 
     def append(self, batch: NDArray[np.float64]) -> None:
         """Append rows, float64[n, columns]."""
+        self._held.append(batch.copy())
+        self.rows += len(batch)
+        if self.rows - self._written >= _WRITE_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all rows."""
+        if self._held:
+            batch = np.concatenate(self._held)
+            self._held.clear()
+            self._write(batch)
+
+    def _write(self, batch: NDArray[np.float64]) -> None:
         with np.errstate(over="ignore"):
             narrow = batch.astype(np.float32)
         # by their bits: -0.0 is not 0.0, and NaN is NaN
@@ -76,19 +121,20 @@ class MatrixFile:
         _append(self._directory / _NARROW, narrow)
         for column in self.wide:
             _append(self._directory / _wide_name(column), batch[:, column])
-        self.rows += len(batch)
+        self._written += len(batch)
 
     def _widen(self, column: int) -> None:
         file = self._directory / _wide_name(column)
         file.write_bytes(b"")
-        if self.rows:
+        if self._written:
             before = self._mapped(_NARROW, np.float32).reshape(-1, self._columns)
-            for low in range(0, self.rows, _READ_ROWS):
+            for low in range(0, self._written, _READ_ROWS):
                 _append(file, before[low : low + _READ_ROWS, column].astype(np.float64))
         self.wide.append(column)
 
     def read(self) -> Matrix:
-        """Return all rows written so far, mapped into memory."""
+        """Return all rows, mapped into memory."""
+        self.flush()
         narrow = self._mapped(_NARROW, np.float32).reshape(-1, self._columns)
         wide = {column: self._mapped(_wide_name(column), np.float64) for column in sorted(self.wide)}
         return Matrix(narrow, wide, 0, self.rows)
