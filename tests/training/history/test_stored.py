@@ -104,7 +104,9 @@ def test_bytes_are_appended_in_order_and_little_is_held_back(tmp_path: Path) -> 
         if number % 10 == 9:
             files.append("b", b"x")
     assert not (tmp_path / "b").exists()
-    files.flush()
+    files.append("a", b"")
     files.flush()
     assert (tmp_path / "a").read_bytes() == b"".join(b"%d," % number for number in range(40))
     assert (tmp_path / "b").read_bytes() == b"xxxx"
+    files.flush()
+    assert (tmp_path / "b").read_bytes() == b"xxxx", "what is written is held back no more"
