@@ -110,3 +110,10 @@ def test_bytes_are_appended_in_order_and_little_is_held_back(tmp_path: Path) -> 
     assert (tmp_path / "b").read_bytes() == b"xxxx"
     files.flush()
     assert (tmp_path / "b").read_bytes() == b"xxxx", "what is written is held back no more"
+
+
+def test_a_batch_may_be_overwritten_after_it_was_appended(tmp_path: Path) -> None:
+    file, batch = MatrixFile(tmp_path, 2), np.array([[1.0, 2.0]])
+    file.append(batch)
+    batch[:] = 0
+    assert file.read()[:].tolist() == [[1.0, 2.0]]
