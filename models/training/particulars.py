@@ -113,8 +113,7 @@ class ParticularsFile:
         self._appended.append(file.name, np.ascontiguousarray(values).tobytes())
 
     def read(self, rows: int, events: NDArray[np.uint64], cards: NDArray[np.uint64]) -> Particulars:
-        """Return the particulars of all rows. `events` and `cards`: their keys, uint64[rows]."""
-        self.flush()
+        """Return the particulars of all rows, after `flush`. `events` and `cards`: their keys, uint64[rows]."""
         columns = {name: np.fromfile(file, np.int64, rows) for name, file in self._files.items()}
         outcome = columns["outcome"]
         for row, answer in self._answers_of(events):
