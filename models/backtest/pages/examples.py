@@ -45,9 +45,11 @@ def example_section(policies: Sequence[tuple[str, OfCases]]) -> str:
 def _section(policies: Sequence[tuple[str, OfCases]]) -> Iterator[str]:
     yield f'<h2 id="examples">{both(("Examples by case", "案件の例"))}</h2>'
     yield said(
-        "Of each kind the cases with most yen, with their first payments and the reasons of these. The ids of the "
-        "payments are in backtest.json.",
-        "種類ごとに金額の大きい案件と、その最初の取引、理由を示します。取引IDはbacktest.jsonにあります。",
+        "Of each kind the cases with most yen, with their first payments and the reasons of these. A payment has its "
+        "time, acquirer and merchant, amount, what happened, then its score, the score from which it alerts, and its "
+        "band. The ids of the payments are in backtest.json.",
+        "種類ごとに金額の大きい案件と、その最初の取引、理由を示します。取引は、日時、アクワイアラーと加盟店、金額、その後、"
+        "スコア / アラート対象となるスコア、区分の順です。取引IDはbacktest.jsonにあります。",
     )
     head: tuple[Words, ...] = (("policy", "ポリシー"), ("kind", "種類"), ("number", "件数"), ("joined by", "共通項目"))
     head += (("payments", "取引件数"), ("frauds", "不正件数"), ("yen", "金額（円）"), ("from, to", "期間"))
