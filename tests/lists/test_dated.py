@@ -243,3 +243,12 @@ def test_a_record_that_its_schema_refuses_is_refused_and_a_good_one_needs_sound_
     is_ordered = len(times) < 2 or str(times[1]) < "2028"
     is_ordered = is_ordered and times != ["2027-01-01T00:00:00+09:00", "2027-01-01T00:00:00Z"]
     assert (result == "ADDED") == (SCHEMA.is_valid(value) and is_sound and is_ordered), result
+
+
+def test_a_refused_period_behind_a_good_record_of_the_same_list_removes_its_own_entry_and_no_other() -> None:
+    entries = taken([(b"stolen/v-1", GOOD, T0), (b"stolen/v-3", GOOD, T0)], 2)
+    bad = b'{"kind":"card","effective_to":"2027-13-01T00:00:00Z"}'
+    counted = entries.take([b"stolen/v-2", b"stolen/v-1"], [GOOD, bad], [T0 + 5_000] * 2)
+    assert counted == {"ADDED": 1, "BAD_ENTRY": 1}
+    stolen = {ListName("stolen", "card", None)}
+    assert [look_up(entries, value, T0 + 7_000) for value in VALUES] == [set(), stolen, stolen]

@@ -150,3 +150,25 @@ def test_other_work_gets_the_main_loop_between_two_polls_of_fetched_records() ->
     following: Any = None
     asyncio.run(followed())
     assert turns[:9] == ["other", *["poll", "other"] * 4]
+
+
+def test_the_delay_is_told_before_the_topic_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+
+    class Delayed(Telemetry):
+        def lists_delayed(self, delay_s: float) -> None:
+            told.append(delay_s)
+
+    async def configs(*_: object) -> dict[str, Any]:
+        return {"lists": GOOD}
+
+    async def start() -> None:
+        assert told == [30.0]
+
+    monkeypatch.setattr(lists, "topic_configs", configs)
+    monkeypatch.setattr(lists.WholeTopic, "on_start", lambda _: start())
+
+    async def started() -> None:
+        await loader_of(Delayed()).on_start()
+
+    asyncio.run(started())
