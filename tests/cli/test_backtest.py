@@ -65,9 +65,8 @@ def run(tmp_path: Path, processed: Path, capsys: pytest.CaptureFixture[str], mon
     return call
 
 
-def report_in(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "backtest.json").read_bytes())
-    return found
+def report_in(folder: Path) -> Any:
+    return json.loads((folder / "backtest.json").read_bytes())
 
 
 def payments(tmp_path: Path) -> list[dict[str, Any]]:
@@ -307,16 +306,11 @@ def test_only_payments_since_a_day_are_counted_and_days_that_the_model_learnt_fr
     assert "learnt from" not in out
 
 
-def small_shops(rows: list[dict[str, Any]]) -> set[str]:
-    """Name the third of the shops with fewest payments, in plain Python."""
-    counts = Counter(row["shop"] for row in rows)
-    until = sorted(counts.values())[-(-len(counts) // 3) - 1]
-    return {shop for shop, count in counts.items() if count <= until}
-
-
 def test_an_alarm_of_fairness_is_told_and_ends_with_status_3_where_a_limit_is_asked(run: Run, tmp_path: Path) -> None:
     rows = payments(tmp_path)
-    small = small_shops(rows)
+    counts = Counter(row["shop"] for row in rows)
+    until = sorted(counts.values())[-(-len(counts) // 3) - 1]
+    small = {shop for shop, count in counts.items() if count <= until}  # the third with fewest payments
     shops = [
         {"acquirer": "bank-1", "merchant": shop, "thresholds": {"review": 1, "step_up": 1000, "block": 1000}}
         for shop in sorted(small)
