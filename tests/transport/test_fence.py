@@ -84,6 +84,24 @@ def test_a_coordinator_that_is_away_is_looked_up_again(error: Exception) -> None
     assert coordinator.lookups == 2
 
 
+@pytest.mark.parametrize("step", ["init", "add", "end"])
+def test_an_error_without_a_cause_passes_once_the_broker_has_given_an_epoch(step: str) -> None:
+    coordinator = Coordinator()
+    fence = Fence(lambda: coordinator, "sekisho", timeout_s=5.0)
+    asyncio.run(fence.probe())
+    coordinator.script = {step: [-1, -1, OK]}
+    coordinator.asked.clear()
+    asyncio.run(fence.take(3, LOGS))
+    assert coordinator.asked.count(step) == 3 + (step == "end")
+
+
+def test_an_error_without_a_cause_before_the_first_epoch_says_that_the_broker_gives_none() -> None:
+    coordinator = Coordinator(init=[-1])
+    with pytest.raises(FenceError, match=r"does not hand out producer epochs .* UnknownError"):
+        asyncio.run(Fence(lambda: coordinator, "sekisho", timeout_s=5.0).probe())
+    assert coordinator.asked == ["init"]
+
+
 def test_one_log_that_is_refused_fails_the_takeover_while_others_only_wait() -> None:
     with pytest.raises(FenceError, match="TopicAuthorizationFailedError"):
         take(Coordinator(add=[[51, 29, 51]]))

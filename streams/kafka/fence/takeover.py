@@ -66,6 +66,7 @@ class Fence:
         self._transaction_timeout_ms = int((flush_s + TRANSACTION_TIMEOUT_S) * 1000)
         self._coordinators: dict[str, int] = {}
         self._last_answers: dict[str, str] = {}
+        self._has_epochs = False  # the broker has given this client one: what it cannot say is a passing failure then
 
     def name(self, partition: int) -> str:
         """Return the transactional id of an input partition."""
@@ -147,6 +148,7 @@ class Fence:
             return [answer.error_code]
 
         answer = await self._ask(name, InitProducerIdRequest(name, self._transaction_timeout_ms), code)
+        self._has_epochs = True
         return ProducerIdentity(answer.producer_id, answer.producer_epoch)
 
     async def _mark(self, name: str, identity: ProducerIdentity, logs: Collection[TopicPartition]) -> None:
@@ -184,7 +186,7 @@ class Fence:
                 refusals = [errors.for_code(code) for code in codes(answer) if code]
                 if not refusals:
                     return answer
-                error = next((one for one in refusals if one not in _NOT_YET), refusals[0])
+                error = next((one for one in refusals if not self._may_pass(one)), refusals[0])
             except KafkaError as raised:
                 self._coordinators.pop(name, None)
                 if isinstance(raised, IncompatibleBrokerVersion):
@@ -195,11 +197,20 @@ class Fence:
             else:
                 if error in _MOVED:
                     self._coordinators.pop(name, None)
-                if error not in _NOT_YET:
+                if not self._may_pass(error):
                     raise self._refused(name, error) from error()
             self._last_answers[name] = error.__name__
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RETRY_MAX_S)
+
+    def _may_pass(self, error: type[KafkaError]) -> bool:
+        """Tell whether the same request can succeed later.
+
+        Apache Kafka 4.3.1 was seen to answer UnknownError (UNKNOWN_SERVER_ERROR) to InitProducerId, once, while a group
+        rebalanced. Each request can be repeated: it has the same effect again, or gives the next epoch. A broker that
+        gives no epochs at all may answer so too: `probe` finds that at start.
+        """
+        return error in _NOT_YET or (error is errors.UnknownError and self._has_epochs)
 
     async def _send(self, name: str, request: Any) -> Any:
         client = self._client()
