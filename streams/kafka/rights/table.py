@@ -113,6 +113,7 @@ _COMMANDS: Final[dict[str, tuple[_Need, ...]]] = {
     "train --from-topics": tuple(_Need(READ, topic, "the range to learn from") for topic in READ_ROLES),
     "replay --recorded": (
         *(_Need(READ, topic, "input to decide again") for topic in READ_ROLES),
+        _Need(READ, "lists", "entries of lists"),
         _Need(READ, "decisions", "the published decisions, and the order of batches"),
         _Need(READ, "card_profiles", "contents of recorded policies"),
     ),
