@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -107,6 +108,13 @@ def forests_parsed_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trees, "parse", lru_cache(16)(trees.parse))
         yield
+
+
+def pytest_runtest_setup() -> None:
+    """Remove log handlers of closed streams: a command in the process of a test logs to what that test captured."""
+    for handler in logging.getLogger().handlers[:]:
+        if getattr(getattr(handler, "stream", None), "closed", False):
+            logging.getLogger().removeHandler(handler)
 
 
 def pytest_collection_finish() -> None:
