@@ -49,7 +49,8 @@ Grant these rights on brokers with an authorizer. Run the lines of `kafka-acls` 
 `topics create`. Workers do not read it.
 * With `topics.names.threeds_results`, grant the rights of `fraud-reports` on that topic too, in the same tables.
 * With `topics.names.lists`, grant workers [two rights more](#worker-with-topicsnameslists), `explain` and \
-`replay --recorded` Read on that topic, and `topics create` Create and Describe. Grant Write to the systems that add and remove entries.
+`replay --recorded` Read on that topic, and `topics create` Create and Describe. Grant Write to the systems that add \
+and remove entries.
 * `User:sekisho` is the user of `kafka.sasl`. For a client certificate it is the subject, unless the brokers'
   `ssl.principal.mapping.rules` map it to another name.
 * `kafka-acls` needs `--command-config FILE` where its own user has to log in.
