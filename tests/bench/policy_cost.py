@@ -22,7 +22,7 @@ from scoring.policy import Policy, policy_from
 from streams.config.policies import load_policy
 from streams.config.settings import Settings
 from streams.config.wiring import build_engine, engine_settings
-from tests.bench.lists import END, chunks
+from tests.bench.lists.entries import END, chunks
 from tests.bench.run import traffic
 from tests.bench.stages import BATCH
 

@@ -7,7 +7,7 @@ are overwritten before each batch, more than a worker does between two.
 import argparse
 import resource
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
@@ -16,10 +16,9 @@ from scoring.decode import Decoded, DecodeLimits, decode
 from scoring.lists import KINDS, DatedEntries, DatedLimits, ListReader, ListTable
 from scoring.policy import ListJudge, policy_from
 from scoring.policy.table import Judged
+from tests.bench.lists.entries import END, chunks
 from tests.events import encoded, token
 
-END = b",2027-01-01T00:00:00+09:00\n"
-CHUNK = 4_096
 ROUNDS = 100
 CACHES_BYTES = 64 << 20
 
@@ -62,15 +61,6 @@ def main() -> None:
         ):
             warm, cold = (median(look_ups(events, size, judge, is_cold)) for is_cold in (False, True))
             print(f"batch of {size:,}, {name}: {warm:.3f} us an event, {cold:.3f} cold")
-
-
-def chunks(entries: int) -> Iterator[bytes]:
-    """Give lines of random tokens."""
-    rng = np.random.default_rng(1)
-    for start in range(0, entries, CHUNK):
-        count = min(CHUNK, entries - start)
-        text = rng.bytes(32 * count).hex().encode()
-        yield b"".join(text[at : at + 64] + END for at in range(0, 64 * count, 64))
 
 
 def every_kind(number: int) -> dict[str, object]:
