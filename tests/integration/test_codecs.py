@@ -207,7 +207,7 @@ async def check_followed(place: Deployed) -> None:
     limits = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
     engine = Engine(small_bundle(), policy_from(thresholds), limits, "test")
     engine.set_partitions(PARTITIONS)
-    follower = Follower(settings, engine, FlushTelemetry(), Agreement({}, 0))  # type: ignore[arg-type]
+    follower = Follower(settings, engine, FlushTelemetry(), Agreement({}, 0))
     await follower.on_start()
     try:
         await follower.catch_up((), PARTITIONS)

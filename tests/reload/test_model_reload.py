@@ -307,11 +307,11 @@ def test_a_refused_bundle_is_judged_again_when_asked_and_not_by_a_look_in_turn(
             await until(lambda: deployment.facts.refused == [True])
             for times in (1, 2, 3):
                 seen = looks
-                await until(lambda seen=seen: looks > seen + 6)  # type: ignore[misc]
+                await until(lambda seen=seen: looks > seen + 6)
                 assert deployment.facts.refused == [True] * times
                 if times < 3:
                     deployment.reload.ask()
-                    await until(lambda times=times: len(deployment.facts.refused) > times)  # type: ignore[misc]
+                    await until(lambda times=times: len(deployment.facts.refused) > times)
         finally:
             await deployment.reload.stop()
 

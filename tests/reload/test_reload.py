@@ -382,11 +382,11 @@ def test_only_sighup_judges_a_refused_file_again_and_no_look_in_turn_does(
         await until(lambda: deployment.facts.refused[-1:] == [True])
         for times in (1, 2, 3):
             seen = looks
-            await until(lambda seen=seen: looks > seen + 6)  # type: ignore[misc]
+            await until(lambda seen=seen: looks > seen + 6)
             assert deployment.facts.refused.count(True) == times
             if times < 3:
                 os.kill(os.getpid(), signal.SIGHUP)
-                await until(lambda times=times: deployment.facts.refused.count(True) > times)  # type: ignore[misc]
+                await until(lambda times=times: deployment.facts.refused.count(True) > times)
 
     deployment.reload._read = counted
     before = signal.getsignal(signal.SIGHUP)

@@ -43,7 +43,7 @@ class Pair:
         self.engine, self.telemetry = ProfileEngine(PARTITIONS), FlushTelemetry()
         self.reader = FakeReader(self.broker)
         monkeypatch.setattr(follow, "LogReader", lambda *_, **__: self.reader)
-        self.follower = Follower(worker_settings(), self.engine, self.telemetry, OWN)  # type: ignore[arg-type]
+        self.follower = Follower(worker_settings(), self.engine, self.telemetry, OWN)
         self.fed = 0
 
     def feed(self, count: int = 10) -> None:

@@ -108,7 +108,7 @@ async def use(settings: WorkerSettings, right: Right) -> None:
     elif right.kind is Kind.GROUP:
         await _join(settings)
     elif right.operation is Operation.DESCRIBE_CONFIGS and right.name == settings.topics.lists:
-        loader = ListLoader(right.name, settings, EchoEngine(), NoTelemetry())  # type: ignore[arg-type]
+        loader = ListLoader(right.name, settings, EchoEngine(), NoTelemetry())
         try:
             await loader.on_start()
         finally:

@@ -113,7 +113,7 @@ class PolicyWorker:
         self.consumer.committed_to = world.committed
         self.writer = new_writer(world.broker, self.engine, self.consumer, world.partitions)  # type: ignore[arg-type]
         self.writer._telemetry = self.writer.policies._telemetry = self.telemetry
-        follower = Follower(worker_settings(), self.engine, self.telemetry, Agreement({}, 0))  # type: ignore[arg-type]
+        follower = Follower(worker_settings(), self.engine, self.telemetry, Agreement({}, 0))
         consume = Consume(batch_max_events=3, partition_max_batches=4)  # tests apply at most 20 events at a time
         self.assignment = Assignment(
             msgspec.structs.replace(worker_settings(), consume=consume),

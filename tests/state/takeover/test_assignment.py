@@ -51,7 +51,7 @@ class Worker:
         self.broker, self.consumer, self.engine = broker, FakeConsumer(), ProfileEngine(PARTITIONS)
         self.writer = new_writer(broker, self.engine, self.consumer, PARTITIONS)
         settings = worker_settings()
-        self.follower = Follower(settings, self.engine, FlushTelemetry(), Agreement({}, 0))  # type: ignore[arg-type]
+        self.follower = Follower(settings, self.engine, FlushTelemetry(), Agreement({}, 0))
         self.assignment = Assignment(
             settings,
             self.engine,  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ def rows_of_table(file: Path, folder: Path) -> tuple[NDArray[np.float64], NDArra
     """Return the matrix of a table in the Handbook's format, and the times of its rows."""
     tables = Tables(table=file, mapping="handbook", labels=True, jpy_per_unit=130)
     history = TableHistory(tables, open_source(tables, lambda _: None))
-    made = collected(folder, history)  # type: ignore[arg-type]  # a history as well
+    made = collected(folder, history)  # a history as well
     return np.asarray(made.matrix[:]), made.event_ms
 
 
