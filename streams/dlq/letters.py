@@ -84,8 +84,8 @@ class Filter:
         )
 
 
-def since(text: str, now_ms: int) -> int:
-    """Return the ms since the epoch of `--since`: a duration before now (90s, 15m, 2h, 7d), or a time (UTC by default).
+def since(text: str, now_ms: int, option: str = "--since") -> int:
+    """Return the ms since the epoch of an option: a duration before now (90s, 15m, 2h, 7d), or a time (UTC by default).
 
     Raises:
         DlqError: the text is neither.
@@ -97,7 +97,7 @@ def since(text: str, now_ms: int) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise DlqError(
-            f"--since {text[:64]}: neither a duration (90s, 15m, 2h, 7d) nor a time (2026-05-01T03:00:00Z)"
+            f"{option} {text[:64]}: neither a duration (90s, 15m, 2h, 7d) nor a time (2026-05-01T03:00:00Z)"
         ) from None
     return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000))
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 import msgspec
 from aiokafka.structs import TopicPartition
@@ -16,8 +15,6 @@ from streams.kafka.errors import MissingTopicError
 from streams.kafka.reading.ends import name_of
 from streams.kafka.reading.log import LogReader
 from streams.kafka.settings import READ_ROLES, Topics
-
-_SINCE_ERROR: Final = "--since"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +47,9 @@ def _moment(option: str, text: str | None, now_ms: int) -> int | None:
     if text is None:
         return None
     try:
-        return since(text, now_ms)
+        return since(text, now_ms, option)
     except DlqError as error:
-        why = str(error).replace(_SINCE_ERROR, option, 1)
-    raise ValueError(why)
+        raise ValueError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

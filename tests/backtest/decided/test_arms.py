@@ -31,7 +31,7 @@ from scoring.outputs import Source
 from scoring.policy import Policy, policy_from
 from scoring.profile.changelog import Changelog
 from scoring.profile.packed import Packed
-from tests.backtest.decided.test_walk import ALWAYS, GIVEN, rule
+from tests.backtest.decided.test_walk import ALWAYS, GIVEN, events_in, rule
 from tests.bundles import small_bundle
 from tests.experiment.made import arm_of
 from tests.training.history.test_history import MATURITY_MS, Recorded, traffic
@@ -76,12 +76,7 @@ def payments() -> list[Record]:
 
 
 def events() -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for record in payments():
-        if record.topic == "authorizations":
-            one = orjson.loads(record.value or b"")
-            found.setdefault(one["event_id"], one)
-    return list(found.values())
+    return events_in(payments())
 
 
 @pytest.fixture(scope="module")

@@ -73,9 +73,13 @@ def payments() -> list[Record]:
 
 @cache
 def events() -> list[dict[str, Any]]:
-    """Give each event once, in order."""
+    return events_in(payments())
+
+
+def events_in(records: list[Record]) -> list[dict[str, Any]]:
+    """Give each event of records once, in order."""
     found: dict[str, dict[str, Any]] = {}
-    for record in payments():
+    for record in records:
         if record.topic == "authorizations":
             event = orjson.loads(record.value or b"")
             found.setdefault(event["event_id"], event)
