@@ -2,7 +2,7 @@
 
 import pytest
 
-from scoring.contract.currencies import CURRENCIES
+from scoring.reference.currencies import CURRENCIES
 
 
 @pytest.mark.parametrize(
