@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from scoring.contract.list_entry import ListKind
-from scoring.contract.merchant import FraudStatus
+from scoring.contract.merchant import FraudStatus, ListKind
 from scoring.contract.types import AcquirerId, Count, EventId, MerchantId, ShortText, Text, TimeMs, Token
 
 SCHEMA = "decision.v1"

@@ -2,6 +2,9 @@
 
 A missing field is unknown; there are no defaults. Dates are days in Tokyo. The topic is compacted, with the key
 `acquirer_id/merchant_id`; a tombstone removes the merchant.
+
+`list-entry.v1`: the value of a record of topic `lists`, about one value that a list of the policy denies or allows.
+That topic is compacted too, with the key `LIST/VALUE`; a tombstone removes the entry.
 """
 
 from datetime import date
@@ -13,6 +16,10 @@ from scoring.contract.types import AcquirerId, Country, Mcc, MerchantId, ShortTe
 
 SCHEMA = "merchant.v1"
 
+ListKind = Literal["card", "device", "email", "bin", "ip", "ip_network", "account", "address", "merchant"]
+
+TIME_MAX = 40
+"""Most characters of a time of an entry."""
 
 ItemStatus = Literal["IMPLEMENTED", "ALTERNATIVE", "NOT_IMPLEMENTED", "NOT_APPLICABLE", "UNKNOWN"]
 ItemCode = Literal["SC1_ADMIN", "SC2_DIR", "SC3_WEBAPP", "SC4_MALWARE", "SC5_CREDMASTER", "SC6_LOGIN"]
@@ -77,3 +84,16 @@ class MerchantRecord(Struct, frozen=True, kw_only=True, gc=False):
     updated_at: Timestamp | None = None
     fraud_status_on: date | None = None
     line_measures: Annotated[list[ShortText], Meta(max_length=16)] | None = None
+
+
+class ListEntry(Struct, frozen=True, kw_only=True, gc=False):
+    """One entry of a list. `kind` and `acquirer` must be those of the list in the policy, or it does not count.
+
+    Times are texts, as a kernel reads them with the values (`scoring.lists`). An empty `effective_from` is none.
+    """
+
+    kind: ListKind
+    effective_to: Annotated[str, Meta(min_length=1, max_length=TIME_MAX, extra_json_schema={"format": "date-time"})]
+    effective_from: Annotated[str, Meta(max_length=TIME_MAX, extra_json_schema={"format": "date-time"})] | None = None
+    acquirer: AcquirerId | None = None
+    schema_version: Literal["list-entry.v1"] = "list-entry.v1"

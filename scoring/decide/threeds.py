@@ -24,11 +24,11 @@ from scoring.contract.codes import (
     expectation_of,
     liability_of,
 )
+from scoring.contract.currencies import CURRENCIES
 from scoring.contract.threeds_codes import N0, N2, NO_ECI, RESERVED_REASON, UNREADABLE_ECI
 from scoring.decode import Name
 from scoring.decode.columns import Col
 from scoring.merchants.store import MerchantCol
-from scoring.reference.currencies import CURRENCIES
 from scoring.reference.threeds import Rule, ThreeDsReference
 from scoring.threeds.settings import EVERY_ACQUIRER, ThreeDsSettings
 from scoring.threeds.tables import days_of, starts_of

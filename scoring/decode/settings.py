@@ -8,9 +8,9 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from scoring.contract.currencies import CURRENCIES
 from scoring.decode.rejects import TEXT_FIELDS
 from scoring.nearness import nearest
-from scoring.reference.currencies import CURRENCIES
 from scoring.reference.response_codes import Answers, answers
 
 IDENTIFIERS = (

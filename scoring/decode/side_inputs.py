@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.contract.currencies import CURRENCIES
 from scoring.contract.dead_letter import Reject
 from scoring.contract.faults import FAULTS, reader
 from scoring.contract.label import FraudReport, Settlement
@@ -29,7 +30,6 @@ from scoring.decode.stripping import (
     prefer_findings,
     replaced,
 )
-from scoring.reference.currencies import CURRENCIES
 
 _R = TypeVar("_R")
 

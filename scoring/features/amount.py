@@ -2,13 +2,13 @@
 
 from math import log1p, nan
 
+from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
 from scoring.features.arithmetic import DAY_MS, Inputs, Payment, flag
 from scoring.jit import plain
 from scoring.merchants.goods import GROUP_OF_MCC, STEPS
 from scoring.merchants.store import MerchantCol
 from scoring.merchants.summaries import TOKYO_MS, UNKNOWN
-from scoring.reference.currencies import CURRENCIES
 
 _COL, _MERCHANT = plain(Col), plain(MerchantCol)
 _YEN = CURRENCIES["JPY"][0]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.faults import FAULTS
-from scoring.contract.list_entry import TIME_MAX, ListEntry
+from scoring.contract.merchant import TIME_MAX, ListEntry
 from scoring.lists.changes import ChangingSlots
 from scoring.lists.kinds import LISTS_MAX, VALUE_MAX
 from scoring.lists.reading import read_lines

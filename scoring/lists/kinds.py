@@ -3,7 +3,7 @@
 from typing import Final, Literal, NamedTuple, get_args
 
 from scoring.contract.codes import Band
-from scoring.contract.list_entry import ListKind
+from scoring.contract.merchant import ListKind
 from scoring.decode.columns import Col
 
 Action = Literal["review", "step_up", "block"]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from scoring.contract.decision import ListDirection
-from scoring.contract.list_entry import ListKind
+from scoring.contract.merchant import ListKind
 from scoring.contract.types import AcquirerId, ShortText
 from scoring.lists import Action, Mode
 from scoring.policy.scopes import Given, GivenText

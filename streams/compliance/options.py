@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from scoring.compliance.report import MONTHS_MAX, MONTHS_MIN
-from scoring.reference.currencies import rate_of
+from scoring.contract.currencies import rate_of
 
 DESCRIPTION: Final = """\
 Report what an acquirer's topics say of its merchants, its issuers and the schemes' programmes up to a day: gaps of the

@@ -4,7 +4,7 @@ from typing import get_args
 
 from scoring.contract.codes import Band
 from scoring.contract.decision import ListEffect, ModelStateName
-from scoring.contract.list_entry import ListKind
+from scoring.contract.merchant import ListKind
 from scoring.decide.shadow import CHALLENGER, CHAMPION
 from scoring.lists.dated import RESULTS
 from scoring.model.absent import NoModel

@@ -16,8 +16,7 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.dead_letter import DeadLetter
 from scoring.contract.decision import Decision
 from scoring.contract.label import FraudReport, Settlement
-from scoring.contract.list_entry import ListEntry
-from scoring.contract.merchant import MerchantRecord
+from scoring.contract.merchant import ListEntry, MerchantRecord
 from scoring.contract.outcome import IssuerOutcome
 from scoring.contract.threeds_result import ThreeDsResult
 from scoring.decode import DecodeLimits, decode, decode_outcomes, parse_merchants, parse_reports, parse_results

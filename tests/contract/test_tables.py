@@ -2,7 +2,7 @@
 
 import pytest
 
-from scoring.reference.currencies import CURRENCIES
+from scoring.contract.currencies import CURRENCIES
 
 
 @pytest.mark.parametrize(

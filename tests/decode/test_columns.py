@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.contract.codes import Kind, OutcomeClass
+from scoring.contract.currencies import CURRENCIES
 from scoring.contract.dead_letter import Reject
 from scoring.decode import Col, DecodeLimits, country_code, decode
 from scoring.decode.hashing import entity_keys
-from scoring.reference.currencies import CURRENCIES
 from tests.events import encoded, event
 
 LIMITS = DecodeLimits()

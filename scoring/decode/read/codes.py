@@ -18,6 +18,7 @@ from scoring.contract.codes import (
     TxnTypeCode,
     WalletCode,
 )
+from scoring.contract.currencies import CURRENCIES
 from scoring.contract.threeds_codes import (
     N0,
     N2,
@@ -31,7 +32,6 @@ from scoring.contract.threeds_codes import (
 )
 from scoring.decode.columns import COUNTRIES
 from scoring.decode.read.lexicon import MISSING
-from scoring.reference.currencies import CURRENCIES
 from scoring.reference.threeds import Field
 
 UNTOLD: Final = -1

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract.codes import IdForm, Kind, OutcomeClass, TxnTypeCode
+from scoring.contract.currencies import CURRENCIES
 from scoring.decode.columns import Col
 from scoring.decode.hashing import folded_keys, part_key
 from scoring.decode.read.answers import answer_of
@@ -31,7 +32,6 @@ from scoring.decode.read.lexicon import MISSING
 from scoring.decode.read.words import look_up
 from scoring.decode.settings import KernelLimits
 from scoring.jit import helper, whole
-from scoring.reference.currencies import CURRENCIES
 
 READ: Final = 0  # verdicts of a record
 UNREAD: Final = 1  # unusual: msgspec decides

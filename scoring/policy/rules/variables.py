@@ -8,13 +8,13 @@ from typing import Final, Literal, NamedTuple, get_args
 
 from scoring.contract import authorization as contract
 from scoring.contract import codes
+from scoring.contract.currencies import CURRENCIES
 from scoring.contract.merchant import FraudStatus
 from scoring.contract.threeds_codes import TRANS_STATUSES
 from scoring.decode import Col
 from scoring.decode.columns import COUNTRIES
 from scoring.features.all import FEATURES
 from scoring.merchants.store import TDS_MODES, MerchantCol
-from scoring.reference.currencies import CURRENCIES
 from scoring.reference.threeds import reference
 from scoring.threeds import columns as verdict
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from scoring.reference.currencies import CURRENCIES
+from scoring.contract.currencies import CURRENCIES
 from streams.config.strict import suggestion
 
 _Column = Annotated[str, Meta(min_length=1, max_length=128)]
