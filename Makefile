@@ -24,11 +24,14 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 demo: setup ## Broker, worker, simulated traffic with fraud and a live view, for DURATION=60 seconds
 	$(BIN)/sekisho demo --duration $(DURATION)
 
-unit: setup ## Tests that need no broker, no Prometheus, no browser: the inner loop, with a tenth of the examples
-	SEKISHO_HYPOTHESIS=quick PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m unit -n 2 --dist loadfile --no-loadscope-reorder
+# pytest-xdist gives each file to one of two processes, in order, so that no long file is last
+IN_TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m unit
 
-test: setup ## Every test that this machine can run; what it cannot is skipped with its reason
-	$(BIN)/python -m pytest
+unit: setup ## Tests that need no broker, no Prometheus, no browser: the inner loop, with a tenth of the examples
+	SEKISHO_HYPOTHESIS=quick PYTHONDONTWRITEBYTECODE= $(IN_TWO) -q
+
+test: setup ## Every test that this machine can run, those of `make unit` first; what it cannot is skipped with its reason
+	$(IN_TWO) --ignore tests/integration; unit=$$?; $(BIN)/python -m pytest -m "not unit" && exit $$unit
 
 check: setup ## Style, types, and every generated file against its source; names the command that renews it
 	$(BIN)/ruff check .
