@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 
 from tests.examples import FULL, examples, is_quick
 
+gc.disable()  # until the tests are collected: nearly all that imports and collection make stays
+
 # A shared machine pauses at random: a deadline would fail a correct test.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
@@ -119,6 +121,6 @@ def pytest_runtest_setup() -> None:
 
 def pytest_collection_finish() -> None:
     """Let the garbage collector pass over modules and test items, which stay: else each full collection visits them."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    gc.enable()
