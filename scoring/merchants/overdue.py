@@ -161,7 +161,9 @@ class OverdueRecords:
             return []
         rules = rules_on(self._day)
         self._look(rules)
-        due = self._due.get(partition, {})
+        due = self._due.get(partition)
+        if not due:
+            return []
         named = [(name, due.pop(name)) for name in list(due)[:JUDGED_MAX]]
         rows = np.array([self._merchants.row_of(name) for name, _ in named], dtype=np.int64)
         table, found = self._merchants.table[rows], self._overdue(rows, rules)

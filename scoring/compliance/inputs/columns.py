@@ -52,9 +52,15 @@ def days_of(at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
     return (at_ms + TOKYO_MS) // DAY_MS
 
 
+def _either(values: NDArray[np.int64], one: int, other: int) -> NDArray[np.bool_]:
+    """Tell which values are one of two: bool[n]. For a batch, `np.isin` takes five to ten times as long."""
+    found: NDArray[np.bool_] = (values == one) | (values == other)
+    return found
+
+
 def without_card(ints: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell which payments were made without the card present: bool[n]."""
-    return np.isin(ints[:, Col.CHANNEL], (ChannelCode.ECOM, ChannelCode.MOTO))
+    return _either(ints[:, Col.CHANNEL], ChannelCode.ECOM, ChannelCode.MOTO)
 
 
 def coverage_columns(verdicts: NDArray[np.int64], purchase: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -85,8 +91,8 @@ def month_columns(
     visa, mastercard = network == NetworkCode.VISA, network == NetworkCode.MASTERCARD
     approved = answered & (ints[:, Col.TXN_TYPE] == TxnTypeCode.PURCHASE) & (outcome == OutcomeClass.APPROVED)
     reversed_ = answered & (ints[:, Col.KIND] == Kind.REVERSAL)
-    reversed_ &= np.isin(outcome, (OutcomeClass.APPROVED, OutcomeClass.UNKNOWN))
-    secured = np.isin(verdicts[:, STATUS], (ThreeDsStatus.AUTHENTICATED, ThreeDsStatus.ATTEMPTED))
+    reversed_ &= _either(outcome, OutcomeClass.APPROVED, OutcomeClass.UNKNOWN)
+    secured = _either(verdicts[:, STATUS], ThreeDsStatus.AUTHENTICATED, ThreeDsStatus.ATTEMPTED)
     secured |= verdicts[:, FLOW] == Flow.DATA_ONLY
     made[:, MonthCol.VISA_APPROVED_N] = approved & visa & cnp
     made[:, MonthCol.VISA_REVERSED_N] = reversed_ & visa & cnp
@@ -108,9 +114,9 @@ def day_columns(ints: NDArray[np.int64], answered: NDArray[np.bool_]) -> NDArray
     made[:, DayCol.MC_ATTEMPTS_N] = tried
     made[:, DayCol.MC_APPROVED_N] = tried & (outcome == OutcomeClass.APPROVED)
     made[:, DayCol.MC_TECH_N] = tried & (outcome == OutcomeClass.TECH)
-    made[:, DayCol.MC_BAD_CARD_N] = tried & np.isin(outcome, (OutcomeClass.BAD_PAN, OutcomeClass.BAD_CRED))
+    made[:, DayCol.MC_BAD_CARD_N] = tried & _either(outcome, OutcomeClass.BAD_PAN, OutcomeClass.BAD_CRED)
     purchase = ints[:, Col.TXN_TYPE] == TxnTypeCode.PURCHASE
     made[:, DayCol.MC_PURCHASES_N] = tried & purchase & (outcome == OutcomeClass.APPROVED)
     refunded = ours & answered & (kind == Kind.REFUND)
-    made[:, DayCol.MC_REFUNDS_N] = refunded & np.isin(outcome, (OutcomeClass.APPROVED, OutcomeClass.UNKNOWN))
+    made[:, DayCol.MC_REFUNDS_N] = refunded & _either(outcome, OutcomeClass.APPROVED, OutcomeClass.UNKNOWN)
     return made
