@@ -16,11 +16,10 @@ from scoring.profile import ProfileLimits
 from streams.cli.command import main
 from streams.config.policies import load_policy_file
 from tests.bundles import bundle_files
-from tests.cli.test_train import DAY_S, ROWS, START_S, write
+from tests.cli.test_train import DAY_S, DAYS, MATURITY, ROWS, START_S, write
 from tests.examples import is_quick
 
 Run = Callable[..., tuple[int, str, str]]
-MATURITY = 10
 CURRENT = """\
 version: "7"
 global: {review: 600, step_up: 700, block: 800}
@@ -294,7 +293,7 @@ def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_trai
 def test_only_payments_since_a_day_are_counted_and_days_that_the_model_learnt_from_are_said(
     run: Run, tmp_path: Path
 ) -> None:
-    day = datetime.fromtimestamp(START_S + 40 * DAY_S, UTC) + timedelta(hours=9)
+    day = datetime.fromtimestamp(START_S + DAYS // 3 * DAY_S, UTC) + timedelta(hours=9)
     start = int((day.replace(hour=0, minute=0, second=0) - timedelta(hours=9)).timestamp())
     status, out, _ = run("a", "--since", day.date().isoformat())
     assert status == 0

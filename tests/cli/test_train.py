@@ -3,6 +3,8 @@
 import csv
 import json
 from collections.abc import Callable
+from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,9 @@ from tests.examples import is_quick
 
 DAY_S = 86_400
 START_S = 1_600_000_000
-ROWS, DAYS = 3_000, 120
+ROWS, DAYS = (2_500, 60) if is_quick() else (3_000, 120)
+LATEST, MATURITY = (4, 6) if is_quick() else (12, 10)
+"""Days in which a payment is reported, and days after which one without a report is presumed good."""
 FILE_S = DAY_S if is_quick() else 1
 """Reports come at multiples of it, as in files once a day: reports at one time are one batch, which takes less time."""
 MAPPING = """\
@@ -54,32 +58,40 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 def write(tmp_path: Path, *, seed: int = 1) -> None:
-    """Write payments over 120 days. Large ones on the internet are fraud, reported up to 12 days later."""
-    rng = np.random.default_rng(seed)
-    times = START_S + np.sort(rng.integers(0, DAYS * DAY_S, ROWS))
-    fraud = rng.random(ROWS) < 0.3
-    with (tmp_path / "t.csv").open("w", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(["at", "card", "shop", "yen", "channel", "answer", "ref"])
-        for i in range(ROWS):
-            yen = int(rng.integers(40_000, 90_000) if fraud[i] else rng.integers(100, 60_000))
-            channel, answer = ("I" if fraud[i] else rng.choice(["I", "P", ""])), rng.choice(["00", "51", ""])
-            rows.writerow([times[i], f"c{rng.integers(300)}", f"s{rng.integers(20)}", yen, channel, answer, f"p{i}"])
-    with (tmp_path / "r.csv").open("w", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(["ref", "got", "what"])
-        for i in np.flatnonzero(fraud).tolist():
-            got = int(times[i]) + int(rng.integers(1, 12 * DAY_S))
-            got += -got % FILE_S
-            rows.writerow([f"p{i}", got, "F"])
-            if i % 9 == 0:
-                rows.writerow([f"p{i}", got + DAY_S, "R"])
-        rows.writerow(["unknown", START_S, "F"])
+    """Write payments over all days. Large ones on the internet are fraud, reported up to LATEST days later."""
+    table, reports = drawn(seed)
+    (tmp_path / "t.csv").write_text(table, newline="")
+    (tmp_path / "r.csv").write_text(reports, newline="")
     (tmp_path / "m.yaml").write_text(MAPPING)
 
 
+@cache
+def drawn(seed: int) -> tuple[str, str]:
+    """Draw the table of payments and that of the reports."""
+    rng = np.random.default_rng(seed)
+    times = START_S + np.sort(rng.integers(0, DAYS * DAY_S, ROWS))
+    fraud = rng.random(ROWS) < 0.3
+    table, reports = StringIO(newline=""), StringIO(newline="")
+    rows = csv.writer(table)
+    rows.writerow(["at", "card", "shop", "yen", "channel", "answer", "ref"])
+    for i in range(ROWS):
+        yen = int(rng.integers(40_000, 90_000) if fraud[i] else rng.integers(100, 60_000))
+        channel, answer = ("I" if fraud[i] else rng.choice(["I", "P", ""])), rng.choice(["00", "51", ""])
+        rows.writerow([times[i], f"c{rng.integers(300)}", f"s{rng.integers(20)}", yen, channel, answer, f"p{i}"])
+    rows = csv.writer(reports)
+    rows.writerow(["ref", "got", "what"])
+    for i in np.flatnonzero(fraud).tolist():
+        got = int(times[i]) + int(rng.integers(1, LATEST * DAY_S))
+        got += -got % FILE_S
+        rows.writerow([f"p{i}", got, "F"])
+        if i % 9 == 0:
+            rows.writerow([f"p{i}", got + DAY_S, "R"])
+    rows.writerow(["unknown", START_S, "F"])
+    return table.getvalue(), reports.getvalue()
+
+
 def test_a_table_and_its_reports_become_a_bundle_with_a_card_the_same_each_time(run: Run, tmp_path: Path) -> None:
-    reports = ("--reports", str(tmp_path / "r.csv"), "--maturity-days", "10")
+    reports = ("--reports", str(tmp_path / "r.csv"), "--maturity-days", str(MATURITY))
     status, out, err = run("a", *reports)
     assert (status, err) == (0, "")
     assert f"{ROWS} authorizations, " in out
@@ -89,7 +101,7 @@ def test_a_table_and_its_reports_become_a_bundle_with_a_card_the_same_each_time(
     training = Bundle.load(files, FEATURES).manifest.training
     assert training.left_out["report: no such payment was sent"] == 1
     card = json.loads(files["card.json"])
-    assert card["windows"]["test"]["until_ms"] <= (START_S + (DAYS + 13 - 10) * DAY_S) * 1000
+    assert card["windows"]["test"]["until_ms"] <= (START_S + (DAYS + LATEST + 1 - MATURITY) * DAY_S) * 1000
     assert card["metrics"]["auc"] > 0.8
     assert {"ECOM", "CARD_PRESENT", "OTHER"} == set(card["segments_at_0.5pct"]["channel"])
     assert run("b", *reports, "--rows", str(tmp_path / "other"))[0] == 0
@@ -100,7 +112,7 @@ def test_a_table_and_its_reports_become_a_bundle_with_a_card_the_same_each_time(
 
 
 def test_a_search_is_in_the_card_and_its_best_parameters_are_those_of_the_bundle(run: Run, tmp_path: Path) -> None:
-    status, out, err = run("a", "--reports", str(tmp_path / "r.csv"), "--maturity-days", "10", "--search", "2")
+    status, out, err = run("a", "--reports", str(tmp_path / "r.csv"), "--maturity-days", str(MATURITY), "--search", "2")
     assert (status, err) == (0, "")
     assert "search: trial 2 of 2: average precision " in out
     files = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}

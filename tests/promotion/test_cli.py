@@ -18,12 +18,11 @@ from scoring.model.bundle import Bundle
 from scoring.profile import ProfileLimits
 from streams.cli.command import main
 from tests.bundles import bundle_files
-from tests.cli.test_train import DAY_S, write
+from tests.cli.test_train import DAY_S, MATURITY, write
 from tests.shadow.made import challenger_files
 
 Run = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).resolve().parents[2]
-MATURITY = 10
 EASY = """\
 payments_min: 10
 frauds_min: 5
