@@ -16,6 +16,7 @@ from models.training.matrix import replay
 from models.training.records import Record, read_records
 from models.training.truth import read_truths
 from scoring.model.manifest import Manifest
+from tests.training.report.undrawn import leave_pictures_out
 
 CASES = Path(__file__).parent / "cases"
 DELAY = ("--label-delay-days",)
@@ -124,7 +125,7 @@ def train(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[int, str, str]]:
     """Run `sekisho train` on lines of events and of the truth."""
-    monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
+    leave_pictures_out(monkeypatch)
 
     def call(events: list[bytes], truths: list[bytes], *more: str) -> tuple[int, str, str]:
         (tmp_path / "events.jsonl").write_bytes(b"".join(events))

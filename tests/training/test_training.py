@@ -12,7 +12,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from models.simulator import EpisodeRates, Simulator, SimulatorConfig, Truth
+from models.simulator import EpisodeRates, Item, Simulator, SimulatorConfig, Truth
 from models.simulator.writer import event_line, truth_line
 from models.training import main
 from models.training.matrix import Samples, replay
@@ -24,6 +24,7 @@ from scoring.model.bundle import Bundle
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 from tests.training.bundled import train_bundle
+from tests.training.report.undrawn import leave_pictures_out
 
 CONFIG = SimulatorConfig(
     seed=3,
@@ -50,8 +51,13 @@ PLAN = Plan(name="test", source="a test", seed=5, trees=20)
 
 
 @cache
+def simulated() -> list[Item]:
+    return list(Simulator(CONFIG))
+
+
+@cache
 def recorded() -> tuple[list[Record], dict[str, Truth]]:
-    items = list(Simulator(CONFIG))
+    items = simulated()
     truths = {item.truth.event_id: item.truth for item in items if item.truth is not None and item.truth.fraud}
     return [Record(item.topic, item.key, item.value, item.at_ms) for item in items], truths
 
@@ -60,6 +66,11 @@ def recorded() -> tuple[list[Record], dict[str, Truth]]:
 def samples() -> Samples:
     records, truths = recorded()
     return replay(records, truths, SETTINGS)
+
+
+@cache
+def bundled() -> tuple[dict[str, bytes], dict[str, float]]:
+    return train_bundle(samples(), PLAN)
 
 
 def test_every_event_is_a_row_or_counted_as_skipped() -> None:
@@ -92,7 +103,7 @@ def test_the_matrix_has_the_features_of_live_scoring_event_by_event() -> None:
 
 
 def test_records_are_read_from_their_lines_byte_for_byte() -> None:
-    items = list(Simulator(CONFIG))[:500]
+    items = simulated()[:500]
     lines = [event_line(item) for item in items]
     assert list(read_records(lines)) == [Record(item.topic, item.key, item.value, item.at_ms) for item in items]
 
@@ -153,7 +164,7 @@ def test_the_rows_of_a_long_episode_share_their_weight() -> None:
 
 
 def test_a_bundle_comes_out_and_ranks_fraud_it_has_never_seen() -> None:
-    files, metrics = train_bundle(samples(), PLAN)
+    files, metrics = bundled()
     bundle = Bundle.load(files, FEATURES)
     assert metrics["auc"] > 0.8
     assert bundle.manifest.metrics == metrics
@@ -174,7 +185,7 @@ def ranking(metrics: dict[str, float]) -> dict[str, float]:
 
 def test_later_rows_have_no_effect_on_earlier_parts() -> None:
     found, parts = samples(), split(samples(), PLAN)
-    files, metrics = train_bundle(found, PLAN)
+    files, metrics = bundled()
     table = Bundle.load(files, FEATURES).manifest.calibration
     for rows, same_table in ((parts.test, True), (parts.calibration, False)):
         fraud = found.fraud.copy()
@@ -188,12 +199,12 @@ def test_later_rows_have_no_effect_on_earlier_parts() -> None:
 
 
 def test_the_same_samples_and_plan_give_the_same_bytes() -> None:
-    assert train_bundle(samples(), PLAN)[0] == train_bundle(samples(), PLAN)[0]
+    assert train_bundle(samples(), PLAN)[0] == bundled()[0]
 
 
 def test_another_seed_gives_another_model() -> None:
     other = Plan(name="test", source="a test", seed=6, trees=20)
-    assert train_bundle(samples(), PLAN)[0]["model.txt"] != train_bundle(samples(), other)[0]["model.txt"]
+    assert bundled()[0]["model.txt"] != train_bundle(samples(), other)[0]["model.txt"]
 
 
 @pytest.mark.parametrize(
@@ -208,9 +219,9 @@ def test_an_invalid_plan_is_refused(fields: dict[str, float], message: str) -> N
 def test_recorded_files_train_as_the_simulator_itself(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
+    leave_pictures_out(monkeypatch)
     events, truths = io.BytesIO(), io.BytesIO()
-    for item in Simulator(CONFIG):
+    for item in simulated():
         events.write(event_line(item))
         if item.truth is not None:
             truths.write(truth_line(item.truth))
@@ -221,7 +232,7 @@ def test_recorded_files_train_as_the_simulator_itself(
     assert main([*files, "--out", str(out), "--seed", "5", "--trees", "20", "--name", "test"]) == 0
     bundle = {"model.txt", "manifest.json", "sample.f64"}
     assert {path.name for path in out.iterdir()} == bundle | {"card.json", "card.md", "report.html"}
-    assert (out / "model.txt").read_bytes() == train_bundle(samples(), PLAN)[0]["model.txt"]
+    assert (out / "model.txt").read_bytes() == bundled()[0]["model.txt"]
     said = capsys.readouterr().out
     assert "without T1" in said
     size = sum(path.stat().st_size for path in out.iterdir())
@@ -247,7 +258,7 @@ def test_input_that_cannot_be_trained_on_ends_with_a_reason(
 
 def test_the_bundle_has_the_medians_of_the_rows_that_it_learnt_from() -> None:
     found = samples()
-    manifest = Bundle.load(train_bundle(found, PLAN)[0], FEATURES).manifest
+    manifest = Bundle.load(bundled()[0], FEATURES).manifest
     learnt = found.matrix[split(found, PLAN).train]
     assert manifest.usual == usual_values(learnt)
     for column, feature in enumerate(FEATURES):

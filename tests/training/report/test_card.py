@@ -12,6 +12,7 @@ from models.training.matrix import Samples
 from models.training.report.card import confidence, model_card, segments, weighted_metrics
 from models.training.train import train
 from tests.training.history.test_history import PLAN, Recorded, collected, traffic
+from tests.training.report.undrawn import leave_pictures_out
 from tests.training.test_labels import samples
 
 
@@ -83,7 +84,7 @@ def test_segments_are_plain_counts_of_one_threshold() -> None:
 def test_the_card_says_data_windows_metrics_segments_and_importance(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
+    leave_pictures_out(monkeypatch)
     trained = train(collected(tmp_path, Recorded(traffic())), PLAN)
     files = model_card(trained, PLAN)
     card, page = json.loads(files["card.json"]), files["card.md"].decode()

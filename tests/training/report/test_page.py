@@ -19,6 +19,7 @@ from streams.compliance import browser
 from tests.compliance.page import opening
 from tests.compliance.page.test_page import VOID, Page
 from tests.training.report.made import HOSTILE, files
+from tests.training.report.undrawn import leave_pictures_out
 
 SECTIONS = (
     *("data", "metrics", "precision-recall", "detection", "calibration", "scores", "segments", "importance"),
@@ -62,8 +63,7 @@ def drawn() -> None:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw no picture: each takes a tenth of a second."""
-    monkeypatch.setattr(plots, "_picture", lambda figure: "data:,")
+    leave_pictures_out(monkeypatch)
 
 
 @pytest.mark.usefixtures("undrawn")
