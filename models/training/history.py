@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from hashlib import sha256
 from importlib import resources
 from itertools import islice
@@ -123,14 +124,21 @@ def processed(
 def _fingerprint(history: History, settings: Settings) -> str:
     """Hash what the rows depend on: the history, the settings, the columns, and every module of the core."""
     digest = sha256(f"{history.fingerprint}|{_text(settings)}|{(*_INTS, *COLUMNS)}".encode())
-    files = [resources.files("scoring")]
+    digest.update(_core())
+    return digest.hexdigest()
+
+
+@cache
+def _core() -> bytes:
+    """Return each module and table of the core, its name before it."""
+    files, parts = [resources.files("scoring")], list[bytes]()
     while files:
         file = files.pop()
         if file.is_dir():
             files += sorted(file.iterdir(), key=lambda one: one.name)
         elif file.name.endswith((".py", ".yaml")):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
+            parts += (file.name.encode(), b"\0", file.read_bytes())
+    return b"".join(parts)
 
 
 def _text(value: object) -> str:

@@ -18,15 +18,16 @@ COPIED = (
     "requirements.lock",
     "deploy/locks",
     "deploy/config",
-    "deploy/docs",
-    "deploy/grafana/dashboards",
+    "scoring/contract/schemas",
+    "scoring/contract/examples",
+    *(item.file for item in made.made(ROOT) if item.file.startswith(("deploy/docs/", "deploy/grafana/"))),
 )
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """Copy the compared files, so that a test can change them."""
-    for name in (*COPIED, "scoring/contract/schemas", "scoring/contract/examples"):
+    for name in COPIED:
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

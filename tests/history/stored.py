@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import cache
 from typing import Final
 
 import pytest
@@ -20,7 +21,7 @@ from streams.kafka.errors import UnreadableError
 from streams.kafka.reading.rows import Rows
 from streams.kafka.topics import TopicsSettings
 from tests.compliance.inputs.test_topics import Reader
-from tests.explain.worker import NAMES, PARTITIONS, recorded
+from tests.explain.worker import NAMES, PARTITIONS, Written, recorded
 from tests.state.fakes import FakeBroker
 
 WORKER: Final = Settings(topics=TopicsSettings(names=NAMES))
@@ -45,6 +46,11 @@ class RangeReader(Reader):
                 yield rows
 
 
+@cache
+def _recorded(payments: int) -> tuple[Written, ...]:
+    return tuple(recorded(payments))
+
+
 class Stored:
     """A broker with the records of traffic; `history` opens them."""
 
@@ -57,7 +63,7 @@ class Stored:
                 self.broker.logs[TopicPartition(name, partition)] = []
                 self.broker.topic_ids[name] = f"id of {name}"
         self.broker.logs[TopicPartition(NAMES.merchants, 0)] = []
-        for one in recorded(payments):
+        for one in _recorded(payments):
             self.write(one.field, one.partition, one.key, one.value, one.at_ms)
 
     def write(self, field: str, partition: int, key: bytes, value: bytes | None, at_ms: int) -> None:

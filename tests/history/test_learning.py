@@ -25,6 +25,7 @@ from streams.cli.train import TopicHistory
 from streams.config.wiring import engine_settings
 from streams.history.topics import Range
 from tests.bundles import small_bundle
+from tests.examples import sample
 from tests.explain.worker import NAMES, PARTITIONS
 from tests.history.stored import WORKER, Listed, Stored
 from tests.state.logs import Crashed
@@ -231,7 +232,7 @@ def test_an_answer_counts_also_after_the_card_has_forgotten_its_payment(stored: 
     assert (found == OutcomeClass.APPROVED) == (wanted is not None)
 
 
-@pytest.mark.parametrize("share", [0.6, 0.95])
+@pytest.mark.parametrize("share", sample([0.6, 0.95]))
 def test_a_reading_that_is_cut_off_goes_on_over_the_same_range(
     stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
 ) -> None:

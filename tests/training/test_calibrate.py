@@ -1,6 +1,7 @@
 """Calibrated probabilities equal observed rates, and the table is valid for a bundle."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from sklearn.calibration import _sigmoid_calibration
 
 from models.training import calibrate
 from models.training.calibrate import CalibrationError, fit_calibration, fit_platt, mean_probability
-from scoring.model.calibration import KNOTS_MAX, Calibration
-from tests.examples import sample
+from scoring.model.calibration import KNOTS_MAX, Calibration, CalibrationTable
+from tests.examples import is_quick, sample
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -36,6 +37,13 @@ def test_platt_equals_the_fit_of_scikit_learn() -> None:
         slope, intercept = fit_platt(margins, fraud)
         assert loss(margins, fraud, slope, intercept) <= loss(margins, fraud, -a, -b) * (1 + 1e-9)
         assert slope == pytest.approx(-a, abs=2e-3 * max(1, abs(a)))
+
+
+@cache
+def fitted(n: int) -> tuple[Floats, Flags, CalibrationTable]:
+    """Return margins, frauds, and the calibration of them, made once."""
+    margins, fraud = drawn(2, n, 0.7, -3.0)
+    return margins, fraud, fit_calibration(margins, fraud)
 
 
 def loss(margins: Floats, fraud: Flags, slope: float, intercept: float) -> float:
@@ -71,7 +79,9 @@ def test_no_shift_that_reaches_the_fraud_rate_is_an_error(monkeypatch: pytest.Mo
         fit_calibration(*drawn(2, 100_000, 0.7, -3.0))
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(500, 40_000), st.floats(0.1, 2), st.floats(-5, 0))
+@given(
+    st.integers(0, 2**32 - 1), st.integers(500, 10_000 if is_quick() else 40_000), st.floats(0.1, 2), st.floats(-5, 0)
+)
 def test_the_mean_probability_of_the_rows_fitted_on_is_their_fraud_rate(
     seed: int, n: int, slope: float, intercept: float
 ) -> None:
@@ -110,7 +120,7 @@ def test_platt_finds_slope_and_intercept() -> None:
 
 @pytest.mark.parametrize("n", [3_000, 100_000], ids=["platt", "isotonic"])
 def test_probabilities_equal_observed_rates_on_other_rows(n: int) -> None:
-    table = fit_calibration(*drawn(2, n, 0.7, -3.0))
+    _, _, table = fitted(n)
     margins, fraud = drawn(3, 200_000, 0.7, -3.0)
     probabilities, _ = Calibration(table).apply(margins)
     assert probabilities.mean() == pytest.approx(fraud.mean(), rel=0.1)
@@ -120,7 +130,7 @@ def test_probabilities_equal_observed_rates_on_other_rows(n: int) -> None:
 
 
 def test_few_frauds_give_a_line_and_many_a_curve() -> None:
-    few, many = fit_calibration(*drawn(4, 2_000, 0.7, -3.0)), fit_calibration(*drawn(4, 100_000, 0.7, -3.0))
+    few, (_, _, many) = fit_calibration(*drawn(4, 2_000, 0.7, -3.0)), fitted(100_000)
     assert (few.method, len(few.knots)) == ("platt", 3)
     assert many.method.startswith("isotonic")
     assert len(many.knots) > 10
@@ -163,8 +173,8 @@ def test_ten_frauds_are_enough_and_rows_of_frauds_only_are_not() -> None:
 
 @pytest.mark.parametrize("n", [3_000, 100_000], ids=["platt", "isotonic"])
 def test_the_ends_are_lines_of_platts_slope_over_four_units_of_margin(n: int) -> None:
-    margins, fraud = drawn(2, n, 0.7, -3.0)
-    knots = np.array(fit_calibration(margins, fraud).knots)
+    margins, fraud, table = fitted(n)
+    knots = np.array(table.knots)
     slope, _ = fit_platt(margins, fraud)
     for first, last in ((knots[0], knots[1]), (knots[-2], knots[-1])):
         assert last - first == pytest.approx([4.0, 4.0 * slope], rel=1e-9)

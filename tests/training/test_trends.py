@@ -16,21 +16,21 @@ from scoring.features.all import FEATURES
 from scoring.features.arithmetic import Payment
 from scoring.features.merchant import MERCHANT
 from scoring.merchants.store import MERCHANT_COLUMNS, UNKNOWN, MerchantCol
+from tests.examples import is_quick
 from tests.features.test_declared import payment
 
 CHECKLIST = [feature.name for feature in MERCHANT.made if feature.name.startswith(("chk_in", "chk_gap"))]
 COLUMNS = [[feature.name for feature in FEATURES].index(name) for name in CHECKLIST]
 STATES = (UNKNOWN, *map(int, ItemState))
-ROWS = 3_000
+ROWS = 1_500 if is_quick() else 3_000
 
 
 def inputs_of(states: NDArray[np.int64]) -> NDArray[np.float64]:
     """Compute the inputs of checklists: float64[n, 4] of int64[n, 6]."""
-    rows = []
+    rows, event = [], payment()
     for items in states:
         row = np.full(MERCHANT_COLUMNS, UNKNOWN)
         row[MerchantCol.ITEM_FIRST :] = items
-        event = payment()
         full = Payment(event.event, event.keys, row, event.verdict)
         rows.append([getattr(merchant, name)(full) for name in CHECKLIST])
     return np.array(rows)
@@ -81,7 +81,9 @@ def trained_where_silence_is_fraud() -> lightgbm.Booster:
         undated=0,
         delay_ms=0,
     )
-    return lightgbm.Booster(model_str=train.fit(samples, train.Plan(name="t", source="t", trees=60)))
+    return lightgbm.Booster(
+        model_str=train.fit(samples, train.Plan(name="t", source="t", trees=20 if is_quick() else 60))
+    )
 
 
 def demo_bundle() -> lightgbm.Booster:

@@ -13,6 +13,7 @@ from models.training.particulars import Particulars, taken_back
 from models.training.records import Record
 from scoring.contract.codes import OutcomeClass
 from scoring.decode import country_code
+from tests.examples import is_quick
 from tests.training.history.test_history import Recorded, traffic
 from tests.training.test_training import SETTINGS
 
@@ -47,9 +48,14 @@ def read(directory: Path, records: list[Record], every: int = 1 << 18) -> Partic
     return run.particulars()
 
 
-def test_names_and_codes_are_those_of_the_records(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Particulars:
+    """Give the particulars of all records."""
+    return read(tmp_path_factory.mktemp("found"), traffic())
+
+
+def test_names_and_codes_are_those_of_the_records(found: Particulars) -> None:
     events = events_of(traffic())
-    found = read(tmp_path, traffic())
     assert found.event_ids(set(range(len(events)))) == {row: event["event_id"] for row, event in enumerate(events)}
     assert found.event_ids({7, 900}) == {row: events[row]["event_id"] for row in (7, 900)}
     names = [found.names[key] for key in found.merchant.tolist()]
@@ -64,23 +70,19 @@ def test_names_and_codes_are_those_of_the_records(tmp_path: Path) -> None:
     assert len(pairs) == len({name for name, _ in pairs}) == len({key for _, key in pairs})
 
 
-def test_an_attempt_is_taken_back_by_a_later_refund_or_reversal_of_its_order(tmp_path: Path) -> None:
-    events = events_of(traffic())
-    found = read(tmp_path, traffic())
-    expected = []
-    backs = [(row, event) for row, event in enumerate(events) if event["txn"]["type"] in BACK]
-    for row, event in enumerate(events):
-        own = (event["acquirer"]["id"], event["merchant"]["id"], event["card"]["pan_hmac"])
-        order = event["txn"].get("order_ref_hmac")
-        later = [
-            other
-            for place, other in backs
-            if place > row
-            and order is not None
-            and other["txn"].get("order_ref_hmac") == order
-            and (other["acquirer"]["id"], other["merchant"]["id"], other["card"]["pan_hmac"]) == own
-        ]
-        expected.append(bool(later) and event["txn"]["type"] not in BACK)
+def test_an_attempt_is_taken_back_by_a_later_refund_or_reversal_of_its_order(found: Particulars) -> None:
+    orders = [
+        (
+            event["acquirer"]["id"],
+            event["merchant"]["id"],
+            event["card"]["pan_hmac"],
+            event["txn"].get("order_ref_hmac"),
+        )
+        for event in events_of(traffic())
+    ]
+    is_back = [event["txn"]["type"] in BACK for event in events_of(traffic())]
+    last_back = {order: row for row, order in enumerate(orders) if is_back[row] and order[-1] is not None}
+    expected = [last_back.get(order, -1) > row and not is_back[row] for row, order in enumerate(orders)]
     assert found.is_taken_back.tolist() == expected
     assert sum(expected) > 20
 
@@ -89,11 +91,18 @@ def test_an_attempt_is_taken_back_by_a_later_refund_or_reversal_of_its_order(tmp
 def test_the_issuers_answer_is_that_of_the_row_or_of_a_later_record_also_after_an_interruption(
     tmp_path: Path, every: int
 ) -> None:
-    events = [event for event in events_of(traffic()) if "approved" in event["outcome"]][:2_500]
+    events = [event for event in events_of(traffic()) if "approved" in event["outcome"]]
+    events = events[: 1_000 if is_quick() else 2_500]
     records = asked(events)
     if every == 700:
         with pytest.raises(InterruptedError):
-            processed(Recorded(records, stops_at=4_000), tmp_path, SETTINGS, tell=lambda _: None, checkpoint_rows=every)
+            processed(
+                Recorded(records, stops_at=len(events) * 8 // 5),
+                tmp_path,
+                SETTINGS,
+                tell=lambda _: None,
+                checkpoint_rows=every,
+            )
     found = read(tmp_path, records, every)
     assert found.event_ids(set(range(len(events)))) == {row: event["event_id"] for row, event in enumerate(events)}
     for row, event in enumerate(events):
