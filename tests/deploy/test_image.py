@@ -148,30 +148,45 @@ def test_the_image_has_every_package_that_the_project_needs_and_no_tool_of_ours(
     assert "hatchling" in pins(DEPLOY / "locks" / "build.txt")
 
 
-def test_a_worker_needs_no_lightgbm_and_so_the_image_no_openmp() -> None:
-    program = (
-        "import sys; sys.modules['lightgbm'] = None; sys.modules['scipy'] = None\n"
-        "import streams.worker.app, streams.config.wiring, streams.cli.worker, streams.cli.score, scoring.engine"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT, timeout=LINT_S)
+WITHOUT_LIGHTGBM = """
+import sys
+sys.modules["lightgbm"] = sys.modules["scipy"] = None
+import streams.worker.app, streams.config.wiring, streams.cli.worker, streams.cli.score, scoring.engine
+print("loaded")
+from streams.cli import main
+sys.exit(main())
+"""
+"""The command line, after all modules of a worker, where LightGBM and SciPy cannot be imported."""
 
 
-def test_the_warm_up_of_the_image_runs(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def warmed_up(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """Run the warm-up of the image."""
+    folder = tmp_path_factory.mktemp("image")
     (warm_up,) = [run for run in of("RUN") if "check-config --load" in run]
     config = (DEPLOY / "config" / "container.yaml").read_text(encoding="utf-8")
-    (tmp_path / "container.yaml").write_text(config.replace("/etc/sekisho/", f"{DEPLOY}/config/"))
-    program = tmp_path / "sekisho"
-    program.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'from streams.cli import main; exit(main())' \"$@\"\n")
+    (folder / "container.yaml").write_text(config.replace("/etc/sekisho/", f"{DEPLOY}/config/"))
+    (folder / "program.py").write_text(WITHOUT_LIGHTGBM)
+    program = folder / "sekisho"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {folder}/program.py "$@"\n')
     program.chmod(0o755)
-    script = warm_up.replace("/etc/sekisho", str(tmp_path))
-    environment = {"PATH": f"{tmp_path}:{os.defpath}", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
-    result = subprocess.run(
+    script = warm_up.replace("/etc/sekisho", str(folder))
+    environment = {"PATH": f"{folder}:{os.defpath}", "PYTHONPATH": str(ROOT), "HOME": str(folder)}
+    return subprocess.run(
         ["/bin/sh", "-ec", script],
-        cwd=tmp_path,
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
         timeout=240,
         check=False,
     )
-    assert result.returncode == 0, result.stderr
+
+
+def test_a_worker_needs_no_lightgbm_and_so_the_image_no_openmp(warmed_up: subprocess.CompletedProcess[str]) -> None:
+    assert warmed_up.stdout.startswith("loaded\n"), warmed_up.stderr
+
+
+def test_the_warm_up_of_the_image_runs(warmed_up: subprocess.CompletedProcess[str]) -> None:
+    assert warmed_up.returncode == 0, warmed_up.stderr
+    assert len(warmed_up.stdout.splitlines()) > 1, "the check prints a summary"

@@ -17,6 +17,7 @@ from scoring.features.all import FEATURES
 from streams.cli.command import FORWARDED, parser
 from streams.cli.replay import RECORDED
 from streams.config.settings import Settings
+from tests.docs.shown import configuration, generated
 
 ROOT = build.ROOT
 SCHEMAS = {file.stem: json.loads(file.read_text()) for file in (ROOT / "scoring/contract/schemas").glob("*.json")}
@@ -52,7 +53,7 @@ def test_the_page_of_a_contract_has_every_field_with_its_meaning(name: str) -> N
 def test_every_contract_that_ships_has_a_page_with_its_example() -> None:
     assert contracts.names() == sorted(SCHEMAS)
     assert set(contracts.WHERE) <= set(SCHEMAS)
-    pages = build.generated()
+    pages = generated()
     for name in SCHEMAS:
         (example,) = re.findall(r"```json\n(.+?)\n```", pages[f"{build.REFERENCE}/{name}.md"], re.DOTALL)
         assert json.loads(example) == json.loads((ROOT / f"scoring/contract/examples/{name}.json").read_text())
@@ -104,7 +105,7 @@ def leaves(data: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def test_the_page_of_the_configuration_has_every_key_with_its_default_and_a_meaning_of_its_own() -> None:
-    shown = rows(options.page())
+    shown = rows(configuration())
     defaults = dict(leaves(json.loads(msgspec.json.encode(Settings())), ""))
     optional = {f"kafka.tls.{key}" for key in ("ca_file", "certificate_file", "key_file", "key_password")}
     optional |= {f"kafka.sasl.{key}" for key in ("username", "password", "mechanism")}
@@ -134,7 +135,7 @@ def test_the_page_of_the_configuration_has_every_key_with_its_default_and_a_mean
     ],
 )
 def test_a_key_has_the_comment_beside_it(key: str, bounds: str, meaning: str) -> None:
-    cells = rows(options.page())[key]
+    cells = rows(configuration())[key]
     assert cells[1] == bounds
     assert cells[2].startswith(meaning)
 
@@ -149,18 +150,19 @@ def test_every_section_of_the_reference_is_shown_whole() -> None:
     text = (ROOT / "deploy/config/reference.yaml").read_text(encoding="utf-8")
     blocks = [yaml.safe_load(block) for block in options.sections(text).values()]
     assert {key: value for block in blocks for key, value in block.items()} == yaml.safe_load(text)
-    assert all(block in options.page() for block in options.sections(text).values())
+    assert all(block in configuration() for block in options.sections(text).values())
 
 
 def test_the_page_of_the_features_has_each_with_its_unit_and_meaning() -> None:
-    shown = rows(features.page())
+    page = features.page()
+    shown = rows(page)
     assert list(shown) == sorted((item.name for item in FEATURES), key=list(shown).index)
     assert len(shown) == len(FEATURES)
     for item in FEATURES:
         assert shown[item.name][0] == item.unit
         assert shown[item.name][1].removesuffix(" (categorical)") == item.doc.rstrip(".")
         assert shown[item.name][1].endswith(" (categorical)") == item.categorical
-        assert f"\n## {item.family}\n" in features.page()
+        assert f"\n## {item.family}\n" in page
 
 
 def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:

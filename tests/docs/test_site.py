@@ -11,6 +11,7 @@ import yaml
 
 from deploy.site import build
 from tests.deploy.test_image import hashes, pins
+from tests.docs.shown import generated
 
 ROOT = build.ROOT
 
@@ -37,7 +38,7 @@ def pages_of(nav: Any) -> Iterator[str]:
 def test_the_menu_names_every_page_once_except_single_decisions() -> None:
     named = list(pages_of(CONFIG["nav"]))
     assert len(named) == len(set(named))
-    pages = build.committed() | build.generated()
+    pages = build.committed() | generated()
     decisions = {page for page in pages if re.fullmatch(r"deploy/docs/adr/0\d{3}-[a-z0-9-]+\.md", page)}
     assert set(named) == set(pages) - decisions
     assert CONFIG["not_in_nav"] == "/deploy/docs/adr/0*.md"
@@ -56,8 +57,8 @@ def test_the_list_of_decisions_has_each_by_its_number_and_title() -> None:
 
 def test_generated_pages_have_no_place_in_the_repository_and_no_broken_link() -> None:
     assert not (ROOT / build.REFERENCE).exists()
-    assert all(page.startswith(f"{build.REFERENCE}/") for page in build.generated())
-    assert build.faults(build.committed() | build.generated()) == []
+    assert all(page.startswith(f"{build.REFERENCE}/") for page in generated())
+    assert build.faults(build.committed() | generated()) == []
 
 
 def test_strict_mode_looks_at_pages_links_and_anchors() -> None:
