@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import pytest
 
-from models.simulator import Simulator, SimulatorConfig
+from models.simulator import SimulatorConfig
 from models.simulator.episodes import ATTACKS
 from models.simulator.episodes.scene import Scene
 from models.simulator.events.render import Renderer
@@ -18,12 +18,11 @@ from models.simulator.world import World, build
 from models.simulator.world.draw import generator
 from models.simulator.world.tables import ITEM_STATUSES
 from tests.examples import is_quick
+from tests.simulator.days import traffic_of
 
 Json = dict[str, Any]
 
-_CONFIG: Final = SimulatorConfig(
-    seed=6, days=1, events_per_day=30_000 if is_quick() else 120_000, cards=60_000, merchants=1_500
-)
+_CONFIG: Final = SimulatorConfig(seed=6, days=1, events_per_day=120_000, cards=60_000, merchants=1_500)
 _SIGMAS: Final = 4.5
 """Deviations that are allowed: one good draw in 150,000 would be refused."""
 
@@ -36,8 +35,8 @@ _SENT: Final = ("account_change_ind", "password_change_ind", "suspicious_activit
 @cache
 def genuine() -> tuple[Json, ...]:
     """Return the genuine events of a day."""
-    items = (item for item in Simulator(_CONFIG).traffic() if item.truth is not None and not item.truth.fraud)
-    return tuple(orjson.loads(item.value) for item in items)
+    _, items = traffic_of(_CONFIG)
+    return tuple(orjson.loads(item.value) for item in items if item.truth is not None and not item.truth.fraud)
 
 
 @cache

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import pytest
 
-from models.simulator import Simulator, SimulatorConfig
+from models.simulator import SimulatorConfig
 from models.simulator.episodes import ATTACKS
 from models.simulator.episodes.scene import Scene
 from models.simulator.events.lapses import LAPSES
@@ -26,10 +26,9 @@ from scoring.features.all import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 from tests.examples import is_quick
+from tests.simulator.days import traffic_of
 
-_CONFIG = SimulatorConfig(
-    seed=5, days=1, events_per_day=30_000 if is_quick() else 200_000, cards=60_000, merchants=1_500
-)
+_CONFIG = SimulatorConfig(seed=5, days=1, events_per_day=200_000, cards=60_000, merchants=1_500)
 _ROWS = dict.fromkeys(("card", "merchant", "merchant_bin", "bin", "device", "ip", "account", "address"), 1 << 12)
 _SLOPPY, _OTHERS = 5.0, 0.92
 """The rate of broken rules at a badly configured shop, and at others, where the mean is 1."""
@@ -102,12 +101,12 @@ def _at_most(count: int, of: int, share: float) -> float:
 @pytest.fixture(scope="module")
 def authenticated() -> list[tuple[Json, float]]:
     """Give the genuine authentications of a day, each with the weight of its shop."""
-    simulator = Simulator(_CONFIG)
+    simulator, items = traffic_of(_CONFIG)
     shops = simulator.world.merchants
     weight = {name: _SLOPPY if sloppy else _OTHERS for name, sloppy in zip(shops.ids, shops.sloppy_tds, strict=True)}
     events = (
         orjson.loads(item.value)
-        for item in simulator.traffic()
+        for item in items
         if item.truth is not None and not item.truth.fraud and b'"performed":true' in item.value
     )
     return [(event, weight[event["merchant"]["id"]]) for event in events]
@@ -132,10 +131,8 @@ def test_the_count_of_a_broken_rule_is_likely_at_its_stated_rate_and_at_no_rate_
 
 def test_the_core_shows_a_rule_broken_where_the_text_breaks_it() -> None:
     observer = Observer(Settings(decode=DecodeLimits(), profiles=ProfileLimits(**_ROWS)))
-    config = SimulatorConfig(
-        seed=29, days=1, events_per_day=20_000 if is_quick() else 40_000, cards=15_000, merchants=600
-    )
-    values = [item.value for item in Simulator(config).traffic() if b'"performed":true' in item.value]
+    _, items = traffic_of(SimulatorConfig(seed=29, days=1, events_per_day=40_000, cards=15_000, merchants=600))
+    values = [item.value for item in items if b'"performed":true' in item.value]
     names = [feature.name for feature in FEATURES]
     differing, broken = [], Counter[str]()
     for start in range(0, len(values), 2_000):

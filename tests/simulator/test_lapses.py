@@ -16,6 +16,7 @@ from scoring.features.all import FEATURES
 from scoring.observer import Observer, Settings
 from scoring.profile import ProfileLimits
 from tests.examples import is_quick
+from tests.simulator.days import traffic_of
 
 _ROWS = dict.fromkeys(("card", "merchant", "merchant_bin", "bin", "device", "ip", "account", "address"), 1 << 12)
 _RULES = {
@@ -67,12 +68,12 @@ def broken_of(event: Authorization) -> set[str]:
 def count(config: SimulatorConfig) -> dict[bool, Counted]:
     """Judge a stream by the core's own rules; the key tells whether it is fraud."""
     observer = Observer(Settings(decode=DecodeLimits(), profiles=ProfileLimits(**_ROWS)))
-    simulator = Simulator(config)
+    simulator, traffic = traffic_of(config)
     merchants = list(simulator.merchants())
     observer.merchant([item.key for item in merchants], [item.value for item in merchants])
     columns = [[feature.name for feature in FEATURES].index(name) for name in _RULES.values()]
     counted = {fraud: Counted(Counter(), Counter()) for fraud in (False, True)}
-    items = [item for item in simulator.traffic() if item.truth is not None]
+    items = [item for item in traffic if item.truth is not None]
     for start in range(0, len(items), _BATCH):
         batch = items[start : start + _BATCH]
         matrix = observer.observe([item.value for item in batch], [UNDATED] * len(batch)).matrix
@@ -90,9 +91,7 @@ def _add(counted: dict[bool, Counted], item: Item, judged: set[str]) -> None:
 
 @pytest.fixture(scope="module")
 def counted() -> dict[bool, Counted]:
-    return count(
-        SimulatorConfig(seed=5, days=1, events_per_day=20_000 if is_quick() else 60_000, cards=30_000, merchants=1_000)
-    )
+    return count(SimulatorConfig(seed=5, days=1, events_per_day=60_000, cards=30_000, merchants=1_000))
 
 
 @pytest.mark.parametrize("rule", _COUNTED)
@@ -114,7 +113,8 @@ def test_fraud_breaks_the_rules_many_times_as_often(counted: dict[bool, Counted]
 
 def test_an_enumeration_is_not_approved_over_a_code_that_does_not_match() -> None:
     """Its script tries codes: the issuer declines wrong ones."""
-    runs = tuple(Planned(name=f"run-{n}", typology="T1", at_ms=n * 3_600_000, severity=0.9) for n in range(12))
+    hours = range(4 if is_quick() else 12)
+    runs = tuple(Planned(name=f"run-{n}", typology="T1", at_ms=n * 3_600_000, severity=0.9) for n in hours)
     config = SimulatorConfig(seed=2, days=1, events_per_day=200, cards=500, merchants=80, planned=runs)
     events = [_decode(item.value) for item in Simulator(config).traffic() if item.truth and item.truth.fraud]
     approved = [event.checks.cvv2 for event in events if event.outcome.approved and event.checks is not None]
@@ -123,29 +123,31 @@ def test_an_enumeration_is_not_approved_over_a_code_that_does_not_match() -> Non
 
 
 def test_a_failed_verdict_is_not_used_again() -> None:
-    config = SimulatorConfig(seed=6, days=1, events_per_day=20_000, cards=9_000, merchants=300)
+    _, items = traffic_of(SimulatorConfig(seed=6, days=1, events_per_day=20_000, cards=9_000, merchants=300))
+    genuine = (_decode(item.value) for item in items if item.truth and not item.truth.fraud)
     orders = Counter(
         event.txn.order_ref_hmac
-        for event, fraud in (
-            (_decode(item.value), item.truth.fraud) for item in Simulator(config).traffic() if item.truth
-        )
-        if not fraud and event.tds is not None and event.tds.trans_status in {"N", "R", "C"}
+        for event in genuine
+        if event.tds is not None and event.tds.trans_status in {"N", "R", "C"}
     )
     assert len(orders) > 15
     assert set(orders.values()) == {1}
 
 
 def test_no_event_uses_a_message_version_after_its_retirement() -> None:
-    assert set(_versions(start_ms=RETIRED_2_1_MS)) == {"2.2.0", "2.3.1"}
+    events_per_day = 1_000 if is_quick() else 8_000
+    assert set(_versions(start_ms=RETIRED_2_1_MS, events_per_day=events_per_day)) == {"2.2.0", "2.3.1"}
 
 
 def test_before_its_retirement_a_version_has_its_share() -> None:
-    versions = _versions(start_ms=RETIRED_2_1_MS - 86_400_000)
+    versions = _versions(start_ms=RETIRED_2_1_MS - 86_400_000, events_per_day=8_000)
     assert versions["2.1.0"] / versions.total() == pytest.approx(SHARE_2_1, rel=0.2)
 
 
-def _versions(*, start_ms: int) -> Counter[str]:
-    config = SimulatorConfig(seed=3, start_ms=start_ms, days=1, events_per_day=8_000, cards=3_000, merchants=200)
+def _versions(*, start_ms: int, events_per_day: int) -> Counter[str]:
+    config = SimulatorConfig(
+        seed=3, start_ms=start_ms, days=1, events_per_day=events_per_day, cards=3_000, merchants=200
+    )
     events = [_decode(item.value) for item in Simulator(config).traffic() if item.truth is not None]
     return Counter(event.tds.version or "" for event in events if event.tds is not None and event.tds.performed)
 

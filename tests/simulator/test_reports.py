@@ -8,21 +8,23 @@ from scoring.contract.authorization import Authorization
 from scoring.contract.label import FraudReport
 from tests.examples import is_quick
 
-DAYS, DELAY = (8, 1) if is_quick() else (15, 5)
-"""Days whose frauds are reported before the stream ends, and the median delay of a report in days."""
+DAYS, DELAY, OFTEN = (3, 0.4, 3) if is_quick() else (15, 5, 1)
+"""Days whose frauds are reported before the stream ends, the median delay of a report in days, and how much more often
+each episode begins.
+"""
 
 
 def test_reports_follow_approved_payments_late_and_not_always() -> None:
     # so much fraud that the reported share has a standard deviation of a fifth of its bound
     config = SimulatorConfig(
         seed=4,
-        days=DAYS + 5 * DELAY,
+        days=DAYS + round(5 * DELAY),
         events_per_day=500,
         report_delay_days=float(DELAY),
         cards=1_500,
         merchants=150,
         first_party_share=0.01,
-        episodes=EpisodeRates(t3=96.0, t4=36.0, t8=44.0),
+        episodes=EpisodeRates(t3=OFTEN * 96.0, t4=OFTEN * 36.0, t8=OFTEN * 44.0),
     )
     decode = msgspec.json.Decoder(Authorization).decode
     report = msgspec.json.Decoder(FraudReport).decode

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import cache
 
 import msgspec
 import pytest
@@ -25,7 +26,8 @@ decode = msgspec.json.Decoder(Authorization).decode
 decode_report = msgspec.json.Decoder(FraudReport).decode
 
 
-def stream(seed: int, plan: tuple[Planned, ...] = PLAN) -> list[Item]:
+@cache
+def stream(seed: int, plan: tuple[Planned, ...] = PLAN) -> tuple[Item, ...]:
     config = SimulatorConfig(
         seed=seed,
         days=2,
@@ -37,10 +39,10 @@ def stream(seed: int, plan: tuple[Planned, ...] = PLAN) -> list[Item]:
         report_share=0.0,
         first_party_share=0.0,
     )
-    return list(Simulator(config))
+    return tuple(Simulator(config))
 
 
-def of_episode(items: list[Item], name: str) -> list[Authorization]:
+def of_episode(items: tuple[Item, ...], name: str) -> list[Authorization]:
     return [decode(item.value) for item in items if item.truth is not None and item.truth.episode == name]
 
 
