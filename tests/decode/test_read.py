@@ -97,7 +97,7 @@ def with_leaf(path: tuple[str, ...], leaf: Any) -> dict[str, Any]:
 
 def test_ordinary_traffic_needs_no_second_reading() -> None:
     """Otherwise every event would cost twice, and no other test would notice."""
-    values = [value for batch in soak_values(4_000, 2_000, 5) for _, value in batch]
+    values = [value for batch in soak_values(examples(4_000), examples(2_000), 5) for _, value in batch]
     decoded = decode(values, LIMITS)
     assert len(decoded) == len(values)
     assert decoded.spelt == frozenset()

@@ -26,7 +26,7 @@ from tests.policy.history_claims import CLAIMS
 TRAFFIC = SimulatorConfig(
     seed=11,
     days=2,
-    events_per_day=7_000 if is_quick() else 14_000,
+    events_per_day=4_000 if is_quick() else 14_000,
     cards=4_000,
     merchants=200,
     report_delay_days=0.2,

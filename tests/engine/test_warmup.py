@@ -12,15 +12,22 @@ import pytest
 
 from streams.worker import compile_beside
 
-PROGRAM = """
-import gc, re
+SEPARATOR = "and now the parts"
+IMPORTED = """
+import gc, os, re, sys
 from numba.core.dispatcher import Dispatcher
 from streams.config.settings import Settings
-from streams.worker.warmup import warm_up
 from streams.config.wiring import load_bundle
+from streams.worker.compile_beside import cached_kernels, is_cold
+from streams.worker.compile_jobs import OF_PROFILES, OTHERS
+from streams.worker.warmup import warm_up
+
+bundle = load_bundle(Settings())
+"""
+WALK = """
 from tests.lists.unusual import unusual_policy
 
-warm_up(load_bundle(Settings()))
+warm_up(bundle)
 unusual_policy()
 kernels = {d.py_func.__qualname__: d.signatures for d in gc.get_objects() if isinstance(d, Dispatcher)}
 called = re.compile("_[0-9a-f]{8}$|^(_margins|_contributions|_apply|choose)$")  # by Python; the rest by these
@@ -32,30 +39,12 @@ print(len(entries), *sorted(name for name, signatures in entries.items() if not 
 """
 
 
-def test_the_warm_up_runs_every_entry_point() -> None:
-    """Including those for unusual records and reports: the first such record would stop the worker for seconds."""
-    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=240)
-    helpers, called = run.stdout.splitlines()
-    count, *cold = called.split()
-    assert int(count) >= 14, "most entry points must be found by the digest in their names"
-    assert cold == []
-    count, *owning = helpers.split()
-    assert int(count) > 100
-    assert owning == [], "no helper may return an array: its entry point would free it"
-
-
 BESIDE = """
-from streams.config.settings import Settings
-from streams.config.wiring import load_bundle
-from streams.worker.compile_beside import cached_kernels, is_cold
-from streams.worker.compile_jobs import OF_PROFILES, OTHERS
-from streams.worker.warmup import warm_up
-
 for job in OF_PROFILES + OTHERS:
     job()
 of_parts = {id(kernel): list(kernel.signatures) for kernel in cached_kernels() if kernel.signatures}
 print(len(of_parts))
-warm_up(load_bundle(Settings()))
+warm_up(bundle)
 OF_MODEL = {"scoring.model.quickscorer", "scoring.model.calibration", "scoring.policy.reasons.choice"}
 for kernel in cached_kernels():
     function = kernel.py_func
@@ -64,15 +53,43 @@ for kernel in cached_kernels():
     if is_cold(kernel):
         print("cold after all:", function.__qualname__)
 """
+BOTH = f"""{IMPORTED}
+walk = os.fork()  # from here on: before any kernel ran in this process
+if not walk:
+    exec({WALK!r})
+    sys.exit()
+assert os.waitpid(walk, 0)[1] == 0
+print({SEPARATOR!r}, flush=True)
+exec({BESIDE!r})
+"""
 
 
-def test_the_two_parts_are_all_that_the_walk_runs_but_the_model() -> None:
+@pytest.fixture(scope="module")
+def said() -> list[list[str]]:
+    """Run both programs, each in a process of its own that forks after the imports; give the lines of each."""
+    run = subprocess.run([sys.executable, "-c", BOTH], capture_output=True, text=True, check=False, timeout=240)
+    assert run.returncode == 0, run.stderr
+    walk, beside = run.stdout.split(f"{SEPARATOR}\n")
+    return [walk.splitlines(), beside.splitlines()]
+
+
+def test_the_warm_up_runs_every_entry_point(said: list[list[str]]) -> None:
+    """Including those for unusual records and reports: the first such record would stop the worker for seconds."""
+    helpers, called = said[0]
+    count, *cold = called.split()
+    assert int(count) >= 14, "most entry points must be found by the digest in their names"
+    assert cold == []
+    count, *owning = helpers.split()
+    assert int(count) > 100
+    assert owning == [], "no helper may return an array: its entry point would free it"
+
+
+def test_the_two_parts_are_all_that_the_walk_runs_but_the_model(said: list[list[str]]) -> None:
     """Other argument types would be compiled in vain, and the right ones later in the walk.
 
     And no kernel stays cold: otherwise every start would begin a second process.
     """
-    run = subprocess.run([sys.executable, "-c", BESIDE], capture_output=True, text=True, check=True, timeout=240)
-    count, *differ = run.stdout.splitlines()
+    count, *differ = said[1]
     assert int(count) >= 14, "the kernels must be found"
     assert differ == []
 

@@ -14,6 +14,7 @@ from scoring.decode import DecodeLimits, decode
 from tests.decode.guard.numbers import luhn_digit
 from tests.events import event
 
+HEAD: Final = "| kind | before | now, in a field | now, in an identifier |\n|---|---|---|---|"
 PER_KIND: Final = 3_000
 PER_KIND_OF_IDS: Final = 1_000
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -139,17 +140,16 @@ def rates(kind: str, field: str, limits: DecodeLimits, size: int = PER_KIND) -> 
 
 
 @cache
+def line(kind: str) -> str:
+    """Write the line of a kind in the table of the page."""
+    limits = DecodeLimits(guard="refuse")
+    free, carried = rates(kind, "unknown", limits), rates(kind, "event_id", limits, PER_KIND_OF_IDS)
+    return f"| {kind} | {BEFORE[kind]:.1f} % | {free:.1f} % | {carried:.1f} % |"
+
+
 def table() -> str:
     """Write the table of the page."""
-    lines = [
-        "| kind | before | now, in a field | now, in an identifier |",
-        "|---|---|---|---|",
-    ]
-    limits = DecodeLimits(guard="refuse")
-    for kind in KINDS:
-        free, carried = rates(kind, "unknown", limits), rates(kind, "event_id", limits, PER_KIND_OF_IDS)
-        lines.append(f"| {kind} | {BEFORE[kind]:.1f} % | {free:.1f} % | {carried:.1f} % |")
-    return "\n".join(lines)
+    return "\n".join([HEAD, *map(line, KINDS)])
 
 
 if __name__ == "__main__":

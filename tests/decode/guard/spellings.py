@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from tests.decode.guard.numbers import NETWORKS
@@ -51,8 +52,13 @@ def _layouts(number: str, separator: str, r: random.Random) -> Iterator[list[str
         yield groups(number, *(r.randrange(1, 8) for _ in range(4)))
 
 
-def spellings() -> Iterator[tuple[str, str]]:
-    """Yield every spelling: its text, and the number in it."""
+@cache
+def spellings() -> tuple[tuple[str, str], ...]:
+    """Return every spelling: its text, and the number in it."""
+    return tuple(_spellings())
+
+
+def _spellings() -> Iterator[tuple[str, str]]:
     r = random.Random(8400)  # noqa: S311 - repeatable on purpose
     for number in NETWORKS.values():
         for separator in SEPARATORS:

@@ -14,6 +14,7 @@ from scoring.contract.dead_letter import Reject
 from scoring.decode import DecodeLimits, decode
 from tests.decode.guard.numbers import NETWORKS, PAN, luhn_digit
 from tests.events import encoded, event
+from tests.examples import examples
 
 LIMITS = DecodeLimits(guard="refuse")
 GROUPED = " ".join(PAN[at : at + 4] for at in range(0, 16, 4))
@@ -189,7 +190,7 @@ HARMLESS: dict[str, Callable[[random.Random], str]] = {
 @pytest.mark.parametrize("kind", HARMLESS)
 def test_tokens_times_and_references_pass(kind: str) -> None:
     make, generator = HARMLESS[kind], random.Random(2026)  # noqa: S311 - repeatable on purpose
-    values = [with_text(make(generator)) for _ in range(3000)]
+    values = [with_text(make(generator)) for _ in range(examples(3_000))]
     assert decode(values, LIMITS).rejects == []
 
 
