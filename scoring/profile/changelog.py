@@ -17,6 +17,7 @@ from scoring.profile.kernels.arrays import Arena, Journal
 from scoring.profile.layout import ROW_LAYOUTS, ROW_WORDS
 from scoring.profile.packed import (
     KEY_WORDS,
+    NO_ROWS,
     PARTITION_BITS,
     ROW_FORMAT,
     SIDE_KINDS,
@@ -38,6 +39,7 @@ _T = TypeVar("_T", bound=np.generic)
 _PARTITION_MASK: Final = np.uint64(0xFFFFFFFF)
 _FORM: Final = ("C", "W")
 _ROOM_MIN: Final = 4_096
+_NO_KIND: Final = -1
 
 
 class Changelog:
@@ -52,6 +54,7 @@ class Changelog:
         self._owned: set[int] = set()
         self._names = {**{int(entity): entity.name for entity in Entity}, REPORTED: "REPORTED"}
         self._side: list[SideRows] = []
+        self._side_words = np.full(1 << 32 - PARTITION_BITS, _NO_KIND, dtype=np.int64)  # `SideRows.words` by kind
         self.sightings = Sightings(partitions)
         self.proofs = Proofs(partitions)
         self.attach(self.sightings)
@@ -62,6 +65,7 @@ class Changelog:
         assert side.kind >= SIDE_KINDS, "a kind below is an entity"
         assert side.kind not in self._names, "a kind is given once"
         self._names[side.kind] = side.name
+        self._side_words[side.kind] = side.words
         self._side.append(side)
 
     def own(self, partition: int) -> None:
@@ -137,25 +141,24 @@ class Changelog:
         """
         packed = _writable(packed)
         n = entry_points.restore(packed, partition, in_place, self._arena, self.journal(partition, len(packed)))
+        kinds = packed.keys[:, 0] >> np.uint32(PARTITION_BITS)
         if n == rows.DONE:
-            n = self._damaged_side_row(packed)
+            n = self._damaged_side_row(packed, kinds)
         if n != rows.DONE:
             raise RowFormatError(self._what_is_wrong(packed, n, partition))
-        for side in self._side:
-            side.restore(partition, packed)
+        counts = np.bincount(kinds, minlength=len(self._side_words)).tolist()
+        for side in self._side:  # a log has rows of few kinds: the others need not look for theirs
+            side.restore(partition, packed if counts[side.kind] else NO_ROWS)
 
-    def _damaged_side_row(self, packed: Packed) -> int:
+    def _damaged_side_row(self, packed: Packed, kinds: NDArray[np.uint32]) -> int:
         """Return the number of the first side row that cannot be read, or DONE."""
-        kinds = packed.keys[:, 0] >> PARTITION_BITS
         places = np.flatnonzero(kinds >= SIDE_KINDS)
         if not len(places):
             return rows.DONE
-        lengths = np.diff(packed.ends, prepend=0)[places]
-        begins = packed.ends[places] - lengths
-        is_whole = np.isin(kinds[places], [side.kind for side in self._side])
-        for side in self._side:
-            if side.words:
-                is_whole &= (kinds[places] != side.kind) | (lengths == side.words) | (lengths == 0)
+        ends = packed.ends[places]
+        begins = np.where(places > 0, packed.ends[places - 1], 0)
+        lengths, wanted = ends - begins, self._side_words[kinds[places]]
+        is_whole = (wanted == 0) | (wanted != _NO_KIND) & ((lengths == wanted) | (lengths == 0))
         filled = np.flatnonzero(lengths)
         is_whole[filled] &= packed.values[begins[filled]] == ROW_FORMAT
         return rows.DONE if is_whole.all() else int(places[np.argmin(is_whole)])

@@ -105,6 +105,8 @@ class SideRows(Protocol):
     def restore(self, partition: int, packed: Packed) -> None:
         """Take the rows of this kind among logged rows; of two with one key the later counts.
 
+        `packed` is NO_ROWS where none is of this kind.
+
         Raises:
             RowFormatError: a row of this kind is damaged.
         """
@@ -183,6 +185,8 @@ def side_keys_of(kind: int, keys: NDArray[np.uint32]) -> list[int]:
 
 def side_rows_of(kind: int, packed: Packed) -> Iterator[tuple[int, int, int, int]]:
     """Return the rows of a kind in their order: number, key of 64 bits, begin and end of its value."""
+    if not len(packed):
+        return iter(())
     places = _places(kind, packed.keys)
     begins = np.where(places > 0, packed.ends[places - 1], 0)
     keys = _halves_joined(packed.keys[places])

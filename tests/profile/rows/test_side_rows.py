@@ -56,8 +56,8 @@ def rows(values: list[tuple[int, int]], partition: int, kind: int = KIND) -> Pac
     )
 
 
-def attached(*, is_shared: bool) -> tuple[Profiles, Counters]:
-    profiles, counters = Profiles(SMALL, PARTITIONS), Counters(is_shared)
+def attached(*, is_shared: bool, words: int = WORDS) -> tuple[Profiles, Counters]:
+    profiles, counters = Profiles(SMALL, PARTITIONS), Counters(is_shared, words=words)
     profiles.changelog.attach(counters)
     return profiles, counters
 
@@ -120,8 +120,7 @@ def test_a_row_that_cannot_be_read_is_named(kind: int, format_: int, words: int,
 
 
 def test_rows_whose_lengths_differ_are_checked_by_their_owner_only() -> None:
-    profiles, counters = attached(is_shared=True)
-    counters.words = 0
+    profiles, counters = attached(is_shared=True, words=0)
     keys = np.array([[KIND << 24 | 1, 1, 0]], dtype=np.uint32)
     profiles.changelog.restore(1, Packed(keys, np.array([ROW_FORMAT, 0, 0, 5, 0], np.uint32), np.array([5], np.int64)))
     assert counters.known == {(1, 1): 5}, "the second of the last three words"
