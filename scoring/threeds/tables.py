@@ -4,6 +4,7 @@ Kernels take them as an argument, so a change of a table recompiles nothing.
 """
 
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -103,8 +104,9 @@ class Tables(NamedTuple):
     settings: NDArray[np.float64]
 
 
+@lru_cache(maxsize=8)
 def tables_of(made: ThreeDsReference, amount_tolerance: float = 0.0) -> Tables:
-    """Build the arrays from the dated tables.
+    """Build the arrays from the dated tables, once for each pair of arguments. Nobody writes to them.
 
     `amount_tolerance`: share by which an amount may be above the authenticated one.
     """
