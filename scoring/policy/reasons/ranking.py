@@ -156,8 +156,9 @@ class _Text:
     def __init__(self, wording: Wording, columns: Mapping[str, int], usual: Mapping[str, float]) -> None:
         self._id = wording.id
         self._for_merchants = FOR_MERCHANTS[wording.id]
-        self._usual = {columns[name]: value for name, value in usual.items() if name in columns}
-        self._names = list(columns)
+        features = [bound.feature for bound in (*wording.when, *(item.bound for item in wording.named))]
+        self._usual = {columns[name]: usual[name] for name in features if name in usual}
+        self._names = {columns[name]: name for name in features}
         self._columns = [columns[bound.feature] for bound in wording.when]
         self._items = [(columns[i.bound.feature], i.bound.low, i.bound.high, i.en, i.ja) for i in wording.named]
         fields, self._texts = _formats(wording)
