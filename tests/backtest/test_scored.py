@@ -20,6 +20,7 @@ from scoring.engine import Engine
 from scoring.outputs import Source
 from scoring.policy import policy_from
 from tests.bundles import small_bundle
+from tests.examples import is_quick
 from tests.training.history.test_history import MATURITY_MS, Recorded, late, traffic
 from tests.training.test_training import SETTINGS
 
@@ -61,7 +62,7 @@ def decided(records: list[Record]) -> list[dict[str, Any]]:
 
 
 def test_scores_bands_and_reasons_are_those_of_live_decisions(tmp_path: Path) -> None:
-    records = traffic()[:4_000]
+    records = traffic()[: 2_000 if is_quick() else 4_000]
     rows, _ = history(tmp_path, records)
     why = Why(small_bundle(), rows.matrix)
     judged = judge(rows, POLICY, why)
@@ -152,7 +153,7 @@ def test_a_period_begins_with_its_first_moment(tmp_path: Path) -> None:
 
 
 def test_networks_and_ages_of_contracts_are_those_of_the_records(tmp_path: Path) -> None:
-    traffic_of = traffic()[:3_000]
+    traffic_of = traffic()[: 1_500 if is_quick() else 3_000]
     contracts: dict[tuple[str, str], str | None] = {}
     for place, record in enumerate(traffic_of):
         if record.topic == "authorizations":

@@ -26,7 +26,8 @@ from tests.lists.test_decisions import EVENT_MS
 from tests.merchants.months.test_standings import LINE, noon, report
 from tests.state.fakes import FakeBroker
 
-PAYMENTS = 250 if is_quick() else 450
+PAYMENTS = 100 if is_quick() else 450
+REPLAYED = 100 if is_quick() else 300
 
 
 class Again(NamedTuple):
@@ -174,11 +175,11 @@ def test_a_table_that_was_replayed_with_old_times_comes_out_too(monkeypatch: pyt
     """Payments have the times of their events; all else was written when it was sent."""
     made, known = Worker(), set[str | None]()
     records = []
-    for record in recorded(300, seed=8):
+    for record in recorded(REPLAYED, seed=8):
         name = event_id_of(record.value or b"") if record.field == "authorizations" else None
         if name is None or name not in known:
             records.append(record)
         known.add(name)
     play(made, records, is_replayed=True)
-    for name, value in sorted(made.published().items())[20::60]:
+    for name, value in sorted(made.published().items())[20 :: REPLAYED // 5]:
         assert again(made.broker, name, monkeypatch).value == value, name

@@ -1,6 +1,7 @@
 """Recorded events are read as the bytes that they were, and repeats are recognised."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,17 @@ from streams.replay.source import NOT_OURS, SourceError
 AT_MS = 1_777_604_400_000
 
 
-def recorded(file: Path) -> list[tuple[str, bytes, bytes]]:
+@cache
+def simulated() -> tuple[list[tuple[str, bytes, bytes]], bytes]:
     config = SimulatorConfig(seed=3, days=1, events_per_day=3_000, cards=500, merchants=80, repeat_share=0.05)
     items = list(Simulator(config))
-    file.write_bytes(b"".join(map(event_line, items)))
-    return [(item.topic, item.key, item.value) for item in items]
+    return [(item.topic, item.key, item.value) for item in items], b"".join(map(event_line, items))
+
+
+def recorded(file: Path) -> list[tuple[str, bytes, bytes]]:
+    items, lines = simulated()
+    file.write_bytes(lines)
+    return items
 
 
 def test_every_record_comes_back_byte_for_byte_on_its_topic(tmp_path: Path) -> None:

@@ -33,12 +33,13 @@ from scoring.profile.changelog import Changelog
 from scoring.profile.packed import Packed
 from tests.backtest.decided.test_walk import ALWAYS, GIVEN, events_in, rule
 from tests.bundles import small_bundle
+from tests.examples import is_quick
 from tests.experiment.made import arm_of
 from tests.training.history.test_history import MATURITY_MS, Recorded, traffic
 from tests.training.test_training import SETTINGS
 
 BANDS = ("ALLOW", "REVIEW", "STEP_UP", "BLOCK")
-N = 700
+N = 580 if is_quick() else 700
 QUIET = [{"up_to_band": "STEP_UP", "reasons": ["LIMIT_AMOUNT"], **GIVEN, **ALWAYS}]
 SHARE = 400
 

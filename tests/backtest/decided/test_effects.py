@@ -75,8 +75,9 @@ def history() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         if name == "m-calm" or kind == "reversal" or rng.random() > 0.6:
             continue
         later = at + timedelta(days=rng.randint(1, 40))
-        if is_quick():  # as in a file once a day: reports at one time are one batch, which takes less time
+        if is_quick():  # as in a file once a week: reports at one time are one batch, which takes less time
             later = later.replace(hour=23, minute=0, second=0, microsecond=0)
+            later += timedelta(days=-later.toordinal() % 7)
         if later >= BEGIN + timedelta(days=DAYS):
             continue
         source, code = ("TC40", "6") if network == "visa" else ("CHARGEBACK", "4837")
@@ -319,7 +320,7 @@ def test_rules_read_where_merchants_stand_as_at_a_worker(tmp_path: Path) -> None
         for name, (acquirer, _) in MERCHANTS.items()
     ]
     payments = records()
-    told = [*known, *payments[: len(payments) * 2 // 3 if is_quick() else None]]
+    told = [*known, *payments[: len(payments) * 2 // 5 if is_quick() else None]]
     run = processed(Recorded(told), tmp_path, SETTINGS, tell=lambda _: None)
     rows = scored(run.samples(30 * 86_400_000), run.particulars(), small_bundle())
     walk = Walk(small_bundle(), SETTINGS, rows, {"s": Contender(policy)})
