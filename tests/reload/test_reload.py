@@ -33,6 +33,7 @@ from streams.policy.audit import AuditLog
 from streams.policy.reload import PolicyReload
 from tests.bundles import small_bundle
 from tests.events import encoded, token
+from tests.examples import is_quick
 
 
 def text(version: str, review: int = 500, more: str = "") -> str:
@@ -300,7 +301,8 @@ def test_sighup_looks_at_once_and_judges_a_refused_file_again(tmp_path: Path) ->
 
 def test_while_events_flow_each_decision_is_by_the_whole_policy_that_it_names(tmp_path: Path) -> None:
     policies: dict[str, Policy] = {}
-    for version in range(12):
+    versions = range(8 if is_quick() else 12)
+    for version in versions:
         made = policy_of(read_policy(Settings(policy=PolicySettings(inline=document(version)))))
         policies[made.identity] = made
     engine = Engine(small_bundle(), next(iter(policies.values())), Observing(DecodeLimits(), ProfileLimits()), "test")
@@ -321,7 +323,7 @@ def test_while_events_flow_each_decision_is_by_the_whole_policy_that_it_names(tm
             await deployment.reload.look()
             await deployment.reload.look()
 
-        for version in range(1, 12):
+        for version in versions[1:]:
             content = msgspec.json.encode(document(version)).decode()
             deployment.file.write_text("version: [" if version % 4 == 3 else content)
             looking = asyncio.create_task(look())
@@ -332,7 +334,9 @@ def test_while_events_flow_each_decision_is_by_the_whole_policy_that_it_names(tm
 
     asyncio.run(play())
     used = dict.fromkeys(made.versions.policy for made in found)
-    assert [policies[identity].version for identity in used] == ["0", "1", "2", "4", "5", "6", "8", "9", "10"]
+    assert [policies[identity].version for identity in used] == [
+        str(version) for version in versions if version % 4 != 3
+    ]
     assert [made.decision_id for made in found] == [f"e-{n}" for n in range(len(found))]
     for position, made in enumerate(found):
         policy = policies[made.versions.policy]

@@ -43,15 +43,22 @@ def batch(topic: str = "authorizations", partition: int = 0, ages_ms: tuple[int,
 
 def shown(of: Telemetry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Scrape, and parse as Prometheus does."""
+    return parsed(of.exposition().decode())
+
+
+def parsed(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(of.exposition().decode())
+        for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
 
 
 def value(of: Telemetry, name: str, **labels: str) -> float:
-    return shown(of)[name, frozenset(labels.items())]
+    """Scrape, and parse the samples of one name."""
+    lines = of.exposition().decode().splitlines(keepends=True)
+    found = parsed("".join(line for line in lines if line.startswith((f"{name} ", f"{name}{{"))))
+    return found[name, frozenset(labels.items())]
 
 
 def series_max(metric: Metric) -> int | None:
