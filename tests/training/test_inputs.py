@@ -16,13 +16,19 @@ from models.training.matrix import replay
 from models.training.records import Record, read_records
 from models.training.truth import read_truths
 from scoring.model.manifest import Manifest
+from tests.examples import is_quick
 from tests.training.report.undrawn import leave_pictures_out
 
 CASES = Path(__file__).parent / "cases"
 DELAY = ("--label-delay-days",)
 AT_MS = 1_777_604_400_000
 CONFIG = SimulatorConfig(
-    seed=3, days=3, events_per_day=1_500, cards=1_000, merchants=80, episodes=EpisodeRates(t1=60.0, t3=300.0, t4=200.0)
+    seed=3,
+    days=3,
+    events_per_day=1_000 if is_quick() else 1_500,
+    cards=1_000,
+    merchants=80,
+    episodes=EpisodeRates(t1=60.0, t3=300.0, t4=200.0),
 )
 
 
