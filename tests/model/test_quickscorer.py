@@ -50,9 +50,9 @@ def test_margins_equal_lightgbm_on_trained_models(
 
 
 def test_margins_equal_lightgbm_at_full_size() -> None:
-    text = forests.trained(300, 31)
+    text = forests.trained(examples(300), 31)
     assert len(np.unique(parse_forest(text).decision)) > 3  # several kinds of split
-    x = forests.matrix(np.random.default_rng(4), 3_000)
+    x = forests.matrix(np.random.default_rng(4), examples(3_000))
     assert_same_bits(margins_of(text, x), forests.oracle(text, x))
 
 

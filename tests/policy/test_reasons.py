@@ -18,7 +18,7 @@ from scoring.policy.reasons import NEUTRAL, WEIGHT_MIN, WORDINGS, Reasons
 from scoring.policy.reasons.page import markdown
 from scoring.policy.reasons.wording import parts_of
 from scoring.policy.reasons.words import WORDS
-from tests.examples import sample
+from tests.examples import is_quick, sample
 from tests.policy.claims import Row
 from tests.policy.expected import FAMILY, MEMBERS, NAMES, expected
 from tests.policy.history_claims import CLAIMS
@@ -136,7 +136,7 @@ def test_a_text_is_shown_exactly_where_its_claim_holds(family: str) -> None:
 def test_reasons_are_listed_by_weight_and_families_without_a_true_text_are_skipped() -> None:
     rng = np.random.default_rng(3)
     sizes = Counter[int]()
-    for _ in range(1_000):
+    for _ in range(250 if is_quick() else 1_000):
         row = {name: values[int(rng.integers(len(values)))] for name, values in POOLS.items()}
         if rng.random() < 0.5:
             row |= {name: nan for name in NAMES if rng.random() < 0.9}

@@ -1,6 +1,7 @@
 """Usual values beside the figures of a reason, texts for merchants, and how far path contributions agree with SHAP."""
 
 import re
+from functools import cache
 from importlib import resources
 from itertools import groupby
 from math import log1p, nan
@@ -19,7 +20,7 @@ from scoring.policy.reasons import REASON_IDS, Reasons
 from scoring.policy.reasons.merchant import FOR_MERCHANTS
 from streams.config.settings import Settings
 from streams.config.wiring import engine_settings, load_bundle
-from tests.examples import sample
+from tests.examples import is_quick, sample
 
 NAMES = [feature.name for feature in FEATURES]
 FAMILIES = [feature.family for feature in FEATURES]
@@ -107,10 +108,12 @@ def test_several_reasons_share_a_text_for_merchants_so_that_it_tells_none_of_the
     assert told.merchant_en == "The payment is one of many in a short time."
 
 
+@cache
 def day() -> NDArray[np.float64]:
     """Return the rows of a simulated day."""
     observer, rows = Observer(engine_settings(Settings())), []
-    config = SimulatorConfig(seed=11, days=1, events_per_day=14_000, cards=4_000, merchants=200)
+    events_per_day = 5_000 if is_quick() else 14_000
+    config = SimulatorConfig(seed=11, days=1, events_per_day=events_per_day, cards=4_000, merchants=200)
     for topic, run in groupby(Simulator(config), key=lambda item: item.topic):
         items = list(run)
         for low in range(0, len(items), 2_000):

@@ -22,25 +22,34 @@ REGISTRARS = {"add", "task"}
 """Decorators that register a function: no code calls it by name."""
 
 
+HAVE_DOCSTRINGS = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
 def without_docstrings(tree: ast.Module) -> Iterator[ast.AST]:
     """Walk over everything but docstrings and lists of exports."""
+    nodes = list(ast.walk(tree))
     left_out = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    for node in nodes:
+        if isinstance(node, HAVE_DOCSTRINGS):
             left_out |= {id(one.value) for one in node.body if isinstance(one, ast.Expr)}
-        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+        elif isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
             left_out |= {id(one) for one in ast.walk(node.value)}
-    return (node for node in ast.walk(tree) if id(node) not in left_out)
+    return (node for node in nodes if id(node) not in left_out)
 
 
 def read_in(tree: ast.Module) -> Iterator[str]:
     """Give every name that is read: as a name, an attribute, an argument, or in a string (`getattr`, a path)."""
     for node in without_docstrings(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
-                yield name
-            case ast.Constant(value=str(text)):
-                yield from re.findall(r"\w+", text)
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
+                yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.keyword):
+            if node.arg is not None:
+                yield node.arg
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from re.findall(r"\w+", node.value)
 
 
 def is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:

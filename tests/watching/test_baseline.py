@@ -6,11 +6,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from models.watching import baseline as baseline_module
 from models.watching.baseline import ROWS_MAX, baseline_of
 from scoring.features.all import FEATURES
 from scoring.model.baseline import Baseline, InputBaseline
 from scoring.model.bundle import Bundle, BundleError
 from tests.bundles import bundle_files
+from tests.examples import examples
 from tests.watching.recount import place_of
 from tests.watching.stream import watched_bundle
 
@@ -55,11 +57,13 @@ def test_scores_are_counted_by_fifty_points() -> None:
     assert baseline_of(np.zeros((3, len(FEATURES))), SCORES).scores == (2, 1, *[0] * 17, 1)
 
 
-def test_at_most_so_many_rows_are_read_evenly() -> None:
-    matrix = np.zeros((2 * ROWS_MAX, len(FEATURES)), dtype=np.float64)
-    matrix[ROWS_MAX:, NUMBER] = 1.0
+def test_at_most_so_many_rows_are_read_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = examples(ROWS_MAX)
+    monkeypatch.setattr(baseline_module, "ROWS_MAX", most)
+    matrix = np.zeros((2 * most, len(FEATURES)), dtype=np.float64)
+    matrix[most:, NUMBER] = 1.0
     one = baseline_of(matrix, SCORES).inputs[FEATURES[NUMBER].name]
-    assert one.rows == (ROWS_MAX // 2, ROWS_MAX // 2)
+    assert one.rows == (most // 2, most // 2)
 
 
 @pytest.mark.parametrize(

@@ -50,13 +50,14 @@ def shared_counts(
     for begin, end in unsettled:
         judged &= (times[:, 1] < begin) | (times[:, 1] > end)
     behind_ms = [np.zeros(0, dtype=np.int64)]
+    given = [*zip(place.tolist(), attempt.tolist(), times.tolist(), judged.tolist(), strict=True)]
     high, short, late = 0, 0, 0
     for entity in range(len(ENTITIES)):
         members = defaultdict(list)
-        for row, made in enumerate(rows):
+        for made, (where, is_attempt, at_ms, is_judged) in zip(rows, given, strict=True):
             key, told = made.extra["shared"][entity]
             if key:
-                members[key].append((*place[row], attempt[row], *times[row], told, judged[row]))
+                members[key].append((*where, is_attempt, *at_ms, told, is_judged))
         for found in members.values():
             columns = np.array(sorted(found), dtype=np.int64).T
             of_key = _Rows(*columns)._replace(attempt=columns[2] == 1, judged=columns[6] == 1)

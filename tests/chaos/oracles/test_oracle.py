@@ -24,9 +24,11 @@ from tests.chaos.oracles.oracle import (
 from tests.chaos.oracles.sharing import ENTITIES, shared_counts
 from tests.chaos.traffic import Mix, Traffic, is_bad
 from tests.chaos.worker import telling
+from tests.examples import is_quick, sample
 
 TOPIC = "authorizations"
 BATCH = 500
+EVENTS = 2_000 if is_quick() else 3_000
 
 
 def run(traffic: Traffic, *, skip: int = -1, at_ms: int = 0) -> tuple[Input, Output]:
@@ -62,12 +64,12 @@ def run(traffic: Traffic, *, skip: int = -1, at_ms: int = 0) -> tuple[Input, Out
 
 @pytest.fixture(scope="module")
 def books() -> tuple[Input, Output]:
-    return run(Traffic(events=3_000, mix=Mix(bad=0.01)))
+    return run(Traffic(events=EVENTS, mix=Mix(bad=0.01)))
 
 
 @pytest.fixture(scope="module")
 def parted() -> tuple[Input, Output]:
-    return run(Traffic(events=3_000, partitions=3))
+    return run(Traffic(events=EVENTS, partitions=3))
 
 
 def changed(out: Output, change: Callable[[list[Decision]], list[Decision]]) -> Output:
@@ -144,7 +146,7 @@ def test_alerts_of_an_incident_are_told_apart_by_their_own_ids() -> None:
 
 
 def test_one_event_lost_from_the_state_changes_bytes_and_card_digests(books: tuple[Input, Output]) -> None:
-    traffic = Traffic(events=3_000, mix=Mix(bad=0.01))
+    traffic = Traffic(events=EVENTS, mix=Mix(bad=0.01))
     lost = next(n for n, e in enumerate(traffic) if n > 200 and not is_bad(e.value))
     _, forgetful = run(traffic, skip=lost)
     _, out = books
@@ -155,7 +157,7 @@ def test_one_event_lost_from_the_state_changes_bytes_and_card_digests(books: tup
 
 def test_times_are_not_compared(books: tuple[Input, Output]) -> None:
     _, out = books
-    _, later = run(Traffic(events=3_000, mix=Mix(bad=0.01)), at_ms=77)
+    _, later = run(Traffic(events=EVENTS, mix=Mix(bad=0.01)), at_ms=77)
     assert out.decisions[0].times != later.decisions[0].times
     assert same_bytes(out, later).failures == []
 
@@ -167,8 +169,14 @@ def test_shared_counts_of_one_worker_are_exact(parted: tuple[Input, Output]) -> 
     assert finding.numbers["shared_judged"] == len(parted[1].decisions)
 
 
-@pytest.mark.parametrize("entity", range(len(ENTITIES)))
-@pytest.mark.parametrize(("by", "failure"), [(1, "above what had been decided"), (-1, "own partition")])
+WRONG = [
+    (entity, by, failure)
+    for entity in range(len(ENTITIES))
+    for by, failure in ((1, "above what had been decided"), (-1, "own partition"))
+]
+
+
+@pytest.mark.parametrize(("entity", "by", "failure"), sample(WRONG, step=3))
 def test_a_wrong_shared_count_is_seen(books: tuple[Input, Output], entity: int, by: int, failure: str) -> None:
     def bend(made: list[Decision]) -> list[Decision]:
         row = next(n for n, d in enumerate(made) if d.extra["shared"][entity][0] and d.extra["shared"][entity][1] > 0)
@@ -208,4 +216,4 @@ def test_a_shared_count_that_lags_is_seen_except_in_unsettled_spans(parted: tupl
     assert shared_counts(asked, lagging, behind_s=10.0).failures == []
     assert "1 in 100" in shared_counts(asked, lagging, behind_s=10.0, usually_s=0.1).failures[0]
     assert shared_counts(asked, lagging, behind_s=10.0, usually_s=10.0).failures == []
-    assert shared_counts(asked, lagging, behind_s=0.1, unsettled=[(2**41 + 2_400, 2**42)]).failures == []
+    assert shared_counts(asked, lagging, behind_s=0.1, unsettled=[(2**41 + EVENTS - 600, 2**42)]).failures == []

@@ -15,9 +15,19 @@ END_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as found:
-        yield found
+def running() -> Iterator[list[Nursery]]:
+    """Hold the nursery of this file, if one runs: it takes seconds to start."""
+    found: list[Nursery] = []
+    yield found
+    for nursery in found:
+        nursery.__exit__()
+
+
+@pytest.fixture
+def nursery(running: list[Nursery]) -> Nursery:
+    if not running:
+        running.append(Nursery().__enter__())
+    return running[0]
 
 
 def ended(child: Child) -> int:
@@ -61,10 +71,11 @@ def test_a_worker_can_be_killed_and_its_successor_is_another(nursery: Nursery, t
     assert nursery.start(["worker", "--config", str(path)], log).pid != first.pid
 
 
-def test_its_workers_end_with_it(tmp_path: Path) -> None:
+def test_its_workers_end_with_it(nursery: Nursery, running: list[Nursery], tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with Nursery() as nursery:
-        child = nursery.start(["worker", "--config", str(config(tmp_path))], log)
-        await_line(log, "engine_built")
+    child = nursery.start(["worker", "--config", str(config(tmp_path))], log)
+    await_line(log, "engine_built")
+    running.remove(nursery)
+    nursery.__exit__()
     with pytest.raises(ProcessLookupError):
         os.kill(child.pid, 0)
