@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from tests.compliance.history import ABROAD, END, GAPS, MODES, NOBODY_TOLD, TOKYO, History
@@ -11,8 +12,13 @@ Event = dict[str, Any]
 FIRST_MONTHS = ["2026-05", "2026-06", "2026-07", "2026-08", "2026-09", "2026-10"]
 
 
+@lru_cache(1 << 14)
+def _in_tokyo(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp).astimezone(TOKYO)
+
+
 def when(event: Event) -> datetime:
-    return datetime.fromisoformat(event["event_ts"]).astimezone(TOKYO)
+    return _in_tokyo(event["event_ts"])
 
 
 def month(at: datetime) -> str:
@@ -20,7 +26,8 @@ def month(at: datetime) -> str:
 
 
 def inside(events: list[Event]) -> list[Event]:
-    return [e for e in events if e["acquirer"]["id"] == "acq-1" and datetime(2026, 5, 1, tzinfo=TOKYO) <= when(e) < END]
+    begin = datetime(2026, 5, 1, tzinfo=TOKYO)
+    return [e for e in events if e["acquirer"]["id"] == "acq-1" and begin <= when(e) < END]
 
 
 def is_answered(event: Event) -> bool:
@@ -222,13 +229,9 @@ def home(code: str) -> bool | None:
 def answers(history: History, merchant: str, first: date, last: date) -> Counter[str]:
     """Count Mastercard's payments without the card from day to day."""
     found: Counter[str] = Counter()
-    for event in inside(history.plain):
+    for event in inside([one for one in history.plain if one["merchant"]["id"] == merchant]):
         day = when(event).date()
-        if (
-            event["merchant"]["id"] != merchant
-            or not first <= day <= last
-            or not (is_mastercard(event) and is_remote(event))
-        ):
+        if not first <= day <= last or not (is_mastercard(event) and is_remote(event)):
             continue
         if is_answered(event) and event["txn"]["type"] in ("purchase", "account_verification"):
             code = event["outcome"]["response_code"]

@@ -64,6 +64,7 @@ class FakeReader:
     def __init__(self, broker: FakeBroker) -> None:
         self._broker = broker
         self._is_reading = False
+        self.step = STEP
         self.fails = False
         self.is_closed = False
         self.progressed: Callable[[], None] = lambda: None
@@ -102,10 +103,10 @@ class FakeReader:
         self._is_reading = True
         try:
             found = self._committed(tp, begin, end)
-            for at in range(0, len(found), STEP):
+            for at in range(0, len(found), self.step):
                 self._broker.burn()
                 rows = Rows()
-                for record in found[at : at + STEP]:
+                for record in found[at : at + self.step]:
                     rows.offsets.append(record.offset)
                     rows.keys.append(record.key)
                     rows.values.append(record.value)

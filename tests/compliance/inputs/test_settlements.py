@@ -18,6 +18,7 @@ from scoring.merchants.months.columns import MonthCol
 from tests.compliance import recount
 from tests.compliance.history import AS_OF, END, MERCHANTS, TOKYO, History, ms, stamp
 from tests.compliance.made import report, report_of, told
+from tests.examples import sample
 
 FIRST = datetime(2026, 5, 1, tzinfo=TOKYO)
 
@@ -79,7 +80,7 @@ def counts(items: list[dict[str, Any]], network: str, channels: tuple[str, ...])
 REMOTE, ECOM, ANY = ("ecom", "moto"), ("ecom",), ("ecom", "moto", "card_present")
 
 
-@pytest.mark.parametrize("size", [700, 1_111])
+@pytest.mark.parametrize("size", sample([700, 1_111]))
 def test_programmes_divide_by_settled_sales_and_say_so(size: int) -> None:
     made, items = settled(told(), 1)
     found = report_of(made, size)
@@ -110,12 +111,15 @@ def bases(found: Report) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("since", "expected"),
-    [
-        (datetime(2026, 9, 1, tzinfo=TOKYO), ("SETTLED", "SETTLED")),
-        (datetime(2026, 9, 1, 23, tzinfo=TOKYO), ("SETTLED", "SETTLED")),
-        (datetime(2026, 9, 3, tzinfo=TOKYO), ("APPROVED", "SETTLED")),
-        (datetime(2026, 10, 3, tzinfo=TOKYO), ("APPROVED", "APPROVED")),
-    ],
+    sample(
+        [
+            (datetime(2026, 9, 1, tzinfo=TOKYO), ("SETTLED", "SETTLED")),
+            (datetime(2026, 9, 1, 23, tzinfo=TOKYO), ("SETTLED", "SETTLED")),
+            (datetime(2026, 9, 3, tzinfo=TOKYO), ("APPROVED", "SETTLED")),
+            (datetime(2026, 10, 3, tzinfo=TOKYO), ("APPROVED", "APPROVED")),
+        ],
+        step=2,
+    ),
 )
 def test_a_month_that_settlements_do_not_reach_back_to_is_counted_by_approved_sales(
     since: datetime, expected: tuple[str, str]

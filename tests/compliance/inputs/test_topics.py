@@ -29,15 +29,19 @@ from tests.compliance.inputs.test_outcomes import split
 from tests.compliance.inputs.test_settlements import settled
 from tests.events import event
 from tests.examples import is_quick
-from tests.state.fakes import FakeBroker, FakeReader
+from tests.state.fakes import STEP, FakeBroker, FakeReader
 
-PARTITIONS = 3
+PARTITIONS = 2 if is_quick() else 3
 TERMS = Terms(region="AP", efm_region="AU", rates={})
 NAMES = Topics()
 
 
 class Reader(FakeReader):
     """A reader with partitions, that is opened and closed."""
+
+    def __init__(self, broker: FakeBroker) -> None:
+        super().__init__(broker)
+        self.step = 20 * STEP if is_quick() else STEP
 
     async def __aenter__(self) -> "Reader":
         return self

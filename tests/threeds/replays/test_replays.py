@@ -14,7 +14,7 @@ from scoring.profile import Entity
 from tests.bundles import small_bundle
 from tests.engine.test_engine import POLICY, SETTINGS, new_engine, score
 from tests.events import event, request_of, token
-from tests.examples import sample
+from tests.examples import is_quick, sample
 from tests.threeds.replays.replay_oracle import Json, Memory
 
 PARTITIONS: Final = 3
@@ -91,7 +91,7 @@ def test_replays_are_those_of_the_oracle_for_any_batches_and_restarts(seed: int,
     draw, memory, engine = random.Random(seed), Memory(), new()  # noqa: S311
     logged: list[list[Any]] = [[] for _ in range(PARTITIONS)]
     at, number, kinds = BEGIN, 0, dict.fromkeys(RULES, 0)
-    for step in range(60):
+    for step in range(30 if is_quick() else 60):
         partition, batch = draw.randrange(PARTITIONS), []
         for _ in range(draw.randrange(1, 12)):
             at += draw.choice((timedelta(0), timedelta(seconds=7), timedelta(days=4), timedelta(milliseconds=400)))

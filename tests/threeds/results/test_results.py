@@ -15,7 +15,7 @@ from scoring.outputs import Emitted, Outputs
 from tests.bundles import small_bundle
 from tests.engine.test_engine import NOW_MS, POLICY, SETTINGS, score, source
 from tests.events import event, token
-from tests.examples import sample
+from tests.examples import is_quick, sample
 from tests.threeds.results.feed_oracle import Feed, Json
 from tests.threeds.test_rules import NETWORKS
 
@@ -133,7 +133,7 @@ def test_what_the_feed_says_is_what_plain_python_says(seed: int, names: int) -> 
     draw, feed, engine = random.Random(seed), Feed(PARTITIONS, GRACE), new()  # noqa: S311
     logged: list[list[Any]] = [[] for _ in range(PARTITIONS)]
     at, number, kinds = BEGIN, 0, Counter[str]()
-    for step in range(160):
+    for step in range(80 if is_quick() else 160):
         partition, size = draw.randrange(PARTITIONS), draw.randrange(1, 10)
         at += draw.choice((timedelta(seconds=9), timedelta(seconds=70), timedelta(minutes=8)))
         if draw.random() < 0.4:
