@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from scoring.decode.columns import Col
 from scoring.merchants.store import MerchantStore
 from scoring.reference.threeds import reference
 from scoring.threeds.settings import ThreeDsSettings
+from tests.examples import sample
 
 SHIFT = {"AUTHENTICATED", "ATTEMPTED", "RECURRING_AUTHENTICATED"}
 OPEN = {
@@ -47,15 +49,16 @@ def test_every_part_of_a_verdict_is_written_by_its_name() -> None:
 def test_more_kinds_of_verdicts_than_are_kept_are_still_written() -> None:
     encoder = ThreeDsEncoder(reference(), ThreeDsSettings())
     places = list(itertools.product(range(9), range(10), range(1), range(18), range(21), range(1)))
-    for batch in _batches(places, 500):
+    tried = sample(places, step=4)
+    for batch in _batches(tried, 500):
         verdicts = np.zeros((len(batch), threeds.VERDICT_COLUMNS), dtype=np.int64)
         verdicts[:, threeds.CODE] = [code_of(*place) for place in batch]
         ints = np.zeros((len(batch), len(Col)), dtype=np.int64)
         rows, names = np.zeros(len(batch), dtype=np.int64), [(b"", b"", b"", b"")] * len(batch)
         texts = encoder.encode(ints, names, verdicts, MerchantStore().table, rows)
         assert texts == [encode_summary(code_of(*place)) for place in batch]
-    assert len(places) > 2 * SUMMARIES_MAX
+    assert len(tried) > 2 * SUMMARIES_MAX
 
 
-def _batches(places: list[tuple[int, ...]], size: int) -> list[list[tuple[int, ...]]]:
+def _batches(places: Sequence[tuple[int, ...]], size: int) -> list[Sequence[tuple[int, ...]]]:
     return [places[start : start + size] for start in range(0, len(places), size)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scoring.contract.codes import EciClass, Expectation, Liability, ThreeDsStatus
 from scoring.merchants.store import TDS_MODES
 from tests.events import event, token
-from tests.examples import examples, sample
+from tests.examples import examples, is_quick, sample
 from tests.features.seen import Json, Seen, enrich
 from tests.threeds import threeds_oracle as oracle
 
@@ -185,8 +185,11 @@ def payments(draw: st.DrawFn) -> tuple[Json, Json | None]:
     return made, record
 
 
+SIZE = 10 if is_quick() else 20
+
+
 @settings(max_examples=examples(80))
-@given(st.lists(payments(), min_size=20, max_size=20))
+@given(st.lists(payments(), min_size=SIZE, max_size=SIZE))
 def test_the_verdict_is_the_oracles_for_any_values_of_the_fields(drawn: list[tuple[Json, Json | None]]) -> None:
     events = [made | {"event_id": f"e-{n}"} for n, (made, _) in enumerate(drawn)]
     for made, (_, record), seen in zip(events, drawn, enrich(events, RECORDS), strict=True):
