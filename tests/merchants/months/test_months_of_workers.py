@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -157,8 +158,7 @@ def _read(packed: Packed) -> Packed:
     return Packed(*(np.frombuffer(part.tobytes(), part.dtype).reshape(part.shape) for part in packed))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("seed", sample(range(3)))
+@pytest.mark.parametrize(("seed", "workers"), sample(list(product(range(3), (1, 2, 3))), step=5))
 def test_no_death_and_no_move_changes_a_yen(seed: int, workers: int) -> None:
     inputs = labels(seed, 150)
     random = Random(seed)  # noqa: S311 - a reproducible course

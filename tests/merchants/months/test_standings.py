@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -95,8 +96,7 @@ def heavy(seed: int) -> list[list[dict[str, Any]]]:
     ]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("seed", sample(range(4)))
+@pytest.mark.parametrize(("seed", "workers"), sample(list(product(range(4), (1, 2, 3))), step=7))
 def test_no_death_and_no_move_changes_where_a_merchant_stands_or_tells_it_twice(seed: int, workers: int) -> None:
     inputs = heavy(seed)
     random = Random(seed)  # noqa: S311 - a reproducible course
