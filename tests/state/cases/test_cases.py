@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from scoring.decide.alerts import ENTITY_OF_REASON
-from tests.examples import examples
+from tests.examples import is_quick
 from tests.state.cases.world import members_of, policy, recount, step, told, traffic
 from tests.state.fakes import TOPICS, Crashed
 from tests.state.policies.world import PolicyWorker, World, play_with_kills, published, readers_of
@@ -26,7 +26,9 @@ def entity(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 KINDS = ("CARD", "DEVICE", "MERCHANT")
 
 
-@pytest.mark.parametrize(("seed", "entity"), [(n, KINDS[n % 3]) for n in range(examples(60))], indirect=["entity"])
+@pytest.mark.parametrize(
+    ("seed", "entity"), [(n, KINDS[n % 3]) for n in range(3 if is_quick() else 60)], indirect=["entity"]
+)
 def test_kills_at_any_point_change_no_alert(seed: int, entity: str) -> None:
     values = traffic(seed, 0, 90)
     world = World(seed, values)
@@ -40,7 +42,7 @@ def test_kills_at_any_point_change_no_alert(seed: int, entity: str) -> None:
     assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("seed", range(examples(30)))
+@pytest.mark.parametrize("seed", range(1 if is_quick() else 30))
 def test_cases_of_cards_move_with_their_partition(seed: int) -> None:
     parts = [traffic(seed, 0, 70), traffic(seed, 1, 70)]
     world = World(seed, *parts)
@@ -80,7 +82,9 @@ def test_cases_of_cards_move_with_their_partition(seed: int) -> None:
     assert sorted(told(world)) == sorted(expected)
 
 
-@pytest.mark.parametrize(("seed", "entity"), [(n, KINDS[1 + n % 2]) for n in range(examples(60))], indirect=["entity"])
+@pytest.mark.parametrize(
+    ("seed", "entity"), [(n, KINDS[1 + n % 2]) for n in range(2 if is_quick() else 60)], indirect=["entity"]
+)
 def test_a_case_in_two_partitions_counts_each_decision_once_through_kills(seed: int, entity: str) -> None:
     """Kafka gives no order between partitions, so the recount checks the sum, and that no alert is repeated."""
     parts = [traffic(seed, number, 60, shops=1, gaps=(1, 1, 5)) for number in range(2)]

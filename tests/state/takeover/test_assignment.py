@@ -16,6 +16,7 @@ from streams.state.log.marker import KEY, decode
 from streams.transport.consumer import Progress
 from streams.worker.settings import Watch
 from streams.worker.watchdog import StallDetector
+from tests.examples import is_quick
 from tests.profile.events import at
 from tests.state.fakes import (
     TOPICS,
@@ -195,7 +196,7 @@ def test_a_restore_that_another_rebalance_interrupts_leaves_nothing_and_writes_n
             before.feed(number, number % 2, device=number + 1)
         await before.leave()
         whole = len(broker.written)
-        for cut in range(1, 200):
+        for cut in range(1, 200, 3 if is_quick() else 1):
             after = new()
             after.assignment.assigned(inputs(0), 2)
             settling = asyncio.create_task(after.assignment.settle(after.consumer))
