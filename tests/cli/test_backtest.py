@@ -20,6 +20,8 @@ from tests.cli.test_train import DAY_S, DAYS, MATURITY, ROWS, START_S, write
 from tests.examples import is_quick
 
 Run = Callable[..., tuple[int, str, str]]
+COUNT, SPAN = (850, 30) if is_quick() else (ROWS, DAYS)
+"""Payments of the table and their days: fewer than a training needs."""
 CURRENT = """\
 version: "7"
 global: {review: 600, step_up: 700, block: 800}
@@ -47,7 +49,7 @@ def run(tmp_path: Path, processed: Path, capsys: pytest.CaptureFixture[str], mon
     small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
     monkeypatch.setattr("streams.cli.train.ProfileLimits", lambda: small)
     monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
-    write(tmp_path)
+    write(tmp_path, count=COUNT, days=SPAN)
     (tmp_path / "bundle").mkdir()
     for name, content in bundle_files().items():
         (tmp_path / "bundle" / name).write_bytes(content)
@@ -101,8 +103,8 @@ def test_a_backtest_counts_the_payments_of_the_table_by_what_happened_to_them(ru
     found = report_in(tmp_path / "out")
     rows = payments(tmp_path)
     counted = [row for row in rows if row["mature"]]
-    assert (found["payments"], found["counted"], found["young"]) == (ROWS, len(counted), ROWS - len(counted))
-    assert 0 < found["young"] < ROWS
+    assert (found["payments"], found["counted"], found["young"]) == (COUNT, len(counted), COUNT - len(counted))
+    assert 0 < found["young"] < COUNT
     assert [one["name"] for one in found["policies"]] == ["current", "draft"]
     expected = {
         "FRAUD": [row for row in counted if row["fraud"]],
@@ -258,6 +260,8 @@ def test_the_tables_say_what_the_report_says_the_same_each_time(run: Run, tmp_pa
 
 
 def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_training(run: Run, tmp_path: Path) -> None:
+    count = 1_200 if is_quick() else ROWS
+    write(tmp_path, count=count)
     files = {"--table": "t.csv", "--reports": "r.csv", "--mapping": "m.yaml", "--out": "ours", "--rows": "rows"}
     words = [word for name, file in files.items() for word in (name, str(tmp_path / file))]
     assert main(["train", *words, "--trees", "5", "--maturity-days", str(MATURITY)]) == 0
@@ -265,7 +269,7 @@ def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_trai
     ours = ("--bundle", str(tmp_path / "ours"), "--rows", str(tmp_path / "rows"))
     status, out, err = run("a", *targets, *ours)
     assert (status, err) == (0, "")
-    assert f"resumed after {ROWS:,} rows" in out
+    assert f"resumed after {count:,} rows" in out
     report = report_in(tmp_path / "a")
     training = Bundle.load({file.name: file.read_bytes() for file in (tmp_path / "ours").iterdir()}, FEATURES).manifest
     until_ms = training.training.calibration.until_ms
@@ -293,7 +297,7 @@ def test_a_target_becomes_a_policy_whose_figures_meet_it_over_the_rows_of_a_trai
 def test_only_payments_since_a_day_are_counted_and_days_that_the_model_learnt_from_are_said(
     run: Run, tmp_path: Path
 ) -> None:
-    day = datetime.fromtimestamp(START_S + DAYS // 3 * DAY_S, UTC) + timedelta(hours=9)
+    day = datetime.fromtimestamp(START_S + SPAN // 3 * DAY_S, UTC) + timedelta(hours=9)
     start = int((day.replace(hour=0, minute=0, second=0) - timedelta(hours=9)).timestamp())
     status, out, _ = run("a", "--since", day.date().isoformat())
     assert status == 0

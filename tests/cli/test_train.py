@@ -57,24 +57,24 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     return call
 
 
-def write(tmp_path: Path, *, seed: int = 1) -> None:
-    """Write payments over all days. Large ones on the internet are fraud, reported up to LATEST days later."""
-    table, reports = drawn(seed)
+def write(tmp_path: Path, *, seed: int = 1, count: int = ROWS, days: int = DAYS) -> None:
+    """Write payments over so many days. Large ones on the internet are fraud, reported up to LATEST days later."""
+    table, reports = drawn(seed, count, days)
     (tmp_path / "t.csv").write_text(table, newline="")
     (tmp_path / "r.csv").write_text(reports, newline="")
     (tmp_path / "m.yaml").write_text(MAPPING)
 
 
 @cache
-def drawn(seed: int) -> tuple[str, str]:
+def drawn(seed: int, count: int, days: int) -> tuple[str, str]:
     """Draw the table of payments and that of the reports."""
     rng = np.random.default_rng(seed)
-    times = START_S + np.sort(rng.integers(0, DAYS * DAY_S, ROWS))
-    fraud = rng.random(ROWS) < 0.3
+    times = START_S + np.sort(rng.integers(0, days * DAY_S, count))
+    fraud = rng.random(count) < 0.3
     table, reports = StringIO(newline=""), StringIO(newline="")
     rows = csv.writer(table)
     rows.writerow(["at", "card", "shop", "yen", "channel", "answer", "ref"])
-    for i in range(ROWS):
+    for i in range(count):
         yen = int(rng.integers(40_000, 90_000) if fraud[i] else rng.integers(100, 60_000))
         channel, answer = ("I" if fraud[i] else rng.choice(["I", "P", ""])), rng.choice(["00", "51", ""])
         rows.writerow([times[i], f"c{rng.integers(300)}", f"s{rng.integers(20)}", yen, channel, answer, f"p{i}"])

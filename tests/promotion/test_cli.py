@@ -18,7 +18,8 @@ from scoring.model.bundle import Bundle
 from scoring.profile import ProfileLimits
 from streams.cli.command import main
 from tests.bundles import bundle_files
-from tests.cli.test_train import DAY_S, MATURITY, write
+from tests.cli.test_train import DAY_S, MATURITY, ROWS, write
+from tests.examples import is_quick
 from tests.shadow.made import challenger_files
 
 Run = Callable[..., tuple[int, str, str]]
@@ -61,7 +62,7 @@ def run(tmp_path: Path, rows: Path, capsys: pytest.CaptureFixture[str], monkeypa
     small = ProfileLimits(**dict.fromkeys(ProfileLimits.__dataclass_fields__, 1 << 10))
     monkeypatch.setattr("streams.cli.train.ProfileLimits", lambda: small)
     monkeypatch.setattr("models.training.report.page.plots._picture", lambda figure: "data:,")  # they take a second
-    write(tmp_path)
+    write(tmp_path, count=1_500 if is_quick() else ROWS)
     folder_of(tmp_path / "now", bundle_files())
     folder_of(tmp_path / "next", challenger_files(tuple(FEATURES)) | {"card.md": b"# card\n"})
     (tmp_path / "easy.yaml").write_text(EASY)
