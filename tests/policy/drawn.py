@@ -49,11 +49,13 @@ def stamp(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
+@cache  # hypothesis validates each strategy that is made
 def thresholds() -> st.SearchStrategy[dict[str, int]]:
     drawn = st.lists(st.integers(1, 1000), min_size=3, max_size=3).map(sorted)
     return drawn.map(lambda each: dict(zip(LEVELS, each, strict=True)))
 
 
+@cache
 def periods() -> st.SearchStrategy[list[tuple[int | None, int | None]]]:
     """Draw periods of one scope that do not overlap; some touch, the first may have no start, the last no end."""
 
