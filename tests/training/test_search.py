@@ -18,7 +18,9 @@ from models.training.matrix import Samples
 from models.training.search import TRIALS_MAX, Limits, Search, folds, search
 from models.training.train import DEFAULTS, Plan, fit, labelled, split, take, train
 from models.training.verdicts import Verdicts
-from tests.training.test_labels import DAY_MS, START_MS, samples
+from tests.examples import is_quick
+from tests.training import test_labels
+from tests.training.test_labels import DAY_MS, START_MS
 
 PLAN = Plan(name="test", source="a test", seed=5, trees=4)
 FEW = Limits(3, 600.0)
@@ -26,6 +28,11 @@ FEW = Limits(3, 600.0)
 
 def run(found: Samples, limits: Limits = FEW, plan: Plan = PLAN, clock: Callable[[], float] = lambda: 0.0) -> Search:
     return search(found, plan, limits, lambda line: None, clock)
+
+
+@cache
+def samples() -> Samples:
+    return take(test_labels.samples(), slice(None, None, 2 if is_quick() else 1))
 
 
 @cache
