@@ -20,6 +20,10 @@ DIGIT, JOINER = 1, 2
 
 _DOTS: Final = {"\u00b7": ".", "\u2022": ".", "\u30fb": ".", "\uff65": ".", "\u3001": ",", "\uff64": ",", "\u3002": "."}
 _LINES: Final = frozenset({"Zl", "Zp", "Cc"})
+_NEITHER: Final = frozenset({"Lo", "Cn", "Co", "Cs"})
+"""Categories of most characters, such as ideographs: below the full-width forms, none is a digit or a separator."""
+_FORMS: Final = range(0xFE10, 0xFFF0)
+"""Code points of full-width and other forms: each stands for the first character of its NFKC form."""
 
 
 def decimal_of(character: str) -> int:
@@ -48,7 +52,7 @@ def separator_of(character: str) -> str | None:
     if character in _DOTS:
         return _DOTS[character]
     code = ord(character)
-    if 0xFE10 <= code <= 0xFFEF:
+    if code in _FORMS:
         code = ord(unicodedata.normalize("NFKC", character)[0])
     return chr(code) if code in SEPARATORS else None
 
@@ -66,10 +70,12 @@ def _byte_classes() -> NDArray[np.uint8]:
 
 def _character_kinds() -> NDArray[np.uint8]:
     table = np.zeros(0x10000, dtype=np.uint8)
-    for code in range(0x10000):
-        if decimal_of(chr(code)) >= 0:
+    for code, character in enumerate(map(chr, range(0x10000))):
+        if code < _FORMS.start and unicodedata.category(character) in _NEITHER:
+            continue  # each start of a command makes this table
+        if decimal_of(character) >= 0:
             table[code] = DIGIT
-        elif code >= 0x80 and joins_digits(chr(code)):
+        elif code >= 0x80 and joins_digits(character):
             table[code] = JOINER
     for byte in (*SEPARATORS, *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"):
         table[byte] = DIGIT  # an escaped separator is suspect: no writer needs to escape it

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from scoring.contract.dead_letter import Reject
 from scoring.decode import DecodeLimits, decode
+from scoring.decode.characters import CHARACTER_KINDS, DIGIT, JOINER, decimal_of, joins_digits
 from tests.decode.guard.numbers import NETWORKS, PAN, luhn_digit
 from tests.events import encoded, event
-from tests.examples import examples
+from tests.examples import examples, sample
 
 LIMITS = DecodeLimits(guard="refuse")
 GROUPED = " ".join(PAN[at : at + 4] for at in range(0, 16, 4))
@@ -208,6 +209,13 @@ def test_tokens_times_and_references_pass(kind: str) -> None:
 )
 def test_digits_inside_a_token_a_uuid_or_a_fraction_do_not_count(token: str) -> None:
     assert verdict(with_text(token)) is None
+
+
+def test_every_digit_and_every_separator_of_the_basic_plane_is_marked() -> None:
+    beyond = sample(range(0x80, 0x10000), step=3)
+    kinds = [DIGIT if decimal_of(chr(code)) >= 0 else JOINER if joins_digits(chr(code)) else 0 for code in beyond]
+    assert min(map(kinds.count, (DIGIT, JOINER))) > 30
+    assert CHARACTER_KINDS[beyond].tolist() == kinds
 
 
 @given(st.sampled_from(sorted(NETWORKS)), st.text(max_size=12), st.text(max_size=12))
