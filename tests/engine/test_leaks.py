@@ -57,14 +57,14 @@ def leaves(made: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[s
 def test_outputs_carry_the_texts_of_these_fields_and_no_other() -> None:
     """Put a marker into every free text of the contract, and find the ones that decisions and alerts carry."""
     markers: dict[str, tuple[str, ...]] = {}
-    made = json.loads(json.dumps(FULL))
+    made, probing = json.loads(json.dumps(FULL)), new_engine()
     for number, path in enumerate(leaves(FULL)):
         node = made
         for step in path[:-1]:
             node = node[step]
         kept, marker = node[path[-1]], f"Zq{number:03d}"
         node[path[-1]] = marker
-        if isinstance(kept, str) and not score(new_engine(), [json.dumps(made).encode()]).dead_letters:
+        if isinstance(kept, str) and not score(probing, [json.dumps(made).encode()]).dead_letters:
             markers[marker] = path
         else:
             node[path[-1]] = kept
@@ -112,7 +112,7 @@ FREE = 8  # places whose text no output carries
 def test_no_sensitive_data_is_published_in_any_spelling(guard: GuardMode, capfd: pytest.CaptureFixture[str]) -> None:
     engine, made = new_engine(guard, ALL_ALERT), list(spellings())
     assert len(made) > 8_400
-    made = list(sample(made))
+    made = list(sample(made, step=31))
     for start in range(0, len(made), 120):
         chunk = made[start : start + 120]
         values, free = [], 0

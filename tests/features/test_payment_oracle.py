@@ -68,7 +68,7 @@ def test_declared_goods_take_precedence_on_both_sides_of_each_edge_of_a_group() 
     classes = ["OTHER", "E_MONEY", "DIGITAL", "APPLIANCES", "TICKETS", "LODGING"]
     named: list[Json | None] = [None, {"goods_class": []}, *({"goods_class": [name]} for name in classes)]
     events, records = [], []
-    for code in sample(edges, step=3):
+    for code in sample(edges, step=5):
         for k, goods in enumerate(named):
             events.append(event(merchant={"id": f"m-{k}", "mcc": f"{code:04d}"}))
             records.append(None if goods is None else {"acquirer_id": "acq-1", "merchant_id": f"m-{k}"} | goods)

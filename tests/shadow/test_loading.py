@@ -177,13 +177,17 @@ def test_metrics_say_which_one_scores_and_how_it_differs() -> None:
     scores = {("CHALLENGER", 49): 2, ("CHALLENGER", 50): 3, ("CHALLENGER", 999): 1, ("CHAMPION", 0): 6}
     tally = Tally(events=6, challenger_scores=scores, challenger_bands={("ALLOW", "BLOCK"): 4, ("BLOCK", "BLOCK"): 2})
     of.scored(batch(), Outputs(tally=tally))
-    name = "sekisho_challenger_score"
-    found = {le: value(of, f"{name}_bucket", model="CHALLENGER", le=le) for le in ("49.0", "99.0", "949.0", "999.0")}
+    scraped, name = shown(of), "sekisho_challenger_score"
+
+    def now(metric: str, **labels: str) -> float:
+        return scraped[metric, frozenset(labels.items())]
+
+    found = {le: now(f"{name}_bucket", model="CHALLENGER", le=le) for le in ("49.0", "99.0", "949.0", "999.0")}
     assert found == {"49.0": 2, "99.0": 5, "949.0": 5, "999.0": 6}
-    assert value(of, f"{name}_sum", model="CHALLENGER") == 2 * 49 + 3 * 50 + 999
-    assert value(of, f"{name}_count", model="CHAMPION") == 6
-    assert value(of, "sekisho_challenger_bands_total", champion="ALLOW", challenger="BLOCK") == 4
-    assert value(of, "sekisho_challenger_bands_total", champion="BLOCK", challenger="ALLOW") == 0
+    assert now(f"{name}_sum", model="CHALLENGER") == 2 * 49 + 3 * 50 + 999
+    assert now(f"{name}_count", model="CHAMPION") == 6
+    assert now("sekisho_challenger_bands_total", champion="ALLOW", challenger="BLOCK") == 4
+    assert now("sekisho_challenger_bands_total", champion="BLOCK", challenger="ALLOW") == 0
     of.challenger(None, is_refused=True)
     assert not [1 for name, _ in shown(of) if name == "sekisho_challenger_info"]
 

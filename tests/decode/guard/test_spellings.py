@@ -28,7 +28,7 @@ def found(texts: list[str], field: str, *, is_ascii: bool) -> list[bool]:
 def test_every_spelling_is_found(field: str, is_ascii: bool) -> None:
     texts = [text for text, _ in spellings()]
     assert len(texts) > 8_400
-    texts = list(sample(texts))
+    texts = list(sample(texts, step=31))
     missed = [text for text, hit in zip(texts, found(texts, field, is_ascii=is_ascii), strict=True) if not hit]
     assert missed == []
 
