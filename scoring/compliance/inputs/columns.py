@@ -52,15 +52,17 @@ def days_of(at_ms: NDArray[np.int64]) -> NDArray[np.int64]:
     return (at_ms + TOKYO_MS) // DAY_MS
 
 
-def _either(values: NDArray[np.int64], one: int, other: int) -> NDArray[np.bool_]:
-    """Tell which values are one of two: bool[n]. For a batch, `np.isin` takes five to ten times as long."""
-    found: NDArray[np.bool_] = (values == one) | (values == other)
+def among(values: NDArray[np.int64], *codes: int) -> NDArray[np.bool_]:
+    """Tell which values are one of some codes: bool[n]. `np.isin` takes ten times as long for the payments of a day."""
+    found = np.zeros(len(values), dtype=np.bool_)
+    for code in codes:
+        found |= values == int(code)
     return found
 
 
 def without_card(ints: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Tell which payments were made without the card present: bool[n]."""
-    return _either(ints[:, Col.CHANNEL], ChannelCode.ECOM, ChannelCode.MOTO)
+    return among(ints[:, Col.CHANNEL], ChannelCode.ECOM, ChannelCode.MOTO)
 
 
 def coverage_columns(verdicts: NDArray[np.int64], purchase: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -91,8 +93,8 @@ def month_columns(
     visa, mastercard = network == NetworkCode.VISA, network == NetworkCode.MASTERCARD
     approved = answered & (ints[:, Col.TXN_TYPE] == TxnTypeCode.PURCHASE) & (outcome == OutcomeClass.APPROVED)
     reversed_ = answered & (ints[:, Col.KIND] == Kind.REVERSAL)
-    reversed_ &= _either(outcome, OutcomeClass.APPROVED, OutcomeClass.UNKNOWN)
-    secured = _either(verdicts[:, STATUS], ThreeDsStatus.AUTHENTICATED, ThreeDsStatus.ATTEMPTED)
+    reversed_ &= among(outcome, OutcomeClass.APPROVED, OutcomeClass.UNKNOWN)
+    secured = among(verdicts[:, STATUS], ThreeDsStatus.AUTHENTICATED, ThreeDsStatus.ATTEMPTED)
     secured |= verdicts[:, FLOW] == Flow.DATA_ONLY
     made[:, MonthCol.VISA_APPROVED_N] = approved & visa & cnp
     made[:, MonthCol.VISA_REVERSED_N] = reversed_ & visa & cnp
@@ -114,9 +116,9 @@ def day_columns(ints: NDArray[np.int64], answered: NDArray[np.bool_]) -> NDArray
     made[:, DayCol.MC_ATTEMPTS_N] = tried
     made[:, DayCol.MC_APPROVED_N] = tried & (outcome == OutcomeClass.APPROVED)
     made[:, DayCol.MC_TECH_N] = tried & (outcome == OutcomeClass.TECH)
-    made[:, DayCol.MC_BAD_CARD_N] = tried & _either(outcome, OutcomeClass.BAD_PAN, OutcomeClass.BAD_CRED)
+    made[:, DayCol.MC_BAD_CARD_N] = tried & among(outcome, OutcomeClass.BAD_PAN, OutcomeClass.BAD_CRED)
     purchase = ints[:, Col.TXN_TYPE] == TxnTypeCode.PURCHASE
     made[:, DayCol.MC_PURCHASES_N] = tried & purchase & (outcome == OutcomeClass.APPROVED)
     refunded = ours & answered & (kind == Kind.REFUND)
-    made[:, DayCol.MC_REFUNDS_N] = refunded & _either(outcome, OutcomeClass.APPROVED, OutcomeClass.UNKNOWN)
+    made[:, DayCol.MC_REFUNDS_N] = refunded & among(outcome, OutcomeClass.APPROVED, OutcomeClass.UNKNOWN)
     return made

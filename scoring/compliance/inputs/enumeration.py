@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compliance.inputs.columns import without_card
+from scoring.compliance.inputs.columns import among, without_card
 from scoring.contract.codes import Kind, NetworkCode, OutcomeClass
 from scoring.decode import Col
 from scoring.merchants.months.calendar import DAY_MS, TOKYO_MS
@@ -62,7 +62,7 @@ class Enumeration:
     ) -> list[Found]:
         """Count answered attempts without the card, and return the hours that are over and found."""
         tried = answered & (ints[:, Col.KIND] == Kind.ATTEMPT) & without_card(ints) & (bins != 0)
-        bad = np.isin(ints[:, Col.OUTCOME], (OutcomeClass.BAD_PAN, OutcomeClass.BAD_CRED))
+        bad = among(ints[:, Col.OUTCOME], OutcomeClass.BAD_PAN, OutcomeClass.BAD_CRED)
         visa = ints[:, Col.NETWORK] == NetworkCode.VISA
         hours = ints[:, Col.EVENT_MS] // HOUR_MS
         for row in np.flatnonzero(tried).tolist():
