@@ -18,6 +18,8 @@ from tests.examples import is_quick, sample
 from tests.threeds.replays.replay_oracle import Json, Memory
 
 PARTITIONS: Final = 3
+RESTART: Final = 14 if is_quick() else 7
+"""Steps between two restarts from all rows that were logged."""
 RULES: Final = ("TDS08", "TDS09", "TDS10")
 BEGIN: Final = datetime(2026, 5, 1, 3, tzinfo=UTC)
 IDS: Final = (
@@ -102,7 +104,7 @@ def test_replays_are_those_of_the_oracle_for_any_batches_and_restarts(seed: int,
         for rules in expected:
             for rule in rules:
                 kinds[rule] += 1
-        if step % 7 == 6:  # every row of the log so far, in the order in which it was written
+        if step % RESTART == RESTART - 1:  # every row of the log so far, in the order in which it was written
             again = new()
             for where in range(PARTITIONS):
                 logged[where] += engine.changelog.flush(where)

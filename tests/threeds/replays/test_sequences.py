@@ -11,12 +11,14 @@ from scoring.engine import Engine
 from scoring.outputs import Outputs
 from tests.engine.test_engine import score
 from tests.events import event, token
-from tests.examples import sample
+from tests.examples import is_quick, sample
 from tests.threeds.replays.replay_oracle import AGE, Json, moment
 from tests.threeds.replays.test_replays import PARTITIONS, new
 from tests.threeds.test_rules import NETWORKS
 
 BEGIN: Final = datetime(2026, 5, 1, 3, tzinfo=UTC)
+RESTART: Final = 21 if is_quick() else 7
+"""Steps between two restarts from all rows that were logged."""
 STEMS: Final = tuple(f"3f2504e{n}-4f89-41d3-9a0c-0305e82c" for n in range(3))
 HOUR: Final = timedelta(hours=1)
 
@@ -91,7 +93,7 @@ def test_sequences_are_those_of_plain_python_for_any_batches_and_restarts(seed: 
         wanted = [oracle.judge(made) for made in batch]
         assert found(score(engine, [orjson.dumps(made) for made in batch], partition=partition)) == wanted, step
         fired += sum(each is not None for each in wanted)
-        if step % 7 == 6:  # every row of the log so far, in the order in which it was written
+        if step % RESTART == RESTART - 1:  # every row of the log so far, in the order in which it was written
             again = new()
             for where in range(PARTITIONS):
                 logged[where] += engine.changelog.flush(where)

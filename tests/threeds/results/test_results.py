@@ -20,6 +20,8 @@ from tests.threeds.results.feed_oracle import Feed, Json
 from tests.threeds.test_rules import NETWORKS
 
 PARTITIONS: Final = 3
+RESTART: Final = 16 if is_quick() else 8
+"""Steps between two restarts from all rows that were logged."""
 GRACE: Final = 900
 RULES: Final = ("TDS12", "TDS13", "TDS14", "TDS23")
 BEGIN: Final = datetime(2026, 5, 1, 3, tzinfo=UTC)
@@ -150,7 +152,7 @@ def test_what_the_feed_says_is_what_plain_python_says(seed: int, names: int) -> 
             assert outputs.tally.claims == states
             kinds.update(f"{name} {said[name][0] if name in RULES else said[name]}" for said in wanted for name in said)
         number += size
-        if step % 8 == 7:  # every row of the log so far, in the order in which it was written
+        if step % RESTART == RESTART - 1:  # every row of the log so far, in the order in which it was written
             engine, before = new(), engine
             for where in range(PARTITIONS):
                 logged[where] += before.changelog.flush(where)

@@ -17,12 +17,14 @@ from scoring.threeds.sums import Sums as Table
 from tests.bundles import small_bundle
 from tests.engine.test_engine import POLICY, score
 from tests.events import event, token
-from tests.examples import sample
+from tests.examples import is_quick, sample
 from tests.threeds.results.test_results import FEED, result, take
 from tests.threeds.sums.sum_oracle import Json, Sums
 from tests.threeds.test_rules import NETWORKS
 
 PARTITIONS: Final = 3
+RESTART: Final = 21 if is_quick() else 7
+"""Steps between two restarts from all rows that were logged."""
 BEGIN: Final = datetime(2026, 5, 1, 3, tzinfo=UTC)
 SUM: Final = ("three_ri_sum", "first_amount", "first_exponent")
 
@@ -110,7 +112,7 @@ def test_sums_are_those_of_plain_python_for_any_batches_and_restarts(seed: int) 
         wanted = [oracle.judge(made, partition) for made in batch]
         assert found(score(engine, [orjson.dumps(made) for made in batch], partition=partition)) == wanted, step
         fired += sum(each is not None for each in wanted)
-        if step % 7 == 6:  # every row of the log so far, in the order in which it was written
+        if step % RESTART == RESTART - 1:  # every row of the log so far, in the order in which it was written
             engine, before = new(), engine
             for where in range(PARTITIONS):
                 logged[where] += before.changelog.flush(where)
