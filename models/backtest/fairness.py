@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
-from scipy.special import ndtri  # type: ignore[import-untyped]  # ships no types
+from scipy.stats import binomtest  # type: ignore[import-untyped]  # ships no types
 
 from models.backtest.figures import DIGITS
 from models.backtest.judged import Judged
@@ -24,8 +24,6 @@ GENUINE_MIN: Final = 1_000
 
 CONFIDENCE: Final = 0.99
 """Of every interval. A report has about 20 ratios of each policy: with 0.95 one of them would exclude 1 by chance."""
-
-_Z: Final = float(ndtri(0.5 + 0.5 * CONFIDENCE))
 
 NEW_DAYS: Final = 90
 UNKNOWN: Final = "UNKNOWN"
@@ -213,15 +211,8 @@ def _rate(own: tuple[int, int], reference: tuple[int, int] | None, verdict: Verd
 
 
 def _wilson(count: int, of: int) -> tuple[float, float]:
-    """Return the interval of a share by Newcombe, Statistics in Medicine 17 (1998) 857, without continuity correction.
-
-    The same bits as `scipy.stats.binomtest`, which also computes a p-value, by far the most of its time.
-    """
-    share, square = count / of, _Z**2
-    denominator = 2 * (of + square)
-    middle = (2 * of * share + square) / denominator
-    half = _Z / denominator * sqrt(4 * of * share * (1 - share) + square)
-    return middle - half if count else 0.0, middle + half if count != of else 1.0
+    found = binomtest(count, of).proportion_ci(CONFIDENCE, "wilson")
+    return float(found.low), float(found.high)
 
 
 def _issuers(rows: Scored) -> _Grouping:
