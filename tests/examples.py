@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 FULL: Final = 100
 """Examples of a property test that names no number."""
 _FEWER: Final = 10
+_FEW: Final = 4
 _LEAST: Final = 3
 
 _T = TypeVar("_T")
@@ -20,6 +21,11 @@ def is_quick() -> bool:
 def examples(full: int) -> int:
     """Return the number of examples to try, of `full` in a whole run."""
     return max(_LEAST, full // _FEWER) if is_quick() else full
+
+
+def few(full: int) -> int:
+    """Return the number of examples to try where each takes long: `full` in a whole run, else four at most."""
+    return min(_FEW, examples(full)) if is_quick() else full
 
 
 def sample(cases: Sequence[_T], *, step: int = _FEWER) -> Sequence[_T]:

@@ -24,7 +24,7 @@ from scoring.policy import Policy
 from tests.bundles import small_bundle
 from tests.engine.test_engine import NOW_MS, SETTINGS, TRAFFIC, source
 from tests.events import encoded, token
-from tests.examples import examples
+from tests.examples import examples, is_quick
 from tests.experiment.made import SIGNED, arm_of, experiment, levels, policy, rule
 
 OWN = ("arm_bands", "arm_alerts")
@@ -73,6 +73,9 @@ RULES = [
     rule("shop", "payment.amount_jpy > 0", "step_up", acquirer="acq-east", merchant="m000027"),
     rule("never", "score > 400 && tds.expected == 'REQUIRED'", "review"),
 ]
+COUNT = 96 if is_quick() else 196
+"""Generated payments of one case, before one that cannot be read and three others."""
+
 THRESHOLDS = st.lists(st.integers(1, 999), min_size=3, max_size=3).map(sorted).map(lambda three: levels(*three))
 LIMITS = [{"amount_jpy": 9_000, "band": "BLOCK"}]
 SCOPED = {"acquirer": "acq-west", "thresholds": levels(5, 300, 700)}
@@ -95,8 +98,8 @@ SECTIONS = st.fixed_dictionaries(
     candidate=SECTIONS,
     share=st.sampled_from([0, 1, 100, 500, 900, 1000]),
     start=st.integers(0, 350),
-    cuts=st.lists(st.integers(1, 199), max_size=3),
-    known=st.sets(st.integers(0, 199), max_size=20),
+    cuts=st.lists(st.integers(1, COUNT + 3), max_size=3),
+    known=st.sets(st.integers(0, COUNT + 3), max_size=20),
 )
 @example(published={"limits": LIMITS}, candidate={"limits": []}, share=500, start=0, cuts=[], known=set())
 @example(published={}, candidate={"limits": LIMITS, "rules": RULES}, share=500, start=0, cuts=[90], known={3})
@@ -111,9 +114,9 @@ def test_decisions_and_alerts_are_those_of_an_engine_that_changes_its_policy_for
     known: set[int],
 ) -> None:
     pair = policy(share, candidate, **published)
-    values = [*TRAFFIC[start : start + 196], b"{", TRAFFIC[start], encoded(), encoded(event_id='q"e')]
+    values = [*TRAFFIC[start : start + COUNT], b"{", TRAFFIC[start], encoded(), encoded(event_id='q"e')]
     emitted = Emitted(
-        decisions=frozenset(json.loads(values[place])["event_id"].encode() for place in known if place != 196)
+        decisions=frozenset(json.loads(values[place])["event_id"].encode() for place in known if place != COUNT)
     )
     one, two = engine_of(pair), engine_of(pair)
     edges = [0, *sorted(cuts), len(values)]

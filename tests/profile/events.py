@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import overload
 
 import numpy as np
@@ -52,6 +53,7 @@ def at(second: float, **fields: object) -> Event:
     return Event(time_ms=round((NOON + second) * 1000), **fields)  # type: ignore[arg-type]
 
 
+@lru_cache(1 << 12)
 def spread(entity: Entity, key: int) -> int:
     """Spread a small key over 64 bits like a hash of the decoder; 0 stays absent."""
     if key == 0:

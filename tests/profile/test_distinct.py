@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from scoring.profile.layout import distinct_estimates
-from tests.examples import examples
+from tests.examples import few
 from tests.profile.events import NAMES, REVERSAL, Event, Stream, at
 from tests.profile.oracles.oracle import DISTINCT, Oracle
 from tests.profile.oracles.strategies import streams
@@ -16,7 +16,7 @@ from tests.profile.oracles.strategies import streams
 SKETCHED = [name for name in NAMES if DISTINCT.fullmatch(name) and not name.startswith("card_")]
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=few(100))
 @given(streams())
 def test_few_elements_are_counted_within_a_twentieth_unless_they_share_a_slot(events: list[Event]) -> None:
     stream, oracle = Stream(), Oracle()
@@ -32,7 +32,7 @@ def test_few_elements_are_counted_within_a_twentieth_unless_they_share_a_slot(ev
         oracle.add(event)
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=few(100))
 @given(streams(untrusted=False))
 def test_a_card_counts_up_to_eight_merchants_exactly(events: list[Event]) -> None:
     stream, oracle = Stream(), Oracle()

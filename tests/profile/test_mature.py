@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from scoring.profile import Profiles
-from tests.examples import examples
+from tests.examples import examples, few
 from tests.profile.events import ATTEMPT, NAMES, SMALL, Event, Report, Stream, at
 from tests.profile.oracles.report_oracle import DAY, ReportOracle
 from tests.profile.oracles.strategies import histories
@@ -50,7 +50,7 @@ def expected(steps: Sequence[Event | Report], oracle: ReportOracle, event: Event
     return found
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=few(150))
 @given(histories())
 @example(EVERY_DAY)
 @example(LATE_BY_DAYS)

@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import given, settings
 
-from tests.examples import examples
+from tests.examples import few
 from tests.profile.events import FUNDS, REFUND, REVERSAL, Event, Stream, at, ids
 from tests.profile.oracles.ledger import OVER_MEANS, Ledger
 from tests.profile.oracles.strategies import streams
@@ -40,7 +40,7 @@ def test_an_approval_of_an_unknown_amount_is_in_no_mean() -> None:
     assert math.isnan(Stream().last(at(0, amount=-1), at(1))["card_mean_amount_30d"])
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=few(100))
 @given(streams())
 def test_every_mean_is_that_of_all_approvals_of_a_known_amount_in_its_window(events: list[Event]) -> None:
     stream, ledger = Stream(), Ledger()

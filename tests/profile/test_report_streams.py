@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scoring.profile import PROFILE_FEATURES, Entity, ProfileLimits, Profiles
-from tests.examples import examples
+from tests.examples import few
 from tests.profile.events import NAMES, NOON, SMALL, Event, Report, Stream, at, columns_of, reports
 from tests.profile.oracles.report_oracle import DAY, LOG, WINDOWS, Everything, ReportOracle
 from tests.profile.oracles.strategies import histories
@@ -48,7 +48,7 @@ def now_of(event: Event, last_s: int) -> int:
     return event.time_ms // 1000 if event.trusted else last_s
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=few(200))
 @given(histories())
 @example(LATE_AMONG_MANY)
 @example(DAYS_LATE)
@@ -101,7 +101,7 @@ def check(everything: Everything, features: dict[str, float], prefix: str, now_s
         assert features[name] <= everything.amount(now_s - 1.25 * WINDOWS["30d"] - 1, now_s)
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=few(200))
 @given(histories())
 @example(LATE_AMONG_MANY)
 @example(DAYS_LATE)
@@ -141,7 +141,7 @@ def feed(profiles: Profiles, step: Event | Report, name: int, partition: int = 0
     return out.tobytes()
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=few(80))
 @given(histories(), st.data(), st.sampled_from([TINY, SMALL]))
 def test_a_restart_changes_no_bit_of_the_features_of_reports(
     steps: list[Event | Report], data: st.DataObject, limits: ProfileLimits
@@ -159,7 +159,7 @@ def test_a_restart_changes_no_bit_of_the_features_of_reports(
     assert (durable.sizes(), durable.reported) == (plain.sizes(), plain.reported)
 
 
-@settings(max_examples=examples(120))
+@settings(max_examples=few(120))
 @given(histories(), st.data())
 def test_reports_of_several_partitions_add_up_to_those_of_one_row(
     steps: list[Event | Report], data: st.DataObject
@@ -251,7 +251,7 @@ def test_settled_reports_of_all_partitions_are_added_up_for_events_of_any_time()
         assert features["merchant_reported_30d"] == found["reported"]
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=few(50))
 @given(histories(), st.data())
 def test_reported_cards_move_with_their_partition(steps: list[Event | Report], data: st.DataObject) -> None:
     moves = data.draw(st.sets(st.integers(0, len(steps)), max_size=4))
@@ -290,7 +290,7 @@ def test_reported_cards_behind_the_last_marker_are_written_again_or_deleted_by_t
     assert feed(last, at(9), 1) == feed(counted, at(9), 1)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=few(60))
 @given(histories(), st.integers(1, 5))
 def test_how_reports_are_cut_into_batches_changes_no_bit(steps: list[Event | Report], size: int) -> None:
     def run(size: int) -> list[bytes]:

@@ -5,7 +5,7 @@ import math
 from hypothesis import given, settings
 
 from scoring.profile import Entity
-from tests.examples import examples
+from tests.examples import few
 from tests.profile.events import APPROVED, FRAUD, NAMES, NOON, REFUND, REVERSAL, Event, Stream, at
 from tests.profile.oracles.oracle import COUNTED, Oracle
 from tests.profile.oracles.strategies import streams
@@ -30,13 +30,13 @@ def check_bounds(events: list[Event], names: list[str]) -> None:
         oracle.add(event)
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=few(150))
 @given(streams())
 def test_every_counter_lies_between_its_window_and_five_quarters_of_it(events: list[Event]) -> None:
     check_bounds(events, [name for name in COUNTERS if name not in SPENDS])
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=few(100))
 @given(streams(reversals=False))
 def test_every_sum_lies_between_its_window_and_five_quarters_of_it(events: list[Event]) -> None:
     check_bounds(events, SPENDS)

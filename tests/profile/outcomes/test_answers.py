@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring.profile import Profiles
-from tests.examples import examples
+from tests.examples import examples, few
 from tests.profile.events import (
     BAD_CRED,
     FRAUD,
@@ -140,7 +140,7 @@ def test_every_rate_is_in_the_ledger() -> None:
     assert {name for name in NAMES if "_rate_" in name or "_over_attempts" in name} - others <= set(RATES)
 
 
-@settings(max_examples=examples(50))
+@settings(max_examples=few(50))
 @given(conversations())
 def test_every_counter_rate_and_mean_is_that_of_the_ledger(events: list[Event]) -> None:
     stream, ledger = Stream(), Ledger()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.examples import examples
+from tests.examples import examples, few
 from tests.profile.events import BAD_CRED, FRAUD, FUNDS, NAMES, REVERSAL, Event, Stream, at, ids
 from tests.profile.oracles.ledger import ANSWER, DECIDED, REPEAT, Ledger
 from tests.profile.outcomes.conversations import conversations
@@ -111,7 +111,7 @@ def test_an_outcome_leaves_the_same_rows_as_an_answer_among_the_events(payments:
     assert str(first.last(probe)) == str(at_once.last(probe)), "the order of the topics must not change the rows"
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=few(60))
 @given(conversations(apart=True))
 def test_every_counter_rate_and_mean_is_that_of_the_ledger(events: list[Event]) -> None:
     stream, ledger = Stream(), Ledger()

@@ -11,7 +11,7 @@ from scoring.profile import PROFILE_FEATURES, ProfileLimits, Profiles
 from scoring.profile.changelog import LAYOUT
 from scoring.profile.kernels import store
 from scoring.profile.packed import ROW_FORMAT, Packed, RowFormatError
-from tests.examples import examples
+from tests.examples import examples, few
 from tests.profile.events import SMALL, Event, Report, at, columns_of, ids, reports
 from tests.profile.oracles.strategies import streams
 from tests.profile.outcomes.conversations import arrivals
@@ -80,7 +80,7 @@ def one_row(packed: Packed, n: int) -> Packed:
     return Packed(packed.keys[n : n + 1], values, np.array([len(values)], dtype=np.int64))
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=few(80))
 @given(streams(), st.data(), st.sampled_from([TINY, SMALL]))
 def test_a_restart_changes_no_bit_of_later_features(
     events: list[Event], data: st.DataObject, limits: ProfileLimits
@@ -101,7 +101,7 @@ def test_a_restart_changes_no_bit_of_later_features(
     assert durable.sizes() == plain.sizes()
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=few(80))
 @given(arrivals, st.integers(2, 70))
 def test_one_worker_is_exact_with_any_number_of_partitions(events: list[Event], partitions: int) -> None:
     names = ids(events)
@@ -110,7 +110,7 @@ def test_one_worker_is_exact_with_any_number_of_partitions(events: list[Event], 
         assert feed(split, event, name, partition_of(event, partitions)) == feed(whole, event, name)
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=few(80))
 @given(arrivals, st.data())
 def test_rows_of_several_partitions_add_up_to_one_row(events: list[Event], data: st.DataObject) -> None:
     names = ids(events)
@@ -243,7 +243,7 @@ def test_a_row_of_another_format_is_refused_with_its_number() -> None:
         Profiles(SMALL, 2).changelog.restore(1, shared)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=few(60))
 @given(st.data())
 def test_a_damaged_row_is_refused_or_stays_within_its_row(data: st.DataObject) -> None:
     profiles = Profiles(SMALL)
@@ -288,7 +288,7 @@ def test_evictions_in_a_partition_that_another_worker_flushes_get_no_tombstone_l
     assert [len(packed) for packed in other.changelog.flush(0)] == [0, 0], "no row of partition 0 has changed"
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=few(60))
 @given(streams(), st.data(), st.sampled_from([TINY, SMALL]))
 def test_the_only_partition_goes_away_and_comes_back(
     events: list[Event], data: st.DataObject, limits: ProfileLimits

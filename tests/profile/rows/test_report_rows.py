@@ -10,7 +10,7 @@ from scoring.profile.entities import REPORTED
 from scoring.profile.kernels import store
 from scoring.profile.layout import ROW_LAYOUTS
 from scoring.profile.row_plans import DAY_FIELDS, REPORT_FIELDS
-from tests.examples import examples
+from tests.examples import few
 from tests.profile.events import NOON, Event, Report, Stream, at, spread
 from tests.profile.oracles.report_oracle import DAY, LOG, WINDOWS, ReportOracle
 from tests.profile.oracles.strategies import histories
@@ -46,7 +46,7 @@ def cells_of(profiles: Profiles, kind: str, key: int) -> Cells:
     }
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=few(60))
 @given(histories())
 @example([received(second) for second in (3, 1, 2, 2, 0.5)])
 @example([*(received(60 * k) for k in range(20)), at(900), *(received(60 * k - 7) for k in range(20))])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scoring.profile import PROFILE_FEATURES, Entity, ProfileLimits, Profiles
 from scoring.profile.entities import REPORTED
 from scoring.profile.profiles import row_nbytes
-from tests.examples import examples
+from tests.examples import examples, few
 from tests.profile.events import NOON, SMALL, Event, Report, Stream, at, columns_of, ids, reports, spread
 from tests.profile.oracles.strategies import streams
 
@@ -28,7 +28,7 @@ def run(events: list[Event], cuts: list[int], limits: ProfileLimits) -> tuple[np
     return np.concatenate(rows), repeats
 
 
-@settings(max_examples=examples(80))
+@settings(max_examples=few(80))
 @given(streams(), st.data(), st.sampled_from([TINY, SMALL]))
 def test_how_a_stream_is_cut_into_batches_changes_no_bit(
     events: list[Event], data: st.DataObject, limits: ProfileLimits
@@ -40,7 +40,7 @@ def test_how_a_stream_is_cut_into_batches_changes_no_bit(
     assert repeats == parted_repeats
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=few(60))
 @given(streams(untrusted=False), st.data())
 def test_a_repeat_changes_nothing(events: list[Event], data: st.DataObject) -> None:
     named = [dataclasses.replace(event, id=i + 1) for i, event in enumerate(events)]
@@ -135,7 +135,7 @@ def test_a_card_reported_lately_is_not_idle() -> None:
     assert stream.last(at(7, card=1))["card_reports_ever"] == 1
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=few(150))
 @given(st.lists(st.integers(1, 24), min_size=1, max_size=200), st.sampled_from([1, 2, 8, 16]))
 def test_every_row_that_was_not_evicted_is_found_again(cards: list[int], capacity: int) -> None:
     """The model: rows in a list with the same eviction cursor, without an index."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scoring.profile import Profiles
 from scoring.profile.packed import ROW_FORMAT, Packed
-from tests.examples import examples
+from tests.examples import few
 from tests.profile.events import SMALL
 from tests.profile.rows.test_sightings import PARTITIONS, cards, said
 
@@ -159,7 +159,7 @@ def test_a_conflict_is_not_written_as_reported_before_it_was() -> None:
     assert some.reported == 1
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=few(200))
 @given(st.data())
 def test_a_card_in_k_partitions_makes_k_minus_1_reports_through_any_sequence_of_events(data: st.DataObject) -> None:
     workers = data.draw(st.integers(1, 3))
