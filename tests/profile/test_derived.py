@@ -43,8 +43,8 @@ def check(events: list[Event], names: Iterable[str]) -> None:
         unusual = known.unusual(event) if set(UNUSUAL) & set(names) else {}
         for name in names:
             wanted = unusual[name] if name in unusual else value_of(name, known, event)
-            near = {"rel": 1e-3, "abs": 1e-3} if name in ZSCORES or name in UNUSUAL else {"rel": 1e-9, "abs": 1e-9}
-            right = isnan(got[name]) if wanted is None else got[name] == pytest.approx(wanted, **near)
+            near = 1e-3 if name in ZSCORES or name in UNUSUAL else 1e-9
+            right = isnan(got[name]) if wanted is None else abs(got[name] - wanted) <= near * max(abs(wanted), 1.0)
             assert right, (name, got[name], wanted, event)
         known.add(event)
 
