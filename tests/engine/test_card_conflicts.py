@@ -85,6 +85,7 @@ def test_a_restart_reports_new_conflicts_and_none_twice() -> None:
     engine, again = spread_engine(), spread_engine()
     score(engine, FIRST)
     conflicts = score(engine, SECOND[: len(SECOND) // 2], partition=1).tally.card_conflicts
+    assert 0 < conflicts < len(sampled(FIRST)), "some are told of before the restart, some after"
     for partition in (0, 1):
         again.changelog.own(partition)
         for packed in engine.changelog.flush(partition):
