@@ -16,11 +16,13 @@ from scoring.profile.packed import ROW_FORMAT, SHARE, Packed, RowFormatError
 from scoring.threeds.shares import DAYS, Shares
 from tests.engine.test_engine import new_engine, score
 from tests.events import event, token
-from tests.examples import sample
+from tests.examples import is_quick, sample
 from tests.threeds.shares.share_oracle import Counts, Json
 from tests.threeds.test_rules import NETWORKS
 
 PARTITIONS: Final = 3
+RESTART: Final = 75 if is_quick() else 25
+"""Batches between two restarts from all rows that were logged."""
 BEGIN: Final = datetime(2026, 5, 1, 15, tzinfo=UTC)
 """Midnight in Tokyo."""
 DAY: Final = timedelta(days=1)
@@ -96,7 +98,7 @@ def test_jumps_are_those_of_plain_python_for_any_batches_and_restarts(seed: int,
         assert found(score(engine, [orjson.dumps(made) for made in batch], partition=partition)) == wanted, step
         kinds.update(each is not None for each in wanted)
         step += 1
-        if step % 25 == 0:  # every row of the log so far, in the order in which it was written
+        if step % RESTART == 0:  # every row of the log so far, in the order in which it was written
             engine, before = new(), engine
             for where in range(PARTITIONS):
                 logged[where] += before.changelog.flush(where)
@@ -151,7 +153,7 @@ STEADY: Final = ((50, 5),) * 7
             (((50, 0), (50, 3)), True),
             (((60, 60), (60, 60)), False),
         ],
-        step=4,
+        step=5,
     ),
 )
 def test_a_share_jumps_over_twice_its_base_or_three_deviations(days: tuple[tuple[int, int], ...], jumps: bool) -> None:
