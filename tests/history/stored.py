@@ -22,7 +22,7 @@ from streams.kafka.reading.rows import Rows
 from streams.kafka.topics import TopicsSettings
 from tests.compliance.inputs.test_topics import Reader
 from tests.explain.worker import NAMES, PARTITIONS, Written, recorded
-from tests.state.fakes import FakeBroker
+from tests.state.fakes import STEP, FakeBroker
 
 WORKER: Final = Settings(topics=TopicsSettings(names=NAMES))
 ALL: Final = Asked(since_ms=None, until_ms=None)
@@ -34,6 +34,10 @@ class RangeReader(Reader):
     """A reader whose begin may be gone, with the id of a cluster."""
 
     cluster = "c-1"
+
+    def __init__(self, broker: FakeBroker) -> None:
+        super().__init__(broker)
+        self.step = STEP
 
     async def cluster_id(self) -> str:
         return self.cluster
