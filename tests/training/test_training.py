@@ -30,7 +30,7 @@ from tests.training.report.undrawn import leave_pictures_out
 CONFIG = SimulatorConfig(
     seed=3,
     days=3,
-    events_per_day=1_500 if is_quick() else 3_000,
+    events_per_day=3_000,
     cards=2_000,
     merchants=100,
     episodes=EpisodeRates(t1=30.0, t3=300.0, t4=200.0, t9=60.0),
