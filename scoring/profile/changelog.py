@@ -141,23 +141,23 @@ class Changelog:
         """
         packed = _writable(packed)
         n = entry_points.restore(packed, partition, in_place, self._arena, self.journal(partition, len(packed)))
-        kinds = packed.keys[:, 0] >> np.uint32(PARTITION_BITS)
+        heads = packed.keys[:, 0]
+        places = np.flatnonzero(heads >= np.uint32(SIDE_KINDS << PARTITION_BITS))
+        kinds = heads[places] >> np.uint32(PARTITION_BITS)
         if n == rows.DONE:
-            n = self._damaged_side_row(packed, kinds)
+            n = self._damaged_side_row(packed, places, kinds)
         if n != rows.DONE:
             raise RowFormatError(self._what_is_wrong(packed, n, partition))
         counts = np.bincount(kinds, minlength=len(self._side_words)).tolist()
         for side in self._side:  # a log has rows of few kinds: the others need not look for theirs
             side.restore(partition, packed if counts[side.kind] else NO_ROWS)
 
-    def _damaged_side_row(self, packed: Packed, kinds: NDArray[np.uint32]) -> int:
-        """Return the number of the first side row that cannot be read, or DONE."""
-        places = np.flatnonzero(kinds >= SIDE_KINDS)
+    def _damaged_side_row(self, packed: Packed, places: NDArray[np.int64], kinds: NDArray[np.uint32]) -> int:
+        """Return the number of the first side row that cannot be read, or DONE. `places`: those of the side rows."""
         if not len(places):
             return rows.DONE
-        ends = packed.ends[places]
         begins = np.where(places > 0, packed.ends[places - 1], 0)
-        lengths, wanted = ends - begins, self._side_words[kinds[places]]
+        lengths, wanted = packed.ends[places] - begins, self._side_words[kinds]
         is_whole = (wanted == 0) | (wanted != _NO_KIND) & ((lengths == wanted) | (lengths == 0))
         filled = np.flatnonzero(lengths)
         is_whole[filled] &= packed.values[begins[filled]] == ROW_FORMAT
