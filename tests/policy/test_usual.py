@@ -68,6 +68,8 @@ def test_a_text_with_two_figures_shows_usual_ones_as_evidence_only() -> None:
     told = reason({"card_amount_over_mean_30d": 1.0}, seen, {"card_amount_over_mean_30d": 1.0})
     assert "usually" not in told.en
     assert told.usual == {"card_amount_over_mean_30d": 1.0}
+    both = {"card_amount_over_mean_30d": 1.0, "card_mean_amount_30d": 3_000.0}
+    assert reason({"card_amount_over_mean_30d": 1.0}, seen, both).usual == both
 
 
 def test_every_reason_has_a_text_for_merchants_that_helps_no_attacker() -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from scoring.profile import Profiles
-from scoring.profile.packed import KEY_WORDS, ROW_FORMAT, Packed, RowFormatError
+from scoring.profile.packed import KEY_WORDS, ROW_FORMAT, SIDE_KINDS, Packed, RowFormatError
 from tests.profile.events import SMALL, at
 from tests.profile.rows.test_changelog import feed
 
@@ -107,16 +107,32 @@ def test_rows_after_the_last_marker_are_noted_by_their_keys() -> None:
         (KIND, ROW_FORMAT, 1, "row 1 of COUNTER is damaged"),
         (KIND, ROW_FORMAT - 1, WORDS, f"row 1 has format {ROW_FORMAT - 1}; this version reads format {ROW_FORMAT}"),
         (KIND + 1, ROW_FORMAT, WORDS, f"row 1 is of entity {KIND + 1} and partition 1, in the log of partition 1"),
+        (SIDE_KINDS, ROW_FORMAT, WORDS, f"row 1 is of entity {SIDE_KINDS} and partition 1, in the log of partition 1"),
+        (KIND + 1, ROW_FORMAT, 0, f"row 1 is of entity {KIND + 1} and partition 1, in the log of partition 1"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named(kind: int, format_: int, words: int, message: str) -> None:
     profiles, _ = attached(is_shared=True)
     keys = np.array([[KIND << 24 | 1, 1, 0], [kind << 24 | 1, 2, 0], [KIND << 24 | 1, 3, 0]], dtype=np.uint32)
-    values = np.array([ROW_FORMAT, 1, 0, format_, *[0] * (words - 1), ROW_FORMAT, 1, 0], dtype=np.uint32)
+    values = np.array([ROW_FORMAT, 1, 0, *[format_, *[0] * words][:words], ROW_FORMAT, 1, 0], dtype=np.uint32)
     ends = np.array([WORDS, WORDS + words, 2 * WORDS + words], dtype=np.int64)
     with pytest.raises(RowFormatError) as caught:
         profiles.changelog.restore(1, Packed(keys, values, ends))
     assert str(caught.value) == message
+
+
+def test_a_damaged_row_is_named_by_its_place_among_all_rows_of_the_log() -> None:
+    profiles, counters = attached(is_shared=True)
+    feed(profiles, at(0), 1, 1)
+    counters.known = {(1, 7): 70, (1, 9): 90}
+    log = profiles.changelog.flush(1)[True]
+    values = log.values.copy()
+    values[log.ends[-2]] = ROW_FORMAT + 1
+    again, restored = attached(is_shared=True)
+    with pytest.raises(RowFormatError, match=f"^row {len(log) - 1} has format {ROW_FORMAT + 1}"):
+        again.changelog.restore(1, Packed(log.keys, values, log.ends))
+    assert len(log) > 3, "rows of profiles come first"
+    assert restored.known == {}
 
 
 def test_rows_whose_lengths_differ_are_checked_by_their_owner_only() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import pytest
 
+from models.training import history
 from models.training.history import _fingerprint, collect
 from models.training.matrix import Samples, replay
 from models.training.records import Record
@@ -153,6 +154,29 @@ def test_another_process_resumes_the_same_run() -> None:
     settings = Settings(decode=DecodeLimits(), profiles=ProfileLimits())
     assert len(settings.decode.pan_allowed) > 3, "settings have a set whose order may differ"
     assert other.stdout.strip() == _fingerprint(Recorded([]), settings)
+
+
+def test_rows_are_made_anew_after_a_change_of_any_module_or_table_of_the_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history.resources, "files", lambda _: tmp_path)
+    (tmp_path / "inner").mkdir()
+    texts = {"a.py": "1", "inner/b.py": "2", "inner/c.yaml": "3", "inner/d.txt": "4"}
+
+    def fingerprint(changed: dict[str, str]) -> str:
+        for name, text in (texts | changed).items():
+            (tmp_path / name).write_text(text)
+        history._core.cache_clear()
+        return _fingerprint(Recorded([]), SETTINGS)
+
+    try:
+        before = fingerprint({})
+        assert fingerprint({}) == fingerprint({"inner/d.txt": "5"}) == before
+        assert len({before, *(fingerprint({name: "5"}) for name in list(texts)[:3])}) == 4
+        assert fingerprint({"a.py": "2", "inner/b.py": "1"}) != before
+        assert fingerprint({"inner/a.py": "1"}) != before
+    finally:
+        history._core.cache_clear()
 
 
 def test_another_history_or_a_damaged_state_begins_anew(tmp_path: Path) -> None:
