@@ -37,7 +37,7 @@ class RangeReader(Reader):
 
     def __init__(self, broker: FakeBroker) -> None:
         super().__init__(broker)
-        self.step = STEP
+        self.step = STEP  # in the inner loop too: tests look at how much is in memory
 
     async def cluster_id(self) -> str:
         return self.cluster

@@ -9,7 +9,7 @@ from scoring.incidents.cards import REGISTERS, add, estimate
 
 @pytest.mark.parametrize("cards", [0, 1, 2, 5, 20, 100, 1_000, 2_560, 5_000, 50_000])
 def test_the_estimate_is_within_a_tenth_and_near_exact_for_few(cards: int) -> None:
-    draw, registers = random.Random(cards), bytearray(REGISTERS)  # noqa: S311
+    draw, registers = random.Random(cards), bytearray(REGISTERS)  # noqa: S311 -- seeded
     keys = [draw.getrandbits(64) for _ in range(cards)]
     for key in keys + keys[: cards // 3]:
         add(registers, key)

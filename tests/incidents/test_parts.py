@@ -119,7 +119,7 @@ def test_a_part_of_an_unknown_scope_or_with_words_behind_it_is_damaged() -> None
 @pytest.mark.parametrize("seed", range(15))
 def test_a_restart_at_a_flush_changes_nothing_and_repeats_no_id(seed: int) -> None:
     """What was taken after the last flush is taken again: it makes the same alerts with the same ids."""
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)  # noqa: S311 -- seeded
     events, logs = stream(draw, 300), new_logs()
     plain, naive = Worker(new_logs(), [0]), Naive()
     wanted = plain.take(events, 0)
@@ -169,7 +169,7 @@ def test_a_storm_over_three_partitions_of_one_worker_is_one_incident() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_storm_over_workers_that_crash_and_take_over_is_one_incident(seed: int) -> None:
     """Workers follow each other with a lag; partitions move; a crash loses what was not flushed, which comes again."""
-    draw, logs = random.Random(seed), new_logs()  # noqa: S311
+    draw, logs = random.Random(seed), new_logs()  # noqa: S311 -- seeded
     inputs: list[list[Event]] = [[], [], []]
     for partition, event in split(storm(2_000)):
         inputs[partition].append(replace(event, openings=(Opening(Scope.MERCHANT_BIN, 0, 0, 0),)))

@@ -53,7 +53,7 @@ def close_enough(found: list[Told], wanted: list[Told]) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_incidents_are_those_of_plain_lists_however_the_stream_is_cut(seed: int) -> None:
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)  # noqa: S311 -- seeded
     events, naive, registry = stream(draw, 400), Naive(), Registry(QUIET_MS, 2)
     wanted = [told for row, event in enumerate(events) for told in naive.take(event, row)]
     found, members, row = [], [], 0

@@ -147,7 +147,7 @@ def test_ten_thousand_authorizations_are_one_incident_and_a_handful_of_alerts() 
 
 def test_the_cut_into_batches_changes_no_alert() -> None:
     values = [attempt(k, k / 2, yen=LOUD if k % 3 else 500) for k in range(300)] + [later(150 + 1_801)]
-    whole, pieces, draw = new_engine(), new_engine(), random.Random(3)  # noqa: S311
+    whole, pieces, draw = new_engine(), new_engine(), random.Random(3)  # noqa: S311 -- seeded
     made = [score(whole, values)]
     cut, at = [], 0
     while at < len(values):
@@ -174,7 +174,7 @@ def restored(engine: Engine, logs: dict[int, list[Packed]]) -> None:
 @pytest.mark.parametrize("seed", sample(range(4)))
 def test_redelivery_after_a_crash_publishes_no_alert_twice_and_counts_no_attempt_twice(seed: int) -> None:
     """Three partitions of one worker that dies again and again; each time its successor finds what was published."""
-    draw, partitions, count = random.Random(seed), 3, 600 if is_quick() else 1_500  # noqa: S311
+    draw, partitions, count = random.Random(seed), 3, 600 if is_quick() else 1_500  # noqa: S311 -- seeded
     inputs: list[list[bytes]] = [[], [], []]
     for k in range(count):
         inputs[k % partitions].append(attempt(k, k / 10))

@@ -78,7 +78,7 @@ def batch(draw: random.Random, keys: int, second: int) -> list[tuple[int, Use]]:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_uses_are_those_of_plain_dictionaries_across_flushes_restarts_and_moves(seed: int) -> None:
-    draw, naive = random.Random(seed), Naive()  # noqa: S311
+    draw, naive = random.Random(seed), Naive()  # noqa: S311 -- seeded
     proofs = Proofs(PARTITIONS, SIZE * PARTITIONS + 2)
     logs: list[dict[int, list[int]]] = [{} for _ in range(PARTITIONS)]  # as a compacted topic keeps them
     for partition in range(PARTITIONS):
@@ -142,7 +142,7 @@ def moved(draw: random.Random, proofs: Proofs, logs: list[dict[int, list[int]]])
 
 
 def test_a_follower_that_reads_each_flush_knows_what_the_owner_knows() -> None:
-    draw = random.Random(5)  # noqa: S311
+    draw = random.Random(5)  # noqa: S311 -- seeded
     owner, follower = Proofs(PARTITIONS, SIZE * PARTITIONS), Proofs(PARTITIONS, SIZE * PARTITIONS)
     owner.own(1)
     for step in range(200):

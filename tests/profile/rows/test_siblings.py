@@ -58,7 +58,7 @@ def test_the_newest_of_a_stem_stay_in_whatever_order_they_come() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_ids_of_any_batches_are_those_of_a_plain_dictionary(seed: int) -> None:
-    draw, naive, of = random.Random(seed), Naive(), Siblings(1 << 10)  # noqa: S311
+    draw, naive, of = random.Random(seed), Naive(), Siblings(1 << 10)  # noqa: S311 -- seeded
     for step in range(80):
         size = draw.randrange(1, 9)
         tags = [draw.randrange(1, draw.choice((40, 4_000))) for _ in range(size)]

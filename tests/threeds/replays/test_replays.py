@@ -90,7 +90,7 @@ def restarted(engine: Engine) -> Engine:
 
 @pytest.mark.parametrize(("seed", "proofs"), sample([(1, 3), (2, 8), (3, 40)]))
 def test_replays_are_those_of_the_oracle_for_any_batches_and_restarts(seed: int, proofs: int) -> None:
-    draw, memory, engine = random.Random(seed), Memory(), new()  # noqa: S311
+    draw, memory, engine = random.Random(seed), Memory(), new()  # noqa: S311 -- seeded
     logged: list[list[Any]] = [[] for _ in range(PARTITIONS)]
     at, number, kinds = BEGIN, 0, dict.fromkeys(RULES, 0)
     for step in range(30 if is_quick() else 60):

@@ -65,7 +65,7 @@ def state(auths: Authentications, partitions: Iterable[int] = range(PARTITIONS))
 
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_remembered_is_the_same_after_restarts_and_moves_and_within_its_bounds(seed: int) -> None:
-    draw = random.Random(seed)  # noqa: S311
+    draw = random.Random(seed)  # noqa: S311 -- seeded
     auths, twin = new(), new()
     logs = [Log() for _ in range(PARTITIONS)]
     second = 1_700_000_000

@@ -132,7 +132,7 @@ def answer(draw: random.Random, number: int, at: datetime, names: int) -> Json:
 
 @pytest.mark.parametrize(("seed", "names"), sample([(1, 150), (2, 200), (3, 1_000), (4, 400)]))
 def test_what_the_feed_says_is_what_plain_python_says(seed: int, names: int) -> None:
-    draw, feed, engine = random.Random(seed), Feed(PARTITIONS, GRACE), new()  # noqa: S311
+    draw, feed, engine = random.Random(seed), Feed(PARTITIONS, GRACE), new()  # noqa: S311 -- seeded
     logged: list[list[Any]] = [[] for _ in range(PARTITIONS)]
     at, number, kinds = BEGIN, 0, Counter[str]()
     for step in range(80 if is_quick() else 160):

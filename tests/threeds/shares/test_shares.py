@@ -86,7 +86,7 @@ def traffic(draw: random.Random, days: int, each_day: int) -> Iterator[tuple[int
 
 @pytest.mark.parametrize(("seed", "days"), sample([(1, 14), (2, 30), (3, 14)]))
 def test_jumps_are_those_of_plain_python_for_any_batches_and_restarts(seed: int, days: int) -> None:
-    draw, counts, engine = random.Random(seed), Counts(), new()  # noqa: S311
+    draw, counts, engine = random.Random(seed), Counts(), new()  # noqa: S311 -- seeded
     logged: list[list[Packed]] = [[] for _ in range(PARTITIONS)]
     events, kinds, step = list(traffic(draw, days, 260)), Counter[bool](), 0
     while events:
