@@ -182,7 +182,7 @@ def _fetch_line(context: Any, builder: Any, signature: Any, arguments: Any) -> A
 
 def _prefetch(_: Any, array: Any, at: Any) -> Any:
     """Prefetch the cache line of an element of a flat array. The index is not checked, and nothing is read."""
-    assert isinstance(array, types.Array) and isinstance(at, types.Integer), (array, at)  # noqa: PT018
+    assert isinstance(array, types.Array) and isinstance(at, types.Integer), (array, at)  # noqa: PT018 -- for mypy
     return types.void(array, types.intp), _fetch_line
 
 

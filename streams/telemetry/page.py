@@ -47,4 +47,4 @@ def _lines() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(markdown(), end="")  # noqa: T201
+    print(markdown(), end="")  # noqa: T201 -- the program prints its page

@@ -75,7 +75,7 @@ class BatchConsumer(driver.Consumer):
             if not self.app.should_stop:
                 raise
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, BatchMessage]]:  # noqa: ASYNC109
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, BatchMessage]]:  # noqa: ASYNC109 -- as Faust names it
         """Yield one message per partition and at most `batch_max_events` records. Overrides Consumer.getmany.
 
         The original yields single records (100 to 175 us each on the way to an agent). It also seeks back when the
@@ -181,7 +181,7 @@ class BatchConsumer(driver.Consumer):
         window = self._windows.get(tp)
         return window is None or window.depth < self._settings.partition_max_batches
 
-    async def _wait_for_room(self, timeout: float) -> None:  # noqa: ASYNC109
+    async def _wait_for_room(self, timeout: float) -> None:  # noqa: ASYNC109 -- its end is no error
         """Wait until a batch is acknowledged. The original sleeps for one second when nothing may be polled."""
         self._room.clear()
         wait_s = timeout if self._get_active_partitions() else FULL_POLL_S

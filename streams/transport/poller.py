@@ -140,7 +140,7 @@ class Poller(driver.AIOKafkaConsumerThread):
     async def getmany(  # type: ignore[override]  # columns in place of lists of records
         self,
         active_partitions: AbstractSet[TP] | None,
-        timeout: float,  # noqa: ASYNC109
+        timeout: float,  # noqa: ASYNC109 -- its end is no error
         room: int = sys.maxsize,
     ) -> Polled:
         """Poll the active partitions for at most `timeout` seconds; empty when there is nothing or a rebalance began.

@@ -197,7 +197,7 @@ def test_no_cell_is_shown_in_a_message_or_an_exception_chain(
     for cell in (number, " ".join(number[i : i + 4] for i in range(0, 16, 4)), number + ".5", f'"{number}\n'):
         (tmp_path / "t.csv").write_text(HEADER + "1,1,1,1,0\n" + row.format(cell) + "\n")
         told: list[object] = []
-        monkeypatch.setattr("streams.replay.command.tell", lambda _, what: told.append(what))  # noqa: B023
+        monkeypatch.setattr("streams.replay.command.tell", lambda _, what: told.append(what))  # noqa: B023 -- used in its turn
         status, out, err = run(tmp_path / "t.csv")
         if status == 0:
             continue  # an id, or in a line of its own no row

@@ -29,7 +29,7 @@ class FakePoller:
         self.is_expelled = False
         self.lease_left_s = 9.0
 
-    async def getmany(self, active: set[TP], timeout: float, room: int) -> dict[TP, Columns]:  # noqa: ASYNC109
+    async def getmany(self, active: set[TP], timeout: float, room: int) -> dict[TP, Columns]:  # noqa: ASYNC109 -- Faust
         self.polls.append(set(active))
         self.rooms.append(room)
         return self.answers.pop(0) if self.answers else {}

@@ -125,4 +125,4 @@ def _bound(bound: Bound) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown(), end="")  # noqa: T201
+    print(markdown(), end="")  # noqa: T201 -- the program prints its page

@@ -98,4 +98,4 @@ def _block(rights: Sequence[Right]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(markdown(), end="")  # noqa: T201
+    print(markdown(), end="")  # noqa: T201 -- the program prints its page

@@ -167,7 +167,7 @@ def test_a_use_is_logged_once_and_uses_of_other_owners_get_no_tombstone() -> Non
 
 
 def test_uses_behind_the_last_marker_are_written_again_or_deleted_by_tombstones() -> None:
-    first: Callable[[int], tuple[int, Use]] = lambda key: (key, (1, 1, 0, 1, 100, 0))  # noqa: E731
+    first: Callable[[int], tuple[int, Use]] = lambda key: (key, (1, 1, 0, 1, 100, 0))  # noqa: E731 -- a case
     behind, again = Profiles(SMALL, PARTITIONS), Profiles(SMALL, PARTITIONS)
     feed(behind, at(0), 1, 1)
     observed(behind.changelog.proofs, [first(1), first(2)], 1)
